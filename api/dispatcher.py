@@ -1,7 +1,6 @@
 """Dispatch of the API's photos through the admission queue, and the flag for shutdown."""
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -10,7 +9,7 @@ from typing import TypeVar
 
 from starlette.requests import ClientDisconnect
 
-from model.admission import AdmissionCancelled, admission_queue
+from model.admission import AdmissionCancelled, Submission, admission_queue
 from model.errors import Busy
 from model.settings import settings
 
@@ -63,24 +62,19 @@ class Dispatcher:
             ClientDisconnect: the client disconnected.
         """
         self.check()
-        ended = threading.Event()
-
-        def run_in_slot() -> T:
-            with admission_queue().acquire(is_cancelled=ended.is_set, lane="api"):
-                return work()
-
-        result = asyncio.get_running_loop().run_in_executor(self._threads, run_in_slot)
+        submission = admission_queue().submit(work, self._threads)
+        result = asyncio.wrap_future(submission.future)
         try:
-            while not (await asyncio.wait({result}, timeout=DISCONNECT_POLL_SECONDS))[0]:
-                if is_disconnected is not None and await is_disconnected():
-                    ended.set()
+            while not (await asyncio.wait({result}, timeout=_poll_seconds(submission)))[0]:
+                submission.expire()
+                if is_disconnected is not None and await is_disconnected() and submission.cancel():
+                    raise ClientDisconnect
             return result.result()
         except AdmissionCancelled:
+            # The client disconnected while its large photo waited for another one.
             raise ClientDisconnect from None
         finally:
-            # The request itself may be cancelled, by a server that stops.
-            ended.set()
-            result.cancel()
+            submission.cancel()
 
     def check_batch(self) -> None:
         """Reject a batch before its photos are read.
@@ -113,6 +107,13 @@ class Dispatcher:
     def close(self) -> None:
         """End the threads once their work is done."""
         self._threads.shutdown(wait=True, cancel_futures=True)
+
+
+def _poll_seconds(submission: Submission[T]) -> float | None:
+    # Work that has started has no deadline.
+    if submission.is_started:
+        return DISCONNECT_POLL_SECONDS
+    return submission.seconds_left(DISCONNECT_POLL_SECONDS)
 
 
 def _batches_error() -> Busy:

@@ -9,13 +9,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import chain
-from typing import Literal, get_args
+from typing import Any, Generic, Literal, TypeVar, get_args
 
 from .errors import Busy
 from .settings import settings
+
+T = TypeVar("T")
 
 Lane = Literal["screen", "api", "batch"]
 """The lane a caller waits in. Lanes take turns for free slots, so that a visitor waits for one or
@@ -25,7 +28,7 @@ Timeout = float | Literal["deadline"] | None
 """Longest wait in seconds. None waits for as long as it takes, as in ``threading``; the default,
 *deadline*, is the queue's own deadline."""
 
-CANCEL_POLL_SECONDS = 0.25
+CANCEL_POLL_SECONDS = 0.1
 """Longest time until a waiting caller notices that it was cancelled, in seconds."""
 
 
@@ -51,31 +54,114 @@ class Admission:
         *,
         needs_slot: bool = True,
     ) -> None:
-        self.lane, self.needs_slot, self.has_slot = lane, needs_slot, False
+        self.lane, self.timeout_seconds = lane, timeout_seconds
+        self.is_cancelled, self.needs_slot = is_cancelled, needs_slot
+        self.has_slot = False
         self.large_wait_seconds = 0.0
         """Time spent waiting for the large-photo permit after it had a slot, in seconds."""
         self.granted = threading.Event()
-        self._timeout_seconds, self._is_cancelled = timeout_seconds, is_cancelled
         self._deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
 
     @property
     def is_counted(self) -> bool:
         """True if it counts towards the queue's length: batches limit themselves."""
-        return self._deadline is not None
+        return self.timeout_seconds is not None
 
-    def wait(self) -> Exception | None:
-        """Wait until it is granted; return the error to raise if it is late or cancelled."""
-        while True:
-            seconds = None if self._is_cancelled is None else CANCEL_POLL_SECONDS
-            if self._deadline is not None:
-                left = max(0.0, self._deadline - time.monotonic())
-                seconds = left if seconds is None else min(left, seconds)
-            if self.granted.wait(seconds):
-                return None
-            if self._is_cancelled is not None and self._is_cancelled():
-                return AdmissionCancelled()
-            if self._deadline is not None and time.monotonic() >= self._deadline:
-                return Busy(f"Still busy after {self._timeout_seconds:g} s. Try again in a moment.")
+    @property
+    def is_late(self) -> bool:
+        """True once its deadline has passed."""
+        return self._deadline is not None and time.monotonic() >= self._deadline
+
+    def late_error(self) -> Busy:
+        """Return the error to raise once the deadline has passed."""
+        return Busy(f"Still busy after {self.timeout_seconds:g} s. Try again in a moment.")
+
+    def grant(self) -> None:
+        """Let the caller continue; called with the queue's lock held."""
+        self.has_slot = self.needs_slot
+        self.granted.set()
+
+    def wait(self) -> bool:
+        """Wait until it is granted; return False once it is late or cancelled."""
+        poll_seconds = None if self.is_cancelled is None else CANCEL_POLL_SECONDS
+        while not self.granted.wait(self.seconds_left(poll_seconds)):
+            if self.is_late or (self.is_cancelled is not None and self.is_cancelled()):
+                return False
+        return True
+
+    def seconds_left(self, limit_seconds: float | None = None) -> float | None:
+        """Return the seconds until the deadline, at most the limit; None if there is neither."""
+        if self._deadline is None:
+            return limit_seconds
+        left = max(0.0, self._deadline - time.monotonic())
+        return left if limit_seconds is None else min(left, limit_seconds)
+
+
+class Submission(Admission, Generic[T]):
+    """Work that runs in an executor once it has a slot; no thread blocks while it waits."""
+
+    def __init__(self, queue: "AdmissionQueue", work: Callable[[], T], executor: Executor) -> None:
+        self._is_cancelled = False
+        super().__init__("api", queue.deadline_seconds, lambda: self._is_cancelled)
+        self._queue, self._work, self._executor = queue, work, executor
+        self.is_started = False
+        self.future: Future[T] = Future()
+
+    def grant(self, *, in_this_thread: bool = False) -> None:
+        """Start the work, or continue it after the wait for another large photo.
+
+        Args:
+            in_this_thread: the caller runs the work, so the executor need not.
+        """
+        super().grant()
+        if not self.is_started:
+            self.is_started = True
+            if not in_this_thread:
+                self._executor.submit(self.run)
+
+    def cancel(self) -> bool:
+        """Leave the queue; return whether the work had not started.
+
+        Work that waits for another large photo ends with ``AdmissionCancelled``. Other work
+        that has started is finished.
+        """
+        self._is_cancelled = True
+        if self._queue.withdraw(self):
+            self.future.cancel()
+        return not self.is_started
+
+    def expire(self) -> None:
+        """Leave the queue with ``Busy`` once the deadline has passed."""
+        if self.is_late and not self.is_started and self._queue.withdraw(self):
+            self.future.set_exception(self.late_error())
+
+    def run(self) -> None:
+        """Run the work, then in the same thread each submission that gets its slot.
+
+        A thread per photo would have to wake up first, and compete for the GIL.
+        """
+        submission: Submission[Any] | None = self
+        while submission is not None:
+            submission = submission.run_once()
+
+    def run_once(self) -> "Submission[Any] | None":
+        """Run the work and release the slot; return the submission that gets it."""
+        is_wanted = self.future.set_running_or_notify_cancel()
+        result, failure = None, None
+        self._queue.occupy(self)
+        if is_wanted:
+            try:
+                result = self._work()
+            except BaseException as error:  # noqa: BLE001 - handed on by the future
+                failure = error
+        # Release the slot before setting the result: the next photo must not wait for the event
+        # loop.
+        follower = self._queue.release(self, take_next=True)
+        if failure is not None:
+            self.future.set_exception(failure)
+        elif is_wanted:
+            self.future.set_result(result)  # type: ignore[arg-type]
+        return follower
 
 
 class AdmissionQueue:
@@ -130,7 +216,6 @@ class AdmissionQueue:
         self,
         timeout: Timeout = "deadline",
         is_cancelled: Callable[[], bool] | None = None,
-        lane: Lane = "screen",
     ) -> Iterator[Admission]:
         """Hold a slot; a thread that holds one already reuses it.
 
@@ -138,7 +223,6 @@ class AdmissionQueue:
             timeout: longest wait in seconds, by default the queue's deadline. None waits for
                 as long as it takes, in the lane of batches, outside the bound.
             is_cancelled: polled while the caller waits.
-            lane: where a caller with a timeout waits.
 
         Raises:
             Busy: the queue is full, or the deadline passed.
@@ -148,21 +232,29 @@ class AdmissionQueue:
         if current is not None:
             yield current
             return
-        lane = "batch" if timeout is None else lane
-        seconds = self.deadline_seconds if timeout == "deadline" else timeout
-        admission = Admission(lane, seconds, is_cancelled)
-        with self._lock:
-            if admission.is_counted:
-                self.check(lane)
-            self._lanes[lane].append(admission)
-            self._dispatch()
+        timeout = self.deadline_seconds if timeout == "deadline" else timeout
+        admission = Admission("batch" if timeout is None else "screen", timeout, is_cancelled)
+        self._enter(admission)
         self._wait(admission)
-        self._local.admission = admission
+        self.occupy(admission)
         try:
             yield admission
         finally:
-            self._local.admission = None
-            self._release(admission)
+            self.release(admission)
+
+    def submit(self, work: Callable[[], T], executor: Executor) -> Submission[T]:
+        """Run ``work`` in the executor once it has a slot; it waits in the API's lane.
+
+        Args:
+            work: what to run; ``acquire`` inside it reuses the slot.
+            executor: needs a thread for each slot and for each large photo that may wait.
+
+        Raises:
+            Busy: the queue is full.
+        """
+        submission = Submission(self, work, executor)
+        self._enter(submission)
+        return submission
 
     @contextmanager
     def large_photo(self) -> Iterator[None]:
@@ -187,6 +279,49 @@ class AdmissionQueue:
                 self._is_large_active = False
                 self._dispatch()
 
+    def occupy(self, admission: Admission) -> None:
+        """Tie the slot of a granted admission to this thread."""
+        self._local.admission = admission
+
+    def release(self, admission: Admission, *, take_next: bool = False) -> "Submission[Any] | None":
+        """Release the slot; with ``take_next``, return a submission to run in this thread."""
+        self._local.admission = None
+        with self._lock:
+            # It has no slot if it timed out or was cancelled behind another large photo.
+            if not admission.has_slot:
+                return None
+            admission.has_slot = False
+            self._active -= 1
+            return self._dispatch(take_next=take_next)
+
+    def withdraw(self, admission: Admission) -> bool:
+        """Remove a waiting caller; return False if it is no longer waiting."""
+        with self._lock:
+            for waiting in (self._lanes[admission.lane], self._large_waiting):
+                if admission in waiting:
+                    waiting.remove(admission)
+                    # The next large photo may be one that needs no slot.
+                    self._dispatch()
+                    return True
+            return False
+
+    def _enter(self, admission: Admission) -> None:
+        with self._lock:
+            if admission.is_counted:
+                self.check(admission.lane)
+            self._lanes[admission.lane].append(admission)
+            self._dispatch()
+
+    def _wait(self, admission: Admission) -> None:
+        if admission.wait():
+            return
+        with self._lock:
+            # A slot may have been granted just as the deadline passed.
+            if admission.granted.is_set():
+                return
+            self.withdraw(admission)
+        raise admission.late_error() if admission.is_late else AdmissionCancelled
+
     def _try_large(self, admission: Admission) -> bool:
         """Take the large-photo permit, or release the slot, join the line and return False."""
         with self._lock:
@@ -198,49 +333,38 @@ class AdmissionQueue:
                 raise _full_error()
             admission.granted.clear()
             self._large_waiting.append(admission)
-            self._release(admission)
+            if admission.has_slot:
+                admission.has_slot = False
+                self._active -= 1
+            self._dispatch()
             return False
 
-    def _wait(self, admission: Admission) -> None:
-        """Wait until the caller may continue, or take it out of the queue and raise."""
-        error = admission.wait()
-        if error is None:
-            return
-        with self._lock:
-            # A slot may have been granted just as the deadline passed.
-            if admission.granted.is_set():
-                return
-            for waiting in (self._lanes[admission.lane], self._large_waiting):
-                if admission in waiting:
-                    waiting.remove(admission)
-            # The next large photo may be one that needs no slot.
-            self._dispatch()
-        raise error
-
-    def _release(self, admission: Admission) -> None:
-        """Free a caller's slot; it has none if it waits or failed behind another large photo."""
-        with self._lock:
-            self._active -= admission.has_slot
-            admission.has_slot = False
-            self._dispatch()
-
-    def _dispatch(self) -> None:
+    def _dispatch(self, *, take_next: bool = False) -> "Submission[Any] | None":
         """Fill free slots; a large photo whose turn has come goes first."""
         while self._large_waiting and not self._is_large_active:
             if self._large_waiting[0].needs_slot and self._active >= self.slots:
                 break
             self._is_large_active = True
-            self._grant(self._large_waiting.popleft())
-        while self._active < self.slots and any(self._lanes.values()):
+            admission = self._large_waiting.popleft()
+            self._active += admission.needs_slot
+            admission.grant()
+        follower = None
+        while self._active < self.slots and (next_admission := self._pop_next()) is not None:
+            self._active += 1
+            if take_next and follower is None and isinstance(next_admission, Submission):
+                follower = next_admission
+                follower.grant(in_this_thread=True)
+            else:
+                next_admission.grant()
+        return follower
+
+    def _pop_next(self) -> Admission | None:
+        for _ in self._lanes:
             lane = self._turns[0]
             self._turns.rotate(-1)
             if self._lanes[lane]:
-                self._grant(self._lanes[lane].popleft())
-
-    def _grant(self, admission: Admission) -> None:
-        admission.has_slot = admission.needs_slot
-        self._active += admission.needs_slot
-        admission.granted.set()
+                return self._lanes[lane].popleft()
+        return None
 
 
 def _full_error() -> Busy:

@@ -14,7 +14,6 @@ from model.admission import AdmissionQueue, admission_queue
 from model.errors import Busy
 from model.settings import settings
 from tests.model.slots import held, large_waiting
-from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -29,12 +28,8 @@ def narrow(data_folder: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dis
     dispatcher.close()
 
 
-async def until_waiting(count: int) -> None:
-    await asyncio.to_thread(wait_until, lambda: admission_queue().waiting("api") == count)
-
-
 def test_photos_run_in_order_and_those_beyond_the_queue_are_rejected(narrow: Dispatcher) -> None:
-    order, go = list[int](), threading.Event()
+    order, go = [], threading.Event()
 
     def work(number: int) -> int:
         assert go.wait(10)
@@ -42,14 +37,10 @@ def test_photos_run_in_order_and_those_beyond_the_queue_are_rejected(narrow: Dis
         return number
 
     async def ask() -> list[object]:
-        runs = []
-        for number in range(4):
-            runs.append(asyncio.ensure_future(narrow.run(partial(work, number))))
-            await asyncio.sleep(0.05)
-            await until_waiting(number)
-        runs += [asyncio.ensure_future(narrow.run(partial(work, 9))) for _ in range(2)]
-        await asyncio.wait(runs[4:])
+        runs = [asyncio.ensure_future(narrow.run(partial(work, at))) for at in range(6)]
+        await asyncio.sleep(0)
         assert admission_queue().contended
+        assert admission_queue().waiting("api") == 3
         go.set()
         return list(await asyncio.gather(*runs, return_exceptions=True))
 
@@ -77,6 +68,19 @@ def test_photo_that_waits_past_the_deadline_is_not_started(
     assert begun == []
 
 
+def test_failure_releases_the_slot(narrow: Dispatcher) -> None:
+    def fail() -> None:
+        raise RuntimeError("x")
+
+    async def ask() -> None:
+        for _ in range(10):
+            with pytest.raises(RuntimeError):
+                await narrow.run(fail)
+        assert await narrow.run(lambda: 5) == 5
+
+    asyncio.run(ask())
+
+
 def test_client_that_disconnects_leaves_the_queue(narrow: Dispatcher) -> None:
     begun, go, hung_up = list[int](), threading.Event(), False
 
@@ -90,7 +94,8 @@ def test_client_that_disconnects_leaves_the_queue(narrow: Dispatcher) -> None:
             asyncio.ensure_future(narrow.run(partial(begun.append, at), is_disconnected))
             for at in range(3)
         ]
-        await until_waiting(3)
+        await asyncio.sleep(0)
+        assert admission_queue().waiting("api") == 3
         hung_up = True
         results = await asyncio.gather(*others, return_exceptions=True)
         # They have left the queue while the first photo is still at work.
@@ -127,11 +132,12 @@ def test_visitors_of_the_screen_and_clients_share_the_slots(narrow: Dispatcher) 
 
         async def ask() -> bool:
             run = asyncio.ensure_future(narrow.run(lambda: True))
-            await until_waiting(1)
+            await asyncio.sleep(0.05)
             assert not run.done()
+            assert queue.waiting("api") == 1
             run.cancel()
-            await until_waiting(0)
-            return run.cancelled()
+            await asyncio.gather(run, return_exceptions=True)
+            return queue.waiting("api") == 0
 
         assert asyncio.run(ask())
 

@@ -134,7 +134,7 @@ def test_full_graph_and_lasting_storage_are_choices(visit: Any) -> None:
     page = visit()
     page.get_by_text("This device", exact=True).click()
     give_device(page)
-    full = page.get_by_role("radio", name=re.compile(r"^Full: \d+\.\d MB"))
+    full = page.get_by_role("radio", name=re.compile(r"^Full: [\d.]+ [kM]B"))
     full.check()
     expect(page.locator(".vf-where")).to_have_text(re.compile(", full graph, version"))
     expect(device_headline(page)).to_have_text("Very likely a red")

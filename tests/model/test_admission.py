@@ -3,12 +3,11 @@
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
 from functools import partial
 
 import pytest
 
-from model.admission import AdmissionCancelled, AdmissionQueue, Lane, Timeout, admission_queue
+from model.admission import AdmissionCancelled, AdmissionQueue, Timeout, admission_queue
 from model.errors import Busy
 from model.settings import settings
 from tests.model.slots import held, large_waiting
@@ -49,6 +48,13 @@ def test_queue_rejects_when_full() -> None:
     assert queue.waiting("screen") == 0
 
 
+def test_queue_of_zero_lets_nobody_wait() -> None:
+    queue = AdmissionQueue(slots=2, queue=0, deadline_seconds=5)
+    with held(queue, 2):
+        assert enter(queue).startswith("Too many photos")
+    assert enter(queue) == "in"
+
+
 def test_waiting_past_the_deadline_raises_busy() -> None:
     queue = AdmissionQueue(slots=1, queue=1, deadline_seconds=0.05)
     with held(queue):
@@ -72,52 +78,48 @@ def test_callers_without_timeout_wait_past_bound_and_deadline() -> None:
         assert [call.result(5) for call in patient] == ["in"] * 3
 
 
-def test_thread_with_a_slot_goes_on_with_it_and_frees_it_after_a_failure() -> None:
+def test_cancelled_caller_leaves_the_queue() -> None:
+    queue = AdmissionQueue(slots=1, queue=1, deadline_seconds=5)
+    cancelled = threading.Event()
+
+    def wait() -> None:
+        with queue.acquire(None, cancelled.is_set):
+            raise AssertionError("a cancelled caller got a slot")
+
+    with held(queue), ThreadPoolExecutor(1) as pool:
+        call = pool.submit(wait)
+        wait_until(lambda: len(queue._lanes["batch"]) == 1)
+        cancelled.set()
+        with pytest.raises(AdmissionCancelled):
+            call.result(5)
+        assert not queue._lanes["batch"]
+
+
+def test_failure_inside_releases_the_slot() -> None:
+    queue = AdmissionQueue(slots=1, queue=0, deadline_seconds=1)
+    for _ in range(5):
+        with pytest.raises(RuntimeError), queue.acquire():
+            raise RuntimeError
+    assert enter(queue) == "in"
+
+
+def test_thread_with_a_slot_goes_on_with_it() -> None:
     queue = AdmissionQueue(slots=1, queue=0, deadline_seconds=1)
     with queue.acquire() as outer:
         with queue.acquire() as inner:
             assert inner is outer
             assert queue.active == 1
         assert queue.active == 1
-    with pytest.raises(RuntimeError), queue.acquire():
-        raise RuntimeError
     assert queue.active == 0
-    # With a queue of zero nobody waits.
-    with held(queue):
-        assert enter(queue).startswith("Too many photos")
-    assert enter(queue) == "in"
 
 
-@pytest.mark.parametrize("large", [False, True])
-def test_cancelled_caller_leaves_the_queue(large: bool) -> None:
-    queue = AdmissionQueue(slots=2, queue=1, deadline_seconds=5)
-    cancelled = threading.Event()
-
-    def wait() -> None:
-        with queue.acquire(None, cancelled.is_set), queue.large_photo():
-            raise AssertionError("a cancelled caller got a slot")
-
-    with held(queue, 1 if large else 2, large=large), ThreadPoolExecutor(1) as pool:
-        call = pool.submit(wait)
-        wait_until(lambda: len(queue._large_waiting if large else queue._lanes["batch"]) == 1)
-        cancelled.set()
-        with pytest.raises(AdmissionCancelled):
-            call.result(5)
-        assert not queue.contended or not large
-    assert (queue.active, queue.contended) == (0, False)
-
-
-@pytest.mark.parametrize(("large", "limit"), [(False, 3), (True, 1)])
-def test_active_photos_never_exceed_slots_nor_large_ones_one(large: bool, limit: int) -> None:
+def test_active_never_exceeds_slots() -> None:
     queue = AdmissionQueue(slots=3, queue=100, deadline_seconds=20)
     lock, active, most = threading.Lock(), 0, 0
 
     def visit(number: int) -> None:
         nonlocal active, most
-        with (
-            queue.acquire(None if number % 2 else "deadline"),
-            queue.large_photo() if large else nullcontext(),
-        ):
+        with queue.acquire(None if number % 2 else "deadline"):
             with lock:
                 active += 1
                 most = max(most, active)
@@ -127,8 +129,7 @@ def test_active_photos_never_exceed_slots_nor_large_ones_one(large: bool, limit:
 
     with ThreadPoolExecutor(20) as pool:
         list(pool.map(visit, range(100)))
-    assert (active, most) == (0, limit)
-    assert (queue.active, large_waiting(queue)) == (0, 0)
+    assert (active, most) == (0, 3)
 
 
 def test_each_lane_is_first_in_first_out() -> None:
@@ -155,19 +156,22 @@ def test_each_lane_is_first_in_first_out() -> None:
 def test_lanes_take_turns() -> None:
     """A visitor of the screen does not wait for all clients of the API."""
     queue = AdmissionQueue(slots=1, queue=100, deadline_seconds=20)
-    order: list[Lane] = []
+    order: list[str] = []
 
-    def visit(lane: Lane) -> None:
-        with queue.acquire(lane=lane):
-            order.append(lane)
+    def visit() -> None:
+        with queue.acquire():
+            order.append("screen")
 
-    with ThreadPoolExecutor(13) as pool, held(queue):
-        visits: dict[Lane, int] = {"api": 10, "screen": 3}
-        for lane, count in visits.items():
-            for _ in range(count):
-                pool.submit(visit, lane)
-        wait_until(lambda: all(queue.waiting(lane) == count for lane, count in visits.items()))
-    assert len(order) == 13
+    with ThreadPoolExecutor(20) as pool, ThreadPoolExecutor(12) as api:
+        with held(queue):
+            submissions = [queue.submit(lambda: order.append("api"), api) for _ in range(10)]
+            assert queue.waiting("api") == 10
+            visitors = [pool.submit(visit) for _ in range(3)]
+            wait_until(lambda: queue.waiting("screen") == 3)
+        for submission in submissions:
+            submission.future.result(5)
+        for visitor in visitors:
+            visitor.result(5)
     assert order[:6].count("screen") == 3
 
 
@@ -186,6 +190,26 @@ def test_slot_granted_as_the_deadline_passes_is_not_lost() -> None:
         results = set(pool.map(visit, range(400)))
     assert results == {"in", "busy"}
     assert (queue.active, queue.waiting("screen"), queue.contended) == (0, 0, False)
+
+
+def test_one_large_photo_is_decoded_at_a_time() -> None:
+    queue = AdmissionQueue(slots=4, queue=100, deadline_seconds=20)
+    lock, large, most = threading.Lock(), 0, 0
+
+    def visit(number: int) -> None:
+        nonlocal large, most
+        with queue.acquire(None if number % 3 == 0 else "deadline"), queue.large_photo():
+            with lock:
+                large += 1
+                most = max(most, large)
+            time.sleep(0.001)
+            with lock:
+                large -= 1
+
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(visit, range(60)))
+    assert (large, most) == (0, 1)
+    assert (queue.active, large_waiting(queue)) == (0, 0)
 
 
 def test_waiting_large_photo_leaves_its_slot_to_a_small_one() -> None:
@@ -259,6 +283,24 @@ def test_large_photos_that_wait_are_bounded() -> None:
         assert [call.result(5) for call in waiting] == ["in"] * 3
 
 
+def test_cancelled_large_photo_leaves_the_queue() -> None:
+    queue = AdmissionQueue(slots=2, queue=4, deadline_seconds=20)
+    cancelled = threading.Event()
+
+    def wait() -> None:
+        with queue.acquire(None, cancelled.is_set), queue.large_photo():
+            raise AssertionError("a cancelled photo was decoded")
+
+    with held(queue, large=True), ThreadPoolExecutor(1) as pool:
+        call = pool.submit(wait)
+        wait_until(lambda: large_waiting(queue) == 1)
+        cancelled.set()
+        with pytest.raises(AdmissionCancelled):
+            call.result(5)
+        assert (queue.active, large_waiting(queue)) == (1, 0)
+    assert queue.active == 0
+
+
 def test_large_photo_without_a_slot_waits_past_the_deadline() -> None:
     """A training reads photos outside the slots, and must not lose one to a busy server."""
     queue = AdmissionQueue(slots=1, queue=0, deadline_seconds=0.01)
@@ -275,6 +317,60 @@ def test_large_photo_without_a_slot_waits_past_the_deadline() -> None:
             assert not decoded.wait(0.1)
         call.result(5)
     assert queue.active == 0
+
+
+def test_submitted_work_holds_its_slot_and_releases_it() -> None:
+    queue = AdmissionQueue(slots=1, queue=2, deadline_seconds=5)
+
+    def work() -> int:
+        # What runs inside goes on with the slot of the submission.
+        with queue.acquire(), queue.large_photo():
+            return queue.active
+
+    def fail() -> None:
+        raise RuntimeError("broken")
+
+    with ThreadPoolExecutor(3) as pool:
+        failing, working = queue.submit(fail, pool), queue.submit(work, pool)
+        with pytest.raises(RuntimeError, match="broken"):
+            failing.future.result(5)
+        assert working.future.result(5) == 1
+        wait_until(lambda: queue.active == 0)
+
+
+def test_submissions_of_one_slot_run_in_one_thread() -> None:
+    """Waking another thread for each photo would cost time, and a stack for each client."""
+    queue = AdmissionQueue(slots=1, queue=20, deadline_seconds=5)
+    with ThreadPoolExecutor(20) as pool:
+        with held(queue):
+            submissions = [queue.submit(threading.get_ident, pool) for _ in range(20)]
+        assert len({submission.future.result(5) for submission in submissions}) == 1
+        wait_until(lambda: queue.active == 0)
+
+
+def test_cancelled_submission_is_not_begun() -> None:
+    queue = AdmissionQueue(slots=1, queue=2, deadline_seconds=5)
+    with ThreadPoolExecutor(3) as pool:
+        with held(queue):
+            submission = queue.submit(lambda: pytest.fail("it was begun"), pool)
+            assert submission.cancel()
+            assert queue.waiting("api") == 0
+        assert submission.future.cancelled()
+
+
+def test_submission_that_waits_for_a_large_photo_can_be_cancelled() -> None:
+    queue = AdmissionQueue(slots=2, queue=2, deadline_seconds=20)
+
+    def work() -> None:
+        with queue.large_photo():
+            pytest.fail("it was decoded")
+
+    with held(queue, large=True), ThreadPoolExecutor(3) as pool:
+        submission = queue.submit(work, pool)
+        wait_until(lambda: large_waiting(queue) == 1)
+        assert not submission.cancel()
+        with pytest.raises(AdmissionCancelled):
+            submission.future.result(5)
 
 
 def test_queue_of_the_process_follows_the_settings(
