@@ -18,7 +18,6 @@ from starlette.routing import BaseRoute, Mount, Route
 from model import Bundle, list_models
 from model.browser.cache import find_file, find_folder
 from model.browser.device_files import (
-    SAMPLES,
     device_dir,
     device_name,
     index_json,
@@ -34,9 +33,9 @@ from model.browser.page_files import (
     list_kept,
 )
 from model.browser.runtime import RUNTIME, runtime_dir, runtime_name
-from model.bundle import get_bundle
+from model.bundle import get_bundle, read_samples
 from model.classifier import default_model
-from model.errors import BundleNotFound, EngineUnavailable
+from model.errors import BundleError, BundleNotFound, EngineUnavailable
 from model.samples import samples
 from model.settings import settings
 
@@ -78,7 +77,8 @@ def device_routes() -> list[BaseRoute]:
         Route("/models/{name:segment}/model.json", model),
         Route("/models/{name:segment}/{file:segment}", hashed_file),
         Route(f"/{RUNTIME}/{{file:segment}}", hashed_file),
-        Route(f"/{SAMPLES}/{{file:segment}}", sample_file),
+        Route("/models/{name:segment}/samples/{file:segment}", sample_file),
+        Route("/samples/{file:segment}", common_sample),
         Route("/{file:path}", page_file),
     ]
     return [Route("/device", redirect), Mount("/device", app=guarded(routes))]
@@ -159,7 +159,20 @@ async def _make(name: str, make: Callable[[], Path], deadline: float) -> bool:
 
 
 def sample_file(request: Request) -> Response:
-    """Send a sample photo, or its thumbnail."""
+    """Send a model's sample or its thumbnail, also where models stay on the server."""
+    file = request.path_params["file"]
+    try:
+        samples = read_samples(get_bundle(request.path_params["name"]))
+    except BundleError:
+        samples = ()
+    data = next((sample.files[file] for sample in samples if file in sample.files), None)
+    if data is None:
+        return problem("not-found", NO_FILE)
+    return cached(request, Response(data, media_type="image/jpeg"), f'"{Path(file).stem}"')
+
+
+def common_sample(request: Request) -> Response:
+    """Send a photograph, or its thumbnail, of those that earlier pages show for every model."""
     name = request.path_params["file"]
     files = {sample.path.name: sample.read for sample in samples()}
     files |= {sample.thumbnail_name: sample.thumbnail for sample in samples()}

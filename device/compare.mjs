@@ -53,7 +53,7 @@ class Screen {
   update(data, send) {
     const isOther = this.#data?.model !== data.model || this.#data?.token !== data.token;
     if (this.#data && isOther) this.#stop?.abort();
-    if (!this.#data) this.#showSamples(data.samples);
+    if (this.#data?.model !== data.model) this.#showSamples(data.samples);
     this.#data = data;
     this.#send = send;
     this.#root.dataset.theme = data.theme;
@@ -68,6 +68,8 @@ class Screen {
   }
 
   #showSamples(samples) {
+    this.#samples.replaceChildren();
+    this.#samples.hidden = !samples.length;
     for (const { title, alt, url, thumbnail } of samples) {
       const onclick = async () => {
         const response = await fetch(url);

@@ -84,6 +84,10 @@ async function keep({ model, graph }) {
     for (const url of [info.runtime.module, info.runtime.wasm, ...urls]) {
       fixed.add(new URL(url, file.url).href);
     }
+    const { samples } = models.find((entry) => entry.name === name);
+    for (const { url, thumbnail } of samples) {
+      fixed.add(new URL(url, SCOPE).href).add(new URL(thumbnail, SCOPE).href);
+    }
   }
 
   const tags = Object.fromEntries(changing.map(({ url, tag }) => [url, tag]));

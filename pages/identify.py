@@ -52,7 +52,7 @@ with head:
             st.title(escape_markdown(app_title(bundle)), anchor=False)
             st.write(escape_markdown(app_description(bundle)))
         # A new photo is identified (ui/session.py) before the page is drawn.
-        capture(way, is_answered=bool(open_token()))
+        capture(way, bundle, is_answered=bool(open_token()))
     if not has_failed:
         show_viewfinder(bundles, bundle, rows=min(ROWS, top_k))
 

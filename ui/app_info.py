@@ -7,7 +7,7 @@ from math import ceil
 from unicodedata import east_asian_width
 
 from model import Bundle
-from model.bundle import get_bundle
+from model.bundle import familiar_labels, get_bundle
 from model.classifier import default_model
 from model.errors import BundleError
 from model.settings import settings
@@ -57,7 +57,7 @@ def app_description(bundle: Bundle | None = None) -> str:
     text = clean(settings().description)
     if not text and bundle:
         text = clean(bundle.manifest.description)
-        text = text or f"Knows {label_summary(bundle.labels, markdown=False)}."
+        text = text or f"Knows {label_summary(familiar_labels(bundle), markdown=False)}."
     sentences = SENTENCES.match(text[: MAX_DESCRIPTION + 1])
     return sentences[0] if len(text) > MAX_DESCRIPTION and sentences else _cut(text)
 
@@ -66,7 +66,7 @@ def first_words(bundle: Bundle | None) -> dict[str, str]:
     """Return the words of the empty viewfinder: the owner's, or what the model knows."""
     line = clean(settings().description)
     if not line and bundle:
-        line = f"This model knows {label_summary(bundle.labels, markdown=False)}."
+        line = f"This model knows {label_summary(familiar_labels(bundle), markdown=False)}."
     return {"headline": clean(settings().title) or "Point your phone at something", "line": line}
 
 

@@ -1,20 +1,28 @@
 """The sources of a photo: upload, camera, samples."""
 
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from model import Bundle
+from model.bundle import BundleSample, read_samples
 from model.photo import FORMAT_NAMES, MAX_BYTES
-from model.samples import Sample, samples
 from ui.phrasing import escape_markdown
 from ui.session import close_answer, release_upload, submit, widget_key
 
 SOURCES = ("Upload", "Camera", "Sample")
 
 
-def capture(source: str, *, is_answered: bool) -> None:
-    """Show the chosen source; a photo that comes in is answered before the page is drawn."""
+def capture(source: str, bundle: Bundle | None, *, is_answered: bool) -> None:
+    """Show the chosen source; a photo that comes in is answered before the page is drawn.
+
+    Args:
+        source: one of ``SOURCES``.
+        bundle: the model, whose samples are offered.
+        is_answered: an answer is open below.
+    """
     st.caption(
         "The whole file goes to the server, which keeps it in memory during your visit and saves "
         "it only if you choose to."
@@ -22,7 +30,7 @@ def capture(source: str, *, is_answered: bool) -> None:
     if source == "Camera":
         _camera(is_answered=is_answered)
     elif source == "Sample":
-        _sample_buttons(has_pictures=not is_answered)
+        _sample_buttons(read_samples(bundle) if bundle else (), has_pictures=not is_answered)
     else:
         _upload(is_answered=is_answered)
 
@@ -84,31 +92,34 @@ def _submit_leftover(file: UploadedFile | None, key: str, alt: str) -> None:
         st.rerun()
 
 
-def _sample_buttons(*, has_pictures: bool) -> None:
+def _sample_buttons(samples: Sequence[BundleSample], *, has_pictures: bool) -> None:
+    if not samples:
+        st.caption("This model has no samples: its owner gave none. Choose another way.")
     with st.container(horizontal=True):
-        for sample in samples():
+        for number, sample in enumerate(samples):
             with st.container(width=104 if has_pictures else "content", gap="xsmall"):
                 if has_pictures:
-                    st.image(sample.thumbnail(), alt=sample.alt, width="stretch")
+                    st.image(sample.thumbnail, alt=sample.entry.alt, width="stretch")
                 is_clicked = st.button(
-                    sample.title,
-                    key=f"sample-{sample.name}",
+                    escape_markdown(sample.entry.title),
+                    key=f"sample-{number}",
                     on_click=_submit_sample,
                     args=(sample,),
                     width="stretch",
                 )
             # A click for which no callback ran, as with a leftover file.
-            if is_clicked and st.session_state.pop("sample", None) != sample.name:
+            if is_clicked and st.session_state.pop("sample", None) != sample.names:
                 _submit_sample(sample)
                 st.rerun()
-    if has_pictures:
-        names = "; ".join(f"{one.title}: {one.author}, {one.licence}" for one in samples())
+    entries = [sample.entry for sample in samples if sample.entry.author]
+    if has_pictures and entries:
+        names = "; ".join(f"{one.title}: {one.author}, {one.licence}" for one in entries)
         st.caption(f"Photos: {escape_markdown(names)}.")
 
 
-def _submit_sample(sample: Sample) -> None:
-    st.session_state["sample"] = sample.name
-    submit(sample.read(), sample.alt)
+def _submit_sample(sample: BundleSample) -> None:
+    st.session_state["sample"] = sample.names
+    submit(sample.photo, sample.entry.alt)
 
 
 def _is_secure() -> bool:

@@ -19,9 +19,8 @@ from starlette.routing import Route
 
 from model import Bundle
 from model.browser.streamlit_files import find_compressed, first_visit
-from model.bundle import get_bundle
+from model.bundle import get_bundle, read_samples
 from model.errors import BundleError
-from model.samples import samples
 from model.settings import settings
 from ui.app_info import app_description, app_title, default_bundle
 from ui.first_screen import connection_bar, first_screen
@@ -105,7 +104,8 @@ def _first_screen(request: Request, bundle: Bundle | None) -> str:
     if name and (bundle is None or name != bundle.name):
         with suppress(BundleError):
             bundle = get_bundle(name)
-    return first_screen(bundle, len(samples()), is_answer=bool(answer))
+    samples = len(read_samples(bundle)) if bundle else 0
+    return first_screen(bundle, samples, is_answer=bool(answer))
 
 
 @lru_cache(maxsize=32)

@@ -19,21 +19,25 @@ from numpy.typing import NDArray
 
 from ..answer.device_words import device_words, phrase_to_json
 from ..answer.phrases import label_summary
-from ..bundle import SMALL_CARD, Bundle, Calibration, SmallCard, read_small_card
+from ..bundle import (
+    SMALL_CARD,
+    Bundle,
+    Calibration,
+    SmallCard,
+    familiar_labels,
+    read_samples,
+    read_small_card,
+)
 from ..bundle.registry import open_bundle
 from ..errors import BundleDamaged
 from ..photo import MAX_BYTES, MAX_PIXELS
 from ..photo.photo_limits import MIN_SIDE_PX
-from ..samples import samples
 from ..settings import ROOT
 from .cache import cached_folder, find_folder
 from .programs import run_program
 from .runtime import runtime_info
 
 FORMAT = 2
-
-SAMPLES = "samples"
-"""Folder of the sample photos, relative to the page."""
 
 LIMITS = {"bytes": MAX_BYTES, "pixels": MAX_PIXELS, "side": MIN_SIDE_PX}
 """The largest photo that is read, and the shortest side."""
@@ -107,7 +111,7 @@ def model_json(bundle: Bundle, runtime_base: str) -> dict[str, Any]:
 def index_json(
     bundles: Iterable[Bundle], default: str | None, base: str = ""
 ) -> dict[str, list[dict[str, Any]]]:
-    """Return the contents of ``models/index.json``: models and sample photos to choose from.
+    """Return the contents of ``models/index.json``: the models to choose from.
 
     Args:
         bundles: the models.
@@ -121,25 +125,22 @@ def index_json(
             "default": bundle.name == default,
             "language": bundle.manifest.language,
             "count": len(bundle.labels),
-            "knows": phrase_to_json(label_summary(bundle.labels)),
+            "knows": phrase_to_json(label_summary(familiar_labels(bundle))),
+            "samples": samples_json(bundle, base),
         }
         for bundle in bundles
     ]
-    return {"models": models, "samples": samples_json(base)}
+    return {"models": models}
 
 
-def samples_json(base: str = "") -> list[dict[str, str]]:
-    """Return the sample photos with their addresses; see ``index_json``."""
-    return [
-        {
-            "name": sample.name,
-            "title": sample.title,
-            "alt": sample.alt,
-            "url": f"{base}{SAMPLES}/{sample.path.name}",
-            "thumbnail": f"{base}{SAMPLES}/{sample.thumbnail_name}",
-        }
-        for sample in samples()
-    ]
+def samples_json(bundle: Bundle, base: str = "") -> list[dict[str, str]]:
+    """Return a model's samples with their addresses; ``base`` as for ``index_json``."""
+    rows = []
+    for sample in read_samples(bundle):
+        url, thumbnail = (f"{base}models/{bundle.name}/samples/{name}" for name in sample.names)
+        entry = sample.entry
+        rows.append({"title": entry.title, "alt": entry.alt, "url": url, "thumbnail": thumbnail})
+    return rows
 
 
 def _run(bundle: Bundle, folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Model bundles on disk: manifest, model card, registry."""
 
 from .bundle import BUILTIN_DIR, MANIFEST, Bundle
+from .bundle_samples import BundleSample, familiar_labels, read_samples, write_samples
 from .manifest import (
     NAME_RULE,
     SMALL_CARD,
@@ -48,6 +49,7 @@ __all__ = [
     "SMALL_CARD",
     "Architecture",
     "Bundle",
+    "BundleSample",
     "Calibration",
     "DetectorResult",
     "Fingerprint",
@@ -68,14 +70,17 @@ __all__ = [
     "check_name",
     "current_version",
     "default_models",
+    "familiar_labels",
     "fingerprint",
     "get_bundle",
     "list_models",
     "list_versions",
     "model_dir",
     "publish",
+    "read_samples",
     "read_small_card",
     "roll_back",
     "title_from_name",
+    "write_samples",
     "write_small_card",
 ]

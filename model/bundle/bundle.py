@@ -20,7 +20,7 @@ from ..engine_info import OPTIONAL_FILES
 from ..errors import BundleDamaged, BundleNotFound, BundleTooNew
 from ..preprocess import Pixels
 from ..storage.file_hash import hash_file
-from .manifest import FORMAT, SMALL_CARD, File, Manifest
+from .manifest import BESIDE, FORMAT, File, Manifest
 
 BUILTIN_DIR = Path(__file__).resolve().parent.parent / "library"
 EARLIER_DIR = Path(__file__).with_name("earlier")
@@ -102,8 +102,10 @@ class Bundle:
     @property
     def copied_names(self) -> list[str]:
         """Names of the files that a copy of the bundle has, ``bundle.json`` included."""
-        has_small_card = (self.folder / SMALL_CARD).is_file()
-        return [MANIFEST, *self.file_names, *([SMALL_CARD] if has_small_card else [])]
+        # A link may lead to what isn't meant to be copied.
+        paths = [(name, self.folder / name) for name in BESIDE]
+        beside = [name for name, path in paths if path.is_file() and not path.is_symlink()]
+        return [MANIFEST, *self.file_names, *beside]
 
     @property
     def size(self) -> int:

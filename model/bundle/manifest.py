@@ -18,6 +18,14 @@ Format 2 added the card, the name of the OOD detector, custom networks and full-
 SMALL_CARD = "small.json"
 """File beside a bundle with the figures of its small graph; see ``small_card``."""
 
+MAX_SAMPLES = 5
+SAMPLE_LIST = "samples.json"
+SAMPLE_PHOTOS = tuple(f"sample-{number}.jpg" for number in range(1, MAX_SAMPLES + 1))
+"""Files beside a bundle with photos to try it with; see ``bundle_samples``."""
+
+BESIDE = (SMALL_CARD, *SAMPLE_PHOTOS, SAMPLE_LIST)
+"""Files beside a bundle that its manifest doesn't list, in the order in which they are copied."""
+
 Text = Annotated[str, Field(max_length=4000)]
 Line = Annotated[str, Field(min_length=1, max_length=200)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
@@ -200,8 +208,8 @@ class Manifest(ManifestDraft):
         needed = {"golden.npz", *(ENGINES[engine].needs for engine in self.engines)}
         if missing := needed - self.files.keys():
             raise ValueError(f"files: {', '.join(sorted(missing))} not listed")
-        if SMALL_CARD in self.files:
-            raise ValueError(f"files: {SMALL_CARD} is no part of a bundle")
+        if listed := self.files.keys() & set(BESIDE):
+            raise ValueError(f"files: {min(listed)} is no part of a bundle")
         return self
 
     def to_draft(self) -> ManifestDraft:

@@ -12,6 +12,7 @@ from pathlib import Path
 from ..errors import BundleDamaged, BundleError, BundleNotFound
 from ..storage.atomic import fsync_path, publish_folder, replace_atomically, replace_folder
 from .bundle import BUILTIN_DIR, MANIFEST, Bundle
+from .bundle_samples import copy_samples
 from .manifest import ManifestDraft
 from .registry import (
     CURRENT_FILE,
@@ -44,6 +45,8 @@ def publish(
     draft: ManifestDraft,
     models_dir: Path,
     write_files: Callable[[Path], ManifestDraft | None],
+    *,
+    samples_of: Bundle | None = None,
 ) -> Bundle:
     """Write a bundle and move it into place once it is complete and verified.
 
@@ -53,6 +56,7 @@ def publish(
             models the folder is replaced, because git keeps the previous one.
         write_files: writes all other files into the folder that it is given. It may return a
             draft that replaces ``draft``, such as one with figures measured on the files.
+        samples_of: a version of the model whose samples are copied.
 
     Raises:
         BundleDamaged: what was written does not pass its own check.
@@ -64,6 +68,8 @@ def publish(
         _write_manifest(write_files(new) or draft, new)
         bundle = Bundle.open(new)
         bundle.verify()
+        if samples_of:
+            copy_samples(samples_of, new)
         folder = models_dir / bundle.name
         return folder if is_builtin else folder / bundle.version
 

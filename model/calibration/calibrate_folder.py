@@ -77,7 +77,8 @@ def calibrate_bundle(
             (new / name).write_bytes(bundle.read(name))
         return write_calibration(draft, new, result)
 
-    calibrated = publish(draft, models_dir or settings().data / "models", write_files)
+    models_dir = models_dir or settings().data / "models"
+    calibrated = publish(draft, models_dir, write_files, samples_of=bundle)
     publish_small_card(calibrated, result)
     return calibrated
 

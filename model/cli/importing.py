@@ -5,6 +5,12 @@ from pathlib import Path
 
 import click
 
+from ..bundle import Bundle, write_samples
+from ..classifier import Classifier
+from ..engines.compiled import OnnxEngine
+from ..errors import DataError
+from ..evaluation.choose_samples import choose_samples, describe_samples
+from ..evaluation.labelled_folders import labelled_photos
 from ..importing.weights_settings import OPTIONS, WeightsSettings
 from ..settings import settings
 from ..storage.disk import name_full_disk, require_writable
@@ -37,6 +43,12 @@ def _weights_options(command: Callable[..., None]) -> Callable[..., None]:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A folder of photos to compare with fastai on; by default the samples.",
 )
+@click.option(
+    "--samples",
+    is_flag=True,
+    help="Show visitors up to five of the --photos, one a label, to try the model with. The folder "
+    "has one folder per label.",
+)
 @_weights_options
 @click.option(
     "--multilabel", is_flag=True, help="Weights alone: several labels per photo (sigmoid)."
@@ -60,6 +72,7 @@ def import_command(
     name: str,
     trust: bool,
     photos: Path | None,
+    samples: bool,
     title: str,
     licence: str,
     multilabel: bool,
@@ -80,6 +93,8 @@ def import_command(
         multilabel=multilabel,
         threshold=threshold,
     )
+    if samples and photos is None:
+        raise click.UsageError("--samples takes them from the --photos. Name their folder.")
     models_dir = settings().data / "models"
     require_writable(models_dir)
     with name_full_disk(models_dir):
@@ -93,6 +108,8 @@ def import_command(
             weights=weights,
             on_progress=_print_note,
         )
+        if samples and photos:
+            _write_samples(imported.bundle, photos)
     if trust and not imported.report.needs_trust:
         _print_note("--trust wasn't needed: nothing in the file was run.")
     for finding in imported.report.problems:
@@ -117,6 +134,18 @@ def import_command(
         click.echo(f"not calibrated: python -m model calibrate {name} FOLDER")
     warn_if_shadowing(imported.bundle)
     print_next_step(imported.bundle)
+
+
+def _write_samples(bundle: Bundle, folder: Path) -> None:
+    """Show photos of a folder as samples; the model has been imported, whatever comes of it."""
+    try:
+        photos, _ = labelled_photos(folder, bundle.labels)
+    except DataError as error:
+        _print_note(f"No samples: {error}")
+        return
+    chosen = choose_samples(Classifier(bundle, OnnxEngine(bundle)), photos)
+    write_samples(bundle, chosen)
+    _print_note(describe_samples(chosen))
 
 
 def _print_note(line: str) -> None:

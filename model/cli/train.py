@@ -41,6 +41,12 @@ from .progress import StageProgress, progress_bar
 @click.option("--description", help="One or two sentences for the card.")
 @click.option("--licence", "--license", help="Licence of the photos and the model.")
 @click.option("--source", help="Where the photos come from.")
+@click.option(
+    "--samples",
+    is_flag=True,
+    default=None,
+    help="Show visitors up to five held-out photos, one a label, to try the model with.",
+)
 @models_dir_option
 @click.option("--resume", is_flag=True, help="Resume the unfinished run with this name.")
 def train_command(folder: Path | None, name: str, resume: bool, **options: object) -> None:

@@ -15,11 +15,10 @@ from typing import Any
 
 import yaml
 
-from ..browser.device_files import SAMPLES, device_dir, index_json, model_json
+from ..browser.device_files import device_dir, index_json, model_json
 from ..browser.page_files import FILE_LIST, PAGE_DIR, PAGE_FILES, POLICY, list_kept
 from ..browser.runtime import RUNTIME, runtime_dir, runtime_info
-from ..bundle import Bundle
-from ..samples import samples
+from ..bundle import Bundle, read_samples
 from .export_check import Written
 from .export_folder import RECORD, escape_markdown
 
@@ -57,10 +56,6 @@ def write(bundles: Sequence[Bundle], folder: Path) -> Written:
         visited.append(f"{RUNTIME}/{_rename(name)}")
         shutil.copyfile(runtime_dir() / name, folder / visited[-1])
     _write_json(folder / INDEX, index_json(bundles, bundles[0].name))
-    (folder / SAMPLES).mkdir()
-    for sample in samples():
-        shutil.copyfile(sample.path, folder / SAMPLES / sample.path.name)
-        (folder / SAMPLES / sample.thumbnail_name).write_bytes(sample.thumbnail())
     # GitHub Pages then publishes the files unchanged.
     (folder / ".nojekyll").touch()
     (folder / "README.md").write_text(_readme(bundles), encoding="utf-8")
@@ -101,6 +96,10 @@ def _write_model(bundle: Bundle, folder: Path) -> list[str]:
     for entry in info["graphs"].values():
         for url in (entry["url"], entry["golden"]["url"]):
             shutil.copyfile(device_dir(bundle) / url, folder / url)
+    for sample in read_samples(bundle):
+        (folder / "samples").mkdir(exist_ok=True)
+        for name, data in sample.files.items():
+            (folder / "samples" / name).write_bytes(data)
     small = info["graphs"]["small"]
     return ["model.json", small["url"], small["golden"]["url"]]
 

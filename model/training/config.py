@@ -33,7 +33,8 @@ class TrainingConfig(BaseModel):
     """One training run.
 
     ``image_size`` is in pixels per side; ``minutes`` limits the whole run (None: no limit);
-    ``search`` is in minutes, and ``hyperparameters`` are what it found.
+    ``search`` is in minutes, and ``hyperparameters`` are what it found; with ``samples``,
+    visitors see some of the held-out photos.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)
@@ -51,6 +52,7 @@ class TrainingConfig(BaseModel):
     description: Annotated[str, Field(max_length=4000)] = ""
     licence: Annotated[str, Field(min_length=1, max_length=200)] = "not stated"
     source: Annotated[str, Field(max_length=4000)] = ""
+    samples: bool = False
     command: str = ""
     models_dir: Path | None = None
     hyperparameters: Hyperparameters | None = None

@@ -84,7 +84,8 @@ def build_imagenet(
         small.update(values)
         return write_temperature(draft, folder, calibration)
 
-    bundle = publish(draft, models_dir, write_files)
+    builtin = Bundle.open(BUILTIN_DIR / DEFAULT_MODEL)
+    bundle = publish(draft, models_dir, write_files, samples_of=builtin)
     write_small_figures(bundle, **small)
     return bundle
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ..browser.small_graph import make_small_graph
-from ..bundle import Bundle, ManifestDraft, publish, title_from_name
+from ..bundle import Bundle, ManifestDraft, publish, title_from_name, write_samples
 from ..calibration.calibrate_folder import publish_small_card
 from ..calibration.calibration_photos import list_ood_photos
 from ..calibration.cross_validation import MEASURED_BY, CalibrationResult, calibrate
@@ -26,8 +26,11 @@ from ..calibration.graph_outputs import (
     run_photos,
 )
 from ..calibration.measurements import accuracy_metric
+from ..classifier import Classifier
 from ..engine_info import SERVER_ENGINES
+from ..engines.compiled import OnnxEngine
 from ..errors import DataError
+from ..evaluation.choose_samples import choose_samples, describe_samples
 from ..learner.inference_module import InferenceModule
 from ..learner.onnx_export import export_onnx
 from ..learner.rebuild import empty_learner
@@ -155,7 +158,16 @@ class TrainingRun:
             bundle = publish(draft, models_dir, write_files)
             for result in results:
                 publish_small_card(bundle, result)
+            if self.config.samples:
+                self._write_samples(bundle)
             return bundle
+
+    def _write_samples(self, bundle: Bundle) -> None:
+        """Let visitors try the model with some of the held-out photos."""
+        photos = [(photo.path, photo.label) for photo in self.data.split.held_out]
+        samples = choose_samples(Classifier(bundle, OnnxEngine(bundle)), photos)
+        write_samples(bundle, samples)
+        self.progress.note(describe_samples(samples))
 
     @property
     def _on(self) -> str:

@@ -19,6 +19,7 @@ from api import device
 from model.browser import cache
 from model.browser.page_files import PAGE_DIR, PAGE_FILES, list_kept
 from model.browser.runtime import RUNTIME
+from model.bundle import get_bundle, read_samples
 from model.samples import samples
 from tests.browser.server import Server, serving
 from tests.model.tiny import tiny
@@ -158,15 +159,34 @@ def test_models_and_sample_photos_are_listed(client: Any) -> None:
     assert models.keys() == {"tiny", "clothing", "imagenet"}
     assert [name for name, model in models.items() if model["default"]] == ["tiny"]
     assert models["clothing"]["title"]
-    listed = index["samples"]
-    assert [entry["name"] for entry in listed] == [sample.name for sample in samples()]
-    for entry, sample in zip(listed, samples(), strict=True):
-        response = client.get(urljoin("/device/", entry["url"]))
-        assert response.headers["content-type"] == "image/jpeg"
-        assert response.content == sample.read()
-        small = client.get(urljoin("/device/", entry["thumbnail"]))
-        assert small.headers["content-type"] == "image/jpeg"
-        assert len(small.content) < len(response.content) / 5
+
+
+def test_samples_of_each_model_are_listed_and_sent(client: Any) -> None:
+    models = client.get("/device/models/").json()["models"]
+    listed = {model["name"]: model["samples"] for model in models}
+    assert listed["tiny"] == []
+    assert [entry["title"] for entry in listed["imagenet"]] == ["Coffee", "Cat", "Cameraman"]
+    for entry, sample in zip(listed["clothing"], read_samples(get_bundle("clothing")), strict=True):
+        assert entry["alt"] == sample.entry.alt
+        for url, data in ((entry["url"], sample.photo), (entry["thumbnail"], sample.thumbnail)):
+            response = client.get(urljoin("/device/", url))
+            assert response.headers["content-type"] == "image/jpeg"
+            assert response.headers["x-content-type-options"] == "nosniff"
+            assert "immutable" in response.headers["cache-control"]
+            assert response.content == data
+            known = {"If-None-Match": response.headers["etag"]}
+            assert client.get(urljoin("/device/", url), headers=known).status_code == 304
+    first = listed["clothing"][0]["url"]
+    for url in (first.replace("clothing", "tiny"), first.replace("clothing", "%2e%2e")):
+        assert client.get(urljoin("/device/", url)).status_code == 404
+    for file in ("sample-1.jpg", "samples.json", "..%2fsample-1.jpg"):
+        assert client.get(f"/device/models/clothing/samples/{file}").status_code == 404
+
+
+def test_photographs_that_earlier_pages_name_are_sent(client: Any) -> None:
+    for sample in samples():
+        assert client.get(f"/device/samples/{sample.path.name}").content == sample.read()
+        assert len(client.get(f"/device/samples/{sample.thumbnail_name}").content) < 10_000
     assert client.get("/device/samples/README.md").status_code == 404
 
 

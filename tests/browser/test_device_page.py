@@ -12,12 +12,13 @@ from playwright.sync_api import Page, expect
 from api.device import OFF
 from model import settings
 from model.browser.page_files import PAGE_FILES
+from model.bundle import get_bundle
 from tests.browser.accessible import assert_accessible
 from tests.browser.conftest import COLOURS
 from tests.browser.device_app import DeviceApp
 from tests.browser.drive import DESK, PHONE, TIME, device_headline, expect_kept, give_device
 from tests.browser.server import Server
-from tests.model.tiny import colour, tiny
+from tests.model.tiny import colour, give_samples, tiny
 from tests.photos import encoded
 from tests.waiting import wait_until
 
@@ -69,7 +70,7 @@ def test_photo_is_identified_in_words_then_numbers(visit: Any) -> None:
     expect(device_headline(page)).to_have_text("Point your phone at something")
     expect(
         page.locator(".vf-sub").get_by_text(
-            "This model knows six things: red, green, blue and 3 more."
+            "This model knows six things: red, green, blue and three more."
         )
     ).to_be_visible()
     identify_red(page)
@@ -97,7 +98,7 @@ def test_unknown_photo_leads_first_to_the_model_that_knows_most(
     ways = page.locator(".vf-ways-on")
     expect(ways.get_by_role("button")).to_have_text(
         "Try “A thousand everyday things”"
-        "1,000 things: tench, goldfish, great white shark and 997 more. On this device"
+        "1,000 things: banana, coffee mug, sunglasses and 997 more. On this device"
     )
     ways.get_by_text("Other models").click()
     ways.get_by_role("button", name="Try “A few”").click()
@@ -133,7 +134,7 @@ def test_full_graph_and_lasting_storage_are_choices(visit: Any) -> None:
     page = visit()
     page.get_by_text("This device", exact=True).click()
     give_device(page)
-    full = page.get_by_role("radio", name=re.compile(r"^Full: \d+\.\d MB"))
+    full = page.get_by_role("radio", name=re.compile(r"^Full: [\d.]+ [kM]B"))
     full.check()
     expect(page.locator(".vf-where")).to_have_text(re.compile(", full graph, version"))
     expect(device_headline(page)).to_have_text("Very likely a red")
@@ -142,7 +143,10 @@ def test_full_graph_and_lasting_storage_are_choices(visit: Any) -> None:
     expect(page.get_by_role("switch")).not_to_be_checked()
 
 
-def test_page_works_without_a_network_after_one_visit(visit: Any, app: Any) -> None:
+def test_page_works_without_a_network_after_one_visit(
+    visit: Any, app: Any, models_dir: Path
+) -> None:
+    give_samples(get_bundle("colours"), "blue", "red")
     page = visit()
     # A graph comes over the network once: for the page, then from the browser's cache.
     assert sum(path.endswith(".onnx.gz") for path in app.asked) == 1
@@ -150,6 +154,10 @@ def test_page_works_without_a_network_after_one_visit(visit: Any, app: Any) -> N
     page.context.set_offline(True)
     for _ in range(2):
         page.reload()
+        samples = page.locator(".vf-sample img")
+        expect(samples).to_have_count(2)
+        samples.last.evaluate("image => image.decode()")
+        expect(page.get_by_text("Or try one of these")).to_be_visible()
         identify_red(page)
         expect_kept(page)
     page.goto(f"{app.url}index.html?model=colours")

@@ -20,7 +20,8 @@ from deploy.package import (
     list_other_models,
 )
 from deploy.spec import APP
-from model.bundle import BUILTIN_DIR, MANIFEST, SMALL_CARD, Bundle, get_bundle
+from model.bundle import BUILTIN_DIR, MANIFEST, SMALL_CARD, Bundle, get_bundle, read_samples
+from model.bundle.manifest import SAMPLE_LIST, SAMPLE_PHOTOS
 from model.errors import BundleDamaged, BundleNotFound
 from model.settings import ROOT, settings
 from tests.model.tiny import tiny
@@ -84,14 +85,16 @@ def test_only_names_of_the_registry_are_taken(name: str, tiny_bundle: Bundle) ->
         choose_models([name])
 
 
-def test_copy_leaves_the_weights_out(models_dir: Path, target: Path) -> None:
+def test_copy_has_the_samples_and_leaves_the_weights_out(models_dir: Path, target: Path) -> None:
     shutil.copytree(BUILTIN_DIR / "clothing", models_dir / "clothing")
     write_files(RENDER, target, choose_models(["clothing"]))
     copy, bundle = Bundle.open(target / "bundles/clothing"), get_bundle("clothing")
     assert copy.version == bundle.version
-    assert names(copy.folder) == {MANIFEST, SMALL_CARD, *bundle.manifest.files} - {
+    beside = {SMALL_CARD, SAMPLE_LIST, *SAMPLE_PHOTOS}
+    assert names(copy.folder) == {MANIFEST, *beside, *bundle.manifest.files} - {
         "weights.safetensors"
     }
+    assert read_samples(copy) == read_samples(bundle)
     copy.verify()
 
 

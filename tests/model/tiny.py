@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from model.bundle import Bundle, ManifestDraft, publish
+from model.bundle import Bundle, ManifestDraft, publish, write_samples
+from model.bundle.bundle_samples import SampleEntry, sample_jpeg
+from model.photo import Photo
 from model.samples import shapes
 
 COLOURS: Mapping[str, tuple[int, int, int]] = {
@@ -138,6 +140,13 @@ def tiny(models_dir: Path, name: str = "tiny", **options: Any) -> Bundle:
             (folder / file).write_bytes(data)
 
     return publish(ManifestDraft.model_validate(values(name, **options)), models_dir, fill)
+
+
+def give_samples(bundle: Bundle, *labels: str) -> None:
+    """Give a bundle a sample of each of these labels, in this order."""
+    entries = [SampleEntry(title=label, alt=f"Only {label}", label=label) for label in labels]
+    photos = [sample_jpeg(Photo.from_image(colour(label))) for label in labels]
+    write_samples(bundle, list(zip(entries, photos, strict=True)))
 
 
 def values(

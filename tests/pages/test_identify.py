@@ -1,6 +1,7 @@
 """The Identify page with Streamlit's own widgets: answers, links, errors, requests."""
 
 import base64
+import json
 
 import pytest
 import streamlit as st
@@ -9,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from model.bundle import roll_back
 from model.corrections import correction_store
 from model.settings import settings
-from tests.model.tiny import CALIBRATED, CARD, MEASURED, colour, tiny
+from tests.model.tiny import CALIBRATED, CARD, MEASURED, colour, give_samples, tiny
 from tests.pages import component
 from tests.pages.component import data, shown_answer, text
 from tests.photos import encoded
@@ -113,6 +114,24 @@ def test_first_screen_has_the_models_title_and_says_what_it_knows(default_bundle
     texts = [text.value for text in at.markdown]
     assert r"Knows six things\: red\, green\, blue and three more\." in texts
     assert not send(at, "red").title
+
+
+def test_samples_are_the_models_and_their_titles_are_no_markdown(default_bundle):
+    at = open_app(way="Sample")
+    assert any("This model has no samples" in caption.value for caption in at.caption)
+    give_samples(default_bundle, "blue", "red")
+    path = default_bundle.folder / "samples.json"
+    listed = json.loads(path.read_text())
+    listed["samples"][1]["title"] = "**red** :tada:"
+    path.write_text(json.dumps(listed))
+    at = open_app(way="Sample")
+    assert [at.button(key=f"sample-{number}").label for number in range(2)] == [
+        "blue",
+        r"\*\*red\*\* \:tada\:",
+    ]
+    at.button(key="sample-1").click().run()
+    assert words(at).endswith("a red")
+    assert data(at)["upload"]["alt"] == "Only red"
 
 
 def test_earlier_answer_is_marked_as_the_visitors_own(default_bundle):

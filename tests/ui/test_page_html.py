@@ -112,9 +112,23 @@ def test_hostile_texts_are_escaped(browse, title):
     assert title in "".join(head.text[-60:])
 
 
+def test_first_screen_has_a_place_for_each_of_the_models_samples(browse, models_dir):
+    client = browse()
+    tiny(models_dir)
+    places = {
+        name: client.get(f"/?model={name}").text.count('class="first-sample"')
+        for name in ("clothing", "imagenet", "tiny")
+    }
+    assert places == {"clothing": 5, "imagenet": 3, "tiny": 0}
+    assert "Or try one of these" not in client.get("/?model=tiny").text
+    text = client.get("/?model=imagenet").text
+    assert "This model knows 1,000 things: banana, coffee mug, sunglasses and 997 more." in text
+
+
 def test_hostile_model_is_escaped_on_the_first_screen(browse, models_dir):
     client = browse()
-    usual = Head(client.get("/").text)
+    tiny(models_dir, "usual")
+    usual = Head(client.get("/?model=usual").text)
     tiny(models_dir, "hostile", title="</template><script>", labels=(*HOSTILE[:2], "$x", "a"))
     head = Head(client.get("/?model=hostile").text)
     assert [tag for tag in head.tags if tag != "meta"] == [

@@ -49,7 +49,7 @@ def show_component(bundle: Bundle) -> None:
             "fullMegabytes": math.ceil(graph.stat().st_size / 1e6),
             "tries": TRIES,
             "theme": st.context.theme.type or "light",
-            "samples": samples_json(f"{base}device/"),
+            "samples": samples_json(bundle, f"{base}device/"),
         },
         on_measured_change=lambda: _on_measured(bundle),
         on_failed_change=lambda: None,

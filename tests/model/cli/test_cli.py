@@ -253,6 +253,7 @@ def test_file_names_are_printed_unchanged(photos: Path, name: str) -> None:
         (["verify", "dogs"], "No model named 'dogs'"),
         (["show", "../.."], "no-such-model"),
         (["evaluate", "tiny", "no-such-folder"], "does not exist"),
+        (["import", __file__, "--name", "x", "--samples"], "Name their folder"),
         (["dance"], "No such command"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -15,7 +15,7 @@ from model.browser.page_files import PAGE_FILES, list_kept
 from model.bundle import Bundle
 from model.exporting.export_folder import RECORD, list_files, read_record
 from model.exporting.formats import export_models
-from tests.model.tiny import tiny
+from tests.model.tiny import give_samples, tiny
 
 
 @pytest.fixture
@@ -33,6 +33,7 @@ def test_folder_holds_the_page_and_the_files_of_its_models(
     models: list[Bundle], tmp_path: Path
 ) -> None:
     folder = tmp_path / "out" / "page"
+    give_samples(models[0], "blue", "red")
     export = export_models(models, "web", folder)
     files = set(list_files(folder))
     assert set(export.files) == files
@@ -41,8 +42,10 @@ def test_folder_holds_the_page_and_the_files_of_its_models(
     kept = read_json(folder / "files.json")
     assert set(kept) == {name.replace(".mjs", ".js") for name in list_kept(PAGE_FILES)}
     index = read_json(folder / "models/index.json")
-    assert {photo[kind] for photo in index["samples"] for kind in ("url", "thumbnail")} < files
     listed = index["models"]
+    samples = [sample[kind] for sample in listed[0]["samples"] for kind in ("url", "thumbnail")]
+    assert [(folder / name).read_bytes()[:2] for name in samples] == [b"\xff\xd8"] * 4
+    assert listed[1]["samples"] == []
     assert [(model["name"], model["default"]) for model in listed] == [
         ("apples", True),
         ("pears", False),

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from model import Bundle, load
-from model.bundle import get_bundle
+from model.bundle import get_bundle, read_samples
 from model.errors import DataError
 from model.settings import ROOT
 from tests.model import command
@@ -145,12 +145,18 @@ def test_train_folder_trains_from_python(photos: Path, data_folder: Path, tmp_pa
     from model.training import train_folder
 
     folder = folder_of(tmp_path / "few", 15)
-    bundle = train_folder(folder, "forms", size=64, epochs=0)
+    bundle = train_folder(folder, "forms", size=64, epochs=0, samples=True)
     assert load("forms").identify(picture("square", 99_999)).answer in LABELS
     # Six held-out photos are too few to calibrate with.
     assert bundle.manifest.calibration is None
     assert bundle.manifest.metric("accuracy")
-    assert bundle.manifest.provenance["command"].endswith("'forms', size=64, epochs=0)")
+    assert bundle.manifest.provenance["command"].endswith(
+        "'forms', size=64, epochs=0, samples=True)"
+    )
+    samples = read_samples(bundle)
+    assert samples
+    for sample in samples:
+        assert load("forms").identify(sample.photo).answer == sample.entry.label
     assert not (data_folder / "training" / "forms").exists()
 
 

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from model import load
+from model.bundle import read_samples
 from tests.model.importing.conftest import Run
 from tests.model.importing.learners import (
     assert_engines_agree,
@@ -135,12 +136,16 @@ def test_export_of_a_notebook_on_windows_is_imported(
     from_windows(path)
     photos = shutil.copytree(folder, tmp_path / "photos")
     Image.open(folder / "cat" / "0.png").resize((1600, 1200)).save(photos / "large.jpg")
-    result = command("import", path, "--name", "notebook", "--photos", photos)
+    result = command("import", path, "--name", "notebook", "--photos", photos, "--samples")
     assert result.exit_code == 0, result.stderr
     assert "3 labels: cat, dog, owl" in result.stdout
     assert "engines: compiled, learner" in result.stdout
     assert "Compared 13 photos through fastai and through Loupe: at most" in result.stderr
     assert list(temporary.glob("loupe-*")) == []
+    samples = read_samples(load("notebook").bundle)
+    assert ("Visitors see" if samples else "No samples") in result.stderr
+    for sample in samples:
+        assert load("notebook").identify(sample.photo).answer == sample.entry.label
     manifest = load("notebook").bundle.manifest
     assert (manifest.architecture.library, manifest.architecture.body) == ("timm", "test_byobnet")
     assert manifest.recipe.graph_size == (48, 48)

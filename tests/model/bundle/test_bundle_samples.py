@@ -1,0 +1,213 @@
+"""``samples.json``: photos to try a model with; read if they are what they should be."""
+
+import json
+import logging
+import shutil
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from model import Bundle, load
+from model.backup import back_up, restore
+from model.bundle import (
+    BUILTIN_DIR,
+    familiar_labels,
+    get_bundle,
+    publish,
+    read_samples,
+    roll_back,
+    write_samples,
+)
+from model.bundle.bundle_samples import sample_jpeg
+from model.bundle.manifest import SAMPLE_LIST, SAMPLE_PHOTOS
+from model.errors import BundleDamaged
+from model.photo import Photo, read
+from model.settings import ROOT
+from tests.model.tiny import COLOURS, colour, edit, give_samples, tiny
+
+BUILTIN = sorted(path.parent.name for path in BUILTIN_DIR.glob("*/bundle.json"))
+README = (ROOT / "model/samples/README.md").read_text(encoding="utf-8")
+ENTRY = {"title": "Red", "alt": "A red square", "label": "red"}
+
+
+@pytest.fixture
+def sampled(models_dir: Path) -> Bundle:
+    """A bundle with a red and a blue sample."""
+    bundle = tiny(models_dir, "sampled")
+    give_samples(bundle, "blue", "red")
+    return bundle
+
+
+def write_list(bundle: Bundle, **changes: Any) -> None:
+    text = json.dumps({"format": 1, "samples": [ENTRY], **changes})
+    (bundle.folder / SAMPLE_LIST).write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", BUILTIN)
+def test_builtin_samples_are_small_free_and_named_right(name: str) -> None:
+    bundle = Bundle.open(BUILTIN_DIR / name)
+    samples = read_samples(bundle)
+    on_disk = {path.name for path in bundle.folder.glob("sample-*")}
+    assert on_disk == set(SAMPLE_PHOTOS[: len(samples)])
+    assert len(samples) >= 3
+    for file, sample in zip(SAMPLE_PHOTOS, samples, strict=False):
+        entry, size = sample.entry, len(sample.photo)
+        assert size <= 40_000
+        assert len(sample.thumbnail) < 10_000
+        with Image.open(BytesIO(sample.photo)) as image:
+            assert image.format == "JPEG"
+            assert image.info.keys() <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
+        assert load(name).identify(sample.photo).answer == entry.label
+        (row,) = [line for line in README.splitlines() if f"`{name}/{file}`" in line]
+        assert entry.author
+        assert entry.licence == "CC0"
+        assert all(text in row for text in (entry.author, entry.licence, entry.source or "?"))
+    labels = [sample.entry.label for sample in samples]
+    assert len(set(labels)) == len(labels)
+    # What it doesn't know comes last, where it can say so.
+    assert (None in labels) is (bundle.manifest.is_calibrated)
+    assert None not in labels[:-1]
+
+
+def test_samples_are_kept_in_order_and_the_version_stays(sampled: Bundle) -> None:
+    assert [sample.entry.label for sample in read_samples(sampled)] == ["blue", "red"]
+    assert get_bundle("sampled").version == sampled.version
+    sampled.verify()
+    assert familiar_labels(sampled) == ["blue", "red", "green", "yellow", "white", "black"]
+    write_samples(sampled, [], examples=["white"])
+    assert read_samples(sampled) == ()
+    assert familiar_labels(sampled)[:2] == ["white", "red"]
+
+
+def test_own_model_has_none(tiny_bundle: Bundle, caplog: pytest.LogCaptureFixture) -> None:
+    assert read_samples(tiny_bundle) == ()
+    assert familiar_labels(tiny_bundle) == list(COLOURS)
+    assert not caplog.records
+
+
+def test_a_photo_of_any_size_becomes_a_small_jpeg() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (900, 1200, 3), dtype=np.uint8)
+    data = sample_jpeg(Photo.from_image(Image.fromarray(noise)))
+    assert len(data) <= 40_000
+    assert read(data).format == "JPEG"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"samples": [{**ENTRY, "file": "../../current"}]}, "Extra inputs"),
+        ({"samples": [ENTRY] * 6}, "at most 5"),
+        ({"samples": [{**ENTRY, "alt": "\u202e"}]}, "at least 1"),
+        ({"samples": [{**ENTRY, "title": ""}]}, "at least 1"),
+        ({"samples": [{**ENTRY, "label": "../red"}]}, "none of the model's labels"),
+        ({"examples": ["purple"]}, "none of the model's labels"),
+        ({"samples": [ENTRY] * 3}, "sample-3.jpg isn't a file"),
+        ({"format": 2}, "Input should be 1"),
+    ],
+)
+def test_list_that_does_not_fit_is_ignored(
+    change: dict[str, Any], reason: str, sampled: Bundle, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_list(sampled, **change)
+    with caplog.at_level(logging.WARNING, "loupe"):
+        assert read_samples(sampled) == read_samples(sampled) == ()
+        assert familiar_labels(sampled) == list(COLOURS)
+    (record,) = caplog.records
+    assert reason in record.getMessage()
+
+
+def with_exif() -> bytes:
+    file = BytesIO()
+    exif = Image.Exif()
+    exif[0x010F] = "Camera"
+    colour("red").save(file, "JPEG", exif=exif)
+    return file.getvalue()
+
+
+def encoded(format_: str, **options: Any) -> bytes:
+    file = BytesIO()
+    colour("red").save(file, format_, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"<script>",
+        with_exif(),
+        encoded("PNG"),
+        encoded("JPEG", comment=b"from home"),
+        encoded("JPEG") + b"<script>alert(1)</script>",
+        encoded("JPEG")[:-30],
+        encoded("JPEG").ljust(40_001, b"\0"),
+    ],
+    ids=["empty", "text", "exif", "png", "comment", "tail", "short", "large"],
+)
+def test_photo_with_anything_else_in_it_is_ignored(
+    data: bytes, sampled: Bundle, caplog: pytest.LogCaptureFixture
+) -> None:
+    (sampled.folder / SAMPLE_PHOTOS[0]).write_bytes(data)
+    write_list(sampled)
+    assert read_samples(sampled) == ()
+    assert "is ignored" in caplog.text
+
+
+def test_links_are_neither_read_nor_copied(sampled: Bundle, tmp_path: Path) -> None:
+    path = sampled.folder / SAMPLE_PHOTOS[0]
+    path.rename(tmp_path / "elsewhere.jpg")
+    path.symlink_to(tmp_path / "elsewhere.jpg")
+    write_list(sampled)
+    assert read_samples(sampled) == ()
+    assert path.name not in sampled.copied_names
+
+
+def test_title_is_one_visible_line(sampled: Bundle) -> None:
+    write_list(sampled, samples=[{**ENTRY, "title": "<b>\u202ered\n**x**"}])
+    (sample,) = read_samples(sampled)
+    assert sample.entry.title == "<b>red **x**"
+
+
+def test_manifest_cannot_list_them(sampled: Bundle) -> None:
+    listed = json.loads((sampled.folder / "bundle.json").read_text())["files"]
+    edit(sampled, files={**listed, "sample-1.jpg": listed["graph.onnx"]})
+    with pytest.raises(BundleDamaged, match="no part of a bundle"):
+        get_bundle("sampled")
+
+
+def test_they_survive_backup_rollback_and_the_next_version(sampled: Bundle, tmp_path: Path) -> None:
+    samples = read_samples(sampled)
+    second = tiny(sampled.folder.parents[1], "sampled", title="Second")
+    assert read_samples(second) == ()
+    assert read_samples(roll_back("sampled", sampled.version)) == samples
+
+    def fill(folder: Path) -> None:
+        for name in sampled.manifest.files:
+            shutil.copyfile(sampled.folder / name, folder / name)
+
+    draft = sampled.manifest.to_draft().model_copy(update={"title": "Third"})
+    third = publish(draft, sampled.folder.parents[1], fill, samples_of=sampled)
+    assert read_samples(third) == samples
+    back_up(tmp_path / "backup.zip")
+    restore(tmp_path / "backup.zip", tmp_path / "restored")
+    restored = tmp_path / "restored/models/sampled" / third.version
+    assert read_samples(Bundle.open(restored)) == samples
+
+
+def test_copy_of_a_builtin_model_keeps_them(models_dir: Path) -> None:
+    builtin = get_bundle("clothing")
+    tiny(models_dir, "clothing")
+    copy = roll_back("clothing", builtin.version)
+    assert copy.folder.is_relative_to(models_dir)
+    assert read_samples(copy) == read_samples(builtin)
+
+
+def test_another_model_in_the_same_place_is_not_confused(sampled: Bundle, tmp_path: Path) -> None:
+    copy = Bundle.open(shutil.copytree(sampled.folder, tmp_path / "copy"))
+    (copy.folder / SAMPLE_LIST).unlink()
+    assert read_samples(copy) == ()
+    assert len(read_samples(sampled)) == 2
