@@ -247,3 +247,14 @@ def test_exports_are_links_unless_models_stay_here(models_dir, tmp_path, monkeyp
     expected = [f"api/v1/models/tiny/{bundle.version}/tiny-onnx.zip"]
     assert links == (expected if downloads == "true" else [])
     assert ("Take it with you" in texts(at)) == (downloads == "true")
+
+
+def test_pictures_are_the_models_own_without_the_stranger(models_dir):
+    tiny(models_dir)
+    at = opened()
+    captions = [image.caption for one in at.image for image in one.proto.imgs]
+    # Of the coffee, which clothing doesn't know, imagenet alone has a picture.
+    assert captions.count("espresso") == 1
+    assert {"shirt", "dress", "tripod"} <= set(captions)
+    assert "And 997 more" in texts(at)
+    assert "No pictures: its owner gave none." in texts(at)

@@ -6,9 +6,8 @@ from html import escape
 import streamlit as st
 
 from model import Bundle
-from model.bundle import Manifest, Metric, ModelCard
+from model.bundle import Manifest, Metric, ModelCard, read_samples
 from model.errors import BundleError
-from model.text import list_some
 from ui.charts import accent_color
 from ui.models_page.figures import name_sets, show_figures
 from ui.models_page.reliability import draw_accuracy
@@ -17,6 +16,9 @@ from ui.phrasing import escape_markdown, join_words, phrase_error, shorten, spel
 
 MAX_LISTED = 12
 """Most labels that are listed; a model with more is described."""
+
+PICTURE_PX = 72
+"""Side of a picture: four are side by side on a phone."""
 
 FLATTERING = "A little flattering: the same photos chose when training stopped."
 
@@ -69,12 +71,29 @@ def show_unusable_card(name: str, error: BundleError) -> None:
 
 def _show_labels(bundle: Bundle) -> None:
     st.markdown("**What it knows**")
-    names = [escape_markdown(shorten(label, 40)) for label in bundle.labels]
+    pictures = [sample for sample in read_samples(bundle) if sample.entry.label]
+    shown = [sample.entry.label or "" for sample in pictures]
+    if pictures:
+        st.image(
+            [sample.thumbnail for sample in pictures],
+            caption=[_name(label) for label in shown],
+            alt=[sample.entry.alt for sample in pictures],
+            width=PICTURE_PX,
+        )
+    names = [_name(label) for label in bundle.labels if label not in shown]
+    and_more = "And " if pictures else ""
     if len(names) <= MAX_LISTED:
-        st.write(join_words(names))
+        if names:
+            st.write(f"{and_more}{join_words(names)}")
     else:
-        description = escape_markdown(bundle.manifest.description)
-        st.write(f"{len(names):,} things. {description}" if description else list_some(names))
+        more = f"{and_more}{len(names):,} {'more' if pictures else 'things'}"
+        st.write(f"{more}. {escape_markdown(bundle.manifest.description)}")
+    if not pictures:
+        st.caption("No pictures: its owner gave none.")
+
+
+def _name(label: str) -> str:
+    return escape_markdown(shorten(label, 40))
 
 
 def _show_accuracy(manifest: Manifest, axis_start: float) -> None:
