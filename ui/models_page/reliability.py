@@ -44,17 +44,23 @@ def draw_accuracy(accuracy: Metric, start: float) -> None:
         titleColor=text_color(),
         titleFontSize=14,
         titleFontWeight="normal",
-        titleY=21,
+        titleY=22,
         grid=False,
+        domain=True,
+        domainColor=GREY,
+        ticks=True,
+        tickColor=GREY,
+        tickSize=6,
     )
-    data = pd.DataFrame([accuracy.model_dump()])
-    base = alt.Chart(data, height=58).encode(y=alt.value(10))
-    x = alt.X("value:Q", axis=axis).scale(domain=[start, 1], nice=False)
+    scale = alt.Scale(domain=[start, 1], nice=False)
+    base = alt.Chart(pd.DataFrame([accuracy.model_dump()]), height=54).encode(y=alt.value(10))
+    x = alt.X("value:Q", axis=axis, scale=scale)
     chart = base.mark_point(filled=True, size=160, opacity=1, color=color).encode(x=x)
     if not accuracy.is_published:
-        bar = base.mark_rule(color=color, strokeWidth=3).encode(x="low:Q", x2="high:Q")
+        low = alt.X("low:Q", axis=axis, scale=scale)
+        bar = base.mark_rule(color=color, strokeWidth=3).encode(x=low, x2="high:Q")
         ends = base.transform_fold(["low", "high"]).mark_tick(color=color, thickness=3, size=16)
-        chart = bar + ends.encode(x="value:Q") + chart
+        chart = bar + ends.encode(x=x) + chart
     chart = chart.configure_view(stroke=None)
     st.altair_chart(chart.properties(description=f"Accuracy: {words}"), width="stretch")
 
