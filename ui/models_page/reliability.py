@@ -53,7 +53,7 @@ def draw_accuracy(accuracy: Metric, start: float) -> None:
         tickSize=6,
     )
     scale = alt.Scale(domain=[start, 1], nice=False)
-    base = alt.Chart(pd.DataFrame([accuracy.model_dump()]), height=54).encode(y=alt.value(10))
+    base = alt.Chart(pd.DataFrame([accuracy.model_dump()]), height=72).encode(y=alt.value(10))
     x = alt.X("value:Q", axis=axis, scale=scale)
     chart = base.mark_point(filled=True, size=160, opacity=1, color=color).encode(x=x)
     if not accuracy.is_published:
