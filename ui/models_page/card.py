@@ -73,13 +73,9 @@ def _show_labels(bundle: Bundle) -> None:
     st.markdown("**What it knows**")
     pictures = [sample for sample in read_samples(bundle) if sample.entry.label]
     shown = [sample.entry.label or "" for sample in pictures]
-    if pictures:
-        st.image(
-            [sample.thumbnail for sample in pictures],
-            caption=[_name(label) for label in shown],
-            alt=[sample.entry.alt for sample in pictures],
-            width=PICTURE_PX,
-        )
+    with st.container(horizontal=True, gap="xsmall"):
+        for sample, label in zip(pictures, shown, strict=True):
+            st.image(sample.thumbnail, caption=_name(label), alt=sample.entry.alt, width=PICTURE_PX)
     names = [_name(label) for label in bundle.labels if label not in shown]
     and_more = "And " if pictures else ""
     if len(names) <= MAX_LISTED:
