@@ -51,9 +51,11 @@ def show_card(bundle: Bundle, *, is_chosen: bool, axis_start: float) -> None:
             _show_accuracy(manifest, axis_start)
         with unnoticed:
             _show_blind_spots(manifest)
+            # White on the dark theme's accent is too pale to read.
+            is_filled = is_chosen and st.context.theme.type != "dark"
             if st.button(
                 "Point it at something" if is_chosen else "Try this model",
-                type="primary" if is_chosen else "secondary",
+                type="primary" if is_filled else "secondary",
                 key=f"try-{bundle.name}",
                 icon=":material/photo_camera:",
                 width="stretch",
