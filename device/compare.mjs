@@ -29,7 +29,9 @@ class Screen {
   #root = h("div.compare");
   #picture = h("img.picture", { alt: "Your photo", hidden: true });
   #samples = h("div.samples", { role: "group", ariaLabel: "Samples" });
-  #full = h("input", { type: "checkbox", checked: !navigator.connection?.saveData });
+  // A phone may pay for what it fetches.
+  #isFrugal = navigator.connection?.saveData || matchMedia("(pointer: coarse)").matches;
+  #full = h("input", { type: "checkbox", checked: !this.#isFrugal });
   #fullSize = h("span");
   #fullRow = h("label.option", this.#full, this.#fullSize);
   #file = h("input", { type: "file", hidden: true, onchange: () => this.#choose() });
@@ -41,8 +43,8 @@ class Screen {
     const onclick = () => this.#file.click();
     const choose = createButton("main", "Choose a photo", { icon: "camera", onclick });
     this.#stopButton.hidden = true;
-    this.#root.append(this.#picture, this.#samples, this.#fullRow, choose, this.#file);
-    this.#root.append(this.#status, this.#progress, this.#stopButton);
+    this.#root.append(this.#picture, this.#status, this.#progress, this.#stopButton);
+    this.#root.append(this.#samples, this.#fullRow, choose, this.#file);
     parent.append(this.#root);
     linkStyles(parent, ["tokens", "../compare"]);
   }

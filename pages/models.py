@@ -4,13 +4,16 @@ import streamlit as st
 
 from model import Bundle, list_models
 from ui.chosen_model import chosen_bundle
-from ui.models_page.card import show_card, show_unusable_card
+from ui.models_page.card import find_axis_start, show_card, show_unusable_card
 
+st.set_page_config(layout="wide")
 st.header("Models", anchor=False)
-st.caption("What each model knows, how good it is, and where it comes from.")
-chosen = chosen_bundle()
-for name, bundle in list_models().items():
+st.caption("What each one knows, how often it is right, and what it doesn’t notice.")
+chosen, models = chosen_bundle(), list_models()
+start = find_axis_start(bundle for bundle in models.values() if isinstance(bundle, Bundle))
+for name, bundle in models.items():
     if isinstance(bundle, Bundle):
-        show_card(bundle, is_chosen=chosen is not None and name == chosen.name)
+        is_chosen = chosen is not None and name == chosen.name
+        show_card(bundle, is_chosen=is_chosen, axis_start=start)
     else:
         show_unusable_card(name, bundle)

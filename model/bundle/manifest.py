@@ -89,6 +89,11 @@ class Metric(StrictModel):
     on: Line
     by: Line
 
+    @property
+    def is_published(self) -> bool:
+        """True if the model's authors measured it, not Loupe."""
+        return self.by.startswith("published")
+
 
 class PredictionSetRule(StrictModel):
     """Rule for split-conformal prediction sets.

@@ -21,7 +21,7 @@ def test_photo_is_answered_by_each_way_of_the_server(page):
     # The server under test fetches nothing, so the device has no engine.
     expect(page.get_by_text("On this device, small graph: no answer")).to_be_visible()
     tables = page.get_by_test_id("stTable")
-    answers_table, bytes_table, labels_table = (tables.nth(index) for index in range(3))
+    answers_table, labels_table, bytes_table = (tables.nth(index) for index in range(3))
     answer = answers_table.get_by_role("row").filter(has_text="compiled")
     # This model isn't calibrated.
     expect(answer).to_contain_text("My best guess: an espresso")

@@ -118,7 +118,7 @@ def test_photos_become_rows_and_a_failure_does_not_stop_the_rest(page):
     assert rows["answer"][1].startswith("Couldn't read: ")
     assert rows["probability"].notna().tolist() == [True, False, True]
     assert rows["picture"][0].startswith("data:image/jpeg;base64,")
-    assert [button.label for button in page.get("download_button")] == ["CSV", "JSON"]
+    assert [button.label for button in page.get("download_button")] == ["CSV", "JSON Lines"]
 
 
 def test_photo_without_a_suffix_is_read_by_its_content(page):

@@ -165,10 +165,10 @@ def show_downloads(job: Job) -> None:
     files = {
         "csv": ("CSV", to_csv, "text/csv", "One row per photo, for spreadsheets"),
         "jsonl": (
-            "JSON",
+            "JSON Lines",
             to_json_lines,
             "application/jsonl",
-            "JSON Lines, the same as the command line prints",
+            "One JSON object per photo, the same as the command line prints",
         ),
     }
     with st.container(horizontal=True):

@@ -79,7 +79,8 @@ def describe_agreement(comparison: Comparison, bundle: Bundle) -> tuple[str, str
     if len(answers) == 1:
         return f"It says {first}", "Only one way answered, so there is nothing to compare."
     points = f"{100 * comparison.largest_difference():.2g}"
-    apart = f"Their probabilities are {points} percentage points apart at most."
+    unit = "point" if points == "1" else "points"
+    apart = f"Their probabilities are {points} percentage {unit} apart at most."
     if len(set(answers.values())) == 1:
         every = "Both" if len(answers) == 2 else f"All {spell_number(len(answers))}"
         return f"{every} say {first}", apart
@@ -117,25 +118,22 @@ def draw_times(comparison: Comparison) -> None:
 
 
 def show_tables(comparison: Comparison, bundle: Bundle) -> None:
-    """Show each way's answer in words with its time, its bytes, and the likeliest labels."""
-    results, reference = comparison.results, comparison.reference
-    answers, sizes = {}, {}
-    for result in results:
-        points = 100 * comparison.difference(result, reference)
+    """Show each way's answer in words with its time, the likeliest labels, and its bytes."""
+    answers, labels, sizes = {}, {}, {}
+    for result in comparison.results:
         way = WAYS[result.way].column
         answers[way] = {
             "answer": headline(result.prediction(bundle)),
             "time": f"{result.times.total:.0f} ms",
-            "difference": "reference" if result is reference else f"{points:.2f} points",
         }
         sizes[way] = {"sent": _size(result.sent), "downloaded once": _size(result.downloaded)}
-    labels = {
-        escape_markdown(shorten(bundle.labels[index], 40)): {
-            WAYS[result.way].column: f"{result.probability(index):.1%}" for result in results
+    for index in comparison.shown_labels():
+        shares = {WAYS[item.way].column: item.probability(index) for item in comparison.results}
+        labels[escape_markdown(shorten(bundle.labels[index], 40))] = {
+            **{way: f"{share:.1%}" for way, share in shares.items()},
+            "points apart": f"{100 * (max(shares.values()) - min(shares.values())):.1f}",
         }
-        for index in comparison.shown_labels()
-    }
-    for table in (answers, sizes, labels):
+    for table in (answers, labels, sizes):
         _show_table(table)
 
 
@@ -163,7 +161,7 @@ def trade_offs(comparison: Comparison, bundle: Bundle) -> list[dict[str, str]]:
         ),
         ("Bandwidth", "Nothing per photo", sent),
         ("Latency", _total(device), _total(server)),
-        ("Computing power", "This device's", "The server's, shared by all visitors"),
+        ("Computing power", "This device’s", "The server’s, shared by all visitors"),
         ("Privacy", "The photo stays here", "The file is sent, used for the answer, then gone"),
         (
             "Freedom of framework",

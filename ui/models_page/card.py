@@ -1,60 +1,67 @@
-"""A model's card on the Models page: what ``bundle.json`` and ``small.json`` say."""
+"""A model's card on the Models page: three questions and their answers, the rest folded."""
 
-from functools import partial
+from collections.abc import Iterable
+from html import escape
 
 import streamlit as st
 
 from model import Bundle
-from model.answer.phrases import answer_record
-from model.bundle import Manifest, OodResult, get_bundle
-from model.engines import available
+from model.bundle import Manifest, Metric, ModelCard, read_samples
 from model.errors import BundleError
-from model.exporting.downloads import find_downloads
-from model.exporting.formats import FORMATS
-from model.settings import settings
-from model.text import format_size, list_some
-from ui import component
-from ui.models_page.figures import (
-    METRIC_TITLES,
-    describe_turned_away,
-    show_figures,
-    show_section,
-)
-from ui.models_page.reliability import format_interval
+from ui.charts import accent_color
+from ui.models_page.figures import name_sets, show_figures
+from ui.models_page.reliability import draw_accuracy
 from ui.navigation import get_page
-from ui.phrasing import escape_markdown, link_urls, phrase_error, shorten, to_markdown
+from ui.phrasing import escape_markdown, join_words, phrase_error, shorten, spell_number
 
 MAX_LISTED = 12
-"""Most labels that are listed; of more, the first few."""
+"""Most labels that are listed; a model with more is described."""
 
-TOO_MANY_ACCEPTED = 0.5
-"""OOD accept rate from which a set of photos counts as not noticed."""
+PICTURE_PX = 72
+"""Side of a picture: four are side by side on a phone."""
+
+FLATTERING = "A little flattering: the same photos chose when training stopped."
 
 
-def show_card(bundle: Bundle, *, is_chosen: bool) -> None:
-    """Show what a model knows, how good it is and on what, and where it comes from.
+def find_axis_start(bundles: Iterable[Bundle]) -> float:
+    """Return the lower end of an axis for the accuracies of all models: 0, 0.2, 0.4 or 0.6."""
+    metrics = (bundle.manifest.metric("accuracy") for bundle in bundles)
+    lowest = min((metric.low for metric in metrics if metric), default=1.0)
+    return min(0.6, 0.2 * int(5 * lowest))
+
+
+def show_card(bundle: Bundle, *, is_chosen: bool, axis_start: float) -> None:
+    """Show what a model knows, how often it is right and what it doesn't notice.
 
     Args:
         bundle: the model.
         is_chosen: it answers this visitor's photos.
+        axis_start: the lower end of the axis of accuracies, the same for all models.
     """
     manifest = bundle.manifest
     with st.container(border=True):
-        _show_summary(bundle, is_chosen=is_chosen)
-        _show_other_metrics(manifest)
-        st.caption(_describe_calibration(manifest))
-        _show_labels(bundle)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.subheader(escape_markdown(manifest.title), anchor=False, width="content")
+            if is_chosen:
+                st.badge("In use", icon=":material/check:", color="green")
+        knows, right, unnoticed = st.columns(3, gap="medium")
+        with knows:
+            _show_labels(bundle)
+        with right:
+            _show_accuracy(manifest, axis_start)
+        with unnoticed:
+            _show_blind_spots(manifest)
+            # White on the dark theme's accent is too pale to read.
+            is_filled = is_chosen and st.context.theme.type != "dark"
+            if st.button(
+                "Point it at something" if is_chosen else "Try this model",
+                type="primary" if is_filled else "secondary",
+                key=f"try-{bundle.name}",
+                icon=":material/photo_camera:",
+                width="stretch",
+            ):
+                st.switch_page(get_page("identify"), query_params={"model": bundle.name})
         show_figures(bundle)
-        _show_downloads(bundle)
-        draw = partial(_show_origin, bundle.name)
-        show_section("Origin", ":material/info:", f"origin-{bundle.name}", draw)
-        if st.button(
-            "Point it at something",
-            key=f"try-{bundle.name}",
-            icon=":material/photo_camera:",
-            width="stretch",
-        ):
-            st.switch_page(get_page("identify"), query_params={"model": bundle.name})
 
 
 def show_unusable_card(name: str, error: BundleError) -> None:
@@ -64,157 +71,104 @@ def show_unusable_card(name: str, error: BundleError) -> None:
         st.warning(phrase_error(error), icon=":material/block:")
 
 
-def _show_summary(bundle: Bundle, *, is_chosen: bool) -> None:
-    """Show a model's title, accuracy, labels and blind spots."""
-    manifest = bundle.manifest
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(escape_markdown(manifest.title), anchor=False, width="stretch")
-        if is_chosen:
-            st.badge("In use", icon=":material/check:", color="green")
-    st.write(escape_markdown(manifest.description))
-    if accuracy := manifest.metric("accuracy"):
-        st.metric("Correct", f"{accuracy.value:.1%}")
-        on = escape_markdown(accuracy.on)
-        st.caption(f"{format_interval(accuracy)}, on {accuracy.photos:,} photos ({on})")
-        if sentence := describe_turned_away(manifest):
-            st.write(sentence)
-        if manifest.card:
-            st.caption(escape_markdown(accuracy.by))
-        else:
-            # Not a caption, in which a link is too pale to read.
-            st.write(link_urls(accuracy.by))
+def _show_labels(bundle: Bundle) -> None:
+    st.markdown("**What it knows**")
+    pictures = [sample for sample in read_samples(bundle) if sample.entry.label]
+    shown = [sample.entry.label or "" for sample in pictures]
+    with st.container(horizontal=True, gap="xsmall"):
+        for sample, label in zip(pictures, shown, strict=True):
+            st.image(sample.thumbnail, caption=_name(label), alt=sample.entry.alt, width=PICTURE_PX)
+    names = [_name(label) for label in bundle.labels if label not in shown]
+    and_more = "And " if pictures else ""
+    if len(names) <= MAX_LISTED:
+        if names:
+            st.write(f"{and_more}{join_words(names)}")
     else:
-        st.write("**Accuracy** not measured.")
-    names = [escape_markdown(shorten(label, 40)) for label in bundle.labels]
-    # All of them if they are few.
-    listed = list_some(names, MAX_LISTED if len(names) <= MAX_LISTED else MAX_LISTED // 2)
-    st.markdown(f"**What it knows**  \n{listed}")
-    if blind_spots := _describe_blind_spots(manifest):
-        st.warning(f"**What it doesn't notice**  \n{blind_spots}")
+        more = f"{and_more}{len(names):,} {'more' if pictures else 'things'}"
+        st.write(f"{more}. {escape_markdown(bundle.manifest.description)}")
+    if not pictures:
+        st.caption("No pictures: its owner gave none.")
+
+
+def _name(label: str) -> str:
+    return escape_markdown(shorten(label, 40))
+
+
+def _show_accuracy(manifest: Manifest, axis_start: float) -> None:
+    st.markdown("**How often it is right**")
+    accuracy = manifest.metric("accuracy")
+    if accuracy is None:
+        st.markdown("#### Not measured")
+        if manifest.multilabel:
+            st.caption("Models with several labels per photo can’t be measured yet.")
+        else:
+            st.caption("It came without photos to test it on. Its owner can measure it:")
+            command = f"python -m model calibrate {manifest.name} FOLDER"
+            st.code(command, language=None, wrap_lines=True)
+        return
+    share = round(100 * accuracy.value)
+    if 0 < accuracy.value < 1:
+        share = min(99, max(1, share))
+    st.markdown(f"#### About {share} of 100 photos")
+    draw_accuracy(accuracy, axis_start)
+    if accuracy.is_published:
+        st.caption(f"{accuracy.photos:,} photos, counted by its authors, not by Loupe.")
+    else:
+        st.caption(_describe_count(accuracy, manifest.metric("kept")))
+
+
+def _describe_count(accuracy: Metric, accepted: Metric | None) -> str:
+    """Return the photos that an accuracy counts, with its reservations, as Markdown."""
+    photos = accuracy.photos
+    text = f"{round(accuracy.value * photos):,} of {photos:,} photos in testing."
+    if accepted and accepted.photos == photos and accepted.value < 1:
+        rejected = photos - round(accepted.value * photos)
+        text += f" That counts the likeliest label; it calls {rejected:,} of them “none of these”."
+    reservation = accuracy.by.partition("; ")[2]
+    if "epoch" in reservation:
+        return f"{text} {FLATTERING}"
+    return f"{text} {escape_markdown(reservation[:1].upper() + reservation[1:])}".strip()
+
+
+def _show_blind_spots(manifest: Manifest) -> None:
+    # No element of Streamlit has an edge in a colour of its own.
+    st.html(
+        f'<div style="border-left: 4px solid {accent_color(sure=False)}; padding-left: 12px">'
+        f"<strong>What it doesn’t notice</strong><p>{escape(_describe_blind_spots(manifest))}</p>"
+        "</div>"
+    )
 
 
 def _describe_blind_spots(manifest: Manifest) -> str:
-    """Return what a model takes for something it knows, as Markdown; empty without a measurement.
-
-    Names the sets of photos of other things, those that it accepts most often first. Also empty
-    if it mostly rejects each set.
-    """
-    sets = manifest.card.ood_sets if manifest.card else ()
-    results = sorted(sets, key=lambda result: -result.ood_accept_rate)
-    if not results or results[0].ood_accept_rate < TOO_MANY_ACCEPTED:
-        return ""
-    return " ".join(_describe_accepted(result) for result in results)
-
-
-def _describe_accepted(result: OodResult) -> str:
-    name = f"*{escape_markdown(shorten(result.name, 80))}*"
-    accepted = round(result.ood_accept_rate * result.photos)
-    if not accepted:
-        return f"None of the {result.photos:,} in {name} got one."
-    return f"It gave one of its labels to {accepted:,} of {result.photos:,} photos in {name}."
-
-
-def _show_other_metrics(manifest: Manifest) -> None:
-    """Show the metrics that the figures of a card would explain, for a model without one."""
-    for metric in manifest.metrics:
-        if metric.name == "top5" or (metric.name != "accuracy" and not manifest.card):
-            st.write(
-                f"**{METRIC_TITLES[metric.name]} {metric.value:.1%}** "
-                f"({format_interval(metric)}, {metric.photos:,} photos: "
-                f"{escape_markdown(metric.on)})"
-            )
-            if not manifest.card:
-                st.write(link_urls(metric.by))
-
-
-def _describe_calibration(manifest: Manifest) -> str:
-    """Return a sentence or two on when the model names nothing."""
+    """Return what a model takes for something it knows, as plain text."""
+    calibration, card = manifest.calibration, manifest.card
     if manifest.multilabel:
         return (
-            f"It shows each label with a probability of at least {manifest.present_from:.1%}, and "
-            "says so if none reaches it. Models with several labels per photo can't be calibrated."
+            f"How unsure it is. It names each label with a probability of at least "
+            f"{manifest.present_from:.1%}; models with several labels per photo can’t be "
+            "calibrated."
         )
-    if manifest.calibration is None:
-        return "Not calibrated: this model always names something and can't say “none of these”."
-    if reason := manifest.calibration.estimated:
-        return f"{escape_markdown(reason)} It always names something and can't say “none of these”."
-    if manifest.calibration.ood_threshold is None:
-        return "Calibrated: it says how sure it is. It can't say “none of these”."
-    if manifest.card and not manifest.card.ood_sets:
-        return (
-            "Calibrated. It can say “none of these”, but that hasn't been tested on photos of "
-            "other things."
-        )
-    return (
-        "Calibrated: it says how sure it is, and says “none of these” when a photo looks like "
-        "nothing it knows."
-    )
-
-
-def _show_labels(bundle: Bundle) -> None:
-    label = st.selectbox(
-        f"Search its {len(bundle.labels):,} labels",
-        bundle.labels,
-        index=None,
-        placeholder="Type to search",
-        key=f"labels-{bundle.name}",
-    )
-    if label:
-        st.write(f"Yes, it knows *{escape_markdown(label)}*. {_describe_record(bundle, label)}")
-
-
-def _describe_record(bundle: Bundle, label: str) -> str:
-    """Return what held-out photos revealed about a label, as Markdown; empty without a card."""
-    card = bundle.manifest.card
-    if card is None:
-        return ""
-    index = bundle.labels.index(label)
-    shown = {given: count for true, given, count in card.confusion if true == index}
-    correct, photos = shown.get(index, 0), sum(shown.values())
-    recall = f"In testing it recognised {correct:,} of {photos:,}." if photos else ""
-    return f"{recall} {to_markdown(answer_record(card, index))} in tests."
-
-
-def _show_downloads(bundle: Bundle) -> None:
-    """Show a link to each export that the owner has made; nothing if downloads are off."""
-    if not settings().downloads or not component.has_routes():
-        return
-    downloads = find_downloads(bundle)
-    if not downloads:
-        return
-    st.markdown("**Take it with you**")
-    with st.container(horizontal=True):
-        for name, path in downloads.items():
-            st.link_button(
-                f"{FORMATS[name].title}, {format_size(path.stat().st_size)}",
-                f"api/v1/models/{bundle.name}/{bundle.version}/{path.name}",
-                icon=":material/download:",
+    if calibration is None or calibration.ood_threshold is None:
+        always = "That it doesn’t know. It always names something and can’t say “none of these”."
+        if calibration is None:
+            return f"{always} Its percentages aren’t calibrated."
+        if manifest.is_estimated:
+            return (
+                f"{always} Its percentages are estimated, because no photos at hand are known to "
+                "be new to it."
             )
-    st.caption("The model with its labels and a sample program, as a zip.")
+        return always
+    if card is None or not card.ood_sets:
+        return "Not measured: nobody has tried it on photos of other things."
+    return _describe_accepted(card, f"one of its {spell_number(len(manifest.labels))} labels")
 
 
-def _show_origin(name: str) -> None:
-    bundle = get_bundle(name)
-    manifest = bundle.manifest
-    architecture, data, recipe = manifest.architecture, manifest.data, manifest.recipe
-    height, width = recipe.size
-    greyscale = ", greyscale" if recipe.greyscale else ""
-    photos = f", {data.photos:,} photos" if data.photos else ""
-    installed = available(bundle)
-    missing = "" if installed == manifest.engines else f" (installed: {', '.join(installed)})"
-    facts = {
-        "Network": f"{architecture.body} ({architecture.library}), "
-        f"{architecture.parameters / 1e6:.1f} million parameters",
-        "Input": f"{width} × {height} pixels ({recipe.method}, {recipe.interpolation}{greyscale})",
-        "Trained on": f"{data.title}{photos}",
-        "Data licence": data.licence,
-        "Source": data.source,
-        "Licence": manifest.licence,
-        "Size": f"{bundle.size / 1e6:.0f} MB",
-        "Engines": f"{', '.join(manifest.engines)}{missing}",
-        "Built with": ", ".join(
-            f"{name} {version}" for name, version in manifest.provenance.items()
-        ),
-        "Version": bundle.version,
-    }
-    st.table({key: link_urls(value) for key, value in facts.items()}, border="horizontal")
+def _describe_accepted(card: ModelCard, label: str) -> str:
+    """Return how many photos of other things get a label, those that it accepts most first."""
+    names, sentences = name_sets(card), list[str]()
+    for result in sorted(card.ood_sets, key=lambda result: -result.ood_accept_rate):
+        accepted = round(result.ood_accept_rate * result.photos)
+        given = f"{accepted:,} of {result.photos:,}" if accepted else f"none of {result.photos:,}"
+        end = f"photos got {label}" if not sentences else "did"
+        sentences.append(f"{names[result.name]}: {given} {end}.")
+    return " ".join(sentences)

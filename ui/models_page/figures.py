@@ -1,12 +1,15 @@
-"""The figures of a model's card on how good it is, drawn once the visitor opens them."""
+"""The rest of a model's card, drawn once the visitor opens it: charts, method, origin."""
 
+import re
 from collections.abc import Callable
 from functools import partial
+from pathlib import PurePath
 
 import pandas as pd
 import streamlit as st
 
 from model import Bundle, LoupeError
+from model.answer.phrases import answer_record
 from model.bundle import (
     Manifest,
     Metric,
@@ -16,16 +19,24 @@ from model.bundle import (
     get_bundle,
     read_small_card,
 )
+from model.engines import available
+from model.exporting.downloads import find_downloads
+from model.exporting.formats import FORMATS
+from model.settings import settings
 from model.storage.spreadsheet import escape_formula
+from model.text import format_size
+from ui import component
 from ui.confusion import ConfusionMatrix, show_confusion, show_label_table
 from ui.models_page.reliability import describe_interval, format_interval, show_calibration
 from ui.phrasing import (
     escape_markdown,
     format_percent,
     join_words,
+    link_urls,
     percent_range,
     phrase_error,
     shorten,
+    to_markdown,
 )
 
 METRIC_TITLES = {
@@ -39,94 +50,87 @@ METRIC_TITLES = {
 
 
 @st.fragment
-def show_section(title: str, icon: str, key: str, draw: Callable[[], None]) -> None:
-    """Show an expander, closed at first; opening it draws nothing else of the page again.
-
-    Args:
-        title: the expander's title.
-        icon: its icon.
-        key: the widget's key.
-        draw: draws what is in it; a ``LoupeError`` is shown instead.
-    """
-    expander = st.expander(title, icon=icon, on_change="rerun", key=key)
+def show_figures(bundle: Bundle) -> None:
+    """Show an expander, closed at first; opening it draws nothing else of the page again."""
+    # A fragment keeps its arguments, and the model may be replaced while the page is open.
+    name = bundle.name
+    title = "Label by label, charts and origin" if bundle.manifest.card else "Labels and origin"
+    expander = st.expander(title, on_change="rerun", key=f"more-{name}")
     if not expander.open:
         return
     with expander:
         try:
-            draw()
+            figures = _figures(get_bundle(name))
         except LoupeError as error:
             st.warning(phrase_error(error))
-
-
-def show_figures(bundle: Bundle) -> None:
-    """Show how a model did on held-out photos, if it was measured, once the visitor opens it."""
-    name = bundle.name
-    if bundle.manifest.card or read_small_card(bundle):
-        draw = partial(_draw, name)
-        show_section("How good is it?", ":material/query_stats:", f"good-{name}", draw)
-
-
-def _draw(name: str) -> None:
-    figures = _figures(get_bundle(name))
-    if not figures:
-        # The model was replaced while the page was open.
-        st.caption("Not measured.")
-        return
-    title = st.pills(
-        "Figure",
-        list(figures),
-        default=next(iter(figures)),
-        required=True,
-        key=f"figure-{name}",
-        label_visibility="collapsed",
-    )
-    figures.get(title, next(iter(figures.values())))()
+            return
+        first = next(iter(figures))
+        chosen = st.pills(
+            "Figure",
+            list(figures),
+            default=first,
+            required=True,
+            key=f"figure-{name}",
+            label_visibility="collapsed",
+        )
+        figures.get(chosen, figures[first])()
 
 
 def _figures(bundle: Bundle) -> dict[str, Callable[[], None]]:
-    """Return what draws each figure that was measured, by title."""
-    card, small = bundle.manifest.card, read_small_card(bundle)
-    figures: dict[str, Callable[[], None]] = {}
-    if card:
-        calibration = bundle.manifest.calibration
-        matrix = ConfusionMatrix.from_card(card, bundle.labels)
-        figures["Mix-ups"] = partial(_show_mix_ups, matrix)
-        if card.reliability:
-            figures["Calibration"] = partial(show_calibration, bundle.manifest, card)
-        figures["By label"] = partial(show_label_table, matrix)
-        if card.ood_sets or (calibration and calibration.ood_threshold is not None):
-            figures["None of these"] = partial(_show_none_of_these, bundle.manifest, card)
-        if card.mistakes:
-            figures["Mistakes"] = partial(_show_mistakes, card, bundle.labels)
-        figures["Method"] = partial(_show_method, card)
+    """Return what draws each figure of a model, by title."""
+    manifest, small = bundle.manifest, read_small_card(bundle)
+    card, calibration = manifest.card, manifest.calibration
+    matrix = ConfusionMatrix.from_card(card, bundle.labels) if card else None
+    figures: dict[str, Callable[[], None]] = {
+        "Label by label": partial(_show_labels, bundle, matrix)
+    }
     if small:
         figures["In browsers"] = partial(_show_small_graph, bundle, small)
+    if matrix:
+        figures["Mix-ups"] = partial(_show_mix_ups, matrix)
+    if card and card.reliability:
+        figures["Calibration"] = partial(show_calibration, manifest, card)
+    elif calibration and calibration.estimated:
+        figures["Calibration"] = partial(st.write, escape_markdown(calibration.estimated))
+    if card and (card.ood_sets or (calibration and calibration.ood_threshold is not None)):
+        figures["None of these"] = partial(_show_none_of_these, manifest, card)
+    if card and card.mistakes:
+        figures["Mistakes"] = partial(_show_mistakes, card, bundle.labels)
+    if manifest.metrics:
+        figures["Method"] = partial(_show_method, manifest)
+    figures["Origin"] = partial(_show_origin, bundle)
     return figures
+
+
+def _show_labels(bundle: Bundle, matrix: ConfusionMatrix | None) -> None:
+    label = st.selectbox(
+        f"Search its {len(bundle.labels):,} labels",
+        bundle.labels,
+        index=None,
+        placeholder="Type to search",
+        key=f"labels-{bundle.name}",
+    )
+    if label:
+        st.write(f"Yes, it knows *{escape_markdown(label)}*. {_describe_record(bundle, label)}")
+    if matrix:
+        show_label_table(matrix)
+
+
+def _describe_record(bundle: Bundle, label: str) -> str:
+    """Return what held-out photos revealed about a label, as Markdown; empty without a card."""
+    card = bundle.manifest.card
+    if card is None:
+        return ""
+    index = bundle.labels.index(label)
+    shown = {given: count for true, given, count in card.confusion if true == index}
+    correct, photos = shown.get(index, 0), sum(shown.values())
+    recall = f"In testing it recognised {correct:,} of {photos:,}." if photos else ""
+    return f"{recall} {to_markdown(answer_record(card, index))} in tests."
 
 
 def _show_mix_ups(matrix: ConfusionMatrix) -> None:
     st.write(describe_mix_ups(matrix))
     show_confusion(matrix)
-
-
-def describe_turned_away(manifest: Manifest) -> str:
-    """Return a sentence on the photos of known things that were called “none of these”.
-
-    Empty if that was not measured on the same photos. Whether the top label of such a photo is the
-    right one isn't recorded, so only a lower bound of the photos right as shown is known.
-    """
-    accuracy, accepted = manifest.metric("accuracy"), manifest.metric("kept")
-    if accuracy is None or accepted is None or accuracy.photos != accepted.photos:
-        return ""
-    photos = accuracy.photos
-    rejected = photos - round(accepted.value * photos)
-    if not rejected:
-        return ""
-    shown = max(0, round(accuracy.value * photos) - rejected)
-    return (
-        f"That counts the top label. {rejected:,} of the {photos:,} photos are wrongly called "
-        f"“none of these”, so at least {shown:,} ({shown / photos:.1%}) are right as shown."
-    )
 
 
 def describe_mix_ups(matrix: ConfusionMatrix, limit: int = 3) -> str:
@@ -151,9 +155,10 @@ def _show_none_of_these(manifest: Manifest, card: ModelCard) -> None:
             f"({format_interval(accepted)}). The rest it wrongly calls “none of these”."
         )
     if not card.ood_sets:
-        st.write("Not yet tested on photos of things it doesn't know.")
+        st.write("Not yet tested on photos of things it doesn’t know.")
+    names = name_sets(card)
     for result in card.ood_sets:
-        st.write(_describe_ood(result))
+        st.write(_describe_ood(escape_markdown(names[result.name]), result))
     threshold = (
         f" “None of these” starts above {calibration.ood_threshold:.4g} "
         f"(*{escape_markdown(calibration.ood_detector or 'score')}*)."
@@ -166,17 +171,29 @@ def _show_none_of_these(manifest: Manifest, card: ModelCard) -> None:
     )
 
 
-def _describe_ood(result: OodResult) -> str:
+def name_sets(card: ModelCard | None) -> dict[str, str]:
+    """Return a title for each set of photos of other things; a folder's own name isn't for it."""
+    names: dict[str, str] = {}
+    if card is None:
+        return names
+    for result in card.ood_sets:
+        # Cards of earlier versions have the folders' names, which their command lists.
+        is_folder = re.search(rf"--unknown \S*{re.escape(result.name)}(?!\S)", card.command)
+        name = ("Others" if names else "Some other things") if is_folder else result.name
+        names[result.name] = shorten(name[:1].upper() + name[1:], 80)
+    return names
+
+
+def _describe_ood(name: str, result: OodResult) -> str:
     """Return how often photos of other things get a label, as Markdown."""
-    name = f"*{_name(result.name, 80)}*"
-    warning = f"On {name} it is no better than guessing. " if result.near_chance else ""
+    warning = " It is no better than guessing on them." if result.near_chance else ""
     rate = result.ood_accept_rate
     mistaken = " and gives them a wrong label" if rate else ""
     share = format_percent(rate) if rate else "none"
     interval = percent_range(result.low, result.high)
     return (
-        f"{warning}**It accepts {share}** of the {result.photos:,} "
-        f"photos in {name}{mistaken} ({interval}; AUROC {format_auroc(result.auroc)})."
+        f"**{name}: it accepts {share}** of {result.photos:,} photos{mistaken} ({interval}; "
+        f"AUROC {format_auroc(result.auroc)}).{warning}"
     )
 
 
@@ -212,36 +229,46 @@ def mistakes_frame(card: ModelCard, labels: tuple[str, ...]) -> pd.DataFrame:
             "Actual": escape_formula(labels[mistake.label]),
             "Predicted": escape_formula(labels[mistake.predicted]),
             "Confidence": 100 * mistake.probability,
-            "Photo": escape_formula(mistake.photo),
+            "Photo": escape_formula(PurePath(mistake.photo).name),
         }
         for mistake in sorted(card.mistakes, key=lambda mistake: -mistake.probability)
     )
 
 
-def _show_method(card: ModelCard) -> None:
+def _show_method(manifest: Manifest) -> None:
+    card = manifest.card
+    for metric in manifest.metrics:
+        # The other figures of a card explain the rest.
+        if card is None or metric.name == "top5":
+            st.write(
+                f"**{METRIC_TITLES[metric.name]} {metric.value:.1%}** "
+                f"({format_interval(metric)}, {metric.photos:,} photos: "
+                f"{escape_markdown(metric.on)}), {link_urls(metric.by)}"
+            )
+    if card is None:
+        return
     st.write(
-        f"On {card.photos:,} photos ({escape_markdown(card.on)}). Measured with {card.folds}-fold "
-        "cross-validation: temperature, plausible labels and the “none of these” threshold are "
-        "never fitted on the photos they are scored on."
+        f"On {card.photos:,} photos. Measured with {card.folds}-fold cross-validation: "
+        "temperature, plausible labels and the “none of these” threshold are never fitted on the "
+        "photos they are scored on."
+        + (f" The seed is {card.seed}." if card.seed is not None else "")
     )
     if card.notes:
         st.write("\n".join(f"- {escape_markdown(note)}" for note in card.notes))
-    st.write("The command" + (f", with seed {card.seed}:" if card.seed is not None else ":"))
-    st.code(card.command or "not recorded", language=None, wrap_lines=True)
 
 
 def _show_small_graph(bundle: Bundle, small: SmallCard) -> None:
-    st.write("A visitor's own device runs the small graph: the same network with 8-bit weights.")
+    st.write("A visitor’s own device runs the small graph: the same network with 8-bit weights.")
     st.table(graph_rows(bundle, small), border="horizontal", hide_index=True)
+    names = name_sets(bundle.manifest.card)
     for row in small.agreement:
         alike = "" if row.known is None else f", “none of these” alike on **{row.known:,}**"
         st.write(
-            f"*{_name(row.name, 80)}*: same top label on "
+            f"*{_name(names.get(row.name, row.name), 80)}*: same top label on "
             f"**{row.top_label:,} of {row.photos:,}**{alike}."
         )
     if metric := small.metric("accuracy"):
-        on, by = (escape_markdown(text) for text in (metric.on, metric.by))
-        st.caption(f"{metric.photos:,} photos: {on} ({by}).")
+        st.caption(f"{metric.photos:,} photos, {escape_markdown(metric.by)}.")
 
 
 def graph_rows(bundle: Bundle, small: SmallCard) -> list[dict[str, str]]:
@@ -251,12 +278,13 @@ def graph_rows(bundle: Bundle, small: SmallCard) -> list[dict[str, str]]:
         for name, title in METRIC_TITLES.items()
         if (full := small.full_metric(name)) and (own := small.metric(name))
     }
-    sets = bundle.manifest.card.ood_sets if bundle.manifest.card else ()
-    full_rates = {result.name: result.ood_accept_rate for result in sets}
+    card = bundle.manifest.card
+    full_rates = {result.name: result.ood_accept_rate for result in card.ood_sets} if card else {}
+    names = name_sets(card)
     for result in small.card.ood_sets if small.card else ():
         if result.name in full_rates:
             rates = full_rates[result.name], result.ood_accept_rate
-            rows[f"Accepted of *{_name(result.name, 80)}*"] = (
+            rows[f"Accepted: {_name(names[result.name], 80)}"] = (
                 format_percent(rates[0]),
                 format_percent(rates[1]),
             )
@@ -267,3 +295,48 @@ def graph_rows(bundle: Bundle, small: SmallCard) -> list[dict[str, str]]:
 
 def _with_interval(metric: Metric) -> str:
     return f"{metric.value:.1%}{describe_interval(metric)}"
+
+
+def _show_origin(bundle: Bundle) -> None:
+    manifest = bundle.manifest
+    architecture, data, recipe = manifest.architecture, manifest.data, manifest.recipe
+    height, width = recipe.size
+    greyscale = ", greyscale" if recipe.greyscale else ""
+    photos = f", {data.photos:,} photos" if data.photos else ""
+    installed = available(bundle)
+    missing = "" if installed == manifest.engines else f" (installed: {', '.join(installed)})"
+    facts = {
+        "Network": f"{architecture.body} ({architecture.library}), "
+        f"{architecture.parameters / 1e6:.1f} million parameters",
+        "Input": f"{width} × {height} pixels ({recipe.method}, {recipe.interpolation}{greyscale})",
+        "Trained on": f"{data.title}{photos}",
+        "Data licence": data.licence,
+        "Source": data.source,
+        "Licence": manifest.licence,
+        "Size": f"{bundle.size / 1e6:.0f} MB",
+        "Engines": f"{', '.join(manifest.engines)}{missing}",
+        "Built with": ", ".join(
+            f"{name} {version}" for name, version in manifest.provenance.items()
+        ),
+        "Version": bundle.version,
+    }
+    st.table({key: link_urls(value) for key, value in facts.items()}, border="horizontal")
+    _show_downloads(bundle)
+
+
+def _show_downloads(bundle: Bundle) -> None:
+    """Show a link to each export that the owner has made; nothing if downloads are off."""
+    if not settings().downloads or not component.has_routes():
+        return
+    downloads = find_downloads(bundle)
+    if not downloads:
+        return
+    st.markdown("**Take it with you**")
+    with st.container(horizontal=True):
+        for name, path in downloads.items():
+            st.link_button(
+                f"{FORMATS[name].title}, {format_size(path.stat().st_size)}",
+                f"api/v1/models/{bundle.name}/{bundle.version}/{path.name}",
+                icon=":material/download:",
+            )
+    st.caption("The model with its labels and a sample program, as a zip.")

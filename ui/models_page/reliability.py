@@ -1,4 +1,4 @@
-"""A model's calibration: the reliability diagram, one of its bins in words, and its figures."""
+"""A model's accuracy on an axis, and its calibration: the reliability diagram and its figures."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from model.bundle import Manifest, Metric, ModelCard, ReliabilityBin
-from ui.charts import accent_color, text_color
+from ui.charts import GREY, accent_color, text_color
 from ui.phrasing import format_percent, percent_range
 
 SIDE_PX = 400
@@ -20,6 +20,49 @@ MIN_EXAMPLE_PHOTOS = 5
 """Minimum number of photos in the bin that is put into words."""
 
 CALIBRATED, UNCALIBRATED = "calibrated", "before calibration"
+
+
+def draw_accuracy(accuracy: Metric, start: float) -> None:
+    """Draw an accuracy with its interval on an axis to 100%; a published one is a grey dot.
+
+    Args:
+        accuracy: the metric.
+        start: the lower end of the axis.
+    """
+    if accuracy.is_published:
+        color, words = GREY, f"{accuracy.value:.1%}, as published"
+    else:
+        color, words = accent_color(), f"{accuracy.value:.1%}; {format_interval(accuracy)}"
+    axis = alt.Axis(
+        values=[start + (1 - start) * step / 4 for step in range(5)],
+        format=".0%",
+        # Only the ends have room beside the words.
+        labelExpr="datum.index % 1 ? '' : datum.label",
+        labelColor=text_color(),
+        labelFontSize=14,
+        title=words,
+        titleColor=text_color(),
+        titleFontSize=14,
+        titleFontWeight="normal",
+        titleY=22,
+        grid=False,
+        domain=True,
+        domainColor=GREY,
+        ticks=True,
+        tickColor=GREY,
+        tickSize=6,
+    )
+    scale = alt.Scale(domain=[start, 1], nice=False)
+    base = alt.Chart(pd.DataFrame([accuracy.model_dump()]), height=72).encode(y=alt.value(10))
+    x = alt.X("value:Q", axis=axis, scale=scale)
+    chart = base.mark_point(filled=True, size=160, opacity=1, color=color).encode(x=x)
+    if not accuracy.is_published:
+        low = alt.X("low:Q", axis=axis, scale=scale)
+        bar = base.mark_rule(color=color, strokeWidth=3).encode(x=low, x2="high:Q")
+        ends = base.transform_fold(["low", "high"]).mark_tick(color=color, thickness=3, size=16)
+        chart = bar + ends.encode(x=x) + chart
+    chart = chart.configure_view(stroke=None)
+    st.altair_chart(chart.properties(description=f"Accuracy: {words}"), width="stretch")
 
 
 def show_calibration(manifest: Manifest, card: ModelCard) -> None:

@@ -8,10 +8,10 @@ from tests.model.tiny import CARD, COLOURS
 from ui.confusion import ConfusionMatrix
 from ui.models_page.figures import (
     describe_mix_ups,
-    describe_turned_away,
     format_auroc,
     graph_rows,
     mistakes_frame,
+    name_sets,
 )
 from ui.models_page.reliability import describe_typical_bin
 
@@ -35,16 +35,13 @@ def test_mix_ups_are_listed_most_frequent_first():
     )
 
 
-def test_accuracy_is_bounded_by_photos_turned_away():
-    manifest = get_bundle("clothing").manifest
-    assert describe_turned_away(manifest) == (
-        "That counts the top label. 17 of the 341 photos are wrongly called “none of these”, so at "
-        "least 305 (89.4%) are right as shown."
-    )
-    assert describe_turned_away(get_bundle("imagenet").manifest) == ""
-    none = manifest.metric("kept").model_copy(update={"value": 1.0})
-    metrics = (manifest.metric("accuracy"), none)
-    assert describe_turned_away(manifest.model_copy(update={"metrics": metrics})) == ""
+def test_sets_have_the_owners_names_but_not_the_folders():
+    card = ModelCard.model_validate(CARD)
+    names = [result.name for result in card.ood_sets]
+    assert list(name_sets(card).values()) == [name[:1].upper() + name[1:] for name in names]
+    command = f"python -m model train --unknown 'x/{names[0]}' --unknown {names[1]}"
+    folders = card.model_copy(update={"command": command.replace("'", "")})
+    assert list(name_sets(folders).values()) == ["Some other things", "Others"]
 
 
 @pytest.mark.parametrize(
@@ -87,8 +84,8 @@ def test_rows_compare_both_graphs():
         "Calibration error",
         "Calibration error before calibration",
         "Known photos accepted",
-        "Accepted of *near*",
-        "Accepted of *photographs*",
+        "Accepted: Some other things",
+        "Accepted: Others",
     ]
     assert rows["Accuracy"]["Full graph"] == "94.4% (95% CI 91.5–96.4%)"
     assert all(row["Full graph"] and row["Small graph"] for row in rows.values())
