@@ -68,11 +68,11 @@ HOST = Host(
         "https://huggingface.co/settings/billing; cpu-basic is not charged."
     ),
     remarks=f"""\
+Limited to one instance. Anyone can download what is in a public Space, the model included.
 The frame is on another domain, where XSRF protection would make uploads fail with 403. \
 deploy/entrypoint.sh therefore sets STREAMLIT_SERVER_ENABLE_XSRF_PROTECTION=false.
 Files are lost at every restart unless the Space has storage at /data.
 Your own domain comes with the paid plan: {DOCS}/spaces-custom-domain
-Limited to one instance. Anyone can download what is in a public Space, the model included.
 """,
     make_plan=make_plan,
     placeholders={"YOUR-NAME": "your name on Hugging Face"},

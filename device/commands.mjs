@@ -1,0 +1,61 @@
+/**
+ * Commands for a terminal, each with a button that copies it, and one button for all of them: a
+ * component of Streamlit.
+ */
+
+import { createButton, h, linkStyles } from "./view/elements.mjs";
+import { createComponent } from "./view/streamlit_component.mjs";
+
+/** Show commands; `data` comes from `ui/deploy_page/commands.py`. */
+export default createComponent((parent) => new Screen(parent));
+
+class Screen {
+  #root = h("div.commands");
+  #status = h("p.status", { role: "status" });
+
+  constructor(parent) {
+    parent.append(this.#root);
+    linkStyles(parent, ["tokens", "../commands"]);
+  }
+
+  /** Take new data: `commands`, pairs of a title and a command, and `all`, the last button's text. */
+  update({ commands, all, theme }) {
+    this.#root.dataset.theme = theme;
+    const lines = commands.map(([, command]) => command).join("\n");
+    const copyAll = () => this.#copy(lines, all);
+    const items = commands.map(([title, command]) => this.#item(title, command));
+    const main = createButton("main", all, { icon: "copy", onclick: copyAll });
+    this.#status.textContent = "";
+    this.#root.replaceChildren(h("ol", ...items), main, this.#status);
+  }
+
+  close() {}
+
+  #item(title, command) {
+    const name = `Copy: ${title}`;
+    const onclick = () => this.#copy(command, name);
+    // Boxes, because a browser breaks a line after a hyphen as well.
+    const words = command.split(" ").flatMap((word) => [" ", h("span", word)]);
+    const text = h("div", h("small", title), h("code", ...words.slice(1)));
+    return h("li", text, createButton("copy", name, { icon: "copy", isIconOnly: true, onclick }));
+  }
+
+  async #copy(text, name) {
+    const isCopied = await navigator.clipboard?.writeText(text).then(
+      () => true,
+      () => false,
+    );
+    // Browsers have no clipboard on plain http, but still copy a selection.
+    const done = isCopied || this.#copySelected(text);
+    this.#status.textContent = done ? "Copied." : `${name} isn't possible here: select the text.`;
+  }
+
+  #copySelected(value) {
+    const field = h("textarea", { value, readOnly: true });
+    this.#root.append(field);
+    field.select();
+    const isCopied = document.execCommand("copy");
+    field.remove();
+    return isCopied;
+  }
+}
