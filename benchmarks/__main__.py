@@ -9,8 +9,6 @@ from .figure import Figure, format_table, write_report
 from .paths import RESULT, ROOT
 from .table import BENCHMARKS
 
-__all__ = ["main"]
-
 
 @click.command()
 @click.option("--quick", is_flag=True, help="Take few readings: a trial run, not to be quoted.")

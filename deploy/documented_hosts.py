@@ -2,8 +2,6 @@
 
 from .host import Budget, Expertise, Kind, Limits, Offer, Traffic
 
-__all__ = ["DOCUMENTED"]
-
 BUILDS_THE_IMAGE = "Steps: docs/deploy.md, Other hosts that build the image."
 
 DOCUMENTED = (

@@ -9,15 +9,6 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal
 
-__all__ = [
-    "DEFAULT_ENGINE",
-    "ENGINES",
-    "OPTIONAL_FILES",
-    "SERVER_ENGINES",
-    "EngineInfo",
-    "ServerEngine",
-]
-
 ServerEngine = Literal["compiled", "learner"]
 """Engines that manifests, settings, the command line and the API name."""
 

@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Pixels", "PreprocessConfig", "fit_aspect", "preprocess"]
-
 Pixels = NDArray[np.uint8]
 """Shape [height, width, 3] for one photo, [N, height, width, 3] for several."""
 

@@ -18,8 +18,6 @@ from . import resources
 from .engine_info import DEFAULT_ENGINE, ENGINES, ServerEngine
 from .errors import SettingRefused
 
-__all__ = ["ROOT", "Settings", "settings"]
-
 ROOT = Path(__file__).resolve().parent.parent
 SECRETS = ROOT / ".streamlit" / "secrets.toml"
 

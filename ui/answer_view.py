@@ -14,8 +14,6 @@ from model.bundle import get_bundle
 from ui.charts import draw_candidates
 from ui.phrasing import headline, spell_number, to_markdown
 
-__all__ = ["answer_json", "find_bundle", "show_answer", "show_further_labels"]
-
 
 def answer_json(prediction: Prediction, token: str = "") -> dict[str, Any]:
     """Return an answer as the component takes it; see ``answer_to_json``."""

@@ -12,8 +12,6 @@ from model.answer.decision import Certainty, certainty
 from model.answer.prediction import Prediction
 from ui.phrasing import format_percent
 
-__all__ = ["accent_color", "draw_candidates", "draw_counts", "text_color"]
-
 GREY = "#7C8B88"
 
 LABEL_WIDTH = 130

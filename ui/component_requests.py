@@ -25,8 +25,6 @@ from ui.chosen_model import model_to_load
 from ui.phrasing import phrase_error
 from ui.session import current_session
 
-__all__ = ["responses", "take_request"]
-
 RESPONSES = "component_responses"
 """The key of the last responses in the session state."""
 

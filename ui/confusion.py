@@ -15,8 +15,6 @@ from model.storage.spreadsheet import escape_formula
 from ui.charts import accent_color, text_color
 from ui.phrasing import percent_range
 
-__all__ = ["ConfusionMatrix", "show_confusion", "show_label_table"]
-
 MAX_CHART_LABELS = 12
 """Maximum number of labels in the chart: on a phone, more have no room for their counts."""
 

@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping
 
 import streamlit as st
 
-__all__ = ["show_facts"]
-
 
 def show_facts(facts: Mapping[str, Iterable[str]]) -> None:
     """Show facts as Markdown, each with a name and its lines."""

@@ -28,8 +28,6 @@ from ui.first_screen import connection_bar, first_screen
 from ui.first_visit import START, add_first_visit
 from ui.navigation import ICON, PAGES, ROOT
 
-__all__ = ["page_routes"]
-
 VIEWFINDER = "Viewfinder"
 """The viewfinder's name in the address; other photo sources have other names."""
 

@@ -24,22 +24,6 @@ from model.corrections.page_sessions import page_sessions
 from ui.chosen_model import answer_model, choose_model, model_to_load, write_address
 from ui.phrasing import phrase_error
 
-__all__ = [
-    "BATCH_PARAM",
-    "Session",
-    "SessionPhoto",
-    "close_answer",
-    "current_session",
-    "open_answer",
-    "open_token",
-    "reclassify",
-    "release_upload",
-    "restore_page",
-    "save_page",
-    "submit",
-    "widget_key",
-]
-
 PICTURE_SIDE_PX = 1280
 """Longest side of a kept picture."""
 

@@ -14,15 +14,6 @@ from ui.chosen_model import requested_choices
 from ui.phrasing import escape_markdown, shorten
 from ui.session import reclassify
 
-__all__ = [
-    "settings_menu",
-    "source_control",
-    "usable_bundles",
-    "warn_if_refused",
-    "warn_if_unusable",
-    "way_menu",
-]
-
 MAX_RESULTS = 10
 """Most results that the chart shows."""
 

@@ -16,8 +16,6 @@ from ..figure import NotMeasured
 from ..photos import small_file
 from ..servers import Server, serve
 
-__all__ = ["compare_visits", "model_ready", "words_at_full_speed"]
-
 # As Chromium's tools emulate it.
 FAST_3G = {
     "offline": False,

@@ -10,8 +10,6 @@ from .phrases import format_percent, headline, trust_lines
 from .prediction import Prediction
 from .share_link import encode
 
-__all__ = ["answer_to_json"]
-
 
 def answer_to_json(
     prediction: Prediction,

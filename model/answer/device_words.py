@@ -13,8 +13,6 @@ from .phrases import (
 )
 from .words import WORDS
 
-__all__ = ["device_words", "phrase_to_json"]
-
 
 def device_words(manifest: Manifest, small: SmallCard | None = None) -> dict[str, Any]:
     """Return ``words`` in ``model.json``: the rules and templates, and this bundle's phrases.

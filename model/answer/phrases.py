@@ -13,22 +13,6 @@ from .decision import certainty_rule
 from .prediction import Prediction
 from .words import WORDS
 
-__all__ = [
-    "Phrase",
-    "ShownLabel",
-    "answer_record",
-    "article",
-    "false_rejections",
-    "format_percent",
-    "headline",
-    "label_summary",
-    "name_label",
-    "plausible_record",
-    "shorten",
-    "spell_number",
-    "trust_lines",
-]
-
 # Vowels that sound like a consonant, and consonants that sound like a vowel. Libraries that
 # know more cost 29 MB of memory and a second at start, which is too much for an article.
 TAKES_AN = re.compile(

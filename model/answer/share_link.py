@@ -29,18 +29,6 @@ from ..settings import settings
 from ..storage.atomic import fsync_path
 from .prediction import Graph, Prediction, rebuild_probabilities
 
-__all__ = [
-    "KEY_FILE",
-    "MAX_LABELS",
-    "MAX_TOKEN_LENGTH",
-    "SharedPrediction",
-    "Signature",
-    "decode",
-    "encode",
-    "ensure_secret",
-    "signing_secret",
-]
-
 MAX_LABELS = 10
 """Most labels that a link holds."""
 

@@ -30,20 +30,6 @@ from .cache import cached_folder, find_folder
 from .programs import run_program
 from .runtime import runtime_info
 
-__all__ = [
-    "FORMAT",
-    "LIMITS",
-    "SAMPLES",
-    "calibration_json",
-    "device_dir",
-    "device_name",
-    "index_json",
-    "model_json",
-    "run_graph",
-    "samples_json",
-    "small_card_in_use",
-]
-
 FORMAT = 2
 
 SAMPLES = "samples"

@@ -22,8 +22,6 @@ from ..preprocess import Pixels
 from ..storage.file_hash import hash_file
 from .manifest import FORMAT, SMALL_CARD, File, Manifest
 
-__all__ = ["BUILTIN_DIR", "MANIFEST", "Bundle", "GoldenOutputs"]
-
 BUILTIN_DIR = Path(__file__).resolve().parent.parent / "library"
 EARLIER_DIR = Path(__file__).with_name("earlier")
 MANIFEST = "bundle.json"

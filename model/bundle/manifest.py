@@ -9,25 +9,6 @@ from ..errors import DataError
 from ..preprocess import PreprocessConfig
 from .model_card import ModelCard, StrictModel
 
-__all__ = [
-    "FORMAT",
-    "NAME_RULE",
-    "PRESENT_FROM",
-    "SMALL_CARD",
-    "Architecture",
-    "Calibration",
-    "Data",
-    "File",
-    "Manifest",
-    "ManifestDraft",
-    "Metric",
-    "Name",
-    "PredictionSetRule",
-    "Threshold",
-    "check_name",
-    "title_from_name",
-]
-
 FORMAT: Final = 2
 """The format that this Loupe writes. It reads this one and all older ones.
 

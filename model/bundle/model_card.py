@@ -11,16 +11,6 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = [
-    "MAX_MISTAKES",
-    "DetectorResult",
-    "Mistake",
-    "ModelCard",
-    "OodResult",
-    "ReliabilityBin",
-    "StrictModel",
-]
-
 Text = Annotated[str, Field(max_length=4000)]
 Line = Annotated[str, Field(min_length=1, max_length=300)]
 Share = Annotated[float, Field(ge=0, le=1)]

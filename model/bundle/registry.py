@@ -16,22 +16,6 @@ from ..errors import BundleDamaged, BundleError, BundleNotFound
 from ..settings import settings
 from .bundle import BUILTIN_DIR, MANIFEST, Bundle
 
-__all__ = [
-    "CURRENT_FILE",
-    "DEFAULT_MODEL",
-    "Fingerprint",
-    "bundle_or_error",
-    "created",
-    "current_version",
-    "default_models",
-    "fingerprint",
-    "get_bundle",
-    "list_models",
-    "model_dir",
-    "model_roots",
-    "open_bundle",
-]
-
 FOLDER_NAME = re.compile(r"[^/\\\0]+")
 
 Fingerprint = tuple[tuple[str, int, int, int] | None, ...]

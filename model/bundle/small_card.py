@@ -19,8 +19,6 @@ from .bundle import Bundle
 from .manifest import SMALL_CARD, Calibration, Metric
 from .model_card import ModelCard, StrictModel
 
-__all__ = ["GraphAgreement", "SmallCard", "read_small_card", "write_small_card"]
-
 MAX_BYTES = 8 * 2**20
 
 Count = Annotated[int, Field(ge=0)]

@@ -23,8 +23,6 @@ from .registry import (
     open_bundle,
 )
 
-__all__ = ["Version", "list_versions", "publish", "roll_back", "set_current"]
-
 VERSION = re.compile(r"[0-9a-f]{12}")
 
 

@@ -29,14 +29,6 @@ from .graph_head import write_calibration
 from .graph_outputs import CalibrationOutputs, open_graph
 from .measurements import accuracy_metric
 
-__all__ = [
-    "accuracies",
-    "calibrate_bundle",
-    "calibrate_small_graph",
-    "publish_small_card",
-    "write_small_figures",
-]
-
 UNCALIBRATED_BY = f"{MEASURED_BY}; the model may have been trained on these photos"
 
 TOLERANCE = 0.01

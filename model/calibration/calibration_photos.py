@@ -15,8 +15,6 @@ from ..storage.photo_files import list_photos, printable
 from ..text import list_some
 from .graph_outputs import MIN_PHOTOS, CalibrationOutputs, GraphOutputs, Run, run_photos
 
-__all__ = ["CalibrationPhotos", "StageUpdate", "list_ood_photos"]
-
 StageUpdate = Callable[[str, int, int], None]
 """Called with the stage, the number of photos done, and their total."""
 

@@ -24,15 +24,6 @@ from .statistics import (
     probabilities,
 )
 
-__all__ = [
-    "Fit",
-    "FittedDetector",
-    "Indices",
-    "fit_calibration",
-    "refit_thresholds",
-    "split_folds",
-]
-
 FOLDS, INNER_FOLDS = 5, 3
 TARGET_ID_ACCEPT_RATE = 0.95
 

@@ -19,8 +19,6 @@ from .cross_validation import MEASURED_BY, CalibrationResult
 from .ood_detectors import OPSET, Detector
 from .statistics import probabilities
 
-__all__ = ["attach_head", "write_calibration", "write_temperature"]
-
 
 def attach_head(
     graph: bytes, temperature: float, detector: Detector | None, multilabel: bool

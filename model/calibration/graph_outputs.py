@@ -15,17 +15,6 @@ from ..photo import read
 from ..preprocess import Pixels, PreprocessConfig, preprocess
 from ..storage.photo_files import map_ordered
 
-__all__ = [
-    "MIN_PHOTOS",
-    "CalibrationOutputs",
-    "Floats",
-    "GraphOutputs",
-    "Run",
-    "open_graph",
-    "run_graph",
-    "run_photos",
-]
-
 MIN_PHOTOS = 50
 """Fewest photos of one kind, held-out or OOD, that a calibration uses."""
 

@@ -22,8 +22,6 @@ from .fit import Fit, Indices
 from .graph_outputs import GraphOutputs
 from .statistics import auroc, contains_label, probabilities
 
-__all__ = ["HELD_OUT", "Measurements", "accuracy_metric"]
-
 HELD_OUT = "held-out photos"
 """The name of the held-out photos among sets of photos."""
 

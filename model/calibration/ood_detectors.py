@@ -18,18 +18,6 @@ from onnx import TensorProto, helper, numpy_helper, parser
 
 from .graph_outputs import Floats, GraphOutputs
 
-__all__ = [
-    "DEFAULT_DETECTOR",
-    "DETECTORS",
-    "MAX_DETECTOR_BYTES",
-    "OPSET",
-    "Detector",
-    "FitDetector",
-    "gated_margin",
-    "maximum_probability",
-    "subspace_distance",
-]
-
 OPSET = 18
 MAX_DETECTOR_BYTES = 500_000
 """Most bytes that a bundle's detector may add to its graph."""

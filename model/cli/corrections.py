@@ -14,8 +14,6 @@ from ..errors import DataError
 from ..text import count_of
 from .options import FILE
 
-__all__ = ["corrections_command"]
-
 MAX_ID = 2**31 - 1
 """Largest id that PostgreSQL's column holds."""
 

@@ -18,8 +18,6 @@ from ..importing.inspect.export_report import printable
 from ..importing.weights_settings import OPTIONS
 from ..text import format_size, list_some
 
-__all__ = ["doctor_command"]
-
 TASKS = {
     "single-label": "one label per photo",
     "multi-label": "several labels per photo",

@@ -18,8 +18,6 @@ from ..text import clean
 from .options import FOLDER
 from .progress import StageProgress, progress_bar
 
-__all__ = ["evaluate_command"]
-
 MAX_ROWS = 20
 """Most rows of a table; ``--json`` prints all."""
 

@@ -12,8 +12,6 @@ from ..text import clean, list_some
 from .error_group import require_full_install
 from .train import print_next_step, warn_if_shadowing
 
-__all__ = ["import_command"]
-
 MAX_LISTED = 12
 """Most labels that are listed; the others are counted."""
 

@@ -22,17 +22,6 @@ from .error_group import require_full_install
 from .options import FOLDER, models_dir_option, unknown_option
 from .progress import StageProgress, progress_bar
 
-__all__ = [
-    "build_command",
-    "command_line",
-    "describe_small_graph",
-    "print_next_step",
-    "print_summary",
-    "summary",
-    "train_command",
-    "warn_if_shadowing",
-]
-
 
 @click.command("train")
 @click.argument("folder", required=False, type=FOLDER)

@@ -14,8 +14,6 @@ from ..storage.atomic import replace_atomically
 from ..storage.spreadsheet import escape_formula, write_csv
 from .store import Correction, CorrectionStore
 
-__all__ = ["CSV_NAME", "FolderNames", "export_corrections"]
-
 CSV_NAME = "corrections.csv"
 
 COLUMNS = "id created model version engine predicted probability label known file".split()

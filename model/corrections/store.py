@@ -19,14 +19,6 @@ from ..text import clean
 from .database import connect, parse_url, translate_database_errors
 from .quota import Limits, begin_exclusive, check_limits, to_utc
 
-__all__ = [
-    "LABEL_SEPARATOR",
-    "MAX_LABEL_LENGTH",
-    "Correction",
-    "CorrectionStore",
-    "correction_store",
-]
-
 MAX_LABEL_LENGTH = 200
 """Longest label, in characters."""
 

@@ -16,8 +16,6 @@ from ..storage.photo_files import list_photos, map_ordered, printable
 from ..text import MAX_LISTED, list_some
 from .tables import Evaluation, PhotoFailure, Row, require_single_label, summarise
 
-__all__ = ["FolderMatch", "evaluate", "labelled_photos", "match_folders"]
-
 
 def evaluate(
     classifier: Classifier,

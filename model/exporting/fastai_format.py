@@ -10,8 +10,6 @@ from ..engines import why_unavailable
 from ..errors import EngineUnavailable
 from .export_check import CheckPhotos, Written, compare, require_network, run_reference
 
-__all__ = ["write"]
-
 EXPORT = "export.pkl"
 PACKAGES = ("fastai", "timm", "torch")
 

@@ -20,18 +20,6 @@ from ..errors import ExportRefused
 from ..settings import ROOT, settings
 from . import isolation
 
-__all__ = [
-    "ANSWERS",
-    "REFUSAL",
-    "REPORT",
-    "STAGES",
-    "Limits",
-    "open_file",
-    "read_file",
-    "run",
-    "sandbox_folder",
-]
-
 STAGES = "stages"
 REFUSAL = "refusal.json"
 REPORT = "report.json"

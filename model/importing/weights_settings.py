@@ -14,13 +14,6 @@ from .inspect.learner_parts import LearnerParts, check_labels
 from .inspect.transform_table import AUGMENT, TRANSFORMS_MODULE
 from .inspect.transforms import Step
 
-__all__ = [
-    "OPTIONS",
-    "UNNEEDED_SETTINGS_MESSAGE",
-    "WeightsSettings",
-    "missing_settings_message",
-]
-
 Stats = tuple[float, float, float]
 
 NORMALIZATIONS: Mapping[str, tuple[Stats, Stats]] = {

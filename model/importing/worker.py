@@ -18,8 +18,6 @@ from ..errors import LoupeError
 from .isolation import die_with
 from .launcher import ANSWERS, REFUSAL, REPORT, STAGES
 
-__all__ = ["main"]
-
 
 def main(folder: Path) -> int:
     """Do the task and return 0, or write a refusal for the parent and return 1."""

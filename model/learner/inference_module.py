@@ -9,8 +9,6 @@ from torch.nn import functional
 
 from ..bundle import ManifestDraft
 
-__all__ = ["Greyscale", "HookedNetwork", "InferenceModule", "Scale"]
-
 Stats = tuple[float, float, float]
 
 

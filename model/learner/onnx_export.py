@@ -18,8 +18,6 @@ from ..samples import samples, shapes
 from .graph_metadata import strip_metadata
 from .inference_module import InferenceModule
 
-__all__ = ["export_onnx", "golden_pixels"]
-
 WEIGHTS_FILE = "weights.safetensors"
 
 

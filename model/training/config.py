@@ -9,8 +9,6 @@ from ..bundle import NAME_RULE, Name
 from ..errors import DataError
 from ..storage.atomic import replace_atomically
 
-__all__ = ["CONFIG_FILE", "Hyperparameters", "Progress", "TrainingConfig"]
-
 CONFIG_FILE = "plan.json"
 
 

@@ -35,8 +35,6 @@ from ..storage.photo_files import list_photos
 from ..text import list_some
 from .backbones import load_pretrained_package
 
-__all__ = ["build_imagenet", "readable_labels"]
-
 # Some of ImageNet's short names are equal, or differ only in case; these are unique.
 RENAMED = {
     "n02012849": "crane (bird)",

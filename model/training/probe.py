@@ -13,8 +13,6 @@ from ..learner.inference_module import InferenceModule
 from ..preprocess import Pixels
 from .config import Progress
 
-__all__ = ["Probe", "compute_features", "fit_probe"]
-
 INVERSE_REGULARIZATION = 0.1
 """scikit-learn's ``C``; the best of 0.03, 0.1 and 0.3 on clothes."""
 

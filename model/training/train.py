@@ -15,8 +15,6 @@ from .finetune import fine_tune
 from .search import search_hyperparameters
 from .training_run import TrainingRun
 
-__all__ = ["get_run_dir", "train"]
-
 LOCK_FILE = ".lock"
 RESERVE_SECONDS = 45.0
 """Time for the steps after fine-tuning, except running the graph on every photo, in seconds."""

@@ -40,8 +40,6 @@ from .loaders import build_loaders
 from .prepare import PreparedData, decode_photos, prepare_data
 from .probe import Probe, compute_features, fit_probe
 
-__all__ = ["PROBE_FILE", "TrainingRun"]
-
 PROBE_FILE = "features.npz"
 """The fitted probe, and the features of the training photos."""
 

@@ -17,6 +17,7 @@ from model.errors import (
     BundleNotFound,
     Busy,
     DamagedPhoto,
+    EmptyPhoto,
     EngineUnavailable,
     GoldenMismatch,
     MissingPhoto,
@@ -276,3 +277,36 @@ def test_loaded_model_is_returned_while_another_loads(tiny_bundle: Bundle) -> No
         visitor.start()
         visitor.join(timeout=5)
         assert loaded == [ready]
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (b"", EmptyPhoto),
+        (b"text", UnsupportedFormat),
+        (encoded(drawn(64, 64))[:300], DamagedPhoto),
+    ],
+    ids=["empty", "text", "half"],
+)
+def test_invalid_file_raises_its_photo_error(
+    colours: Classifier, tmp_path: Path, content: bytes, error: type[Exception]
+) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(content)
+    with pytest.raises(error):
+        colours.identify(path)
+
+
+def test_sixteen_threads_agree_with_one_on_a_real_network(imagenet: Classifier) -> None:
+    pixels = [
+        preprocess(drawn(256, 256, seed), imagenet.bundle.manifest.recipe) for seed in range(6)
+    ]
+    serial = [imagenet.engine.run(photo[None]).probabilities[0] for photo in pixels]
+
+    def ask(thread: int) -> float:
+        with admission_queue().acquire(None):
+            output = imagenet.engine.run(pixels[thread % 6][None]).probabilities[0]
+        return float(np.abs(output - serial[thread % 6]).max())
+
+    with ThreadPoolExecutor(16) as pool:
+        assert max(pool.map(ask, range(48))) < 1e-5

@@ -6,8 +6,6 @@ from ui.batch.job_cache import LIFETIME_MINUTES
 from ui.phrasing import spell_number
 from ui.viewfinder import MAX_RECENT
 
-__all__ = ["list_kept"]
-
 DELETION = {
     "session": "your next visit after you close this tab; over plain HTTP, a day",
     "day": "your first visit after a day",

@@ -5,8 +5,6 @@ The filled square is the model. A server with a dashed border only gets numbers.
 
 from typing import Literal
 
-__all__ = ["ALT_TEXTS", "Way", "draw_way"]
-
 Way = Literal["device", "pixels", "file"]
 
 ALT_TEXTS: dict[Way, str] = {

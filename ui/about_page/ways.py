@@ -9,8 +9,6 @@ from ui.about_page.way_picture import Way
 from ui.session import current_session
 from ui.viewfinder import chosen_run
 
-__all__ = ["describe_way", "list_ways", "runs_on_device"]
-
 TITLES: dict[Way, str] = {
     "device": "On this device",
     "pixels": "On the server, as pixels",

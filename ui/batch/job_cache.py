@@ -5,8 +5,6 @@ import threading
 
 from ui.batch.job import Job
 
-__all__ = ["LIFETIME_MINUTES", "JobCache", "job_cache"]
-
 LIFETIME_MINUTES = 30
 """Time that a finished batch is kept without a viewer, in minutes."""
 

@@ -16,18 +16,6 @@ from model.storage.spreadsheet import escape_formula, write_csv
 from ui.batch.job import PhotoResult
 from ui.phrasing import format_percent
 
-__all__ = [
-    "NONE_OF_THESE",
-    "count_labels",
-    "evaluate_folders",
-    "format_progress",
-    "is_unsure",
-    "predicted_labels",
-    "to_csv",
-    "to_frame",
-    "to_json_lines",
-]
-
 NONE_OF_THESE = "None of these"
 TABLE_COLUMNS = ["picture", "answer", "probability", "photo", "folder", "next", "milliseconds"]
 CSV_COLUMNS = (

@@ -22,17 +22,6 @@ from ui.charts import draw_counts
 from ui.confusion import ConfusionMatrix, show_confusion, show_label_table
 from ui.phrasing import escape_markdown, format_percent, percent_range
 
-__all__ = [
-    "show_accuracy",
-    "show_downloads",
-    "show_headline",
-    "show_labels_chart",
-    "show_last_batch",
-    "show_progress",
-    "show_source_line",
-    "show_table",
-]
-
 MAX_BARS = 15
 
 

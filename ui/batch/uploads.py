@@ -18,18 +18,6 @@ from ui.batch.job_cache import job_cache
 from ui.chosen_model import model_to_load
 from ui.session import BATCH_PARAM, release_upload
 
-__all__ = [
-    "SOURCES",
-    "current_job",
-    "is_batch_expired",
-    "last_job",
-    "leave_batch",
-    "open_batch",
-    "queue_photos",
-    "upload_error",
-    "upload_widget",
-]
-
 SOURCES = ("Photos", "Folder", "Zip")
 PHOTO_MB, ZIP_MB = 20, 200
 

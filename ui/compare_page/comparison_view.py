@@ -26,15 +26,6 @@ from ui.phrasing import (
 )
 from ui.session import current_session
 
-__all__ = [
-    "describe_agreement",
-    "draw_times",
-    "kept_comparison",
-    "show_component",
-    "show_tables",
-    "trade_offs",
-]
-
 KEY = "compare"
 
 _mount = st.components.v2.component("compare", js=SCRIPT)

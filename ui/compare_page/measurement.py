@@ -13,17 +13,6 @@ from model.answer.prediction import Prediction
 from model.errors import DataError
 from model.photo import MAX_BYTES
 
-__all__ = [
-    "STEPS",
-    "TRIES",
-    "WAYS",
-    "Comparison",
-    "Result",
-    "Way",
-    "read_comparison",
-]
-
-
 TRIES = 5
 """Tries of each way after the first; the page shows the one whose time is the median."""
 

@@ -10,8 +10,6 @@ import streamlit as st
 from ui.component import FAILED_KEY, SCRIPT, script_address
 from ui.phrasing import spell_number
 
-__all__ = ["show_commands"]
-
 _mount = st.components.v2.component("commands", js=SCRIPT)
 
 

@@ -15,8 +15,6 @@ from ui.deploy_page.instructions import show_instructions
 from ui.facts import show_facts
 from ui.phrasing import escape_markdown, link_urls
 
-__all__ = ["show_all_hosts", "show_recommendation"]
-
 ALL_HOSTS: tuple[Offer, ...] = (*HOSTS.values(), *DOCUMENTED)
 
 FILTERS = {

@@ -17,8 +17,6 @@ from model.browser.runtime import runtime_name
 from model.settings import ROOT, settings
 from ui.phrasing import escape_markdown, link_urls, phrase_error
 
-__all__ = ["show_instructions"]
-
 ALERT_STEP = "Budget alert: "
 WRITE_STEP = "$ python -m deploy write "
 

@@ -21,8 +21,6 @@ from model.engine_info import OPTIONAL_FILES
 from ui.phrasing import escape_markdown
 from ui.settings_menu import usable_bundles, warn_if_unusable
 
-__all__ = ["ask"]
-
 Scale = TypeVar("Scale", bound=StrEnum)
 
 BUDGETS = {"nothing": "Free", "by use": "Pay as you go"}

@@ -24,8 +24,6 @@ from ui.models_page.reliability import format_interval
 from ui.navigation import get_page
 from ui.phrasing import escape_markdown, link_urls, phrase_error, shorten, to_markdown
 
-__all__ = ["show_card", "show_unusable_card"]
-
 MAX_LISTED = 12
 """Most labels that are listed; of more, the first few."""
 

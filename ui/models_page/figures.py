@@ -28,17 +28,6 @@ from ui.phrasing import (
     shorten,
 )
 
-__all__ = [
-    "METRIC_TITLES",
-    "describe_mix_ups",
-    "describe_turned_away",
-    "format_auroc",
-    "mistakes_frame",
-    "show_figures",
-    "show_section",
-]
-
-
 METRIC_TITLES = {
     "accuracy": "Accuracy",
     "top5": "Top-5 accuracy",

@@ -10,8 +10,6 @@ from model.bundle import Manifest, Metric, ModelCard, ReliabilityBin
 from ui.charts import accent_color, text_color
 from ui.phrasing import format_percent, percent_range
 
-__all__ = ["describe_interval", "describe_typical_bin", "format_interval", "show_calibration"]
-
 SIDE_PX = 400
 """Side of the diagram where there is room, in pixels."""
 

@@ -18,8 +18,6 @@ from ..inspect.transform_table import TRANSFORMS
 from ..inspect.transforms import Step, fold
 from .network_builder import Weights
 
-__all__ = ["FastaiPipeline"]
-
 Stats = tuple[float, float, float]
 
 

@@ -23,8 +23,6 @@ from ..weights_settings import UNNEEDED_SETTINGS_MESSAGE, WeightsSettings, missi
 from .parity import TOLERANCE, Parity, Photos, compare, gather_photos
 from .worker_report import WorkerReport, worker_ended, worker_refused
 
-__all__ = ["ImportResult", "import_export"]
-
 MAX_SECONDS = 900.0
 """Seconds that converting may take."""
 

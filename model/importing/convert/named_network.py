@@ -18,8 +18,6 @@ from ...learner.rebuild import empty_learner, fastai_names
 from ..inspect.export_report import printable
 from .worker_report import WorkerReport
 
-__all__ = ["NetworkName", "confirm_name", "load_named", "name_in_export", "timm_name", "unnamed"]
-
 SAME = 1e-5
 """Largest difference of a rebuilt network's outputs, in multiples of the largest output."""
 

@@ -15,8 +15,6 @@ from ..inspect.allowlist import FUNCTIONS, is_allowed_module
 from ..inspect.network import Function, Layer, LeftOut, Network
 from ..inspect.tensors import StrangeTensor, Tensor, to_numpy
 
-__all__ = ["CannotBuild", "Weights", "build_network"]
-
 ReadStorage = Callable[[str], bytes]
 
 

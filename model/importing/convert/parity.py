@@ -14,8 +14,6 @@ from ...photo import read
 from ...samples import samples, shapes
 from ...storage.photo_files import list_photos
 
-__all__ = ["TOLERANCE", "Parity", "Photos", "compare", "gather_photos"]
-
 MAX_PHOTOS = 200
 """Photos of a folder that are compared."""
 

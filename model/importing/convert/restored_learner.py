@@ -22,8 +22,6 @@ from .network_builder import Weights
 from .restored_network import channels_of, check_runs, restore_network
 from .worker_report import WorkerReport
 
-__all__ = ["RestoredLearner", "restore_learner"]
-
 MAX_FEATURES = 100_000
 
 

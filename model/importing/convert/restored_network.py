@@ -13,8 +13,6 @@ from .named_network import load_named, timm_name
 from .network_builder import CannotBuild, Weights, build_network
 from .worker_report import WorkerReport, installed_here
 
-__all__ = ["channels_of", "check_runs", "restore_network"]
-
 OWN_PHOTOS = "Its network", "Check that learn.predict works where it was trained."
 
 

@@ -15,8 +15,6 @@ from ...preprocess import PreprocessConfig
 from ..inspect.export_report import printable
 from ..inspect.learner_parts import LearnerParts
 
-__all__ = ["WorkerReport", "installed_here", "worker_ended", "worker_refused"]
-
 Line = Annotated[str, Field(min_length=1, max_length=200)]
 NOT_STATED = "not stated"
 

@@ -17,8 +17,6 @@ from .foreign import AGAIN, BIG_ENDIAN, describe_foreign_zip
 from .placeholders import DTYPES, Storage
 from .tensors import StrangeTensor
 
-__all__ = ["MAX_PICKLE", "Archive", "read_archive"]
-
 MAX_PICKLE = 64 * 2**20
 """Bytes of ``data.pkl`` that are read; those of large networks have a few million."""
 

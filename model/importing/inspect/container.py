@@ -19,8 +19,6 @@ from .safetensors_file import is_safetensors, read_safetensors
 from .tensors import StrangeTensor
 from .unpickler import LimitExceeded, Unpickler, UnpickleResult
 
-__all__ = ["ExportFile", "open_export"]
-
 MAGIC = 0x1950A86A20F9469CFC6C
 """The number that torch's older format begins with, as a pickle."""
 

@@ -8,8 +8,6 @@ from pydantic import Field
 from ...bundle import StrictModel
 from ...text import escape
 
-__all__ = ["ExportReport", "Finding", "Kind", "printable"]
-
 Kind = Literal["vision", "weights", "tabular", "text", "collab", "unknown"]
 
 MAX_PRINTED = 200

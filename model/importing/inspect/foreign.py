@@ -3,8 +3,6 @@
 import re
 from collections.abc import Collection
 
-__all__ = ["AGAIN", "BIG_ENDIAN", "describe_foreign", "describe_foreign_zip"]
-
 AGAIN = "In the notebook where it was trained call learn.export(), and take the file it writes."
 UNPACK = "Unpack it first, then name the export.pkl in it."
 NO_IMPORT = "It cannot be imported."

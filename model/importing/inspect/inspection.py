@@ -17,8 +17,6 @@ from .transforms import fold
 from .values import full_name
 from .weights import StateDict, describe_weights, read_state_dict
 
-__all__ = ["inspect_file"]
-
 KINDS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
     ("collab", ("fastai.collab",)),
     ("tabular", ("fastai.tabular.learner", "fastai.tabular.model")),

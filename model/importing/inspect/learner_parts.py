@@ -23,8 +23,6 @@ from .transforms import (
 )
 from .values import Unreadable, elements, full_name, plain
 
-__all__ = ["LearnerParts", "Loss", "check_labels", "read_labels", "read_learner", "read_loss"]
-
 MAX_LABEL = 200
 """Characters of a label."""
 

@@ -10,8 +10,6 @@ from .placeholders import Placeholder, PlaceholderType
 from .tensors import StrangeTensor, Tensor, as_tensor, repeats_numbers
 from .values import Unreadable, full_name, plain
 
-__all__ = ["Function", "Layer", "LeftOut", "Network", "read_network"]
-
 MAX_DEPTH = 60
 """Most levels of nested layers, which torch traverses by recursion."""
 

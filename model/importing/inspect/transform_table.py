@@ -16,8 +16,6 @@ from ...errors import ExportRefused
 from ...preprocess import FILTERS
 from .tensors import Tensor
 
-__all__ = ["TRANSFORMS", "CannotFold", "Preprocessing", "Settings", "Transform"]
-
 Settings = Mapping[str, Any]
 
 AUGMENT = "fastai.vision.augment"

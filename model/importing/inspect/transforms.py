@@ -13,19 +13,6 @@ from .tensors import as_tensor
 from .transform_table import AFFINE, AUGMENT, TRANSFORMS, CannotFold, Preprocessing
 from .values import Unreadable, elements, full_name, plain
 
-__all__ = [
-    "FUNCTIONS",
-    "Step",
-    "acting_steps",
-    "attribute_elements",
-    "fold",
-    "is_noop",
-    "transforms_of",
-    "unknown_transform",
-    "wrapped_function",
-    "wrapped_name",
-]
-
 ONLY_TRAINS = frozenset(
     f"{AUGMENT}.{name}"
     for name in (

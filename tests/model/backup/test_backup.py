@@ -3,7 +3,10 @@
 import hashlib
 import json
 import os
+import signal
 import stat
+import subprocess
+import sys
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
@@ -18,7 +21,7 @@ from model.backup import CONTENTS, CORRECTIONS_FILE, back_up, restore
 from model.bundle import list_versions
 from model.corrections import correction_store
 from model.errors import DataError
-from model.settings import settings
+from model.settings import ROOT, settings
 from tests.model.backup.helpers import JPEG, add_corrections, labels, names, state
 from tests.model.tiny import colour, tiny
 
@@ -189,3 +192,20 @@ def test_backup_holds_the_version_that_is_current_in_it(data: Path, tmp_path: Pa
         with zipfile.ZipFile(tmp_path / f"{number}.zip") as saved:
             version = saved.read("models/tiny/current").decode()
             assert f"models/tiny/{version}/bundle.json" in saved.namelist()
+
+
+def test_backup_holds_what_a_killed_app_left_in_its_log(data: Path, tmp_path: Path) -> None:
+    script = """
+import os, signal
+from model import load
+from model.corrections import correction_store
+from tests.model.tiny import colour
+correction_store().add_correction(load("tiny").identify(colour("red")), "last words", None)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False, timeout=60)
+    assert ended.returncode == -signal.SIGKILL
+    assert (data / f"{CORRECTIONS_FILE}-wal").stat().st_size
+    assert back_up(tmp_path / "b.zip")[0].corrections == 4
+    restore(tmp_path / "b.zip", tmp_path / "new")
+    assert labels(tmp_path / "new")[-1] == "last words"

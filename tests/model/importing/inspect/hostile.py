@@ -19,8 +19,6 @@ from tests.model.importing.inspect.pickles import (
     zip_of,
 )
 
-__all__ = ["payloads"]
-
 
 def payloads(marker: Path) -> dict[str, bytes]:
     """Return hostile files by their method; each would create ``marker``."""
