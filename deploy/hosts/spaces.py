@@ -48,8 +48,8 @@ HOST = Host(
     title="Hugging Face Spaces",
     kind=Kind.PAAS,
     summary="Builds the Dockerfile of a Space's own repository; the page shows it in a frame.",
-    price="The hardware cpu-basic is free, but creating a Docker Space needs a paid plan (the "
-    "page that creates it says so); GPUs by the hour.",
+    price="A Docker Space needs a paid plan, as the page that creates it says. The hardware "
+    "cpu-basic is free; GPUs by the hour.",
     budget=Budget.FEW_DOLLARS,
     traffic=Traffic.HUNDREDS,
     own_domain=True,
