@@ -89,7 +89,7 @@ def test_commands_are_copied_and_break_between_words(browser, owner):
         page.get_by_role("button", name="Copy: 3 Check them").click()
         check = "async () => (await navigator.clipboard.readText()).endsWith('t check static')"
         page.wait_for_function(f"({check})().then((isIt) => isIt)")
-        heights = page.locator("code span").evaluate_all("(all) => all.map((it) => it.offsetHeight)")
+        heights = page.locator("code span").evaluate_all("all => all.map((it) => it.offsetHeight)")
         assert len(set(heights)) == 1
 
 
