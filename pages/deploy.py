@@ -7,7 +7,7 @@ from ui.deploy_page.questions import ask
 
 st.set_page_config(layout="wide")
 st.header("Deploy", anchor=False)
-left, right = st.columns([2, 7], gap="large")
+left, right = st.columns([2, 7], gap="medium")
 with left:
     asked = ask()
 if asked:

@@ -36,7 +36,10 @@ PIXELS = ("....oo", "....oo", "......", "..w...", "hwwwhh", "hhhhhh")
 
 
 def draw_way(way: Way, *, is_dark: bool = False) -> str:
-    """Return the picture as SVG, 358 × 112 px as on a phone."""
+    """Return the picture as SVG, about as wide as a phone.
+
+    It has a margin, because Streamlit rounds the corners of images.
+    """
     ground, panel, ink, pale, edge, accent, on_accent = DARK if is_dark else LIGHT
 
     def icon(path: str, x: float, y: float, size: float = 24, colour: str = ink) -> str:
@@ -70,9 +73,9 @@ def draw_way(way: Way, *, is_dark: bool = False) -> str:
     dashes = ' stroke-dasharray="4 3"' if way == "device" else ""
     numbers = f'<text x="306" y="77" font-size="20" text-anchor="middle" fill="{pale}">99%</text>'
     return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 358 112" width="358" height="112" '
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="-4 -4 366 120" width="366" height="120" '
         f'font-family="system-ui, sans-serif" font-size="14" fill="{ink}">'
-        f'<rect width="358" height="112" fill="{ground}"/>'
+        f'<rect x="-4" y="-4" width="366" height="120" fill="{ground}"/>'
         f'<rect width="160" height="112" rx="12" fill="{panel}"/>{icon(PHONE, 8, 8, 16, pale)}'
         f'<text x="28" y="21" fill="{pale}">This device</text>{inside}'
         f'<path d="M207 2v32M207 84v28" stroke="{edge}" stroke-width="2" stroke-dasharray="2 3"/>'
@@ -93,5 +96,7 @@ def _draw_pixels(x: int, y: int, accent: str) -> str:
         for row, keys in enumerate(PIXELS)
         for column, key in enumerate(keys)
     )
-    frame = f'<rect x="{x - 3}" y="{y - 3}" width="54" height="54" rx="3" fill="none" '
-    return f'{squares}{frame}stroke="{accent}" stroke-width="2"/>'
+    return (
+        f'<g shape-rendering="crispEdges">{squares}</g><rect x="{x - 3}" y="{y - 3}" width="54" '
+        f'height="54" rx="3" fill="none" stroke="{accent}" stroke-width="2"/>'
+    )

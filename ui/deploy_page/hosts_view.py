@@ -42,8 +42,10 @@ def show_recommendation(requirements: Requirements, app: AppSpec) -> None:
     best, second = HOSTS[names[0]], HOSTS[names[1]]
     middle, right = st.columns([5, 3], gap="large")
     with middle:
-        st.caption("No host fits. Closest to this" if shortfalls[best.name] else "Best for this")
-        st.subheader(best.title, anchor=False)
+        with st.container(gap=None):
+            fit = "No host fits. Closest to this" if shortfalls[best.name] else "Best for this"
+            st.caption(fit)
+            st.subheader(best.title, anchor=False)
         _show_host(best, app, "best", shortfalls[best.name])
     with right:
         st.caption("Or")
@@ -95,10 +97,11 @@ def show_all_hosts(app: AppSpec) -> None:
         st.write("No host fits. Remove a filter.")
         return
     st.caption(f"{len(found)} of {len(ALL_HOSTS)} fit")
+    rows = st.container(gap="xsmall")
     for host in found:
         memory = f"{host.limits.memory_mb:,} MB · " if host.has_server else ""
         label = f"**{escape_markdown(host.title)}** · {memory}{_describe_price(host)}"
-        row = st.expander(label, on_change="rerun", key=f"row-{host.name}")
+        row = rows.expander(label, on_change="rerun", key=f"row-{host.name}")
         if row.open:
             with row:
                 _show_host(host, app, "row")
