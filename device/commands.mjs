@@ -22,7 +22,7 @@ class Screen {
   update({ commands, all, theme }) {
     this.#root.dataset.theme = theme;
     const lines = commands.map(([, command]) => command).join("\n");
-    const copyAll = () => this.#copy(lines, all);
+    const copyAll = () => this.#copy(lines);
     const items = commands.map(([title, command]) => this.#item(title, command));
     const main = createButton("main", all, { icon: "copy", onclick: copyAll });
     this.#status.textContent = "";
@@ -33,29 +33,20 @@ class Screen {
 
   #item(title, command) {
     const name = `Copy: ${title}`;
-    const onclick = () => this.#copy(command, name);
+    const onclick = () => this.#copy(command);
     // Boxes, because a browser breaks a line after a hyphen as well.
     const words = command.split(" ").flatMap((word) => [" ", h("span", word)]);
     const text = h("div", h("small", title), h("code", ...words.slice(1)));
     return h("li", text, createButton("copy", name, { icon: "copy", isIconOnly: true, onclick }));
   }
 
-  async #copy(text, name) {
-    const isCopied = await navigator.clipboard?.writeText(text).then(
-      () => true,
-      () => false,
-    );
-    // Browsers have no clipboard on plain http, but still copy a selection.
-    const done = isCopied || this.#copySelected(text);
-    this.#status.textContent = done ? "Copied." : `${name} isn't possible here: select the text.`;
-  }
-
-  #copySelected(value) {
-    const field = h("textarea", { value, readOnly: true });
-    this.#root.append(field);
-    field.select();
-    const isCopied = document.execCommand("copy");
-    field.remove();
-    return isCopied;
+  async #copy(text) {
+    try {
+      await navigator.clipboard.writeText(text);
+      this.#status.textContent = "Copied.";
+    } catch {
+      // Not on https, or in another site's frame.
+      this.#status.textContent = "This browser doesn’t copy here. Select the text.";
+    }
   }
 }
