@@ -7,7 +7,7 @@ import click
 
 from ..importing.weights_settings import OPTIONS, WeightsSettings
 from ..settings import settings
-from ..storage.disk import name_full_disk, require_writable
+from ..storage.disk import require_writable, translate_disk_errors
 from ..text import clean, list_some
 from .error_group import require_full_install
 from .train import print_next_step, warn_if_shadowing
@@ -82,7 +82,7 @@ def import_command(
     )
     models_dir = settings().data / "models"
     require_writable(models_dir)
-    with name_full_disk(models_dir):
+    with translate_disk_errors(models_dir):
         imported = import_export(
             export,
             name,

@@ -32,7 +32,7 @@ from ..learner.inference_module import InferenceModule
 from ..learner.onnx_export import export_onnx
 from ..learner.rebuild import empty_learner
 from ..storage.atomic import replace_atomically
-from ..storage.disk import name_full_disk
+from ..storage.disk import translate_disk_errors
 from .backbones import Backbone, get_backbone, load_pretrained, supports_drop_path
 from .config import Hyperparameters, Progress, TrainingConfig
 from .finetune import FineTuneResult
@@ -151,7 +151,7 @@ class TrainingRun:
                 measured = draft.model_copy(update={"metrics": (metric,)})
             return self._test(measured, graph)
 
-        with name_full_disk(models_dir):
+        with translate_disk_errors(models_dir):
             bundle = publish(draft, models_dir, write_files)
             for result in results:
                 publish_small_card(bundle, result)
