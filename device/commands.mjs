@@ -11,6 +11,7 @@ export default createComponent((parent) => new Screen(parent));
 
 class Screen {
   #root = h("div.commands");
+  #lines = "";
   #status = h("p.status", { role: "status" });
 
   constructor(parent) {
@@ -22,6 +23,9 @@ class Screen {
   update({ commands, all, theme }) {
     this.#root.dataset.theme = theme;
     const lines = commands.map(([, command]) => command).join("\n");
+    // A run without a change leaves the buttons, and what was said of the last one.
+    if (lines === this.#lines) return;
+    this.#lines = lines;
     const copyAll = () => this.#copy(lines);
     const items = commands.map(([title, command]) => this.#item(title, command));
     const main = createButton("main", all, { icon: "copy", onclick: copyAll });

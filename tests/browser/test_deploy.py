@@ -76,7 +76,8 @@ def test_download_holds_the_chosen_model(browser, owner, request):
 
 
 def test_commands_are_copied_and_break_between_words(browser, owner):
-    options = {"base_url": owner.url, "viewport": PHONE, "permissions": ["clipboard-read"]}
+    permissions = ["clipboard-read", "clipboard-write"]
+    options = {"base_url": owner.url, "viewport": PHONE, "permissions": permissions}
     with checked_page(browser, options) as page:
         page.goto("/deploy?deployed=apples")
         page.get_by_role("button", name="Copy all three").click()
