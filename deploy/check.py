@@ -20,7 +20,12 @@ from .trial import run_trial
 
 
 def check_host(
-    host: Host, folder: Path, model: str | None = None, *, start: bool = True
+    host: Host,
+    folder: Path,
+    model: str | None = None,
+    *,
+    start: bool = True,
+    needs_page: bool = True,
 ) -> Iterator[CheckResult]:
     """Check the host's files in a folder, then start the app with them; yield each result.
 
@@ -32,10 +37,11 @@ def check_host(
         model: the model that should open; by default the one that the files name, or else the
             one that opens on this machine.
         start: False to check only placeholders, settings and that this machine has the model.
+        needs_page: False if a static host's page may be missing from the folder.
     """
     try:
         if not host.has_server:
-            yield from _check_page(host, folder, model)
+            yield from _check_page(host, folder, model, needs_page)
             return
         existing = read_files(host, folder)
         texts = host.make_files() | existing
@@ -59,12 +65,15 @@ def check_host(
         yield CheckResult("files", State.FAILED, str(error), fix)
 
 
-def _check_page(host: Host, folder: Path, model: str | None) -> Iterator[CheckResult]:
+def _check_page(
+    host: Host, folder: Path, model: str | None, needs_page: bool
+) -> Iterator[CheckResult]:
     """Check a static host's page by its hashes, and compare its model with this machine's."""
     record = read_record(folder)
     if record is None or INDEX not in record["files"]:
-        message = f"not in {folder}: nothing to check until `write` has made it"
-        yield CheckResult("page", State.NOTE, message)
+        fix = f"Name its folder with --to, or write it: python -m deploy write {host.name}"
+        state = State.FAILED if needs_page else State.NOTE
+        yield CheckResult("page", state, f"not found in {folder}, so nothing was checked", fix)
     elif changed := find_changed(folder, record["files"]):
         message = f"missing or changed since `write`: {list_some(changed)}"
         fix = f"Write it again: python -m deploy write {host.name} --force"

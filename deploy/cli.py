@@ -171,9 +171,10 @@ def _describe_models(host: Host, app: AppSpec, *, chosen_by_name: bool) -> str:
 @click.option("--url", help="Ask the app that runs at this address instead.")
 @click.option(
     "--from",
+    "--to",
     "folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of its files; by default where `write` puts them.",
+    help="Folder of its files, as given to `write`; by default where that puts them.",
 )
 def check_command(
     host: str | None,
@@ -207,7 +208,8 @@ def check_command(
     for chosen in [HOSTS[host]] if host else HOSTS.values():
         click.echo(f"{chosen.title} ({chosen.name})")
         where = folder or default_folder(chosen)
-        failed |= _print_results(check_host(chosen, where, model, start=not no_start))
+        results = check_host(chosen, where, model, start=not no_start, needs_page=bool(host))
+        failed |= _print_results(results)
     sys.exit(1 if failed else 0)
 
 

@@ -95,8 +95,8 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
-    """A place to run the app."""
+class Offer:
+    """A place to run the app: what it costs and allows, with the pages that say so."""
 
     name: str
     title: str
@@ -116,10 +116,31 @@ class Host:
 
     ``(cited)`` marks a page that couldn't be opened: its figures are from pages that cite it.
     """
+    remarks: str = ""
+    """Further facts to know before choosing it, one per line, the most important ones first."""
+
+    @property
+    def has_server(self) -> bool:
+        """True if the app runs there."""
+        return self.kind is not Kind.STATIC
+
+    @property
+    def has_page(self) -> bool:
+        """True if people can open Loupe's own page."""
+        return self.kind is not Kind.ML_PAAS
+
+    @property
+    def is_private(self) -> bool:
+        """True if photos stay on the device, or on a server that only its owner administers."""
+        return self.kind in (Kind.STATIC, Kind.VPS, Kind.IAAS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host(Offer):
+    """An offer for which ``write`` makes the files."""
+
     budget_alert: str
     """The way to get a warning or a hard stop before an unexpected bill."""
-    remarks: str = ""
-    """Further facts to know before choosing it, one per line."""
     make_plan: Callable[[AppSpec], Plan]
     """Function that makes the host's files and steps; both may contain placeholders."""
     placeholders: Mapping[str, str] = field(default_factory=dict)
@@ -157,6 +178,15 @@ class Host:
         update = fill(self.make_plan(app).update, values or {})
         return f"{self._write_command(app, values or {})} && {update}"
 
+    def list_commands(self, app: AppSpec = APP) -> list[str]:
+        """Return the three commands that show the steps, write the files and check them."""
+        command = "python -m deploy"
+        return [
+            f"{command} show {self.name}{app.options}",
+            f"{command} write {self.name}{app.options}",
+            f"{command} check {self.name}",
+        ]
+
     def _write_command(self, app: AppSpec, values: Mapping[str, str]) -> str:
         words = "".join(
             f" --set {word}={values.get(word, word)}" for word in self.placeholders_in_files(app)
@@ -167,18 +197,3 @@ class Host:
         """Return the placeholders that are in the files, not only in the steps."""
         text = "\n".join(self.make_plan(app).files.values())
         return [word for word in self.placeholders if fill(text, {word: ""}) != text]
-
-    @property
-    def has_server(self) -> bool:
-        """True if the app runs there."""
-        return self.package != "page"
-
-    @property
-    def has_page(self) -> bool:
-        """True if people can open Loupe's own page."""
-        return self.kind is not Kind.ML_PAAS
-
-    @property
-    def is_private(self) -> bool:
-        """True if photos stay on the device, or on a server that only its owner administers."""
-        return self.kind in (Kind.STATIC, Kind.VPS, Kind.IAAS)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .host import Budget, Expertise, Host, Kind, Traffic
+from .host import Budget, Expertise, Offer, Traffic
 from .spec import APP, AppSpec
 
 COSTS = {
@@ -25,9 +25,12 @@ class Requirements:
     expertise: Expertise = Expertise.NO
     own_domain: bool = False
     gpu: bool = False
+    whole_app: bool = False
+    awake: bool = False
+    """No visitor waits because nobody came for a while."""
 
 
-def list_shortfalls(host: Host, requirements: Requirements, app: AppSpec = APP) -> list[str]:
+def list_shortfalls(host: Offer, requirements: Requirements, app: AppSpec = APP) -> list[str]:
     """Return the requirements that the host doesn't meet, one sentence each; empty if it fits.
 
     To add a requirement, add a field to ``Requirements`` and a row here.
@@ -40,6 +43,8 @@ def list_shortfalls(host: Host, requirements: Requirements, app: AppSpec = APP) 
         (wants.offline and has.has_server, "It can't be reached offline."),
         (wants.own_domain and not has.own_domain, "Doesn't support your own domain."),
         (wants.gpu and not has.gpu, "No GPU."),
+        (wants.whole_app and not (has.has_server and has.has_page), "Not the whole app."),
+        (wants.awake and bool(has.limits.sleeps), f"Sleeps {has.limits.sleeps}."),
         (_exceeds(has.budget, wants.budget), COSTS[has.budget]),
         (_exceeds(wants.traffic, has.traffic), f"Built for {has.traffic}, not {wants.traffic}."),
         (_exceeds(has.expertise, wants.expertise), "Needs server knowledge, and upkeep."),
@@ -53,17 +58,17 @@ def _exceeds(value: Budget | Traffic | Expertise, other: Budget | Traffic | Expe
     return scale.index(value) > scale.index(other)
 
 
-def describe_host(host: Host) -> list[str]:
-    """Return facts to know before choosing the host, one sentence each."""
-    empties_disk = host.has_server and host.has_page and not host.limits.keeps_files
+def describe_limits(host: Offer, app: AppSpec = APP) -> list[str]:
+    """Return limits to know before choosing the host, one sentence each."""
+    limits = host.limits
+    cores = f", on {limits.cpu:g} {'core' if limits.cpu == 1 else 'cores'}" if limits.cpu else ""
+    memory = f"Needs about {app.memory_mb:,} MB of {limits.memory_mb:,} MB{cores}."
+    empties_disk = host.has_server and host.has_page and not limits.keeps_files
     table = (
-        (host.kind is Kind.STATIC, "Photos never leave the device."),
-        (host.kind is Kind.STATIC, "Works offline after the first visit. No API, no corrections."),
-        (host.has_server and host.is_private, "Photos stay on a server that only you administer."),
+        (host.has_server, memory),
+        (not host.has_server, "No API, no batches, no corrections."),
         (not host.has_page, "API only: there is no page for people to open."),
-        (bool(host.limits.sleeps), f"Sleeps {host.limits.sleeps}: the next visitor waits."),
-        (host.limits.keeps_files, "Keeps corrections on its disk."),
+        (bool(limits.sleeps), f"Sleeps {limits.sleeps}: the next visitor waits."),
         (empties_disk, "Empties its disk at a restart: corrections need a database."),
-        (host.gpu, "Has GPUs for the learner engine; these files request none."),
     )
     return [sentence for applies, sentence in table if applies]

@@ -108,7 +108,7 @@ def _data(bundles: dict[str, Bundle], bundle: Bundle | None, rows: int) -> dict[
         "described": bundle and _preprocessing_json(bundle),
         "model": bundle.name if bundle else None,
         "engine": st.session_state.get("engine") or settings().engine,
-        "run": _chosen_run(),
+        "run": chosen_run(),
         "session": session.api_token,
         "downloads": settings().downloads and component.has_routes(),
         "corrections": settings().corrections_max > 0,
@@ -164,7 +164,7 @@ def _shared_answer(session: Session, token: str) -> dict[str, Any] | None:
     return {"note": note, "answer": answer_json(shared.prediction, token)}
 
 
-def _chosen_run() -> str:
+def chosen_run() -> str:
     """Return where photos are answered, by the settings and the address."""
     if not (settings().downloads and component.has_routes()):
         return "server"

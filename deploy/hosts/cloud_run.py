@@ -86,7 +86,7 @@ HOST = Host(
     title="Google Cloud Run",
     kind=Kind.PAAS,
     summary="Runs the image only while there are requests.",
-    price="Pay as you go, to a tenth of a second, with a free monthly allowance; an open page "
+    price="Pay as you go, to a tenth of a second, with a free monthly allowance. An open page "
     "counts as use.",
     budget=Budget.BY_USE,
     traffic=Traffic.THOUSANDS,

@@ -46,7 +46,8 @@ HOST = Host(
     name="community-cloud",
     title="Streamlit Community Cloud",
     kind=Kind.PAAS,
-    summary="Runs streamlit_app.py from a GitHub repository of its own, without a build.",
+    summary="The whole app, from a GitHub repository of its own, with no build and no server to "
+    "look after.",
     price="Free. Memory is at least 690 MB and at most 2.7 GB; limits may change without notice.",
     budget=Budget.NOTHING,
     traffic=Traffic.FEW,
@@ -59,10 +60,10 @@ https://github.com/streamlit/docs/pull/1268 sleeps
 """,
     budget_alert="not needed. You can't be charged; an app over its limits is stopped.",
     remarks=f"""\
+The repository is public, and the model in it can be downloaded.
 Limited to one instance.
 Files are lost when the app sleeps; corrections need LOUPE_DATABASE.
 XSRF protection can't be turned off there and doesn't need to be.
-The repository is public, and the model in it can be downloaded.
 Files in Git LFS are fetched: {DOCS}/deploy-your-app/file-organization
 """,
     make_plan=make_plan,

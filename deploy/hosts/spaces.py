@@ -48,8 +48,8 @@ HOST = Host(
     title="Hugging Face Spaces",
     kind=Kind.PAAS,
     summary="Builds the Dockerfile of a Space's own repository; the page shows it in a frame.",
-    price="The hardware cpu-basic is free, but creating a Docker Space needs a paid plan (the "
-    "page that creates it says so); GPUs by the hour.",
+    price="A Docker Space needs a paid plan, as the page that creates it says. The hardware "
+    "cpu-basic is free; GPUs by the hour.",
     budget=Budget.FEW_DOLLARS,
     traffic=Traffic.HUNDREDS,
     own_domain=True,
@@ -66,11 +66,11 @@ HOST = Host(
         "https://huggingface.co/settings/billing; cpu-basic is not charged."
     ),
     remarks=f"""\
+Limited to one instance. Anyone can download what is in a public Space, the model included.
 The frame is on another domain, where XSRF protection would make uploads fail with 403. \
 deploy/entrypoint.sh therefore sets STREAMLIT_SERVER_ENABLE_XSRF_PROTECTION=false.
 Files are lost at every restart unless the Space has storage at /data.
 Your own domain comes with the paid plan: {DOCS}/spaces-custom-domain
-Limited to one instance. Anyone can download what is in a public Space, the model included.
 """,
     make_plan=make_plan,
     placeholders={"YOUR-NAME": "your name on Hugging Face"},

@@ -36,8 +36,8 @@ HOST = Host(
     name="static",
     title="A static host",
     kind=Kind.STATIC,
-    summary="A page of files on GitHub Pages, a static Space or any web server: the model runs in "
-    "the visitor's browser.",
+    summary="Nothing to look after: the model runs in each visitor's browser. Photos stay there, "
+    "the page works offline after one visit, and it never sleeps.",
     price="Free on GitHub Pages (with a public repository) and as a static Space.",
     budget=Budget.NOTHING,
     traffic=Traffic.HUNDREDS,
@@ -52,11 +52,10 @@ HOST = Host(
         "alert on traffic."
     ),
     remarks="""\
-No server of Loupe runs: no API, no batches, no corrections, nothing to start or update.
-A first visit downloads 7 to 9 MB with a model of the size of imagenet. GitHub Pages has a soft \
-limit of 100 GB a month: about 12,000 first visits.
-Anyone can download the model. GitHub Pages takes files up to 100 MB, sites up to 1 GB, and no \
-files in Git LFS.
+Anyone can download the model.
+About 12,000 first visits a month on GitHub Pages: its soft limit is 100 GB, and a first visit \
+downloads 7 to 9 MB with a model of the size of imagenet.
+GitHub Pages takes files up to 100 MB, sites up to 1 GB, and no files in Git LFS.
 In a Space, the page is in a frame of another domain, where some browsers keep nothing.
 To update a Space, run its `hf upload` again.
 """,

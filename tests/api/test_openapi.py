@@ -123,6 +123,7 @@ def test_document_describes_every_route(app: Starlette) -> None:
 
 def test_docs_page_loads_nothing_from_another_site(app: Starlette) -> None:
     client = TestClient(app)
+    assert client.head("/api/v1/docs").status_code == 200
     page = client.get("/api/v1/docs")
     assert page.status_code == 200
     addresses = re.findall(r"(?:src|href)=\"([^\"]+)\"|url: '([^']+)'", page.text)

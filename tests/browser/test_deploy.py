@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.drive import checked_page, wait_until_drawn
+from tests.browser.drive import PHONE, checked_page, wait_until_drawn
 from tests.browser.server import serving
 from tests.browser.test_look import LOOKS, open_look
 from tests.model.tiny import tiny
@@ -17,7 +17,7 @@ from tests.pages.hostile import LABELS
 pytestmark = pytest.mark.slow
 
 NEEDS = "knows=Somewhat&budget=A+few+dollars&must=Photos+stay+on+a+machine+I+control"
-"""Answers in the address by which few hosts match, so that none of them is folded."""
+"""Answers in the address, and a filter."""
 
 HOSTILE = " ".join(LABELS[:6])[:190]
 
@@ -33,9 +33,10 @@ def owner(request, chromium, tmp_path_factory):
 
 
 def open_host(page, title):
-    """Open the steps of a host among those that match."""
-    box = page.get_by_test_id("stVerticalBlock").filter(has=page.get_by_text(title, exact=True))
-    box.last.get_by_text("Steps and files").click()
+    """Open the steps of a host in the list."""
+    row = page.get_by_test_id("stExpander").filter(has=page.get_by_text(title, exact=True))
+    row.get_by_text(title, exact=True).click()
+    row.get_by_text("Steps and files").click()
     expect(page.get_by_role("button", name=f"Download files for {title}")).to_be_visible()
     wait_until_drawn(page)
 
@@ -44,10 +45,9 @@ def test_download_holds_the_chosen_model(browser, owner, request):
     is_handed_out = "no-downloads" not in request.node.name
     with checked_page(browser, {"base_url": owner.url}) as page:
         page.goto(f"/deploy?deployed=apples&{NEEDS}")
-        expect(page.get_by_text("Apples · version")).to_be_visible()
-        version = re.search(
-            r"version ([0-9a-f]{12})", page.get_by_text("Apples · version").inner_text()
-        )
+        expect(page.get_by_text("Model: Apples")).to_be_visible()
+        caption = page.get_by_text("MB to deploy").inner_text()
+        version = re.search(r"Version ([0-9a-f]{12})", caption)
         open_host(page, "A server with Docker Compose")
         page.get_by_label("The domain of the app").fill("apples.example.org")
         page.keyboard.press("Enter")
@@ -75,15 +75,34 @@ def test_download_holds_the_chosen_model(browser, owner, request):
     assert not owner.tracebacks()
 
 
+def test_commands_are_copied_and_break_between_words(browser, owner):
+    permissions = ["clipboard-read", "clipboard-write"]
+    options = {"base_url": owner.url, "viewport": PHONE, "permissions": permissions}
+    with checked_page(browser, options) as page:
+        page.goto("/deploy?deployed=apples")
+        page.get_by_role("button", name="Copy all three").click()
+        expect(page.get_by_text("Copied.")).to_be_visible()
+        assert page.evaluate("navigator.clipboard.readText()").splitlines() == [
+            "python -m deploy show static --model apples",
+            "python -m deploy write static --model apples",
+            "python -m deploy check static",
+        ]
+        page.get_by_role("button", name="Copy: 3 Check them").click()
+        check = "async () => (await navigator.clipboard.readText()).endsWith('t check static')"
+        page.wait_for_function(f"({check})().then((isIt) => isIt)")
+        heights = page.locator("code span").evaluate_all("all => all.map((it) => it.offsetHeight)")
+        # Commands in a closed row have no height.
+        assert set(heights) - {0} == {20}
+
+
 @pytest.mark.parametrize("name", LOOKS)
 def test_page_with_own_models_is_readable(browser, owner, name):
     with open_look(browser, owner.url, name) as look:
         page = look.page
         page.goto(f"/deploy?{NEEDS}")
-        expect(page.get_by_role("heading", name="hosts match")).to_be_visible()
+        expect(page.get_by_role("button", name="Copy all three")).to_be_visible()
         look.check("deploy-own")
-        caption = page.get_by_test_id("stCaptionContainer").filter(has_text="to deploy")
-        expect(caption).to_contain_text("**bold** and _slanted_")
+        expect(page.get_by_text("Model: ")).to_contain_text("**bold** and _slanted_")
         attacks = 'img[src="x"], a[href^="javascript"], [onerror], script, .katex'
         assert page.get_by_test_id("stMain").locator(attacks).count() == 0
         open_host(page, "A server with Docker Compose")

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from deploy.documented_hosts import DOCUMENTED
 from deploy.host import Budget, Expertise, Traffic
 from deploy.hosts import HOSTS
-from deploy.matching import Requirements, describe_host, list_shortfalls
+from deploy.matching import Requirements, describe_limits, list_shortfalls
 from deploy.spec import APP
+from model.settings import ROOT
 
 VALUES: dict[str, tuple[Any, ...]] = {
     "private": (False, True),
@@ -20,6 +22,8 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "expertise": tuple(Expertise),
     "own_domain": (False, True),
     "gpu": (False, True),
+    "whole_app": (False, True),
+    "awake": (False, True),
 }
 ANYTHING = Requirements(budget=Budget.BY_USE, expertise=Expertise.YES)
 BUSY = replace(ANYTHING, traffic=Traffic.THOUSANDS)
@@ -41,6 +45,8 @@ def matching(requirements: Requirements) -> list[str]:
         (replace(BUSY, expertise=Expertise.SOME), ["vps-compose", "cloud-run"]),
         (Requirements(budget=Budget.FEW_DOLLARS, gpu=True), ["spaces"]),
         (Requirements(traffic=Traffic.THOUSANDS), []),
+        (Requirements(whole_app=True), ["community-cloud", "render"]),
+        (Requirements(awake=True), ["static"]),
         (ANYTHING, list(HOSTS)),
     ],
 )
@@ -66,7 +72,16 @@ def test_model_that_needs_more_memory_excludes_a_host() -> None:
 
 
 def test_shortfalls_and_facts_are_plain_sentences() -> None:
-    wants = Requirements(True, True, traffic=Traffic.THOUSANDS, own_domain=True, gpu=True)
-    for host in HOSTS.values():
-        for text in [*list_shortfalls(host, wants), *describe_host(host)]:
+    wants = replace(BUSY, private=True, offline=True, own_domain=True, gpu=True)
+    wants = replace(wants, whole_app=True, awake=True, budget=Budget.NOTHING)
+    for host in (*HOSTS.values(), *DOCUMENTED):
+        for text in [*list_shortfalls(host, wants), *describe_limits(host)]:
             assert re.fullmatch(r"[A-Z][^\n]{,80}\.", text), text
+
+
+def test_documented_hosts_are_where_their_remark_says() -> None:
+    headings = re.findall(r"^## (.+)$", (ROOT / "docs/deploy.md").read_text(), re.MULTILINE)
+    for host in DOCUMENTED:
+        assert host.remarks.removeprefix("Steps: docs/deploy.md, ").removesuffix(".") in headings
+        assert host.title not in {other.title for other in HOSTS.values()}
+        assert all(line.startswith("https://") for line in host.sources.splitlines())

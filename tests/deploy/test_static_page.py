@@ -69,7 +69,7 @@ def test_commands_write_and_check_the_page(folder: Path) -> None:
     record = read_record(folder)
     assert record
     assert record["models"].keys() == {"pears"}
-    result = call("check", "static", "--from", folder)
+    result = call("check", "static", "--to", folder)
     assert result.exit_code == 0
     assert re.search(r"  ok      files: \d+ files match their hashes\n", result.stdout)
     assert "it runs in browsers\n" in result.stdout
@@ -97,10 +97,13 @@ def test_zip_holds_the_same_page(folder: Path) -> None:
     }
 
 
-def test_absent_page_is_only_noted(tmp_path: Path) -> None:
-    (result,) = check_host(STATIC, tmp_path)
-    assert result.state is State.NOTE
-    assert "nothing to check until `write` has made it" in result.message
+def test_absent_page_fails_with_the_folder_unless_all_hosts_are_checked(tmp_path: Path) -> None:
+    result = call("check", "static", "--to", tmp_path)
+    assert result.exit_code == 1
+    assert f"page: not found in {tmp_path}, so nothing was checked" in result.stdout
+    assert "Name its folder with --to" in result.stdout
+    (noted,) = check_host(STATIC, tmp_path, needs_page=False)
+    assert noted.state is State.NOTE
 
 
 def test_changed_file_fails_with_its_name(folder: Path) -> None:

@@ -1,10 +1,12 @@
-"""The Deploy page: the model first, then the hosts that match, which offer their files."""
+"""The Deploy page: what is wanted, one host with its commands, two others, and all of them."""
+
+import json
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from deploy.hosts import HOSTS
-from deploy.matching import describe_host
+from deploy.matching import describe_limits
 from deploy.package import choose_models
 from model.browser import cache
 from model.bundle import ManifestDraft, publish
@@ -13,17 +15,16 @@ from tests.pages.hostile import LABELS
 from ui.deploy_page.instructions import MAX_MODEL_MB
 from ui.navigation import ROOT
 
-AFFORDABLE = {"budget": "by use", "traffic": "a few people", "knows": "yes"}
-"""Requirements that every host meets."""
 
-
-def open_page(must=(), expanded=(), **answers):
+def open_page(must=(), expanded=(), find="", **answers):
     at = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60).run()
     at.switch_page("pages/deploy.py").run()
     for key, value in answers.items():
         at.radio(key=key).set_value(value)
     if must:
         at.button_group(key="must").set_value(list(must))
+    if find:
+        at.text_input(key="find").set_value(find)
     for key in expanded:
         at.session_state[key] = True
     at.run()
@@ -32,42 +33,52 @@ def open_page(must=(), expanded=(), **answers):
 
 
 def text(at):
-    return "\n".join(element.value for element in [*at.markdown, *at.caption, *at.code])
+    elements = [*at.markdown, *at.caption, *at.code]
+    return "\n".join([*(element.value for element in elements), *commands(at)])
 
 
-def headline(at):
-    return at.subheader[0].value
+def commands(at):
+    """Return the commands that have buttons, which copy them."""
+    found = [json.loads(one.proto.json) for one in at.get("bidi_component")]
+    return [command for data in found for _, command in data["commands"]]
+
+
+def hosts(at):
+    """Return the titles in the list of all hosts."""
+    return [row.label.split("**")[1] for row in at.expander if row.label.startswith("**")]
 
 
 def plain(at):
     return text(at).replace("\\", "")
 
 
-def test_builtin_model_is_deployed_without_models_of_the_owner():
+def test_builtin_models_are_deployed_without_models_of_the_owner():
     at = open_page()
-    assert "You have no model of your own yet: these files deploy the built-in *imagenet*" in text(
-        at
-    )
-    assert "python -m model import export.pkl" in text(at)
-    assert not at.selectbox
+    assert "A model of your own is offered here once you have imported or trained it." in text(at)
+    assert at.selectbox[0].options == ["imagenet", "clothing"]
+    assert "python -m deploy write static --model imagenet" in commands(at)
 
 
 def test_own_models_are_offered_with_the_default_first(models_dir):
     tiny(models_dir, "apples", title="Apples")
     pears = tiny(models_dir, "pears", title=LABELS[1])
-    at = open_page(expanded=["steps-community-cloud"])
-    assert at.selectbox[0].options == ["pears", "apples"]
-    assert f"{LABELS[1]} · version {pears.version} · 0.0 MB to deploy" in plain(at)
+    at = open_page()
+    assert at.selectbox[0].options[:2] == ["pears", "apples"]
+    assert f"Model: **{LABELS[1]}**" in plain(at)
+    assert f"Version {pears.version} · 0.0 MB to deploy" in plain(at)
     assert LABELS[1] not in text(at)
-    assert "You have no model of your own yet" not in text(at)
-    assert "python -m deploy write community-cloud --model pears" in text(at)
+    assert "A model of your own is offered" not in text(at)
     at.selectbox[0].set_value("apples").run()
-    assert "Apples · version" in text(at)
-    assert "python -m deploy show HOST --model apples" in text(at)
+    assert "Model: **Apples**" in text(at)
+    assert commands(at)[:3] == [
+        "python -m deploy show static --model apples",
+        "python -m deploy write static --model apples",
+        "python -m deploy check static",
+    ]
 
 
-@pytest.mark.parametrize(("asked", "chosen"), [("apples", "apples"), ("imagenet", "pears")])
-def test_link_chooses_among_own_models(models_dir, asked, chosen):
+@pytest.mark.parametrize(("asked", "chosen"), [("apples", "apples"), ("geocities", "pears")])
+def test_link_chooses_the_model(models_dir, asked, chosen):
     tiny(models_dir, "apples")
     tiny(models_dir, "pears")
     at = AppTest.from_file(ROOT / "pages/deploy.py", default_timeout=60)
@@ -77,20 +88,11 @@ def test_link_chooses_among_own_models(models_dir, asked, chosen):
     assert at.selectbox[0].value == chosen
 
 
-def test_builtin_model_chosen_on_another_page_is_no_option(models_dir):
-    tiny(models_dir)
-    at = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60).run()
-    at.selectbox(key="model").set_value("imagenet").run()
-    at.switch_page("pages/deploy.py").run()
-    assert not at.exception
-    assert at.selectbox[0].value == "tiny"
-
-
 def test_damaged_model_is_neither_offered_nor_deployed(models_dir):
     bundle = tiny(models_dir, "apples")
     (bundle.folder / "graph.onnx").unlink()
     at = open_page()
-    assert "these files deploy the built-in *imagenet*" in text(at)
+    assert "apples" not in at.selectbox[0].options
 
 
 def test_app_without_models_says_so(monkeypatch, data_folder):
@@ -100,49 +102,75 @@ def test_app_without_models_says_so(monkeypatch, data_folder):
     assert not at.subheader
 
 
-def test_hosts_that_match_are_shown_with_their_facts():
+def test_one_host_is_recommended_and_two_others_are_named():
     at = open_page()
-    assert headline(at) == "3 hosts match"
-    shown = plain(at)
-    for name in ("static", "community-cloud", "render"):
-        host = HOSTS[name]
-        assert host.title in shown
-        assert all(fact in shown for fact in describe_host(host))
-    assert "Memory: needs about 350 MB of 512 MB, on 0.1 cores." in shown
-    assert "LOUPE_MODEL=imagenet make run" in shown
+    assert "You want: **Free, for a few people, no server to look after**" in text(at)
+    assert [at.subheader[0].value, at.subheader[1].value] == ["A static host", "All 13 hosts"]
+    assert commands(at)[3] == "python -m deploy show community-cloud --model imagenet"
+    assert commands(at)[-1] == "LOUPE_MODEL=imagenet make run"
+    assert "**Streamlit Community Cloud**  \nFree. Sleeps after 12 hours." in plain(at)
+    assert "Needs about 350 MB of 690 MB, on 0.078 cores." in plain(at)
+    assert "as their documentation gave them on 25 November 2026." in text(at)
 
 
 @pytest.mark.parametrize(
-    ("answers", "must", "count"),
+    ("answers", "best", "said"),
     [
-        ({"budget": "by use"}, ["gpu"], "1 host matches"),
-        ({"budget": "by use", "traffic": "thousands an hour", "knows": "yes"}, [], "5 hosts match"),
+        ({"budget": "by use", "traffic": "thousands an hour", "knows": "some"}, 4, "Best for this"),
+        ({"traffic": "thousands an hour"}, 0, "Built for hundreds a day, not thousands an hour."),
+        ({"traffic": "thousands an hour"}, 0, "No host fits. Closest to this"),
     ],
 )
-def test_answers_change_the_hosts(answers, must, count):
-    assert headline(open_page(must=must, **answers)) == count
+def test_answers_change_the_recommendation(answers, best, said):
+    at = open_page(**answers)
+    host = list(HOSTS.values())[best]
+    assert at.subheader[0].value == host.title
+    assert said in plain(at)
+    assert all(limit in plain(at) for limit in describe_limits(host))
 
 
-def test_hosts_that_do_not_match_have_all_their_reasons():
-    at = open_page(must=["offline"], traffic="thousands an hour")
-    assert headline(at) == "No host matches everything"
-    (excluded,) = [expander for expander in at.expander if "don't match" in expander.label]
-    assert "**Render**: It can't be reached offline. Built for hundreds a day" in plain(excluded)
-    assert "LOUPE_MODEL=imagenet make run" in text(at)
+@pytest.mark.parametrize(
+    ("must", "find", "count", "first"),
+    [
+        ([], "", 13, "A static host"),
+        (["whole_app"], "", 10, "Streamlit Community Cloud"),
+        (["free", "awake"], "", 1, "A static host"),
+        (["private", "own_domain"], "docker", 2, "A server with Docker Compose"),
+    ],
+)
+def test_filters_and_search_shorten_the_list(must, find, count, first):
+    at = open_page(must, find=find)
+    assert f"{count} of 13 fit" in text(at)
+    assert len(hosts(at)) == count
+    assert hosts(at)[0] == first
+    # They leave the recommendation as it is.
+    assert at.subheader[0].value == "A static host"
+
+
+def test_list_without_a_host_says_what_to_do():
+    at = open_page(["offline"], find="docker")
+    assert "No host fits. Remove a filter." in text(at)
+    assert not hosts(at)
+
+
+def test_documented_host_names_the_steps():
+    at = open_page(expanded=["row-fly"])
+    assert "Steps: docs/deploy.md, Other hosts that build the image." in plain(at)
+    assert "https://fly.io/docs/about/pricing/" in text(at)
 
 
 @pytest.mark.parametrize("name", [name for name, host in HOSTS.items() if host.has_server])
 def test_host_shows_steps_files_and_the_budget_alert(name):
     host, app = HOSTS[name], choose_models(["imagenet"])
-    at = open_page(**AFFORDABLE, expanded=[f"steps-{name}"])
+    at = open_page(expanded=[f"row-{name}", f"steps-row-{name}"])
     code = [element.value for element in at.code]
     assert {content.strip() for content in host.make_files(app).values()} <= set(code)
-    commands = {step.removeprefix("$ ") for step in host.list_steps(app) if step.startswith("$ ")}
-    assert commands <= set(code)
+    steps = {step.removeprefix("$ ") for step in host.list_steps(app) if step.startswith("$ ")}
+    assert steps <= set(code)
     assert host.update_command(app) in code
     assert sum("Unzip the download" in element.value for element in at.markdown) == 1
     assert len(at.get("download_button")) == 1
-    assert [field.placeholder for field in at.text_input] == list(host.placeholders)
+    assert [field.placeholder for field in at.text_input][1:] == list(host.placeholders)
     assert any("Budget alert: " in element.value.replace("\\", "") for element in at.info)
     assert all(line.split()[0] in text(at) for line in host.sources.splitlines())
 
@@ -153,8 +181,7 @@ def test_zip_is_offered_unless_models_are_kept(built_dir, models_dir, monkeypatc
     monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
     monkeypatch.setenv("LOUPE_DOWNLOADS", downloads)
     bundle = tiny(models_dir)
-    at = open_page(expanded=[f"steps-{name}"])
-    assert "The model runs on the visitor's device." in plain(at)
+    at = open_page(expanded=[f"row-{name}", f"steps-row-{name}"])
     assert f"python -m deploy write {name} --model {bundle.name}" in text(at)
     handed_out = downloads == "true"
     assert len(at.get("download_button")) == handed_out
@@ -164,21 +191,21 @@ def test_zip_is_offered_unless_models_are_kept(built_dir, models_dir, monkeypatc
 
 def test_static_host_without_onnxruntime_web_leaves_the_page_to_a_terminal(models_dir):
     tiny(models_dir)
-    at = open_page(expanded=["steps-static"])
+    at = open_page(expanded=["row-static", "steps-row-static"])
     assert "this app has no onnxruntime-web yet" in plain(at)
     assert not at.get("download_button")
 
 
 def test_fields_fill_files_and_steps():
-    at = open_page(**AFFORDABLE, expanded=["steps-cloud-run"])
-    at.session_state["steps-cloud-run"] = True
-    at.text_input(key="cloud-run-PROJECT").set_value(" mine ").run()
+    at = open_page(expanded=["row-cloud-run", "steps-row-cloud-run"])
+    at.session_state["row-cloud-run"] = at.session_state["steps-row-cloud-run"] = True
+    at.text_input(key="row-cloud-run-PROJECT").set_value(" mine ").run()
     code = "\n".join(element.value for element in at.code)
     assert "gcloud config set project mine" in code
     assert "--set PROJECT=mine" in code
     assert "image: REGION-docker.pkg.dev/mine/loupe" in code
-    at.session_state["steps-cloud-run"] = True
-    at.text_input(key="cloud-run-PROJECT").set_value("x; rm -rf").run()
+    at.session_state["row-cloud-run"] = at.session_state["steps-row-cloud-run"] = True
+    at.text_input(key="row-cloud-run-PROJECT").set_value("x; rm -rf").run()
     assert "can't be put for PROJECT" in at.error[0].value.replace("\\", "")
     assert "rm -rf" not in "".join(element.value for element in at.code)
 
@@ -189,7 +216,7 @@ def test_large_model_is_copied_by_the_command(models_dir):
             (folder / name).write_bytes(data)
 
     publish(ManifestDraft.model_validate(values("large")), models_dir, fill)
-    at = open_page(expanded=["steps-community-cloud"])
+    at = open_page(expanded=["row-community-cloud", "steps-row-community-cloud"])
     assert "more than the 50 MB that this page zips" in text(at)
     assert not at.get("download_button")
     assert "python -m deploy write community-cloud --model large" in text(at)
@@ -199,7 +226,7 @@ def test_changed_model_is_not_offered(models_dir):
     bundle = tiny(models_dir)
     graph = bundle.folder / "graph.onnx"
     graph.write_bytes(bytes(graph.stat().st_size))
-    at = open_page(expanded=["steps-community-cloud"])
+    at = open_page(expanded=["row-community-cloud", "steps-row-community-cloud"])
     assert "This model can't be used right now" in at.warning[0].value
     assert not at.get("download_button")
 
@@ -211,10 +238,10 @@ def test_host_with_too_little_memory_is_excluded(models_dir):
 
     publish(ManifestDraft.model_validate(values("large")), models_dir, fill)
     at = open_page()
-    (excluded,) = [expander for expander in at.expander if "don't match" in expander.label]
-    assert "**Render**: Needs about 550 MB; it gives 512 MB." in plain(excluded)
+    assert "9 of 13 fit" in text(at)
+    assert "Render" not in hosts(at)
 
 
 def test_words_between_backticks_are_code():
-    at = open_page(**AFFORDABLE, expanded=["steps-sagemaker"])
+    at = open_page(expanded=["row-sagemaker", "steps-row-sagemaker"])
     assert "`aws budgets` sends an e" in at.info[0].value

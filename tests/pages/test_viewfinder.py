@@ -13,6 +13,7 @@ from tests.model.tiny import CALIBRATED, CARD, colour, tiny
 from tests.pages.component import data, mounted, send, trigger
 from tests.photos import encoded
 from ui import component
+from ui.about_page.way_picture import ALT_TEXTS
 from ui.navigation import ROOT
 
 
@@ -259,24 +260,58 @@ def test_owner_and_address_choose_the_engines_place(bundle, monkeypatch, environ
     assert data(open_app(**query))["run"] == run
 
 
-@pytest.mark.parametrize(
-    ("recent", "end"), [("session", "once you have closed this tab"), ("day", "after a day")]
-)
-def test_about_says_where_photos_are_kept(bundle, monkeypatch, recent, end):
-    monkeypatch.setenv("LOUPE_RECENT", recent)
+def about(query=None, tokens=(), **environment):
+    """Return the About page's text, and the alt texts of its pictures."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(f"LOUPE_{name}", value)
+        settings.cache_clear()
+        at = open_app(**query or {})
+        at.session_state["session"].own_tokens.extend(tokens)
+        at = checked(at.switch_page("../pages/about.py").run())
     settings.cache_clear()
-    at = checked(open_app().switch_page("../pages/about.py").run())
-    text = " ".join(one.value for one in at.markdown)
-    assert "The server saves no photo from the viewfinder." in text
-    assert end in text
-    # Streamlit's own widgets keep theirs on the server.
-    assert "A smaller copy of your last photo stays in the server's memory" in text
+    pictures = [image.proto.imgs[0].alt for image in at.get("image")]
+    return " ".join(one.value for one in at.markdown), pictures
+
+
+DEVICE, PIXELS, FILE = ALT_TEXTS.values()
+
+
+def test_about_shows_every_way_a_photo_can_take(bundle):
+    text, pictures = about()
+    assert pictures == [DEVICE, PIXELS, FILE]
+    assert "The photo stays." in text
+    assert "Only the marked part leaves, made small: about 2 kB" in text
+    assert about(DOWNLOADS="false")[1] == [PIXELS, FILE]
+
+
+def test_about_begins_with_the_way_in_use(bundle):
+    assert about(RUN="server")[1] == about({"run": "server"})[1] == [PIXELS, FILE, DEVICE]
+    assert about(RUN="server", tokens=[answer(), device_answer()])[1] == [DEVICE, PIXELS, FILE]
+    assert about(tokens=[device_answer(), answer()])[1] == [FILE, DEVICE, PIXELS]
+
+
+@pytest.mark.parametrize(
+    ("environment", "said", "unsaid"),
+    [
+        ({}, "your next visit after you close this tab", "your first visit after a day"),
+        ({"RECENT": "day"}, "your first visit after a day", "you close this tab"),
+        ({}, "the photo only if you tick the box", "the server's database"),
+        ({"DATABASE": "sqlite:///x"}, "the server's database", "the server's disk"),
+        ({"CORRECTIONS_MB": "0"}, "your label, the model's answer, the time", "tick the box"),
+        ({"CORRECTIONS_MAX": "0"}, "A batch", "A correction"),
+    ],
+)
+def test_about_says_what_is_kept_by_the_settings(bundle, environment, said, unsaid):
+    text, _ = about(**environment)
+    assert said in text
+    assert unsaid not in text
 
 
 def test_about_promises_nothing_of_a_device_without_routes(bundle, monkeypatch):
     monkeypatch.setattr(component, "has_routes", lambda: False)
-    at = checked(open_app().switch_page("../pages/about.py").run())
-    text = " ".join(one.value for one in at.markdown)
+    text, pictures = about()
+    assert pictures == [FILE]
     assert "viewfinder" not in text
-    assert "device" not in text
-    assert "A smaller copy of your last photo stays in the server's memory" in text
+    assert "The photo stays" not in text
+    assert "**Your newest photo** what a smaller copy where the server's memory" in text

@@ -1,67 +1,131 @@
-"""The hosts on the Deploy page: those that match, then the others with what they lack."""
+"""The hosts on the Deploy page: the best one, two others, then all of them with filters."""
 
 from collections.abc import Sequence
+from datetime import date
 
 import streamlit as st
 
-from deploy.host import Host
+from deploy.documented_hosts import DOCUMENTED
+from deploy.host import READ_DATE, Budget, Expertise, Host, Offer, Traffic
 from deploy.hosts import HOSTS
-from deploy.matching import Requirements, describe_host, list_shortfalls
+from deploy.matching import Requirements, describe_limits, list_shortfalls
 from deploy.spec import AppSpec
+from ui.deploy_page.commands import show_commands
 from ui.deploy_page.instructions import show_instructions
-from ui.phrasing import escape_markdown
+from ui.facts import show_facts
+from ui.phrasing import escape_markdown, link_urls
 
-SHOWN = 3
-"""Number of hosts shown in full; the others that match are folded."""
+ALL_HOSTS: tuple[Offer, ...] = (*HOSTS.values(), *DOCUMENTED)
+
+FILTERS = {
+    "free": "Free to start",
+    "whole_app": "Whole app",
+    "awake": "Never sleeps",
+    "own_domain": "My own domain",
+    "private": "Photos stay on a machine I control",
+    "offline": "Works offline",
+    "gpu": "A GPU",
+}
+"""Labels are in the address: rewording one breaks links."""
+
+TITLES = ("1 Read the steps", "2 Write the files", "3 Check them")
+
+MAX_REMARKS = 2
+"""Remarks shown among the limits; the others are beside the steps."""
 
 
-def show_hosts(requirements: Requirements, app: AppSpec) -> None:
-    """Show the hosts that match, in the order of the table, and why the others don't."""
+def show_recommendation(requirements: Requirements, app: AppSpec) -> None:
+    """Show the host that fits best with its commands, then two others."""
     shortfalls = {name: list_shortfalls(host, requirements, app) for name, host in HOSTS.items()}
-    matching = [host for name, host in HOSTS.items() if not shortfalls[name]]
-    _show_headline(matching)
-    _show_each(matching[:SHOWN], app)
-    if len(matching) > SHOWN:
-        label = f"{len(matching) - SHOWN} more that match"
-        with st.expander(label, icon=":material/list:"):
-            _show_each(matching[SHOWN:], app)
-    if len(matching) < len(HOSTS):
-        label = f"{len(HOSTS) - len(matching)} that don't match, and why"
-        with st.expander(label, icon=":material/block:"):
-            for name, reasons in shortfalls.items():
-                if reasons:
-                    title = escape_markdown(HOSTS[name].title)
-                    st.write(f"**{title}**: {escape_markdown(' '.join(reasons))}")
-    st.write("Or on your own machine: free, private, and without a network.")
-    st.code(f"LOUPE_MODEL={app.models[0]} make run", language=None)
+    # Sorting is stable: of hosts that fit equally, the first has the least cost and upkeep.
+    names = sorted(HOSTS, key=lambda name: len(shortfalls[name]))
+    best, second = HOSTS[names[0]], HOSTS[names[1]]
+    middle, right = st.columns([5, 3], gap="large")
+    with middle:
+        with st.container(gap=None):
+            fit = "No host fits. Closest to this" if shortfalls[best.name] else "Best for this"
+            st.caption(fit)
+            st.subheader(best.title, anchor=False)
+        _show_host(best, app, "best", shortfalls[best.name])
+    with right:
+        st.caption("Or")
+        _introduce(second.title, [_describe_price(second), *shortfalls[second.name]])
+        with st.expander("Its three commands"):
+            _show_host(second, app, "second")
+        _introduce("This computer", ["Free. Only for people at it or on its network."])
+        with st.expander("Its command"):
+            show_commands("own", [("Run it", f"LOUPE_MODEL={app.models[0]} make run")])
+        day = date.fromisoformat(READ_DATE)
+        st.caption(
+            "Not tried on the hosts themselves. Prices and limits as their documentation gave them "
+            f"on {day.day} {day:%B %Y}."
+        )
 
 
-def _show_headline(matching: Sequence[Host]) -> None:
-    if not matching:
-        st.subheader("No host matches everything", anchor=False)
-        st.write("Each host below says what it lacks. Relax a requirement to see matches.")
+def show_all_hosts(app: AppSpec) -> None:
+    """Show all hosts, by search and filters; each opens to its facts and commands."""
+    st.subheader(f"All {len(ALL_HOSTS)} hosts", anchor=False)
+    words = st.text_input(
+        "Find a host",
+        placeholder="Find a host",
+        label_visibility="collapsed",
+        max_chars=80,
+        key="find",
+    )
+    chosen = st.pills(
+        "Filters",
+        list(FILTERS),
+        format_func=FILTERS.__getitem__,
+        selection_mode="multi",
+        key="must",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    wanted = Requirements(
+        budget=Budget.NOTHING if "free" in chosen else Budget.BY_USE,
+        traffic=Traffic.FEW,
+        expertise=Expertise.YES,
+        **dict.fromkeys(set(chosen) - {"free"}, True),
+    )
+    found = [
+        host
+        for host in ALL_HOSTS
+        if words.strip().casefold() in f"{host.title} {host.kind} {host.summary}".casefold()
+        and not list_shortfalls(host, wanted, app)
+    ]
+    if not found:
+        st.write("No host fits. Remove a filter.")
         return
-    verb = "host matches" if len(matching) == 1 else "hosts match"
-    st.subheader(f"{len(matching)} {verb}", anchor=False)
-    if len(matching) > 1:
-        st.caption("The one with the least cost and upkeep comes first.")
+    st.caption(f"{len(found)} of {len(ALL_HOSTS)} fit")
+    rows = st.container(gap="xsmall")
+    for host in found:
+        memory = f"{host.limits.memory_mb:,} MB · " if host.has_server else ""
+        label = f"**{escape_markdown(host.title)}** · {memory}{_describe_price(host)}"
+        row = rows.expander(label, on_change="rerun", key=f"row-{host.name}")
+        if row.open:
+            with row:
+                _show_host(host, app, "row")
 
 
-def _show_each(hosts: Sequence[Host], app: AppSpec) -> None:
-    for host in hosts:
-        with st.container(border=True):
-            title, kind = escape_markdown(host.title), escape_markdown(host.kind)
-            st.markdown(f"**{title}** :gray-badge[{kind}]")
-            st.caption(escape_markdown(host.price))
-            facts = [_describe_memory(host, app), *describe_host(host)]
-            st.markdown("\n".join(f"- {escape_markdown(fact)}" for fact in facts))
-            show_instructions(host, app)
+def _introduce(title: str, sentences: Sequence[str]) -> None:
+    st.markdown(f"**{escape_markdown(title)}**  \n{escape_markdown(' '.join(sentences))}")
 
 
-def _describe_memory(host: Host, app: AppSpec) -> str:
-    """Return a sentence such as 'Memory: needs about 330 MB of 512 MB, on 0.1 cores.'."""
-    if not host.has_server:
-        return "The model runs on the visitor's device."
-    cpu = host.limits.cpu
-    cores = f", on {cpu:g} {'core' if cpu == 1 else 'cores'}" if cpu else ""
-    return f"Memory: needs about {app.memory_mb:,} MB of {host.limits.memory_mb:,} MB{cores}."
+def _describe_price(host: Offer) -> str:
+    """Return the first sentence on the price, and the time after which the host sleeps."""
+    price = host.price.partition(". ")[0].removesuffix(".")
+    return f"{price}. {f'Sleeps {host.limits.sleeps}' if host.limits.sleeps else 'Never sleeps'}."
+
+
+def _show_host(host: Offer, app: AppSpec, place: str, shortfalls: Sequence[str] = ()) -> None:
+    """Show why, price, limits and commands; ``place`` tells a host's two places on the page."""
+    st.write(escape_markdown(host.summary))
+    limits = [*shortfalls, *describe_limits(host, app), *host.remarks.splitlines()[:MAX_REMARKS]]
+    show_facts({"Price": [link_urls(host.price)], "Limits": map(link_urls, limits)})
+    if isinstance(host, Host):
+        commands = list(zip(TITLES, host.list_commands(app), strict=True))
+        show_commands(f"{place}-{host.name}", commands)
+        show_instructions(host, app, place)
+    else:
+        for source in host.sources.splitlines():
+            st.markdown(link_urls(source))

@@ -30,16 +30,20 @@ model already holds 390 MB of a small host's 512.
 _one_at_a_time = threading.Lock()
 
 
-def show_instructions(host: Host, app: AppSpec) -> None:
-    """Show the way to a host, made once the visitor opens it."""
+def show_instructions(host: Host, app: AppSpec, place: str) -> None:
+    """Show the way to a host, made once the visitor opens it.
+
+    ``place`` tells the host's two places on the page apart.
+    """
+    key = f"{place}-{host.name}"
     expander = st.expander(
-        "Steps and files", icon=":material/checklist:", on_change="rerun", key=f"steps-{host.name}"
+        "Steps and files", icon=":material/checklist:", on_change="rerun", key=f"steps-{key}"
     )
     if not expander.open:
         return
     with expander:
-        values = _ask_values(host)
-        is_complete = _offer_download(host, app, values)
+        values = _ask_values(host, key)
+        is_complete = _offer_download(host, app, values, key)
         steps = host.list_steps(app, values)
         first = next((step for step in steps if step.startswith("$ ")), None)
         for number, step in enumerate(steps, 1):
@@ -53,13 +57,13 @@ def show_instructions(host: Host, app: AppSpec) -> None:
         _show_files(host, app, values)
 
 
-def _ask_values(host: Host) -> dict[str, str]:
+def _ask_values(host: Host, key: str) -> dict[str, str]:
     """Ask what to put for the host's placeholders, and return what is usable."""
     values: dict[str, str] = {}
     for word, meaning in host.placeholders.items():
         # Not escaped: a screen reader would read the backslashes.
         label = meaning[:1].upper() + meaning[1:]
-        value = st.text_input(label, max_chars=252, placeholder=word, key=f"{host.name}-{word}")
+        value = st.text_input(label, max_chars=252, placeholder=word, key=f"{key}-{word}")
         try:
             values |= parse_assignments({word: meaning}, [f"{word}={value.strip()}"])
         except BadPlaceholder as error:
@@ -70,7 +74,7 @@ def _ask_values(host: Host) -> dict[str, str]:
     return values
 
 
-def _offer_download(host: Host, app: AppSpec, values: dict[str, str]) -> bool:
+def _offer_download(host: Host, app: AppSpec, values: dict[str, str], key: str) -> bool:
     """Offer the host's files as a zip; return whether it could be."""
     if not settings().downloads:
         st.write("Make the files in a terminal, because this app's models aren't for download.")
@@ -101,7 +105,7 @@ def _offer_download(host: Host, app: AppSpec, values: dict[str, str]) -> bool:
         f"loupe-{host.name}.zip",
         "application/zip",
         icon=":material/download:",
-        key=f"zip-{host.name}",
+        key=f"zip-{key}",
         on_click="ignore",
     )
     return True

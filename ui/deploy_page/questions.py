@@ -1,4 +1,4 @@
-"""The questions of the Deploy page: which model, and what matters to its owner.
+"""The questions of the Deploy page: which model, and what its owner wants.
 
 All answers are in the address, so the page can be shared. Streamlit puts labels, not values, into
 the address: rewording a label breaks links.
@@ -14,6 +14,7 @@ from deploy.host import Budget, Expertise, Traffic
 from deploy.matching import Requirements
 from deploy.package import choose_models
 from deploy.spec import AppSpec
+from model import Bundle
 from model.bundle import BUILTIN_DIR, default_models
 from model.classifier import default_model
 from model.engine_info import OPTIONAL_FILES
@@ -22,70 +23,55 @@ from ui.settings_menu import usable_bundles, warn_if_unusable
 
 Scale = TypeVar("Scale", bound=StrEnum)
 
-HOW_TO_MAKE_ONE = """python -m model import export.pkl --name mushrooms
-python -m model train photos/ --name flowers"""
-
-MUST_HAVES = {
-    "private": "Photos stay on a machine I control",
-    "offline": "Works offline",
-    "own_domain": "My own domain",
-    "gpu": "A GPU",
-}
 BUDGETS = {"nothing": "Free", "by use": "Pay as you go"}
 EXPERTISE = {"no": "Not really", "some": "Somewhat"}
+UPKEEP = {
+    Expertise.NO: "no server to look after",
+    Expertise.SOME: "a server is fine with some help",
+    Expertise.YES: "a server is fine",
+}
 
 
-def choose_app() -> AppSpec | None:
-    """Show which model is deployed and return the app with it; None if there is no model."""
+def ask() -> tuple[AppSpec, Requirements] | None:
+    """Show what is wanted in two lines, and its questions; None if there is no model.
+
+    On a phone the questions are folded, because what they lead to would be below the screen.
+    """
     bundles = usable_bundles()
     warn_if_unusable(bundles)
     wanted = dict.fromkeys([default_model(), *default_models(), *bundles])
     names = [name for name in wanted if name in bundles]
     if not names:
         return None
-    own = [name for name in names if not bundles[name].folder.is_relative_to(BUILTIN_DIR)]
-    if own:
+    summary = st.container(gap=None)
+    is_phone = "Mobi" in st.context.headers.get("User-Agent", "")
+    with st.expander("Change", icon=":material/tune:", expanded=not is_phone):
         # Options are names, not titles, because they appear in the address. The key is not that of
-        # Identify, whose choice may be a built-in model.
-        name = st.selectbox("Which model?", own, key="deployed", bind="query-params")
-    else:
-        name = names[0]
-        st.write(
-            f"You have no model of your own yet: these files deploy the built-in *{name}*. To make "
-            "one, from a fastai export or from a folder of photos:"
-        )
-        st.code(HOW_TO_MAKE_ONE, language=None, wrap_lines=True)
-    bundle = bundles[name]
-    title, files = escape_markdown(bundle.manifest.title), bundle.manifest.files
+        # Identify, where another model may be chosen.
+        name = st.selectbox("Model", names, key="deployed", bind="query-params")
+        if all(bundle.folder.is_relative_to(BUILTIN_DIR) for bundle in bundles.values()):
+            st.write("A model of your own is offered here once you have imported or trained it.")
+        st.caption(_describe(bundles[name]))
+        budget = _choose("Monthly budget", Budget, "budget", BUDGETS)
+        traffic = _choose("Expected visitors", Traffic, "traffic", {})
+        expertise = _choose("Comfortable with servers?", Expertise, "knows", EXPERTISE)
+    price = BUDGETS.get(budget, budget.capitalize())
+    summary.markdown(f"Model: **{escape_markdown(bundles[name].manifest.title)}**")
+    summary.markdown(f"You want: **{price}, for {traffic}, {UPKEEP[expertise]}**")
+    return choose_models([name]), Requirements(budget=budget, traffic=traffic, expertise=expertise)
+
+
+def _describe(bundle: Bundle) -> str:
+    """Return a model's version, and the size of what is deployed."""
+    files = bundle.manifest.files
     size = sum(file.bytes for path, file in files.items() if path not in OPTIONAL_FILES)
-    st.caption(f"{title} · version {bundle.version} · {size / 1e6:.1f} MB to deploy")
-    return choose_models([name])
-
-
-def ask_requirements() -> Requirements:
-    """Show the questions and return the answers; the defaults ask for nothing special."""
-    budget = _choose("Monthly budget", Budget, "budget", BUDGETS)
-    traffic = _choose("Expected visitors", Traffic, "traffic", {})
-    expertise = _choose("Comfortable with servers?", Expertise, "knows", EXPERTISE)
-    must_haves = st.pills(
-        "Must-haves",
-        list(MUST_HAVES),
-        format_func=MUST_HAVES.__getitem__,
-        selection_mode="multi",
-        key="must",
-        bind="query-params",
-    )
-    return Requirements(
-        budget=budget, traffic=traffic, expertise=expertise, **dict.fromkeys(must_haves, True)
-    )
+    return f"Version {bundle.version} · {size / 1e6:.1f} MB to deploy"
 
 
 def _choose(question: str, scale: type[Scale], key: str, labels: Mapping[str, str]) -> Scale:
-    # A radio wraps on a phone, where pills and segments would be cut off.
     value = st.radio(
         question,
         [value.value for value in scale],
-        horizontal=True,
         format_func=lambda value: labels.get(value, value.capitalize()),
         key=key,
         bind="query-params",

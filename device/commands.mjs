@@ -1,0 +1,56 @@
+/**
+ * Commands for a terminal, each with a button that copies it, and one button for all of them: a
+ * component of Streamlit.
+ */
+
+import { createButton, h, linkStyles } from "./view/elements.mjs";
+import { createComponent } from "./view/streamlit_component.mjs";
+
+/** Show commands; `data` comes from `ui/deploy_page/commands.py`. */
+export default createComponent((parent) => new Screen(parent));
+
+class Screen {
+  #root = h("div.commands");
+  #lines = "";
+  #status = h("p.status", { role: "status" });
+
+  constructor(parent) {
+    parent.append(this.#root);
+    linkStyles(parent, ["tokens", "../commands"]);
+  }
+
+  /** Take new data: `commands`, pairs of a title and a command, and `all`, the last button's text. */
+  update({ commands, all, theme }) {
+    this.#root.dataset.theme = theme;
+    const lines = commands.map(([, command]) => command).join("\n");
+    // A run without a change leaves the buttons, and what was said of the last one.
+    if (lines === this.#lines) return;
+    this.#lines = lines;
+    const copyAll = () => this.#copy(lines);
+    const items = commands.map(([title, command]) => this.#item(title, command));
+    const main = createButton("main", all, { icon: "copy", onclick: copyAll });
+    this.#status.textContent = "";
+    this.#root.replaceChildren(h("ol", ...items), main, this.#status);
+  }
+
+  close() {}
+
+  #item(title, command) {
+    const name = `Copy: ${title}`;
+    const onclick = () => this.#copy(command);
+    // Boxes, because a browser breaks a line after a hyphen as well.
+    const words = command.split(" ").flatMap((word) => [" ", h("span", word)]);
+    const text = h("div", h("small", title), h("code", ...words.slice(1)));
+    return h("li", text, createButton("copy", name, { icon: "copy", isIconOnly: true, onclick }));
+  }
+
+  async #copy(text) {
+    try {
+      await navigator.clipboard.writeText(text);
+      this.#status.textContent = "Copied.";
+    } catch {
+      // Not on https, or in another site's frame.
+      this.#status.textContent = "This browser doesn’t copy here. Select the text.";
+    }
+  }
+}
