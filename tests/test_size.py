@@ -13,15 +13,15 @@ from tests.test_architecture import tracked_files
 
 BUDGETS = {
     "api": (
-        2920,
+        2930,
         "HTTP over model/: v1, the pages' session, /device/, two platforms' contracts, limits",
     ),
     "benchmarks": (
         2270,
         "every published figure, measured again by a command; peers in environments of their own",
     ),
-    "deploy": (2850, "nine hosts, the table that filters them, one check"),
-    "docs": (150, "two clients without dependencies, as documentation"),
+    "deploy": (2950, "nine hosts, the table that filters them, one check"),
+    "docs": (300, "two clients without dependencies, as documentation"),
     "launch": (810, "make run, share and phone"),
     "model": (
         2160,
@@ -35,15 +35,15 @@ BUDGETS = {
         1030,
         "downloads of browsers, made once and cached; Streamlit's files compressed",
     ),
-    "model/bundle": (1220, "manifest, card and registry"),
+    "model/bundle": (1440, "manifest, card and registry"),
     "model/calibration": (
         1550,
-        "temperature, prediction sets, four OOD detectors, the graph's head",
+        "temperature, prediction sets, two OOD detectors, estimates, the graph's head",
     ),
-    "model/cli": (1290, "one module per group of commands"),
+    "model/cli": (1340, "one module per group of commands"),
     "model/corrections": (750, "corrections by SQLAlchemy, their export, the pages' sessions"),
     "model/engines": (310, "compiled, learner, fake"),
-    "model/evaluation": (490, "accuracy, intervals, calibration error, confusion"),
+    "model/evaluation": (550, "accuracy, intervals, calibration error, confusion"),
     "model/exporting": (1060, "five formats, each checked against the original"),
     "model/exporting/converters": (430, "scripts and sample programs beside exports"),
     "model/importing": (
@@ -54,17 +54,17 @@ BUDGETS = {
     "model/photo": (1420, "one module per format, checked before Pillow opens it"),
     "model/samples": (80, "the sample photos"),
     "model/storage": (800, "atomic writes, zips, photos in folders, disk"),
-    "model/training": (2140, "a folder of photos to a bundle, resumable"),
-    "pages": (320, "one script per page"),
-    "ui": (4090, "what pages share: six pages, two ways to give a photo, the first screen"),
-    "device": (6870, "the browser's half: viewfinder, engine, offline pages, the first visit"),
+    "model/training": (2150, "a folder of photos to a bundle, resumable"),
+    "pages": (280, "one script per page"),
+    "ui": (4490, "what pages share: six pages, two ways to give a photo, the first screen"),
+    "device": (6940, "the browser's half: viewfinder, engine, offline pages, the first visit"),
 }
 """Most lines by folder, without folders below it that have a budget of their own; and why so many.
 
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 34_280, 34_650
+ALL_PYTHON, ALL_TESTS = 35_250, 35_170
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {
