@@ -1,6 +1,6 @@
 """Model bundles on disk: manifest, model card, registry."""
 
-from .bundle import BUILTIN_DIR, MANIFEST, Bundle
+from .bundle import BUILTIN_DIR, HASH_DIGITS, MANIFEST, TRAINING_PHOTOS, Bundle
 from .card import (
     MAX_MISTAKES,
     DetectorResult,
@@ -40,16 +40,24 @@ from .registry import (
     publish,
     roll_back,
 )
-from .small_card import GraphAgreement, SmallCard, read_small_card, write_small_card
+from .small_card import (
+    GraphAgreement,
+    SmallCard,
+    named_ood_sets,
+    read_small_card,
+    write_small_card,
+)
 
 __all__ = [
     "BUILTIN_DIR",
     "CURRENT_FILE",
     "DEFAULT_MODEL",
+    "HASH_DIGITS",
     "MANIFEST",
     "MAX_MISTAKES",
     "NAME_RULE",
     "SMALL_CARD",
+    "TRAINING_PHOTOS",
     "Architecture",
     "Bundle",
     "Calibration",
@@ -78,6 +86,7 @@ __all__ = [
     "list_models",
     "list_versions",
     "model_dir",
+    "named_ood_sets",
     "publish",
     "read_small_card",
     "roll_back",

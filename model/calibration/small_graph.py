@@ -1,8 +1,9 @@
 """The calibration of the small graph, which runs in browsers: ``small.json`` beside a bundle."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,6 @@ import numpy as np
 from ..browser.small_graph import make_small_graph
 from ..bundle import Bundle, Calibration, GraphAgreement, SmallCard, write_small_card
 from ..errors import DataError
-from ..storage.photo_files import printable
 from .calibration_photos import CalibrationPhotos, StageUpdate
 from .cross_validation import MEASURED_BY, CalibrationResult, calibrate
 from .graph_outputs import CalibrationOutputs, open_graph
@@ -61,7 +61,7 @@ def _write(bundle: Bundle, small_graph: bytes, **values: Any) -> SmallCard:
 def calibrate_small_graph(
     bundle: Bundle,
     folder: Path,
-    unknown: Sequence[Path] = (),
+    unknown: Mapping[str, Path] = MappingProxyType({}),
     *,
     reference: Path | None = None,
     command: str = "",
@@ -74,7 +74,7 @@ def calibrate_small_graph(
     Args:
         bundle: the model; it must give one label per photo.
         folder: the held-out photos that it was calibrated on, one folder per label.
-        unknown: folders with photos of none of the labels.
+        unknown: folders with photos of none of the labels, by a name that visitors read.
         reference: the photos that it was trained on, if training calibrated it.
         command: the command line that was used, for the card.
         progress: called with the stage, the number of photos done, and their total.
@@ -90,8 +90,7 @@ def calibrate_small_graph(
     full, notes = photos.run(open_graph(graph), progress)
     small, _ = photos.run(open_graph(small_graph), progress)
     if manifest.calibration is None:
-        name = printable(Path(folder.absolute().name))[:100]
-        return _write(bundle, small_graph, **accuracies(full, small, name))
+        return _write(bundle, small_graph, **accuracies(full, small, "labelled photos"))
     training = None
     if reference:
         of_training = CalibrationPhotos.find(bundle, reference)

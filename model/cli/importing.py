@@ -5,12 +5,14 @@ from pathlib import Path
 
 import click
 
+from ..classifier import default_model
 from ..importing.weights_settings import OPTIONS, WeightsSettings
 from ..settings import settings
 from ..storage.disk import name_full_disk, require_writable
 from ..text import clean, list_some
 from .error_group import require_full_install
-from .train import print_next_step, warn_if_shadowing
+from .progress import StageProgress, progress_bar
+from .train import describe_uncalibrated, print_next_step, warn_if_shadowing
 
 __all__ = ["import_command"]
 
@@ -76,15 +78,16 @@ def import_command(
     --arch, --labels, --size, --method and --normalize say what the file doesn't.
     """
     with require_full_install("Importing"):
-        from ..importing.convert.importer import import_export
+        from ..importing.convert.importer import STAGES, import_export
     weights = WeightsSettings.from_options(
         {f"--{option}": value for option, value in stated.items()},
         multilabel=multilabel,
         threshold=threshold,
     )
-    models_dir = settings().data / "models"
+    models_dir, first = settings().data / "models", default_model()
     require_writable(models_dir)
-    with name_full_disk(models_dir):
+    with name_full_disk(models_dir), progress_bar() as bar:
+        stages = StageProgress(bar, [*STAGES.values()])
         imported = import_export(
             export,
             name,
@@ -94,6 +97,7 @@ def import_command(
             photos=photos,
             weights=weights,
             on_progress=_print_note,
+            on_stage=lambda stage: stages.update(stage, 0, 0),
         )
     if trust and not imported.report.needs_trust:
         _print_note("--trust wasn't needed: nothing in the file was run.")
@@ -116,9 +120,9 @@ def import_command(
     if manifest.multilabel:
         click.echo("not calibrated: only single-label models can be")
     else:
-        click.echo(f"not calibrated: python -m model calibrate {name} FOLDER")
+        click.echo(describe_uncalibrated(name))
     warn_if_shadowing(imported.bundle)
-    print_next_step(imported.bundle)
+    print_next_step(imported.bundle, first)
 
 
 def _print_note(line: str) -> None:

@@ -37,6 +37,7 @@ METRIC_TITLES = {
     "calibration_error_before": "Calibration error before calibration",
     "coverage": "Prediction-set coverage",
     "kept": "Known photos accepted",
+    "shown": "Right as shown",
 }
 # A model card explains the other metrics where it shows them.
 HEADLINE_METRICS = ("accuracy", "top5")

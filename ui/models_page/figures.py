@@ -9,7 +9,15 @@ import streamlit as st
 from PIL import ImageOps
 
 from model import Bundle, LoupeError
-from model.bundle import Manifest, Metric, Mistake, ModelCard, OodResult, get_bundle
+from model.bundle import (
+    Metric,
+    Mistake,
+    ModelCard,
+    OodResult,
+    get_bundle,
+    named_ood_sets,
+    read_small_card,
+)
 from model.storage.spreadsheet import escape_formula
 from model.text import format_size
 from ui.confusion import ConfusionMatrix, show_confusion, show_label_table
@@ -85,28 +93,34 @@ def _figures(bundle: Bundle, card: ModelCard) -> dict[str, Figure]:
 def _show_mix_ups(bundle: Bundle, card: ModelCard) -> None:
     matrix = ConfusionMatrix.from_card(card, bundle.labels)
     st.write(describe_mix_ups(matrix))
-    if sentence := describe_turned_away(bundle.manifest):
+    if sentence := describe_turned_away(bundle):
         st.caption(sentence)
     show_confusion(matrix)
 
 
-def describe_turned_away(manifest: Manifest) -> str:
+def describe_turned_away(bundle: Bundle) -> str:
     """Return a sentence on the photos of known things that were called “none of these”.
 
     Empty if that was not measured on the same photos. Whether the top label of such a photo is the
-    right one isn't recorded, so only a lower bound of the photos right as shown is known.
+    right one isn't recorded for older models: only a lower bound of the photos right as shown is.
     """
-    accuracy, accepted = manifest.metric("accuracy"), manifest.metric("kept")
+    accuracy, accepted = (bundle.manifest.metric(name) for name in ("accuracy", "kept"))
     if accuracy is None or accepted is None or accuracy.photos != accepted.photos:
         return ""
     photos = accuracy.photos
     rejected = photos - round(accepted.value * photos)
     if not rejected:
         return ""
-    shown = max(0, round(accuracy.value * photos) - rejected)
+    small = read_small_card(bundle)
+    if shown := small.full_metric("shown") if small else None:
+        result = f"{round(shown.value * photos):,} ({shown.value:.1%}; {format_interval(shown)})"
+    else:
+        lowest = max(0, round(accuracy.value * photos) - rejected)
+        result = f"at least {lowest:,} ({lowest / photos:.1%})"
     return (
-        f"That counts the top label. {rejected:,} of the {photos:,} photos are wrongly called "
-        f"“none of these”, so at least {shown:,} ({shown / photos:.1%}) are right as shown."
+        f"That counts the top label. {rejected:,} of the {photos:,} photos "
+        f"{'is' if rejected == 1 else 'are'} wrongly called “none of these”, so {result} are right "
+        "as shown."
     )
 
 
@@ -169,7 +183,7 @@ def _show_none_of_these(bundle: Bundle, card: ModelCard) -> None:
         )
     if not card.ood_sets:
         st.write("Not yet tested on photos of things it doesn't know.")
-    for result in card.ood_sets:
+    for result in named_ood_sets(bundle):
         st.write(_describe_ood(result))
     if card.detectors:
         st.write("Detection methods compared:")
@@ -196,7 +210,7 @@ def _describe_ood(result: OodResult) -> str:
     interval = percent_range(result.low, result.high)
     return (
         f"{warning}**It accepts {share}** of the {result.photos:,} "
-        f"photos in {name}{mistaken} ({interval}; AUROC {format_auroc(result.auroc)})."
+        f"{name}{mistaken} ({interval}; AUROC {format_auroc(result.auroc)})."
     )
 
 
@@ -272,7 +286,7 @@ def mistakes_frame(card: ModelCard, labels: tuple[str, ...]) -> pd.DataFrame:
             "Actual": escape_formula(labels[mistake.label]),
             "Predicted": escape_formula(labels[mistake.predicted]),
             "Confidence": 100 * mistake.probability,
-            "Photo": escape_formula(mistake.photo),
+            "Photo": escape_formula(mistake.photo.rpartition("/")[2]),
         }
         for mistake in _worst_mistakes(card)
     )

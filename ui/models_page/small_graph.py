@@ -4,7 +4,7 @@ from functools import partial
 
 import streamlit as st
 
-from model.bundle import Bundle, Metric, SmallCard, get_bundle, read_small_card
+from model.bundle import Bundle, Metric, SmallCard, get_bundle, named_ood_sets, read_small_card
 from ui.models_page.section import show_section
 from ui.phrasing import escape_markdown, format_percent, percent_range
 
@@ -15,6 +15,7 @@ METRIC_TITLES = {
     "coverage": "Right label among the plausible ones",
     "calibration_error": "Calibration error",
     "kept": "Known photos accepted",
+    "shown": "Right as shown",
 }
 
 
@@ -46,8 +47,7 @@ def graph_rows(bundle: Bundle, card: SmallCard) -> list[dict[str, str]]:
         full, small = card.full_metric(name), card.metric(name)
         if full and small:
             rows.append(_row(title, _with_interval(full), _with_interval(small)))
-    full_sets = bundle.manifest.card.ood_sets if bundle.manifest.card else ()
-    by_name = {result.name: result for result in full_sets}
+    by_name = {result.name: result for result in named_ood_sets(bundle)}
     for result in card.card.ood_sets if card.card else ():
         if full_result := by_name.get(result.name):
             rates = [format_percent(one.ood_accept_rate) for one in (full_result, result)]

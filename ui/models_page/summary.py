@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from model import Bundle
-from model.bundle import Manifest, Metric, OodResult
+from model.bundle import Metric, OodResult, named_ood_sets
 from model.text import list_some
 from ui.charts import accent_color, text_color
 from ui.models_page.figures import describe_turned_away, format_interval
@@ -37,21 +37,21 @@ def show_summary(bundle: Bundle, *, is_chosen: bool) -> None:
             st.badge("In use", icon=":material/check:", color="green")
     st.write(escape_markdown(manifest.description))
     if accuracy := manifest.metric("accuracy"):
-        _show_accuracy(manifest, accuracy)
+        _show_accuracy(bundle, accuracy)
     else:
         st.write("**Accuracy** not measured.")
     st.markdown(f"**What it knows**  \n{_list_labels(bundle)}")
-    if blind_spots := describe_blind_spots(manifest):
+    if blind_spots := describe_blind_spots(bundle):
         st.warning(f"**What it doesn't notice**  \n{blind_spots}")
 
 
-def _show_accuracy(manifest: Manifest, accuracy: Metric) -> None:
+def _show_accuracy(bundle: Bundle, accuracy: Metric) -> None:
     st.metric("Correct", f"{accuracy.value:.1%}")
     st.caption(f"on {accuracy.photos:,} photos ({escape_markdown(accuracy.on)})")
     _draw_interval(accuracy)
-    if sentence := describe_turned_away(manifest):
+    if sentence := describe_turned_away(bundle):
         st.write(sentence)
-    if manifest.card:
+    if bundle.manifest.card:
         st.caption(escape_markdown(accuracy.by))
     else:
         # Not a caption, in which a link is too pale to read.
@@ -97,15 +97,13 @@ def _list_labels(bundle: Bundle) -> str:
     return list_some(names, MAX_LISTED if len(names) <= MAX_LISTED else MAX_LISTED // 2)
 
 
-def describe_blind_spots(manifest: Manifest) -> str:
+def describe_blind_spots(bundle: Bundle) -> str:
     """Return what a model takes for something it knows, as Markdown; empty without a measurement.
 
     Names the sets of photos of other things, those that it accepts most often first. Also empty
     if it mostly rejects each set.
     """
-    results = (
-        sorted(manifest.card.ood_sets, key=_accept_rate, reverse=True) if manifest.card else []
-    )
+    results = sorted(named_ood_sets(bundle), key=_accept_rate, reverse=True)
     if not results or _accept_rate(results[0]) < TOO_MANY_ACCEPTED:
         return ""
     return " ".join(_describe_accepted(result) for result in results)
@@ -119,5 +117,5 @@ def _describe_accepted(result: OodResult) -> str:
     name = f"*{escape_markdown(shorten(result.name, 80))}*"
     accepted = round(result.ood_accept_rate * result.photos)
     if not accepted:
-        return f"None of the {result.photos:,} in {name} got one."
-    return f"It gave one of its labels to {accepted:,} of {result.photos:,} photos in {name}."
+        return f"None of the {result.photos:,} {name} got one."
+    return f"It gave one of its labels to {accepted:,} of {result.photos:,} {name}."

@@ -31,9 +31,13 @@ MAX_SECONDS = 900.0
 """Seconds that converting may take."""
 
 STAGES = {
-    "compiling": "Compiling…",
-    "comparing": "Running fastai's own transforms and the network…",
+    "reading": "Reading the file without running it",
+    "loading": "Rebuilding the network",
+    "compiling": "Exporting it to ONNX",
+    "comparing": "Running fastai's own transforms and the network",
+    "testing": "Golden test, and the same photos through Loupe",
 }
+"""Stages of an import in their order, in words."""
 
 OnProgress = Callable[[str], None]
 
@@ -61,6 +65,7 @@ def import_export(
     photos: Path | None = None,
     weights: WeightsSettings | None = None,
     on_progress: OnProgress = lambda _: None,
+    on_stage: OnProgress = lambda _: None,
     seconds: float = MAX_SECONDS,
 ) -> ImportResult:
     """Turn the file of ``learn.export()``, or weights alone, into a bundle in the data folder.
@@ -73,7 +78,8 @@ def import_export(
         licence: the model's, as the owner states it.
         photos: a folder of photos to compare on; by default the samples.
         weights: the description of a file of weights; None for an export.
-        on_progress: called with a sentence on each step.
+        on_progress: called with sentences on what was found and done.
+        on_stage: called with each of ``STAGES`` in words, when it begins.
         seconds: longest time for converting.
 
     Raises:
@@ -83,7 +89,7 @@ def import_export(
         BundleError: the new bundle fails its own check.
     """
     check_name(name)
-    on_progress(f"Reading {path.name} without running it…")
+    on_stage(STAGES["reading"])
     report = inspect_export(path)
     check_report(report, trust=trust, weights=weights)
     if missing := [package for package in ("torch", "fastai") if find_spec(package) is None]:
@@ -113,7 +119,7 @@ def import_export(
         def tell_stage(stage: str) -> None:
             # Only known stages are shown: trusted code may write anything into the file.
             if stage in STAGES:
-                on_progress(STAGES[stage])
+                on_stage(STAGES[stage])
 
         limits = launcher.Limits(seconds, 0, settings().memory_mb)
         status = launcher.run(folder, task, limits, on_network=tell_network, on_stage=tell_stage)
@@ -132,6 +138,7 @@ def import_export(
         names = ["graph.onnx", "golden.npz"]
         if converted.learner:
             names.append("weights.safetensors")
+        on_stage(STAGES["testing"])
         bundle, parity = _publish(folder, draft, names, chosen, on_progress)
         return ImportResult(bundle, report, parity, chosen.left_out)
 

@@ -1,5 +1,7 @@
 """``ui.models_page``: sentences and rows of a card's figures."""
 
+from dataclasses import replace
+
 import pytest
 
 from model.bundle import ModelCard, ReliabilityBin, get_bundle
@@ -14,6 +16,7 @@ from ui.models_page.figures import (
     mistakes_frame,
 )
 from ui.models_page.reliability import describe_typical_bin
+from ui.models_page.summary import describe_blind_spots
 
 LABELS = tuple(COLOURS)
 
@@ -36,15 +39,30 @@ def test_mix_ups_are_listed_most_frequent_first():
 
 
 def test_accuracy_is_bounded_by_photos_turned_away():
-    manifest = get_bundle("clothing").manifest
-    assert describe_turned_away(manifest) == (
+    bundle = get_bundle("clothing")
+    assert describe_turned_away(bundle) == (
         "That counts the top label. 17 of the 341 photos are wrongly called “none of these”, so at "
         "least 305 (89.4%) are right as shown."
     )
-    assert describe_turned_away(get_bundle("imagenet").manifest) == ""
-    none = manifest.metric("kept").model_copy(update={"value": 1.0})
-    metrics = (manifest.metric("accuracy"), none)
-    assert describe_turned_away(manifest.model_copy(update={"metrics": metrics})) == ""
+    assert describe_turned_away(get_bundle("imagenet")) == ""
+
+    def turned_away(accepted):
+        kept = bundle.manifest.metric("kept").model_copy(update={"value": accepted})
+        metrics = (bundle.manifest.metric("accuracy"), kept)
+        manifest = bundle.manifest.model_copy(update={"metrics": metrics})
+        return describe_turned_away(replace(bundle, manifest=manifest))
+
+    assert turned_away(1.0) == ""
+    assert "1 of the 341 photos is wrongly called" in turned_away(340 / 341)
+
+
+def test_sets_of_photos_have_the_names_of_the_small_card():
+    bundle = get_bundle("clothing")
+    assert [result.name for result in bundle.manifest.card.ood_sets] == ["near", "photographs"]
+    assert describe_blind_spots(bundle) == (
+        "It gave one of its labels to 305 of 347 *garments of other kinds*. None of the 184 "
+        "*photographs without garments* got one."
+    )
 
 
 @pytest.mark.parametrize(

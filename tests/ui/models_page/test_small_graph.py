@@ -14,8 +14,8 @@ def test_rows_compare_both_graphs():
         "Right label among the plausible ones",
         "Calibration error",
         "Known photos accepted",
-        "Accepted of *near*",
-        "Accepted of *photographs*",
+        "Accepted of *garments of other kinds*",
+        "Accepted of *photographs without garments*",
     ]
     assert rows["Accuracy"][0] == "94.4% (91.5–96.4%)"
     # Its interval was measured with the small graph's figures.

@@ -1,0 +1,55 @@
+"""The linear head, and the logits of heads that were fitted to the other photos."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from model.calibration import GraphOutputs
+from model.errors import DataError
+from tests.model.calibration.clouds import id_outputs
+
+pytestmark = pytest.mark.torch
+
+
+def noise(copies: int) -> GraphOutputs:
+    """Photos that say nothing about their label, each with ``copies`` that look alike."""
+    random, count = np.random.default_rng(0), 60
+    features = random.normal(size=(count, 500)).astype(np.float32)
+    targets = np.arange(count) % 2
+    groups = np.repeat(np.arange(count), copies)
+    return GraphOutputs(
+        np.zeros((count * copies, 2), np.float32), features[groups], targets[groups], groups=groups
+    )
+
+
+@pytest.mark.parametrize("copies", [1, 3])
+def test_no_photo_is_predicted_by_a_head_that_saw_it_or_its_like(copies: int) -> None:
+    from model.training.probe import cross_fit, fit_probe
+
+    photos = noise(copies)
+    head = fit_probe(photos.features, photos.targets)
+    assert head.accuracy(photos.features, photos.targets.tolist()) == 1
+    full, small = cross_fit(photos, photos, 0)
+    for outputs in (full, small):
+        assert (outputs.predicted == photos.targets).mean() < 0.7
+
+
+def test_small_graphs_logits_are_those_of_rounded_weights() -> None:
+    from model.training.probe import cross_fit
+
+    photos = replace(id_outputs(400), groups=np.arange(400))
+    wide = replace(photos, features=np.tile(photos.features, (1, 64)))
+    full, small = cross_fit(wide, wide, 0)
+    assert (full.predicted == photos.targets).mean() > 0.7
+    assert not np.array_equal(full.logits, small.logits)
+    assert np.abs(full.logits - small.logits).max() < 0.2
+
+
+def test_label_whose_photos_all_look_alike_is_refused() -> None:
+    from model.training.probe import cross_fit
+
+    photos = noise(1)
+    alike = replace(photos, groups=np.where(photos.targets == 1, 0, photos.groups + 1))
+    with pytest.raises(DataError, match="look alike"):
+        cross_fit(alike, alike, 0)
