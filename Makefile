@@ -73,11 +73,15 @@ share: $(VENV)/.app
 phone: $(VENV)/.app
 	@$(BIN)/python -m launch.phone --port $(PORT)
 
+# By files, in the order of tests/conftest.py. Bytecode is written even where the environment says
+# otherwise: without it, every process compiles all tests again.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m slow
+	$(PYTEST) -m slow
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -17,12 +17,10 @@ if get_script_run_ctx(suppress_warning=True) is None:
     from starlette.middleware import Middleware
 
     from api.app import ROOTS, routes
-    from api.connections import ConnectionLimitMiddleware
     from api.lifecycle import lifespan
-    from api.middleware import NoGzipMiddleware
     from api.paths import BasePathMiddleware
     from api.static_files import StaticFilesMiddleware
-    from api.streamlit_limits import StreamLimitMiddleware, UploadLimitMiddleware
+    from api.streamlit_limits import StreamlitLimitMiddleware
     from model.errors import SettingRefused
     from model.settings import settings
     from ui.page_html import page_routes
@@ -39,12 +37,9 @@ if get_script_run_ctx(suppress_warning=True) is None:
         lifespan=lifespan,
         middleware=[
             Middleware(BasePathMiddleware, base_path=base_path, roots=ROOTS),
-            Middleware(NoGzipMiddleware),
             Middleware(StaticFilesMiddleware, base_path=base_path),
-            Middleware(ConnectionLimitMiddleware),
-            Middleware(StreamLimitMiddleware),
             Middleware(
-                UploadLimitMiddleware,
+                StreamlitLimitMiddleware,
                 manager=lambda: st.runtime.get_instance().uploaded_file_mgr,
             ),
         ],

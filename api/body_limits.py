@@ -21,20 +21,6 @@ from model.settings import settings
 from .dispatcher import dispatcher
 from .problems import BodyTooSlow, Malformed, Stopping
 
-__all__ = [
-    "BATCH_BYTES",
-    "FORM_BYTES",
-    "GRACE_SECONDS",
-    "PHOTO_BYTES",
-    "Body",
-    "MemoryBudget",
-    "check_length",
-    "limited_body",
-    "limited_receive",
-    "memory_budget",
-    "receive_in_time",
-]
-
 FORM_BYTES = 2**16
 """Largest form around a file, in bytes."""
 

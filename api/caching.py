@@ -1,27 +1,39 @@
-"""Headers for caching by clients and proxies: ETag and Cache-Control."""
+"""Responses that clients and proxies may cache: ETag and Cache-Control."""
 
 import hashlib
 
 from starlette.requests import Request
-from starlette.responses import Response
-
-__all__ = ["IMMUTABLE", "has_etag", "revalidate"]
+from starlette.responses import FileResponse, Response
+from starlette.types import Receive, Scope, Send
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 """For a URL that contains a hash of the content, so that it never changes."""
 
 
-def has_etag(request: Request, tag: str) -> bool:
-    """Return whether If-None-Match has this ETag (RFC 9110, weak comparison)."""
+class WholeFile(FileResponse):
+    """A file without byte ranges, whose errors Starlette sends as plain text."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        self.headers["Accept-Ranges"] = "none"
+        headers = [pair for pair in scope["headers"] if pair[0] != b"range"]
+        await super().__call__({**scope, "headers": headers}, receive, send)
+
+
+def cached(request: Request, response: Response, tag: str, caching: str = IMMUTABLE) -> Response:
+    """Return a response with an ETag and Cache-Control, or 304 if the client has this version.
+
+    If-None-Match is compared weakly (RFC 9110).
+    """
     header = request.headers.get("if-none-match", "")
-    sent_tags = (sent.strip().removeprefix("W/") for sent in header.split(","))
-    return header.strip() == "*" or tag.removeprefix("W/") in sent_tags
+    sent_tags = [sent.strip().removeprefix("W/") for sent in header.split(",")]
+    if header.strip() == "*" or tag in sent_tags:
+        response = Response(status_code=304)
+    response.headers.update({"Cache-Control": caching, "ETag": tag})
+    return response
 
 
 def revalidate(request: Request, response: Response) -> Response:
-    """Add an ETag of the whole body to a response; return 304 if the client has that body."""
+    """Return a response with an ETag of its body, or 304 if the client has that body."""
     tag = f'"{hashlib.sha256(bytes(response.body)).hexdigest()[:32]}"'
-    if has_etag(request, tag):
-        response = Response(status_code=304)
-    response.headers.update({"Cache-Control": "no-cache", "ETag": tag})
-    return response
+    return cached(request, response, tag, "no-cache")

@@ -5,19 +5,19 @@ import logging
 from typing import Any
 
 import h11
-from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from model.settings import settings
-
-__all__ = ["ConnectionLimitMiddleware"]
 
 HEAD_TIMEOUT_SECONDS = 10.0
 """Longest time for the first line and the headers of a request, in seconds."""
 
 MESSAGE_BYTES_PER_PHOTO = 2**10
 """Largest message on a page's websocket per photo of a batch, in bytes: it lists the uploads."""
+
+SHUTDOWN_SECONDS = 25
+"""Longest wait for connections after the signal to stop, in seconds: hosts kill after 30."""
 
 log = logging.getLogger("loupe.api")
 
@@ -58,28 +58,19 @@ class HeadTimeoutProtocol(H11Protocol):
             self._head_timer = None
 
 
-class ConnectionLimitMiddleware:
-    """Middleware that sets the limits of the server that runs the app, at its start.
+def limit_connections(receive: Any) -> None:
+    """Set the limits of the uvicorn server that runs the app, at its start.
 
     ``streamlit run`` has no options for them, and imports the app after it chose its protocol;
     but each connection reads these fields anew.
+
+    Args:
+        receive: that of the server's lifespan.
     """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI."""
-        if scope["type"] == "lifespan":
-            _set_limits(receive)
-        await self.app(scope, receive, send)
-
-
-def _set_limits(receive: Any) -> None:
-    """Set the limits of the uvicorn server whose lifespan this is."""
     config = getattr(getattr(receive, "__self__", None), "config", None)
     if isinstance(config, Config):
         config.http_protocol_class = HeadTimeoutProtocol
         config.ws_max_size = MESSAGE_BYTES_PER_PHOTO * max(1000, settings().batch)
+        config.timeout_graceful_shutdown = SHUTDOWN_SECONDS
     else:
         log.warning("Not run by uvicorn: endless request heads aren't limited.")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from model import Bundle, list_models
@@ -41,15 +41,14 @@ from model.samples import samples
 from model.settings import settings
 
 from . import paths  # noqa: F401  registers the converter "segment"
-from .caching import IMMUTABLE, has_etag, revalidate
+from .caching import WholeFile, cached, revalidate
 from .middleware import guarded
 from .problems import problem
 
-__all__ = ["device_routes"]
-
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-MODEL_FILE = re.compile(r"([0-9a-f]{16})\.(onnx|golden)\.gz")
-RUNTIME_FILE = re.compile(r"([0-9a-f]{16})\.(mjs|wasm\.gz)")
+HASHED_FILE = re.compile(
+    rf"(?P<folder>models/[a-z0-9][a-z0-9_-]{{0,63}}|{RUNTIME})/"
+    r"(?P<hash>[0-9a-f]{16})\.(mjs|(onnx|golden|wasm)\.gz)"
+)
 
 HEADER = f"{POLICY}; frame-ancestors *"
 """Content-Security-Policy of the page, which any site may put into a frame, like the app.
@@ -71,15 +70,14 @@ FAILED = (
 def device_routes() -> list[BaseRoute]:
     """Return the routes below ``/device``."""
     routes = [
-        Route("/", page),
-        Route("/index.html", page),
+        Route("/", page_file),
         Route(f"/{FILE_LIST}", file_list),
         Route("/models/", models),
         # Its name on a static host.
         Route("/models/index.json", models),
         Route("/models/{name:segment}/model.json", model),
-        Route("/models/{name:segment}/{file:segment}", model_file),
-        Route("/runtime/{file:segment}", runtime_file),
+        Route("/models/{name:segment}/{file:segment}", hashed_file),
+        Route(f"/{RUNTIME}/{{file:segment}}", hashed_file),
         Route(f"/{SAMPLES}/{{file:segment}}", sample_file),
         Route("/{file:path}", page_file),
     ]
@@ -92,26 +90,16 @@ async def redirect(request: Request) -> Response:
     return Response(status_code=307, headers={"Location": f"device/{query}"})
 
 
-def page(request: Request) -> Response:
-    """Send the page, or one sentence where models stay on the server."""
-    if settings().downloads:
-        return _send_page_file(request, "index.html")
-    text = f'<!doctype html><html lang="en"><title>Loupe</title><p>{OFF}</p></html>'
-    headers = {"Content-Security-Policy": HEADER}
-    return revalidate(request, Response(text, media_type="text/html", headers=headers))
-
-
 def page_file(request: Request) -> Response:
-    """Send a file of the page."""
-    return _send_page_file(request, request.path_params["file"])
-
-
-def _send_page_file(request: Request, name: str) -> Response:
+    """Send a file of the page; for the page itself one sentence where models stay on the server."""
+    name = request.path_params.get("file", "index.html")
     if name not in PAGE_FILES:
         return problem("not-found", NO_FILE)
-    response = Response((PAGE_DIR / name).read_bytes(), media_type=PAGE_FILES[name])
-    response.headers["Content-Security-Policy"] = HEADER
-    return revalidate(request, response)
+    content = (PAGE_DIR / name).read_bytes()
+    if name == "index.html" and not settings().downloads:
+        content = f'<!doctype html><html lang="en"><title>Loupe</title><p>{OFF}</p></html>'.encode()
+    headers = {"Content-Security-Policy": HEADER}
+    return revalidate(request, Response(content, 200, headers, PAGE_FILES[name]))
 
 
 def file_list(request: Request) -> Response:
@@ -170,13 +158,6 @@ async def _make(name: str, make: Callable[[], Path], deadline: float) -> bool:
     return result.done() and bool(result.result())
 
 
-def model_file(request: Request) -> Response:
-    """Send a graph, or its golden pixels."""
-    if not NAME.fullmatch(name := request.path_params["name"]):
-        return problem("not-found", NO_FILE)
-    return _send_file(request, f"models/{name}", MODEL_FILE)
-
-
 def sample_file(request: Request) -> Response:
     """Send a sample photo, or its thumbnail."""
     name = request.path_params["file"]
@@ -187,23 +168,18 @@ def sample_file(request: Request) -> Response:
     return revalidate(request, Response(files[name](), media_type="image/jpeg"))
 
 
-def runtime_file(request: Request) -> Response:
-    """Send a file of onnxruntime-web."""
-    return _send_file(request, RUNTIME, RUNTIME_FILE)
+def hashed_file(request: Request) -> Response:
+    """Send a file of a model or of onnxruntime-web, whose name has a hash of its content.
 
-
-def _send_file(request: Request, folder: str, pattern: re.Pattern[str]) -> Response:
-    """Send a file of any version that is kept: an open page may still load the previous one."""
-    name = request.path_params["file"]
-    match = pattern.fullmatch(name)
-    path = match and settings().downloads and find_file(folder, name)
+    Of any version that is kept: an open page may still load the previous one.
+    """
+    if not settings().downloads:
+        return problem("not-found", OFF)
+    name, file = request.path_params.get("name"), request.path_params["file"]
+    match = HASHED_FILE.fullmatch(f"models/{name}/{file}" if name else f"{RUNTIME}/{file}")
+    path = match and find_file(match["folder"], file)
     if not match or not path:
-        return problem("not-found", NO_FILE if settings().downloads else OFF)
-    tag = f'"{match[1]}"'
-    headers = {"Cache-Control": IMMUTABLE, "ETag": tag, "Content-Security-Policy": HEADER}
-    if has_etag(request, tag):
-        return Response(status_code=304, headers=headers)
-    # No ranges: browsers fetch the whole file.
-    request.scope["headers"] = [pair for pair in request.scope["headers"] if pair[0] != b"range"]
-    media_type = JAVASCRIPT if name.endswith(".mjs") else "application/octet-stream"
-    return FileResponse(path, headers=headers, media_type=media_type)
+        return problem("not-found", NO_FILE)
+    media_type = JAVASCRIPT if file.endswith(".mjs") else "application/octet-stream"
+    response = WholeFile(path, 200, {"Content-Security-Policy": HEADER}, media_type)
+    return cached(request, response, f'"{match["hash"]}"')

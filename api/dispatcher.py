@@ -15,8 +15,6 @@ from model.settings import settings
 
 from .problems import Stopping
 
-__all__ = ["Dispatcher", "dispatcher"]
-
 T = TypeVar("T")
 
 MAX_BATCHES = 2

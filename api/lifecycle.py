@@ -2,10 +2,8 @@
 
 import asyncio
 import logging
-import os
 import signal
 import threading
-import time
 from collections.abc import AsyncIterator
 from concurrent.futures import Future, wait
 from contextlib import ExitStack, asynccontextmanager
@@ -18,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from model import LoupeError, load
-from model.answer.share_link import prepare_signing
+from model.answer.share_link import signing_secret
 from model.backup import CORRECTIONS_FILE
 from model.browser.cache import find_folder
 from model.browser.folder_maker import folder_maker
@@ -33,12 +31,7 @@ from model.storage.disk import make_private
 from . import telemetry
 from .dispatcher import dispatcher
 
-__all__ = ["lifespan", "live", "ready"]
-
 NO_STORE = {"Cache-Control": "no-store"}
-
-SHUTDOWN_SECONDS = 25.0
-"""Longest time from the signal to the end, in seconds: hosts kill after 30."""
 
 log = logging.getLogger("loupe")
 
@@ -61,7 +54,7 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any] | None]:
         if settings().database.get_secret_value():
             # In a thread, because photos can be identified before the database responds.
             threading.Thread(target=_open_database, name="corrections", daemon=True).start()
-        await asyncio.to_thread(prepare_signing)
+        await asyncio.to_thread(signing_secret)
         # Earlier versions created the file readable for all users of the machine.
         make_private(settings().data / CORRECTIONS_FILE)
         try:
@@ -155,33 +148,13 @@ def watch_signals() -> None:
     """
     if threading.current_thread() is not threading.main_thread():
         return
-    # Started now: a thread must not be started from within a signal handler.
-    signalled = threading.Event()
-    threading.Thread(target=_exit_after, args=(signalled,), name="stop", daemon=True).start()
     for number in (signal.SIGTERM, signal.SIGINT):
         previous = signal.getsignal(number)
 
         def stop(signum: int, frame: FrameType | None, previous: object = previous) -> None:
             dispatcher().stopping = True
-            signalled.set()
             if callable(previous):
                 previous(signum, frame)
 
         if callable(previous):
             signal.signal(number, stop)
-
-
-def _exit_after(signalled: threading.Event) -> None:
-    """End the process ``SHUTDOWN_SECONDS`` after the signal.
-
-    The server waits for each connection to close, and a client that never reads its response
-    would keep one open.
-    """
-    signalled.wait()
-    time.sleep(SHUTDOWN_SECONDS)
-    log.warning(
-        "Still not stopped after %g s, because a client isn't reading its response.",
-        SHUTDOWN_SECONDS,
-    )
-    logging.shutdown()
-    os._exit(128 + signal.SIGTERM)

@@ -1,10 +1,9 @@
-"""ASGI middleware of the API: cross-site requests, slow clients, counting, compression."""
+"""ASGI middleware of the API: cross-site requests, slow clients, counting."""
 
 import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
@@ -18,15 +17,6 @@ from .body_limits import PHOTO_BYTES, receive_in_time
 from .problems import ERROR_HANDLERS, CrossSite, error_response
 from .telemetry import metrics
 
-__all__ = [
-    "GUARDS",
-    "CsrfMiddleware",
-    "NoGzipMiddleware",
-    "SlowClientMiddleware",
-    "TelemetryMiddleware",
-    "guarded",
-]
-
 log = logging.getLogger("loupe.api")
 
 SEND_TIMEOUT_SECONDS = 60.0
@@ -36,15 +26,9 @@ Only for responses that hold a slot. A file download delays no other client, and
 takes minutes to drain the megabytes that the system buffers.
 """
 
-EARLY_DRAIN_SECONDS = 0.2
-"""Time to read a body that has already arrived before an early error is sent, in seconds.
-
-It keeps the connection open."""
-
 DRAIN_SECONDS = 5.0
 """Time to read and discard the rest of a rejected body, in seconds; at most a photo's bytes."""
 
-DEFAULT_PORTS = {"http": 80, "https": 443}
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -79,40 +63,13 @@ def _is_allowed(headers: Headers) -> bool:
         return True
     if fetch_site is not None:
         return fetch_site in ("same-origin", "none")
-    # Over plain HTTP, and before 2023, browsers send only the origin. Other programs send neither.
-    return origin is None or _is_same_origin(origin, headers.get("host", ""))
-
-
-def _is_same_origin(origin: str, host: str) -> bool:
-    """Return whether an origin has this host and port, by default the scheme's port."""
-    try:
-        page, server = urlsplit(origin), urlsplit(f"//{host}")
-        default = DEFAULT_PORTS.get(page.scheme)
-        return bool(page.hostname) and (page.hostname, page.port or default) == (
-            server.hostname,
-            server.port or default,
-        )
-    except ValueError:
-        return False
-
-
-class NoGzipMiddleware:
-    """Middleware that keeps Streamlit's server from compressing the API's and packed files.
-
-    That server compresses whatever it sends, which would hold back the lines of a batch until
-    a block is full, and add half a second to each download of weights, which hardly shrink.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI."""
-        path = scope["path"] if scope["type"] == "http" else ""
-        if "/api/" in path or ("/device/" in path and path.endswith(".gz")):
-            headers = [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]
-            scope = {**scope, "headers": headers}
-        await self.app(scope, receive, send)
+    if origin is None:
+        # Other programs send neither.
+        return True
+    # Over plain HTTP, and before 2023, browsers send only the origin; a proxy may add the default
+    # port to the host.
+    page, host = origin.partition("://")[2], headers.get("host", "")
+    return bool(page) and host in (page, f"{page}:80", f"{page}:443")
 
 
 class TelemetryMiddleware:
@@ -173,17 +130,22 @@ class SlowClientMiddleware:
         body = RequestBody(Headers(scope=scope), receive)
         timeout_seconds = SEND_TIMEOUT_SECONDS if scope["method"] == "POST" else None
 
+        async def send_in_time(message: Message) -> None:
+            try:
+                async with asyncio.timeout(timeout_seconds):
+                    await send(message)
+            except TimeoutError:
+                raise ClientTimeout from None
+
         async def send_and_drain(message: Message) -> None:
             if message["type"] == "http.response.start" and not body.is_complete:
-                await body.discard(EARLY_DRAIN_SECONDS)
-                if not body.is_complete:
-                    MutableHeaders(scope=message)["Connection"] = "close"
+                MutableHeaders(scope=message)["Connection"] = "close"
             is_last = message["type"] == "http.response.body" and not message.get("more_body")
             if is_last and not body.is_complete:
-                await _send_in_time(send, {**message, "more_body": True}, timeout_seconds)
+                await send_in_time({**message, "more_body": True})
                 await body.discard(DRAIN_SECONDS)
                 message = {"type": "http.response.body", "body": b""}
-            await _send_in_time(send, message, timeout_seconds)
+            await send_in_time(message)
 
         try:
             await self.app(scope, body.receive, send_and_drain)
@@ -220,14 +182,6 @@ class RequestBody:
             if message is None:
                 return
             self._bytes_left -= len(message.get("body", b""))
-
-
-async def _send_in_time(send: Send, message: Message, timeout_seconds: float | None) -> None:
-    try:
-        async with asyncio.timeout(timeout_seconds):
-            await send(message)
-    except TimeoutError:
-        raise ClientTimeout from None
 
 
 GUARDS = (Middleware(SlowClientMiddleware), Middleware(TelemetryMiddleware))

@@ -1,9 +1,7 @@
-"""Paths of routes: one part of a path, and the app's base path."""
+"""Paths of routes: a part of a path, the rest of one, and the app's base path."""
 
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.types import ASGIApp, Receive, Scope, Send
-
-__all__ = ["BasePathMiddleware", "Segment"]
 
 
 class Segment(StringConvertor):
@@ -16,13 +14,22 @@ class Segment(StringConvertor):
     regex = "[^/]+"
 
 
+class Rest(StringConvertor):
+    """A converter for the rest of a path; Starlette's own does not match a line break."""
+
+    regex = r"[\s\S]*"
+
+
 register_url_convertor("segment", Segment())
+register_url_convertor("rest", Rest())
 
 
 class BasePathMiddleware:
-    """Middleware that also serves the routes below ``server.baseUrlPath``, as the pages are.
+    """Middleware that serves the routes below ``server.baseUrlPath`` as well, not compressed.
 
     Streamlit's server adds that path to its own routes only, and would send a page for all others.
+    It compresses whatever it sends, which would hold back the lines of a batch until a block is
+    full, and add half a second to each download of weights, which hardly shrink.
     """
 
     def __init__(self, app: ASGIApp, base_path: str, roots: tuple[str, ...]) -> None:
@@ -32,8 +39,12 @@ class BasePathMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        if scope["type"] == "http" and self.base_path and not scope.get("root_path"):
-            path = scope["path"].removeprefix(self.base_path)
-            if path != scope["path"] and f"{path}/".startswith(self.roots):
-                scope = {**scope, "root_path": self.base_path}
+        path = scope["path"].removeprefix(self.base_path) if scope["type"] == "http" else ""
+        if f"{path}/".startswith(self.roots):
+            scope = dict(scope)
+            if path != scope["path"] and not scope.get("root_path"):
+                scope["root_path"] = self.base_path
+            if path.startswith("/api/") or path.endswith(".gz"):
+                headers = [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]
+                scope["headers"] = headers
         await self.app(scope, receive, send)

@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problems: ``application/problem+json`` with the codes of ``model.errors``."""
 
 import logging
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -14,21 +15,6 @@ from model import LoupeError
 from model.errors import Busy, TooManyCorrections
 from model.events import emit_error
 
-__all__ = [
-    "ERROR_HANDLERS",
-    "KINDS",
-    "NO_ROUTE",
-    "BodyTooSlow",
-    "CrossSite",
-    "Invalid",
-    "Malformed",
-    "NoSession",
-    "Problem",
-    "Stopping",
-    "error_response",
-    "problem",
-]
-
 log = logging.getLogger("loupe.api")
 
 RETRY_AFTER_SECONDS = 2
@@ -37,40 +23,28 @@ RETRY_AFTER_SECONDS = 2
 NO_ROUTE = "No such route. See /api/v1/docs."
 
 
-class BodyTooSlow(LoupeError):
+class BodyTooSlow(LoupeError, code="too-slow"):
     """A body that did not arrive in time."""
 
-    code = "too-slow"
 
-
-class Invalid(LoupeError):
+class Invalid(LoupeError, code="invalid"):
     """A parameter with an invalid name or value."""
 
-    code = "invalid"
 
-
-class CrossSite(LoupeError):
+class CrossSite(LoupeError, code="cross-site"):
     """A request from a page of another site."""
 
-    code = "cross-site"
 
-
-class NoSession(LoupeError):
+class NoSession(LoupeError, code="no-session"):
     """A request of a page whose session has ended, or that never had one."""
 
-    code = "no-session"
 
-
-class Malformed(LoupeError):
+class Malformed(LoupeError, code="malformed"):
     """A body or header that can't be parsed."""
 
-    code = "malformed"
 
-
-class Stopping(Busy):
+class Stopping(Busy, code="stopping"):
     """A request to a server that is shutting down."""
-
-    code = "stopping"
 
 
 KINDS = {
@@ -87,7 +61,6 @@ KINDS = {
     "too-large": (413, "Too many bytes"),
     "too-many-pixels": (413, "Too many pixels"),
     "unsupported-format": (415, "Unsupported file type"),
-    "no-such-range": (416, "No such range"),
     "too-small": (422, "Too few pixels"),
     "damaged": (422, "Damaged photo"),
     "invalid": (422, "Invalid parameter"),
@@ -161,10 +134,6 @@ async def _http_error(_: Request, error: Any) -> JSONResponse:
         400: ("malformed", mismatch),
         404: ("not-found", NO_ROUTE),
         405: ("method-not-allowed", "This route doesn't accept that method. See /api/v1/docs."),
-        416: (
-            "no-such-range",
-            "The file has no such range. Content-Range gives its size in bytes.",
-        ),
     }.get(error.status_code, ("error", HTTPStatus(error.status_code).phrase))
     return problem(code, detail, error.status_code, **dict(error.headers or {}))
 
@@ -173,11 +142,12 @@ async def _validation_error(_: Request, error: Any) -> JSONResponse:
     details = error.errors()[0]
     if details["type"] == "json_invalid":
         return error_response(Malformed("The body is not valid JSON."))
-    path = [str(step) for step in details["loc"] if step not in ("query", "path", "body", "header")]
-    # The value is a client's text, so it is never repeated.
-    message = f"{' '.join(path)[:100]}: {details['msg']}" if path else details["msg"]
-    end = "" if message.endswith((".", "?")) else "."
-    return error_response(Invalid(f"{message}{end} See /api/v1/docs."))
+    message = "Unknown parameter" if details["type"] == "extra_forbidden" else details["msg"]
+    # A client's text is repeated only if it looks like a name.
+    steps = [str(step) for step in details["loc"] if step not in ("query", "path", "body")]
+    path = " ".join(step for step in steps if re.fullmatch(r"[\w.-]{1,40}", step, re.ASCII))
+    text = f"{path}: {message}" if path else message
+    return error_response(Invalid(f"{text.removesuffix('.')}. See /api/v1/docs."))
 
 
 async def _client_closed(_: Request, __: Any) -> Response:

@@ -45,8 +45,6 @@ from .v1.params import (
     text_fields,
 )
 
-__all__ = ["HEADER", "session_routes"]
-
 HEADER = "Loupe-Session"
 """The header with the session's token. Other sites' pages can't send it without permission."""
 

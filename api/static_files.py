@@ -12,8 +12,6 @@ from model.browser.streamlit_files import find_compressed
 
 from .caching import IMMUTABLE
 
-__all__ = ["StaticFilesMiddleware"]
-
 SUFFIXES = {"br": ".br", "gzip": ".gz", "identity": ""}
 """Encodings by preference, with what they add to a file's name."""
 

@@ -1,11 +1,11 @@
-"""ASGI middleware before Streamlit's own routes, which have no limits of their own."""
+"""Limits of Streamlit's server, which has none of its own: connections, messages, uploads."""
 
 import asyncio
 import math
 import re
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,10 +21,9 @@ from .body_limits import (
     limited_receive,
     memory_budget,
 )
+from .connections import limit_connections
 from .middleware import SlowClientMiddleware
-from .problems import error_response
-
-__all__ = ["StreamLimitMiddleware", "UploadLimitMiddleware"]
+from .problems import NO_ROUTE, error_response, problem
 
 UPLOAD_PATH = re.compile(r"/_stcore/upload_file/([^/]+)/([^/]+)$")
 
@@ -60,53 +59,13 @@ class Throttle:
             await asyncio.sleep(self._next - now)
 
 
-class StreamLimitMiddleware:
-    """Middleware that limits how often pages make Streamlit run their script.
-
-    Every message on a page's websocket starts a run or interrupts one, which blocks all other
-    visitors for milliseconds. Messages beyond the limit stay unread in the client's send buffer.
-    Each socket waits with one message at a time, so a flood on some takes turns with the others.
-    A page sends a few per second while a slider is dragged.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app, self._all = app, Throttle(ALL_RERUNS_PER_SECOND, BURST)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI."""
-        if scope["type"] != "websocket":
-            await self.app(scope, receive, send)
-            return
-        own = Throttle(RERUNS_PER_SECOND, BURST)
-
-        async def receive_in_turn() -> Message:
-            message = await receive()
-            if message["type"] != "websocket.disconnect":
-                await own.take()
-                await self._all.take()
-            return message
-
-        await self.app(scope, receive_in_turn, send)
-
-
-class FileManager(Protocol):
-    """The methods of Streamlit's ``MemoryUploadedFileManager`` that are used here."""
-
-    def get_files(self, session_id: str, file_ids: Sequence[str]) -> Sequence[Any]:
-        """Return the files that are kept."""
-
-    def remove_file(self, session_id: str, file_id: str) -> None:
-        """Delete a file, if it is kept."""
-
-
 class PageUploads(Body):
     """The files of a page that are arriving, or that its script has not read yet."""
 
-    def __init__(self, session_id: str, manager: FileManager) -> None:
+    def __init__(self, session_id: str, manager: Any) -> None:
         super().__init__()
-        self.arriving = 0
+        self.arriving, self._kept_bytes = 0, 0
         self._session_id, self._manager = session_id, manager
-        self._sizes: dict[str, int] = {}
         self._last_arrival = time.monotonic()
 
     @property
@@ -121,37 +80,44 @@ class PageUploads(Body):
     def drop(self) -> None:
         """Delete all files and end those that arrive: a partial batch would be misleading."""
         super().drop()
-        for file_id in self._sizes:
-            self._manager.remove_file(self._session_id, file_id)
-        self._sizes.clear()
+        self._manager.remove_session_files(self._session_id)
 
-    def end_arrival(self, file_id: str, size: int, *, is_kept: bool) -> None:
-        """Count a file that has arrived for as long as Streamlit keeps it."""
+    def end_arrival(self, file_id: str, size: int) -> None:
+        """Count a file that has arrived only for as long as Streamlit keeps it."""
         self._last_arrival = time.monotonic()
         if self.is_dropped:
             self._manager.remove_file(self._session_id, file_id)
-        elif is_kept:
-            self.bytes -= self._sizes.get(file_id, 0)
-            self._sizes[file_id] = size
         else:
             self.bytes -= size
+            self._count_kept()
+
+    def _count_kept(self) -> None:
+        files = list(self._manager.file_storage.get(self._session_id, {}).values())
+        kept_bytes = sum(len(file.data) + FILE_BYTES for file in files)
+        self.bytes += kept_bytes - self._kept_bytes
+        self._kept_bytes = kept_bytes
 
     async def wait_until_read(self) -> None:
         """Wait until no file is left; delete those that the page's script leaves unread."""
-        while self.arriving or self._sizes:
+        while not self.is_dropped and (self.arriving or self._kept_bytes):
             await asyncio.sleep(SWEEP_SECONDS)
             if not self.arriving and time.monotonic() - self._last_arrival > UNREAD_SECONDS:
                 self.drop()
-            kept = self._manager.get_files(self._session_id, list(self._sizes))
-            for file_id in self._sizes.keys() - {file.file_id for file in kept}:
-                self.bytes -= self._sizes.pop(file_id)
+            elif not self.is_dropped:
+                self._count_kept()
 
 
-class UploadLimitMiddleware:
-    """Middleware that counts what Streamlit's widgets upload against the budget of all bodies.
+class StreamlitLimitMiddleware:
+    """Middleware with all limits of Streamlit's server.
 
-    Streamlit keeps any number of files until their session ends. All files of a page count as one
-    body: when others need its memory, they are deleted together.
+    Every message on a page's websocket starts a run of its script or interrupts one, which blocks
+    all other visitors for milliseconds. Messages beyond the limit stay unread in the client's send
+    buffer. Each socket waits with one message at a time, so a flood on some takes turns with the
+    others. A page sends a few per second while a slider is dragged.
+
+    Uploads count against the budget of all bodies, because Streamlit keeps any number of files
+    until their session ends. All files of a page count as one body: when others need its memory,
+    they are deleted together.
 
     Args:
         app: see ASGI.
@@ -159,22 +125,43 @@ class UploadLimitMiddleware:
     """
 
     def __init__(self, app: ASGIApp, manager: Callable[[], Any]) -> None:
-        self.app, self._limited = app, SlowClientMiddleware(self._limit)
+        self.app, self._limited_upload = app, SlowClientMiddleware(self._receive_upload)
+        self._all_messages = Throttle(ALL_RERUNS_PER_SECOND, BURST)
         self._manager = manager
         self._pages: dict[str, PageUploads] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        is_put = scope["type"] == "http" and scope["method"] == "PUT"
-        app = self._limited if is_put and UPLOAD_PATH.search(scope["path"]) else self.app
+        app: ASGIApp = self.app
+        if scope["type"] == "lifespan":
+            limit_connections(receive)
+        elif scope["type"] == "websocket":
+            receive = self._throttled(receive)
+        elif scope["method"] == "PUT" and UPLOAD_PATH.search(scope["path"]):
+            app = self._limited_upload
+        elif scope["path"].rstrip("/").endswith("/_stcore/metrics"):
+            # They would tell anyone how many visitors there are; LOUPE_METRICS is for the owner.
+            app = problem("not-found", NO_ROUTE)
         await app(scope, receive, send)
 
-    async def _limit(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _throttled(self, receive: Receive) -> Receive:
+        messages = Throttle(RERUNS_PER_SECOND, BURST)
+
+        async def receive_in_turn() -> Message:
+            message = await receive()
+            if message["type"] != "websocket.disconnect":
+                await messages.take()
+                await self._all_messages.take()
+            return message
+
+        return receive_in_turn
+
+    async def _receive_upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         session_id, file_id = UPLOAD_PATH.findall(scope["path"])[0]
         page, limit = self._page(session_id), settings().upload_mb * 2**20 + FORM_BYTES
         counted = limited_receive(receive, page, limit, math.inf)
-        size, is_kept = 0, False
+        size = 0
 
         async def receive_noted() -> Message:
             nonlocal size
@@ -182,22 +169,17 @@ class UploadLimitMiddleware:
             size += len(message.get("body", b""))
             return message
 
-        async def send_noted(message: Message) -> None:
-            nonlocal is_kept
-            is_kept = is_kept or message.get("status") == 204
-            await send(message)
-
         page.arriving += 1
         try:
             check_length(Headers(scope=scope), limit)
             memory_budget().acquire(page, FILE_BYTES)
             size = FILE_BYTES
-            await self.app(scope, receive_noted, send_noted)
+            await self.app(scope, receive_noted, send)
         except LoupeError as error:
             await error_response(error)(scope, receive, send)
         finally:
             page.arriving -= 1
-            page.end_arrival(file_id, size, is_kept=is_kept)
+            page.end_arrival(file_id, size)
 
     def _page(self, session_id: str) -> PageUploads:
         page = self._pages.get(session_id)

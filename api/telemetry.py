@@ -25,8 +25,6 @@ from starlette.responses import Response
 from model.admission import admission_queue
 from model.events import Event
 
-__all__ = ["Metrics", "exposition", "log_event", "log_json", "metrics", "remove_personal_data"]
-
 log = logging.getLogger("loupe.api")
 
 BUCKETS_SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12)

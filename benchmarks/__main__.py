@@ -1,38 +1,23 @@
 """``python -m benchmarks [--quick] [NAME ...]``: measure, print a table, write JSON."""
 
 import sys
-from pathlib import Path
 
 import click
 
 from .environment import describe
-from .figure import Figure, NotMeasured, format_table, write_report
-from .figures.first_visit import make_film
+from .figure import Figure, format_table, write_report
 from .paths import RESULT, ROOT
 from .table import BENCHMARKS
-
-__all__ = ["main"]
 
 
 @click.command()
 @click.option("--quick", is_flag=True, help="Take few readings: a trial run, not to be quoted.")
-@click.option(
-    "--film",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Write a filmstrip of a first visit to each app into this folder, and measure nothing.",
-)
 @click.argument("names", nargs=-1, metavar="[NAME ...]")
-def main(names: tuple[str, ...], quick: bool, film: Path | None) -> None:
+def main(names: tuple[str, ...], quick: bool) -> None:
     """Measure the named figures, by default all of them; the beginning of a name names several.
 
     Exits with 1 if a figure misses its target or can't be measured.
     """
-    if film:
-        try:
-            print(make_film(film))
-        except NotMeasured as reason:
-            raise click.ClickException(str(reason)) from None
-        return
     known = [entry.name for entry in BENCHMARKS]
     if unknown := [name for name in names if not any(entry.startswith(name) for entry in known)]:
         raise click.UsageError(f"No figure {unknown[0]!r}. Available: {', '.join(known)}.")

@@ -12,8 +12,6 @@ from .figure import NotMeasured
 from .paths import BUILD, MODEL, PEERS, ROOT
 from .reference import export
 
-__all__ = ["GRADIO_VENV", "App", "device", "gradio", "loupe", "streamlit"]
-
 GRADIO_VENV = ROOT / "build" / "gradio-venv"
 INSTALL_SECONDS = 1800
 FETCH_SECONDS = 300

@@ -14,19 +14,6 @@ from playwright.sync_api import Browser, Page, Request, sync_playwright
 from .figure import NotMeasured
 from .servers import Server
 
-__all__ = [
-    "FIND",
-    "TIMEOUT_MS",
-    "chromium",
-    "count_bytes",
-    "find_chromium",
-    "longest_main_task",
-    "new_page",
-    "open_page",
-    "time_answer",
-    "time_visit",
-]
-
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-background-networking",

@@ -31,8 +31,6 @@ from .peer_graphs import write_litert, write_transformers
 from .photos import small_file
 from .reference import classifier
 
-__all__ = ["VARIANTS", "Readings", "format_rows", "main"]
-
 VARIANTS = {
     "loupe.html?variant=small": "Loupe, small graph (its default)",
     "loupe.html?variant=full": "Loupe, full graph",

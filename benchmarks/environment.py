@@ -11,8 +11,6 @@ from model import resources
 from .apps import GRADIO_VENV
 from .browser import find_chromium
 
-__all__ = ["describe"]
-
 PACKAGES = ("onnxruntime", "pillow", "streamlit", "fastai", "torch", "timm")
 MISSING = "not installed"
 

@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Benchmark", "Figure", "NotMeasured", "format_table", "write_report"]
-
 
 class NotMeasured(Exception):
     """A figure can't be measured on this machine; the message says why."""

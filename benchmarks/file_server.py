@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["serve_files"]
-
 TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm"}
 """Types without which browsers refuse a file; the system's table may lack them."""
 

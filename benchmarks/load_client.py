@@ -9,8 +9,6 @@ from urllib.parse import urlsplit
 
 from .figure import NotMeasured
 
-__all__ = ["LoadResult", "run_load"]
-
 TIMEOUT_SECONDS = 60
 """Longest wait for any response, in seconds."""
 

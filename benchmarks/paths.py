@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-__all__ = ["BUILD", "MODEL", "PEERS", "RESULT", "ROOT"]
-
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = Path(__file__).resolve().parent / "peers"
 BUILD = ROOT / "build" / "bench"

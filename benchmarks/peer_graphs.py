@@ -14,8 +14,6 @@ from model.exporting.tflite_format import convert_graph
 
 from .figure import NotMeasured
 
-__all__ = ["make_float_graph", "write_litert", "write_transformers"]
-
 
 def write_transformers(bundle: Bundle, folder: Path) -> None:
     """Write a bundle as a model of transformers.js, in float32 and in its 8-bit form ``q8``.

@@ -12,16 +12,6 @@ from model.samples import samples
 
 from .paths import BUILD
 
-__all__ = [
-    "PHONE_SIZE_PX",
-    "SMALL_SIZE_PX",
-    "phone_photo",
-    "small_file",
-    "small_photo",
-    "small_photos",
-    "write_photo",
-]
-
 SMALL_SIZE_PX = (500, 375)
 """Width and height of a small photo, in pixels."""
 

@@ -9,8 +9,6 @@ from model import Classifier
 from .figure import NotMeasured
 from .paths import BUILD, MODEL
 
-__all__ = ["classifier", "export", "learner", "predict"]
-
 EXPORT = BUILD / "peers" / "export.pkl"
 
 

@@ -18,8 +18,6 @@ from .apps import App
 from .figure import NotMeasured
 from .paths import BUILD
 
-__all__ = ["TIMEOUT_SECONDS", "Server", "serve"]
-
 TIMEOUT_SECONDS = 120
 """Longest wait for an app to start, in seconds."""
 

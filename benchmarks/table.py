@@ -13,8 +13,6 @@ from .figures.predict import against_fastai, overhead
 from .figures.threads import threads
 from .photos import phone_photo, small_photo
 
-__all__ = ["BENCHMARKS"]
-
 CHOSEN = "chosen → answer visible in Chromium"
 FLAT_OUT = "against decoder and bare ONNX Runtime run flat out"
 GRADIO = f"{CHOSEN}, against a ten-line Gradio app"

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 
-__all__ = ["Pairs", "measure_pairs", "timer"]
-
 
 @dataclass(frozen=True, slots=True)
 class Pairs:

@@ -18,8 +18,6 @@ from .start import plan_start
 from .static_page import find_changed
 from .trial import run_trial
 
-__all__ = ["check_host", "check_placeholders", "check_settings"]
-
 
 def check_host(
     host: Host, folder: Path, model: str | None = None, *, start: bool = True

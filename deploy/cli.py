@@ -24,8 +24,6 @@ from .spec import AppSpec
 if TYPE_CHECKING:
     from .comparison import CheckResult
 
-__all__ = ["main"]
-
 HOST_NAME = click.Choice(list(HOSTS))
 MODEL_HELP = "A model to deploy, the first of which opens; by default the one that opens here."
 SET_HELP = "What to put for a placeholder, such as REGION=europe-west1."

@@ -17,8 +17,6 @@ from urllib.request import (
     build_opener,
 )
 
-__all__ = ["SCHEMES", "Reply", "explain_failure", "send"]
-
 MAX_REPLY_BYTES = 2**22
 """Longest reply that is read, in bytes; the rest is dropped."""
 CHUNK_BYTES = 2**16

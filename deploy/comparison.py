@@ -11,8 +11,6 @@ from .errors import DeployError
 from .host import Host
 from .spec import APP
 
-__all__ = ["CheckResult", "ExpectedModel", "State", "find_expected"]
-
 
 class State(StrEnum):
     """Outcome of a check."""

@@ -2,8 +2,6 @@
 
 from model import LoupeError
 
-__all__ = ["BadPlaceholder", "DeployError", "FilesDiffer"]
-
 
 class DeployError(LoupeError):
     """Base of all errors of ``deploy``; raised itself for a file that can't be used."""

@@ -25,17 +25,6 @@ from .placeholders import COMMENT
 from .spec import APP, AppSpec
 from .static_page import write_page
 
-__all__ = [
-    "RECORD",
-    "WriteResult",
-    "default_folder",
-    "read_files",
-    "read_record",
-    "read_settings",
-    "write_files",
-    "zip_files",
-]
-
 RECORD = ".loupe-deploy.json"
 """The file that holds the SHA-256 of each file that ``write`` made, by path.
 

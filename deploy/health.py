@@ -7,8 +7,6 @@ import os
 import sys
 from urllib.request import urlopen
 
-__all__ = ["get_port", "main"]
-
 READY_PATH = "/api/ready"
 
 

@@ -8,18 +8,6 @@ from typing import Literal
 from .placeholders import fill
 from .spec import APP, AppSpec
 
-__all__ = [
-    "READ_DATE",
-    "Budget",
-    "Expertise",
-    "Host",
-    "Kind",
-    "Limits",
-    "Plan",
-    "Start",
-    "Traffic",
-]
-
 READ_DATE = "2026-11-25"
 """Day by which all sources were read."""
 

@@ -5,9 +5,6 @@ from dataclasses import dataclass
 from .host import Budget, Expertise, Host, Kind, Traffic
 from .spec import APP, AppSpec
 
-__all__ = ["Requirements", "describe_host", "list_shortfalls"]
-
-
 COSTS = {
     Budget.NOTHING: "",
     Budget.FEW_DOLLARS: "Costs a few dollars a month.",

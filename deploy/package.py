@@ -21,14 +21,6 @@ from model.settings import ROOT
 from .errors import DeployError
 from .spec import APP, AppSpec
 
-__all__ = [
-    "LFS_ATTRIBUTES",
-    "app_files",
-    "bundle_files",
-    "choose_models",
-    "list_other_models",
-]
-
 GITHUB_FILE_BYTES = 100 * 2**20
 """Largest file that GitHub takes without Git LFS."""
 

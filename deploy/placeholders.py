@@ -5,13 +5,6 @@ from collections.abc import Collection, Iterable, Mapping
 
 from .errors import BadPlaceholder
 
-__all__ = [
-    "COMMENT",
-    "fill",
-    "find_placeholders",
-    "parse_assignments",
-]
-
 COMMENT = re.compile(r"^\s*(;|//).*$|(^|\s)#.*$|<!--.*?-->", re.MULTILINE)
 """A comment in any of the files' formats: it may explain a placeholder."""
 

@@ -3,8 +3,6 @@
 import contextlib
 import socket
 
-__all__ = ["free_port"]
-
 ATTEMPTS = 50
 """Number of ports tried, starting at the preferred one."""
 

@@ -16,8 +16,6 @@ from .errors import DeployError
 from .host import Host
 from .spec import APP
 
-__all__ = ["check_url"]
-
 TIMEOUT_SECONDS = 60
 """Longest wait for one response, in seconds: on some hosts a request first wakes the app."""
 

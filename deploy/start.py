@@ -26,8 +26,6 @@ from .host import Host
 from .ports import free_port
 from .spec import APP
 
-__all__ = ["StartPlan", "StartedApp", "peak_memory_mb", "plan_start", "start_app"]
-
 READY_TIMEOUT_SECONDS = 120
 """Longest wait for the app if the host documents no limit, in seconds."""
 POLL_SECONDS = 0.1

@@ -12,8 +12,6 @@ from model.text import list_some
 from .errors import FilesDiffer
 from .spec import AppSpec
 
-__all__ = ["find_changed", "write_page"]
-
 
 def write_page(app: AppSpec, folder: Path, *, force: bool = False) -> str:
     """Write the page with the app's models and return the outcome.

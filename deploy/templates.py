@@ -9,18 +9,6 @@ import yaml
 
 from .spec import AppSpec
 
-__all__ = [
-    "SERVER_DIR",
-    "dump_json",
-    "dump_yaml",
-    "make_readme",
-    "push",
-    "push_folder",
-    "to_name_value_list",
-    "use_own_repository",
-]
-
-
 SERVER_DIR = "/opt/loupe"
 """Folder of the app on a server of one's own."""
 

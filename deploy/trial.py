@@ -20,8 +20,6 @@ from .host import Host
 from .spec import APP
 from .start import StartedApp, StartPlan, start_app
 
-__all__ = ["find_difference", "get_candidates", "run_trial"]
-
 TIMEOUT_SECONDS = 60
 MAX_CANDIDATES = 1000
 """Most candidates that the API returns."""

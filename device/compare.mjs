@@ -19,7 +19,7 @@ const READY_MS = 120_000;
 const LOADING = new Set(["busy", "unreachable"]);
 const SLOW_MS = 10_000;
 
-/** Show the choice of a photo; for `data` see `component_data` in `ui/compare_page/component.py`. */
+/** Show the choice of a photo; `data` comes from `ui/compare_page/comparison_view.py`. */
 export default createComponent((parent) => new Screen(parent));
 
 class Screen {

@@ -262,10 +262,6 @@ declare global {
   interface WorkerNavigator {
     readonly connection?: { readonly saveData: boolean };
   }
-  interface VideoFrame {
-    readonly rotation: number;
-    readonly flip: boolean;
-  }
   interface Document {
     readonly permissionsPolicy?: { allowsFeature(feature: string): boolean };
     readonly featurePolicy?: { allowsFeature(feature: string): boolean };

@@ -13,8 +13,6 @@ from click import unstyle
 from model.settings import ROOT
 from model.text import escape
 
-__all__ = ["Output", "Process", "running"]
-
 Process = subprocess.Popen[str]
 
 KEPT_LINES = 200

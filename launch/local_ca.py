@@ -17,8 +17,6 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from model.storage.atomic import replace_atomically
 
-__all__ = ["PRIVATE_NETWORKS", "LocalCa", "is_private", "open_local_ca"]
-
 PRIVATE_NETWORKS = tuple(
     IPv4Network(network) for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 )

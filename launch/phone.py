@@ -21,8 +21,6 @@ from launch.serve import fetch_runtime, first_model, network_address, print_qr_c
 from model.errors import SettingRefused
 from model.settings import ROOT, settings
 
-__all__ = ["CA_PATH", "main", "serving_instructions"]
-
 CA_PATH = "/loupe-ca.crt"
 CA_TYPE = "application/x-x509-ca-cert"
 """Media type for which phones offer to install a certificate."""

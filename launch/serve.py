@@ -18,16 +18,6 @@ from model.resources import limit_malloc_arenas
 from model.settings import ROOT, settings
 from ui.app_info import app_title
 
-__all__ = [
-    "fetch_runtime",
-    "first_model",
-    "main",
-    "network_address",
-    "print_qr_code",
-    "run_server",
-    "server_arguments",
-]
-
 
 def main() -> None:
     """Print the app's addresses, then run the server until it is stopped."""

@@ -27,8 +27,6 @@ from .child_process import Output, Process, running
 from .serve import print_qr_code, server_arguments
 from .tunnels import TUNNELS, Tunnel
 
-__all__ = ["ShareError", "choose_tunnel", "main", "share"]
-
 ADDRESS_SECONDS = 300
 """Longest wait for the address: Tailscale waits until its owner allows Funnel."""
 QUIET_SECONDS = 5

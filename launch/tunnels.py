@@ -8,8 +8,6 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["TUNNELS", "Tunnel"]
-
 ADDRESS = r"(https://[a-zA-Z0-9.-]+(?::\d{1,5})?)/?"
 """An address without a path, a query or a user: a link in a message mostly has one."""
 FIELD = r'[^\s="]+=(?:"(?:[^"\\]|\\.)*"|[^\s"]*)'

@@ -18,16 +18,6 @@ from typing import Any, Generic, Literal, TypeVar, get_args
 from .errors import Busy
 from .settings import settings
 
-__all__ = [
-    "Admission",
-    "AdmissionCancelled",
-    "AdmissionQueue",
-    "Lane",
-    "Submission",
-    "Timeout",
-    "admission_queue",
-]
-
 T = TypeVar("T")
 
 Lane = Literal["screen", "api", "batch"]

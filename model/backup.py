@@ -32,8 +32,6 @@ from .storage import zips
 from .storage.atomic import replace_atomically
 from .storage.disk import name_full_disk, require_space
 
-__all__ = ["REMADE", "Contents", "back_up", "restore"]
-
 CONTENTS = "loupe-backup.json"
 CORRECTIONS_FILE = "records.sqlite"
 FILES = (CORRECTIONS_FILE, KEY_FILE)

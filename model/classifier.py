@@ -32,8 +32,6 @@ from .preprocess import Pixels, preprocess
 from .resources import trim_memory
 from .settings import settings
 
-__all__ = ["Classifier", "Identification", "Source", "default_model", "load"]
-
 Source = str | Path | bytes | Image.Image | Photo | Pixels
 """A path, a file's bytes, a PIL image, a photo that has already been read, or the pixels that
 ``preprocess`` would make of one."""

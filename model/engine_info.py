@@ -9,15 +9,6 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal
 
-__all__ = [
-    "DEFAULT_ENGINE",
-    "ENGINES",
-    "OPTIONAL_FILES",
-    "SERVER_ENGINES",
-    "EngineInfo",
-    "ServerEngine",
-]
-
 ServerEngine = Literal["compiled", "learner"]
 """Engines that manifests, settings, the command line and the API name."""
 
@@ -100,7 +91,7 @@ ENGINES = {
             packages=("torch", "fastai", "safetensors"),
             # Measured: 720 MB with one model and one visitor, 915 MB with five models.
             memory_mb=1024,
-            implementation=("model.engines.learner", "LearnerEngine"),
+            implementation=("model.engines.learner_engine", "LearnerEngine"),
             rebuilds_network=True,
             in_manifest=True,
         ),

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from .errors import LoupeError
 
-__all__ = ["Event", "emit", "emit_error", "subscribe"]
-
 
 @dataclass(frozen=True, slots=True)
 class Event:

@@ -17,8 +17,6 @@ from .admission import admission_queue
 from .classifier import Classifier, Identification
 from .preprocess import Pixels
 
-__all__ = ["map_to_json", "mean_cells", "occlusion_map", "render_overlay"]
-
 MAP_CELLS = 32
 """Rows and columns of a map for the app's pages, as in ``device/engine/occlusion.mjs``."""
 

@@ -8,8 +8,6 @@ from .bundle import Bundle
 from .errors import DamagedPhoto, OtherVersion
 from .preprocess import Pixels
 
-__all__ = ["read_pixels"]
-
 
 def read_pixels(data: bytes, bundle: Bundle, version: str, *, packed: bool = False) -> Pixels:
     """Return the pixels in a request's body; nothing is decoded as a picture.

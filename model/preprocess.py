@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Pixels", "PreprocessConfig", "fit_aspect", "preprocess"]
-
 Pixels = NDArray[np.uint8]
 """Shape [height, width, 3] for one photo, [N, height, width, 3] for several."""
 
@@ -111,10 +109,10 @@ def _inner_box(
 ) -> tuple[float, float, float, float] | None:
     """Return the box that ends up in the crop, if resizing it alone gives the same pixels.
 
-    Resizing only the box is faster. Pixels would differ if the filter reaches over an edge of
-    the box that is not an edge of the image, or if Pillow rounds the box.
+    Resizing only the box is faster. Pixels would differ if the filter reaches over an inner edge of
+    the box, or if Pillow rounds the box or begins with the other axis.
     """
-    if not recipe.crop:
+    if not recipe.crop or _by_columns(image, recipe.crop) != _by_columns(image, recipe.resize):
         return None
     scales = image.width / recipe.resize[1], image.height / recipe.resize[0]
     margins = tuple((recipe.resize[axis] - recipe.crop[axis]) // 2 for axis in (1, 0))
@@ -126,6 +124,11 @@ def _inner_box(
     box = left, top, left + recipe.crop[1] * scales[0], top + recipe.crop[0] * scales[1]
     # Pillow keeps boxes in single precision, and rounding one changes pixels.
     return box if all(float(np.float32(edge)) == edge for edge in box) else None
+
+
+def _by_columns(image: Image.Image, size: tuple[int, int]) -> bool:
+    """Return whether Pillow 13 resizes an image to ``size`` (height, width) vertically first."""
+    return image.height - size[0] > max(0, 2 * (image.width - size[1]))
 
 
 def _centre_box(image: Image.Image, recipe: PreprocessConfig) -> tuple[int, int, int, int]:

@@ -10,8 +10,6 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["cores", "has_cpu_limit", "limit_malloc_arenas", "memory_mb", "trim_memory"]
-
 M_ARENA_MAX = -8
 CGROUP = Path("/sys/fs/cgroup")
 

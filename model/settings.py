@@ -18,8 +18,6 @@ from . import resources
 from .engine_info import DEFAULT_ENGINE, ENGINES, ServerEngine
 from .errors import SettingRefused
 
-__all__ = ["ROOT", "Settings", "settings"]
-
 ROOT = Path(__file__).resolve().parent.parent
 SECRETS = ROOT / ".streamlit" / "secrets.toml"
 
@@ -77,7 +75,7 @@ class Settings(BaseSettings):
     """One sentence about the app; empty means the model's own description."""
 
     url: Annotated[HttpUrl | None, EmptyIsNone, AfterValidator(_plain_url)] = None
-    """The app's public address, for link previews; by default that of the request."""
+    """The app's public address, for link previews."""
 
     engine: ServerEngine = DEFAULT_ENGINE
     """The engine that the app uses first."""
@@ -97,9 +95,6 @@ class Settings(BaseSettings):
 
     batch: Annotated[int, Field(ge=1, le=100_000)] = 1000
     """Number of photos in one batch."""
-
-    photos: Annotated[Path | None, EmptyIsNone] = None
-    """Folder with held-out photos, to show visitors those a model got wrong."""
 
     cors: str = ""
     """Sites whose pages may call the API from a browser, separated by commas."""

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 from rich.filesize import decimal
 
-__all__ = ["INVISIBLE", "MAX_LISTED", "clean", "count_of", "escape", "format_size", "list_some"]
-
 INVISIBLE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029"  # controls, surrogates, line separators
     r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"  # direction of the text around them

@@ -7,7 +7,6 @@ from model.settings import settings
 from ui.batch.job_cache import LIFETIME_MINUTES
 from ui.component import has_routes
 from ui.phrasing import spell_number
-from ui.settings_menu import usable_bundles, warn_if_serving_install
 from ui.viewfinder import MAX_RECENT
 
 CORES = "1 core" if settings().threads == 1 else f"{settings().threads} cores"
@@ -17,7 +16,7 @@ RUNS_ON_DEVICE = HAS_VIEWFINDER and settings().downloads
 
 UPLOADS = (
     "A smaller copy of your last photo stays in the server's memory until you send another or your "
-    "session ends, and the photo itself for a while. No other service sees them."
+    "session ends. No other service sees it."
 )
 RESENDING = "; the page then sends it for that, and it is identified again"
 DELETION = {
@@ -100,8 +99,6 @@ st.write(
     "animations, the first frame is used. Large files other than standard JPEGs may not fit in "
     f"memory (this server has {settings().memory_mb:,} MB and {CORES})."
 )
-
-warn_if_serving_install(usable_bundles())
 
 st.subheader("How far to trust it", anchor=False)
 st.write(

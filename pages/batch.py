@@ -3,8 +3,7 @@
 import streamlit as st
 
 from ui.batch.job_cache import LIFETIME_MINUTES
-from ui.batch.uploads import SOURCES, current_job, is_batch_expired, upload_error, upload_widget
-from ui.batch.view import (
+from ui.batch.results_view import (
     show_accuracy,
     show_downloads,
     show_headline,
@@ -14,6 +13,7 @@ from ui.batch.view import (
     show_source_line,
     show_table,
 )
+from ui.batch.uploads import SOURCES, current_job, is_batch_expired, upload_error, upload_widget
 from ui.phrasing import escape_markdown
 from ui.settings_menu import settings_menu, source_control, usable_bundles, warn_if_refused
 

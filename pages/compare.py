@@ -3,16 +3,15 @@
 import streamlit as st
 
 from ui.chosen_model import chosen_bundle
-from ui.compare_page.component import kept_comparison, show_component
-from ui.compare_page.measurement import WAYS
-from ui.compare_page.view import (
+from ui.compare_page.comparison_view import (
     describe_agreement,
     draw_times,
-    show_answers,
-    show_bytes,
-    show_labels,
+    kept_comparison,
+    show_component,
+    show_tables,
     trade_offs,
 )
+from ui.compare_page.measurement import WAYS
 from ui.component import has_routes
 from ui.phrasing import escape_markdown
 from ui.settings_menu import usable_bundles, warn_if_unusable
@@ -37,12 +36,10 @@ if comparison := kept_comparison(bundle):
     with right:
         st.subheader(headline, anchor=False)
         st.write(sentence)
-        show_answers(comparison, bundle)
         draw_times(comparison)
         for failure in comparison.failures:
             st.caption(f"{WAYS[failure.way].title}: no answer ({failure.failed}).")
-        show_bytes(comparison)
-        show_labels(comparison, bundle)
+        show_tables(comparison, bundle)
     st.subheader("Where should inference take place?", anchor=False)
     st.table(trade_offs(comparison, bundle), border="horizontal", hide_index=True)
 else:

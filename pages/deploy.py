@@ -2,9 +2,8 @@
 
 import streamlit as st
 
-from ui.deploy_page.app_choice import choose_app
 from ui.deploy_page.hosts_view import show_hosts
-from ui.deploy_page.requirements import ask_requirements
+from ui.deploy_page.questions import ask_requirements, choose_app
 
 st.header("Deploy", anchor=False)
 st.caption("From your model to a link: which model, what matters to you, and the way to a host.")

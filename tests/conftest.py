@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from model import Bundle, Classifier, classifier, load
 from model import settings as settings_module
@@ -16,6 +17,18 @@ from model.settings import settings
 from tests.browser.server import Server, serving
 from tests.model.tiny import CALIBRATED, tiny
 from tests.tools import require_tool
+
+LONGEST = ("browser", "device", "operating", "model/training")
+"""Folders whose tests start first, one folder after the other.
+
+So no worker is left with a long file at the end, and each starts Chromium and the servers that the
+tests of a folder share only once.
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    folders = [Path(__file__).parent / name for name in LONGEST]
+    items.sort(key=lambda item: [folder not in item.path.parents for folder in folders])
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -106,10 +119,12 @@ def imagenet(_away_from_home: None) -> Classifier:
 
 @pytest.fixture(scope="session")
 def built_dir(_away_from_home: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What an image's build leaves: onnxruntime-web, fetched once by the real npm."""
+    """What an image's build leaves: onnxruntime-web, fetched once per run by the real npm."""
     require_tool("npm")
-    folder = tmp_path_factory.mktemp("built")
-    with pytest.MonkeyPatch.context() as patch:
+    base = tmp_path_factory.getbasetemp()
+    # That of a worker is in the run's.
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "built"
+    with FileLock(f"{folder}.lock"), pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOUPE_DATA", str(folder))
         patch.setenv("LOUPE_NPM", "true")
         _forget()

@@ -21,8 +21,6 @@ from model.settings import ROOT
 from tests.launch.tunnel_output import CLOUDFLARED, CLOUDFLARED_ADDRESS
 from tests.tools import require_tool
 
-__all__ = ["HOST", "Sharing", "program", "remaining", "sharing", "tunnel"]
-
 HOST = "127.0.0.2"
 PATIENCE = 60
 

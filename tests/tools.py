@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-__all__ = ["TOOLS", "Tool", "find_tool", "require_tool"]
-
 
 @dataclass(frozen=True, slots=True)
 class Tool:

@@ -3,8 +3,6 @@
 import time
 from collections.abc import Callable
 
-__all__ = ["wait_until"]
-
 
 def wait_until(
     condition: Callable[[], object], seconds: float = 5.0, describe: Callable[[], str] = str

@@ -7,14 +7,12 @@ import streamlit as st
 from model import Bundle, LoupeError, Prediction
 from model.answer.answer_json import answer_to_json
 from model.answer.decision import Certainty, certainty
-from model.answer.phrasing import trust_lines
+from model.answer.phrases import trust_lines
 from model.answer.share_link import MAX_LABELS
 from model.browser.device_files import small_card_in_use
 from model.bundle import get_bundle
 from ui.charts import draw_candidates
 from ui.phrasing import headline, spell_number, to_markdown
-
-__all__ = ["answer_json", "find_bundle", "show_answer", "show_further_labels"]
 
 
 def answer_json(prediction: Prediction, token: str = "") -> dict[str, Any]:

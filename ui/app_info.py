@@ -14,8 +14,6 @@ from model.settings import settings
 from model.text import clean
 from ui.phrasing import label_summary, shorten
 
-__all__ = ["app_description", "app_title", "default_bundle", "first_words", "header_logo"]
-
 MAX_TITLE = 80
 MAX_DESCRIPTION = 160
 """Longest texts that fit the first screen and that chats show in full, in characters."""

@@ -10,8 +10,6 @@ from model.samples import Sample, samples
 from ui.phrasing import escape_markdown
 from ui.session import close_answer, release_upload, submit, widget_key
 
-__all__ = ["SOURCES", "capture"]
-
 SOURCES = ("Upload", "Camera", "Sample")
 
 

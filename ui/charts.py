@@ -12,8 +12,6 @@ from model.answer.decision import Certainty, certainty
 from model.answer.prediction import Prediction
 from ui.phrasing import format_percent
 
-__all__ = ["accent_color", "draw_candidates", "draw_counts", "text_color"]
-
 GREY = "#7C8B88"
 
 LABEL_WIDTH = 130
@@ -38,129 +36,56 @@ def text_color() -> str:
 
 
 def draw_candidates(prediction: Prediction, first: int, last: int) -> None:
-    """Draw an answer's labels from number ``first`` on, up to ``last``, as the component does.
-
-    Bars are on one axis from 0 to 100%: the labels that the answer names solid, or hollow if
-    there are several, and grey if the model isn't calibrated; the others thin and grey.
-    """
+    """Draw an answer's labels from number ``first`` on, up to ``last``, on an axis to 100%."""
     # A link holds the likeliest labels only; the others have no probability.
     candidates = [item for item in prediction.top(last)[first:] if item.probability > 0]
-    plausible = prediction.prediction_set
-    answer = prediction.answer or ()
-    names = [answer] if isinstance(answer, str) else answer
-    named = {item.label for item in plausible} if plausible else {*names}
-    data = pd.DataFrame(
-        {
-            "label": [item.label for item in candidates],
-            # At least 2 px.
-            "value": [max(item.probability, 0.008) for item in candidates],
-            "text": [format_percent(item.probability) for item in candidates],
-            "named": [item.label in named for item in candidates],
-        }
-    )
-    # The same columns for the labels before ``first``.
-    label_length = max(len(item.label) for item in prediction.top(last))
-    level = certainty(prediction)
-    color = accent_color(sure=level not in (Certainty.FEW, Certainty.HARD))
+    # Teal is for answers that were calibrated to be sure.
+    is_sure = certainty(prediction) in (Certainty.LIKELY, Certainty.PROBABLE, Certainty.SEVERAL)
     _draw(
-        data,
-        min(8 * (label_length + 1), LABEL_WIDTH),
-        _greys()[0] if level in (Certainty.GUESS, Certainty.NOTHING) else color,
+        [(item.label, item.probability, format_percent(item.probability)) for item in candidates],
+        accent_color() if is_sure and not first else GREY,
         "Probability",
-        is_hollow=level in (Certainty.FEW, Certainty.HARD),
-        # Only calibrated models call something very likely.
-        rules=(0.9, 1.0) if plausible is not None else (),
     )
 
 
 def draw_counts(counts: Sequence[tuple[str, int]]) -> None:
     """Draw how many photos each label has, in the given order."""
     most = max(count for _, count in counts)
-    data = pd.DataFrame(
-        {
-            "label": [label for label, _ in counts],
-            "value": [count / most for _, count in counts],
-            "text": [f"{count:,}" for _, count in counts],
-            "named": True,
-        }
-    )
-    _draw(data, LABEL_WIDTH, accent_color(), "Photos")
+    rows = [(label, count / most, f"{count:,}") for label, count in counts]
+    _draw(rows, accent_color(), "Photos")
 
 
-def _greys() -> tuple[str, str]:
-    """Return the colours of edges and of lines."""
-    return ("#6F827D", "#263735") if st.context.theme.type == "dark" else ("#75847F", "#D3DCDA")
-
-
-def _draw(
-    data: pd.DataFrame,
-    label_width: int,
-    color: str,
-    value_title: str,
-    *,
-    is_hollow: bool = False,
-    rules: tuple[float, ...] = (),
-) -> None:
-    """Draw bars: their ``label``, ``value`` from 0 to 1, ``text``, and whether ``named``."""
-    text_width = 8 * max(6, *map(len, data["text"]))
-    colors = (color, text_color(), *_greys())
-    spec = _spec(label_width, text_width, colors, value_title, is_hollow, rules)
-    rows = zip(data["label"], data["text"], strict=True)
-    description = "; ".join(f"{label}: {text}" for label, text in rows)
+def _draw(rows: Sequence[tuple[str, float, str]], color: str, title: str) -> None:
+    """Draw bars: their label, value from 0 to 1, and text."""
+    data = pd.DataFrame(rows, columns=["label", "value", "text"])
+    spec = _spec(8 * max(6, *map(len, data["text"])), color, text_color(), title)
+    description = "; ".join(f"{label}: {text}" for label, _, text in rows)
     st.vega_lite_chart(data, {**spec, "description": description}, width="stretch")
 
 
 @lru_cache(maxsize=128)
-def _spec(
-    label_width: int,
-    text_width: int,
-    colors: tuple[str, str, str, str],
-    value_title: str,
-    is_hollow: bool,
-    rules: tuple[float, ...],
-) -> dict[str, Any]:
+def _spec(text_width: int, color: str, ink: str, title: str) -> dict[str, Any]:
     """Return the Vega-Lite specification, without data.
 
     Cached, because it is the same for many photos, and Altair takes 20 ms to build and validate
     it: longer than the model takes to answer.
     """
-    color, ink, edge, hair = colors
-    axis = alt.Scale(domain=[0, 1], range=[label_width, alt.expr(f"width - {text_width + 12}")])
-    chart = alt.Chart(alt.NamedData("bars"), height=alt.Step(28))
-    base = chart.encode(
+    axis = alt.Scale(domain=[0, 1], range=[LABEL_WIDTH, alt.expr(f"width - {text_width + 12}")])
+    base = alt.Chart(alt.NamedData("bars"), height=alt.Step(28)).encode(
         y=alt.Y("label:N", sort=None, axis=None),
-        tooltip=[alt.Tooltip("label:N", title="Label"), alt.Tooltip("text:N", title=value_title)],
+        tooltip=[alt.Tooltip("label:N", title="Label"), alt.Tooltip("text:N", title=title)],
     )
-    on_axis = alt.X("value:Q", axis=None, scale=axis)
-    outline = {"stroke": color, "strokeWidth": 2, "fill": "transparent"}
-    fill: dict[str, Any] = outline if is_hollow else {"color": color}
-    named = "datum.named"
-    # Labels in bold where the answer names them.
-    text: dict[str, Any] = {
-        "fontSize": 16,
-        "color": ink,
-        "fontWeight": alt.expr(f"{named} ? 600 : 400"),
-        # The chart's description has them all.
-        "aria": False,
-    }
-
-    def rule(at: float, color: str) -> Any:
-        return chart.mark_rule(color=color, aria=False).encode(
-            x=alt.X(datum=at, axis=None, scale=axis)
-        )
-
+    # The chart's description has all texts.
+    text: dict[str, Any] = {"fontSize": 16, "color": ink, "aria": False}
     layers = alt.layer(
-        *(rule(at, hair) for at in rules),
-        rule(0, edge),
-        # Before the bars, whose layers would sort the rows.
-        base.mark_text(align="left", limit=label_width - 12, **text).encode(
+        # Before the bars, whose layer would sort the rows.
+        base.mark_text(align="left", limit=LABEL_WIDTH - 12, **text).encode(
             x=alt.value(0), text="label:N"
         ),
         base.mark_text(align="right", **text).encode(x=alt.value("width"), text="text:N"),
-        base.transform_filter(f"!{named}")
-        .mark_bar(size=4, color=edge, aria=False)
-        .encode(x=on_axis),
-        base.transform_filter(named).mark_bar(size=12, aria=False, **fill).encode(x=on_axis),
+        base.mark_bar(size=12, color=color, aria=False).encode(
+            x=alt.X("value:Q", axis=None, scale=axis)
+        ),
     )
     spec: dict[str, Any] = layers.configure_view(stroke=None).to_dict()
     del spec["data"]

@@ -12,16 +12,6 @@ from model.errors import BundleError
 from model.settings import settings
 from ui.app_info import default_bundle
 
-__all__ = [
-    "answer_model",
-    "choose_model",
-    "chosen_bundle",
-    "model_to_load",
-    "remember_address",
-    "requested_choices",
-    "write_address",
-]
-
 ASKED, CHOSEN = "asked", "chosen_model"
 """Keys of the session state: what addresses asked for, and the visitor's choice of model."""
 

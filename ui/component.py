@@ -10,8 +10,6 @@ from streamlit.components.v2.manifest_scanner import ComponentConfig, ComponentM
 
 from model.settings import ROOT
 
-__all__ = ["FAILED_KEY", "SCRIPT", "base_path", "has_routes", "script_address"]
-
 FAILED_KEY = "component_failed"
 """The key of the session state that is set once a script couldn't be loaded."""
 

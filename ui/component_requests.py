@@ -25,8 +25,6 @@ from ui.chosen_model import model_to_load
 from ui.phrasing import phrase_error
 from ui.session import current_session
 
-__all__ = ["responses", "take_request"]
-
 RESPONSES = "component_responses"
 """The key of the last responses in the session state."""
 
@@ -101,15 +99,14 @@ def _source(fields: dict[str, Any], classifier: Classifier) -> bytes | Pixels:
 
 
 def _photo(fields: dict[str, Any]) -> bytes:
-    """Return the photo of a request: the upload itself if it is kept, else what was sent.
+    """Return the photo of a request: the session's own if its answer is meant, else what was sent.
 
     Raises:
         DataError: there is none.
     """
-    session = current_session()
-    is_newest = session.photo and session.photo.token == fields.get("token")
-    if is_newest and (upload := session.get_upload()):
-        return upload
+    photo = current_session().photo
+    if photo and photo.token == fields.get("token"):
+        return photo.picture
     return _sent_bytes(fields)
 
 

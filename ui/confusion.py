@@ -15,13 +15,8 @@ from model.storage.spreadsheet import escape_formula
 from ui.charts import accent_color, text_color
 from ui.phrasing import percent_range
 
-__all__ = ["ConfusionMatrix", "show_confusion", "show_label_table"]
-
-MAX_CHART_LABELS = 20
-"""Maximum number of labels in the chart: more cannot be told apart on a phone."""
-
-COUNT_WIDTH_PX = 22
-"""Narrowest cell of the chart with room for its count, in pixels."""
+MAX_CHART_LABELS = 12
+"""Maximum number of labels in the chart: on a phone, more have no room for their counts."""
 
 NONE, OTHER = "none of these", "another label"
 
@@ -128,10 +123,9 @@ def show_confusion(matrix: ConfusionMatrix, rows: str = "the true labels") -> No
             hide_index=True,
             height=360,
             column_config={
-                "Photos": st.column_config.NumberColumn(width="small"),
                 "Share of label": _percent_column(
                     "Of the photos that show it, how many got this wrong label"
-                ),
+                )
             },
             alt="One row for each mix-up, the most frequent first",
         )
@@ -177,27 +171,25 @@ def _chart(matrix: ConfusionMatrix) -> alt.LayerChart:
     frame, text = matrix.cell_frame(), text_color()
     given = set(frame["predicted"])
     columns = [*matrix.support, *(name for name in (OTHER, NONE) if name in given)]
-    is_dense = len(columns) > 10
     axis: dict[str, Any] = {
-        "labelLimit": 90 if is_dense else 110,
-        "labelFontSize": 11 if is_dense else 12,
+        "labelLimit": 100,
+        "labelFontSize": 12,
         "labelColor": text,
         "titleColor": text,
         "labelOverlap": False,
-        "labelFlush": False,
         "ticks": False,
         "domain": False,
     }
-    base = alt.Chart(frame, height=alt.Step(22 if is_dense else 30)).encode(
+    base = alt.Chart(frame, height=alt.Step(28)).encode(
         x=alt.X("predicted:N", title="Predicted")
         .scale(domain=columns)
         .axis(**axis, labelAngle=-90, orient="top"),
         y=alt.Y("label:N", title=None).scale(domain=list(matrix.support)).axis(**axis),
         tooltip=[
-            alt.Tooltip("label:N", title="Actual"),
-            alt.Tooltip("predicted:N", title="Predicted"),
-            alt.Tooltip("count:Q", title="Photos"),
-            alt.Tooltip("share:Q", title="Share of label", format=".0%"),
+            "label:N",
+            "predicted:N",
+            alt.Tooltip("count:Q", title="photos"),
+            alt.Tooltip("share:Q", title="share of label", format=".0%"),
         ],
     )
     colors = [accent_color(), accent_color(sure=False)]
@@ -205,9 +197,7 @@ def _chart(matrix: ConfusionMatrix) -> alt.LayerChart:
         color=alt.Color("correct:N", legend=None).scale(domain=[True, False], range=colors),
         opacity=alt.Opacity("share:Q", legend=None).scale(domain=[0, 1], range=[0.15, 0.6]),
     )
-    # On a phone with many labels a cell is narrower than its count, so only its colour is shown.
-    opacity = alt.condition(f"bandwidth('x') >= {COUNT_WIDTH_PX}", alt.value(1), alt.value(0))
-    counts = base.mark_text(fontSize=12, color=text).encode(text="count:Q", opacity=opacity)
+    counts = base.mark_text(fontSize=12, color=text).encode(text="count:Q")
     mistakes = "; ".join(
         f"{pair.label} called {pair.predicted or NONE}: {pair.count}"
         for pair in matrix.mistakes[:10]

@@ -13,8 +13,6 @@ from model import Bundle
 from model.browser.page_files import PAGE_DIR
 from ui.app_info import app_title, first_words, header_logo
 
-__all__ = ["connection_bar", "first_screen"]
-
 HINT = (
     '<div class="first-hint"><svg class="first-icon" viewBox="0 0 24 24" aria-hidden="true">'
     '<path d="M4 10a6 6 0 1 0 12 0a6 6 0 1 0-12 0M14.5 14.5 20 20"/></svg>Loupe</div>'

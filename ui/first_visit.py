@@ -9,8 +9,6 @@ import streamlit as st
 from model.browser.page_files import PAGE_DIR, PAGE_FILES
 from model.browser.streamlit_files import FirstVisit
 
-__all__ = ["START", "add_first_visit"]
-
 MODULES = re.compile(
     r'\s*<(?:script type="module"|link\s+rel="(?:modulepreload|preload)")[^>]*>(?:</script>)?'
 )

@@ -8,8 +8,6 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-__all__ = ["ICON", "PAGES", "ROOT", "get_page"]
-
 ROOT = Path(__file__).resolve().parent.parent
 
 ICON = str(ROOT / "ui" / "icon.png")

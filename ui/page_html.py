@@ -28,27 +28,19 @@ from ui.first_screen import connection_bar, first_screen
 from ui.first_visit import START, add_first_visit
 from ui.navigation import ICON, PAGES, ROOT
 
-__all__ = ["page_routes"]
-
 VIEWFINDER = "Viewfinder"
 """The viewfinder's name in the address; other photo sources have other names."""
 
 INDEX = Path(streamlit.__file__).parent / "static" / "index.html"
 
 PICTURE = ROOT / "ui" / "link-preview.png"
-PICTURE_SIZE = (1200, 630)
 
 FILES: dict[str, tuple[str | Path, str]] = {
-    # Its address changes with its content.
-    PICTURE.name: (PICTURE, "public, max-age=31536000, immutable"),
+    PICTURE.name: (PICTURE, "public, max-age=86400"),
     "favicon.png": (ICON, "public, max-age=86400"),
     "start.js": (START, "no-cache"),
 }
 """Files at the root by name, each with its Cache-Control."""
-
-# A name or an address, with or without a port. Nothing else of a request is repeated.
-HOST = re.compile(r"(?:[\w-]+(?:\.[\w-]+)*|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?", re.ASCII)
-MAX_HOST = 255
 
 
 def page_routes(base_path: str = "") -> list[Route]:
@@ -63,7 +55,7 @@ def page_routes(base_path: str = "") -> list[Route]:
 
     def route(path: str, title: str) -> Route:
         def page(request: Request) -> Response:
-            return _respond(request, base_path, path, title)
+            return _respond(request, path, title)
 
         # Streamlit's server doesn't compress what is at the root.
         return Route(base_path + path, page, middleware=[Middleware(GZipMiddleware)])
@@ -81,14 +73,15 @@ def _send_file(request: Request) -> Response:
     return FileResponse(path, headers={"Cache-Control": caching})
 
 
-def _respond(request: Request, base_path: str, path: str, page_title: str) -> Response:
+def _respond(request: Request, path: str, page_title: str) -> Response:
     # Opened once, because opening a bundle takes 20 file system calls.
     bundle = default_bundle()
     title = app_title(bundle)
     page = _page(
         f"{page_title} · {title}" if page_title else title,
         app_description(bundle),
-        _base_url(request, base_path),
+        # Not the request's, whose headers are anyone's text.
+        str(settings().url or "").rstrip("/"),
         # A preview's address is what chats open, so a page with parameters names none.
         "" if request.url.query else path,
         next(iter(find_compressed()), None),
@@ -115,57 +108,36 @@ def _first_screen(request: Request, bundle: Bundle | None) -> str:
     return first_screen(bundle, len(samples()), is_answer=bool(answer))
 
 
-def _base_url(request: Request, base_path: str) -> str:
-    """Return the app's public address without a final slash; empty if it can't be known."""
-    if url := settings().url:
-        return str(url).rstrip("/")
-    host = request.headers.get("host", "")
-    if len(host) > MAX_HOST or not HOST.fullmatch(host):
-        return ""
-    proto = request.headers.get("x-forwarded-proto", "").split(",")[0].strip().lower()
-    scheme = proto if proto in ("http", "https") else request.url.scheme
-    return f"{scheme}://{host}{base_path}"
-
-
 @lru_cache(maxsize=32)
 def _page(
-    title: str, description: str, base_url: str, path: str, compressed: Path | None, first: str
+    title: str, description: str, url: str, path: str, compressed: Path | None, first: str
 ) -> bytes:
     """Return the page with its head filled in.
 
     Args:
         title: of the page, as plain text.
         description: of the app, as plain text; may be empty.
-        base_url: the app's address; empty leaves out what needs it.
+        url: the app's public address, without a slash at the end; empty leaves out what needs it.
         path: of the page below that address; empty leaves out the page's own address.
         compressed: folder of the compressed files of a first visit, or None.
         first: HTML of the first screen.
     """
-    width, height = PICTURE_SIZE
-    card = {
+    properties = {
         "og:type": "website",
         "og:title": title,
         "og:description": description,
-        "og:url": f"{base_url}{path}" if base_url and path else "",
+        "og:url": f"{url}{path}" if url and path else "",
+        "og:image": f"{url}/{PICTURE.name}" if url else "",
+        "og:image:alt": title if url else "",
     }
-    if base_url:
-        card |= {
-            "og:image": f"{base_url}/{PICTURE.name}?v={_picture_version()}",
-            "og:image:type": "image/png",
-            "og:image:width": str(width),
-            "og:image:height": str(height),
-            "og:image:alt": title,
-        }
+    names = {"description": description, "twitter:card": "summary_large_image" if url else ""}
     tags = [f"<title>{escape(title)}</title>"]
-    tags += [
-        f'<meta property="{name}" content="{escape(text)}" />'
-        for name, text in card.items()
-        if text
-    ]
-    plain = {"description": description, "twitter:card": "summary_large_image" if base_url else ""}
-    tags += [
-        f'<meta name="{name}" content="{escape(text)}" />' for name, text in plain.items() if text
-    ]
+    for kind, values in (("property", properties), ("name", names)):
+        tags += [
+            f'<meta {kind}="{name}" content="{escape(text)}" />'
+            for name, text in values.items()
+            if text
+        ]
     about = f"<noscript>\n      <h1>{escape(title)}</h1>\n      <p>{escape(description)}</p>"
     html = add_first_visit(
         INDEX.read_text(encoding="utf-8"), first_visit(compressed) if compressed else None
@@ -175,8 +147,3 @@ def _page(
     return html.replace(
         '<div id="root"></div>', f'<div id="root"></div>{first}{connection_bar()}', 1
     ).encode()
-
-
-@lru_cache(maxsize=1)
-def _picture_version() -> str:
-    return hashlib.sha256(PICTURE.read_bytes()).hexdigest()[:8]

@@ -3,11 +3,10 @@
 import re
 from collections.abc import Sequence
 
-from model.answer import phrasing
-from model.answer.phrasing import Phrase, format_percent, shorten, spell_number
+from model.answer import phrases
+from model.answer.phrases import Phrase, format_percent, shorten, spell_number
 from model.answer.prediction import Prediction
 from model.answer.share_link import Signature
-from model.bundle import ModelCard
 from model.errors import BundleError, LoupeError
 from model.text import clean
 
@@ -21,7 +20,6 @@ __all__ = [
     "link_urls",
     "percent_range",
     "phrase_error",
-    "phrase_track_record",
     "shorten",
     "spell_number",
     "to_markdown",
@@ -45,7 +43,7 @@ URL = re.compile(r"https://[\w./~%?=&#+-]+")
 
 def headline(prediction: Prediction) -> str:
     """Return the answer in words, as Markdown with every label escaped."""
-    return to_markdown(phrasing.headline(prediction))
+    return to_markdown(phrases.headline(prediction))
 
 
 def to_markdown(phrase: Phrase) -> str:
@@ -58,16 +56,10 @@ def to_markdown(phrase: Phrase) -> str:
 
 def label_summary(labels: Sequence[str], *, markdown: bool = True) -> str:
     """Return how many labels there are and the first few, as Markdown or plain text."""
-    phrase = phrasing.label_summary(labels)
+    phrase = phrases.label_summary(labels)
     if markdown:
         return to_markdown(phrase)
     return "".join(part if isinstance(part, str) else part.text for part in phrase)
-
-
-def phrase_track_record(card: ModelCard, index: int, labels: Sequence[str], language: str) -> str:
-    """Return how often an answer was right on held-out photos, as Markdown."""
-    record = phrasing.track_record(card, index, labels, language)
-    return f"In testing, {to_markdown(record)}"
 
 
 def phrase_error(error: LoupeError) -> str:

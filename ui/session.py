@@ -1,8 +1,8 @@
-"""The state of a session, which is one browser tab: its newest upload and the open answer.
+"""The state of a session, which is one browser tab: its newest photo and the open answer.
 
 Sessions are isolated from each other. Of a photo that comes by Streamlit's widgets a session keeps
-a scaled-down JPEG until the next one. The upload itself stays in a cache of the process for a
-while, so that another model can identify it. Recent photos are in the visitor's own browser.
+a scaled-down JPEG until the next one, which another model can identify. Recent photos are in the
+visitor's own browser.
 """
 
 import math
@@ -23,23 +23,6 @@ from model.answer.share_link import MAX_LABELS
 from model.corrections.page_sessions import page_sessions
 from ui.chosen_model import answer_model, choose_model, model_to_load, write_address
 from ui.phrasing import phrase_error
-from ui.upload_cache import upload_cache
-
-__all__ = [
-    "BATCH_PARAM",
-    "Session",
-    "SessionPhoto",
-    "close_answer",
-    "current_session",
-    "open_answer",
-    "open_token",
-    "reclassify",
-    "release_upload",
-    "restore_page",
-    "save_page",
-    "submit",
-    "widget_key",
-]
 
 PICTURE_SIDE_PX = 1280
 """Longest side of a kept picture."""
@@ -67,7 +50,7 @@ class SessionPhoto:
 
 
 class Session:
-    """A session's newest upload, and the state that restores its pages."""
+    """A session's newest photo, and the state that restores its pages."""
 
     def __init__(self) -> None:
         self.photo: SessionPhoto | None = None
@@ -87,18 +70,8 @@ class Session:
         self.restored_token = ""
         """Token of an open answer that is not in the address."""
         self.api_token = page_sessions.open_session()
-        """Token of this session at the app's routes, and key of its upload."""
-        # Both end when Streamlit drops this session.
+        """Token of this session at the app's routes; it ends when Streamlit drops the session."""
         weakref.finalize(self, page_sessions.close_session, self.api_token)
-        weakref.finalize(self, upload_cache.drop, self.api_token)
-
-    def keep_upload(self, data: bytes) -> None:
-        """Keep the bytes of an upload, in place of the previous one."""
-        upload_cache.put(self.api_token, data)
-
-    def get_upload(self) -> bytes | None:
-        """Return the bytes of the newest upload if they are still in the cache."""
-        return upload_cache.get(self.api_token)
 
 
 def current_session() -> Session:
@@ -117,8 +90,7 @@ def submit(data: bytes, alt: str) -> None:
         alt: description for screen readers.
     """
     session, previous_token = current_session(), st.query_params.get(ANSWER_PARAM)
-    if _identify(data, alt):
-        session.keep_upload(data)
+    _identify(data, alt)
     changed = st.query_params.get(ANSWER_PARAM) != previous_token
     session.resubmissions = 0 if changed else session.resubmissions + 1
 
@@ -126,41 +98,44 @@ def submit(data: bytes, alt: str) -> None:
 def reclassify(name: str) -> None:
     """Choose a model, and identify the open photo again.
 
-    If the upload has left the cache, the scaled-down picture is used. A photo that only the
-    browser keeps is identified again by the component.
+    It is the scaled-down picture. A photo that only the browser keeps is identified again by the
+    component.
     """
     session, token, param = current_session(), open_token(), choose_model(name)
     if (photo := session.photo) and photo.token == token:
-        _identify(session.get_upload() or photo.picture, photo.alt)
+        _identify(photo.picture, photo.alt, photo.picture)
     else:
         session.restored_token = ""
         write_address(**{ANSWER_PARAM: None, "model": param})
 
 
-def _identify(data: bytes, alt: str) -> bool:
-    """Identify a photo, keep it and open its answer; return False if it failed."""
+def _identify(data: bytes, alt: str, picture: bytes = b"") -> None:
+    """Identify a photo and open its answer, or keep the error.
+
+    Args:
+        data: the photo's file.
+        alt: description for screen readers.
+        picture: the photo scaled down; by default it is made.
+    """
     session = current_session()
     session.error, session.photo = "", None
     try:
         with st.spinner("Looking at your photo…"):
             classifier = load(model_to_load(), st.session_state.get("engine"))
             identification = classifier.identify_detailed(data)
-            manifest, prediction = classifier.bundle.manifest, identification.prediction
+            photo, prediction = identification.photo, identification.prediction
             session.photo = SessionPhoto(
                 id=secrets.token_hex(8),
-                picture=identification.photo.to_jpeg(
-                    _picture_side(identification.photo.image.size)
-                ),
+                picture=picture or photo.to_jpeg(_picture_side(photo.image.size)),
                 alt=alt,
-                answer=answer_to_json(prediction, manifest, MAX_LABELS),
+                answer=answer_to_json(prediction, classifier.bundle.manifest, MAX_LABELS),
             )
     except LoupeError as error:
         session.error = phrase_error(error)
         close_answer()
-        return False
+        return
     session.own_tokens.append(session.photo.token)
     open_answer(session.photo.token)
-    return True
 
 
 def _picture_side(size: tuple[int, int]) -> int:

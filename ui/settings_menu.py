@@ -14,16 +14,6 @@ from ui.chosen_model import requested_choices
 from ui.phrasing import escape_markdown, shorten
 from ui.session import reclassify
 
-__all__ = [
-    "settings_menu",
-    "source_control",
-    "usable_bundles",
-    "warn_if_refused",
-    "warn_if_serving_install",
-    "warn_if_unusable",
-    "way_menu",
-]
-
 MAX_RESULTS = 10
 """Most results that the chart shows."""
 
@@ -153,14 +143,3 @@ def warn_if_refused(bundle: Bundle | None) -> None:
         st.warning(escape_markdown(text), icon=":material/block:")
     if engine and engine not in available(bundle):
         st.warning(escape_markdown(_explain_missing(bundle, engine)), icon=":material/memory:")
-
-
-def warn_if_serving_install(bundles: dict[str, Bundle]) -> None:
-    """Show which parts of the app need the full install, if it is missing."""
-    if any(len(available(bundle)) < len(bundle.manifest.engines) for bundle in bundles.values()):
-        st.info(
-            "This is the serving install (requirements-serve.txt): Identify, Batch and Models run "
-            "on the compiled engine. The learner engine and training need the full install "
-            "(requirements.txt).",
-            icon=":material/inventory_2:",
-        )

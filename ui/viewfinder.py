@@ -34,8 +34,6 @@ from ui.session import (
 )
 from ui.settings_menu import usable_bundles
 
-__all__ = ["MAX_RECENT", "ROWS", "WAY_KEY", "is_chosen", "show_viewfinder", "ways"]
-
 VIEWFINDER = "Viewfinder"
 """The viewfinder's name among the photo sources."""
 

@@ -4,21 +4,8 @@ To add one: a module with ``routes()``, which returns no route on other platform
 in ``ADAPTERS``.
 """
 
-from starlette.routing import BaseRoute, Route
-
-from ..middleware import guarded
 from . import sagemaker, vertex
 
-__all__ = ["adapters"]
+__all__ = ["ADAPTERS"]
 
 ADAPTERS = (sagemaker, vertex)
-
-
-def adapters() -> list[BaseRoute]:
-    """Return the routes of the platforms that this process runs on."""
-    # An application for each, so that errors are problems and requests are counted.
-    return [
-        Route(route.path, guarded([route]), name=route.path)
-        for adapter in ADAPTERS
-        for route in adapter.routes()
-    ]

@@ -19,8 +19,6 @@ from ..problems import Malformed
 from ..v1.identify import identify_photo, identify_request
 from ..v1.params import IdentifyParams
 
-__all__ = ["routes"]
-
 ATTRIBUTES_HEADER = "x-amzn-sagemaker-custom-attributes"
 """The only header that InvokeEndpoint forwards; there are no query parameters."""
 

@@ -7,7 +7,7 @@ import base64
 import os
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, AliasPath, BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -22,36 +22,18 @@ from ..problems import Malformed
 from ..v1.identify import identify_photo
 from ..v1.params import IdentifyParams, Upload
 
-__all__ = ["routes"]
-
 MAX_INSTANCES = 100
 """Maximum number of photos in one request."""
-
-
-class Base64(BaseModel):
-    """Bytes, as Google's examples write them."""
-
-    b64: str
 
 
 class Instance(BaseModel):
     """A photo: ``{"image_bytes": {"b64": …}}``, or ``{"b64": …}`` as batch prediction sends it."""
 
-    model_config = ConfigDict(extra="ignore")
-
-    image_bytes: Base64
-
-    @model_validator(mode="before")
-    @classmethod
-    def _wrap_bare(cls, instance: Any) -> Any:
-        is_bare = isinstance(instance, dict) and "b64" in instance
-        return {"image_bytes": instance} if is_bare else instance
+    b64: str = Field(validation_alias=AliasChoices("b64", AliasPath("image_bytes", "b64")))
 
 
 class PredictRequest(BaseModel):
     """The body of a request; ``parameters`` are those of ``/api/v1/identify``."""
-
-    model_config = ConfigDict(extra="ignore")
 
     instances: list[Instance] = Field(min_length=1, max_length=MAX_INSTANCES)
     parameters: dict[str, Any] | None = None
@@ -74,7 +56,7 @@ async def predict(request: Request) -> JSONResponse:
 
 async def _predict(instance: Instance, params: IdentifyParams, request: Request) -> dict[str, Any]:
     try:
-        upload = Upload(_decode_base64(instance.image_bytes.b64))
+        upload = Upload(_decode_base64(instance.b64))
         return await dispatcher().run(
             lambda: identify_photo(upload, params), request.is_disconnected
         )
@@ -88,7 +70,7 @@ def _decode_base64(text: str) -> bytes:
         joined = "".join(text.split()).translate({ord("-"): "+", ord("_"): "/"})
         return base64.b64decode(joined + "=" * (-len(joined) % 4), validate=True)
     except ValueError:
-        raise Malformed("image_bytes.b64 is not valid base64.") from None
+        raise Malformed("b64 is not valid base64.") from None
 
 
 def routes() -> list[Route]:

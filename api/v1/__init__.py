@@ -51,7 +51,7 @@ def _cors() -> list[Middleware]:
         CORSMiddleware,
         allow_origins=settings().origins,
         allow_methods=["GET", "POST"],
-        allow_headers=["Content-Type", "Accept", "If-None-Match", "Range"],
-        expose_headers=["Retry-After", "ETag", "Content-Range"],
+        allow_headers=["Content-Type", "Accept", "If-None-Match"],
+        expose_headers=["Retry-After", "ETag"],
     )
     return [cors]

@@ -33,8 +33,6 @@ from .params import (
     text_fields,
 )
 
-__all__ = ["BATCH_BODY", "BatchResponse", "start_batch"]
-
 SPOOL_BYTES = 2**20
 """Size above which a zip goes to disk, in bytes."""
 

@@ -17,8 +17,6 @@ from .identify import photo_body
 from .params import NO_LABEL, CorrectionParams, read_upload
 from .schemas import CorrectionResponse, problem_responses
 
-__all__ = ["router"]
-
 router = APIRouter(tags=["corrections"])
 
 

@@ -28,8 +28,6 @@ from .params import (
 )
 from .schemas import BatchResult, IdentifyResponse, problem_responses
 
-__all__ = ["identify_photo", "identify_request", "photo_body", "router"]
-
 router = APIRouter(tags=["identify"])
 
 P = TypeVar("P", bound=BatchParams)

@@ -1,6 +1,5 @@
 """``GET models``, ``GET models/NAME`` and the files of a model."""
 
-import re
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
@@ -17,16 +16,10 @@ from model.exporting.downloads import find_downloads
 from model.settings import settings
 
 from .. import paths  # noqa: F401  registers the converter "segment"
-from ..caching import IMMUTABLE, has_etag, revalidate
+from ..caching import IMMUTABLE, WholeFile, cached, revalidate
 from .schemas import ModelList, ModelResponse, problem_responses
 
-__all__ = ["router"]
-
 router = APIRouter(tags=["models"])
-
-RANGE = re.compile(r"([0-9]{0,15})-([0-9]{0,15})")
-MAX_RANGES = 16
-"""Maximum number of ranges in one request; with more, the whole file is sent."""
 
 Version = Annotated[str, Path(pattern=r"^[0-9a-f]{12}$", description="The model's version.")]
 
@@ -91,9 +84,8 @@ def _describe(request: Request, bundle: Bundle) -> dict[str, Any]:
     response_class=FileResponse,
     responses={
         200: {"content": {"application/octet-stream": {}}, "description": "The file"},
-        206: {"description": "The requested range of the file"},
         304: {"description": "The client has this version of the file"},
-        **problem_responses(404, 416, 422, 503),
+        **problem_responses(404, 422, 503),
     },
     summary="Download a file of a model",
 )
@@ -105,39 +97,22 @@ def file(request: Request, name: Name, version: Version, file: str) -> Response:
     bundle = _get_version(name, version)
     caching = IMMUTABLE
     if file == MANIFEST:
-        path, tag = bundle.folder / MANIFEST, f'"{bundle.version}"'
+        path, tag = bundle.folder / MANIFEST, bundle.version
     elif settings().downloads and file in bundle.file_names:
         # Verified again: a damaged file would be cached for a year under this hash.
-        path, tag = bundle.verified_path(file), f'"{bundle.manifest.files[file].sha256}"'
+        path, tag = bundle.verified_path(file), bundle.manifest.files[file].sha256
     elif settings().downloads and (export := _find_export(bundle, file)):
         path, caching, status = export, "no-cache", export.stat()
-        tag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
+        tag = f"{status.st_mtime_ns:x}-{status.st_size:x}"
     else:
         raise HTTPException(404)
-    headers = {"Cache-Control": caching, "ETag": tag, "X-Content-Type-Options": "nosniff"}
-    if has_etag(request, tag):
-        return Response(status_code=304, headers=headers)
-    _check_range(request, path.stat().st_size)
     media_type = "application/json" if file.endswith(".json") else "application/octet-stream"
-    return FileResponse(path, headers=headers, media_type=media_type)
+    return cached(request, WholeFile(path, media_type=media_type), f'"{tag}"', caching)
 
 
 def _find_export(bundle: Bundle, file: str) -> FilePath | None:
     exports = find_downloads(bundle).values()
     return next((path for path in exports if path.name == file), None)
-
-
-def _check_range(request: Request, size: int) -> None:
-    """Drop a malformed range; raise 416 for one outside the file (RFC 9110, 14.2)."""
-    header = request.headers.get("range", "")
-    parts = [RANGE.fullmatch(part.strip()) for part in header.removeprefix("bytes=").split(",")]
-    spans = [(part[1], part[2]) for part in parts if part and (part[1] or part[2])]
-    is_valid = header.startswith("bytes=") and len(spans) == len(parts) <= MAX_RANGES
-    if not is_valid or any(first and last and int(last) < int(first) for first, last in spans):
-        headers = [pair for pair in request.scope["headers"] if pair[0] != b"range"]
-        request.scope["headers"] = headers
-    elif not any(int(first) < size if first else int(last) for first, last in spans):
-        raise HTTPException(416, headers={"Content-Range": f"bytes */{size}"})
 
 
 def _get_version(name: str, version: str) -> Bundle:

@@ -1,14 +1,12 @@
 """The content of a request: a photo and parameters, as raw bytes or as a form."""
 
-import difflib
-import re
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -20,23 +18,6 @@ from model.text import clean
 
 from ..body_limits import PHOTO_BYTES, limited_body
 from ..problems import Malformed
-
-__all__ = [
-    "FILE_SCHEMA",
-    "NO_LABEL",
-    "BatchParams",
-    "CorrectionParams",
-    "IdentifyParams",
-    "Label",
-    "Params",
-    "Upload",
-    "display_name",
-    "form_schema",
-    "is_form",
-    "parse_form",
-    "read_upload",
-    "text_fields",
-]
 
 MAX_FIELDS = 20
 """Maximum number of fields in a form besides its files."""
@@ -52,7 +33,7 @@ MAX_LABEL_LENGTH = 200
 
 NO_LABEL = "The label is missing. Send what the photo shows."
 
-FORM_ERROR = "The form couldn't be parsed. Send it as multipart/form-data."
+FORM_HELP = "Send multipart/form-data, and a photo as a file with a file name."
 
 FILE_SCHEMA = {"type": "string", "format": "binary"}
 """A file's bytes, for OpenAPI."""
@@ -64,19 +45,12 @@ ModelName = Annotated[Name | None, Field(description="The model; by default the 
 
 
 class Params(BaseModel):
-    """Parameters of a route, from the query string and the form. Unknown ones are rejected."""
+    """Parameters of a route, from the query string and the form.
+
+    Unknown ones are rejected: a typo would silently select the default model.
+    """
 
     model_config = ConfigDict(extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _reject_unknown(cls, values: Any) -> Any:
-        # Otherwise a typo would silently select the default model.
-        for name in values if isinstance(values, Mapping) else ():
-            if name not in cls.model_fields:
-                message = _unknown_message(str(name), list(cls.model_fields))
-                raise PydanticCustomError("unknown_parameter", "{message}", {"message": message})
-        return values
 
     @classmethod
     def from_known(cls, values: Mapping[str, Any]) -> Self:
@@ -96,14 +70,6 @@ class Params(BaseModel):
         if not filled:
             return self
         return type(self).model_validate({**self.model_dump(exclude_unset=True), **filled})
-
-
-def _unknown_message(name: str, known: list[str]) -> str:
-    # A client's text is repeated only if it looks like a name.
-    quoted = f" '{name}'" if re.fullmatch(r"[A-Za-z0-9_.-]{1,40}", name) else ""
-    closest = difflib.get_close_matches(name, known, n=1)
-    hint = f"Did you mean '{closest[0]}'?" if closest else f"Known: {', '.join(known)}."
-    return f"Unknown parameter{quoted}. {hint}"
 
 
 class BatchParams(Params):
@@ -191,26 +157,14 @@ async def parse_form(request: Request, max_files: int) -> AsyncIterator[FormData
             max_files=max_files, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES
         )
     except HTTPException as error:
-        raise Malformed(_form_message(str(error.detail), max_files)) from None
+        raise Malformed(f"{error.detail} {FORM_HELP}") from None
     except (KeyError, ValueError, AssertionError, LookupError, UnicodeError):
         # The parser raises these for malformed headers.
-        raise Malformed(FORM_ERROR) from None
+        raise Malformed(f"The form couldn't be parsed. {FORM_HELP}") from None
     try:
         yield form
     finally:
         await form.close()
-
-
-def _form_message(detail: str, max_files: int) -> str:
-    """Return the reason why a form is rejected; the parser's own words are for developers."""
-    if detail.startswith("Too many files"):
-        limit = "one photo" if max_files == 1 else f"{max_files:,} photos"
-        return f"Too many files in the form: send at most {limit}."
-    if detail.startswith("Too many fields"):
-        return f"Too many fields in the form: send at most {MAX_FIELDS}."
-    if detail.startswith("Part exceeded"):
-        return "A field of the form is too long. Send a photo as a file, with a file name."
-    return FORM_ERROR
 
 
 def form_schema(params: type[BaseModel], name: str, *, many: bool = False) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The JSON of the API's responses, described for OpenAPI."""
 
+from http import HTTPStatus
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -8,17 +9,6 @@ from model.answer.prediction import Milliseconds
 from model.engine_info import ServerEngine
 
 from ..problems import Problem
-
-__all__ = [
-    "BatchResult",
-    "CorrectionResponse",
-    "IdentifyResponse",
-    "ModelFile",
-    "ModelList",
-    "ModelResponse",
-    "ModelSummary",
-    "problem_responses",
-]
 
 
 class Candidate(BaseModel):
@@ -139,20 +129,11 @@ class CorrectionResponse(BaseModel):
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the errors of a route for OpenAPI."""
-    descriptions = {
-        400: "The request or its body can't be parsed",
-        403: "Cross-site request blocked",
-        404: "No such model",
-        408: "The upload timed out",
-        413: "Too many bytes or pixels",
-        415: "Unsupported file type",
-        416: "No such range",
-        422: "Damaged photo, or an invalid parameter",
-        429: "Too many corrections: Retry-After says when to try again",
-        507: "The app keeps no more corrections or photos",
-        503: "Busy or shutting down: Retry-After says when to try again",
-    }
     content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
     return {
-        status: {"description": descriptions[status], "content": content} for status in statuses
+        status: {
+            "description": f"{HTTPStatus(status).phrase}: `code` and `detail` say why",
+            "content": content,
+        }
+        for status in statuses
     }

@@ -10,8 +10,6 @@ from ..photos import small_file, write_photo
 from ..servers import serve
 from ..timing import measure_pairs
 
-__all__ = ["against_gradio", "start"]
-
 
 def against_gradio(make_photo: Callable[[], bytes], quick: bool) -> tuple[float, str]:
     """Time both pages on a photo."""

@@ -16,8 +16,6 @@ from ..servers import Server, serve
 from ..timing import measure_pairs, timer
 from .folder import baseline_loop
 
-__all__ = ["CLIENTS", "rate", "screen", "tail"]
-
 CLIENTS = 32
 PATH = "/api/v1/identify?top=5"
 

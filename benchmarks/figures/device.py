@@ -16,8 +16,6 @@ from ..paths import MODEL
 from ..photos import phone_photo, small_file, write_photo
 from ..servers import Server, serve
 
-__all__ = ["busy_rate", "first_answer", "first_bytes", "frame_rate", "main_thread"]
-
 CAMERA = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream=fps=30")
 """A camera of 30 frames per second, as phones have, that shows Chromium's test picture."""
 

@@ -1,17 +1,13 @@
 """A first visit over a slow network: when there is something to see, to use, and an answer."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
-from io import BytesIO
-from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
-from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Page
 
 from ..apps import App, device, gradio, loupe, streamlit
@@ -19,8 +15,6 @@ from ..browser import FIND, TIMEOUT_MS, chromium, new_page
 from ..figure import NotMeasured
 from ..photos import small_file
 from ..servers import Server, serve
-
-__all__ = ["compare_visits", "make_film", "model_ready", "words_at_full_speed"]
 
 # As Chromium's tools emulate it.
 FAST_3G = {
@@ -39,7 +33,6 @@ PHONE: Any = {
 }
 APPS: tuple[Callable[[], App], ...] = (loupe, gradio, streamlit)
 MODEL = "clothing"
-FILM_SECONDS = 24
 TAKE = {"Loupe": ".vf-choose", "Streamlit": "[data-testid=stFileUploader] button"}
 """Selectors of what takes a photo, where that isn't the file input itself."""
 
@@ -187,31 +180,3 @@ def model_ready(page: str, _: bool) -> tuple[float, str]:
             with chromium() as browser, _open_visit(browser, server, slow=slow) as visit:
                 seconds = visit.wait("device")[0]
     return seconds, f"{MODEL}; one visit, cold cache, Fast 3G"
-
-
-def make_film(folder: Path) -> Path:
-    """Write a filmstrip of a first visit to each app, one screenshot per second.
-
-    Returns:
-        The path of the picture, with a row for each app.
-    """
-    width, height, caption = 195, 422, 24
-    strip = Image.new("RGB", (width * FILM_SECONDS, (height + caption) * len(APPS)), "white")
-    draw = ImageDraw.Draw(strip)
-    for row, make in enumerate(APPS):
-        with (
-            _serve(make) as server,
-            chromium() as browser,
-            _open_visit(browser, server) as visit,
-        ):
-            began, top = time.perf_counter(), (height + caption) * row
-            for second in range(1, FILM_SECONDS + 1):
-                visit.page.wait_for_timeout(max(0, 1000 * (began + second - time.perf_counter())))
-                picture = Image.open(BytesIO(visit.page.screenshot())).resize((width, height))
-                left = width * (second - 1)
-                strip.paste(picture, (left, top + caption))
-                draw.text((left + 4, top + 6), f"{server.app.name}, {second} s", "black")
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "first-visit.png"
-    strip.save(path)
-    return path

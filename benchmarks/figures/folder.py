@@ -22,8 +22,6 @@ from ..photos import phone_photo, small_photos, write_photo
 from ..reference import classifier
 from ..timing import Pairs, measure_pairs, timer
 
-__all__ = ["baseline_loop", "folder"]
-
 
 def folder(quick: bool) -> tuple[float, str]:
     """Measure small and phone photos; the worse ratio counts."""

@@ -15,8 +15,6 @@ from ..figure import NotMeasured
 from ..photos import phone_photo, small_file, write_photo
 from ..servers import Server, serve
 
-__all__ = ["memory", "visits"]
-
 PHOTOS_PER_SESSION = 10
 """Photos per visitor. A session's memory is kept for a while after its page is closed."""
 

@@ -13,8 +13,6 @@ from ..photos import phone_photo, small_photo
 from ..reference import classifier, learner, predict
 from ..timing import Pairs, measure_pairs, timer
 
-__all__ = ["against_fastai", "overhead"]
-
 
 def against_fastai(make_photo: Callable[[], bytes], count: int, quick: bool) -> tuple[float, str]:
     """Time ``count`` answers of both for a photo."""

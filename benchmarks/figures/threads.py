@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 from ..photos import small_photos
 from ..reference import classifier
 
-__all__ = ["count_differences", "threads"]
-
 THREADS = 16
 TOLERANCE = 1e-6
 """Largest difference between probabilities of the same answer."""

@@ -5,8 +5,6 @@ from ..spec import AppSpec
 from ..templates import SERVER_DIR, dump_yaml, push, use_own_repository
 from . import vps_compose
 
-__all__ = ["HOST"]
-
 FILE = "cloud-init.yaml"
 SOURCE = "https://cloudinit.readthedocs.io/en/latest/reference/modules.html files\n"
 

@@ -4,8 +4,6 @@ from ..host import Budget, Expertise, Host, Kind, Limits, Plan, Traffic
 from ..spec import AppSpec
 from ..templates import dump_yaml, to_name_value_list
 
-__all__ = ["HOST", "IMAGE", "PLACEHOLDERS"]
-
 DOCS = "https://cloud.google.com/run"
 REFERENCE = f"{DOCS}/docs/reference/yaml/v1"
 FILE = "service.yaml"

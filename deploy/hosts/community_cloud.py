@@ -8,8 +8,6 @@ from ..host import Budget, Host, Kind, Limits, Plan, Start, Traffic
 from ..spec import AppSpec
 from ..templates import make_readme, push_folder
 
-__all__ = ["HOST"]
-
 DOCS = "https://docs.streamlit.io/deploy/streamlit-community-cloud"
 FILE = ".streamlit/secrets.community-cloud.toml.example"
 FOLDER = "build/community-cloud"

@@ -4,8 +4,6 @@ from ..host import Budget, Host, Kind, Limits, Plan, Traffic
 from ..spec import AppSpec
 from ..templates import dump_yaml, push, to_name_value_list, use_own_repository
 
-__all__ = ["HOST"]
-
 DOCS = "https://render.com/docs"
 FILE = "render.yaml"
 MEMORY_MB = 512

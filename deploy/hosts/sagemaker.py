@@ -4,8 +4,6 @@ from ..host import Budget, Expertise, Host, Kind, Limits, Plan, Start, Traffic
 from ..spec import AppSpec
 from ..templates import dump_json
 
-__all__ = ["HOST"]
-
 DOCS = "https://docs.aws.amazon.com/sagemaker/latest"
 REGISTRY = "ACCOUNT.dkr.ecr.REGION.amazonaws.com"
 MEMORY_MB = 8192

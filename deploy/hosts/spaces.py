@@ -4,8 +4,6 @@ from ..host import Budget, Host, Kind, Limits, Plan, Start, Traffic
 from ..spec import AppSpec
 from ..templates import dump_yaml, make_readme
 
-__all__ = ["HOST"]
-
 DOCS = "https://huggingface.co/docs/hub"
 FILE = "README.md"
 SPACE = "YOUR-NAME/loupe"

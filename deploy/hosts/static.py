@@ -4,8 +4,6 @@ from ..host import Budget, Host, Kind, Limits, Plan, Traffic
 from ..spec import AppSpec
 from ..templates import push_folder
 
-__all__ = ["HOST"]
-
 GITHUB = "https://github.com/github/docs/blob/main"
 PAGES = f"{GITHUB}/content/pages/getting-started-with-github-pages"
 HUB = "https://github.com/huggingface/hub-docs/blob/main/docs/hub"

@@ -5,8 +5,6 @@ from ..spec import AppSpec
 from ..templates import dump_json, to_name_value_list
 from .cloud_run import IMAGE, PLACEHOLDERS
 
-__all__ = ["HOST"]
-
 DOCS = "https://cloud.google.com/vertex-ai"
 MEMORY_MB = 7680
 HEALTH, PREDICT = "/vertex/health", "/vertex/predict"

@@ -4,8 +4,6 @@ from ..host import Budget, Expertise, Host, Kind, Limits, Plan, Traffic
 from ..spec import APP, AppSpec
 from ..templates import SERVER_DIR, dump_yaml
 
-__all__ = ["HOST", "UP", "make_plan"]
-
 FILE = "compose.yaml"
 MEMORY_MB = 1024
 UP = "docker compose up --detach --build"

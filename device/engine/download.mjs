@@ -16,13 +16,15 @@ const MAKING_MS = 2000;
  *
  * @param {URL | string} url
  * @param {(message: string) => void} [onWait] takes what the app says meanwhile
+ * @param {RequestCache} [cache] asks the server again, unless the URL names the content
  * @throws {LoupeError} with the code of the app's problem, by default "no-such-model"
  */
-export async function fetchMade(url, onWait) {
+export async function fetchMade(url, onWait, cache = "no-cache") {
   for (;;) {
     let response;
     try {
-      response = await fetch(url, { cache: "no-cache", priority: "low" });
+      // After what the page itself needs, over a slow line.
+      response = await fetch(url, { cache, priority: "low" });
     } catch {
       const message = `There is no network, and ${url} isn't kept on this device.`;
       throw new LoupeError("no-such-model", message);
@@ -100,14 +102,7 @@ export async function downloadAll(address, { runtime }, entry, onProgress) {
  *   count: (bytes: number) => void) => Promise<Uint8Array<ArrayBuffer>>}
  */
 async function download(url, sha256, count) {
-  let response;
-  try {
-    // After what the page itself needs, over a slow line.
-    response = await fetch(url, { priority: "low" });
-  } catch {
-    throw new LoupeError("no-such-model", `${url} can't be reached.`);
-  }
-  if (!response.ok) throw new LoupeError("no-such-model", `${url}: ${response.status}`);
+  const response = await fetchMade(url, undefined, "default");
   /** @type {TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>} */
   const counter = new TransformStream({
     transform(chunk, controller) {

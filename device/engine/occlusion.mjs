@@ -202,11 +202,14 @@ function edges(length, most) {
  */
 export function gaussianBlur(pixels, height, width, radius) {
   const box = boxRadius(radius);
-  let lines = pixels;
-  for (let pass = 0; pass < PASSES; pass++) lines = blurRows(lines, height, width, box);
-  lines = transpose(lines, height, width);
-  for (let pass = 0; pass < PASSES; pass++) lines = blurRows(lines, width, height, box);
-  return transpose(lines, width, height);
+  let blurred = pixels;
+  for (let pass = 0; pass < PASSES; pass++) {
+    blurred = blurLines(blurred, height, width * 3, width, 3, box);
+  }
+  for (let pass = 0; pass < PASSES; pass++) {
+    blurred = blurLines(blurred, width, 3, height, width * 3, box);
+  }
+  return blurred;
 }
 
 /**
@@ -224,40 +227,32 @@ function boxRadius(radius) {
 }
 
 /**
- * Blur each row by a box whose outermost pixels count in part; edges are extended.
+ * Blur rows or columns by a box whose outermost pixels count in part; edges are extended.
  *
- * @type {(pixels: Uint8Array, height: number, width: number, boxRadius: number) => Uint8Array}
+ * @param {Uint8Array} pixels
+ * @param {number} lines
+ * @param {number} lineStep places between two lines
+ * @param {number} length of a line, in pixels
+ * @param {number} step places between two pixels of a line
+ * @param {number} boxRadius
  */
-function blurRows(pixels, height, width, boxRadius) {
+function blurLines(pixels, lines, lineStep, length, step, boxRadius) {
   const radius = Math.trunc(boxRadius);
   const inner = Math.trunc(Math.fround(2 ** 24 / Math.fround(boxRadius * 2 + 1)));
   const outer = Math.trunc((2 ** 24 - (radius * 2 + 1) * inner) / 2);
   const result = new Uint8Array(pixels.length);
-  const last = width - 1;
-  for (let row = 0; row < height; row++) {
+  for (let line = 0; line < lines; line++) {
     for (let channel = 0; channel < 3; channel++) {
-      const start = row * width * 3 + channel;
-      /** @param {number} column */
-      const at = (column) => pixels[start + Math.min(Math.max(column, 0), last) * 3];
+      const start = line * lineStep + channel;
+      /** @param {number} place */
+      const at = (place) => pixels[start + Math.min(Math.max(place, 0), length - 1) * step];
       let sum = 0;
-      for (let column = -radius - 1; column < radius; column++) sum += at(column);
-      for (let column = 0; column < width; column++) {
-        sum += at(column + radius) - at(column - radius - 1);
-        const weighted = sum * inner + (at(column - radius - 1) + at(column + radius + 1)) * outer;
-        result[start + column * 3] = Math.floor((weighted + 2 ** 23) / 2 ** 24);
+      for (let place = -radius - 1; place < radius; place++) sum += at(place);
+      for (let place = 0; place < length; place++) {
+        sum += at(place + radius) - at(place - radius - 1);
+        const weighted = sum * inner + (at(place - radius - 1) + at(place + radius + 1)) * outer;
+        result[start + place * step] = Math.floor((weighted + 2 ** 23) / 2 ** 24);
       }
-    }
-  }
-  return result;
-}
-
-/** @type {(pixels: Uint8Array, height: number, width: number) => Uint8Array} */
-function transpose(pixels, height, width) {
-  const result = new Uint8Array(pixels.length);
-  for (let row = 0; row < height; row++) {
-    for (let column = 0; column < width; column++) {
-      const [from, to] = [(row * width + column) * 3, (column * height + row) * 3];
-      for (let channel = 0; channel < 3; channel++) result[to + channel] = pixels[from + channel];
     }
   }
   return result;

@@ -6,9 +6,9 @@
 /** @import { Image, Limits, Recipe, Region, Size } from "../types" */
 
 import { LoupeError } from "./errors.mjs";
-import { isJpeg, isWhole, jpegOrientation, jpegSize } from "./photo_file.mjs";
-import { centreBox, crop } from "./preprocess.mjs";
-import { decodeScaled, scaleDown, scaleFactor } from "./scaled_decoding.mjs";
+import { isJpeg, isWhole, jpegHeader } from "./photo_file.mjs";
+import { centreBox } from "./preprocess.mjs";
+import { scaleDown, scaleFactor } from "./scaled_decoding.mjs";
 
 /**
  * Photos are decoded without colour management, as by Pillow.
@@ -44,24 +44,12 @@ export async function decode(source, recipe, limits, region) {
 /** @type {(file: Blob, recipe: Recipe, limits: Limits) => Promise<Image>} */
 async function decodeFile(file, recipe, limits) {
   const bytes = await readFile(file, limits);
-  const scaled = await decodeLargeJpeg(bytes, recipe, limits);
-  if (scaled) return crop(scaled, ...centreBox(scaled, recipe));
+  if (!isJpeg(bytes)) return readCentre(await bitmapOfFile(file, bytes), recipe, limits);
+  const { orientation, ...size } = jpegHeader(bytes);
+  // Before the browser decodes all of it.
+  if (size.width && size.height) checkSize(size, limits);
   const bitmap = await bitmapOfFile(file, bytes);
-  const factor = isJpeg(bytes) ? scaleFactor(bitmap, recipe) : 1;
-  return readCentre(bitmap, recipe, limits, factor, factor > 1 ? jpegOrientation(bytes) : 1);
-}
-
-/**
- * Decode a JPEG that the server decodes scaled, or return null if the browser can't.
- *
- * @type {(bytes: Uint8Array<ArrayBuffer>, recipe: Recipe, limits: Limits) => Promise<Image | null>}
- */
-async function decodeLargeJpeg(bytes, recipe, limits) {
-  const size = isJpeg(bytes) ? jpegSize(bytes) : null;
-  const factor = size ? scaleFactor(size, recipe) : 1;
-  if (!size || factor === 1) return null;
-  checkSize(size, limits);
-  return decodeScaled(bytes, factor);
+  return readCentre(bitmap, recipe, limits, scaleFactor(bitmap, recipe), orientation);
 }
 
 /**
@@ -207,10 +195,12 @@ function readPixels(bitmap, left, top, width, height) {
  */
 export async function testPixels() {
   const side = 16;
-  const { file, expected } = makeBitmapFile(side);
+  const expected = Uint8ClampedArray.from({ length: side * side * 4 }, (_, place) =>
+    place % 4 === 3 ? 255 : (place * 7) % 256,
+  );
   let data = new Uint8ClampedArray();
   try {
-    const bitmap = await createImageBitmap(file, DECODING);
+    const bitmap = await createImageBitmap(new ImageData(expected, side), DECODING);
     ({ data } = readPixels(bitmap, 0, 0, side, side));
     bitmap.close();
   } catch {
@@ -223,29 +213,4 @@ export async function testPixels() {
         "model exactly. Allow reading canvases for this page, or use another browser.",
     );
   }
-}
-
-/**
- * Return a BMP file of varied colours and the RGBA bytes that it holds.
- *
- * @param {number} side
- */
-function makeBitmapFile(side) {
-  const header = new DataView(new ArrayBuffer(54));
-  header.setUint16(0, 0x424d);
-  header.setUint32(2, 54 + side * side * 4, true);
-  header.setUint32(10, 54, true);
-  header.setUint32(14, 40, true);
-  header.setInt32(18, side, true);
-  header.setInt32(22, -side, true); // rows from the top
-  header.setUint16(26, 1, true);
-  header.setUint16(28, 32, true);
-  const pixels = new Uint8Array(side * side * 4);
-  const expected = new Uint8Array(side * side * 4);
-  for (let place = 0; place < side * side; place++) {
-    const [red, green, blue] = [place, (place * 7) % 256, 255 - ((place * 3) % 256)];
-    pixels.set([blue, green, red, 255], place * 4);
-    expected.set([red, green, blue, 255], place * 4);
-  }
-  return { file: new Blob([header.buffer, pixels], { type: "image/bmp" }), expected };
 }

@@ -12,50 +12,41 @@ const START_OF_SCAN = 0xda;
 const END_OF_IMAGE = 0xd9;
 
 /**
- * Return the size that a JPEG's frame header states, before it is turned; null without one.
+ * Return what a JPEG states of its photo: width and height before it is turned, 0 if it doesn't say,
+ * and the EXIF orientation, 1 to 8; 1 if it is absent or malformed.
  *
  * @param {Uint8Array} bytes
  */
-export function jpegSize(bytes) {
+export function jpegHeader(bytes) {
+  const header = { width: 0, height: 0, orientation: 0 };
   for (const { marker, view } of segments(bytes)) {
     if (marker === START_OF_SCAN) break;
     const isFrameHeader = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
     if (isFrameHeader && view.byteLength >= 9) {
-      return { width: view.getUint16(7), height: view.getUint16(5) };
+      Object.assign(header, { width: view.getUint16(7), height: view.getUint16(5) });
+    } else if (marker === 0xe1 && !header.orientation) {
+      header.orientation = readOrientation(view);
     }
   }
-  return null;
+  return { ...header, orientation: header.orientation || 1 };
 }
 
-/**
- * Return a JPEG's EXIF orientation, 1 to 8; 1 if it is absent or malformed.
- *
- * @param {Uint8Array} bytes
- */
-export function jpegOrientation(bytes) {
+/** @param {DataView} segment begins at its marker; 0 if it holds no EXIF */
+function readOrientation(segment) {
   try {
-    for (const { marker, view } of segments(bytes)) {
-      if (marker === START_OF_SCAN) break;
-      const isExif = marker === 0xe1 && view.getUint32(4) === 0x45786966 && !view.getUint16(8);
-      if (isExif) return readOrientation(new DataView(view.buffer, view.byteOffset + 10));
+    if (segment.getUint32(4) !== 0x45786966 || segment.getUint16(8)) return 0;
+    const view = new DataView(segment.buffer, segment.byteOffset + 10);
+    const isLittle = view.getUint16(0) === 0x4949;
+    const start = view.getUint32(4, isLittle);
+    const count = view.getUint16(start, isLittle);
+    for (let at = start + 2; at < start + 2 + 12 * count; at += 12) {
+      if (view.getUint16(at, isLittle) !== ORIENTATION) continue;
+      const value = view.getUint16(at + 8, isLittle);
+      return view.getUint16(at + 2, isLittle) === SHORT && value <= 8 ? value || 1 : 1;
     }
   } catch (error) {
     // The block states places outside of the file.
     if (!(error instanceof RangeError)) throw error;
-  }
-  return 1;
-}
-
-/** @param {DataView} view begins at the block's own header */
-function readOrientation(view) {
-  const isLittle = view.getUint16(0) === 0x4949;
-  const start = view.getUint32(4, isLittle);
-  const count = view.getUint16(start, isLittle);
-  for (let at = start + 2; at < start + 2 + 12 * count; at += 12) {
-    if (view.getUint16(at, isLittle) !== ORIENTATION) continue;
-    const value = view.getUint16(at + 8, isLittle);
-    const isValid = view.getUint16(at + 2, isLittle) === SHORT && value >= 1 && value <= 8;
-    return isValid ? value : 1;
   }
   return 1;
 }

@@ -8,12 +8,9 @@
  * Source of the greyscale: `Convert.c` in Pillow's `src/libImaging`.
  */
 
-/**
- * @import { Image, Recipe, Size } from "../types"
- * @import { Box } from "./resize.mjs"
- */
+/** @import { Image, Recipe, Size } from "../types" */
 
-import { gather, resize, SUPPORT } from "./resize.mjs";
+import { gather, resize } from "./resize.mjs";
 import { roundHalfEven } from "./rounding.mjs";
 
 /** Pixels after padding per pixel before; longer strips are scaled down first. */
@@ -31,12 +28,11 @@ export function preprocess(image, recipe, { isFitted = false } = {}) {
   const isCut = isFitted && (recipe.method ?? "crop") === "crop";
   const photo = recipe.greyscale ? toGreyscale(image) : image;
   const fitted = isCut ? photo : fitAspect(photo, recipe);
-  const [height, width] = recipe.crop ?? recipe.resize;
-  const filter = recipe.interpolation ?? "bilinear";
-  const box = innerBox(fitted, recipe);
-  if (box) return toRgb(resize(fitted, width, height, filter, box));
-  const resized = resize(fitted, recipe.resize[1], recipe.resize[0], filter);
-  return toRgb(recipe.crop ? cropCentre(resized, recipe.crop) : resized);
+  const [height, width] = recipe.resize;
+  const resized = resize(fitted, width, height, recipe.interpolation ?? "bilinear");
+  const [high, wide] = recipe.crop ?? recipe.resize;
+  const [left, top] = [Math.floor((width - wide) / 2), Math.floor((height - high) / 2)];
+  return toRgb(crop(resized, left, top, wide, high));
 }
 
 /**
@@ -92,27 +88,6 @@ export function fittedSize(image, recipe, choose) {
 }
 
 /**
- * Return the box that ends up in the crop, if resizing it alone gives the same pixels.
- *
- * @type {(image: Size, recipe: Recipe) => Box | null}
- */
-function innerBox(image, recipe) {
-  const { crop } = recipe;
-  if (!crop) return null;
-  const scales = [image.width / recipe.resize[1], image.height / recipe.resize[0]];
-  const margins = [1, 0].map((axis) => Math.floor((recipe.resize[axis] - crop[axis]) / 2));
-  const reach = SUPPORT[recipe.interpolation ?? "bilinear"];
-  for (const axis of [0, 1]) {
-    if (margins[axis] * scales[axis] < reach * Math.max(scales[axis], 1) + 1) return null;
-  }
-  const [left, top] = [margins[0] * scales[0], margins[1] * scales[1]];
-  /** @type {Box} */
-  const box = [left, top, left + crop[1] * scales[0], top + crop[0] * scales[1]];
-  // Pillow keeps boxes in single precision, and rounding one changes pixels.
-  return box.every((edge) => Math.fround(edge) === edge) ? box : null;
-}
-
-/**
  * Pad an image to `wide` × `high` pixels, half on each side.
  *
  * @type {(image: Image, wide: number, high: number, padding: Recipe["padding"]) => Image}
@@ -163,26 +138,10 @@ function sources(size, before, length, padding) {
  * @param {number} width
  * @param {number} height
  */
-export function crop(image, left, top, width, height) {
+function crop(image, left, top, width, height) {
   if (left === 0 && top === 0 && width === image.width && height === image.height) return image;
-  /** @type {(start: number, length: number, size: number) => Int32Array} */
-  const places = (start, length, size) =>
-    Int32Array.from({ length }, (_, place) => {
-      const index = start + place;
-      return index >= 0 && index < size ? index : -1;
-    });
-  return gather(image, places(left, width, image.width), places(top, height, image.height));
-}
-
-/**
- * Crop height and width around the centre.
- *
- * @type {(image: Image, size: [number, number]) => Image}
- */
-function cropCentre(image, [height, width]) {
-  const left = Math.floor((image.width - width) / 2);
-  const top = Math.floor((image.height - height) / 2);
-  return crop(image, left, top, width, height);
+  const columns = sources(image.width, -left, width, "zeros");
+  return gather(image, columns, sources(image.height, -top, height, "zeros"));
 }
 
 /** @param {Image} image */

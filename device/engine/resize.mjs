@@ -7,19 +7,13 @@
 /** @import { Filter, Image } from "../types" */
 
 /**
- * A box: left, top, right and bottom.
- *
- * @typedef {[number, number, number, number]} Box
- */
-
-/**
  * For each place of the result, its first source and its integer weights.
  *
  * @typedef {{first: number, weights: Int32Array}[]} Pass
  */
 
 /** Radius of each filter, in pixels of the result. */
-export const SUPPORT = { nearest: 0.5, box: 0.5, bilinear: 1, hamming: 1, bicubic: 2, lanczos: 3 };
+const SUPPORT = { nearest: 0.5, box: 0.5, bilinear: 1, hamming: 1, bicubic: 2, lanczos: 3 };
 
 /** @param {number} x */
 const sinc = (x) => (x === 0 ? 1 : Math.sin(x * Math.PI) / (x * Math.PI));
@@ -53,62 +47,45 @@ const PRECISION_BITS = 22;
  * @param {number} width
  * @param {number} height
  * @param {Filter} filter
- * @param {Box} [box] all of it by default
  */
-export function resize(image, width, height, filter, box = [0, 0, image.width, image.height]) {
-  const [left, top, right, bottom] = box.map(Math.fround);
+export function resize(image, width, height, filter) {
   if (filter === "nearest") {
-    const columns = nearest(left, right, width, image.width);
-    return gather(image, columns, nearest(top, bottom, height, image.height));
+    return gather(image, nearest(image.width, width), nearest(image.height, height));
   }
-  const across = passOf(left, right, width, image.width, filter);
-  const down = passOf(top, bottom, height, image.height, filter);
   // Pillow 13 begins with the columns if the height shrinks by much more than the width.
   const shrinks = image.height - height;
   if (shrinks > 0 && shrinks > 2 * (image.width - width)) {
-    return resizeRows(resizeColumns(image, height, down), width, across);
+    return resizeRows(resizeColumns(image, height, filter), width, filter);
   }
-  return resizeColumns(resizeRows(image, width, across, down), height, down);
+  return resizeColumns(resizeRows(image, width, filter), height, filter);
 }
 
-/**
- * Return one pass, or null if it would change nothing.
- *
- * @type {(from: number, to: number, length: number, size: number, filter: Filter) => Pass | null}
- */
-function passOf(from, to, length, size, filter) {
-  if (from === 0 && to === length && to === size) return null;
-  return coefficients(size, from, to, length, filter);
-}
-
-/** @type {(from: number, to: number, length: number, size: number) => Int32Array} */
-function nearest(from, to, length, size) {
-  const step = (to - from) / length;
-  let place = from + step * 0.5;
+/** @type {(size: number, length: number) => Int32Array} */
+function nearest(size, length) {
+  const step = size / length;
+  let place = step * 0.5;
   return Int32Array.from({ length }, () => {
     const index = Math.trunc(place);
     place += step; // added up, not multiplied, to round as Pillow does
-    return index >= 0 && index < size ? index : -1;
+    return index < size ? index : -1;
   });
 }
 
-/** @type {(size: number, from: number, to: number, length: number, filter: Filter) => Pass} */
-function coefficients(size, from, to, length, filter) {
-  const scale = Math.fround(to - from) / length;
+/** @type {(size: number, length: number, filter: Filter) => Pass} */
+function coefficients(size, length, filter) {
+  const scale = size / length;
   const filterScale = Math.max(scale, 1);
   const support = SUPPORT[filter] * filterScale;
   const inverse = 1 / filterScale;
   const evaluate = FILTERS[filter];
   return Array.from({ length }, (_, place) => {
-    const centre = from + (place + 0.5) * scale;
+    const centre = (place + 0.5) * scale;
     const first = Math.max(0, Math.trunc(centre - support + 0.5));
     const count = Math.min(size, Math.trunc(centre + support + 0.5)) - first;
-    const weights = new Float64Array(count);
-    let sum = 0;
-    for (let index = 0; index < count; index++) {
-      weights[index] = evaluate((index + first - centre + 0.5) * inverse);
-      sum += weights[index];
-    }
+    const weights = Float64Array.from({ length: count }, (_, index) =>
+      evaluate((index + first - centre + 0.5) * inverse),
+    );
+    const sum = weights.reduce((total, weight) => total + weight, 0);
     const integers = Int32Array.from(weights, (weight) => {
       const scaled = (sum === 0 ? weight : weight / sum) * 2 ** PRECISION_BITS;
       return Math.trunc(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
@@ -117,47 +94,36 @@ function coefficients(size, from, to, length, filter) {
   });
 }
 
-const HALF = 2 ** (PRECISION_BITS - 1);
-
-/**
- * Resize each row; with `down`, only the rows that the pass over columns reads.
- *
- * @param {Image} image
- * @param {number} width
- * @param {Pass | null} places
- * @param {Pass | null} [down]
- * @returns {Image}
- */
-function resizeRows(image, width, places, down = null) {
-  if (!places) return image;
-  const firstRow = down ? down[0].first : 0;
-  const last = down?.at(-1);
-  const endRow = last ? last.first + last.weights.length : image.height;
-  const data = new Uint8ClampedArray(width * image.height * 4);
-  for (let row = firstRow; row < endRow; row++) {
+/** @type {(image: Image, width: number, filter: Filter) => Image} */
+function resizeRows(image, width, filter) {
+  if (width === image.width) return image;
+  const places = coefficients(image.width, width, filter);
+  const result = emptyImage(width, image.height);
+  for (let row = 0; row < image.height; row++) {
     for (let column = 0; column < width; column++) {
       const { first, weights } = places[column];
       const source = (row * image.width + first) * 4;
-      weigh(image.data, source, 4, weights, data, (row * width + column) * 4);
+      weigh(image.data, source, 4, weights, result.data, (row * width + column) * 4);
     }
   }
-  return { data, width, height: image.height };
+  return result;
 }
 
-/** @type {(image: Image, height: number, places: Pass | null) => Image} */
-function resizeColumns(image, height, places) {
-  if (!places) return image;
+/** @type {(image: Image, height: number, filter: Filter) => Image} */
+function resizeColumns(image, height, filter) {
+  if (height === image.height) return image;
   const { width } = image;
-  const data = new Uint8ClampedArray(width * height * 4);
-  for (let row = 0; row < height; row++) {
-    const { first, weights } = places[row];
+  const result = emptyImage(width, height);
+  for (const [row, { first, weights }] of coefficients(image.height, height, filter).entries()) {
     for (let column = 0; column < width; column++) {
       const source = (first * width + column) * 4;
-      weigh(image.data, source, width * 4, weights, data, (row * width + column) * 4);
+      weigh(image.data, source, width * 4, weights, result.data, (row * width + column) * 4);
     }
   }
-  return { data, width, height };
+  return result;
 }
+
+const HALF = 2 ** (PRECISION_BITS - 1);
 
 /**
  * Write the weighted mean of the pixels at `source`, `source + step` and so on to `target`.
@@ -176,6 +142,11 @@ function weigh(from, source, step, weights, to, target) {
   to[target] = red >> PRECISION_BITS;
   to[target + 1] = green >> PRECISION_BITS;
   to[target + 2] = blue >> PRECISION_BITS;
+}
+
+/** @type {(width: number, height: number) => Image} */
+function emptyImage(width, height) {
+  return { data: new Uint8ClampedArray(width * height * 4), width, height };
 }
 
 /**

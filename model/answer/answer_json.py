@@ -6,11 +6,9 @@ from ..bundle import Manifest, SmallCard
 from ..engine_info import ENGINES
 from .decision import certainty
 from .device_words import phrase_to_json
-from .phrasing import format_percent, headline, trust_lines
+from .phrases import format_percent, headline, trust_lines
 from .prediction import Prediction
 from .share_link import encode
-
-__all__ = ["answer_to_json"]
 
 
 def answer_to_json(

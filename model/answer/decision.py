@@ -11,15 +11,6 @@ from ..bundle import Calibration
 from .prediction import Prediction, ranking
 from .words import WORDS, CertaintyRule, Range
 
-__all__ = [
-    "Certainty",
-    "apply_thresholds",
-    "certainty",
-    "certainty_rule",
-    "is_in_distribution",
-    "prediction_set",
-]
-
 
 class Certainty(StrEnum):
     """Degree of certainty that the headline may express."""

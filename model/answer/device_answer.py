@@ -13,8 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..bundle import Bundle
 from .prediction import Prediction, rebuild_probabilities
 
-__all__ = ["MAX_LABELS", "ReportedAnswer"]
-
 MAX_LABELS = 50
 """Most labels that a browser reports."""
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ..bundle import Manifest, SmallCard
-from .phrasing import (
+from .phrases import (
     Phrase,
     answer_record,
     false_rejections,
@@ -12,8 +12,6 @@ from .phrasing import (
     spell_number,
 )
 from .words import WORDS
-
-__all__ = ["device_words", "phrase_to_json"]
 
 
 def device_words(manifest: Manifest, small: SmallCard | None = None) -> dict[str, Any]:

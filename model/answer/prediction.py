@@ -10,15 +10,6 @@ from numpy.typing import NDArray
 from ..bundle import Bundle
 from ..bundle.manifest import PRESENT_FROM
 
-__all__ = [
-    "Candidate",
-    "Graph",
-    "Milliseconds",
-    "Prediction",
-    "ranking",
-    "rebuild_probabilities",
-]
-
 Graph = Literal["full", "small"]
 """The graphs of a bundle; only devices run the small one."""
 

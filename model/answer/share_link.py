@@ -29,18 +29,6 @@ from ..settings import settings
 from ..storage.atomic import fsync_path
 from .prediction import Graph, Prediction, rebuild_probabilities
 
-__all__ = [
-    "KEY_FILE",
-    "MAX_LABELS",
-    "MAX_TOKEN_LENGTH",
-    "SharedPrediction",
-    "Signature",
-    "decode",
-    "encode",
-    "ensure_secret",
-    "prepare_signing",
-]
-
 MAX_LABELS = 10
 """Most labels that a link holds."""
 
@@ -125,7 +113,7 @@ def encode(prediction: Prediction) -> str:
     engine = ENGINES[prediction.engine]
     letters = _letters(engine, prediction.graph, prediction.from_pixels)
     token = "~".join([prediction.model, prediction.version, letters, known, plausible, pairs])
-    secret = _secret() if engine.runs_in == "server" else None
+    secret = signing_secret() if engine.runs_in == "server" else None
     return _signer(secret).sign(f"{token}.{_key_id(secret)}").decode() if secret else token
 
 
@@ -156,14 +144,6 @@ def decode(token: str) -> SharedPrediction:
     if signature is Signature.MISSING and ENGINES[engine].runs_in == "device":
         signature = Signature.DEVICE
     return SharedPrediction(prediction, signature)
-
-
-def prepare_signing() -> None:
-    """Create the secret that signs links, if there is none; log a warning if it can't be stored.
-
-    Called at the app's start, so that a backup from before the first answer contains it.
-    """
-    _secret()
 
 
 def ensure_secret() -> bool:
@@ -226,7 +206,7 @@ def _check_signature(token: str) -> tuple[str, Signature]:
     content, *signed_parts = token.split(".")
     if not signed_parts or len(signed_parts) > 2:
         return token, Signature.MISSING
-    secret = _secret()
+    secret = signing_secret()
     if secret is None:
         return content, Signature.OTHER_KEY
     with suppress(BadSignature, UnicodeError):
@@ -245,8 +225,11 @@ def _key_id(secret: str) -> str:
     return hmac.new(secret.encode(), b"loupe.answer.key-id", hashlib.sha256).hexdigest()[:6]
 
 
-def _secret() -> str | None:
-    """Return the secret that signs links; None if the data folder cannot store one."""
+def signing_secret() -> str | None:
+    """Return the secret that signs links; None, with a line in the log, if none can be stored.
+
+    Called at the app's start, so that a backup from before the first answer contains it.
+    """
     if secret := settings().secret.get_secret_value():
         return secret
     try:

@@ -7,8 +7,6 @@ import json
 from pathlib import Path
 from typing import Literal, NotRequired, TypedDict
 
-__all__ = ["WORDS", "CertaintyRule", "PercentRule", "Range", "Words"]
-
 
 class Range(TypedDict, total=False):
     """The smallest and the largest value for which a rule holds."""

@@ -13,15 +13,6 @@ from pathlib import Path
 from ..settings import ROOT, settings
 from ..storage.atomic import publish_folder
 
-__all__ = [
-    "BUILT_DIR",
-    "cached_folder",
-    "derived_dir",
-    "find_file",
-    "find_folder",
-    "remove_old_versions",
-]
-
 BUILT_DIR = ROOT / "derived"
 """Derived files that an image's build made; never written by the app."""
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..answer.device_words import device_words, phrase_to_json
-from ..answer.phrasing import label_summary
+from ..answer.phrases import label_summary
 from ..bundle import SMALL_CARD, Bundle, Calibration, SmallCard, read_small_card
 from ..bundle.registry import open_bundle
 from ..errors import BundleDamaged
@@ -29,20 +29,6 @@ from ..settings import ROOT
 from .cache import cached_folder, find_folder
 from .programs import run_program
 from .runtime import runtime_info
-
-__all__ = [
-    "FORMAT",
-    "LIMITS",
-    "SAMPLES",
-    "calibration_json",
-    "device_dir",
-    "device_name",
-    "index_json",
-    "model_json",
-    "run_graph",
-    "samples_json",
-    "small_card_in_use",
-]
 
 FORMAT = 2
 

@@ -10,8 +10,6 @@ from pathlib import Path
 
 from ..errors import LoupeError
 
-__all__ = ["RETRY_SECONDS", "FolderMaker", "folder_maker"]
-
 RETRY_SECONDS = 60.0
 """Time for which a failure is remembered, in seconds."""
 

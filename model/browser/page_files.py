@@ -5,16 +5,6 @@ from pathlib import Path
 
 from ..settings import ROOT
 
-__all__ = [
-    "FILE_LIST",
-    "JAVASCRIPT",
-    "PAGE_DIR",
-    "PAGE_FILES",
-    "POLICY",
-    "find_page_files",
-    "list_kept",
-]
-
 PAGE_DIR = ROOT / "device"
 
 POLICY = (

@@ -7,8 +7,6 @@ from typing import Any
 
 from ..errors import EngineUnavailable
 
-__all__ = ["run_program"]
-
 
 def run_program(
     command: Sequence[str | Path],

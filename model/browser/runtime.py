@@ -19,16 +19,6 @@ from ..settings import ROOT, settings
 from .cache import cached_folder
 from .programs import run_program
 
-__all__ = [
-    "NPM_OPTIONS",
-    "RUNTIME",
-    "Runtime",
-    "find_npm",
-    "runtime_dir",
-    "runtime_info",
-    "runtime_name",
-]
-
 RUNTIME = "runtime"
 """The folder of all versions of the runtime in the cache."""
 

@@ -16,8 +16,6 @@ from onnx import ModelProto, NodeProto, helper, numpy_helper
 from ..errors import BundleDamaged
 from ..learner.graph_metadata import strip_metadata
 
-__all__ = ["make_small_graph", "quantize", "round_matrix", "with_temperature"]
-
 Float32 = NDArray[np.float32]
 
 OUTPUT_AXIS = {"Conv": 0, "ConvTranspose": 1}

@@ -21,16 +21,6 @@ from .cache import cached_folder, find_folder
 from .page_files import PAGE_DIR, PAGE_FILES
 from .programs import run_program
 
-__all__ = [
-    "PARTS",
-    "FirstVisit",
-    "compress",
-    "compress_all",
-    "compressed_name",
-    "find_compressed",
-    "first_visit",
-]
-
 PROGRAM = Path(__file__).with_name("compress_streamlit.py")
 
 PARTS = ("first-visit", "streamlit")

@@ -1,16 +1,6 @@
 """Model bundles on disk: manifest, model card, registry."""
 
 from .bundle import BUILTIN_DIR, HASH_DIGITS, MANIFEST, TRAINING_PHOTOS, Bundle
-from .card import (
-    MAX_MISTAKES,
-    DetectorResult,
-    LabelOutcome,
-    Mistake,
-    ModelCard,
-    OodResult,
-    ReliabilityBin,
-    StrictModel,
-)
 from .manifest import (
     NAME_RULE,
     SMALL_CARD,
@@ -25,20 +15,25 @@ from .manifest import (
     check_name,
     title_from_name,
 )
+from .model_card import (
+    MAX_MISTAKES,
+    DetectorResult,
+    Mistake,
+    ModelCard,
+    OodResult,
+    ReliabilityBin,
+    StrictModel,
+)
 from .registry import (
     CURRENT_FILE,
     DEFAULT_MODEL,
     Fingerprint,
-    Version,
     current_version,
     default_models,
     fingerprint,
     get_bundle,
     list_models,
-    list_versions,
     model_dir,
-    publish,
-    roll_back,
 )
 from .small_card import (
     GraphAgreement,
@@ -47,6 +42,7 @@ from .small_card import (
     read_small_card,
     write_small_card,
 )
+from .versions import Version, list_versions, publish, roll_back
 
 __all__ = [
     "BUILTIN_DIR",
@@ -64,7 +60,6 @@ __all__ = [
     "DetectorResult",
     "Fingerprint",
     "GraphAgreement",
-    "LabelOutcome",
     "Manifest",
     "ManifestDraft",
     "Metric",

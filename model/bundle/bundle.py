@@ -22,9 +22,8 @@ from ..preprocess import Pixels
 from ..storage.file_hash import hash_file
 from .manifest import FORMAT, SMALL_CARD, File, Manifest
 
-__all__ = ["BUILTIN_DIR", "HASH_DIGITS", "MANIFEST", "TRAINING_PHOTOS", "Bundle", "GoldenOutputs"]
-
 BUILTIN_DIR = Path(__file__).resolve().parent.parent / "library"
+EARLIER_DIR = Path(__file__).with_name("earlier")
 MANIFEST = "bundle.json"
 MAX_MANIFEST_BYTES = 16 * 2**20
 
@@ -77,7 +76,7 @@ class Bundle:
 
         Links that were made with it need its labels. None if there is none.
         """
-        path = BUILTIN_DIR / f"{name}-{version}.json"
+        path = EARLIER_DIR / f"{name}-{version}.json"
         if not path.is_file():
             return None
         manifest, digest = _read_manifest(path)

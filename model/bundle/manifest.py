@@ -7,26 +7,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from ..engine_info import ENGINES, ServerEngine
 from ..errors import DataError
 from ..preprocess import PreprocessConfig
-from .card import ModelCard, StrictModel
-
-__all__ = [
-    "FORMAT",
-    "NAME_RULE",
-    "PRESENT_FROM",
-    "SMALL_CARD",
-    "Architecture",
-    "Calibration",
-    "Data",
-    "File",
-    "Manifest",
-    "ManifestDraft",
-    "Metric",
-    "Name",
-    "PredictionSetRule",
-    "Threshold",
-    "check_name",
-    "title_from_name",
-]
+from .model_card import ModelCard, StrictModel
 
 FORMAT: Final = 2
 """The format that this Loupe writes. It reads this one and all older ones.

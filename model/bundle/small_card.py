@@ -16,10 +16,8 @@ from pydantic import Field, ValidationError
 from ..errors import BundleError
 from ..storage.atomic import replace_atomically
 from .bundle import Bundle
-from .card import ModelCard, OodResult, StrictModel
 from .manifest import SMALL_CARD, Calibration, Metric
-
-__all__ = ["GraphAgreement", "SmallCard", "named_ood_sets", "read_small_card", "write_small_card"]
+from .model_card import ModelCard, OodResult, StrictModel
 
 MAX_BYTES = 8 * 2**20
 

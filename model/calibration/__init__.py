@@ -4,11 +4,10 @@ Calibration needs no torch: it adds a few nodes to the end of a graph, and figur
 ``bundle.json``.
 """
 
-from .calibrate_folder import calibrate_bundle
+from .calibrate_folder import calibrate_bundle, calibrate_small_graph
 from .cross_validation import CalibrationResult, calibrate
 from .graph_head import write_calibration
 from .graph_outputs import GraphOutputs
-from .small_graph import calibrate_small_graph
 
 __all__ = [
     "CalibrationResult",

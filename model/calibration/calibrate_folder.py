@@ -1,22 +1,38 @@
-"""Calibrate a bundle on a folder of held-out photos: the command ``calibrate``."""
+"""Calibrate a bundle, or its small graph alone, on a folder of held-out photos: ``calibrate``.
 
+The small graph, which runs in browsers, has a calibration of its own in ``small.json``.
+"""
+
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
+
+import numpy as np
 
 from ..browser.small_graph import make_small_graph
-from ..bundle import Bundle, ManifestDraft, publish
-from ..engine_info import DEFAULT_ENGINE
-from ..engines import start
-from ..preprocess import Pixels
+from ..bundle import (
+    Bundle,
+    Calibration,
+    GraphAgreement,
+    ManifestDraft,
+    SmallCard,
+    publish,
+    write_small_card,
+)
+from ..errors import DataError
 from ..settings import settings
 from .calibration_photos import CalibrationPhotos, OnSkipped, StageUpdate
-from .cross_validation import TARGET_COVERAGE, calibrate
+from .cross_validation import MEASURED_BY, TARGET_COVERAGE, CalibrationResult, calibrate
 from .graph_head import write_calibration
-from .graph_outputs import Floats, open_graph
-from .small_graph import publish_small_card
+from .graph_outputs import CalibrationOutputs, open_graph
+from .measurements import accuracy_metric
 
-__all__ = ["calibrate_bundle"]
+UNCALIBRATED_BY = f"{MEASURED_BY}; the model may have been trained on these photos"
+
+TOLERANCE = 0.01
+"""Most by which thresholds differ that were fitted to the same photos on another machine."""
 
 
 def calibrate_bundle(
@@ -46,19 +62,11 @@ def calibrate_bundle(
         DataError: the folder, its names, the number of photos or the model do not fit, or the
             model was trained on these photos.
     """
-    manifest = bundle.manifest
+    draft = bundle.manifest.to_draft()
     photos = CalibrationPhotos.find(bundle, folder, unknown).without_trained()
-    engine = start(bundle, DEFAULT_ENGINE)
-
-    def run(pixels: Pixels) -> tuple[Floats, Floats]:
-        output = engine.run(pixels, single_thread=True)
-        return output.logits, output.features
-
-    full, notes = photos.run(run, progress, on_skipped)
     for note in photos.notes:
         on_skipped(note)
-    small_graph = make_small_graph(bundle.read("graph.onnx"))
-    small, _ = photos.run(open_graph(small_graph), progress)
+    full, small, notes = _run_graphs(photos, progress, on_skipped)
     progress("Calibrating", 0, 0)
     result = calibrate(
         full.held_out,
@@ -70,11 +78,129 @@ def calibrate_bundle(
     )
 
     def write_files(new: Path) -> ManifestDraft:
-        for name in manifest.files:
+        for name in bundle.manifest.files:
             (new / name).write_bytes(bundle.read(name))
-        return write_calibration(manifest.to_draft(), new, result)
+        return write_calibration(draft, new, result)
 
-    models_dir = models_dir or settings().data / "models"
-    calibrated = publish(manifest.to_draft(), models_dir, write_files)
+    calibrated = publish(draft, models_dir or settings().data / "models", write_files)
     publish_small_card(calibrated, result)
     return calibrated
+
+
+def calibrate_small_graph(
+    bundle: Bundle,
+    folder: Path,
+    unknown: Mapping[str, Path] = MappingProxyType({}),
+    *,
+    reference: Path | None = None,
+    command: str = "",
+    progress: StageUpdate = lambda stage, done, total: None,
+) -> SmallCard:
+    """Fit and measure the small graph of an existing bundle, whose version stays.
+
+    A bundle without calibration gets figures only.
+
+    Args:
+        bundle, unknown, command, progress: see ``calibrate_bundle``.
+        folder: the held-out photos that it was calibrated on, one folder per label.
+        reference: the photos that it was trained on, if training calibrated it.
+
+    Raises:
+        DataError: the photos don't fit the model, or aren't those it was calibrated on.
+        OSError: the result cannot be written.
+    """
+    manifest = bundle.manifest
+    photos = CalibrationPhotos.find(bundle, folder, unknown)
+    full, small, notes = _run_graphs(photos, progress)
+    if manifest.calibration is None:
+        return write_small_figures(bundle, **accuracies(full, small, "labelled photos"))
+    training = None
+    if reference:
+        photos = CalibrationPhotos.find(bundle, reference)
+        training = photos.run(open_graph(bundle.read("graph.onnx")), progress)[0].held_out
+    accuracy, rule = manifest.metric("accuracy"), manifest.calibration.prediction_set
+    if manifest.card is None or accuracy is None or rule is None:
+        raise DataError("The model wasn't calibrated by Loupe. Leave out --small to do so.")
+    progress("Calibrating", 0, 0)
+    result = calibrate(
+        full.held_out,
+        training,
+        full.ood_sets,
+        small=small,
+        coverage=rule.coverage,
+        seed=manifest.card.seed,
+        on=manifest.card.on,
+        by=accuracy.by,
+        command=command,
+        notes=notes,
+    )
+    if not _is_close(result.calibration, manifest.calibration):
+        raise DataError(
+            "With these photos, the model's calibration comes out differently. Use the held-out "
+            "photos and the --reference that it was calibrated with, or calibrate it again without "
+            "--small."
+        )
+    return publish_small_card(bundle, result)
+
+
+def publish_small_card(bundle: Bundle, result: CalibrationResult) -> SmallCard:
+    """Write what was fitted to the small graph of a published bundle beside the bundle.
+
+    Args:
+        bundle: the bundle that has this calibration.
+        result: with the result for the small graph.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if result.small is None:
+        raise ValueError("calibrated without the small graph's outputs")
+    return write_small_figures(bundle, full_metrics=result.metrics, **vars(result.small))
+
+
+def write_small_figures(bundle: Bundle, **values: Any) -> SmallCard:
+    """Write the small card of a published bundle; ``values`` are its fields but for the version."""
+    digest = hashlib.sha256(make_small_graph(bundle.read("graph.onnx"))).hexdigest()
+    card = SmallCard(format=1, version=bundle.version, graph=digest, **values)
+    write_small_card(bundle, card)
+    return card
+
+
+def _run_graphs(
+    photos: CalibrationPhotos, progress: StageUpdate, on_skipped: OnSkipped = lambda _: None
+) -> tuple[CalibrationOutputs, CalibrationOutputs, tuple[str, ...]]:
+    """Return the outputs of the full and the small graph, and notes on what was skipped."""
+    graph = photos.bundle.read("graph.onnx")
+    full, notes = photos.run(open_graph(graph), progress, on_skipped)
+    small, _ = photos.run(open_graph(make_small_graph(graph)), progress)
+    return full, small, notes
+
+
+def _is_close(one: Calibration, other: Calibration) -> bool:
+    return one.ood_detector == other.ood_detector and np.allclose(
+        _numbers(one), _numbers(other), rtol=0, atol=TOLERANCE
+    )
+
+
+def _numbers(calibration: Calibration) -> list[float]:
+    rule = calibration.prediction_set
+    thresholds = rule.label_thresholds if rule else ()
+    return [calibration.temperature, calibration.ood_threshold or 0.0, *thresholds]
+
+
+def accuracies(full: CalibrationOutputs, small: CalibrationOutputs, name: str) -> dict[str, Any]:
+    """Return the figures of a model without calibration; ``name`` is the labelled photos' name."""
+    sets = {name: (full.held_out, small.held_out)}
+    sets |= {other: (outputs, small.ood_sets[other]) for other, outputs in full.ood_sets.items()}
+    return {
+        "metrics": (accuracy_metric(small.held_out, name, UNCALIBRATED_BY),),
+        "full_metrics": (accuracy_metric(full.held_out, name, UNCALIBRATED_BY),),
+        "agreement": tuple(
+            GraphAgreement(
+                name=name,
+                photos=len(one),
+                top_label=int((one.predicted == two.predicted).sum()),
+            )
+            for name, (one, two) in sets.items()
+        ),
+    }

@@ -10,13 +10,11 @@ import numpy as np
 
 from ..bundle import Bundle
 from ..errors import DataError
-from ..evaluation.evaluate import UNRECORDED, find_trained, labelled_photos
+from ..evaluation.labelled_folders import UNRECORDED, find_trained, labelled_photos
 from ..evaluation.tables import require_single_label
 from ..storage.photo_files import list_photos, printable
 from ..text import list_some
 from .graph_outputs import MIN_PHOTOS, CalibrationOutputs, GraphOutputs, Run, run_photos
-
-__all__ = ["CalibrationPhotos", "OnSkipped", "StageUpdate", "list_ood_photos"]
 
 StageUpdate = Callable[[str, int, int], None]
 """Called with the stage, the number of photos done, and their total (0: not counted)."""

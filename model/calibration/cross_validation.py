@@ -12,14 +12,6 @@ from .graph_outputs import MIN_PHOTOS, CalibrationOutputs, GraphOutputs
 from .measurements import HELD_OUT, Measurements
 from .ood_detectors import Detector
 
-__all__ = [
-    "MEASURED_BY",
-    "TARGET_COVERAGE",
-    "CalibrationResult",
-    "SmallResult",
-    "calibrate",
-]
-
 OodSets = Mapping[str, GraphOutputs]
 """Outputs for OOD photos by the name of their set."""
 

@@ -21,8 +21,6 @@ from ..preprocess import PreprocessConfig, preprocess
 from .graph_outputs import GraphOutputs, Run, run_graph
 from .statistics import fit_temperature
 
-__all__ = ["ALTERATIONS", "TemperatureEstimate", "estimate_temperature"]
-
 Alter = Callable[[Image.Image, float, Generator], Image.Image]
 """Function from a photo, a strength from 0 to 1 and a random generator to a harder photo."""
 

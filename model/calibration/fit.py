@@ -13,7 +13,6 @@ from .graph_outputs import Floats, GraphOutputs
 from .ood_detectors import (
     DEFAULT_DETECTOR,
     DETECTORS,
-    MAX_DETECTOR_BYTES,
     Detector,
     FitDetector,
 )
@@ -24,15 +23,6 @@ from .statistics import (
     fit_temperature,
     probabilities,
 )
-
-__all__ = [
-    "Fit",
-    "FittedDetector",
-    "Indices",
-    "fit_calibration",
-    "refit_thresholds",
-    "split_folds",
-]
 
 FOLDS, INNER_FOLDS = 5, 3
 TARGET_ID_ACCEPT_RATE = 0.95
@@ -149,7 +139,7 @@ def _fit_detector(
 def _select_detector(
     detectors: list[FittedDetector], ood_sets: Mapping[str, GraphOutputs]
 ) -> FittedDetector:
-    """Select the detector with the highest mean AUROC over the OOD sets, if small enough."""
+    """Select the detector with the highest mean AUROC over the OOD sets."""
     if not ood_sets:
         return detectors[DETECTORS.index(DEFAULT_DETECTOR)]
 
@@ -158,8 +148,7 @@ def _select_detector(
             np.mean([auroc(fitted.id_scores, fitted.detector(ood)) for ood in ood_sets.values()])
         )
 
-    small = [fitted for fitted in detectors if fitted.detector.size_bytes <= MAX_DETECTOR_BYTES]
-    return max(small, key=mean_auroc)
+    return max(detectors, key=mean_auroc)
 
 
 def split_folds(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.utils
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper, parser
 
@@ -17,8 +18,6 @@ from ..errors import BundleDamaged
 from .cross_validation import MEASURED_BY, CalibrationResult
 from .ood_detectors import OPSET, Detector
 from .statistics import probabilities
-
-__all__ = ["attach_head", "write_calibration", "write_temperature"]
 
 
 def attach_head(
@@ -45,13 +44,11 @@ def attach_head(
             f"The graph uses ONNX opset {opset}; calibration needs {OPSET} or newer. Import the "
             "model again."
         )
-    _prune(model.graph, needed=_ancestors(model.graph, {"logits", "features"}))
+    model = _extract_trunk(model)
     _add_probabilities(model.graph, temperature, multilabel)
-    del model.graph.output[:]
-    probabilities_output = onnx.ValueInfoProto()
+    probabilities_output = model.graph.output.add()
     probabilities_output.CopyFrom(outputs["logits"])
     probabilities_output.name = "probabilities"
-    model.graph.output.extend([outputs["logits"], outputs["features"], probabilities_output])
     if detector is not None:
         model.graph.node.extend(detector.nodes())
         model.graph.initializer.extend(detector.initializers())
@@ -74,39 +71,13 @@ def _add_probabilities(graph: onnx.GraphProto, temperature: float, multilabel: b
     )
 
 
-def _ancestors(graph: onnx.GraphProto, names: set[str]) -> set[str]:
-    """Return the names of all values that ``names`` are computed from, themselves included."""
-    ancestors = set(names)
-    producers = {name: node for node in graph.node for name in node.output}
-    pending = list(names)
-    while pending:
-        node = producers.get(pending.pop())
-        for name in _inputs(node) if node else ():
-            if name not in ancestors:
-                ancestors.add(name)
-                pending.append(name)
-    return ancestors
-
-
-def _inputs(node: onnx.NodeProto) -> list[str]:
-    """Return the names that a node reads, including inside its subgraphs."""
-    names = list(node.input)
-    for attribute in node.attribute:
-        for graph in [*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])]:
-            names += [name for inner in graph.node for name in _inputs(inner)]
-    return names
-
-
-def _prune(graph: onnx.GraphProto, needed: set[str]) -> None:
-    """Remove the nodes, initializers and shapes of values that are not needed."""
-    for field, names in (
-        (graph.node, lambda node: node.output),
-        (graph.initializer, lambda initializer: [initializer.name]),
-        (graph.value_info, lambda value: [value.name]),
-    ):
-        remaining = [item for item in field if needed & set(names(item))]
-        del field[:]
-        field.extend(remaining)
+def _extract_trunk(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return what computes ``logits`` and ``features``, without a head."""
+    inputs = [part.name for part in model.graph.input]
+    trunk = onnx.utils.Extractor(model).extract_model(inputs, ["logits", "features"])
+    # ``onnx`` would put another "Extracted from" around it at each calibration.
+    trunk.graph.name = model.graph.name
+    return trunk
 
 
 def write_calibration(

@@ -15,17 +15,6 @@ from ..photo import read
 from ..preprocess import Pixels, PreprocessConfig, preprocess
 from ..storage.photo_files import map_ordered
 
-__all__ = [
-    "MIN_PHOTOS",
-    "CalibrationOutputs",
-    "Floats",
-    "GraphOutputs",
-    "Run",
-    "open_graph",
-    "run_graph",
-    "run_photos",
-]
-
 MIN_PHOTOS = 50
 """Fewest photos of one kind, held-out or OOD, that a calibration uses."""
 
@@ -76,7 +65,7 @@ Run = Callable[[Pixels], tuple[Floats, Floats]]
 
 
 def open_graph(graph: bytes) -> Run:
-    """Return a function that runs an ONNX graph which no engine runs, such as the small graph."""
+    """Return a function that runs an ONNX graph on one core, without an engine."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     # The small graph's weights are widened at load, as on devices.

@@ -22,8 +22,6 @@ from .fit import Fit, Indices
 from .graph_outputs import GraphOutputs
 from .statistics import auroc, contains_label, probabilities
 
-__all__ = ["HELD_OUT", "Measurements", "accuracy_metric"]
-
 HELD_OUT = "held-out photos"
 """The name of the held-out photos among sets of photos."""
 
@@ -32,22 +30,11 @@ MAX_NAME_LENGTH = 300
 
 
 class _OodFold(NamedTuple):
-    """A detector on one fold of one OOD set: AUROC, and ``accepted`` of its ``photos``."""
+    """A detector on N photos of one OOD set: AUROC, top labels [N], and who is accepted [N]."""
 
     auroc: float
-    accepted: int
-    photos: int
-
-
-class _Answers(NamedTuple):
-    """Answers for N photos: the top label, and whether the photo is accepted, each [N]."""
-
     top_label: Indices
     accepted: NDArray[np.bool_]
-
-    @classmethod
-    def joined(cls, folds: "Sequence[_Answers]") -> "_Answers":
-        return cls(*map(np.concatenate, zip(*folds, strict=True)))
 
 
 class Measurements:
@@ -64,8 +51,6 @@ class Measurements:
         # Results of the folds, by the OOD set's name and, among all detectors, the detector's.
         self.chosen: defaultdict[str, list[_OodFold]] = defaultdict(list)
         self.compared: defaultdict[tuple[str, str], list[_OodFold]] = defaultdict(list)
-        # The chosen detector's answers for each fold's photos, by the OOD set's name.
-        self.ood_answers: defaultdict[str, list[_Answers]] = defaultdict(list)
 
     def add(self, fit: Fit, outside: Indices, ood_sets: Mapping[str, GraphOutputs]) -> None:
         """Measure one fold's calibration on the photos that it was not fitted to."""
@@ -78,12 +63,10 @@ class Measurements:
             for fitted in fit.detectors:
                 scores = fitted.detector(ood)
                 area = auroc(fitted.detector(held_out), scores)
-                accepted = scores <= fitted.threshold
-                result = _OodFold(area, int(accepted.sum()), len(ood))
+                result = _OodFold(area, ood.predicted, scores <= fitted.threshold)
                 self.compared[fitted.detector.name, name].append(result)
                 if fitted is fit.best:
                     self.chosen[name].append(result)
-                    self.ood_answers[name].append(_Answers(ood.predicted, accepted))
 
     def card(self, final: Fit, about: Mapping[str, Any]) -> ModelCard:
         """Return the card; ``about`` are its fields on how it was measured."""
@@ -100,18 +83,16 @@ class Measurements:
 
     def agreement(self, other: "Measurements") -> tuple[GraphAgreement, ...]:
         """Return how often another graph answers the same photos alike, by set of photos."""
-        answers, others = (_Answers(one.predicted, one.id_accepted) for one in (self, other))
-        pairs = {HELD_OUT: (answers, others)}
-        for name, folds in self.ood_answers.items():
-            pairs[name] = _Answers.joined(folds), _Answers.joined(other.ood_answers[name])
+        accepted = self.id_accepted == other.id_accepted
+        rows = [(HELD_OUT, self.predicted == other.predicted, accepted)]
+        for name, folds in self.chosen.items():
+            one, two = _pool(folds), _pool(other.chosen[name])
+            rows.append((name, one.top_label == two.top_label, one.accepted == two.accepted))
         return tuple(
             GraphAgreement(
-                name=name,
-                photos=len(one.top_label),
-                top_label=int((one.top_label == two.top_label).sum()),
-                known=int((one.accepted == two.accepted).sum()),
+                name=name, photos=len(top), top_label=int(top.sum()), known=int(known.sum())
             )
-            for name, (one, two) in pairs.items()
+            for name, top, known in rows
         )
 
     def metrics(self, on: str, by: str) -> tuple[Metric, ...]:
@@ -162,13 +143,14 @@ class Measurements:
         rows = []
         for name, folds in self.chosen.items():
             pooled = _pool(folds)
-            low, high = wilson_interval(pooled.accepted, pooled.photos)
+            accepted, photos = int(pooled.accepted.sum()), len(pooled.accepted)
+            low, high = wilson_interval(accepted, photos)
             rows.append(
                 OodResult(
                     name=name,
-                    photos=pooled.photos,
+                    photos=photos,
                     auroc=round(pooled.auroc, 4),
-                    ood_accept_rate=round(pooled.accepted / pooled.photos, 4),
+                    ood_accept_rate=round(accepted / photos, 4),
                     low=round(low, 4),
                     high=round(high, 4),
                 )
@@ -181,7 +163,7 @@ class Measurements:
         for fitted in final.detectors if self.chosen else ():
             detector = fitted.detector
             pooled = [_pool(self.compared[detector.name, name]) for name in self.chosen]
-            accept_rates = [result.accepted / result.photos for result in pooled]
+            accept_rates = [result.accepted.mean() for result in pooled]
             rows.append(
                 DetectorResult(
                     name=detector.name,
@@ -201,9 +183,9 @@ def accuracy_metric(outputs: GraphOutputs, on: str, by: str) -> Metric:
 
 
 def _pool(folds: Sequence[_OodFold]) -> _OodFold:
-    photos = [fold.photos for fold in folds]
-    area = float(np.average([fold.auroc for fold in folds], weights=photos))
-    return _OodFold(area, sum(fold.accepted for fold in folds), sum(photos))
+    areas, top_labels, accepted = zip(*folds, strict=True)
+    area = float(np.average(areas, weights=[len(fold) for fold in accepted]))
+    return _OodFold(area, np.concatenate(top_labels), np.concatenate(accepted))
 
 
 def _reliability_bins(

@@ -18,20 +18,6 @@ from onnx import TensorProto, helper, numpy_helper, parser
 
 from .graph_outputs import Floats, GraphOutputs
 
-__all__ = [
-    "DEFAULT_DETECTOR",
-    "DETECTORS",
-    "MAX_DETECTOR_BYTES",
-    "OPSET",
-    "Detector",
-    "FitDetector",
-    "gated_margin",
-    "label_mean_cosine",
-    "maximum_logit",
-    "maximum_probability",
-    "subspace_distance",
-]
-
 OPSET = 18
 MAX_DETECTOR_BYTES = 500_000
 """Most bytes that a bundle's detector may add to its graph."""
@@ -113,39 +99,6 @@ def maximum_probability(*_: GraphOutputs) -> Detector:
         novelty = Neg(calib_highest)
     """
     return Detector("maximum probability", nodes_text, AXIS)
-
-
-def maximum_logit(*_: GraphOutputs) -> Detector:
-    """Score by the highest logit, negated.
-
-    Source: Hendrycks et al., Scaling Out-of-Distribution Detection for Real-World
-    Settings, 2022.
-    """
-    nodes_text = """
-        calib_highest = ReduceMax <keepdims = 0> (logits, calib_axis)
-        novelty = Neg(calib_highest)
-    """
-    return Detector("maximum logit", nodes_text, AXIS)
-
-
-def label_mean_cosine(reference: GraphOutputs, _: GraphOutputs) -> Detector:
-    """Score by the cosine between the features and the nearest label's mean, negated.
-
-    Source: Mensink et al., Distance-Based Image Classification: Generalizing to New
-    Classes at Near-Zero Cost, 2013 (nearest class mean); the cosine as a score from
-    Techapanurak et al., Hyperparameter-Free Out-of-Distribution Detection Using Cosine
-    Similarity, 2020.
-    """
-    features, targets = unit_rows(reference.features), reference.targets
-    means = np.stack([features[targets == label].mean(axis=0) for label in np.unique(targets)])
-    nodes_text = """
-        calib_unit = LpNormalization <axis = 1, p = 2> (features)
-        calib_cosines = MatMul(calib_unit, calib_means)
-        calib_nearest = ReduceMax <keepdims = 0> (calib_cosines, calib_axis)
-        novelty = Neg(calib_nearest)
-    """
-    tensors = {**AXIS, "calib_means": np.ascontiguousarray(unit_rows(means).T)}
-    return Detector("cosine to label means", nodes_text, tensors)
 
 
 SUBSPACE_NODES = """
@@ -230,12 +183,7 @@ def unit_rows(rows: Floats) -> Floats:
     return normalized
 
 
-DETECTORS: tuple[FitDetector, ...] = (
-    maximum_probability,
-    maximum_logit,
-    label_mean_cosine,
-    gated_margin,
-)
+DETECTORS: tuple[FitDetector, ...] = (maximum_probability, gated_margin)
 
 DEFAULT_DETECTOR: FitDetector = gated_margin
 """The detector that is used if there are no OOD photos to choose one with."""

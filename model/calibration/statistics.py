@@ -5,15 +5,6 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "auroc",
-    "contains_label",
-    "fit_label_thresholds",
-    "fit_ood_threshold",
-    "fit_temperature",
-    "probabilities",
-]
-
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0

@@ -8,8 +8,6 @@ import click
 from ..text import count_of
 from .options import FILE
 
-__all__ = ["backup_command", "restore_command"]
-
 
 @click.command("backup")
 @click.option("--without-records", is_flag=True, help="Leave the corrections out.")

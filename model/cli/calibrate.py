@@ -12,8 +12,6 @@ from .options import FOLDER, unknown_option
 from .progress import StageProgress, progress_bar
 from .train import command_line, describe_small_graph, print_summary
 
-__all__ = ["calibrate_command"]
-
 
 @click.command("calibrate")
 @click.argument("name")

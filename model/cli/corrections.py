@@ -10,10 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..errors import DataError
 from ..text import count_of
 from .options import FILE
-
-__all__ = ["corrections_command"]
 
 MAX_ID = 2**31 - 1
 """Largest id that PostgreSQL's column holds."""
@@ -76,14 +75,14 @@ def _delete(ids: tuple[int, ...]) -> None:
 
 
 @corrections_command.command("export")
-@click.option("--force", is_flag=True, help="Replace FILE.zip even if it is another kind of file.")
+@click.option("--force", is_flag=True, help="Replace FILE.zip if it exists.")
 @click.argument("file", type=FILE, metavar="FILE.zip")
 def _export(file: Path, force: bool) -> None:
     """Export all corrections to FILE.zip: one folder of photos per label, and corrections.csv."""
-    from ..corrections import correction_store, export_corrections, require_export
+    from ..corrections import correction_store, export_corrections
 
-    if not force:
-        # Before the store is opened, which creates the database.
-        require_export(file)
-    count = export_corrections(correction_store(), file, overwrite=force)
+    # Before the store is opened, which creates the database.
+    if file.exists() and not force:
+        raise DataError(f"{file} exists and isn't replaced. Choose another name, or add --force.")
+    count = export_corrections(correction_store(), file)
     click.echo(f"{count_of(count, 'correction')} in {file}")

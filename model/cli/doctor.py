@@ -14,11 +14,9 @@ from rich.text import Text
 
 from ..errors import ExportRefused
 from ..importing.inspect import ExportReport, inspect_export
-from ..importing.inspect.report import printable
+from ..importing.inspect.export_report import printable
 from ..importing.weights_settings import OPTIONS
 from ..text import format_size, list_some
-
-__all__ = ["doctor_command"]
 
 TASKS = {
     "single-label": "one label per photo",
@@ -34,7 +32,6 @@ KINDS = {"unknown": "not recognised", "weights": "weights alone"}
 FORMATS = {
     "zip": "torch's zip format",
     "legacy": "torch's old format, from before torch 1.6",
-    "pickle": "a bare pickle, not torch's",
     "safetensors": "safetensors",
 }
 
@@ -123,8 +120,6 @@ def _about(report: ExportReport) -> list[tuple[str, str]]:
         first = ", ".join(report.labels[:MAX_LABELS])
         more = ", …" if len(report.labels) > MAX_LABELS else ""
         rows.append(("labels", f"{len(report.labels):,}: {first}{more}"))
-    if report.kind != "weights":
-        rows.append(("network", report.library or "not recognised"))
     return [*rows, ("size", size), ("written in", FORMATS[report.format])]
 
 

@@ -13,8 +13,6 @@ from ..errors import EngineUnavailable, LoupeError
 from ..settings import settings
 from ..storage.photo_files import printable
 
-__all__ = ["ErrorGroup", "require_full_install"]
-
 ADVICE = {
     errno.ENOSPC: "Free some disk space, or set LOUPE_DATA to a folder on another disk.",
     errno.EACCES: "Choose a folder that you can write to.",

@@ -15,12 +15,10 @@ from ..bundle import Bundle
 from ..classifier import load
 from ..engine_info import SERVER_ENGINES
 from ..evaluation import Evaluation, Proportion, evaluate
-from ..evaluation.evaluate import UNRECORDED, find_trained, labelled_photos
+from ..evaluation.labelled_folders import UNRECORDED, find_trained, labelled_photos
 from ..text import clean
 from .options import FOLDER
 from .progress import StageProgress, progress_bar
-
-__all__ = ["evaluate_command"]
 
 MAX_ROWS = 20
 """Most rows of a table; ``--json`` prints all."""

@@ -9,8 +9,6 @@ from ..exporting.downloads import keep_download
 from ..exporting.formats import FORMATS, export_models
 from .options import FOLDER, NEW_FOLDER
 
-__all__ = ["export_command"]
-
 
 @click.command("export")
 @click.argument("names", metavar="NAME…", nargs=-1, required=True)

@@ -20,8 +20,6 @@ from ..storage.photo_files import list_photos, map_ordered
 from ..text import clean
 from .progress import progress_bar
 
-__all__ = ["identify_command"]
-
 
 @click.command("identify")
 @click.option("--model", "name", help="The model; by default LOUPE_MODEL.")

@@ -14,8 +14,6 @@ from .error_group import require_full_install
 from .progress import StageProgress, progress_bar
 from .train import describe_uncalibrated, print_next_step, warn_if_shadowing
 
-__all__ = ["import_command"]
-
 MAX_LISTED = 12
 """Most labels that are listed; the others are counted."""
 

@@ -13,14 +13,6 @@ from ..engines import available
 from ..errors import BundleError, EngineUnavailable
 from ..text import clean
 
-__all__ = [
-    "list_command",
-    "rollback_command",
-    "show_command",
-    "verify_command",
-    "versions_command",
-]
-
 COLUMNS = ("model", "labels", "accuracy", "size", "version", "engines")
 
 

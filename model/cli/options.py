@@ -4,8 +4,6 @@ from pathlib import Path
 
 import click
 
-__all__ = ["FILE", "FOLDER", "NEW_FOLDER", "models_dir_option", "unknown_option"]
-
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 NEW_FOLDER = click.Path(file_okay=False, path_type=Path)

@@ -9,8 +9,6 @@ from rich.progress import TaskID
 
 from ..training.config import Progress
 
-__all__ = ["StageProgress", "progress_bar"]
-
 
 def progress_bar(*, shown: bool = True) -> ProgressBar:
     """Return a bar with the time left, for use as a context manager."""

@@ -22,18 +22,6 @@ from .error_group import require_full_install
 from .options import FOLDER, models_dir_option, unknown_option
 from .progress import StageProgress, progress_bar
 
-__all__ = [
-    "build_command",
-    "command_line",
-    "describe_small_graph",
-    "describe_uncalibrated",
-    "print_next_step",
-    "print_summary",
-    "summary",
-    "train_command",
-    "warn_if_shadowing",
-]
-
 
 @click.command("train")
 @click.argument("folder", required=False, type=FOLDER)
@@ -171,11 +159,21 @@ def summary(manifest: Manifest) -> str:
             f"{metric.value:.1%} of {metric.photos:,} photos correct "
             f"(95% CI {100 * metric.low:.1f}–{100 * metric.high:.1f}%; {metric.on})"
         )
-    if manifest.calibration is None:
-        lines.append(describe_uncalibrated(manifest.name))
-    elif manifest.card:
-        lines += _ood_lines(manifest.card)
-    return "\n".join(lines)
+    before = manifest.metric("calibration_error_before")
+    after = manifest.metric("calibration_error")
+    if before and after:
+        lines.append(f"calibration error {after.value:.1%} (uncalibrated: {before.value:.1%})")
+    calibration = manifest.calibration
+    if calibration is None:
+        return "\n".join([*lines, describe_uncalibrated(manifest.name)])
+    if calibration.estimated:
+        return "\n".join([*lines, "percentages estimated: it always names something"])
+    if calibration.prediction_set and (metric := manifest.metric("coverage")):
+        lines.append(
+            f"the right label is among the plausible ones for {metric.value:.1%} "
+            f"(target {calibration.prediction_set.coverage:.0%})"
+        )
+    return "\n".join([*lines, *(_ood_lines(manifest.card) if manifest.card else ())])
 
 
 def describe_uncalibrated(name: str) -> str:

@@ -7,8 +7,8 @@
 Imports SQLAlchemy; ``import model`` alone does not.
 """
 
+from .corrections_zip import export_corrections
 from .database import parse_url
-from .export import export_corrections, require_export
 from .store import MAX_LABEL_LENGTH, Correction, CorrectionStore, correction_store
 
 __all__ = [
@@ -18,5 +18,4 @@ __all__ = [
     "correction_store",
     "export_corrections",
     "parse_url",
-    "require_export",
 ]

@@ -14,8 +14,6 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from ..errors import DataError
 from ..storage.disk import make_private
 
-__all__ = ["connect", "parse_url", "translate_database_errors"]
-
 TIMEOUT_SECONDS = 30
 """Longest wait for other writers, or for a connection of the pool, in seconds."""
 

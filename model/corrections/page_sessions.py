@@ -13,8 +13,6 @@ from ..answer.share_link import Signature, decode
 from ..classifier import Identification
 from ..errors import CorrectionsFull, LinkError
 
-__all__ = ["MAX_CORRECTIONS", "PageSessions", "page_sessions", "read_own_answer"]
-
 MAX_CORRECTIONS = 10
 """Most corrections that a session saves. No address is read, so a new session may save more."""
 

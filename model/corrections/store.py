@@ -17,15 +17,7 @@ from ..errors import DataError
 from ..settings import settings
 from ..text import clean
 from .database import connect, parse_url, translate_database_errors
-from .limits import Limits, begin_exclusive, check_limits, to_utc
-
-__all__ = [
-    "LABEL_SEPARATOR",
-    "MAX_LABEL_LENGTH",
-    "Correction",
-    "CorrectionStore",
-    "correction_store",
-]
+from .quota import Limits, begin_exclusive, check_limits, to_utc
 
 MAX_LABEL_LENGTH = 200
 """Longest label, in characters."""

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from ..bundle import Bundle
 from ..preprocess import Pixels
 
-__all__ = ["Engine", "EngineOutput"]
-
 
 @dataclass(frozen=True, slots=True)
 class EngineOutput:

@@ -13,8 +13,6 @@ from ..resources import has_cpu_limit
 from ..settings import settings
 from .base import Engine, EngineOutput
 
-__all__ = ["GRAPH", "REQUIRED_OUTPUTS", "OnnxEngine", "extract_head"]
-
 GRAPH = "graph.onnx"
 REQUIRED_OUTPUTS = ("logits", "features", "probabilities")
 HEAD_OUTPUTS = {"probabilities", "novelty"}

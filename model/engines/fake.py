@@ -7,8 +7,6 @@ import numpy as np
 from ..preprocess import Pixels
 from .base import Engine, EngineOutput
 
-__all__ = ["FakeEngine"]
-
 
 class FakeEngine(Engine):
     """Engine that derives the top label from the mean of the pixels. No bundle lists it."""

@@ -1,6 +1,6 @@
 """Evaluation: measure a model on photos whose labels are known."""
 
-from .evaluate import FolderMatch, evaluate, match_folders
+from .labelled_folders import FolderMatch, evaluate, match_folders
 from .metrics import LabelScore, Proportion, wilson_interval
 from .tables import Confused, Evaluation, PhotoFailure, Row, label_scores, summarise
 

@@ -8,15 +8,6 @@ from numpy.typing import NDArray
 
 from ..bundle import Metric
 
-__all__ = [
-    "LabelScore",
-    "Proportion",
-    "calibration_error_metric",
-    "expected_calibration_error",
-    "proportion_metric",
-    "wilson_interval",
-]
-
 Z95 = 1.959963984540054
 RESAMPLES = 1000
 

@@ -10,16 +10,6 @@ from ..answer.prediction import Prediction
 from ..errors import DataError, LoupeError
 from .metrics import LabelScore, Proportion, expected_calibration_error
 
-__all__ = [
-    "Confused",
-    "Evaluation",
-    "PhotoFailure",
-    "Row",
-    "label_scores",
-    "require_single_label",
-    "summarise",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Row:

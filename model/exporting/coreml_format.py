@@ -13,8 +13,6 @@ from ..settings import ROOT
 from .environments import CONVERTERS_DIR, find_converter, run_converter
 from .export_check import CheckPhotos, Written, compare, require_network, run_reference
 
-__all__ = ["check_structure", "write"]
-
 MODEL, EXPECTED = "Model.mlpackage", "expected.npz"
 CONVERTER = "coreml"
 SCRIPT = CONVERTERS_DIR / "coreml" / "convert.py"

@@ -12,8 +12,6 @@ from ..bundle import Bundle
 from ..storage.atomic import replace_atomically
 from .formats import FORMATS
 
-__all__ = ["find_downloads", "keep_download"]
-
 
 def find_downloads(bundle: Bundle) -> dict[str, Path]:
     """Return the zips of a bundle's exports by format, in the order of ``FORMATS``."""

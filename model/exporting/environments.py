@@ -10,8 +10,6 @@ from ..browser.programs import run_program
 from ..errors import ConversionFailed, EngineUnavailable
 from ..settings import ROOT
 
-__all__ = ["CONVERTERS_DIR", "ENVIRONMENTS_DIR", "find_converter", "run_converter"]
-
 CONVERTERS_DIR = Path(__file__).parent / "converters"
 """Requirements of each environment, and per format its texts, scripts and sample programs."""
 

@@ -19,18 +19,6 @@ from ..preprocess import NO_DOWNSCALE, Pixels, preprocess
 from ..samples import samples, shapes
 from ..storage.photo_files import list_photos
 
-__all__ = [
-    "TOLERANCE",
-    "CheckPhotos",
-    "Comparison",
-    "Reference",
-    "Written",
-    "compare",
-    "golden_reference",
-    "require_network",
-    "run_reference",
-]
-
 MAX_PHOTOS = 50
 
 TOLERANCE = 1e-3

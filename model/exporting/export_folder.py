@@ -11,8 +11,6 @@ from ..errors import FolderExists
 from ..storage.atomic import publish_folder, replace_folder
 from ..storage.file_hash import hash_file
 
-__all__ = ["RECORD", "escape_markdown", "list_files", "read_record", "write_export", "write_json"]
-
 RECORD = "loupe-export.json"
 """The file that lists the files of an export: the SHA-256 of each, by path."""
 

@@ -12,8 +12,6 @@ from .environments import CONVERTERS_DIR
 from .export_check import Written
 from .export_folder import RECORD, escape_markdown, write_json
 
-__all__ = ["ExportFormat", "label_lines", "write_texts"]
-
 SCORE = ", `novelty` (the OOD score, one per photo; higher is stranger)"
 UNKNOWN = (
     " If `novelty` is above `ood_threshold` in `config.json`, the photo shows none of the labels."

@@ -10,8 +10,6 @@ from ..engines import why_unavailable
 from ..errors import EngineUnavailable
 from .export_check import CheckPhotos, Written, compare, require_network, run_reference
 
-__all__ = ["write"]
-
 EXPORT = "export.pkl"
 PACKAGES = ("fastai", "timm", "torch")
 
@@ -38,6 +36,8 @@ def write(bundle: Bundle, folder: Path, photos: CheckPhotos) -> Written:
     note = (
         ""
         if calibration is None
+        else ", without the temperature that Loupe estimated"
+        if calibration.estimated
         else ", without the temperature and “none of these” that Loupe fitted on held-out photos"
     )
     return Written(

@@ -10,9 +10,6 @@ from .export_check import CheckPhotos, Written
 from .export_folder import write_export
 from .export_text import ExportFormat, write_texts
 
-__all__ = ["FORMATS", "Export", "export_models"]
-
-
 USED_BY_SAMPLES = ("preprocess.py", "answer.py")
 
 FORMATS = {

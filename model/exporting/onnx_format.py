@@ -8,8 +8,6 @@ from ..bundle import Bundle
 from ..engines.compiled import GRAPH
 from .export_check import CheckPhotos, Written, compare, golden_reference, run_reference
 
-__all__ = ["write"]
-
 
 def write(bundle: Bundle, folder: Path, photos: CheckPhotos) -> Written:
     """See ``export_models``."""

@@ -23,8 +23,6 @@ from .export_check import (
 )
 from .export_text import label_lines
 
-__all__ = ["convert_graph", "make_static_graph", "write"]
-
 MODEL, CLASSIFIER, INT8 = "model.tflite", "classifier.tflite", "model.int8.tflite"
 CONVERTER, RUNTIME = "onnx2tf", "litert"
 INT8_ROW = (

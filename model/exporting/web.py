@@ -23,8 +23,6 @@ from ..samples import samples
 from .export_check import Written
 from .export_folder import RECORD, escape_markdown
 
-__all__ = ["INDEX", "write"]
-
 INDEX = "models/index.json"
 """The file that lists the models."""
 

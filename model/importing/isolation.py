@@ -1,7 +1,7 @@
 """Start a command without a network and with limits. Run by path, with only the standard library.
 
-``python -I -S isolation.py PARENT MEMORY CPU NOTE COMMAND ...``: writes into the file NOTE
-whether the network is blocked (``none``) or not (``open``), then becomes COMMAND.
+``python -I -S isolation.py PARENT MEMORY CPU STAGES COMMAND ...``: writes a first line into the
+file STAGES, ``isolated`` if the network is blocked, else ``connected``, then becomes COMMAND.
 """
 
 import ctypes
@@ -11,8 +11,6 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["die_with", "main"]
-
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 PR_SET_PDEATHSIG = 1
 MAX_FILE_BYTES = 2**31
@@ -21,11 +19,11 @@ MAX_FILE_BYTES = 2**31
 
 def main(words: list[str]) -> None:
     """Isolate and limit this process, then become the command."""
-    parent, memory, cpu, note, *command = words
+    parent, memory, cpu, stages, *command = words
     # Before any threads start: the kernel moves only single-threaded processes.
     is_blocked = block_network()
     limit(int(memory), int(cpu))
-    Path(note).write_text("none" if is_blocked else "open")
+    Path(stages).write_text("isolated\n" if is_blocked else "connected\n")
     die_with(int(parent))
     os.execv(command[0], command)  # noqa: S606 - the words are the parent's own
 

@@ -20,23 +20,18 @@ from ..errors import ExportRefused
 from ..settings import ROOT, settings
 from . import isolation
 
-__all__ = [
-    "ANSWERS",
-    "REFUSAL",
-    "REPORT",
-    "STAGE",
-    "Limits",
-    "open_file",
-    "read_file",
-    "run",
-    "sandbox_folder",
-]
-
-STAGE = "stage"
+STAGES = "stages"
 REFUSAL = "refusal.json"
 REPORT = "report.json"
 ANSWERS = "answers.npz"
-"""Files that the worker writes into ``out``; the answers are probabilities."""
+"""Files that the worker writes into ``out``; the answers are probabilities.
+
+Each line of ``STAGES`` is one; the first is ``isolated`` if the network is blocked, else
+``connected``.
+"""
+
+MAX_STAGES = 1000
+"""Most bytes of ``STAGES`` that are read."""
 
 POLL_SECONDS = 0.02
 
@@ -89,8 +84,6 @@ def run(
     folder: Path,
     task: dict[str, Any],
     limits: Limits,
-    *,
-    on_network: Callable[[bool], None] = lambda _: None,
     on_stage: Callable[[str], None] = lambda _: None,
 ) -> int:
     """Run the worker in a sandbox folder to its end.
@@ -99,8 +92,7 @@ def run(
         folder: the sandbox folder.
         task: the worker's instructions.
         limits: the resources that it may use.
-        on_network: called once, with True if its network is blocked.
-        on_stage: called once with each stage.
+        on_stage: called with each stage, which the export's own code may have written.
 
     Returns:
         Its exit status, negative for a signal.
@@ -120,7 +112,7 @@ def run(
             start_new_session=True,
         )
     try:
-        return _watch(process, folder, limits.wall_seconds, on_network, on_stage)
+        return _watch(process, folder, limits.wall_seconds, on_stage)
     finally:
         # Kill its children as well, even if Ctrl-C ended the wait.
         with suppress(ProcessLookupError, PermissionError):
@@ -158,7 +150,7 @@ def _command(folder: Path, limits: Limits) -> list[str]:
     memory, parent = str(limits.memory_mb * 2**20), str(os.getpid())
     run_worker = [sys.executable, "-P", "-m", f"{__package__}.worker", str(folder), parent]
     start = [sys.executable, "-I", "-S", isolation.__file__, parent, memory]
-    return [*start, str(limits.cpu_seconds), str(folder / "network"), *run_worker]
+    return [*start, str(limits.cpu_seconds), str(folder / "out" / STAGES), *run_worker]
 
 
 def _environment(folder: Path) -> dict[str, str]:
@@ -183,18 +175,13 @@ def _watch(
     process: subprocess.Popen[bytes],
     folder: Path,
     seconds: float,
-    on_network: Callable[[bool], None],
     on_stage: Callable[[str], None],
 ) -> int:
-    end, last_stage, is_known = time.monotonic() + seconds, "", False
-    note = folder / "network"
+    end, count = time.monotonic() + seconds, 0
     while True:
         status = process.poll()
-        if not is_known and note.exists() and (text := note.read_text()):
-            is_known = True
-            on_network(text == "none")
-        if (stage := _stage(folder)) != last_stage:
-            last_stage = stage
+        for stage in _stages(folder)[count:]:
+            count += 1
             on_stage(stage)
         if status is not None:
             return status
@@ -203,9 +190,9 @@ def _watch(
         time.sleep(POLL_SECONDS)
 
 
-def _stage(folder: Path) -> str:
-    path = folder / "out" / STAGE
+def _stages(folder: Path) -> list[str]:
+    """Return the complete lines of the stages' file; none if it is no plain file or too large."""
     with suppress(OSError):
-        if path.is_file() and not path.is_symlink() and path.stat().st_size < 100:
-            return path.read_bytes()[:100].decode(errors="replace")
-    return ""
+        text = read_file(folder / "out" / STAGES, MAX_STAGES).decode(errors="replace")
+        return text.split("\n")[:-1]
+    return []

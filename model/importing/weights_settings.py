@@ -10,16 +10,9 @@ from pydantic import Field, ValidationError
 from ..bundle import StrictModel, Threshold
 from ..bundle.manifest import PRESENT_FROM
 from ..errors import DataError, ExportRefused
-from .inspect.learner import LearnerParts, check_labels
+from .inspect.learner_parts import LearnerParts, check_labels
 from .inspect.transform_table import AUGMENT, TRANSFORMS_MODULE
 from .inspect.transforms import Step
-
-__all__ = [
-    "OPTIONS",
-    "UNNEEDED_SETTINGS_MESSAGE",
-    "WeightsSettings",
-    "missing_settings_message",
-]
 
 Stats = tuple[float, float, float]
 
@@ -30,9 +23,6 @@ NORMALIZATIONS: Mapping[str, tuple[Stats, Stats]] = {
 """Mean and standard deviation by name, of pixels between 0 and 1."""
 
 Method = Literal["crop", "pad", "squish"]
-
-MAX_LABELS_BYTES = 2**24
-"""Largest file of labels."""
 
 OPTIONS = {
     "--arch": "the network's name in torchvision, timm or fastai, such as resnet34",
@@ -147,24 +137,17 @@ def _labels(value: str) -> tuple[str, ...]:
     except (OSError, ValueError):  # too long for a name
         is_file = False
     if is_file:
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError:
+            raise ValueError(f"{path} isn't UTF-8 text with one label per line") from None
         # Not splitlines, which also cuts at characters that labels may contain.
-        labels = re.split(r"\r?\n", _read(path).removesuffix("\n").removesuffix("\r"))
+        labels = text.removesuffix("\n").split("\n")
     elif "," in value:
         labels = value.split(",")
     else:
         raise ValueError(f"there is no file {path}, and two labels at least are needed")
     return check_labels([label.strip() for label in labels], "Correct the list.")
-
-
-def _read(path: Path) -> str:
-    with path.open("rb") as file:
-        data = file.read(MAX_LABELS_BYTES + 1)
-    if len(data) > MAX_LABELS_BYTES:
-        raise ValueError(f"{path} is larger than {MAX_LABELS_BYTES >> 20} MB")
-    try:
-        return data.decode("utf-8-sig")
-    except ValueError:
-        raise ValueError(f"{path} isn't UTF-8 text with one label per line") from None
 
 
 def _size(value: str) -> tuple[int, int]:

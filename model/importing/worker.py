@@ -16,9 +16,7 @@ from typing import Any
 
 from ..errors import LoupeError
 from .isolation import die_with
-from .launcher import ANSWERS, REFUSAL, REPORT, STAGE
-
-__all__ = ["main"]
+from .launcher import ANSWERS, REFUSAL, REPORT, STAGES
 
 
 def main(folder: Path) -> int:
@@ -50,9 +48,15 @@ def _first_cause(error: BaseException) -> BaseException:
 
 def _refuse(out: Path, message: str, *, foreign: bool = False) -> None:
     """Write a refusal; a foreign one is an unexpected exception."""
-    stage = (out / STAGE).read_text() if (out / STAGE).exists() else ""
+    text = (out / STAGES).read_text() if (out / STAGES).exists() else ""
+    stage = ["", *text.split()][-1]
     values = {"message": message.strip()[:4000], "foreign": foreign, "stage": stage}
     (out / REFUSAL).write_text(json.dumps(values), encoding="utf-8")
+
+
+def _enter(out: Path, stage: str) -> None:
+    with (out / STAGES).open("a") as file:
+        file.write(f"{stage}\n")
 
 
 def _inspect(task: dict[str, Any]) -> str:
@@ -66,23 +70,17 @@ def _convert(task: dict[str, Any], folder: Path, out: Path) -> str:
     import numpy as np
 
     from ..learner.onnx_export import export_onnx
-    from .convert.reference import reference_probabilities
     from .convert.restored_learner import restore_learner
     from .weights_settings import WeightsSettings
 
-    (out / STAGE).write_text("loading")
+    _enter(out, "loading")
     given = task["weights"] and WeightsSettings.model_validate(task["weights"])
     learner = restore_learner(Path(task["export"]), given, trust=task["trust"])
     report = learner.report()
-    (out / STAGE).write_text("compiling")
-    export_onnx(learner.rgb_model, report.draft(), out, learner.steps.scale)
-    (out / STAGE).write_text("comparing")
-    probabilities = reference_probabilities(
-        learner.model,
-        learner.pipeline,
-        [folder / "photos" / name for name in task["photos"]],
-        multilabel=report.multilabel,
-    )
+    _enter(out, "compiling")
+    export_onnx(learner.rgb_model, report.draft(), out)
+    _enter(out, "comparing")
+    probabilities = learner.predict([folder / "photos" / name for name in task["photos"]])
     np.savez(out / ANSWERS, probabilities=probabilities)
     return report.model_dump_json()
 

@@ -11,8 +11,6 @@ from PIL import Image
 from ..bundle import Bundle
 from .rebuild import rebuild
 
-__all__ = ["export_learner", "predict_with_export"]
-
 
 def export_learner(bundle: Bundle, path: Path) -> None:
     """Write a bundle's learner as a file that ``load_learner`` opens without Loupe.

@@ -2,8 +2,6 @@
 
 from onnx import ModelProto
 
-__all__ = ["strip_metadata"]
-
 
 def strip_metadata(model: ModelProto) -> None:
     """Remove the exporter's notes on each node, which contain paths of the machine it ran on."""

@@ -9,8 +9,6 @@ from torch.nn import functional
 
 from ..bundle import ManifestDraft
 
-__all__ = ["Greyscale", "HookedNetwork", "InferenceModule", "Scale"]
-
 Stats = tuple[float, float, float]
 
 
@@ -39,12 +37,7 @@ class InferenceModule(nn.Module):
         self.multilabel = multilabel
 
     @classmethod
-    def from_model(
-        cls,
-        model: nn.Module,
-        manifest: ManifestDraft,
-        scale: "Scale | None" = None,
-    ) -> "InferenceModule":
+    def from_model(cls, model: nn.Module, manifest: ManifestDraft) -> "InferenceModule":
         """Return the module for a fastai model.
 
         Features are the input of the last linear layer: of the head's last layer in a
@@ -53,17 +46,15 @@ class InferenceModule(nn.Module):
         Args:
             model: the learner's network.
             manifest: has the recipe, the normalisation and ``multilabel``.
-            scale: resizing inside the graph that the recipe cannot express.
         """
         recipe = manifest.recipe
-        if scale is None and recipe.graph_size:
-            scale = Scale.from_sizes(recipe.size, recipe.graph_size)
+        size = recipe.graph_size
         return cls(
-            _split_features(model) or HookedNetwork(model, recipe.graph_size or recipe.size),
+            _split_features(model) or HookedNetwork(model, size or recipe.size),
             manifest.architecture.mean,
             manifest.architecture.std,
             manifest.multilabel,
-            scale,
+            Scale.from_sizes(recipe.size, size) if size else None,
             recipe.greyscale,
         )
 

@@ -16,19 +16,12 @@ from ..engine_info import ENGINES
 from ..preprocess import Pixels, preprocess
 from ..samples import samples, shapes
 from .graph_metadata import strip_metadata
-from .inference_module import InferenceModule, Scale
-
-__all__ = ["export_onnx", "golden_pixels"]
+from .inference_module import InferenceModule
 
 WEIGHTS_FILE = "weights.safetensors"
 
 
-def export_onnx(
-    model: nn.Module,
-    manifest: ManifestDraft,
-    folder: Path,
-    scale: Scale | None = None,
-) -> None:
+def export_onnx(model: nn.Module, manifest: ManifestDraft, folder: Path) -> None:
     """Write ``graph.onnx``, ``golden.npz`` and, if an engine needs them, the weights.
 
     The golden outputs are the eager module's, so that the golden test compares the graph
@@ -38,7 +31,6 @@ def export_onnx(
         model: the network.
         manifest: preprocessing, architecture and engines.
         folder: where the files go.
-        scale: see ``InferenceModule.from_model``.
     """
     if any(ENGINES[engine].needs == WEIGHTS_FILE for engine in manifest.engines):
         import safetensors.torch
@@ -47,7 +39,7 @@ def export_onnx(
         state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         state = {name: tensor.contiguous() for name, tensor in state.items()}
         safetensors.torch.save_file(state, str(folder / WEIGHTS_FILE))
-    module = InferenceModule.from_model(model, manifest, scale).eval().cpu()
+    module = InferenceModule.from_model(model, manifest).eval().cpu()
     pixels = golden_pixels(manifest)
     with torch.inference_mode():
         logits, _, probabilities = (output.numpy() for output in module(torch.from_numpy(pixels)))

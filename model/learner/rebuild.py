@@ -11,8 +11,6 @@ from ..bundle import Bundle, ManifestDraft
 from ..errors import BundleDamaged, EngineUnavailable
 from ..preprocess import FILTERS, PreprocessConfig
 
-__all__ = ["empty_learner", "fastai_names", "native_network", "rebuild"]
-
 XRESNET = re.compile(r"x(se_)?resnex?t\d+(_deep(er)?)?")
 """Names of fastai's own networks."""
 

@@ -5,8 +5,6 @@ Source: AV1 Bitstream and Decoding Process Specification, sections 5.3 to 5.5.
 
 from .prepared import NumberReader, damaged
 
-__all__ = ["announced_pixels"]
-
 MAX_UNITS = 10_000
 """Most units (OBUs) of one picture; one or two dozen are usual."""
 

@@ -4,8 +4,6 @@ import struct
 
 from .prepared import PreparedImage, damaged, incomplete, rare_encoding
 
-__all__ = ["prepare_bmp"]
-
 FILE_HEADER_BYTES = 14
 
 _RGB, _BITFIELDS = 0, 3

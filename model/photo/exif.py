@@ -9,8 +9,6 @@ import struct
 
 from PIL import ExifTags, Image
 
-__all__ = ["apply_orientation", "image_orientation", "parse_orientation"]
-
 _TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,

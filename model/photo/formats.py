@@ -22,16 +22,6 @@ from .prepared import PreparedImage
 from .tiff import prepare_tiff
 from .webp import prepare_webp
 
-__all__ = [
-    "BYTES_PER_PIXEL",
-    "FORMATS",
-    "FORMAT_NAMES",
-    "SIGNATURE_BYTES",
-    "SUFFIXES",
-    "detect_format",
-    "prepare",
-]
-
 SIGNATURE_BYTES = 256
 """Number of leading bytes that ``detect_format`` needs."""
 

@@ -4,8 +4,6 @@ import struct
 
 from .prepared import MAX_PARTS, PreparedImage, damaged, incomplete
 
-__all__ = ["prepare_gif"]
-
 MAX_BLOCKS = 200_000
 """Data blocks in one file; 20 MB in blocks of 255 bytes have 82,000."""
 

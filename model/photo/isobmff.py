@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from .av1 import announced_pixels
 from .prepared import NumberReader, PreparedImage, damaged, incomplete
 
-__all__ = ["prepare_isobmff"]
-
 MAX_BOXES = 10_000
 """Most boxes side by side, or items in one file; a phone's photo has about a hundred."""
 

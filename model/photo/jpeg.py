@@ -8,8 +8,6 @@ from ..errors import TooManyPixels
 from .exif import parse_orientation
 from .prepared import MAX_PARTS, PreparedImage, damaged, incomplete, rare_encoding
 
-__all__ = ["prepare_jpeg"]
-
 MAX_TABLE_BYTES = 2**18
 """Most bytes of tables and preview in a JPEG header; four tables of each kind take 2 kB."""
 

@@ -8,14 +8,6 @@ from ..errors import PhotoTooSmall, TooManyPixels
 from .formats import BYTES_PER_PIXEL
 from .prepared import PreparedImage, damaged
 
-__all__ = [
-    "LARGE_MB",
-    "MAX_PIXELS",
-    "check_memory",
-    "check_size",
-    "decoding_bytes",
-]
-
 MAX_PIXELS = 50_000_000
 """Most pixels of one photo: 8160 × 6120, the largest size of phones' cameras, fits."""
 

@@ -6,8 +6,6 @@ import zlib
 from .exif import parse_orientation
 from .prepared import MAX_PARTS, PreparedImage, damaged, incomplete
 
-__all__ = ["prepare_png"]
-
 
 def prepare_png(data: bytes) -> PreparedImage:
     """Return a PNG without text, profiles and further frames.

@@ -9,16 +9,6 @@ from PIL import Image
 from ..admission import AdmissionCancelled
 from ..errors import DamagedPhoto, LoupeError, TooManyPixels, UnsupportedFormat
 
-__all__ = [
-    "MAX_PARTS",
-    "NumberReader",
-    "PreparedImage",
-    "damaged",
-    "incomplete",
-    "rare_encoding",
-    "translate_decoder_errors",
-]
-
 MAX_PARTS = 50_000
 """Most segments, chunks or strips in one file; a photo of 20 MB has a few thousand."""
 

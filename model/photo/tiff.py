@@ -15,8 +15,6 @@ from PIL import TiffImagePlugin as Tiff
 from .exif import parse_orientation
 from .prepared import MAX_PARTS, PreparedImage, damaged, incomplete, rare_encoding
 
-__all__ = ["prepare_tiff"]
-
 MAX_VALUES = 4 * MAX_PARTS
 """Most values of one tag."""
 

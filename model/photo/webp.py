@@ -5,8 +5,6 @@ import struct
 from .exif import parse_orientation
 from .prepared import MAX_PARTS, PreparedImage, damaged, incomplete
 
-__all__ = ["prepare_webp"]
-
 LOSSLESS_BYTES_PER_PIXEL = 1.8
 """Bytes per pixel that the lossless decoder needs besides the canvases."""
 

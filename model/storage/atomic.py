@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["fsync_path", "publish_folder", "replace_atomically", "replace_folder"]
-
 NEW_PREFIX, OLD_PREFIX = ".loupe-new-", ".loupe-old-"
 """Beginnings of the hidden names of folders that are being written or replaced."""
 

@@ -9,15 +9,6 @@ from pathlib import Path
 
 from ..errors import DataError
 
-__all__ = [
-    "RESERVED_BYTES",
-    "free_bytes",
-    "make_private",
-    "name_full_disk",
-    "require_space",
-    "require_writable",
-]
-
 RESERVED_BYTES = 64 * 2**20
 """Bytes of a disk that Loupe leaves free."""
 

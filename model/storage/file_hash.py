@@ -3,8 +3,6 @@
 import hashlib
 from pathlib import Path
 
-__all__ = ["hash_file"]
-
 
 def hash_file(path: Path) -> str:
     """Return a file's SHA-256 as hex digits.

@@ -6,8 +6,6 @@ from pathlib import Path
 from ..errors import DataError
 from ..text import clean
 
-__all__ = ["name_folders"]
-
 UNNAMED, MAX_NAME = "other photos", 100
 
 

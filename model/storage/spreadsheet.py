@@ -11,8 +11,6 @@ from collections.abc import Iterable
 
 from defusedcsv import csv
 
-__all__ = ["escape_formula", "write_csv"]
-
 FORMULA_SIGNS = ("=", "+", "-", "@", "|", "%", "\t", "\r", "\n")
 
 

@@ -16,23 +16,6 @@ from typing import BinaryIO
 
 from pathvalidate import is_valid_filename
 
-__all__ = [
-    "MemberTooLarge",
-    "MembersOverlap",
-    "TooManyEntries",
-    "UnsupportedMember",
-    "ZipDamaged",
-    "ZipIncomplete",
-    "check_layout",
-    "check_overlap",
-    "find_clash",
-    "is_encrypted",
-    "is_portable_path",
-    "open_zip",
-    "read_member",
-    "translate_zip_errors",
-]
-
 MAX_GAP_BYTES = 24
 """Most bytes after a member: a data descriptor repeats sizes not known in advance."""
 

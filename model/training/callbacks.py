@@ -14,14 +14,6 @@ from torch.optim.swa_utils import AveragedModel
 from ..storage.atomic import replace_atomically
 from .config import Progress
 
-__all__ = [
-    "CHECKPOINT_FILE",
-    "Checkpointer",
-    "FrozenBatchNorm",
-    "WeightEma",
-    "load_checkpoint",
-]
-
 CHECKPOINT_FILE = "checkpoint.pt"
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.SyncBatchNorm)
 EMA_DECAY = 0.99

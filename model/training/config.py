@@ -10,8 +10,6 @@ from ..errors import DataError
 from ..storage.atomic import replace_atomically
 from ..storage.named_folders import name_folders
 
-__all__ = ["CONFIG_FILE", "Hyperparameters", "Progress", "TrainingConfig"]
-
 CONFIG_FILE = "plan.json"
 
 

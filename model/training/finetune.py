@@ -21,8 +21,6 @@ from .callbacks import (
 )
 from .config import Hyperparameters, Progress
 
-__all__ = ["FineTuneResult", "fine_tune"]
-
 FROZEN_SHARE = 0.2
 """Share of the parameter tensors, the first ones, that keep their pretrained values. They
 detect edges and colours, and training them would double the time of a step."""

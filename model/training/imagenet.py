@@ -19,10 +19,10 @@ from ..bundle import (
     publish,
     read_small_card,
 )
+from ..calibration.calibrate_folder import accuracies, write_small_figures
 from ..calibration.estimate import estimate_temperature
 from ..calibration.graph_head import write_temperature
 from ..calibration.graph_outputs import MIN_PHOTOS, CalibrationOutputs, open_graph
-from ..calibration.small_graph import accuracies, write_small_estimate
 from ..classifier import read_file
 from ..engine_info import SERVER_ENGINES
 from ..errors import DataError
@@ -34,8 +34,6 @@ from ..preprocess import PreprocessConfig
 from ..storage.photo_files import list_photos
 from ..text import list_some
 from .backbones import load_pretrained_package
-
-__all__ = ["build_imagenet", "readable_labels"]
 
 # Some of ImageNet's short names are equal, or differ only in case; these are unique.
 RENAMED = {
@@ -87,7 +85,7 @@ def build_imagenet(
         return write_temperature(draft, folder, calibration)
 
     bundle = publish(draft, models_dir, write_files)
-    write_small_estimate(bundle, small)
+    write_small_figures(bundle, **small)
     return bundle
 
 

@@ -13,8 +13,6 @@ from .backbones import Backbone
 from .config import Hyperparameters
 from .prepare import PreparedData
 
-__all__ = ["build_loaders"]
-
 BATCH_SIZE = 32
 MIN_PHOTOS_FOR_WORKERS = 500
 """Fewest photos for which worker processes prepare the batches."""

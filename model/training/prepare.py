@@ -23,8 +23,6 @@ from .data.discover import LabelledPhoto, discover
 from .data.scan import PhotoScan, scan_photos
 from .data.split import Split, split_photos
 
-__all__ = ["PreparedData", "decode_photos", "prepare_data"]
-
 COPIES_DIR = "copies"
 FINGERPRINT_FILE = "photos.sha256"
 """The file that identifies the photos with which a training run began."""

@@ -17,8 +17,6 @@ from ..learner.inference_module import InferenceModule
 from ..preprocess import Pixels
 from .config import Progress
 
-__all__ = ["Probe", "compute_features", "cross_fit", "fit_probe"]
-
 INVERSE_REGULARIZATION = 0.1
 """scikit-learn's ``C``; the best of 0.03, 0.1 and 0.3 on clothes."""
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..browser.small_graph import make_small_graph
 from ..bundle import HASH_DIGITS, TRAINING_PHOTOS, Bundle, ManifestDraft, Metric, publish
+from ..calibration.calibrate_folder import publish_small_card
 from ..calibration.cross_validation import MEASURED_BY, CalibrationResult, calibrate
 from ..calibration.graph_head import write_calibration
 from ..calibration.graph_outputs import (
@@ -23,7 +24,6 @@ from ..calibration.graph_outputs import (
     run_photos,
 )
 from ..calibration.measurements import HELD_OUT, accuracy_metric
-from ..calibration.small_graph import publish_small_card
 from ..errors import DataError
 from ..learner.onnx_export import export_onnx
 from ..preprocess import Pixels
@@ -32,8 +32,6 @@ from .finetune import FineTuneResult
 from .prepare import decode_photos
 from .probe import cross_fit
 from .training_run import MIN_PHOTOS_PER_LABEL, TrainingRun
-
-__all__ = ["Publication"]
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,6 @@ from .prepare import PreparedData
 from .probe import Probe, fit_probe
 from .training_run import TrainingRun
 
-__all__ = ["search_hyperparameters"]
-
 STUDY_FILE = "search.sqlite"
 TRIAL_EPOCHS = 2
 """Epochs of a trial, enough to tell a bad choice from a good one."""

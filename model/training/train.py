@@ -16,8 +16,6 @@ from .publication import Publication
 from .search import search_hyperparameters
 from .training_run import TrainingRun
 
-__all__ = ["STAGES", "get_run_dir", "train"]
-
 STAGES = (
     "Reading photos",
     "Held-out photos",

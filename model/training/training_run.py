@@ -25,8 +25,6 @@ from .loaders import build_loaders
 from .prepare import PreparedData, prepare_data
 from .probe import Probe, compute_features, fit_probe
 
-__all__ = ["MIN_PHOTOS_PER_LABEL", "TrainingRun"]
-
 FEATURES_FILE = "backbone.npz"
 """The backbone's features of the training photos and of the held-out ones."""
 

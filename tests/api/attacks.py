@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from model.samples import samples
 from tests.api.raw import form
 
-__all__ = ["GOOD", "PHOTO", "TYPE", "WORDS", "addresses"]
-
 PHOTO = samples()[2].read()
 TYPE = b"multipart/form-data; boundary=x"
 FILE = b'Content-Disposition: form-data; name="photo"; filename="a.jpg"'

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-__all__ = ["Reply", "Wire", "form"]
-
 CHUNK = b"100000\r\n" + bytes(2**20) + b"\r\n"
 
 

@@ -21,12 +21,9 @@ from starlette.testclient import TestClient
 
 from api.app import routes
 from model import classifier
-from model.samples import samples
 from tests.api.conftest import forget
-from tests.browser.server import serving
 from tests.conftest import _forget
 from tests.model.tiny import CALIBRATED, tiny
-from tests.tools import require_tool
 
 load_all_checks()
 CHECKS = [
@@ -116,6 +113,10 @@ def test_document_describes_every_route(app: Starlette) -> None:
             for response in errors.values():
                 content = response.get("content", {})
                 assert not content or list(content) == ["application/problem+json"]
+            # Otherwise the documentation page fills in a text generated from the pattern.
+            form = operation.get("requestBody", {}).get("content", {}).get("multipart/form-data")
+            fields = form["schema"]["properties"].values() if form else []
+            assert all("example" in field for field in fields if "default" in field)
             if "requestBody" in operation:
                 assert {"400", "413", "422", "503"} <= errors.keys()
 
@@ -136,42 +137,3 @@ def test_document_does_not_name_this_machine(app: Starlette) -> None:
     text = TestClient(app).get("/api/v1/openapi.json").text
     for word in (str(Path.cwd()), str(Path.home()), "localhost"):
         assert word not in text
-
-
-@pytest.mark.slow
-@pytest.mark.browser
-def test_docs_page_shows_every_route_and_sends_requests(tmp_path: Path) -> None:
-    chromium = require_tool("chromium")
-    from playwright.sync_api import sync_playwright
-
-    page_errors, requested = [], []
-    with serving(tmp_path, LOUPE_MODEL="imagenet") as server, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page()
-        page.on("pageerror", lambda error: page_errors.append(str(error)))
-        page.on("request", lambda request: requested.append(request.url))
-        page.goto(f"{server.url}/api/v1/docs")
-        page.locator(".opblock").first.wait_for()
-        summaries = page.locator(".opblock-summary").all()
-        shown = {
-            (
-                one.locator(".opblock-summary-method").inner_text().lower(),
-                one.locator(".opblock-summary-path").get_attribute("data-path"),
-            )
-            for one in summaries
-        }
-        # Send a request with a photo and the values that the page fills in.
-        block = page.locator(".opblock", has=page.locator('[data-path="/identify"]'))
-        block.locator(".opblock-summary-control").click()
-        block.get_by_role("button", name="Try it out").click()
-        block.locator('input[type="file"]').first.set_input_files(samples()[0].path)
-        block.get_by_role("button", name="Execute").click()
-        response = block.locator(".live-responses-table tbody .response-col_status").first
-        response.wait_for(timeout=30_000)
-        status = response.inner_text().split()[0]
-        browser.close()
-        assert status == "200"
-        assert not server.tracebacks()
-        assert [url for url in requested if not url.startswith(f"{server.url}/api/v1/")] == []
-    assert shown == OPERATIONS
-    assert not page_errors

@@ -5,7 +5,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import pytest
-from starlette.responses import PlainTextResponse, StreamingResponse
+from starlette.responses import PlainTextResponse
 
 from api import middleware
 from api.body_limits import memory_budget
@@ -54,9 +54,7 @@ def closes(sent: list[MutableMapping[str, Any]]) -> bool:
 
 def test_response_to_a_complete_body_keeps_the_connection() -> None:
     sent, read = run_middleware(PlainTextResponse("no"), [], **{"content-length": "0"})
-    assert not closes(sent)
-    assert read == 0
-    assert len(sent) == 2
+    assert (closes(sent), read, len(sent)) == (False, 0, 2)
 
 
 def test_rejected_client_is_not_invited_to_send_its_body() -> None:
@@ -81,26 +79,6 @@ def test_rejected_body_is_drained_after_the_error(
     assert sent[2] == {"type": "http.response.body", "body": b""}
 
 
-def test_rejected_body_that_has_arrived_keeps_the_connection() -> None:
-    app, whole = PlainTextResponse("no"), [b"x" * 100] * 3
-
-    async def ask() -> list[MutableMapping[str, Any]]:
-        sent: list[MutableMapping[str, Any]] = []
-        pending = list(whole)
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": pending.pop(), "more_body": bool(pending)}
-
-        async def send(message: MutableMapping[str, Any]) -> None:
-            sent.append(message)
-
-        await SlowClientMiddleware(app)(scope(**{"content-length": "300"}), receive, send)
-        assert not pending
-        return sent
-
-    assert not closes(asyncio.run(ask()))
-
-
 def test_download_over_a_slow_connection_is_not_timed_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(middleware, "SEND_TIMEOUT_SECONDS", 0.05)
     received = []
@@ -122,7 +100,9 @@ def test_download_over_a_slow_connection_is_not_timed_out(monkeypatch: pytest.Mo
     assert received[-1]["body"] == b"file"
 
 
-def test_invited_client_is_drained() -> None:
+def test_invited_client_is_drained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(middleware, "DRAIN_SECONDS", 0.2)
+
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await receive()
         await PlainTextResponse("no")(scope, receive, send)
@@ -138,36 +118,6 @@ def test_endless_rejected_body_is_not_drained_forever() -> None:
         PlainTextResponse("no"), [part] * 500, **{"transfer-encoding": "chunked"}
     )
     assert 20 <= read < 30
-
-
-def test_client_that_stops_reading_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(middleware, "SEND_TIMEOUT_SECONDS", 0.1)
-    ended = False
-
-    async def lines() -> Any:
-        nonlocal ended
-        try:
-            while True:
-                yield b"line"
-        finally:
-            ended = True
-
-    async def ask() -> None:
-        async def receive() -> dict[str, Any]:
-            await asyncio.sleep(60)
-            return {"type": "http.disconnect"}
-
-        async def send(message: MutableMapping[str, Any]) -> None:
-            if message["type"] == "http.response.body":
-                await asyncio.sleep(60)
-
-        request_scope = scope(**{"content-length": "0"}) | {"asgi": {"spec_version": "2.3"}}
-        await asyncio.wait_for(
-            SlowClientMiddleware(StreamingResponse(lines()))(request_scope, receive, send), 5
-        )
-
-    asyncio.run(ask())
-    assert ended
 
 
 def test_slow_uploads_do_not_hold_places_of_batches(server: Server) -> None:

@@ -1,4 +1,4 @@
-"""``UploadLimitMiddleware``: files count until a page has read them, for a minute at most."""
+"""``StreamlitLimitMiddleware``: files count until a page has read them, for a minute at most."""
 
 import asyncio
 from collections.abc import MutableMapping
@@ -10,7 +10,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
 from api import body_limits, streamlit_limits
 from api.body_limits import MemoryBudget
-from api.streamlit_limits import FILE_BYTES, UploadLimitMiddleware
+from api.streamlit_limits import FILE_BYTES, StreamlitLimitMiddleware
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def upload(manager: MemoryUploadedFileManager) -> Any:
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body"})
 
-    middleware, statuses = UploadLimitMiddleware(store, lambda: manager), []
+    middleware, statuses = StreamlitLimitMiddleware(store, lambda: manager), []
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": bytes(200_000)}

@@ -2,17 +2,20 @@
 
 import shutil
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from filelock import FileLock
+from playwright.sync_api import Browser, BrowserType, Page, expect, sync_playwright
 
 from model.browser import cache
+from model.browser.device_files import device_dir
 from model.browser.runtime import RUNTIME
-from model.samples import samples
+from model.settings import settings
 from tests.browser.device_app import DeviceApp, device_app
-from tests.browser.drive import PATIENCE_MS, checked_page
+from tests.browser.drive import PATIENCE_MS, checked_page, sample
 from tests.browser.server import Server, serving
 from tests.model.tiny import CALIBRATED, CARD, tiny
 from tests.photos import encoded
@@ -20,15 +23,19 @@ from tests.tools import require_tool
 
 HERE = Path(__file__).parent
 SCRIPTS = ("أحمر قرمزي لامع", "緑色の葉", "azul", "أصفر", "白", "黒")
-"""Labels of the model ``scripts``, in the order of ``COLOURS``."""
+"""Labels of the model ``scripts``."""
+COLOURS = {"title": "Colours", "confidence": CALIBRATED, "card": CARD}
+"""Options of the model ``colours``."""
 
 
 def add_colours(folder: Path, built_dir: Path) -> None:
-    """Put three models of colours, and what runs them in browsers, into a data folder."""
+    """Put models of colours, and what runs them in browsers, into a data folder."""
     shutil.copytree(built_dir / RUNTIME, folder / "data" / "derived" / RUNTIME)
     models_dir = folder / "data" / "models"
+    # It sees another part of a photo.
+    tiny(models_dir, "wide", title="Wide", side=(32, 64), confidence=CALIBRATED, card=CARD)
     tiny(models_dir, "several", title="Several colours", multilabel=True)
-    tiny(models_dir, "colours", title="Colours", confidence=CALIBRATED, card=CARD)
+    tiny(models_dir, "colours", **COLOURS)
     tiny(
         models_dir,
         "scripts",
@@ -38,6 +45,26 @@ def add_colours(folder: Path, built_dir: Path) -> None:
         confidence=CALIBRATED,
         card=CARD,
     )
+
+
+@contextmanager
+def launch(kind: BrowserType, path: str, film: Path, *args: str) -> Iterator[Browser]:
+    """Start a Chromium whose camera shows a film."""
+    launched = kind.launch(
+        executable_path=path,
+        args=[
+            "--no-sandbox",
+            "--disable-background-networking",
+            "--disable-quic",
+            "--no-first-run",
+            "--use-fake-device-for-media-stream",
+            f"--use-file-for-fake-video-capture={film}",
+            "--host-resolver-rules=MAP phone.test 127.0.0.1",
+            *args,
+        ],
+    )
+    yield launched
+    launched.close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -71,25 +98,13 @@ def chromium() -> str:
 def browser(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Start Chromium, whose camera shows a cup of coffee."""
     film = tmp_path_factory.mktemp("camera") / "coffee.mjpeg"
-    coffee = next(sample for sample in samples() if sample.name == "coffee")
-    film.write_bytes(encoded(coffee.open().convert("RGB"), "JPEG", quality=92))
+    film.write_bytes(encoded(sample("coffee").open().convert("RGB"), "JPEG", quality=92))
     expect.set_options(timeout=PATIENCE_MS)
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(
-            executable_path=chromium,
-            args=[
-                "--no-sandbox",
-                "--disable-background-networking",
-                "--disable-quic",
-                "--no-first-run",
-                "--use-fake-device-for-media-stream",
-                "--use-fake-ui-for-media-stream",
-                f"--use-file-for-fake-video-capture={film}",
-                "--host-resolver-rules=MAP phone.test 127.0.0.1",
-            ],
-        )
+    with (
+        sync_playwright() as playwright,
+        launch(playwright.chromium, chromium, film, "--use-fake-ui-for-media-stream") as launched,
+    ):
         yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="package")
@@ -110,12 +125,25 @@ def colours_server(
         yield running
 
 
+@pytest.fixture(scope="package")
+def colours_built(built_dir: Path) -> Path:
+    """The same with what browsers load of the model of colours: a child process makes it."""
+    with FileLock(f"{built_dir}.lock"), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOUPE_DATA", str(built_dir.parent))
+        settings.cache_clear()
+        device_dir(tiny(built_dir.parent / "models", "colours", **COLOURS))
+    settings.cache_clear()
+    return built_dir
+
+
 @pytest.fixture
-def app(built_dir: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DeviceApp]:
+def app(
+    colours_built: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[DeviceApp]:
     """Return the routes of ``/device/`` with a calibrated model of colours."""
-    monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
+    monkeypatch.setattr(cache, "BUILT_DIR", colours_built)
     monkeypatch.setenv("LOUPE_MODEL", "colours")
-    tiny(models_dir, "colours", title="Colours", confidence=CALIBRATED, card=CARD)
+    tiny(models_dir, "colours", **COLOURS)
     with device_app() as running:
         yield running
 
@@ -125,6 +153,27 @@ def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     """Return a function that opens a fresh profile; its options are Playwright's."""
     with ExitStack() as stack:
         yield lambda **options: stack.enter_context(checked_page(browser, options))
+
+
+@pytest.fixture
+def open_colours(
+    new_page: Callable[..., Page], colours_server: Server
+) -> Iterator[Callable[..., Page]]:
+    """Return a function that opens the models of colours in a fresh profile, after some scripts.
+
+    Without ``path`` the page stays blank; further options are Playwright's.
+    """
+
+    def come(*scripts: str, path: str = "", **options: Any) -> Page:
+        page = new_page(base_url=colours_server.url, **options)
+        for script in scripts:
+            page.add_init_script(script)
+        if path:
+            page.goto(path)
+        return page
+
+    yield come
+    assert not colours_server.tracebacks()
 
 
 @pytest.fixture

@@ -17,8 +17,6 @@ from api.app import routes
 from deploy.ports import free_port
 from tests.waiting import wait_until
 
-__all__ = ["DeviceApp", "device_app"]
-
 PREFIX = "/some/path"
 
 

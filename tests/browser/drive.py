@@ -21,39 +21,13 @@ from model.samples import Sample, samples
 from tests.model.tiny import colour
 from tests.photos import encoded
 
-__all__ = [
-    "COUNT_TRACKS",
-    "DESK",
-    "PATIENCE_MS",
-    "PHONE",
-    "RED",
-    "TIME",
-    "UPLOAD",
-    "Screen",
-    "attach",
-    "chart",
-    "checked_page",
-    "choose_in_menu",
-    "device_headline",
-    "expect_kept",
-    "give",
-    "give_device",
-    "go",
-    "headline",
-    "photo",
-    "pick",
-    "press_shutter",
-    "sample",
-    "settings_menu",
-    "slow_down",
-    "source_line",
-    "uploader",
-    "wait_for_answer",
-    "wait_until_drawn",
-]
-
 PATIENCE_MS = 15_000
+LOADING_MS = 60_000
+"""Longest time in which the files for browsers are made, and loaded, on a busy machine."""
 RED = encoded(colour("red"), "PNG")
+RED_PHOTO, GREEN_PHOTO = (
+    encoded(colour(name).resize((900, 700)), "JPEG") for name in ("red", "green")
+)
 KEPT = re.compile(r"^Kept on this device: \d+\.\d MB\. It works without a network\.")
 OPENING_MS = 60_000
 UPLOAD = "/?way=Upload"
@@ -86,6 +60,23 @@ if (navigator.mediaDevices) {
 window.openTracks = () => window.tracks.filter((track) => track.readyState === "live").length;
 """
 """Count the tracks that were opened, and those that still are."""
+
+
+# Resolves when the page has the size and two measurements in a row are the same.
+SETTLED = """
+([width, height]) => new Promise((resolve) => {
+  let before = "";
+  const timer = setInterval(() => {
+    const deep = (root) => [...root.querySelectorAll("*")].flatMap((part) =>
+      [part.getBoundingClientRect(), ...(part.shadowRoot ? deep(part.shadowRoot) : [])]);
+    const now = JSON.stringify(deep(document.body));
+    if (innerWidth === width && innerHeight === height && now === before) {
+      resolve(clearInterval(timer));
+    }
+    before = now;
+  }, 150);
+})
+"""
 
 
 @contextmanager
@@ -122,6 +113,12 @@ def slow_down(page: Page, latency_ms: int) -> None:
     devtools = page.context.new_cdp_session(page)
     devtools.send("Network.enable")
     devtools.send("Network.emulateNetworkConditions", {"latency": latency_ms, **rates})
+
+
+def resize(page: Page, width: int, height: int) -> None:
+    """Give the screen another size, and wait until the page is laid out for it."""
+    page.set_viewport_size({"width": width, "height": height})
+    page.evaluate(SETTLED, [width, height])
 
 
 Screen = Page | FrameLocator

@@ -6,8 +6,6 @@ from typing import Any
 
 from playwright.sync_api import Page, Request
 
-__all__ = ["WATCH", "Log"]
-
 WATCH = """
 window.sendings = [];
 const deep = (selector, root = document) => {

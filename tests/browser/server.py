@@ -6,19 +6,16 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator, Sequence
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from deploy.ports import free_port
 from model.browser.streamlit_files import PARTS, compress, compressed_name
+from tests.browser.static_host import static_host
 from tests.waiting import wait_until
-
-__all__ = ["ROOT", "Server", "framing", "serving"]
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60
@@ -97,7 +94,7 @@ def serving(
 
 @contextlib.contextmanager
 def framing(framed: str, name: str, allow: str = "camera; clipboard-write") -> Iterator[str]:
-    """Serve a page of another origin that frames the app as hosts do; returns its address.
+    """Serve a page of another origin that frames the app as hosts do; yield its address.
 
     ``name`` is its host: *localhost* is the app's own site, *127.0.0.1* is another one. ``allow``
     names what the frame may use.
@@ -105,27 +102,11 @@ def framing(framed: str, name: str, allow: str = "camera; clipboard-write") -> I
     text = (
         f'<!doctype html><title>host</title><iframe src="{framed}" sandbox="{SANDBOX}" '
         f'allow="{allow}" width="1000" height="700"></iframe>'
-    ).encode()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200 if self.path == "/" else 404)
-            self.send_header("Content-Type", "text/html")
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        thread = threading.Thread(target=running.serve_forever)
-        thread.start()
-        try:
-            yield f"http://{name}:{running.server_port}/"
-        finally:
-            running.shutdown()
-            thread.join()
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "index.html").write_text(text)
+        with static_host(Path(folder)) as host:
+            yield host.url.replace("localhost", name)
 
 
 def _add_compressed_files(data: Path) -> None:

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["StaticHost", "static_host"]
-
 PREFIX = "/some/path/"
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".png": "image/png"}
 """The types that every server knows."""
@@ -30,7 +28,6 @@ class StaticHost:
     """``Content-Encoding`` by suffix."""
     asked: list[str] = field(default_factory=list)
     """Paths below the prefix, in order."""
-    sent_bytes: int = 0
     changed: dict[str, bytes] = field(default_factory=dict)
     """Other contents of files, by path."""
     is_down: bool = False
@@ -76,7 +73,6 @@ def static_host(folder: Path, **options: Any) -> Iterator[StaticHost]:
             self.end_headers()
             with contextlib.suppress(ConnectionError):
                 self.wfile.write(data)
-                running.sent_bytes += len(data)
 
         def log_message(self, *_: object) -> None:
             pass

@@ -7,19 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from api.device import OFF
 from model import settings
 from model.browser.page_files import PAGE_FILES
+from tests.browser.accessible import assert_accessible
+from tests.browser.conftest import COLOURS
 from tests.browser.device_app import DeviceApp
 from tests.browser.drive import DESK, PHONE, TIME, device_headline, expect_kept, give_device
 from tests.browser.server import Server
-from tests.model.tiny import CALIBRATED, CARD, colour, tiny
+from tests.model.tiny import colour, tiny
 from tests.photos import encoded
 from tests.waiting import wait_until
 
+NEWER = re.compile("A newer version is here")
 GIVE = """
 ([name, data]) => {
   const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt());
@@ -36,19 +38,25 @@ GIVE = """
 
 @pytest.fixture
 def visit(new_page: Any, app: DeviceApp) -> Callable[..., Page]:
-    """Open the page in a fresh profile."""
+    """Open the page in a fresh profile; by default, wait until the device keeps all of it."""
 
-    def come(**options: Any) -> Page:
+    def come(*, kept: bool = True, **options: Any) -> Page:
         page: Page = new_page(**options)
         page.goto(app.url)
+        if kept:
+            expect_kept(page)
         return page
 
     return come
 
 
 def publish(models_dir: Path, title: str, **options: Any) -> None:
-    options = {"confidence": CALIBRATED, "card": CARD, **options}
-    tiny(models_dir, "colours", title=title, **options)
+    tiny(models_dir, "colours", **{**COLOURS, "title": title, **options})
+
+
+def identify_red(page: Page) -> None:
+    give_device(page)
+    expect(device_headline(page)).to_have_text("Very likely a red")
 
 
 def give(page: Page, event: str, data: bytes) -> None:
@@ -56,7 +64,7 @@ def give(page: Page, event: str, data: bytes) -> None:
 
 
 def test_photo_is_identified_in_words_then_numbers(visit: Any) -> None:
-    page = visit()
+    page = visit(kept=False)
     expect(page.get_by_role("heading", level=1)).to_have_text("Colours")
     expect(device_headline(page)).to_have_text("Point your phone at something")
     expect(
@@ -64,8 +72,7 @@ def test_photo_is_identified_in_words_then_numbers(visit: Any) -> None:
             "This model knows six things: red, green, blue and 3 more."
         )
     ).to_be_visible()
-    give_device(page)
-    expect(device_headline(page)).to_have_text("Very likely a red")
+    identify_red(page)
     expect(page.locator(".vf-details p")).to_have_count(1)
     rows = page.get_by_role("table").get_by_role("row")
     expect(rows).to_have_count(5)
@@ -85,7 +92,7 @@ def test_unknown_photo_leads_first_to_the_model_that_knows_most(
     visit: Any, models_dir: Path
 ) -> None:
     tiny(models_dir, "aaa", title="A few")
-    page = visit()
+    page = visit(kept=False)
     give_device(page, encoded(colour((128, 128, 128)), "PNG"))
     ways = page.locator(".vf-ways-on")
     expect(ways.get_by_role("button")).to_have_text(
@@ -100,7 +107,6 @@ def test_unknown_photo_leads_first_to_the_model_that_knows_most(
 @pytest.mark.slow
 def test_photo_can_be_pasted_and_dropped_and_nothing_is_requested(visit: Any, app: Any) -> None:
     page = visit()
-    expect_kept(page)
     before = list(app.asked)
     for event in ("paste", "drop"):
         for name in ("red", "blue"):
@@ -118,34 +124,33 @@ def test_photo_can_be_pasted_and_dropped_and_nothing_is_requested(visit: Any, ap
     give_device(page, b"no photo at all")
     expect(page.get_by_role("alert")).not_to_be_empty()
     expect(device_headline(page)).to_be_hidden()
-    give_device(page)
-    expect(device_headline(page)).to_have_text("Very likely a red")
+    identify_red(page)
     expect(page.get_by_role("alert")).to_be_empty()
 
 
 @pytest.mark.slow
-def test_full_graph_is_a_choice_with_its_size(visit: Any, app: Any) -> None:
+def test_full_graph_and_lasting_storage_are_choices(visit: Any) -> None:
     page = visit()
-    expect_kept(page)
     page.get_by_text("This device", exact=True).click()
     give_device(page)
     full = page.get_by_role("radio", name=re.compile(r"^Full: \d+\.\d MB"))
     full.check()
     expect(page.locator(".vf-where")).to_have_text(re.compile(", full graph, version"))
     expect(device_headline(page)).to_have_text("Very likely a red")
+    page.get_by_role("switch").click()
+    expect(page.locator("#kept")).to_have_text(re.compile("doesn't promise"))
+    expect(page.get_by_role("switch")).not_to_be_checked()
 
 
 def test_page_works_without_a_network_after_one_visit(visit: Any, app: Any) -> None:
     page = visit()
-    expect_kept(page)
     # A graph comes over the network once: for the page, then from the browser's cache.
     assert sum(path.endswith(".onnx.gz") for path in app.asked) == 1
     app.stop()
     page.context.set_offline(True)
     for _ in range(2):
         page.reload()
-        give_device(page)
-        expect(device_headline(page)).to_have_text("Very likely a red")
+        identify_red(page)
         expect_kept(page)
     page.goto(f"{app.url}index.html?model=colours")
     expect(page.get_by_role("heading", level=1)).to_have_text("Colours")
@@ -154,7 +159,6 @@ def test_page_works_without_a_network_after_one_visit(visit: Any, app: Any) -> N
 @pytest.mark.slow
 def test_new_version_is_complete_or_absent(visit: Any, app: Any, models_dir: Path) -> None:
     page = visit()
-    expect_kept(page)
     publish(models_dir, "Version 2", sharpness=10.0)
     app.broken = {".onnx.gz"}
     loads: list[str] = []
@@ -165,17 +169,15 @@ def test_new_version_is_complete_or_absent(visit: Any, app: Any, models_dir: Pat
         expect(page.get_by_role("heading", level=1)).to_have_text("Colours")
     app.broken = set()
     page.reload()
-    expect(page.locator("#kept")).to_have_text(re.compile("A newer version is here"))
+    expect(page.locator("#kept")).to_have_text(NEWER)
     # The previous version answers until then.
     expect(page.get_by_role("heading", level=1)).to_have_text("Colours")
-    give_device(page)
-    expect(device_headline(page)).to_have_text("Very likely a red")
+    identify_red(page)
     app.stop()
     page.reload()
     expect_kept(page)
     expect(page.get_by_role("heading", level=1)).to_have_text("Version 2")
-    give_device(page)
-    expect(device_headline(page)).to_have_text("Very likely a red")
+    identify_red(page)
     assert len(page.evaluate("caches.keys()")) == 2
     assert len(loads) == 4
 
@@ -185,7 +187,6 @@ def test_closing_the_browser_while_downloading_keeps_the_previous_version(
     visit: Any, app: Any, models_dir: Path
 ) -> None:
     page = visit()
-    expect_kept(page)
     publish(models_dir, "Version 2", sharpness=10.0)
     app.hanging = {".onnx.gz"}
     page.reload()
@@ -196,12 +197,11 @@ def test_closing_the_browser_while_downloading_keeps_the_previous_version(
     devtools.send("ServiceWorker.stopAllWorkers")
     page.close()
     again.goto(app.url)
-    give_device(again)
-    expect(device_headline(again)).to_have_text("Very likely a red")
+    identify_red(again)
     expect(again.get_by_role("heading", level=1)).to_have_text("Colours")
     app.hanging = set()
     app.released.set()
-    expect(again.locator("#kept")).to_have_text(re.compile("A newer version is here"))
+    expect(again.locator("#kept")).to_have_text(NEWER)
 
 
 @pytest.mark.slow
@@ -210,26 +210,23 @@ def test_other_model_is_chosen_by_reloading_an_outdated_page(
 ) -> None:
     tiny(models_dir, "other", title="Another model")
     page = visit()
-    expect_kept(page)
     publish(models_dir, "Version 2", sharpness=10.0)
     page.reload()
-    expect(page.locator("#kept")).to_have_text(re.compile("A newer version is here"))
+    expect(page.locator("#kept")).to_have_text(NEWER)
     with page.expect_navigation():
         page.get_by_role("combobox", name="Model").select_option("Another model")
     expect(page.get_by_role("heading", level=1)).to_have_text("Another model")
     expect_kept(page)
     page.get_by_role("combobox", name="Model").select_option("Version 2")
-    give_device(page)
-    expect(device_headline(page)).to_have_text("Very likely a red")
+    identify_red(page)
     expect(page.get_by_role("heading", level=1)).to_have_text("Version 2")
     assert page.url.endswith("?model=colours")
 
 
 def test_page_answers_over_http_and_keeps_nothing(visit: Any, app: Any) -> None:
-    page = visit()
+    page = visit(kept=False)
     page.goto(app.url.replace("localhost", "phone.test"))
-    give_device(page)
-    expect(device_headline(page)).to_have_text("Very likely a red")
+    identify_red(page)
     expect(page.locator("#kept")).to_have_text(
         "This page isn't on https, so nothing is kept on this device."
     )
@@ -238,7 +235,6 @@ def test_page_answers_over_http_and_keeps_nothing(visit: Any, app: Any) -> None:
 @pytest.mark.slow
 def test_damaged_copy_is_fetched_again(visit: Any) -> None:
     page = visit()
-    expect_kept(page)
     page.evaluate(
         """async () => {
           for (const name of await caches.keys()) {
@@ -254,18 +250,16 @@ def test_damaged_copy_is_fetched_again(visit: Any) -> None:
     page.get_by_role("button", name="Try again").click()
     expect_kept(page)
     expect(page.get_by_role("alert")).to_be_empty()
-    give_device(page)
-    expect(device_headline(page)).to_have_text("Very likely a red")
+    identify_red(page)
 
 
 @pytest.mark.slow
 def test_new_script_of_the_page_is_a_new_version(visit: Any, app: Any) -> None:
     page = visit()
-    expect_kept(page)
     script = page.request.get(f"{app.url}app.mjs").body()
     app.replaced["app.mjs"] = script + b'\ndocument.body.dataset.version = "2";'
     page.reload()
-    expect(page.locator("#kept")).to_have_text(re.compile("A newer version is here"))
+    expect(page.locator("#kept")).to_have_text(NEWER)
     expect(page.locator("[data-version]")).to_have_count(0)
     page.reload()
     expect(page.locator("[data-version]")).to_have_count(1)
@@ -274,7 +268,6 @@ def test_new_script_of_the_page_is_a_new_version(visit: Any, app: Any) -> None:
 @pytest.mark.slow
 def test_full_disk_answers_from_memory(visit: Any, app: Any) -> None:
     page = visit()
-    expect_kept(page)
     page.get_by_text("This device", exact=True).click()
     page.get_by_role("button", name="Remove it from this device").click()
     expect(page.locator("#kept")).to_have_text(re.compile("^Nothing is kept on this device."))
@@ -284,8 +277,7 @@ def test_full_disk_answers_from_memory(visit: Any, app: Any) -> None:
     devtools.send("Storage.overrideQuotaForOrigin", {"origin": origin, "quotaSize": 50_000})
     page.reload()
     expect(page.locator("#kept")).to_have_text(re.compile("There is no room"))
-    give_device(page)
-    expect(device_headline(page)).to_have_text("Very likely a red")
+    identify_red(page)
 
 
 @pytest.mark.slow
@@ -293,7 +285,6 @@ def test_withdrawn_models_are_deleted_from_the_browser(
     visit: Any, app: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = visit()
-    expect_kept(page)
     monkeypatch.setenv("LOUPE_DOWNLOADS", "false")
     settings.settings.cache_clear()
     page.reload()
@@ -303,19 +294,8 @@ def test_withdrawn_models_are_deleted_from_the_browser(
 
 
 @pytest.mark.slow
-def test_page_says_that_the_browser_promises_nothing(visit: Any) -> None:
-    page = visit()
-    expect_kept(page)
-    page.get_by_text("This device", exact=True).click()
-    page.get_by_role("switch").click()
-    expect(page.locator("#kept")).to_have_text(re.compile("doesn't promise"))
-    expect(page.get_by_role("switch")).not_to_be_checked()
-
-
-@pytest.mark.slow
 def test_service_worker_leaves_the_rest_of_the_app_alone(visit: Any, app: Any) -> None:
     page = visit()
-    expect_kept(page)
     page.reload()
     expect_kept(page)
     assert page.evaluate("navigator.serviceWorker.controller.scriptURL") == (
@@ -335,10 +315,15 @@ def test_service_worker_leaves_the_rest_of_the_app_alone(visit: Any, app: Any) -
     assert {app.url, *(f"{app.url}{file}" for file in files)} < set(urls)
 
 
-def test_title_is_plain_text(visit: Any, models_dir: Path) -> None:
-    publish(models_dir, "<img src=x onerror=alert(1)>")
-    page = visit()
-    expect(page.get_by_role("heading", level=1)).to_have_text("<img src=x onerror=alert(1)>")
+def test_title_and_labels_are_plain_text(visit: Any, models_dir: Path) -> None:
+    hostile = "<img src=x onerror=alert(1)>"
+    labels = [f"{hostile} {number}" for number in range(6)]
+    publish(models_dir, hostile, labels=labels, language="ar")
+    page = visit(kept=False)
+    expect(page.get_by_role("heading", level=1)).to_have_text(hostile)
+    give_device(page)
+    label = device_headline(page).locator("span[lang=ar][dir=auto]")
+    expect(label).to_have_text(labels[0])
     expect(page.locator("img[onerror], img[src=x]")).to_have_count(0)
 
 
@@ -361,11 +346,9 @@ def test_about_leads_to_the_page(page: Page, server: Server) -> None:
 )
 def test_page_is_accessible(visit: Any, size: Any, colours: str) -> None:
     page = visit(viewport=size, color_scheme=colours)
-    expect_kept(page)
     assert_accessible(page)
     page.get_by_text("This device", exact=True).click()
-    give_device(page)
-    expect(device_headline(page)).to_have_text("Very likely a red")
+    identify_red(page)
     assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
     small = page.evaluate(
         """() => [...document.querySelectorAll('button, select, summary, label')]
@@ -383,8 +366,3 @@ def test_page_is_accessible(visit: Any, size: Any, colours: str) -> None:
     give_device(page, b"no photo at all")
     expect(page.get_by_role("alert")).not_to_be_empty()
     assert_accessible(page)
-
-
-def assert_accessible(page: Page) -> None:
-    report = Axe().run(page)
-    assert report.violations_count == 0, report.generate_report()

@@ -1,4 +1,4 @@
-"""A first visit over a slow connection, and a server that goes away and comes back."""
+"""A first visit over a slow connection: what it loads, and the screen before the app's own."""
 
 import re
 import threading
@@ -7,8 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect
 
-from deploy.ports import free_port
-from tests.browser.drive import DESK, PHONE, chart, go, sample, slow_down, wait_until_drawn
+from tests.browser.drive import DESK, PHONE, go, slow_down, wait_until_drawn
 from tests.browser.server import serving
 
 PREFIX = "some/prefix"
@@ -103,8 +102,7 @@ PLACES = """
 @pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_viewfinder_takes_the_place_of_the_first_screen(new_page, url, size, theme):
     """Without a jump, and of the model that the address asks for."""
-    options = {"viewport": size, "color_scheme": theme, "permissions": []}
-    page = new_page(**options)
+    page = new_page(viewport=size, color_scheme=theme, permissions=[])
     held, is_open = [], threading.Event()
     page.route(
         "**/static/js/*",
@@ -143,58 +141,7 @@ def test_first_screen_is_only_for_the_viewfinder(new_page, url):
         expect(page.locator("#first-screen")).to_have_count(0)
 
 
-@pytest.mark.slow
-def test_page_joins_a_server_that_comes_back(new_page, tmp_path):
-    port, photo = free_port(), sample("coffee").path
-    with serving(tmp_path, port=port) as running:
-        page = new_page()
-        page.goto(f"{running.url}/?run=server")
-        page.locator(".vf-choose").wait_for()
-        page.evaluate("window.isSamePage = true")
-        page.locator(FILES).set_input_files(photo)
-        expect(page.locator("[data-screen=answer] .vf-headline")).to_contain_text("espresso")
-        expect(chart(page)).to_be_visible()
-    # Streamlit's dialog comes at the sixth failure to connect.
-    for _ in range(7):
-        page.wait_for_event("requestfailed", lambda request: "health" in request.url)
-    page.wait_for_timeout(500)
-    expect(page.get_by_role("dialog")).to_have_count(0)
-    page.get_by_role("button", name="Back to the camera").click()
-    expect(page.locator(".vf-headline")).to_be_visible()
-    with serving(tmp_path, port=port):
-        page.locator("[data-testid=stApp][data-test-connection-state=CONNECTED]").wait_for()
-        page.wait_for_timeout(1000)
-        wait_until_drawn(page)
-        page.locator(FILES).set_input_files(photo)
-        expect(page.locator("[data-screen=answer] .vf-headline")).to_contain_text("espresso")
-        assert page.evaluate("window.isSamePage")
-
-
 GONE = "The server doesn’t answer. Trying again…"
-
-
-@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
-def test_page_without_viewfinder_says_that_the_server_is_gone(new_page, tmp_path, theme):
-    port = free_port()
-    with serving(tmp_path, port=port) as running:
-        options = {"viewport": PHONE, "color_scheme": theme}
-        page = new_page(**options)
-        page.goto(f"{running.url}/about")
-        wait_until_drawn(page)
-        bar = page.locator("#gone")
-        expect(bar).to_have_text("")
-    expect(bar).to_have_text(GONE)
-    expect(bar).to_have_css(
-        "background-color", "rgb(241, 245, 244)" if theme == "light" else "rgb(20, 35, 33)"
-    )
-    expect(page.get_by_role("dialog")).to_have_count(0)
-    with serving(tmp_path, port=port):
-        expect(bar).to_have_text("")
-        # The viewfinder itself says that the server is gone.
-        page.goto(f"{running.url}/?run=server")
-        page.locator(".vf-choose").wait_for()
-    expect(page.locator(".vf-where")).to_have_text(GONE)
-    expect(bar).to_be_hidden()
 
 
 @pytest.mark.slow

@@ -1,12 +1,13 @@
 """Access to the viewfinder on Streamlit's page: keyboard, screen reader, large text, scripts."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.accessible import assert_own_parts_accessible
 from tests.browser.conftest import HERE, SCRIPTS
 from tests.browser.drive import (
     DESK,
@@ -16,18 +17,11 @@ from tests.browser.drive import (
     headline,
     wait_until_drawn,
 )
-from tests.browser.server import Server
 from tests.model.tiny import colour
 from tests.photos import encoded
-from ui.navigation import PAGES
 
 SCREENSHOTS = HERE / "screenshots"
 RED, GREEN = (encoded(colour(name), "PNG") for name in ("red", "green"))
-STREAMLITS_OWN = {
-    # The drop zone of st.file_uploader.
-    "presentation-role-conflict": "stFileUploaderDropzone",
-}
-"""Rules that Streamlit's own elements break, with the elements; the list may only get shorter."""
 DIALOG = {"fromShadowDom": ["[data-testid=stBidiComponentIsolated]", ".vf-dialog"]}
 """The open dialog, as axe names it."""
 FOCUSED = """
@@ -43,16 +37,6 @@ FOCUSED = """
     isInView: top >= 0 && bottom <= innerHeight,
   };
 }
-"""
-BREAKS = """
-(nodes) => nodes.map(([path]) => {
-  // Through shadow roots.
-  const element = [path].flat().reduce(
-    (found, step) => (found.shadowRoot ?? found).querySelector(step), document);
-  const owner = element.closest("[data-testid=stSidebarNavItems], "
-    + "[data-testid=stFileUploaderDropzone]");
-  return owner?.dataset.testid ?? element.outerHTML.slice(0, 200);
-})
 """
 LARGE_TEXT = """
 addEventListener("DOMContentLoaded", () => { document.documentElement.style.fontSize = "32px"; });
@@ -70,18 +54,9 @@ Visit = Callable[..., Page]
 
 
 @pytest.fixture
-def visit(new_page: Any, colours_server: Server) -> Visit:
-    """Open a page in a fresh profile, whose camera is allowed unless ``camera`` is false."""
-
-    def come(*scripts: str, camera: bool = True, **options: Any) -> Page:
-        page: Page = new_page(**{"base_url": colours_server.url, **options})
-        if camera:
-            page.context.grant_permissions(["camera"])
-        for script in scripts:
-            page.add_init_script(script)
-        return page
-
-    return come
+def visit(open_colours: Visit) -> Visit:
+    """Open a page in a fresh profile, whose camera is allowed."""
+    return partial(open_colours, permissions=["camera"])
 
 
 def viewfinder(page: Page) -> Locator:
@@ -99,16 +74,6 @@ def answer(page: Page, address: str, photo: bytes = RED) -> None:
 
 def screenshot(page: Page, name: str) -> None:
     page.screenshot(path=SCREENSHOTS / f"access-{name}.png")
-
-
-def assert_own_parts_accessible(page: Page, context: Any = None) -> set[str]:
-    """Return the rules that Streamlit's own elements break."""
-    violations = Axe().run(page, context).response["violations"]
-    for violation in violations:
-        nodes = [node["target"] for node in violation["nodes"]]
-        allowed = STREAMLITS_OWN.get(violation["id"])
-        assert set(page.evaluate(BREAKS, nodes)) == {allowed}, violation["id"]
-    return {violation["id"] for violation in violations}
 
 
 def test_keyboard_alone_takes_a_photo_corrects_it_and_goes_back(visit: Visit) -> None:
@@ -217,7 +182,7 @@ def test_labels_keep_their_language_and_direction(visit: Visit) -> None:
 def test_no_part_is_lost_with_large_text_or_on_a_small_screen(
     visit: Visit, width: int, height: int, script: str
 ) -> None:
-    page = visit(script, camera=False, viewport={"width": width, "height": height})
+    page = visit(script, permissions=[], viewport={"width": width, "height": height})
     page.goto("/?run=server")
     expect(headline(page)).to_be_in_viewport(ratio=0.5)
     assert viewfinder(page).evaluate(CUT) == []
@@ -261,16 +226,3 @@ def test_axe_finds_nothing_in_our_own_parts(visit: Visit, colours: Any) -> None:
         # Of what is behind a dialog, axe takes the wrong background.
         assert_own_parts_accessible(page, DIALOG)
         page.get_by_role("dialog").get_by_role("button", name="Close").click()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("colours", ["light", "dark"])
-@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
-def test_axe_finds_nothing_of_ours_on_other_pages(visit: Visit, size: Any, colours: Any) -> None:
-    page, broken = visit(viewport=size, color_scheme=colours), set()
-    for name in PAGES:
-        page.goto(f"/{name}" if name != "identify" else "/?way=Upload")
-        wait_until_drawn(page)
-        broken |= assert_own_parts_accessible(page)
-    # A rule that is kept again leaves the list.
-    assert size == DESK or broken == STREAMLITS_OWN.keys()

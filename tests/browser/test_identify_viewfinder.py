@@ -1,19 +1,18 @@
-"""The viewfinder on Streamlit's page: photos, sent bodies, the address, the camera, outages."""
+"""The viewfinder on Streamlit's page: links, corrections, dialogs, the camera, other ways."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from model.corrections import CorrectionStore
 from tests.browser.drive import (
     COUNT_TRACKS,
-    DESK,
+    LOADING_MS,
+    RED_PHOTO,
     chart,
-    checked_page,
     give,
     go,
     headline,
@@ -21,53 +20,21 @@ from tests.browser.drive import (
     settings_menu,
     source_line,
     uploader,
-    wait_until_drawn,
 )
-from tests.browser.server import Server, framing, serving
-from tests.model.tiny import CALIBRATED, colour, tiny
-from tests.photos import encoded
+from tests.browser.server import Server
 
-RED, GREEN = (encoded(colour(name).resize((900, 700)), "JPEG") for name in ("red", "green"))
 IS_RED, IS_GREEN = "Very likely a red", "Very likely a green"
 STAYS = "On this device: the photo stays here"
-LOADING_MS = 60_000
-"""Longest time in which the files for browsers are made, and loaded, on a busy machine."""
 NewPage = Callable[..., Page]
 
 
 @pytest.fixture
-def page(new_page: NewPage, colours_server: Server) -> Iterator[Page]:
-    yield new_page(base_url=colours_server.url)
-    assert not colours_server.tracebacks()
-
-
-@pytest.mark.slow
-def test_back_nine_times_shows_photos_with_their_answers_and_actions(page: Page) -> None:
-    page.goto("/?run=server")
-    for data, words in ((RED, IS_RED), (GREEN, IS_GREEN)):
-        before = page.evaluate("location.href")
-        give(page, data)
-        expect(headline(page)).to_have_text(words)
-        # The address follows the words, and would otherwise change under the next step.
-        page.wait_for_function("before => location.href !== before", arg=before)
-        wait_until_drawn(page)
-    for step in range(8):
-        before = page.evaluate("location.href")
-        name, words = (("red", IS_RED), ("green", IS_GREEN))[step % 2]
-        page.locator(".vf").get_by_role("button", name=name, exact=True).click()
-        expect(headline(page)).to_have_text(words)
-        page.wait_for_function("before => location.href !== before", arg=before)
-        wait_until_drawn(page)
-    for step in range(9):
-        page.go_back()
-        expect(headline(page)).to_have_text((IS_RED, IS_GREEN)[step % 2])
-        expect(photo(page)).to_be_visible()
-        for name in ("Why?", "Wrong?", "Share"):
-            expect(page.get_by_role("button", name=name)).to_be_visible()
+def page(open_colours: NewPage) -> Page:
+    return open_colours()
 
 
 def test_link_shows_a_stranger_the_answer_without_the_photo(
-    new_page: NewPage, colours_server: Server, page: Page
+    open_colours: NewPage, page: Page
 ) -> None:
     version = "[0-9a-f]{12}"
     for run, note, token in (
@@ -75,13 +42,12 @@ def test_link_shows_a_stranger_the_answer_without_the_photo(
         ("device", "computed on the visitor's own device", rf"{version}~ws~[^.]*$"),
     ):
         page.goto(f"/?run={run}")
-        give(page, RED)
+        give(page, RED_PHOTO)
         expect(page).to_have_url(re.compile(f"answer=colours~{token}"))
         expect(chart(page)).to_be_visible()
         page.get_by_role("button", name="Share").click()
         link = page.get_by_role("dialog").get_by_role("textbox", name="Link").input_value()
-        other = new_page(base_url=colours_server.url)
-        other.goto(link)
+        other = open_colours(path=link)
         expect(headline(other)).to_have_text(IS_RED)
         expect(other.locator(".vf")).to_contain_text(note)
         expect(chart(other)).to_be_visible()
@@ -91,7 +57,7 @@ def test_link_shows_a_stranger_the_answer_without_the_photo(
 
 def test_correction_sends_the_photo_only_with_consent(page: Page, colours_server: Server) -> None:
     page.goto("/?run=device")
-    give(page, RED)
+    give(page, RED_PHOTO)
     expect(page).to_have_url(re.compile("answer="))
     for word, consents in (("crimson", False), ("scarlet", True)):
         page.get_by_role("button", name="Wrong?").click()
@@ -181,24 +147,3 @@ def test_blocked_script_falls_back_to_upload(page: Page) -> None:
     page.goto("/")
     expect(page.get_by_test_id("stAlert")).to_contain_text("couldn't be loaded")
     expect(uploader(page)).to_be_visible()
-
-
-@pytest.mark.slow
-def test_viewfinder_works_below_a_prefix_in_a_frame_of_another_site(
-    browser: Browser, tmp_path: Path
-) -> None:
-    tiny(tmp_path / "data" / "models", "colours", title="Colours", confidence=CALIBRATED)
-    with (
-        serving(tmp_path, prefix="some/prefix/~/+", LOUPE_MODEL="colours") as app,
-        framing(f"{app.url}/?run=server", "127.0.0.1") as address,
-        checked_page(browser, {"viewport": DESK}) as page,
-    ):
-        page.goto(address)
-        frame = page.frame_locator("iframe")
-        give(frame, RED)
-        expect(headline(frame)).to_have_text(IS_RED)
-        expect(chart(frame)).to_be_visible()
-        frame.get_by_role("button", name="Share").click()
-        link = frame.get_by_role("dialog").get_by_role("textbox", name="Link").input_value()
-        assert link.startswith(app.url.removesuffix("/~/+"))
-        assert not app.tracebacks()

@@ -7,9 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.drive import (
-    DESK,
     UPLOAD,
-    checked_page,
     give,
     go,
     headline,
@@ -19,36 +17,16 @@ from tests.browser.drive import (
     wait_for_answer,
     wait_until_drawn,
 )
-from tests.browser.server import serving
 
 ANSWER = re.compile(r"answer=([a-z0-9_.~%A-Z-]+)")
 HOSTILE = (
     "<script>alert(1)</script>",
     "<img src=x onerror=alert(1)>",
-    "javascript:alert(1)",
     "[click](javascript:alert(1))",
     "**bold** :red[x] $x$ :smile:",
-    "../../etc/passwd",
-    "..~000000000000~c~x~x~1-1",
-    "imagenet",
-    "imagenet~{version}~c~x~x~",
-    "imagenet~{version}~c~x~x~1000-1000",
-    "imagenet~{version}~c~x~x~1-1000_2-1000",
-    "imagenet~{version}~c~x~x~1-1_2-999",
-    "imagenet~{version}~c~x~x~1-500_1-500",
-    "imagenet~{version}~c~x~x~-1-1000",
-    "imagenet~{version}~z~x~x~1-1000",
-    "imagenet~{version}~c~x~x~１-１０００",
-    "imagenet~{version}~c~x~x~1-1000\n",
-    "imagenet~{version}~c~x~x~1-1000\0",
-    "no-such-model~{version}~c~x~x~1-1000",
-    "a" * 5000,
     "\u202e~~~~~",
 )
-
-
-def token(page):
-    return ANSWER.search(page.url).group(1)
+"""Tokens that would attack the page, or change its look; others never leave ``decode``."""
 
 
 @pytest.fixture
@@ -89,20 +67,19 @@ def test_answer_survives_back_reload_and_other_pages(coffee):
     expect(headline(coffee)).to_have_text(second)
 
 
-@pytest.mark.parametrize("title", ["Models", pytest.param("About", marks=pytest.mark.slow)])
-def test_back_leads_to_the_previous_page_without_an_empty_one(page, title):
+def test_back_leads_to_the_previous_page_without_an_empty_one(page):
     page.goto("/")
     give(page, sample("coffee").read())
     words = wait_for_answer(page)
     address = page.url
-    open_page(page, title)
+    open_page(page, "Models")
     open_page(page, "Identify")
     expect(headline(page)).to_have_text(words)
     assert page.url == address
     page.reload()
     expect(headline(page)).to_have_text(words)
     page.go_back()
-    expect(headline(page).first).to_contain_text(title)
+    expect(headline(page).first).to_contain_text("Models")
     page.go_back()
     expect(headline(page)).to_have_text(words)
     assert page.url == address
@@ -136,14 +113,12 @@ def test_link_to_another_version_is_refused(page):
 
 
 @pytest.mark.slow
-def test_hostile_links_are_refused(page, imagenet):
+def test_hostile_links_are_refused(page):
     page.goto(UPLOAD)
     for value in HOSTILE:
         expect(page.get_by_text("The whole file goes to the server")).to_be_visible()
         # As the Back button brings it, which is faster than opening the page anew.
-        open_link(
-            page, f"{UPLOAD}&answer={quote(value.replace('{version}', imagenet.bundle.version))}"
-        )
+        open_link(page, f"{UPLOAD}&answer={quote(value)}")
         expect_refusal(page, value)
         open_link(page, UPLOAD)
     for value in HOSTILE[:2]:
@@ -171,30 +146,20 @@ def expect_refusal(page, value):
 
 
 @pytest.mark.slow
-def test_page_says_what_a_links_signature_shows(browser, tmp_path):
-    with (
-        serving(tmp_path, LOUPE_SECRET="a secret of the tests") as signing,
-        checked_page(browser, {"base_url": signing.url, "viewport": DESK}) as page,
+def test_page_says_what_a_links_signature_shows(coffee):
+    page, signed = coffee, ANSWER.search(coffee.url).group(1)
+    # As another visitor, whose browser doesn't keep the photo.
+    note = page.locator(".vf")
+    note.get_by_role("button", name="Clear recent photos").click()
+    content, key_id, signature = signed.split(".")
+    changed = re.sub(r"~(\d+)-", lambda match: f"~{int(match[1]) - 1}-", content)
+    assert changed != content
+    for token, words in (
+        (signed, "This app gave this answer"),
+        (f"{changed}.{key_id}.{signature}", "was changed after it was made"),
+        (f"{content}.000000.{signature}", "signed with another key"),
+        (content, "isn't signed"),
     ):
-        page.goto("/?way=Sample")
-        pick(page, "Coffee")
-        wait_for_answer(page)
-        expect(page).to_have_url(ANSWER)
-        signed_token = token(page)
-        # As another visitor, whose browser doesn't keep the photo.
-        page.locator(".vf").get_by_role("button", name="Clear recent photos").click()
-        page.goto(f"/?answer={signed_token}")
-        note = page.locator(".vf")
-        expect(note).to_contain_text("This app gave this answer")
-        content, key_id, signature = signed_token.split(".")
-        changed = re.sub(r"~(\d+)-", lambda match: f"~{int(match[1]) - 1}-", content)
-        assert changed != content
-        for forged, words in (
-            (f"{changed}.{key_id}.{signature}", "was changed after it was made"),
-            (f"{content}.000000.{signature}", "signed with another key"),
-            (content, "isn't signed"),
-        ):
-            page.goto(f"/?answer={forged}")
-            expect(note).to_contain_text(words)
-            expect(headline(page)).to_have_count(1)
-        assert not signing.tracebacks()
+        page.goto(f"/?answer={token}")
+        expect(note).to_contain_text(words)
+        expect(headline(page)).to_have_count(1)

@@ -2,19 +2,16 @@
 
 import base64
 import re
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import add_colours
 from tests.browser.drive import (
+    GREEN_PHOTO,
+    LOADING_MS,
     PHONE,
-    chart,
-    checked_page,
+    RED_PHOTO,
     give,
     headline,
     slow_down,
@@ -22,22 +19,19 @@ from tests.browser.drive import (
     wait_until_drawn,
 )
 from tests.browser.sending_log import WATCH, Log
-from tests.browser.server import Server, serving
 from tests.model.tiny import colour
 from tests.photos import encoded
 
-LOADING_MS = 60_000
 FAR_MS = 60
 """Latency at which a server isn't on the same machine."""
 
-RED, GREEN = (encoded(colour(name).resize((900, 700)), "JPEG") for name in ("red", "green"))
 HEIC = encoded(colour("red").resize((300, 200)), "HEIF")
 FILES = {
-    "photo.jpg": RED,
+    "photo.jpg": RED_PHOTO,
     "photo.heic": HEIC,
     "photo.tiff": encoded(colour("red").resize((300, 200)), "TIFF"),
     "cut.heic": HEIC[:100],
-    "cut.jpg": RED[: len(RED) // 2],
+    "cut.jpg": RED_PHOTO[: len(RED_PHOTO) // 2],
     "text.txt": b"no photo at all" * 1000,
     "empty.jpg": b"",
 }
@@ -48,22 +42,20 @@ Visit = Callable[..., tuple[Page, Log]]
 
 
 @pytest.fixture
-def visit(new_page: Callable[..., Page], colours_server: Server) -> Iterator[Visit]:
+def visit(open_colours: Callable[..., Page]) -> Visit:
     """Open the app in a mode; a far server is one behind a slow network."""
 
-    def come(run: str, *, is_far: bool = True, address: str = "") -> tuple[Page, Log]:
-        page = new_page(base_url=colours_server.url, viewport=PHONE)
-        page.add_init_script(WATCH)
+    def come(run: str, *, is_far: bool = True) -> tuple[Page, Log]:
+        page = open_colours(WATCH, viewport=PHONE)
         if is_far:
             slow_down(page, FAR_MS)
         log = Log(page)
         page.on("request", log.add)
-        page.goto(f"/?run={run}{address}")
+        page.goto(f"/?run={run}")
         wait_until_drawn(page)
         return page, log
 
-    yield come
-    assert not colours_server.tracebacks()
+    return come
 
 
 def ready(page: Page) -> None:
@@ -130,7 +122,7 @@ def walk(page: Page, log: Log) -> list[str]:
           const given = { clipboardData: data, bubbles: true, cancelable: true };
           document.body.dispatchEvent(new ClipboardEvent("paste", given));
         }""",
-        base64.b64encode(GREEN).decode(),
+        base64.b64encode(GREEN_PHOTO).decode(),
     )
     expect(headline(page)).to_have_text("Very likely a green")
     page.locator(".vf-recent").last.click()
@@ -320,55 +312,3 @@ def test_server_on_this_machine_gets_the_file(visit: Visit) -> None:
         choose(page, name)
         answered(page, "On the server in .* m?s; sent: the file, .* kB")
     assert log.check() == ["photo", "photo"]
-
-
-def test_page_joins_a_server_that_comes_back(
-    browser: Browser, built_dir: Path, tmp_path: Path
-) -> None:
-    gone = "The server doesn’t answer. "
-    add_colours(tmp_path, built_dir)
-    options: dict[str, Any] = {"LOUPE_MODEL": "colours", "LOUPE_BUILTIN": "false"}
-    with ExitStack() as stack:
-        first = stack.enter_context(serving(tmp_path, **options))
-        page = stack.enter_context(checked_page(browser, {"base_url": first.url}))
-        page.goto("/")
-        ready(page)
-        choose(page, "photo.jpg")
-        # Chromium never fetches a module again that couldn't be fetched.
-        expect(chart(page)).to_be_visible()
-        first.process.kill()
-        first.process.wait()
-        expect(source_line(page)).to_have_text(f"{gone}This device still does.")
-        # The link needs no server either.
-        page.get_by_role("button", name="Share").click()
-        link = page.get_by_role("dialog").get_by_role("textbox", name="Link").input_value()
-        assert "?answer=colours~" in link
-        page.get_by_role("button", name="Close").click()
-        page.keyboard.press("Escape")
-        expect(headline(page)).to_have_text("Point your phone at something")
-        expect(headline(page)).to_be_visible()
-        # No server can get the file, so there is no question.
-        choose(page, "photo.heic")
-        expect(page.locator(".vf-alert")).not_to_be_empty()
-        expect(page.locator(".vf-ask")).to_have_count(0)
-        choose(page, "photo.jpg")
-        expect(headline(page)).to_have_text(IS_RED)
-        page.get_by_role("button", name="Why?").click()
-        expect(page.locator("canvas.vf-spotlight")).to_be_visible()
-        page.evaluate("window.isSamePage = true")
-        second = stack.enter_context(serving(tmp_path, port=first.port, **options))
-        expect(source_line(page)).to_contain_text("On this device in", timeout=LOADING_MS)
-        expect(chart(page)).to_be_visible(timeout=LOADING_MS)
-        source_line(page).click()
-        page.get_by_role("button", name=re.compile("^The server")).click()
-        expect(source_line(page)).to_contain_text("On the server in", timeout=LOADING_MS)
-        second.process.kill()
-        second.process.wait()
-        expect(source_line(page)).to_have_text(f"{gone}Trying again…")
-        # An answer that is closed meanwhile stays closed, though the address still has it.
-        page.keyboard.press("Escape")
-        stack.enter_context(serving(tmp_path, port=first.port, **options))
-        expect(source_line(page)).to_contain_text("On the server: ", timeout=LOADING_MS)
-        expect(page).not_to_have_url(re.compile("answer="))
-        expect(headline(page)).to_have_text("Point your phone at something")
-        assert page.evaluate("window.isSamePage")

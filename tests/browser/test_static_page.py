@@ -14,28 +14,23 @@ from playwright.sync_api import FrameLocator, Page, expect
 
 from deploy.ports import free_port
 from model.browser import cache
-from model.bundle import get_bundle
 from model.exporting.formats import export_models
-from model.samples import samples
+from tests.browser.conftest import COLOURS
 from tests.browser.drive import PHONE, RED, device_headline, expect_kept, give_device
 from tests.browser.server import framing
 from tests.browser.static_host import static_host
-from tests.model.tiny import CALIBRATED, CARD, colour, tiny
+from tests.model.tiny import colour, tiny
 from tests.photos import encoded
 from tests.waiting import wait_until
 
-MEGABYTE = 1_000_000
-OTHER_PYTHONS = {"python3.11", "python3.13"} - {f"python3.{sys.version_info.minor}"}
-"""The oldest and the newest one: their servers know different types."""
-
 
 @pytest.fixture(scope="module")
-def exported(built_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def exported(colours_built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """An export of a model of colours."""
     folder = tmp_path_factory.mktemp("exported")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cache, "BUILT_DIR", built_dir)
-        bundle = tiny(folder, "colours", title="Colours", confidence=CALIBRATED, card=CARD)
+        patch.setattr(cache, "BUILT_DIR", colours_built)
+        bundle = tiny(folder, "colours", **COLOURS)
         export_models([bundle], "web", folder / "page")
         yield folder / "page"
 
@@ -61,10 +56,10 @@ def identify(
 
 
 @contextlib.contextmanager
-def http_server(python: str, folder: Path) -> Iterator[str]:
+def http_server(folder: Path) -> Iterator[str]:
     """Run ``python -m http.server`` above a folder; yield the folder's address."""
     port = free_port()
-    command = [python, "-m", "http.server", str(port), "--bind", "127.0.0.1"]
+    command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"]
     process = subprocess.Popen(
         [*command, "--directory", str(folder.parent)],
         stdout=subprocess.DEVNULL,
@@ -84,21 +79,8 @@ def http_server(python: str, folder: Path) -> Iterator[str]:
         process.wait()
 
 
-@pytest.mark.parametrize(
-    "python",
-    [
-        sys.executable,
-        *(pytest.param(name, marks=pytest.mark.slow) for name in sorted(OTHER_PYTHONS)),
-    ],
-)
-def test_page_works_from_pythons_server_and_then_without_it(
-    visit: Any, exported: Path, python: str
-) -> None:
-    # A name in PATH may be a shim without that version behind it.
-    command = ["env", python, "-c", ""]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip(f"{python} is missing")
-    with http_server(python, exported) as url:
+def test_page_works_from_pythons_server_and_then_without_it(visit: Any, exported: Path) -> None:
+    with http_server(exported) as url:
         page = visit(url)
         expect(page.get_by_role("heading", level=1)).to_have_text("Colours")
         identify(page)
@@ -217,26 +199,3 @@ def test_damaged_file_is_refused_with_a_sentence(visit: Any, exported: Path, end
         host.changed.clear()
         page.get_by_role("button", name="Try again").click()
         identify(page)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "megabytes"), [("clothing", 7.5), ("imagenet", 8.5)])
-def test_first_visit_loads_few_bytes(
-    visit: Any,
-    built_dir: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    name: str,
-    megabytes: float,
-) -> None:
-    monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
-    export_models([get_bundle(name)], "web", tmp_path / "page")
-    photo = next(sample for sample in samples() if sample.name == "coffee")
-    with static_host(tmp_path / "page", compresses=True) as host:
-        page = visit(host.url)
-        expect_kept(page)
-        assert 0 < host.sent_bytes < megabytes * MEGABYTE
-        page.locator("input[type=file]").first.set_input_files(photo.path)
-        expect(device_headline(page)).to_be_visible()
-        if name == "imagenet":
-            expect(page.get_by_role("rowheader").first).to_have_text("espresso")

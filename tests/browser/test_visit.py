@@ -1,35 +1,28 @@
 """A visit: each photo comes back with its answer, model, crop and *Why?*."""
 
 import re
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, expect
+from playwright.sync_api import Error, Page, expect
 
-from model.browser.runtime import RUNTIME
 from tests.browser.drive import (
+    GREEN_PHOTO,
+    LOADING_MS,
     PATIENCE_MS,
-    checked_page,
+    RED_PHOTO,
     choose_in_menu,
     give,
     headline,
     wait_until_drawn,
 )
-from tests.browser.server import Server, serving
-from tests.model.tiny import CALIBRATED, CARD, colour, tiny
-from tests.photos import encoded
 from tests.waiting import wait_until
 
-RED, GREEN = (encoded(colour(name).resize((900, 700)), "JPEG") for name in ("red", "green"))
 IS_RED, IS_GREEN = "Very likely a red", "Very likely a green"
 SQUARE, WIDE = "77.8% 100.0%", "100.0% 64.3%"
 """Width and height that the two models see of a photo of 900 × 700 pixels."""
-LOADING_MS = 60_000
-
 STATE = """
 (() => {
   const roots = [...document.querySelectorAll("[data-testid=stBidiComponentIsolated]")];
@@ -60,18 +53,6 @@ WHY = """
 """
 
 
-@pytest.fixture(scope="module")
-def two_models(built_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The app with two models that see different parts of a photo, on devices as well."""
-    folder = tmp_path_factory.mktemp("visit")
-    shutil.copytree(built_dir / RUNTIME, folder / "data" / "derived" / RUNTIME)
-    models_dir = folder / "data" / "models"
-    tiny(models_dir, "wide", title="Wide", side=(32, 64), confidence=CALIBRATED, card=CARD)
-    tiny(models_dir, "colours", title="Colours", confidence=CALIBRATED, card=CARD)
-    with serving(folder, LOUPE_MODEL="colours", LOUPE_BUILTIN="false") as running:
-        yield running
-
-
 def check(page: Page, words: str, seen: str, model: str) -> None:
     """Check the answer on the screen, the same answer in the address, and *Why?*."""
     expect(headline(page)).to_have_text(words, timeout=LOADING_MS)
@@ -88,42 +69,40 @@ def check(page: Page, words: str, seen: str, model: str) -> None:
 
 @pytest.mark.parametrize("run", ["server", pytest.param("device", marks=pytest.mark.slow)])
 def test_photo_comes_back_with_its_answer_model_and_crop(
-    browser: Browser, two_models: Server, run: str
+    open_colours: Callable[..., Page], run: str
 ) -> None:
-    with checked_page(browser, {"base_url": two_models.url}) as page:
-        page.goto(f"/?run={run}")
-        give(page, RED)
-        check(page, IS_RED, SQUARE, "colours")
-        page.reload()
-        check(page, IS_RED, SQUARE, "colours")
-        give(page, GREEN)
-        check(page, IS_GREEN, SQUARE, "colours")
-        page.go_back()
-        check(page, IS_RED, SQUARE, "colours")
-        page.go_forward()
-        check(page, IS_GREEN, SQUARE, "colours")
-        page.get_by_role("combobox", name="Model").first.select_option("wide")
-        if run == "device":
-            page.get_by_role("button", name="On this device Fetches").click()
-        check(page, IS_GREEN, WIDE, "wide")
-        page.reload()
-        check(page, IS_GREEN, WIDE, "wide")
-        # One entry of the history, whatever was chosen along with the answer.
-        page.go_back()
-        check(page, IS_GREEN, SQUARE, "colours")
-        page.go_forward()
-        check(page, IS_GREEN, WIDE, "wide")
-        # The menu's choice is an entry of its own, without an answer until there is one.
-        choose_in_menu(page, "colours")
-        check(page, IS_GREEN, SQUARE, "colours")
-        page.go_back()
-        page.go_back()
-        check(page, IS_GREEN, WIDE, "wide")
-        # A recent photo brings its model along.
-        page.locator(".vf").get_by_role("button", name="red", exact=True).click()
-        check(page, IS_RED, SQUARE, "colours")
-        assert_survives_a_crash(page)
-    assert not two_models.tracebacks()
+    page = open_colours(path=f"/?run={run}")
+    give(page, RED_PHOTO)
+    check(page, IS_RED, SQUARE, "colours")
+    page.reload()
+    check(page, IS_RED, SQUARE, "colours")
+    give(page, GREEN_PHOTO)
+    check(page, IS_GREEN, SQUARE, "colours")
+    page.go_back()
+    check(page, IS_RED, SQUARE, "colours")
+    page.go_forward()
+    check(page, IS_GREEN, SQUARE, "colours")
+    page.get_by_role("combobox", name="Model").first.select_option("wide")
+    if run == "device":
+        page.get_by_role("button", name="On this device Fetches").click()
+    check(page, IS_GREEN, WIDE, "wide")
+    page.reload()
+    check(page, IS_GREEN, WIDE, "wide")
+    # One entry of the history, whatever was chosen along with the answer.
+    page.go_back()
+    check(page, IS_GREEN, SQUARE, "colours")
+    page.go_forward()
+    check(page, IS_GREEN, WIDE, "wide")
+    # The menu's choice is an entry of its own, without an answer until there is one.
+    choose_in_menu(page, "colours")
+    check(page, IS_GREEN, SQUARE, "colours")
+    page.go_back()
+    page.go_back()
+    check(page, IS_GREEN, WIDE, "wide")
+    # A recent photo brings its model along.
+    page.locator(".vf").get_by_role("button", name="red", exact=True).click()
+    check(page, IS_RED, SQUARE, "colours")
+    assert_survives_a_crash(page)
 
 
 def assert_survives_a_crash(page: Page) -> None:

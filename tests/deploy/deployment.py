@@ -8,8 +8,6 @@ from deploy.host import Host
 from deploy.package import choose_models
 from model.bundle import Bundle
 
-__all__ = ["write_deployment"]
-
 
 def write_deployment(
     host: Host, folder: Path, bundle: Bundle, edits: Mapping[str, str] | None = None

@@ -180,6 +180,7 @@ def files_below(folder: Path) -> dict[str, Path]:
     }
 
 
+@pytest.mark.slow
 def test_separate_folder_is_a_complete_app_with_the_model(
     tiny_bundle: Bundle, target: Path
 ) -> None:

@@ -7,8 +7,6 @@ from typing import Any
 from model.settings import ROOT
 from tests.tools import require_tool
 
-__all__ = ["run_node"]
-
 CODE = """
 import { readFileSync } from "node:fs";
 const load = (name) => import(`%s/${name}`);

@@ -29,8 +29,6 @@ from model.bundle import Bundle
 from model.settings import ROOT
 from tests.tools import require_tool
 
-__all__ = ["BROWSERS", "SLOW_FIREFOX", "Site", "run_script", "site"]
-
 BROWSERS = ("chromium", "firefox-esr")
 SLOW_FIREFOX = ("chromium", pytest.param("firefox-esr", marks=pytest.mark.slow))
 """Both, Firefox only in `make test-slow`."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from model.answer.decision import Certainty, apply_thresholds, certainty, certainty_rule
 from model.answer.device_words import device_words, phrase_to_json
-from model.answer.phrasing import format_percent, headline, trust_lines
+from model.answer.phrases import format_percent, headline, trust_lines
 from model.answer.prediction import Candidate, Graph, Milliseconds, Prediction
 from model.browser.device_files import calibration_json
 from model.bundle import Calibration, Manifest, Metric, ModelCard, SmallCard, get_bundle

@@ -1,4 +1,7 @@
-"""The whole exported page in Firefox, which Playwright can't drive: a page around it does."""
+"""The whole exported page and its library in Firefox, which Playwright can't drive.
+
+A page around it does.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,10 @@ pytestmark = pytest.mark.browser
 
 SCRIPT = """
   const photo = await fetchBytes("/red.png");
+  const { load } = await import("/page/loupe.mjs");
+  const model = await load("/page/models/colours/");
+  const { answer } = await model.identify(new Blob([photo]));
+  model.close();
   const frame = Object.assign(document.createElement("iframe"), {width: 390, height: 844});
   const opened = () => new Promise((resolve) => frame.onload = resolve);
   const found = async (find) => {
@@ -49,7 +56,7 @@ SCRIPT = """
   const again = opened();
   frame.contentWindow.location.reload();
   await again;
-  return [online, await use()];
+  return [answer, online, await use()];
 """
 
 
@@ -64,10 +71,11 @@ def test_page_answers_in_firefox_and_without_its_host(web: Site, tmp_path: Path)
     web.on_note = unplug
     try:
         with web.changed({"/red.png": encoded(colour("red"), "PNG")}):
-            online, offline = run_script(web, "firefox-esr", SCRIPT)
+            answer, online, offline = run_script(web, "firefox-esr", SCRIPT)
     finally:
         web.on_note = None
         web.folders.pop("/page/", None)
+    assert answer == "red"
     assert online.pop("line") == offline.pop("line")
     assert online == {
         "headline": "Very likely a red",

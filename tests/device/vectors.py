@@ -13,8 +13,6 @@ from PIL import Image
 
 from model.preprocess import FILTERS, PADDINGS, PreprocessConfig, preprocess
 
-__all__ = ["COMPARE", "pack", "photos_and_recipes"]
-
 COMPARE = """
 const compare = (bytes, preprocess) => {
   const end = bytes.indexOf(10);

@@ -103,24 +103,6 @@ def test_total_time_is_the_sum_of_its_steps(colours: Classifier) -> None:
     assert times.total == pytest.approx(sum(parts))
 
 
-@pytest.mark.parametrize(
-    ("content", "error"),
-    [
-        (b"", EmptyPhoto),
-        (b"text", UnsupportedFormat),
-        (encoded(drawn(64, 64))[:300], DamagedPhoto),
-    ],
-    ids=["empty", "text", "half"],
-)
-def test_invalid_file_raises_its_photo_error(
-    colours: Classifier, tmp_path: Path, content: bytes, error: type[Exception]
-) -> None:
-    path = tmp_path / "photo.jpg"
-    path.write_bytes(content)
-    with pytest.raises(error):
-        colours.identify(path)
-
-
 def test_missing_file_is_named(colours: Classifier, tmp_path: Path) -> None:
     with pytest.raises(MissingPhoto, match=r"There is no file .*nowhere\.jpg\. Check its name\."):
         colours.identify(tmp_path / "nowhere.jpg")
@@ -203,13 +185,6 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def test_second_load_returns_the_same_classifier(tiny_bundle: Bundle, started: list[str]) -> None:
-    first = load("tiny")
-    assert load("tiny") is first
-    assert load("tiny", "compiled") is first
-    assert started == ["compiled"]
-
-
 def test_concurrent_loads_start_one_engine(tiny_bundle: Bundle, started: list[str]) -> None:
     start = threading.Barrier(16)
 
@@ -219,7 +194,7 @@ def test_concurrent_loads_start_one_engine(tiny_bundle: Bundle, started: list[st
 
     with ThreadPoolExecutor(16) as pool:
         loaded = list(pool.map(ask, range(16)))
-    assert len({id(classifier) for classifier in loaded}) == 1
+    assert {*loaded, load("tiny", "compiled")} == {loaded[0]}
     assert started == ["compiled"]
 
 
@@ -251,21 +226,6 @@ def test_sixteen_threads_agree_with_one(colours: Classifier) -> None:
         assert list(pool.map(all_of_them, range(16))) == [0] * 16
 
 
-def test_sixteen_threads_agree_with_one_on_a_real_network(imagenet: Classifier) -> None:
-    pixels = [
-        preprocess(drawn(256, 256, seed), imagenet.bundle.manifest.recipe) for seed in range(6)
-    ]
-    serial = [imagenet.engine.run(photo[None]).probabilities[0] for photo in pixels]
-
-    def ask(thread: int) -> float:
-        with admission_queue().acquire(None):
-            output = imagenet.engine.run(pixels[thread % 6][None]).probabilities[0]
-        return float(np.abs(output - serial[thread % 6]).max())
-
-    with ThreadPoolExecutor(16) as pool:
-        assert max(pool.map(ask, range(48))) < 1e-5
-
-
 def test_built_in_model_passes_the_golden_test(imagenet: Classifier) -> None:
     assert 0 <= imagenet.run_golden_test() <= 1e-4 == TOLERANCE
 
@@ -292,7 +252,6 @@ class WrongEngine(Engine):
         [0.4998, 0.5, 0.0002, 0, 0, 0],
         [np.inf, 0, 0, 0, 0, 0],
     ],
-    ids=["all NaN", "a NaN", "off", "another first", "infinite"],
 )
 def test_wrong_probabilities_fail_the_golden_test(
     tiny_bundle: Bundle, probabilities: list[float]
@@ -302,16 +261,9 @@ def test_wrong_probabilities_fail_the_golden_test(
     tiny_bundle.__dict__["golden"] = GoldenOutputs(pixels, expected, expected)
     with pytest.raises(GoldenMismatch, match="'wrong' doesn't reproduce .*or import it again"):
         Classifier(tiny_bundle, WrongEngine(tiny_bundle, probabilities)).run_golden_test()
-    right = Classifier(tiny_bundle, WrongEngine(tiny_bundle, [0.50005, 0.49995, 0, 0, 0, 0]))
-    assert right.run_golden_test() == 0
-
-
-def test_tied_labels_may_change_places_in_the_golden_test(tiny_bundle: Bundle) -> None:
-    expected = np.array([[0.5, 0.5, 0, 0, 0, 0]], dtype=np.float32)
-    pixels = np.zeros((1, 32, 32, 3), dtype=np.uint8)
-    tiny_bundle.__dict__["golden"] = GoldenOutputs(pixels, expected, expected)
-    other = WrongEngine(tiny_bundle, [0.49999, 0.50001, 0, 0, 0, 0])
-    assert Classifier(tiny_bundle, other).run_golden_test() < 2e-5
+    # Two that tie may change places.
+    right = Classifier(tiny_bundle, WrongEngine(tiny_bundle, [0.49998, 0.50002, 0, 0, 0, 0]))
+    assert right.run_golden_test() < TOLERANCE
 
 
 def test_loaded_model_is_returned_while_another_loads(tiny_bundle: Bundle) -> None:
@@ -325,3 +277,36 @@ def test_loaded_model_is_returned_while_another_loads(tiny_bundle: Bundle) -> No
         visitor.start()
         visitor.join(timeout=5)
         assert loaded == [ready]
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (b"", EmptyPhoto),
+        (b"text", UnsupportedFormat),
+        (encoded(drawn(64, 64))[:300], DamagedPhoto),
+    ],
+    ids=["empty", "text", "half"],
+)
+def test_invalid_file_raises_its_photo_error(
+    colours: Classifier, tmp_path: Path, content: bytes, error: type[Exception]
+) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(content)
+    with pytest.raises(error):
+        colours.identify(path)
+
+
+def test_sixteen_threads_agree_with_one_on_a_real_network(imagenet: Classifier) -> None:
+    pixels = [
+        preprocess(drawn(256, 256, seed), imagenet.bundle.manifest.recipe) for seed in range(6)
+    ]
+    serial = [imagenet.engine.run(photo[None]).probabilities[0] for photo in pixels]
+
+    def ask(thread: int) -> float:
+        with admission_queue().acquire(None):
+            output = imagenet.engine.run(pixels[thread % 6][None]).probabilities[0]
+        return float(np.abs(output - serial[thread % 6]).max())
+
+    with ThreadPoolExecutor(16) as pool:
+        assert max(pool.map(ask, range(48))) < 1e-5

@@ -105,29 +105,6 @@ def test_probabilities_are_calibrated_logits(models_dir: Path, kind: str) -> Non
     np.testing.assert_allclose(output.probabilities, expected, atol=1e-5)
 
 
-def test_ood_score_comes_with_calibration(models_dir: Path) -> None:
-    plain, calibrated = (
-        tiny(models_dir, "plain"),
-        tiny(models_dir, "calibrated", confidence=CALIBRATED),
-    )
-    pixels = pictures(plain)
-    assert start(plain, "compiled").run(pixels).ood_score is None
-    assert start(calibrated, "compiled").run(pixels).ood_score is not None
-
-
-def test_fake_engine_is_deterministic_and_depends_on_the_photo(tiny_bundle: Bundle) -> None:
-    pixels = np.stack([np.full((32, 32, 3), value, dtype=np.uint8) for value in range(6)])
-    first = start(tiny_bundle, "fake").run(pixels).probabilities
-    np.testing.assert_array_equal(first, start(tiny_bundle, "fake").run(pixels).probabilities)
-    assert len(set(first.argmax(axis=1))) > 1
-
-
-def test_model_can_be_loaded_with_the_fake_engine(tiny_bundle: Bundle) -> None:
-    prediction = load("tiny", "fake").identify(shapes(64)[0])
-    assert prediction.engine == "fake"
-    assert prediction.answer in tiny_bundle.labels
-
-
 def test_missing_package_of_an_engine_is_named(
     imagenet: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,15 +160,8 @@ def _with_another_input() -> bytes:
 
 @pytest.mark.parametrize(
     "data",
-    [
-        b"",
-        b"no graph at all",
-        graph()[:300],
-        graph(drop=["features"]),
-        graph(side=(16, 16)),
-        _with_another_input(),
-    ],
-    ids=["empty", "text", "half", "without features", "other size", "other input"],
+    [b"", graph()[:300], graph(drop=["features"]), graph(side=(16, 16)), _with_another_input()],
+    ids=["empty", "half", "without features", "other size", "other input"],
 )
 def test_graph_that_cannot_run_is_refused(tiny_bundle: Bundle, data: bytes) -> None:
     replace(tiny_bundle, "graph.onnx", data)
@@ -250,7 +220,6 @@ def test_weights_that_do_not_fit_are_refused(models_dir: Path) -> None:
     ("library", "body"),
     [
         ("timm", "no_such_network"),
-        ("torchvision", "no_such_network"),
         ("torchvision", "list_models"),
         ("torchvision", "__doc__"),
         ("timm", "hf-hub:somebody/something"),
@@ -271,14 +240,8 @@ def test_unknown_architecture_is_refused_without_network_access(
     # Libraries that retry must not wait.
     monkeypatch.setattr("time.sleep", lambda _: None)
     bundle = _with_weights(tiny(models_dir, "other"), b"")
-    edit(
-        bundle,
-        architecture={
-            **bundle.manifest.architecture.model_dump(mode="json"),
-            "library": library,
-            "body": body,
-        },
-    )
+    architecture = bundle.manifest.architecture.model_dump(mode="json")
+    edit(bundle, architecture={**architecture, "library": library, "body": body})
     try:
         with pytest.raises(LoupeError, match="network|architecture"):
             start(Bundle.open(bundle.folder), "learner")

@@ -124,11 +124,6 @@ def test_photo_is_not_modified() -> None:
     assert (image.size, image.tobytes()) == ((120, 80), before)
 
 
-def test_size_is_that_of_the_crop_or_the_resize() -> None:
-    assert PreprocessConfig(resize=(64, 48)).size == (64, 48)
-    assert PreprocessConfig(resize=(64, 48), crop=(32, 40)).size == (32, 40)
-
-
 def test_crop_beyond_the_edges_is_black() -> None:
     recipe = PreprocessConfig(resize=(32, 32), crop=(40, 40))
     found = preprocess(Image.new("RGB", (50, 50), "white"), recipe)

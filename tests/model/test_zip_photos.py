@@ -51,10 +51,6 @@ def test_photos_keep_their_order_name_label_and_bytes() -> None:
     ]
 
 
-def test_open_photos_accepts_an_open_file() -> None:
-    assert open_photos(io.BytesIO(zipped({"a.jpg": b"1"})), 1)[0].read() == b"1"
-
-
 def test_other_files_are_left_out() -> None:
     names = ["notes.txt", "__MACOSX/a/._one.jpg", ".hidden.jpg", ".git/two.jpg", "folder.jpg/"]
     data = zipped({**dict.fromkeys(names, b"x"), "a/1.jpg": b"x"})
@@ -137,22 +133,11 @@ def test_zip_of_countless_entries_is_rejected_before_zipfile_reads_it(
     assert not opened
 
 
-def test_entries_are_counted_though_the_end_lies() -> None:
-    data = zipped({f"{i}.txt": b"" for i in range(200)})
-    with pytest.raises(ArchiveError, match="too many"):
-        open_photos(data[:-14] + struct.pack("<HH", 1, 1) + data[-10:], 5)
-
-
 def test_photo_that_states_too_large_a_size_is_rejected_alone() -> None:
     big, small = open_photos(zipped({"big.jpg": bytes(20 * MB + 1), "small.jpg": b"y"}), 2)
     assert small.read() == b"y"
     with pytest.raises(PhotoTooLarge):
         big.read()
-
-
-def test_photo_of_twenty_megabytes_is_read() -> None:
-    (found,) = open_photos(zipped({"a.jpg": bytes(20 * MB)}), 1)
-    assert len(found.read()) == 20 * MB
 
 
 def test_photo_larger_than_stated_is_rejected_without_unpacking_it() -> None:
@@ -163,12 +148,6 @@ def test_photo_larger_than_stated_is_rejected_without_unpacking_it() -> None:
     (found,) = open_photos(data, 1)
     with pytest.raises(PhotoTooLarge):
         found.read()
-
-
-def test_photo_of_another_size_than_stated_is_damaged() -> None:
-    data = central(zipped({"a.jpg": b"x" * 50}), "a.jpg", 24, struct.pack("<I", 49))
-    with pytest.raises(DamagedPhoto):
-        open_photos(data, 1)[0].read()
 
 
 def test_changed_byte_damages_one_photo() -> None:
@@ -191,18 +170,6 @@ def test_absurd_compression_ratio_is_rejected() -> None:
     data = zipped({"a.jpg": bytes(15 * MB)}, zipfile.ZIP_DEFLATED)
     with pytest.raises(ArchiveError, match="100 times"):
         open_photos(data, 1)
-
-
-def test_plain_drawing_may_shrink_a_lot() -> None:
-    (found,) = open_photos(zipped({"a.png": bytes(MB)}, zipfile.ZIP_DEFLATED), 1)
-    assert found.read() == bytes(MB)
-
-
-def test_overlapping_members_are_rejected() -> None:
-    data = zipped({f"{i}.jpg": bytes(1000) for i in range(3)})
-    overlapping = central(data, "2.jpg", 42, struct.pack("<I", 0))
-    with pytest.raises(ArchiveError, match="overlap"):
-        open_photos(overlapping, 3)
 
 
 def test_better_zip_bomb_is_rejected() -> None:
@@ -240,12 +207,6 @@ def test_password_is_rejected() -> None:
         open_photos(data, 1)
 
 
-def test_unsupported_compression_rejects_its_photo_alone() -> None:
-    data = zipped({"a.jpg": b"x" * 2000}, zipfile.ZIP_LZMA)
-    with pytest.raises(UnsupportedFormat):
-        open_photos(data, 1)[0].read()
-
-
 @pytest.mark.parametrize("data", [b"", b"PK", b"not a zip at all", b"PK\x05\x06" + b"\xff" * 18])
 def test_other_files_than_zips_are_rejected(data: bytes) -> None:
     with pytest.raises(ArchiveError, match="damaged or incomplete"):
@@ -257,11 +218,6 @@ def test_truncated_zip_is_rejected_at_every_length() -> None:
     for length in range(len(data)):
         with pytest.raises(ArchiveError):
             open_photos(data[:length], 10)
-
-
-def test_bytes_before_the_zip_are_ignored() -> None:
-    (found,) = open_photos(b"#!/bin/sh\n" * 10 + zipped({"a.jpg": b"x" * 100}), 1)
-    assert found.read() == b"x" * 100
 
 
 WHOLE = zipped({"a/1.jpg": b"x" * 200, "b/2.png": bytes(300)}, zipfile.ZIP_DEFLATED)

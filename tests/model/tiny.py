@@ -21,21 +21,6 @@ from PIL import Image
 from model.bundle import Bundle, ManifestDraft, publish
 from model.samples import shapes
 
-__all__ = [
-    "CALIBRATED",
-    "CARD",
-    "COLOURS",
-    "MEASURED",
-    "colour",
-    "edit",
-    "files",
-    "golden",
-    "graph",
-    "replace",
-    "tiny",
-    "values",
-]
-
 COLOURS: Mapping[str, tuple[int, int, int]] = {
     "red": (255, 0, 0),
     "green": (0, 255, 0),

@@ -19,8 +19,6 @@ from tests.model.tiny import tiny
 from tests.tools import require_tool
 from tests.waiting import wait_until
 
-__all__ = ["PATIENCE_SECONDS", "Replica", "nginx", "postgresql"]
-
 PATIENCE_SECONDS = 30
 """Longest wait for a process, in seconds."""
 

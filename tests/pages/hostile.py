@@ -9,8 +9,6 @@ from typing import Any
 from model.bundle import ManifestDraft, publish
 from tests.model.tiny import CALIBRATED, CARD, COLOURS, MEASURED, files, values
 
-__all__ = ["CARD_NAME", "LABELS", "publish_hostile"]
-
 # As many as there are colours, twice: a red photo is the first of them.
 LABELS = (
     "<img src=x onerror=alert(1)>",

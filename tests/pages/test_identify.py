@@ -1,7 +1,6 @@
 """The Identify page with Streamlit's own widgets: answers, links, errors, requests."""
 
 import base64
-import json
 
 import pytest
 import streamlit as st
@@ -159,7 +158,7 @@ def test_component_corrects_an_answer_without_routes(default_bundle, own_correct
 def test_component_learns_labels_and_why_without_routes(default_bundle):
     at = send(open_app(), "red")
     assert request(at, "describe")["body"]["labels"] == list(default_bundle.labels)
-    # The upload itself is kept; a recent photo comes from the browser.
+    # The session has a copy; a recent photo comes from the browser.
     assert request(at, "explanation", token=token(at))["body"]["label"] == "red"
     picture = base64.b64encode(encoded(colour("blue"))).decode()
     assert request(at, "photo", photo=picture)["body"]["prediction"]["answer"] == "blue"
@@ -200,26 +199,6 @@ def test_browser_that_cannot_load_the_component_reads_words_and_chart(card_bundl
     assert at.header[0].value == "Very likely a red"
     assert [caption.value for caption in at.caption if " in tests" in caption.value] == [RED]
     assert at.get("vega_lite_chart") or at.get("arrow_vega_lite_chart")
-
-
-@pytest.mark.parametrize(
-    ("rgb", "confidence", "named"),
-    [
-        ("red", CALIBRATED, {"color": "#0F766E"}),
-        (ORANGE, CALIBRATED, {"stroke": "#B45309", "fill": "transparent"}),
-        ("red", None, {"color": "#75847F"}),
-    ],
-    ids=["one plausible label", "several", "not calibrated"],
-)
-def test_chart_has_the_colours_of_the_component(models_dir, monkeypatch, rgb, confidence, named):
-    monkeypatch.setenv("LOUPE_MODEL", "tiny")
-    tiny(models_dir, confidence=confidence)
-    at = send(component.send(open_app(), failed=True), rgb)
-    (chart,) = at.get("vega_lite_chart")
-    layers = json.loads(chart.proto.spec)["layer"]
-    thin, thick = (layer["mark"] for layer in layers if layer["mark"]["type"] == "bar")
-    assert thin.items() >= {"size": 4, "color": "#75847F"}.items()
-    assert thick.items() >= named.items()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from model.bundle import ModelCard
 from tests.model.tiny import COLOURS
 from tests.ui.batch.results import LABELS, make_result
-from ui.batch.table import evaluate_folders
+from ui.batch.result_table import evaluate_folders
 from ui.confusion import ConfusionMatrix
 
 NAMES = tuple(COLOURS)

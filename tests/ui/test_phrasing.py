@@ -1,4 +1,4 @@
-"""``ui.phrasing``: headlines for every certainty, track records, escaped labels."""
+"""``ui.phrasing``: headlines for every certainty, escaped labels."""
 
 from dataclasses import replace
 
@@ -7,7 +7,6 @@ import pytest
 
 from model.answer.decision import Certainty, certainty
 from model.answer.prediction import Prediction
-from model.bundle import ModelCard
 from ui.phrasing import (
     escape_markdown,
     headline,
@@ -15,7 +14,6 @@ from ui.phrasing import (
     label_summary,
     link_urls,
     percent_range,
-    phrase_track_record,
 )
 
 LABELS = ("shirt", "t-shirt", "umbrella", "shoes", "hat", "Hemd", "boot", "bag", "coat", "dress")
@@ -163,73 +161,3 @@ def test_label_summary_names_the_first_labels(count, expected):
 def test_range_has_an_en_dash():
     assert percent_range(0.9154, 0.9641) == "92–96%"
     assert percent_range(0.9154, 0.9641, digits=1) == "91.5–96.4%"
-
-
-def card(*confusion):
-    return ModelCard(
-        on="held-out photos",
-        photos=sum(count for *_, count in confusion),
-        folds=5,
-        confusion=confusion,
-        command="",
-    )
-
-
-@pytest.mark.parametrize(
-    ("confusion", "expected"),
-    [
-        ([(0, 0, 29)], "all 29 photos it called a shirt were right."),
-        (
-            [(0, 0, 24), (1, 0, 4), (4, 0, 1), (0, 1, 9)],
-            (
-                "24 of the 29 photos it called a shirt were right; most of the others showed "
-                r"a t\-shirt."
-            ),
-        ),
-        (
-            [(0, 0, 1), (2, 0, 1)],
-            "one of the 2 photos it called a shirt was right; the other showed an umbrella.",
-        ),
-        (
-            [(0, 0, 1200), (3, 0, 34)],
-            "1,200 of the 1,234 photos it called a shirt were right; the others all showed shoes.",
-        ),
-        (
-            [(0, 0, 7), (3, 0, 2), (2, 0, 1), (4, 0, 1)],
-            "7 of the 11 photos it called a shirt were right; the others most often showed shoes.",
-        ),
-        (
-            [(0, 0, 7), (3, 0, 1), (2, 0, 1)],
-            "7 of the 9 photos it called a shirt were right; the others showed different things.",
-        ),
-        ([(3, 0, 2)], "none of the 2 photos it called a shirt was right; they all showed shoes."),
-        (
-            [(3, 0, 2), (2, 0, 1)],
-            "none of the 3 photos it called a shirt was right; most of them showed shoes.",
-        ),
-        ([(0, 0, 1)], "it called only one photo a shirt, correctly."),
-        ([(2, 0, 1)], "it called only one photo a shirt, and that photo showed an umbrella."),
-        (
-            [(0, 1, 3), (1, 1, 9)],
-            "none of 12 photos was called a shirt, so this answer has no track record yet.",
-        ),
-    ],
-)
-def test_track_record_counts_right_answers_and_mistakes(confusion, expected):
-    sentence = phrase_track_record(card(*confusion), 0, LABELS, "en")
-    assert sentence == f"In testing, {expected}"
-
-
-def test_track_record_keeps_labels_in_another_script():
-    sentence = phrase_track_record(card((0, 0, 3), (1, 0, 2)), 0, ("猫", "犬"), "ja")
-    assert sentence == (
-        "In testing, 3 of the 5 photos it called 猫 were right; the others all showed 犬."
-    )
-
-
-def test_track_record_escapes_and_shortens_labels():
-    labels = ("**b** <img src=x>", "[a](javascript:alert(1)) " + "long " * 30)
-    sentence = phrase_track_record(card((0, 0, 3), (1, 0, 2)), 0, labels, "en")
-    assert r"\*\*b\*\* \<img" in sentence
-    assert "](" not in sentence.replace(r"\]\(", "")
-    assert len(sentence) < 200

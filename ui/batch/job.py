@@ -15,8 +15,6 @@ from model.admission import AdmissionCancelled
 from model.evaluation import PhotoFailure
 from model.storage.photo_files import PhotoFile, map_ordered
 
-__all__ = ["Job", "PhotoResult"]
-
 THUMBNAIL_PX = 96
 """Longer side of a thumbnail, in pixels."""
 

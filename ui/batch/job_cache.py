@@ -5,8 +5,6 @@ import threading
 
 from ui.batch.job import Job
 
-__all__ = ["LIFETIME_MINUTES", "JobCache", "job_cache"]
-
 LIFETIME_MINUTES = 30
 """Time that a finished batch is kept without a viewer, in minutes."""
 
@@ -61,20 +59,18 @@ class JobCache:
     def sweep(self) -> None:
         """Drop finished batches that are past their lifetime or whose memory is needed."""
         with self._lock:
-            unwatched = {key: job.unwatched_seconds() for key, job in self._jobs.items()}
-            finished = [key for key, job in self._jobs.items() if job.ended]
-            for key in finished:
-                if unwatched[key] > self.lifetime_seconds:
+            finished = {
+                key: job.unwatched_seconds() for key, job in self._jobs.items() if job.ended
+            }
+            for key, unwatched in finished.items():
+                if unwatched > self.lifetime_seconds:
                     del self._jobs[key]
             # Dictionaries keep their order, so the oldest comes first and the newest last.
             newest = next(reversed(self._jobs), None)
-            droppable = [key for key in finished if key in self._jobs and key != newest]
-            droppable.sort(key=lambda key: unwatched[key] == 0)
-            excess_bytes = sum(job.memory_bytes for job in self._jobs.values()) - self.max_bytes
-            for key in droppable:
-                if excess_bytes <= 0:
-                    break
-                excess_bytes -= self._jobs.pop(key).memory_bytes
+            for key in sorted(finished, key=lambda key: finished[key] == 0):
+                memory_bytes = sum(job.memory_bytes for job in self._jobs.values())
+                if memory_bytes > self.max_bytes and key != newest:
+                    self._jobs.pop(key, None)
 
     def _sweep_regularly(self) -> None:
         """Sweep until no batch is left, so that an idle server drops batches as well."""

@@ -18,18 +18,6 @@ from ui.batch.job_cache import job_cache
 from ui.chosen_model import model_to_load
 from ui.session import BATCH_PARAM, release_upload
 
-__all__ = [
-    "SOURCES",
-    "current_job",
-    "is_batch_expired",
-    "last_job",
-    "leave_batch",
-    "open_batch",
-    "queue_photos",
-    "upload_error",
-    "upload_widget",
-]
-
 SOURCES = ("Photos", "Folder", "Zip")
 PHOTO_MB, ZIP_MB = 20, 200
 
@@ -79,35 +67,23 @@ def upload_error() -> str:
 def upload_widget(source: str) -> None:
     """Show the uploader of one of ``SOURCES``; a batch starts as soon as its files have arrived."""
     limit, total_mb = f"{settings().batch:,} photos", settings().upload_mb
-    sizes = f"up to {PHOTO_MB} MB each and {total_mb:,} MB in all"
-    no_folder_caption = "Most phones can't upload a folder: choose Photos or Zip instead."
-    folder_caption = "Name folders after labels to see how often the model is right."
-    uploaders: dict[str, tuple[str, list[str] | None, bool | Literal["directory"], int, str]] = {
-        "Photos": (
-            f"Choose up to {limit}",
-            # Any file: photos without a suffix are read by their content, and other files become
-            # rows that say why they couldn't be read.
-            None,
-            True,
-            PHOTO_MB,
-            f"{FORMAT_NAMES}, {sizes}.",
-        ),
-        "Folder": (
-            f"Choose a folder of up to {limit}",
-            [suffix.lstrip(".") for suffix in sorted(SUFFIXES)],
-            "directory",
-            PHOTO_MB,
-            f"{folder_caption} {no_folder_caption} Photos have {sizes}.",
-        ),
-        "Zip": (
-            f"Choose a zip of up to {limit}",
-            ["zip"],
-            False,
-            min(ZIP_MB, total_mb),
-            folder_caption,
-        ),
-    }
-    label, suffixes, many, max_mb, caption = uploaders[source]
+    photo_sizes = f"up to {PHOTO_MB} MB each and {total_mb:,} MB in all"
+    folders = "Name folders after labels to see how often the model is right."
+    label, caption, max_mb = f"Choose up to {limit}", f"{FORMAT_NAMES}, {photo_sizes}.", PHOTO_MB
+    # Any file: photos without a suffix are read by their content, and other files become rows that
+    # say why they couldn't be read.
+    suffixes: list[str] | None = None
+    many: bool | Literal["directory"] = True
+    if source == "Folder":
+        label, many = f"Choose a folder of up to {limit}", "directory"
+        suffixes = [suffix.lstrip(".") for suffix in sorted(SUFFIXES)]
+        caption = (
+            f"{folders} Most phones can't upload a folder: choose Photos or Zip instead. Photos "
+            f"have {photo_sizes}."
+        )
+    elif source == "Zip":
+        label, many, suffixes = f"Choose a zip of up to {limit}", False, ["zip"]
+        caption, max_mb = folders, min(ZIP_MB, total_mb)
     key = f"batch-{source.lower()}-{st.session_state.get(ROUND, 0)}"
     files = st.file_uploader(
         label,

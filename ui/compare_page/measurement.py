@@ -13,17 +13,6 @@ from model.answer.prediction import Prediction
 from model.errors import DataError
 from model.photo import MAX_BYTES
 
-__all__ = [
-    "STEPS",
-    "TRIES",
-    "WAYS",
-    "Comparison",
-    "Result",
-    "Way",
-    "read_comparison",
-]
-
-
 TRIES = 5
 """Tries of each way after the first; the page shows the one whose time is the median."""
 
@@ -71,19 +60,14 @@ class Times(_Strict):
     engine: Duration
 
     @property
-    def prepare(self) -> float:
-        """Getting the photo ready, in milliseconds."""
-        return self.decode + self.preprocess
+    def steps(self) -> tuple[float, float, float, float]:
+        """The durations of ``STEPS``, in milliseconds."""
+        return self.travel, self.queue, self.decode + self.preprocess, self.engine
 
     @property
     def total(self) -> float:
         """The total, in milliseconds."""
-        return self.travel + self.queue + self.prepare + self.engine
-
-    @property
-    def steps(self) -> tuple[float, float, float, float]:
-        """The durations of ``STEPS``, in milliseconds."""
-        return self.travel, self.queue, self.prepare, self.engine
+        return sum(self.steps)
 
 
 class Result(ReportedAnswer):

@@ -11,8 +11,6 @@ from deploy.spec import AppSpec
 from ui.deploy_page.instructions import show_instructions
 from ui.phrasing import escape_markdown
 
-__all__ = ["show_hosts"]
-
 SHOWN = 3
 """Number of hosts shown in full; the others that match are folded."""
 

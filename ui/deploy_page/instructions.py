@@ -2,7 +2,6 @@
 
 import re
 import threading
-from typing import Literal
 
 import streamlit as st
 
@@ -17,11 +16,6 @@ from model.browser.cache import find_folder
 from model.browser.runtime import runtime_name
 from model.settings import ROOT, settings
 from ui.phrasing import escape_markdown, link_urls, phrase_error
-
-__all__ = ["show_instructions"]
-
-SCROLLED_LINES = 30
-"""Longest file shown without scrolling, in lines."""
 
 ALERT_STEP = "Budget alert: "
 WRITE_STEP = "$ python -m deploy write "
@@ -137,11 +131,8 @@ def _format(text: str) -> str:
 def _show_files(host: Host, app: AppSpec, values: dict[str, str]) -> None:
     for path, text in host.make_files(app, values).items():
         st.markdown(f"**{escape_markdown(path)}**")
-        # A scrolling box looks complete on a phone, so only long files get one. No syntax
-        # colours: some of Streamlit's are too pale to read.
-        scrolls = text.count("\n") >= SCROLLED_LINES
-        height: Literal["content"] | int = 480 if scrolls else "content"
-        st.code(text, language=None, height=height, wrap_lines=True)
+        # No syntax colours: some of Streamlit's are too pale to read.
+        st.code(text, language=None, wrap_lines=True)
     for source in host.sources.splitlines():
         # Not a caption: links in it are too pale to read.
         st.markdown(link_urls(source))

@@ -4,43 +4,31 @@ from functools import partial
 
 import streamlit as st
 
-from model import Bundle, LoupeError, load
-from model.bundle import (
-    Manifest,
-    Version,
-    current_version,
-    get_bundle,
-    list_versions,
-    model_dir,
-    read_small_card,
-)
+from model import Bundle
+from model.answer.phrases import answer_record
+from model.bundle import Manifest, OodResult, get_bundle, named_ood_sets
 from model.engines import available
 from model.errors import BundleError
 from model.exporting.downloads import find_downloads
 from model.exporting.formats import FORMATS
 from model.settings import settings
-from model.text import format_size
+from model.text import format_size, list_some
 from ui import component
-from ui.models_page.figures import format_interval, show_figures
-from ui.models_page.section import show_section
-from ui.models_page.small_graph import show_small_graph
-from ui.models_page.summary import show_summary
+from ui.models_page.figures import (
+    METRIC_TITLES,
+    describe_turned_away,
+    show_figures,
+    show_section,
+)
+from ui.models_page.reliability import format_interval
 from ui.navigation import get_page
-from ui.phrasing import escape_markdown, link_urls, phrase_error, phrase_track_record
+from ui.phrasing import escape_markdown, link_urls, phrase_error, shorten, to_markdown
 
-__all__ = ["show_card", "show_unusable_card"]
+MAX_LISTED = 12
+"""Most labels that are listed; of more, the first few."""
 
-METRIC_TITLES = {
-    "accuracy": "Accuracy",
-    "top5": "Top-5 accuracy",
-    "calibration_error": "Calibration error",
-    "calibration_error_before": "Calibration error before calibration",
-    "coverage": "Prediction-set coverage",
-    "kept": "Known photos accepted",
-    "shown": "Right as shown",
-}
-# A model card explains the other metrics where it shows them.
-HEADLINE_METRICS = ("accuracy", "top5")
+TOO_MANY_ACCEPTED = 0.5
+"""OOD accept rate from which a set of photos counts as not noticed."""
 
 
 def show_card(bundle: Bundle, *, is_chosen: bool) -> None:
@@ -52,19 +40,14 @@ def show_card(bundle: Bundle, *, is_chosen: bool) -> None:
     """
     manifest = bundle.manifest
     with st.container(border=True):
-        show_summary(bundle, is_chosen=is_chosen)
+        _show_summary(bundle, is_chosen=is_chosen)
         _show_other_metrics(manifest)
         st.caption(_describe_calibration(manifest))
         _show_labels(bundle)
-        if manifest.card:
-            show_figures(bundle.name)
-        if read_small_card(bundle):
-            show_small_graph(bundle.name)
+        show_figures(bundle)
         _show_downloads(bundle)
-        draw = partial(_draw_origin, bundle.name)
-        show_section("Origin and speed", ":material/info:", f"origin-{bundle.name}", draw)
-        if current_version(bundle.folder.parent) is not None:
-            _show_versions(bundle.name)
+        draw = partial(_show_origin, bundle.name)
+        show_section("Origin", ":material/info:", f"origin-{bundle.name}", draw)
         if st.button(
             "Point it at something",
             key=f"try-{bundle.name}",
@@ -79,26 +62,68 @@ def show_unusable_card(name: str, error: BundleError) -> None:
     with st.container(border=True):
         st.subheader(escape_markdown(name), anchor=False)
         st.warning(phrase_error(error), icon=":material/block:")
-        if current_version(model_dir(name)) is not None:
-            _show_versions(name)
+
+
+def _show_summary(bundle: Bundle, *, is_chosen: bool) -> None:
+    """Show a model's title, accuracy, labels and blind spots."""
+    manifest = bundle.manifest
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(escape_markdown(manifest.title), anchor=False, width="stretch")
+        if is_chosen:
+            st.badge("In use", icon=":material/check:", color="green")
+    st.write(escape_markdown(manifest.description))
+    if accuracy := manifest.metric("accuracy"):
+        st.metric("Correct", f"{accuracy.value:.1%}")
+        on = escape_markdown(accuracy.on)
+        st.caption(f"{format_interval(accuracy)}, on {accuracy.photos:,} photos ({on})")
+        if sentence := describe_turned_away(bundle):
+            st.write(sentence)
+        if manifest.card:
+            st.caption(escape_markdown(accuracy.by))
+        else:
+            # Not a caption, in which a link is too pale to read.
+            st.write(link_urls(accuracy.by))
+    else:
+        st.write("**Accuracy** not measured.")
+    names = [escape_markdown(shorten(label, 40)) for label in bundle.labels]
+    # All of them if they are few.
+    listed = list_some(names, MAX_LISTED if len(names) <= MAX_LISTED else MAX_LISTED // 2)
+    st.markdown(f"**What it knows**  \n{listed}")
+    if blind_spots := _describe_blind_spots(bundle):
+        st.warning(f"**What it doesn't notice**  \n{blind_spots}")
+
+
+def _describe_blind_spots(bundle: Bundle) -> str:
+    """Return what a model takes for something it knows, as Markdown; empty without a measurement.
+
+    Names the sets of photos of other things, those that it accepts most often first. Also empty
+    if it mostly rejects each set.
+    """
+    results = sorted(named_ood_sets(bundle), key=lambda result: -result.ood_accept_rate)
+    if not results or results[0].ood_accept_rate < TOO_MANY_ACCEPTED:
+        return ""
+    return " ".join(_describe_accepted(result) for result in results)
+
+
+def _describe_accepted(result: OodResult) -> str:
+    name = f"*{escape_markdown(shorten(result.name, 80))}*"
+    accepted = round(result.ood_accept_rate * result.photos)
+    if not accepted:
+        return f"None of the {result.photos:,} {name} got one."
+    return f"It gave one of its labels to {accepted:,} of {result.photos:,} {name}."
 
 
 def _show_other_metrics(manifest: Manifest) -> None:
-    """Show the metrics that a model card would explain, for a model without one."""
-    metrics = [
-        metric
-        for metric in manifest.metrics
-        if metric.name != "accuracy" and (not manifest.card or metric.name in HEADLINE_METRICS)
-    ]
-    sources = [metric.by for metric in metrics]
-    for position, metric in enumerate(metrics):
-        st.write(
-            f"**{METRIC_TITLES[metric.name]} {metric.value:.1%}** "
-            f"({format_interval(metric)}, {metric.photos:,} photos: {escape_markdown(metric.on)})"
-        )
-        # The source appears once for all metrics that share it; a card has its command.
-        if not manifest.card and metric.by not in sources[position + 1 :]:
-            st.write(link_urls(metric.by))
+    """Show the metrics that the figures of a card would explain, for a model without one."""
+    for metric in manifest.metrics:
+        if metric.name == "top5" or (metric.name != "accuracy" and not manifest.card):
+            st.write(
+                f"**{METRIC_TITLES[metric.name]} {metric.value:.1%}** "
+                f"({format_interval(metric)}, {metric.photos:,} photos: "
+                f"{escape_markdown(metric.on)})"
+            )
+            if not manifest.card:
+                st.write(link_urls(metric.by))
 
 
 def _describe_calibration(manifest: Manifest) -> str:
@@ -135,16 +160,6 @@ def _show_labels(bundle: Bundle) -> None:
     )
     if label:
         st.write(f"Yes, it knows *{escape_markdown(label)}*. {_describe_record(bundle, label)}")
-    expander = st.expander(
-        "All labels", icon=":material/list:", on_change="rerun", key=f"all-{bundle.name}"
-    )
-    if expander.open:
-        expander.dataframe(
-            {"label": bundle.labels},
-            height=min(36 * len(bundle.labels) + 39, 280),
-            column_config={"label": "Label"},
-            hide_index=True,
-        )
 
 
 def _describe_record(bundle: Bundle, label: str) -> str:
@@ -156,7 +171,7 @@ def _describe_record(bundle: Bundle, label: str) -> str:
     shown = {given: count for true, given, count in card.confusion if true == index}
     correct, photos = shown.get(index, 0), sum(shown.values())
     recall = f"In testing it recognised {correct:,} of {photos:,}." if photos else ""
-    return f"{recall} {phrase_track_record(card, index, bundle.labels, bundle.manifest.language)}"
+    return f"{recall} {to_markdown(answer_record(card, index))} in tests."
 
 
 def _show_downloads(bundle: Bundle) -> None:
@@ -177,23 +192,16 @@ def _show_downloads(bundle: Bundle) -> None:
     st.caption("The model with its labels and a sample program, as a zip.")
 
 
-def _draw_origin(name: str) -> None:
-    """Draw facts about the model of that name.
-
-    The speed is measured only once the visitor opens them: loading many models would fill a
-    small machine.
-    """
-    facts = _facts(get_bundle(name))
-    st.table({key: link_urls(value) for key, value in facts.items()}, border="horizontal")
-
-
-def _facts(bundle: Bundle) -> dict[str, str]:
+def _show_origin(name: str) -> None:
+    bundle = get_bundle(name)
     manifest = bundle.manifest
     architecture, data, recipe = manifest.architecture, manifest.data, manifest.recipe
     height, width = recipe.size
     greyscale = ", greyscale" if recipe.greyscale else ""
     photos = f", {data.photos:,} photos" if data.photos else ""
-    return {
+    installed = available(bundle)
+    missing = "" if installed == manifest.engines else f" (installed: {', '.join(installed)})"
+    facts = {
         "Network": f"{architecture.body} ({architecture.library}), "
         f"{architecture.parameters / 1e6:.1f} million parameters",
         "Input": f"{width} × {height} pixels ({recipe.method}, {recipe.interpolation}{greyscale})",
@@ -202,61 +210,10 @@ def _facts(bundle: Bundle) -> dict[str, str]:
         "Source": data.source,
         "Licence": manifest.licence,
         "Size": f"{bundle.size / 1e6:.0f} MB",
-        "Engines": _describe_engines(bundle),
-        "Speed on this server": _describe_speed(bundle),
+        "Engines": f"{', '.join(manifest.engines)}{missing}",
         "Built with": ", ".join(
             f"{name} {version}" for name, version in manifest.provenance.items()
         ),
         "Version": bundle.version,
     }
-
-
-def _describe_engines(bundle: Bundle) -> str:
-    engines, installed = bundle.manifest.engines, available(bundle)
-    missing = "" if installed == engines else f" (installed: {', '.join(installed)})"
-    return f"{', '.join(engines)}{missing}"
-
-
-def _describe_speed(bundle: Bundle) -> str:
-    """Return milliseconds per photo of the first engine, from its golden test."""
-    try:
-        classifier = load(bundle.name, available(bundle)[0])
-    except (LoupeError, IndexError) as error:
-        return f"not measured ({getattr(error, 'code', 'no engine')})"
-    engine = classifier.engine.name
-    return f"{classifier.engine_ms:.1f} ms per photo ({engine} engine, without decoding)"
-
-
-def _show_versions(name: str) -> None:
-    """Show when each version was created, how good it is, and the command that rolls back.
-
-    Only the owner may set the current version, and the page cannot tell who the owner is.
-    """
-    draw = partial(_draw_versions, name)
-    show_section("Versions", ":material/history:", f"versions-{name}", draw)
-
-
-def _draw_versions(name: str) -> None:
-    all_versions = list_versions(name)
-    st.table(
-        [_version_row(version) for version in all_versions],
-        border="horizontal",
-        hide_index=True,
-        alt="One row for each version, the newest first",
-    )
-    previous = next((version for version in all_versions if not version.current), None)
-    if previous:
-        st.caption("To roll back, run:")
-        command = f"python -m model rollback {name} {previous.version}"
-        st.code(command, language=None, wrap_lines=True)
-
-
-def _version_row(version: Version) -> dict[str, str]:
-    bundle = version.bundle if isinstance(version.bundle, Bundle) else None
-    metric = bundle.manifest.metric("accuracy") if bundle else None
-    accuracy = f"{metric.value:.1%}" if metric else "not measured"
-    return {
-        "Version": f"`{version.version}`" + (" **current**" if version.current else ""),
-        "Created (UTC)": f"{version.created:%Y-%m-%d %H:%M}",
-        "Accuracy": accuracy if bundle else "can't be used",
-    }
+    st.table({key: link_urls(value) for key, value in facts.items()}, border="horizontal")

@@ -1,100 +1,112 @@
 """The figures of a model's card on how good it is, drawn once the visitor opens them."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 
 import pandas as pd
 import streamlit as st
-from PIL import ImageOps
 
 from model import Bundle, LoupeError
 from model.bundle import (
     Metric,
-    Mistake,
     ModelCard,
     OodResult,
+    SmallCard,
     get_bundle,
     named_ood_sets,
     read_small_card,
 )
 from model.storage.spreadsheet import escape_formula
-from model.text import format_size
 from ui.confusion import ConfusionMatrix, show_confusion, show_label_table
-from ui.models_page.mistake_photos import mistake_photo
-from ui.models_page.reliability import describe_typical_bin, draw_reliability
-from ui.models_page.section import show_section
+from ui.models_page.reliability import describe_interval, format_interval, show_calibration
 from ui.phrasing import (
     escape_markdown,
     format_percent,
     join_words,
     percent_range,
+    phrase_error,
     shorten,
 )
 
-__all__ = [
-    "describe_mix_ups",
-    "describe_turned_away",
-    "detector_rows",
-    "format_auroc",
-    "format_interval",
-    "mistakes_frame",
-    "show_figures",
-]
-
-MAX_PICTURES = 12
-TILE_PX = 92
-"""Side of a photo's tile, in pixels: three fit beside each other on a phone."""
-
-Figure = Callable[[Bundle, ModelCard], None]
+METRIC_TITLES = {
+    "accuracy": "Accuracy",
+    "top5": "Top-5 accuracy",
+    "coverage": "Prediction-set coverage",
+    "calibration_error": "Calibration error",
+    "calibration_error_before": "Calibration error before calibration",
+    "kept": "Known photos accepted",
+    "shown": "Right as shown",
+}
 
 
-def show_figures(name: str) -> None:
-    """Show how the model of that name did on held-out photos, once the visitor opens it."""
-    show_section("How good is it?", ":material/query_stats:", f"good-{name}", partial(_draw, name))
+@st.fragment
+def show_section(title: str, icon: str, key: str, draw: Callable[[], None]) -> None:
+    """Show an expander, closed at first; opening it draws nothing else of the page again.
+
+    Args:
+        title: the expander's title.
+        icon: its icon.
+        key: the widget's key.
+        draw: draws what is in it; a ``LoupeError`` is shown instead.
+    """
+    expander = st.expander(title, icon=icon, on_change="rerun", key=key)
+    if not expander.open:
+        return
+    with expander:
+        try:
+            draw()
+        except LoupeError as error:
+            st.warning(phrase_error(error))
+
+
+def show_figures(bundle: Bundle) -> None:
+    """Show how a model did on held-out photos, if it was measured, once the visitor opens it."""
+    name = bundle.name
+    if bundle.manifest.card or read_small_card(bundle):
+        draw = partial(_draw, name)
+        show_section("How good is it?", ":material/query_stats:", f"good-{name}", draw)
 
 
 def _draw(name: str) -> None:
-    bundle = get_bundle(name)
-    card = bundle.manifest.card
-    if card is None:
+    figures = _figures(get_bundle(name))
+    if not figures:
         # The model was replaced while the page was open.
-        st.caption("Not calibrated.")
+        st.caption("Not measured.")
         return
-    figures = _figures(bundle, card)
     title = st.pills(
         "Figure",
         list(figures),
-        default="Mix-ups",
+        default=next(iter(figures)),
         required=True,
         key=f"figure-{name}",
         label_visibility="collapsed",
     )
-    figures.get(title, _show_mix_ups)(bundle, card)
+    figures.get(title, next(iter(figures.values())))()
 
 
-def _figures(bundle: Bundle, card: ModelCard) -> dict[str, Figure]:
-    """Return the figures that a card has, by title."""
-    calibration = bundle.manifest.calibration
-    can_reject = (
-        card.ood_sets or card.detectors or (calibration and calibration.ood_threshold is not None)
-    )
-    figures: list[tuple[str, Figure, object]] = [
-        ("Mix-ups", _show_mix_ups, True),
-        ("Calibration", _show_calibration, card.reliability),
-        ("By label", _show_labels, True),
-        ("None of these", _show_none_of_these, can_reject),
-        ("Mistakes", _show_mistakes, card.mistakes),
-        ("Method", _show_method, True),
-    ]
-    return {title: show for title, show, is_known in figures if is_known}
+def _figures(bundle: Bundle) -> dict[str, Callable[[], None]]:
+    """Return what draws each figure that was measured, by title."""
+    card, small = bundle.manifest.card, read_small_card(bundle)
+    figures: dict[str, Callable[[], None]] = {}
+    if card:
+        calibration = bundle.manifest.calibration
+        matrix = ConfusionMatrix.from_card(card, bundle.labels)
+        figures["Mix-ups"] = partial(_show_mix_ups, matrix)
+        if card.reliability:
+            figures["Calibration"] = partial(show_calibration, bundle.manifest, card)
+        figures["By label"] = partial(show_label_table, matrix)
+        if card.ood_sets or (calibration and calibration.ood_threshold is not None):
+            figures["None of these"] = partial(_show_none_of_these, bundle)
+        if card.mistakes:
+            figures["Mistakes"] = partial(_show_mistakes, card, bundle.labels)
+        figures["Method"] = partial(_show_method, card)
+    if small:
+        figures["In browsers"] = partial(_show_small_graph, bundle, small)
+    return figures
 
 
-def _show_mix_ups(bundle: Bundle, card: ModelCard) -> None:
-    matrix = ConfusionMatrix.from_card(card, bundle.labels)
+def _show_mix_ups(matrix: ConfusionMatrix) -> None:
     st.write(describe_mix_ups(matrix))
-    if sentence := describe_turned_away(bundle):
-        st.caption(sentence)
     show_confusion(matrix)
 
 
@@ -102,7 +114,7 @@ def describe_turned_away(bundle: Bundle) -> str:
     """Return a sentence on the photos of known things that were called “none of these”.
 
     Empty if that was not measured on the same photos. Whether the top label of such a photo is the
-    right one isn't recorded for older models: only a lower bound of the photos right as shown is.
+    right one isn't recorded of older models: only the least that are right as shown is known.
     """
     accuracy, accepted = (bundle.manifest.metric(name) for name in ("accuracy", "kept"))
     if accuracy is None or accepted is None or accuracy.photos != accepted.photos:
@@ -138,56 +150,17 @@ def _name(text: str, max_length: int = 40) -> str:
     return escape_markdown(shorten(text, max_length))
 
 
-def _show_calibration(bundle: Bundle, card: ModelCard) -> None:
-    manifest = bundle.manifest
-    st.write(f"**{describe_typical_bin(card.reliability)}**")
-    if card.reliability_uncalibrated:
-        example = describe_typical_bin(card.reliability_uncalibrated)
-        st.write(f"Before calibration: {example[:1].lower()}{example[1:]}")
-    draw_reliability(card.reliability, card.reliability_uncalibrated)
-    st.caption(
-        "On the dashed line, confidence matches accuracy. Below it the model is overconfident, "
-        "above it underconfident. Larger points stand for more photos."
-    )
-    if error := manifest.metric("calibration_error"):
-        before = manifest.metric("calibration_error_before")
-        st.write(
-            f"**Calibration error {format_percent(error.value)}**{_interval_of(error)}: on "
-            "average, its stated confidence is this far from its actual accuracy."
-            + (f" Before calibration: {format_percent(before.value)}." if before else "")
-        )
-    if coverage := manifest.metric("coverage"):
-        rule = manifest.calibration and manifest.calibration.prediction_set
-        target = f"; target {format_percent(rule.coverage)}" if rule else ""
-        st.write(
-            f"**For {format_percent(coverage.value)} of photos, the right label is among its "
-            f"plausible ones** ({format_interval(coverage)}{target})."
-        )
-
-
-def _interval_of(metric: Metric) -> str:
-    """Return an interval in brackets; empty if it wasn't measured."""
-    return f" ({format_interval(metric)})" if metric.low < metric.high else ""
-
-
-def _show_labels(bundle: Bundle, card: ModelCard) -> None:
-    show_label_table(ConfusionMatrix.from_card(card, bundle.labels))
-
-
-def _show_none_of_these(bundle: Bundle, card: ModelCard) -> None:
-    calibration = bundle.manifest.calibration
+def _show_none_of_these(bundle: Bundle) -> None:
+    calibration, ood_sets = bundle.manifest.calibration, named_ood_sets(bundle)
     if accepted := bundle.manifest.metric("kept"):
         st.write(
             f"**It accepts {format_percent(accepted.value)}** of photos of things it knows "
             f"({format_interval(accepted)}). The rest it wrongly calls “none of these”."
         )
-    if not card.ood_sets:
+    if not ood_sets:
         st.write("Not yet tested on photos of things it doesn't know.")
-    for result in named_ood_sets(bundle):
+    for result in ood_sets:
         st.write(_describe_ood(result))
-    if card.detectors:
-        st.write("Detection methods compared:")
-        st.table(detector_rows(card), border="horizontal", hide_index=True)
     threshold = (
         f" “None of these” starts above {calibration.ood_threshold:.4g} "
         f"(*{escape_markdown(calibration.ood_detector or 'score')}*)."
@@ -214,40 +187,19 @@ def _describe_ood(result: OodResult) -> str:
     )
 
 
-def detector_rows(card: ModelCard) -> list[dict[str, str]]:
-    """Return the compared detection methods as Markdown, the best first."""
-    return [
-        {
-            "Method": f"**{escape_markdown(score.name)}** (used)"
-            if score.selected
-            else escape_markdown(score.name),
-            "AUROC": format_auroc(score.auroc),
-            "False accepts": format_percent(score.ood_accept_rate)
-            if score.ood_accept_rate
-            else "0%",
-            "Size": format_size(score.bytes) if score.bytes else "none",
-        }
-        for score in sorted(card.detectors, key=lambda score: -score.auroc)
-    ]
-
-
 def format_auroc(auroc: float) -> str:
     """Return an AUROC with three digits; only a perfect one is 1.000."""
     return f"{auroc if auroc == 1 else min(auroc, 0.999):.3f}"
 
 
-def _show_mistakes(bundle: Bundle, card: ModelCard) -> None:
+def _show_mistakes(card: ModelCard, labels: tuple[str, ...]) -> None:
     st.write("Its most confident mistakes:")
-    worst = _worst_mistakes(card)
-    with st.container(horizontal=True, gap="xsmall"):
-        for mistake in worst[:MAX_PICTURES]:
-            _show_mistake(bundle, mistake)
     # On a phone, a table's toolbar needs room above it.
     st.space("small")
     st.dataframe(
-        mistakes_frame(card, bundle.labels),
+        mistakes_frame(card, labels),
         hide_index=True,
-        height=min(36 * len(worst) + 39, 360),
+        height=min(36 * len(card.mistakes) + 39, 360),
         column_config={
             "Actual": st.column_config.TextColumn(width=90),
             "Predicted": st.column_config.TextColumn(width=105),
@@ -260,25 +212,6 @@ def _show_mistakes(bundle: Bundle, card: ModelCard) -> None:
     )
 
 
-def _show_mistake(bundle: Bundle, mistake: Mistake) -> None:
-    photo = None
-    # A photo that can't be read is left out.
-    with suppress(LoupeError):
-        photo = mistake_photo(bundle.name, mistake.photo, side=TILE_PX)
-    if photo is None:
-        return
-    label, predicted = (
-        shorten(bundle.labels[index], 24) for index in (mistake.label, mistake.predicted)
-    )
-    with st.container(width=TILE_PX, gap="xsmall"):
-        square = ImageOps.fit(photo.image, (2 * TILE_PX, 2 * TILE_PX))
-        st.image(square, alt=f"{label}, called {predicted}", width="stretch")
-        st.caption(
-            f"{escape_markdown(label)}, called **{escape_markdown(predicted)}** "
-            f"({format_percent(mistake.probability)})"
-        )
-
-
 def mistakes_frame(card: ModelCard, labels: tuple[str, ...]) -> pd.DataFrame:
     """Return the wrong answers, the most confident first."""
     return pd.DataFrame(
@@ -288,15 +221,11 @@ def mistakes_frame(card: ModelCard, labels: tuple[str, ...]) -> pd.DataFrame:
             "Confidence": 100 * mistake.probability,
             "Photo": escape_formula(mistake.photo.rpartition("/")[2]),
         }
-        for mistake in _worst_mistakes(card)
+        for mistake in sorted(card.mistakes, key=lambda mistake: -mistake.probability)
     )
 
 
-def _worst_mistakes(card: ModelCard) -> list[Mistake]:
-    return sorted(card.mistakes, key=lambda mistake: -mistake.probability)
-
-
-def _show_method(_: Bundle, card: ModelCard) -> None:
+def _show_method(card: ModelCard) -> None:
     st.write(
         f"On {card.photos:,} photos ({escape_markdown(card.on)}). Measured with {card.folds}-fold "
         "cross-validation: temperature, plausible labels and the “none of these” threshold are "
@@ -308,6 +237,39 @@ def _show_method(_: Bundle, card: ModelCard) -> None:
     st.code(card.command or "not recorded", language=None, wrap_lines=True)
 
 
-def format_interval(metric: Metric) -> str:
-    """Return '95% CI 91.5–96.4%'."""
-    return f"95% CI {percent_range(metric.low, metric.high, digits=1)}"
+def _show_small_graph(bundle: Bundle, small: SmallCard) -> None:
+    st.write("A visitor's own device runs the small graph: the same network with 8-bit weights.")
+    st.table(graph_rows(bundle, small), border="horizontal", hide_index=True)
+    for row in small.agreement:
+        alike = "" if row.known is None else f", “none of these” alike on **{row.known:,}**"
+        st.write(
+            f"*{_name(row.name, 80)}*: same top label on "
+            f"**{row.top_label:,} of {row.photos:,}**{alike}."
+        )
+    if metric := small.metric("accuracy"):
+        on, by = (escape_markdown(text) for text in (metric.on, metric.by))
+        st.caption(f"{metric.photos:,} photos: {on} ({by}).")
+
+
+def graph_rows(bundle: Bundle, small: SmallCard) -> list[dict[str, str]]:
+    """Return one row for each figure that was measured of both graphs."""
+    rows = {
+        title: (_with_interval(full), _with_interval(own))
+        for name, title in METRIC_TITLES.items()
+        if (full := small.full_metric(name)) and (own := small.metric(name))
+    }
+    full_rates = {result.name: result.ood_accept_rate for result in named_ood_sets(bundle)}
+    for result in small.card.ood_sets if small.card else ():
+        if result.name in full_rates:
+            rates = full_rates[result.name], result.ood_accept_rate
+            rows[f"Accepted of *{_name(result.name, 80)}*"] = (
+                format_percent(rates[0]),
+                format_percent(rates[1]),
+            )
+    return [
+        {"": title, "Full graph": full, "Small graph": own} for title, (full, own) in rows.items()
+    ]
+
+
+def _with_interval(metric: Metric) -> str:
+    return f"{metric.value:.1%}{describe_interval(metric)}"

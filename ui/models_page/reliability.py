@@ -1,4 +1,4 @@
-"""The reliability diagram of a model, and one of its bins in words."""
+"""A model's calibration: the reliability diagram, one of its bins in words, and its figures."""
 
 from collections.abc import Sequence
 
@@ -6,10 +6,9 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from model.bundle import ReliabilityBin
+from model.bundle import Manifest, Metric, ModelCard, ReliabilityBin
 from ui.charts import accent_color, text_color
-
-__all__ = ["describe_typical_bin", "draw_reliability"]
+from ui.phrasing import format_percent, percent_range
 
 SIDE_PX = 400
 """Side of the diagram where there is room, in pixels."""
@@ -23,6 +22,35 @@ MIN_EXAMPLE_PHOTOS = 5
 CALIBRATED, UNCALIBRATED = "calibrated", "before calibration"
 
 
+def show_calibration(manifest: Manifest, card: ModelCard) -> None:
+    """Show how far a model's stated confidence is from its accuracy."""
+    st.write(f"**{describe_typical_bin(card.reliability)}**")
+    if card.reliability_uncalibrated:
+        example = describe_typical_bin(card.reliability_uncalibrated)
+        st.write(f"Before calibration: {example[:1].lower()}{example[1:]}")
+    # As wide as it is high where there is room; a phone is narrower.
+    with st.container(width=SIDE_PX):
+        st.altair_chart(_draw_reliability(card), width="stretch")
+    st.caption(
+        "On the dashed line, confidence matches accuracy. Below it the model is overconfident, "
+        "above it underconfident. Larger points stand for more photos."
+    )
+    if error := manifest.metric("calibration_error"):
+        before = manifest.metric("calibration_error_before")
+        st.write(
+            f"**Calibration error {format_percent(error.value)}**{describe_interval(error)}: on "
+            "average, its stated confidence is this far from its actual accuracy."
+            + (f" Before calibration: {format_percent(before.value)}." if before else "")
+        )
+    if coverage := manifest.metric("coverage"):
+        rule = manifest.calibration and manifest.calibration.prediction_set
+        target = f"; target {format_percent(rule.coverage)}" if rule else ""
+        st.write(
+            f"**For {format_percent(coverage.value)} of photos, the right label is among its "
+            f"plausible ones** ({format_interval(coverage)}{target})."
+        )
+
+
 def describe_typical_bin(bins: Sequence[ReliabilityBin]) -> str:
     """Return 'Of 18 answers at about 79% confidence, 78% were correct.'."""
     large = [item for item in bins if item.photos >= MIN_EXAMPLE_PHOTOS] or list(bins)
@@ -34,63 +62,50 @@ def describe_typical_bin(bins: Sequence[ReliabilityBin]) -> str:
     )
 
 
-def draw_reliability(
-    calibrated: Sequence[ReliabilityBin], uncalibrated: Sequence[ReliabilityBin]
-) -> None:
-    """Draw accuracy by confidence, with the line where both agree."""
+def _draw_reliability(card: ModelCard) -> alt.LayerChart:
+    """Return accuracy by confidence, with the line where both agree."""
+    series = {UNCALIBRATED: card.reliability_uncalibrated, CALIBRATED: card.reliability}
     data = pd.DataFrame(
-        {"series": series, **item.model_dump()}
-        for series, bins in ((UNCALIBRATED, uncalibrated), (CALIBRATED, calibrated))
-        for item in bins
+        {"series": name, **item.model_dump()} for name, bins in series.items() for item in bins
     )
     description = "; ".join(
         f"{row.series}: {row.confidence:.0%} confidence, {row.accuracy:.0%} accuracy, "
         f"{row.photos} photos"
         for row in data.itertuples()
     )
-    # As wide as it is high where there is room; a phone is narrower.
-    with st.container(width=SIDE_PX):
-        st.altair_chart(_chart(data, description), width="stretch")
-
-
-def _chart(data: pd.DataFrame, description: str) -> alt.LayerChart:
     text = text_color()
-    axis = alt.Axis(
-        format=".0%",
-        values=[0, 0.25, 0.5, 0.75, 1],
-        labelColor=text,
-        titleColor=text,
-        labelFontSize=12,
-        labelFlush=False,
-        gridOpacity=0.5,
-    )
+    axis = alt.Axis(format=".0%", tickCount=4, labelColor=text, titleColor=text, labelFontSize=12)
     unit = alt.Scale(domain=[0, 1], nice=False)
     base = alt.Chart(data, height=SIDE_PX - 60)
-    diagonal = base.mark_rule(color=text, strokeDash=[4, 4], strokeWidth=1).encode(
+    diagonal = base.mark_rule(color=text, strokeDash=[4, 4]).encode(
         x=alt.datum(0, type="quantitative"),
         y=alt.datum(0, type="quantitative"),
         x2=alt.datum(1),
         y2=alt.datum(1),
     )
-    series = [CALIBRATED, UNCALIBRATED]
-    legend = alt.Legend(title=None, orient="top", labelColor=text, labelFontSize=12, symbolSize=90)
+    legend = alt.Legend(title=None, orient="top", labelColor=text, labelFontSize=12)
     points = base.mark_point(filled=True, opacity=0.85).encode(
         x=alt.X("confidence:Q", title="Stated confidence", scale=unit, axis=axis),
         y=alt.Y("accuracy:Q", title="Actual accuracy", scale=unit, axis=axis),
         color=alt.Color("series:N", legend=legend).scale(
-            domain=series, range=[accent_color(), accent_color(sure=False)]
+            domain=[CALIBRATED, UNCALIBRATED], range=[accent_color(), accent_color(sure=False)]
         ),
         # The shape differs as well, for people who cannot tell the colours apart.
         shape=alt.Shape("series:N", legend=legend).scale(
-            domain=series, range=["circle", "diamond"]
+            domain=[CALIBRATED, UNCALIBRATED], range=["circle", "diamond"]
         ),
         size=alt.Size("photos:Q", legend=None).scale(rangeMin=50, rangeMax=420),
-        tooltip=[
-            alt.Tooltip("series:N", title="Series"),
-            alt.Tooltip("confidence:Q", title="Confidence", format=".0%"),
-            alt.Tooltip("accuracy:Q", title="Accuracy", format=".0%"),
-            alt.Tooltip("photos:Q", title="Photos"),
-        ],
+        tooltip=["series:N", "confidence:Q", "accuracy:Q", "photos:Q"],
     )
     layers: alt.LayerChart = (diagonal + points).configure_view(stroke=None)
     return layers.properties(description=description)
+
+
+def describe_interval(metric: Metric) -> str:
+    """Return an interval in brackets; empty if it wasn't measured."""
+    return f" ({format_interval(metric)})" if metric.low < metric.high else ""
+
+
+def format_interval(metric: Metric) -> str:
+    """Return '95% CI 91.5–96.4%'."""
+    return f"95% CI {percent_range(metric.low, metric.high, digits=1)}"

@@ -6,7 +6,6 @@ Needs Pillow 13 or later (older ones resize tall photos in another order) and Nu
 import numpy as np
 from PIL import Image, ImageOps
 
-SUPPORT = {"nearest": 0.5, "box": 0.5, "bilinear": 1, "hamming": 1, "bicubic": 2, "lanczos": 3}
 PADDINGS = {"zeros": "constant", "border": "edge", "reflection": "reflect"}
 
 MAX_PADDING_RATIO = 4
@@ -55,29 +54,12 @@ def resize(image, recipe):
     elif recipe["method"] == "pad":
         image = pad_to_aspect(image, height, width, recipe["padding"])
     filter_ = Image.Resampling[recipe["interpolation"].upper()]
-    if not recipe["crop"]:
-        return image.resize((width, height), filter_)
-    high, wide = recipe["crop"]
-    if box := inner_box(image, recipe):
-        return image.resize((wide, high), filter_, box=box)
     image = image.resize((width, height), filter_)
+    if not recipe["crop"]:
+        return image
+    high, wide = recipe["crop"]
     left, top = (width - wide) // 2, (height - high) // 2
     return image.crop((left, top, left + wide, top + high))
-
-
-def inner_box(image, recipe):
-    """Return the box of the crop, if Loupe resizes only that; else None."""
-    scales = image.width / recipe["resize"][1], image.height / recipe["resize"][0]
-    margins = [(recipe["resize"][axis] - recipe["crop"][axis]) // 2 for axis in (1, 0)]
-    reach = SUPPORT[recipe["interpolation"]]
-    for margin, scale in zip(margins, scales, strict=True):
-        if margin * scale < reach * max(scale, 1.0) + 1:
-            return None
-    left, top = margins[0] * scales[0], margins[1] * scales[1]
-    right = left + recipe["crop"][1] * scales[0]
-    box = left, top, right, top + recipe["crop"][0] * scales[1]
-    # Pillow keeps boxes in single precision.
-    return box if all(float(np.float32(edge)) == edge for edge in box) else None
 
 
 def crop_to_aspect(image, height, width):

@@ -1,4 +1,4 @@
-"""The steps of an export as real fastai transforms, and the photos that these make."""
+"""The steps of an export as real fastai transforms, and the preprocessing that equals them."""
 
 import importlib
 from collections.abc import Iterable
@@ -6,88 +6,84 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ...errors import ExportRefused
-from ..inspect.learner import LearnerParts
+from ...preprocess import PreprocessConfig
+from ..inspect.learner_parts import LearnerParts
 from ..inspect.tensors import Tensor
 from ..inspect.transform_table import TRANSFORMS
-from ..inspect.transforms import Step
+from ..inspect.transforms import Step, fold
 from .network_builder import Weights
 
-__all__ = ["BuiltStep", "FastaiPipeline"]
-
-MAX_NOISE = 0.05
-"""Largest rounding error, in levels of 255; sampling 1024 × 1024 pixels in place added 0.012."""
-
-
-@dataclass(frozen=True)
-class BuiltStep:
-    """A step with tensors of torch, and fastai's transform for it."""
-
-    step: Step
-    transform: Any
+Stats = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
 class FastaiPipeline:
-    """fastai's own transforms at validation: those of a photo, then those of a batch.
+    """fastai's own transforms at validation, and a bundle's equivalent of them.
 
-    With ``greyscale``, photos are opened without their colours, as one channel.
+    ``items`` are the transforms of a photo, ``batches`` those of a batch. A bundle does the same
+    by ``recipe``, then ``mean`` and ``std`` of pixels between 0 and 1.
     """
 
-    items: tuple[BuiltStep, ...]
-    batches: tuple[BuiltStep, ...]
-    greyscale: bool = False
+    items: tuple[Any, ...]
+    batches: tuple[Any, ...]
+    recipe: PreprocessConfig
+    mean: Stats
+    std: Stats
 
     @classmethod
     def from_parts(cls, parts: LearnerParts, weights: Weights) -> "FastaiPipeline":
         """Return the transforms with the settings that were read.
 
         Raises:
-            ExportRefused: fastai refuses a setting.
+            ExportRefused: a step can't be reproduced, or fastai refuses a setting.
         """
-        items, batches = _build(parts.items, weights), _build(parts.batches, weights)
-        return cls(items, batches, parts.greyscale)
+        items, batches = _with_tensors(parts.items, weights), _with_tensors(parts.batches, weights)
+        steps = fold(items, batches)
+        return cls(
+            tuple(map(_transform, items)),
+            tuple(map(_transform, batches)),
+            PreprocessConfig.model_validate({**steps.recipe, "greyscale": parts.greyscale}),
+            _stats(steps.mean),
+            _stats(steps.std),
+        )
 
     def batch(self, photo: Path) -> torch.Tensor:
         """Return the network's input for a photo: float32 [1, channels, height, width].
 
-        At validation ``aug_transforms()`` samples each pixel in place. The rounding errors of that
-        are removed, because a LayerNorm after uniform black can amplify them a thousandfold.
+        Photos in greyscale have one channel.
 
         Source: fastai's ``learn.predict``.
         """
-        from fastai.vision.augment import AffineCoordTfm
         from fastai.vision.core import PILImage, PILImageBW
 
-        item: Any = (PILImageBW if self.greyscale else PILImage).create(photo)
-        for built in self.items:
-            item = built.transform(item, split_idx=1)
+        item: Any = (PILImageBW if self.recipe.greyscale else PILImage).create(photo)
+        for transform in self.items:
+            item = transform(item, split_idx=1)
         batch: Any = item[None]
-        for built in self.batches:
-            batch = built.transform(batch, split_idx=1)
-            if isinstance(built.transform, AffineCoordTfm) and built.transform.size is None:
-                batch = _round_to_levels(batch)
+        for transform in self.batches:
+            batch = transform(batch, split_idx=1)
         return torch.Tensor(batch).as_subclass(torch.Tensor)
 
 
-def _round_to_levels(images: torch.Tensor) -> torch.Tensor:
-    """Round images of 0 to 1 to levels of 1/255; return them unchanged if any pixel is too far."""
-    levels = images * 255
-    whole = levels.round()
-    is_noise = bool((levels - whole).abs().max() < MAX_NOISE)
-    return whole / 255 if is_noise else images
+def _stats(array: NDArray[np.float64]) -> Stats:
+    # Round to float32, as stored: 0.485.
+    first, second, third = (float(str(np.float32(number))) for number in array)
+    return first, second, third
 
 
-def _build(steps: Iterable[Step], weights: Weights) -> tuple[BuiltStep, ...]:
-    resolved = (
+def _with_tensors(steps: Iterable[Step], weights: Weights) -> list[Step]:
+    """Return steps whose settings are tensors of torch where they were tensors of the file."""
+    return [
         Step(
             step.name, {key: _setting(key, value, weights) for key, value in step.settings.items()}
         )
         for step in steps
-    )
-    return tuple(BuiltStep(step, _transform(step)) for step in resolved)
+    ]
 
 
 def _setting(key: str, value: Any, weights: Weights) -> Any:

@@ -5,7 +5,6 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +14,14 @@ from pydantic import ValidationError
 from ...bundle import Bundle, ManifestDraft, check_name, publish, title_from_name
 from ...classifier import Classifier
 from ...engines.compiled import OnnxEngine
-from ...errors import EngineUnavailable, ExportRefused
+from ...errors import ExportRefused
 from ...settings import settings
 from ...storage.file_hash import hash_file
 from .. import launcher
 from ..inspect import ExportReport, inspect_export
 from ..weights_settings import UNNEEDED_SETTINGS_MESSAGE, WeightsSettings, missing_settings_message
-from .parity import Parity, Photos, compare, gather_photos
-from .refusals import worker_ended, worker_refused
-from .worker_report import WorkerReport
-
-__all__ = ["MAX_SECONDS", "ImportResult", "import_export"]
+from .parity import TOLERANCE, Parity, Photos, compare, gather_photos
+from .worker_report import WorkerReport, worker_ended, worker_refused
 
 MAX_SECONDS = 900.0
 """Seconds that converting may take."""
@@ -66,7 +62,6 @@ def import_export(
     weights: WeightsSettings | None = None,
     on_progress: OnProgress = lambda _: None,
     on_stage: OnProgress = lambda _: None,
-    seconds: float = MAX_SECONDS,
 ) -> ImportResult:
     """Turn the file of ``learn.export()``, or weights alone, into a bundle in the data folder.
 
@@ -80,49 +75,41 @@ def import_export(
         weights: the description of a file of weights; None for an export.
         on_progress: called with sentences on what was found and done.
         on_stage: called with each of ``STAGES`` in words, when it begins.
-        seconds: longest time for converting.
 
     Raises:
         ExportRefused: it is no vision classifier, can't be rebuilt or compiled here, or its
             predictions would differ. The model of that name, if any, is unchanged.
-        EngineUnavailable: torch and fastai are not installed.
         BundleError: the new bundle fails its own check.
     """
     check_name(name)
     on_stage(STAGES["reading"])
     report = inspect_export(path)
     check_report(report, trust=trust, weights=weights)
-    if missing := [package for package in ("torch", "fastai") if find_spec(package) is None]:
-        raise EngineUnavailable(
-            f"Importing needs {', '.join(missing)}, not installed here: "
-            "pip install -r requirements.txt"
-        )
     with launcher.sandbox_folder() as folder:
         chosen = gather_photos(photos, folder / "photos")
         runs_code = trust and report.needs_trust
+        action = f"{'Running its code' if runs_code else 'Converting it'} in a separate process"
         task = {
             "export": str(path.resolve()),
             "photos": [file.name for file in chosen.files],
             "trust": runs_code,
             "weights": weights and weights.model_dump(mode="json"),
         }
-
-        def tell_network(is_blocked: bool) -> None:
-            action = "Running its code" if runs_code else "Converting it"
-            isolation = (
-                "no network, no secrets from your environment"
-                if is_blocked
-                else "no secrets from your environment, but this system can't block its network"
-            )
-            on_progress(f"{action} in a separate process ({isolation})…")
+        notes = {
+            "isolated": f"{action} (no network, no secrets from your environment)…",
+            "connected": f"{action} (no secrets from your environment, but this system can't block "
+            "its network)…",
+        }
 
         def tell_stage(stage: str) -> None:
             # Only known stages are shown: trusted code may write anything into the file.
             if stage in STAGES:
                 on_stage(STAGES[stage])
+            elif stage in notes:
+                on_progress(notes[stage])
 
-        limits = launcher.Limits(seconds, 0, settings().memory_mb)
-        status = launcher.run(folder, task, limits, on_network=tell_network, on_stage=tell_stage)
+        limits = launcher.Limits(MAX_SECONDS, 0, settings().memory_mb)
+        status = launcher.run(folder, task, limits, tell_stage)
         out = folder / "out"
         try:
             converted = _read_report(out, status)
@@ -197,18 +184,20 @@ def _publish(
     expected = _reference(out)
     parity = compare(classifier, photos, expected)
     if not parity.close:
+        recipe = draft.recipe.model_copy(update={"decoding": "whole"})
+        draft = draft.model_copy(update={"recipe": recipe})
+        whole = compare(_classifier(draft, folder, fill), photos, expected)
+        if not whole.close:
+            raise ExportRefused(
+                f"Loupe would answer differently from fastai: for the photo {whole.worst} a "
+                f"probability differs by {whole.difference:.2g}, and {TOLERANCE:g} is allowed. "
+                "Nothing was written."
+            )
         on_progress(
             "Large JPEGs decoded at a smaller scale move a probability by up to "
             f"{parity.difference:.0e}, so this model decodes them in full, which takes longer."
         )
-        recipe = draft.recipe.model_copy(update={"decoding": "whole"})
-        draft = draft.model_copy(update={"recipe": recipe})
-        parity = compare(_classifier(draft, folder, fill), photos, expected)
-    if not parity.close:
-        raise ExportRefused(
-            "Loupe's predictions from a photo's bytes would differ from fastai's. Nothing was "
-            "imported."
-        )
+        parity = whole
     on_progress(
         f"Compared {parity.photos} photos through fastai and through Loupe: at most "
         f"{parity.difference:.0e} apart."

@@ -4,7 +4,7 @@ import importlib
 import inspect
 import types
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -14,8 +14,6 @@ from ...errors import ExportRefused
 from ..inspect.allowlist import FUNCTIONS, is_allowed_module
 from ..inspect.network import Function, Layer, LeftOut, Network
 from ..inspect.tensors import StrangeTensor, Tensor, to_numpy
-
-__all__ = ["CannotBuild", "Weights", "build_network"]
 
 ReadStorage = Callable[[str], bytes]
 
@@ -54,21 +52,18 @@ class Weights:
         return result.float() if result.is_floating_point() else result
 
 
-def build_network(
-    network: Network, weights: Weights, rebuilt: Mapping[int, nn.Module] | None = None
-) -> nn.Module:
+def build_network(network: Network, weights: Weights) -> nn.Module:
     """Return a network of layers of the allow-list, with its weights, for evaluation.
 
     Args:
         network: what was read.
         weights: its tensors.
-        rebuilt: modules to use in place of layers, by the layers' ``id``.
 
     Raises:
         CannotBuild: the installed packages have no such layer.
         ExportRefused: a layer replaces a method of its class, or a default with an object.
     """
-    built: dict[int, nn.Module] = dict(rebuilt or {})
+    built: dict[int, nn.Module] = {}
     parameters: dict[Tensor, nn.Parameter] = {}
 
     def build(layer: Layer, path: str) -> nn.Module:

@@ -1,32 +1,34 @@
 """A learner rebuilt from an export or from weights: its transforms, network and report."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from torch import Tensor, nn
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
 
 from ...errors import ExportRefused
-from ..inspect.container import open_export
-from ..inspect.learner import LearnerParts, read_learner
+from ...learner.inference_module import InferenceModule
+from ..inspect.container import ExportFile, open_export
+from ..inspect.export_report import printable
+from ..inspect.learner_parts import LearnerParts, read_learner
 from ..inspect.weights import read_state_dict
 from ..weights_settings import WeightsSettings
 from .fastai_pipeline import FastaiPipeline
+from .named_network import NetworkName, confirm_name, load_named, name_in_export, unnamed
 from .network_builder import Weights
-from .network_name import NetworkName, find_name, names_in_export, unnamed
-from .recipe import GraphInput, read_recipe
-from .reference import count_features
-from .restored_network import channels_of, restore_network
-from .stated_network import load_stated_network
+from .restored_network import channels_of, check_runs, restore_network
 from .worker_report import WorkerReport
 
-__all__ = ["RestoredLearner", "restore_learner"]
+MAX_FEATURES = 100_000
 
 
 class FirstChannel(nn.Module):
     """Keeps the first of three equal channels: [N, 3, height, width] → [N, 1, height, width]."""
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
         """See the class."""
         return images[:, :1]
 
@@ -35,13 +37,11 @@ class FirstChannel(nn.Module):
 class RestoredLearner:
     """The parts of a learner that inference needs.
 
-    ``pipeline`` holds fastai's own transforms, ``steps`` a bundle's equivalent of them.
     ``name`` is the network's name, if it was built by name.
     """
 
     parts: LearnerParts
     pipeline: FastaiPipeline
-    steps: GraphInput
     model: nn.Module
     name: NetworkName | None = None
 
@@ -58,17 +58,50 @@ class RestoredLearner:
         Raises:
             ExportRefused: the network's outputs don't fit the labels, or aren't numbers.
         """
-        mean, std = self.steps.mean, self.steps.std
-        architecture = unnamed(self.model, mean, std)
-        report = WorkerReport.of(self.parts, self.steps.recipe, architecture)
-        features = count_features(self.rgb_model, report, self.steps)
-        report = report.with_architecture(features=features)
-        if self.steps.scale is not None or self.steps.recipe.greyscale:
+        report = _unnamed_report(self.parts, self.pipeline, self.model)
+        report = report.with_architecture(features=self._count_features(report))
+        name = self.name or name_in_export(self.model, self.parts.architecture)
+        if name is None or report.recipe.greyscale:
             return report
-        if self.name:
-            return find_name(self.model, [self.name], report)
-        names = names_in_export(self.model, self.parts.architecture, len(report.labels))
-        return find_name(self.model, names, report)
+        return confirm_name(self.model, name, report)
+
+    def _count_features(self, report: WorkerReport) -> int:
+        """Run the network once, and return its number of features."""
+        height, width = report.recipe.size
+        generator = torch.Generator().manual_seed(0)
+        shape: tuple[int, ...] = (2, height, width, 3)
+        pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+        module = InferenceModule.from_model(self.rgb_model, report.draft()).eval()
+        with torch.inference_mode():
+            logits, features, _ = module(pixels)
+        if not isinstance(logits, torch.Tensor) or logits.shape != (2, len(report.labels)):
+            shape = tuple(getattr(logits, "shape", ()))
+            raise ExportRefused(
+                f"Its network's output for two photos has the shape {shape}, which doesn't fit its "
+                f"{len(report.labels)} labels."
+            )
+        if not torch.isfinite(logits).all():
+            raise ExportRefused("Its network's output is infinite or NaN: its training failed.")
+        if features.ndim != 2 or not 1 <= features.shape[1] <= MAX_FEATURES:
+            raise ExportRefused(
+                f"The input of its last linear layer has the shape {tuple(features.shape)} for two "
+                f"photos, and Loupe takes up to {MAX_FEATURES:,} numbers per photo."
+            )
+        return int(features.shape[1])
+
+    def predict(self, photos: Sequence[Path]) -> NDArray[np.float32]:
+        """Return the probabilities behind fastai's own transforms: float32 [photos, labels].
+
+        Source: fastai's ``learn.predict``.
+        """
+        rows = []
+        with torch.inference_mode():
+            for photo in photos:
+                logits = self.model(self.pipeline.batch(photo)).as_subclass(torch.Tensor)
+                is_sigmoid = self.parts.loss == "sigmoid"
+                probabilities = logits.sigmoid() if is_sigmoid else logits.softmax(dim=1)
+                rows.append(np.asarray(probabilities[0], dtype=np.float32))
+        return np.stack(rows)
 
 
 def restore_learner(
@@ -84,26 +117,36 @@ def restore_learner(
     Raises:
         ExportRefused: a part can't be read, rebuilt or reproduced.
     """
-    name = None
     with open_export(path) as export:
         parts = settings.to_parts() if settings else read_learner(export.root)
         weights = Weights(export.read_storage)
         pipeline = FastaiPipeline.from_parts(parts, weights)
-        steps = read_recipe(pipeline)
         if settings:
-            model, name = load_stated_network(_tensors(export.root, weights), parts, steps)
-        else:
-            size = steps.recipe.graph_size or steps.recipe.size
-            trusted = path if trust else None
-            model = restore_network(
-                parts.network, weights, size, greyscale=parts.greyscale, trusted=trusted
-            )
-    return RestoredLearner(parts, pipeline, steps, model, name)
+            model, name = _load_weights(export, parts, pipeline, weights)
+            return RestoredLearner(parts, pipeline, model, name)
+        report = _unnamed_report(parts, pipeline, nn.Identity())
+        model = restore_network(parts.network, weights, report, path if trust else None)
+        return RestoredLearner(parts, pipeline, model)
 
 
-def _tensors(root: Any, weights: Weights) -> dict[str, Tensor]:
-    """Return the tensors of a state dict by name."""
-    state = read_state_dict(root)
+def _load_weights(
+    export: ExportFile, parts: LearnerParts, pipeline: FastaiPipeline, weights: Weights
+) -> tuple[nn.Module, NetworkName]:
+    """Return the network that weights alone fit, and its name."""
+    state = read_state_dict(export.root)
     if state is None:
         raise ExportRefused("The file isn't a state dict.")
-    return {name: weights.tensor(tensor) for name, tensor in state.tensors.items()}
+    tensors = {name: weights.tensor(tensor) for name, tensor in state.tensors.items()}
+    report = _unnamed_report(parts, pipeline, nn.Identity())
+    model, name = load_named(parts.architecture, tensors, state.outputs, report)
+    # Many transformers take one size only.
+    advice = "Give the --size that it was trained with."
+    check_runs(model, pipeline.recipe.size, printable(parts.architecture), advice)
+    return model, name
+
+
+def _unnamed_report(
+    parts: LearnerParts, pipeline: FastaiPipeline, model: nn.Module
+) -> WorkerReport:
+    architecture = unnamed(model, pipeline.mean, pipeline.std)
+    return WorkerReport.of(parts, pipeline.recipe, architecture)

@@ -7,61 +7,66 @@ import torch
 from torch import nn
 
 from ...errors import ExportRefused
-from ..inspect.network import read_network
-from ..inspect.report import printable
+from ..inspect.export_report import printable
+from ..inspect.network import Network, read_network
+from .named_network import load_named, timm_name
 from .network_builder import CannotBuild, Weights, build_network
-from .timm_network import rebuild_timm
-from .worker_report import installed_here
-
-__all__ = ["channels_of", "check_runs", "restore_network"]
+from .worker_report import WorkerReport, installed_here
 
 OWN_PHOTOS = "Its network", "Check that learn.predict works where it was trained."
 
 
 def restore_network(
-    value: Any,
-    weights: Weights,
-    size: tuple[int, int],
-    *,
-    greyscale: bool = False,
-    trusted: Path | None = None,
+    value: Any, weights: Weights, report: WorkerReport, trusted: Path | None = None
 ) -> nn.Module:
     """Return a network in float32 on the CPU, for evaluation.
 
     Args:
         value: the network's placeholder.
         weights: its tensors.
-        size: height and width of its input.
-        greyscale: True if its photos may have one channel.
+        report: the labels and the recipe, with an architecture that has no name.
         trusted: the export, if its own code may run.
 
     Raises:
         ExportRefused: it has unknown classes, or doesn't run.
     """
     network = read_network(value)
+    recipe = report.recipe
     if network.own:
         if trusted is None:
             raise ExportRefused(f"Its network is made of {network.own[0].full}.")
         from .trusted import unpickle_network
 
         model = unpickle_network(trusted)
-        _check_channels(model, greyscale=greyscale)
+        _check_channels(model, greyscale=recipe.greyscale)
         return model
+    size = recipe.graph_size or recipe.size
     try:
         model = build_network(network, weights)
-        _check_channels(model, greyscale=greyscale)
+        _check_channels(model, greyscale=recipe.greyscale)
         check_runs(model, size, *OWN_PHOTOS)
     except (CannotBuild, AttributeError, TypeError) as error:
         # Layers of timm 0.9, for example, lack attributes that timm 1.0 reads.
-        rebuilt = rebuild_timm(network, weights)
-        if not rebuilt:
+        rebuilt = _rebuild_by_timm(network, weights, report)
+        if rebuilt is None:
             raise ExportRefused(_cannot_rebuild(error)) from None
-        try:
-            model = build_network(network, weights, rebuilt)
-            check_runs(model, size, *OWN_PHOTOS)
-        except (CannotBuild, AttributeError, TypeError) as retry_error:
-            raise ExportRefused(_cannot_rebuild(retry_error)) from None
+        check_runs(rebuilt, size, *OWN_PHOTOS)
+        return rebuilt
     return model
+
+
+def _rebuild_by_timm(network: Network, weights: Weights, report: WorkerReport) -> nn.Module | None:
+    """Return a network of timm by its name, with the weights of the export.
+
+    None if it isn't timm's, or the installed timm has no network that they fit.
+    """
+    layers = (layer for layer in network.layers() if layer.module.startswith("timm.models."))
+    name = next(filter(None, (timm_name(layer.attributes) for layer in layers)), "")
+    state = {key: weights.tensor(tensor) for key, tensor in network.weights().items()}
+    try:
+        return load_named(name, state, 0, report)[0]
+    except ExportRefused:
+        return None
 
 
 def check_runs(model: nn.Module, size: tuple[int, int], title: str, advice: str) -> None:

@@ -14,8 +14,6 @@ from ..inspect.placeholders import Placeholder, PlaceholderType
 from ..inspect.unpickler import UnpickleResult, resolve
 from ..inspect.values import full_name
 
-__all__ = ["unpickle_network"]
-
 NETWORKS = ("fastai.layers", "fastai.torch_core", "fastai.vision.learner", "fastai.vision.models")
 """Modules of fastai that networks need; all others prepare photos or train."""
 

@@ -1,6 +1,8 @@
-"""The worker process's report on an export, checked as untrusted data."""
+"""The worker process's report on an export, or its refusal, checked as untrusted data."""
 
+import json
 import platform
+import signal
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 
@@ -8,13 +10,25 @@ from pydantic import Field
 
 from ...bundle import Architecture, ManifestDraft, StrictModel, Threshold
 from ...bundle.manifest import PRESENT_FROM
+from ...errors import ExportRefused
 from ...preprocess import PreprocessConfig
-from ..inspect.learner import LearnerParts
-
-__all__ = ["WorkerReport", "installed_here", "installed_versions"]
+from ..inspect.export_report import printable
+from ..inspect.learner_parts import LearnerParts
 
 Line = Annotated[str, Field(min_length=1, max_length=200)]
 NOT_STATED = "not stated"
+
+MAX_PRINTED = 600
+"""Characters of a refusal that are shown."""
+
+MEMORY = "LOUPE_MEMORY_MB, by default the machine's or the container's"
+NO_MEMORY = "MemoryError", "allocate memory", "bad_alloc", "failed to map segment"
+
+FAILURES = {
+    "compiling": "Its network couldn't be compiled here",
+    "comparing": "fastai couldn't run this export here",
+}
+"""The failure at each stage of the worker, after that of loading the file."""
 
 
 class WorkerReport(StrictModel):
@@ -77,19 +91,64 @@ class WorkerReport(StrictModel):
                 },
                 "made": {
                     "command": "python -m model import",
-                    **installed_versions(),
+                    **_installed_versions(),
                     **provenance,
                 },
             }
         )
 
 
+def worker_refused(data: bytes) -> ExportRefused:
+    """Return a worker's refusal, escaped, since the export's own code may have written it."""
+    try:
+        values = json.loads(data)
+        message, stage = printable(str(values["message"]), MAX_PRINTED), str(values["stage"])
+        foreign = bool(values["foreign"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ExportRefused("The import process returned an invalid report.")
+    if not foreign:
+        return ExportRefused(message)
+    if any(word in message for word in NO_MEMORY):
+        hint = f"There is too little memory for it: {MEMORY}. About 2 GB suffice for most."
+    elif stage == "compiling":
+        hint = "Its network uses an operation that ONNX can't express."
+    else:
+        hint = _export_again()
+    failure = FAILURES.get(stage, "It couldn't be loaded here")
+    return ExportRefused(f"{failure}: {message}. {hint}")
+
+
+def worker_ended(status: int) -> ExportRefused:
+    """Return a refusal for a worker that ended without a report."""
+    if status >= 0:
+        return ExportRefused(
+            f"Its code ended the process (exit status {status}) before it returned a result. "
+            f"{_export_again()}"
+        )
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    return ExportRefused(
+        f"Its process was ended by {name}. That happens where memory does not suffice "
+        f"({MEMORY}), and where code runs that another version compiled. {_export_again()}"
+    )
+
+
+def _export_again() -> str:
+    """Return the installed versions, and what to do if the export's differ."""
+    return (
+        f"Installed here: {installed_here()}. Where it was trained, bring fastai up to date, load "
+        "the weights (learn.load), and call learn.export() again."
+    )
+
+
 def installed_here() -> str:
     """Return the installed versions in words."""
-    return ", ".join(f"{name} {number}" for name, number in installed_versions().items())
+    return ", ".join(f"{name} {number}" for name, number in _installed_versions().items())
 
 
-def installed_versions() -> dict[str, str]:
+def _installed_versions() -> dict[str, str]:
     """Return the installed versions of the packages that an import depends on."""
     versions = {"python": platform.python_version()}
     for package in ("torch", "torchvision", "fastai", "timm", "onnx"):

@@ -14,7 +14,7 @@ from pathlib import Path
 from ...errors import ExportRefused
 from ...settings import settings
 from .. import launcher
-from .report import ExportReport, Finding, printable
+from .export_report import ExportReport, Finding
 
 __all__ = ["ExportReport", "Finding", "inspect_export"]
 
@@ -37,12 +37,7 @@ def inspect_export(path: Path) -> ExportReport:
     """
     limits = launcher.Limits(WALL_SECONDS, CPU_SECONDS, min(MEMORY_MB, settings().memory_mb))
     with launcher.sandbox_folder() as folder:
-        try:
-            status = launcher.run(folder, {"export": str(path.absolute())}, limits)
-        except ValueError:
-            raise ExportRefused(
-                f"{printable(str(path), 500)} cannot be read: its name cannot be used."
-            ) from None
+        status = launcher.run(folder, {"export": str(path.absolute())}, limits)
         try:
             if status == 0:
                 data = launcher.read_file(folder / "out" / launcher.REPORT, MAX_REPORT_BYTES)

@@ -6,8 +6,6 @@ checks that. Nothing outside of these modules is ever imported because a file na
 
 import re
 
-__all__ = ["FUNCTIONS", "HOOKS", "is_allowed_layer", "is_allowed_module"]
-
 ALLOWED = re.compile(
     r"torch\.nn\.modules\.(activation|adaptive|batchnorm|channelshuffle|container|conv|distance"
     r"|dropout|flatten|fold|instancenorm|linear|normalization|padding|pixelshuffle|pooling"

@@ -12,12 +12,10 @@ from typing import BinaryIO
 
 from ...errors import ExportRefused
 from ...storage import zips
+from .export_report import printable
 from .foreign import AGAIN, BIG_ENDIAN, describe_foreign_zip
 from .placeholders import DTYPES, Storage
-from .report import printable
 from .tensors import StrangeTensor
-
-__all__ = ["MAX_PICKLE", "Archive", "read_archive"]
 
 MAX_PICKLE = 64 * 2**20
 """Bytes of ``data.pkl`` that are read; those of large networks have a few million."""
@@ -143,10 +141,6 @@ def _read(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     """Return a part's bytes, exactly as many as the directory lists."""
     try:
         return zips.read_member(opened, info, info.file_size)
-    except zips.UnsupportedMember:
-        raise ExportRefused(
-            f"Parts of this file are encrypted or packed strangely. {AGAIN}"
-        ) from None
     except zips.ZipDamaged:
         raise _damaged() from None
 
@@ -160,6 +154,6 @@ def _bomb(size: int) -> ExportRefused:
 
 def _damaged() -> ExportRefused:
     return ExportRefused(
-        "This zip contradicts itself: it is damaged, or made so that two programs see two "
+        "This zip is damaged, encrypted, or contradicts itself, so that two programs see two "
         f"different files in it. torch writes no such file. {AGAIN}"
     )

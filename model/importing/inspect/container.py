@@ -1,6 +1,6 @@
 """A file → its pickle as placeholders, and the numbers of its tensors.
 
-torch's zip, torch's format from before 1.6, a bare pickle, or safetensors.
+torch's zip, torch's format from before 1.6, or safetensors.
 """
 
 import io
@@ -13,22 +13,17 @@ from typing import Any, BinaryIO, Literal
 
 from ...errors import ExportRefused
 from .archive import MAX_PICKLE, Archive, read_archive
+from .export_report import printable
 from .foreign import AGAIN, BIG_ENDIAN, describe_foreign
-from .report import printable
 from .safetensors_file import is_safetensors, read_safetensors
 from .tensors import StrangeTensor
 from .unpickler import LimitExceeded, Unpickler, UnpickleResult
-
-__all__ = ["ExportFile", "open_export"]
 
 MAGIC = 0x1950A86A20F9469CFC6C
 """The number that torch's older format begins with, as a pickle."""
 
 LEGACY_PICKLES = 5
 """Pickles of the older format: magic number, protocol, machine, object, keys of its weights."""
-
-MIN_PICKLE = 20
-"""Size in bytes below which a pickle without names holds nothing useful."""
 
 
 @dataclass
@@ -39,7 +34,7 @@ class ExportFile:
     positions of the storages' first bytes.
     """
 
-    format: Literal["zip", "legacy", "pickle", "safetensors"]
+    format: Literal["zip", "legacy", "safetensors"]
     size: int
     root: Any
     reading: UnpickleResult
@@ -108,7 +103,7 @@ def open_export(path: Path) -> Iterator[ExportFile]:
             raise ExportRefused(message)
         file.seek(0)
         # torch decides by these bytes as well: anything before the zip makes it a pickle.
-        read = _read_zip if head.startswith(b"PK\x03\x04") else _read_pickles
+        read = _read_zip if head.startswith(b"PK\x03\x04") else _read_legacy
         yield read(file, status.st_size)
 
 
@@ -129,32 +124,24 @@ def _read_zip(file: BinaryIO, size: int) -> ExportFile:
     return export
 
 
-def _read_pickles(file: BinaryIO, size: int) -> ExportFile:
-    """Read consecutive pickles: torch's older format, or one pickle of another program."""
-    export = ExportFile("pickle", size, None, UnpickleResult())
+def _read_legacy(file: BinaryIO, size: int) -> ExportFile:
+    """Read the consecutive pickles of torch's older format."""
+    export = ExportFile("legacy", size, None, UnpickleResult())
     data = io.BytesIO(file.read(MAX_PICKLE + 1))
     roots = [_load(data, export)]
-    if roots == [MAGIC]:
-        export.format = "legacy"
-        while len(roots) < LEGACY_PICKLES and not export.damage:
-            roots.append(_load(data, export))
-        machine = roots[2] if len(roots) > 2 else None
-        if isinstance(machine, dict) and machine.get("little_endian") is False:
-            raise ExportRefused(BIG_ENDIAN)
-        export.root = roots[3] if len(roots) == LEGACY_PICKLES else None
-        if not export.damage:
-            _locate(export, roots[4], file, data.tell())
-        return export
-    export.root = roots[0]
-    if (
-        not export.reading.names
-        and (export.damage or data.tell() < MIN_PICKLE)
-        and not export.limit
-    ):
+    if roots != [MAGIC]:
         raise ExportRefused(
-            "This is not a fastai export, nor any other pickle: "
-            f"{export.damage or 'it is too short'}. {AGAIN}"
+            "This is not a fastai export: torch didn't write it (pickle or joblib may have). "
+            f"{AGAIN}"
         )
+    while len(roots) < LEGACY_PICKLES and not export.damage:
+        roots.append(_load(data, export))
+    machine = roots[2] if len(roots) > 2 else None
+    if isinstance(machine, dict) and machine.get("little_endian") is False:
+        raise ExportRefused(BIG_ENDIAN)
+    export.root = roots[3] if len(roots) == LEGACY_PICKLES else None
+    if not export.damage:
+        _locate(export, roots[4], file, data.tell())
     return export
 
 

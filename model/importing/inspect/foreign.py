@@ -3,8 +3,6 @@
 import re
 from collections.abc import Collection
 
-__all__ = ["AGAIN", "BIG_ENDIAN", "describe_foreign", "describe_foreign_zip"]
-
 AGAIN = "In the notebook where it was trained call learn.export(), and take the file it writes."
 UNPACK = "Unpack it first, then name the export.pkl in it."
 NO_IMPORT = "It cannot be imported."
@@ -27,18 +25,13 @@ POINTER = (
 FORMATS: tuple[tuple[bytes, str], ...] = (
     (rb"version https://git-lfs", POINTER),
     (rb"\x89HDF\r\n\x1a\n", f"an HDF5 file (.h5), as Keras writes it: {KERAS} {NO_IMPORT}"),
-    (rb"\x1f\x8b", f"a gzip archive. {UNPACK}"),
-    (rb"BZh", f"a bzip2 archive. {UNPACK}"),
-    (rb"\xfd7zXZ\0", f"an xz archive. {UNPACK}"),
-    (rb"7z\xbc\xaf\x27\x1c", f"a 7z archive. {UNPACK}"),
-    (rb"Rar!", f"a RAR archive. {UNPACK}"),
-    (rb".{257}ustar", f"a tar archive, which only torch before 0.1.10 wrote. {UNPACK}"),
+    (
+        rb"\x1f\x8b|BZh|\xfd7zXZ\0|7z\xbc\xaf\x27\x1c|Rar!|.{257}ustar",
+        f"an archive (gzip, bzip2, xz, 7z, RAR or tar). {UNPACK}",
+    ),
     (rb"\x93NUMPY", f"a NumPy array (.npy), not a learner. {AGAIN}"),
-    (rb"\xff\xd8\xff", f"a photo (JPEG), not a learner. {AGAIN}"),
-    (rb"\x89PNG", f"a picture (PNG), not a learner. {AGAIN}"),
+    (rb"\xff\xd8\xff|\x89PNG|%PDF", f"a photo or a picture, not a learner. {AGAIN}"),
     (rb"GGUF", f"a GGUF language model, not a fastai export. {NO_IMPORT}"),
-    (rb"SQLite format 3", f"an SQLite database, not a learner. {AGAIN}"),
-    (rb"%PDF", f"a PDF, not a learner. {AGAIN}"),
     (rb"(\xef\xbb\xbf)?\s*(?i:<!doctype|<html|<\?xml|<head)", PAGE),
     (rb".{4}TFL3", f"a TensorFlow Lite model, not a fastai export. {NO_IMPORT}"),
     (rb"(\xef\xbb\xbf)?\s*[{\[][\x00-\x7f]*\Z", f"a text file (JSON, a notebook). {AGAIN}"),

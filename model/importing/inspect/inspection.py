@@ -1,16 +1,21 @@
-"""The report on an opened export: its kind, an import's steps, and the findings."""
+"""The report on an opened export: its kind, and what blocks an import, with what to do."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
+from ...bundle.manifest import PRESENT_FROM
 from ...errors import ExportRefused
+from ...text import list_some
 from .container import ExportFile, open_export
-from .contents import read_contents
-from .findings import find_problems
-from .network import Network
-from .report import ExportReport, Kind, printable
-
-__all__ = ["inspect_file"]
+from .export_report import ExportReport, Finding, Kind, printable
+from .learner_parts import LearnerParts, read_learner
+from .network import Network, read_network
+from .placeholders import Placeholder
+from .transforms import fold
+from .values import full_name
+from .weights import StateDict, describe_weights, read_state_dict
 
 KINDS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
     ("collab", ("fastai.collab",)),
@@ -32,14 +37,48 @@ TASKS = (
 )
 """Tasks; the first with a name that occurs counts."""
 
-LIBRARIES = (
-    ("timm", ("timm",)),
-    ("torchvision", ("torchvision.models",)),
-    ("fastai", ("fastai.vision.models",)),
-)
-"""Libraries of networks; the first whose modules occur counts."""
+OTHER_OUTPUTS: Mapping[str, str] = {
+    "tabular": "tables",
+    "text": "text",
+    "collab": "recommendations (collaborative filtering)",
+    "segmentation": "a mask (segmentation)",
+    "regression": "numbers or points (regression)",
+    "boxes": "boxes (object detection)",
+}
+"""Kinds of learner and tasks that aren't photos to labels, in words."""
+
+FASTAI_1 = {"fastai.basic_train", "fastai.basic_data", "fastai.data_block"}
+
+AGAIN = "call learn.export() again where it was trained"
 
 MAX_LABELS = 100_000
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The parts of a learner and its network, or weights; ``reason`` says why a part is missing."""
+
+    parts: LearnerParts | None = None
+    network: Network | None = None
+    weights: StateDict | None = None
+    reason: str = ""
+
+    @property
+    def plan(self) -> tuple[str, ...]:
+        """The import's steps, one sentence each; for weights, their description."""
+        if self.weights:
+            return describe_weights(self.weights)
+        return _plan(self.parts, self.network) if self.parts and self.network else ()
+
+    @property
+    def left_behind(self) -> tuple[str, ...]:
+        """Parts that an import leaves out because the model does not need them."""
+        if self.weights:
+            return self.weights.unneeded
+        if self.parts is None:
+            return ()
+        callbacks = [f"callback {name}" for name in dict.fromkeys(self.parts.callbacks)]
+        return tuple(printable(name) for name in (*callbacks, *self.parts.unneeded))
 
 
 def inspect_file(path: Path) -> ExportReport:
@@ -55,11 +94,11 @@ def inspect_file(path: Path) -> ExportReport:
             raise ExportRefused(
                 f"This file was not read to its end: {export.limit}. Do not load it."
             )
-        contents = read_contents(export)
+        contents = _read_contents(export)
         modules = {module for module, _ in export.reading.names}
         kind: Kind = "weights" if contents.weights else _kind(modules)
         task = _task(export)
-        problems = find_problems(export, contents, kind=kind, task=task)
+        problems = _find_problems(export, contents, kind, task)
     labels = contents.parts.labels if contents.parts else ()
     return ExportReport(
         file=printable(path.name),
@@ -68,7 +107,6 @@ def inspect_file(path: Path) -> ExportReport:
         format=export.format,
         kind=kind,
         task=task,
-        library=_library(modules, contents.network),
         labels=tuple(printable(label) for label in labels[:MAX_LABELS]),
         plan=contents.plan,
         left_behind=contents.left_behind,
@@ -78,8 +116,39 @@ def inspect_file(path: Path) -> ExportReport:
     )
 
 
+def _read_contents(export: ExportFile) -> Contents:
+    """Read the learner, or the weights, as an import would."""
+    parts = None
+    try:
+        if weights := read_state_dict(export.root):
+            return Contents(weights=weights)
+        parts = read_learner(export.root)
+        return Contents(parts, read_network(parts.network))
+    except ExportRefused as error:
+        return Contents(parts, reason=printable(str(error), 1000))
+
+
+def _plan(parts: LearnerParts, network: Network) -> tuple[str, ...]:
+    photos = fold(parts.items, parts.batches).describe()
+    outputs = "The probabilities of all labels sum to 1 (softmax)."
+    if parts.loss == "sigmoid":
+        usual = parts.threshold == PRESENT_FROM
+        shown = "" if usual else f", and is shown from {parts.threshold:g}"
+        outputs = f"Each label has a probability of its own (sigmoid){shown}."
+    layers = sum(1 for _ in network.layers())
+    made_of = (
+        "Its network's own code has to run."
+        if network.own
+        else f"Its network is built of {layers:,} known layers; none of its code runs."
+    )
+    return (f"Photos: {'in greyscale, ' if parts.greyscale else ''}{photos}.", outputs, made_of)
+
+
 def _kind(modules: Collection[str]) -> Kind:
-    return next((kind for kind, packages in KINDS if _any_within(modules, packages)), "unknown")
+    def occurs(package: str) -> bool:
+        return any(f"{name}.".startswith(f"{package}.") for name in modules)
+
+    return next((kind for kind, packages in KINDS if any(map(occurs, packages))), "unknown")
 
 
 def _task(export: ExportFile) -> str:
@@ -87,16 +156,116 @@ def _task(export: ExportFile) -> str:
     return next((task for task, signs in TASKS if names & set(signs)), "unknown")
 
 
-def _library(modules: Collection[str], network: Network | None) -> str:
-    """Return the network's library: ``timm``, ``torchvision``, ``fastai``, ``own`` or nothing."""
-    if network and network.own:
-        return "own"
-    return next((name for name, packages in LIBRARIES if _any_within(modules, packages)), "")
+def _find_problems(
+    export: ExportFile, contents: Contents, kind: str, task: str
+) -> tuple[Finding, ...]:
+    """Return all findings, fatal ones first."""
+    findings = [*_damage(export), *_other_kinds(kind, task)]
+    if _is_fastai_1(export):
+        message = (
+            "The export is of fastai 1, which has other modules. Train it again with fastai 2."
+        )
+        findings.append(Finding.of("fastai-1", message))
+    elif contents.weights is None:
+        findings += _not_a_learner(export)
+    if not findings:
+        if contents.reason:
+            findings.append(Finding.of("not-understood", contents.reason))
+        callbacks = contents.parts.callbacks if contents.parts else ()
+        findings += [
+            *_own_network(contents.network),
+            *_not_installed(),
+            *_own_callbacks(callbacks),
+        ]
+    return tuple(sorted(findings, key=lambda finding: not finding.fatal))
 
 
-def _any_within(modules: Collection[str], packages: Collection[str]) -> bool:
-    return any(
-        name == package or name.startswith(f"{package}.")
-        for name in modules
-        for package in packages
+def _damage(export: ExportFile) -> Iterator[Finding]:
+    if export.damage:
+        yield Finding.of(
+            "damaged",
+            f"The file is damaged or was not copied whole: {export.damage}. Copy or download "
+            "it again, and compare its size with the original's.",
+        )
+    if not export.has_weights and not export.damage:
+        yield Finding.of(
+            "weights-missing",
+            "Weights that the file refers to are not in it: it is damaged. Copy or download it "
+            "again.",
+        )
+
+
+def _not_a_learner(export: ExportFile) -> Iterator[Finding]:
+    root = full_name(export.root)
+    if root.endswith("Learner") or export.damage:
+        return
+    without = "without the labels and without how photos are prepared"
+    if isinstance(export.root, Placeholder) and "_modules" in export.root.attributes:
+        what = f"only the network, {without} (weights alone, its state_dict(), can be imported)"
+    elif export.reading.storages:
+        what = f"only weights, {without}, and not as learn.save() writes them"
+    else:
+        what = f"no fastai learner but {printable(root)}"
+    yield Finding.of("no-learner", f"The file holds {what}. To get an export, {AGAIN}.")
+
+
+def _other_kinds(kind: str, task: str) -> Iterator[Finding]:
+    if kind in OTHER_OUTPUTS:
+        yield Finding.of(
+            "not-vision",
+            f"This is a learner for {OTHER_OUTPUTS[kind]}, and Loupe shows classifiers of photos. "
+            "It cannot be imported.",
+        )
+    elif task in OTHER_OUTPUTS:
+        yield Finding.of(
+            "not-classification",
+            f"This learner gives {OTHER_OUTPUTS[task]} and no labels. Loupe shows classifiers; it "
+            "cannot be imported.",
+        )
+
+
+def _is_fastai_1(export: ExportFile) -> bool:
+    return any(module in FASTAI_1 for module, _ in export.reading.names)
+
+
+def _own_network(network: Network | None) -> Iterator[Finding]:
+    """Name the network's classes whose code only --trust runs."""
+    if network is None or not network.own:
+        return
+    names = list_some([printable(layer.full) for layer in network.own])
+    if any(layer.embedded for layer in network.own):
+        place = (
+            f"Its network is made of {names}, whose code is embedded in the file and fits only the "
+            "Python version that compiled it. Only running that code rebuilds it."
+        )
+    else:
+        place = (
+            f"Its network is made of {names}, which no library that Loupe knows has. Put the file "
+            "that defines it into a folder named in PYTHONPATH. Only running that code rebuilds it."
+        )
+    yield Finding.of(
+        "own-network",
+        f"{place} If you trust its author, add --trust: it runs in a process without the secrets "
+        "in your environment, but can reach your files.",
     )
+
+
+def _own_callbacks(callbacks: Sequence[str]) -> Iterator[Finding]:
+    """Name callbacks whose code an import doesn't read; those of fastai serve training."""
+    names = dict.fromkeys(name for name in callbacks if not name.startswith("fastai."))
+    if own := [printable(name) for name in names]:
+        yield Finding.of(
+            "own-callbacks",
+            f"Callbacks that aren't fastai's stay behind: {list_some(own)}. If one of them changes "
+            "photos or predictions, learn.predict gives other answers than Loupe.",
+            fatal=False,
+        )
+
+
+def _not_installed() -> Iterator[Finding]:
+    if find_spec("fastai") is None:
+        yield Finding.of(
+            "no-fastai",
+            "fastai is not installed here, and an import needs it: pip install -r "
+            "requirements.txt.",
+        )

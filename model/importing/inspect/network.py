@@ -10,8 +10,6 @@ from .placeholders import Placeholder, PlaceholderType
 from .tensors import StrangeTensor, Tensor, as_tensor, repeats_numbers
 from .values import Unreadable, full_name, plain
 
-__all__ = ["Function", "Layer", "LeftOut", "Network", "read_network"]
-
 MAX_DEPTH = 60
 """Most levels of nested layers, which torch traverses by recursion."""
 
@@ -92,14 +90,15 @@ def read_network(value: Any) -> Network:
             tensors beyond their storage, code in place of a method.
     """
     reader = _Reader()
-    root = reader.read(value)
+    root = reader.read(value, "")
     own = {layer.full: layer for layer in reader.layers.values() if not layer.is_allowed}
-    reader.check_sharing()
+    if repeats_numbers(reader.tensors):
+        raise _strange("", "uses the same weights more often than any network")
     return Network(root, tuple(own.values()))
 
 
 class _Reader:
-    """Traverses a network, children first, without recursion."""
+    """Traverses a network, at most ``MAX_DEPTH`` levels deep."""
 
     def __init__(self) -> None:
         self.layers: dict[int, Layer] = {}
@@ -107,64 +106,39 @@ class _Reader:
         self.open: set[int] = set()
         self.tensors: list[Tensor] = []
 
-    def read(self, root: Any) -> Layer:
-        """Return the root's layer."""
-        stack: list[tuple[Any, str, bool]] = [(root, "", False)]
-        while stack:
-            value, path, is_done = stack.pop()
-            if is_done:
-                self.open.discard(id(value))
-                self._finish(value, path)
-                continue
-            if id(value) in self.layers:
-                continue
-            children = self._enter(value, path)
-            stack.append((value, path, True))
-            stack += [(child, f"{path}.{name}".lstrip("."), False) for name, child in children]
-        return self.layers[id(root)]
-
-    def _enter(self, value: Any, path: str) -> list[tuple[str, Any]]:
+    def read(self, value: Any, path: str) -> Layer:
+        """Return the layer of a placeholder, the same at each of its places."""
+        if id(value) in self.layers:
+            return self.layers[id(value)]
         if id(value) in self.open:
             raise _strange(path, "contains itself")
         if len(self.open) >= MAX_DEPTH or len(self.layers) >= MAX_LAYERS:
             raise _strange(path, "has more layers inside of layers than any network")
-        kind: Any = type(value)
-        if not isinstance(value, Placeholder) or not isinstance(kind, PlaceholderType):
-            raise _strange(path, f"is a {full_name(value)} and not a layer")
-        if (
-            value.args
-            or value.kwargs
-            or value.items is not None
-            or "_modules" not in value.attributes
-        ):
-            raise _strange(path, f"is a {kind.full}, made in a way in which torch makes no layers")
+        kind, children = _kind_and_children(value, path)
         self.open.add(id(value))
-        children = value.attributes["_modules"]
-        if not isinstance(children, dict) or not all(isinstance(key, str) for key in children):
-            raise _strange(path, "has layers that have no names")
-        return [(key, child) for key, child in children.items() if child is not None]
-
-    def _finish(self, value: Placeholder, path: str) -> None:
-        kind: Any = type(value)
-        layer = Layer(kind.module, kind.name, kind.embedded)
         state = value.attributes
-        children = state["_modules"]
-        layer.layers = {
-            key: None if child is None else self.layers[id(child)]
-            for key, child in children.items()
-        }
-        count = 1 + sum(self.sizes[id(child)] for child in children.values() if child is not None)
-        if count > MAX_LAYERS:
-            raise _strange(path, "repeats its layers more often than any network")
-        self.sizes[id(value)] = count
-        layer.parameters = self._tensors(state.get("_parameters"), path)
-        layer.buffers = self._tensors(state.get("_buffers"), path)
         transient = state.get("_non_persistent_buffers_set")
         if not isinstance(transient, set | frozenset | list | tuple):
             transient = ()
-        layer.transient = frozenset(name for name in transient if isinstance(name, str))
-        layer.attributes = self._attributes(state, path)
-        self.layers[id(value)] = layer
+        layer = Layer(
+            kind.module,
+            kind.name,
+            kind.embedded,
+            self._tensors(state.get("_parameters"), path),
+            self._tensors(state.get("_buffers"), path),
+            frozenset(name for name in transient if isinstance(name, str)),
+            {
+                key: None if child is None else self.read(child, f"{path}.{key}".lstrip("."))
+                for key, child in children.items()
+            },
+            _attributes(state, path),
+        )
+        size = 1 + sum(self.sizes[id(child)] for child in children.values() if child is not None)
+        if size > MAX_LAYERS:
+            raise _strange(path, "repeats its layers more often than any network")
+        self.open.discard(id(value))
+        self.sizes[id(value)], self.layers[id(value)] = size, layer
+        return layer
 
     def _tensors(self, values: Any, path: str) -> dict[str, Tensor | None]:
         if values is None:
@@ -185,44 +159,48 @@ class _Reader:
         self.tensors.append(tensor)
         return tensor
 
-    def check_sharing(self) -> None:
-        """Refuse networks that would be much larger in memory than in the file."""
-        if repeats_numbers(self.tensors):
-            raise _strange("", "uses the same weights more often than any network")
 
-    def _attributes(self, state: Mapping[Any, Any], path: str) -> dict[str, Any]:
-        attributes: dict[str, Any] = {}
-        for key, value in state.items():
-            if not isinstance(key, str):
-                raise _strange(path, "has an attribute without a name")
-            # Python looks up __call__ and the like on the class; an instance's have no effect.
-            if key in STRUCTURE or (key.startswith("__") and key.endswith("__")):
-                continue
-            if key in HOOKS:
-                if key in OUTPUT_HOOKS and value:
-                    raise ExportRefused(
-                        f"A hook changes what its layer {path or 'at the top'} answers "
-                        f"({key.strip('_')}), and hooks are code, which no import runs. Remove it "
-                        "(hook.remove(), or remove_spectral_norm or remove_weight_norm of "
-                        "torch.nn.utils) and export again."
-                    )
-                continue
-            if key == "forward":
+def _kind_and_children(value: Any, path: str) -> tuple[PlaceholderType, dict[str, Any]]:
+    """Return the class of a layer's placeholder, and the placeholders of its layers."""
+    kind: Any = type(value)
+    if not isinstance(value, Placeholder) or not isinstance(kind, PlaceholderType):
+        raise _strange(path, f"is a {full_name(value)} and not a layer")
+    is_called = value.args or value.kwargs or value.items is not None
+    if is_called or "_modules" not in value.attributes:
+        raise _strange(path, f"is a {kind.full}, made in a way in which torch makes no layers")
+    children = value.attributes["_modules"]
+    if not isinstance(children, dict) or not all(isinstance(key, str) for key in children):
+        raise _strange(path, "has layers that have no names")
+    return kind, children
+
+
+def _attributes(state: Mapping[Any, Any], path: str) -> dict[str, Any]:
+    attributes: dict[str, Any] = {}
+    for key, value in state.items():
+        if not isinstance(key, str):
+            raise _strange(path, "has an attribute without a name")
+        # Python looks up __call__ and the like on the class; an instance's have no effect.
+        if key in STRUCTURE or (key.startswith("__") and key.endswith("__")):
+            continue
+        if key in HOOKS:
+            if key in OUTPUT_HOOKS and value:
                 raise ExportRefused(
-                    f"Its layer {path or 'at the top'} replaces {key}, which is code, and no "
-                    "import runs that. Put it into a class of its own and export again."
+                    f"A hook changes what its layer {path or 'at the top'} answers "
+                    f"({key.strip('_')}), and hooks are code, which no import runs. Remove it "
+                    "(hook.remove(), or remove_spectral_norm or remove_weight_norm of "
+                    "torch.nn.utils) and export again."
                 )
-            attributes[key] = _attribute(value)
-        return attributes
+            continue
+        if key == "forward":
+            raise ExportRefused(
+                f"Its layer {path or 'at the top'} replaces {key}, which is code, and no "
+                "import runs that. Put it into a class of its own and export again."
+            )
+        attributes[key] = _attribute(value)
+    return attributes
 
 
-STRUCTURE = {
-    "_modules",
-    "_parameters",
-    "_buffers",
-    "_non_persistent_buffers_set",
-    "training",
-}
+STRUCTURE = {"_modules", "_parameters", "_buffers", "_non_persistent_buffers_set", "training"}
 
 
 def _attribute(value: Any) -> Any:

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["DTYPES", "Placeholder", "PlaceholderType", "Storage"]
-
 DTYPES = {
     "FloatStorage": "<f4",
     "HalfStorage": "<f2",

@@ -9,11 +9,9 @@ import math
 from typing import Any, BinaryIO
 
 from ...errors import ExportRefused
+from .export_report import printable
 from .placeholders import Storage
-from .report import printable
 from .tensors import MAX_DIMENSIONS, Tensor
-
-__all__ = ["is_safetensors", "read_safetensors"]
 
 MAX_HEADER = 16 * 2**20
 """Bytes of the list of tensors; large networks have some 100 kB."""

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from .placeholders import DTYPES, Placeholder, PlaceholderType, Storage
 
-__all__ = ["MAX_DIMENSIONS", "StrangeTensor", "Tensor", "as_tensor", "repeats_numbers", "to_numpy"]
-
 MAX_DIMENSIONS = 16
 MAX_SHARING = 4
 """Most numbers of all tensors, in multiples of those that the file holds."""

@@ -1,11 +1,11 @@
-"""fastai's transforms at validation: a row each for reading, describing, applying and folding.
+"""fastai's transforms at validation: a row each for reading, folding and applying.
 
 Nothing here needs torch, so that ``doctor`` knows them as well.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from math import ceil
+from math import ceil, inf
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,7 @@ from PIL import Image
 
 from ...errors import ExportRefused
 from ...preprocess import FILTERS
-
-__all__ = ["TRANSFORMS", "CannotFold", "Preprocessing", "Settings", "Transform"]
+from .tensors import Tensor
 
 Settings = Mapping[str, Any]
 
@@ -26,6 +25,12 @@ RESIZED_TWICE = (
     "Its photos are resized twice, and Loupe resizes them once: fastai rounds pixels in between. "
     "Train it with one Resize (to change the size again, use batch_tfms=aug_transforms(size=...)) "
     "and export it again."
+)
+
+UNUSUAL_SCALING = (
+    "Its batches are resized in a way that Loupe can't reproduce: it knows one resize of whole "
+    "images, as by aug_transforms(size=...): mode='bilinear', align_corners=True. Train it with "
+    "that and export it again."
 )
 
 
@@ -48,6 +53,24 @@ class Preprocessing:
     mean: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
     std: NDArray[np.float64] = field(default_factory=lambda: np.ones(3))
 
+    def describe(self) -> str:
+        """Return it in words, for ``doctor``."""
+        steps = {"resize": "resized to", "crop": "cut to", "inside": "resized as batches to"}
+        words = [
+            f"{words} {size[0]} × {size[1]}"
+            for name, words in steps.items()
+            if (size := self.recipe.get(name))
+        ]
+        words[0] += f" ({self.recipe['method']})"
+        return ", ".join([*words, *(["normalised"] if self.is_normalised else [])])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images so far."""
+        names = ("inside", "crop", "resize")
+        height, width = next(filter(None, map(self.recipe.get, names)))
+        return height, width
+
 
 @dataclass(frozen=True, slots=True)
 class Transform:
@@ -57,21 +80,17 @@ class Transform:
         settings: the attributes that matter there, with fastai's defaults. ``size`` is read as
             (height, width), or None.
         fold: adds what the transform does to the preprocessing.
-        describe: returns words for ``doctor``, or nothing, from its name and settings.
         arguments: returns the arguments of fastai's constructor.
         width_first: fastai keeps ``size`` as (width, height).
         of_batches: it takes batches, not single photos.
-        scales: it resizes batches, by an amount that is measured.
         built_as: the class that does the same at validation; by default its own.
     """
 
     settings: Settings
     fold: Callable[[Preprocessing, Settings], None]
-    describe: Callable[[str, Settings], str] = lambda *_: ""
     arguments: Callable[[Settings], dict[str, Any]] = dict
     width_first: bool = False
     of_batches: bool = False
-    scales: bool = False
     built_as: str = ""
 
 
@@ -127,10 +146,12 @@ def _fold_int_to_float(steps: Preprocessing, settings: Settings) -> None:
 def _fold_normalize(steps: Preprocessing, settings: Settings) -> None:
     if not steps.is_float:
         raise CannotFold("on batches")
+    steps.is_normalised = True
+    if isinstance(settings["mean"], Tensor) or isinstance(settings["std"], Tensor):  # not read yet
+        return
     mean, std = (_channel_stats(settings[key]) for key in ("mean", "std"))
     # ((x - mean) / std - own mean) / own std, as one normalisation.
     steps.mean, steps.std = steps.mean + mean * steps.std, steps.std * std
-    steps.is_normalised = True
 
 
 def _channel_stats(numbers: Any) -> NDArray[np.float64]:
@@ -141,17 +162,22 @@ def _channel_stats(numbers: Any) -> NDArray[np.float64]:
     return np.broadcast_to(array, 3)
 
 
-def _fold_scaling(steps: Preprocessing, _: Settings) -> None:
+def _fold_scaling(steps: Preprocessing, settings: Settings) -> None:
+    """Fold the resizing of batches; at validation ``aug_transforms`` do nothing else.
+
+    ``RandomResizedCropGPU`` takes the centre within its ratios.
+    """
     if not steps.is_float or steps.is_normalised:
         raise CannotFold("on batches")
-
-
-def _describe_size(name: str, settings: Settings) -> str:
-    if settings["size"] is None:
-        return ""
-    height, width = settings["size"]
-    method = f" ({settings['method']})" if "method" in settings else ""
-    return f"{name} to {height} × {width}{method}"
+    height, width = steps.size
+    narrowest, widest = settings.get("ratio", (0, inf))
+    is_whole = settings.get("valid_scale", 1) == 1 and narrowest <= width / height <= widest
+    if is_whole and settings["size"] == steps.size:
+        return
+    is_usual = settings["mode"] == "bilinear" and settings.get("align_corners", True)
+    if not is_whole or not is_usual or "inside" in steps.recipe:
+        raise ExportRefused(UNUSUAL_SCALING)
+    steps.recipe["inside"] = settings["size"]
 
 
 def _with_resamples(settings: Settings) -> dict[str, Any]:
@@ -166,9 +192,7 @@ BILINEAR = int(Image.Resampling.BILINEAR)
 AFFINE = Transform(
     {"size": None, "mode": "bilinear", "pad_mode": "reflection", "align_corners": None},
     _fold_scaling,
-    _describe_size,
     of_batches=True,
-    scales=True,
     built_as=f"{AUGMENT}.AffineCoordTfm",
 )
 """Transforms of ``aug_transforms``: at validation they only resize, if they have a size."""
@@ -177,23 +201,19 @@ TRANSFORMS: Mapping[str, Transform] = {
     f"{AUGMENT}.Resize": Transform(
         {"size": None, "method": "crop", "pad_mode": "reflection", "mode": BILINEAR},
         _fold_resize,
-        _describe_size,
         _with_resamples,
         width_first=True,
     ),
     f"{AUGMENT}.RandomResizedCrop": Transform(
         {"size": None, "val_xtra": 0.14, "mode": BILINEAR},
         _fold_random_resized_crop,
-        _describe_size,
         _with_resamples,
         width_first=True,
     ),
     f"{AUGMENT}.CropPad": Transform(
-        {"size": None, "pad_mode": "zeros"}, _fold_crop, _describe_size, width_first=True
+        {"size": None, "pad_mode": "zeros"}, _fold_crop, width_first=True
     ),
-    f"{AUGMENT}.RandomCrop": Transform(
-        {"size": None}, _fold_crop, _describe_size, width_first=True
-    ),
+    f"{AUGMENT}.RandomCrop": Transform({"size": None}, _fold_crop, width_first=True),
     f"{TRANSFORMS_MODULE}.ToTensor": Transform({}, _fold_to_tensor),
     f"{TRANSFORMS_MODULE}.IntToFloatTensor": Transform(
         {"div": 255.0}, _fold_int_to_float, of_batches=True
@@ -201,9 +221,7 @@ TRANSFORMS: Mapping[str, Transform] = {
     f"{AUGMENT}.RandomResizedCropGPU": Transform(
         {"size": None, "ratio": (3 / 4, 4 / 3), "mode": "bilinear", "valid_scale": 1.0},
         _fold_scaling,
-        _describe_size,
         of_batches=True,
-        scales=True,
     ),
     **dict.fromkeys(
         (
@@ -216,7 +234,7 @@ TRANSFORMS: Mapping[str, Transform] = {
         AFFINE,
     ),
     f"{TRANSFORMS_MODULE}.Normalize": Transform(
-        {"mean": None, "std": None}, _fold_normalize, lambda *_: "normalised", of_batches=True
+        {"mean": None, "std": None}, _fold_normalize, of_batches=True
     ),
 }
 """The transforms that an import understands, by full name."""

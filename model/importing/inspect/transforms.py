@@ -13,19 +13,6 @@ from .tensors import as_tensor
 from .transform_table import AFFINE, AUGMENT, TRANSFORMS, CannotFold, Preprocessing
 from .values import Unreadable, elements, full_name, plain
 
-__all__ = [
-    "FUNCTIONS",
-    "Step",
-    "acting_steps",
-    "fold",
-    "fold_photo",
-    "is_noop",
-    "transforms_of",
-    "unknown_transform",
-    "wrapped_function",
-    "wrapped_name",
-]
-
 ONLY_TRAINS = frozenset(
     f"{AUGMENT}.{name}"
     for name in (
@@ -61,9 +48,17 @@ class Step:
         """Return a step with fastai's defaults for all other settings."""
         return cls(name, {**TRANSFORMS[name].settings, **settings})
 
-    def describe(self) -> str:
-        """Describe the step in words; return an empty string if it needs none."""
-        return TRANSFORMS[self.name].describe(self.name.rpartition(".")[2], self.settings)
+
+def attribute_elements(owner: Any, name: str, title: str, expected: str) -> list[Any]:
+    """Return the elements of an object's attribute.
+
+    Raises:
+        ExportRefused: the object isn't fastai's ``expected``; begins with ``title``.
+    """
+    try:
+        return elements(owner.attributes.get(name) if isinstance(owner, Placeholder) else None)
+    except Unreadable:
+        raise ExportRefused(f"{title} {full_name(owner)}, and not fastai's {expected}.") from None
 
 
 def transforms_of(pipeline: Any) -> list[Any]:
@@ -72,69 +67,76 @@ def transforms_of(pipeline: Any) -> list[Any]:
     Raises:
         ExportRefused: the object is not a pipeline.
     """
-    try:
-        return elements(pipeline.attributes["fs"])
-    except (AttributeError, KeyError, Unreadable):
-        raise ExportRefused(
-            f"Its photos go through {full_name(pipeline)}, which is no fastai pipeline."
-        ) from None
+    return attribute_elements(pipeline, "fs", "Its photos go through", "Pipeline")
 
 
 def acting_steps(pipeline: Any) -> tuple[Step, ...]:
     """Return the transforms of a pipeline that act at validation, in order.
 
+    ``aug_transforms`` without a size sample each pixel in place there. They are left out, because
+    a LayerNorm after uniform black can amplify their rounding errors a thousandfold.
+
     Raises:
         ExportRefused: one is not fastai's own, or its settings are not plain values.
     """
-    return tuple(
+    steps = [
         _step(transform)
         for transform in transforms_of(pipeline)
         if not (is_noop(transform) or _only_trains(transform))
+    ]
+    return tuple(
+        step
+        for step in steps
+        if TRANSFORMS[step.name] is not AFFINE or step.settings["size"] is not None
     )
 
 
-def fold_photo(steps: Sequence[Step]) -> Preprocessing:
-    """Return the preprocessing of single photos, checked as a ``PreprocessConfig``.
+def fold(items: Sequence[Step], batches: Sequence[Step]) -> Preprocessing:
+    """Return what the transforms of photos, then those of batches, do to a photo.
+
+    Its recipe is a valid ``PreprocessConfig``. Statistics that are ``Tensor``s are left out.
 
     Raises:
         ExportRefused: a transform can't be reproduced, or photos don't get one size.
     """
-    preprocessing = Preprocessing()
-    fold(preprocessing, steps, of_batches=False)
-    if not preprocessing.recipe:
+    steps = Preprocessing()
+    for step in items:
+        _fold(steps, step, of_batches=False)
+    if not steps.recipe:
         raise ExportRefused(
             "Its photos are not resized one by one, so its network takes photos of any size, and "
             "Loupe needs one size. Train it with item_tfms=Resize(...) and export it again."
         )
+    for step in batches:
+        _fold(steps, step, of_batches=True)
+    if not steps.is_float:
+        raise ExportRefused(
+            "Its batches have no IntToFloatTensor, so its network gets whole numbers from 0 to "
+            "255. Train it with an ImageBlock, which brings one, and export it again."
+        )
     try:
-        PreprocessConfig.model_validate(preprocessing.recipe)
+        PreprocessConfig.model_validate(steps.recipe)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ExportRefused(
             f"Its photos are resized in a way that Loupe does not know: {where}: {first['msg']}."
         ) from None
-    return preprocessing
+    return steps
 
 
-def fold(preprocessing: Preprocessing, steps: Sequence[Step], *, of_batches: bool) -> None:
-    """Add transforms of photos or of batches to the preprocessing.
-
-    Raises:
-        ExportRefused: one can't be reproduced.
-    """
-    for step in steps:
-        row = TRANSFORMS[step.name]
-        try:
-            if preprocessing.is_tensor and not of_batches:
-                raise CannotFold("after ToTensor")
-            if row.of_batches is not of_batches:
-                raise CannotFold("on batches" if of_batches else "on single photos")
-            row.fold(preprocessing, step.settings)
-        except CannotFold as error:
-            raise ExportRefused(unknown_transform(step.name, str(error))) from None
-        except (TypeError, ValueError, KeyError, OverflowError) as error:
-            raise ExportRefused(_unreadable(step.name, error)) from None
+def _fold(steps: Preprocessing, step: Step, *, of_batches: bool) -> None:
+    row = TRANSFORMS[step.name]
+    try:
+        if steps.is_tensor and not of_batches:
+            raise CannotFold("after ToTensor")
+        if row.of_batches is not of_batches:
+            raise CannotFold("on batches" if of_batches else "on single photos")
+        row.fold(steps, step.settings)
+    except CannotFold as error:
+        raise ExportRefused(unknown_transform(step.name, str(error))) from None
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
+        raise ExportRefused(_unreadable(step.name, error)) from None
 
 
 def is_noop(transform: Any) -> bool:

@@ -10,8 +10,6 @@ from typing import Any, BinaryIO
 
 from .placeholders import PlaceholderType, Storage
 
-__all__ = ["LimitExceeded", "UnpickleResult", "Unpickler", "resolve"]
-
 MAX_NAMES = 20_000
 """Names of classes and functions in one file; exports of large networks have a few hundred."""
 

@@ -8,8 +8,6 @@ from PIL import Image
 
 from .placeholders import Placeholder, PlaceholderType
 
-__all__ = ["Unreadable", "elements", "full_name", "plain"]
-
 MAX_DEPTH = 12
 
 TUPLES = {"fastcore.basics.fastuple", "fastcore.utils.fastuple", "torch.Size"}

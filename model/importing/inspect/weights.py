@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import ExportRefused
-from .report import printable
+from .export_report import printable
 from .tensors import StrangeTensor, Tensor, as_tensor, repeats_numbers
 from .values import full_name
-
-__all__ = ["StateDict", "describe_weights", "read_state_dict"]
 
 WRAPPERS = ("model", "state_dict", "model_state_dict")
 """Keys under which checkpoints keep the weights; the first is fastai's."""

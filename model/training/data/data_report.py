@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from .discover import Dataset
 from .scan import HASH_BITS, PhotoScan
 
-__all__ = ["DataReport", "Finding", "report_on"]
-
 NEAR_BITS = 48
 """Bits of 256 in which near duplicates may differ. Among 80 real photos, copies at half the
 size and JPEG quality 60 differed in at most 8 bits, crops by one per cent in at most 30, and

@@ -8,8 +8,6 @@ from ...errors import DataError
 from ...storage.photo_files import list_photos, printable
 from ...text import list_some
 
-__all__ = ["Dataset", "LabelledPhoto", "Part", "discover"]
-
 Part = Literal["train", "held out", "test"]
 PARTS: dict[str, Part] = {
     **dict.fromkeys(("train", "training"), "train"),

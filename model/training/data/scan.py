@@ -18,8 +18,6 @@ from ...storage.atomic import replace_atomically
 from ...storage.photo_files import map_ordered
 from .discover import LabelledPhoto
 
-__all__ = ["HASH_BITS", "PhotoScan", "scan_photos", "training_copy"]
-
 HASH_SIDE = 16
 HASH_BITS = HASH_SIDE**2
 JPEG_QUALITY = 95

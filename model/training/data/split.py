@@ -14,8 +14,6 @@ from ...text import list_some
 from .data_report import DataReport
 from .discover import Dataset, LabelledPhoto
 
-__all__ = ["Split", "split_groups", "split_photos"]
-
 FOLDS = 5
 """Number of folds, of which one is held out if the folders are not split."""
 

@@ -3,8 +3,6 @@
 import base64
 import io
 import json
-import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -16,10 +14,9 @@ from api.v1 import params
 from model.admission import admission_queue
 from model.cli import main
 from model.samples import samples
-from tests.model.slots import held, large_waiting
+from tests.model.slots import held
 from tests.model.tiny import colour, tiny
-from tests.photos import encoded
-from tests.waiting import wait_until
+from tests.photos import encoded, png
 
 URL = "/api/v1/identify"
 RED = encoded(colour("red"), "PNG")
@@ -82,10 +79,6 @@ def test_form_fields_override_the_query(api: TestClient) -> None:
     assert len(response.json()["candidates"]) == 1
 
 
-def test_default_model_is_that_of_the_server(api: TestClient) -> None:
-    assert api.post(URL, content=RED).json()["model"] == "tiny"
-
-
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [
@@ -104,9 +97,8 @@ def test_rejected_photo_is_a_problem(api: TestClient, body: bytes, status: int, 
 
 
 def test_bomb_is_rejected_before_decoding(api: TestClient) -> None:
-    file = io.BytesIO()
-    Image.new("1", (40_000, 40_000)).save(file, "PNG")
-    is_problem(api.post(URL, content=file.getvalue()), 413, "too-many-pixels")
+    bomb = png(40_000, 40_000, 1, 0, bytes(1000))
+    is_problem(api.post(URL, content=bomb), 413, "too-many-pixels")
 
 
 @pytest.mark.parametrize(
@@ -127,14 +119,11 @@ def test_invalid_parameter_is_named(api: TestClient, query: str) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("modle", "Unknown parameter 'modle'. Did you mean 'model'? See /api/v1/docs."),
-        ("engine", "Unknown parameter 'engine'. Known: model, top, explain. See /api/v1/docs."),
-        ("<b>", "Unknown parameter. Known: model, top, explain. See /api/v1/docs."),
+        ("modle", "modle: Unknown parameter. See /api/v1/docs."),
+        ("<b>", "Unknown parameter. See /api/v1/docs."),
     ],
 )
-def test_unknown_parameter_is_rejected_and_the_nearest_is_named(
-    api: TestClient, name: str, message: str
-) -> None:
+def test_unknown_parameter_is_rejected(api: TestClient, name: str, message: str) -> None:
     """A typo must not be answered by the default model."""
     for response in (
         api.post(URL, params={name: "tiny"}, content=RED),
@@ -182,6 +171,8 @@ def test_unknown_methods_and_paths_are_problems(api: TestClient) -> None:
         ("x" * 400, "x" * 200),
         ("<b>.jpg", "<b>.jpg"),
         ("e\u0301.jpg", "é.jpg"),
+        # Browsers and the clients escape these characters.
+        ("q%22ü%0A.jpg", 'q"ü.jpg'),
     ],
 )
 def test_file_name_is_made_safe_to_show(sent: str, expected: str) -> None:
@@ -213,56 +204,9 @@ def test_full_queue_responds_with_retry_after(serve: Any, tiny_bundle: Any) -> N
     assert client.post(URL, content=RED).status_code == 200
 
 
-def test_large_photo_waits_for_one_deadline_and_lets_small_ones_pass(
-    serve: Any, tiny_bundle: Any
-) -> None:
-    client = serve(LOUPE_MODEL="tiny", LOUPE_DEADLINE="0.5", LOUPE_THREADS="2", LOUPE_QUEUE="2")
-    large = encoded(Image.new("RGB", (4000, 3000), "red"), "PNG")
-    started = time.monotonic()
-    with held(admission_queue(), large=True), ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(client.post, URL, content=large)
-        wait_until(lambda: large_waiting(admission_queue()) == 1)
-        assert client.post(URL, content=RED).status_code == 200
-        is_problem(waiting.result(10), 503, "busy")
-    assert time.monotonic() - started < 5
-    assert client.post(URL, content=large).json()["answer"] == "red"
-
-
-def test_cors_allows_only_named_sites(serve: Any, tiny_bundle: Any) -> None:
-    headers = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
-    off = serve(LOUPE_MODEL="tiny")
-    assert off.options(URL, headers=headers).status_code == 405
-    response = off.post(URL, content=RED, headers={"Origin": "https://shop.example"})
-    assert "access-control-allow-origin" not in response.headers
-    on = serve(LOUPE_CORS="https://shop.example, https://other.example/")
-    allowed = on.options(URL, headers=headers)
-    assert allowed.status_code == 200
-    assert allowed.headers["access-control-allow-origin"] == "https://shop.example"
-    headers["Origin"] = "https://evil.example"
-    assert "access-control-allow-origin" not in on.options(URL, headers=headers).headers
-    refused = on.post(URL, content=b"", headers={"Origin": "https://other.example"})
-    assert refused.headers["access-control-allow-origin"] == "https://other.example"
-
-
 def test_empty_form_field_means_the_default(api: TestClient) -> None:
     photo = {"photo": ("a.png", RED)}
     expected = without_times(api.post(URL, files=photo).json())
     empty = api.post(URL, files=photo, data={"model": "", "top": "", "explain": ""})
     assert without_times(empty.json()) == expected
     is_problem(api.post(f"{URL}?model=", content=RED), 422, "invalid")
-
-
-def test_form_with_two_photos_is_rejected(api: TestClient) -> None:
-    response = api.post(URL, files=[("photo", ("a.png", RED)), ("other", ("b.png", RED))])
-    is_problem(response, 400, "malformed")
-    assert "send at most one photo" in response.json()["detail"]
-
-
-@pytest.mark.parametrize("name", ['q"ü é.jpg', "plain.jpg", "line\nbreak.jpg"])
-def test_file_name_is_returned_as_the_sender_knows_it(api: TestClient, name: str) -> None:
-    # Browsers and the clients escape these characters.
-    sent = name.replace('"', "%22").replace("\n", "%0A")
-    head = f'Content-Disposition: form-data; name="photo"; filename="{sent}"\r\n\r\n'
-    body = b"--x\r\n" + head.encode() + RED + b"\r\n--x--\r\n"
-    kind = {"Content-Type": "multipart/form-data; boundary=x"}
-    assert api.post(URL, content=body, headers=kind).json()["photo"] == name.replace("\n", "")

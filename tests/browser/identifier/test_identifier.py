@@ -210,19 +210,6 @@ def test_server_alone_loads_no_model(run: Run, app: DeviceApp) -> None:
 
 
 @pytest.mark.slow
-def test_page_without_a_server_waits_for_the_device(run: Run, app: DeviceApp) -> None:
-    result = run(
-        """
-        const identifier = create({ server: null });
-        const before = identifier.state;
-        return { ...before, answer: await outcome(identifier.identify(blob)) };
-        """
-    )
-    assert (result["next"], result["server"], result["answer"]) == ("device", "none", DEVICE)
-    assert app.sent == []
-
-
-@pytest.mark.slow
 def test_new_token_is_awaited_once(run: Run, token: str) -> None:
     page_sessions.close_session(token)
     renewed = page_sessions.open_session()

@@ -77,12 +77,3 @@ def test_prediction_is_plain_json() -> None:
         "plausible": ["b"],
         "milliseconds": {"decode": 1.23, "preprocess": 2, "engine": 3, "total": 6.5},
     }
-
-
-def test_missing_values_are_null() -> None:
-    bare = prediction([0.4, 0.6]).to_dict("-")
-    assert [bare[key] for key in ("known", "novelty", "plausible", "milliseconds")] == [None] * 4
-
-
-def test_repr_leaves_out_the_probabilities() -> None:
-    assert "probabilities" not in repr(prediction([0.4, 0.6]))

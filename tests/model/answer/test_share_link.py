@@ -178,16 +178,8 @@ def test_secret_is_kept_for_the_owner_alone(answer: Prediction, data_folder: Pat
     assert decode(token).signature is Signature.VALID
 
 
-def test_secret_can_be_made_before_the_first_link(answer: Prediction, data_folder: Path) -> None:
-    assert ensure_secret()
-    secret = (data_folder / KEY_FILE).read_text()
-    assert ensure_secret()
-    assert decode(encode(answer)).signature is Signature.VALID
-    assert (data_folder / KEY_FILE).read_text() == secret
-
-
 def test_processes_that_start_together_agree_on_a_secret(data_folder: Path) -> None:
-    code = "from model.answer.share_link import _secret; input(); print(_secret())"
+    code = "from model.answer.share_link import signing_secret; input(); print(signing_secret())"
     command = [sys.executable, "-c", code]
     processes = [
         subprocess.Popen(
@@ -246,13 +238,9 @@ def test_links_are_unsigned_when_no_secret_can_be_kept(
     assert [record.message[:26] for record in caplog.records] == ["Share links are not signed"]
 
 
-def test_link_to_another_version_is_refused(answer: Prediction) -> None:
-    other = encode(replace(answer, version="0123456789ab"))
+def test_link_to_a_missing_model_or_version_is_refused(answer: Prediction) -> None:
     with pytest.raises(LinkError, match="version 0123456789ab .* Send the photo again"):
-        decode(other)
-
-
-def test_link_to_a_missing_model_is_refused(answer: Prediction) -> None:
+        decode(encode(replace(answer, version="0123456789ab")))
     with pytest.raises(LinkError, match=r"a model this app doesn.t have\. Send"):
         decode(encode(replace(answer, model="dogs")))
 
@@ -265,65 +253,26 @@ def test_link_to_a_damaged_model_is_refused(answer: Prediction, calibrated_bundl
 
 
 def hostile(good: str) -> list[str]:
-    """Return a hundred tokens that no app made."""
+    """Return tokens that no app made."""
     head, pairs = good.rsplit("~", 1)
     model, version, *_ = good.split("~")
-    tokens = [
-        "",
-        "~",
-        "~" * 6,
-        ".",
-        "..",
-        good + "...",
-        f"{good}.a.b.c",
-        good + "~",
-        "~" + good,
-        good + "\n",
-        " " + good,
-        good.upper(),
-        good * 2,
-        good[:-1] + "-",
-        f"{head}~",
-        f"{head}~1",
-        f"{head}~-1",
-        f"{head}~0-1001",
-        f"{head}~0-9999",
-        f"{head}~6-10",
-        f"{head}~999999-10",
-        f"{head}~0-600_0-400",
-        f"{head}~0-400_1-600",
-        f"{head}~0-600_1-600",
-        f"{head}~0--5",
-        f"{head}~0-1e3",
-        f"{head}~0-0x10",
-        f"{head}~0-NaN",
-        f"{head}~٠-٥",
-        f"{head}~{'_'.join(['0-1'] * 11)}",
-        f"../..~{version}~c~x~x~0-1",
-        f"/etc/passwd~{version}~c~x~x~0-1",
-        f"{model}/../x~{version}~c~x~x~0-1",
-        f"{model}~{version[:-1]}~c~x~x~0-1",
-        f"{model}~{version}~q~x~x~0-1",
-        f"{model}~{version}~c~z~x~0-1",
-        f"{model}~{version}~c~x~100~0-1",
-        f"{model}~{version}~c~x~-1~0-1",
-        f"{model}~{version}~C~x~x~0-1",
-        "<script>alert(1)</script>",
-        "[click](javascript:alert(1))",
-        "%00",
-        "\0" * 50,
-        "\ud800",
-        "💥" * 400,
-        "a" * 100_000,
-        "9" * 5000,
-        "{}",
-        "null",
-        "'; DROP TABLE corrections; --",
-    ]
-    noise = random.Random(0)
-    alphabet = string.ascii_lowercase + string.digits + "~_-.\x00é"
+    numbers = """
+        1 -1 0-1001 0-9999 6-10 999999-10 0-600_0-400 0-400_1-600 0-600_1-600 0--5 0-1e3 0-0x10
+        0-NaN \u0660-\u0665
+    """.split()
+    heads = f"""
+        ../..~{version}~c~x~x /etc/passwd~{version}~c~x~x {model}/../x~{version}~c~x~x
+        {model}~{version[:-1]}~c~x~x {model}~{version}~q~x~x {model}~{version}~c~z~x
+        {model}~{version}~c~x~100 {model}~{version}~c~x~-1 {model}~{version}~C~x~x
+    """.split()
+    tokens = ["", "~", ".", "..", "~" * 6, f"{good}...", f"{good}.a.b.c", f"{good}~", f"~{good}"]
+    tokens += [f"{good}\n", f" {good}", good.upper(), good * 2, f"{good[:-1]}-", f"{head}~"]
+    tokens += ["<script>alert(1)</script>", "%00", "\0" * 50, "\ud800", "a" * 100_000, "{}"]
+    tokens += [f"{head}~{number}" for number in (*numbers, "_".join(["0-1"] * 11))]
+    tokens += [f"{start}~0-1" for start in heads]
+    noise, alphabet = random.Random(0), string.ascii_lowercase + string.digits + "~_-.\x00\u00e9"
     while len(tokens) < 100:
-        broken = list(head + "~" + pairs)
+        broken = list(f"{head}~{pairs}")
         for _ in range(noise.randint(2, 6)):
             broken[noise.randrange(len(head) - 20)] = noise.choice(alphabet)
         tokens.append("".join(broken))

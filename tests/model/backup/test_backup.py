@@ -96,17 +96,6 @@ def test_restored_files_are_private(backup: Path, tmp_path: Path) -> None:
         assert mode == 0o600 if path.is_file() else path != folder or mode == 0o700
 
 
-def test_deleted_ids_are_not_given_again(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    correction_store().delete(3)
-    back_up(tmp_path / "b.zip")
-    restore(tmp_path / "b.zip", tmp_path / "new")
-    use(tmp_path / "new", monkeypatch)
-    add_corrections("more")
-    assert [kept.id for kept in correction_store().iter_corrections()] == [1, 2, 4]
-
-
 def test_backup_is_a_plain_zip_for_its_owner_alone(data: Path, backup: Path) -> None:
     assert stat.S_IMODE(backup.stat().st_mode) == 0o600 or os.name == "nt"
     with zipfile.ZipFile(backup) as opened:

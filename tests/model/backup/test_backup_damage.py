@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from model import backup as backup_module
 from model.backup import CONTENTS, CORRECTIONS_FILE, back_up, restore
 from model.errors import ArchiveError, DataError
 from model.storage import zips
@@ -60,31 +61,15 @@ def assert_rejected(file: Path, match: str) -> None:
     assert names(file.parent) == before
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "../escaped.txt",
-        "models/../../escaped.txt",
-        "/etc/passwd",
-        "models//x/y",
-        "models/x/./y",
-        "models/x/..",
-        "models/x/.hidden",
-        "models/x/end.",
-        "models/x/end ",
-        "models/C:\\x",
-        "models/..\\..\\x",
-        "models/x/a\nb",
-        "models/" + "x" * 300 + "/y",
-        "models/" + "x/" * 300 + "y",
-        "secrets.toml",
-        "other/x",
-        "records.sqlite/x",
-        "models",
-        "records.sqlite-wal",
-        " models/x",
-    ],
-)
+PATHS = """
+    ../escaped.txt models/../../escaped.txt /etc/passwd models//x/y models/x/./y models/x/..
+    models/x/.hidden models/x/end. models/C:\\x models/..\\..\\x secrets.toml other/x
+    records.sqlite/x models records.sqlite-wal
+""".split()
+LONG_PATHS = ["models/" + "x" * 300 + "/y", "models/" + "x/" * 300 + "y"]
+
+
+@pytest.mark.parametrize("path", [*PATHS, *LONG_PATHS, "models/x/end ", " models/x", "models/a\nb"])
 def test_paths_outside_the_data_folder_are_rejected(tmp_path: Path, path: str) -> None:
     assert_rejected(write_backup({path: b"x"}, tmp_path / "evil.zip"), "This backup names")
 
@@ -111,18 +96,13 @@ def test_paths_that_clash_are_rejected(tmp_path: Path, paths: list[str]) -> None
     ("change", "match"),
     [
         (lambda values: values.update(format=2), "format. A newer Loupe may"),
-        (lambda values: values.update(format="1"), "format"),
-        (lambda values: values.pop("format"), "format"),
         (lambda values: values.update(more=1), "more"),
         (lambda values: values.update(made="yesterday"), "made"),
-        (lambda values: values.update(corrections=-1), "corrections"),
         (lambda values: values["files"][0].update(bytes=5), "doesn.t hold the files"),
-        (lambda values: values["files"][0].update(bytes=-5), "files.0.bytes"),
         (
             lambda values: values["files"][0].update(sha256="0" * 64),
             "models/a/b in this backup is damaged",
         ),
-        (lambda values: values["files"][0].update(sha256="x"), "sha256"),
         (lambda values: values["files"][0].update(modified=2**70), "modified"),
         (lambda values: values["files"].pop(), "doesn.t hold the files"),
         (lambda values: values["files"].append(values["files"][0]), "twice"),
@@ -168,19 +148,16 @@ def test_overlapping_members_are_rejected(tmp_path: Path) -> None:
     assert_rejected(evil, "damaged or incomplete")
 
 
-@pytest.mark.parametrize("wide", [False, True])
-def test_directory_that_would_fill_the_memory_is_not_read(tmp_path: Path, wide: bool) -> None:
-    evil = tmp_path / "evil.zip"
-    if wide:
-        # As many entries as take the wider record: 65,536.
-        with zipfile.ZipFile(evil, "w") as zipped:
-            for number in range(2**16 + 1):
-                zipped.writestr(f"models/a/{number}{'x' * 200}", b"")
-    else:
-        raw = bytearray(write_backup({"models/a/b": b"x"}, evil).read_bytes())
-        raw[-10:-6] = struct.pack("<L", 2**31)
-        evil.write_bytes(raw)
-    assert_rejected(evil, "more files than|damaged or incomplete")
+def test_directory_that_would_fill_the_memory_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evil = write_backup({"models/a/b": b"x", "models/a/c": b"x"}, tmp_path / "evil.zip")
+    monkeypatch.setattr(backup_module, "MAX_FILES", 1)
+    assert_rejected(evil, "more files than a backup may hold: 1")
+    raw = bytearray(evil.read_bytes())
+    raw[-10:-6] = struct.pack("<L", 2**31)
+    evil.write_bytes(raw)
+    assert_rejected(evil, "damaged or incomplete")
 
 
 @pytest.mark.parametrize(

@@ -106,13 +106,6 @@ def test_error_of_a_default_model_keeps_no_photo_in_memory(
     assert not any(photo() is not None for photo in photos)
 
 
-def test_current_file_that_names_no_version_is_skipped(models_dir: Path) -> None:
-    tiny(models_dir, "good")
-    tiny(models_dir, "bad")
-    (models_dir / "bad" / "current").write_text("0123456789ab")
-    assert load().bundle.name == "good"
-
-
 def test_built_in_models_can_be_hidden(models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reread_settings(monkeypatch, LOUPE_BUILTIN="false")
     assert list_models() == {}

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from model import Bundle
-from model.bundle import Calibration, Manifest, ManifestDraft, get_bundle
+from model.bundle import Manifest, ManifestDraft, get_bundle
 from model.bundle.manifest import FORMAT
 from tests.model.tiny import CALIBRATED, tiny, values
 
@@ -38,11 +38,9 @@ def test_manifest_survives_writing_and_reading() -> None:
     [
         ("format", 0),
         ("format", 3),
-        ("format", "1"),
         ("name", ""),
         ("name", "Tiny"),
         ("name", "../tiny"),
-        ("name", "-tiny"),
         ("name", "a" * 65),
         ("name", "tiny\n"),
         ("title", ""),
@@ -51,11 +49,9 @@ def test_manifest_survives_writing_and_reading() -> None:
         ("language", "english"),
         ("labels", []),
         ("labels", [""]),
+        ("labels", ["red", "red"]),
         ("labels", ["x" * 201]),
-        ("labels", [1]),
-        ("labels", None),
         ("recipe", {"resize": [4, 32]}),
-        ("recipe", {"resize": [32, 4096]}),
         ("recipe", {"resize": [32, 32], "method": "stretch"}),
         ("recipe", {"resize": [32, 32], "crop": [2, 2]}),
         ("recipe", {"resize": [32, 32], "interpolation": "eval"}),
@@ -63,14 +59,12 @@ def test_manifest_survives_writing_and_reading() -> None:
         ("engines", ["fake"]),
         ("engines", ["learner"]),
         ("confidence", {"temperature": 0}),
-        ("confidence", {"temperature": -1}),
         ("confidence", {"temperature": math.nan}),
         ("confidence", {"temperature": 1, "novelty": math.nan}),
         ("confidence", {"temperature": 1, "novelty": math.inf}),
         ("confidence", {"temperature": 1, "plausible": {"coverage": 0.9, "floors": [0.1, 1.1]}}),
         ("confidence", {"temperature": 1, "plausible": {"coverage": 0.9, "floors": [0.1]}}),
         ("files", {}),
-        ("files", {"golden.npz": {"bytes": -1, "sha256": "0" * 64}}),
         ("files", {"golden.npz": {"bytes": 1, "sha256": "0" * 63}}),
         ("made", {"": "x"}),
         ("unknown", 1),
@@ -124,11 +118,6 @@ def test_only_multilabel_models_have_a_threshold() -> None:
         Manifest.model_validate(manifest(threshold=0.7))
 
 
-def test_manifest_is_frozen(tiny_bundle: Bundle) -> None:
-    with pytest.raises(ValidationError, match="frozen"):
-        tiny_bundle.manifest.title = "other"
-
-
 def test_metric_is_found_by_name() -> None:
     metric = {
         "name": "accuracy",
@@ -149,15 +138,6 @@ def test_metric_is_found_by_name() -> None:
             Manifest.model_validate(manifest(metrics=[{**metric, name: value}]))
 
 
-def test_manifest_is_plain_json(tiny_bundle: Bundle) -> None:
-    """Browsers do not read NaN."""
-
-    def refuse(constant: str) -> None:
-        raise AssertionError(constant)
-
-    json.loads((tiny_bundle.folder / "bundle.json").read_bytes(), parse_constant=refuse)
-
-
 def test_draft_is_a_manifest_without_files(tiny_bundle: Bundle) -> None:
     draft = tiny_bundle.manifest.to_draft()
     assert type(draft) is ManifestDraft
@@ -165,15 +145,3 @@ def test_draft_is_a_manifest_without_files(tiny_bundle: Bundle) -> None:
     assert ManifestDraft.model_validate(values()).format == FORMAT
     with pytest.raises(ValidationError, match="files"):
         ManifestDraft.model_validate(manifest())
-
-
-def test_attributes_and_keys_are_both_accepted() -> None:
-    by_name = Calibration(temperature=2.0, ood_threshold=0.5, ood_detector="margin")
-    assert by_name == Calibration.model_validate(
-        {"temperature": 2.0, "novelty": 0.5, "score": "margin"}
-    )
-    assert by_name.model_dump(exclude_none=True) == {
-        "temperature": 2.0,
-        "novelty": 0.5,
-        "score": "margin",
-    }

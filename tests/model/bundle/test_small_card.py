@@ -68,14 +68,11 @@ def test_bundle_without_a_card_is_no_warning(
     ("change", "reason"),
     [
         ({"version": "0" * 12}, "is of version 000000000000"),
-        ({"version": "../../../etc"}, "should match pattern"),
-        ({"graph": "x"}, "should match pattern"),
         ({"format": 2}, "Input should be 1"),
         ({"confidence": None}, "isn't of the same kind"),
         ({"confidence": {**CALIBRATED, "novelty": None}}, "isn't of the same kind"),
         ({"confidence": {**CALIBRATED, "novelty": float("nan")}}, "finite"),
         ({"confidence": {**CALIBRATED, "score": "another detector"}}, "isn't of the same kind"),
-        ({"confidence": {**CALIBRATED, "temperature": 0}}, "greater than 0"),
         (
             {"confidence": {**CALIBRATED, "plausible": {"coverage": 0.9, "floors": [0.5]}}},
             "isn't of the same kind",
@@ -147,7 +144,7 @@ def test_builtin_models_have_one(name: str) -> None:
     held_out = card.agreement[0]
     minimum = {"clothing": 0.995, "imagenet": 0.985}[name]
     assert held_out.top_label >= minimum * held_out.photos
-    if bundle.manifest.calibration:
+    if bundle.manifest.is_calibrated:
         shares = {row.name: (row.known or 0) / row.photos for row in card.agreement}
         assert shares["held-out photos"] >= 0.98
         assert shares["near"] >= 0.96

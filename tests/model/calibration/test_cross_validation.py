@@ -7,11 +7,10 @@ import pytest
 
 from model.calibration import CalibrationResult, GraphOutputs, calibrate
 from model.calibration.fit import split_folds
-from model.calibration.ood_detectors import MAX_DETECTOR_BYTES
 from model.calibration.statistics import auroc, contains_label, probabilities
 from model.errors import DataError
 from model.evaluation.metrics import expected_calibration_error
-from tests.model.calibration.clouds import LABELS, id_outputs, ood_outputs
+from tests.model.calibration.clouds import id_outputs, ood_outputs
 
 
 @pytest.fixture(scope="module")
@@ -59,16 +58,10 @@ def test_counts_add_up_to_the_number_of_photos(result: CalibrationResult) -> Non
     assert confidences == sorted(confidences, reverse=True)
 
 
-def test_best_detector_is_selected_among_the_small_ones(result: CalibrationResult) -> None:
-    selected = [row for row in result.card.detectors if row.selected]
-    assert (
-        [row.name for row in selected]
-        == [result.detector.name]
-        == [result.calibration.ood_detector]
-    )
-    assert selected[0].bytes <= MAX_DETECTOR_BYTES
-    small = [row.auroc for row in result.card.detectors if row.bytes <= MAX_DETECTOR_BYTES]
-    assert selected[0].auroc >= max(small) - 0.01
+def test_best_detector_is_selected(result: CalibrationResult) -> None:
+    (selected,) = (row for row in result.card.detectors if row.selected)
+    assert selected.name == result.detector.name == result.calibration.ood_detector
+    assert selected.auroc >= max(row.auroc for row in result.card.detectors) - 0.01
 
 
 def test_calibration_without_reference_and_ood_photos_uses_the_default_detector() -> None:
@@ -90,27 +83,9 @@ def test_photos_that_look_alike_are_in_one_fold() -> None:
         assert len(inside) + len(outside) == 200
 
 
-@pytest.mark.slow
-def test_label_with_a_single_photo_is_calibrated() -> None:
-    photos = id_outputs(80)
-    targets = np.where(photos.targets == 3, 0, photos.targets)
-    targets[0] = 3
-    result = calibrate(replace(photos, targets=targets), None, {"far": ood_outputs(7)})
-    assert result.calibration.prediction_set
-    assert len(result.calibration.prediction_set.label_thresholds) == LABELS
-
-
-@pytest.mark.parametrize(
-    ("labels", "each"),
-    [
-        (20, 4),
-        pytest.param(60, 1, marks=pytest.mark.slow),
-        pytest.param(16, 4, marks=pytest.mark.slow),
-    ],
-)
-def test_many_labels_of_few_photos_are_calibrated(labels: int, each: int) -> None:
-    random = np.random.default_rng(0)
-    targets = np.repeat(np.arange(labels), each)
+def test_many_labels_of_few_photos_are_calibrated() -> None:
+    random, labels = np.random.default_rng(0), 20
+    targets = np.repeat(np.arange(labels), 4)
     features = random.normal(size=(len(targets), 8)).astype(np.float32)
     logits = random.normal(size=(len(targets), labels)).astype(np.float32)
     photos = GraphOutputs(logits, features, targets)

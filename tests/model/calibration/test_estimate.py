@@ -7,14 +7,14 @@ import pytest
 from PIL import Image
 
 from model.answer.decision import Certainty, certainty
-from model.answer.phrasing import trust_lines
+from model.answer.phrases import trust_lines
 from model.answer.prediction import Prediction
 from model.answer.share_link import decode, encode
 from model.bundle import Bundle, Calibration, ManifestDraft, publish, read_small_card
+from model.calibration.calibrate_folder import write_small_figures
 from model.calibration.estimate import estimate_temperature
 from model.calibration.graph_head import write_temperature
 from model.calibration.graph_outputs import Floats, open_graph
-from model.calibration.small_graph import write_small_estimate
 from model.classifier import load
 from model.preprocess import Pixels
 from tests.model.tiny import COLOURS, tiny
@@ -89,8 +89,8 @@ def test_estimated_model_says_so_and_names_something(models_dir: Path) -> None:
     assert shared.estimated
     assert shared.prediction_set is None
 
-    figures = {"calibration": calibration.model_copy(update={"temperature": 2}), "metrics": ()}
-    write_small_estimate(bundle, {**figures, "full_metrics": ()})
+    halved = calibration.model_copy(update={"temperature": 2})
+    write_small_figures(bundle, calibration=halved, metrics=(), full_metrics=())
     card = read_small_card(bundle)
     assert card is not None
     assert card.calibration is not None

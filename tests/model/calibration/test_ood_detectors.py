@@ -12,8 +12,6 @@ from model.calibration.ood_detectors import (
     GATE_QUANTILE,
     MAX_DETECTOR_BYTES,
     gated_margin,
-    label_mean_cosine,
-    maximum_logit,
     maximum_probability,
     subspace_distance,
 )
@@ -24,27 +22,10 @@ def unit(rows: np.ndarray) -> np.ndarray:
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def test_maximum_probability_and_maximum_logit_match_numpy() -> None:
+def test_maximum_probability_matches_numpy() -> None:
     photos = id_outputs(50)
-    for fit, expected in (
-        (maximum_probability, -softmax(photos.logits, axis=1).max(axis=1)),
-        (maximum_logit, -photos.logits.max(axis=1)),
-    ):
-        assert fit(photos)(photos) == pytest.approx(expected, rel=1e-4)
-
-
-def test_label_mean_cosine_matches_numpy() -> None:
-    photos, ood = id_outputs(300), ood_outputs(20)
-    features = unit(photos.features)
-    means = np.stack([features[photos.targets == label].mean(axis=0) for label in range(4)])
-    expected = -(unit(ood.features) @ unit(means).T).max(axis=1)
-    assert label_mean_cosine(photos, photos)(ood) == pytest.approx(expected, abs=1e-5)
-
-
-def test_label_mean_cosine_works_when_a_label_has_no_photo() -> None:
-    photos = id_outputs(50)
-    without_label = photos.subset(np.flatnonzero(photos.targets != 2))
-    assert np.isfinite(label_mean_cosine(without_label, without_label)(ood_outputs(5))).all()
+    expected = -softmax(photos.logits, axis=1).max(axis=1)
+    assert maximum_probability(photos)(photos) == pytest.approx(expected, rel=1e-4)
 
 
 def test_subspace_distance_matches_principal_components() -> None:

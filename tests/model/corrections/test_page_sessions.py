@@ -1,6 +1,5 @@
 """``model.corrections.page_sessions``: tokens, and the answers that a page may correct."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -22,19 +21,6 @@ def test_token_has_256_random_bits_and_ends_with_its_session() -> None:
     store.close_session(first)
     store.close_session(first)
     assert (store.is_open(first), store.is_open(second)) == (False, True)
-
-
-def test_sessions_open_and_close_in_threads() -> None:
-    store = PageSessions()
-
-    def visit(_: int) -> bool:
-        token = store.open_session()
-        was_open = store.is_open(token)
-        store.close_session(token)
-        return was_open and not store.is_open(token)
-
-    with ThreadPoolExecutor(8) as pool:
-        assert all(pool.map(visit, range(400)))
 
 
 def test_own_answers_are_signed_or_a_devices(colours: Classifier, monkeypatch: Any) -> None:

@@ -1,9 +1,6 @@
 """``model.corrections.store``: corrections are kept, read and deleted, in both databases."""
 
 import sqlite3
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +10,6 @@ import pytest
 from model import Photo, Prediction
 from model.corrections import MAX_LABEL_LENGTH, CorrectionStore, correction_store
 from model.errors import DataError
-from model.settings import ROOT
 from tests.model.tiny import colour
 
 JPEG = Photo.from_image(colour("red")).to_jpeg()
@@ -104,61 +100,6 @@ def test_longest_label_and_unusual_characters_are_stored(
 def test_photo_that_is_no_jpeg_is_rejected(store: CorrectionStore, red: Prediction) -> None:
     with pytest.raises(DataError, match="JPEG"):
         store.add_correction(red, "a", b"\x89PNG\r\n")
-
-
-def test_sixteen_threads_store_every_correction(store: CorrectionStore, red: Prediction) -> None:
-    def write(number: int) -> list[int]:
-        return [store.add_correction(red, f"{number} {i}", JPEG) for i in range(15)]
-
-    with ThreadPoolExecutor(16) as pool:
-        ids = [number for written in pool.map(write, range(16)) for number in written]
-    assert len(set(ids)) == store.count() == 16 * 15
-    assert {correction.label for correction in store.iter_corrections()} == {
-        f"{number} {i}" for number in range(16) for i in range(15)
-    }
-
-
-WRITER = """
-import sys
-import numpy as np
-from model.answer.prediction import Milliseconds, Prediction
-from model.corrections import CorrectionStore
-
-times = Milliseconds(0, 0, 0, 0)
-prediction = Prediction("m", "v", "e", ("a", "b"), np.array([1, 0], np.float32), times)
-print("ready", flush=True)
-sys.stdin.readline()
-store = CorrectionStore(sys.argv[1])
-for number in range(20):
-    store.add_correction(prediction, str(number), None)
-"""
-
-
-def test_four_processes_create_one_database_at_the_same_time(database_url: str) -> None:
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", WRITER, database_url],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-        )
-        for _ in range(4)
-    ]
-    for process in started:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in started:
-        assert process.stdin is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-    for process in started:
-        _, errors = process.communicate(timeout=60)
-        assert process.returncode == 0, errors
-    opened = CorrectionStore(database_url)
-    assert opened.count() == 80
-    opened.close()
 
 
 def test_several_labels_are_joined_and_known_if_the_model_has_all(

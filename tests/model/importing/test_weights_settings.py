@@ -114,14 +114,6 @@ def test_more_labels_than_a_model_may_have_are_refused(tmp_path: Path) -> None:
         read(labels=str(path))
 
 
-def test_larger_file_of_labels_is_not_read(tmp_path: Path) -> None:
-    path = tmp_path / "labels.txt"
-    with path.open("wb") as file:
-        file.truncate(2**24 + 1)
-    with pytest.raises(DataError, match="is larger than 16 MB"):
-        read(labels=str(path))
-
-
 def test_labels_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "labels.txt"
     path.write_bytes(b"\xff\xfe\x00")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from model.storage.atomic import fsync_path, publish_folder, replace_atomically, replace_folder
+from model.storage.atomic import publish_folder, replace_atomically, replace_folder
 
 
 def write_half(path: Path) -> None:
@@ -33,27 +33,11 @@ def test_block_that_raises_leaves_the_file_and_no_temporary(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_concurrent_writers_use_different_files(tmp_path: Path) -> None:
-    path = tmp_path / "notes.txt"
-    with replace_atomically(path) as first:
-        with replace_atomically(path) as second:
-            assert first != second
-            second.write_text("second")
-        first.write_text("first")
-    assert path.read_text() == "first"
-
-
 def test_long_name_still_fits_the_file_system(tmp_path: Path) -> None:
     path = tmp_path / ("x" * 250)
     with replace_atomically(path) as temporary:
         temporary.write_text("new")
     assert path.read_text() == "new"
-
-
-def test_fsync_accepts_files_and_folders(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text("a")
-    fsync_path(tmp_path / "a")
-    fsync_path(tmp_path)
 
 
 def make_folder(path: Path, text: str) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from model.storage.photo_files import SUFFIXES, list_photos, map_ordered
+from model.storage.photo_files import list_photos, map_ordered
 from tests.photos import drawn, encoded
 
 
@@ -24,10 +24,6 @@ def test_map_ordered_keeps_the_order_of_the_items() -> None:
 def test_map_ordered_works_on_several_items_at_a_time() -> None:
     meeting = threading.Barrier(4, timeout=10)
     assert len(list(map_ordered(lambda _: meeting.wait(), range(4), threads=4))) == 4
-
-
-def test_map_ordered_of_nothing_yields_nothing() -> None:
-    assert list(map_ordered(str, [], threads=2)) == []
 
 
 def test_map_ordered_takes_items_as_they_are_needed() -> None:
@@ -82,17 +78,6 @@ def test_map_ordered_raises_a_failure_and_stops(where: str) -> None:
     assert len(done) < 60
 
 
-def test_map_ordered_uses_the_threads_in_the_settings(
-    data_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from model.settings import settings
-
-    monkeypatch.setenv("LOUPE_THREADS", "1")
-    settings.cache_clear()
-    names = list(map_ordered(lambda _: threading.current_thread().name, range(20)))
-    assert len(set(names)) == 1
-
-
 def test_list_photos_sorts_by_name_and_skips_hidden_files(tmp_path: Path) -> None:
     for name in ("b.JPG", "a.png", "sub/c.heic", "sub/deep/d.webp", "z.avif", "e.jpeg"):
         path = tmp_path / name
@@ -117,10 +102,6 @@ def test_list_photos_follows_no_links_to_folders(tmp_path: Path) -> None:
     (tmp_path / "again").symlink_to(tmp_path, target_is_directory=True)
     assert list_photos(tmp_path) == [tmp_path / "a.jpg"]
     assert list_photos(tmp_path / "missing") == []
-
-
-def test_suffixes_are_lower_case() -> None:
-    assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in SUFFIXES)
 
 
 def test_list_photos_looks_into_files_of_other_suffixes(tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import onnxruntime as ort
 import pytest
+from onnx import numpy_helper, parser
 
+from model.browser.small_graph import make_small_graph
 from model.calibration import GraphOutputs
 from model.errors import DataError
-from tests.model.calibration.clouds import id_outputs
 
 pytestmark = pytest.mark.torch
 
@@ -35,15 +37,24 @@ def test_no_photo_is_predicted_by_a_head_that_saw_it_or_its_like(copies: int) ->
         assert (outputs.predicted == photos.targets).mean() < 0.7
 
 
-def test_small_graphs_logits_are_those_of_rounded_weights() -> None:
-    from model.training.probe import cross_fit
+def test_small_graphs_logits_are_those_of_its_rounded_weights() -> None:
+    from model.training.probe import Probe
 
-    photos = replace(id_outputs(400), groups=np.arange(400))
-    wide = replace(photos, features=np.tile(photos.features, (1, 64)))
-    full, small = cross_fit(wide, wide, 0)
-    assert (full.predicted == photos.targets).mean() > 0.7
-    assert not np.array_equal(full.logits, small.logits)
-    assert np.abs(full.logits - small.logits).max() < 0.2
+    random = np.random.default_rng(0)
+    weight, bias = (random.normal(size=size).astype(np.float32) for size in ((4, 300), 4))
+    features = random.normal(size=(9, 300)).astype(np.float32)
+    layer = parser.parse_model(
+        '<ir_version: 8, opset_import: ["": 18]> head (float[N, 300] features) => '
+        "(float[N, 4] logits) { logits = Gemm <transB = 1> (features, weight, bias) }"
+    )
+    layer.graph.initializer.extend(
+        [numpy_helper.from_array(weight, "weight"), numpy_helper.from_array(bias, "bias")]
+    )
+    session = ort.InferenceSession(make_small_graph(layer.SerializeToString()))
+    (expected,) = session.run(None, {"features": features})
+    head = Probe(weight, bias)
+    assert head.logits(features, small=True) == pytest.approx(expected, abs=1e-4)
+    assert np.abs(head.logits(features) - expected).max() > 1e-3
 
 
 def test_label_whose_photos_all_look_alike_is_refused() -> None:

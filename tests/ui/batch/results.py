@@ -9,8 +9,6 @@ from model.answer.prediction import Prediction
 from model.evaluation import PhotoFailure
 from ui.batch.job import PhotoResult
 
-__all__ = ["LABELS", "Clock", "make_failure", "make_prediction", "make_result"]
-
 LABELS = ("shirt", "hat", "shoes")
 
 

@@ -7,8 +7,8 @@ import pytest
 from model.bundle import get_bundle
 from model.errors import DataError
 from tests.model.tiny import tiny
+from ui.compare_page.comparison_view import describe_agreement, trade_offs
 from ui.compare_page.measurement import read_comparison
-from ui.compare_page.view import describe_agreement, trade_offs
 from ui.phrasing import headline
 
 BUNDLE = get_bundle("clothing")

@@ -4,19 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from model.bundle import ModelCard, ReliabilityBin, get_bundle
+from model.bundle import ModelCard, ReliabilityBin, get_bundle, named_ood_sets, read_small_card
 from model.evaluation import Confused
 from tests.model.tiny import CARD, COLOURS
 from ui.confusion import ConfusionMatrix
 from ui.models_page.figures import (
     describe_mix_ups,
     describe_turned_away,
-    detector_rows,
     format_auroc,
+    graph_rows,
     mistakes_frame,
 )
 from ui.models_page.reliability import describe_typical_bin
-from ui.models_page.summary import describe_blind_spots
 
 LABELS = tuple(COLOURS)
 
@@ -59,10 +58,8 @@ def test_accuracy_is_bounded_by_photos_turned_away():
 def test_sets_of_photos_have_the_names_of_the_small_card():
     bundle = get_bundle("clothing")
     assert [result.name for result in bundle.manifest.card.ood_sets] == ["near", "photographs"]
-    assert describe_blind_spots(bundle) == (
-        "It gave one of its labels to 305 of 347 *garments of other kinds*. None of the 184 "
-        "*photographs without garments* got one."
-    )
+    names = ["garments of other kinds", "photographs without garments"]
+    assert [result.name for result in named_ood_sets(bundle)] == names
 
 
 @pytest.mark.parametrize(
@@ -84,13 +81,6 @@ def test_reliability_has_a_typical_example(bins, sentence):
     assert describe_typical_bin(points) == sentence
 
 
-def test_detectors_are_sorted_best_first():
-    rows = detector_rows(ModelCard.model_validate(CARD))
-    assert [row["AUROC"] for row in rows] == ["0.973", "0.882"]
-    assert rows[0]["Method"].endswith("(used)")
-    assert [row["Size"] for row in rows] == ["2.4 kB", "none"]
-
-
 def test_only_a_perfect_auroc_is_1():
     assert [format_auroc(value) for value in (0.8024, 0.9995, 1.0)] == ["0.802", "0.999", "1.000"]
 
@@ -101,3 +91,22 @@ def test_names_of_mistakes_are_no_formulas():
     table = mistakes_frame(card, ("=1+1", "+cmd", *LABELS[2:]))
     texts = table[["Actual", "Predicted", "Photo"]].to_numpy().flat
     assert list(texts) == ["'=1+1", "'+cmd", "'=cmd|x"]
+
+
+def test_rows_compare_both_graphs():
+    bundle = get_bundle("clothing")
+    rows = {row[""]: row for row in graph_rows(bundle, read_small_card(bundle))}
+    assert list(rows) == [
+        "Accuracy",
+        "Prediction-set coverage",
+        "Calibration error",
+        "Calibration error before calibration",
+        "Known photos accepted",
+        "Accepted of *garments of other kinds*",
+        "Accepted of *photographs without garments*",
+    ]
+    assert rows["Accuracy"]["Full graph"] == "94.4% (95% CI 91.5–96.4%)"
+    assert all(row["Full graph"] and row["Small graph"] for row in rows.values())
+    # A model without calibration has fewer.
+    bundle = get_bundle("imagenet")
+    assert [row[""] for row in graph_rows(bundle, read_small_card(bundle))] == ["Accuracy"]

@@ -3,27 +3,25 @@
 import io
 import json
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from PIL import Image
 
 from model import Bundle, Classifier, load
-from model.cli import main
 from model.cli.train import describe_uncalibrated
 from model.errors import ExportRefused, LoupeError
 from model.importing import launcher
 from model.importing.convert import importer
 from model.importing.convert.importer import STAGES, import_export
 from model.importing.convert.parity import gather_photos
-from model.importing.convert.refusals import worker_ended, worker_refused
+from model.importing.convert.worker_report import worker_ended, worker_refused
 from model.importing.inspect import ExportReport, Finding
 from model.settings import settings
+from tests.model.importing.conftest import Run
 from tests.model.importing.inspect.hostile import payloads
 from tests.model.tiny import COLOURS, files, values
 from tests.photos import drawn
@@ -35,7 +33,6 @@ REPORT = ExportReport(
     format="zip",
     kind="vision",
     task="single-label",
-    library="",
     labels=(),
     plan=(),
     left_behind=(),
@@ -57,15 +54,6 @@ WORKER_REPORT = {
     },
     "learner": False,
 }
-
-
-@pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the folder of the sandbox folders."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    return folder
 
 
 @pytest.fixture
@@ -95,13 +83,12 @@ def fake_worker(
 ) -> None:
     """Replace the worker: write valid files, then change them."""
 
-    def run(folder: Path, task: dict[str, Any], limits: Any, **callbacks: Any) -> int:
+    def run(folder: Path, task: dict[str, Any], limits: Any, tell: Callable[[str], None]) -> int:
         photos = [folder / "photos" / name for name in task["photos"]]
         write_valid_files(folder / "out", photos, classifier)
         change(folder / "out")
-        callbacks["on_network"](True)
-        for stage in ("loading", "compiling", "\x1b[31m", "comparing"):
-            callbacks["on_stage"](stage)
+        for stage in ("isolated", "loading", "compiling", "\x1b[31m", "comparing"):
+            tell(stage)
         return status
 
     monkeypatch.setattr(launcher, "run", run)
@@ -126,7 +113,6 @@ def test_bundle_contains_the_workers_files(
     assert manifest.engines == ("compiled",)
     assert manifest.provenance["fastai"]
     assert imported.parity.photos == 10
-    assert imported.parity.whole <= 1e-6
     assert imported.parity.difference <= 1e-3
     apart = f"{imported.parity.difference:.0e}"
     assert stages == [*STAGES.values()]
@@ -234,8 +220,6 @@ def test_unexpected_exceptions_get_a_hint() -> None:
     assert text.startswith("It couldn't be loaded here: AttributeError: 'Resize'")
     assert "Installed here: python 3." in text
     assert "learn.export() again" in text
-    code = foreign("TypeError: code expected at most 16 arguments, got 18")
-    assert "compiled by another Python" in code
     assert "couldn't be compiled here: boom. Its network" in foreign("boom", "compiling")
     assert "too little memory" in foreign(
         "RuntimeError: DefaultCPUAllocator: can't allocate memory"
@@ -257,14 +241,6 @@ def test_fatal_finding_is_refused_before_conversion(
         import_export(export, "own")
     with pytest.raises(LoupeError, match="^name: "):
         import_export(export, "../own")
-
-
-def test_import_without_torch_names_the_packages(
-    export: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(importer, "find_spec", lambda name: None)
-    with pytest.raises(LoupeError, match="needs torch, fastai.*requirements.txt"):
-        import_export(export, "own")
 
 
 def jpeg(size: tuple[int, int], orientation: int = 1) -> bytes:
@@ -296,17 +272,15 @@ def test_photos_that_fastai_opens_differently_are_left_out(tmp_path: Path) -> No
         gather_photos(folder, room)
 
 
-def run(*words: object) -> Any:
-    result = CliRunner().invoke(main, [str(word) for word in words])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
-
-
 def test_command_prints_the_model(
-    colours: Classifier, export: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+    colours: Classifier,
+    export: Path,
+    temporary: Path,
+    command: Run,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fake_worker(monkeypatch, colours)
-    result = run("import", export, "--name", "own")
+    result = command("import", export, "--name", "own")
     assert result.exit_code == 0
     folder = load("own").bundle.folder
     assert result.stdout.splitlines() == [
@@ -324,7 +298,7 @@ def test_command_prints_the_model(
     # If another model opens first, the line names the command that shows this one.
     monkeypatch.setenv("LOUPE_MODEL", "tiny")
     settings.cache_clear()
-    result = run("import", export, "--name", "own")
+    result = command("import", export, "--name", "own")
     assert "Visitors" not in result.stdout
     assert result.stdout.splitlines()[-1] == (
         "see it: LOUPE_MODEL=own make run, or python -m model identify --model own PHOTO"
@@ -332,14 +306,18 @@ def test_command_prints_the_model(
 
 
 def test_refusal_names_the_photo_that_differs_and_exits_with_2(
-    colours: Classifier, export: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+    colours: Classifier,
+    export: Path,
+    temporary: Path,
+    command: Run,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def change(array: Any) -> Any:
         array[3, 2] += 0.05
         return array
 
     fake_worker(monkeypatch, colours, lambda out: _change_answers(out, change))
-    result = run("import", export, "--name", "own")
+    result = command("import", export, "--name", "own")
     assert result.exit_code == 2
     message = "Error: Loupe would answer differently from fastai: for the photo astronaut a"
     assert f"{message} probability differs by 0.05" in result.stderr
@@ -347,7 +325,7 @@ def test_refusal_names_the_photo_that_differs_and_exits_with_2(
 
 @pytest.mark.parametrize("trust", [False, True], ids=["plain", "trusted"])
 def test_hostile_files_are_never_run(
-    tmp_path: Path, data_folder: Path, temporary: Path, trust: bool
+    tmp_path: Path, data_folder: Path, temporary: Path, command: Run, trust: bool
 ) -> None:
     marker = tmp_path / "marker"
     files = payloads(marker)
@@ -355,7 +333,7 @@ def test_hostile_files_are_never_run(
     for name in ("in-a-learner", "cloudpickle", "legacy-3"):
         path = tmp_path / "hostile.pkl"
         path.write_bytes(files[name])
-        result = run("import", path, "--name", "own", *(["--trust"] if trust else []))
+        result = command("import", path, "--name", "own", *(["--trust"] if trust else []))
         assert result.exit_code == 2, name
         assert not marker.exists(), name
     assert list(temporary.iterdir()) == []

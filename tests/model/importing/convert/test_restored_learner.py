@@ -11,7 +11,6 @@ from model.errors import ExportRefused
 from model.preprocess import preprocess
 from tests.model.importing.learners import (
     loaders,
-    pictures,
     predict,
     read_back,
     restore,
@@ -22,20 +21,15 @@ from tests.model.importing.learners import (
 pytestmark = pytest.mark.torch
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return pictures(tmp_path_factory.mktemp("restored") / "photos")
-
-
 def answers_of_graph(restored: Any, photo: Path) -> Any:
     """Return the inference module's output for a photo's pixels."""
     import torch
 
     from model.learner.inference_module import InferenceModule
 
-    steps, report = restored.steps, restored.report()
+    report = restored.report()
     pixels = preprocess(Image.open(photo).convert("RGB"), report.recipe)
-    module = InferenceModule.from_model(restored.rgb_model, report.draft(), steps.scale).eval()
+    module = InferenceModule.from_model(restored.rgb_model, report.draft()).eval()
     with torch.inference_mode():
         return module(torch.from_numpy(pixels.copy())[None])[2][0].numpy()
 

@@ -4,32 +4,24 @@ import json
 import pickle
 import shutil
 import sys
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from PIL import Image
 
 from model import load
-from model.cli import main
-from model.preprocess import preprocess
-from model.samples import samples
-from model.settings import settings
+from tests.model.importing.conftest import Run
 from tests.model.importing.learners import (
     assert_engines_agree,
     loaders,
-    pictures,
     predict,
     read_back,
-    sensitive_learner,
     tiny_learner,
     vision,
 )
-from tests.model.tiny import tiny
 
 pytestmark = [
     pytest.mark.torch,
@@ -77,10 +69,6 @@ def look(path):
     return "looked"
 
 
-def die(number):
-    os.kill(os.getpid(), number)
-
-
 class Calls:
     def __init__(self, function, *arguments):
         self.call = function, arguments
@@ -90,26 +78,9 @@ class Calls:
 '''
 
 
-@pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    # Tests share their cores: two threads that wait for each other take ten times as long.
-    monkeypatch.setenv("LOUPE_THREADS", "1")
-    settings.cache_clear()
-    return folder
-
-
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return pictures(tmp_path_factory.mktemp("import") / "photos", ("cat", "dog", "owl"))
-
-
-def run(*words: object) -> Any:
-    result = CliRunner().invoke(main, [str(word) for word in words])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
+def folder(three_labels: Path) -> Path:
+    return three_labels
 
 
 def label(path: Path) -> str:
@@ -145,6 +116,7 @@ def test_export_of_a_notebook_on_windows_is_imported(
     tmp_path: Path,
     data_folder: Path,
     temporary: Path,
+    command: Run,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The export is presized, with a body of timm and a label function that no longer exists."""
@@ -163,7 +135,7 @@ def test_export_of_a_notebook_on_windows_is_imported(
     from_windows(path)
     photos = shutil.copytree(folder, tmp_path / "photos")
     Image.open(folder / "cat" / "0.png").resize((1600, 1200)).save(photos / "large.jpg")
-    result = run("import", path, "--name", "notebook", "--photos", photos)
+    result = command("import", path, "--name", "notebook", "--photos", photos)
     assert result.exit_code == 0, result.stderr
     assert "3 labels: cat, dog, owl" in result.stdout
     assert "engines: compiled, learner" in result.stdout
@@ -175,34 +147,8 @@ def test_export_of_a_notebook_on_windows_is_imported(
     assert_engines_agree("notebook", reference, folder / "dog" / "1.png")
 
 
-@pytest.mark.slow
-def test_sensitive_greyscale_network_is_imported(
-    folder: Path, tmp_path: Path, data_folder: Path, temporary: Path
-) -> None:
-    """Conversion after resizing would change its probabilities by more than 1e-3."""
-    from fastai.vision.all import Normalize, PILImageBW, Resize
-
-    norm = Normalize.from_stats([0.2], [0.4], cuda=False)
-    data = loaders(folder, Resize(64), norm, image=PILImageBW)
-    photo = next(sample for sample in samples() if sample.name == "cat")
-    learner = sensitive_learner(data, 1, photo.path, gain=200)
-    path = exported(learner, tmp_path / "export.pkl")
-    result = run("import", path, "--name", "greyscale")
-    assert result.exit_code == 0, result.stderr
-    classifier = load("greyscale")
-    recipe = classifier.bundle.manifest.recipe
-    assert recipe.greyscale
-    expected = predict(learner, photo.path)
-    late = preprocess(photo.open(), recipe.model_copy(update={"greyscale": False}))
-    probabilities = classifier.engine.run(late[None]).probabilities[0]
-    assert 1e-3 < float(np.abs(probabilities - expected).max()) < 0.1
-
-
-@pytest.mark.slow
-def test_threshold_of_several_labels_is_kept(
-    folder: Path, tmp_path: Path, data_folder: Path, temporary: Path
-) -> None:
-    """The answer has the labels that fastai decodes, of three at 0.9, 0.6 and 0.3."""
+def test_threshold_of_several_labels_is_kept(folder: Path) -> None:
+    """fastai decodes by it the labels of a photo, of three at 0.9, 0.6 and 0.3."""
     import torch
     from fastai.vision.all import BCEWithLogitsLossFlat, Resize
     from torch import nn
@@ -214,15 +160,14 @@ def test_threshold_of_several_labels_is_kept(
     network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Sequential(nn.Flatten(), last))
     loss = BCEWithLogitsLossFlat(thresh=0.7)
     learner = tiny_learner(loaders(folder, Resize(64), multilabel=True), network, loss_func=loss)
-    result = run("import", exported(learner, tmp_path / "export.pkl"), "--name", "several")
-    assert result.exit_code == 0, result.stderr
-    assert "shown from a probability of 0.7\n" in result.stdout
-    assert load("several").bundle.manifest.threshold == 0.7
+    report = read_back(learner).report()
+    assert (report.threshold, report.multilabel) == (0.7, True)
     photo = folder / "dog" / "1.png"
     with learner.no_bar(), learner.no_logging():
         decoded = list(learner.predict(photo)[0])
-    assert load("several").identify(photo).answer == decoded
-    assert len(decoded) == 1
+    probabilities = read_back(learner).predict([photo])[0]
+    named = zip(report.labels, probabilities, strict=True)
+    assert decoded == [label for label, probability in named if probability > 0.7]
 
 
 @pytest.fixture
@@ -253,6 +198,7 @@ def test_own_network_runs_with_trust_and_sees_no_secrets(
     tmp_path: Path,
     data_folder: Path,
     temporary: Path,
+    command: Run,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("LOUPE_SECRET", "hush")
@@ -262,13 +208,13 @@ def test_own_network_runs_with_trust_and_sees_no_secrets(
     path = exported(learner, tmp_path / "export.pkl")
     (tmp_path / "seen.json").unlink(missing_ok=True)
 
-    refused = run("import", path, "--name", "own")
+    refused = command("import", path, "--name", "own")
     assert refused.exit_code == 2
     assert "made of own_module.OwnNet" in refused.stderr
     assert "--trust" in refused.stderr
     assert not (tmp_path / "seen.json").exists()
 
-    result = run("import", path, "--name", "own", "--trust")
+    result = command("import", path, "--name", "own", "--trust")
     assert result.exit_code == 0, result.stderr
     assert "engines: compiled\n" in result.stdout
     manifest = load("own").bundle.manifest
@@ -287,25 +233,11 @@ def test_own_network_runs_with_trust_and_sees_no_secrets(
     monkeypatch.delenv("PYTHONPATH")
     monkeypatch.setattr(sys, "path", [part for part in sys.path if part != str(tmp_path / "own")])
     (tmp_path / "seen.json").unlink()
-    refused = run("import", path, "--name", "own", "--trust")
+    refused = command("import", path, "--name", "own", "--trust")
     assert refused.exit_code == 2
     assert "own_module.OwnNet" in refused.stderr
     assert not (tmp_path / "seen.json").exists()
     assert load("own").bundle.manifest == manifest
-
-
-@pytest.mark.slow
-def test_killed_worker_leaves_the_previous_bundle(
-    folder: Path, own: Any, tmp_path: Path, models_dir: Path, temporary: Path
-) -> None:
-    former = tiny(models_dir, "own")
-    learner = multilabel(folder, own)
-    learner.model.dies = own.Calls(own.die, 11)
-    result = run("import", exported(learner, tmp_path / "export.pkl"), "--name", "own", "--trust")
-    assert result.exit_code == 2
-    assert "Its process was ended by SIGSEGV" in result.stderr
-    assert load("own").bundle == former
-    assert list(temporary.glob("loupe-*")) == []
 
 
 def test_network_that_cannot_be_compiled_or_run_is_refused_with_the_reason(
@@ -348,8 +280,6 @@ def test_data_loaders_of_every_api_are_read(folder: Path) -> None:
         parent_label,
     )
 
-    from model.importing.convert.reference import reference_probabilities
-
     files = sorted(get_image_files(folder))
     labels = [path.parent.name for path in files]
     frame = pd.DataFrame({"name": [str(path.relative_to(folder)) for path in files]})
@@ -378,7 +308,4 @@ def test_data_loaders_of_every_api_are_read(folder: Path) -> None:
         report = restored.report()
         assert report.labels == tuple(data.vocab)
         assert report.multilabel == several
-        answers = reference_probabilities(
-            restored.model, restored.pipeline, files[:1], multilabel=several
-        )
-        np.testing.assert_allclose(answers[0], expected, atol=1e-6)
+        np.testing.assert_allclose(restored.predict(files[:1])[0], expected, atol=1e-6)

@@ -19,8 +19,6 @@ from tests.model.importing.inspect.pickles import (
     zip_of,
 )
 
-__all__ = ["payloads"]
-
 
 def payloads(marker: Path) -> dict[str, bytes]:
     """Return hostile files by their method; each would create ``marker``."""
@@ -33,7 +31,7 @@ def payloads(marker: Path) -> dict[str, bytes]:
         "reduce-function": assemble("\x80\x02 functools:reduce builtins:eval ( $ }l\x86R.", source),
         "setitem": pickle.dumps(Called(dict, state={"x": Called(eval, source)}), 2),
         "cloudpickle": _cloudpickled(command),
-        **{name: _call(function, source) for name, function in EVALUATED.items()},
+        **{function: _call(function, source) for function in EVALUATED},
         "open": assemble("\x80\x02 builtins:open $ 'w \x86R.", str(marker)),
         "pathlib-touch": assemble(
             '\x80\x04 "pathlib "Path.touch \x93 pathlib:PosixPath $ \x85R\x85R.', str(marker)
@@ -47,7 +45,7 @@ def payloads(marker: Path) -> dict[str, bytes]:
             )
             for place in range(5)
         },
-        **{name: _call(function, str(marker.parent)) for name, function in FETCHED.items()},
+        **{function: _call(function, str(marker.parent)) for function in FETCHED},
     }
 
 
@@ -63,13 +61,7 @@ def _globals(command: str) -> dict[str, bytes]:
         f"reduce-{protocol}": pickle.dumps(Called(__import__("os").system, command), protocol)
         for protocol in range(6)
     }
-    functions = {
-        "posix": "posix:system",
-        "nt": "nt:system",
-        "popen": "os:popen",
-        "python-2-commands": "commands:getoutput",
-        "subprocess-shell": "subprocess:getoutput",
-    }
+    functions = "posix:system nt:system os:popen commands:getoutput subprocess:getoutput".split()
     return {
         **pickled,
         "global-0": f"cos\nsystem\n{argument}tR.".encode(),
@@ -78,7 +70,7 @@ def _globals(command: str) -> dict[str, bytes]:
         "newobj": assemble("\x80\x02 os:system $ \x85\x81.", command),
         "newobj-ex": assemble("\x80\x04 os:system $ \x85}\x92.", command),
         "subprocess": pickle.dumps(Called(__import__("subprocess").Popen, command.split()), 4),
-        **{name: _call(function, command) for name, function in functions.items()},
+        **{function: _call(function, command) for function in functions},
     }
 
 
@@ -123,47 +115,22 @@ REACHED = {
 }
 """Functions that are reached through others."""
 
-EVALUATED = {
-    "eval": "builtins:eval",
-    "exec": "builtins:exec",
-    "eval-python-2": "__builtin__:eval",
-    "exec-import": "fastcore.basics:exec_new",
-    "pandas-eval": "pandas:eval",
-    "timeit": "timeit:timeit",
-    "profile": "cProfile:run",
-    "pdb": "pdb:run",
-    "code": "code:interact",
-    "doctest": "doctest:debug_script",
-    "numpy-runstring": "numpy.testing._private.utils:runstring",
-}
+EVALUATED = (
+    "builtins:eval builtins:exec __builtin__:eval fastcore.basics:exec_new pandas:eval "
+    "timeit:timeit cProfile:run pdb:run code:interact doctest:debug_script "
+    "numpy.testing._private.utils:runstring"
+).split()
 """Functions that run source, a module or a file."""
 
-FETCHED = {
-    "runpy": "runpy:run_path",
-    "importlib": "importlib:import_module",
-    "import": "builtins:__import__",
-    "webbrowser": "webbrowser:open",
-    "torch-hub": "torch.hub:load",
-    "torch-load": "torch:load",
-    "torch-serialization": "torch.serialization:load",
-    "torch-extension": "torch.utils.cpp_extension:load_inline",
-    "load-learner": "fastai.learner:load_learner",
-    "fastcore-run": "fastcore.xtras:run",
-    "numpy-load": "numpy:load",
-    "pandas-pickle": "pandas:read_pickle",
-    "joblib": "joblib:load",
-    "pip": "pip._internal.cli.main:main",
-    "pty": "pty:spawn",
-    "shutil": "shutil:rmtree",
-    "ctypes": "ctypes:CDLL",
-    "socket": "socket:create_connection",
-    "sys-modules": "sys:modules",
-    "marshal": "marshal:loads",
-    "asyncio": "asyncio:create_subprocess_shell",
-    "multiprocessing": "multiprocessing.util:spawnv_passfds",
-    "pydoc": "pydoc:pipepager",
-    "test-support": "test.support.script_helper:assert_python_ok",
-}
+FETCHED = (
+    "runpy:run_path importlib:import_module builtins:__import__ webbrowser:open "
+    "torch.hub:load torch:load torch.serialization:load "
+    "torch.utils.cpp_extension:load_inline fastai.learner:load_learner fastcore.xtras:run "
+    "numpy:load pandas:read_pickle joblib:load pip._internal.cli.main:main pty:spawn "
+    "shutil:rmtree ctypes:CDLL socket:create_connection sys:modules marshal:loads "
+    "asyncio:create_subprocess_shell multiprocessing.util:spawnv_passfds pydoc:pipepager "
+    "test.support.script_helper:assert_python_ok"
+).split()
 """Functions that fetch or load code from elsewhere."""
 
 

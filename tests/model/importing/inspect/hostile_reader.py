@@ -21,8 +21,6 @@ from tests.model.importing.inspect.pickles import (
     zip_of,
 )
 
-__all__ = ["container_files", "network_files", "pickle_files", "storage"]
-
 START = b"\x80\x02"
 SEQUENTIAL = ("torch.nn.modules.container", "Sequential")
 LINEAR = ("torch.nn.modules.linear", "Linear")

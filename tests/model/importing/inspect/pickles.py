@@ -7,18 +7,6 @@ import zipfile
 from collections.abc import Callable
 from typing import Any
 
-__all__ = [
-    "Called",
-    "assemble",
-    "directory_entry",
-    "glob",
-    "legacy",
-    "short",
-    "text",
-    "torch_zip",
-    "zip_of",
-]
-
 MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY: dict[str, Any] = {
     "protocol_version": 1001,

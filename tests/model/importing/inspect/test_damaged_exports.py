@@ -14,22 +14,21 @@ from hypothesis import strategies as st
 from model.errors import ExportRefused
 from model.importing.inspect.inspection import inspect_file
 from tests.model.importing.inspect.pickles import torch_zip
-from tests.model.importing.learners import loaders, pictures, tiny_learner
+from tests.model.importing.learners import loaders, tiny_learner
 from tests.model.importing.memory import limited_memory
 
 pytestmark = pytest.mark.torch
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+def both(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     """An export in torch's format and in its older one, small."""
     import torch
     from fastai.vision.all import Resize, load_learner
 
-    folder = tmp_path_factory.mktemp("both")
-    data = loaders(pictures(folder / "photos"), Resize(32))
-    path, old = folder / "new.pkl", folder / "old.pkl"
-    tiny_learner(data).export(path, pickle_module=pickle)
+    exports = tmp_path_factory.mktemp("both")
+    path, old = exports / "new.pkl", exports / "old.pkl"
+    tiny_learner(loaders(folder, Resize(32))).export(path, pickle_module=pickle)
     with pytest.warns(UserWarning, match="insecure"):
         learner = load_learner(path)
     torch.save(learner, old, _use_new_zipfile_serialization=False)

@@ -19,7 +19,7 @@ from model.importing.inspect import ExportReport
 from model.importing.inspect.inspection import inspect_file
 from model.settings import ROOT
 from tests.model.importing.inspect.pickles import Called
-from tests.model.importing.learners import loaders, pictures, restore, tiny_learner, vision
+from tests.model.importing.learners import loaders, restore, tiny_learner
 
 pytestmark = pytest.mark.torch
 
@@ -27,14 +27,9 @@ Write = Callable[..., Path]
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return pictures(tmp_path_factory.mktemp("photos") / "photos")
-
-
-@pytest.fixture(scope="module")
-def write(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Write:
+def write(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Write:
     """Export a learner with a tiny network, or the one given."""
-    folder = tmp_path_factory.mktemp("exports")
+    exports = tmp_path_factory.mktemp("exports")
 
     def make(
         data: Any = None, net: Any = None, how: dict[str, Any] | None = None, **options: Any
@@ -42,8 +37,8 @@ def write(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Write:
         from fastai.vision.all import Resize, accuracy
 
         options = {"metrics": accuracy, **options}
-        learner = tiny_learner(data or loaders(photos, Resize(32)), net, **options)
-        path = folder / f"{len(list(folder.iterdir()))}.pkl"
+        learner = tiny_learner(data or loaders(folder, Resize(32)), net, **options)
+        path = exports / f"{len(list(exports.iterdir()))}.pkl"
         learner.export(path, **(how or {}))
         return path
 
@@ -86,22 +81,6 @@ def test_enumerations_of_early_python_311_are_read(write: Write) -> None:
     assert (report.labels, report.problems) == (("cat", "dog"), ())
 
 
-@pytest.mark.parametrize(
-    ("network", "library"),
-    [("resnet18", "torchvision"), ("xresnet18", "fastai"), ("resnet10t", "timm")],
-)
-def test_library_of_the_network_is_named(
-    network: str, library: str, photos: Path, tmp_path: Path
-) -> None:
-    import fastai.vision.all as fastai
-
-    learner = vision(loaders(photos, fastai.Resize(32)), getattr(fastai, network, network))
-    learner.export(tmp_path / "export.pkl")
-    report = inspect_file(tmp_path / "export.pkl")
-    assert (report.library, report.fatal) == (library, False)
-    assert report.weights_bytes > 1e6
-
-
 @pytest.fixture
 def own(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """A function and classes of a notebook."""
@@ -123,12 +102,12 @@ def own(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return module.__dict__
 
 
-def test_own_code_is_reported_by_name(write: Write, photos: Path, own: dict[str, Any]) -> None:
+def test_own_code_is_reported_by_name(write: Write, folder: Path, own: dict[str, Any]) -> None:
     """fastai before 2.8 referred to all code by name."""
     from fastai.vision.all import Resize
 
     how = {"pickle_module": pickle}
-    data = loaders(photos, Resize(32), get_y=own["label"])
+    data = loaders(folder, Resize(32), get_y=own["label"])
     report = inspect_file(write(data, how=how))
     assert codes(report) == set()
     assert "label function __main__.label" in report.left_behind
@@ -139,7 +118,6 @@ def test_own_code_is_reported_by_name(write: Write, photos: Path, own: dict[str,
     assert codes(report) == {"own-network"}
     assert "PYTHONPATH" in report.problems[0].message
     assert "__main__.Net" in report.names
-    assert report.library == "own"
 
 
 def test_own_network_embedded_in_the_file_needs_trust(write: Write, own: dict[str, Any]) -> None:
@@ -151,11 +129,11 @@ def test_own_network_embedded_in_the_file_needs_trust(write: Write, own: dict[st
     assert "--trust" in message
 
 
-def test_command_in_a_complete_learner_is_not_run(photos: Path, tmp_path: Path) -> None:
+def test_command_in_a_complete_learner_is_not_run(folder: Path, tmp_path: Path) -> None:
     """An import runs nothing that the file names, so no list of dangerous names is needed."""
     from fastai.vision.all import Resize
 
-    learner = tiny_learner(loaders(photos, Resize(32)))
+    learner = tiny_learner(loaders(folder, Resize(32)))
     learner.extra = Called(os.system, f"touch {tmp_path / 'marker'}")
     learner.export(tmp_path / "export.pkl", pickle_module=pickle)
     report = inspect_file(tmp_path / "export.pkl")
@@ -165,28 +143,25 @@ def test_command_in_a_complete_learner_is_not_run(photos: Path, tmp_path: Path) 
     assert not (tmp_path / "marker").exists()
 
 
-@pytest.mark.parametrize("saved", ["model", "tensor", "bare"])
+@pytest.mark.parametrize("saved", ["model", "tensor"])
 def test_file_without_a_learner_is_refused(saved: str, tmp_path: Path) -> None:
     import torch
     from torch import nn
 
     net = nn.Sequential(nn.Linear(3, 2))
     path = tmp_path / "weights.pth"
-    if saved == "bare":
-        path.write_bytes(pickle.dumps(net))
-    else:
-        torch.save(net if saved == "model" else torch.ones(3), path)
+    torch.save(net if saved == "model" else torch.ones(3), path)
     report = inspect_file(path)
-    assert codes(report) == {"no-learner", *({"bare-pickle"} if saved == "bare" else set())}
-    (message,) = [one.message for one in report.problems if one.code == "no-learner"]
+    assert codes(report) == {"no-learner"}
+    message = report.problems[0].message
     assert ("only weights" if saved == "tensor" else "only the network") in message
     assert "learn.export()" in message
 
 
-def test_regression_is_refused(write: Write, photos: Path) -> None:
+def test_regression_is_refused(write: Write, folder: Path) -> None:
     from fastai.vision.all import MSELossFlat, RegressionBlock, Resize
 
-    data = loaders(photos, Resize(32), get_y=lambda path: 1.0, target=RegressionBlock)
+    data = loaders(folder, Resize(32), get_y=lambda path: 1.0, target=RegressionBlock)
     report = inspect_file(write(data, loss_func=MSELossFlat(), metrics=[]))
     assert (report.task, codes(report)) == ("regression", {"not-classification"})
 
@@ -216,7 +191,7 @@ def test_doctor_prints_json(write: Write) -> None:
     assert (
         list(report)
         == (
-            "file bytes weights_bytes format kind task library labels plan left_behind names "
+            "file bytes weights_bytes format kind task labels plan left_behind names "
             "problems needs_trust fatal"
         ).split()
     )

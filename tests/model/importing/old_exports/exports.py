@@ -78,14 +78,9 @@ class OldExport:
 
     def restored_probabilities(self) -> NDArray[np.float32]:
         """Return the rebuilt learner's probabilities: float32 [photos, labels]."""
-        from model.importing.convert.reference import reference_probabilities
-
-        restored = self.restore()
         photos = [self.root / "photos" / photo for photo in self.predictions["photos"]]
-        multilabel = restored.parts.loss == "sigmoid"
-        return reference_probabilities(
-            restored.model, restored.pipeline, photos, multilabel=multilabel
-        )
+        probabilities: NDArray[np.float32] = self.restore().predict(photos)
+        return probabilities
 
 
 def unpack(folder: Path) -> Path:

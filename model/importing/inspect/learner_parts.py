@@ -13,7 +13,8 @@ from .transforms import (
     FUNCTIONS,
     Step,
     acting_steps,
-    fold_photo,
+    attribute_elements,
+    fold,
     is_noop,
     transforms_of,
     unknown_transform,
@@ -21,8 +22,6 @@ from .transforms import (
     wrapped_name,
 )
 from .values import Unreadable, elements, full_name, plain
-
-__all__ = ["LearnerParts", "Loss", "check_labels", "read_labels", "read_learner", "read_loss"]
 
 MAX_LABEL = 200
 """Characters of a label."""
@@ -95,7 +94,9 @@ def read_learner(root: Any) -> LearnerParts:
     loss, threshold = read_loss(attributes.get("loss_func"))
     photos, target = _pipelines(loader.get("dataset"))
     items = acting_steps(loader.get("after_item"))
-    fold_photo(items)
+    stages = "before_batch", "after_batch"
+    batches = tuple(step for stage in stages for step in acting_steps(loader.get(stage)))
+    fold(items, batches)
     return LearnerParts(
         attributes.get("model"),
         _architecture(attributes.get("arch")),
@@ -103,7 +104,7 @@ def read_learner(root: Any) -> LearnerParts:
         loss,
         threshold,
         items,
-        (*acting_steps(loader.get("before_batch")), *acting_steps(loader.get("after_batch"))),
+        batches,
         tuple(_inner_names(attributes.get("cbs"))),
         tuple(dict.fromkeys(_unneeded(attributes, photos, target))),
         _opens_greyscale(photos),
@@ -112,29 +113,23 @@ def read_learner(root: Any) -> LearnerParts:
 
 def _valid_loader(loaders: Any) -> dict[Any, Any]:
     """Return the attributes of the data loader for validation."""
-    try:
-        listed = elements(loaders.attributes["loaders"])
-        loader: dict[Any, Any] = listed[min(1, len(listed) - 1)].attributes
-    except (AttributeError, KeyError, IndexError, Unreadable):
-        raise ExportRefused(
-            f"Its data loaders are {full_name(loaders)}, and not fastai's DataLoaders."
-        ) from None
-    return loader
+    listed = attribute_elements(loaders, "loaders", "Its data loaders are", "DataLoaders")
+    loader = listed[min(1, len(listed) - 1)] if listed else None
+    return loader.attributes if isinstance(loader, Placeholder) else {}
 
 
 def _pipelines(dataset: Any) -> tuple[list[Any], list[Any]]:
     """Return the transforms of photos and of labels."""
-    try:
-        lists = [item.attributes["tfms"] for item in elements(dataset.attributes["tls"])]
-    except (AttributeError, KeyError, Unreadable):
-        raise ExportRefused(
-            f"Its data set is {full_name(dataset)}, and not fastai's Datasets."
-        ) from None
+    lists = attribute_elements(dataset, "tls", "Its data set is", "Datasets")
     if len(lists) != 2:
         raise ExportRefused(
             f"It has {len(lists)} inputs and targets, and Loupe takes one photo and its labels."
         )
-    return transforms_of(lists[0]), transforms_of(lists[1])
+    photos, target = (
+        transforms_of(item.attributes.get("tfms") if isinstance(item, Placeholder) else None)
+        for item in lists
+    )
+    return photos, target
 
 
 def read_labels(transforms: list[Any]) -> tuple[str, ...]:

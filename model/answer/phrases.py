@@ -7,28 +7,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..bundle import LabelOutcome, Manifest, Metric, ModelCard, SmallCard
+from ..bundle import Manifest, Metric, ModelCard, SmallCard
 from ..text import clean
 from .decision import certainty_rule
 from .prediction import Prediction
 from .words import WORDS
-
-__all__ = [
-    "Phrase",
-    "ShownLabel",
-    "answer_record",
-    "article",
-    "false_rejections",
-    "format_percent",
-    "headline",
-    "label_summary",
-    "name_label",
-    "plausible_record",
-    "shorten",
-    "spell_number",
-    "track_record",
-    "trust_lines",
-]
 
 # Vowels that sound like a consonant, and consonants that sound like a vowel. Libraries that
 # know more cost 29 MB of memory and a second at start, which is too much for an article.
@@ -43,7 +26,6 @@ NUMBER_WORDS = "none one two three four five six seven eight nine ten eleven twe
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 MAX_LABEL_LENGTH = 60
-MAX_LABEL_LENGTH_IN_RECORD = 40
 MAX_LABEL_LENGTH_IN_SUMMARY = 30
 
 
@@ -166,10 +148,10 @@ def label_summary(labels: Sequence[str]) -> Phrase:
     return _phrase(f"{things}: ", *_join(names, "and"))
 
 
-def name_label(label: str, language: str, max_length: int = MAX_LABEL_LENGTH) -> Phrase:
+def name_label(label: str, language: str) -> Phrase:
     """Return a label with its article if it takes one."""
     prefix = article(label) if language == "en" else ""
-    return _phrase(prefix and f"{prefix} ", _shown(label, max_length))
+    return _phrase(prefix and f"{prefix} ", _shown(label))
 
 
 def article(label: str) -> str:
@@ -187,16 +169,15 @@ def article(label: str) -> str:
 
 def answer_record(card: ModelCard, index: int) -> Phrase:
     """Return how often an answer was right on held-out photos, to be followed by " in tests"."""
-    outcome = card.outcome(index)
-    if outcome is None:
+    count, correct = card.outcomes.get(index, (0, 0))
+    if not count:
         return (f"None of {card.photos:,} photos got this answer",)
-    verdict = "Right" if outcome.correct else "Wrong"
-    if outcome.count == 1:
+    verdict = "Right" if correct else "Wrong"
+    if count == 1:
         return (f"{verdict} the only time it said this",)
-    wrong = outcome.count - outcome.correct
-    if not wrong or not outcome.correct:
-        return (f"{verdict} all {outcome.count:,} times it said this",)
-    return (f"Right {outcome.correct:,} of the {outcome.count:,} times it said this",)
+    if correct in (0, count):
+        return (f"{verdict} all {count:,} times it said this",)
+    return (f"Right {correct:,} of the {count:,} times it said this",)
 
 
 def plausible_record(metric: Metric | None) -> Phrase:
@@ -207,47 +188,6 @@ def plausible_record(metric: Metric | None) -> Phrase:
     if metric is None:
         return ()
     return (f"One of the words it named was right {round(100 * metric.value)} of 100 times",)
-
-
-def track_record(card: ModelCard, index: int, labels: Sequence[str], language: str) -> Phrase:
-    """Return how often an answer was right on held-out photos, to follow "In testing, "."""
-
-    def name(label: int) -> Phrase:
-        return name_label(labels[label], language, MAX_LABEL_LENGTH_IN_RECORD)
-
-    outcome = card.outcome(index)
-    if outcome is None:
-        end = ", so this answer has no track record yet."
-        return _phrase(f"none of {card.photos:,} photos was called ", *name(index), end)
-    other, _ = outcome.confused_with or (index, 0)
-    mistakes = _phrase_mistakes(outcome, name(other))
-    if outcome.count == 1:
-        verdict = [", correctly."] if outcome.correct else [", and that photo ", *mistakes, "."]
-        return _phrase("it called only one photo ", *name(index), *verdict)
-    photos = [f"{outcome.count:,} photos it called ", *name(index)]
-    if not mistakes:
-        return _phrase("all ", *photos, " were right.")
-    number = {0: "none", 1: "one"}.get(outcome.correct, f"{outcome.correct:,}")
-    verb = "was" if outcome.correct < 2 else "were"
-    return _phrase(f"{number} of the ", *photos, f" {verb} right; ", *mistakes, ".")
-
-
-def _phrase_mistakes(outcome: LabelOutcome, other: Phrase) -> Phrase:
-    """Return a clause on what the wrongly labelled photos showed; empty if there are none."""
-    wrong = outcome.count - outcome.correct
-    if not wrong:
-        return ()
-    most = outcome.confused_with[1] if outcome.confused_with else 0
-    subject = "the others" if outcome.correct else "they"
-    if wrong == 1:
-        return ("the other showed " if outcome.correct else "showed ", *other)
-    if most == wrong:
-        return (f"{subject} all showed ", *other)
-    if most * 2 > wrong:
-        return (f"most of {'the others' if outcome.correct else 'them'} showed ", *other)
-    if most > 1:
-        return (f"{subject} most often showed ", *other)
-    return (f"{subject} showed different things",)
 
 
 def false_rejections(metric: Metric | None) -> Phrase:

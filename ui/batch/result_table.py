@@ -5,7 +5,6 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from urllib.parse import quote
 
 import pandas as pd
 
@@ -17,26 +16,7 @@ from model.storage.spreadsheet import escape_formula, write_csv
 from ui.batch.job import PhotoResult
 from ui.phrasing import format_percent
 
-__all__ = [
-    "NONE_OF_THESE",
-    "count_labels",
-    "evaluate_folders",
-    "format_progress",
-    "is_unsure",
-    "predicted_labels",
-    "to_csv",
-    "to_frame",
-    "to_json_lines",
-]
-
 NONE_OF_THESE = "None of these"
-FAILURE_TILE = "data:image/svg+xml," + quote(
-    "<svg xmlns='http://www.w3.org/2000/svg' width='96' height='96'>"
-    "<path fill='#D97706' d='M0 0h96v96H0z'/>"
-    "<path fill='#FFFFFF' d='M43 18h10v40H43zM43 66h10v12H43z'/></svg>"
-)
-"""An amber tile with an exclamation mark, in place of an unreadable photo."""
-
 TABLE_COLUMNS = ["picture", "answer", "probability", "photo", "folder", "next", "milliseconds"]
 CSV_COLUMNS = (
     "photo folder answer known label_1 probability_1 label_2 probability_2 label_3 "
@@ -124,8 +104,7 @@ def _table_row(result: PhotoResult) -> dict[str, object]:
         "folder": escape_formula(result.folder or ""),
     }
     if result.failure:
-        message = f"Couldn't read: {result.failure.message}"
-        return row | {"picture": FAILURE_TILE, "answer": message}
+        return row | {"answer": f"Couldn't read: {result.failure.message}"}
     if result.prediction is None:
         return row
     top, *runners_up = result.prediction.top(3)
@@ -144,33 +123,29 @@ def _table_row(result: PhotoResult) -> dict[str, object]:
 
 def to_csv(results: Iterable[PhotoResult]) -> bytes:
     """Return one row per photo, UTF-8 with the byte order mark that spreadsheets look for."""
-    return write_csv(CSV_COLUMNS, map(_csv_row, results)).encode("utf-8-sig")
+    rows = map(_csv_row, results)
+    cells = ([row.get(column) for column in CSV_COLUMNS] for row in rows)
+    return write_csv(CSV_COLUMNS, cells).encode("utf-8-sig")
 
 
-def _csv_row(result: PhotoResult) -> list[object]:
-    file_cells: list[object] = [result.name, result.folder]
+def _csv_row(result: PhotoResult) -> dict[str, object]:
+    row: dict[str, object] = {"photo": result.name, "folder": result.folder}
+    if result.failure:
+        return row | {"error": result.failure.code, "message": result.failure.message}
     prediction = result.prediction
     if prediction is None:
-        failure = result.failure
-        return [*file_cells, *[None] * 12, failure and failure.code, failure and failure.message]
-    top_cells = [
-        cell
-        for candidate in prediction.top(3)
-        for cell in (candidate.label, round(candidate.probability, 6))
-    ]
-    return [
-        *file_cells,
-        None if prediction.answer is None else ", ".join(predicted_labels(prediction)),
-        {True: "yes", False: "no", None: None}[prediction.in_distribution],
-        *top_cells,
-        *[None] * (6 - len(top_cells)),
-        prediction.milliseconds and round(prediction.milliseconds.total, 2),
-        prediction.model,
-        prediction.version,
-        prediction.engine,
-        None,
-        None,
-    ]
+        return row
+    for number, candidate in enumerate(prediction.top(3), 1):
+        row[f"label_{number}"] = candidate.label
+        row[f"probability_{number}"] = round(candidate.probability, 6)
+    return row | {
+        "answer": None if prediction.answer is None else ", ".join(predicted_labels(prediction)),
+        "known": {True: "yes", False: "no", None: None}[prediction.in_distribution],
+        "milliseconds": prediction.milliseconds and round(prediction.milliseconds.total, 2),
+        "model": prediction.model,
+        "version": prediction.version,
+        "engine": prediction.engine,
+    }
 
 
 def to_json_lines(results: Iterable[PhotoResult]) -> bytes:

@@ -6,23 +6,10 @@ the ones counted. If training chose its epoch by the same photos, the notes and 
 say so.
 """
 
-from collections import Counter
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-
-__all__ = [
-    "MAX_MISTAKES",
-    "DetectorResult",
-    "LabelOutcome",
-    "Mistake",
-    "ModelCard",
-    "OodResult",
-    "ReliabilityBin",
-    "StrictModel",
-]
 
 Text = Annotated[str, Field(max_length=4000)]
 Line = Annotated[str, Field(min_length=1, max_length=300)]
@@ -98,18 +85,6 @@ class OodResult(StrictModel):
         return self.auroc < NEAR_CHANCE_AUROC
 
 
-@dataclass(frozen=True, slots=True)
-class LabelOutcome:
-    """The ``count`` photos that were given one label, ``correct`` of them correctly.
-
-    ``confused_with`` is the most frequent true label of the others, with its number of photos.
-    """
-
-    correct: int
-    count: int
-    confused_with: tuple[int, int] | None
-
-
 class ModelCard(StrictModel):
     """Results on held-out photos.
 
@@ -137,19 +112,13 @@ class ModelCard(StrictModel):
         return self
 
     @cached_property
-    def _truths_by_prediction(self) -> dict[int, Counter[int]]:
-        truths: dict[int, Counter[int]] = {}
-        for truth, predicted, count in self.confusion:
-            truths.setdefault(predicted, Counter())[truth] = count
-        return truths
-
-    def outcome(self, label: int) -> LabelOutcome | None:
-        """Return how photos that were given this label turned out; None if there were none."""
-        truths = self._truths_by_prediction.get(label)
-        if truths is None:
-            return None
-        others = [pair for pair in truths.most_common() if pair[0] != label]
-        return LabelOutcome(truths[label], truths.total(), others[0] if others else None)
+    def outcomes(self) -> dict[int, tuple[int, int]]:
+        """By label index: how many photos were given the label, and how many of them correctly."""
+        outcomes: dict[int, tuple[int, int]] = {}
+        for truth, predicted, photos in self.confusion:
+            count, correct = outcomes.get(predicted, (0, 0))
+            outcomes[predicted] = count + photos, correct + photos * (truth == predicted)
+        return outcomes
 
     @property
     def highest_label(self) -> int:

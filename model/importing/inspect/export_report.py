@@ -8,8 +8,6 @@ from pydantic import Field
 from ...bundle import StrictModel
 from ...text import escape
 
-__all__ = ["ExportReport", "Finding", "Kind", "printable"]
-
 Kind = Literal["vision", "weights", "tabular", "text", "collab", "unknown"]
 
 MAX_PRINTED = 200
@@ -34,8 +32,8 @@ class Finding(StrictModel):
 class ExportReport(StrictModel):
     """All that is known of a fastai export without running it.
 
-    ``format`` is how it was written: ``zip`` (torch since 1.6), ``legacy`` (torch before),
-    ``pickle`` or ``safetensors``. The kind ``weights`` is a state dict alone.
+    ``format`` is how it was written: ``zip`` (torch since 1.6), ``legacy`` (torch before)
+    or ``safetensors``. The kind ``weights`` is a state dict alone.
     ``task`` is ``single-label``, ``multi-label``, ``segmentation``, ``regression``,
     ``boxes`` or ``unknown``. ``labels`` is empty where they were not found. ``plan`` are the
     steps of an import, ``left_behind`` the parts that it leaves out. ``names`` are the classes
@@ -46,10 +44,9 @@ class ExportReport(StrictModel):
     file: Text
     bytes: int
     weights_bytes: int
-    format: Literal["zip", "legacy", "pickle", "safetensors"]
+    format: Literal["zip", "legacy", "safetensors"]
     kind: Kind
     task: Text
-    library: Text
     labels: tuple[Text, ...]
     plan: tuple[Text, ...]
     left_behind: tuple[Text, ...]

@@ -12,18 +12,18 @@ from model.cli import main
 from model.errors import ExportRefused
 from model.importing.inspect.container import open_export
 from model.importing.inspect.inspection import inspect_file
-from model.importing.inspect.learner import LearnerParts, read_labels, read_learner
+from model.importing.inspect.learner_parts import LearnerParts, read_labels, read_learner
 from model.importing.inspect.placeholders import PlaceholderType
-from tests.model.importing.learners import loaders, pictures, tiny_learner
+from tests.model.importing.learners import loaders, tiny_learner
 
 pytestmark = pytest.mark.torch
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def data(folder: Path) -> Any:
     from fastai.vision.all import Resize
 
-    return loaders(pictures(tmp_path_factory.mktemp("learner") / "photos"), Resize(64))
+    return loaders(folder, Resize(64))
 
 
 def parts(data: Any, tmp_path: Path, loss: Any = None, vocab: Any = None) -> LearnerParts:
@@ -112,15 +112,6 @@ def test_loss_determines_activation_and_threshold(data: Any, tmp_path: Path) -> 
             of(BCEWithLogitsLossFlat(thresh=threshold))
     with pytest.raises(ExportRefused, match="MSE"):
         of(MSELossFlat())
-
-
-def test_greyscale_photos_are_read(tmp_path: Path) -> None:
-    from fastai.vision.all import PILImage, PILImageBW, Resize
-
-    folder = pictures(tmp_path / "photos")
-    for image in (PILImage, PILImageBW):
-        data = loaders(folder, Resize(64), image=image)
-        assert parts(data, tmp_path).greyscale is (image is PILImageBW)
 
 
 def test_list_of_labels_that_contains_itself_is_refused() -> None:

@@ -1,20 +1,18 @@
 """A batch on the screen: progress, labels, table, downloads and accuracy."""
 
-from io import BytesIO
+from functools import partial
 
 import streamlit as st
-from PIL import Image, ImageOps
 
 from model.errors import DataError
 from model.text import list_some
 from ui.batch.job import Job, PhotoResult
 from ui.batch.job_cache import LIFETIME_MINUTES
-from ui.batch.table import (
+from ui.batch.result_table import (
     count_labels,
     evaluate_folders,
     format_progress,
     is_unsure,
-    predicted_labels,
     to_csv,
     to_frame,
     to_json_lines,
@@ -22,23 +20,9 @@ from ui.batch.table import (
 from ui.batch.uploads import last_job, leave_batch, open_batch
 from ui.charts import draw_counts
 from ui.confusion import ConfusionMatrix, show_confusion, show_label_table
-from ui.phrasing import escape_markdown, format_percent, percent_range, shorten
-
-__all__ = [
-    "show_accuracy",
-    "show_downloads",
-    "show_headline",
-    "show_labels_chart",
-    "show_last_batch",
-    "show_progress",
-    "show_source_line",
-    "show_table",
-]
+from ui.phrasing import escape_markdown, format_percent, percent_range
 
 MAX_BARS = 15
-
-TILE_PX = 104
-"""Side of a photo's tile while the batch runs, in pixels."""
 
 
 def show_last_batch() -> None:
@@ -69,19 +53,6 @@ def show_progress(job: Job) -> None:
         "This keeps running while you visit other pages or reload this one. "
         "Its address brings you back to it."
     )
-    square = (TILE_PX, TILE_PX)
-    with st.container(horizontal=True):
-        for result in job.results[-3:]:
-            if result.prediction is None:
-                continue
-            with (
-                st.container(width=TILE_PX, gap="xsmall"),
-                Image.open(BytesIO(result.thumbnail)) as image,
-            ):
-                # Squares, so that the layout does not jump between updates.
-                st.image(ImageOps.fit(image, square), alt=result.name)
-                answer = ", ".join(predicted_labels(result.prediction))
-                st.caption(escape_markdown(shorten(answer, 23)))
 
 
 def show_headline(job: Job) -> None:
@@ -128,10 +99,8 @@ def show_labels_chart(job: Job) -> None:
     if not counts:
         return
     st.subheader("What's in the photos", anchor=False)
-    # A 16th label gets a bar as well: a sentence about it would take as much room.
-    shown = counts if len(counts) <= MAX_BARS + 1 else counts[:MAX_BARS]
-    draw_counts(shown)
-    if len(counts) > len(shown):
+    draw_counts(counts[:MAX_BARS])
+    if len(counts) > MAX_BARS:
         st.caption(
             f"The {MAX_BARS} most common of {len(counts):,} labels. The table and downloads have "
             "them all."
@@ -144,9 +113,6 @@ def show_table(job: Job) -> None:
         return
     st.subheader("All photos", anchor=False)
     results = _filter_results(job)
-    if not results:
-        st.caption("No photos match.")
-        return
     data = to_frame(results)
     only_failures = all(result.failure for result in results)
     st.dataframe(
@@ -172,7 +138,7 @@ def show_table(job: Job) -> None:
 
 
 def _filter_results(job: Job) -> list[PhotoResult]:
-    """Show the filters; return the results that pass them."""
+    """Show the groups of results and return the chosen one."""
     groups = {
         "All": job.results,
         "Not sure": [
@@ -189,52 +155,34 @@ def _filter_results(job: Job) -> list[PhotoResult]:
         key="batch-view",
         label_visibility="collapsed",
     )
-    results = groups.get(view, job.results)
-    counts = dict(count_labels(results))
-    if len(counts) < 2:
-        return results
-    labels = st.multiselect(
-        "Filter by label",
-        list(counts),
-        format_func=lambda label: f"{label} ({counts.get(label, 0):,})",
-        placeholder="Filter by label",
-        key=f"batch-labels-{view}",
-        label_visibility="collapsed",
-    )
-    if not labels:
-        return results
-    return [
-        result
-        for result in results
-        if result.prediction and set(predicted_labels(result.prediction)) & set(labels)
-    ]
+    return groups.get(view, job.results)
 
 
 def show_downloads(job: Job) -> None:
     """Offer all results as files, whatever the table shows, and say how long they are kept."""
     if not job.results:
         return
-    with st.container(horizontal=True):
-        st.download_button(
-            "CSV",
-            lambda: to_csv(job.results),
-            "loupe.csv",
-            "text/csv",
-            key="batch-csv",
-            icon=":material/download:",
-            on_click="ignore",
-            help="One row per photo, for spreadsheets",
-        )
-        st.download_button(
+    files = {
+        "csv": ("CSV", to_csv, "text/csv", "One row per photo, for spreadsheets"),
+        "jsonl": (
             "JSON",
-            lambda: to_json_lines(job.results),
-            "loupe.jsonl",
+            to_json_lines,
             "application/jsonl",
-            key="batch-json",
-            icon=":material/download:",
-            on_click="ignore",
-            help="JSON Lines, the same as the command line prints",
-        )
+            "JSON Lines, the same as the command line prints",
+        ),
+    }
+    with st.container(horizontal=True):
+        for suffix, (label, convert, media_type, explanation) in files.items():
+            st.download_button(
+                label,
+                partial(convert, job.results),
+                f"loupe.{suffix}",
+                media_type,
+                key=f"batch-{suffix}",
+                icon=":material/download:",
+                on_click="ignore",
+                help=explanation,
+            )
     st.caption(
         f"This page's address brings you back to these results for up to {LIFETIME_MINUTES} "
         "minutes after you leave, less if the server needs the memory. "
@@ -283,8 +231,6 @@ def show_source_line(job: Job) -> None:
     """Show how long it took, the engine and the version."""
     prediction = next((result.prediction for result in job.results if result.prediction), None)
     parts = [f"{_photos(len(job.results))} in {job.seconds:.1f} s"]
-    if job.seconds > 1 and len(job.results) > 1:
-        parts.append(f"{len(job.results) / job.seconds:.1f} per second")
     if prediction:
         parts += [f"{prediction.engine} engine", f"{prediction.model} {prediction.version}"]
     st.caption(" · ".join(parts))

@@ -15,8 +15,6 @@ from ..settings import settings
 from .base import Engine, EngineOutput
 from .compiled import GRAPH, extract_head
 
-__all__ = ["LearnerEngine"]
-
 
 class LearnerEngine(Engine):
     """The learner's module in evaluation mode.

@@ -16,8 +16,6 @@ from ..errors import CorrectionsFull, TooManyCorrections
 from ..settings import settings
 from ..storage.disk import free_bytes
 
-__all__ = ["Limits", "begin_exclusive", "check_limits", "to_utc"]
-
 WINDOW = timedelta(minutes=1)
 
 ROW_BYTES = 2**16

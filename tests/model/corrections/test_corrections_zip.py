@@ -1,4 +1,4 @@
-"""``model.corrections.export``: the zip of corrections, its folders and its table."""
+"""``model.corrections.corrections_zip``: the zip of corrections, its folders and its table."""
 
 import csv
 import io
@@ -6,6 +6,7 @@ import zipfile
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path, PureWindowsPath
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import example, given
@@ -18,7 +19,7 @@ from model.corrections import (
     correction_store,
     export_corrections,
 )
-from model.corrections.export import CSV_NAME, FolderNames
+from model.corrections.corrections_zip import CSV_NAME, FolderNames
 from model.errors import DataError
 from model.storage.spreadsheet import escape_formula
 from tests.model.command import run
@@ -29,23 +30,18 @@ JPEG = Photo.from_image(colour("red")).to_jpeg()
 
 def exported(store: CorrectionStore) -> tuple[list[str], list[dict[str, str]]]:
     """Return the zip's names without the table's, and the table's rows."""
-    file = io.BytesIO()
-    count = export_corrections(store, file)
-    with zipfile.ZipFile(file) as archive:
-        assert archive.testzip() is None
-        *names, table = archive.namelist()
-        assert table == CSV_NAME
-        rows = list(csv.DictReader(io.StringIO(archive.read(CSV_NAME).decode(), newline="")))
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "out.zip")
+        count = export_corrections(store, file)
+        assert file.stat().st_mode & 0o777 == 0o600
+        with zipfile.ZipFile(file) as archive:
+            assert archive.testzip() is None
+            *names, table = archive.namelist()
+            assert table == CSV_NAME
+            text = archive.read(CSV_NAME).decode()
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
     assert count == len(rows)
     return names, rows
-
-
-def test_none_of_these_is_exported_as_an_empty_prediction(
-    store: CorrectionStore, red: Prediction
-) -> None:
-    store.add_correction(replace(red, in_distribution=False), "brick", None)
-    ((), (row,)) = exported(store)
-    assert row["predicted"] == ""
 
 
 def test_export_has_a_folder_per_label_and_a_table_of_all_rows(
@@ -55,14 +51,17 @@ def test_export_has_a_folder_per_label_and_a_table_of_all_rows(
         store.add_correction(red, *correction)
         for correction in (("x", JPEG), ("y", JPEG), ("x", None))
     )
+    # None of these.
+    d = store.add_correction(replace(red, in_distribution=False), "brick", None)
     names, rows = exported(store)
     assert names == [f"x/{a}.jpg", f"y/{b}.jpg"]
-    assert [row["file"] for row in rows] == [f"x/{a}.jpg", f"y/{b}.jpg", ""]
-    assert [row["id"] for row in rows] == [str(a), str(b), str(c)]
+    assert [row["file"] for row in rows] == [f"x/{a}.jpg", f"y/{b}.jpg", "", ""]
+    assert [row["id"] for row in rows] == [str(a), str(b), str(c), str(d)]
+    assert [row["predicted"] for row in rows] == ["red", "red", "red", ""]
     assert rows[0]["known"] == "0"
     assert datetime.fromisoformat(rows[0]["created"]).tzinfo is not None
     file = tmp_path / "out.zip"
-    assert export_corrections(store, file) == 3
+    assert export_corrections(store, file) == 4
     with zipfile.ZipFile(file) as archive:
         assert archive.read(f"x/{a}.jpg") == JPEG
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".zip"] == ["out.zip"]
@@ -140,44 +139,13 @@ def test_export_has_no_formula(store: CorrectionStore, red: Prediction) -> None:
     assert not name.startswith("=")
 
 
-def test_export_replaces_an_earlier_export(
-    store: CorrectionStore, red: Prediction, tmp_path: Path
-) -> None:
-    file = tmp_path / "out.zip"
-    assert export_corrections(store, file) == 0
-    store.add_correction(red, "x", JPEG)
-    assert export_corrections(store, file) == 1
-
-
-def _other_zip() -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(CSV_NAME, "name,address\n")
-    return file.getvalue()
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"my notes", b"PK\x03\x04 damaged", _other_zip(), _other_zip()[:-9]]
-)
-def test_export_keeps_a_file_of_another_kind_unless_forced(
-    store: CorrectionStore, tmp_path: Path, content: bytes
-) -> None:
-    file = tmp_path / "notes.zip"
-    file.write_bytes(content)
-    with pytest.raises(DataError, match="not an export of corrections.*--force"):
-        export_corrections(store, file)
-    assert file.read_bytes() == content
-    assert export_corrections(store, file, overwrite=True) == 0
-    assert export_corrections(store, file) == 0
-
-
 def test_command_refuses_to_replace_notes_unless_forced(data_folder: Path, tmp_path: Path) -> None:
     correction_store.cache_clear()
     file = tmp_path / "notes.txt"
     file.write_text("my notes")
     refused = run("corrections", file)
     assert refused.exit_code == 2
-    assert "is not replaced" in refused.stderr
+    assert "isn't replaced" in refused.stderr
     assert file.read_text() == "my notes"
     assert not data_folder.exists()
     forced = run("corrections", "--force", file)

@@ -1,4 +1,4 @@
-"""``model.corrections.limits``: what visitors may add, in both databases, under concurrency."""
+"""``model.corrections.quota``: what visitors may add, in both databases, under concurrency."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from sqlalchemy import update
 
 from model import Photo, Prediction
 from model.corrections import CorrectionStore, correction_store
-from model.corrections.limits import Limits
+from model.corrections.quota import Limits
 from model.corrections.store import TABLE
 from model.errors import CorrectionsFull, TooManyCorrections
 from model.settings import ROOT, settings
@@ -132,15 +132,15 @@ WRITER = """
 import sys
 import numpy as np
 from model.corrections import CorrectionStore
-from model.corrections.limits import Limits
+from model.corrections.quota import Limits
 from model.errors import CorrectionsFull, TooManyCorrections
 from model.answer.prediction import Milliseconds, Prediction
 
 times = Milliseconds(0, 0, 0, 0)
 prediction = Prediction("m", "v", "e", ("a", "b"), np.array([1, 0], np.float32), times)
-store = CorrectionStore(sys.argv[1], Limits(*map(int, sys.argv[2:])))
 print("ready", flush=True)
 sys.stdin.readline()
+store = CorrectionStore(sys.argv[1], Limits(*map(int, sys.argv[2:])))
 saved = 0
 for number in range(30):
     try:
@@ -153,7 +153,9 @@ print(saved)
 
 
 @pytest.mark.parametrize("limits", [(25, MANY, MANY), (MANY, MANY, 25)])
-def test_two_processes_keep_the_limit_together(database_url: str, limits: tuple[int, ...]) -> None:
+def test_processes_create_one_database_and_keep_the_limit_together(
+    database_url: str, limits: tuple[int, ...]
+) -> None:
     command = [sys.executable, "-c", WRITER, database_url, *map(str, limits)]
     pipe = subprocess.PIPE
     started = [
@@ -163,11 +165,11 @@ def test_two_processes_keep_the_limit_together(database_url: str, limits: tuple[
     for process in started:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-    counts = []
     for process in started:
         assert process.stdin is not None
         process.stdin.write("\n")
         process.stdin.flush()
+    counts = []
     for process in started:
         output, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors

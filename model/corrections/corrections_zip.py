@@ -3,28 +3,20 @@
 import re
 import unicodedata
 import zipfile
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import BinaryIO
 
 from pathvalidate import sanitize_filename
 from pathvalidate.handler import ReservedNameHandler
 
 from ..errors import DataError
-from ..storage import zips
 from ..storage.atomic import replace_atomically
 from ..storage.spreadsheet import escape_formula, write_csv
 from .store import Correction, CorrectionStore
 
-__all__ = ["CSV_NAME", "FolderNames", "export_corrections", "require_export"]
-
 CSV_NAME = "corrections.csv"
 
 COLUMNS = "id created model version engine predicted probability label known file".split()
-
-MAX_MEMBERS, MAX_DIRECTORY_BYTES = 200_000, 32 * 2**20
-"""Limits of an earlier export, whose directory is read into memory before it is replaced."""
 
 MAX_NAME_BYTES = 180
 """Longest name of a folder, in UTF-8 bytes; most file systems end at 255."""
@@ -54,70 +46,33 @@ class FolderNames:
         return self._names[label]
 
 
-def export_corrections(
-    store: CorrectionStore, file: Path | BinaryIO, *, overwrite: bool = False
-) -> int:
+def export_corrections(store: CorrectionStore, file: Path) -> int:
     """Write all corrections and photos into a zip; return the number of corrections.
 
     ``corrections.csv`` has every row; a row's photo is in its label's folder, as ``LABEL/ID.jpg``,
-    so that the zip unpacks to one folder per label. A path is replaced only once the zip is
-    complete, and only if it is an earlier export.
-
-    Args:
-        store: the corrections to export.
-        file: a path, or an open binary file.
-        overwrite: replace any file, not only an earlier export.
+    so that the zip unpacks to one folder per label. An existing file is replaced only once the
+    zip is complete.
 
     Raises:
-        DataError: the database can't be read, or the file can't be written or replaced.
+        DataError: the database can't be read, or the file can't be written.
     """
-    if not isinstance(file, Path):
-        return _write_zip(store, file)
-    if not overwrite:
-        require_export(file)
+    folders, rows = FolderNames(), []
     try:
-        with replace_atomically(file) as temporary, temporary.open("wb") as archive:
+        with replace_atomically(file) as temporary:
             # It may hold visitors' photos.
-            temporary.chmod(0o600)
-            return _write_zip(store, archive)
+            temporary.touch(mode=0o600)
+            with zipfile.ZipFile(temporary, "w") as archive:
+                for correction in store.iter_corrections():
+                    path = ""
+                    # A photo may have been deleted since its row was read.
+                    if correction.has_photo and (photo := store.get_photo(correction.id)):
+                        path = f"{folders.get_name(correction.label)}/{correction.id}.jpg"
+                        timestamp = correction.created.timetuple()[:6]
+                        archive.writestr(zipfile.ZipInfo(path, timestamp), photo)
+                    rows.append(_to_row(correction, path))
+                archive.writestr(CSV_NAME, write_csv(COLUMNS, rows), zipfile.ZIP_DEFLATED)
     except OSError as error:
         raise DataError(f"{file} can't be written: {error.strerror}.") from error
-
-
-def require_export(file: Path) -> None:
-    """Raise unless the path is free or holds an earlier export of corrections.
-
-    Raises:
-        DataError: it is a file of another kind.
-    """
-    if not file.is_file():
-        return
-    header = ",".join(COLUMNS).encode()
-    with suppress(zips.ZipDamaged), file.open("rb") as opened, zips.translate_zip_errors():
-        archive = zips.open_zip(
-            opened, max_entries=MAX_MEMBERS, max_directory_bytes=MAX_DIRECTORY_BYTES
-        )
-        with archive.open(CSV_NAME) as table:
-            if table.read(len(header)) == header:
-                return
-    raise DataError(
-        f"{file} exists and is not an export of corrections, so it is not replaced. "
-        "Choose another name, or add --force."
-    )
-
-
-def _write_zip(store: CorrectionStore, file: BinaryIO) -> int:
-    folders, rows = FolderNames(), []
-    with zipfile.ZipFile(file, "w") as archive:
-        for correction in store.iter_corrections():
-            path = ""
-            # A photo may have been deleted since its row was read.
-            if correction.has_photo and (photo := store.get_photo(correction.id)):
-                path = f"{folders.get_name(correction.label)}/{correction.id}.jpg"
-                timestamp = correction.created.timetuple()[:6]
-                archive.writestr(zipfile.ZipInfo(path, timestamp), photo)
-            rows.append(_to_row(correction, path))
-        archive.writestr(CSV_NAME, write_csv(COLUMNS, rows), zipfile.ZIP_DEFLATED)
     return len(rows)
 
 

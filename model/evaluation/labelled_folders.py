@@ -18,15 +18,6 @@ from ..storage.photo_files import list_photos, map_ordered, printable
 from ..text import MAX_LISTED, list_some
 from .tables import Evaluation, PhotoFailure, Row, require_single_label, summarise
 
-__all__ = [
-    "UNRECORDED",
-    "FolderMatch",
-    "evaluate",
-    "find_trained",
-    "labelled_photos",
-    "match_folders",
-]
-
 UNRECORDED = "The model doesn't record its training photos, so some of these may be among them."
 
 

@@ -1,0 +1,197 @@
+"""Versions of a model: published, listed and rolled back."""
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from ..errors import BundleDamaged, BundleError, BundleNotFound
+from ..storage.atomic import fsync_path, publish_folder, replace_atomically, replace_folder
+from .bundle import BUILTIN_DIR, MANIFEST, Bundle
+from .manifest import ManifestDraft
+from .registry import (
+    CURRENT_FILE,
+    bundle_or_error,
+    created,
+    current_version,
+    model_dir,
+    model_roots,
+    open_bundle,
+)
+
+VERSION = re.compile(r"[0-9a-f]{12}")
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of a model: its bundle, or the error that opening it raised.
+
+    ``created`` is when its ``bundle.json`` was written, UTC; ``current`` marks the version
+    in use.
+    """
+
+    version: str
+    created: datetime
+    current: bool
+    bundle: Bundle | BundleError
+
+
+def publish(
+    draft: ManifestDraft,
+    models_dir: Path,
+    write_files: Callable[[Path], ManifestDraft | None],
+) -> Bundle:
+    """Write a bundle and move it into place once it is complete and verified.
+
+    Args:
+        draft: the manifest without its files.
+        models_dir: the folder for models. Versions stay side by side there; among the built-in
+            models the folder is replaced, because git keeps the previous one.
+        write_files: writes all other files into the folder that it is given. It may return a
+            draft that replaces ``draft``, such as one with figures measured on the files.
+
+    Raises:
+        BundleDamaged: what was written does not pass its own check.
+    """
+    models_dir = models_dir.resolve()
+    is_builtin = models_dir == BUILTIN_DIR
+
+    def fill(new: Path) -> Path:
+        _write_manifest(write_files(new) or draft, new)
+        bundle = Bundle.open(new)
+        bundle.verify()
+        folder = models_dir / bundle.name
+        return folder if is_builtin else folder / bundle.version
+
+    return Bundle.open(
+        publish_folder(models_dir, fill, replace_folder if is_builtin else _add_version)
+    )
+
+
+def _write_manifest(draft: ManifestDraft, folder: Path) -> None:
+    files = {
+        path.name: {
+            "bytes": path.stat().st_size,
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        }
+        for path in sorted(folder.iterdir())
+    }
+    manifest = {**draft.model_dump(mode="json", exclude_none=True), "files": files}
+    text = json.dumps(manifest, indent=1, ensure_ascii=False)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def _add_version(new: Path, target: Path) -> None:
+    """Move a new version beside the others of its model, and make it the current one."""
+    target.parent.mkdir(exist_ok=True)
+    try:
+        new.rename(target)
+    except OSError:
+        if not target.is_dir():
+            raise
+        # The same version again, perhaps because a file was damaged. Each file is replaced by
+        # itself, so that readers always have a complete folder, even after a kill. The manifest
+        # is last, because what failed is tried again once that changes.
+        for path in sorted(new.iterdir(), key=lambda path: path.name == MANIFEST):
+            path.replace(target / path.name)
+        fsync_path(target)
+    set_current(target.parent, target.name)
+
+
+def set_current(folder: Path, version: str) -> None:
+    """Make a version the current one, atomically: readers see it or the previous one."""
+    with replace_atomically(folder / CURRENT_FILE, durable=True) as temporary:
+        temporary.write_text(version)
+
+
+def list_versions(name: str) -> list[Version]:
+    """Return all versions of a model, the newest first.
+
+    A model whose folder has no versions, such as a built-in one, counts as one version. If a
+    model of the same name is built in or deployed with the app, it is listed as well.
+
+    Raises:
+        BundleNotFound: there is no such model.
+    """
+    folder = model_dir(name)
+    current = current_version(folder)
+    if current is None:
+        bundle = bundle_or_error(open_bundle, folder, name)
+        version = bundle.version if isinstance(bundle, Bundle) else ""
+        return [Version(version, created(folder), current=True, bundle=bundle)]
+    versions = [
+        Version(
+            version,
+            created(path),
+            version == current,
+            bundle_or_error(open_bundle, path, name),
+        )
+        for version, path in _version_folders(folder).items()
+    ]
+    # A backup keeps whole seconds, so versions made in one second come back with equal dates.
+    return sorted(
+        versions, key=lambda item: (item.created, item.current, item.version), reverse=True
+    )
+
+
+def roll_back(name: str, version: str) -> Bundle:
+    """Make a version of a model the current one, once all its hashes match.
+
+    The next request for the model gets it: the current version is read each time.
+
+    Raises:
+        BundleNotFound: there is no such model or version.
+        BundleError: the version cannot be opened; the current one stays.
+    """
+    folder = model_dir(name)
+    # Compared with the folder's entries, so that no version can lead out of it.
+    folders = _version_folders(folder) if current_version(folder) else {}
+    if not folders:
+        raise BundleNotFound(f"{name} has a single version, so there is none to roll back to.")
+    if version not in folders:
+        raise BundleNotFound(
+            f"{name} has no version {version[:40]!r}. Available: {', '.join(sorted(folders))} "
+            f"(python -m model versions {name})."
+        )
+    bundle = open_bundle(folders[version], name)
+    if bundle.version != version:
+        raise BundleDamaged(
+            f"{bundle.folder / MANIFEST} was changed after the model was created: its version "
+            f"is now {bundle.version}. Import or build the model again."
+        )
+    bundle.verify()
+    if bundle.folder.parent != folder:
+        bundle = _copy_builtin(bundle, folder)
+    set_current(folder, version)
+    return bundle
+
+
+def _copy_builtin(bundle: Bundle, folder: Path) -> Bundle:
+    """Copy a built-in bundle beside the owner's versions of it, dates included."""
+
+    def fill(new: Path) -> Path:
+        for name in bundle.copied_names:
+            shutil.copy2(bundle.folder / name, new / name)
+        return folder / bundle.version
+
+    return open_bundle(publish_folder(folder.parent, fill, Path.rename), bundle.name)
+
+
+def _version_folders(folder: Path) -> dict[str, Path]:
+    """Return the folder of each version, then those of models that share the name."""
+    # Links don't count, since they may lead elsewhere.
+    folders = {
+        path.name: path
+        for path in folder.iterdir()
+        if VERSION.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
+    }
+    for other in (root / folder.name for root in model_roots()):
+        if other != folder and (other / MANIFEST).is_file():
+            bundle = bundle_or_error(open_bundle, other, folder.name)
+            if isinstance(bundle, Bundle):
+                folders.setdefault(bundle.version, other)
+    return folders
