@@ -117,12 +117,12 @@ class CalibrationPhotos:
 
 
 def _suggest(bundle: Bundle, folder: Path) -> str:
-    """Return the held-out photos beside a folder of training photos; empty if there are none."""
-    beside = (folder.absolute().parent / name for name in HELD_OUT_FOLDERS)
-    unseen = (
-        path for path in beside if path.is_dir() and not find_trained(bundle, list_photos(path))
-    )
-    return f", such as those in {path}" if (path := next(unseen, None)) else ""
+    """Return a folder of enough held-out photos beside one of training photos; empty without."""
+    for path in (folder.absolute().parent / name for name in HELD_OUT_FOLDERS):
+        photos = list_photos(path) if path.is_dir() else []
+        if len(photos) - len(find_trained(bundle, photos) or ()) >= MIN_PHOTOS:
+            return f", such as those in {path}"
+    return ""
 
 
 def list_ood_photos(folders: Mapping[str, Path]) -> dict[str, list[Path]]:

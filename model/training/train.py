@@ -29,6 +29,7 @@ STAGES = (
     "Training photos",
     "Unknown photos",
     "Calibrating",
+    "Test photos",
 )
 """Stages of a run in their order. Not every run has all of them."""
 

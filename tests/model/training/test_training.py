@@ -97,8 +97,8 @@ def test_trained_model_tells_discs_from_squares(trained: tuple[Bundle, str]) -> 
     assert "60 photos to train on, 60 held out (split by the dataset's own folders)" in output
     assert "of 50 out-of-distribution photos in other photos" in output
     # Each stage is announced with its number.
-    assert "6/12 Fine-tuning" in output
-    assert "12/12 Calibrating" in output
+    assert "6/13 Fine-tuning" in output
+    assert "12/13 Calibrating" in output
 
 
 @pytest.mark.slow
