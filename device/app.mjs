@@ -6,14 +6,13 @@
 
 import { fetchMade } from "./engine/download.mjs";
 import { createIdentifier } from "./view/identifier.mjs";
+import { formatBytes } from "./view/promise.mjs";
 import { openRecents } from "./view/recents.mjs";
 import { mountViewfinder } from "./view/viewfinder.mjs";
 import { followTheme } from "./view/viewfinder_parts.mjs";
 
 const $ = (id) => document.getElementById(id);
-const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
 
-const persist = /** @type {HTMLInputElement} */ ($("persist"));
 /** @type {NodeListOf<HTMLInputElement>} */
 const graphInputs = document.querySelectorAll("[name=graph]");
 
@@ -84,15 +83,16 @@ async function open(name) {
 }
 
 function show(info) {
+  const { knows } = models.find(({ name }) => name === info.name);
+  const line = ["This model knows ", ...knows, "."];
   const options = {
     identifier,
     models,
     model: info.name,
     samples,
     recents,
-    actions: { why: ({ photo, answer }, options) => identifier.explain(photo, answer, options) },
     above: "0px",
-    what: { headline: "Point your phone at something", line: knows(info), language: info.language },
+    what: { headline: "Point your phone at something", line, language: info.language },
     onModel: choose,
     onWhere() {
       $("device").setAttribute("open", "");
@@ -110,22 +110,12 @@ function show(info) {
   } else view = mountViewfinder($("viewfinder"), options);
 }
 
-/** Return what a model knows, as a phrase. */
-function knows({ labels, words }) {
-  const shown = labels.slice(0, labels.length > 4 ? 3 : 4);
-  const rest = labels.length - shown.length;
-  const parts = shown.flatMap((label, index) => [index ? ", " : "", { label }]);
-  const things = labels.length === 1 ? "one thing" : `${words.things} things`;
-  const more = rest ? ` and ${rest.toLocaleString("en")} more` : "";
-  return [`This model knows ${things}: `, ...parts.slice(1), `${more}.`];
-}
-
 function describe({ title, language, graphs }) {
   document.title = `${title}: Loupe on this device`;
   $("title").textContent = title;
   $("title").lang = language;
   for (const graph of ["small", "full"]) {
-    $(`${graph}-size`).textContent = megabytes(graphs[graph].bytes);
+    $(`${graph}-size`).textContent = formatBytes(graphs[graph].bytes);
   }
   $("settings").hidden = false;
 }
@@ -165,26 +155,15 @@ async function keep(message) {
   const { bytes, isNew, isFull } = result;
   isOutdated ||= Boolean(isNew);
   const parts = bytes
-    ? [`Kept on this device: ${megabytes(bytes)}. It works without a network.`]
+    ? [`Kept on this device: ${formatBytes(bytes)}. It works without a network.`]
     : ["Nothing is kept on this device."];
   if (isFull) parts.push("There is no room for more, so this model answers from memory.");
   if (isNew) parts.push("A newer version is here: the next visit uses it.");
   if (message.clear) parts.push("The next visit loads and keeps it again.");
   $("kept").textContent = parts.join(" ");
   $("keeping").hidden = !bytes;
-  if (bytes) showPersistence(await navigator.storage.persisted());
 }
 
-/** Show whether the browser may remove what is kept; a page can't take the promise back. */
-function showPersistence(isPersistent) {
-  persist.checked = persist.disabled = isPersistent;
-}
-
-persist.onchange = async () => {
-  const isPersistent = await navigator.storage.persist();
-  showPersistence(isPersistent);
-  if (!isPersistent) $("kept").textContent += " This browser doesn't promise to keep it.";
-};
 $("clear").onclick = async () => {
   await keep({ clear: true });
   mayKeep = false;

@@ -5,7 +5,6 @@
 
 import { openCorrection, openLookUp, openShare } from "./view/actions.mjs";
 import { linkStyles } from "./view/elements.mjs";
-import { ModelPlace } from "./view/consent.mjs";
 import { createIdentifier } from "./view/identifier.mjs";
 import { openRecents } from "./view/recents.mjs";
 import { SocketServer } from "./view/socket_server.mjs";
@@ -38,13 +37,10 @@ class Screen {
   #requested = null;
   /** The model of the photo that is shown, until the app has followed. */
   #chosen = null;
+  /** Models that were ready on this device: the browser still has their files. */
+  #ready = new Set();
   #isClosed = false;
   #isConnected = true;
-  #place = new ModelPlace(() => ({
-    data: this.#data,
-    identifier: this.#identifier,
-    view: this.#view,
-  }));
   #stopFollowing;
   /** The answer in the address isn't shown yet. */
   #isOpening = true;
@@ -146,8 +142,7 @@ class Screen {
         described,
       });
       identifier.setConnected(this.#isConnected);
-      identifier.onchange = () =>
-        identifier.state.device === "ready" && this.#place.ready.add(model);
+      identifier.onchange = () => identifier.state.device === "ready" && this.#ready.add(model);
       this.#identifier = identifier;
     } else {
       this.#identifier.setServer(server);
@@ -159,11 +154,19 @@ class Screen {
     if (this.#view) this.#view.update(options);
     else this.#view = mountViewfinder(this.#parent, options);
     if (isOther) {
-      // Below a widget of Streamlit's, nothing is loaded before it is needed.
-      if (data.capture) this.#identifier.start();
+      this.#start();
       previous?.close();
     }
     return isOther;
+  }
+
+  /** Begin to load the model, unless the visitor is to be asked first where it sees the photo. */
+  #start() {
+    const { entry } = this.#view;
+    const isAsked = entry?.photo && entry.answer?.prediction.model !== this.#model;
+    const isStarted = this.#identifier.state.device !== "off";
+    // Below a widget of Streamlit's, nothing is loaded before it is needed.
+    if (this.#data.capture && !isAsked && !isStarted) this.#identifier.start();
   }
 
   #options() {
@@ -177,8 +180,7 @@ class Screen {
       isOpening: this.#isOpening && data.capture && Boolean(data.open),
       models: data.models,
       model: this.#model,
-      // The app keeps the photos of Streamlit's widgets itself.
-      placeOf: (name) => (this.#view?.entry?.source === UPLOAD ? "any" : this.#place.known(name)),
+      placeOf: (name) => this.#placeOf(name),
       samples: data.capture ? data.samples : [],
       what: data.words,
       theme,
@@ -187,7 +189,6 @@ class Screen {
       top: data.top,
       rows: data.rows,
       actions: {
-        why: (entry, options) => this.#identifier.explain(entry.photo, entry.answer, options),
         correct:
           data.corrections && ((entry) => openCorrection(this.#parent, entry, this.#identifier)),
         share: (entry) => openShare(this.#parent, entry),
@@ -214,6 +215,7 @@ class Screen {
     else if (this.#data.models.some(({ name }) => name === model)) this.#chosen = model;
     this.#open(this.#token);
     if (this.#identifier.model !== this.#model) this.#follow(this.#data);
+    this.#start();
   }
 
   /** Let the app follow a choice that no answer brings along. */
@@ -228,33 +230,39 @@ class Screen {
   }
 
   /** Choose a model; of an open photo, the app follows once the model's answer is there. */
-  async #choose(name) {
+  #choose(name) {
     const { entry } = this.#view;
-    // The app keeps the upload itself.
+    // The app keeps the photos of Streamlit's widgets itself.
     if (!entry?.photo || entry.source === UPLOAD) {
       this.#chosen = null;
-      return this.#outbox.add("model", name);
+      this.#outbox.add("model", name);
+      return;
     }
-    const place = await this.#place.choose(name, entry);
-    // The list shows the model of the answer again.
-    if (!place) return this.#view.update({});
     this.#chosen = name;
     this.#follow(this.#data);
-    return this.#view.identifyAgain({ place });
+    this.#look();
+  }
+
+  /** Return where a model would get the open photo; null if that is still to be chosen. */
+  #placeOf(name) {
+    const { downloads, run } = this.#data;
+    if (run === "server" || !downloads) return "server";
+    if (this.#ready.has(name)) return "device";
+    const { reason } = this.#identifier.state;
+    return run === "auto" && reason !== null ? "server" : null;
+  }
+
+  /** Identify the open photo by the present model, on this device if that has its files. */
+  #look() {
+    const isHere = this.#placeOf(this.#model) === "device";
+    this.#view.identifyAgain({ place: isHere ? "device" : null });
   }
 
   /** Identify the open photo by the new model, engine or mode, unless that gave its answer. */
-  async #identifyAgain(previousData) {
+  #identifyAgain(previousData) {
     const isSameWay = !differ(previousData, this.#data, ["run", "downloads", "engine"]);
-    const { entry } = this.#view;
-    const model = this.#model;
-    const isItsModel = entry?.answer?.prediction.model === model;
-    if (isSameWay && isItsModel) return undefined;
-    // The mode's menu has said what another mode sends.
-    const isAsked = isSameWay && entry?.answer && entry.photo;
-    const isHere = this.#data.run === "auto" && this.#place.ready.has(model);
-    const place = isAsked ? await this.#place.choose(model, entry) : isHere ? "device" : "any";
-    return place ? this.#view.identifyAgain({ place }) : this.#report(entry);
+    const model = this.#view.entry?.answer?.prediction.model;
+    if (!isSameWay || model !== this.#model) this.#look();
   }
 
   /** Show a photo from one of Streamlit's widgets with its answer. */

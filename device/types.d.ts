@@ -85,6 +85,8 @@ export interface Records {
 
 /** See `model/answer/words.json` and `device_words`. */
 export interface Words {
+  /** Whether the temperature was only estimated. */
+  estimated: boolean;
   present_from: number;
   certainties: CertaintyRule[];
   conjunctions: { present: string; plausible: string };

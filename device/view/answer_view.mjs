@@ -3,30 +3,28 @@
  */
 
 import { createButton, createCaption, createIcon, h } from "./elements.mjs";
-import { createLabel, phraseNodes, toText } from "./phrasing.mjs";
-import { engineOf, formatOf, sourceOf } from "./promise.mjs";
+import { createLabel, phraseNodes } from "./phrasing.mjs";
+import { formatOf } from "./promise.mjs";
 
 const ROWS = 5;
 /** Places where another model sees the photo. */
-const PLACES = { device: "On this device", any: "On the server" };
+const PLACES = { device: "On this device", server: "On the server" };
 /** Names of recent photos whose answers name no label. */
 const SHORT = { unknown: "none of these", nothing: "nothing I know" };
 
-/** Tones of answers that don't name one plausible label, by their certainty. */
+/**
+ * Tones by certainty: "sure" (solid, accent), "doubt" (hollow, amber), "unknown" (no numbers) or
+ * "plain" (grey: not calibrated).
+ */
 const TONES = { unknown: "unknown", few: "doubt", hard: "doubt", guess: "plain", nothing: "plain" };
 
-/**
- * Return how an answer is drawn: "sure" (solid, accent), "doubt" (hollow, amber), "unknown" (no
- * numbers) or "plain" (grey: not calibrated).
- */
-export function toneOf({ certainty }) {
-  return TONES[certainty] ?? "sure";
-}
+/** Return how an answer is drawn. */
+export const toneOf = ({ certainty }) => TONES[certainty] ?? "sure";
 
 /** Return the tone of the corners: as that of the bars, but accent only if very likely. */
 export function cornersOf({ certainty }) {
-  if (certainty === "likely") return "sure";
-  return { unknown: "unknown", few: "doubt", hard: "doubt" }[certainty] ?? "";
+  const tone = certainty === "likely" ? "sure" : TONES[certainty];
+  return tone === "plain" ? "" : (tone ?? "");
 }
 
 /** Return an answer's lines as paragraphs. */
@@ -119,11 +117,6 @@ function foldModels(items, titles) {
   return [h("li", details)];
 }
 
-/** Return where an answer was computed, what was sent, and what computed it; see `sourceOf`. */
-export function createSource(answer, hasApp, isLink) {
-  return h("span", sourceOf(answer, hasApp, isLink), h("span.vf-how", `, ${engineOf(answer)}`));
-}
-
 /** Return the samples, each a button that takes its photo. */
 export function createSamples(samples, onSample) {
   const items = samples.map((sample) => {
@@ -179,9 +172,4 @@ function shortName({ certainty, prediction }) {
   const { answer, plausible } = prediction;
   const labels = plausible?.length ? plausible.slice(0, 3) : [answer].flat();
   return labels.flatMap((label, index) => [...(index ? [", "] : []), { label }]);
-}
-
-/** Return what is read aloud when an answer arrives. */
-export function spokenAnswer({ headline, lines }) {
-  return [headline, ...lines].map(toText).join(". ");
 }

@@ -13,9 +13,8 @@ import { engineOf, modesOf, partOf } from "./promise.mjs";
  * @param {{root: Element, words: Element}} parts of the viewfinder
  * @param {import("./types").Question} question
  * @param {AbortSignal} signal takes the question away
- * @returns {Promise<string | null>}
  */
-export async function ask({ root, words }, { title, line, ways, keep, sent }, signal) {
+export async function ask({ root, words }, { title, line, ways, keep }, signal) {
   const heading = h("h2.vf-headline", { id: "vf-ask", tabIndex: -1 }, title);
   const panel = h("section.vf-ask", heading, h("p", line));
   panel.setAttribute("aria-labelledby", heading.id);
@@ -37,9 +36,10 @@ export async function ask({ root, words }, { title, line, ways, keep, sent }, si
         const caption = createCaption([way.title], [way.line]);
         return h("button.vf-ask-way", { type: "button", onclick }, createIcon(way.icon), caption);
       });
-      const end = h("div.vf-ask-end", h("p.vf-small", "Your choice holds for this visit."));
-      if (sent) end.append(h("p.vf-small", createIcon("phone"), sent));
-      if (keep) end.append(createButton("vf-button", keep, { onclick: cancel }));
+      const last = keep
+        ? createButton("vf-button", keep, { onclick: cancel })
+        : h("p.vf-small", createIcon("phone"), "Nothing has been sent");
+      const end = h("div.vf-ask-end", h("p.vf-small", "Your choice holds for this visit."), last);
       panel.append(h("div", ...buttons), end);
       words.after(panel);
       root.toggleAttribute("data-asking", true);
@@ -56,14 +56,11 @@ export async function ask({ root, words }, { title, line, ways, keep, sent }, si
 }
 
 /**
- * Open the menu that chooses where the model runs, and says what leaves the device.
- *
- * @param {ParentNode} parent where the viewfinder is
- * @param {Partial<import("./types").ViewfinderOptions>} options with the current choice
- * @param {import("../types").Answer | null | undefined} answer that is shown
- * @param {(run: import("../types").Run) => void} onRun is called with another choice
+ * Open the menu that chooses where the model runs, and says what leaves the device; `onRun` is called
+ * with another choice.
  */
-export function openRunMenu(parent, { run, identifier }, answer, onRun) {
+export function openRunMenu(parent, options, answer, onRun) {
+  const { run, identifier } = options;
   const { dialog, body } = createDialog(parent, "Where the model runs");
   for (const [name, title, line] of modesOf(partOf(identifier.state, identifier.recipe))) {
     const onclick = () => {

@@ -7,7 +7,6 @@ import { reasonOf } from "./camera_access.mjs";
 const SIZE = { width: { ideal: 1280 }, height: { ideal: 960 } };
 const TAKE_PHOTO_LIMIT_MS = 3000;
 const ZOOMS = [1, 2, 3, 5];
-const REMEMBERED = "loupe.camera";
 
 export class Camera {
   /** "closed", "opening" or "open". */
@@ -21,6 +20,8 @@ export class Camera {
   #onchange;
   #track = null;
   #devices = [];
+  /** The camera that was used last. */
+  #deviceId = null;
   /** Counts openings, so that a late one is undone. */
   #turn = 0;
   /** Open, or to be opened once the page is visible again. */
@@ -41,7 +42,7 @@ export class Camera {
   /** Open the camera: the one that was used last, else the main rear one. */
   async open() {
     this.isWanted = true;
-    if (this.state === "closed" && !document.hidden) await this.#open(remembered());
+    if (this.state === "closed" && !document.hidden) await this.#open(this.#deviceId);
   }
 
   /** Close the camera, until the next `open`. */
@@ -144,7 +145,7 @@ export class Camera {
         this.#track.stop();
         if (!(await this.#start(await request(main, facing), turn))) return;
       }
-      remember(this.#track.getSettings().deviceId);
+      this.#deviceId = this.#track.getSettings().deviceId;
       this.state = "open";
     } catch (error) {
       if (turn !== this.#turn) return;
@@ -167,7 +168,7 @@ export class Camera {
       this.#onchange();
     };
     // The camera was unplugged or taken by the system: reopen it, or say why that fails.
-    track.onended = () => this.#open(remembered());
+    track.onended = () => this.#open(this.#deviceId);
     this.#video.srcObject = stream;
     const devices = await navigator.mediaDevices.enumerateDevices();
     await this.#video.play().catch(() => {});
@@ -192,7 +193,7 @@ export class Camera {
   /** Phones leave frozen or distorted pictures after sleep or time in the background. */
   #followPage() {
     if (document.hidden) this.#stop();
-    else if (this.isWanted && this.state === "closed") this.#open(remembered());
+    else if (this.isWanted && this.state === "closed") this.#open(this.#deviceId);
   }
 }
 
@@ -217,19 +218,3 @@ export function mainRearCamera(devices, track) {
 }
 
 const MAIN_REAR = /\bcamera2? 0, facing back/i;
-
-function remembered() {
-  try {
-    return localStorage.getItem(REMEMBERED);
-  } catch {
-    return null;
-  }
-}
-
-function remember(deviceId) {
-  try {
-    localStorage.setItem(REMEMBERED, deviceId);
-  } catch {
-    // Storage is off: the next visit opens the main rear camera.
-  }
-}

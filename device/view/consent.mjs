@@ -1,16 +1,16 @@
 /**
- * The visitor's consent to what leaves the device, by what was said and answered: of a photo, of a
- * file that the browser can't read, and of the open photo when another model is chosen.
+ * The visitor's consent to what leaves the device, by what was said and answered: of a photo, and of
+ * a file that the browser can't read.
  */
 
-/** @import { Answer } from "../types" */
+/** @import { Answer, Entry } from "../types" */
 /** @import { Identifier, IdentifierState } from "./types" */
 
 import { pause } from "../engine/abort.mjs";
 import { ask } from "./ask.mjs";
-import { fileQuestion, modelQuestion, photoQuestion } from "./promise.mjs";
+import { fileQuestion, isToCome, placeQuestion } from "./promise.mjs";
 
-/** Longest wait for the size of a model before a question, in milliseconds. */
+/** Longest wait for a model's description before a question, in milliseconds. */
 const ABOUT_MS = 1500;
 
 /** The visitor declined a question; `wantsOther` if to choose another photo. */
@@ -28,9 +28,11 @@ const amountOf = ({ next, sends }) => (next === "device" ? 0 : sends === "pixels
 export class Consent {
   #parts;
   #promised = 0;
+  /** What the visitor agreed to send, and whether photos wait for the device; for this visit. */
+  #agreed = 0;
+  #isWaiting = false;
   /** "send" or "keep", once the visitor was asked about a file that this browser can't read. */
   #fileChoice = null;
-  #openQuestion = new AbortController();
 
   /** @param {{root: Element, words: Element}} parts of the viewfinder */
   constructor(parts) {
@@ -42,70 +44,73 @@ export class Consent {
     return this.#fileChoice === "send";
   }
 
-  /**
-   * Note what the page says about the next photo.
-   *
-   * @param {Pick<IdentifierState, "next" | "sends">} state
-   */
+  /** Note what the page says about the next photo, by `next` and `sends` of a state. */
   note(state) {
     this.#promised = amountOf(state);
-  }
-
-  /**
-   * Note that the words of a menu or a question named the server.
-   *
-   * @param {Pick<IdentifierState, "sends">} state
-   */
-  noteServer({ sends }) {
-    this.note({ next: "server", sends });
-  }
-
-  /**
-   * Ask a question in place of an earlier one; null means that all stays as it is.
-   *
-   * @param {import("./types").Question} question
-   * @param {Identifier} identifier
-   * @param {AbortSignal} signal takes the question away
-   */
-  async ask(question, identifier, signal) {
-    this.#openQuestion.abort();
-    const controller = (this.#openQuestion = new AbortController());
-    signal.addEventListener("abort", () => controller.abort(), { once: true });
-    const way = await ask(this.#parts, question, controller.signal);
-    if (way === "server") this.noteServer(identifier.state);
-    return way;
   }
 
   /**
    * Have a photo identified; ask first where more would leave than was said.
    *
    * @param {Blob} photo
-   * @param {import("../types").Entry | null} previous the entry that was shown before
+   * @param {Entry | null} previous the answered entry that was shown before
    * @param {Identifier} identifier
-   * @param {{top: number, place: "device" | "any" | null, signal: AbortSignal}} options see
-   *   `Identifier.identify`
-   * @returns {Promise<Answer>}
+   * @param {{top: number, place: "device" | null, signal: AbortSignal}} options
    * @throws {Declined} or as `Identifier.identify`
    */
   async identify(photo, previous, identifier, options) {
-    const { place, signal } = options;
-    if (previous?.answer && place !== "device") {
-      await this.#check(photo, previous, identifier, signal);
-    }
+    const { signal } = options;
+    const find = () => this.#placeOf(photo, previous, identifier, signal);
+    const place = options.place ?? (previous ? await find() : null);
     const ask = (error) => this.#mayBeSent(photo, error, signal);
-    return identifier.identify(photo, { ...options, ask });
+    return identifier.identify(photo, { ...options, place, ask });
   }
 
-  /** Ask if more would leave than the page said, or than was sent of the photo that is shown. */
-  async #check(photo, previous, identifier, signal) {
+  /**
+   * Ask if more would leave than the page said, or than was sent of the photo that is shown; or if a
+   * model would be fetched for that photo.
+   *
+   * @returns {Promise<"device" | null>} see `Identifier.identify`
+   */
+  async #placeOf(photo, previous, identifier, signal) {
     await identifier.decided(signal);
-    const { state, recipe } = identifier;
+    const { state } = identifier;
+    const isOpen = photo === previous.photo;
+    const isFetched = isOpen && state.device === "off" && state.next === "device";
+    if (!isFetched && this.#covers(state, previous.answer)) return null;
+    if (this.#isWaiting && isToCome(state)) return "device";
+    const hasRuntime = previous.answer.where === "device";
+    const about = await Promise.race([identifier.about(hasRuntime), pause(ABOUT_MS, signal)]);
+    const question = placeQuestion(photo, identifier, about ?? {}, isOpen);
+    const way = await ask(this.#parts, question, signal);
+    if (way === "server") this.#agreed = amountOf(state);
+    else if (way === "device") this.#isWaiting = true;
+    else throw new Declined();
+    return way === "device" ? "device" : null;
+  }
+
+  /**
+   * Return whether the page has said what would leave, or the visitor agreed to it.
+   *
+   * @param {Pick<IdentifierState, "next" | "sends">} state
+   * @param {Answer} answer of the photo that is shown
+   */
+  #covers(state, { sent }) {
     // The line of a shared answer says nothing of the visitor's photo.
-    const { sent } = previous.answer;
     const before = sent ? amountOf({ next: "server", sends: sent.kind }) : 0;
-    if (amountOf(state) <= Math.max(this.#promised, before)) return;
-    const way = await this.ask(photoQuestion(photo, recipe, state), identifier, signal);
-    if (way !== "server") throw new Declined();
+    return amountOf(state) <= Math.max(this.#promised, this.#agreed, before);
+  }
+
+  /**
+   * Return where a model that isn't here would get the open photo; null if it asks.
+   *
+   * @param {Entry} entry with its answer
+   * @param {IdentifierState} state
+   * @param {import("../types").Run} run
+   */
+  placeOf({ answer }, { sends }, run) {
+    if (run === "auto" && this.#covers({ next: "server", sends }, answer)) return "server";
+    return this.#isWaiting ? "device" : null;
   }
 
   /** Return whether a file may be sent that this browser can't read; the first one asks. */
@@ -117,82 +122,4 @@ export class Consent {
     }
     return this.isFileAllowed;
   }
-}
-
-/** @typedef {"device" | "any"} Place "any": as the mode has it */
-
-/**
- * The place where another model is to see the photo that is open: the visitor is asked once, where a
- * photo would leave the device or a model be fetched.
- */
-export class ModelPlace {
-  /** Models that were ready on this device: the browser still has their files. */
-  ready = new Set();
-  #getScreen;
-  /** The visitor's choice. */
-  #chosen = null;
-  /** Counts questions, so that only the last one is asked. */
-  #turn = 0;
-
-  /** @param {() => {data: any, identifier: any, view: any}} getScreen returns the present parts */
-  constructor(getScreen) {
-    this.#getScreen = getScreen;
-  }
-
-  /**
-   * Return a model's place, or null if the visitor is to be asked.
-   *
-   * @param {string} name
-   * @returns {Place | null}
-   */
-  known(name) {
-    const { data, identifier } = this.#getScreen();
-    const { downloads, run } = data;
-    const isOff = run === "auto" && ["off", "failed"].includes(identifier.state.device);
-    if (run === "server" || !downloads || isOff) return "any";
-    if (this.ready.has(name)) return "device";
-    return run === "device" && this.#chosen === "any" ? null : this.#chosen;
-  }
-
-  /**
-   * Return a model's place; ask if it isn't known. Null means nowhere.
-   *
-   * @param {string} name
-   * @param {{photo: Blob}} entry
-   * @returns {Promise<Place | null>}
-   */
-  async choose(name, entry) {
-    const known = this.known(name);
-    if (known) return known;
-    const turn = ++this.#turn;
-    const { base, models, run } = this.#getScreen().data;
-    const { title } = models.find((model) => model.name === name) ?? { title: name };
-    const unknown = { bytes: null, recipe: null };
-    const about = await Promise.race([
-      sizeOf(`${base}device/models/${name}/model.json`, this.ready.size > 0).catch(() => unknown),
-      pause(ABOUT_MS).then(() => unknown),
-    ]);
-    const { identifier, view } = this.#getScreen();
-    // Another model was chosen meanwhile, or another photo.
-    if (turn !== this.#turn || view.entry !== entry) return null;
-    const hasServer = run === "auto";
-    const question = modelQuestion({ title, ...about }, identifier.state, entry.photo, hasServer);
-    const way = await view.ask(question).catch(() => null);
-    if (!way) return null;
-    this.#chosen = way === "device" ? "device" : "any";
-    return this.#chosen;
-  }
-}
-
-/**
- * Return the bytes that a model's files take on the way, and its recipe.
- *
- * @param {string} url of its `model.json`
- * @param {boolean} hasRuntime whether the browser has what runs all models
- */
-async function sizeOf(url, hasRuntime) {
-  const response = await fetch(url);
-  const { graphs, recipe, runtime } = await response.json();
-  const { bytes, golden } = graphs.small;
-  return { bytes: bytes + golden.bytes + (hasRuntime ? 0 : runtime.bytes), recipe };
 }

@@ -2,7 +2,7 @@
  * The model on this device, and the worker in which pixels are made before and without it.
  */
 
-/** @import { Answer, ExplainOptions, OcclusionMap } from "../types" */
+/** @import { Answer } from "../types" */
 
 import { untilAborted } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
@@ -25,6 +25,8 @@ export class DeviceModel {
   state = { device: "off", loaded: 0, total: 0, reason: null, code: null };
   /** Settles when the device can answer, or can't; null before it loads. */
   loading = null;
+  /** Its `model.json`, once loaded; null before. */
+  info = null;
   #options;
   #onchange;
   #model = null;
@@ -46,11 +48,6 @@ export class DeviceModel {
 
   get isReady() {
     return this.#model !== null;
-  }
-
-  /** Its `model.json`, once loaded; null before. */
-  get info() {
-    return this.#model?.info ?? null;
   }
 
   /** The present worker, or a new one. */
@@ -87,6 +84,7 @@ export class DeviceModel {
     const { signal } = this.#closing;
     try {
       this.#model = await load(address, { graph, onProgress, signal, worker: this.worker });
+      this.info = this.#model.info;
     } catch (error) {
       this.#fail(error);
       throw error;
@@ -95,6 +93,7 @@ export class DeviceModel {
   }
 
   #fail({ code, message }) {
+    this.#model = null;
     this.#set({ device: "failed", reason: message, code });
   }
 
@@ -111,22 +110,14 @@ export class DeviceModel {
     await untilAborted(this.loading, signal);
   }
 
-  /**
-   * Identify a photo, once loaded.
-   *
-   * @param {Blob} blob
-   * @param {{top?: number, signal?: AbortSignal}} options
-   * @returns {Promise<Answer>}
-   */
-  async identify(blob, { top, signal }) {
+  /** Identify a photo, once loaded; see `Identifier.identify`. */
+  async identify(blob, options) {
+    const answering = this.#model.identify(blob, { top: options.top });
     try {
-      return this.#phrase(await untilAborted(this.#model.identify(blob, { top }), signal));
+      return this.#phrase(await untilAborted(answering, options.signal));
     } catch (error) {
-      if (error.code === "engine-unavailable") {
-        // The worker has ended because memory ran out.
-        this.#model = null;
-        this.#fail(error);
-      }
+      // The worker has ended because memory ran out.
+      if (error.code === "engine-unavailable") this.#fail(error);
       throw error;
     }
   }
@@ -139,14 +130,7 @@ export class DeviceModel {
     }
   }
 
-  /**
-   * Explain a prediction of this model.
-   *
-   * @param {Blob} blob
-   * @param {Answer} answer
-   * @param {ExplainOptions} options
-   * @returns {Promise<OcclusionMap>}
-   */
+  /** Explain a prediction of this model; see `Identifier.explain`. */
   async explain(blob, { prediction }, options) {
     await this.loaded(options.signal);
     if (prediction.model !== this.info.name) {
@@ -164,7 +148,7 @@ export class DeviceModel {
 
   /** @returns {Answer} */
   #phrase(prediction) {
-    const { info } = this.#model;
+    const { info } = this;
     return {
       prediction,
       headline: headline(info, prediction),
@@ -181,10 +165,7 @@ export class DeviceModel {
   }
 }
 
-/**
- * Return the token of a device's answer for share links, as `model/answer/share_link.py` does, but without
- * a signature.
- */
+/** Return a device's answer for share links, as `model/answer/share_link.py`, but not signed. */
 function encodeLink({ labels }, { model, version, graph, known, plausible, candidates }) {
   const pairs = candidates
     .slice(0, MAX_LABELS)

@@ -21,20 +21,16 @@ export const PHOTO_CODES = new Set([
 ]);
 
 /**
- * @typedef {object} Ways
- * @property {import("./device_model.mjs").DeviceModel} device
- * @property {((blob: Blob, options: object) => Promise<Answer>) | null} askServer
- */
-
-/**
- * Have the device answer, or the server if it may read what the device can't.
- *
- * @param {Ways} ways
+ * @callback Way
+ * @param {import("./device_model.mjs").DeviceModel} device
+ * @param {((blob: Blob, options: object) => Promise<Answer>) | null} askServer
  * @param {Blob} blob
  * @param {object} options see `Identifier.identify`
  * @returns {Promise<Answer>}
  */
-export async function deviceFirst({ device, askServer }, blob, options) {
+
+/** @type {Way} The device answers, or the server if it may read what the device can't. */
+export async function deviceFirst(device, askServer, blob, options) {
   try {
     return await device.identify(blob, options);
   } catch (error) {
@@ -50,15 +46,8 @@ export async function deviceFirst({ device, askServer }, blob, options) {
   }
 }
 
-/**
- * Have the server answer, or the device if the server doesn't within `PATIENCE_MS`.
- *
- * @param {Ways} ways
- * @param {Blob} blob
- * @param {object} options see `Identifier.identify`
- * @returns {Promise<Answer>}
- */
-export async function serverFirst({ device, askServer }, blob, options) {
+/** @type {Way} The server answers, or the device if it doesn't within `PATIENCE_MS`. */
+export async function serverFirst(device, askServer, blob, options) {
   const { signal } = options;
   const stop = new AbortController();
   const abort = () => stop.abort(signal.reason);

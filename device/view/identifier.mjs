@@ -29,7 +29,6 @@ import { Server } from "./server.mjs";
 const OFF = "This app keeps its models on the server, so they can't run on this device.";
 const NOT_CHOSEN = "The model runs on the server, by choice.";
 const SAVING = "This browser saves data, so the model isn't downloaded.";
-const NO_SERVER = "This page has no server.";
 
 /**
  * @param {object} options
@@ -51,8 +50,6 @@ export function createIdentifier(options) {
 class Identifier {
   /** Called after each change of `state`, `info` or `recipe`. */
   onchange = null;
-  /** Name, title, labels, language and recipe of the model; null until they are known. */
-  info = null;
 
   /** The model's name, or null. */
   model;
@@ -62,10 +59,9 @@ class Identifier {
   /** @type {Server | SocketServer | null} */
   #server = null;
   #sender = null;
+  /** What the server says of its model, or the folder where there is no server. */
   #described;
   #run;
-  /** Of the server's answers. */
-  #recipe = null;
   /** @type {Pick<IdentifierState, "server" | "isConnected">} */
   #state;
 
@@ -83,7 +79,8 @@ class Identifier {
       this.#sender = new Sender(this.#server, {
         limits: options.limits ?? null,
         worker: () => this.#device.worker,
-        describe: (isChanged) => this.#describeServer(isChanged),
+        describe: async (isChanged) =>
+          (isChanged ? null : this.#described) ?? this.#fetchDescribed(),
       });
     }
     this.#state = { server: server ? "ready" : "none", isConnected: true };
@@ -95,9 +92,14 @@ class Identifier {
     return { ...this.#device.state, ...this.#state, next, sends: this.#sender?.kind ?? null };
   }
 
+  /** Version and recipe of the model, in time also its name, title and labels; null until known. */
+  get info() {
+    return this.#device.info ?? this.#described;
+  }
+
   /** The model's preprocessing, from which `centreBox` tells what it sees; null until known. */
   get recipe() {
-    return this.info?.recipe ?? this.#described?.recipe ?? this.#recipe;
+    return this.info?.recipe ?? null;
   }
 
   /** Begin to load what the mode needs; again, if loading has failed. */
@@ -107,7 +109,7 @@ class Identifier {
     if (isSaving) this.#device.skip(SAVING);
     else this.#device.start();
     this.#sender?.decide().then(() => this.#change());
-    this.describe();
+    if (!this.info) this.describe();
   }
 
   /** Wait until `state.sends` is known, if the next photo goes to the server. */
@@ -125,14 +127,30 @@ class Identifier {
     this.#server?.update(server);
   }
 
-  /** Follow the server's model to another version; null leaves it. */
+  /** Follow the server's model to another version; null leaves it. What runs here stays. */
   setDescribed(described) {
     if (!described || described.version === this.#described?.version) return;
     this.#described = described;
-    // What runs here stays what it is.
-    if (!this.#device.isReady) this.info = described.labels ? described : null;
     this.#change();
-    this.describe();
+  }
+
+  /** Return `info` with the labels, before and without the graph; null if that fails. */
+  async describe() {
+    return this.info?.labels ? this.info : this.#fetchDescribed();
+  }
+
+  /**
+   * Return title and recipe of the model, and the bytes of its download; null if that fails.
+   *
+   * @param {boolean} hasRuntime whether the browser has what runs all models
+   */
+  async about(hasRuntime) {
+    if (this.#address === null) return this.describe();
+    const info = await this.#fetchModelJson().catch(() => null);
+    if (!info) return null;
+    const { bytes, golden } = info.graphs.small;
+    const files = bytes + golden.bytes + (hasRuntime ? 0 : info.runtime.bytes);
+    return { title: info.title, recipe: info.recipe, bytes: files };
   }
 
   /**
@@ -142,12 +160,11 @@ class Identifier {
    * @param {object} [given]
    * @param {number} [given.top] number of candidates, 5 by default
    * @param {AbortSignal} [given.signal]
-   * @param {(sent: number, total: number) => void} [given.onProgress] bytes that were sent
    * @param {(error: LoupeError) => Promise<boolean>} [given.ask] whether the server may get more
    *   than `state` said, because of this error; without it, it doesn't
-   * @param {"device" | "any" | null} [given.place] the device for this photo, once it is ready;
-   *   otherwise as the mode has it
-   * @returns {Promise<import("../types").Answer>}
+   * @param {"device" | null} [given.place] the device for this photo, once it is ready; otherwise
+   *   as the mode has it
+   * @returns {Promise<Answer>}
    * @throws {LoupeError} with `sent` if the photo had been sent, or the signal's reason
    */
   async identify(blob, given = {}) {
@@ -159,11 +176,9 @@ class Identifier {
       await this.#device.loaded(options.signal);
       return this.#device.identify(blob, options);
     }
-    const ways = {
-      device: this.#device,
-      askServer: this.#server && ((...given) => this.#askServer(...given)),
-    };
-    return (this.#device.isReady ? deviceFirst : serverFirst)(ways, blob, options);
+    const askServer = this.#server && ((...given) => this.#askServer(...given));
+    const answer = this.#device.isReady ? deviceFirst : serverFirst;
+    return answer(this.#device, askServer, blob, options);
   }
 
   /**
@@ -189,10 +204,9 @@ class Identifier {
    */
   async explain(blob, answer, options = {}) {
     const { signal } = options;
-    const isHere = answer.where === "device" || this.#run === "device";
+    const isHere = answer.where === "device" || this.#run === "device" || !this.#server;
     if (isHere) return this.#device.explain(blob, answer, options);
     try {
-      this.#throwIfNoServer();
       return await this.#sender.explain(blob, answer, { signal });
     } catch (error) {
       signal?.throwIfAborted();
@@ -205,14 +219,12 @@ class Identifier {
   /**
    * Save what a photo shows, on the server.
    *
-   * @param {{answer: import("../types").Answer, labels: string[], photo?: Blob | null}} correction
-   *   with the photo only if the visitor agreed to send it
-   * @param {{signal?: AbortSignal}} [options]
+   * @param {{answer: Answer, labels: string[], photo?: Blob | null}} correction with the photo only
+   *   if the visitor agreed to send it
    * @returns {Promise<{number: number}>} by which the owner can delete it
    */
-  async correct({ answer, labels, photo }, { signal } = {}) {
-    this.#throwIfNoServer();
-    return this.#server.request("correction", { answer, labels, body: photo }, { signal });
+  async correct({ answer, labels, photo }) {
+    return this.#server.request("correction", { answer, labels, body: photo });
   }
 
   /** End the worker and free its memory. */
@@ -230,37 +242,26 @@ class Identifier {
 
   #change(changes = {}) {
     this.#state = { ...this.#state, ...changes };
-    this.info = this.#device.info ?? this.info;
     this.onchange?.();
   }
 
-  /** Return the model's labels and recipe, before and without its graph; null if unknown. */
-  async describe() {
-    if (this.info) return this.info;
-    const info = await this.#fetchInfo().catch(() => null);
-    if (info && !this.info) {
-      this.info = info;
-      this.#change();
-    }
-    return this.info;
+  async #fetchDescribed() {
+    const fetched = this.#server ? this.#server.describe() : this.#fetchModelJson();
+    const described = await fetched.catch(() => null);
+    if (!described) return null;
+    this.#described = described;
+    this.#change();
+    return described;
   }
 
-  async #describeServer(isChanged) {
-    if (isChanged) this.setDescribed(await this.#server.describe());
-    return (this.#described ??= await this.describe());
-  }
-
-  async #fetchInfo() {
-    if (this.#server) return this.#server.describe();
+  async #fetchModelJson() {
     const response = await fetch(new URL("model.json", new URL(this.#address, document.baseURI)));
     return response.ok ? response.json() : null;
   }
 
   async #askServer(blob, options) {
     try {
-      this.#throwIfNoServer();
       const answer = await this.#sender.identify(blob, options);
-      this.#recipe = answer.recipe;
       this.#change({ server: "ready" });
       return answer;
     } catch (error) {
@@ -269,9 +270,5 @@ class Identifier {
       }
       throw error;
     }
-  }
-
-  #throwIfNoServer() {
-    if (!this.#server) throw new LoupeError("unreachable", NO_SERVER);
   }
 }

@@ -31,7 +31,7 @@ export class LivePicture {
   #closing = new AbortController();
 
   /**
-   * @param {ReturnType<typeof import("./viewfinder_parts.mjs").createParts>} parts
+   * @param {import("./types").Parts} parts
    * @param {() => {identifier: import("./types").Identifier, top: number, entry: object | null}}
    *   getContext returns who answers how many candidates, and what is shown in place of the picture
    * @param {() => void} onchange

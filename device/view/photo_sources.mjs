@@ -5,8 +5,6 @@
  * buttons their space bar.
  */
 
-/** @import { Entry } from "../types" */
-
 const EDITABLE = "input, textarea, select, [contenteditable]:not([contenteditable=false])";
 const PRESSABLE = `${EDITABLE}, button, a[href], summary, [tabindex], [role=button]`;
 
@@ -26,26 +24,14 @@ export const ALTS = {
 };
 
 /**
- * @typedef {object} Handlers
- * @property {(photo: Blob, source: Entry["source"], alt?: string) => void} onPhoto
- * @property {(message: string) => void} onRefusal
- * @property {() => boolean} onSpace returns whether the key was used
- * @property {() => boolean} onEscape the same
- */
-
-/**
  * Take photos until `signal` is aborted.
  *
- * @param {ReturnType<typeof import("./viewfinder_parts.mjs").createParts>} parts
- * @param {Handlers} handlers
+ * @param {import("./types").Parts} parts
+ * @param {import("./types").SourceHandlers} handlers
  * @param {AbortSignal} signal
  */
 export function connectSources(parts, handlers, signal) {
-  for (const [button, input] of /** @type {const} */ ([
-    [parts.choose, parts.pick],
-    [parts.cameraApp, parts.capture],
-  ])) {
-    button.onclick = () => input.click();
+  for (const input of [parts.pick, parts.capture]) {
     input.onchange = () => {
       const [file] = input.files;
       input.value = "";
@@ -61,12 +47,7 @@ export function connectSources(parts, handlers, signal) {
   listen(parts.root, handlers, signal);
 }
 
-/**
- * Take a sample's photo.
- *
- * @param {{url: string, alt: string}} sample
- * @param {Pick<Handlers, "onPhoto" | "onRefusal">} handlers
- */
+/** Take a sample's photo. */
 export async function takeSample({ url, alt }, { onPhoto, onRefusal }) {
   const response = await fetch(url).catch(() => null);
   const photo = response?.ok ? await response.blob().catch(() => null) : null;

@@ -13,7 +13,6 @@ const DARKEST = 0.68;
 const COVERING = "Covering one part of the photo at a time";
 const SERVER_COVERING = "The server is covering one part of the photo at a time…";
 const NO_EXPLANATION = "Why? couldn’t be worked out. Try again.";
-const EXPLAINING_MS = 300;
 
 /** Return the four corners of a frame. */
 export function createCorners() {
@@ -102,14 +101,12 @@ export class PhotoView {
 
   /** Set the properties of a box, relative to another. */
   #setBox(name, box, outer) {
-    for (const [side, length] of /** @type {const} */ ([
-      ["left", "width"],
-      ["top", "height"],
-    ])) {
-      const percent = (value) => `${(value / outer[length]) * 100}%`;
-      this.element.style.setProperty(`--${name}-${side}`, percent(box[side] - outer[side]));
-      this.element.style.setProperty(`--${name}-${length}`, percent(box[length]));
-    }
+    const set = (side, share) =>
+      this.element.style.setProperty(`--${name}-${side}`, `${share * 100}%`);
+    set("left", (box.left - outer.left) / outer.width);
+    set("top", (box.top - outer.top) / outer.height);
+    set("width", box.width / outer.width);
+    set("height", box.height / outer.height);
   }
 
   /** Darken what mattered little; `heat` is from 0 to 1, row by row over what the model saw. */
@@ -139,31 +136,24 @@ export class PhotoView {
  * Light up what an answer depends on, or take the light away.
  *
  * @param {import("../types").Entry} entry
- * @param {import("./types").ViewfinderOptions["actions"]["why"]} why
+ * @param {import("./types").Identifier} identifier
  * @param {PhotoView} photo
- * @param {(changes: object) => void} change takes changes of the viewfinder's state
+ * @param {(changes: object) => void} change changes the viewfinder's state
  * @param {AbortSignal} signal
  */
-export async function explain(entry, why, photo, change, signal) {
+export async function explain(entry, identifier, photo, change, signal) {
   if (photo.hasSpotlight) {
     photo.hideSpotlight();
     change({ explanation: null });
     return;
   }
-  change({ isExplaining: true, message: "" });
-  let progress = entry.answer.where === "server" ? SERVER_COVERING : `${COVERING}…`;
-  let isShown = false;
-  const timer = setTimeout(() => {
-    isShown = true;
-    change({ explanation: [progress] });
-  }, EXPLAINING_MS);
-  const onProgress = (done, most) => {
-    progress = `${COVERING}: ${done} of at most ${most}.`;
-    if (isShown) change({ explanation: [progress] });
-  };
+  const progress = entry.answer.where === "server" ? SERVER_COVERING : `${COVERING}…`;
+  change({ isExplaining: true, message: "", explanation: [progress] });
+  const onProgress = (done, most) =>
+    change({ explanation: [`${COVERING}: ${done} of at most ${most}.`] });
   const changes = { isExplaining: false, explanation: null };
   try {
-    const map = await why(entry, { signal, onProgress });
+    const map = await identifier.explain(entry.photo, entry.answer, { signal, onProgress });
     if (signal.aborted) return;
     photo.showSpotlight(map);
     changes.explanation = [
@@ -173,8 +163,6 @@ export async function explain(entry, why, photo, change, signal) {
     ];
   } catch {
     Object.assign(changes, { message: NO_EXPLANATION });
-  } finally {
-    clearTimeout(timer);
   }
   change(changes);
 }

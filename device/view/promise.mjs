@@ -4,7 +4,7 @@
  */
 
 /** @import { Answer, Recipe } from "../types" */
-/** @import { IdentifierState, Question } from "./types" */
+/** @import { Identifier, Question } from "./types" */
 
 const MARKED = "the marked part";
 const GONE = {
@@ -17,8 +17,6 @@ const PACKED = 0.5;
 
 /** Formats by suffix, for files that no browser or few can read. */
 const FORMATS = { heic: "HEIC", heif: "HEIC", tif: "TIFF", tiff: "TIFF", avif: "AVIF" };
-
-const NOTHING_YET = "Nothing has been sent";
 
 /** Return a number of bytes: "98 kB" or "3.4 MB". */
 export function formatBytes(bytes) {
@@ -35,25 +33,14 @@ export const fileName = (file) => (file instanceof File ? file.name : "");
 /** Return the name of a format that no browser or few can read, by the file's suffix; or "". */
 export const formatOf = (file) => FORMATS[fileName(file).toLowerCase().split(".").at(-1)] ?? "";
 
-/**
- * Return what the server gets of a photo; at most that, while it isn't known.
- *
- * @param {Pick<IdentifierState, "sends">} state
- * @param {Recipe | null} recipe
- */
+/** Return what the server gets of a photo; at most that, while it isn't known. */
 export function partOf({ sends }, recipe) {
   if (sends === "file") return "the whole file";
   if (sends === null) return "the photo or a part of it";
   return (recipe?.method ?? "crop") === "crop" ? MARKED : "the picture, made small";
 }
 
-/**
- * Return what is said before a photo.
- *
- * @param {IdentifierState} state
- * @param {Recipe | null} recipe
- * @param {boolean} isFileAllowed whether the visitor agreed to send files that can't be read here
- */
+/** Return what is said before a photo; `isFileAllowed` if files may go that can't be read here. */
 function promiseOf(state, recipe, isFileAllowed) {
   if (state.next === "device") {
     if (isFileAllowed) return "On this device; files it can’t read go to the server";
@@ -96,10 +83,8 @@ export const modesOf = (part) => [
 ];
 
 /**
- * Return the question whether a file may be sent that this browser can't read.
+ * Return the question whether a file may be sent that this browser couldn't read.
  *
- * @param {Blob} file
- * @param {{code: string}} error of the attempt
  * @returns {Question}
  */
 export function fileQuestion(file, { code }) {
@@ -114,49 +99,42 @@ export function fileQuestion(file, { code }) {
       { name: "send", icon: "up", title: "Send the file", line },
       { name: "keep", icon: "close", title: "Don’t send it", line: "Choose another photo" },
     ],
-    sent: NOTHING_YET,
   };
 }
 
-/**
- * Return the question where another model is to look at the photo that is shown.
- *
- * @param {{title: string, bytes: number | null, recipe: Recipe | null}} model with the bytes of its
- *   download; null if that isn't known
- * @param {IdentifierState} state
- * @param {Blob} photo
- * @param {boolean} hasServer whether the server is a way
- * @returns {Question}
- */
-export function modelQuestion({ title, bytes, recipe }, state, photo, hasServer) {
-  const fetched = bytes ? `${megabytes(bytes)} MB` : "the model";
-  const line = `Fetches ${fetched} first. The photo stays here.`;
-  const ways = [{ name: "device", icon: "phone", title: "On this device", line }];
-  return {
-    title: "Where should this model run?",
-    line: `“${title}” isn’t on this device yet.`,
-    ways: hasServer ? [...ways, serverWay(photo, recipe, state)] : ways,
-    keep: "Keep the first answer",
-  };
-}
+/** Return whether the model can answer on this device once it is fetched. */
+export const isToCome = ({ device, reason }) =>
+  device === "loading" || (device === "off" && reason === null);
 
 /**
- * Return the question whether a photo may be sent where the page last said that it stays.
+ * Return the question where a photo may be answered, if the page last said that it stays.
  *
  * @param {Blob} photo
- * @param {Recipe | null} recipe
- * @param {IdentifierState} state
+ * @param {Pick<Identifier, "state" | "recipe">} identifier
+ * @param {{title?: string, recipe?: Recipe | null, bytes?: number}} about the model as far as it is
+ *   known, with the bytes of its download
+ * @param {boolean} isOpen true if another model answered this photo, and this one is to
  * @returns {Question}
  */
-export function photoQuestion(photo, recipe, state) {
+export function placeQuestion(photo, { state, recipe }, about, isOpen) {
+  const amount = about.bytes ? `${megabytes(about.bytes)} MB` : "the model";
+  const fetching = state.device === "loading" ? fetchingOf(state) : `Fetches ${amount} first.`;
+  const line = `${fetching} The photo stays here.`;
+  const wait = { name: "device", icon: "phone", title: "On this device", line };
+  const server = serverWay(photo, about.recipe ?? recipe, state);
+  const model = about.title ? `“${about.title}”` : "The model";
+  const end = { name: "keep", icon: "close", title: "Don’t send it", line: "Back to the camera" };
   return {
-    title: "Send this photo to the server?",
-    line: "The model isn’t running on this device.",
+    title: isToCome(state) ? "Where should this model run?" : "Send this photo to the server?",
+    line: isToCome(state)
+      ? `${model} isn’t on this device yet.`
+      : "The model isn’t running on this device.",
     ways: [
-      serverWay(photo, recipe, state),
-      { name: "keep", icon: "close", title: "Don’t send it", line: "Back to the camera" },
+      ...(isToCome(state) ? [wait] : []),
+      ...(state.next === "server" ? [server] : []),
+      ...(isOpen ? [] : [end]),
     ],
-    sent: NOTHING_YET,
+    keep: isOpen ? "Keep the first answer" : null,
   };
 }
 

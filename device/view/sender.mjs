@@ -55,32 +55,16 @@ export class Sender {
     return this.#deciding;
   }
 
-  /**
-   * Have the server identify a photo.
-   *
-   * @param {Blob} blob
-   * @param {import("./types").Transfer & {top?: number,
-   *   ask?: (error: LoupeError) => Promise<boolean>}} options `top` is the number of candidates;
-   *   `ask` returns whether the file may be sent although the page said otherwise, because the
-   *   browser can't read it; by default not
-   * @returns {Promise<Answer>}
-   */
-  async identify(blob, { ask, top = 5, signal, onProgress }) {
-    /**
-     * @param {Blob} body
-     * @param {{version: string, packed: boolean}} [pixels]
-     */
-    const identify = (body, pixels) => {
-      /** @type {Answer["sent"]} */
-      const note = { kind: pixels ? "pixels" : "file", bytes: body.size };
-      let hasLeft = false;
-      const follow = (sent, total) => {
-        hasLeft ||= sent > 0;
-        onProgress?.(sent, total);
+  /** Have the server identify a photo; see `Identifier.identify`. */
+  async identify(blob, { ask, top = 5, signal }) {
+    const identify = (body, pixels = undefined) => {
+      let sent;
+      const onSent = () => {
+        sent = { kind: pixels ? "pixels" : "file", bytes: body.size };
       };
-      const transfer = { signal, onProgress: follow };
-      const answering = this.#server.request("photo", { body, pixels, top }, transfer);
-      return noteSent(() => (hasLeft ? note : undefined), answering);
+      const request = { body, pixels, top };
+      const answering = this.#server.request("photo", request, { signal, onSent });
+      return noteSent(() => sent, answering);
     };
     if ((await untilAborted(this.decide(), signal)) === "file") return identify(blob);
     try {
@@ -94,51 +78,34 @@ export class Sender {
     }
   }
 
-  /**
-   * Have the server explain its answer, from the pixels or the file that it got for it.
-   *
-   * @param {Blob} blob
-   * @param {Answer} answer
-   * @param {{signal?: AbortSignal}} options
-   * @returns {Promise<OcclusionMap>}
-   */
+  /** Have the server explain its answer, from the pixels or the file that it got for it. */
   async explain(blob, answer, { signal }) {
     const isFile = answer.sent?.kind !== "pixels";
     const { recipe, prediction } = answer;
     const described = { recipe, version: prediction.version };
     const sent = isFile ? { body: blob } : await this.#prepare(blob, described);
     const request = { ...sent, answer };
-    const { rows, columns, heat } = await this.#server.request("explanation", request, { signal });
-    return { rows, columns, heat: Float32Array.from(heat) };
+    const map = await this.#server.request("explanation", request, { signal });
+    return { ...map, heat: Float32Array.from(map.heat) };
   }
 
   async #decide() {
     isServerNear ??= measureNearness();
-    if (isServerNear || !this.#options.limits) this.kind = "file";
-    else {
-      canPrepare ??= await this.#test();
-      this.kind = canPrepare ? "pixels" : "file";
-    }
+    const mayPrepare = !isServerNear && this.#options.limits;
+    // Unknown if its worker ended.
+    if (mayPrepare) canPrepare ??= await this.#call("canPrepare", {}).catch(() => null);
+    this.kind = mayPrepare && canPrepare ? "pixels" : "file";
     return this.kind;
   }
 
-  /** Return whether this browser makes exact pixels; null if its worker ended. */
-  async #test() {
-    try {
-      return await this.#call((worker) => worker.send("canPrepare", {}));
-    } catch {
-      return null;
-    }
-  }
-
   /** Call the worker, or a new one if it ended because a model couldn't be loaded. */
-  async #call(call) {
+  async #call(name, values) {
     const worker = this.#options.worker();
     try {
-      return await call(worker);
+      return await worker.send(name, values);
     } catch (error) {
       if (!worker.isClosed) throw error;
-      return call(this.#options.worker());
+      return this.#options.worker().send(name, values);
     }
   }
 
@@ -156,29 +123,19 @@ export class Sender {
 
   async #prepare(blob, { version, recipe }) {
     const values = { source: blob, recipe, limits: this.#options.limits };
-    const { bytes, packed } = await this.#call((worker) => worker.send("prepare", values));
+    const { bytes, packed } = await this.#call("prepare", values);
     return { body: new Blob([bytes]), pixels: { version, packed } };
   }
 }
 
-/**
- * Return whether the server may read a file that this device refused.
- *
- * @param {Blob} file
- * @param {{code: string}} error of the attempt
- */
+/** Return whether the server may read a file that this device refused with an error. */
 export async function mayServerRead(file, { code }) {
   if (code !== "unsupported-format") return code === "engine-unavailable";
   const start = new Uint8Array(await file.slice(0, 12).arrayBuffer());
   return SERVER_FORMATS.test(String.fromCharCode(...start));
 }
 
-/**
- * Note with an answer, or with an error, what was sent for it.
- *
- * @param {() => Answer["sent"]} getSent
- * @param {Promise<Answer>} answering
- */
+/** Note with an answer, or with an error, what `getSent` then says was sent for it. */
 export async function noteSent(getSent, answering) {
   try {
     const answer = await answering;

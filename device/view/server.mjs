@@ -4,7 +4,7 @@
 
 /** @import { ServerRequest, Transfer } from "./types" */
 
-import { pause } from "../engine/abort.mjs";
+import { pause, waitFor } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
 
 /** Longest wait for a new token after the session's end, in milliseconds. */
@@ -20,8 +20,6 @@ const BUSY = new Set(["busy", "stopping"]);
 
 export class Server {
   #options;
-  /** Called with a new token. */
-  #waiting = new Set();
 
   /**
    * @param {{url: string, token: string, model?: string, engine?: string, renew?: () => void}} options
@@ -35,8 +33,6 @@ export class Server {
   /** Use another token, model or engine from now on. */
   update(options) {
     this.#options = options;
-    for (const resolve of this.#waiting) resolve();
-    this.#waiting.clear();
   }
 
   /**
@@ -63,7 +59,7 @@ export class Server {
    * @returns {Promise<any>} see `api/session.py`
    * @throws {LoupeError} with the code of the server's problem; "unreachable" without an answer
    */
-  async request(name, { body, answer, labels, pixels, top }, { signal, onProgress } = {}) {
+  async request(name, { body, answer, labels, pixels, top }, { signal, onSent } = {}) {
     const route = pixels ? { photo: "pixels", explanation: "pixels/explanation" }[name] : name;
     const data = labels ? formOf(answer, labels, body) : body;
     const started = performance.now();
@@ -75,7 +71,7 @@ export class Server {
       for (const [key, value] of Object.entries({ model, engine, top, ...pixels })) {
         if (value !== undefined && value !== null) url.searchParams.set(key, String(value));
       }
-      const response = await post(url, data, { token, signal, onProgress });
+      const response = await post(url, data, { token, signal, onSent });
       if (response.status < 300 && response.body) return response.body;
       const error = errorOf(response.status, response.body);
       // The random part keeps refused clients from all returning at the same time.
@@ -97,16 +93,9 @@ export class Server {
 
   /** Wait for a new token, at most `TOKEN_MS`. */
   async #newToken(token, signal) {
-    if (this.#options.token !== token) return;
-    let resolve;
-    const renewed = new Promise((done) => (resolve = done));
-    this.#waiting.add(resolve);
-    this.#options.renew?.();
-    try {
-      await Promise.race([renewed, pause(TOKEN_MS, signal)]);
-    } finally {
-      this.#waiting.delete(resolve);
-    }
+    if (this.#options.token === token) this.#options.renew?.();
+    const end = performance.now() + TOKEN_MS;
+    while (this.#options.token === token && performance.now() < end) await pause(100, signal);
   }
 }
 
@@ -138,16 +127,14 @@ function errorOf(status, body) {
   return new LoupeError("unreachable", "The server doesn't answer. Check the connection.");
 }
 
-/** Send a body by XMLHttpRequest, because `fetch` reports no progress of an upload. */
-function post(url, body, { token, signal, onProgress }) {
-  return new Promise((resolve, reject) => {
-    signal?.throwIfAborted();
+/** Send a body by XMLHttpRequest, because `fetch` doesn't tell when an upload begins or stalls. */
+function post(url, body, { token, signal, onSent }) {
+  return waitFor((resolve, reject) => {
     const request = new XMLHttpRequest();
-    const abort = () => request.abort();
     let timer;
     const restart = () => {
       clearTimeout(timer);
-      timer = setTimeout(abort, STALL_MS);
+      timer = setTimeout(() => request.abort(), STALL_MS);
     };
     restart();
     request.open("POST", url);
@@ -156,24 +143,21 @@ function post(url, body, { token, signal, onProgress }) {
     if (!(body instanceof FormData)) {
       request.setRequestHeader("Content-Type", "application/octet-stream");
     }
-    request.upload.onprogress = ({ loaded, total }) => {
+    request.upload.onprogress = ({ loaded }) => {
       restart();
-      onProgress?.(loaded, total);
+      if (loaded) onSent?.();
     };
     request.onprogress = restart;
-    request.onabort = () => reject(signal?.aborted ? signal.reason : errorOf(0));
-    request.onerror = () => reject(errorOf(0));
-    request.onload = () =>
-      resolve({
-        status: request.status,
-        body: request.response,
-        retryAfter: request.getResponseHeader("Retry-After"),
-      });
-    request.onloadend = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", abort);
+    request.onabort = request.onerror = () => reject(errorOf(0));
+    request.onload = () => {
+      const retryAfter = request.getResponseHeader("Retry-After");
+      resolve({ status: request.status, body: request.response, retryAfter });
     };
-    signal?.addEventListener("abort", abort);
+    request.onloadend = () => clearTimeout(timer);
     request.send(body);
-  });
+    return () => {
+      request.onabort = null;
+      request.abort();
+    };
+  }, signal);
 }

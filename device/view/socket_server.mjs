@@ -45,7 +45,7 @@ export class SocketServer {
    * @param {Transfer} [transfer]
    * @returns {Promise<any>}
    */
-  async request(name, { body, answer, labels, pixels }, { signal, onProgress } = {}) {
+  async request(name, { body, answer, labels, pixels }, { signal, onSent } = {}) {
     const photo = body && (await toBase64(body));
     signal?.throwIfAborted();
     const id = randomId();
@@ -56,7 +56,7 @@ export class SocketServer {
     });
     lost.catch(() => {});
     this.#send({ id, name, photo, token: answer?.token, labels, ...pixels });
-    if (body) onProgress?.(body.size, body.size);
+    if (body) onSent?.();
     try {
       const response = await untilAborted(Promise.race([answered, lost]), signal);
       if (response.code) throw new LoupeError(response.code, response.detail);

@@ -1,11 +1,23 @@
 /** The shapes that the view's modules pass around; see `../types.d.ts` for those of the engine. */
 
-import type { Answer, Entry, ExplainOptions, OcclusionMap, Phrase, Run, Sending } from "../types";
+import type { Answer, Entry, Phrase, Run, Sending } from "../types";
 import type { createIdentifier } from "./identifier.mjs";
 import type { openRecents } from "./recents.mjs";
+import type { createParts } from "./viewfinder_parts.mjs";
 
 export type Identifier = ReturnType<typeof createIdentifier>;
 export type Recents = ReturnType<typeof openRecents>;
+
+/** The viewfinder's elements by name. */
+export type Parts = ReturnType<typeof createParts>;
+
+/** What `connectSources` calls; keys return whether they were used. */
+export interface SourceHandlers {
+  onPhoto: (photo: Blob, source: Entry["source"], alt?: string) => void;
+  onRefusal: (message: string) => void;
+  onSpace: () => boolean;
+  onEscape: () => boolean;
+}
 
 /** See `Identifier.state`. */
 export interface IdentifierState {
@@ -57,8 +69,8 @@ export interface ServerRequest {
 
 export interface Transfer {
   signal?: AbortSignal;
-  /** Called with the bytes so far. */
-  onProgress?: (sent: number, total: number) => void;
+  /** Called once the first bytes of the body are sent, perhaps several times. */
+  onSent?: () => void;
 }
 
 /** See `ask`. */
@@ -67,9 +79,7 @@ export interface Question {
   line: string;
   ways: { name: string; icon: string; title: string; line: string }[];
   /** Text of the button that leaves all as it is. */
-  keep?: string;
-  /** Says what has been sent so far. */
-  sent?: string;
+  keep?: string | null;
 }
 
 /** See `mountViewfinder`; the data from Streamlit is in `_data` in `ui/viewfinder.py`. */
@@ -78,14 +88,13 @@ export interface ViewfinderOptions {
   models: Model[];
   /** Name of the open model. */
   model: string;
-  /** Returns where another model would get the open photo; null if the visitor is asked first. */
-  placeOf: (name: string) => "device" | "any" | null;
+  /** Returns where another model would get the open photo; null if that is still to be chosen. */
+  placeOf: (name: string) => "device" | "server" | null;
   samples: Sample[];
   recents: Recents | null;
   /** The page's theme; by default the system's. */
   theme: "dark" | "light" | null;
   actions: {
-    why?: (entry: Entry, options: ExplainOptions) => Promise<OcclusionMap>;
     correct?: ((entry: Entry) => void) | null;
     share?: (entry: Entry) => void;
     lookUp?: (entry: Entry) => void;

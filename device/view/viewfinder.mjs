@@ -10,11 +10,11 @@ import { LivePicture } from "./live_picture.mjs";
 import { ALTS, connectSources, takeSample } from "./photo_sources.mjs";
 import { explain } from "./photo_view.mjs";
 import { randomId } from "./recents.mjs";
-import { connectControls, createParts, followMove } from "./viewfinder_parts.mjs";
-import { followSize, followTheme, STYLES } from "./viewfinder_parts.mjs";
+import { createParts, followSize, followTheme, STYLES } from "./viewfinder_parts.mjs";
 import { DEFAULTS, NOTHING_SAID, render } from "./viewfinder_screen.mjs";
 
 const WAITING_MS = 300;
+
 /**
  * Show the viewfinder in an element.
  *
@@ -28,33 +28,21 @@ export function mountViewfinder(parent, options) {
 
 class Viewfinder {
   #parent;
-  #parts = createParts();
-  #unmounting = new AbortController();
-  /** All that the screen depends on, beside the live picture. */
-  #state = { options: DEFAULTS, entry: null, recents: [], ...NOTHING_SAID };
-  #picture = new LivePicture(
-    this.#parts,
-    () => ({ identifier: null, top: 5, ...this.#state.options, entry: this.#state.entry }),
-    () => this.#render(),
-  );
-  #consent = new Consent(this.#parts);
-  #request = new AbortController();
-  #applyTheme;
-  #stopFollowingSize;
   #handlers = {
     onPhoto: (photo, source, alt) => this.take(photo, source, alt),
     onRefusal: (message) => this.#change({ message }),
     onSpace: () => this.#parts.shutter.checkVisibility() && (this.#press(), true),
     onEscape: () => this.#state.entry !== null && (this.#goBack(), true),
     onPress: () => this.#press(),
-    onPicture: (isSquare) => {
-      if (this.#state.entry) this.#handlers.onWhole();
-      else if (isSquare) this.#shoot();
+    onPicture: ({ target }) => {
+      if (target.closest("button")) return;
+      if (this.#state.entry) this.#toggleWhole();
+      else if (this.#parts.square.contains(target)) this.#shoot();
     },
-    onWhole: () => {
-      this.#parts.photo.toggleWhole();
-      this.#render();
-    },
+    onWhole: () => this.#toggleWhole(),
+    onOpenCamera: () => this.#picture.open(),
+    onCamera: (change) => this.#picture.camera[change](),
+    onUse: () => this.#picture.resetIdle(),
     onLive: (isLive) => {
       this.#state.message = "";
       this.#picture.setLive(isLive);
@@ -65,29 +53,36 @@ class Viewfinder {
     onWhere: () => this.#chooseRun(),
     onSample: (sample) => takeSample(sample, this.#handlers),
     onModel: (name) => this.#state.options.onModel?.(name),
-    onEntry: (entry) => {
-      this.show(entry);
-      this.#state.options.onOpen?.(entry);
-    },
+    onEntry: (entry) => this.#open(entry),
     onClear: async () => {
       await this.#state.options.recents.clear();
       this.#state.options.onClear?.();
       await this.#listRecents();
     },
   };
+  #parts = createParts(this.#handlers);
+  #unmounting = new AbortController();
+  /** All that the screen depends on, beside the live picture. */
+  #state = { options: DEFAULTS, entry: null, recents: [], ...NOTHING_SAID };
+  /** The last answered entry since the camera was shown, or null. */
+  #answered = null;
+  #picture = new LivePicture(
+    this.#parts,
+    () => ({ identifier: null, top: 5, ...this.#state.options, entry: this.#state.entry }),
+    () => this.#render(),
+  );
+  #consent = new Consent(this.#parts);
+  #request = new AbortController();
+  #applyTheme;
 
-  /**
-   * @param {Element} parent
-   * @param {Partial<import("./types").ViewfinderOptions>} options
-   */
   constructor(parent, options) {
     this.#parent = parent;
     const { root } = this.#parts;
+    const { signal } = this.#unmounting;
     const getTheme = () => this.#state.options.theme;
-    this.#applyTheme = followTheme(root, { getTheme, signal: this.#unmounting.signal });
-    connectControls(this.#parts, this.#picture, this.#handlers, this.#unmounting.signal);
+    this.#applyTheme = followTheme(root, { getTheme, signal });
     if (options.hasCamera ?? DEFAULTS.hasCamera) {
-      connectSources(this.#parts, this.#handlers, this.#unmounting.signal);
+      connectSources(this.#parts, this.#handlers, signal);
     }
     this.update(options);
     linkStyles(root, STYLES).then(() => {
@@ -96,8 +91,7 @@ class Viewfinder {
       dispatchEvent(new Event("viewfinder"));
     });
     parent.append(root);
-    const place = () => this.#picture.place();
-    this.#stopFollowingSize = followSize(this.#parts, place, options.header ?? null);
+    followSize(this.#parts, () => this.#picture.place(), options.header ?? null, signal);
     if (this.#state.options.hasCamera) this.#picture.start();
   }
 
@@ -124,22 +118,11 @@ class Viewfinder {
   /**
    * Identify the photo that is shown by the present identifier.
    *
-   * @param {{place?: "device" | "any" | null}} [options] see `Identifier.identify`
+   * @param {{place?: "device" | null}} [options] see `Identifier.identify`
    */
   identifyAgain({ place = null } = {}) {
     const { entry } = this.#state;
     if (entry?.photo) this.take(entry.photo, entry.source, entry.alt, { place });
-  }
-
-  /**
-   * Ask a question about what is shown, in place of its words and of an earlier question; null means
-   * that it stays as it is.
-   *
-   * @param {import("./types").Question} question
-   */
-  ask(question) {
-    const { identifier } = this.#state.options;
-    return this.#consent.ask(question, identifier, this.#request.signal);
   }
 
   /** Show an entry, such as one of the recents; null goes back to the camera. */
@@ -161,7 +144,6 @@ class Viewfinder {
     this.#unmounting.abort();
     this.#request.abort();
     this.#picture.destroy();
-    this.#stopFollowingSize();
     this.#parts.photo.release();
     this.#parts.root.remove();
   }
@@ -171,7 +153,7 @@ class Viewfinder {
     if (!options.onRun) return options.onWhere?.();
     return openRunMenu(this.#parent, options, entry?.answer, (run) => {
       // The menu's words say what the server gets.
-      if (run !== "device") this.#consent.noteServer(options.identifier.state);
+      if (run !== "device") this.#consent.note({ ...options.identifier.state, next: "server" });
       options.onRun(run);
     });
   }
@@ -190,10 +172,19 @@ class Viewfinder {
     else this.#shoot();
   }
 
+  #open(entry) {
+    this.show(entry);
+    this.#state.options.onOpen?.(entry);
+  }
+
+  #toggleWhole() {
+    this.#parts.photo.toggleWhole();
+    this.#render();
+  }
+
   #goBack() {
     const isWanted = this.#picture.camera.isWanted;
-    this.show(null);
-    this.#state.options.onOpen?.(null);
+    this.#open(null);
     if (isWanted) this.#picture.open();
     this.#picture.follow();
   }
@@ -216,7 +207,7 @@ class Viewfinder {
    * @param {object} [options]
    * @param {import("../types").Answer | null} [options.answer] if it is known
    * @param {string} [options.id] of the photo
-   * @param {"device" | "any" | null} [options.place] see `Identifier.identify`
+   * @param {"device" | null} [options.place] see `Identifier.identify`
    */
   async take(
     photo,
@@ -224,18 +215,22 @@ class Viewfinder {
     alt = ALTS[source],
     { answer = null, id = randomId(), place = null } = {},
   ) {
-    const { entry: previous, options } = this.#state;
-    const moveSquare = followMove(this.#parts.square);
+    const { entry: shown, options } = this.#state;
+    if (!shown || shown.answer) this.#answered = shown;
     const entry = { id, photo, source, alt, time: Date.now(), answer };
     this.show(entry);
-    moveSquare();
     const { signal } = this.#request;
     const timer = setTimeout(() => this.#change({ isWaiting: true }), WAITING_MS);
     try {
       const given = { top: options.top, place, signal };
-      entry.answer ??= await this.#consent.identify(photo, previous, options.identifier, given);
+      entry.answer ??= await this.#consent.identify(
+        photo,
+        this.#answered,
+        options.identifier,
+        given,
+      );
     } catch (error) {
-      if (!signal.aborted) this.#refuse(error, source);
+      if (!signal.aborted) this.#refuse(error, entry);
       return;
     } finally {
       clearTimeout(timer);
@@ -250,13 +245,14 @@ class Viewfinder {
   }
 
   /** Say why a photo has no answer; if the visitor declined, go back. */
-  #refuse(error, source) {
+  #refuse(error, { photo, source }) {
     if (!(error instanceof Declined)) {
       this.#change({ error, isWaiting: false });
       this.#state.options.onError?.();
       return;
     }
-    this.#goBack();
+    if (photo === this.#answered?.photo) this.#open(this.#answered);
+    else this.#goBack();
     // The question's button says so; Esc only closes the question.
     if (error.wantsOther && source === "file") this.#parts.pick.click();
   }
@@ -266,7 +262,7 @@ class Viewfinder {
     if (isExplaining) return;
     const { signal } = this.#request;
     const change = (changes) => signal.aborted || this.#change(changes);
-    explain(entry, options.actions.why, this.#parts.photo, change, signal);
+    explain(entry, options.identifier, this.#parts.photo, change, signal);
   }
 
   async #listRecents() {
@@ -285,6 +281,9 @@ class Viewfinder {
     const isSaid = !entry && !options.isOpening && options.identifier;
     if (isSaid) this.#consent.note(options.identifier.state);
     const { isFileAllowed } = this.#consent;
-    render(this.#parts, { ...this.#state, isFileAllowed }, this.#picture, this.#handlers);
+    const placeOf = (name) =>
+      options.placeOf(name) ??
+      (entry?.answer && this.#consent.placeOf(entry, options.identifier.state, options.run));
+    render(this.#parts, { ...this.#state, isFileAllowed, placeOf }, this.#picture, this.#handlers);
   }
 }

@@ -12,8 +12,6 @@ export const STYLES = ["tokens", "viewfinder", "answer", "layouts", "dialog", "a
 /** Least width of the layout with the answer at the picture's side, in the page's rem. */
 const DESK_REM = 56.25;
 
-const MOVE_MS = 240;
-
 /** The children of elements, in the order of the document: words, shutter, rest. */
 const TREE = {
   root: "screen visit",
@@ -30,62 +28,72 @@ const TREE = {
   bar: "models",
 };
 
-/** Return the elements by name. */
-export function createParts() {
+/**
+ * Return the elements by name.
+ *
+ * @param {object} on the viewfinder's handlers
+ */
+export function createParts(on) {
+  const onModel = ({ target }) => on.onModel(target.value);
+  const act = (name) => () => on.onAction(name);
+  const change = (name) => () => on.onCamera(name);
   const parts = {
-    root: h("div.vf", { hidden: true }),
+    root: h("div.vf", { hidden: true, onpointerdown: on.onUse, onkeydown: on.onUse }),
     screen: h("div.vf-screen"),
     side: h("div.vf-side"),
 
-    models: h("select.vf-chip", { ariaLabel: "Model" }),
+    models: h("select.vf-chip", { ariaLabel: "Model", onchange: onModel }),
     bar: h("div.vf-topbar", { hidden: true }),
 
-    picture: h("div.vf-picture"),
+    picture: h("div.vf-picture", { onclick: on.onPicture }),
     video: h("video.vf-video", { muted: true, playsInline: true, autoplay: true }),
     stage: h("div.vf-stage"),
     square: h("div.vf-square"),
     hint: h("div.vf-hint"),
     photo: new PhotoView(),
-    why: createButton("vf-why", "Why?", { icon: "eye" }),
-    whole: createButton("vf-whole", "Show the whole photo", { icon: "whole", isIconOnly: true }),
+    why: createButton("vf-why", "Why?", { icon: "eye", onclick: on.onWhy }),
+    whole: iconButton("vf-whole", "Show the whole photo", "whole", on.onWhole),
     pill: h("div.vf-pill"),
 
     words: h("section.vf-words", { ariaLabel: "Answer" }),
     head: h("div.vf-head"),
     headline: h("h2.vf-headline"),
     percent: h("b.vf-percent"),
-    lookUp: createButton("vf-icon-button", "Look it up", { icon: "book", isIconOnly: true }),
+    lookUp: iconButton("vf-icon-button", "Look it up", "book", act("lookUp")),
     note: h("p.vf-sub"),
     status: h("p.vf-sub"),
     alert: h("p.vf-alert", { role: "alert" }),
-    retry: createButton("vf-button", "Try again"),
-    tryCamera: createButton("vf-text-button", "Try the camera again"),
+    retry: createButton("vf-button", "Try again", { onclick: on.onRetry }),
+    tryCamera: createButton("vf-text-button", "Try the camera again", { onclick: on.onOpenCamera }),
     explanation: h("p.vf-sub"),
     details: h("div.vf-details"),
     spoken: h("p.vf-unseen", { ariaLive: "polite" }),
 
-    shutter: h("button.vf-shutter", { type: "button" }),
-    live: createButton("vf-segment", "Live"),
-    still: createButton("vf-segment", "Photo"),
+    shutter: h("button.vf-shutter", { type: "button", onclick: on.onPress }),
+    live: createButton("vf-segment", "Live", { onclick: () => on.onLive(true) }),
+    still: createButton("vf-segment", "Photo", { onclick: () => on.onLive(false) }),
     mode: h("div.vf-mode", { role: "group", ariaLabel: "Mode" }),
-    torch: ringButton("vf-ring.vf-torch", "Torch", "torch"),
-    zoom: h("button.vf-icon-button.vf-ring.vf-zoom", { type: "button" }),
-    flip: ringButton("vf-flip", "Other camera", "flip"),
+    torch: iconButton("vf-icon-button.vf-ring.vf-torch", "Torch", "torch", change("toggleTorch")),
+    zoom: createButton("vf-icon-button.vf-ring.vf-zoom", "", { onclick: change("cycleZoom") }),
+    flip: iconButton("vf-icon-button.vf-flip", "Other camera", "flip", change("flip")),
 
-    openCamera: createButton("vf-button.vf-main", "Open the camera", { icon: "camera" }),
-    cameraApp: createButton("vf-button.vf-main", "Take a photo", { icon: "camera" }),
-    choose: createButton("vf-button.vf-choose", "Choose one", { icon: "gallery" }),
+    openCamera: mainButton("Open the camera", on.onOpenCamera),
+    cameraApp: mainButton("Take a photo", () => parts.capture.click()),
+    choose: createButton("vf-button.vf-choose", "Choose one", {
+      icon: "gallery",
+      onclick: () => parts.pick.click(),
+    }),
     paste: createButton("vf-button.vf-paste", "Paste", { icon: "paste" }),
     ways: h("div.vf-ways"),
     // Of any type: the content decides, and not every system knows HEIC or AVIF.
     pick: h("input", { type: "file", hidden: true }),
     capture: h("input", { type: "file", accept: "image/*", hidden: true }),
 
-    correct: createButton("vf-act.vf-correct", "Wrong?", { icon: "pen" }),
-    share: createButton("vf-act.vf-share", "Share", { icon: "share" }),
+    correct: createButton("vf-act.vf-correct", "Wrong?", { icon: "pen", onclick: act("correct") }),
+    share: createButton("vf-act.vf-share", "Share", { icon: "share", onclick: act("share") }),
     acts: h("div.vf-acts"),
 
-    where: h("button.vf-where", { type: "button" }),
+    where: h("button.vf-where", { type: "button", onclick: on.onWhere }),
     keys: h("p.vf-keys", h("kbd", "Space"), " or drop one anywhere"),
     samples: h("div.vf-samples", { hidden: true }),
     visit: h("div.vf-visit", { hidden: true }),
@@ -101,41 +109,12 @@ export function createParts() {
   return parts;
 }
 
-/**
- * Let the controls act until `signal` is aborted.
- *
- * @param {ReturnType<typeof createParts>} parts
- * @param {import("./live_picture.mjs").LivePicture} picture
- * @param {object} handlers of the viewfinder
- * @param {AbortSignal} signal
- */
-export function connectControls({ root, ...parts }, picture, handlers, signal) {
-  parts.shutter.onclick = handlers.onPress;
-  parts.picture.onclick = ({ target }) => {
-    const element = /** @type {Element} */ (target);
-    if (!element.closest("button")) handlers.onPicture(parts.square.contains(element));
-  };
-  parts.whole.onclick = handlers.onWhole;
-  parts.why.onclick = handlers.onWhy;
-  parts.where.onclick = handlers.onWhere;
-  parts.retry.onclick = handlers.onRetry;
-  parts.models.onchange = () => handlers.onModel(parts.models.value);
-  parts.openCamera.onclick = parts.tryCamera.onclick = () => picture.open();
-  parts.flip.onclick = () => picture.camera.flip();
-  parts.torch.onclick = () => picture.camera.toggleTorch();
-  parts.zoom.onclick = () => picture.camera.cycleZoom();
-  parts.live.onclick = () => handlers.onLive(true);
-  parts.still.onclick = () => handlers.onLive(false);
-  for (const name of ["correct", "share", "lookUp"]) {
-    parts[name].onclick = () => handlers.onAction(name);
-  }
-  for (const name of ["pointerdown", "keydown"]) {
-    root.addEventListener(name, () => picture.resetIdle(), { signal });
-  }
+function iconButton(classes, text, icon, onclick) {
+  return createButton(classes, text, { icon, isIconOnly: true, onclick });
 }
 
-function ringButton(classes, text, icon) {
-  return createButton(`vf-icon-button.${classes}`, text, { icon, isIconOnly: true });
+function mainButton(text, onclick) {
+  return createButton("vf-button.vf-main", text, { icon: "camera", onclick });
 }
 
 /**
@@ -155,13 +134,14 @@ export function createHeader(logo) {
 }
 
 /**
- * Choose the layout by the available space; return a function that stops.
+ * Choose the layout by the available space, until `signal` is aborted.
  *
- * @param {ReturnType<typeof createParts>} parts
+ * @param {import("./types").Parts} parts
  * @param {() => void} onchange
  * @param {Element | null} header see `ViewfinderOptions`
+ * @param {AbortSignal} signal
  */
-export function followSize(parts, onchange, header) {
+export function followSize(parts, onchange, header, signal) {
   const { acts, bar, root, screen, side, visit } = parts;
   header?.append(bar);
   const arrange = () => {
@@ -180,19 +160,8 @@ export function followSize(parts, onchange, header) {
   };
   const observer = new ResizeObserver(arrange);
   for (const element of [root, parts.picture, parts.square]) observer.observe(element);
-  parts.video.addEventListener("resize", onchange);
-  return () => observer.disconnect();
-}
-
-/** Note an element's place; return a function that animates its move from there. */
-export function followMove(element) {
-  const before = element.getBoundingClientRect();
-  return () => {
-    const shift = before.top - element.getBoundingClientRect().top;
-    if (!before.height || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
-    const frames = [{ translate: `0 ${shift}px` }, { translate: "none" }];
-    element.animate(frames, { duration: MOVE_MS, easing: "cubic-bezier(.2, 0, 0, 1)" });
-  };
+  parts.video.addEventListener("resize", onchange, { signal });
+  signal.addEventListener("abort", () => observer.disconnect());
 }
 
 /**

@@ -3,12 +3,12 @@
  */
 
 import { cornersOf, createBars, createLines, createRecents, createRuler } from "./answer_view.mjs";
-import { createSamples, createSource, createWaysOn, spokenAnswer, toneOf } from "./answer_view.mjs";
+import { createSamples, createWaysOn, toneOf } from "./answer_view.mjs";
 import { phraseError } from "../engine/errors.mjs";
 import { CAN_RETRY, REASONS } from "./camera_access.mjs";
 import { createIcon, h } from "./elements.mjs";
 import { phraseNodes, toText } from "./phrasing.mjs";
-import { fetchingOf, goneOf, lastLineOf } from "./promise.mjs";
+import { engineOf, fetchingOf, goneOf, lastLineOf, sourceOf } from "./promise.mjs";
 
 const UNREADABLE = "This photo couldn't be read. Choose it again.";
 const CAPTIONS = { camera: "Original photo", frame: "Video frame" };
@@ -43,12 +43,12 @@ export const DEFAULTS = {
 };
 
 /**
- * Draw a state.
+ * Draw a state of the viewfinder.
  *
- * @param {object} parts see `createParts`
- * @param {object} state of the viewfinder
+ * @param {any} parts see `createParts`
+ * @param {any} state
  * @param {import("./live_picture.mjs").LivePicture} picture
- * @param {object} handlers onSample, onModel, onEntry, onClear
+ * @param {any} handlers onSample, onModel, onEntry, onClear
  */
 export function render(parts, state, picture, handlers) {
   const { options, entry } = state;
@@ -132,7 +132,6 @@ function drawWords(parts, state, picture, screen, { onModel }) {
   const { state: where } = identifier;
   parts.percent.hidden = !isLive || tone === "unknown";
   parts.percent.textContent = parts.percent.hidden ? "" : answer.percents[0];
-
   parts.note.textContent = entry?.note ?? "";
   parts.words.toggleAttribute("data-explained", Boolean(explanation));
   redrawPhrase(parts.explanation, explanation ?? [], answer?.language);
@@ -141,17 +140,15 @@ function drawWords(parts, state, picture, screen, { onModel }) {
   parts.alert.textContent = (error && phraseError(error, UNREADABLE)) || message || failure || "";
   parts.retry.hidden = !failure || !options.onRetry;
   redrawPhrase(parts.status, [statusOf(state, picture, isLive)].flat(), what.language);
-  const { prediction } = answer ?? {};
-  const models = options.models.map((model) => ({ ...model, place: options.placeOf(model.name) }));
-  const key = answer && [isLive, prediction, options.model, models, options.rows];
+  const { model, rows } = options;
+  const models = options.models.map((other) => ({ ...other, place: state.placeOf(other.name) }));
+  const key = answer && [isLive, answer.prediction, model, models, rows];
   redraw(parts.details, key, () => {
     if (!answer) return [];
+    const lines = createLines(answer);
     if (isLive) return createRuler(answer);
-    const rest =
-      tone === "unknown"
-        ? createWaysOn(models, options.model, onModel)
-        : [createBars(answer, options.rows)];
-    return [...createLines(answer), ...rest];
+    if (tone === "unknown") return [...lines, ...createWaysOn(models, model, onModel)];
+    return [...lines, createBars(answer, rows)];
   });
 }
 
@@ -211,7 +208,7 @@ function drawActions(parts, { entry, isExplaining, options }) {
   parts.correct.hidden ||= !entry.photo;
   parts.lookUp.hidden ||= entry.answer.certainty === "unknown";
   parts.acts.hidden = parts.correct.hidden && parts.share.hidden;
-  parts.why.hidden = !isAnswered || !actions.why || !entry.photo;
+  parts.why.hidden = !isAnswered || !entry.photo;
   parts.why.ariaPressed = String(parts.photo.hasSpotlight);
   parts.why.toggleAttribute("data-busy", isExplaining);
   parts.whole.hidden = !entry?.photo;
@@ -224,7 +221,7 @@ function drawSpoken(parts, { entry, explanation, isExplaining, isWaiting }, pict
   const { alert, headline, hint, spoken, status } = parts;
   const { answer } = entry ?? {};
   const sentences = answer
-    ? [spokenAnswer(answer), explanation ? toText(explanation) : ""]
+    ? [answer.headline, ...answer.lines, explanation ?? []].map(toText)
     : [headline, ...(hint.hasAttribute("data-reason") && !entry ? [hint] : []), status].map(
         ({ textContent }) => textContent,
       );
@@ -245,12 +242,13 @@ function drawWhere({ where }, state, picture) {
   const wasSent = !isGone && !answer && error?.sent;
   const place = wasSent ? "server" : (!isGone && answer?.where) || identifier.next;
   const text = lastLineOf(state, picture);
+  const source = answer && sourceOf(answer, identifier.server !== "none", entry.source === "link");
   const canOpen = Boolean(options.onRun || options.onWhere);
   where.disabled = !canOpen;
   redraw(where, [text, place, canOpen, isGone || answer], () => [
     ...(text ? [createIcon(place === "device" ? "phone" : "server")] : []),
     answer && !isGone
-      ? createSource(answer, identifier.server !== "none", entry.source === "link")
+      ? h("span", source, h("span.vf-how", `, ${engineOf(answer)}`))
       : h("span", text),
     ...(canOpen && !answer ? [createIcon("down")] : []),
   ]);

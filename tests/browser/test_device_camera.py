@@ -209,6 +209,7 @@ def test_live_follows_the_camera_and_the_shutter_keeps_the_shown_frame(page: Pag
     expect(device_headline(page)).to_have_text("Very likely a red")
     expect(page.locator(".vf-percent")).to_have_text(re.compile(r"^\d+(\.\d)?%$"))
     expect(page.locator(".vf-where")).to_have_text(re.compile("^On this device, "))
+    expect(page.locator(".vf-next-label")).to_have_count(2)
     shutter(page, "Keep this answer").click()
     expect(shutter(page, "Back to the camera")).to_be_visible()
     expect(page.get_by_text("Video frame", exact=True)).to_be_visible()

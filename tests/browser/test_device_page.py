@@ -69,7 +69,7 @@ def test_photo_is_identified_in_words_then_numbers(visit: Any) -> None:
     expect(device_headline(page)).to_have_text("Point your phone at something")
     expect(
         page.locator(".vf-sub").get_by_text(
-            "This model knows six things: red, green, blue and 3 more."
+            "This model knows six things: red, green, blue and three more."
         )
     ).to_be_visible()
     identify_red(page)
@@ -133,7 +133,7 @@ def test_full_graph_and_lasting_storage_are_choices(visit: Any) -> None:
     page = visit()
     page.get_by_text("This device", exact=True).click()
     give_device(page)
-    full = page.get_by_role("radio", name=re.compile(r"^Full: \d+\.\d MB"))
+    full = page.get_by_role("radio", name=re.compile(r"^Full: [\d.]+ [kM]B"))
     full.check()
     expect(page.locator(".vf-where")).to_have_text(re.compile(", full graph, version"))
     expect(device_headline(page)).to_have_text("Very likely a red")

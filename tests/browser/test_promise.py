@@ -216,26 +216,50 @@ def test_refusal_holds_for_the_visit(visit: Visit) -> None:
     assert log.check() == []
 
 
-@pytest.mark.parametrize("way", ["On this device", "On the server"])
-def test_another_model_asks_where_to_run(visit: Visit, way: str) -> None:
+def test_photo_given_while_a_question_is_open_asks_too(visit: Visit) -> None:
     page, log = visit("auto")
     ready(page)
     choose(page, "photo.jpg")
     answered(page, "On this device in")
     select(page, "scripts")
     ask(page, "On this device", "On the server")
-    expect(page.locator(".vf-ask")).to_contain_text("“ألوان 色” isn’t on this device yet.")
+    page.locator(".vf-ask").evaluate("(panel) => panel.setAttribute('data-first', '')")
+    choose(page, "photo.jpg")
+    expect(page.locator(".vf-ask[data-first]")).to_have_count(0)
+    ask(page, "On this device", "On the server", "Don’t send it")
+    assert log.check() == []
+    press(page, "Don’t send it")
+    expect(page.locator(".vf-ask")).to_have_count(0)
+    expect(headline(page)).to_have_text("Point your phone at something")
+    assert log.check() == []
+
+
+@pytest.mark.parametrize("way", ["On this device", "On the server"])
+def test_another_model_asks_where_to_run(visit: Visit, way: str) -> None:
+    page, log = visit("auto")
+    ready(page)
+    choose(page, "photo.jpg")
+    answered(page, "On this device in")
+    ways = ("On this device", "On the server")
+    fetched: list[str] = []
+    page.on("request", lambda request: fetched.append(request.url))
+    select(page, "scripts")
+    ask(page, *ways)
+    panel = page.locator(".vf-ask")
+    expect(panel).to_contain_text("“ألوان 色” isn’t on this device yet.")
+    expect(panel).to_contain_text("Fetches 1 MB first. The photo stays here.")
+    assert not [url for url in fetched if ".onnx" in url], "nothing is fetched before the choice"
     expect(page.locator(".vf-ask")).to_contain_text("Sends the marked part, about 2 kB.")
     page.get_by_role("button", name="Keep the first answer").click()
     answered(page, "On this device in")
     expect(page.locator(".vf-chip")).to_have_value("colours")
     select(page, "scripts")
-    ask(page, "On this device", "On the server")
+    ask(page, *ways)
     # A second choice's question takes the place of the first one's.
     page.locator(".vf-ask").evaluate("(panel) => panel.setAttribute('data-first', '')")
     select(page, "scripts")
     expect(page.locator(".vf-ask[data-first]")).to_have_count(0)
-    ask(page, "On this device", "On the server")
+    ask(page, *ways)
     assert log.check() == []
     press(page, way)
     expect(headline(page)).to_contain_text("أحمر", timeout=LOADING_MS)
