@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..browser.small_graph import make_small_graph
-from ..bundle import HASH_DIGITS, TRAINING_PHOTOS, Bundle, ManifestDraft, Metric, publish
+from ..bundle import HASH_DIGITS, TRAINING_PHOTOS, Bundle, ManifestDraft, publish
 from ..calibration.calibrate_folder import publish_small_card
 from ..calibration.cross_validation import MEASURED_BY, CalibrationResult, calibrate
 from ..calibration.graph_head import write_calibration
@@ -68,7 +68,9 @@ class Publication:
                 measured = write_calibration(draft, folder, result)
             except DataError as error:
                 self.run.progress.note(f"Not calibrated: {error}")
-                measured = draft.model_copy(update={"metrics": self._accuracy(graph)})
+                outputs = self._measure(open_graph(graph), "Full graph")
+                metric = accuracy_metric(outputs, self._on, self._by)
+                measured = draft.model_copy(update={"metrics": (metric,)})
             return self._test(measured, graph)
 
         with name_full_disk(models_dir):
@@ -76,14 +78,6 @@ class Publication:
             for result in results:
                 publish_small_card(bundle, result)
             return bundle
-
-    def _accuracy(self, graph: bytes) -> tuple[Metric, ...]:
-        """Return the accuracy on the held-out photos; none if the head was fitted to them."""
-        if self.is_pooled:
-            return ()
-        return (
-            accuracy_metric(self._measure(open_graph(graph), "Full graph"), self._on, self._by),
-        )
 
     @property
     def _on(self) -> str:

@@ -1,7 +1,5 @@
 """The linear head, and the logits of heads that were fitted to the other photos."""
 
-from dataclasses import replace
-
 import numpy as np
 import onnxruntime as ort
 import pytest
@@ -9,7 +7,6 @@ from onnx import numpy_helper, parser
 
 from model.browser.small_graph import make_small_graph
 from model.calibration import GraphOutputs
-from model.errors import DataError
 
 pytestmark = pytest.mark.torch
 
@@ -55,12 +52,3 @@ def test_small_graphs_logits_are_those_of_its_rounded_weights() -> None:
     head = Probe(weight, bias)
     assert head.logits(features, small=True) == pytest.approx(expected, abs=1e-4)
     assert np.abs(head.logits(features) - expected).max() > 1e-3
-
-
-def test_label_whose_photos_all_look_alike_is_refused() -> None:
-    from model.training.probe import cross_fit
-
-    photos = noise(1)
-    alike = replace(photos, groups=np.where(photos.targets == 1, 0, photos.groups + 1))
-    with pytest.raises(DataError, match="look alike"):
-        cross_fit(alike, alike, 0)
