@@ -111,6 +111,8 @@ def calibrate_small_graph(
     """
     manifest = bundle.manifest
     photos = CalibrationPhotos.find(bundle, folder, unknown)
+    if manifest.calibration:
+        photos = photos.without_trained()
     full, small, notes = _run_graphs(photos, progress)
     if manifest.calibration is None:
         return write_small_figures(bundle, **accuracies(full, small, "labelled photos"))
