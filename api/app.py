@@ -8,7 +8,7 @@ from . import paths  # noqa: F401  registers the converter "rest"
 from .adapters import ADAPTERS
 from .device import device_routes
 from .lifecycle import live, ready
-from .middleware import guarded
+from .middleware import guarded_app
 from .session import session_routes
 from .telemetry import exposition
 from .v1 import application
@@ -31,12 +31,12 @@ def routes() -> list[BaseRoute]:
     platforms = [route for adapter in ADAPTERS for route in adapter.routes()]
     missing = [*OPTIONAL_PATHS, *(f"{root}{{path:rest}}" for root in ROOTS)]
     missing += [root.rstrip("/") for root in ROOTS]
-    not_found = guarded([])
+    not_found = guarded_app([])
     # Matched first, because the owner or a platform chooses these paths.
     return [
         *metrics,
         # An application for each, so that errors are problems and requests are counted.
-        *(Route(route.path, guarded([route])) for route in platforms),
+        *(Route(route.path, guarded_app([route])) for route in platforms),
         Route("/api/live", live),
         Route("/api/ready", ready),
         Mount("/api/v1", app=application()),

@@ -42,7 +42,7 @@ from model.settings import settings
 
 from . import paths  # noqa: F401  registers the converter "segment"
 from .caching import WholeFile, cached, revalidate
-from .middleware import guarded
+from .middleware import guarded_app
 from .problems import problem
 
 HASHED_FILE = re.compile(
@@ -81,7 +81,7 @@ def device_routes() -> list[BaseRoute]:
         Route(f"/{SAMPLES}/{{file:segment}}", sample_file),
         Route("/{file:path}", page_file),
     ]
-    return [Route("/device", redirect), Mount("/device", app=guarded(routes))]
+    return [Route("/device", redirect), Mount("/device", app=guarded_app(routes))]
 
 
 async def redirect(request: Request) -> Response:

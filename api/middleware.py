@@ -1,4 +1,4 @@
-"""ASGI middleware of the API: cross-site requests, slow clients, counting."""
+"""ASGI middleware of the API: cross-site requests, slow clients, telemetry."""
 
 import asyncio
 import logging
@@ -68,8 +68,8 @@ def _is_allowed(headers: Headers) -> bool:
         return True
     # Over plain HTTP, and before 2023, browsers send only the origin; a proxy may add the default
     # port to the host.
-    page, host = origin.partition("://")[2], headers.get("host", "")
-    return bool(page) and host in (page, f"{page}:80", f"{page}:443")
+    site, host = origin.partition("://")[2], headers.get("host", "")
+    return bool(site) and host in (site, f"{site}:80", f"{site}:443")
 
 
 class TelemetryMiddleware:
@@ -188,8 +188,8 @@ GUARDS = (Middleware(SlowClientMiddleware), Middleware(TelemetryMiddleware))
 """The middleware of all routes but health checks; the first sees a request first."""
 
 
-def guarded(routes: Sequence[BaseRoute], *middleware: Middleware) -> Starlette:
-    """Return an application whose errors are problems, with ``GUARDS`` and more middleware."""
+def guarded_app(routes: Sequence[BaseRoute], *middleware: Middleware) -> Starlette:
+    """Return an application with ``GUARDS`` and more middleware, whose errors are problems."""
     app = Starlette(
         routes=routes, middleware=[*GUARDS, *middleware], exception_handlers=ERROR_HANDLERS
     )

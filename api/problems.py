@@ -125,7 +125,7 @@ async def _loupe_error(_: Request, error: Any) -> JSONResponse:
 
 
 async def _http_error(_: Request, error: Any) -> JSONResponse:
-    """Return a request that the framework rejects as a problem: a path, a method, a form."""
+    """Return a problem for a request that the framework rejects: a path, a method, a form."""
     mismatch = (
         "The body doesn't match its Content-Type. Send the photo's bytes, or a form as "
         "multipart/form-data."

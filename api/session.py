@@ -32,7 +32,7 @@ from model.preprocess import Pixels
 
 from .body_limits import PHOTO_BYTES, limited_body
 from .dispatcher import dispatcher
-from .middleware import CsrfMiddleware, guarded
+from .middleware import CsrfMiddleware, guarded_app
 from .problems import NoSession
 from .v1.identify import identify_request
 from .v1.params import (
@@ -89,7 +89,7 @@ def session_routes() -> list[BaseRoute]:
         _photo_route("/pixels/explanation", PixelParams, _explain),
         Route("/correction", correction, methods=["POST"]),
     ]
-    return [Mount("/api/session", app=guarded(routes, Middleware(CsrfMiddleware)))]
+    return [Mount("/api/session", app=guarded_app(routes, Middleware(CsrfMiddleware)))]
 
 
 async def correction(request: Request) -> JSONResponse:

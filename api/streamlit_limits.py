@@ -44,7 +44,7 @@ ALL_RERUNS_PER_SECOND = 100.0
 
 
 class Throttle:
-    """A token bucket that delays, first come, first served."""
+    """A token bucket: callers wait for a token, first come, first served."""
 
     def __init__(self, per_second: float, burst: int) -> None:
         self._interval, self._slack = 1 / per_second, burst / per_second
@@ -70,12 +70,12 @@ class PageUploads(Body):
 
     @property
     def is_slow(self) -> bool:
-        """True if it arrives slowly, or has arrived without being read."""
+        """True if the files arrive slowly, or have arrived and stay unread."""
         unread_seconds = time.monotonic() - self._last_arrival
         return super().is_slow or (not self.arriving and unread_seconds > GRACE_SECONDS)
 
     def complete(self) -> None:
-        """Stay incomplete: files can be deleted until the page's script has read them."""
+        """Do nothing: files can be deleted until the page's script has read them."""
 
     def drop(self) -> None:
         """Delete all files and end those that arrive: a partial batch would be misleading."""
@@ -83,7 +83,7 @@ class PageUploads(Body):
         self._manager.remove_session_files(self._session_id)
 
     def end_arrival(self, file_id: str, size: int) -> None:
-        """Count a file that has arrived only for as long as Streamlit keeps it."""
+        """Count a file, once it has arrived, for as long as Streamlit keeps it."""
         self._last_arrival = time.monotonic()
         if self.is_dropped:
             self._manager.remove_file(self._session_id, file_id)
@@ -108,12 +108,12 @@ class PageUploads(Body):
 
 
 class StreamlitLimitMiddleware:
-    """Middleware with all limits of Streamlit's server.
+    """Middleware that sets the limits that Streamlit's server lacks.
 
     Every message on a page's websocket starts a run of its script or interrupts one, which blocks
     all other visitors for milliseconds. Messages beyond the limit stay unread in the client's send
-    buffer. Each socket waits with one message at a time, so a flood on some takes turns with the
-    others. A page sends a few per second while a slider is dragged.
+    buffer. At most one message per socket waits for a token, so flooded sockets take turns with
+    the others. A page sends a few per second while a slider is dragged.
 
     Uploads count against the budget of all bodies, because Streamlit keeps any number of files
     until their session ends. All files of a page count as one body: when others need its memory,
@@ -141,7 +141,7 @@ class StreamlitLimitMiddleware:
         elif scope["method"] == "PUT" and UPLOAD_PATH.search(scope["path"]):
             app = self._limited_upload
         elif scope["path"].rstrip("/").endswith("/_stcore/metrics"):
-            # They would tell anyone how many visitors there are; LOUPE_METRICS is for the owner.
+            # These metrics tell anyone how many visitors there are; the owner has LOUPE_METRICS.
             app = problem("not-found", NO_ROUTE)
         await app(scope, receive, send)
 
@@ -160,12 +160,12 @@ class StreamlitLimitMiddleware:
     async def _receive_upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         session_id, file_id = UPLOAD_PATH.findall(scope["path"])[0]
         page, limit = self._page(session_id), settings().upload_mb * 2**20 + FORM_BYTES
-        counted = limited_receive(receive, page, limit, math.inf)
+        receive_limited = limited_receive(receive, page, limit, math.inf)
         size = 0
 
-        async def receive_noted() -> Message:
+        async def receive_counted() -> Message:
             nonlocal size
-            message = await counted()
+            message = await receive_limited()
             size += len(message.get("body", b""))
             return message
 
@@ -174,7 +174,7 @@ class StreamlitLimitMiddleware:
             check_length(Headers(scope=scope), limit)
             memory_budget().acquire(page, FILE_BYTES)
             size = FILE_BYTES
-            await self.app(scope, receive_noted, send)
+            await self.app(scope, receive_counted, send)
         except LoupeError as error:
             await error_response(error)(scope, receive, send)
         finally:

@@ -46,21 +46,21 @@ WATCH = """
     }
     return "";
   };
-  let started = null;
-  addEventListener("input", () => { started ??= performance.now(); }, { capture: true });
-  const begun = performance.now();
+  let chosenAt = null;
+  addEventListener("input", () => { chosenAt ??= performance.now(); }, { capture: true });
+  const openedAt = performance.now();
   window.watchedAnswer = new Promise((resolve) => {
-    const look = () => {
-      const elapsed = started === null ? 0 : performance.now() - started;
+    const poll = () => {
+      const elapsed = chosenAt === null ? 0 : performance.now() - chosenAt;
       const text = elapsed ? read() : "";
-      if (text || performance.now() - begun > limit) resolve([elapsed, text]);
-      else requestAnimationFrame(look);
+      if (text || performance.now() - openedAt > limit) resolve([elapsed, text]);
+      else requestAnimationFrame(poll);
     };
-    look();
+    poll();
   });
 }
 """.replace("FIND", FIND)
-"""Time an answer in the page: Playwright looks at it at growing intervals, of up to 500 ms."""
+"""JavaScript that times an answer in the page; Playwright itself polls only every 500 ms."""
 
 
 @contextmanager
@@ -94,7 +94,7 @@ def new_page(
 
     Args:
         browser: where to open it.
-        requests: gets each finished request, also of workers.
+        requests: receives each finished request, those of workers included.
         context: options of Playwright's ``new_context``.
     """
     visitor = browser.new_context(**context)
@@ -153,14 +153,14 @@ def time_answer(page: Page, server: Server, photo: Path, *, after: str = "") -> 
 def count_bytes(requests: Iterable[Request]) -> int:
     """Return the bytes that came over the network for these requests, as they were encoded."""
     sizes = [request.sizes() for request in requests]
-    # What came from the cache has a negative body, which cancels its headers.
+    # A response from the cache has a body of negative size, which cancels its headers.
     return sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes)
 
 
 def longest_main_task(browser: Browser, page: Page, work: Callable[[], object]) -> float:
     """Return the longest task of a page's main thread while ``work`` runs, in milliseconds.
 
-    Of CPU time: on a busy machine a task also waits for other processes.
+    CPU time counts: on a busy machine a task also waits for other processes.
     """
     browser.start_tracing(page=page, categories=["toplevel"])
     work()
@@ -174,7 +174,7 @@ def longest_main_task(browser: Browser, page: Page, work: Callable[[], object]) 
         event["tdur"]
         for event in events
         if event["name"] == "ThreadControllerImpl::RunTask"
-        # The trace's end cuts a task off.
+        # A task that the end of the trace cuts off has no duration.
         and "tdur" in event
         and (event["pid"], event["tid"]) in main_threads
     ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class NotMeasured(Exception):
-    """A figure can't be measured on this machine; the message says why."""
+    """A figure that can't be measured on this machine; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,16 +16,16 @@ class Benchmark:
 
     Attributes:
         name: as on the command line.
-        measures: the description in the table.
+        description: its row in the table.
         target: in ``unit``; an upper bound, or a lower one with ``at_least``.
-        work: measures; takes ``quick``, and returns the value and how it came about.
+        measure: takes ``quick``; returns the value and how it was measured.
         unit: of the value; ``×`` for a ratio.
     """
 
     name: str
-    measures: str
+    description: str
     target: float
-    work: Callable[[bool], tuple[float, str]]
+    measure: Callable[[bool], tuple[float, str]]
     unit: str = "×"
     at_least: bool = False
 
@@ -36,7 +36,7 @@ class Benchmark:
             quick: take few, noisy readings.
         """
         try:
-            return Figure(self, *self.work(quick))
+            return Figure(self, *self.measure(quick))
         except NotMeasured as reason:
             return Figure(self, None, str(reason))
         except Exception as error:  # noqa: BLE001 - one failure must not lose the other figures
@@ -72,7 +72,7 @@ def format_table(figures: Sequence[Figure]) -> str:
         entry = figure.benchmark
         value = "–" if figure.value is None else _format(figure.value, entry.unit)
         target = f"{'≥' if entry.at_least else '≤'} {_format(entry.target, entry.unit)}"
-        cells = [entry.name, entry.measures, value, target, figure.verdict, figure.detail]
+        cells = [entry.name, entry.description, value, target, figure.verdict, figure.detail]
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(rows)
 
@@ -93,7 +93,7 @@ def write_report(
     rows = [
         {
             "name": figure.benchmark.name,
-            "measures": figure.benchmark.measures,
+            "measures": figure.benchmark.description,
             "unit": figure.benchmark.unit,
             "value": figure.value,
             "target": figure.benchmark.target,

@@ -14,7 +14,7 @@ from .figures.threads import threads
 from .photos import phone_photo, small_photo
 
 CHOSEN = "chosen → answer visible in Chromium"
-FLAT_OUT = "against decoder and bare ONNX Runtime run flat out"
+FULL_SPEED = "against decoder and bare ONNX Runtime at full speed"
 GRADIO = f"{CHOSEN}, against a ten-line Gradio app"
 PREDICT = "→ answer, against `learn.predict` of the same learner"
 BYTES = "bytes of a first visit to /device/ with its first answer"
@@ -28,7 +28,7 @@ BENCHMARKS = (
         "answer-small", f"500 × 375 pixels {GRADIO}", 0.35, partial(against_gradio, small_photo)
     ),
     Benchmark("answer-12mp", f"12 megapixels {GRADIO}", 0.2, partial(against_gradio, phone_photo)),
-    Benchmark("api-rate", f"photos a second through the API, {FLAT_OUT}", 0.8, rate, at_least=True),
+    Benchmark("api-rate", f"photos/s through the API, {FULL_SPEED}", 0.8, rate, at_least=True),
     Benchmark("api-tail", "the API's p99 latency with 32 clients, against its p50", 4, tail),
     Benchmark("api-screen", f"photo {CHOSEN} beside 32 API clients, against alone", 6, screen),
     Benchmark(
@@ -82,7 +82,7 @@ BENCHMARKS = (
     ),
     Benchmark(
         "first-visit-answer",
-        f"{VISIT} a photo of 50 kB, chosen at once, answered by the server",
+        f"{VISIT} a photo of 50 kB, chosen immediately, answered by the server",
         11,
         partial(compare_visits, "answer"),
         "s",
@@ -108,7 +108,7 @@ BENCHMARKS = (
         partial(model_ready, "/device/?model=clothing"),
         "s",
     ),
-    Benchmark("folder", f"photos a second from a folder, {FLAT_OUT}", 0.85, folder, at_least=True),
+    Benchmark("folder", f"photos/s from a folder, {FULL_SPEED}", 0.85, folder, at_least=True),
     Benchmark("memory", "the server's memory after 200 answers on its page", 330, memory, "MB"),
     Benchmark("overhead", "everything except decoding, against bare ONNX Runtime", 1.3, overhead),
     Benchmark("predict-small", f"JPEG of 500 × 375 pixels {PREDICT}", 0.30, predict_small),

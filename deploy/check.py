@@ -31,7 +31,7 @@ def check_host(
         folder: the folder of the files and of the models to deploy.
         model: the model that should open; by default the one that the files name, or else the
             one that opens on this machine.
-        start: False to check placeholders and settings only, and that this machine has the model.
+        start: False to check only placeholders, settings and that this machine has the model.
     """
     try:
         if not host.has_server:
@@ -87,7 +87,7 @@ def check_placeholders(host: Host, texts: Mapping[str, str]) -> Iterator[CheckRe
 
 
 def check_settings(settings: Mapping[str, str]) -> Iterator[CheckResult]:
-    """Check that the app has the settings in the files."""
+    """Check that Loupe has a setting of each name in the files."""
     known = {f"LOUPE_{name.upper()}" for name in Settings.model_fields}
     names = [name for name in settings if name.startswith("LOUPE_")]
     if unknown := [name for name in names if name not in known]:

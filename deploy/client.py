@@ -23,12 +23,12 @@ CHUNK_BYTES = 2**16
 
 SCHEMES = ("http", "https")
 LOCAL_HOSTS = ("127.0.0.1", "::1", "localhost")
-"""This machine, which no proxy can reach."""
+"""Names of this machine, for which no proxy is used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A response, whatever its status."""
+    """A response of any status."""
 
     status: int
     text: str

@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from model.bundle import MANIFEST
+from model.bundle import MANIFEST, Manifest
 from model.exporting.export_folder import list_files
 from model.settings import ROOT
 from model.storage.atomic import replace_atomically
@@ -128,20 +128,26 @@ def write_files(
     Raises:
         BundleError: a model can't be opened, or is damaged.
         EngineUnavailable: this machine can't make the files for browsers.
-        FilesDiffer: a file was edited, or not made by ``write``, and ``force`` is false, or a
-            link has the name of a model; nothing is written.
+        FilesDiffer: a file was edited, or not made by ``write``, or a folder with the name of a
+            model is none, and ``force`` is false; or a link or file has the name of a model.
+            Nothing is written.
     """
     folder = default_folder(host) if folder is None else folder
     if not host.has_server:
         return {folder: write_page(app, folder, force=force)}
     contents = {folder / path: file for path, file in _list_files(host, app, values).items()}
     models = [folder / app.bundles_dir / name for name in app.own]
-    if links := [str(model) for model in models if model.is_symlink()]:
-        raise FilesDiffer(f"{list_some(links)}: a link, in which nothing is written. Remove it.")
+    if links := [str(model) for model in models if model.is_symlink() or model.is_file()]:
+        raise FilesDiffer(f"{list_some(links)}: not a folder, so nothing is written. Remove it.")
+    if not force and (others := [str(model) for model in models if not _may_hold_model(model)]):
+        raise FilesDiffer(
+            f"{list_some(others)} has other files, which would be deleted. Choose another folder "
+            "with --to, or replace with --force."
+        )
     results: dict[Path, str] = {path: _compare(path, file) for path, file in contents.items()}
     replaced = [path for path, result in results.items() if result is WriteResult.REPLACED]
-    others = [path for path in replaced if path.parent not in models]
-    if not force and (edited := _find_edited(folder, others)):
+    outside = [path for path in replaced if path.parent not in models]
+    if not force and (edited := _find_edited(folder, outside)):
         verb = "differs" if len(edited) == 1 else "differ"
         raise FilesDiffer(
             f"{list_some(edited)} {verb} from what would be written. Choose another folder "
@@ -157,6 +163,17 @@ def write_files(
                 path.unlink()
     _update_record(folder, contents)
     return results
+
+
+def _may_hold_model(folder: Path) -> bool:
+    """Return whether a folder holds a model, even a damaged one, or nothing yet."""
+    if not folder.exists() or not any(folder.iterdir()):
+        return True
+    try:
+        Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _find_edited(folder: Path, paths: Iterable[Path]) -> list[str]:

@@ -6,7 +6,7 @@
 
 import { fetchMade } from "./engine/download.mjs";
 import { createIdentifier } from "./view/identifier.mjs";
-import { formatBytes } from "./view/promise.mjs";
+import { formatBytes } from "./view/disclosure.mjs";
 import { openRecents } from "./view/recents.mjs";
 import { mountViewfinder } from "./view/viewfinder.mjs";
 import { followTheme } from "./view/viewfinder_parts.mjs";

@@ -30,7 +30,7 @@ from .errors import ArchiveError, DataError
 from .settings import settings
 from .storage import zips
 from .storage.atomic import replace_atomically
-from .storage.disk import name_full_disk, require_space
+from .storage.disk import require_space, translate_disk_errors
 
 CONTENTS = "loupe-backup.json"
 CORRECTIONS_FILE = "records.sqlite"
@@ -105,7 +105,7 @@ def back_up(file: Path, *, corrections: bool = True) -> tuple[Contents, list[str
         raise DataError(
             f"{file} exists and isn't a backup, so it isn't replaced. Name another file."
         )
-    with name_full_disk(file.parent), replace_atomically(file, durable=True) as temporary:
+    with translate_disk_errors(file.parent), replace_atomically(file, durable=True) as temporary:
         left_out = _write_backup(temporary, data, corrections=corrections)
         # Checked as a restore would, before it replaces another.
         with _open_backup(temporary) as (_, contents):
@@ -228,7 +228,7 @@ def restore(file: Path, folder: Path, *, corrections: bool = True) -> Contents:
         DataError: the folder isn't empty, or its disk has too little space.
         OSError: something can't be read or written.
     """
-    with _open_backup(file) as (zipped, contents), name_full_disk(folder):
+    with _open_backup(file) as (zipped, contents), translate_disk_errors(folder):
         if not corrections:
             files = tuple(entry for entry in contents.files if entry.path != CORRECTIONS_FILE)
             contents = contents.model_copy(update={"files": files, "corrections": None})

@@ -33,7 +33,7 @@ PADDINGS: dict[str, Literal["constant", "edge", "reflect"]] = {
 }
 
 NO_DOWNSCALE = 2**16
-"""Shorter side above that of any photo, in pixels, so that decoders never scale down."""
+"""Minimum decode size that is longer than any photo's sides, in pixels: nothing is scaled down."""
 
 
 class PreprocessConfig(BaseModel):
@@ -136,8 +136,8 @@ def _centre_box(image: Image.Image, recipe: PreprocessConfig) -> tuple[int, int,
     height, width = recipe.resize
     scale = min(image.width / width, image.height / height)
     # Rounded down as fastai does, but never to zero: a photo may be one pixel wide.
-    wide, high = max(1, int(scale * width)), max(1, int(scale * height))
-    return int((image.width - wide) / 2), int((image.height - high) / 2), wide, high
+    width, height = max(1, int(scale * width)), max(1, int(scale * height))
+    return int((image.width - width) / 2), int((image.height - height) / 2), width, height
 
 
 def fit_aspect(image: Image.Image, recipe: PreprocessConfig) -> Image.Image:
@@ -145,27 +145,27 @@ def fit_aspect(image: Image.Image, recipe: PreprocessConfig) -> Image.Image:
     if recipe.method == "squish":
         return image
     if recipe.method == "crop":
-        left, top, wide, high = _centre_box(image, recipe)
-        return image.crop((left, top, left + wide, top + high))
+        left, top, width, height = _centre_box(image, recipe)
+        return image.crop((left, top, left + width, top + height))
     height, width = recipe.resize
     scale = max(image.width / width, image.height / height)
-    wide, high = max(1, int(scale * width)), max(1, int(scale * height))
-    return _pad(image, wide, high, recipe.padding)
+    padded = max(1, int(scale * width)), max(1, int(scale * height))
+    return _pad(image, *padded, recipe.padding)
 
 
-def _pad(image: Image.Image, wide: int, high: int, padding: str) -> Image.Image:
-    """Pad an image to ``wide`` × ``high`` pixels, half on each side."""
+def _pad(image: Image.Image, width: int, height: int, padding: str) -> Image.Image:
+    """Pad an image to ``width`` × ``height`` pixels, half on each side."""
     max_pixels = max(MAX_PADDING_RATIO * image.width * image.height, 2**22)
-    if wide * high > max_pixels:
+    if width * height > max_pixels:
         # Padding a long strip would fill the memory, so it is scaled down first.
-        scale = (max_pixels / (wide * high)) ** 0.5
+        scale = (max_pixels / (width * height)) ** 0.5
         image = image.resize(
             (max(1, round(image.width * scale)), max(1, round(image.height * scale))),
             Image.Resampling.BOX,
         )
-        wide, high = max(1, int(wide * scale)), max(1, int(high * scale))
-    left, top = max(0, (wide - image.width) // 2), max(0, (high - image.height) // 2)
-    right, bottom = max(0, wide - image.width - left), max(0, high - image.height - top)
+        width, height = max(1, int(width * scale)), max(1, int(height * scale))
+    left, top = max(0, (width - image.width) // 2), max(0, (height - image.height) // 2)
+    right, bottom = max(0, width - image.width - left), max(0, height - image.height - top)
     pixels = np.asarray(image)
     widths = ((top, bottom), (left, right), (0, 0))[: pixels.ndim]
     return Image.fromarray(np.pad(pixels, widths, mode=PADDINGS[padding]))

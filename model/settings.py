@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SECRETS = ROOT / ".streamlit" / "secrets.toml"
 
 
-def _plain_url(url: HttpUrl | None) -> HttpUrl | None:
+def _require_plain_url(url: HttpUrl | None) -> HttpUrl | None:
     if url and (url.username or url.password or url.query or url.fragment):
         raise ValueError("Give scheme, host and path only, such as https://example.org/loupe")
     return url
@@ -57,13 +57,13 @@ class Settings(BaseSettings):
     """Number of corrections that are saved in a minute."""
 
     secret: SecretStr = SecretStr("")
-    """Signs share links; empty means a secret that is kept in the data folder."""
+    """Key that signs share links; empty means one that is kept in the data folder."""
 
     model: str = ""
     """The model that the app opens first; empty means the owner's newest, else imagenet."""
 
     builtin: bool = True
-    """Offer the built-in models beside the owner's."""
+    """True to offer the built-in models beside the owner's."""
 
     bundles: Path = ROOT / "bundles"
     """A folder with models that are deployed with the app; it is only read."""
@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     description: str = ""
     """One sentence about the app; empty means the model's own description."""
 
-    url: Annotated[HttpUrl | None, EmptyIsNone, AfterValidator(_plain_url)] = None
+    url: Annotated[HttpUrl | None, EmptyIsNone, AfterValidator(_require_plain_url)] = None
     """The app's public address, for link previews."""
 
     engine: ServerEngine = DEFAULT_ENGINE
@@ -100,17 +100,17 @@ class Settings(BaseSettings):
     """Sites whose pages may call the API from a browser, separated by commas."""
 
     downloads: bool = True
-    """Give models away: by the API, on the Deploy page, and to browsers that run them."""
+    """True to give models away: by the API, on the Deploy page, to browsers that run them."""
 
     run: Literal["auto", "device", "server"] = "auto"
-    """Place that answers the viewfinder's photos unless a visitor chooses: the visitor's device
-    once it can, the device alone, or the server."""
+    """Place where the viewfinder's photos are identified unless a visitor chooses: the device
+    once it has the model, the device alone, or the server."""
 
     recent: Literal["session", "day"] = "session"
     """Time that a visitor's browser keeps its recent photos: while the tab is open, or a day."""
 
     npm: bool = True
-    """Let the app fetch onnxruntime-web, which runs models in browsers, through npm."""
+    """True to fetch onnxruntime-web, which runs models in browsers, through npm."""
 
     metrics: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)*$")] = ""
     """Path of the Prometheus metrics, such as /metrics; empty means none."""
@@ -119,7 +119,7 @@ class Settings(BaseSettings):
     """Format of the log; json is one object per line."""
 
     sagemaker: bool = False
-    """Adds SageMaker's routes, /ping and /invocations."""
+    """True to add SageMaker's routes, /ping and /invocations."""
 
     @property
     def upload_mb(self) -> int:

@@ -25,6 +25,7 @@ MANIFEST = """
     data.title data.source data.licence data.photos
     metrics.name metrics.value metrics.low metrics.high metrics.photos metrics.on metrics.by
     confidence.temperature confidence.plausible confidence.novelty confidence.score
+    confidence.estimated
     confidence.plausible.coverage confidence.plausible.floors
     card.on card.photos card.folds card.confusion card.reliability card.before card.mistakes
     card.scores card.strangers card.command card.seed card.notes
@@ -51,7 +52,7 @@ PREDICTION = """
 
 SETTINGS = """
     data database corrections_max corrections_mb corrections_per_minute secret model engine threads
-    memory_mb queue deadline batch photos cors downloads npm metrics log sagemaker builtin
+    memory_mb queue deadline batch cors downloads npm metrics log sagemaker builtin
     bundles title description url run recent
 """
 

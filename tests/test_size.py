@@ -13,18 +13,18 @@ from tests.test_architecture import tracked_files
 
 BUDGETS = {
     "api": (
-        2910,
+        2920,
         "HTTP over model/: v1, the pages' session, /device/, two platforms' contracts, limits",
     ),
     "benchmarks": (
         2270,
         "every published figure, measured again by a command; peers in environments of their own",
     ),
-    "deploy": (2830, "nine hosts, the table that filters them, one check"),
+    "deploy": (2850, "nine hosts, the table that filters them, one check"),
     "docs": (150, "two clients without dependencies, as documentation"),
     "launch": (810, "make run, share and phone"),
     "model": (
-        2040,
+        2160,
         "what answers a photo: classifier, admission queue, preprocessing, settings, errors",
     ),
     "model/answer": (
@@ -57,14 +57,14 @@ BUDGETS = {
     "model/training": (2140, "a folder of photos to a bundle, resumable"),
     "pages": (320, "one script per page"),
     "ui": (4090, "what pages share: six pages, two ways to give a photo, the first screen"),
-    "device": (7170, "the browser's half: viewfinder, engine, offline pages, the first visit"),
+    "device": (6870, "the browser's half: viewfinder, engine, offline pages, the first visit"),
 }
 """Most lines by folder, without folders below it that have a budget of their own; and why so many.
 
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 34_140, 34_510
+ALL_PYTHON, ALL_TESTS = 34_280, 34_650
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {

@@ -1,4 +1,4 @@
-"""The wording of the screen, as Markdown: answers, track records, errors, labels."""
+"""Answers, errors and labels as Markdown; an answer's words are in ``model/answer/words.json``."""
 
 import re
 from collections.abc import Sequence

@@ -24,7 +24,7 @@ from ..timing import Pairs, measure_pairs, timer
 
 
 def folder(quick: bool) -> tuple[float, str]:
-    """Measure small and phone photos; the worse ratio counts."""
+    """Return the worse of two ratios, for small photos and for those of a phone."""
     count, rounds = (8, 2) if quick else (200, 7)
     readings = {
         "500 × 375": _measure(_small_photos(count), rounds),
@@ -36,7 +36,7 @@ def folder(quick: bool) -> tuple[float, str]:
 
 
 def _measure(photos: list[Path], rounds: int) -> Pairs:
-    """Compare with the faster of two loops: sessions with one thread, or one thread per core."""
+    """Compare with the faster of two loops: ONNX Runtime with one thread, or with one per core."""
     ours = classifier()
 
     def identify() -> list[Prediction]:
@@ -80,20 +80,20 @@ def _pixels(photo: Path) -> Any:
 
 def _small_photos(count: int) -> list[Path]:
     return [
-        write_photo(f"folder/small/{at:04}.jpg", data)
-        for at, data in enumerate(small_photos(count))
+        write_photo(f"folder/small/{index:04}.jpg", data)
+        for index, data in enumerate(small_photos(count))
     ]
 
 
-def _phone_photos(different: int, copies: int) -> list[Path]:
+def _phone_photos(distinct: int, copies: int) -> list[Path]:
     """Write phone photos to their own folder, each several times under different names."""
     where = BUILD / "photos" / "folder" / "phone"
-    for turn in range(different):
+    for index in range(distinct):
         first = write_photo(
-            f"folder/phone/{turn:02}-0.jpg", phone_photo(("cat", "coffee")[turn % 2], turn)
+            f"folder/phone/{index:02}-0.jpg", phone_photo(("cat", "coffee")[index % 2], index)
         )
         for copy in range(1, copies):
-            other = where / f"{turn:02}-{copy}.jpg"
+            other = where / f"{index:02}-{copy}.jpg"
             other.unlink(missing_ok=True)
             os.link(first, other)
-    return list_photos(where)[: different * copies]
+    return list_photos(where)[: distinct * copies]

@@ -4,7 +4,7 @@
 
 import { createButton, createCaption, createIcon, h } from "./elements.mjs";
 import { createLabel, phraseNodes } from "./phrasing.mjs";
-import { formatOf } from "./promise.mjs";
+import { formatOf } from "./disclosure.mjs";
 
 const ROWS = 5;
 /** Places where another model sees the photo. */

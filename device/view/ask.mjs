@@ -1,11 +1,11 @@
 /**
- * Questions about where a photo is answered: in place of the words before one leaves the device, and
- * the menu of modes.
+ * Questions about where a photo is identified, asked before one leaves the device, and the menu of
+ * modes.
  */
 
 import { waitFor } from "../engine/abort.mjs";
 import { createButton, createCaption, createDialog, createIcon, h } from "./elements.mjs";
-import { engineOf, modesOf, partOf } from "./promise.mjs";
+import { engineOf, modesOf, partOf } from "./disclosure.mjs";
 
 /**
  * Ask; return the name of the chosen way, or null for none, as by Esc. Nothing is sent meanwhile.
@@ -26,7 +26,7 @@ export async function ask({ root, words }, { title, line, ways, keep }, signal) 
     event.preventDefault();
     cancel();
   };
-  // Before the viewfinder's own keys.
+  // Captured before the viewfinder's own keys.
   document.addEventListener("keydown", onKey, { capture: true });
   try {
     return await waitFor((resolve) => {

@@ -8,12 +8,12 @@
 
 import { pause } from "../engine/abort.mjs";
 import { ask } from "./ask.mjs";
-import { fileQuestion, isToCome, placeQuestion } from "./promise.mjs";
+import { fileQuestion, isToCome, placeQuestion } from "./disclosure.mjs";
 
 /** Longest wait for a model's description before a question, in milliseconds. */
 const ABOUT_MS = 1500;
 
-/** The visitor declined a question; `wantsOther` if to choose another photo. */
+/** A visitor's refusal; `wantsOther` if the visitor will choose another photo. */
 export class Declined extends Error {
   constructor(wantsOther = false) {
     super("The visitor declined.");
@@ -24,7 +24,7 @@ export class Declined extends Error {
 /** Return how much leaves the device: 0 nothing, 1 pixels, 2 the file, or perhaps the file. */
 const amountOf = ({ next, sends }) => (next === "device" ? 0 : sends === "pixels" ? 1 : 2);
 
-/** Holds to what the page said last: before more leaves the device, the visitor is asked. */
+/** Asks the visitor before more leaves the device than the page last said. */
 export class Consent {
   #parts;
   #promised = 0;
@@ -113,7 +113,7 @@ export class Consent {
     return this.#isWaiting ? "device" : null;
   }
 
-  /** Return whether a file may be sent that this browser can't read; the first one asks. */
+  /** Return whether a file may be sent that this browser can't read; ask for the first one. */
   async #mayBeSent(photo, error, signal) {
     if (!this.#fileChoice) {
       const way = await ask(this.#parts, fileQuestion(photo, error), signal);

@@ -5,7 +5,7 @@
 
 import { seenBox } from "./crop.mjs";
 import { createIcon, h } from "./elements.mjs";
-import { fileName, formatBytes } from "./promise.mjs";
+import { fileName, formatBytes } from "./disclosure.mjs";
 
 /** Darkness of the photo where covering it changed nothing: as under the scrim. */
 const DARKEST = 0.68;

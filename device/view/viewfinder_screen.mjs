@@ -8,7 +8,7 @@ import { phraseError } from "../engine/errors.mjs";
 import { CAN_RETRY, REASONS } from "./camera_access.mjs";
 import { createIcon, h } from "./elements.mjs";
 import { phraseNodes, toText } from "./phrasing.mjs";
-import { engineOf, fetchingOf, goneOf, lastLineOf, sourceOf } from "./promise.mjs";
+import { engineOf, fetchingOf, goneOf, lastLineOf, sourceOf } from "./disclosure.mjs";
 
 const UNREADABLE = "This photo couldn't be read. Choose it again.";
 const CAPTIONS = { camera: "Original photo", frame: "Video frame" };

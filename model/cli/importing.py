@@ -8,7 +8,7 @@ import click
 from ..classifier import default_model
 from ..importing.weights_settings import OPTIONS, WeightsSettings
 from ..settings import settings
-from ..storage.disk import name_full_disk, require_writable
+from ..storage.disk import require_writable, translate_disk_errors
 from ..text import clean, list_some
 from .error_group import require_full_install
 from .progress import StageProgress, progress_bar
@@ -84,7 +84,7 @@ def import_command(
     )
     models_dir, first = settings().data / "models", default_model()
     require_writable(models_dir)
-    with name_full_disk(models_dir), progress_bar() as bar:
+    with translate_disk_errors(models_dir), progress_bar() as bar:
         stages = StageProgress(bar, [*STAGES.values()])
         imported = import_export(
             export,

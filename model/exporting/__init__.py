@@ -1,1 +1,1 @@
-"""Files derived from a bundle, such as those with which a browser runs the model."""
+"""Exports of bundles to other formats, each checked against the original."""

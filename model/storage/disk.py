@@ -57,7 +57,7 @@ def _existing_parent(folder: Path) -> Path:
 
 
 @contextmanager
-def name_full_disk(folder: Path) -> Iterator[None]:
+def translate_disk_errors(folder: Path) -> Iterator[None]:
     """Turn errors that come from a full disk into an ``OSError`` that names the folder.
 
     torch and safetensors raise errors of their own, and a failed ``write`` names no file.
@@ -88,8 +88,8 @@ def _is_disk_full(error: BaseException | None) -> bool:
 def make_private(file: Path) -> None:
     """Let only this user read an SQLite database, which may hold visitors' photos.
 
-    SQLite gives the files beside it the mode of the database; a running process may have left
-    some. Files that are missing or belong to another user are left alone.
+    SQLite gives the files beside the database its mode, but some may be older than this call.
+    Files that are missing or belong to another user are left alone.
     """
     for path in (file, *(file.with_name(f"{file.name}-{part}") for part in ("wal", "shm"))):
         with suppress(OSError):

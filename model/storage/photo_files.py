@@ -114,8 +114,8 @@ class PhotoFile:
 def open_photos(data: bytes | BinaryIO, limit: int) -> list[PhotoFile]:
     """Return the photos in a zip, in its order; their bytes are read later, one by one.
 
-    Folders, hidden files, files that macOS adds and other files are left out. A zip inside
-    the zip counts as a photo that cannot be read, so that it is not overlooked.
+    Folders, hidden files, files that macOS adds and files other than photos are left out. A zip
+    inside the zip counts as a photo that cannot be read, so that the visitor learns of it.
 
     Args:
         data: the zip's bytes, or an open file that stays open while photos are read.

@@ -27,7 +27,7 @@ from ..calibration.measurements import HELD_OUT, accuracy_metric
 from ..errors import DataError
 from ..learner.onnx_export import export_onnx
 from ..preprocess import Pixels
-from ..storage.disk import name_full_disk
+from ..storage.disk import translate_disk_errors
 from .finetune import FineTuneResult
 from .prepare import decode_photos
 from .probe import cross_fit
@@ -73,7 +73,7 @@ class Publication:
                 measured = draft.model_copy(update={"metrics": (metric,)})
             return self._test(measured, graph)
 
-        with name_full_disk(models_dir):
+        with translate_disk_errors(models_dir):
             bundle = publish(draft, models_dir, write_files)
             for result in results:
                 publish_small_card(bundle, result)

@@ -9,7 +9,7 @@ from filelock import FileLock, Timeout
 from ..bundle import Bundle
 from ..errors import DataError, EngineUnavailable
 from ..settings import settings
-from ..storage.disk import name_full_disk, require_writable
+from ..storage.disk import require_writable, translate_disk_errors
 from .config import CONFIG_FILE, Hyperparameters, Progress, TrainingConfig
 from .finetune import fine_tune
 from .publication import Publication
@@ -72,7 +72,7 @@ def train(
     require_writable(models_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(run_dir / LOCK_FILE, timeout=0), name_full_disk(run_dir):
+        with FileLock(run_dir / LOCK_FILE, timeout=0), translate_disk_errors(run_dir):
             if not resume:
                 _start_over(config, run_dir)
             bundle = _train(config, run_dir, models_dir, resume, progress or Progress())

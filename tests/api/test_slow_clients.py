@@ -1,4 +1,4 @@
-"""``SlowClientMiddleware``: clients that are slow to send or to read delay nobody else."""
+"""``SlowClientMiddleware``: clients that are slow to send or to read delay no others."""
 
 import asyncio
 from collections.abc import MutableMapping
@@ -48,19 +48,19 @@ def run_middleware(
     return sent, read
 
 
-def closes(sent: list[MutableMapping[str, Any]]) -> bool:
+def closes_connection(sent: list[MutableMapping[str, Any]]) -> bool:
     return (b"connection", b"close") in sent[0]["headers"]
 
 
 def test_response_to_a_complete_body_keeps_the_connection() -> None:
     sent, read = run_middleware(PlainTextResponse("no"), [], **{"content-length": "0"})
-    assert (closes(sent), read, len(sent)) == (False, 0, 2)
+    assert (closes_connection(sent), read, len(sent)) == (False, 0, 2)
 
 
-def test_rejected_client_is_not_invited_to_send_its_body() -> None:
+def test_rejected_client_is_not_told_to_continue() -> None:
     headers = {"content-length": "500", "expect": "100-continue"}
     sent, read = run_middleware(PlainTextResponse("no"), [b"x" * 100] * 3, **headers)
-    assert closes(sent)
+    assert closes_connection(sent)
     assert read == 0
 
 
@@ -71,7 +71,7 @@ def test_rejected_body_is_drained_after_the_error(
     sent, read = run_middleware(
         PlainTextResponse("no"), [b"x" * 100] * 3, **{"content-length": "500"}
     )
-    assert closes(sent)
+    assert closes_connection(sent)
     assert read == 3
     # The whole error, then the drain, then the end.
     assert sent[1]["body"] == b"no"
@@ -83,7 +83,7 @@ def test_download_over_a_slow_connection_is_not_timed_out(monkeypatch: pytest.Mo
     monkeypatch.setattr(middleware, "SEND_TIMEOUT_SECONDS", 0.05)
     received = []
 
-    async def ask() -> None:
+    async def send_request() -> None:
         async def receive() -> dict[str, Any]:
             await asyncio.sleep(60)
             return {"type": "http.disconnect"}
@@ -96,11 +96,11 @@ def test_download_over_a_slow_connection_is_not_timed_out(monkeypatch: pytest.Mo
             scope() | {"method": "GET"}, receive, send
         )
 
-    asyncio.run(ask())
+    asyncio.run(send_request())
     assert received[-1]["body"] == b"file"
 
 
-def test_invited_client_is_drained(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_body_of_a_client_told_to_continue_is_drained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(middleware, "DRAIN_SECONDS", 0.2)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -120,7 +120,7 @@ def test_endless_rejected_body_is_not_drained_forever() -> None:
     assert 20 <= read < 30
 
 
-def test_slow_uploads_do_not_hold_places_of_batches(server: Server) -> None:
+def test_slow_uploads_do_not_hold_slots_of_batches(server: Server) -> None:
     head = (
         b"POST /api/v1/identify/batch HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n"
         b"Content-Type: application/zip\r\n\r\nP"
@@ -153,7 +153,7 @@ def test_early_error_reaches_the_client(server: Server) -> None:
         assert (reply.status, reply.json["code"]) == (404, "not-found")
 
 
-def test_batch_of_a_client_that_stops_reading_gives_its_place_back(
+def test_slot_is_freed_when_a_batch_client_stops_reading(
     serve: Any, tiny_bundle: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(middleware, "SEND_TIMEOUT_SECONDS", 0.1)
@@ -165,7 +165,7 @@ def test_batch_of_a_client_that_stops_reading_gives_its_place_back(
     )
     request_scope |= {"path": "/api/v1/identify/batch", "query_string": b"", "http_version": "1.1"}
 
-    async def ask() -> None:
+    async def send_request() -> None:
         pending = [body]
 
         async def receive() -> dict[str, Any]:
@@ -183,4 +183,4 @@ def test_batch_of_a_client_that_stops_reading_gives_its_place_back(
         assert not dispatcher()._batches.locked()
         assert memory_budget().used == 0
 
-    asyncio.run(ask())
+    asyncio.run(send_request())

@@ -1,4 +1,4 @@
-"""``api.static_files``: Streamlit's files, compressed by the real program."""
+"""``api.static_files``: Streamlit's files, compressed as in the app."""
 
 import gzip
 from pathlib import Path

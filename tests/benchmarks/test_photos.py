@@ -1,4 +1,4 @@
-"""``benchmarks.photos``: sizes as named, and the same photos every time."""
+"""``benchmarks.photos``: sizes, and the same photos at every run."""
 
 from io import BytesIO
 
@@ -7,20 +7,20 @@ from PIL import Image
 from benchmarks.photos import PHONE_SIZE_PX, SMALL_SIZE_PX, phone_photo, small_photo, small_photos
 
 
-def opened(data: bytes) -> Image.Image:
+def decode(data: bytes) -> Image.Image:
     image = Image.open(BytesIO(data))
     image.load()
     return image
 
 
 def test_small_photo_has_its_size() -> None:
-    image = opened(small_photo())
+    image = decode(small_photo())
     assert (image.format, image.mode, image.size) == ("JPEG", "RGB", SMALL_SIZE_PX)
 
 
-def test_phone_photo_is_as_large_as_from_a_phone() -> None:
+def test_phone_photo_has_the_size_of_a_real_one() -> None:
     data = phone_photo()
-    assert opened(data).size == PHONE_SIZE_PX
+    assert decode(data).size == PHONE_SIZE_PX
     assert 3e6 <= len(data) <= 5e6
 
 
@@ -28,4 +28,4 @@ def test_small_photos_differ_and_are_reproducible() -> None:
     photos = small_photos(12)
     assert len(set(photos)) == 12
     assert photos == small_photos(12)
-    assert {opened(photo).size for photo in photos} == {SMALL_SIZE_PX}
+    assert {decode(photo).size for photo in photos} == {SMALL_SIZE_PX}

@@ -195,6 +195,7 @@ def test_automatic_asks_before_anything_leaves_the_device(visit: Visit) -> None:
     page.locator(".vf-shutter").click()
     expect(source_line(page)).to_have_text("On this device; files it can’t read go to the server")
     choose(page, "cut.heic")
+    expect(page.locator(".vf-alert")).to_contain_text("incomplete")
     expect(source_line(page)).to_have_text("Sent to the server: the file, 1 kB")
     assert log.check() == ["photo"]
     source_line(page).click()

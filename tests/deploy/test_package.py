@@ -123,9 +123,18 @@ def test_link_of_that_name_is_not_followed(tiny_bundle: Bundle, target: Path) ->
     elsewhere.mkdir()
     (target / "bundles").mkdir()
     (target / "bundles/tiny").symlink_to(elsewhere)
-    with pytest.raises(FilesDiffer, match="a link, in which nothing is written"):
+    with pytest.raises(FilesDiffer, match="not a folder, so nothing is written"):
         write_files(RENDER, target, choose_models(["tiny"]), force=True)
     assert names(elsewhere) == set()
+
+
+def test_folder_of_that_name_with_other_files_is_kept(tiny_bundle: Bundle, target: Path) -> None:
+    thesis = target / "bundles/tiny/thesis.txt"
+    thesis.parent.mkdir(parents=True)
+    thesis.write_text("years of work")
+    with pytest.raises(FilesDiffer, match="other files"):
+        write_files(RENDER, target, choose_models(["tiny"]))
+    assert [path.name for path in thesis.parent.iterdir()] == ["thesis.txt"]
 
 
 def test_model_already_in_the_folder_is_kept(

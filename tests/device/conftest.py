@@ -1,4 +1,4 @@
-"""A site with two tiny models, from which real browsers load them."""
+"""A site from which real browsers load two tiny models and ``imagenet``."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.model.tiny import CALIBRATED, tiny
 
 @pytest.fixture(scope="package")
 def web(built_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A site with the models of colours (``tiny``, ``calibrated``) and ``imagenet``."""
+    """A site with ``tiny`` and ``calibrated``, which recognise colours, and ``imagenet``."""
     folder = tmp_path_factory.mktemp("models")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cache, "BUILT_DIR", built_dir)

@@ -1,4 +1,4 @@
-"""The notebook runs from where people start it, and says what the app says."""
+"""``docs/notebooks``: the notebook runs in both usual folders and agrees with the app."""
 
 import re
 
@@ -13,18 +13,18 @@ from model.settings import ROOT
 NOTEBOOK = ROOT / "docs" / "notebooks" / "identify.ipynb"
 
 
-@pytest.mark.parametrize("start", [".", "docs/notebooks"])
-def test_notebook_gives_the_apps_answer(imagenet: Classifier, start: str) -> None:
+@pytest.mark.parametrize("folder", [".", "docs/notebooks"])
+def test_notebook_gives_the_apps_answer(imagenet: Classifier, folder: str) -> None:
     notebook = nbformat.reads(NOTEBOOK.read_text(encoding="utf-8"), as_version=4)
-    resources = {"metadata": {"path": str(ROOT / start)}}
+    resources = {"metadata": {"path": str(ROOT / folder)}}
     NotebookClient(notebook, timeout=60, kernel_name="python3", resources=resources).execute()
     text = notebook.cells[-1].outputs[-1]["data"]["text/plain"]
     labels = re.findall(r"label='([^']+)'", text)
-    wanted = imagenet.identify(samples()[0].path).top(5)
-    assert labels == [candidate.label for candidate in wanted]
+    expected = imagenet.identify(samples()[0].path).top(5)
+    assert labels == [candidate.label for candidate in expected]
 
 
-def test_it_is_kept_without_outputs() -> None:
+def test_notebook_has_no_outputs_and_three_lines_of_code_at_its_end() -> None:
     notebook = nbformat.reads(NOTEBOOK.read_text(encoding="utf-8"), as_version=4)
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]

@@ -1,4 +1,4 @@
-"""``model.browser.streamlit_files``: the program that compresses them ends with the app."""
+"""``model.browser.streamlit_files``: the process that compresses files ends with the app."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ compress(PARTS[0], Path(sys.argv[1]))
 """
 
 
-def test_program_ends_with_the_app(tmp_path: Path) -> None:
+def test_compression_ends_with_the_app(tmp_path: Path) -> None:
     app = subprocess.Popen([sys.executable, "-c", CODE, str(tmp_path)], cwd=ROOT)
     wait_until(lambda: any(tmp_path.glob("static/js/[!l]*.gz")), 60)
     children = Path(f"/proc/{app.pid}/task/{app.pid}/children").read_text().split()
@@ -25,4 +25,4 @@ def test_program_ends_with_the_app(tmp_path: Path) -> None:
     wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children), 10)
     modules = json.loads((tmp_path / "first-visit.json").read_text())["modules"]
     files = [tmp_path / f"{name}.gz" for name in modules if name.startswith("static/")]
-    assert not all(file.exists() for file in files), "it went on to the end"
+    assert not all(file.exists() for file in files), "compression ran to the end"

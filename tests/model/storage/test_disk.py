@@ -12,9 +12,9 @@ from model.errors import DataError
 from model.storage.disk import (
     RESERVED_BYTES,
     free_bytes,
-    name_full_disk,
     require_space,
     require_writable,
+    translate_disk_errors,
 )
 
 
@@ -50,7 +50,7 @@ def full_disk() -> Iterator[BinaryIO]:
 
 
 def test_full_disk_gets_the_folder_as_its_file_name(full_disk: BinaryIO, tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No space left") as raised, name_full_disk(tmp_path):
+    with pytest.raises(OSError, match="No space left") as raised, translate_disk_errors(tmp_path):
         full_disk.write(b"x")
     assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, str(tmp_path))
 
@@ -59,7 +59,7 @@ def test_full_disk_gets_the_folder_as_its_file_name(full_disk: BinaryIO, tmp_pat
 def test_full_disk_is_recognised_when_torch_saves(full_disk: BinaryIO, tmp_path: Path) -> None:
     import torch
 
-    with pytest.raises(OSError, match="No space left") as raised, name_full_disk(tmp_path):
+    with pytest.raises(OSError, match="No space left") as raised, translate_disk_errors(tmp_path):
         torch.save({"weight": torch.zeros(1000)}, full_disk)
     assert raised.value.filename == str(tmp_path)
 
@@ -67,11 +67,11 @@ def test_full_disk_is_recognised_when_torch_saves(full_disk: BinaryIO, tmp_path:
 def test_full_disk_is_recognised_by_the_message_of_safetensors(tmp_path: Path) -> None:
     # safetensors writes a file of its own and renames it, so /dev/full must not be its target.
     message = "Error while serializing: I/O error: No space left on device (os error 28)"
-    with pytest.raises(OSError, match="No space left") as raised, name_full_disk(tmp_path):
+    with pytest.raises(OSError, match="No space left") as raised, translate_disk_errors(tmp_path):
         raise RuntimeError(message)
     assert raised.value.filename == str(tmp_path)
 
 
 def test_other_errors_pass_unchanged(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="other"), name_full_disk(tmp_path):
+    with pytest.raises(ValueError, match="other"), translate_disk_errors(tmp_path):
         raise ValueError("other")

@@ -1,5 +1,5 @@
 /**
- * The words for where photos are answered and what leaves the device for that: before a photo, in
+ * Words for where a photo is identified and what leaves the device for that: before the photo, in
  * questions, and after it.
  */
 
@@ -12,8 +12,8 @@ const GONE = {
   server: "The server doesn’t answer. Trying again…",
 };
 
-/** Share of its bytes that a photo's packed pixels take. */
-const PACKED = 0.5;
+/** Size of compressed pixels, as a share of their uncompressed size. */
+const COMPRESSION_RATIO = 0.5;
 
 /** Formats by suffix, for files that no browser or few can read. */
 const FORMATS = { heic: "HEIC", heif: "HEIC", tif: "TIFF", tiff: "TIFF", avif: "AVIF" };
@@ -41,7 +41,7 @@ export function partOf({ sends }, recipe) {
 }
 
 /** Return what is said before a photo; `isFileAllowed` if files may go that can't be read here. */
-function promiseOf(state, recipe, isFileAllowed) {
+function disclosureOf(state, recipe, isFileAllowed) {
   if (state.next === "device") {
     if (isFileAllowed) return "On this device; files it can’t read go to the server";
     return "On this device: the photo stays here";
@@ -52,7 +52,7 @@ function promiseOf(state, recipe, isFileAllowed) {
   return `On the server: it gets ${part}${isPixels && part === MARKED ? " only" : ""}`;
 }
 
-/** Return what is said while the server can't be reached, or null. */
+/** Return the line shown while the server can't be reached, or null. */
 export function goneOf({ isConnected, server, device, next }) {
   if (isConnected || server === "none") return null;
   return next === "device" && device === "ready" ? GONE.device : GONE.server;
@@ -146,11 +146,11 @@ function serverWay(photo, recipe, state) {
   return { name: "server", icon: "server", title: "On the server", line };
 }
 
-/** Return about how many bytes a photo's pixels take, to one digit. */
+/** Return the bytes that a photo's compressed pixels take, to one significant digit. */
 function pixelBytes(recipe) {
   if (!recipe) return 0;
   const [height, width] = recipe.crop ?? recipe.resize;
-  return Number((height * width * 3 * PACKED).toPrecision(1));
+  return Number((height * width * 3 * COMPRESSION_RATIO).toPrecision(1));
 }
 
 /**
@@ -177,7 +177,7 @@ export function lastLineOf({ entry, error, isFileAllowed, options }, { shown, ra
     if (next === "device") return `${text} A photo will wait for the model on this device.`;
     return `${text} A photo already works: the server gets ${partOf(state, recipe)}.`;
   }
-  return promiseOf(state, recipe, isFileAllowed && options.run !== "device");
+  return disclosureOf(state, recipe, isFileAllowed && options.run !== "device");
 }
 
 /** Return what was sent: "98 kB of pixels" or "the file, 3.4 MB". */
@@ -191,7 +191,7 @@ export function sentOf({ kind, bytes }) {
  *
  * @param {Answer} answer
  * @param {boolean} hasApp whether an app gets the numbers of a device's answer
- * @param {boolean} isLink of a link, perhaps of another visitor
+ * @param {boolean} isLink whether the answer is from a link, perhaps of another visitor
  */
 export function sourceOf(answer, hasApp, isLink) {
   const isOnDevice = answer.where === "device";
@@ -212,7 +212,7 @@ function withinOf({ milliseconds }) {
   return ` in ${milliseconds < 1 ? "under 1" : milliseconds.toFixed(0)} ms`;
 }
 
-/** Return what computed an answer: "small graph, version 5252c99". */
+/** Return the graph or engine and the version of an answer: "small graph, version 5252c99". */
 export function engineOf({ prediction }) {
   const how = prediction.graph ? `${prediction.graph} graph` : `${prediction.engine} engine`;
   return `${how}, version ${prediction.version.slice(0, 7)}`;
