@@ -1,6 +1,6 @@
 """Model bundles on disk: manifest, model card, registry."""
 
-from .bundle import BUILTIN_DIR, MANIFEST, Bundle
+from .bundle import BUILTIN_DIR, HASH_DIGITS, MANIFEST, TRAINING_PHOTOS, Bundle
 from .bundle_samples import BundleSample, familiar_labels, read_samples, write_samples
 from .manifest import (
     NAME_RULE,
@@ -36,17 +36,25 @@ from .registry import (
     list_models,
     model_dir,
 )
-from .small_card import GraphAgreement, SmallCard, read_small_card, write_small_card
+from .small_card import (
+    GraphAgreement,
+    SmallCard,
+    named_ood_sets,
+    read_small_card,
+    write_small_card,
+)
 from .versions import Version, list_versions, publish, roll_back
 
 __all__ = [
     "BUILTIN_DIR",
     "CURRENT_FILE",
     "DEFAULT_MODEL",
+    "HASH_DIGITS",
     "MANIFEST",
     "MAX_MISTAKES",
     "NAME_RULE",
     "SMALL_CARD",
+    "TRAINING_PHOTOS",
     "Architecture",
     "Bundle",
     "BundleSample",
@@ -76,6 +84,7 @@ __all__ = [
     "list_models",
     "list_versions",
     "model_dir",
+    "named_ood_sets",
     "publish",
     "read_samples",
     "read_small_card",

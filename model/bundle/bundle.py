@@ -27,6 +27,9 @@ EARLIER_DIR = Path(__file__).with_name("earlier")
 MANIFEST = "bundle.json"
 MAX_MANIFEST_BYTES = 16 * 2**20
 
+TRAINING_PHOTOS, HASH_DIGITS = "photos.sha256", 12
+"""The file that lists the photos a model was trained on, and how much of each SHA-256 it has."""
+
 
 @dataclass(frozen=True, slots=True)
 class GoldenOutputs:
@@ -98,6 +101,17 @@ class Bundle:
             for name in self.manifest.files
             if name not in OPTIONAL_FILES or os.path.lexists(self.folder / name)
         ]
+
+    @cached_property
+    def training_photos(self) -> frozenset[str] | None:
+        """The first digits of the SHA-256 of each photo it was trained on; None if not recorded.
+
+        Raises:
+            BundleDamaged: the file was changed, cut short or removed.
+        """
+        if TRAINING_PHOTOS not in self.file_names:
+            return None
+        return frozenset(self.read(TRAINING_PHOTOS).decode("ascii", "replace").split())
 
     @property
     def copied_names(self) -> list[str]:

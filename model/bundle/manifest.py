@@ -77,10 +77,19 @@ class Metric(StrictModel):
     """A figure with its 95% interval and the photos it was measured on.
 
     Older bundles have no interval of calibration errors: both ends are the figure itself.
+    ``shown`` is the share of photos whose answer on screen is right: the top label is, and the
+    photo is not called "none of these". Only small cards have it, since earlier versions of Loupe
+    refuse manifests with metrics that they don't know.
     """
 
     name: Literal[
-        "accuracy", "top5", "calibration_error", "calibration_error_before", "coverage", "kept"
+        "accuracy",
+        "top5",
+        "calibration_error",
+        "calibration_error_before",
+        "coverage",
+        "kept",
+        "shown",
     ]
     value: Share
     low: Share

@@ -17,7 +17,7 @@ from ..errors import BundleError
 from ..storage.atomic import replace_atomically
 from .bundle import Bundle
 from .manifest import SMALL_CARD, Calibration, Metric
-from .model_card import ModelCard, StrictModel
+from .model_card import ModelCard, OodResult, StrictModel
 
 MAX_BYTES = 8 * 2**20
 
@@ -73,6 +73,22 @@ def read_small_card(bundle: Bundle) -> SmallCard | None:
     except OSError:
         return None
     return _read(bundle.folder, bundle.version, status.st_mtime_ns, status.st_ino, status.st_size)
+
+
+def named_ood_sets(bundle: Bundle) -> tuple[OodResult, ...]:
+    """Return the OOD sets of a model's card by their names in its small card.
+
+    Those can be corrected without a new version.
+    """
+    card, small = bundle.manifest.card, read_small_card(bundle)
+    sets = card.ood_sets if card else ()
+    named = small.card.ood_sets if small and small.card else ()
+    if [result.photos for result in sets] != [result.photos for result in named]:
+        return sets
+    return tuple(
+        result.model_copy(update={"name": other.name})
+        for result, other in zip(sets, named, strict=True)
+    )
 
 
 # Cached until the file changes, as manifests are; so a damaged one is logged once.

@@ -4,8 +4,9 @@ The small graph, which runs in browsers, has a calibration of its own in ``small
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,7 @@ from ..bundle import (
 )
 from ..errors import DataError
 from ..settings import settings
-from ..storage.photo_files import printable
-from .calibration_photos import CalibrationPhotos, StageUpdate
+from .calibration_photos import CalibrationPhotos, OnSkipped, StageUpdate
 from .cross_validation import MEASURED_BY, TARGET_COVERAGE, CalibrationResult, calibrate
 from .graph_head import write_calibration
 from .graph_outputs import CalibrationOutputs, open_graph
@@ -38,36 +38,41 @@ TOLERANCE = 0.01
 def calibrate_bundle(
     bundle: Bundle,
     folder: Path,
-    unknown: Sequence[Path] = (),
+    unknown: Mapping[str, Path] = MappingProxyType({}),
     *,
     coverage: float = TARGET_COVERAGE,
     command: str = "",
     models_dir: Path | None = None,
     progress: StageUpdate = lambda stage, done, total: None,
+    on_skipped: OnSkipped = lambda _: None,
 ) -> Bundle:
     """Calibrate a bundle and publish the result as a new version of it.
 
     Args:
         bundle: the model; it must give one label per photo.
         folder: one folder per label, with photos that the model was not trained on.
-        unknown: folders with photos of none of the labels.
+        unknown: folders with photos of none of the labels, by a name that visitors read.
         coverage: target share of photos whose prediction set holds the true label.
         command: the command line that was used, for the card.
         models_dir: where to publish; by default the data folder's models.
         progress: called with the stage, the number of photos done, and their total.
+        on_skipped: called with lines on photos that were skipped or can't be checked.
 
     Raises:
-        DataError: the folder, its names, the number of photos or the model do not fit.
+        DataError: the folder, its names, the number of photos or the model do not fit, or the
+            model was trained on these photos.
     """
     draft = bundle.manifest.to_draft()
-    full, small, notes = _run_graphs(bundle, folder, unknown, progress)
+    photos = CalibrationPhotos.find(bundle, folder, unknown).without_trained()
+    for note in photos.notes:
+        on_skipped(note)
+    full, small, notes = _run_graphs(photos, progress, on_skipped)
     progress("Calibrating", 0, 0)
     result = calibrate(
         full.held_out,
         ood_sets=full.ood_sets,
         small=small,
         coverage=coverage,
-        on=f"held-out photos in {_name(folder)}"[:200],
         command=command,
         notes=notes,
     )
@@ -86,7 +91,7 @@ def calibrate_bundle(
 def calibrate_small_graph(
     bundle: Bundle,
     folder: Path,
-    unknown: Sequence[Path] = (),
+    unknown: Mapping[str, Path] = MappingProxyType({}),
     *,
     reference: Path | None = None,
     command: str = "",
@@ -106,9 +111,12 @@ def calibrate_small_graph(
         OSError: the result cannot be written.
     """
     manifest = bundle.manifest
-    full, small, notes = _run_graphs(bundle, folder, unknown, progress)
+    photos = CalibrationPhotos.find(bundle, folder, unknown)
+    if manifest.calibration:
+        photos = photos.without_trained()
+    full, small, notes = _run_graphs(photos, progress)
     if manifest.calibration is None:
-        return write_small_figures(bundle, **accuracies(full, small, _name(folder)[:100]))
+        return write_small_figures(bundle, **accuracies(full, small, "labelled photos"))
     training = None
     if reference:
         photos = CalibrationPhotos.find(bundle, reference)
@@ -162,18 +170,13 @@ def write_small_figures(bundle: Bundle, **values: Any) -> SmallCard:
 
 
 def _run_graphs(
-    bundle: Bundle, folder: Path, unknown: Sequence[Path], progress: StageUpdate
+    photos: CalibrationPhotos, progress: StageUpdate, on_skipped: OnSkipped = lambda _: None
 ) -> tuple[CalibrationOutputs, CalibrationOutputs, tuple[str, ...]]:
     """Return the outputs of the full and the small graph, and notes on what was skipped."""
-    graph = bundle.read("graph.onnx")
-    photos = CalibrationPhotos.find(bundle, folder, unknown)
-    full, notes = photos.run(open_graph(graph), progress)
+    graph = photos.bundle.read("graph.onnx")
+    full, notes = photos.run(open_graph(graph), progress, on_skipped)
     small, _ = photos.run(open_graph(make_small_graph(graph)), progress)
     return full, small, notes
-
-
-def _name(folder: Path) -> str:
-    return printable(Path(folder.absolute().name))
 
 
 def _is_close(one: Calibration, other: Calibration) -> bool:

@@ -1,22 +1,27 @@
 """The photos of a calibration: held-out ones in a folder per label, and photos of no label."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
 from ..bundle import Bundle
 from ..errors import DataError
-from ..evaluation.labelled_folders import labelled_photos
+from ..evaluation.labelled_folders import UNRECORDED, find_trained, labelled_photos
 from ..evaluation.tables import require_single_label
 from ..storage.photo_files import list_photos, printable
 from ..text import list_some
 from .graph_outputs import MIN_PHOTOS, CalibrationOutputs, GraphOutputs, Run, run_photos
 
 StageUpdate = Callable[[str, int, int], None]
-"""Called with the stage, the number of photos done, and their total."""
+"""Called with the stage, the number of photos done, and their total (0: not counted)."""
+
+OnSkipped = Callable[[str], None]
+
+HELD_OUT_FOLDERS = ("validation", "valid", "val", "dev", "test", "testing")
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,8 @@ class CalibrationPhotos:
     """The photos by which a bundle is calibrated.
 
     ``labels`` are the true labels of held-out photos in ``folder``, ``unmatched`` the names of
-    folders that match no label, ``ood`` the OOD photos by the name of their set.
+    folders that match no label, ``ood`` the OOD photos by the name of their set; ``notes`` are
+    lines for the card.
     """
 
     bundle: Bundle
@@ -32,12 +38,13 @@ class CalibrationPhotos:
     labels: dict[Path, str]
     unmatched: list[str]
     ood: dict[str, list[Path]]
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def find(
-        cls, bundle: Bundle, folder: Path, unknown: Sequence[Path] = ()
+        cls, bundle: Bundle, folder: Path, unknown: Mapping[str, Path] = MappingProxyType({})
     ) -> "CalibrationPhotos":
-        """Find the photos in ``folder``, one folder per label, and in the folders ``unknown``.
+        """Find the photos in ``folder``, one folder per label, and in the sets ``unknown``.
 
         Raises:
             DataError: the folders, their names, the number of photos or the model do not fit.
@@ -46,8 +53,37 @@ class CalibrationPhotos:
         photos, unmatched = labelled_photos(folder, bundle.labels)
         return cls(bundle, folder, dict(photos), unmatched, list_ood_photos(unknown))
 
-    def run(self, run: Run, progress: StageUpdate) -> tuple[CalibrationOutputs, tuple[str, ...]]:
+    def without_trained(self) -> "CalibrationPhotos":
+        """Leave out the photos that the model was trained on, as far as it records them.
+
+        Raises:
+            DataError: too few others are left.
+        """
+        found = find_trained(self.bundle, self.labels)
+        if found is None:
+            return replace(self, notes=(UNRECORDED,))
+        if not (trained := {*found}):
+            return self
+        labels = {path: label for path, label in self.labels.items() if path not in trained}
+        if len(labels) < MIN_PHOTOS:
+            count = "all" if not labels else f"{len(trained):,} of the"
+            raise DataError(
+                f"The model was trained on {count} {len(self.labels):,} photos in {self.folder}, "
+                "which would make it look better than it is. Use at least "
+                f"{MIN_PHOTOS} photos that it hasn't seen{_suggest(self.bundle, self.folder)}."
+            )
+        note = f"Photos that the model was trained on, skipped: {len(trained):,}"
+        return replace(self, labels=labels, notes=(note,))
+
+    def run(
+        self, run: Run, progress: StageUpdate, on_skipped: OnSkipped = lambda _: None
+    ) -> tuple[CalibrationOutputs, tuple[str, ...]]:
         """Return a graph's outputs for all photos, and notes on what was skipped.
+
+        Args:
+            run: runs the graph.
+            progress: called with the stage and its photos.
+            on_skipped: called with the names of what was skipped, which the card doesn't have.
 
         Raises:
             DataError: too few photos can be used, or those of one label only.
@@ -66,37 +102,39 @@ class CalibrationPhotos:
             )
         held_out = replace(held_out, targets=np.array(targets), names=self._names(used))
         ood_sets = {name: run_stage("Unknown photos", paths)[0] for name, paths in self.ood.items()}
-        notes = _notes(self.unmatched, self._names(left_out))
-        return CalibrationOutputs(held_out, ood_sets), notes
+        notes = [*self.notes]
+        for reason, names in {
+            "Skipped folders (no label with that name)": self.unmatched,
+            "Skipped photos (unreadable, or copies of another one)": self._names(left_out),
+        }.items():
+            if names:
+                notes.append(f"{reason}: {len(names):,}")
+                on_skipped(f"{notes[-1]} ({list_some(names, 5)})")
+        return CalibrationOutputs(held_out, ood_sets), tuple(notes)
 
     def _names(self, paths: Sequence[Path]) -> tuple[str, ...]:
         return tuple(printable(path.relative_to(self.folder)) for path in paths)
 
 
-def _notes(folders: Sequence[str], photos: Sequence[str]) -> tuple[str, ...]:
-    """Return lines for the card about folders and photos that were skipped."""
-    skipped = {
-        "Skipped folders (no label with that name)": folders,
-        "Skipped photos (unreadable, or copies of another one)": photos,
-    }
-    return tuple(
-        f"{reason}: {len(names):,} ({list_some(names, 5)})"[:300]
-        for reason, names in skipped.items()
-        if names
-    )
+def _suggest(bundle: Bundle, folder: Path) -> str:
+    """Return a folder of enough held-out photos beside one of training photos; empty without."""
+    for path in (folder.absolute().parent / name for name in HELD_OUT_FOLDERS):
+        photos = list_photos(path) if path.is_dir() else []
+        if len(photos) - len(find_trained(bundle, photos) or ()) >= MIN_PHOTOS:
+            return f", such as those in {path}"
+    return ""
 
 
-def list_ood_photos(folders: Sequence[Path]) -> dict[str, list[Path]]:
-    """List the photos in folders of OOD photos, by the folder's name.
+def list_ood_photos(folders: Mapping[str, Path]) -> dict[str, list[Path]]:
+    """List the photos in folders of OOD photos, by the name of their set.
 
     Raises:
-        DataError: two folders have the same name, or one has fewer than fifty photos.
+        DataError: one isn't a folder, or has fewer than fifty photos.
     """
     photos: dict[str, list[Path]] = {}
-    for folder in folders:
-        name = printable(Path(folder.absolute().name))
-        if name in photos:
-            raise DataError(f"Two folders of unknown photos have the name {name!r}. Rename one.")
+    for name, folder in folders.items():
+        if not folder.is_dir():
+            raise DataError(f"{folder} isn't a folder. Use --unknown FOLDER or NAME=FOLDER.")
         photos[name] = list_photos(folder)
         if len(photos[name]) < MIN_PHOTOS:
             raise DataError(

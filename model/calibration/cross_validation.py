@@ -54,6 +54,7 @@ def calibrate(
     on: str = HELD_OUT,
     by: str = MEASURED_BY,
     command: str = "",
+    min_photos: int = MIN_PHOTOS,
     notes: tuple[str, ...] = (),
 ) -> CalibrationResult:
     """Fit temperature, label thresholds and OOD detector to held-out photos, and measure them.
@@ -72,18 +73,19 @@ def calibrate(
         on: the held-out photos, in words.
         by: who measured and with which reservation; begins with ``MEASURED_BY``.
         command: the command line that was used, for the card.
+        min_photos: fewest held-out photos that are enough.
         notes: lines for the card.
 
     Raises:
-        DataError: there are fewer than fifty photos.
+        DataError: there are fewer photos.
     """
-    if len(held_out) < MIN_PHOTOS:
+    if len(held_out) < min_photos:
         raise DataError(
-            f"{len(held_out)} photos aren't enough to calibrate: use at least {MIN_PHOTOS}, "
+            f"{len(held_out)} photos aren't enough to calibrate: use at least {min_photos}, "
             "better 300."
         )
     ood_sets = ood_sets or {}
-    folds = list(split_folds(held_out.targets, seed or 0))
+    folds = list(split_folds(held_out, seed or 0))
     measured = Measurements(held_out)
     small_measured = Measurements(small.held_out) if small else None
     for number, (inside, outside) in enumerate(folds):

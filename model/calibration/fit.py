@@ -129,7 +129,7 @@ def _fit_detector(
     else:
         detector = fit_detector(held_out, held_out)
         scores = np.zeros(len(held_out), np.float32)
-        for inside, outside in split_folds(held_out.targets, 0, INNER_FOLDS):
+        for inside, outside in split_folds(held_out, 0, INNER_FOLDS):
             fold = held_out.subset(inside)
             scores[outside] = fit_detector(fold, fold)(scored.subset(outside))
     threshold = fit_ood_threshold(scores, TARGET_ID_ACCEPT_RATE)
@@ -152,14 +152,17 @@ def _select_detector(
 
 
 def split_folds(
-    targets: Indices, seed: int, count: int = FOLDS
+    photos: GraphOutputs, seed: int, count: int = FOLDS
 ) -> Iterator[tuple[Indices, Indices]]:
     """Yield, for each fold, the indices to fit on and the indices to measure on."""
-    from sklearn.model_selection import KFold, StratifiedKFold
+    from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
 
+    targets, groups = photos.targets, photos.groups
     # Stratifying needs at least one label with as many photos as there are folds.
     splitter = StratifiedKFold if np.max(np.bincount(targets)) >= count else KFold
+    if groups is not None:
+        splitter = StratifiedGroupKFold
     with warnings.catch_warnings():
         # scikit-learn warns about labels with fewer photos than folds.
         warnings.simplefilter("ignore", UserWarning)
-        yield from splitter(count, shuffle=True, random_state=seed).split(targets, targets)
+        yield from splitter(count, shuffle=True, random_state=seed).split(targets, targets, groups)

@@ -95,7 +95,7 @@ def write_calibration(
     return draft.model_copy(
         update={
             "calibration": result.calibration,
-            "metrics": (*result.metrics, *others),
+            "metrics": (*(one for one in result.metrics if one.name != "shown"), *others),
             "card": result.card,
         }
     )

@@ -25,13 +25,15 @@ Floats = NDArray[np.float32]
 class GraphOutputs:
     """Outputs for N photos: ``logits`` float32 [N, labels] and ``features`` [N, D].
 
-    ``targets`` [N] are indices of the true labels; ``names`` are the photos' names or empty.
+    ``targets`` [N] are indices of the true labels; ``names`` are the photos' names or empty;
+    ``groups`` [N] number the photos that look alike and stay in one fold, None if all differ.
     """
 
     logits: Floats
     features: Floats
     targets: NDArray[np.intp]
     names: tuple[str, ...] = ()
+    groups: NDArray[np.intp] | None = None
 
     @property
     def predicted(self) -> NDArray[np.intp]:
@@ -42,7 +44,9 @@ class GraphOutputs:
     def subset(self, places: NDArray[np.intp]) -> "GraphOutputs":
         """Return the outputs at ``places``."""
         names = tuple(self.names[place] for place in places) if self.names else ()
-        return GraphOutputs(self.logits[places], self.features[places], self.targets[places], names)
+        groups = None if self.groups is None else self.groups[places]
+        arrays = self.logits[places], self.features[places], self.targets[places]
+        return GraphOutputs(*arrays, names, groups)
 
     def __len__(self) -> int:
         return len(self.logits)

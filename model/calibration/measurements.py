@@ -96,9 +96,14 @@ class Measurements:
         )
 
     def metrics(self, on: str, by: str) -> tuple[Metric, ...]:
-        """Return the manifest's metrics."""
+        """Return the small card's metrics."""
         photos = len(self.held_out)
-        counts = {"accuracy": self.correct, "coverage": self.covered, "kept": self.id_accepted}
+        counts = {
+            "accuracy": self.correct,
+            "coverage": self.covered,
+            "kept": self.id_accepted,
+            "shown": self.correct & self.id_accepted,
+        }
         confidences = {
             "calibration_error": self.confidence,
             "calibration_error_before": self.uncalibrated,

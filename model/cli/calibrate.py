@@ -5,6 +5,8 @@ from pathlib import Path
 import click
 
 from ..bundle import get_bundle
+from ..classifier import default_model
+from ..storage.named_folders import name_folders
 from .error_group import require_full_install
 from .options import FOLDER, unknown_option
 from .progress import StageProgress, progress_bar
@@ -36,7 +38,7 @@ from .train import command_line, describe_small_graph, print_summary
 def calibrate_command(
     name: str,
     folder: Path,
-    unknown: tuple[Path, ...],
+    unknown: tuple[str, ...],
     coverage: float,
     small: bool,
     reference: Path | None,
@@ -50,17 +52,22 @@ def calibrate_command(
     bundle = get_bundle(name)
     with require_full_install("Calibrating"):
         from ..calibration import calibrate_bundle, calibrate_small_graph
+    sets, first = name_folders(unknown), default_model()
     with progress_bar() as bar:
-        progress, command = StageProgress(bar).update, command_line()
+        stages, command = StageProgress(bar), command_line(name)
         if small:
             card = calibrate_small_graph(
-                bundle, folder, unknown, reference=reference, command=command, progress=progress
+                bundle, folder, sets, reference=reference, command=command, progress=stages.update
             )
             click.echo(describe_small_graph(card))
             return
         calibrated = calibrate_bundle(
-            bundle, folder, unknown, coverage=coverage, command=command, progress=progress
+            bundle,
+            folder,
+            sets,
+            coverage=coverage,
+            command=command,
+            progress=stages.update,
+            on_skipped=stages.note,
         )
-    for note in calibrated.manifest.card.notes if calibrated.manifest.card else ():
-        click.echo(note)
-    print_summary(calibrated)
+    print_summary(calibrated, first)

@@ -11,9 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..bundle import Bundle
 from ..classifier import load
 from ..engine_info import SERVER_ENGINES
 from ..evaluation import Evaluation, Proportion, evaluate
+from ..evaluation.labelled_folders import UNRECORDED, find_trained, labelled_photos
 from ..text import clean
 from .options import FOLDER
 from .progress import StageProgress, progress_bar
@@ -36,11 +38,26 @@ def evaluate_command(name: str, folder: Path, engine: str | None, as_json: bool)
     with progress_bar() as bar:
         progress = partial(StageProgress(bar).update, "Evaluating")
         evaluation = evaluate(classifier, folder, progress)
+    click.echo(_describe_trained(classifier.bundle, folder), err=True, nl=False)
     if as_json:
         click.echo(json.dumps(evaluation.to_dict(), indent=1, ensure_ascii=False))
     else:
         _print(evaluation)
     sys.exit(1 if evaluation.refused else 0)
+
+
+def _describe_trained(bundle: Bundle, folder: Path) -> str:
+    """Return a line on photos that the model was trained on; empty if there are none."""
+    photos, _ = labelled_photos(folder, bundle.labels)
+    trained = find_trained(bundle, [path for path, _ in photos])
+    if trained is None:
+        return f"{UNRECORDED}\n"
+    if not trained:
+        return ""
+    return (
+        f"The model was trained on {len(trained):,} of these {len(photos):,} photos, so it is "
+        "right more often on them than on new ones.\n"
+    )
 
 
 def _print(evaluation: Evaluation) -> None:
@@ -65,7 +82,7 @@ def _overall(evaluation: Evaluation) -> Table:
         table.add_row("top 5", _proportion(evaluation.top5))
     if evaluation.unknown.right:
         table.add_row("“none of these”", _proportion(evaluation.unknown))
-        table.add_row("correct as displayed", _proportion(evaluation.answered))
+        table.add_row("right as shown", _proportion(evaluation.answered))
     table.add_row("calibration error", f"{evaluation.calibration_error:.1%}")
     if evaluation.photos_per_second:
         table.add_row("photos per second", f"{evaluation.photos_per_second:.1f}")

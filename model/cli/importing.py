@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from ..bundle import Bundle, write_samples
-from ..classifier import Classifier
+from ..classifier import Classifier, default_model
 from ..engines.compiled import OnnxEngine
 from ..errors import DataError
 from ..evaluation.choose_samples import choose_samples, describe_samples
@@ -16,7 +16,8 @@ from ..settings import settings
 from ..storage.disk import require_writable, translate_disk_errors
 from ..text import clean, list_some
 from .error_group import require_full_install
-from .train import print_next_step, warn_if_shadowing
+from .progress import StageProgress, progress_bar
+from .train import describe_uncalibrated, print_next_step, warn_if_shadowing
 
 MAX_LISTED = 12
 """Most labels that are listed; the others are counted."""
@@ -87,7 +88,7 @@ def import_command(
     --arch, --labels, --size, --method and --normalize say what the file doesn't.
     """
     with require_full_install("Importing"):
-        from ..importing.convert.importer import import_export
+        from ..importing.convert.importer import STAGES, import_export
     weights = WeightsSettings.from_options(
         {f"--{option}": value for option, value in stated.items()},
         multilabel=multilabel,
@@ -95,9 +96,10 @@ def import_command(
     )
     if samples and photos is None:
         raise click.UsageError("--samples takes them from the --photos. Name their folder.")
-    models_dir = settings().data / "models"
+    models_dir, first = settings().data / "models", default_model()
     require_writable(models_dir)
-    with translate_disk_errors(models_dir):
+    with translate_disk_errors(models_dir), progress_bar() as bar:
+        stages = StageProgress(bar, [*STAGES.values()])
         imported = import_export(
             export,
             name,
@@ -107,6 +109,7 @@ def import_command(
             photos=photos,
             weights=weights,
             on_progress=_print_note,
+            on_stage=lambda stage: stages.update(stage, 0, 0),
         )
         if samples and photos:
             _write_samples(imported.bundle, photos)
@@ -131,9 +134,9 @@ def import_command(
     if manifest.multilabel:
         click.echo("not calibrated: only single-label models can be")
     else:
-        click.echo(f"not calibrated: python -m model calibrate {name} FOLDER")
+        click.echo(describe_uncalibrated(name))
     warn_if_shadowing(imported.bundle)
-    print_next_step(imported.bundle)
+    print_next_step(imported.bundle, first)
 
 
 def _write_samples(bundle: Bundle, folder: Path) -> None:

@@ -11,9 +11,9 @@ NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
 unknown_option = click.option(
     "--unknown",
     multiple=True,
-    type=FOLDER,
-    help="A folder of photos that show none of the labels, to measure “none of these” with. "
-    "Repeatable.",
+    metavar="[NAME=]FOLDER",
+    help="A folder of photos that show none of the labels, to measure “none of these” with, and "
+    "what visitors read as its name. Repeatable.",
 )
 
 models_dir_option = click.option(

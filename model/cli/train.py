@@ -56,6 +56,7 @@ def train_command(folder: Path | None, name: str, resume: bool, **options: objec
     the run, and --resume continues it.
     """
     explicit_options = {key: value for key, value in options.items() if value not in (None, ())}
+    first = default_model()
     if folder is None and not resume:
         raise click.UsageError("Name the FOLDER with the photos, or use --resume.")
     if resume and (folder or explicit_options.keys() - {"minutes"}):
@@ -64,18 +65,18 @@ def train_command(folder: Path | None, name: str, resume: bool, **options: objec
         )
     with require_full_install("Training"):
         from ..training.config import TrainingConfig
-        from ..training.train import train
+        from ..training.train import STAGES, train
     config = TrainingConfig.create(
-        folder=folder or Path(), name=name, command=command_line(), **explicit_options
+        folder=folder or Path(), name=name, command=command_line(name), **explicit_options
     )
     with progress_bar() as bar:
         try:
-            bundle = train(config, resume=resume, progress=StageProgress(bar))
+            bundle = train(config, resume=resume, progress=StageProgress(bar, STAGES))
         except KeyboardInterrupt:
             bar.stop()
             click.echo(f"Stopped. Resume with: python -m model train --name {name} --resume")
             sys.exit(130)
-    print_summary(bundle)
+    print_summary(bundle, first)
 
 
 @click.command("build")
@@ -104,27 +105,42 @@ def build_command(name: str, models_dir: Path | None, photos: Path | None) -> No
     click.echo(f"{bundle.name} {bundle.version} in {bundle.folder}")
 
 
-def command_line() -> str:
-    """Return the command as it was typed."""
-    return shlex.join(["python", "-m", "model", *sys.argv[1:]])[:4000]
+def command_line(name: str) -> str:
+    """Return the command as it was typed for a model; visitors read it, so no folder is named."""
+
+    def hide(word: str) -> str:
+        before, equals, path = word.rpartition("=")
+        is_folder = path not in ("", name) and Path(path).is_dir()
+        return f"{before}{equals}FOLDER" if is_folder else word
+
+    command, *words = sys.argv[1:] or [""]
+    return shlex.join(["python", "-m", "model", command, *map(hide, words)])[:4000]
 
 
-def print_summary(bundle: Bundle) -> None:
-    """Print a new model's folder and measurements, and the built-in model that it replaces."""
+def print_summary(bundle: Bundle, first: str | None) -> None:
+    """Print a new model's folder and measurements, and the built-in model that it replaces.
+
+    Args:
+        bundle: the new model.
+        first: the model that visitors saw first before.
+    """
     click.echo(f"{bundle.name} {bundle.version} in {bundle.folder}")
     click.echo(summary(bundle.manifest))
     if card := read_small_card(bundle):
         click.echo(describe_small_graph(card))
     warn_if_shadowing(bundle)
-    print_next_step(bundle)
+    print_next_step(bundle, first)
 
 
-def print_next_step(bundle: Bundle) -> None:
-    """Print the commands that try a model of the registry, in the app and at a terminal."""
+def print_next_step(bundle: Bundle, first: str | None) -> None:
+    """Print what comes next for a model of the registry, and whether visitors now see it first."""
     listed = list_models().get(bundle.name)
     if not isinstance(listed, Bundle) or listed.version != bundle.version:
         return  # written to a folder of its own
     run = "make run" if default_model() == bundle.name else f"LOUPE_MODEL={bundle.name} make run"
+    if bundle.name != first and default_model() == bundle.name:
+        keep = f" LOUPE_MODEL={first} keeps {first}." if first else ""
+        click.echo(f"Visitors of the app now see {bundle.name} first, the newest model.{keep}")
     click.echo(f"see it: {run}, or python -m model identify --model {bundle.name} PHOTO")
 
 
@@ -155,7 +171,7 @@ def summary(manifest: Manifest) -> str:
         lines.append(f"calibration error {after.value:.1%} (uncalibrated: {before.value:.1%})")
     calibration = manifest.calibration
     if calibration is None:
-        return "\n".join([*lines, "not calibrated: it always names something"])
+        return "\n".join([*lines, describe_uncalibrated(manifest.name)])
     if calibration.estimated:
         return "\n".join([*lines, "percentages estimated: it always names something"])
     if calibration.prediction_set and (metric := manifest.metric("coverage")):
@@ -164,6 +180,14 @@ def summary(manifest: Manifest) -> str:
             f"(target {calibration.prediction_set.coverage:.0%})"
         )
     return "\n".join([*lines, *(_ood_lines(manifest.card) if manifest.card else ())])
+
+
+def describe_uncalibrated(name: str) -> str:
+    """Return what an uncalibrated model lacks, and the command that calibrates it."""
+    return (
+        "not calibrated, so it always names something. With 50 photos or more that it hasn't "
+        f"seen, one folder per label: python -m model calibrate {name} FOLDER"
+    )
 
 
 def describe_small_graph(card: SmallCard) -> str:

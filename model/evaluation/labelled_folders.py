@@ -10,11 +10,15 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
+from ..bundle import HASH_DIGITS, Bundle
 from ..classifier import Classifier
 from ..errors import DataError, PhotoError
+from ..storage.file_hash import hash_file
 from ..storage.photo_files import list_photos, map_ordered, printable
 from ..text import MAX_LISTED, list_some
 from .tables import Evaluation, PhotoFailure, Row, require_single_label, summarise
+
+UNRECORDED = "The model doesn't record its training photos, so some of these may be among them."
 
 
 def evaluate(
@@ -83,6 +87,20 @@ def labelled_photos(
     if not photos:
         raise DataError(f"No photos found in the folders of {folder}.")
     return photos, list(match.unmatched)
+
+
+def find_trained(bundle: Bundle, photos: Iterable[Path]) -> list[Path] | None:
+    """Return the photos that the model was trained on, byte by byte; None if it can't be known."""
+    if (trained := bundle.training_photos) is None:
+        return None
+
+    def is_trained(photo: Path) -> bool:
+        try:
+            return hash_file(photo)[:HASH_DIGITS] in trained
+        except OSError:  # whoever reads it next reports that
+            return False
+
+    return [photo for photo in photos if is_trained(photo)]
 
 
 @dataclass(frozen=True, slots=True)

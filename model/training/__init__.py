@@ -37,7 +37,9 @@ def train_folder(folder: str | Path, name: str, *, resume: bool = False, **optio
         def note(self, text: str) -> None:
             sys.stderr.write(f"{text}\n")
 
-    arguments = "".join(f", {key}={value!r}" for key, value in options.items())
-    options.setdefault("command", f"train_folder({str(folder)!r}, {name!r}{arguments})")
+    # Visitors read it, so no folder is named.
+    shown = {key: value for key, value in options.items() if key not in ("models_dir", "unknown")}
+    arguments = "".join(f", {key}={value!r}" for key, value in shown.items())
+    options.setdefault("command", f"train_folder(FOLDER, {name!r}{arguments})")
     config = TrainingConfig.create(folder=Path(folder), name=name, **options)
     return train(config, resume=resume, progress=PrintedNotes())

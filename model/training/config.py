@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ..bundle import NAME_RULE, Name
 from ..errors import DataError
 from ..storage.atomic import replace_atomically
+from ..storage.named_folders import name_folders
 
 CONFIG_FILE = "plan.json"
 
@@ -33,8 +34,10 @@ class TrainingConfig(BaseModel):
     """One training run.
 
     ``image_size`` is in pixels per side; ``minutes`` limits the whole run (None: no limit);
-    ``search`` is in minutes, and ``hyperparameters`` are what it found; with ``samples``,
-    visitors see some of the held-out photos.
+    ``search`` is in minutes, and ``hyperparameters`` are what it found. If ``epochs`` is None, the
+    photos decide whether the network is fine-tuned. ``unknown`` are folders of photos of none of
+    the labels, by a name that visitors read; with ``samples``, visitors see
+    some of the held-out photos.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)
@@ -43,11 +46,11 @@ class TrainingConfig(BaseModel):
     name: Name
     arch: str = "lite0"
     image_size: Annotated[int | None, Field(ge=32, le=1024, validation_alias="size")] = None
-    epochs: Annotated[int, Field(ge=0, le=1000)] = 8
+    epochs: Annotated[int, Field(ge=0, le=1000)] | None = None
     minutes: Annotated[float, Field(gt=0)] | None = None
     search: Annotated[float, Field(ge=0)] = 0.0
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    unknown: tuple[Path, ...] = ()
+    unknown: Annotated[dict[str, Path], BeforeValidator(name_folders)] = {}
     title: Annotated[str, Field(max_length=200)] = ""
     description: Annotated[str, Field(max_length=4000)] = ""
     licence: Annotated[str, Field(min_length=1, max_length=200)] = "not stated"
@@ -79,7 +82,7 @@ class TrainingConfig(BaseModel):
         # Paths are absolute, because --resume may be called from another folder.
         absolute = {
             "folder": config.folder.resolve(),
-            "unknown": tuple(folder.resolve() for folder in config.unknown),
+            "unknown": {name: folder.resolve() for name, folder in config.unknown.items()},
             "models_dir": config.models_dir and config.models_dir.resolve(),
         }
         return config.model_copy(update=absolute)

@@ -135,6 +135,7 @@ def _learning_rate(
         return hyperparameters.lr, 0.0
     steps = LR_FIND_STEPS if hyperparameters.lr is None else TIMING_STEPS
     steps = min(steps, len(learner.dls.train) * 3)
+    progress.update("Learning rate", 0, 0)
     began = time.monotonic()
     suggested = learner.lr_find(end_lr=0.1, num_it=steps, show_plot=False)
     seconds = (time.monotonic() - began) / max(1, len(learner.recorder.lrs))

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,7 +34,7 @@ class PreparedData:
 
     ``copies`` are small copies of ``split.train``; ``held_out`` uint8
     [N, height, width, 3] are the exact pixels of ``split.held_out``; targets are indices
-    of labels.
+    of labels; ``hashes`` are the files' SHA-256 by the photo's name.
     """
 
     split: Split
@@ -44,6 +44,7 @@ class PreparedData:
     targets: Sequence[int]
     held_out: Pixels
     held_out_targets: Sequence[int]
+    hashes: Mapping[str, str]
 
     def training_pixels(self) -> Iterator[Pixels]:
         """Yield the training photos' small copies, preprocessed like photos to identify."""
@@ -85,6 +86,7 @@ def prepare_data(
         targets=split.targets(split.train),
         held_out=decode_photos(split.held_out, config, "Held-out photos", progress),
         held_out_targets=split.targets(split.held_out),
+        hashes={scan.name: scan.sha256 for scan in scans},
     )
 
 

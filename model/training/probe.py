@@ -1,7 +1,7 @@
 """Linear probe: a linear layer fitted to a pretrained network's frozen features."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,9 @@ import torch
 from fastai.basics import chunked
 from numpy.typing import NDArray
 
+from ..browser.small_graph import round_matrix
+from ..calibration.fit import split_folds
+from ..calibration.graph_outputs import GraphOutputs
 from ..learner.inference_module import InferenceModule
 from ..preprocess import Pixels
 from .config import Progress
@@ -21,11 +24,20 @@ BATCH_SIZE = 32
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A linear head: ``weight`` float32 [labels, D], ``bias`` [labels], held-out accuracy."""
+    """A linear head: ``weight`` float32 [labels, D], ``bias`` [labels]."""
 
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
-    accuracy: float
+
+    def logits(self, features: NDArray[np.float32], *, small: bool = False) -> NDArray[np.float32]:
+        """Return logits [N, labels] for features [N, D]; ``small``: as the small graph does."""
+        matrix = np.ascontiguousarray(self.weight.T)
+        result: NDArray[np.float32] = features @ (round_matrix(matrix) if small else matrix)  # type: ignore[operator]
+        return result + self.bias
+
+    def accuracy(self, features: NDArray[np.float32], targets: Sequence[int]) -> float:
+        """Return the share of photos whose top label is the true one."""
+        return float((self.logits(features).argmax(axis=1) == targets).mean())
 
 
 def compute_features(
@@ -47,13 +59,8 @@ def compute_features(
     return np.concatenate(features)
 
 
-def fit_probe(
-    features: NDArray[np.float32],
-    targets: Sequence[int],
-    held_out: NDArray[np.float32],
-    held_out_targets: Sequence[int],
-) -> Probe:
-    """Fit a head to features, float32 [N, D], and measure it on held-out ones.
+def fit_probe(features: NDArray[np.float32], targets: Sequence[int] | NDArray[np.intp]) -> Probe:
+    """Fit a head to features, float32 [N, D], of photos of every label.
 
     Source: scikit-learn's ``LogisticRegression``, multinomial, L2.
     """
@@ -65,5 +72,24 @@ def fit_probe(
     if len(model.classes_) == 2:
         # scikit-learn has one row for two labels; half of it goes to each.
         weight, bias = np.vstack([-weight / 2, weight / 2]), np.array([-bias[0] / 2, bias[0] / 2])
-    accuracy = float(model.score(held_out, held_out_targets))
-    return Probe(weight.astype(np.float32), bias.astype(np.float32), accuracy)
+    return Probe(weight.astype(np.float32), bias.astype(np.float32))
+
+
+def cross_fit(
+    full: GraphOutputs, small: GraphOutputs, seed: int
+) -> tuple[GraphOutputs, GraphOutputs]:
+    """Return both graphs' outputs with logits of heads that were fitted to the other photos.
+
+    Photos that look alike are in the same fold.
+
+    Args:
+        full: the full graph's outputs for all photos, with their groups.
+        small: the small graph's, for the same photos.
+        seed: of the folds.
+    """
+    logits, small_logits = np.empty_like(full.logits), np.empty_like(full.logits)
+    for inside, outside in split_folds(full, seed):
+        head = fit_probe(full.features[inside], full.targets[inside])
+        logits[outside] = head.logits(full.features[outside])
+        small_logits[outside] = head.logits(small.features[outside], small=True)
+    return replace(full, logits=logits), replace(small, logits=small_logits)

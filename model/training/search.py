@@ -12,7 +12,7 @@ from .data.split import split_groups
 from .finetune import fine_tune
 from .prepare import PreparedData
 from .probe import Probe, fit_probe
-from .training_run import PROBE_FILE, TrainingRun
+from .training_run import TrainingRun
 
 STUDY_FILE = "search.sqlite"
 TRIAL_EPOCHS = 2
@@ -101,10 +101,9 @@ def _inner_split(run: TrainingRun) -> tuple[PreparedData, Probe]:
     folds = max(2, min(5, int(np.min(np.bincount(targets)))))
     inside, outside = split_groups(targets, groups, folds, run.config.seed)
     outer_data = replace(data, copies=[data.copies[place] for place in outside])
-    with np.load(run.run_dir / PROBE_FILE, allow_pickle=False) as saved:
-        features = saved["features"]
+    features, _ = run.load_features()
     inside_targets, outside_targets = targets[inside].tolist(), targets[outside].tolist()
-    probe = fit_probe(features[inside], inside_targets, features[outside], outside_targets)
+    probe = fit_probe(features[inside], inside_targets)
     inner_data = replace(
         data,
         copies=[data.copies[place] for place in inside],

@@ -12,8 +12,26 @@ from ..settings import settings
 from ..storage.disk import require_writable, translate_disk_errors
 from .config import CONFIG_FILE, Hyperparameters, Progress, TrainingConfig
 from .finetune import fine_tune
+from .publication import Publication
 from .search import search_hyperparameters
 from .training_run import TrainingRun
+
+STAGES = (
+    "Reading photos",
+    "Held-out photos",
+    "Features",
+    "Searching",
+    "Learning rate",
+    "Fine-tuning",
+    "Compiling",
+    "Full graph",
+    "Small graph",
+    "Training photos",
+    "Unknown photos",
+    "Calibrating",
+    "Test photos",
+)
+"""Stages of a run in their order. Not every run has all of them."""
 
 LOCK_FILE = ".lock"
 RESERVE_SECONDS = 45.0
@@ -101,6 +119,7 @@ def _train(
     preparing_seconds = time.monotonic() - began
     hyperparameters = config.hyperparameters or Hyperparameters()
     if config.search and not config.hyperparameters:
+        progress.update("Searching", 0, 0)
         hyperparameters = search_hyperparameters(run)
         config.model_copy(update={"hyperparameters": hyperparameters}).save(run_dir)
     deadline = None
@@ -111,12 +130,18 @@ def _train(
     tuned = fine_tune(
         lambda: run.build_learner(probe, hyperparameters),
         hyperparameters,
-        config.epochs,
+        run.epochs,
         run_dir,
         seed=config.seed,
         deadline=deadline,
         progress=progress,
     )
+    tuned = run.choose(probe, tuned)
+    publication = Publication(run, tuned)
+    if publication.is_pooled:
+        probe = run.fit_to_all()
     learner = run.build_learner(probe, hyperparameters)
-    run.load_better_weights(learner, probe, tuned)
-    return run.publish(learner, models_dir, run.notes(probe, tuned))
+    if tuned:
+        learner.model.load_state_dict(tuned.state)
+    learner.model.eval().cpu()
+    return publication.publish(learner, models_dir)

@@ -130,7 +130,7 @@ def test_photo_can_be_pasted_and_dropped_and_nothing_is_requested(visit: Any, ap
 
 
 @pytest.mark.slow
-def test_full_graph_and_lasting_storage_are_choices(visit: Any) -> None:
+def test_full_graph_is_a_choice(visit: Any) -> None:
     page = visit()
     page.get_by_text("This device", exact=True).click()
     give_device(page)
@@ -138,9 +138,6 @@ def test_full_graph_and_lasting_storage_are_choices(visit: Any) -> None:
     full.check()
     expect(page.locator(".vf-where")).to_have_text(re.compile(", full graph, version"))
     expect(device_headline(page)).to_have_text("Very likely a red")
-    page.get_by_role("switch").click()
-    expect(page.locator("#kept")).to_have_text(re.compile("doesn't promise"))
-    expect(page.get_by_role("switch")).not_to_be_checked()
 
 
 def test_page_works_without_a_network_after_one_visit(

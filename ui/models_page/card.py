@@ -6,7 +6,7 @@ from html import escape
 import streamlit as st
 
 from model import Bundle
-from model.bundle import Manifest, Metric, ModelCard, read_samples
+from model.bundle import Metric, named_ood_sets, read_samples, read_small_card
 from model.errors import BundleError
 from ui.charts import accent_color
 from ui.models_page.figures import name_sets, show_figures
@@ -48,9 +48,9 @@ def show_card(bundle: Bundle, *, is_chosen: bool, axis_start: float) -> None:
         with knows:
             _show_labels(bundle)
         with right:
-            _show_accuracy(manifest, axis_start)
+            _show_accuracy(bundle, axis_start)
         with unnoticed:
-            _show_blind_spots(manifest)
+            _show_blind_spots(bundle)
             # White on the dark theme's accent is too pale to read.
             is_filled = is_chosen and st.context.theme.type != "dark"
             if st.button(
@@ -94,7 +94,8 @@ def _name(label: str) -> str:
     return escape_markdown(shorten(label, 40))
 
 
-def _show_accuracy(manifest: Manifest, axis_start: float) -> None:
+def _show_accuracy(bundle: Bundle, axis_start: float) -> None:
+    manifest = bundle.manifest
     st.markdown("**How often it is right**")
     accuracy = manifest.metric("accuracy")
     if accuracy is None:
@@ -114,33 +115,37 @@ def _show_accuracy(manifest: Manifest, axis_start: float) -> None:
     if accuracy.is_published:
         st.caption(f"{accuracy.photos:,} photos, counted by its authors, not by Loupe.")
     else:
-        st.caption(_describe_count(accuracy, manifest.metric("kept")))
+        st.caption(_describe_count(bundle, accuracy))
 
 
-def _describe_count(accuracy: Metric, accepted: Metric | None) -> str:
+def _describe_count(bundle: Bundle, accuracy: Metric) -> str:
     """Return the photos that an accuracy counts, with its reservations, as Markdown."""
-    photos = accuracy.photos
+    photos, accepted = accuracy.photos, bundle.manifest.metric("kept")
+    small = read_small_card(bundle)
     text = f"{round(accuracy.value * photos):,} of {photos:,} photos in testing."
     if accepted and accepted.photos == photos and accepted.value < 1:
         rejected = photos - round(accepted.value * photos)
         text += f" That counts the likeliest label; it calls {rejected:,} of them “none of these”."
+        if shown := small.full_metric("shown") if small else None:
+            text += f" {round(shown.value * shown.photos):,} are right as shown."
     reservation = accuracy.by.partition("; ")[2]
     if "epoch" in reservation:
         return f"{text} {FLATTERING}"
     return f"{text} {escape_markdown(reservation[:1].upper() + reservation[1:])}".strip()
 
 
-def _show_blind_spots(manifest: Manifest) -> None:
+def _show_blind_spots(bundle: Bundle) -> None:
     # No element of Streamlit has an edge in a colour of its own.
     st.html(
         f'<div style="border-left: 4px solid {accent_color(sure=False)}; padding-left: 12px">'
-        f"<strong>What it doesn’t notice</strong><p>{escape(_describe_blind_spots(manifest))}</p>"
+        f"<strong>What it doesn’t notice</strong><p>{escape(_describe_blind_spots(bundle))}</p>"
         "</div>"
     )
 
 
-def _describe_blind_spots(manifest: Manifest) -> str:
+def _describe_blind_spots(bundle: Bundle) -> str:
     """Return what a model takes for something it knows, as plain text."""
+    manifest = bundle.manifest
     calibration, card = manifest.calibration, manifest.card
     if manifest.multilabel:
         return (
@@ -160,13 +165,13 @@ def _describe_blind_spots(manifest: Manifest) -> str:
         return always
     if card is None or not card.ood_sets:
         return "Not measured: nobody has tried it on photos of other things."
-    return _describe_accepted(card, f"one of its {spell_number(len(manifest.labels))} labels")
+    return _describe_accepted(bundle, f"one of its {spell_number(len(manifest.labels))} labels")
 
 
-def _describe_accepted(card: ModelCard, label: str) -> str:
+def _describe_accepted(bundle: Bundle, label: str) -> str:
     """Return how many photos of other things get a label, those that it accepts most first."""
-    names, sentences = name_sets(card), list[str]()
-    for result in sorted(card.ood_sets, key=lambda result: -result.ood_accept_rate):
+    names, sentences = name_sets(bundle), list[str]()
+    for result in sorted(named_ood_sets(bundle), key=lambda result: -result.ood_accept_rate):
         accepted = round(result.ood_accept_rate * result.photos)
         given = f"{accepted:,} of {result.photos:,}" if accepted else f"none of {result.photos:,}"
         end = f"photos got {label}" if not sentences else "did"

@@ -17,6 +17,7 @@ from model.bundle import (
     OodResult,
     SmallCard,
     get_bundle,
+    named_ood_sets,
     read_small_card,
 )
 from model.engines import available
@@ -46,6 +47,7 @@ METRIC_TITLES = {
     "calibration_error": "Calibration error",
     "calibration_error_before": "Calibration error before calibration",
     "kept": "Known photos accepted",
+    "shown": "Right as shown",
 }
 
 
@@ -93,7 +95,7 @@ def _figures(bundle: Bundle) -> dict[str, Callable[[], None]]:
     elif calibration and calibration.estimated:
         figures["Calibration"] = partial(st.write, escape_markdown(calibration.estimated))
     if card and (card.ood_sets or (calibration and calibration.ood_threshold is not None)):
-        figures["None of these"] = partial(_show_none_of_these, manifest, card)
+        figures["None of these"] = partial(_show_none_of_these, bundle)
     if card and card.mistakes:
         figures["Mistakes"] = partial(_show_mistakes, card, bundle.labels)
     if manifest.metrics:
@@ -147,17 +149,17 @@ def _name(text: str, max_length: int = 40) -> str:
     return escape_markdown(shorten(text, max_length))
 
 
-def _show_none_of_these(manifest: Manifest, card: ModelCard) -> None:
-    calibration = manifest.calibration
-    if accepted := manifest.metric("kept"):
+def _show_none_of_these(bundle: Bundle) -> None:
+    calibration, ood_sets = bundle.manifest.calibration, named_ood_sets(bundle)
+    if accepted := bundle.manifest.metric("kept"):
         st.write(
             f"**It accepts {format_percent(accepted.value)}** of photos of things it knows "
             f"({format_interval(accepted)}). The rest it wrongly calls “none of these”."
         )
-    if not card.ood_sets:
+    if not ood_sets:
         st.write("Not yet tested on photos of things it doesn’t know.")
-    names = name_sets(card)
-    for result in card.ood_sets:
+    names = name_sets(bundle)
+    for result in ood_sets:
         st.write(_describe_ood(escape_markdown(names[result.name]), result))
     threshold = (
         f" “None of these” starts above {calibration.ood_threshold:.4g} "
@@ -171,16 +173,18 @@ def _show_none_of_these(manifest: Manifest, card: ModelCard) -> None:
     )
 
 
-def name_sets(card: ModelCard | None) -> dict[str, str]:
+def name_sets(bundle: Bundle) -> dict[str, str]:
     """Return a title for each set of photos of other things; a folder's own name isn't for it."""
-    names: dict[str, str] = {}
+    card, names = bundle.manifest.card, dict[str, str]()
     if card is None:
         return names
-    for result in card.ood_sets:
+    for result, named in zip(card.ood_sets, named_ood_sets(bundle), strict=True):
         # Cards of earlier versions have the folders' names, which their command lists.
-        is_folder = re.search(rf"--unknown \S*{re.escape(result.name)}(?!\S)", card.command)
-        name = ("Others" if names else "Some other things") if is_folder else result.name
-        names[result.name] = shorten(name[:1].upper() + name[1:], 80)
+        is_folder = result.name == named.name and re.search(
+            rf"--unknown \S*{re.escape(result.name)}(?!\S)", card.command
+        )
+        name = ("Others" if names else "Some other things") if is_folder else named.name
+        names[result.name] = names[named.name] = shorten(name[:1].upper() + name[1:], 80)
     return names
 
 
@@ -260,7 +264,7 @@ def _show_method(manifest: Manifest) -> None:
 def _show_small_graph(bundle: Bundle, small: SmallCard) -> None:
     st.write("A visitor’s own device runs the small graph: the same network with 8-bit weights.")
     st.table(graph_rows(bundle, small), border="horizontal", hide_index=True)
-    names = name_sets(bundle.manifest.card)
+    names = name_sets(bundle)
     for row in small.agreement:
         alike = "" if row.known is None else f", “none of these” alike on **{row.known:,}**"
         st.write(
@@ -278,9 +282,8 @@ def graph_rows(bundle: Bundle, small: SmallCard) -> list[dict[str, str]]:
         for name, title in METRIC_TITLES.items()
         if (full := small.full_metric(name)) and (own := small.metric(name))
     }
-    card = bundle.manifest.card
-    full_rates = {result.name: result.ood_accept_rate for result in card.ood_sets} if card else {}
-    names = name_sets(card)
+    full_rates = {result.name: result.ood_accept_rate for result in named_ood_sets(bundle)}
+    names = name_sets(bundle)
     for result in small.card.ood_sets if small.card else ():
         if result.name in full_rates:
             rates = full_rates[result.name], result.ood_accept_rate

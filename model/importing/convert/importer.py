@@ -27,9 +27,13 @@ MAX_SECONDS = 900.0
 """Seconds that converting may take."""
 
 STAGES = {
-    "compiling": "Compiling…",
-    "comparing": "Running fastai's own transforms and the network…",
+    "reading": "Reading the file without running it",
+    "loading": "Rebuilding the network",
+    "compiling": "Exporting it to ONNX",
+    "comparing": "Running fastai's own transforms and the network",
+    "testing": "Golden test, and the same photos through Loupe",
 }
+"""Stages of an import in their order, in words."""
 
 OnProgress = Callable[[str], None]
 
@@ -57,6 +61,7 @@ def import_export(
     photos: Path | None = None,
     weights: WeightsSettings | None = None,
     on_progress: OnProgress = lambda _: None,
+    on_stage: OnProgress = lambda _: None,
 ) -> ImportResult:
     """Turn the file of ``learn.export()``, or weights alone, into a bundle in the data folder.
 
@@ -68,7 +73,8 @@ def import_export(
         licence: the model's, as the owner states it.
         photos: a folder of photos to compare on; by default the samples.
         weights: the description of a file of weights; None for an export.
-        on_progress: called with a sentence on each step.
+        on_progress: called with sentences on what was found and done.
+        on_stage: called with each of ``STAGES`` in words, when it begins.
 
     Raises:
         ExportRefused: it is no vision classifier, can't be rebuilt or compiled here, or its
@@ -76,7 +82,7 @@ def import_export(
         BundleError: the new bundle fails its own check.
     """
     check_name(name)
-    on_progress(f"Reading {path.name} without running it…")
+    on_stage(STAGES["reading"])
     report = inspect_export(path)
     check_report(report, trust=trust, weights=weights)
     with launcher.sandbox_folder() as folder:
@@ -89,17 +95,18 @@ def import_export(
             "trust": runs_code,
             "weights": weights and weights.model_dump(mode="json"),
         }
-        stages = {
+        notes = {
             "isolated": f"{action} (no network, no secrets from your environment)…",
             "connected": f"{action} (no secrets from your environment, but this system can't block "
             "its network)…",
-            **STAGES,
         }
 
         def tell_stage(stage: str) -> None:
             # Only known stages are shown: trusted code may write anything into the file.
-            if stage in stages:
-                on_progress(stages[stage])
+            if stage in STAGES:
+                on_stage(STAGES[stage])
+            elif stage in notes:
+                on_progress(notes[stage])
 
         limits = launcher.Limits(MAX_SECONDS, 0, settings().memory_mb)
         status = launcher.run(folder, task, limits, tell_stage)
@@ -118,6 +125,7 @@ def import_export(
         names = ["graph.onnx", "golden.npz"]
         if converted.learner:
             names.append("weights.safetensors")
+        on_stage(STAGES["testing"])
         bundle, parity = _publish(folder, draft, names, chosen, on_progress)
         return ImportResult(bundle, report, parity, chosen.left_out)
 

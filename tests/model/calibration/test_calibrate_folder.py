@@ -1,21 +1,25 @@
 """The command ``calibrate`` on a model of colours and folders of photos."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
 from model import Bundle, load
-from model.bundle import get_bundle
+from model.bundle import HASH_DIGITS, TRAINING_PHOTOS, get_bundle
+from model.bundle.versions import set_current
+from model.cli.train import command_line
+from model.storage.file_hash import hash_file
 from tests.model.calibration.shades import shades
 from tests.model.command import run
-from tests.model.tiny import colour, tiny
+from tests.model.tiny import colour, replace, tiny
 
 
 def test_calibrating_publishes_a_new_version_and_keeps_the_previous_one(
     tiny_bundle: Bundle, photos: Path, greys: Path
 ) -> None:
-    result = run("calibrate", "tiny", photos, "--unknown", greys)
+    result = run("calibrate", "tiny", photos, "--unknown", f"shades of grey={greys}")
     assert result.exit_code == 0, result.output
     calibrated = get_bundle("tiny")
     assert calibrated.version != tiny_bundle.version
@@ -24,7 +28,9 @@ def test_calibrating_publishes_a_new_version_and_keeps_the_previous_one(
     assert confidence
     assert card
     assert card.photos == 72
-    assert card.ood_sets[0].name == "greys"
+    assert card.ood_sets[0].name == "shades of grey"
+    assert card.on == "held-out photos"
+    assert str(photos) not in (calibrated.folder / "bundle.json").read_text()
     assert {metric.name for metric in calibrated.manifest.metrics} == {
         "accuracy",
         "coverage",
@@ -32,7 +38,7 @@ def test_calibrating_publishes_a_new_version_and_keeps_the_previous_one(
         "calibration_error",
         "calibration_error_before",
     }
-    assert "of 60 out-of-distribution photos in greys" in result.output
+    assert "of 60 out-of-distribution photos in shades of grey" in result.output
     assert load("tiny").run_golden_test() < 1e-4
     assert load("tiny").identify(colour("red")).in_distribution is True
     assert run("verify", "tiny").exit_code == 0
@@ -52,6 +58,55 @@ def test_damaged_photos_copies_and_other_labels_are_skipped_and_named(
     card = get_bundle("tiny").manifest.card
     assert card
     assert card.photos == 72
+    assert "tulip" not in (get_bundle("tiny").folder / "bundle.json").read_text()
+
+
+def test_command_on_the_card_names_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("clothes", "calibrate", "my photos"):
+        (tmp_path / name).mkdir()
+    words = ["calibrate", "clothes", "my photos", "--unknown", f"other things={tmp_path}"]
+    monkeypatch.setattr(sys, "argv", ["model", *words])
+    assert command_line("clothes") == (
+        "python -m model calibrate clothes FOLDER --unknown 'other things=FOLDER'"
+    )
+
+
+def record_training_photos(bundle: Bundle, *photos: Path) -> None:
+    """Have a bundle list photos that it was trained on."""
+    hashes = sorted(hash_file(photo)[:HASH_DIGITS] for photo in photos)
+    replace(bundle, TRAINING_PHOTOS, "\n".join(hashes).encode())
+
+
+def test_photos_that_the_model_was_trained_on_are_refused(
+    tiny_bundle: Bundle, photos: Path
+) -> None:
+    result = run("calibrate", "tiny", photos)
+    assert result.exit_code == 0
+    assert "The model doesn't record its training photos" in result.output
+    files = sorted(photos.rglob("*.png"))
+    record_training_photos(tiny_bundle, *files[:30])
+    set_current(tiny_bundle.folder.parent, tiny_bundle.version)
+    result = run("calibrate", "tiny", photos)
+    assert result.exit_code == 2
+    assert f"trained on 30 of the 72 photos in {photos}" in " ".join(result.output.split())
+    assert "such as those in" not in result.output
+    unseen = shades(photos.parent / "validation", spread=20)
+    assert f"such as those in {unseen}." in run("calibrate", "tiny", photos).output
+    assert "trained on 30 of these 72 photos" in run("evaluate", "tiny", photos).stderr
+    result = run("calibrate", "tiny", unseen)
+    assert result.exit_code == 0, result.output
+    assert "training photos" not in result.output
+    # The new version records them as well.
+    assert run("calibrate", "tiny", photos).exit_code == 2
+    record_training_photos(get_bundle("tiny"), *files[:20])
+    result = run("calibrate", "tiny", photos)
+    assert "Photos that the model was trained on, skipped: 20" in result.output
+    card = get_bundle("tiny").manifest.card
+    assert card
+    assert card.photos == 52
 
 
 @pytest.mark.parametrize(
@@ -62,6 +117,8 @@ def test_damaged_photos_copies_and_other_labels_are_skipped_and_named(
         (["tiny", "{few}"], "at least 50"),
         (["tiny", "{photos}", "--unknown", "{empty}"], "at least 50"),
         (["several", "{photos}"], "several labels"),
+        (["tiny", "{photos}", "--unknown", "greys={photos}/none"], "isn't a folder"),
+        (["tiny", "{photos}", "--unknown", "a={photos}", "--unknown", "a={few}"], "Rename one"),
     ],
 )
 def test_unsuitable_photos_and_models_are_refused(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from model.calibration import CalibrationResult, GraphOutputs, calibrate
+from model.calibration.fit import split_folds
 from model.calibration.statistics import auroc, contains_label, probabilities
 from model.errors import DataError
 from model.evaluation.metrics import expected_calibration_error
@@ -73,6 +74,13 @@ def test_calibration_without_reference_and_ood_photos_uses_the_default_detector(
 def test_too_few_photos_are_refused_with_the_number_needed() -> None:
     with pytest.raises(DataError, match="49 photos aren't enough to calibrate: use at least 50"):
         calibrate(id_outputs(49))
+
+
+def test_photos_that_look_alike_are_in_one_fold() -> None:
+    photos = replace(id_outputs(200), groups=np.arange(200) // 4)
+    for inside, outside in split_folds(photos, 0):
+        assert not {*photos.groups[inside]} & {*photos.groups[outside]}
+        assert len(inside) + len(outside) == 200
 
 
 def test_many_labels_of_few_photos_are_calibrated() -> None:

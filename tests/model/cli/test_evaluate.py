@@ -35,7 +35,8 @@ def test_tables_show_the_figures(tiny_bundle: Bundle, photos: Path) -> None:
     assert labels[0].startswith("red 2 50.0%")
     assert labels[1].startswith("green 1 100.0%")
     assert "red blue 1" in lines
-    assert result.stderr == ""
+    # An older bundle, or an imported model.
+    assert result.stderr.startswith("The model doesn't record its training photos")
 
 
 def test_json_option_prints_one_object(tiny_bundle: Bundle, photos: Path) -> None:

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from model import Bundle, load
-from model.bundle import get_bundle, read_samples
+from model.bundle import get_bundle, read_samples, read_small_card
+from model.calibration.cross_validation import MEASURED_BY
 from model.errors import DataError
 from model.settings import ROOT
 from tests.model import command
@@ -94,7 +95,10 @@ def test_trained_model_tells_discs_from_squares(trained: tuple[Bundle, str]) -> 
     assert accuracy.value > 0.8
     assert f"{accuracy.value:.1%} of 60 photos correct" in output
     assert "60 photos to train on, 60 held out (split by the dataset's own folders)" in output
-    assert "of 50 out-of-distribution photos in noise" in output
+    assert "of 50 out-of-distribution photos in other photos" in output
+    # Each stage is announced with its number.
+    assert "6/13 Fine-tuning" in output
+    assert "12/13 Calibrating" in output
 
 
 @pytest.mark.slow
@@ -133,6 +137,7 @@ def test_bundle_holds_no_photo_and_no_pickle(trained: tuple[Bundle, str]) -> Non
         "bundle.json",
         "golden.npz",
         "graph.onnx",
+        "photos.sha256",
         "small.json",
         "weights.safetensors",
     }
@@ -147,17 +152,46 @@ def test_train_folder_trains_from_python(photos: Path, data_folder: Path, tmp_pa
     folder = folder_of(tmp_path / "few", 15)
     bundle = train_folder(folder, "forms", size=64, epochs=0, samples=True)
     assert load("forms").identify(picture("square", 99_999)).answer in LABELS
-    # Six held-out photos are too few to calibrate with.
-    assert bundle.manifest.calibration is None
-    assert bundle.manifest.metric("accuracy")
-    assert bundle.manifest.provenance["command"].endswith(
-        "'forms', size=64, epochs=0, samples=True)"
+    # Six photos are held out, but all thirty calibrate a linear head.
+    card, small = bundle.manifest.card, read_small_card(bundle)
+    assert bundle.manifest.is_calibrated
+    assert card
+    assert card.photos == 30
+    assert card.on == "all photos, each by a linear head fitted to the others"
+    assert all(
+        metric.photos == 30 and metric.by == MEASURED_BY for metric in bundle.manifest.metrics
     )
+    assert small
+    assert small.calibration
+    assert bundle.manifest.provenance["command"] == (
+        "train_folder(FOLDER, 'forms', size=64, epochs=0, samples=True)"
+    )
+    assert str(tmp_path) not in (bundle.folder / "bundle.json").read_text()
     samples = read_samples(bundle)
     assert samples
     for sample in samples:
         assert load("forms").identify(sample.photo).answer == sample.entry.label
     assert not (data_folder / "training" / "forms").exists()
+    # It was fitted to all of them.
+    assert bundle.manifest.data.photos == len(bundle.training_photos or ()) == 30
+    result = command.run("calibrate", "forms", folder)
+    assert result.exit_code == 2
+    assert "trained on all 30 photos" in result.output
+
+
+@pytest.mark.slow
+def test_too_few_photos_are_not_calibrated_and_the_next_command_is_printed(
+    data_folder: Path, tmp_path: Path
+) -> None:
+    folder = folder_of(tmp_path / "few", 9)
+    code, output = run("train", folder, "--name", "forms", "--size", "64")
+    assert code == 0, output
+    assert "held-out photos can't tell whether fine-tuning helps (--epochs 8 tries it)" in output
+    assert "or 10 photos of every label that don't look alike" in output
+    assert "python -m model calibrate forms FOLDER" in output
+    manifest = get_bundle("forms").manifest
+    assert manifest.calibration is None
+    assert manifest.metric("accuracy")
 
 
 @pytest.mark.slow

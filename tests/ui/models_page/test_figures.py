@@ -1,8 +1,10 @@
 """``ui.models_page``: sentences and rows of a card's figures."""
 
+from dataclasses import replace
+
 import pytest
 
-from model.bundle import ModelCard, ReliabilityBin, get_bundle, read_small_card
+from model.bundle import ModelCard, ReliabilityBin, get_bundle, named_ood_sets, read_small_card
 from model.evaluation import Confused
 from tests.model.tiny import CARD, COLOURS
 from ui.confusion import ConfusionMatrix
@@ -35,13 +37,19 @@ def test_mix_ups_are_listed_most_frequent_first():
     )
 
 
-def test_sets_have_the_owners_names_but_not_the_folders():
-    card = ModelCard.model_validate(CARD)
-    names = [result.name for result in card.ood_sets]
-    assert list(name_sets(card).values()) == [name[:1].upper() + name[1:] for name in names]
-    command = f"python -m model train --unknown 'x/{names[0]}' --unknown {names[1]}"
-    folders = card.model_copy(update={"command": command.replace("'", "")})
-    assert list(name_sets(folders).values()) == ["Some other things", "Others"]
+def test_folders_names_are_no_titles():
+    bundle = get_bundle("clothing")
+    titles = ["Garments of other kinds", "Photographs without garments"]
+    assert list(dict.fromkeys(name_sets(bundle).values())) == titles
+    nameless = replace(bundle, folder=bundle.folder / "none")
+    assert list(name_sets(nameless).values()) == ["Some other things", "Others"]
+
+
+def test_sets_of_photos_have_the_names_of_the_small_card():
+    bundle = get_bundle("clothing")
+    assert [result.name for result in bundle.manifest.card.ood_sets] == ["near", "photographs"]
+    names = ["garments of other kinds", "photographs without garments"]
+    assert [result.name for result in named_ood_sets(bundle)] == names
 
 
 @pytest.mark.parametrize(
@@ -84,8 +92,8 @@ def test_rows_compare_both_graphs():
         "Calibration error",
         "Calibration error before calibration",
         "Known photos accepted",
-        "Accepted: Some other things",
-        "Accepted: Others",
+        "Accepted: Garments of other kinds",
+        "Accepted: Photographs without garments",
     ]
     assert rows["Accuracy"]["Full graph"] == "94.4% (95% CI 91.5–96.4%)"
     assert all(row["Full graph"] and row["Small graph"] for row in rows.values())

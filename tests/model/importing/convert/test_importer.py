@@ -12,10 +12,11 @@ import pytest
 from PIL import Image
 
 from model import Bundle, Classifier, load
+from model.cli.train import describe_uncalibrated
 from model.errors import ExportRefused, LoupeError
 from model.importing import launcher
 from model.importing.convert import importer
-from model.importing.convert.importer import import_export
+from model.importing.convert.importer import STAGES, import_export
 from model.importing.convert.parity import gather_photos
 from model.importing.convert.worker_report import worker_ended, worker_refused
 from model.importing.inspect import ExportReport, Finding
@@ -97,8 +98,15 @@ def test_bundle_contains_the_workers_files(
     colours: Classifier, export: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_worker(monkeypatch, colours)
-    log: list[str] = []
-    imported = import_export(export, "own", title="My own", licence="MIT", on_progress=log.append)
+    log, stages = list[str](), list[str]()
+    imported = import_export(
+        export,
+        "own",
+        title="My own",
+        licence="MIT",
+        on_progress=log.append,
+        on_stage=stages.append,
+    )
     assert imported.bundle == load("own").bundle
     manifest = imported.bundle.manifest
     assert (manifest.title, manifest.licence, manifest.data.title) == ("My own", "MIT", "export")
@@ -107,12 +115,10 @@ def test_bundle_contains_the_workers_files(
     assert imported.parity.photos == 10
     assert imported.parity.difference <= 1e-3
     apart = f"{imported.parity.difference:.0e}"
-    # The fifth line may be one about large JPEGs.
-    assert [*log[:4], log[-1]] == [
-        "Reading export.pkl without running it…",
+    assert stages == [*STAGES.values()]
+    # The second line may be one about large JPEGs.
+    assert [log[0], log[-1]] == [
         "Converting it in a separate process (no network, no secrets from your environment)…",
-        "Compiling…",
-        "Running fastai's own transforms and the network…",
         f"Compared 10 photos through fastai and through Loupe: at most {apart} apart.",
     ]
     assert list(temporary.iterdir()) == []
@@ -281,16 +287,19 @@ def test_command_prints_the_model(
         f"own {folder.name} in {folder}",
         "6 labels: red, green, blue, yellow, white, black",
         "engines: compiled",
-        "not calibrated: python -m model calibrate own FOLDER",
+        describe_uncalibrated("own"),
+        "Visitors of the app now see own first, the newest model. LOUPE_MODEL=tiny keeps tiny.",
         "see it: make run, or python -m model identify --model own PHOTO",
     ]
-    assert "Compiling" in result.stderr
+    stages = [f"{number}/5 {name}" for number, name in enumerate(STAGES.values(), 1)]
+    assert [line for line in result.stderr.splitlines() if line in stages] == stages
     assert "at most" in result.stderr
     assert load("own").bundle.manifest.title == "Own"
     # If another model opens first, the line names the command that shows this one.
     monkeypatch.setenv("LOUPE_MODEL", "tiny")
     settings.cache_clear()
     result = command("import", export, "--name", "own")
+    assert "Visitors" not in result.stdout
     assert result.stdout.splitlines()[-1] == (
         "see it: LOUPE_MODEL=own make run, or python -m model identify --model own PHOTO"
     )

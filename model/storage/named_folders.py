@@ -1,0 +1,32 @@
+"""Folders of photos by a name that visitors read: ``NAME=FOLDER`` on the command line."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from ..errors import DataError
+from ..text import clean
+
+UNNAMED, MAX_NAME = "other photos", 100
+
+
+def name_folders(folders: Mapping[str, Path] | Iterable[str | Path]) -> dict[str, Path]:
+    """Return folders of OOD photos by the name of their set, which visitors read.
+
+    Without a name (``NAME=FOLDER``) they are "other photos": the folder's own name is not for
+    visitors.
+
+    Raises:
+        DataError: two sets have the same name.
+    """
+    if isinstance(folders, Mapping):
+        return {**folders}
+    named: dict[str, Path] = {}
+    for word in map(str, folders):
+        name, separator, path = word.partition("=")
+        if not separator or Path(word).is_dir():
+            number = sum(other.startswith(UNNAMED) for other in named) + 1
+            name, path = UNNAMED if number == 1 else f"{UNNAMED} {number}", word
+        if (name := clean(name).strip()[:MAX_NAME] or UNNAMED) in named:
+            raise DataError(f"Two folders of unknown photos have the name {name!r}. Rename one.")
+        named[name] = Path(path)
+    return named

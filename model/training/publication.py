@@ -1,0 +1,207 @@
+"""Publishing a training run: its network is exported, calibrated, measured and put in place."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..browser.small_graph import make_small_graph
+from ..bundle import (
+    HASH_DIGITS,
+    TRAINING_PHOTOS,
+    Bundle,
+    ManifestDraft,
+    publish,
+    write_samples,
+)
+from ..calibration.calibrate_folder import publish_small_card
+from ..calibration.cross_validation import MEASURED_BY, CalibrationResult, calibrate
+from ..calibration.graph_head import write_calibration
+from ..calibration.graph_outputs import (
+    MIN_PHOTOS,
+    CalibrationOutputs,
+    GraphOutputs,
+    Run,
+    open_graph,
+    run_graph,
+    run_photos,
+)
+from ..calibration.measurements import HELD_OUT, accuracy_metric
+from ..classifier import Classifier
+from ..engines.compiled import OnnxEngine
+from ..errors import DataError
+from ..evaluation.choose_samples import choose_samples, describe_samples
+from ..learner.onnx_export import export_onnx
+from ..preprocess import Pixels
+from ..storage.disk import translate_disk_errors
+from .finetune import FineTuneResult
+from .prepare import decode_photos
+from .probe import cross_fit
+from .training_run import MIN_PHOTOS_PER_LABEL, TrainingRun
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A run, and the fine-tuned weights that it publishes; None for the linear head."""
+
+    run: TrainingRun
+    tuned: FineTuneResult | None
+
+    @property
+    def is_pooled(self) -> bool:
+        """True if all photos calibrate a linear head that was fitted to all of them."""
+        return self.tuned is None and self.run.can_pool
+
+    def publish(self, learner: Any, models_dir: Path) -> Bundle:
+        """Export, calibrate and publish the learner."""
+        parameters = sum(parameter.numel() for parameter in learner.model.parameters())
+        architecture = self.run.backbone.architecture.model_copy(update={"parameters": parameters})
+        split = self.run.data.split
+        trained = (*split.train, *split.held_out) if self.is_pooled else split.train
+        data = self.run.draft.data.model_copy(update={"photos": len(trained)})
+        draft = self.run.draft.model_copy(update={"architecture": architecture, "data": data})
+        results: list[CalibrationResult] = []
+
+        def write_files(folder: Path) -> ManifestDraft:
+            self.run.progress.update("Compiling", 0, 0)
+            export_onnx(learner.model, draft, folder)
+            hashes = {self.run.data.hashes[photo.name][:HASH_DIGITS] for photo in trained}
+            (folder / TRAINING_PHOTOS).write_text("\n".join(sorted(hashes)) + "\n")
+            graph = (folder / "graph.onnx").read_bytes()
+            try:
+                result = self._calibrate(graph)
+                results.append(result)
+                measured = write_calibration(draft, folder, result)
+            except DataError as error:
+                self.run.progress.note(f"Not calibrated: {error}")
+                outputs = self._measure(open_graph(graph), "Full graph")
+                metric = accuracy_metric(outputs, self._on, self._by)
+                measured = draft.model_copy(update={"metrics": (metric,)})
+            return self._test(measured, graph)
+
+        with translate_disk_errors(models_dir):
+            bundle = publish(draft, models_dir, write_files)
+            for result in results:
+                publish_small_card(bundle, result)
+            if self.run.config.samples:
+                self._write_samples(bundle)
+            return bundle
+
+    def _write_samples(self, bundle: Bundle) -> None:
+        """Let visitors try the model with some of the held-out photos."""
+        photos = [(photo.path, photo.label) for photo in self.run.data.split.held_out]
+        samples = choose_samples(Classifier(bundle, OnnxEngine(bundle)), photos)
+        write_samples(bundle, samples)
+        self.run.progress.note(describe_samples(samples))
+
+    @property
+    def _on(self) -> str:
+        if self.is_pooled:
+            return "all photos, each by a linear head fitted to the others"
+        return f"{HELD_OUT}, {self.run.data.split.how}"[:200]
+
+    @property
+    def _by(self) -> str:
+        chose = "; these photos also chose the epoch"
+        return MEASURED_BY if self.is_pooled or not self.run.epochs else MEASURED_BY + chose
+
+    def _measure(self, run: Run, stage: str) -> GraphOutputs:
+        """Return a graph's outputs for the photos that calibrate the model."""
+        data = self.run.data
+        pixels, photos, targets = iter(data.held_out), data.split.held_out, data.held_out_targets
+        if self.is_pooled:
+            pixels = chain(data.training_pixels(), pixels)
+            photos, targets = (*data.split.train, *photos), [*data.targets, *targets]
+        outputs = run_graph(run, self._count(stage, pixels, len(photos)), targets)
+        groups = [data.report.groups[photo.name] for photo in photos] if self.is_pooled else None
+        return replace(
+            outputs,
+            names=tuple(photo.name for photo in photos),
+            groups=np.array(groups) if groups else None,
+        )
+
+    def _count(self, stage: str, pixels: Iterable[Pixels], total: int) -> Iterator[Pixels]:
+        for done, photo in enumerate(pixels, 1):
+            yield photo
+            self.run.progress.update(stage, done, total)
+
+    def _test(self, draft: ManifestDraft, graph: bytes) -> ManifestDraft:
+        """Return the draft with the accuracy on the test photos, if there are any."""
+        split = self.run.data.split
+        if not split.test:
+            return draft
+        # These photos influenced no choice.
+        pixels = decode_photos(split.test, self.run.data.config, "Test photos", self.run.progress)
+        tested = run_graph(open_graph(graph), pixels, split.targets(split.test))
+        metric = accuracy_metric(tested, "the test folder", f"{MEASURED_BY}, once")
+        return draft.model_copy(update={"metrics": (metric, *draft.metrics)})
+
+    def _calibrate(self, graph: bytes) -> CalibrationResult:
+        """Calibrate on the held-out photos, or on all photos out of fold.
+
+        Raises:
+            DataError: there are too few.
+        """
+        if not self.is_pooled and len(self.run.data.held_out) < MIN_PHOTOS:
+            head = "--epochs 0 and " if self.tuned else ""
+            raise DataError(
+                f"that takes {MIN_PHOTOS} held-out photos, or {head}{MIN_PHOTOS_PER_LABEL} photos "
+                "of every label that don't look alike."
+            )
+        run, small_run = open_graph(graph), open_graph(make_small_graph(graph))
+        full = self._measure(run, "Full graph")
+        small = self._measure(small_run, "Small graph")
+        reference = None
+        if self.is_pooled:
+            full, small = cross_fit(full, small, self.run.config.seed)
+        else:
+            pixels = self._count(
+                "Training photos", self.run.data.training_pixels(), len(self.run.data.copies)
+            )
+            reference = run_graph(run, pixels, self.run.data.targets)
+        ood_sets, small_ood_sets = self._ood_sets(run), self._ood_sets(small_run)
+        self.run.progress.update("Calibrating", 0, 0)
+        return calibrate(
+            full,
+            reference,
+            ood_sets,
+            small=CalibrationOutputs(small, small_ood_sets),
+            seed=self.run.config.seed,
+            on=self._on,
+            by=self._by,
+            command=self.run.config.command or "model.training.train",
+            min_photos=0 if self.is_pooled else MIN_PHOTOS,
+            notes=self._notes(),
+        )
+
+    def _ood_sets(self, run: Run) -> dict[str, GraphOutputs]:
+        """Return a graph's outputs for the OOD photos, without sets that are too small."""
+        ood_sets, on_photo = {}, partial(self.run.progress.update, "Unknown photos")
+        for name, paths in self.run.ood_photos.items():
+            try:
+                ood_sets[name], left_out = run_photos(run, paths, self.run.data.config, on_photo)
+            except DataError as error:
+                self.run.progress.note(f"{name}: {error}")
+                continue
+            if left_out:
+                self.run.progress.note(
+                    f"{name}: {len(left_out):,} unreadable photos or copies skipped"
+                )
+        return ood_sets
+
+    def _notes(self) -> tuple[str, ...]:
+        """Return the card's notes about the training."""
+        if tuned := self.tuned:
+            line = (
+                f"Fine-tuned for at most {tuned.epochs} epochs (learning rate {tuned.lr:.1e}); the "
+                f"average after epoch {tuned.epoch + 1} was chosen on the held-out photos."
+            )
+        else:
+            photos = "all photos" if self.is_pooled else "the training photos"
+            line = f"A linear head on pretrained features, fitted to {photos}."
+        findings = self.run.data.report.findings
+        return (line, *(f"{item.description}: {len(item.names):,}."[:300] for item in findings))
