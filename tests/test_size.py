@@ -35,28 +35,28 @@ BUDGETS = {
         1030,
         "downloads of browsers, made once and cached; Streamlit's files compressed",
     ),
-    "model/bundle": (1440, "manifest, card and registry"),
+    "model/bundle": (1480, "manifest, card and registry"),
     "model/calibration": (
-        1550,
+        1600,
         "temperature, prediction sets, two OOD detectors, estimates, the graph's head",
     ),
-    "model/cli": (1340, "one module per group of commands"),
+    "model/cli": (1400, "one module per group of commands"),
     "model/corrections": (750, "corrections by SQLAlchemy, their export, the pages' sessions"),
     "model/engines": (310, "compiled, learner, fake"),
-    "model/evaluation": (550, "accuracy, intervals, calibration error, confusion"),
+    "model/evaluation": (560, "accuracy, intervals, calibration error, confusion"),
     "model/exporting": (1060, "five formats, each checked against the original"),
     "model/exporting/converters": (430, "scripts and sample programs beside exports"),
     "model/importing": (
-        4640,
+        4650,
         "fastai exports and weights alone, read without running them; the sandbox",
     ),
     "model/learner": (550, "a learner rebuilt from a bundle, and its ONNX"),
     "model/photo": (1420, "one module per format, checked before Pillow opens it"),
     "model/samples": (80, "the sample photos"),
-    "model/storage": (800, "atomic writes, zips, photos in folders, disk"),
-    "model/training": (2150, "a folder of photos to a bundle, resumable"),
+    "model/storage": (830, "atomic writes, zips, photos in folders, disk"),
+    "model/training": (2330, "a folder of photos to a bundle, resumable"),
     "pages": (280, "one script per page"),
-    "ui": (4490, "what pages share: six pages, two ways to give a photo, the first screen"),
+    "ui": (4500, "what pages share: six pages, two ways to give a photo, the first screen"),
     "device": (6940, "the browser's half: viewfinder, engine, offline pages, the first visit"),
 }
 """Most lines by folder, without folders below it that have a budget of their own; and why so many.
@@ -64,7 +64,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 35_250, 35_170
+ALL_PYTHON, ALL_TESTS = 35_660, 35_330
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {

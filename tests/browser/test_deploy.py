@@ -22,13 +22,13 @@ NEEDS = "knows=Somewhat&budget=A+few+dollars&must=Photos+stay+on+a+machine+I+con
 HOSTILE = " ".join(LABELS[:6])[:190]
 
 
-@pytest.fixture(scope="module", params=["true", "false"], ids=["downloads", "no-downloads"])
-def owner(request, chromium, tmp_path_factory):
+@pytest.fixture(scope="module")
+def owner(chromium, tmp_path_factory):
     """The app with two models of one's own; the text of the newest attacks the page."""
     folder = tmp_path_factory.mktemp("owner")
     tiny(folder / "data" / "models", "apples", title="Apples")
     tiny(folder / "data" / "models", "mushrooms", title=HOSTILE)
-    with serving(folder, LOUPE_DOWNLOADS=request.param) as server:
+    with serving(folder) as server:
         yield server
 
 
@@ -41,8 +41,7 @@ def open_host(page, title):
     wait_until_drawn(page)
 
 
-def test_download_holds_the_chosen_model(browser, owner, request):
-    is_handed_out = "no-downloads" not in request.node.name
+def test_download_holds_the_chosen_model(browser, owner):
     with checked_page(browser, {"base_url": owner.url}) as page:
         page.goto(f"/deploy?deployed=apples&{NEEDS}")
         expect(page.get_by_text("Model: Apples")).to_be_visible()
@@ -52,8 +51,7 @@ def test_download_holds_the_chosen_model(browser, owner, request):
         page.get_by_label("The domain of the app").fill("apples.example.org")
         page.keyboard.press("Enter")
         expect(page.get_by_text("echo SITE=apples.example.org")).to_be_visible()
-        expect(page.get_by_text("Unzip the download")).to_have_count(int(is_handed_out))
-        expect(page.get_by_text("leaves the model out")).to_have_count(int(not is_handed_out))
+        expect(page.get_by_text("Unzip the download")).to_be_visible()
         wait_until_drawn(page)
         with page.expect_download() as download:
             page.get_by_role(
@@ -63,15 +61,9 @@ def test_download_holds_the_chosen_model(browser, owner, request):
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         names = set(archive.namelist())
         assert b"LOUPE_MODEL: apples" in archive.read("compose.yaml")
-        assert ("bundles/apples/bundle.json" in names) == is_handed_out
         assert not {name for name in names if name.endswith((".safetensors",))}
-        if is_handed_out:
-            folder = owner.data / "models" / "apples" / version[1]
-            assert (
-                archive.read("bundles/apples/bundle.json") == (folder / "bundle.json").read_bytes()
-            )
-        else:
-            assert names == {"compose.yaml", "Caddyfile"}
+        manifest = owner.data / "models" / "apples" / version[1] / "bundle.json"
+        assert archive.read("bundles/apples/bundle.json") == manifest.read_bytes()
     assert not owner.tracebacks()
 
 
