@@ -22,10 +22,7 @@ WORDS = (
     '<p class="first-sub">$line</p>'
 )
 PLACE = '<li><div class="first-sample"><div class="first-thumb"></div></div></li>'
-SAMPLES = (
-    '<div class="first-samples" aria-hidden="true"><h3 class="first-small">Or try one of these</h3>'
-    '<ul class="first-places">$places</ul></div>'
-)
+SAMPLES = '<h3 class="first-small">Or try one of these</h3><ul class="first-places">$places</ul>'
 COLOURS = {"#0F766E": "accent", "#0B1917": "ink", "#FFFFFF": "ground"}
 THEME = re.compile(r"^[^{}@/]*\[data-theme[^{]*\{([^}]*)\}", re.MULTILINE)
 
@@ -42,6 +39,7 @@ def first_screen(bundle: Bundle | None, samples: int, *, is_answer: bool) -> str
     for colour, name in COLOURS.items():
         logo = logo.replace(colour, f"var(--{name})")
     words = {name: escape(text) for name, text in first_words(bundle).items()}
+    places = Template(SAMPLES).substitute(places=PLACE * samples) if samples else ""
     html = Template(_read("first/screen.html")).substitute(
         styles=_styles(),
         logo=logo,
@@ -49,9 +47,10 @@ def first_screen(bundle: Bundle | None, samples: int, *, is_answer: bool) -> str
         title=escape(app_title(bundle)),
         hint="" if is_answer else HINT,
         words="" if is_answer else Template(WORDS).substitute(words),
+        # Without samples their place stays, so that nothing moves when the camera opens.
         samples=""
-        if is_answer or not samples
-        else Template(SAMPLES).substitute(places=PLACE * samples),
+        if is_answer
+        else f'<div class="first-samples" aria-hidden="true">{places}</div>',
     )
     return f"\n{html}    <script>\n{_read('first/screen.js')}    </script>"
 

@@ -119,6 +119,7 @@ function foldModels(items, titles) {
 
 /** Return the samples, each a button that takes its photo. */
 export function createSamples(samples, onSample) {
+  if (!samples.length) return [];
   const items = samples.map((sample) => {
     const image = h("img.vf-thumb", { loading: "lazy", alt: sample.alt, src: sample.thumbnail });
     const onclick = () => onSample(sample);

@@ -255,7 +255,8 @@ function drawWhere({ where }, state, picture) {
 }
 
 function drawStrips({ samples, visit }, { entry, recents, options }, screen, handlers) {
-  samples.hidden = !options.samples.length || screen !== "empty";
+  // Without samples their place stays, in which the camera's picture opens.
+  samples.hidden = screen !== "empty";
   redraw(samples, options.samples, () => createSamples(options.samples, handlers.onSample));
   visit.hidden = !recents.length;
   redraw(

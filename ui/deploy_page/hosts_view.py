@@ -96,7 +96,8 @@ def show_all_hosts(app: AppSpec) -> None:
     if not found:
         st.write("No host fits. Remove a filter.")
         return
-    st.caption(f"{len(found)} of {len(ALL_HOSTS)} fit")
+    filters = "these filters" if chosen or words.strip() else "without filters"
+    st.caption(f"{len(found)} of {len(ALL_HOSTS)} fit {filters}")
     rows = st.container(gap="xsmall")
     for host in found:
         memory = f"{host.limits.memory_mb:,} MB · " if host.has_server else ""

@@ -18,6 +18,7 @@ from model import Bundle
 from model.bundle import BUILTIN_DIR, default_models
 from model.classifier import default_model
 from model.engine_info import OPTIONAL_FILES
+from ui.chosen_model import chosen_bundle
 from ui.phrasing import escape_markdown
 from ui.settings_menu import usable_bundles, warn_if_unusable
 
@@ -39,7 +40,9 @@ def ask() -> tuple[AppSpec, Requirements] | None:
     """
     bundles = usable_bundles()
     warn_if_unusable(bundles)
-    wanted = dict.fromkeys([default_model(), *default_models(), *bundles])
+    chosen = chosen_bundle()
+    first = chosen.name if chosen else default_model()
+    wanted = dict.fromkeys([first, default_model(), *default_models(), *bundles])
     names = [name for name in wanted if name in bundles]
     if not names:
         return None
