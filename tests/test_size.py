@@ -56,7 +56,7 @@ BUDGETS = {
     "model/storage": (830, "atomic writes, zips, photos in folders, disk"),
     "model/training": (2330, "a folder of photos to a bundle, resumable"),
     "pages": (280, "one script per page"),
-    "ui": (4500, "what pages share: six pages, two ways to give a photo, the first screen"),
+    "ui": (4510, "what pages share: six pages, two ways to give a photo, the first screen"),
     "device": (6940, "the browser's half: viewfinder, engine, offline pages, the first visit"),
 }
 """Most lines by folder, without folders below it that have a budget of their own; and why so many.

@@ -57,7 +57,7 @@ def test_hostile_labels_stay_text(page, hostile, place):
     ]
     assert not leaks
     page.goto("/models")
-    expect(page.get_by_text("Not calibrated").first).to_be_visible()
+    expect(page.get_by_text("percentages aren’t calibrated").first).to_be_visible()
     wait_until_drawn(page)
     assert not injected_elements(page)
 

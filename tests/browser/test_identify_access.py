@@ -223,6 +223,7 @@ def test_axe_finds_nothing_in_our_own_parts(visit: Visit, colours: Any) -> None:
     assert_own_parts_accessible(page)
     for name in ("Wrong?", "Share", "Look it up"):
         page.get_by_role("button", name=name).click()
+        expect(page.get_by_role("dialog")).to_be_visible()
         # Of what is behind a dialog, axe takes the wrong background.
         assert_own_parts_accessible(page, DIALOG)
         page.get_by_role("dialog").get_by_role("button", name="Close").click()
