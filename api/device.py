@@ -182,9 +182,9 @@ def common_sample(request: Request) -> Response:
 
 
 def hashed_file(request: Request) -> Response:
-    """Send a file of a model or of onnxruntime-web, whose name has a hash of its content.
+    """Send a file of a model or of onnxruntime-web; its name contains a hash of its content.
 
-    Of any version that is kept: an open page may still load the previous one.
+    Files of all kept versions are sent: an open page may still load the previous one.
     """
     if not settings().downloads:
         return problem("not-found", OFF)

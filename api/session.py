@@ -109,7 +109,7 @@ async def correction(request: Request) -> JSONResponse:
                 lambda: load(params.model, params.engine).identify_detailed(data),
                 request.is_disconnected,
             )
-        # Outside the slot: a slow database must not keep photos waiting.
+        # Without a slot, so that photos do not wait for a slow database.
         number = await run_in_threadpool(
             page_sessions.save_correction, token, params.token, params.label, identification
         )

@@ -60,7 +60,7 @@ WATCH = """
   });
 }
 """.replace("FIND", FIND)
-"""JavaScript that times an answer in the page; Playwright itself polls only every 500 ms."""
+"""JavaScript that times an answer in the page, because Playwright polls only every 500 ms."""
 
 
 @contextmanager

@@ -31,7 +31,7 @@ LOADING_MS = 120_000
 """Longest time until a model is on the device; the first start also fetches ONNX Runtime."""
 POINTING_MS, LIVE_MS, ANSWER_MS, FRAME_MS = 800, 2500, 2500, 125
 STILL_MS = 2500
-"""Longest time without a movement, such as while a busy machine loads a model."""
+"""Longest pause that is filmed, for example while a busy machine loads a model."""
 MAX_BYTES = 1_500_000
 
 

@@ -45,7 +45,7 @@ async def add_correction(
         identification = await dispatcher().run(
             lambda: load(params.model).identify_detailed(upload.data), request.is_disconnected
         )
-        # The slot is free by now: a slow database must not keep photos waiting.
+        # Without a slot, so that photos do not wait for a slow database.
         saved = await run_in_threadpool(_save, identification, params)
         return JSONResponse(saved, 201)
 

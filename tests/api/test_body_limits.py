@@ -154,7 +154,7 @@ def test_bodies_share_a_budget_and_give_it_back(budget: MemoryBudget) -> None:
             async with limited_body(request(b"x" * 100), 100) as second:
                 await second.body()
                 assert budget.used == 200
-                # A failure gives the bytes back.
+                # A failed upload returns its bytes to the budget.
                 with pytest.raises(Busy):
                     await read(request(b"x" * 51))
                 assert await read(request(b"x" * 50)) == b"x" * 50
