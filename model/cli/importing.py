@@ -99,7 +99,7 @@ def import_command(
     models_dir, first = settings().data / "models", default_model()
     require_writable(models_dir)
     with translate_disk_errors(models_dir), progress_bar() as bar:
-        stages = StageProgress(bar, [*STAGES.values()])
+        stages = StageProgress(bar, f"{{}}/{len(STAGES)}")
         imported = import_export(
             export,
             name,

@@ -65,13 +65,13 @@ def train_command(folder: Path | None, name: str, resume: bool, **options: objec
         )
     with require_full_install("Training"):
         from ..training.config import TrainingConfig
-        from ..training.train import STAGES, train
+        from ..training.train import train
     config = TrainingConfig.create(
         folder=folder or Path(), name=name, command=command_line(name), **explicit_options
     )
     with progress_bar() as bar:
         try:
-            bundle = train(config, resume=resume, progress=StageProgress(bar, STAGES))
+            bundle = train(config, resume=resume, progress=StageProgress(bar, "{}."))
         except KeyboardInterrupt:
             bar.stop()
             click.echo(f"Stopped. Resume with: python -m model train --name {name} --resume")
