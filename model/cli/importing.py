@@ -46,8 +46,8 @@ def _weights_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--samples",
     is_flag=True,
-    help="Show visitors up to five of the --photos, one a label, to try the model with. The folder "
-    "has one folder per label.",
+    help="Show visitors up to five of the --photos, one per label, to try the model with. The "
+    "folder has one folder per label.",
 )
 @_weights_options
 @click.option(

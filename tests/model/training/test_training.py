@@ -96,7 +96,7 @@ def test_trained_model_tells_discs_from_squares(trained: tuple[Bundle, str]) -> 
     assert accuracy.value > 0.8
     assert f"{accuracy.value:.1%} of 60 photos correct" in output
     assert "60 photos to train on, 60 held out (split by the dataset's own folders)" in output
-    assert "of 50 out-of-distribution photos in other photos" in output
+    assert "of 50 out-of-distribution photos (other photos)" in output
     stages = re.findall(r"^(\d+)\. ([A-Z][a-z -]+)$", output, re.MULTILINE)
     assert [number for number, _ in stages] == [str(place + 1) for place in range(len(stages))]
     assert ("5", "Fine-tuning") in stages
