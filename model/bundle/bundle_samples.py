@@ -23,7 +23,7 @@ from ..photo import Photo, read
 from ..photo.formats import prepare
 from ..storage.atomic import replace_atomically
 from ..text import clean
-from .bundle import Bundle
+from .bundle import Bundle, read_beside
 from .manifest import MAX_SAMPLES, SAMPLE_LIST, SAMPLE_PHOTOS
 from .model_card import StrictModel
 
@@ -104,13 +104,13 @@ def _contents(bundle: Bundle) -> Contents:
     return _read(bundle.folder, bundle.labels, status.st_mtime_ns, status.st_ino, status.st_size)
 
 
-# Cached until the list changes, which is written last. 250 kB each.
+# Cached until the list changes; a model's samples take 250 kB.
 @lru_cache(maxsize=32)
 def _read(
     folder: Path, labels: tuple[str, ...], _mtime_ns: int, _inode: int, _size: int
 ) -> Contents:
     try:
-        text = _read_file(folder / SAMPLE_LIST, MAX_LIST_BYTES)
+        text = read_beside(folder / SAMPLE_LIST, MAX_LIST_BYTES)
         listed = SampleList.model_validate(json.loads(text))
         shown = {entry.label for entry in listed.samples if entry.label}
         if unknown := (shown | set(listed.examples)) - set(labels):
@@ -126,19 +126,9 @@ def _read(
     return listed, tuple(samples)
 
 
-def _read_file(path: Path, max_bytes: int) -> bytes:
-    if path.is_symlink() or not path.is_file():
-        raise ValueError(f"{path.name} isn't a file")
-    with path.open("rb") as file:
-        data = file.read(max_bytes + 1)
-    if len(data) > max_bytes:
-        raise ValueError(f"{path.name} has more than {max_bytes:,} bytes")
-    return data
-
-
 def _read_photo(path: Path) -> tuple[bytes, bytes]:
     """Return a JPEG that is the same without its metadata, and a thumbnail of it."""
-    data = _read_file(path, MAX_PHOTO_BYTES)
+    data = read_beside(path, MAX_PHOTO_BYTES)
     photo, plain = read(data), prepare(data).data.removesuffix(b"\xff\x00" * 8)
     if photo.format != "JPEG" or data != plain + b"\xff\xd9":
         raise ValueError(f"{path.name} isn't a baseline JPEG without metadata")
@@ -176,12 +166,12 @@ def write_samples(
 def copy_samples(source: Bundle, folder: Path) -> None:
     """Copy a bundle's samples beside another version of it."""
     if samples := read_samples(source):
-        text = _read_file(source.folder / SAMPLE_LIST, MAX_LIST_BYTES)
+        text = read_beside(source.folder / SAMPLE_LIST, MAX_LIST_BYTES)
         _write_files(folder, [sample.photo for sample in samples], text)
 
 
 def _write_files(folder: Path, photos: Sequence[bytes], text: bytes) -> None:
-    # The list is last: readers look at nothing else for a change.
+    # The list is written last, because a change of it makes readers read the photos again.
     files = {**dict(zip(SAMPLE_PHOTOS, photos, strict=False)), SAMPLE_LIST: text}
     for name, data in files.items():
         with replace_atomically(folder / name, durable=True) as new:

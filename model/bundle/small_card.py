@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 
 from ..errors import BundleError
 from ..storage.atomic import replace_atomically
-from .bundle import Bundle
+from .bundle import Bundle, read_beside
 from .manifest import SMALL_CARD, Calibration, Metric
 from .model_card import ModelCard, OodResult, StrictModel
 
@@ -96,23 +96,13 @@ def named_ood_sets(bundle: Bundle) -> tuple[OodResult, ...]:
 def _read(folder: Path, version: str, _mtime_ns: int, _inode: int, _size: int) -> SmallCard | None:
     path = folder / SMALL_CARD
     try:
-        card = _parse(path)
+        card = SmallCard.model_validate(json.loads(read_beside(path, MAX_BYTES)))
         _check(card, Bundle.open(folder), version)
     except (OSError, ValueError, RecursionError, BundleError) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
         log.warning("%s is ignored: %s", path, reason[:300])
         return None
     return card
-
-
-def _parse(path: Path) -> SmallCard:
-    if path.is_symlink() or not path.is_file():
-        raise ValueError("it isn't a file")
-    with path.open("rb") as file:
-        text = file.read(MAX_BYTES + 1)
-    if len(text) > MAX_BYTES:
-        raise ValueError("it is too large")
-    return SmallCard.model_validate(json.loads(text))
 
 
 def _check(card: SmallCard, bundle: Bundle, version: str) -> None:

@@ -81,7 +81,7 @@ def _export(file: Path, force: bool) -> None:
     """Export all corrections to FILE.zip: one folder of photos per label, and corrections.csv."""
     from ..corrections import correction_store, export_corrections
 
-    # Before the store is opened, which creates the database.
+    # Checked first, because opening the store creates the database.
     if file.exists() and not force:
         raise DataError(f"{file} exists and isn't replaced. Choose another name, or add --force.")
     count = export_corrections(correction_store(), file)

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import click
 
-from ..bundle import Bundle, write_samples
-from ..classifier import Classifier, default_model
-from ..engines.compiled import OnnxEngine
+from ..bundle import Bundle
+from ..classifier import default_model
 from ..errors import DataError
-from ..evaluation.choose_samples import choose_samples, describe_samples
+from ..evaluation.choose_samples import add_samples
 from ..evaluation.labelled_folders import labelled_photos
 from ..importing.weights_settings import OPTIONS, WeightsSettings
 from ..settings import settings
@@ -47,8 +46,8 @@ def _weights_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--samples",
     is_flag=True,
-    help="Show visitors up to five of the --photos, one a label, to try the model with. The folder "
-    "has one folder per label.",
+    help="Show visitors up to five of the --photos, one per label, to try the model with. The "
+    "folder has one folder per label.",
 )
 @_weights_options
 @click.option(
@@ -99,7 +98,7 @@ def import_command(
     models_dir, first = settings().data / "models", default_model()
     require_writable(models_dir)
     with translate_disk_errors(models_dir), progress_bar() as bar:
-        stages = StageProgress(bar, [*STAGES.values()])
+        stages = StageProgress(bar, f"{{}}/{len(STAGES)}")
         imported = import_export(
             export,
             name,
@@ -146,9 +145,7 @@ def _write_samples(bundle: Bundle, folder: Path) -> None:
     except DataError as error:
         _print_note(f"No samples: {error}")
         return
-    chosen = choose_samples(Classifier(bundle, OnnxEngine(bundle)), photos)
-    write_samples(bundle, chosen)
-    _print_note(describe_samples(chosen))
+    _print_note(add_samples(bundle, photos))
 
 
 def _print_note(line: str) -> None:

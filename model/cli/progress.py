@@ -1,33 +1,34 @@
 """Progress bars of the commands, on standard error and only on a terminal."""
 
-from collections.abc import Sequence
-
 import click
 from rich.console import Console
 from rich.progress import Progress as ProgressBar
-from rich.progress import TaskID
+from rich.progress import TaskID, TimeElapsedColumn
 
 from ..training.config import Progress
 
 
 def progress_bar(*, shown: bool = True) -> ProgressBar:
-    """Return a bar with the time left, for use as a context manager."""
+    """Return a bar with the time left and the time taken, for use as a context manager."""
     console = Console(stderr=True)
     is_shown = shown and console.is_terminal
-    return ProgressBar(console=console, transient=True, disable=not is_shown)
+    columns = (*ProgressBar.get_default_columns(), TimeElapsedColumn())
+    return ProgressBar(*columns, console=console, transient=True, disable=not is_shown)
 
 
 class StageProgress(Progress):
     """Progress bar that shows one stage at a time, with notes above it.
 
     Args:
-        bar: drawn on a terminal; elsewhere each of ``stages`` is a line.
-        stages: names of the stages in their order, for their numbers.
+        bar: drawn on a terminal.
+        numbering: put before each stage, with its number for ``{}``. Where no bar is drawn, a
+            stage with a number is a line.
     """
 
-    def __init__(self, bar: ProgressBar, stages: Sequence[str] = ()) -> None:
-        self.bar, self.stages = bar, stages
+    def __init__(self, bar: ProgressBar, numbering: str = "") -> None:
+        self.bar, self.numbering = bar, numbering
         self.stage, self.task = "", TaskID(0)
+        self.numbers: dict[str, int] = {}
 
     def note(self, text: str) -> None:
         """Print a line."""
@@ -39,8 +40,9 @@ class StageProgress(Progress):
             if self.stage:
                 self.bar.remove_task(self.task)
             self.stage, title = stage, stage
-            if stage in self.stages:
-                title = f"{self.stages.index(stage) + 1}/{len(self.stages)} {stage}"
+            if self.numbering:
+                number = self.numbers.setdefault(stage, len(self.numbers) + 1)
+                title = f"{self.numbering.format(number)} {stage}"
                 if self.bar.disable:
                     self.note(title)
             # Without a total the bar moves, but has no end.

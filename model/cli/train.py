@@ -45,7 +45,8 @@ from .progress import StageProgress, progress_bar
     "--samples",
     is_flag=True,
     default=None,
-    help="Show visitors up to five held-out photos, one a label, to try the model with.",
+    help="Show visitors up to five of the photos, one per label, to try the model with: held-out "
+    "ones, though a linear head may be fitted to all photos.",
 )
 @models_dir_option
 @click.option("--resume", is_flag=True, help="Resume the unfinished run with this name.")
@@ -65,13 +66,13 @@ def train_command(folder: Path | None, name: str, resume: bool, **options: objec
         )
     with require_full_install("Training"):
         from ..training.config import TrainingConfig
-        from ..training.train import STAGES, train
+        from ..training.train import train
     config = TrainingConfig.create(
         folder=folder or Path(), name=name, command=command_line(name), **explicit_options
     )
     with progress_bar() as bar:
         try:
-            bundle = train(config, resume=resume, progress=StageProgress(bar, STAGES))
+            bundle = train(config, resume=resume, progress=StageProgress(bar, "{}."))
         except KeyboardInterrupt:
             bar.stop()
             click.echo(f"Stopped. Resume with: python -m model train --name {name} --resume")
@@ -204,7 +205,7 @@ def _ood_lines(card: ModelCard) -> list[str]:
     if not card.ood_sets:
         return ["“none of these” was not measured: add --unknown FOLDER"]
     return [
-        f"of {result.photos:,} out-of-distribution photos in {result.name}, "
+        f"of {result.photos:,} out-of-distribution photos ({result.name}), "
         f"{result.ood_accept_rate:.1%} are wrongly accepted (AUROC {result.auroc:.4f}"
         f"{', no better than guessing' if result.near_chance else ''})"
         for result in card.ood_sets

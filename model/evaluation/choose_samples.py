@@ -4,15 +4,24 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..bundle.bundle_samples import SIDES_PX, SampleEntry, sample_jpeg
+from ..bundle import Bundle
+from ..bundle.bundle_samples import SIDES_PX, SampleEntry, sample_jpeg, write_samples
 from ..bundle.manifest import MAX_SAMPLES
 from ..classifier import Classifier, read_file
+from ..engines.compiled import OnnxEngine
 from ..errors import PhotoError
 from ..photo import read
 from ..text import count_of, list_some
 
 MAX_TRIED = 20
 """Most photos of a label that are looked at."""
+
+
+def add_samples(bundle: Bundle, photos: Iterable[tuple[Path, str]]) -> str:
+    """Choose a bundle's samples among labelled photos, write them, and describe them in a line."""
+    samples = choose_samples(Classifier(bundle, OnnxEngine(bundle)), photos)
+    write_samples(bundle, samples)
+    return describe_samples(samples)
 
 
 def choose_samples(

@@ -26,12 +26,12 @@ REPORT = "report.json"
 ANSWERS = "answers.npz"
 """Files that the worker writes into ``out``; the answers are probabilities.
 
-Each line of ``STAGES`` is one; the first is ``isolated`` if the network is blocked, else
-``connected``.
+Each line of ``STAGES`` names a stage that has begun. Before them, a line says ``isolated`` if the
+network is blocked, else ``connected``.
 """
 
 MAX_STAGES = 1000
-"""Most bytes of ``STAGES`` that are read."""
+"""Largest size of the file ``STAGES``, in bytes; a larger one is ignored."""
 
 POLL_SECONDS = 0.02
 

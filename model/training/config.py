@@ -36,8 +36,8 @@ class TrainingConfig(BaseModel):
     ``image_size`` is in pixels per side; ``minutes`` limits the whole run (None: no limit);
     ``search`` is in minutes, and ``hyperparameters`` are what it found. If ``epochs`` is None, the
     photos decide whether the network is fine-tuned. ``unknown`` are folders of photos of none of
-    the labels, by a name that visitors read; with ``samples``, visitors see
-    some of the held-out photos.
+    the labels, by a name that visitors read; with ``samples``, visitors see some of the
+    held-out photos.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)

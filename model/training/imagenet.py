@@ -146,7 +146,7 @@ def _open_photos(folder: Path) -> tuple[list[Image.Image], list[int]]:
     if len(paths) < MIN_PHOTOS:
         raise DataError(f"{folder} has {len(paths)} photos. Give at least {MIN_PHOTOS}.")
     images = [read(read_file(path)).image for path in paths]
-    return images, [synsets.index(path.name.split("_")[0]) for path in paths]
+    return images, [synsets.index(name) for name in names]
 
 
 def readable_labels() -> list[str]:

@@ -10,14 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..browser.small_graph import make_small_graph
-from ..bundle import (
-    HASH_DIGITS,
-    TRAINING_PHOTOS,
-    Bundle,
-    ManifestDraft,
-    publish,
-    write_samples,
-)
+from ..bundle import HASH_DIGITS, TRAINING_PHOTOS, Bundle, ManifestDraft, publish
 from ..calibration.calibrate_folder import publish_small_card
 from ..calibration.cross_validation import MEASURED_BY, CalibrationResult, calibrate
 from ..calibration.graph_head import write_calibration
@@ -31,10 +24,8 @@ from ..calibration.graph_outputs import (
     run_photos,
 )
 from ..calibration.measurements import HELD_OUT, accuracy_metric
-from ..classifier import Classifier
-from ..engines.compiled import OnnxEngine
 from ..errors import DataError
-from ..evaluation.choose_samples import choose_samples, describe_samples
+from ..evaluation.choose_samples import add_samples
 from ..learner.onnx_export import export_onnx
 from ..preprocess import Pixels
 from ..storage.disk import translate_disk_errors
@@ -88,15 +79,9 @@ class Publication:
             for result in results:
                 publish_small_card(bundle, result)
             if self.run.config.samples:
-                self._write_samples(bundle)
+                photos = ((photo.path, photo.label) for photo in self.run.data.split.held_out)
+                self.run.progress.note(add_samples(bundle, photos))
             return bundle
-
-    def _write_samples(self, bundle: Bundle) -> None:
-        """Let visitors try the model with some of the held-out photos."""
-        photos = [(photo.path, photo.label) for photo in self.run.data.split.held_out]
-        samples = choose_samples(Classifier(bundle, OnnxEngine(bundle)), photos)
-        write_samples(bundle, samples)
-        self.run.progress.note(describe_samples(samples))
 
     @property
     def _on(self) -> str:

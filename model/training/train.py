@@ -16,23 +16,6 @@ from .publication import Publication
 from .search import search_hyperparameters
 from .training_run import TrainingRun
 
-STAGES = (
-    "Reading photos",
-    "Held-out photos",
-    "Features",
-    "Searching",
-    "Learning rate",
-    "Fine-tuning",
-    "Compiling",
-    "Full graph",
-    "Small graph",
-    "Training photos",
-    "Unknown photos",
-    "Calibrating",
-    "Test photos",
-)
-"""Stages of a run in their order. Not every run has all of them."""
-
 LOCK_FILE = ".lock"
 RESERVE_SECONDS = 45.0
 """Time for the steps after fine-tuning, except running the graph on every photo, in seconds."""

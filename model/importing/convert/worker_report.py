@@ -21,7 +21,7 @@ NOT_STATED = "not stated"
 MAX_PRINTED = 600
 """Characters of a refusal that are shown."""
 
-MEMORY = "LOUPE_MEMORY_MB, by default the machine's or the container's"
+MEMORY = "LOUPE_MEMORY_MB, by default the memory of the machine or container"
 NO_MEMORY = "MemoryError", "allocate memory", "bad_alloc", "failed to map segment"
 
 FAILURES = {

@@ -179,7 +179,7 @@ def _attributes(state: Mapping[Any, Any], path: str) -> dict[str, Any]:
     for key, value in state.items():
         if not isinstance(key, str):
             raise _strange(path, "has an attribute without a name")
-        # Python looks up __call__ and the like on the class; an instance's have no effect.
+        # An instance's own __call__ and the like have no effect: Python uses the class's.
         if key in STRUCTURE or (key.startswith("__") and key.endswith("__")):
             continue
         if key in HOOKS:

@@ -38,7 +38,7 @@ def test_calibrating_publishes_a_new_version_and_keeps_the_previous_one(
         "calibration_error",
         "calibration_error_before",
     }
-    assert "of 60 out-of-distribution photos in shades of grey" in result.output
+    assert "of 60 out-of-distribution photos (shades of grey)" in result.output
     assert load("tiny").run_golden_test() < 1e-4
     assert load("tiny").identify(colour("red")).in_distribution is True
     assert run("verify", "tiny").exit_code == 0
