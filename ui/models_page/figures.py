@@ -174,7 +174,7 @@ def _show_none_of_these(bundle: Bundle) -> None:
 
 
 def name_sets(bundle: Bundle) -> dict[str, str]:
-    """Return a title for each set of photos of other things; a folder's own name isn't for it."""
+    """Return a title for each set of photos of other things, in place of a folder's name."""
     card, names = bundle.manifest.card, dict[str, str]()
     if card is None:
         return names
