@@ -10,21 +10,16 @@ from model import Bundle
 from model.bundle import Metric, named_ood_sets, read_samples, read_small_card
 from model.errors import BundleError
 from ui.charts import accent_color
-from ui.models_page.figures import name_sets, show_figures
+from ui.models_page.figures import name_sets, short, show_figures
 from ui.models_page.reliability import draw_accuracy
 from ui.navigation import get_page
-from ui.phrasing import escape_markdown, join_words, phrase_error, shorten, spell_number
-
-APOSTROPHE = re.compile(r"(?<=\w)'(?=\w)")
+from ui.phrasing import escape_markdown, join_words, phrase_error, spell_number
 
 MAX_LISTED = 12
 """Most labels that are listed; a model with more is described."""
 
 PICTURE_PX = 72
 """Side of a picture: four are side by side on a phone."""
-
-ON_DARK_ACCENT = "#06211E"
-"""``--on-accent`` of the dark theme in ``device/view/tokens.css``."""
 
 FLATTERING = "A little flattering: the same photos chose when training stopped."
 
@@ -60,8 +55,8 @@ def show_card(bundle: Bundle, *, is_chosen: bool, axis_start: float) -> None:
             title = ":material/photo_camera: "
             title += "Point it at something" if is_chosen else "Try this model"
             if is_chosen and st.context.theme.type == "dark":
-                # Streamlit's white on the dark theme's accent is too pale to read.
-                title = f':color[{title}]{{foreground="{ON_DARK_ACCENT}"}}'
+                # Streamlit's white is too pale to read; this is --on-accent of tokens.css.
+                title = f':color[{title}]{{foreground="#06211E"}}'
             if st.button(
                 title,
                 type="primary" if is_chosen else "secondary",
@@ -85,23 +80,19 @@ def _show_labels(bundle: Bundle) -> None:
     shown = [sample.entry.label or "" for sample in pictures]
     with st.container(horizontal=True, gap="xsmall"):
         for sample, label in zip(pictures, shown, strict=True):
-            st.image(sample.thumbnail, caption=_name(label), alt=sample.entry.alt, width=PICTURE_PX)
+            st.image(sample.thumbnail, caption=short(label), alt=sample.entry.alt, width=PICTURE_PX)
     # Joiners keep a label's hyphen from ending a line.
-    names = [_name(label).replace("-", "-\u2060") for label in bundle.labels if label not in shown]
+    names = [short(label).replace("-", "-\u2060") for label in bundle.labels if label not in shown]
     and_more = "And " if pictures else ""
     if len(names) <= MAX_LISTED:
         if names:
             st.write(f"{and_more}{join_words(names)}")
     else:
         more = f"{and_more}{len(names):,} {'more' if pictures else 'things'}"
-        description = APOSTROPHE.sub("’", bundle.manifest.description)
+        description = re.sub(r"(?<=\w)'(?=\w)", "’", bundle.manifest.description)
         st.write(f"{more}. {escape_markdown(description)}")
     if not pictures:
         st.caption("No pictures: its owner gave none.")
-
-
-def _name(label: str) -> str:
-    return escape_markdown(shorten(label, 40))
 
 
 def _show_accuracy(bundle: Bundle, axis_start: float) -> None:
