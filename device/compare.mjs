@@ -58,7 +58,7 @@ class Screen {
     this.#send = send;
     this.#root.dataset.theme = data.theme;
     this.#fullRow.hidden = !data.downloads;
-    const size = `${data.fullMegabytes} MB to download`;
+    const size = `${data.fullMegabytes} MB more to download`;
     this.#fullSize.textContent = `Also the full graph on this device (${size})`;
   }
 

@@ -38,8 +38,8 @@ if job is None:
     answers = f" “{escape_markdown(bundle.manifest.title)}” answers there." if bundle else ""
     st.caption(
         f"The files go to the server.{answers} You get a chart, a table, and CSV and JSON "
-        "downloads. Photos that can't be read are listed with the reason. Results stay in the "
-        f"server's memory for up to {LIFETIME_MINUTES} minutes after you leave; nothing is "
+        "downloads. Photos that can’t be read are listed with the reason. Results stay in the "
+        f"server’s memory for up to {LIFETIME_MINUTES} minutes after you leave; nothing is "
         "saved to disk."
     )
 elif not job.ended:

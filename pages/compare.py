@@ -2,25 +2,27 @@
 
 import streamlit as st
 
+from model.answer.phrases import trust_lines
 from ui.chosen_model import chosen_bundle
 from ui.compare_page.comparison_view import (
     describe_agreement,
-    draw_times,
     kept_comparison,
     show_component,
-    show_tables,
+    show_labels,
+    show_ways,
     trade_offs,
 )
 from ui.compare_page.measurement import WAYS
 from ui.component import has_routes
-from ui.phrasing import escape_markdown
+from ui.phrasing import escape_markdown, to_markdown
 from ui.settings_menu import usable_bundles, warn_if_unusable
 
 st.set_page_config(layout="wide")
 bundles, bundle = usable_bundles(), chosen_bundle()
 warn_if_unusable(bundles)
 st.header("Compare", anchor=False)
-st.write("Your photo, answered in every way that this app can: on your device and on the server.")
+model = f" by “{escape_markdown(bundle.manifest.title)}”" if bundle else ""
+st.write(f"Your photo, answered{model} in every way that this app can: on your device and server.")
 if bundle is None or not has_routes():
     if bundle:
         st.write("This host runs the app without its HTTP routes, so there is nothing to compare.")
@@ -36,15 +38,17 @@ if comparison := kept_comparison(bundle):
     with right:
         st.subheader(headline, anchor=False)
         st.write(sentence)
-        draw_times(comparison)
+        for line in trust_lines(comparison.reference.prediction(bundle), None):
+            st.write(to_markdown(line))
+        show_ways(comparison, bundle)
         for failure in comparison.failures:
             st.caption(f"{WAYS[failure.way].title}: no answer ({failure.failed}).")
-        show_tables(comparison, bundle)
+        show_labels(comparison, bundle)
     st.subheader("Where should inference take place?", anchor=False)
     st.table(trade_offs(comparison, bundle), border="horizontal", hide_index=True)
 else:
     with right:
         st.caption(
-            f"The model is “{escape_markdown(bundle.manifest.title)}”. The whole file is "
-            "sent to the server for the ways that run there, used for the answer, then gone."
+            "The whole file is sent to the server for the ways that run there, used for the "
+            "answer, then gone."
         )

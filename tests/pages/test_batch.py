@@ -104,7 +104,7 @@ def test_page_starts_with_an_uploader(page):
     assert page.file_uploader[0].accept_multiple_files
     page = open_batch_page(**{"from": "Folder"})
     assert page.file_uploader[0].accept_directory
-    assert any("Most phones can't upload a folder" in caption.value for caption in page.caption)
+    assert any("Most phones can’t upload a folder" in caption.value for caption in page.caption)
     assert "batch-last-open" not in button_keys(page)
 
 
@@ -112,10 +112,10 @@ def test_photos_become_rows_and_a_failure_does_not_stop_the_rest(page):
     send(page, ("one.jpg", JPEG), ("cut.jpg", JPEG[:2000]), ("two.png", PNG))
     finish(page)
     assert page.header[0].value == "2 of 3 photos identified"
-    assert "1 photo couldn't be read" in messages(page)
+    assert "1 photo couldn’t be read" in messages(page)
     rows = page.dataframe[0].value
     assert list(rows["photo"]) == ["one.jpg", "cut.jpg", "two.png"]
-    assert rows["answer"][1].startswith("Couldn't read: ")
+    assert rows["answer"][1].startswith("Couldn’t read: ")
     assert rows["probability"].notna().tolist() == [True, False, True]
     assert rows["picture"][0].startswith("data:image/jpeg;base64,")
     assert [button.label for button in page.get("download_button")] == ["CSV", "JSON Lines"]
@@ -137,7 +137,7 @@ def test_streamlit_releases_uploads(page):
 def test_table_can_be_filtered(page):
     send(page, ("one.jpg", JPEG), ("cut.jpg", JPEG[:2000]), ("two.png", PNG))
     finish(page)
-    page.segmented_control(key="batch-view").set_value("Couldn't read").run()
+    page.segmented_control(key="batch-view").set_value("Couldn’t read").run()
     assert list(page.dataframe[0].value["photo"]) == ["cut.jpg"]
 
 

@@ -104,7 +104,7 @@ def _table_row(result: PhotoResult) -> dict[str, object]:
         "folder": escape_formula(result.folder or ""),
     }
     if result.failure:
-        return row | {"answer": f"Couldn't read: {result.failure.message}"}
+        return row | {"answer": f"Couldn’t read: {result.failure.message}"}
     if result.prediction is None:
         return row
     top, *runners_up = result.prediction.top(3)

@@ -83,7 +83,7 @@ def show_headline(job: Job) -> None:
     if failures:
         reason = f": {escape_markdown(failures[0].message)}"
         st.warning(
-            f"{_photos(len(failures))} couldn't be read"
+            f"{_photos(len(failures))} couldn’t be read"
             f"{reason if len(failures) == 1 else '. See the table for the reasons.'}",
             icon=":material/broken_image:",
         )
@@ -98,7 +98,7 @@ def show_labels_chart(job: Job) -> None:
     counts = count_labels(job.results)
     if not counts:
         return
-    st.subheader("What's in the photos", anchor=False)
+    st.subheader("What’s in the photos", anchor=False)
     draw_counts(counts[:MAX_BARS])
     if len(counts) > MAX_BARS:
         st.caption(
@@ -138,13 +138,13 @@ def show_table(job: Job) -> None:
 
 
 def _filter_results(job: Job) -> list[PhotoResult]:
-    """Show the groups of results and return the chosen one."""
+    """Let the visitor choose a group of results; return it."""
     groups = {
         "All": job.results,
         "Not sure": [
             result for result in job.results if result.prediction and is_unsure(result.prediction)
         ],
-        "Couldn't read": [result for result in job.results if result.failure],
+        "Couldn’t read": [result for result in job.results if result.failure],
     }
     view = st.segmented_control(
         "Show",
@@ -184,7 +184,7 @@ def show_downloads(job: Job) -> None:
                 help=explanation,
             )
     st.caption(
-        f"This page's address brings you back to these results for up to {LIFETIME_MINUTES} "
+        f"This page’s address brings you back to these results for up to {LIFETIME_MINUTES} "
         "minutes after you leave, less if the server needs the memory. "
         "Anyone with the address can see them."
     )

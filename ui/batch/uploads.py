@@ -78,7 +78,7 @@ def upload_widget(source: str) -> None:
         label, many = f"Choose a folder of up to {limit}", "directory"
         suffixes = [suffix.lstrip(".") for suffix in sorted(SUFFIXES)]
         caption = (
-            f"{folders} Most phones can't upload a folder: choose Photos or Zip instead. Photos "
+            f"{folders} Most phones can’t upload a folder: choose Photos or Zip instead. Photos "
             f"have {photo_sizes}."
         )
     elif source == "Zip":

@@ -1,19 +1,17 @@
 """The Compare page: the component that measures, and what a comparison looks like."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from html import escape
 
-import altair as alt
-import pandas as pd
 import streamlit as st
 
 from model import Bundle, LoupeError
 from model.browser.device_files import samples_json
 from model.engines import available
 from model.settings import settings
-from model.text import format_size
-from ui.charts import GREY, accent_color, text_color
+from model.text import clean, format_size
+from ui.charts import GREY, accent_color
 from ui.compare_page.measurement import STEPS, TRIES, WAYS, Comparison, Result, read_comparison
 from ui.component import SCRIPT, base_path
 from ui.phrasing import (
@@ -93,58 +91,58 @@ def _answer(result: Result, bundle: Bundle) -> str:
     return join_words(labels) if labels else "“none of these”"
 
 
-def draw_times(comparison: Comparison) -> None:
-    """Draw each way's time as a bar of its steps, on one axis for all."""
-    data = pd.DataFrame(
-        {"way": WAYS[result.way].column, "step": step, "order": order, "ms": ms}
-        for result in comparison.results
-        for order, (step, ms) in enumerate(zip(STEPS, result.times.steps, strict=True))
-    )
-    color = text_color()
-    text: dict[str, Any] = {"labelColor": color, "titleColor": color, "labelFontSize": 13}
-    bars = alt.Chart(data, height=alt.Step(36)).mark_bar(size=18, stroke=GREY)
-    chart = bars.encode(
-        x=alt.X("ms:Q", title="Milliseconds").axis(**text, grid=False),
-        y=alt.Y("way:N", sort=None, title=None).axis(**text, labelLimit=110),
-        color=alt.Color("step:N", sort=STEPS, title=None)
-        .scale(domain=STEPS, range=["transparent", f"{GREY}66", GREY, accent_color()])
-        .legend(**text, orient="bottom", symbolStrokeColor=GREY, symbolStrokeWidth=1, columns=2),
-        order="order:Q",
-        tooltip=["step:N", alt.Tooltip("ms:Q", title="milliseconds", format=".1f")],
-    )
-    description = "; ".join(f"{row.way}, {row.step}: {row.ms:.0f} ms" for row in data.itertuples())
-    st.altair_chart(chart.properties(description=description), width="stretch")
+def show_ways(comparison: Comparison, bundle: Bundle) -> None:
+    """Show each way's bytes, its answer, and its time as a bar of its steps, on one scale."""
+    scale = max(result.times.total for result in comparison.results) or 1
+    for result in comparison.results:
+        size = f"{format_size(result.sent)} sent"
+        if WAYS[result.way].runs_in == "device":
+            size = f"{format_size(result.downloaded)} once, with what runs it"
+        with st.container(gap="xxsmall"):
+            with st.container(horizontal=True, horizontal_alignment="distribute", gap="xxsmall"):
+                st.markdown(f"**{WAYS[result.way].title}** {size}", width="content")
+                st.markdown(headline(result.prediction(bundle)), width="content")
+            st.html(_bar(result, scale))
     st.caption(f"The median of {spell_number(TRIES)} tries, just now, on this device and network.")
 
 
-def show_tables(comparison: Comparison, bundle: Bundle) -> None:
-    """Show each way's answer in words with its time, the likeliest labels, and its bytes."""
-    answers, labels, sizes = {}, {}, {}
-    for result in comparison.results:
-        way = WAYS[result.way].column
-        answers[way] = {
-            "answer": headline(result.prediction(bundle)),
-            "time": f"{result.times.total:.0f} ms",
-        }
-        sizes[way] = {"sent": _size(result.sent), "downloaded once": _size(result.downloaded)}
-    for index in comparison.shown_labels():
-        shares = {WAYS[item.way].column: item.probability(index) for item in comparison.results}
-        labels[escape_markdown(shorten(bundle.labels[index], 40))] = {
-            **{way: f"{share:.1%}" for way, share in shares.items()},
-            "points apart": f"{100 * (max(shares.values()) - min(shares.values())):.1f}",
-        }
-    for table in (answers, labels, sizes):
-        _show_table(table)
-
-
-def _show_table(rows: Mapping[str, Mapping[str, Any]]) -> None:
-    st.table(
-        [{"": name, **row} for name, row in rows.items()], border="horizontal", hide_index=True
+def _bar(result: Result, scale: float) -> str:
+    """Return a way's time as HTML: a bar of its steps, its total, and the steps in words."""
+    bar, words = f"<strong>&ensp;{result.times.total:,.0f} ms</strong>", ""
+    fills = ("transparent", f"{GREY}66", GREY, accent_color())
+    steps = list(zip(STEPS, result.times.steps, fills, strict=True))
+    for step, ms, fill in reversed(steps):
+        box = f"display: inline-block; height: 14px; border: 1px solid {GREY}; background: {fill}"
+        if ms >= 0.5:
+            bar = f'<span style="{box}; width: {80 * ms / scale:.1f}%"></span>{bar}'
+            key = f'<span style="{box}; width: 14px"></span> {ms:,.0f} {step}&emsp;'
+            words = f'<span style="display: inline-block">{key}</span>{words}'
+    return (
+        f'<div style="display: flex; align-items: center">{bar}</div>'
+        f'<div style="font-size: .875rem">{words}</div>'
     )
 
 
-def _size(count: int) -> str:
-    return format_size(count) if count else "nothing"
+def show_labels(comparison: Comparison, bundle: Bundle) -> None:
+    """Show the likeliest labels' probabilities, in a table whose columns all fit a phone."""
+    heads = ["", *(WAYS[result.way].column for result in comparison.results), "points apart"]
+    rows = [_row("th", heads)]
+    for index in comparison.shown_labels():
+        shares = [result.probability(index) for result in comparison.results]
+        label, apart = shorten(clean(bundle.labels[index]), 40), 100 * (max(shares) - min(shares))
+        rows.append(_row("td", [label, *(f"{share:.1%}" for share in shares), f"{apart:.1f}"]))
+    style = "width: 100%; border-collapse: collapse; font-size: .875rem"
+    st.html(f'<table style="{style}">{"".join(rows)}</table>')
+
+
+def _row(tag: str, cells: Sequence[str]) -> str:
+    style = f"padding: 6px 0 6px 8px; font-weight: normal; border-bottom: 1px solid {GREY}66"
+    sides = ["left", *["right"] * (len(cells) - 1)]
+    row = (
+        f'<{tag} style="{style}; text-align: {side}">{escape(cell)}</{tag}>'
+        for side, cell in zip(sides, cells, strict=True)
+    )
+    return f"<tr>{''.join(row)}</tr>"
 
 
 def trade_offs(comparison: Comparison, bundle: Bundle) -> list[dict[str, str]]:

@@ -22,7 +22,7 @@ class Way:
     """One way to answer a photo."""
 
     title: str
-    """The name as the first words of a row."""
+    """The name above its bar."""
     runs_in: Literal["device", "server"]
     column: str
     """The name as a column head."""

@@ -1,5 +1,6 @@
-"""A model's card on the Models page: three questions and their answers, the rest folded."""
+"""A model's card: what it knows, how often it is right, what it misses; the rest is folded."""
 
+import re
 from collections.abc import Iterable
 from html import escape
 
@@ -9,10 +10,10 @@ from model import Bundle
 from model.bundle import Metric, named_ood_sets, read_samples, read_small_card
 from model.errors import BundleError
 from ui.charts import accent_color
-from ui.models_page.figures import name_sets, show_figures
+from ui.models_page.figures import name_sets, short, show_figures
 from ui.models_page.reliability import draw_accuracy
 from ui.navigation import get_page
-from ui.phrasing import escape_markdown, join_words, phrase_error, shorten, spell_number
+from ui.phrasing import escape_markdown, join_words, phrase_error, spell_number
 
 MAX_LISTED = 12
 """Most labels that are listed; a model with more is described."""
@@ -45,19 +46,21 @@ def show_card(bundle: Bundle, *, is_chosen: bool, axis_start: float) -> None:
             if is_chosen:
                 st.badge("In use", icon=":material/check:", color="green")
         knows, right, unnoticed = st.columns(3, gap="medium")
-        with knows:
+        with knows, st.container(gap="xsmall"):
             _show_labels(bundle)
-        with right:
+        with right, st.container(gap="xsmall"):
             _show_accuracy(bundle, axis_start)
         with unnoticed:
             _show_blind_spots(bundle)
-            # White on the dark theme's accent is too pale to read.
-            is_filled = is_chosen and st.context.theme.type != "dark"
+            title = ":material/photo_camera: "
+            title += "Point it at something" if is_chosen else "Try this model"
+            if is_chosen and st.context.theme.type == "dark":
+                # Streamlit's white is too pale to read; this is --on-accent of tokens.css.
+                title = f':color[{title}]{{foreground="#06211E"}}'
             if st.button(
-                "Point it at something" if is_chosen else "Try this model",
-                type="primary" if is_filled else "secondary",
+                title,
+                type="primary" if is_chosen else "secondary",
                 key=f"try-{bundle.name}",
-                icon=":material/photo_camera:",
                 width="stretch",
             ):
                 st.switch_page(get_page("identify"), query_params={"model": bundle.name})
@@ -77,21 +80,19 @@ def _show_labels(bundle: Bundle) -> None:
     shown = [sample.entry.label or "" for sample in pictures]
     with st.container(horizontal=True, gap="xsmall"):
         for sample, label in zip(pictures, shown, strict=True):
-            st.image(sample.thumbnail, caption=_name(label), alt=sample.entry.alt, width=PICTURE_PX)
-    names = [_name(label) for label in bundle.labels if label not in shown]
+            st.image(sample.thumbnail, caption=short(label), alt=sample.entry.alt, width=PICTURE_PX)
+    # Joiners keep a label's hyphen from ending a line.
+    names = [short(label).replace("-", "-\u2060") for label in bundle.labels if label not in shown]
     and_more = "And " if pictures else ""
     if len(names) <= MAX_LISTED:
         if names:
             st.write(f"{and_more}{join_words(names)}")
     else:
         more = f"{and_more}{len(names):,} {'more' if pictures else 'things'}"
-        st.write(f"{more}. {escape_markdown(bundle.manifest.description)}")
+        description = re.sub(r"(?<=\w)'(?=\w)", "’", bundle.manifest.description)
+        st.write(f"{more}. {escape_markdown(description)}")
     if not pictures:
         st.caption("No pictures: its owner gave none.")
-
-
-def _name(label: str) -> str:
-    return escape_markdown(shorten(label, 40))
 
 
 def _show_accuracy(bundle: Bundle, axis_start: float) -> None:
@@ -125,7 +126,10 @@ def _describe_count(bundle: Bundle, accuracy: Metric) -> str:
     text = f"{round(accuracy.value * photos):,} of {photos:,} photos in testing."
     if accepted and accepted.photos == photos and accepted.value < 1:
         rejected = photos - round(accepted.value * photos)
-        text += f" That counts the likeliest label; it calls {rejected:,} of them “none of these”."
+        text += f" That counts the likeliest label; it calls {rejected:,} of them “none of these”"
+        if own := small.metric("kept") if small and small.card else None:
+            text += f" ({own.photos - round(own.value * own.photos):,} with a device’s small graph)"
+        text += "."
         if shown := small.full_metric("shown") if small else None:
             text += f" {round(shown.value * shown.photos):,} are right as shown."
     reservation = accuracy.by.partition("; ")[2]

@@ -139,13 +139,14 @@ def describe_mix_ups(matrix: ConfusionMatrix, limit: int = 3) -> str:
     """Return how many photos are correct and the most common mix-ups, as Markdown."""
     correct = f"**{matrix.correct:,} of {matrix.photos:,} photos correct.**"
     pairs = [
-        f"{_name(pair.label)} called {_name(pair.predicted or '')} ({pair.count:,})"
+        f"{short(pair.label)} called {short(pair.predicted or '')} ({pair.count:,})"
         for pair in matrix.mistakes[:limit]
     ]
     return f"{correct} Most common mix-ups: {join_words(pairs)}." if pairs else correct
 
 
-def _name(text: str, max_length: int = 40) -> str:
+def short(text: str, max_length: int = 40) -> str:
+    """Return a label or another name, cut where it is long, as Markdown."""
     return escape_markdown(shorten(text, max_length))
 
 
@@ -174,7 +175,7 @@ def _show_none_of_these(bundle: Bundle) -> None:
 
 
 def name_sets(bundle: Bundle) -> dict[str, str]:
-    """Return a title for each set of photos of other things; a folder's own name isn't for it."""
+    """Return a title for each set of photos of other things, in place of a folder's name."""
     card, names = bundle.manifest.card, dict[str, str]()
     if card is None:
         return names
@@ -268,7 +269,7 @@ def _show_small_graph(bundle: Bundle, small: SmallCard) -> None:
     for row in small.agreement:
         alike = "" if row.known is None else f", “none of these” alike on **{row.known:,}**"
         st.write(
-            f"*{_name(names.get(row.name, row.name), 80)}*: same top label on "
+            f"*{short(names.get(row.name, row.name), 80)}*: same top label on "
             f"**{row.top_label:,} of {row.photos:,}**{alike}."
         )
     if metric := small.metric("accuracy"):
@@ -287,7 +288,7 @@ def graph_rows(bundle: Bundle, small: SmallCard) -> list[dict[str, str]]:
     for result in small.card.ood_sets if small.card else ():
         if result.name in full_rates:
             rates = full_rates[result.name], result.ood_accept_rate
-            rows[f"Accepted: {_name(names[result.name], 80)}"] = (
+            rows[f"Accepted: {short(names[result.name], 80)}"] = (
                 format_percent(rates[0]),
                 format_percent(rates[1]),
             )

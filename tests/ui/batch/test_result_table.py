@@ -68,7 +68,7 @@ def test_json_lines_match_the_command_line():
 
 def test_frame_has_predictions_and_failures():
     frame = to_frame([make_result(2, "a/b/c.jpg", "b"), make_failure()])
-    assert frame["answer"].tolist() == ["shoes", "Couldn't read: It is incomplete."]
+    assert frame["answer"].tolist() == ["shoes", "Couldn’t read: It is incomplete."]
     assert frame["photo"].tolist() == ["c.jpg", "bad.jpg"]
     assert frame["probability"][0] == pytest.approx(90)
     assert pd.isna(frame["picture"][1])
