@@ -13,7 +13,7 @@ from ui.facts import show_facts
 st.header("About Loupe", anchor=False)
 st.write(
     "Point your phone at something and a model tells you what it is, or that it doesn't know. "
-    "The model is an image classifier made with fastai, chosen by the owner of this app."
+    "The model is an image classifier, chosen by the owner of this app."
 )
 
 st.subheader("The way of your photo", anchor=False)

@@ -45,6 +45,7 @@ def test_download_holds_the_chosen_model(browser, owner):
     with checked_page(browser, {"base_url": owner.url}) as page:
         page.goto(f"/deploy?deployed=apples&{NEEDS}")
         expect(page.get_by_text("Model: Apples")).to_be_visible()
+        page.get_by_text("Change", exact=True).click()
         caption = page.get_by_text("MB to deploy").inner_text()
         version = re.search(r"Version ([0-9a-f]{12})", caption)
         open_host(page, "A server with Docker Compose")

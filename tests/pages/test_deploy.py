@@ -111,6 +111,7 @@ def test_one_host_is_recommended_and_two_others_are_named():
     assert "**Streamlit Community Cloud**  \nFree. Sleeps after 12 hours." in plain(at)
     assert "Needs about 350 MB of 690 MB, on 0.078 cores." in plain(at)
     assert "as their documentation gave them on 25 November 2026." in text(at)
+    assert "Loupe makes the files for nine; docs/deploy.md describes the other four." in text(at)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +119,7 @@ def test_one_host_is_recommended_and_two_others_are_named():
     [
         ({"budget": "by use", "traffic": "thousands an hour", "knows": "some"}, 4, "Best for this"),
         ({"traffic": "thousands an hour"}, 0, "Built for hundreds a day, not thousands an hour."),
-        ({"traffic": "thousands an hour"}, 0, "No host fits. Closest to this"),
+        ({"traffic": "thousands an hour"}, 0, "No host fits your answers. The closest"),
     ],
 )
 def test_answers_change_the_recommendation(answers, best, said):
@@ -140,7 +141,8 @@ def test_answers_change_the_recommendation(answers, best, said):
 )
 def test_filters_and_search_shorten_the_list(must, find, count, first):
     at = open_page(must, find=find)
-    assert f"{count} of 13 fit" in text(at)
+    filters = " and these filters" if must else ""
+    assert f"{count} of 13 fit this model{filters}, whatever your answers" in text(at)
     assert len(hosts(at)) == count
     assert hosts(at)[0] == first
     # They leave the recommendation as it is.
@@ -192,7 +194,7 @@ def test_zip_is_offered_unless_models_are_kept(built_dir, models_dir, monkeypatc
 def test_static_host_without_onnxruntime_web_leaves_the_page_to_a_terminal(models_dir):
     tiny(models_dir)
     at = open_page(expanded=["row-static", "steps-row-static"])
-    assert "this app has no onnxruntime-web yet" in plain(at)
+    assert "this app hasn't fetched onnxruntime-web yet" in plain(at)
     assert not at.get("download_button")
 
 

@@ -281,7 +281,7 @@ def test_about_shows_every_way_a_photo_can_take(bundle):
     text, pictures = about()
     assert pictures == [DEVICE, PIXELS, FILE]
     assert "The photo stays." in text
-    assert "Only the marked part leaves, made small: about 2 kB" in text
+    assert "Only the marked part leaves, made small: about 2\N{NO-BREAK SPACE}kB" in text
     assert about(DOWNLOADS="false")[1] == [PIXELS, FILE]
 
 

@@ -22,7 +22,7 @@ def runs_on_device() -> bool:
 
 
 def list_ways() -> list[Way]:
-    """Return the ways, first that of the visit's newest answer, or else of the mode in use."""
+    """Return the ways. The newest answer's is first; without an answer, the one in use."""
     ways: list[Way] = ["pixels", "file"] if component.has_routes() else ["file"]
     if runs_on_device():
         ways.insert(0 if chosen_run() != "server" else 2, "device")
@@ -40,7 +40,7 @@ def list_ways() -> list[Way]:
 def describe_way(way: Way, bundle: Bundle | None) -> tuple[str, str]:
     """Return a way's title, and what leaves the device with this model.
 
-    The words agree with ``device/view/promise.mjs``.
+    The words agree with ``device/view/disclosure.mjs``.
     """
     if way == "device":
         words = "The photo stays. The app gets the answer's numbers, for the chart and the link."
@@ -66,4 +66,4 @@ def _describe_pixels(bundle: Bundle | None) -> str:
     part = "Only the marked part" if recipe.method == "crop" else "The picture"
     # Packed, three bytes take half; to one digit, as the viewfinder says it.
     kilobytes = float(f"{1.5 * height * width / 1000:.1g}")
-    return f"{part} leaves, made small: about {kilobytes:,.0f} kB"
+    return f"{part} leaves, made small: about {kilobytes:,.0f}\N{NO-BREAK SPACE}kB"

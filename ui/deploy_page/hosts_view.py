@@ -13,7 +13,7 @@ from deploy.spec import AppSpec
 from ui.deploy_page.commands import show_commands
 from ui.deploy_page.instructions import show_instructions
 from ui.facts import show_facts
-from ui.phrasing import escape_markdown, link_urls
+from ui.phrasing import escape_markdown, link_urls, spell_number
 
 ALL_HOSTS: tuple[Offer, ...] = (*HOSTS.values(), *DOCUMENTED)
 
@@ -31,7 +31,7 @@ FILTERS = {
 TITLES = ("1 Read the steps", "2 Write the files", "3 Check them")
 
 MAX_REMARKS = 2
-"""Remarks shown among the limits; the others are beside the steps."""
+"""Remarks shown among the limits; all of them are below the steps."""
 
 
 def show_recommendation(requirements: Requirements, app: AppSpec) -> None:
@@ -43,8 +43,8 @@ def show_recommendation(requirements: Requirements, app: AppSpec) -> None:
     middle, right = st.columns([5, 3], gap="large")
     with middle:
         with st.container(gap=None):
-            fit = "No host fits. Closest to this" if shortfalls[best.name] else "Best for this"
-            st.caption(fit)
+            misfit = "No host fits your answers. The closest"
+            st.caption(misfit if shortfalls[best.name] else "Best for this")
             st.subheader(best.title, anchor=False)
         _show_host(best, app, "best", shortfalls[best.name])
     with right:
@@ -65,6 +65,8 @@ def show_recommendation(requirements: Requirements, app: AppSpec) -> None:
 def show_all_hosts(app: AppSpec) -> None:
     """Show all hosts, by search and filters; each opens to its facts and commands."""
     st.subheader(f"All {len(ALL_HOSTS)} hosts", anchor=False)
+    made, described = spell_number(len(HOSTS)), spell_number(len(DOCUMENTED))
+    st.write(f"Loupe makes the files for {made}; docs/deploy.md describes the other {described}.")
     words = st.text_input(
         "Find a host",
         placeholder="Find a host",
@@ -96,8 +98,8 @@ def show_all_hosts(app: AppSpec) -> None:
     if not found:
         st.write("No host fits. Remove a filter.")
         return
-    filters = "these filters" if chosen or words.strip() else "without filters"
-    st.caption(f"{len(found)} of {len(ALL_HOSTS)} fit {filters}")
+    filters = " and these filters" if chosen or words.strip() else ""
+    st.caption(f"{len(found)} of {len(ALL_HOSTS)} fit this model{filters}, whatever your answers")
     rows = st.container(gap="xsmall")
     for host in found:
         memory = f"{host.limits.memory_mb:,} MB · " if host.has_server else ""

@@ -75,12 +75,12 @@ def _ask_values(host: Host, key: str) -> dict[str, str]:
 
 
 def _offer_download(host: Host, app: AppSpec, values: dict[str, str], key: str) -> bool:
-    """Offer the host's files as a zip; return whether it could be."""
+    """Offer the host's files as a zip; return False if it can't be offered."""
     if not settings().downloads:
         st.write("Make the files in a terminal, because this app's models aren't for download.")
         return False
     if not host.has_server and not find_folder(runtime_name()):
-        st.write("Make the page in a terminal, because this app has no onnxruntime-web yet.")
+        st.write("Make the page in a terminal: this app hasn't fetched onnxruntime-web yet.")
         return False
     try:
         files = bundle_files(app).values()

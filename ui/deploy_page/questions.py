@@ -36,7 +36,7 @@ UPKEEP = {
 def ask() -> tuple[AppSpec, Requirements] | None:
     """Show what is wanted in two lines, and its questions; None if there is no model.
 
-    On a phone the questions are folded, because what they lead to would be below the screen.
+    The questions are folded: on a phone, what they lead to would be below the screen.
     """
     bundles = usable_bundles()
     warn_if_unusable(bundles)
@@ -47,8 +47,7 @@ def ask() -> tuple[AppSpec, Requirements] | None:
     if not names:
         return None
     summary = st.container(gap=None)
-    is_phone = "Mobi" in st.context.headers.get("User-Agent", "")
-    with st.expander("Change", icon=":material/tune:", expanded=not is_phone):
+    with st.expander("Change", icon=":material/tune:"):
         # Options are names, not titles, because they appear in the address. The key is not that of
         # Identify, where another model may be chosen.
         name = st.selectbox("Model", names, key="deployed", bind="query-params")
