@@ -22,9 +22,11 @@ from ui import component
 from ui.answer_view import answer_json, find_bundle
 from ui.app_info import first_words, header_logo
 from ui.capture import SOURCES
+from ui.chosen_model import write_address
 from ui.component_requests import responses, take_request
 from ui.phrasing import SIGNATURE_NOTES
 from ui.session import (
+    ANSWER_PARAM,
     Session,
     close_answer,
     current_session,
@@ -184,10 +186,16 @@ def _on_messages() -> None:
     for message in messages[-MAX_MESSAGES:] if isinstance(messages, list) else ():
         fields = message if isinstance(message, dict) else {}
         number, name = fields.get("id"), fields.get("name")
-        if isinstance(number, int) and number > session.heard:
+        if not isinstance(number, int):
+            continue
+        if number > session.heard:
             session.heard = number
             if isinstance(name, str) and name in _ACTIONS:
                 _ACTIONS[name](fields.get("value"))
+            session.written = {key: st.query_params.get(key) for key in _WRITTEN_PARAMS}
+        else:
+            # The browser's address is still the one from before the message.
+            write_address(**session.written)
 
 
 def _open(token: object) -> None:
@@ -228,6 +236,8 @@ def _forget_photo(_: object) -> None:
     """Forget the newest upload with the visitor's recent photos."""
     current_session().photo = None
 
+
+_WRITTEN_PARAMS = (ANSWER_PARAM, "model", RUN_PARAM)
 
 _ACTIONS: dict[str, Callable[[object], None]] = {
     "opened": _open,
