@@ -56,12 +56,14 @@ export class Consent {
    * @param {Entry | null} previous the answered entry that was shown before
    * @param {Identifier} identifier
    * @param {{top: number, place: "device" | null, signal: AbortSignal}} options
+   * @param {(place: "device" | null) => void} onPlace
    * @throws {Declined} or as `Identifier.identify`
    */
-  async identify(photo, previous, identifier, options) {
+  async identify(photo, previous, identifier, options, onPlace) {
     const { signal } = options;
     const find = () => this.#placeOf(photo, previous, identifier, signal);
     const place = options.place ?? (previous ? await find() : null);
+    onPlace(place);
     const ask = (error) => this.#mayBeSent(photo, error, signal);
     return identifier.identify(photo, { ...options, place, ask });
   }

@@ -159,9 +159,10 @@ function pixelBytes(recipe) {
  * @param {object} state of the viewfinder
  * @param {import("./live_picture.mjs").LivePicture} picture
  */
-export function lastLineOf({ entry, error, isFileAllowed, options }, { shown, rate }) {
-  const { state, recipe } = options.identifier;
-  const { device, next } = state;
+export function lastLineOf({ entry, error, isFileAllowed, next, options }, { shown, rate }) {
+  const { recipe } = options.identifier;
+  const state = { ...options.identifier.state, next };
+  const { device } = state;
   const gone = goneOf(state);
   if (gone) return gone;
   if (error?.sent) return `Sent to the server: ${sentOf(error.sent)}`;

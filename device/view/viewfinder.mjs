@@ -228,6 +228,7 @@ class Viewfinder {
         this.#answered,
         options.identifier,
         given,
+        (chosen) => this.#change({ place: chosen }),
       );
     } catch (error) {
       if (!signal.aborted) this.#refuse(error, entry);
@@ -247,7 +248,7 @@ class Viewfinder {
   /** Say why a photo has no answer; if the visitor declined, go back. */
   #refuse(error, { photo, source }) {
     if (!(error instanceof Declined)) {
-      this.#change({ error, isWaiting: false });
+      this.#change({ error, isWaiting: false, place: null });
       this.#state.options.onError?.();
       return;
     }
@@ -284,6 +285,8 @@ class Viewfinder {
     const placeOf = (name) =>
       options.placeOf(name) ??
       (entry?.answer && this.#consent.placeOf(entry, options.identifier.state, options.run));
-    render(this.#parts, { ...this.#state, isFileAllowed, placeOf }, this.#picture, this.#handlers);
+    const next = this.#state.place ?? options.identifier?.state.next;
+    const state = { ...this.#state, isFileAllowed, placeOf, next };
+    render(this.#parts, state, this.#picture, this.#handlers);
   }
 }
