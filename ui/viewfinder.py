@@ -99,12 +99,11 @@ def show_viewfinder(bundles: dict[str, Bundle], bundle: Bundle | None, rows: int
 def _data(bundles: dict[str, Bundle], bundle: Bundle | None, rows: int) -> dict[str, Any]:
     """Return what the component needs, as JSON; the same in each run until something changes."""
     session, token, base = current_session(), open_token(), component.base_path()
-    is_viewfinder = is_chosen()
     return {
         **index_json(bundles.values(), default_model(), f"{base}device/"),
         "script": component.script_address("streamlit.mjs"),
         "base": base,
-        "capture": is_viewfinder,
+        "capture": is_chosen(),
         "routes": component.has_routes(),
         "limits": LIMITS,
         "described": bundle and _preprocessing_json(bundle),
@@ -186,14 +185,12 @@ def _on_messages() -> None:
     for message in messages[-MAX_MESSAGES:] if isinstance(messages, list) else ():
         fields = message if isinstance(message, dict) else {}
         number, name = fields.get("id"), fields.get("name")
-        if not isinstance(number, int):
-            continue
-        if number > session.heard:
+        if isinstance(number, int) and number > session.heard:
             session.heard = number
             if isinstance(name, str) and name in _ACTIONS:
                 _ACTIONS[name](fields.get("value"))
             session.written = {key: st.query_params.get(key) for key in _WRITTEN_PARAMS}
-        else:
+        elif isinstance(number, int):
             # The browser's address is still the one from before the message.
             write_address(**session.written)
 

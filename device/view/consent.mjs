@@ -55,11 +55,11 @@ export class Consent {
    * @param {Blob} photo
    * @param {Entry | null} previous the answered entry that was shown before
    * @param {Identifier} identifier
-   * @param {{top: number, place: "device" | null, signal: AbortSignal}} options
-   * @param {(place: "device" | null) => void} onPlace
+   * @param {{top: number, place: "device" | null, signal: AbortSignal, onPlace: Function}} options
+   *   `onPlace` is called with the place that was chosen, before anything is sent
    * @throws {Declined} or as `Identifier.identify`
    */
-  async identify(photo, previous, identifier, options, onPlace) {
+  async identify(photo, previous, identifier, { onPlace, ...options }) {
     const { signal } = options;
     const find = () => this.#placeOf(photo, previous, identifier, signal);
     const place = options.place ?? (previous ? await find() : null);
