@@ -58,6 +58,8 @@ class Session:
         """Tokens of answers that this visitor got, or opened from the recent photos."""
         self.heard = 0
         """Number of the viewfinder's last message that was acted on."""
+        self.written: dict[str, str | None] = {}
+        """Query parameters as that message left them."""
         self.error = ""
         self.resubmissions = 0
         """Photos since the address last changed: repeated or unreadable ones."""

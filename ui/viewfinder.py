@@ -22,9 +22,11 @@ from ui import component
 from ui.answer_view import answer_json, find_bundle
 from ui.app_info import first_words, header_logo
 from ui.capture import SOURCES
+from ui.chosen_model import write_address
 from ui.component_requests import responses, take_request
 from ui.phrasing import SIGNATURE_NOTES
 from ui.session import (
+    ANSWER_PARAM,
     Session,
     close_answer,
     current_session,
@@ -97,12 +99,11 @@ def show_viewfinder(bundles: dict[str, Bundle], bundle: Bundle | None, rows: int
 def _data(bundles: dict[str, Bundle], bundle: Bundle | None, rows: int) -> dict[str, Any]:
     """Return what the component needs, as JSON; the same in each run until something changes."""
     session, token, base = current_session(), open_token(), component.base_path()
-    is_viewfinder = is_chosen()
     return {
         **index_json(bundles.values(), default_model(), f"{base}device/"),
         "script": component.script_address("streamlit.mjs"),
         "base": base,
-        "capture": is_viewfinder,
+        "capture": is_chosen(),
         "routes": component.has_routes(),
         "limits": LIMITS,
         "described": bundle and _preprocessing_json(bundle),
@@ -188,6 +189,10 @@ def _on_messages() -> None:
             session.heard = number
             if isinstance(name, str) and name in _ACTIONS:
                 _ACTIONS[name](fields.get("value"))
+            session.written = {key: st.query_params.get(key) for key in _WRITTEN_PARAMS}
+        elif isinstance(number, int):
+            # The browser's address is still the one from before the message.
+            write_address(**session.written)
 
 
 def _open(token: object) -> None:
@@ -228,6 +233,8 @@ def _forget_photo(_: object) -> None:
     """Forget the newest upload with the visitor's recent photos."""
     current_session().photo = None
 
+
+_WRITTEN_PARAMS = (ANSWER_PARAM, "model", RUN_PARAM)
 
 _ACTIONS: dict[str, Callable[[object], None]] = {
     "opened": _open,

@@ -55,13 +55,15 @@ export class Consent {
    * @param {Blob} photo
    * @param {Entry | null} previous the answered entry that was shown before
    * @param {Identifier} identifier
-   * @param {{top: number, place: "device" | null, signal: AbortSignal}} options
+   * @param {{top: number, place: "device" | null, signal: AbortSignal, onPlace: Function}} options
+   *   `onPlace` is called with the place that was chosen, before anything is sent
    * @throws {Declined} or as `Identifier.identify`
    */
-  async identify(photo, previous, identifier, options) {
+  async identify(photo, previous, identifier, { onPlace, ...options }) {
     const { signal } = options;
     const find = () => this.#placeOf(photo, previous, identifier, signal);
     const place = options.place ?? (previous ? await find() : null);
+    onPlace(place);
     const ask = (error) => this.#mayBeSent(photo, error, signal);
     return identifier.identify(photo, { ...options, place, ask });
   }

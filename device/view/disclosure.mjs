@@ -159,9 +159,9 @@ function pixelBytes(recipe) {
  * @param {object} state of the viewfinder
  * @param {import("./live_picture.mjs").LivePicture} picture
  */
-export function lastLineOf({ entry, error, isFileAllowed, options }, { shown, rate }) {
-  const { state, recipe } = options.identifier;
-  const { device, next } = state;
+export function lastLineOf({ entry, error, isFileAllowed, next, options }, { shown, rate }) {
+  const { recipe } = options.identifier;
+  const state = { ...options.identifier.state, next };
   const gone = goneOf(state);
   if (gone) return gone;
   if (error?.sent) return `Sent to the server: ${sentOf(error.sent)}`;
@@ -169,10 +169,10 @@ export function lastLineOf({ entry, error, isFileAllowed, options }, { shown, ra
     if (!rate) return "On this device";
     return `On this device, ${rate === 1 ? "once a second" : `${rate} times a second`}`;
   }
-  if (device === "loading" && entry && next === "device") {
+  if (state.device === "loading" && entry && next === "device") {
     return "Your photo waits for the model on this device.";
   }
-  if (device === "loading" && !entry) {
+  if (state.device === "loading" && !entry) {
     const text = fetchingOf(state);
     if (next === "device") return `${text} A photo will wait for the model on this device.`;
     return `${text} A photo already works: the server gets ${partOf(state, recipe)}.`;

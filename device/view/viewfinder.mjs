@@ -222,13 +222,10 @@ class Viewfinder {
     const { signal } = this.#request;
     const timer = setTimeout(() => this.#change({ isWaiting: true }), WAITING_MS);
     try {
-      const given = { top: options.top, place, signal };
-      entry.answer ??= await this.#consent.identify(
-        photo,
-        this.#answered,
-        options.identifier,
-        given,
-      );
+      const onPlace = (chosen) => this.#change({ place: chosen });
+      const given = { top: options.top, place, signal, onPlace };
+      const previous = this.#answered;
+      entry.answer ??= await this.#consent.identify(photo, previous, options.identifier, given);
     } catch (error) {
       if (!signal.aborted) this.#refuse(error, entry);
       return;
@@ -247,7 +244,7 @@ class Viewfinder {
   /** Say why a photo has no answer; if the visitor declined, go back. */
   #refuse(error, { photo, source }) {
     if (!(error instanceof Declined)) {
-      this.#change({ error, isWaiting: false });
+      this.#change({ error, isWaiting: false, place: null });
       this.#state.options.onError?.();
       return;
     }
@@ -280,10 +277,11 @@ class Viewfinder {
     const { entry, options } = this.#state;
     const isSaid = !entry && !options.isOpening && options.identifier;
     if (isSaid) this.#consent.note(options.identifier.state);
-    const { isFileAllowed } = this.#consent;
     const placeOf = (name) =>
       options.placeOf(name) ??
       (entry?.answer && this.#consent.placeOf(entry, options.identifier.state, options.run));
-    render(this.#parts, { ...this.#state, isFileAllowed, placeOf }, this.#picture, this.#handlers);
+    const next = this.#state.place ?? options.identifier?.state.next;
+    const state = { ...this.#state, isFileAllowed: this.#consent.isFileAllowed, placeOf, next };
+    render(this.#parts, state, this.#picture, this.#handlers);
   }
 }

@@ -20,6 +20,8 @@ export const NOTHING_SAID = {
   isWaiting: false,
   isTaking: false,
   isExplaining: false,
+  /** "device" for a photo that this device answers though the next one would go to the server. */
+  place: null,
   /** A phrase in place of the answer's lines: how far "Why?" is, or what its light means. */
   explanation: null,
 };
@@ -153,9 +155,9 @@ function drawWords(parts, state, picture, screen, { onModel }) {
 }
 
 /** Return the sentence below the headline: the current step, or what the model knows. */
-function statusOf({ entry, error, isWaiting, options }, { camera, isLive }, isShown) {
+function statusOf({ entry, error, isWaiting, next, options }, { camera, isLive }, isShown) {
   const { identifier, what } = options;
-  const { device, next } = identifier.state;
+  const { device } = identifier.state;
   if (entry) {
     if (entry.answer || error || !isWaiting) return "";
     if (next === "server") return "Asking the server…";
@@ -236,7 +238,7 @@ function drawSpoken(parts, { entry, explanation, isExplaining, isWaiting }, pict
 /** The last line: where the model runs and what is sent, or where it ran and what was. */
 function drawWhere({ where }, state, picture) {
   const { entry, error, options } = state;
-  const identifier = options.identifier.state;
+  const identifier = { ...options.identifier.state, next: state.next };
   const answer = entry?.answer;
   const isGone = goneOf(identifier) !== null;
   const wasSent = !isGone && !answer && error?.sent;

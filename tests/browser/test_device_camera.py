@@ -21,7 +21,8 @@ from tests.waiting import wait_until
 
 SCREENSHOTS = HERE / "screenshots"
 FRAMES = 60
-NO_TAKE_PHOTO = "ImageCapture.prototype.takePhoto = () => Promise.reject(new Error('no'));"
+TAKE = "ImageCapture.prototype.takePhoto = () =>"
+SIZE = "(image) => [image.naturalWidth, image.naturalHeight]"
 HIDE = """
 (isHidden) => {
   Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
@@ -110,10 +111,6 @@ def until(page: Page, condition: str) -> None:
     wait_until(lambda: page.evaluate(condition), 20)
 
 
-def screenshot(page: Page, name: str) -> None:
-    page.screenshot(path=SCREENSHOTS / f"viewfinder-{name}.png")
-
-
 def test_camera_is_asked_for_by_a_press_only(visit: Any) -> None:
     page = visit(allowed=False)
     expect(page.locator(".vf-sub").get_by_text("This model knows six things")).to_be_visible()
@@ -163,25 +160,19 @@ def test_tap_and_space_take_photos_and_escape_goes_back(page: Page) -> None:
 
 
 @pytest.mark.parametrize(
-    "fails",
+    "script",
     [
-        pytest.param("hangs", marks=pytest.mark.slow),
-        "refuses",
-        pytest.param("missing", marks=pytest.mark.slow),
+        pytest.param(f"{TAKE} new Promise(() => {{}});", marks=pytest.mark.slow, id="hangs"),
+        pytest.param(f"{TAKE} Promise.reject(new Error('no'));", id="refuses"),
+        pytest.param("delete window.ImageCapture;", marks=pytest.mark.slow, id="missing"),
     ],
 )
-def test_frame_is_cropped_if_the_camera_takes_no_photo(visit: Any, fails: str) -> None:
-    script = {
-        "refuses": NO_TAKE_PHOTO,
-        "hangs": "ImageCapture.prototype.takePhoto = () => new Promise(() => {});",
-        "missing": "delete window.ImageCapture;",
-    }[fails]
+def test_frame_is_cropped_if_the_camera_takes_no_photo(visit: Any, script: str) -> None:
     page = visit(script)
     ready(page)
     shutter(page).click()
     expect(page.get_by_text("Video frame", exact=True)).to_be_visible()
-    size = "(image) => [image.naturalWidth, image.naturalHeight]"
-    width, height = page.locator(".vf-image").evaluate(size)
+    width, height = page.locator(".vf-image").evaluate(SIZE)
     # The model squashes nothing and crops nothing: the frame is the square of the corners.
     assert abs(width - height) <= 1
     assert width < 640
@@ -191,10 +182,7 @@ def test_frame_is_cropped_if_the_camera_takes_no_photo(visit: Any, fails: str) -
 def test_photo_of_the_camera_is_not_cropped(page: Page) -> None:
     shutter(page).click()
     expect(page.get_by_text("Original photo", exact=True)).to_be_visible()
-    width, height = page.locator(".vf-image").evaluate(
-        "(image) => [image.naturalWidth, image.naturalHeight]"
-    )
-    assert (width, height) == (640, 480)
+    assert page.locator(".vf-image").evaluate(SIZE) == [640, 480]
     photo = page.locator(".vf-image").bounding_box()
     corners = page.locator(".vf-photo .vf-corners").bounding_box()
     assert corners["width"] == pytest.approx(photo["height"], abs=1)
@@ -248,20 +236,20 @@ def test_torch_zoom_and_flip_are_shown_only_if_the_camera_has_them(visit: Any) -
 
 @pytest.mark.slow
 def test_live_stops_while_muted_and_the_camera_closes_while_hidden(page: Page) -> None:
+    live = page.locator(".vf-words[data-live]")
     page.get_by_role("button", name="Live", exact=True).click()
-    expect(page.locator(".vf-words[data-live]")).to_have_count(1)
+    expect(live).to_have_count(1)
     page.evaluate(MUTE, True)
-    expect(
-        page.locator(".vf-sub").get_by_text("The camera is paused by this device.")
-    ).to_be_visible()
-    expect(page.locator(".vf-words[data-live]")).to_have_count(0)
+    paused = page.locator(".vf-sub").get_by_text("The camera is paused by this device.")
+    expect(paused).to_be_visible()
+    expect(live).to_have_count(0)
     page.evaluate(MUTE, False)
-    expect(page.locator(".vf-words[data-live]")).to_have_count(1)
+    expect(live).to_have_count(1)
     for _ in range(3):
         page.evaluate(HIDE, True)
         assert page.evaluate("openTracks()") == 0
         page.evaluate(HIDE, False)
-        expect(page.locator(".vf-words[data-live]")).to_have_count(1)
+        expect(live).to_have_count(1)
         assert page.evaluate("openTracks()") == 1
 
 
@@ -399,7 +387,7 @@ def test_every_screen_fits_and_is_accessible(visit: Any, look: str) -> None:
     for screen in ("empty", "camera", "live", "answer"):
         page = visit(script, allowed=screen != "empty", viewport=size, color_scheme=colours)
         show(page, screen)
-        screenshot(page, f"{screen}-{look}")
+        page.screenshot(path=SCREENSHOTS / f"viewfinder-{screen}-{look}.png")
         assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
         main = page.locator(".vf-main:visible" if screen == "empty" else ".vf-shutter")
         box, words = main.bounding_box(), page.locator(".vf-words").bounding_box()

@@ -68,23 +68,16 @@ def test_photo_is_identified_in_words_then_numbers(visit: Any) -> None:
     page = visit(kept=False)
     expect(page.get_by_role("heading", level=1)).to_have_text("Colours")
     expect(device_headline(page)).to_have_text("Point your phone at something")
-    expect(
-        page.locator(".vf-sub").get_by_text(
-            "This model knows six things: red, green, blue and three more."
-        )
-    ).to_be_visible()
+    words = "This model knows six things: red, green, blue and three more."
+    expect(page.locator(".vf-sub").get_by_text(words)).to_be_visible()
     identify_red(page)
     expect(page.locator(".vf-details p")).to_have_count(1)
     rows = page.get_by_role("table").get_by_role("row")
     expect(rows).to_have_count(5)
     expect(rows.first.get_by_role("rowheader")).to_have_text("red")
     expect(rows.first.locator("[lang=en][dir=auto]")).to_have_text("red")
-    expect(page.locator(".vf-where")).to_have_text(
-        re.compile(
-            rf"^On this device in {TIME}; nothing was sent, "
-            r"small graph, version [0-9a-f]{7}$"
-        )
-    )
+    source = rf"^On this device in {TIME}; nothing was sent, small graph, version [0-9a-f]{{7}}$"
+    expect(page.locator(".vf-where")).to_have_text(re.compile(source))
     give_device(page, encoded(colour((128, 128, 128)), "PNG"))
     expect(device_headline(page)).to_have_text(re.compile("^None of the six things I know"))
 
@@ -303,9 +296,8 @@ def test_service_worker_leaves_the_rest_of_the_app_alone(visit: Any, app: Any) -
     page = visit()
     page.reload()
     expect_kept(page)
-    assert page.evaluate("navigator.serviceWorker.controller.scriptURL") == (
-        f"{app.url}service-worker.js"
-    )
+    script = page.evaluate("navigator.serviceWorker.controller.scriptURL")
+    assert script == f"{app.url}service-worker.js"
     assert page.evaluate("fetch('../api/live').then((answer) => answer.status)") == 200
     urls = page.evaluate(
         """async () => {

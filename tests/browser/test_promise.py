@@ -262,7 +262,15 @@ def test_another_model_asks_where_to_run(visit: Visit, way: str) -> None:
     expect(page.locator(".vf-ask[data-first]")).to_have_count(0)
     ask(page, *ways)
     assert log.check() == []
+    held: list[Route] = []
+    page.route("**/*.onnx*", lambda route: held.append(route))  # noqa: PLW0108
     press(page, way)
+    if way == "On this device":
+        expect(page.locator(".vf-words")).to_contain_text("Your photo is next.")
+        expect(source_line(page)).to_have_text("Your photo waits for the model on this device.")
+    page.unroute("**/*.onnx*")
+    for route in held:
+        route.continue_()
     expect(headline(page)).to_contain_text("أحمر", timeout=LOADING_MS)
     sent = {"On this device": "sent: numbers only", "On the server": "sent: .* kB of pixels"}
     expect(source_line(page)).to_contain_text(re.compile(f"{way} in .* m?s; {sent[way]}"))

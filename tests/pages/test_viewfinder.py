@@ -224,6 +224,21 @@ def test_messages_are_acted_on_once_and_in_order(bundle):
     assert (given["heard"], given["open"], given["run"]) == (8, second, "auto")
 
 
+def test_repeated_message_comes_with_an_address_from_before_it(bundle):
+    at = send(open_app(), opened=answer())
+    number = data(at)["heard"] + 1
+    sent = [{"id": number, "name": "opened", "value": None}]
+    at = trigger(at, messages=sent)
+    sent.append({"id": number + 1, "name": "run", "value": "device"})
+    for _ in range(2):
+        at.query_params["answer"] = answer()
+        at.query_params.pop("run", None)
+        given = data(trigger(at, messages=sent))
+        assert (given["open"], given["run"]) == (None, "device")
+        assert "answer" not in at.query_params
+        assert at.query_params["run"] in ("device", ["device"])
+
+
 def test_chip_chooses_the_model(bundle, models_dir):
     tiny(models_dir, "other", title="Other")
     at = send(open_app(), model="other")
