@@ -1,6 +1,8 @@
 """Live: one frame in flight, the newest first, until the signal is aborted."""
 
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 import psutil
 import pytest
@@ -162,6 +164,7 @@ def test_memory_is_flat_over_2000_frames(web: Site, browser: str, tmp_path: Path
         assert run_script(web, browser, LIVE, patience=500) == 2000
     finally:
         web.on_note = None
-    # A tensor kept of each frame would be 226 MB, a picture 1.8 GB; garbage is some 30 MB.
-    before, after = (min(megabytes[frame], megabytes[frame + 250]) for frame in (500, 1750))
-    assert after - before < 75, megabytes
+    # In 250 frames a tensor kept of each would add 38 MB, a picture 300 MB. Heaps also grow and
+    # shrink in single steps of 100 MB, which the median ignores.
+    growth = median(after - before for before, after in pairwise(megabytes.values()))
+    assert growth < 20, megabytes
