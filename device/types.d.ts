@@ -61,6 +61,19 @@ export interface Golden extends PackedFile {
 export interface Graph extends PackedFile {
   calibration: { label_thresholds: number[] | null; ood_threshold: number | null } | null;
   golden: Golden;
+  /** Absent if the graph returns none: then the model is no base. */
+  features?: Features;
+}
+
+/** The features that a few-shot head takes of a base, see `model/teaching/`. */
+export interface Features {
+  size: number;
+  /** Of all that computes them: it tells another base from the same one, calibrated anew. */
+  sha256: string;
+  /** Cosine to a mean from which a photo is accepted while too few groups were left out. */
+  fallback_cosine: number;
+  /** See `TeachValues`. */
+  near_copy: number;
 }
 
 /** A text with labels in it, which have a language of their own. */
@@ -124,6 +137,67 @@ export interface ModelInfo extends Omit<ModelConfig, "graphs" | "runtime"> {
 export interface Output {
   probabilities: Float32Array;
   novelty: number | null;
+}
+
+/** A few-shot head: weight and means [labels, D], bias [labels]; means are of length one. */
+export interface Head {
+  weight: Float32Array;
+  bias: Float32Array;
+  means: Float32Array;
+}
+
+/** What a head is trained on; everything that is "by photo" is in one order. */
+export interface TeachValues {
+  /** By photo. */
+  features: Float32Array[];
+  /** The place of each photo's label. */
+  targets: number[];
+  /** The recording that each photo is a frame of; a single photo is a recording of its own. */
+  recordings: string[];
+  /** Number of labels, each with at least one photo. */
+  labels: number;
+  /** Cosine of features from which photos of one label are near copies. */
+  nearCopy: number;
+  /** See `Features`. */
+  fallbackCosine: number;
+}
+
+/** Photo groups of one label that were called another one when they were left out. */
+export interface Confusion {
+  label: number;
+  called: number;
+  groups: number;
+  /** All photos of these groups. */
+  photos: number[];
+}
+
+/** What was found for groups that were left out. */
+export interface LeftOut {
+  folds: "each group" | "five";
+  /** Groups by label: those called rightly, and those that were left out. */
+  right: number[];
+  counted: number[];
+  /** Of the share that was right, 95%. */
+  interval: [number, number];
+  confusions: Confusion[];
+  /** Photos whose own top label was wrong. */
+  standing_out: { photo: number; called: number }[];
+}
+
+/** A trained head, and what is known of it. */
+export interface Taught {
+  head: Head;
+  temperature: number;
+  ood_threshold: number;
+  /** The share of known things that get a label; null if there are too few groups to promise. */
+  promise: number | null;
+  /** The number of each photo's group. */
+  groupOf: number[];
+  /** By label. */
+  photos: number[];
+  groups: number[];
+  /** Null if no label has a second group: it can't be known yet. */
+  accuracy: LeftOut | null;
 }
 
 /** Milliseconds by step. */

@@ -1,0 +1,285 @@
+/**
+ * The few-shot head: from the features of labelled photos to a model, and to what may be said of it.
+ *
+ * The unit is the photo group: frames of one recording, and near copies. Whatever is claimed comes
+ * from outputs for groups that were left out.
+ */
+
+/** @import { Confusion, Head, LeftOut, Taught, TeachValues } from "../types" */
+
+import { addTo, dot, factorize, fit, lengthOf } from "./logistic_regression.mjs";
+import { gramMatrix, logitsOf, softmax, weightsOf } from "./logistic_regression.mjs";
+
+/** Above it, five folds of whole groups replace leaving out each group. */
+const MAX_GROUPS_ONE_BY_ONE = 60;
+const FOLDS = 5;
+
+/** Counted groups from which a share of known things is promised to be accepted. */
+const PROMISES = [
+  { groups: 19, level: 0.95 },
+  { groups: 9, level: 0.9 },
+];
+
+/** Groups of each label from which the temperature is fitted. */
+const MIN_GROUPS_FOR_TEMPERATURE = 3;
+
+/** As in `model/calibration/statistics.py`. */
+const [MIN_TEMPERATURE, MAX_TEMPERATURE, PRIOR_SPREAD] = [0.05, 20, 0.5];
+
+/** Quantile of the normal distribution for intervals of 95%. */
+const Z = 1.959963984540054;
+
+/**
+ * @typedef {object} Group
+ * @property {number} label
+ * @property {number[]} photos
+ * @property {Float64Array} mean of the photos' features
+ */
+
+/**
+ * Train a head, and test it on groups that were left out.
+ *
+ * @param {TeachValues} values
+ * @param {object} [options]
+ * @param {{gram: Float64Array, places: number[]}} [options.known] see `gramMatrix`
+ * @param {() => Promise<void>} [options.pause] is awaited often
+ * @returns {Promise<Taught & {gram: Float64Array}>}
+ */
+export async function teach(values, { known, pause } = {}) {
+  const { features, targets, labels, nearCopy, fallbackCosine } = values;
+  const gram = gramMatrix(features, known);
+  const groups = findGroups(values, gram, nearCopy);
+  const byLabel = byLabels(groups, labels);
+  const factor = factorize(gram);
+  const start = await fit(factor, targets, labels, { tolerance: 1e-4, pause });
+  /** @type {Map<number, {logits: Float64Array, novelty: number}>} by photo */
+  const leftOut = new Map();
+  for (const fold of findFolds(groups, byLabel)) {
+    const out = new Set(fold.flatMap(({ photos }) => photos));
+    const photos = targets.map((_, photo) => photo).filter((photo) => !out.has(photo));
+    const point = await fit(factor, targets, labels, { tolerance: 1e-3, photos, start, pause });
+    const means = meansOf(
+      byLabels(
+        groups.filter((group) => !fold.includes(group)),
+        labels,
+      ),
+    );
+    for (const photo of out) {
+      const logits = logitsOf(factor, point, labels, photo);
+      leftOut.set(photo, { logits, novelty: noveltyOf(features[photo], means) });
+    }
+  }
+  const counted = groups.filter(({ photos }) => leftOut.has(photos[0]));
+  /** @param {number} photo */
+  const logits = (photo) => leftOut.get(photo)?.logits ?? new Float64Array();
+  const scores = counted.map(({ photos }) => photos.map((at) => leftOut.get(at)?.novelty ?? 0));
+  const isFitted = byLabel.every((some) => some.length >= MIN_GROUPS_FOR_TEMPERATURE);
+  const means = meansOf(byLabel).flatMap((mean) => Array.from(mean));
+  return {
+    gram,
+    head: { ...weightsOf(factor, start, labels, features), means: Float32Array.from(means) },
+    temperature: isFitted ? fitTemperature(groups, logits) : 1,
+    ...findThreshold(scores, fallbackCosine),
+    groupOf: targets.map((_, photo) => groups.findIndex(({ photos }) => photos.includes(photo))),
+    photos: byLabel.map((some) => some.flatMap(({ photos }) => photos).length),
+    groups: byLabel.map((some) => some.length),
+    accuracy: counted.length ? judge(counted, logits, labels, isOneByOne(groups)) : null,
+  };
+}
+
+/**
+ * Return the photo groups in the order of their first photos.
+ *
+ * @type {(values: TeachValues, gram: Float64Array, nearCopy: number) => Group[]}
+ */
+function findGroups({ features, targets, recordings }, gram, nearCopy) {
+  const count = features.length;
+  /** Each photo's first one of the same group. */
+  const first = targets.map((_, photo) => photo);
+  for (let i = 0; i < count; i++) {
+    for (let j = 0; j < i; j++) {
+      if (targets[i] !== targets[j] || first[i] === first[j]) continue;
+      const [square, inner] = [gram[i * count + i] * gram[j * count + j], gram[i * count + j]];
+      if (recordings[i] !== recordings[j] && !(inner >= nearCopy * Math.sqrt(square))) continue;
+      const [before, after] = [Math.min(first[i], first[j]), Math.max(first[i], first[j])];
+      for (let k = 0; k <= i; k++) if (first[k] === after) first[k] = before;
+    }
+  }
+  return first.flatMap((photo, at) => {
+    if (photo !== at) return [];
+    const photos = first.flatMap((other, place) => (other === photo ? [place] : []));
+    return [{ label: targets[photo], photos, mean: meanOf(photos.map((one) => features[one])) }];
+  });
+}
+
+/** @type {(groups: Group[], labels: number) => Group[][]} */
+function byLabels(groups, labels) {
+  return Array.from({ length: labels }, (_, label) => groups.filter((one) => one.label === label));
+}
+
+/** @param {Group[]} groups */
+const isOneByOne = (groups) => groups.length <= MAX_GROUPS_ONE_BY_ONE;
+
+/**
+ * Return the groups that are left out together. A label's only group never is.
+ *
+ * @type {(groups: Group[], byLabel: Group[][]) => Group[][]}
+ */
+function findFolds(groups, byLabel) {
+  const testable = groups.filter(({ label }) => byLabel[label].length > 1);
+  if (isOneByOne(groups)) return testable.map((group) => [group]);
+  /** @param {Group} group */
+  const foldOf = (group) => byLabel[group.label].indexOf(group) % FOLDS;
+  const folds = Array.from({ length: FOLDS }, (_, fold) =>
+    testable.filter((group) => foldOf(group) === fold),
+  );
+  return folds.filter((fold) => fold.length);
+}
+
+/** @type {(vectors: ArrayLike<number>[]) => Float64Array} */
+function meanOf(vectors) {
+  const mean = new Float64Array(vectors[0].length);
+  for (const vector of vectors) addTo(mean, 1 / vectors.length, vector);
+  return mean;
+}
+
+/**
+ * Return each label's mean of its groups' means, of length one.
+ *
+ * @param {Group[][]} byLabel
+ */
+function meansOf(byLabel) {
+  return byLabel.map((some) => {
+    const mean = meanOf(some.map((group) => group.mean));
+    const length = lengthOf(mean) || 1;
+    return mean.map((value) => value / length);
+  });
+}
+
+/**
+ * Return a photo's OOD score: the cosine to the nearest mean, negative.
+ *
+ * @param {Float32Array} features
+ * @param {ArrayLike<number>[]} means of length one
+ */
+export function noveltyOf(features, means) {
+  const length = lengthOf(features) || 1;
+  return -Math.max(...means.map((mean) => dot(features, mean))) / length;
+}
+
+/**
+ * Return the OOD threshold, and the share of known things that it is promised to accept.
+ *
+ * Source: Dunn, Wasserman and Ramdas, Distribution-Free Prediction Sets for Two-Layer Hierarchical
+ * Models, 2022 (pooled CDFs).
+ *
+ * @param {number[][]} scores left-out OOD scores of each counted group's photos
+ * @param {number} fallbackCosine see `Features`
+ */
+function findThreshold(scores, fallbackCosine) {
+  const count = scores.length;
+  const promise = PROMISES.find(({ groups }) => count >= groups)?.level ?? null;
+  const wanted = (promise ?? 1) * (count + 1);
+  const pooled = scores.flatMap((some) => some.map((score) => ({ score, share: 1 / some.length })));
+  pooled.sort((a, b) => a.score - b.score);
+  let sum = 0;
+  // Rounding must not ask for one more group.
+  const found = promise && pooled.find(({ share }) => (sum += share) >= wanted - 1e-9);
+  const threshold = (found || pooled.at(-1))?.score ?? -Infinity;
+  return { ood_threshold: promise ? threshold : Math.max(threshold, -fallbackCosine), promise };
+}
+
+/**
+ * Return what the left-out groups and photos were called.
+ *
+ * @param {Group[]} counted
+ * @param {(photo: number) => Float64Array} logits
+ * @param {number} labels
+ * @param {boolean} isEach
+ * @returns {LeftOut}
+ */
+function judge(counted, logits, labels, isEach) {
+  const [right, total] = [new Array(labels).fill(0), new Array(labels).fill(0)];
+  /** @type {Map<string, Confusion>} */
+  const confusions = new Map();
+  for (const { label, photos } of counted) {
+    const called = topLabel(meanOf(photos.map(logits)));
+    total[label]++;
+    if (called === label) right[label]++;
+    else {
+      const before = confusions.get(`${label} ${called}`) ?? {
+        label,
+        called,
+        groups: 0,
+        photos: [],
+      };
+      before.groups++;
+      before.photos.push(...photos);
+      confusions.set(`${label} ${called}`, before);
+    }
+  }
+  const standingOut = counted.flatMap(({ label, photos }) =>
+    photos
+      .map((photo) => ({ photo, called: topLabel(logits(photo)) }))
+      .filter(({ called }) => called !== label),
+  );
+  return {
+    folds: isEach ? "each group" : "five",
+    right,
+    counted: total,
+    interval: wilsonInterval(sumOf(right), sumOf(total)),
+    confusions: Array.from(confusions.values()).sort((a, b) => b.groups - a.groups),
+    standing_out: standingOut,
+  };
+}
+
+/** @param {ArrayLike<number>} values */
+export const topLabel = (values) => Array.from(values).indexOf(Math.max(...Array.from(values)));
+
+/** @param {number[]} values */
+const sumOf = (values) => values.reduce((sum, value) => sum + value, 0);
+
+/**
+ * Return the 95% interval of a share, by Wilson's formula.
+ *
+ * @param {number} right
+ * @param {number} count at least one
+ * @returns {[number, number]}
+ */
+export function wilsonInterval(right, count) {
+  const share = right / count;
+  const centre = share + Z ** 2 / (2 * count);
+  const reach = Z * Math.sqrt((share * (1 - share)) / count + (Z / (2 * count)) ** 2);
+  const scale = 1 + Z ** 2 / count;
+  return [Math.max(0, (centre - reach) / scale), Math.min(1, (centre + reach) / scale)];
+}
+
+/**
+ * Return the temperature of left-out logits, by `fit_temperature` in `model/calibration/`; each
+ * group weighs one.
+ *
+ * @type {(groups: Group[], logits: (photo: number) => Float64Array) => number}
+ */
+function fitTemperature(groups, logits) {
+  /** @param {number} logarithm */
+  const loss = (logarithm) => {
+    let sum = (logarithm / PRIOR_SPREAD) ** 2 / 2;
+    for (const { label, photos } of groups) {
+      for (const photo of photos) {
+        const scores = logits(photo).map((value) => value / Math.exp(logarithm));
+        softmax(scores);
+        sum -= Math.log(Math.max(scores[label], 1e-12)) / photos.length;
+      }
+    }
+    return sum;
+  };
+  const ratio = (Math.sqrt(5) - 1) / 2;
+  let [low, high] = [Math.log(MIN_TEMPERATURE), Math.log(MAX_TEMPERATURE)];
+  // The golden section search narrows the range to a millionth.
+  for (let step = 0; step < 32; step++) {
+    const [left, right] = [high - ratio * (high - low), low + ratio * (high - low)];
+    if (loss(left) < loss(right)) high = right;
+    else low = left;
+  }
+  return Math.exp((low + high) / 2);
+}

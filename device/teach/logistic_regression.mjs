@@ -1,0 +1,334 @@
+/**
+ * Logistic regression on few photos with many features: scikit-learn's `LogisticRegression`, which
+ * minimises the sum of −log softmax(Wx + b)[label] plus ‖W‖²/(2C), with b free.
+ *
+ * The rows of W are sums of the photos' features, so only inner products matter. The rows of the
+ * Gram matrix's Cholesky factor have the same ones and are no longer than there are photos. Features
+ * are centred first: that changes b alone, and L-BFGS needs a fraction of the steps.
+ *
+ * Source: Nocedal and Wright, Numerical Optimization, 2006, algorithms 7.4 and 7.5 (L-BFGS).
+ */
+
+/** Inverse strength of the regularization: `INVERSE_REGULARIZATION` in `model/training/probe.py`. */
+const C = 0.1;
+
+/** Pivots below this share of the largest are dropped: copies make the matrix singular. */
+const SMALLEST_PIVOT = 1e-11;
+
+/** Rows that are multiplied at once, so that no sum waits for the one before. */
+const BLOCK = 4;
+
+const MEMORY = 20;
+const MAX_STEPS = 1000;
+
+/**
+ * A Cholesky factor: its rows, its columns and their length, a multiple of `BLOCK`.
+ *
+ * @typedef {{rows: Float64Array, columns: Float64Array, stride: number}} Factor
+ */
+
+/**
+ * Weights of the factor's rows [labels, stride], then biases [labels].
+ *
+ * @typedef {Float64Array} Fit
+ */
+
+/** @param {number} count */
+const padded = (count) => Math.ceil(count / BLOCK) * BLOCK;
+
+/**
+ * Return the inner products of the photos' features.
+ *
+ * @param {Float32Array[]} features
+ * @param {{gram: Float64Array, places: number[]}} [known] an earlier result, and the place in it of
+ *   each photo, or -1
+ * @returns {Float64Array} [N, N]
+ */
+export function gramMatrix(features, known) {
+  const [count, size] = [features.length, features[0].length];
+  const gram = new Float64Array(count * count);
+  const matrix = new Float64Array(padded(count) * size);
+  for (let i = 0; i < count; i++) matrix.set(features[i], i * size);
+  const places = known?.places ?? new Array(count).fill(-1);
+  const isFirst = places.every((place) => place < 0);
+  const before = Math.sqrt(known?.gram.length ?? 0);
+  const products = new Float64Array(padded(count));
+  for (let i = 0; i < count; i++) {
+    if (places[i] < 0) {
+      const end = isFirst ? padded(i + 1) : padded(count);
+      for (let row = 0; row < end; row += BLOCK) {
+        multiply(matrix, row, size, matrix, i * size, 0, size, products, row);
+      }
+    }
+    for (let j = 0; j < count; j++) {
+      if (places[i] < 0 ? j <= i || !isFirst : places[j] >= 0) {
+        const value = places[i] < 0 ? products[j] : known?.gram[places[i] * before + places[j]];
+        gram[i * count + j] = gram[j * count + i] = value ?? 0;
+      }
+    }
+  }
+  return gram;
+}
+
+/**
+ * Write the inner products of `BLOCK` rows, from column `from` to `end`, with a vector.
+ *
+ * @param {Float64Array} matrix
+ * @param {number} row
+ * @param {number} stride
+ * @param {Float64Array} vectors
+ * @param {number} start place of the vector
+ * @param {number} from
+ * @param {number} end
+ * @param {Float64Array} results
+ * @param {number} place of the first result
+ */
+function multiply(matrix, row, stride, vectors, start, from, end, results, place) {
+  const first = row * stride;
+  const [second, third, fourth] = [first + stride, first + 2 * stride, first + 3 * stride];
+  let [a, b, c, d] = [0, 0, 0, 0];
+  for (let column = from; column < end; column++) {
+    const value = vectors[start + column];
+    a += matrix[first + column] * value;
+    b += matrix[second + column] * value;
+    c += matrix[third + column] * value;
+    d += matrix[fourth + column] * value;
+  }
+  results[place] = a;
+  results[place + 1] = b;
+  results[place + 2] = c;
+  results[place + 3] = d;
+}
+
+/**
+ * Return the Cholesky factor of the Gram matrix of centred features.
+ *
+ * @param {Float64Array} gram [N, N]
+ * @returns {Factor}
+ */
+export function factorize(gram) {
+  const count = Math.sqrt(gram.length);
+  const stride = padded(count);
+  const rows = new Float64Array(stride * stride);
+  const columns = new Float64Array(stride * stride);
+  const means = Array.from({ length: count }, (_, i) => meanOf(gram, i * count, count));
+  const overall = meanOf(means, 0, count);
+  /** @type {(i: number, j: number) => number} */
+  const centred = (i, j) => gram[i * count + j] - means[i] - means[j] + overall;
+  const largest = Math.max(...means.map((_, i) => centred(i, i)));
+  for (let i = 0; i < count; i++) {
+    for (let j = 0; j <= i; j++) {
+      let rest = centred(i, j);
+      for (let k = 0; k < j; k++) rest -= rows[i * stride + k] * rows[j * stride + k];
+      if (i === j) rest = rest > SMALLEST_PIVOT * largest ? Math.sqrt(rest) : 0;
+      else rest = rows[j * stride + j] && rest / rows[j * stride + j];
+      rows[i * stride + j] = columns[j * stride + i] = rest;
+    }
+  }
+  return { rows, columns, stride };
+}
+
+/** @type {(values: ArrayLike<number>, start: number, count: number) => number} */
+function meanOf(values, start, count) {
+  let sum = 0;
+  for (let place = start; place < start + count; place++) sum += values[place];
+  return sum / count;
+}
+
+/**
+ * Fit labels to the factor's rows.
+ *
+ * @param {Factor} factor
+ * @param {ArrayLike<number>} targets label of each photo
+ * @param {number} labels
+ * @param {object} options
+ * @param {number} options.tolerance bound of the error of logits at which fitting ends
+ * @param {number[]} [options.photos] those to fit, by default all
+ * @param {Fit} [options.start] where to begin
+ * @param {() => Promise<void>} [options.pause] is awaited before each step
+ * @returns {Promise<Fit>}
+ */
+export async function fit(factor, targets, labels, { tolerance, photos, start, pause }) {
+  const { rows, columns, stride } = factor;
+  const used = photos ?? Array.from(targets, (_, i) => i);
+  // scikit-learn has one row of weights for two labels: each half is regularized twice as much.
+  const strength = (labels === 2 ? 2 : 1) / C;
+  const size = labels * stride;
+  const [logits, slopes] = [new Float64Array(size), new Float64Array(size)];
+  const scores = new Float64Array(labels);
+  /** @type {(point: Fit, gradient: Fit) => number} */
+  const evaluate = (point, gradient) => {
+    let loss = 0;
+    for (let label = 0; label < labels; label++) {
+      for (let row = 0, at = label * stride; row < stride; row += BLOCK) {
+        multiply(rows, row, stride, point, at, 0, row + BLOCK, logits, at + row);
+      }
+    }
+    gradient.fill(0, size);
+    for (const i of used) {
+      for (let label = 0; label < labels; label++) {
+        scores[label] = logits[label * stride + i] + point[size + label];
+      }
+      const right = scores[targets[i]];
+      loss += softmax(scores) - right;
+      scores[targets[i]] -= 1;
+      for (let label = 0; label < labels; label++) {
+        slopes[label * stride + i] = scores[label];
+        gradient[size + label] += scores[label];
+      }
+    }
+    for (let label = 0; label < labels; label++) {
+      for (let row = 0, at = label * stride; row < stride; row += BLOCK) {
+        multiply(columns, row, stride, slopes, at, row, stride, gradient, at + row);
+      }
+    }
+    for (let place = 0; place < size; place++) {
+      loss += (strength / 2) * point[place] ** 2;
+      gradient[place] += strength * point[place];
+    }
+    return loss;
+  };
+  const point = start?.slice() ?? new Float64Array(size + labels);
+  const longest = Math.max(
+    ...used.map((i) => lengthOf(rows.subarray(i * stride, i * stride + i + 1))),
+  );
+  // The loss curves at least as much as the regularization alone.
+  await minimise(evaluate, point, (tolerance * strength) / Math.max(1, longest), pause);
+  return point;
+}
+
+/**
+ * Return the logits of a photo.
+ *
+ * @param {Factor} factor
+ * @param {Fit} point
+ * @param {number} labels
+ * @param {number} photo
+ */
+export function logitsOf({ rows, stride }, point, labels, photo) {
+  const row = rows.subarray(photo * stride, (photo + 1) * stride);
+  return Float64Array.from({ length: labels }, (_, label) => {
+    const weights = point.subarray(label * stride, (label + 1) * stride);
+    return dot(row, weights) + point[labels * stride + label];
+  });
+}
+
+/**
+ * Return the weights of features, and the biases, of a fit.
+ *
+ * @param {Factor} factor
+ * @param {Fit} point
+ * @param {number} labels
+ * @param {Float32Array[]} features
+ * @returns {{weight: Float32Array, bias: Float32Array}} [labels, D] and [labels]
+ */
+export function weightsOf({ rows, stride }, point, labels, features) {
+  const [count, size] = [features.length, features[0].length];
+  const [weight, bias] = [new Float32Array(labels * size), new Float32Array(labels)];
+  for (let label = 0; label < labels; label++) {
+    // Back substitution: the weights of rows become shares of photos.
+    const shares = point.slice(label * stride, label * stride + count);
+    for (let i = count - 1; i >= 0; i--) {
+      const pivot = rows[i * stride + i];
+      shares[i] = pivot && shares[i] / pivot;
+      for (let j = 0; j < i; j++) shares[j] -= shares[i] * rows[i * stride + j];
+    }
+    const share = meanOf(shares, 0, count);
+    const [sum, centre] = [new Float64Array(size), new Float64Array(size)];
+    for (let i = 0; i < count; i++) {
+      addTo(sum, shares[i] - share, features[i]);
+      addTo(centre, 1 / count, features[i]);
+    }
+    weight.set(sum, label * size);
+    bias[label] = point[labels * stride + label] - dot(sum, centre);
+  }
+  return { weight, bias };
+}
+
+/**
+ * Replace scores by their softmax; return the logarithm of the sum of their exponentials.
+ *
+ * @param {Float64Array} scores
+ */
+export function softmax(scores) {
+  const largest = Math.max(...scores);
+  let sum = 0;
+  for (let label = 0; label < scores.length; label++) {
+    sum += scores[label] = Math.exp(scores[label] - largest);
+  }
+  for (let label = 0; label < scores.length; label++) scores[label] /= sum;
+  return largest + Math.log(sum);
+}
+
+/** @type {(a: ArrayLike<number>, b: ArrayLike<number>) => number} */
+export function dot(a, b) {
+  let sum = 0;
+  for (let place = 0; place < a.length; place++) sum += a[place] * b[place];
+  return sum;
+}
+
+/** @param {ArrayLike<number>} values */
+export const lengthOf = (values) => Math.sqrt(dot(values, values));
+
+/** @type {(sum: Float64Array, factor: number, values: ArrayLike<number>) => void} */
+export function addTo(sum, factor, values) {
+  for (let place = 0; place < sum.length; place++) sum[place] += factor * values[place];
+}
+
+/**
+ * Move a point to the minimum of a convex function, until its gradient is at most `tolerance` long.
+ *
+ * @param {(point: Float64Array, gradient: Float64Array) => number} evaluate
+ * @param {Float64Array} point
+ * @param {number} tolerance
+ * @param {() => Promise<void>} [pause]
+ */
+async function minimise(evaluate, point, tolerance, pause) {
+  /** @type {Step[]} */
+  const steps = [];
+  let [gradient, nextGradient] = [new Float64Array(point.length), new Float64Array(point.length)];
+  let loss = evaluate(point, gradient);
+  for (let count = 0; count < MAX_STEPS && lengthOf(gradient) > tolerance; count++) {
+    await pause?.();
+    const direction = descend(gradient, steps);
+    const slope = dot(gradient, direction);
+    let length = steps.length ? 1 : 1 / lengthOf(gradient);
+    const next = point.slice();
+    addTo(next, length, direction);
+    let nextLoss = evaluate(next, nextGradient);
+    // Rounding hides the last descents.
+    while (nextLoss > loss + 1e-4 * length * slope + 1e-13 * loss && length > 1e-12) {
+      length /= 2;
+      addTo(next, -length, direction);
+      nextLoss = evaluate(next, nextGradient);
+    }
+    const moved = direction.map((value) => value * length);
+    const turned = nextGradient.map((value, place) => value - gradient[place]);
+    const curvature = dot(moved, turned);
+    if (curvature > 0) steps.push({ moved, turned, curvature });
+    if (steps.length > MEMORY) steps.shift();
+    point.set(next);
+    [gradient, nextGradient, loss] = [nextGradient, gradient, nextLoss];
+  }
+}
+
+/** @typedef {{moved: Float64Array, turned: Float64Array, curvature: number}} Step */
+
+/** @type {(gradient: Float64Array, steps: Step[]) => Float64Array} */
+function descend(gradient, steps) {
+  const direction = gradient.map((value) => -value);
+  /** @type {number[]} */
+  const shares = [];
+  for (let at = steps.length - 1; at >= 0; at--) {
+    const { moved, turned, curvature } = steps[at];
+    shares[at] = dot(moved, direction) / curvature;
+    addTo(direction, -shares[at], turned);
+  }
+  const last = steps.at(-1);
+  const scale = last ? last.curvature / dot(last.turned, last.turned) : 1;
+  for (let place = 0; place < direction.length; place++) direction[place] *= scale;
+  for (const [at, { moved, turned, curvature }] of steps.entries()) {
+    addTo(direction, shares[at] - dot(turned, direction) / curvature, moved);
+  }
+  return direction;
+}
