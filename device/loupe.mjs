@@ -9,17 +9,21 @@
  * All work is in one Worker. Nothing is sent anywhere: after loading there are no requests.
  */
 
-/** @import { ExplainOptions, GraphName, ModelInfo, OcclusionMap, Prediction } from "./types" */
-/** @import { Region } from "./types" */
+/** @import { ExplainOptions, GraphName, ModelInfo, OcclusionMap, PhotoToTeach } from "./types" */
+/** @import { Prediction, Region, TakenPhoto, Taught, TaughtModel } from "./types" */
 
 import { pause, untilAborted, waitFor } from "./engine/abort.mjs";
 import { LoupeError, messageOf } from "./engine/errors.mjs";
 import { ModelWorker } from "./engine/model_worker.mjs";
 import { DECODING } from "./engine/photo.mjs";
+import { describe } from "./teach/taught_model.mjs";
 
 export { LoupeError };
 
 /** @typedef {ImageBitmap | HTMLCanvasElement | OffscreenCanvas | HTMLVideoElement} Picture */
+
+/** The number of the last taught model, in all workers. */
+let lastTaught = 0;
 
 /**
  * Load a model and test it: the browser must return a photo's pixels unchanged, and the graph its
@@ -32,17 +36,20 @@ export { LoupeError };
  * @param {(loaded: number, total: number) => void} [options.onProgress] bytes so far
  * @param {AbortSignal} [options.signal] ends loading
  * @param {ModelWorker} [options.worker] the worker, by default a new one; it ends with the model
+ * @param {TaughtModel} [options.taught] answers in place of the model, which is its base
  * @returns {Promise<Model>}
  * @throws {LoupeError} "no-such-model", "bundle-damaged", "bundle-too-new", "golden-mismatch" or
  *   "engine-unavailable", with the reason; or the signal's reason
  */
-export async function load(address, { graph = "small", onProgress, signal, worker } = {}) {
+export async function load(address, options = {}) {
+  const { graph = "small", onProgress, signal, worker, taught } = options;
   signal?.throwIfAborted();
   const { href } = folderUrl(address);
   const calls = worker ?? new ModelWorker();
   try {
     const loading = calls.send("load", { address: href, graph }, { onProgress });
-    return new Model(calls, await untilAborted(loading, signal));
+    const base = new Model(calls, await untilAborted(loading, signal), () => calls.close());
+    return taught ? await base.attach(taught, () => calls.close()) : base;
   } catch (error) {
     calls.close();
     throw error;
@@ -61,14 +68,20 @@ function folderUrl(address) {
 /** A loaded model. `info` holds what `model.json` says: name, version, labels, language. */
 class Model {
   #calls;
+  #close;
+  #taught;
   #streams = 0;
 
   /**
    * @param {ModelWorker} calls
    * @param {ModelInfo} info
+   * @param {() => void} close
+   * @param {number | null} taught number of a taught model
    */
-  constructor(calls, { graph, ...info }) {
+  constructor(calls, { graph, ...info }, close, taught = null) {
     this.#calls = calls;
+    this.#close = close;
+    this.#taught = taught;
     this.info = info;
     this.graph = graph;
   }
@@ -88,9 +101,10 @@ class Model {
     if (!Number.isInteger(top) || top < 1) {
       throw new LoupeError("invalid", `top must be a whole number from 1, not ${top}.`);
     }
-    if (source instanceof Blob) return this.#calls.send("identify", { source, top });
+    const values = { top, taught: this.#taught };
+    if (source instanceof Blob) return this.#calls.send("identify", { source, ...values });
     const copy = await copyOf(source);
-    return this.#calls.send("identify", { source: copy, top }, { moved: copy });
+    return this.#calls.send("identify", { source: copy, ...values }, { moved: copy });
   }
 
   /**
@@ -108,7 +122,8 @@ class Model {
     const stop = () => this.#calls.send("stopExplaining", {}).catch(() => {});
     signal?.addEventListener("abort", stop);
     try {
-      return await this.#calls.send("explain", { source, seconds }, { onProgress });
+      const values = { source, seconds, taught: this.#taught };
+      return await this.#calls.send("explain", values, { onProgress });
     } catch (error) {
       signal?.throwIfAborted();
       throw error;
@@ -145,7 +160,7 @@ class Model {
         await nextFrame(video, signal);
         next = performance.now() + 1000 / maxPerSecond;
         // Asked first: a copied frame must reach the worker, which closes it.
-        const values = { top, region: region?.(), stream };
+        const values = { top, region: region?.(), stream, taught: this.#taught };
         const source = await copyOf(video);
         const prediction = await this.#calls.send(
           "identify",
@@ -160,9 +175,88 @@ class Model {
     }
   }
 
+  /**
+   * Make a photo for teaching: a small JPEG of the part that the model sees, and its features.
+   *
+   * @param {Blob | Picture} source stays usable
+   * @param {{region?: Region}} [options] the part of a picture to take
+   * @returns {Promise<TakenPhoto>}
+   * @throws {LoupeError} as `identify`
+   */
+  async takePhoto(source, { region } = {}) {
+    if (source instanceof Blob) return this.#calls.send("takePhoto", { source });
+    const copy = await copyOf(source);
+    return this.#calls.send("takePhoto", { source: copy, region }, { moved: copy });
+  }
+
+  /**
+   * Return the features of a photo that `takePhoto` made, perhaps for another base.
+   *
+   * @param {Blob} photo
+   */
+  async features(photo) {
+    return this.#calls.send("features", { source: photo });
+  }
+
+  /**
+   * Teach new labels. A live answer may come in between; a later call ends an earlier one.
+   *
+   * @param {object} project
+   * @param {string} project.title
+   * @param {string[]} project.labels 2 to 20, each with at least one photo
+   * @param {PhotoToTeach[]} project.photos
+   * @param {string} [project.language] of the labels; by default undetermined
+   * @returns {Promise<{taught: TaughtModel, result: Taught}>} photos in `result` are numbered as in
+   *   `project.photos`
+   * @throws {LoupeError} "invalid"; "stopped" if a later call came; "engine-unavailable"
+   */
+  async teach({ title, labels, photos, language = "und" }) {
+    const targets = photos.map(({ label }) => labels.indexOf(label));
+    if (labels.length < 2 || !labels.every((_, label) => targets.includes(label))) {
+      throw new LoupeError("invalid", "Give two labels at least one photo each.");
+    }
+    if (targets.includes(-1)) throw new LoupeError("invalid", "A photo has an unknown label.");
+    const result = await this.#calls.send("teach", {
+      ids: photos.map(({ id }) => id),
+      features: photos.map(({ features }) => features),
+      recordings: photos.map(({ recording }) => recording),
+      targets,
+      labels: labels.length,
+    });
+    const taught = describe(this.info, result, { title, labels, language });
+    return { taught, result };
+  }
+
+  /**
+   * Return a taught model that answers in this one's worker; its `close` leaves the worker alone.
+   * If it has golden outputs, it is tested first.
+   *
+   * @param {TaughtModel} taught
+   * @param {() => void} [close]
+   * @returns {Promise<Model>}
+   * @throws {LoupeError} "bundle-damaged" if it was taught on another base; "golden-mismatch"
+   */
+  async attach(taught, close) {
+    const number = ++lastTaught;
+    const info = await this.#calls.send("addTaught", { number, taught });
+    const drop = () => void this.#calls.send("dropTaught", { number }).catch(() => {});
+    return new Model(this.#calls, info, close ?? drop, number);
+  }
+
+  /**
+   * Return a taught model with golden outputs, without which it can't be saved.
+   *
+   * @param {TaughtModel} taught
+   * @returns {Promise<TaughtModel>}
+   */
+  async addGolden({ manifest, head }) {
+    const golden = await this.#calls.send("golden", { taught: { manifest, head } });
+    return { manifest: { ...manifest, golden }, head };
+  }
+
   /** End the worker and free its memory; later calls are refused. */
   close() {
-    this.#calls.close();
+    this.#close();
   }
 }
 

@@ -131,6 +131,8 @@ export interface ModelConfig {
 export interface ModelInfo extends Omit<ModelConfig, "graphs" | "runtime"> {
   graph: GraphName;
   calibrated: boolean;
+  /** Null if the model can't be taught new labels. */
+  features: Features | null;
 }
 
 /** A graph's outputs for one photo. */
@@ -200,6 +202,39 @@ export interface Taught {
   accuracy: LeftOut | null;
 }
 
+/** Outputs for the drawn pictures, see `draw`: logits [2, labels] and OOD scores [2]. */
+export interface LoupeGolden {
+  drawing: 1;
+  logits: number[][];
+  novelty: number[];
+}
+
+/** `manifest.json` in a `.loupe` file. */
+export interface LoupeManifest {
+  format: 1;
+  title: string;
+  language: string;
+  labels: string[];
+  base: { name: string; version: string; features: string; size: number };
+  temperature: number;
+  ood_threshold: number;
+  promise: number | null;
+  /** An ISO date. */
+  made: string;
+  photos: number[];
+  groups: number[];
+  accuracy: Pick<LeftOut, "right" | "counted" | "folds"> | null;
+  head: { sha256: string; bytes: number };
+  /** Absent until the model is saved. */
+  golden?: LoupeGolden;
+}
+
+/** Your model: a few-shot head with its description. */
+export interface TaughtModel {
+  manifest: LoupeManifest;
+  head: Head;
+}
+
 /** Milliseconds by step. */
 export interface Times {
   decode: number;
@@ -231,10 +266,39 @@ export type Progress = (done: number, total: number) => void;
 export interface WorkerCalls {
   load(values: { address: string; graph: GraphName }, onProgress: Progress): Promise<ModelInfo>;
   identify(values: FrameValues): Promise<Prediction>;
-  explain(values: { source: Blob; seconds: number }, onProgress: Progress): Promise<OcclusionMap>;
+  explain(values: ExplainValues, onProgress: Progress): Promise<OcclusionMap>;
   canPrepare(values: object): Promise<boolean>;
   prepare(values: PrepareValues): Promise<Packed>;
   stopExplaining(values: object): Promise<void>;
+  takePhoto(values: Pick<FrameValues, "source" | "region">): Promise<TakenPhoto>;
+  features(values: { source: Blob }): Promise<Float32Array>;
+  teach(
+    values: Omit<TeachValues, "nearCopy" | "fallbackCosine"> & { ids: string[] },
+  ): Promise<Taught>;
+  /** Your models have numbers, which the page gives them. */
+  addTaught(values: { number: number; taught: TaughtModel }): Promise<ModelInfo>;
+  dropTaught(values: { number: number }): Promise<void>;
+  golden(values: { taught: TaughtModel }): Promise<LoupeGolden>;
+}
+
+/** A photo to teach: a small JPEG of the part that the model sees, and its features. */
+export interface TakenPhoto {
+  photo: Blob;
+  features: Float32Array;
+}
+
+/** A photo with its label and the recording that it is a frame of. */
+export interface PhotoToTeach {
+  id: string;
+  label: string;
+  recording: string;
+  features: Float32Array;
+}
+
+export interface ExplainValues {
+  source: Blob;
+  seconds: number;
+  taught: number | null;
 }
 
 /** A photo's pixels, see `pack`. */
@@ -253,6 +317,8 @@ export interface FrameValues {
   /** The worker closes it, unless it is a Blob. */
   source: Blob | ImageBitmap | VideoFrame;
   top: number;
+  /** The number of a taught model; null for the base's own labels. */
+  taught: number | null;
   region?: Region;
   /** For a video: its number, and how many of its last outputs are averaged. */
   stream?: { number: number; average: number };

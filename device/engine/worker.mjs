@@ -2,21 +2,32 @@
  * The worker of a model: decodes, resizes, runs the graph and tests it.
  */
 
-/** @import { FrameValues, Golden, Graph, GraphName, InferenceSession } from "../types" */
-/** @import { ModelConfig, Output, Progress, Runtime, WorkerCalls } from "../types" */
+/** @import { FrameValues, Output, Progress, WorkerCalls } from "../types" */
+/** @import { Loaded } from "./inference.mjs" */
 
 import { downloadAll, fetchModel, importRuntime } from "./download.mjs";
 import { LoupeError, messageOf } from "./errors.mjs";
+import { goldenOutputs, run, runGraph, testGolden } from "./inference.mjs";
 import { decode, testPixels } from "./photo.mjs";
 import { MAX_INFERENCES, occlusionMap } from "./occlusion.mjs";
 import { predict, ranking } from "./prediction.mjs";
 import { pack } from "./packing.mjs";
 import { preprocess } from "./preprocess.mjs";
+import { teach as teachHead } from "../teach/few_shot_head.mjs";
+import { storedPhoto } from "../teach/stored_photo.mjs";
+import { compareGolden, taughtConfig } from "../teach/taught_model.mjs";
 
-/** @typedef {{model: ModelConfig, graph: GraphName, ort: Runtime, session: InferenceSession}} Loaded */
+/** Milliseconds of training after which other calls have a turn. */
+const PAUSE_AFTER_MS = 20;
 
 /** @type {Loaded | null} */
 let loaded = null;
+/**
+ * Your models, by the number that the page gives them.
+ *
+ * @type {Map<number, Loaded>}
+ */
+const taughtModels = new Map();
 /**
  * The last outputs of the video that is being watched.
  *
@@ -27,8 +38,20 @@ let watched = { number: 0, outputs: [] };
 /** Counts explanations that were started or stopped; only the newest continues. */
 let explanations = 0;
 
+/** Counts trainings; only the newest continues. */
+let trainings = 0;
+/**
+ * The inner products of the photos of the last training.
+ *
+ * @type {{ids: string[], gram: Float64Array}}
+ */
+let known = { ids: [], gram: new Float64Array() };
+
 /** @type {WorkerCalls} */
-const calls = { load, identify, explain, stopExplaining, canPrepare, prepare };
+const calls = {
+  ...{ load, identify, explain, stopExplaining, canPrepare, prepare },
+  ...{ takePhoto, features, teach, addTaught, dropTaught, golden },
+};
 
 onmessage = async ({ data: { number, name, values } }) => {
   const call = calls[/** @type {keyof WorkerCalls} */ (name)];
@@ -65,18 +88,40 @@ async function load({ address, graph }, onProgress) {
   const ready = { model, graph, ort, session };
   await testGolden(ready, entry.golden, golden);
   loaded = ready;
-  const { graphs, runtime, ...info } = model;
-  return { ...info, graph, calibrated: entry.calibration !== null && !info.words.estimated };
+  return infoOf(ready);
+}
+
+/** @param {Loaded} ready */
+function infoOf({ model: { graphs, runtime, ...info }, graph }) {
+  const { calibration, features } = graphs[graph];
+  const calibrated = calibration !== null && !info.words.estimated;
+  return { ...info, graph, calibrated, features: features ?? null };
 }
 
 /**
- * Return the loaded model.
+ * Return the loaded model, or a taught one by its number.
+ *
+ * @param {number | null} [taught]
+ * @throws {LoupeError} "engine-unavailable"
+ */
+function requireLoaded(taught = null) {
+  const found = taught === null ? loaded : taughtModels.get(taught);
+  if (!found) throw new LoupeError("engine-unavailable", "The model isn't loaded.");
+  return found;
+}
+
+/**
+ * Return the loaded model as a base for teaching.
  *
  * @throws {LoupeError} "engine-unavailable"
  */
-function requireLoaded() {
-  if (!loaded) throw new LoupeError("engine-unavailable", "The model isn't loaded.");
-  return loaded;
+function requireBase() {
+  const base = requireLoaded();
+  const { features } = base.model.graphs[base.graph];
+  if (!features) {
+    throw new LoupeError("engine-unavailable", `${base.model.title} can't be taught new labels.`);
+  }
+  return { base, features };
 }
 
 /** Return whether this browser returns a photo's pixels unchanged. */
@@ -99,9 +144,9 @@ async function prepare({ source, recipe, limits }) {
 }
 
 /** @type {WorkerCalls["identify"]} */
-async function identify({ source, top, region, stream }) {
+async function identify({ source, top, region, stream, taught }) {
   if (!loaded && !(source instanceof Blob)) source.close();
-  const ready = requireLoaded();
+  const ready = requireLoaded(taught);
   const { model, graph } = ready;
   const started = performance.now();
   const image = await decode(source, model.recipe, model.limits, region);
@@ -143,8 +188,8 @@ function averaged(output, { number, average }) {
  *
  * @type {WorkerCalls["explain"]}
  */
-async function explain({ source, seconds }, onProgress) {
-  const ready = requireLoaded();
+async function explain({ source, seconds, taught }, onProgress) {
+  const ready = requireLoaded(taught);
   const { recipe, limits } = ready.model;
   const turn = ++explanations;
   const image = await decode(source, recipe, limits);
@@ -166,48 +211,68 @@ async function stopExplaining() {
   explanations++;
 }
 
-/**
- * Run the graph on a photo's pixels.
- *
- * @type {(loaded: Loaded, pixels: Uint8Array) => Promise<Output>}
- */
-async function run({ model, ort, session }, pixels) {
-  const [height, width] = model.recipe.crop ?? model.recipe.resize;
-  const input = new ort.Tensor("uint8", pixels, [1, height, width, 3]);
-  const outputs = await session.run({ pixels: input });
-  const probabilities = (await outputs.probabilities.getData()).slice();
-  const novelty = outputs.novelty ? (await outputs.novelty.getData())[0] : null;
-  for (const tensor of Object.values(outputs)) tensor.dispose();
-  input.dispose();
-  return { probabilities, novelty };
+/** @type {WorkerCalls["takePhoto"]} */
+async function takePhoto({ source, region }) {
+  if (!loaded && !(source instanceof Blob)) source.close();
+  const { recipe, limits } = requireLoaded().model;
+  const photo = await storedPhoto(await decode(source, recipe, limits, region), recipe);
+  // Of the photo as it is kept, so that a project opened elsewhere makes the same model.
+  return { photo, features: await features({ source: photo }) };
 }
 
-/**
- * Compare the graph's outputs for the pixels of all golden photos with those recorded in Python.
- *
- * @type {(loaded: Loaded, golden: Golden, pixels: Uint8Array) => Promise<void>}
- */
-async function testGolden(loaded, golden, pixels) {
-  const size = pixels.length / golden.count;
-  for (let photo = 0; photo < golden.count; photo++) {
-    const output = await run(loaded, pixels.slice(photo * size, (photo + 1) * size));
-    const expected = golden.probabilities[photo];
-    const difference = Math.max(
-      ...expected.map((value, label) => Math.abs(value - output.probabilities[label])),
+/** @type {WorkerCalls["features"]} */
+async function features({ source }) {
+  const { base } = requireBase();
+  const { recipe, limits } = base.model;
+  const image = await decode(source, recipe, limits);
+  return (await runGraph(base, preprocess(image, recipe, { isFitted: true }))).features;
+}
+
+/** @type {WorkerCalls["teach"]} */
+async function teach({ ids, ...values }) {
+  const { features } = requireBase();
+  const turn = ++trainings;
+  let last = performance.now();
+  const pause = async () => {
+    if (performance.now() - last > PAUSE_AFTER_MS) {
+      // A frame may be answered in between.
+      await new Promise((resolve) => setTimeout(resolve));
+      last = performance.now();
+    }
+    if (turn !== trainings) throw new LoupeError("stopped", "The photos have changed.");
+  };
+  const places = ids.map((id) => known.ids.indexOf(id));
+  const limits = { nearCopy: features.near_copy, fallbackCosine: features.fallback_cosine };
+  const options = { known: { gram: known.gram, places }, pause };
+  const { gram, ...taught } = await teachHead({ ...values, ...limits }, options);
+  known = { ids, gram };
+  return taught;
+}
+
+/** @type {WorkerCalls["addTaught"]} */
+async function addTaught({ number, taught }) {
+  const { base, features } = requireBase();
+  const { name, features: wanted, size } = taught.manifest.base;
+  if (wanted !== features.sha256 || size !== features.size) {
+    throw new LoupeError(
+      "bundle-damaged",
+      `This model was taught on “${name}”, and “${base.model.name}” here sees photos in another ` +
+        "way. Teach it again from its photos.",
     );
-    // Written so that NaN counts as a mismatch.
-    let matches = difference <= golden.tolerance;
-    if (golden.novelty) {
-      const scale = Math.max(1, Math.abs(golden.novelty[photo]));
-      const novelty = output.novelty ?? NaN;
-      matches &&= Math.abs(novelty - golden.novelty[photo]) <= golden.tolerance * scale;
-    }
-    if (!matches) {
-      throw new LoupeError(
-        "golden-mismatch",
-        `This browser doesn't reproduce the model's golden outputs (largest difference ` +
-          `${difference.toPrecision(2)}), so its answers can't be trusted.`,
-      );
-    }
   }
+  const { golden } = taught.manifest;
+  if (golden) compareGolden(golden, await goldenOutputs(base, taught));
+  const ready = { ...base, model: taughtConfig(base.model, taught), taught };
+  taughtModels.set(number, ready);
+  return infoOf(ready);
+}
+
+/** @type {WorkerCalls["golden"]} */
+async function golden({ taught }) {
+  return goldenOutputs(requireBase().base, taught);
+}
+
+/** @type {WorkerCalls["dropTaught"]} */
+async function dropTaught({ number }) {
+  taughtModels.delete(number);
 }

@@ -186,7 +186,7 @@ function findThreshold(scores, fallbackCosine) {
   // Rounding must not ask for one more group.
   const found = promise && pooled.find(({ share }) => (sum += share) >= wanted - 1e-9);
   const threshold = (found || pooled.at(-1))?.score ?? -Infinity;
-  return { ood_threshold: promise ? threshold : Math.max(threshold, -fallbackCosine), promise };
+  return { ood_threshold: Math.max(threshold, -fallbackCosine), promise };
 }
 
 /**
@@ -237,7 +237,7 @@ function judge(counted, logits, labels, isEach) {
 export const topLabel = (values) => Array.from(values).indexOf(Math.max(...Array.from(values)));
 
 /** @param {number[]} values */
-const sumOf = (values) => values.reduce((sum, value) => sum + value, 0);
+export const sumOf = (values) => values.reduce((sum, value) => sum + value, 0);
 
 /**
  * Return the 95% interval of a share, by Wilson's formula.

@@ -81,6 +81,8 @@ class Site:
     results: "Queue[dict[str, Any]]" = field(default_factory=Queue)
     notes: list[Any] = field(default_factory=list)
     on_note: Callable[[Any], None] | None = None
+    requests: list[str] = field(default_factory=list)
+    """Paths that were asked for, in order."""
     api: TestClient | None = None
     """Answers requests below ``/api/``."""
 
@@ -193,6 +195,7 @@ class _Handler(BaseHTTPRequestHandler):
         return cast(Site, cast(Any, self.server).site)
 
     def do_GET(self) -> None:
+        self._site.requests.append(self.path)
         if self._site.api and self.path.startswith("/api/"):
             self._forward(b"")
             return

@@ -1,0 +1,156 @@
+/**
+ * Your model: a few-shot head in place of its base's own labels.
+ */
+
+/** @import { Head, LoupeGolden, LoupeManifest, ModelConfig, Output, Phrase } from "../types" */
+/** @import { ModelInfo, Taught, TaughtModel } from "../types" */
+
+import { LoupeError } from "../engine/errors.mjs";
+import { noveltyOf, sumOf } from "./few_shot_head.mjs";
+import { dot, softmax } from "./logistic_regression.mjs";
+import { writeHead } from "./safetensors.mjs";
+import { sha256 } from "./sha256.mjs";
+
+const NUMBERS = "none one two three four five six seven eight nine ten eleven twelve".split(" ");
+
+/** Largest difference of golden outputs; relative above one. */
+const TOLERANCE = 1e-3;
+
+/**
+ * Return a trained head with its description.
+ *
+ * @param {Pick<ModelInfo, "name" | "version" | "features">} base
+ * @param {Taught} result
+ * @param {{title: string, labels: string[], language: string}} words
+ * @returns {TaughtModel}
+ */
+export function describe({ name, version, features }, result, words) {
+  if (!features) throw new LoupeError("engine-unavailable", `${name} can't be taught new labels.`);
+  const { head, temperature, ood_threshold, promise, photos, groups, accuracy } = result;
+  const { right, counted, folds } = accuracy ?? {};
+  const packed = writeHead(head);
+  const manifest = {
+    format: 1,
+    ...words,
+    base: { name, version, features: features.sha256, size: features.size },
+    ...{ temperature, ood_threshold, promise, made: new Date().toISOString().slice(0, 10) },
+    ...{ photos, groups, accuracy: accuracy && { right, counted, folds } },
+    head: { sha256: sha256(packed), bytes: packed.length },
+  };
+  return { manifest: /** @type {LoupeManifest} */ (manifest), head };
+}
+
+/**
+ * Return the logits and the OOD score of a photo.
+ *
+ * @param {Head} head
+ * @param {Float32Array} features
+ */
+export function applyHead({ weight, bias, means }, features) {
+  const size = features.length;
+  /** @param {Float32Array} matrix */
+  const rows = (matrix) =>
+    Array.from(bias, (_, label) => matrix.subarray(label * size, (label + 1) * size));
+  const logits = rows(weight).map((row, label) => dot(row, features) + bias[label]);
+  return { logits, novelty: noveltyOf(features, rows(means)) };
+}
+
+/** @type {(taught: TaughtModel, features: Float32Array) => Output} */
+export function outputOf({ head, manifest }, features) {
+  const { logits, novelty } = applyHead(head, features);
+  const probabilities = Float64Array.from(logits, (logit) => logit / manifest.temperature);
+  softmax(probabilities);
+  return { probabilities: Float32Array.from(probabilities), novelty };
+}
+
+/**
+ * Return the pixels of a drawn picture, for golden outputs without a photo: drawing 1.
+ *
+ * @param {number} number 0 or 1
+ * @param {number} height
+ * @param {number} width
+ */
+export function draw(number, height, width) {
+  const pixels = new Uint8Array(height * width * 3);
+  for (let place = 0; place < pixels.length; place++) {
+    const [row, column] = [Math.floor(place / 3 / width), Math.floor(place / 3) % width];
+    const channel = place % 3;
+    const tile = ((row >> 4) ^ (column >> 4)) * (11 + 4 * channel);
+    pixels[place] = row * (3 + 2 * channel) + column * (5 + channel) + 37 * number + tile;
+  }
+  return pixels;
+}
+
+/**
+ * Compare a model's golden outputs with those on this device.
+ *
+ * @param {LoupeGolden} golden
+ * @param {LoupeGolden} here
+ * @throws {LoupeError} "golden-mismatch"
+ */
+export function compareGolden(golden, here) {
+  const [expected, found] = [golden, here].map(({ logits, novelty }) => [
+    ...logits.flat(),
+    ...novelty,
+  ]);
+  const isClose = expected.every(
+    (value, at) => Math.abs(value - found[at]) <= TOLERANCE * Math.max(1, Math.abs(value)),
+  );
+  if (!isClose) {
+    throw new LoupeError(
+      "golden-mismatch",
+      "This model doesn't answer here as it did where it was made, so its answers can't be " +
+        "trusted. Teach it again from its photos.",
+    );
+  }
+}
+
+/**
+ * Return the config of a taught model: its base's with other labels, words and thresholds.
+ *
+ * @param {ModelConfig} base
+ * @param {TaughtModel} taught
+ * @returns {ModelConfig}
+ */
+export function taughtConfig(base, { manifest }) {
+  const { title, language, labels, head, ood_threshold } = manifest;
+  const version = head.sha256.slice(0, 12);
+  const small = { ...base.graphs.small, calibration: { label_thresholds: null, ood_threshold } };
+  return {
+    ...base,
+    name: `taught-${version}`,
+    version,
+    title,
+    description: "",
+    language,
+    labels,
+    multilabel: false,
+    words: {
+      ...base.words,
+      estimated: false,
+      things: NUMBERS[labels.length] ?? String(labels.length),
+      names: labels.map((label) => [{ label }]),
+      testing: { same_graph: "", other_graph: "" },
+      records: { full: null, small: recordsOf(manifest) },
+    },
+    graphs: { ...base.graphs, small },
+  };
+}
+
+/**
+ * Return what was measured of a taught model's answers, and promised.
+ *
+ * @param {LoupeManifest} manifest
+ */
+function recordsOf({ labels, accuracy, promise }) {
+  /** @type {Phrase} */
+  let record = [];
+  if (accuracy) {
+    const [right, counted] = [accuracy.right, accuracy.counted].map(sumOf);
+    const how = accuracy.folds === "five" ? "tested in five parts" : "each tested without itself";
+    record = [`Right for ${right} of ${counted} recordings, ${how}`];
+  }
+  const share = promise && Math.round(1 / (1 - promise));
+  const unknown = share ? [`It says this of up to 1 in ${share} things it does know`] : [];
+  return { labels: labels.map(() => record), plausible: [], unknown };
+}
