@@ -20,7 +20,7 @@ from ..bundle import StrictModel
 from ..errors import ExportRefused
 from ..importing.inspect.safetensors_file import read_safetensors
 from ..storage import zips
-from ..text import INVISIBLE
+from ..text import INVISIBLE, clean
 from .few_shot_head import FewShotHead, Floats
 from .left_out import Folds, LeftOut
 from .teaching_base import TeachingBase
@@ -167,8 +167,12 @@ def read_loupe(data: bytes) -> tuple[LoupeManifest, FewShotHead]:
         manifest = LoupeManifest.model_validate_json(texts[MANIFEST], strict=True)
     except ValidationError as error:
         first = error.errors()[0]
+        if first["loc"] == ("format",):
+            raise _refuse("its format is another one than 1; update Loupe to read it") from None
         place = ".".join(map(str, first["loc"])) or "its contents"
-        raise _refuse(f"{MANIFEST} isn't valid: {place}: {first['msg']}") from None
+        # Unknown keys and wrong dates are quoted from the file.
+        reason = clean(f"{place[:60]}: {first['msg'].removeprefix('Value error, ')[:120]}")
+        raise _refuse(f"{MANIFEST} isn't valid: {reason}") from None
     packed = texts[HEAD]
     described = manifest.head.sha256, manifest.head.bytes
     if (hashlib.sha256(packed).hexdigest(), len(packed)) != described:
@@ -190,7 +194,8 @@ def _unzip(data: bytes) -> dict[str, bytes]:
     try:
         with zips.open_zip(file, max_entries=2, max_directory_bytes=MAX_DIRECTORY_BYTES) as zipped:
             infos = {info.orig_filename: info for info in zipped.infolist()}
-            if infos.keys() != {MANIFEST, HEAD}:
+            stated = zips.END.unpack(data[-zips.END.size :])[4]
+            if infos.keys() != {MANIFEST, HEAD} or stated != 2:
                 raise _refuse(f"its zip must have two files, {MANIFEST} and {HEAD}")
             if zips.LOCATOR64_SIGNATURE in data[-zips.END.size - zips.LOCATOR64.size :]:
                 raise _refuse("its zip is of the kind for huge files (zip64)")
