@@ -7,6 +7,7 @@ photos of another day don't have.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -25,7 +26,7 @@ from .few_shot_head import (
 )
 
 MAX_EACH = 60
-"""Most groups that are left out one by one; of more, a fifth at a time."""
+"""Most groups that are left out one of each label at a time; of more, a fifth."""
 
 FOLDS = 5
 PROMISES = ((19, 0.95), (9, 0.9))
@@ -169,7 +170,7 @@ def _validate(rows: Doubles, targets: Indices, groups: Indices) -> LeftOut:
     folds: Folds = "each group" if len(labels) <= MAX_EACH else "five"
     logits = np.full((len(rows), max(labels) + 1), np.nan)
     scores = np.full(len(rows), np.nan)
-    for fold in _split(labels, folds):
+    for fold in _split(labels):
         outside = np.isin(groups, fold)
         inside = ~outside
         weight, bias = fit_layer(rows[inside], targets[inside])
@@ -179,14 +180,14 @@ def _validate(rows: Doubles, targets: Indices, groups: Indices) -> LeftOut:
     return LeftOut(targets, groups, folds, logits, scores)
 
 
-def _split(labels: Sequence[int], folds: Folds) -> list[list[int]]:
-    """Return the groups that are left out together; ``labels`` are the groups' labels."""
-    of_label = {
-        one: [group for group, label in enumerate(labels) if label == one] for one in set(labels)
-    }
-    several = [members for members in of_label.values() if len(members) > 1]
-    if folds == "each group":
-        return [[group] for members in several for group in members]
-    return [
-        [group for members in several for group in members[fold::FOLDS]] for fold in range(FOLDS)
-    ]
+def _split(labels: Sequence[int]) -> list[list[int]]:
+    """Return the groups that are left out together; ``labels`` are the groups' labels.
+
+    They are one of every label, so that what is left has as many of each as before: by leaving out
+    one group in all, three labels of two groups each claimed 39% where 83% was true.
+    """
+    of_label = [np.flatnonzero(np.array(labels) == label) for label in set(labels)]
+    folds = FOLDS if len(labels) > MAX_EACH else max(map(len, of_label))
+    several = [members for members in of_label if len(members) > 1]
+    parts = ([*chain(*(members[fold::folds] for members in several))] for fold in range(folds))
+    return [part for part in parts if part]
