@@ -28,6 +28,7 @@ FLOORS = (
     ("corrections", "evaluation", "explanation", "exporting", "importing"),
     ("backup", "calibration"),
     ("training",),
+    ("teaching",),
     ("cli",),
     ("__main__",),
 )

@@ -50,7 +50,7 @@ LEARNER_ONLY = {
     "torch",
     "torchvision",
 }
-"""Imported by the learner engine and by training, and nowhere else."""
+"""Imported by the learner engine, training and teaching, and nowhere else."""
 
 
 distributions_by_import = cache(packages_distributions)
@@ -116,7 +116,7 @@ def source_files() -> list[Path]:
 
 
 def needs_the_learner(path: Path) -> bool:
-    folders = ("learner", "training", "calibration", "importing/convert")
+    folders = ("learner", "training", "teaching", "calibration", "importing/convert")
     files = (
         ROOT / "model/engines/learner_engine.py",
         ROOT / "model/exporting/fastai_format.py",

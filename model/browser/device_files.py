@@ -33,11 +33,14 @@ from ..errors import BundleDamaged
 from ..photo import MAX_BYTES, MAX_PIXELS
 from ..photo.photo_limits import MIN_SIDE_PX
 from ..settings import ROOT
+from .base_features import describe_features
 from .cache import cached_folder, find_folder
 from .programs import run_program
 from .runtime import runtime_info
 
 FORMAT = 2
+REVISION = 1
+"""Raised when these files get more contents, so that those in a cache are made again."""
 
 LIMITS = {"bytes": MAX_BYTES, "pixels": MAX_PIXELS, "side": MIN_SIDE_PX}
 """The largest photo that is read, and the shortest side."""
@@ -70,7 +73,7 @@ def device_name(bundle: Bundle) -> str:
     card = read_small_card(bundle)
     # The small card may change without a new version of the bundle.
     suffix = f"-{hashlib.sha256(card.model_dump_json().encode()).hexdigest()[:8]}" if card else ""
-    return f"models/{bundle.name}/{bundle.version}-{FORMAT}{suffix}"
+    return f"models/{bundle.name}/{bundle.version}-{FORMAT}.{REVISION}{suffix}"
 
 
 def small_card_in_use(bundle: Bundle) -> SmallCard | None:
@@ -162,6 +165,7 @@ def main(source: str, name: str, target: str) -> None:
     small_graph, card = _make_small(bundle, graph)
     calibration = manifest.calibration
     small_calibration = card.calibration if card else calibration
+    features = describe_features(name, manifest.recipe, small_graph)
     info = {
         "format": FORMAT,
         **manifest.model_dump(
@@ -174,6 +178,7 @@ def main(source: str, name: str, target: str) -> None:
                 **_write_graph(bundle, small_graph, small_calibration, folder),
                 # Calibration and figures are those of the small graph itself.
                 "measured": card is not None,
+                **({"features": features} if features else {}),
             },
             "full": _write_graph(bundle, graph, calibration, folder),
         },

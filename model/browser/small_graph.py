@@ -24,6 +24,9 @@ OUTPUT_AXIS = {"Conv": 0, "ConvTranspose": 1}
 MIN_VALUES = 1024
 """Smaller weights stay float32: they save nothing and some are sensitive."""
 
+EXACT = "few_shot_"
+"""Prefix of weights that stay float32: on a phone, a few-shot head is not rounded either."""
+
 CLIPS = np.linspace(0.5, 1.0, 26, dtype=np.float32)
 """Shares of a channel's largest weight that are tried as its clipping point."""
 
@@ -42,7 +45,7 @@ def make_small_graph(graph: bytes) -> bytes:
     uses = _count_uses(model)
     nodes, small = [], []
     for name, axis in _weight_axes(model):
-        if name not in weights:
+        if name not in weights or name.startswith(EXACT):
             continue
         values = numpy_helper.to_array(weights[name])
         if not _is_rounded(values) or uses[name] != 1:

@@ -13,9 +13,11 @@ import onnx.utils
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper, parser
 
+from ..browser.small_graph import EXACT
 from ..bundle import Calibration, ManifestDraft
 from ..errors import BundleDamaged
 from .cross_validation import MEASURED_BY, CalibrationResult
+from .graph_outputs import Floats
 from .ood_detectors import OPSET, Detector
 from .statistics import probabilities
 
@@ -80,6 +82,28 @@ def _extract_trunk(model: onnx.ModelProto) -> onnx.ModelProto:
     return trunk
 
 
+def replace_classifier(graph: bytes, weight: Floats, bias: Floats) -> bytes:
+    """Return a graph whose ``logits`` are a new linear layer's on the same ``features``.
+
+    Args:
+        graph: ONNX with an output ``features`` [N, D].
+        weight: float32 [labels, D]; it is not rounded in the small graph either.
+        bias: float32 [labels].
+    """
+    model = onnx.load_from_string(graph)
+    inputs = [part.name for part in model.graph.input]
+    trunk = onnx.utils.Extractor(model).extract_model(inputs, ["features"])
+    trunk.graph.name = model.graph.name
+    layer = {f"{EXACT}weight": weight, f"{EXACT}bias": bias}
+    trunk.graph.node.append(helper.make_node("Gemm", ["features", *layer], ["logits"], transB=1))
+    trunk.graph.initializer.extend(numpy_helper.from_array(*item[::-1]) for item in layer.items())
+    logits = trunk.graph.output.add()
+    logits.CopyFrom(trunk.graph.output[0])
+    logits.name = "logits"
+    logits.type.tensor_type.shape.dim[1].dim_value = len(weight)
+    return bytes(trunk.SerializeToString())
+
+
 def write_calibration(
     draft: ManifestDraft, folder: Path, result: CalibrationResult
 ) -> ManifestDraft:
@@ -90,7 +114,7 @@ def write_calibration(
         folder: an unpublished bundle with its graph and its golden outputs.
         result: the calibration and its figures.
     """
-    _rewrite_graph(folder, result.calibration.temperature, result.detector)
+    rewrite_head(folder, result.calibration.temperature, result.detector)
     others = [metric for metric in draft.metrics if not metric.by.startswith(MEASURED_BY)]
     return draft.model_copy(
         update={
@@ -103,11 +127,11 @@ def write_calibration(
 
 def write_temperature(draft: ManifestDraft, folder: Path, estimate: Calibration) -> ManifestDraft:
     """Write an estimated temperature as ``write_calibration`` writes a measured calibration."""
-    _rewrite_graph(folder, estimate.temperature, None)
+    rewrite_head(folder, estimate.temperature, None)
     return draft.model_copy(update={"calibration": estimate})
 
 
-def _rewrite_graph(folder: Path, temperature: float, detector: Detector | None) -> None:
+def rewrite_head(folder: Path, temperature: float, detector: Detector | None) -> None:
     """Replace the head of ``graph.onnx``, and what ``golden.npz`` says of its outputs.
 
     Probabilities are computed from those logits, not by the graph, so that the golden test

@@ -16,6 +16,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper, parser
 
+from ..browser.small_graph import EXACT
 from .graph_outputs import Floats, GraphOutputs
 
 OPSET = 18
@@ -174,6 +175,21 @@ def gated_margin(reference: GraphOutputs, held_out: GraphOutputs) -> Detector:
         "calib_slope": np.array(GATE_SLOPE * max(spread, 1e-6), np.float32),
     }
     return Detector("margin, gated by residual", SUBSPACE_NODES + MARGIN_NODES, tensors)
+
+
+def mean_cosine(means: Floats) -> Detector:
+    """Score by the highest cosine to a label's mean, negated; what taught models have.
+
+    It isn't one of the ``DETECTORS``: teaching fits the means, float32 [labels, D] of length one.
+    """
+    nodes_text = f"""
+        calib_unit = LpNormalization <axis = 1, p = 2> (features)
+        calib_cosines = MatMul(calib_unit, {EXACT}means)
+        calib_nearest = ReduceMax <keepdims = 0> (calib_cosines, calib_axis)
+        novelty = Neg(calib_nearest)
+    """
+    tensors = {**AXIS, f"{EXACT}means": np.ascontiguousarray(means.T)}
+    return Detector("cosine to the label's mean", nodes_text, tensors)
 
 
 def unit_rows(rows: Floats) -> Floats:

@@ -12,7 +12,7 @@ PRIOR_SPREAD = 0.5
 """Standard deviation of the prior on the temperature's natural logarithm."""
 
 
-def probabilities(logits: Floats, temperature: float) -> Doubles:
+def probabilities(logits: Floats | Doubles, temperature: float) -> Doubles:
     """Return the softmax of logits [N, labels] divided by a temperature, float64."""
     from scipy.special import softmax
 
@@ -20,8 +20,12 @@ def probabilities(logits: Floats, temperature: float) -> Doubles:
     return result
 
 
-def fit_temperature(logits: Floats, targets: NDArray[np.intp]) -> float:
+def fit_temperature(
+    logits: Floats | Doubles, targets: NDArray[np.intp], weights: Doubles | None = None
+) -> float:
     """Return the temperature with the lowest negative log-likelihood of the true labels.
+
+    ``weights`` [N] are the photos' shares in it, by default 1 each.
 
     A log-normal prior around one (maximum a posteriori) demands evidence: without it, a few
     dozen photos that are all classified correctly would make every prediction certain.
@@ -35,7 +39,8 @@ def fit_temperature(logits: Floats, targets: NDArray[np.intp]) -> float:
     def nll(log_temperature: float) -> float:
         true = probabilities(logits, math.exp(log_temperature))[rows, targets]
         prior = (log_temperature / PRIOR_SPREAD) ** 2 / 2
-        return float(-np.log(np.maximum(true, 1e-12)).sum() + prior)
+        losses = -np.log(np.maximum(true, 1e-12))
+        return float((losses if weights is None else losses * weights).sum() + prior)
 
     bounds = math.log(MIN_TEMPERATURE), math.log(MAX_TEMPERATURE)
     return float(math.exp(minimize_scalar(nll, bounds=bounds, method="bounded").x))

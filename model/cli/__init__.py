@@ -22,6 +22,7 @@ COMMANDS = {
     "export": "export",
     "doctor": "doctor",
     "train": "train",
+    "teach": "teach",
     "calibrate": "calibrate",
     "identify": "identify",
     "evaluate": "evaluate",

@@ -1,7 +1,8 @@
-"""``import``: turn a fastai export, or weights alone, into a model."""
+"""``import``: turn a fastai export, weights alone or a ``.loupe`` file into a model."""
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,7 +17,11 @@ from ..storage.disk import require_writable, translate_disk_errors
 from ..text import clean, list_some
 from .error_group import require_full_install
 from .progress import StageProgress, progress_bar
+from .teach import SUFFIX, import_loupe
 from .train import describe_uncalibrated, print_next_step, warn_if_shadowing
+
+if TYPE_CHECKING:
+    from ..importing.convert.importer import ImportResult
 
 MAX_LISTED = 12
 """Most labels that are listed; the others are counted."""
@@ -79,13 +84,17 @@ def import_command(
     threshold: float | None,
     **stated: str,
 ) -> None:
-    """Import EXPORT, a file that learn.export() wrote.
+    """Import EXPORT, a file that learn.export() wrote, or a NAME.loupe that Teach saved.
 
     Nothing in the file is run: it is read, and its network is built of known layers.
 
     EXPORT may also be weights alone (.pth of learn.save() or a state_dict, .safetensors). Then
     --arch, --labels, --size, --method and --normalize say what the file doesn't.
     """
+    if export.suffix.lower() == SUFFIX:
+        others = (trust, photos, samples, multilabel, threshold, *stated.values())
+        import_loupe(export, name, title, licence, has_others=any(others))
+        return
     with require_full_install("Importing"):
         from ..importing.convert.importer import STAGES, import_export
     weights = WeightsSettings.from_options(
@@ -117,6 +126,10 @@ def import_command(
     for finding in imported.report.problems:
         if not finding.fatal:
             _print_note(f"Note: {finding.message}")
+    _print_result(imported, first)
+
+
+def _print_result(imported: "ImportResult", first: str | None) -> None:
     manifest = imported.bundle.manifest
     if imported.skipped:
         _print_note(
@@ -133,7 +146,7 @@ def import_command(
     if manifest.multilabel:
         click.echo("not calibrated: only single-label models can be")
     else:
-        click.echo(describe_uncalibrated(name))
+        click.echo(describe_uncalibrated(manifest.name))
     warn_if_shadowing(imported.bundle)
     print_next_step(imported.bundle, first)
 

@@ -27,7 +27,12 @@ def rebuild(bundle: Bundle) -> Any:
     learner = empty_learner(bundle.manifest)
     weights = bundle.read("weights.safetensors")
     try:
-        learner.model.load_state_dict(safetensors.torch.load(weights), strict=True)
+        state = safetensors.torch.load(weights)
+        for name, part in learner.model.named_modules():
+            # The last layer of fastai's head has no bias; a few-shot head in its place has one.
+            if isinstance(part, nn.Linear) and part.bias is None and f"{name}.bias" in state:
+                part.bias = nn.Parameter(state[f"{name}.bias"].clone())
+        learner.model.load_state_dict(state, strict=True)
     except Exception as error:  # safetensors and torch raise their own errors
         raise BundleDamaged(
             f"{bundle.folder / 'weights.safetensors'} doesn't fit "

@@ -32,6 +32,9 @@ DEFAULT_EPOCHS = 8
 MIN_PHOTOS_PER_LABEL = 10
 """Fewest photos of each label by which a linear head is calibrated; those alike count once."""
 
+FEW_PHOTOS_PER_LABEL = 30
+"""Mean number below which training points to teaching."""
+
 PACKAGES = ("torch", "fastai", "timm", "torchvision", "onnx", "scikit-learn")
 
 
@@ -63,6 +66,12 @@ class TrainingRun:
         preprocessing = backbone.preprocess_config(config.image_size)
         data = prepare_data(config, preprocessing, run_dir, progress)
         draft = _draft(config, backbone, data)
+        labels, split = len(draft.labels), data.split
+        if len(split.train) + len(split.held_out) < FEW_PHOTOS_PER_LABEL * labels:
+            progress.note(
+                f"With fewer than {FEW_PHOTOS_PER_LABEL} photos per label, teaching takes seconds: "
+                f"python -m model teach FOLDER --name {config.name} (docs/teaching.md)"
+            )
         return cls(config, run_dir, progress, backbone, ood_photos, data, draft)
 
     @property

@@ -191,6 +191,7 @@ def test_too_few_photos_are_not_calibrated_and_the_next_command_is_printed(
     assert "held-out photos can't tell whether fine-tuning helps (--epochs 8 tries it)" in output
     assert "or 10 photos of every label that don't look alike" in output
     assert "python -m model calibrate forms FOLDER" in output
+    assert "python -m model teach FOLDER --name forms" in output
     manifest = get_bundle("forms").manifest
     assert manifest.calibration is None
     assert manifest.metric("accuracy")

@@ -1,0 +1,99 @@
+"""``teach``: make a model from a few photos of each label, in seconds and without torch."""
+
+from pathlib import Path
+
+import click
+
+from ..bundle import DEFAULT_MODEL, check_name
+from ..classifier import default_model
+from ..settings import settings
+from ..storage.disk import require_writable, translate_disk_errors
+from .error_group import require_full_install
+from .options import FILE, FOLDER, models_dir_option
+from .train import command_line, print_next_step, warn_if_shadowing
+
+SUFFIX = ".loupe"
+
+
+@click.command("teach")
+@click.argument("folder", type=FOLDER)
+@click.option("--name", required=True, help="The model's name, for links and commands.")
+@click.option(
+    "--base", default=DEFAULT_MODEL, show_default=True, help="The model whose features are used."
+)
+@click.option("--title", default="", help="The title on screen; default: the folder's name.")
+@click.option("--licence", "--license", default="", help="The model's licence.")
+@click.option("--save", type=FILE, help="Also write a NAME.loupe, for phones.")
+@models_dir_option
+def teach_command(
+    folder: Path,
+    name: str,
+    base: str,
+    title: str,
+    licence: str,
+    save: Path | None,
+    models_dir: Path | None,
+) -> None:
+    """Teach a model from FOLDER, which holds one folder of a few photos per label.
+
+    A folder inside a label's is one group: photos of one recording, or of one thing in one place.
+    """
+    check_name(name)
+    first, models_dir = default_model(), models_dir or settings().data / "models"
+    with require_full_install("Teaching"):
+        from ..teaching import teach
+
+        taught = teach(folder, base, title=title)
+        with translate_disk_errors(models_dir):
+            bundle = taught.publish(
+                name, licence=licence, command=command_line(name), models_dir=models_dir
+            )
+    if save:
+        taught.save(save)
+    for photo, reason in taught.skipped.items():
+        click.echo(f"{photo} was left out: {reason}", err=True)
+    counts = [sum(taught.manifest.photos), sum(taught.manifest.groups)]
+    click.echo(f"{name} {bundle.version} in {bundle.folder}")
+    click.echo(f"{len(taught.labels)} labels, {counts[0]} photos in {counts[1]} groups")
+    if accuracy := taught.accuracy:
+        click.echo(
+            f"{accuracy.value:.0%} of {accuracy.count} groups correct, each by a head fitted to "
+            f"the others (95% CI {accuracy.low:.0%}–{accuracy.high:.0%})"
+        )
+    else:
+        click.echo(
+            "How often it is right can't be known yet: it takes a second group of each label, "
+            "taken somewhere else."
+        )
+    for label, called, count in taught.confusions[:3]:
+        click.echo(f"{label} called {called}: {count} {'group' if count == 1 else 'groups'}")
+    warn_if_shadowing(bundle)
+    print_next_step(bundle, first)
+
+
+def import_loupe(path: Path, name: str, title: str, licence: str, *, has_others: bool) -> None:
+    """Turn a ``.loupe`` file into a bundle on the base that it names; ``import`` calls it.
+
+    Raises:
+        ExportRefused: it is damaged, or the base here has other features.
+        DataError, BundleError: the name isn't allowed, or the base can't be opened.
+    """
+    if has_others:
+        raise click.UsageError("A .loupe file takes only --name, --title and --licence.")
+    check_name(name)
+    first, models_dir = default_model(), settings().data / "models"
+    require_writable(models_dir)
+    with require_full_install("Importing"):
+        from ..teaching.loupe_file import MAX_BYTES, read_loupe
+        from ..teaching.taught_bundle import publish_head
+        from ..teaching.teaching_base import TeachingBase
+
+        with path.open("rb") as file:
+            manifest, head = read_loupe(file.read(MAX_BYTES + 1))
+        base = TeachingBase.open(manifest.base.name)
+        with translate_disk_errors(models_dir):
+            bundle = publish_head(manifest, head, base, name, title=title, licence=licence)
+    click.echo(f"{name} {bundle.version} in {bundle.folder}")
+    click.echo(f"engines: {', '.join(bundle.manifest.engines)}")
+    warn_if_shadowing(bundle)
+    print_next_step(bundle, first)

@@ -1,0 +1,75 @@
+"""The few-shot head: a linear layer on a base's features, and each label's mean feature vector."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Doubles = NDArray[np.float64]
+Floats = NDArray[np.float32]
+Indices = NDArray[np.intp]
+
+INVERSE_REGULARIZATION = 0.1
+"""scikit-learn's ``C``; between 0.01 and 1 it changes nothing that can be seen."""
+
+
+@dataclass(frozen=True, eq=False)
+class FewShotHead:
+    """``weight`` [labels, D], ``bias`` [labels] and ``means`` [labels, D] of length one, float32.
+
+    ``temperature`` is what logits are divided by, ``ood_threshold`` the OOD score above which the
+    answer is “none of these”.
+    """
+
+    weight: Floats
+    bias: Floats
+    means: Floats
+    temperature: float
+    ood_threshold: float
+
+    def logits(self, features: Floats) -> Doubles:
+        """Return logits, float64 [N, labels], for features [N, D]."""
+        logits: Doubles = features.astype(np.float64) @ self.weight.T.astype(np.float64) + self.bias
+        return logits
+
+    def ood_scores(self, features: Floats) -> Doubles:
+        """Return OOD scores, float64 [N], for features [N, D]."""
+        return ood_scores(features.astype(np.float64), self.means.astype(np.float64))
+
+
+def fit_layer(features: Doubles, targets: Indices) -> tuple[Doubles, Doubles]:
+    """Return weight [labels, D] and bias [labels], fitted to photos of every label.
+
+    Source: scikit-learn's ``LogisticRegression``, multinomial, L2.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    model: Any = LogisticRegression(C=INVERSE_REGULARIZATION, tol=1e-8, max_iter=10_000)
+    model.fit(features, targets)
+    weight, bias = model.coef_, model.intercept_
+    if len(model.classes_) == 2:
+        # scikit-learn has one row for two labels; half of it goes to each.
+        weight, bias = np.vstack([-weight / 2, weight / 2]), np.array([-bias[0] / 2, bias[0] / 2])
+    return weight, bias
+
+
+def label_means(features: Doubles, targets: Indices, groups: Indices) -> Doubles:
+    """Return each label's mean over the means of its photo groups, of length one [labels, D]."""
+    means = []
+    for label in range(targets.max() + 1):
+        members = np.unique(groups[targets == label])
+        means.append(np.mean([features[groups == group].mean(axis=0) for group in members], axis=0))
+    return unit(np.array(means))
+
+
+def ood_scores(features: Doubles, means: Doubles) -> Doubles:
+    """Return the highest cosine to a mean, negated, [N]."""
+    scores: Doubles = -(unit(features) @ means.T).max(axis=1)
+    return scores
+
+
+def unit(rows: Doubles) -> Doubles:
+    """Scale rows to length one."""
+    scaled: Doubles = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return scaled

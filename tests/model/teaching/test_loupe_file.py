@@ -1,0 +1,56 @@
+"""``.loupe`` files: what is written is read again, and nothing else is."""
+
+import hashlib
+import re
+import zipfile
+
+import numpy as np
+import pytest
+
+from model.errors import ExportRefused
+from model.teaching.loupe_file import draw, pack_head, read_loupe, write_loupe
+from model.text import clean
+from tests.model.teaching.hostile_loupe import HOSTILE, HostileLoupe, arrays, good
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_good_file_is_read(method: int) -> None:
+    manifest, head = read_loupe(good(method))
+    assert manifest.labels == ("cat", "Hündin", "שלום")
+    assert (head.temperature, head.ood_threshold) == (0.5, -0.4)
+    for name, array in arrays().items():
+        assert np.array_equal(getattr(head, name), array)
+
+
+def test_written_file_is_read_again() -> None:
+    manifest, head = read_loupe(good())
+    packed = pack_head(head)
+    described = {"sha256": hashlib.sha256(packed).hexdigest(), "bytes": len(packed)}
+    manifest = manifest.model_validate({**manifest.model_dump(), "head": described})
+    again, same = read_loupe(data := write_loupe(manifest, head))
+    assert again == manifest
+    assert pack_head(same) == packed
+    assert write_loupe(again, same) == data
+
+
+@pytest.mark.parametrize("hostile", HOSTILE, ids=[item.name for item in HOSTILE])
+def test_hostile_file_is_refused_with_a_sentence(hostile: HostileLoupe) -> None:
+    with pytest.raises(ExportRefused) as caught:
+        read_loupe(hostile.data)
+    message = str(caught.value)
+    assert re.search(hostile.mentions, message, re.IGNORECASE), message
+    assert message.startswith("This .loupe file can't be used: ")
+    assert clean(message) == message
+    assert len(message) < 400
+
+
+def test_corpus_names_are_unique() -> None:
+    assert len({item.name for item in HOSTILE}) == len(HOSTILE)
+
+
+def test_drawing_is_the_documented_formula() -> None:
+    pixels = draw(20, 40)
+    assert pixels.shape == (2, 20, 40, 3)
+    for i, r, c, h in [(0, 0, 0, 0), (1, 17, 39, 2), (0, 19, 16, 1), (1, 3, 33, 0)]:
+        wave = r * (3 + 2 * h) + c * (5 + h) + 37 * i + ((r >> 4) ^ (c >> 4)) * (11 + 4 * h)
+        assert pixels[i, r, c, h] == wave & 255

@@ -1,0 +1,210 @@
+"""Teaching from a folder, ``.loupe`` files and the bundles that both become."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from model import Bundle, Classifier, load
+from model.browser.base_features import describe_features
+from model.browser.device_files import device_dir, run_graph
+from model.browser.small_graph import make_small_graph
+from model.bundle import get_bundle, list_models, read_small_card
+from model.calibration.graph_head import attach_head
+from model.errors import DataError
+from model.teaching import TaughtModel, teach
+from model.teaching.loupe_file import draw, read_loupe
+from tests.model.command import run
+from tests.model.tiny import CALIBRATED, COLOURS, colour, tiny
+from tests.model.training.pictures import folder_of
+
+NAMES = ("blue", "green", "red")
+
+
+def photos_of_colours(folder: Path, count: int = 4, names: tuple[str, ...] = NAMES) -> Path:
+    """A folder per colour with photos of different shades."""
+    others = [(0, 0), (130, 0), (0, 130), (110, 110)]
+    for name in names:
+        (folder / name).mkdir(parents=True)
+        for number, shade in enumerate(others[:count]):
+            rgb = np.array(COLOURS[name])
+            rgb[rgb == 0] = shade
+            colour(tuple(rgb.tolist())).save(folder / name / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return photos_of_colours(tmp_path / "My colours")
+
+
+@pytest.fixture
+def taught(folder: Path, tiny_bundle: Bundle) -> TaughtModel:
+    return teach(folder, tiny_bundle.name)
+
+
+def test_taught_model_names_what_it_was_taught_and_turns_others_away(taught: TaughtModel) -> None:
+    assert taught.labels == NAMES
+    assert taught.manifest.title == "My colours"
+    assert taught.accuracy
+    bundle = taught.publish("mine")
+    classifier = load("mine")
+    prediction = classifier.identify(colour("green"))
+    assert (prediction.top(1)[0].label, prediction.in_distribution) == ("green", True)
+    assert classifier.identify(colour((128, 128, 128))).in_distribution is False
+    manifest = bundle.manifest
+    metric = manifest.metric("accuracy")
+    assert metric
+    assert (metric.photos, round(metric.photos * metric.value)) == (
+        taught.accuracy.count,
+        taught.accuracy.right,
+    )
+    assert "each tested without itself" in metric.on
+    assert manifest.card
+    assert manifest.card.photos == len(taught.left_out.outcomes)
+    card = read_small_card(bundle)
+    assert card
+    assert card.metric("accuracy") == metric
+    assert len(bundle.training_photos or ()) == 12
+
+
+def test_folder_in_a_labels_folder_is_one_group_and_damaged_photos_are_named(
+    folder: Path, tiny_bundle: Bundle
+) -> None:
+    (folder / "red" / "kitchen").mkdir()
+    for number in (0, 1):
+        (folder / "red" / f"{number}.png").rename(folder / "red" / "kitchen" / f"{number}.png")
+    (folder / "blue" / "3.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    taught = teach(folder, tiny_bundle.name)
+    of_red = taught.left_out.groups[taught.left_out.targets == 2]
+    in_kitchen = [path.parent.name == "kitchen" for path in taught.photos[-4:]]
+    assert len(set(of_red[in_kitchen])) == 1
+    assert list(taught.skipped) == ["blue/3.png"]
+    assert taught.manifest.photos == (3, 4, 4)
+
+
+def test_one_photo_per_label_is_a_model_whose_accuracy_is_unknown(
+    tmp_path: Path, tiny_bundle: Bundle
+) -> None:
+    taught = teach(photos_of_colours(tmp_path / "once", 1), tiny_bundle.name)
+    assert taught.accuracy is None
+    assert taught.manifest.accuracy is None
+    bundle = taught.publish("once")
+    assert bundle.manifest.metrics == ()
+    assert bundle.manifest.card is None
+    assert load("once").identify(colour("red")).top(1)[0].label == "red"
+
+
+def test_commands_teach_save_and_import_one_model(
+    folder: Path, tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.loupe"
+    result = run("teach", folder, "--name", "mine", "--base", tiny_bundle.name, "--save", file)
+    assert result.exit_code == 0, result.output
+    assert "groups correct, each by a head fitted to the others" in result.output
+    result = run("import", file, "--name", "theirs", "--title", "Theirs")
+    assert result.exit_code == 0, result.output
+    mine, theirs = get_bundle("mine"), get_bundle("theirs")
+    assert theirs.read("graph.onnx") == mine.read("graph.onnx")
+    assert (theirs.manifest.title, theirs.manifest.labels) == ("Theirs", NAMES)
+    assert theirs.manifest.metrics == mine.manifest.metrics
+    result = run("import", file, "--name", "other", "--arch", "resnet18")
+    assert result.exit_code == 2
+    assert "only --name" in result.output
+
+
+def test_file_of_another_base_is_refused(
+    taught: TaughtModel, models_dir: Path, tmp_path: Path
+) -> None:
+    taught.save(file := tmp_path / "mine.loupe")
+    tiny(models_dir, corner=True)
+    result = run("import", file, "--name", "mine")
+    assert result.exit_code == 2
+    assert "was taught on tiny" in result.output
+    assert "other features" in result.output
+    tiny(models_dir, confidence=CALIBRATED)
+    assert run("import", file, "--name", "mine").exit_code == 0
+
+
+def test_file_whose_golden_outputs_differ_is_refused(taught: TaughtModel) -> None:
+    golden = taught.manifest.golden
+    other = golden.model_copy(update={"novelty": (golden.novelty[0] + 0.002, golden.novelty[1])})
+    changed = taught.manifest.model_copy(update={"golden": other})
+    model = TaughtModel(changed, taught.head, taught.base, taught.left_out, taught.photos, {})
+    with pytest.raises(Exception, match="other novelty here than where it was made"):
+        model.publish("mine")
+    assert "mine" not in list_models()
+
+
+@pytest.mark.parametrize(
+    ("labels", "count", "message"),
+    [(1, 2, "at least two"), (21, 1, "at most 500 of 20"), (2, 251, "at most 500 of 20")],
+)
+def test_too_few_and_too_much_are_refused(
+    labels: int, count: int, message: str, tmp_path: Path, tiny_bundle: Bundle
+) -> None:
+    for label in range(labels):
+        (tmp_path / "photos" / f"label {label}").mkdir(parents=True)
+        for number in range(count):
+            colour("red", 8).save(tmp_path / "photos" / f"label {label}" / f"{number}.png")
+    with pytest.raises(DataError, match=message):
+        teach(tmp_path / "photos", tiny_bundle.name)
+
+
+def test_split_folder_is_refused(tmp_path: Path, tiny_bundle: Bundle) -> None:
+    for part in ("train", "validation"):
+        photos_of_colours(tmp_path / "photos" / part, 1)
+    with pytest.raises(DataError, match="is split into parts"):
+        teach(tmp_path / "photos", tiny_bundle.name)
+
+
+def test_hash_of_features_survives_a_calibration_and_nothing_else(imagenet: Classifier) -> None:
+    graph, recipe = imagenet.bundle.read("graph.onnx"), imagenet.bundle.manifest.recipe
+
+    def digest(data: bytes, **changes: object) -> str:
+        changed = recipe.model_copy(update=changes)
+        features = describe_features("imagenet", changed, make_small_graph(data))
+        assert features
+        assert features["size"] == 1280
+        return str(features["sha256"])
+
+    before = digest(graph)
+    assert digest(attach_head(graph, 3.0, None, multilabel=False)) == before
+    assert digest(graph, interpolation="bilinear") != before
+    model = onnx.load_from_string(graph)
+    tensor = next(
+        item for item in model.graph.initializer if item.name.endswith("conv_stem.weight")
+    )
+    tensor.CopyFrom(numpy_helper.from_array(-numpy_helper.to_array(tensor), tensor.name))
+    assert digest(model.SerializeToString()) != before
+
+
+def test_model_json_has_the_features_of_a_base(tiny_bundle: Bundle) -> None:
+    info = json.loads((device_dir(tiny_bundle) / "model.json").read_text("utf-8"))
+    features = info["graphs"]["small"]["features"]
+    graph = make_small_graph(tiny_bundle.read("graph.onnx"))
+    assert features == describe_features("tiny", tiny_bundle.manifest.recipe, graph)
+    assert (features["size"], features["near_copy"]) == (3, 0.95)
+
+
+@pytest.mark.torch
+def test_both_engines_and_the_small_graph_give_the_files_outputs(
+    tmp_path: Path, models_dir: Path
+) -> None:
+    taught = teach(folder_of(tmp_path / "shapes", 3))
+    taught.save(tmp_path / "shapes.loupe")
+    manifest, head = read_loupe((tmp_path / "shapes.loupe").read_bytes())
+    bundle = taught.publish("shapes")
+    assert bundle.manifest.engines == ("compiled", "learner")
+    for engine in bundle.manifest.engines:
+        load("shapes", engine).run_golden_test()
+    small = make_small_graph(bundle.read("graph.onnx"))
+    outputs = run_graph(small, draw(224, 224))
+    assert outputs["logits"] == pytest.approx(np.array(manifest.golden.logits), abs=1e-3)
+    assert outputs["novelty"] == pytest.approx(np.array(manifest.golden.novelty), abs=1e-3)
+    tensors = {item.name: item for item in onnx.load_from_string(small).graph.initializer}
+    assert np.array_equal(numpy_helper.to_array(tensors["few_shot_weight"]), head.weight)
+    assert (tmp_path / "shapes.loupe").stat().st_size < 2 * 20_000
