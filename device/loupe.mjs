@@ -217,7 +217,6 @@ class Model {
     }
     if (targets.includes(-1)) throw new LoupeError("invalid", "A photo has an unknown label.");
     const result = await this.#calls.send("teach", {
-      ids: photos.map(({ id }) => id),
       features: photos.map(({ features }) => features),
       recordings: photos.map(({ recording }) => recording),
       targets,

@@ -229,6 +229,46 @@ export interface LoupeManifest {
   golden?: LoupeGolden;
 }
 
+/** What is kept of a project beside its photos. */
+export interface Project {
+  /** Empty until it is given. */
+  title: string;
+  labels: string[];
+  /** Number of photos, and their bytes with one base's features. */
+  count: number;
+  bytes: number;
+  /** The number of the last photo. */
+  order: number;
+}
+
+/** A photo of a project; photos of one recording are frames of it. */
+export interface ProjectPhoto {
+  id: string;
+  label: string;
+  recording: string;
+  photo: Blob;
+  order: number;
+  bytes: number;
+}
+
+/** A photo to add, with its features and the hash of what computed them. */
+export interface NewPhoto {
+  label: string;
+  recording: string;
+  photo: Blob;
+  base: string;
+  features: Float32Array;
+}
+
+/** Changes of a project: what is absent stays. */
+export interface ProjectEdit {
+  title?: string;
+  labels?: string[];
+  /** Photos to give another label; with null, they are removed. */
+  ids?: string[];
+  label?: string | null;
+}
+
 /** Your model: a few-shot head with its description. */
 export interface TaughtModel {
   manifest: LoupeManifest;
@@ -272,9 +312,7 @@ export interface WorkerCalls {
   stopExplaining(values: object): Promise<void>;
   takePhoto(values: Pick<FrameValues, "source" | "region">): Promise<TakenPhoto>;
   features(values: { source: Blob }): Promise<Float32Array>;
-  teach(
-    values: Omit<TeachValues, "nearCopy" | "fallbackCosine"> & { ids: string[] },
-  ): Promise<Taught>;
+  teach(values: Omit<TeachValues, "nearCopy" | "fallbackCosine">): Promise<Taught>;
   /** Your models have numbers, which the page gives them. */
   addTaught(values: { number: number; taught: TaughtModel }): Promise<ModelInfo>;
   dropTaught(values: { number: number }): Promise<void>;
@@ -289,7 +327,6 @@ export interface TakenPhoto {
 
 /** A photo with its label and the recording that it is a frame of. */
 export interface PhotoToTeach {
-  id: string;
   label: string;
   recording: string;
   features: Float32Array;

@@ -40,13 +40,6 @@ let explanations = 0;
 
 /** Counts trainings; only the newest continues. */
 let trainings = 0;
-/**
- * The inner products of the photos of the last training.
- *
- * @type {{ids: string[], gram: Float64Array}}
- */
-let known = { ids: [], gram: new Float64Array() };
-
 /** @type {WorkerCalls} */
 const calls = {
   ...{ load, identify, explain, stopExplaining, canPrepare, prepare },
@@ -229,7 +222,7 @@ async function features({ source }) {
 }
 
 /** @type {WorkerCalls["teach"]} */
-async function teach({ ids, ...values }) {
+async function teach(values) {
   const { features } = requireBase();
   const turn = ++trainings;
   let last = performance.now();
@@ -241,12 +234,8 @@ async function teach({ ids, ...values }) {
     }
     if (turn !== trainings) throw new LoupeError("stopped", "The photos have changed.");
   };
-  const places = ids.map((id) => known.ids.indexOf(id));
-  const limits = { nearCopy: features.near_copy, fallbackCosine: features.fallback_cosine };
-  const options = { known: { gram: known.gram, places }, pause };
-  const { gram, ...taught } = await teachHead({ ...values, ...limits }, options);
-  known = { ids, gram };
-  return taught;
+  const { near_copy: nearCopy, fallback_cosine: fallbackCosine } = features;
+  return teachHead({ ...values, nearCopy, fallbackCosine }, pause);
 }
 
 /** @type {WorkerCalls["addTaught"]} */

@@ -10,7 +10,7 @@
 import { addTo, dot, factorize, fit, lengthOf } from "./logistic_regression.mjs";
 import { gramMatrix, logitsOf, softmax, weightsOf } from "./logistic_regression.mjs";
 
-/** Above it, five folds of whole groups replace leaving out each group. */
+/** Above it, five folds of whole groups replace leaving out one group of each label. */
 const MAX_GROUPS_ONE_BY_ONE = 60;
 const FOLDS = 5;
 
@@ -37,27 +37,23 @@ const Z = 1.959963984540054;
  */
 
 /**
- * Train a head, and test it on groups that were left out.
+ * Train a head, and test it on groups that were left out. `pause` is awaited often.
  *
- * @param {TeachValues} values
- * @param {object} [options]
- * @param {{gram: Float64Array, places: number[]}} [options.known] see `gramMatrix`
- * @param {() => Promise<void>} [options.pause] is awaited often
- * @returns {Promise<Taught & {gram: Float64Array}>}
+ * @type {(values: TeachValues, pause?: () => Promise<void>) => Promise<Taught>}
  */
-export async function teach(values, { known, pause } = {}) {
-  const { features, targets, labels, nearCopy, fallbackCosine } = values;
-  const gram = gramMatrix(features, known);
-  const groups = findGroups(values, gram, nearCopy);
+export async function teach(values, pause) {
+  const { features, targets, labels, fallbackCosine } = values;
+  const gram = gramMatrix(features);
+  const groups = findGroups(values, gram);
   const byLabel = byLabels(groups, labels);
   const factor = factorize(gram);
-  const start = await fit(factor, targets, labels, { tolerance: 1e-4, pause });
+  const start = await fit(factor, targets, labels, { pause });
   /** @type {Map<number, {logits: Float64Array, novelty: number}>} by photo */
   const leftOut = new Map();
   for (const fold of findFolds(groups, byLabel)) {
     const out = new Set(fold.flatMap(({ photos }) => photos));
     const photos = targets.map((_, photo) => photo).filter((photo) => !out.has(photo));
-    const point = await fit(factor, targets, labels, { tolerance: 1e-3, photos, start, pause });
+    const point = await fit(factor, targets, labels, { photos, start, pause });
     const means = meansOf(
       byLabels(
         groups.filter((group) => !fold.includes(group)),
@@ -76,7 +72,6 @@ export async function teach(values, { known, pause } = {}) {
   const isFitted = byLabel.every((some) => some.length >= MIN_GROUPS_FOR_TEMPERATURE);
   const means = meansOf(byLabel).flatMap((mean) => Array.from(mean));
   return {
-    gram,
     head: { ...weightsOf(factor, start, labels, features), means: Float32Array.from(means) },
     temperature: isFitted ? fitTemperature(groups, logits) : 1,
     ...findThreshold(scores, fallbackCosine),
@@ -90,9 +85,9 @@ export async function teach(values, { known, pause } = {}) {
 /**
  * Return the photo groups in the order of their first photos.
  *
- * @type {(values: TeachValues, gram: Float64Array, nearCopy: number) => Group[]}
+ * @type {(values: TeachValues, gram: Float64Array) => Group[]}
  */
-function findGroups({ features, targets, recordings }, gram, nearCopy) {
+function findGroups({ features, targets, recordings, nearCopy }, gram) {
   const count = features.length;
   /** Each photo's first one of the same group. */
   const first = targets.map((_, photo) => photo);
@@ -121,19 +116,19 @@ function byLabels(groups, labels) {
 const isOneByOne = (groups) => groups.length <= MAX_GROUPS_ONE_BY_ONE;
 
 /**
- * Return the groups that are left out together. A label's only group never is.
+ * Return the groups that are left out together: one of each label, or a fifth. The others would
+ * outnumber a label that alone lacks one. A label's only group is never left out.
  *
  * @type {(groups: Group[], byLabel: Group[][]) => Group[][]}
  */
 function findFolds(groups, byLabel) {
+  const count = isOneByOne(groups) ? Math.max(...byLabel.map(({ length }) => length)) : FOLDS;
   const testable = groups.filter(({ label }) => byLabel[label].length > 1);
-  if (isOneByOne(groups)) return testable.map((group) => [group]);
   /** @param {Group} group */
-  const foldOf = (group) => byLabel[group.label].indexOf(group) % FOLDS;
-  const folds = Array.from({ length: FOLDS }, (_, fold) =>
+  const foldOf = (group) => byLabel[group.label].indexOf(group) % count;
+  return Array.from({ length: testable.length && count }, (_, fold) =>
     testable.filter((group) => foldOf(group) === fold),
   );
-  return folds.filter((fold) => fold.length);
 }
 
 /** @type {(vectors: ArrayLike<number>[]) => Float64Array} */
@@ -157,10 +152,9 @@ function meansOf(byLabel) {
 }
 
 /**
- * Return a photo's OOD score: the cosine to the nearest mean, negative.
+ * Return a photo's OOD score: the highest cosine to a mean, negative. Means are of length one.
  *
- * @param {Float32Array} features
- * @param {ArrayLike<number>[]} means of length one
+ * @type {(features: Float32Array, means: ArrayLike<number>[]) => number}
  */
 export function noveltyOf(features, means) {
   const length = lengthOf(features) || 1;
@@ -192,11 +186,8 @@ function findThreshold(scores, fallbackCosine) {
 /**
  * Return what the left-out groups and photos were called.
  *
- * @param {Group[]} counted
- * @param {(photo: number) => Float64Array} logits
- * @param {number} labels
- * @param {boolean} isEach
- * @returns {LeftOut}
+ * @type {(counted: Group[], logits: (photo: number) => Float64Array, labels: number,
+ *   isEach: boolean) => LeftOut}
  */
 function judge(counted, logits, labels, isEach) {
   const [right, total] = [new Array(labels).fill(0), new Array(labels).fill(0)];
@@ -242,9 +233,7 @@ export const sumOf = (values) => values.reduce((sum, value) => sum + value, 0);
 /**
  * Return the 95% interval of a share, by Wilson's formula.
  *
- * @param {number} right
- * @param {number} count at least one
- * @returns {[number, number]}
+ * @type {(right: number, count: number) => [number, number]}
  */
 export function wilsonInterval(right, count) {
   const share = right / count;

@@ -9,7 +9,7 @@
  * Source: Nocedal and Wright, Numerical Optimization, 2006, algorithms 7.4 and 7.5 (L-BFGS).
  */
 
-/** Inverse strength of the regularization: `INVERSE_REGULARIZATION` in `model/training/probe.py`. */
+/** Inverse strength of the regularization: `INVERSE_REGULARIZATION` in `model/teaching/`. */
 const C = 0.1;
 
 /** Pivots below this share of the largest are dropped: copies make the matrix singular. */
@@ -18,8 +18,10 @@ const SMALLEST_PIVOT = 1e-11;
 /** Rows that are multiplied at once, so that no sum waits for the one before. */
 const BLOCK = 4;
 
-const MEMORY = 20;
-const MAX_STEPS = 1000;
+/** Bound of the error of logits at which fitting ends. */
+const TOLERANCE = 1e-4;
+
+const [MEMORY, MAX_STEPS] = [20, 1000];
 
 /**
  * A Cholesky factor: its rows, its columns and their length, a multiple of `BLOCK`.
@@ -37,51 +39,31 @@ const MAX_STEPS = 1000;
 const padded = (count) => Math.ceil(count / BLOCK) * BLOCK;
 
 /**
- * Return the inner products of the photos' features.
+ * Return the inner products of the photos' features, [N, N].
  *
  * @param {Float32Array[]} features
- * @param {{gram: Float64Array, places: number[]}} [known] an earlier result, and the place in it of
- *   each photo, or -1
- * @returns {Float64Array} [N, N]
  */
-export function gramMatrix(features, known) {
+export function gramMatrix(features) {
   const [count, size] = [features.length, features[0].length];
   const gram = new Float64Array(count * count);
   const matrix = new Float64Array(padded(count) * size);
   for (let i = 0; i < count; i++) matrix.set(features[i], i * size);
-  const places = known?.places ?? new Array(count).fill(-1);
-  const isFirst = places.every((place) => place < 0);
-  const before = Math.sqrt(known?.gram.length ?? 0);
   const products = new Float64Array(padded(count));
   for (let i = 0; i < count; i++) {
-    if (places[i] < 0) {
-      const end = isFirst ? padded(i + 1) : padded(count);
-      for (let row = 0; row < end; row += BLOCK) {
-        multiply(matrix, row, size, matrix, i * size, 0, size, products, row);
-      }
+    for (let row = 0; row <= i; row += BLOCK) {
+      multiply(matrix, row, size, matrix, i * size, 0, size, products, row);
     }
-    for (let j = 0; j < count; j++) {
-      if (places[i] < 0 ? j <= i || !isFirst : places[j] >= 0) {
-        const value = places[i] < 0 ? products[j] : known?.gram[places[i] * before + places[j]];
-        gram[i * count + j] = gram[j * count + i] = value ?? 0;
-      }
-    }
+    for (let j = 0; j <= i; j++) gram[i * count + j] = gram[j * count + i] = products[j];
   }
   return gram;
 }
 
 /**
- * Write the inner products of `BLOCK` rows, from column `from` to `end`, with a vector.
+ * Write the inner products of `BLOCK` rows, from column `from` to `end`, with the vector at `start`
+ * to `results` from `place` on.
  *
- * @param {Float64Array} matrix
- * @param {number} row
- * @param {number} stride
- * @param {Float64Array} vectors
- * @param {number} start place of the vector
- * @param {number} from
- * @param {number} end
- * @param {Float64Array} results
- * @param {number} place of the first result
+ * @type {(matrix: Float64Array, row: number, stride: number, vectors: Float64Array, start: number,
+ *   from: number, end: number, results: Float64Array, place: number) => void}
  */
 function multiply(matrix, row, stride, vectors, start, from, end, results, place) {
   const first = row * stride;
@@ -103,14 +85,12 @@ function multiply(matrix, row, stride, vectors, start, from, end, results, place
 /**
  * Return the Cholesky factor of the Gram matrix of centred features.
  *
- * @param {Float64Array} gram [N, N]
- * @returns {Factor}
+ * @type {(gram: Float64Array) => Factor}
  */
 export function factorize(gram) {
   const count = Math.sqrt(gram.length);
   const stride = padded(count);
-  const rows = new Float64Array(stride * stride);
-  const columns = new Float64Array(stride * stride);
+  const [rows, columns] = [new Float64Array(stride * stride), new Float64Array(stride * stride)];
   const means = Array.from({ length: count }, (_, i) => meanOf(gram, i * count, count));
   const overall = meanOf(means, 0, count);
   /** @type {(i: number, j: number) => number} */
@@ -136,35 +116,29 @@ function meanOf(values, start, count) {
 }
 
 /**
- * Fit labels to the factor's rows.
+ * Fit the photos' labels (`targets`) to the factor's rows: those of `photos`, by default of all.
+ * `start` is where to begin, and `pause` is awaited before each step.
  *
- * @param {Factor} factor
- * @param {ArrayLike<number>} targets label of each photo
- * @param {number} labels
- * @param {object} options
- * @param {number} options.tolerance bound of the error of logits at which fitting ends
- * @param {number[]} [options.photos] those to fit, by default all
- * @param {Fit} [options.start] where to begin
- * @param {() => Promise<void>} [options.pause] is awaited before each step
- * @returns {Promise<Fit>}
+ * @type {(factor: Factor, targets: number[], labels: number, options?: {photos?: number[],
+ *   start?: Fit, pause?: () => Promise<void>}) => Promise<Fit>}
  */
-export async function fit(factor, targets, labels, { tolerance, photos, start, pause }) {
+export async function fit(factor, targets, labels, { photos, start, pause } = {}) {
   const { rows, columns, stride } = factor;
-  const used = photos ?? Array.from(targets, (_, i) => i);
+  const used = photos ?? targets.map((_, photo) => photo);
   // scikit-learn has one row of weights for two labels: each half is regularized twice as much.
   const strength = (labels === 2 ? 2 : 1) / C;
   const size = labels * stride;
   const [logits, slopes] = [new Float64Array(size), new Float64Array(size)];
   const scores = new Float64Array(labels);
-  /** @type {(point: Fit, gradient: Fit) => number} */
+  /** @type {Loss} */
   const evaluate = (point, gradient) => {
     let loss = 0;
-    for (let label = 0; label < labels; label++) {
-      for (let row = 0, at = label * stride; row < stride; row += BLOCK) {
+    gradient.fill(0, size);
+    for (let at = 0; at < size; at += stride) {
+      for (let row = 0; row < stride; row += BLOCK) {
         multiply(rows, row, stride, point, at, 0, row + BLOCK, logits, at + row);
       }
     }
-    gradient.fill(0, size);
     for (const i of used) {
       for (let label = 0; label < labels; label++) {
         scores[label] = logits[label * stride + i] + point[size + label];
@@ -177,8 +151,8 @@ export async function fit(factor, targets, labels, { tolerance, photos, start, p
         gradient[size + label] += scores[label];
       }
     }
-    for (let label = 0; label < labels; label++) {
-      for (let row = 0, at = label * stride; row < stride; row += BLOCK) {
+    for (let at = 0; at < size; at += stride) {
+      for (let row = 0; row < stride; row += BLOCK) {
         multiply(columns, row, stride, slopes, at, row, stride, gradient, at + row);
       }
     }
@@ -189,22 +163,13 @@ export async function fit(factor, targets, labels, { tolerance, photos, start, p
     return loss;
   };
   const point = start?.slice() ?? new Float64Array(size + labels);
-  const longest = Math.max(
-    ...used.map((i) => lengthOf(rows.subarray(i * stride, i * stride + i + 1))),
-  );
+  const lengths = used.map((i) => lengthOf(rows.subarray(i * stride, i * stride + i + 1)));
   // The loss curves at least as much as the regularization alone.
-  await minimise(evaluate, point, (tolerance * strength) / Math.max(1, longest), pause);
+  await minimise(evaluate, point, (TOLERANCE * strength) / Math.max(1, ...lengths), pause);
   return point;
 }
 
-/**
- * Return the logits of a photo.
- *
- * @param {Factor} factor
- * @param {Fit} point
- * @param {number} labels
- * @param {number} photo
- */
+/** @type {(factor: Factor, point: Fit, labels: number, photo: number) => Float64Array} */
 export function logitsOf({ rows, stride }, point, labels, photo) {
   const row = rows.subarray(photo * stride, (photo + 1) * stride);
   return Float64Array.from({ length: labels }, (_, label) => {
@@ -214,17 +179,16 @@ export function logitsOf({ rows, stride }, point, labels, photo) {
 }
 
 /**
- * Return the weights of features, and the biases, of a fit.
+ * Return the weights of features [labels, D] and the biases of a fit.
  *
- * @param {Factor} factor
- * @param {Fit} point
- * @param {number} labels
- * @param {Float32Array[]} features
- * @returns {{weight: Float32Array, bias: Float32Array}} [labels, D] and [labels]
+ * @type {(factor: Factor, point: Fit, labels: number, features: Float32Array[]) =>
+ *   {weight: Float32Array, bias: Float32Array}}
  */
 export function weightsOf({ rows, stride }, point, labels, features) {
   const [count, size] = [features.length, features[0].length];
   const [weight, bias] = [new Float32Array(labels * size), new Float32Array(labels)];
+  const centre = new Float64Array(size);
+  for (const photo of features) addTo(centre, 1 / count, photo);
   for (let label = 0; label < labels; label++) {
     // Back substitution: the weights of rows become shares of photos.
     const shares = point.slice(label * stride, label * stride + count);
@@ -234,11 +198,8 @@ export function weightsOf({ rows, stride }, point, labels, features) {
       for (let j = 0; j < i; j++) shares[j] -= shares[i] * rows[i * stride + j];
     }
     const share = meanOf(shares, 0, count);
-    const [sum, centre] = [new Float64Array(size), new Float64Array(size)];
-    for (let i = 0; i < count; i++) {
-      addTo(sum, shares[i] - share, features[i]);
-      addTo(centre, 1 / count, features[i]);
-    }
+    const sum = new Float64Array(size);
+    for (let i = 0; i < count; i++) addTo(sum, shares[i] - share, features[i]);
     weight.set(sum, label * size);
     bias[label] = point[labels * stride + label] - dot(sum, centre);
   }
@@ -275,18 +236,19 @@ export function addTo(sum, factor, values) {
   for (let place = 0; place < sum.length; place++) sum[place] += factor * values[place];
 }
 
+/** @typedef {(point: Float64Array, gradient: Float64Array) => number} Loss */
+/** @typedef {{moved: Float64Array, turned: Float64Array, curvature: number}} Step */
+
 /**
  * Move a point to the minimum of a convex function, until its gradient is at most `tolerance` long.
  *
- * @param {(point: Float64Array, gradient: Float64Array) => number} evaluate
- * @param {Float64Array} point
- * @param {number} tolerance
- * @param {() => Promise<void>} [pause]
+ * @type {(evaluate: Loss, point: Float64Array, tolerance: number, pause?: () => Promise<void>) =>
+ *   Promise<void>}
  */
 async function minimise(evaluate, point, tolerance, pause) {
   /** @type {Step[]} */
   const steps = [];
-  let [gradient, nextGradient] = [new Float64Array(point.length), new Float64Array(point.length)];
+  let [gradient, nextGradient] = [point.slice(), point.slice()];
   let loss = evaluate(point, gradient);
   for (let count = 0; count < MAX_STEPS && lengthOf(gradient) > tolerance; count++) {
     await pause?.();
@@ -311,8 +273,6 @@ async function minimise(evaluate, point, tolerance, pause) {
     [gradient, nextGradient, loss] = [nextGradient, gradient, nextLoss];
   }
 }
-
-/** @typedef {{moved: Float64Array, turned: Float64Array, curvature: number}} Step */
 
 /** @type {(gradient: Float64Array, steps: Step[]) => Float64Array} */
 function descend(gradient, steps) {

@@ -13,7 +13,7 @@ import { Flaw, readZip, writeZip } from "./zip.mjs";
 
 const MANIFEST = "manifest.json";
 const HEAD = "head.safetensors";
-const MOST = { bytes: 2 * 2 ** 20, unpacked: 2 * 2 ** 20, files: 2 };
+const MOST = { bytes: 2 * 2 ** 20, unpacked: 2 * 2 ** 20, files: 9 };
 
 export const MAX_LABELS = 20;
 export const MAX_CHARACTERS = 60;
@@ -44,10 +44,11 @@ export function findTextFlaw(text) {
  * @param {TaughtModel} taught with golden outputs
  */
 export function writeLoupe({ manifest, head }) {
-  const json = new TextEncoder().encode(JSON.stringify(manifest, null, 1));
+  const packed = writeHead(head);
+  const described = { ...manifest, head: { sha256: sha256(packed), bytes: packed.length } };
   return writeZip([
-    [MANIFEST, json],
-    [HEAD, writeHead(head)],
+    [MANIFEST, new TextEncoder().encode(JSON.stringify(described, null, 1))],
+    [HEAD, packed],
   ]);
 }
 
@@ -62,7 +63,8 @@ export async function readLoupe(file) {
   try {
     const files = await readZip(file, MOST);
     const [json, packed] = [files.get(MANIFEST), files.get(HEAD)];
-    if (!json || !packed) throw new Flaw(`its zip must have two files, ${MANIFEST} and ${HEAD}`);
+    const isPair = files.size === 2 && json && packed;
+    if (!isPair) throw new Flaw(`its zip must have two files, ${MANIFEST} and ${HEAD}`);
     const manifest = readManifest(json);
     if (sha256(packed) !== manifest.head.sha256 || packed.length !== manifest.head.bytes) {
       throw new Flaw(`${HEAD} doesn't match its hash in ${MANIFEST}`);
@@ -94,7 +96,8 @@ function readManifest(bytes) {
   } catch {
     throw new Flaw(`${MANIFEST} isn't JSON`);
   }
-  if (manifest?.format > 1) throw new Flaw("it is of a newer Loupe, so reload this page first");
+  const isNewer = manifest?.format > 1;
+  if (isNewer) throw new Flaw("its format is of a newer Loupe, so reload this page first");
   for (const [name, fits] of Object.entries(FIELDS)) {
     if (!fits(manifest?.[name], manifest)) throw new Flaw(`${MANIFEST} isn't valid: ${name}`);
   }

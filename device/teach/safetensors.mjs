@@ -1,5 +1,5 @@
 /**
- * The arrays of a few-shot head as a safetensors file.
+ * The arrays of a few-shot head as a safetensors file, always in one order.
  *
  * Source: https://huggingface.co/docs/safetensors.
  */
@@ -8,69 +8,49 @@
 
 import { Flaw } from "./zip.mjs";
 
-const NAMES = /** @type {const} */ (["weight", "bias", "means"]);
-
-/** @type {(labels: number, size: number) => number[][]} */
-const shapesOf = (labels, size) => [[labels, size], [labels], [labels, size]];
+/**
+ * Return the header's text, and where each array begins and ends.
+ *
+ * @type {(labels: number, size: number) => {text: string, spans: number[][]}}
+ */
+function headerOf(labels, size) {
+  const shapes = { weight: [labels, size], bias: [labels], means: [labels, size] };
+  let end = 0;
+  const entries = Object.entries(shapes).map(([name, shape]) => {
+    const data_offsets = [end, (end += 4 * shape.reduce((product, side) => product * side))];
+    return { name, entry: { dtype: "F32", shape, data_offsets } };
+  });
+  const text = JSON.stringify(Object.fromEntries(entries.map(({ name, entry }) => [name, entry])));
+  return { text, spans: entries.map(({ entry }) => entry.data_offsets) };
+}
 
 /** @param {Head} head */
-export function writeHead(head) {
-  const labels = head.bias.length;
-  const shapes = shapesOf(labels, head.weight.length / labels);
-  let end = 0;
-  const entries = NAMES.map((name, at) => {
-    const data_offsets = [end, (end += head[name].byteLength)];
-    return [name, { dtype: "F32", shape: shapes[at], data_offsets }];
-  });
-  const text = JSON.stringify(Object.fromEntries(entries));
+export function writeHead({ weight, bias, means }) {
+  const { text } = headerOf(bias.length, weight.length / bias.length);
   const header = new TextEncoder().encode(text.padEnd(Math.ceil(text.length / 8) * 8));
-  const bytes = new Uint8Array(8 + header.length + end);
-  const view = new DataView(bytes.buffer);
+  const values = [weight, bias, means].flatMap((array) => Array.from(array));
+  const view = new DataView(new ArrayBuffer(8 + header.length + 4 * values.length));
   view.setUint32(0, header.length, true);
-  bytes.set(header, 8);
-  const values = NAMES.flatMap((name) => Array.from(head[name]));
   values.forEach((value, at) => view.setFloat32(8 + header.length + 4 * at, value, true));
+  const bytes = new Uint8Array(view.buffer);
+  bytes.set(header, 8);
   return bytes;
 }
 
 /**
- * Return the arrays of a head after checking all that the file says.
+ * Return the arrays in a file, which must have these labels and features.
  *
- * @param {Uint8Array} bytes
- * @param {number} labels
- * @param {number} size number of features
- * @returns {Head}
+ * @type {(bytes: Uint8Array, labels: number, size: number) => Head}
  * @throws {Flaw}
  */
 export function readHead(bytes, labels, size) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const start = bytes.length < 8 ? 0 : 8 + Number(view.getBigUint64(0, true));
-  const shapes = shapesOf(labels, size);
-  /** @type {number[][]} */
-  let spans = [];
-  let isRight = false;
-  try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(8, start));
-    const { __metadata__, ...tensors } = JSON.parse(text);
-    spans = NAMES.map((name) => tensors[name].data_offsets);
-    const ends = [0, ...spans.map(([, end]) => end).sort((a, b) => a - b)];
-    isRight =
-      Object.keys(tensors).length === NAMES.length &&
-      // Of a name that is there twice, readers take the first or the last.
-      text.match(/"data_offsets"/g)?.length === NAMES.length &&
-      NAMES.every((name, at) => {
-        const { dtype, shape } = tensors[name];
-        const [begin, end] = spans[at];
-        const count = shapes[at].reduce((product, length) => product * length);
-        const isOfShape = dtype === "F32" && String(shape) === String(shapes[at]);
-        return isOfShape && end - begin === 4 * count && ends.includes(begin);
-      }) &&
-      ends[NAMES.length] === bytes.length - start;
-  } catch {
-    // No JSON, or another one.
-  }
-  if (!isRight) {
-    throw new Flaw(`head.safetensors doesn't hold ${labels} labels × ${size} features`);
+  const { text, spans } = headerOf(labels, size);
+  // Compared as text: of a name that is there twice, readers take the first or the last.
+  const found = new TextDecoder().decode(bytes.subarray(8, start)).replace(/\s/g, "");
+  if (found !== text || bytes.length !== start + spans[2][1]) {
+    throw new Flaw(`head.safetensors isn't ${labels} labels × ${size} features in float32`);
   }
   const [weight, bias, means] = spans.map(([begin, end]) =>
     Float32Array.from({ length: (end - begin) / 4 }, (_, at) =>

@@ -1,10 +1,12 @@
 """Teaching in the browser: photos in, a model out, beside and in place of its base."""
 
+import base64
 import json
 
 import numpy as np
 import pytest
 
+from model.teaching.loupe_file import draw, read_loupe
 from tests.device.site import SLOW_FIREFOX, Site, run_script
 from tests.device.test_few_shot_head import fit_sklearn
 from tests.model.tiny import colour, tiny
@@ -29,7 +31,7 @@ TEACH = f"""
   const photos = [];
   for (const file of {json.dumps(list(PHOTOS))}) {{
     const taken = await base.takePhoto(new Blob([await fetchBytes("/" + file)]));
-    photos.push({{id: file, label: file.split("/")[0], recording: file, ...taken}});
+    photos.push({{label: file.split("/")[0], recording: file, ...taken}});
   }}
   const project = {{title: "My colours", labels: ["warm", "cold"], photos}};
   const {{taught, result}} = await base.teach(project);
@@ -143,3 +145,40 @@ def test_taught_model_watches_explains_and_is_dropped(teachable: Site) -> None:
     np.testing.assert_allclose(result["features"], np.array([30, 80, 245]) / 255, atol=0.03)
     assert result["dropped"] == result["closed"] == "engine-unavailable"
     assert result["base"] == "blue"
+
+
+def test_saved_model_opens_elsewhere_without_a_photo(teachable: Site) -> None:
+    script = f"""
+      {TEACH}
+      const {{ readLoupe, writeLoupe }} = await import("/device/teach/loupe_file.mjs");
+      const orange = await paint(245, 100, 40);
+      const file = writeLoupe(await base.addGolden(taught));
+      const opened = await readLoupe(file);
+      const elsewhere = await load("/models/teachable/", {{taught: opened}});
+      const wrong = structuredClone(opened);
+      wrong.manifest.golden.novelty[1] += 0.01;
+      const other = structuredClone(opened);
+      other.manifest.base.features = "0".repeat(64);
+      return {{
+        size: file.size,
+        answers: [await elsewhere.identify(orange), await model.identify(orange)],
+        unsaved: (await refusal(readLoupe(writeLoupe(taught)))).code,
+        wrong: (await refusal(base.attach(wrong))).code,
+        other: (await refusal(base.attach(other))).code,
+        noBase: (await refusal(load("/models/tiny/", {{graph: "full", taught: opened}}))).code,
+        file: btoa(String.fromCharCode(...new Uint8Array(await file.arrayBuffer()))),
+      }};
+    """
+    result = run_script(teachable, "chromium", script)
+    manifest, head = read_loupe(base64.b64decode(result["file"]))
+    assert manifest.labels == ("warm", "cold")
+    # Python's outputs of the drawn pictures are those of the browser.
+    features = draw(32, 32).mean(axis=(1, 2)).astype(np.float32) / 255
+    np.testing.assert_allclose(head.logits(features), manifest.golden.logits, atol=1e-4)
+    np.testing.assert_allclose(head.ood_scores(features), manifest.golden.novelty, atol=1e-4)
+    assert result["size"] < 3000
+    for answer in result["answers"]:
+        answer.pop("milliseconds")
+    assert result["answers"][0] == result["answers"][1]
+    assert (result["unsaved"], result["wrong"]) == ("export-refused", "golden-mismatch")
+    assert (result["other"], result["noBase"]) == ("bundle-damaged", "engine-unavailable")

@@ -1,0 +1,106 @@
+/**
+ * A project as one file: a zip with its photos and `project.json`, which has their labels and
+ * recordings. As a stranger's file, it is checked before anything is used.
+ */
+
+/** @import { Project, ProjectPhoto } from "../types" */
+
+import { LoupeError } from "../engine/errors.mjs";
+import { isJpeg, isWhole } from "../engine/photo_file.mjs";
+import { findTextFlaw, MAX_LABELS } from "./loupe_file.mjs";
+import { MAX_BYTES, MAX_PHOTOS } from "./store.mjs";
+import { Flaw, readZip, writeZip } from "./zip.mjs";
+
+const LIST = "project.json";
+/** The list and the zip itself need room beside the photos. */
+const MOST = { bytes: MAX_BYTES + 2 ** 20, unpacked: MAX_BYTES + 2 ** 20, files: MAX_PHOTOS + 1 };
+
+/** @type {(at: number) => string} */
+const nameOf = (at) => `photos/${String(at + 1).padStart(3, "0")}.jpg`;
+
+/**
+ * Return a project's file.
+ *
+ * @param {Pick<Project, "title" | "labels"> & {photos: ProjectPhoto[]}} project
+ */
+export async function writeProject({ title, labels, photos }) {
+  const list = {
+    format: 1,
+    title,
+    labels,
+    photos: photos.map(({ label, recording }) => ({ label: labels.indexOf(label), recording })),
+  };
+  /** @type {[string, Uint8Array<ArrayBuffer>][]} */
+  const files = [[LIST, new TextEncoder().encode(JSON.stringify(list, null, 1))]];
+  for (const [at, { photo }] of photos.entries()) {
+    files.push([nameOf(at), new Uint8Array(await photo.arrayBuffer())]);
+  }
+  return writeZip(files);
+}
+
+/**
+ * Return the project in a file.
+ *
+ * @param {Blob} file
+ * @returns {Promise<{title: string, labels: string[],
+ *   photos: {label: string, recording: string, photo: Blob}[]}>}
+ * @throws {LoupeError} "export-refused"
+ */
+export async function readProject(file) {
+  try {
+    const files = await readZip(file, MOST);
+    const { title, labels, photos } = readList(files.get(LIST));
+    if (files.size !== photos.length + 1) throw new Flaw("it has photos that it doesn't list");
+    return {
+      title,
+      labels,
+      photos: photos.map(({ label, recording }, at) => {
+        const bytes = files.get(nameOf(at));
+        if (!bytes || !isJpeg(bytes) || !isWhole(bytes)) {
+          throw new Flaw(`${nameOf(at)} is no whole JPEG`);
+        }
+        return {
+          label: labels[label],
+          recording,
+          photo: new Blob([bytes], { type: "image/jpeg" }),
+        };
+      }),
+    };
+  } catch (error) {
+    if (!(error instanceof Flaw)) throw error;
+    throw new LoupeError(
+      "export-refused",
+      `This project can't be opened: ${error.message}. Save it again where it was made.`,
+    );
+  }
+}
+
+/**
+ * @type {(bytes?: Uint8Array) => {title: string, labels: string[],
+ *   photos: {label: number, recording: string}[]}}
+ */
+function readList(bytes) {
+  if (!bytes) throw new Flaw(`it has no ${LIST}`);
+  let list;
+  try {
+    list = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch {
+    // Told below.
+  }
+  const { format, title, labels, photos } = list ?? {};
+  const isRight =
+    format === 1 &&
+    (title === "" || !findTextFlaw(title)) &&
+    Array.isArray(labels) &&
+    labels.length <= MAX_LABELS &&
+    labels.every((label) => !findTextFlaw(label)) &&
+    new Set(labels).size === labels.length &&
+    Array.isArray(photos) &&
+    photos.length <= MAX_PHOTOS &&
+    photos.every(
+      (photo) =>
+        Number.isInteger(photo?.label) && photo.label in labels && !findTextFlaw(photo.recording),
+    );
+  if (!isRight) throw new Flaw(`its ${LIST} isn't valid`);
+  return { title, labels, photos };
+}

@@ -1,0 +1,74 @@
+"""``.loupe`` files in JavaScript: Python's open, Python opens ours, hostile ones are refused."""
+
+import base64
+import hashlib
+import re
+import zipfile
+from typing import Any
+
+import numpy as np
+import pytest
+
+from model.teaching.loupe_file import draw, read_loupe
+from tests.device.node import run_node
+from tests.model.teaching.hostile_loupe import HOSTILE, arrays, good
+
+READ = """
+  const { readLoupe, writeLoupe } = await load("teach/loupe_file.mjs");
+  const results = [];
+  for (const base64 of given) {
+    const file = new Blob([Buffer.from(base64, "base64")]);
+    try {
+      const taught = await readLoupe(file);
+      const plain = Object.entries(taught.head).map(([name, array]) => [name, Array.from(array)]);
+      const written = Buffer.from(await writeLoupe(taught).arrayBuffer()).toString("base64");
+      results.push({ manifest: taught.manifest, head: Object.fromEntries(plain), written });
+    } catch (error) {
+      results.push({ code: error.code ?? error.name, message: error.message });
+    }
+  }
+  return results;
+"""
+
+
+def read_in_javascript(*files: bytes) -> list[dict[str, Any]]:
+    results: list[dict[str, Any]] = run_node(READ, [base64.b64encode(f).decode() for f in files])
+    return results
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_file_of_python_opens_and_is_written_for_python(method: int) -> None:
+    [result] = read_in_javascript(good(method))
+    manifest, head = read_loupe(good(method))
+    assert result["manifest"] == manifest.model_dump(mode="json")
+    written = base64.b64decode(result["written"])
+    again, same = read_loupe(written)
+    for name, array in arrays().items():
+        assert result["head"][name] == array.ravel().tolist()
+        assert np.array_equal(getattr(same, name), getattr(head, name))
+    assert again.labels == manifest.labels
+
+
+def test_hostile_files_are_refused_with_a_sentence() -> None:
+    results = read_in_javascript(*(item.data for item in HOSTILE))
+    wrong = {}
+    for item, result in zip(HOSTILE, results, strict=True):
+        message = result.get("message", "it opened")
+        is_sentence = message.startswith("This .loupe file can't be used: ") and len(message) < 400
+        is_refused = result.get("code") == "export-refused" and is_sentence
+        if not is_refused or not re.search(item.mentions, message, re.IGNORECASE):
+            wrong[item.name] = message
+    assert not wrong
+
+
+def test_drawings_and_hashes_are_those_of_python() -> None:
+    script = """
+      const { draw } = await load("teach/taught_model.mjs");
+      const { sha256 } = await load("teach/sha256.mjs");
+      const pictures = [0, 1].map((number) => Array.from(draw(number, 37, 61)));
+      return [pictures, given.map((text) => sha256(new TextEncoder().encode(text)))];
+    """
+    texts = ["x" * length for length in (0, 1, 55, 56, 63, 64, 65, 1000)] + ["猫" * 99]
+    pictures, hashes = run_node(script, texts)
+    assert np.array_equal(np.reshape(pictures, (2, 37, 61, 3)), draw(37, 61))
+    assert hashes == [hashlib.sha256(text.encode()).hexdigest() for text in texts]

@@ -1,0 +1,246 @@
+"""What *Teach* keeps in the browser: reloads, a full disk, two tabs, undo; project files."""
+
+import base64
+import json
+import zipfile
+from io import BytesIO
+from typing import Any
+
+import pytest
+
+from tests.device.node import run_node
+from tests.device.site import SLOW_FIREFOX, Site, run_script
+from tests.model.tiny import colour
+from tests.photos import encoded
+
+STORE = """
+  const { openStore } = await import("/device/teach/store.mjs");
+  const features = (value) => Float32Array.from([value, value]);
+  const photoOf = (value, label, recording = `r${value}`) => ({
+    label, recording, photo: new Blob([new Uint8Array(100).fill(value)], {type: "image/jpeg"}),
+    base: "hash", features: features(value),
+  });
+  const summary = ({title, labels, count, bytes, photos}) => ({
+    title, labels, count, bytes, photos: photos.map((one) => `${one.label} ${one.recording}`),
+  });
+"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("browser", SLOW_FIREFOX)
+def test_project_survives_reload_and_is_changed_and_undone(web: Site, browser: str) -> None:
+    script = f"""
+      {STORE}
+      const steps = {{}};
+      let store = await openStore({{prefix: "a"}});
+      const ids = [];
+      for (const [at, label] of ["mug", "cup", "mug"].entries()) {{
+        ids.push(await store.addPhoto(photoOf(at + 1, label)));
+      }}
+      // The page is left without closing anything, and opened again.
+      store = await openStore({{prefix: "a"}});
+      const {{photos}} = await store.read();
+      steps.bytes = new Uint8Array(await photos[1].photo.arrayBuffer()).slice(0, 2).join();
+      steps.reloaded = summary(await store.read());
+      steps.features = Array.from((await store.features("hash")).get(ids[2]));
+      steps.others = (await store.features("another base")).size;
+      const undoMove = await store.edit({{ids: [ids[0], ids[2]], label: "glass"}});
+      steps.moved = summary(await store.read());
+      await undoMove();
+      const undoRemoval = await store.edit({{ids: [ids[0]], label: null}});
+      steps.removed = summary(await store.read());
+      const undoTitle = await store.edit({{title: "Kitchen", labels: ["cup", "mug", "pan"]}});
+      steps.titled = summary(await store.read());
+      await undoTitle();
+      await undoRemoval();
+      steps.undone = summary(await store.read());
+      await store.setModel("kitchen", {{manifest: {{title: "Kitchen"}}, head: features(1)}});
+      await store.clear();
+      steps.cleared = [summary(await store.read()), (await store.features("hash")).size];
+      steps.models = Array.from(await store.models(), ([name, {{manifest}}]) => [name, manifest]);
+      steps.persist = typeof (await store.persist());
+      return steps;
+    """
+    steps = run_script(web, browser, script)
+    whole = {
+        "title": "",
+        "labels": ["mug", "cup"],
+        "count": 3,
+        "bytes": 324,
+        "photos": ["mug r1", "cup r2", "mug r3"],
+    }
+    assert steps["bytes"] == "2,2"
+    assert steps["reloaded"] == steps["undone"] == whole
+    assert steps["features"] == [3, 3]
+    assert steps["others"] == 0
+    moved = {"labels": ["mug", "cup", "glass"], "photos": ["glass r1", "cup r2", "glass r3"]}
+    assert steps["moved"] == {**whole, **moved}
+    removed = {"count": 2, "bytes": 216, "photos": ["cup r2", "mug r3"]}
+    assert steps["removed"] == {**whole, **removed}
+    titled = {"title": "Kitchen", "labels": ["cup", "mug", "pan"]}
+    assert steps["titled"] == {**whole, **removed, **titled}
+    empty = {"title": "", "labels": [], "count": 0, "bytes": 0, "photos": []}
+    assert steps["cleared"] == [empty, 0]
+    assert steps["models"] == [["kitchen", {"title": "Kitchen"}]]
+    assert steps["persist"] == "boolean"
+
+
+@pytest.mark.browser
+def test_limits_and_a_full_disk_are_told_and_change_nothing(web: Site) -> None:
+    script = f"""
+      {STORE}
+      const store = await openStore({{prefix: "b"}});
+      for (let at = 1; at <= 20; at++) await store.addPhoto(photoOf(at, `label ${{at}}`));
+      const refused = {{
+        label: await refusal(store.addPhoto(photoOf(21, "label 21"))),
+        mark: await refusal(store.edit({{labels: ["\\u202egnp"]}})),
+        large: await refusal(store.addPhoto({{
+          ...photoOf(1, "label 1"), photo: new Blob([new Uint8Array(61 * 2 ** 20)]),
+        }})),
+      }};
+      const put = IDBObjectStore.prototype.put;
+      IDBObjectStore.prototype.put = function (value, key) {{
+        if (this.name === "features") throw new DOMException("full", "QuotaExceededError");
+        return put.call(this, value, key);
+      }};
+      refused.full = await refusal(store.addPhoto(photoOf(1, "label 1")));
+      IDBObjectStore.prototype.put = put;
+      for (let at = 20; at < 500; at++) await store.addPhoto(photoOf(1, "label 1"));
+      refused.count = await refusal(store.addPhoto(photoOf(1, "label 1")));
+      const {{count, photos, labels}} = await store.read();
+      indexedDB.open = () => {{ throw new DOMException("no", "InvalidStateError"); }};
+      refused.private = await refusal(openStore());
+      return [refused, count, photos.length, labels.length];
+    """
+    refused, *counts = run_script(web, "chromium", script)
+    assert counts == [500, 500, 20]
+    messages = {name: (one["code"], one["message"].split(".")[0]) for name, one in refused.items()}
+    assert messages == {
+        "label": ("limit", "20 labels are the most"),
+        "mark": (
+            "invalid",
+            "This name can't be used: it has invisible characters, such as marks of direction",
+        ),
+        "large": ("limit", "60 MB of photos are the most"),
+        "full": ("storage-full", "This browser has no room left"),
+        "count": ("limit", "500 photos are the most"),
+        "private": ("storage-failed", "This browser can't keep photos here"),
+    }
+
+
+@pytest.mark.browser
+def test_two_tabs_add_to_one_project(web: Site) -> None:
+    # A frame of the same origin has the same storage and channels as another tab.
+    web.files["/other.html"] = f"""<!doctype html><script type="module">
+      {STORE}
+      const store = await openStore({{prefix: "c"}});
+      parent.postMessage("ready");
+      onmessage = async () => {{
+        for (let at = 0; at < 20; at++) await store.addPhoto(photoOf(at, "theirs"));
+        parent.postMessage("done");
+      }};
+    </script>""".encode()
+    script = f"""
+      {STORE}
+      let changes = 0;
+      const store = await openStore({{prefix: "c", onchange: () => {{ changes += 1; }}}});
+      const frame = Object.assign(document.createElement("iframe"), {{src: "/other.html"}});
+      const told = () => new Promise((resolve) => {{ onmessage = resolve; }});
+      document.body.append(frame);
+      await told();
+      frame.contentWindow.postMessage("start");
+      const done = told();
+      const [first] = await Promise.all(
+        Array.from({{length: 20}}, (_, at) => store.addPhoto(photoOf(at, "mine"))),
+      );
+      await done;
+      const undo = await store.edit({{ids: [first], label: null}});
+      await store.addPhoto(photoOf(1, "new"));
+      await undo();
+      const {{count, labels, photos}} = await store.read();
+      return {{count, labels: labels.sort(), photos: photos.length, told: changes > 0}};
+    """
+    result = run_script(web, "chromium", script)
+    assert result == {"count": 41, "labels": ["mine", "new", "theirs"], "photos": 41, "told": True}
+
+
+PROJECT = """
+  const { readProject, writeProject } = await load("teach/project_file.mjs");
+  const bytesOf = async (blob) => Buffer.from(await blob.arrayBuffer()).toString("base64");
+  const results = [];
+  for (const base64 of given.files) {
+    try {
+      const { photos, ...rest } = await readProject(new Blob([Buffer.from(base64, "base64")]));
+      const plain = [];
+      for (const one of photos) plain.push({ ...one, photo: await bytesOf(one.photo) });
+      const found = { ...rest, photos: plain };
+      const written = await writeProject({ ...rest, photos });
+      results.push({ ...found, written: await bytesOf(written) });
+    } catch (error) {
+      results.push([error.code ?? error.name, error.message]);
+    }
+  }
+  return results;
+"""
+JPEG = encoded(colour("red"))
+
+
+def project(photo: bytes = JPEG, name: str = "photos/001.jpg", **changes: Any) -> bytes:
+    """Return a project's file, made by Python."""
+    values = {
+        "format": 1,
+        "title": "Kitchen",
+        "labels": ["mug", "قدح"],
+        "photos": [{"label": 1, "recording": "a"}, {"label": 0, "recording": "a"}],
+    }
+    file = BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as zipped:
+        zipped.writestr("project.json", json.dumps({**values, **changes}))
+        zipped.writestr(name, photo)
+        zipped.writestr("photos/002.jpg", JPEG)
+    return file.getvalue()
+
+
+def open_projects(*files: bytes) -> Any:
+    return run_node(PROJECT, {"files": [base64.b64encode(file).decode() for file in files]})
+
+
+def test_project_file_is_read_and_written() -> None:
+    photo = base64.b64encode(JPEG).decode()
+    [result] = open_projects(project())
+    written = base64.b64decode(result.pop("written"))
+    assert result == {
+        "title": "Kitchen",
+        "labels": ["mug", "قدح"],
+        "photos": [
+            {"label": "قدح", "recording": "a", "photo": photo},
+            {"label": "mug", "recording": "a", "photo": photo},
+        ],
+    }
+    with zipfile.ZipFile(BytesIO(written)) as zipped:
+        assert zipped.testzip() is None
+        assert zipped.namelist() == ["project.json", "photos/001.jpg", "photos/002.jpg"]
+    [again] = open_projects(written)
+    again.pop("written")
+    assert again == result
+
+
+def test_hostile_project_files_are_refused() -> None:
+    photos = [{"label": 0, "recording": "a"}]
+    hostile = {
+        "no whole JPEG": project(photo=encoded(colour("red"), "PNG")),
+        "is no whole JPEG": project(photo=JPEG[:-20]),
+        "001.jpg is no whole": project(name="../001.jpg"),
+        "photos that it doesn't list": project(photos=photos),
+        "isn't valid": project(labels=["mug", "mug"]),
+        "json isn't valid": project(title="\u202egnp"),
+        "project.json isn't valid": project(photos=[{"label": "length", "recording": "a"}] * 2),
+        "its project.json isn't": project(photos=[{"label": 2, "recording": "a"}] * 2),
+        "its project.json isn't valid": project(photos=photos * 501),
+        "isn't a whole zip": project()[:-1],
+    }
+    results = open_projects(*hostile.values())
+    for why, (code, message) in zip(hostile, results, strict=True):
+        assert code == "export-refused"
+        assert message.startswith("This project can't be opened: ")
+        assert why in message
