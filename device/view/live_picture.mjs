@@ -142,6 +142,11 @@ export class LivePicture {
     this.follow();
   }
 
+  /** The part of the video's frame that a photo consists of, or null. */
+  get region() {
+    return this.#region;
+  }
+
   /** True if there is a frame to take. */
   get canTake() {
     return this.camera.state === "open" && this.#region !== null;

@@ -1,0 +1,94 @@
+/** Photos to teach by file: many at once, whole folders, from the clipboard, and dropped ones. */
+
+import { randomId } from "./recents.mjs";
+
+const EDITABLE = "input, textarea, select, [contenteditable]:not([contenteditable=false])";
+const PRESSABLE = `${EDITABLE}, button, a[href], summary, [role=button]`;
+const PROJECT = /\.(loupe|zip)$/i;
+
+/**
+ * A file, the label that its folder names, and the recording that a folder in it is, or null.
+ *
+ * @typedef {{file: File, label: string | null, recording: string | null}} Found
+ */
+
+/**
+ * Take files until `signal` is aborted.
+ *
+ * @param {HTMLElement} root
+ * @param {object} on
+ * @param {(found: Found[]) => void} on.onFiles
+ * @param {(file: File) => void} on.onProject
+ * @param {(isDown: boolean) => boolean} on.onSpace returns whether it was used
+ * @param {AbortSignal} signal
+ */
+export function connectFiles(root, { onFiles, onProject, onSpace }, signal) {
+  const on = (name, handler) => document.addEventListener(name, handler, { signal });
+  const isOpen = () => root.isConnected && !root.querySelector("dialog[open]");
+  const take = (found) => {
+    const project = found.find(({ file }) => PROJECT.test(file.name));
+    if (project) onProject(project.file);
+    else onFiles(found);
+  };
+  on("paste", (event) => {
+    if (!isOpen() || event.defaultPrevented || matches(event, EDITABLE)) return;
+    take(withoutLabels(event.clipboardData.files));
+  });
+  on("dragover", (event) => {
+    if (event.defaultPrevented || !isOpen()) return;
+    event.preventDefault();
+    root.toggleAttribute("data-dropping", true);
+  });
+  on("dragleave", (event) => {
+    if (!event.relatedTarget) root.toggleAttribute("data-dropping", false);
+  });
+  on("drop", async (event) => {
+    root.toggleAttribute("data-dropping", false);
+    if (event.defaultPrevented || !isOpen()) return;
+    event.preventDefault();
+    take(await readDropped(event.dataTransfer));
+  });
+  for (const name of ["keydown", "keyup"]) {
+    on(name, (event) => {
+      const isOther = event.key !== " " || event.ctrlKey || event.metaKey || event.altKey;
+      if (isOther || !isOpen() || event.defaultPrevented || matches(event, PRESSABLE)) return;
+      if (event.repeat || onSpace(name === "keydown")) event.preventDefault();
+    });
+  }
+}
+
+/** @returns {Found[]} */
+export const withoutLabels = (files) =>
+  Array.from(files, (file) => ({ file, label: null, recording: null }));
+
+/** Return what was dropped; a folder's name is the label of the photos in it. */
+async function readDropped(transfer) {
+  const entries = Array.from(transfer.items, (item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  if (!entries.length) return withoutLabels(transfer.files);
+  return (await Promise.all(entries.map((entry) => readEntry(entry)))).flat();
+}
+
+/**
+ * A folder in a label's folder is a recording of it; a folder that holds folders only has no label.
+ *
+ * @returns {Promise<Found[]>}
+ */
+async function readEntry(entry, label = null, recording = null) {
+  if (entry.name.startsWith(".")) return [];
+  if (entry.isFile) {
+    return [{ file: await new Promise((...both) => entry.file(...both)), label, recording }];
+  }
+  const [reader, entries] = [entry.createReader(), []];
+  // A reader returns some at a time.
+  for (let some = null; some?.length !== 0; entries.push(...some)) {
+    some = await new Promise((...both) => reader.readEntries(...both));
+  }
+  const isLabel = label === null && entries.some(({ isFile, name }) => isFile && name[0] !== ".");
+  const name = isLabel ? entry.name : label;
+  const group = label === null ? null : randomId();
+  return (await Promise.all(entries.map((one) => readEntry(one, name, group)))).flat();
+}
+
+function matches(event, selector) {
+  return event.composedPath().some((node) => node instanceof Element && node.matches(selector));
+}

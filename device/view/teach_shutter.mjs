@@ -1,0 +1,93 @@
+/**
+ * Hold to record: five photos a second while the picture changes. A short press takes one; by key or
+ * screen reader, it starts a recording that the next press ends.
+ */
+
+import { pause } from "../engine/abort.mjs";
+import { cutFrame } from "./crop.mjs";
+
+/** A press that is shorter is a tap. */
+const HOLD_MS = 350;
+const INTERVAL_MS = 200;
+/** Side of the small picture by which frames are compared. */
+const SIDE = 16;
+/** Root mean square of the differences, of 255, from which a picture has changed. */
+const CHANGE = 5;
+
+/**
+ * Make a button hold, tap and press.
+ *
+ * @param {HTMLElement} button
+ * @param {object} on
+ * @param {() => boolean} on.isRecording
+ * @param {() => void} on.start
+ * @param {() => void} on.stop
+ * @param {AbortSignal} signal
+ * @returns {{down: (isKey: boolean) => void, up: () => void}} for keys elsewhere on the page
+ */
+export function connectShutter(button, { isRecording, start, stop }, signal) {
+  let pressed = 0;
+  let isHeld = false;
+  let isKeyHeld = false;
+  const down = (isKey) => {
+    if (isRecording()) return stop();
+    pressed = performance.now();
+    [isHeld, isKeyHeld] = [true, isKey];
+    return start();
+  };
+  const up = () => {
+    const isLong = performance.now() - pressed > HOLD_MS;
+    if (isHeld && (isLong || !isKeyHeld)) stop();
+    isHeld = false;
+  };
+  const listen = (name, handler) => button.addEventListener(name, handler, { signal });
+  let isPointer = false;
+  listen("pointerdown", (event) => {
+    isPointer = true;
+    if (event.button) return;
+    button.setPointerCapture(event.pointerId);
+    down(false);
+  });
+  for (const name of ["pointerup", "pointercancel"]) listen(name, up);
+  listen("contextmenu", (event) => event.preventDefault());
+  // A screen reader's press comes alone.
+  listen("click", () => {
+    if (!isPointer) down(true);
+    isPointer = isHeld = false;
+  });
+  return { down, up };
+}
+
+/**
+ * Take frames of a video until the signal is aborted.
+ *
+ * @param {HTMLVideoElement} video
+ * @param {() => object | null} getRegion
+ * @param {(frame: HTMLCanvasElement) => boolean} onFrame returns whether it was taken
+ * @param {AbortSignal} signal
+ */
+export async function recordFrames(video, getRegion, onFrame, signal) {
+  let last = null;
+  for (let number = 0; !signal.aborted; number++) {
+    const region = getRegion();
+    const frame = region && cutFrame(video, region);
+    const small = frame && shrink(frame);
+    if (small && differs(small, last) && onFrame(frame)) last = small;
+    await pause(number ? INTERVAL_MS : HOLD_MS, signal).catch(() => {});
+  }
+}
+
+/** Return the colours of a small copy. */
+function shrink(frame) {
+  const canvas = Object.assign(document.createElement("canvas"), { width: SIDE, height: SIDE });
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.drawImage(frame, 0, 0, SIDE, SIDE);
+  return context.getImageData(0, 0, SIDE, SIDE).data;
+}
+
+function differs(small, last) {
+  if (!last) return true;
+  const sum = small.reduce((total, value, at) => total + (value - last[at]) ** 2, 0);
+  // A quarter of the values are the alpha.
+  return Math.sqrt(sum / (small.length * 0.75)) > CHANGE;
+}
