@@ -18,7 +18,7 @@ import { connectFiles, withoutLabels } from "./teach_files.mjs";
 import { LiveModel } from "./teach_live.mjs";
 import { createDonePage, createPhotosPage, fileName } from "./teach_pages.mjs";
 import { createTeachParts, PhotoUrls } from "./teach_parts.mjs";
-import { renderTeach } from "./teach_screen.mjs";
+import { canFilm, renderTeach } from "./teach_screen.mjs";
 import { connectShutter, recordFrames } from "./teach_shutter.mjs";
 import { count, FILE, mayVanish, outcomeOf, usedOf } from "./teach_words.mjs";
 import { followTheme } from "./viewfinder_parts.mjs";
@@ -42,6 +42,7 @@ const NO_WASM =
  * @param {"dark" | "light" | null} [options.theme] by default the system's
  * @param {string} [options.above] CSS length that the page keeps above
  * @param {string | null} [options.back] address of the viewfinder
+ * @param {() => void} [options.onReady] is called once the base is loaded
  * @param {(name: string) => void} options.onUse is called with the name of a model in the store
  */
 export function mountTeach(parent, options) {
@@ -83,6 +84,9 @@ class Teach {
     onSquare: ({ target }) => target.closest("button") || this.#takeOne(),
     onMenu: () => this.#openMenu(),
     onName: (event) => this.#name(event),
+    onFieldKey: ({ key }) => {
+      if (key === "Escape") this.#change({ isNaming: false, pending: [] });
+    },
     onNewLabel: () => this.#ask(),
     onLabel: (label) => this.#change({ current: label, isNaming: false }),
     onPhotos: (label, ids = []) => {
@@ -96,6 +100,10 @@ class Teach {
       this.#render();
     },
     onUnfold: () => this.#change({ isUnfolded: true }),
+    onShutter: () => {
+      const { current, isNaming } = this.#state;
+      if (!canFilm(this.#picture) && current && !isNaming) this.#parts.pick.click();
+    },
     onPick: () => this.#parts.pick.click(),
     onOpenFile: () => this.#parts.open.click(),
     onConfirm: (ids) => {
@@ -137,6 +145,7 @@ class Teach {
       this.#finish((taught) => download(writeLoupe(taught), `${this.#fileName}.loupe`)),
     onSaveProject: async () =>
       download(await writeProject(this.#state.project), `${this.#fileName}-project.zip`),
+    onClear: () => this.#clear(),
     onPutInApp: () => {
       const name = this.#fileName;
       const line = "Save the file first. Then, where the app is installed, run:";
@@ -156,10 +165,12 @@ class Teach {
   #unmounting = new AbortController();
   /** The base model, once loaded; the store, once opened; and the promise of both. */
   #base = null;
+  #opening = null;
   #kept = null;
   #loading;
   /** Features by id, for the base. */
   #features = new Map();
+  #persisting = null;
   #trainings = 0;
   #timer = null;
   #applyTheme;
@@ -234,13 +245,15 @@ class Teach {
     const set = (changes) => this.#change({ device: { ...this.#state.device, ...changes } });
     try {
       if (!globalThis.WebAssembly) throw new LoupeError("engine-unavailable", NO_WASM);
-      this.#kept = await openStore({ prefix, onchange: () => this.#sync() });
+      this.#opening = openStore({ prefix, onchange: () => this.#sync() });
+      this.#kept = await this.#opening;
       await this.#sync();
       const onProgress = (loaded, total) => set({ loaded, total });
       this.#base = await load(address, { onProgress, signal });
       this.#live.recipe = this.#base.info.recipe;
       this.#features = await this.#kept.features(this.#base.info.features.sha256);
       set({ isReady: true });
+      this.#options.onReady?.();
       this.#picture.place();
       this.#trainSoon();
     } catch (error) {
@@ -318,6 +331,7 @@ class Teach {
     const label = field.value.trim();
     const { pending, project } = this.#state;
     const flaw = this.#flawOf(label);
+    await this.#opening?.catch(() => {});
     if (flaw || !this.#kept) return this.#change({ note: flaw });
     field.value = "";
     this.#change({ isNaming: false, note: "", pending: [] });
@@ -383,13 +397,17 @@ class Teach {
       project.bytes += photo.size + features.byteLength;
     }
     this.#change({ current: values.label });
-    if (!this.#state.isPersisted) this.#state.isPersisted = await this.#kept.persist();
+    // Once: some browsers ask the visitor.
+    this.#persisting ??= this.#kept.persist();
+    this.#state.isPersisted = await this.#persisting;
   }
 
   /** Begin a recording, or do what it needs first. */
   #record(isToggled = false) {
     const { current, isNaming } = this.#state;
     if (!current || isNaming) return this.#parts.field.focus();
+    // By click, see `onShutter`: a chooser opens only then.
+    if (!canFilm(this.#picture)) return undefined;
     if (this.#picture.camera.state !== "open") return void this.#picture.open();
     if (!this.#base || !this.#picture.canTake || this.#isFull()) return this.#render();
     navigator.vibrate?.(10);
@@ -488,7 +506,10 @@ class Teach {
   /** Do something with the finished model. */
   async #finish(work) {
     try {
-      await work(await this.#base.addGolden(this.#state.taught));
+      const { project, taught } = this.#state;
+      // It may have been renamed since it was trained.
+      const manifest = { ...taught.manifest, title: project.title || UNTITLED };
+      await work(await this.#base.addGolden({ ...taught, manifest }));
     } catch (error) {
       this.#change({ note: phraseError(error), screen: "teach" });
     }
@@ -536,7 +557,7 @@ class Teach {
       ["Rename", "pen", onRename],
       ...(project.photos.length ? [["Save project", "box", onSaveProject]] : []),
       ["Open a file", "folder", onOpenFile],
-      ...(project.labels.length ? [["Clear all", "trash", () => this.#clear()]] : []),
+      ...(project.labels.length ? [["Clear all", "trash", this.#on.onClear]] : []),
     ]);
   }
 

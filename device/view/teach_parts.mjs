@@ -21,7 +21,7 @@ const TREE = {
   tools: "addLabel drop",
   enough: "title line odd acts next room note",
   note: "noteText undo",
-  deck: "left shutter right where",
+  deck: "left shutter right where clear",
   finish: "use saveFile saveProject putInApp",
 };
 
@@ -51,7 +51,7 @@ export function createTeachParts(on) {
 
     middle: h("div.tv-middle"),
     labels: h("ul.tv-labels", { ariaLabel: "Labels" }),
-    form: h("form.tv-form", { onsubmit: on.onName }),
+    form: h("form.tv-form", { onsubmit: on.onName, onkeydown: on.onFieldKey }),
     ask: h("h2.tv-title", "What is this?"),
     askLine: h("p.vf-sub"),
     field: h("input.tv-field", { type: "text", autocapitalize: "none", autocomplete: "off" }),
@@ -73,8 +73,9 @@ export function createTeachParts(on) {
     deck: h("div.tv-deck"),
     left: h("button.vf-act", { type: "button" }),
     right: h("button.vf-act", { type: "button" }),
-    shutter: h("button.vf-shutter.tv-shutter", { type: "button" }),
+    shutter: h("button.vf-shutter.tv-shutter", { type: "button", onclick: on.onShutter }),
     where: h("button.vf-where", { type: "button", onclick: on.onMenu }),
+    clear: createButton("vf-text-button.tv-clear", "Clear all", { onclick: on.onClear }),
     finish: h("div.tv-finish"),
     use: button(pill, "Use it", "check", on.onDone),
     saveFile: button(pill, "Save file", "save", on.onSaveFile),

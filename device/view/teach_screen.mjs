@@ -23,6 +23,10 @@ export function redraw(element, key, create) {
   element.replaceChildren(...create());
 }
 
+/** Return whether the camera is open or may be opened. */
+export const canFilm = ({ access, camera }) =>
+  camera.state !== "closed" || !REASONS[access] || access === "idle";
+
 /**
  * @param {any} parts see `createTeachParts`
  * @param {any} state
@@ -31,7 +35,7 @@ export function redraw(element, key, create) {
  */
 export function renderTeach(parts, state, picture, on) {
   const { camera } = picture;
-  const hasCamera = camera.state !== "closed" || !REASONS[picture.access];
+  const hasCamera = canFilm(picture);
   const view = { ...state, hasCamera, isOpen: camera.state === "open", access: picture.access };
   drawPicture(parts, view, picture);
   drawLabels(parts, view, on);
@@ -203,26 +207,28 @@ function drawDeck(parts, view, on) {
   const isEmpty = !photos.some(({ label }) => label === current) || isNaming;
   const isReady = Boolean(view.taught);
   const photosButton = ["gallery", "Photos", on.onPick];
-  const left =
-    isDesk || isEmpty || !hasCamera ? photosButton : ["more", "New label", on.onNewLabel];
+  const left = isDesk || isEmpty ? photosButton : ["more", "New label", on.onNewLabel];
   const other = !photos.length ? ["folder", "Open", on.onOpenFile] : ["check", "Use it", on.onDone];
   const right = isDesk && photos.length ? ["back", "Undo", on.onUndo] : other;
   const isHidden = Boolean(recording) || (isDesk && right[1] === "Undo" && !undo);
   drawAct(parts.left, left, { isHidden: Boolean(recording) });
   drawAct(parts.right, right, { isHidden, isOff: right[1] === "Use it" && !isReady });
   const { shutter } = parts;
-  const isUsable = current && !isNaming && hasCamera && device.isReady;
+  const isUsable = current && !isNaming && device.isReady;
   shutter.toggleAttribute("data-none", !isUsable);
   shutter.toggleAttribute("data-down", Boolean(recording));
   shutter.setAttribute("aria-disabled", String(!isUsable));
   shutter.style.setProperty("--share", `${Math.min(100, ((recording?.count ?? 0) / RING) * 100)}%`);
-  redraw(shutter, Boolean(recording), () => [recording ? createIcon("stop") : h("span", "Hold")]);
+  const icon = recording ? "stop" : hasCamera ? null : "gallery";
+  redraw(shutter, icon, () => [icon ? createIcon(icon) : h("span", "Hold")]);
   const isEnding = recording?.isToggled ? "Press to stop." : "Let go to stop.";
   shutter.ariaLabel = recording
     ? `Recording ${recording.label}. ${isEnding}`
     : !current || isNaming
       ? "Hold to record: name a label first"
-      : `Hold to record ${current}. Press once to start, again to stop.`;
+      : hasCamera
+        ? `Hold to record ${current}. Press once to start, again to stop.`
+        : `Choose photos of ${current}`;
   for (const name of ["use", "saveFile", "putInApp"]) parts[name].disabled = !isReady;
   parts.finish.hidden = !isDesk || !photos.length;
   const isFetching = !device.isReady && !device.reason;
@@ -233,6 +239,7 @@ function drawDeck(parts, view, on) {
       : isDesk && photos.length
         ? `${HERE}. ${count(photos.length, "photo")}, ${formatBytes(project.bytes)}.`
         : (options.where ?? HERE);
+  parts.clear.hidden = !isDesk || !labels.length || Boolean(recording);
   parts.where.disabled = Boolean(recording);
   redraw(parts.where, [text, labels.length > 0], () =>
     recording ? [text] : [createIcon("phone"), h("span", text)],

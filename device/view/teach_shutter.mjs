@@ -9,6 +9,8 @@ import { cutFrame } from "./crop.mjs";
 /** A press that is shorter is a tap. */
 const HOLD_MS = 350;
 const INTERVAL_MS = 200;
+/** Longest time from a pointer's release to its click. */
+const CLICK_MS = 100;
 /** Side of the small picture by which frames are compared. */
 const SIDE = 16;
 /** Root mean square of the differences, of 255, from which a picture has changed. */
@@ -20,7 +22,7 @@ const CHANGE = 5;
  * @param {HTMLElement} button
  * @param {object} on
  * @param {() => boolean} on.isRecording
- * @param {() => void} on.start
+ * @param {(isKey: boolean) => void} on.start
  * @param {() => void} on.stop
  * @param {AbortSignal} signal
  * @returns {{down: (isKey: boolean) => void, up: () => void}} for keys elsewhere on the page
@@ -33,7 +35,7 @@ export function connectShutter(button, { isRecording, start, stop }, signal) {
     if (isRecording()) return stop();
     pressed = performance.now();
     [isHeld, isKeyHeld] = [true, isKey];
-    return start();
+    return start(isKey);
   };
   const up = () => {
     const isLong = performance.now() - pressed > HOLD_MS;
@@ -41,19 +43,24 @@ export function connectShutter(button, { isRecording, start, stop }, signal) {
     isHeld = false;
   };
   const listen = (name, handler) => button.addEventListener(name, handler, { signal });
-  let isPointer = false;
+  let pointerAt = -Infinity;
   listen("pointerdown", (event) => {
-    isPointer = true;
     if (event.button) return;
     button.setPointerCapture(event.pointerId);
     down(false);
   });
-  for (const name of ["pointerup", "pointercancel"]) listen(name, up);
+  for (const name of ["pointerup", "pointercancel"]) {
+    listen(name, (event) => {
+      pointerAt = event.timeStamp;
+      up();
+    });
+  }
   listen("contextmenu", (event) => event.preventDefault());
-  // A screen reader's press comes alone.
-  listen("click", () => {
-    if (!isPointer) down(true);
-    isPointer = isHeld = false;
+  // A pointer's click was handled above; that of a key or a screen reader comes alone.
+  listen("click", (event) => {
+    if (event.timeStamp - pointerAt < CLICK_MS) return;
+    down(true);
+    isHeld = false;
   });
   return { down, up };
 }

@@ -70,7 +70,7 @@ def _write_page(folder: Path) -> list[str]:
         data = (PAGE_DIR / name).read_bytes()
         if media_type.startswith(TEXT_TYPES):
             text = MODULE_NAME.sub(r"\1.js", data.decode())
-            if name == "index.html":
+            if name.endswith(".html"):
                 text = text.replace(CHARSET, f"{CHARSET}\n{POLICY_ELEMENT}", 1)
             data = text.encode()
         names.append(_rename(name))

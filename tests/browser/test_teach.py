@@ -1,0 +1,341 @@
+"""The page "Teach" at ``/device/``, before a camera whose colour the test sets."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.browser.accessible import assert_accessible
+from tests.browser.conftest import HERE
+from tests.browser.device_app import DeviceApp
+from tests.browser.drive import DESK, PHONE, checked_page
+from tests.model.tiny import colour
+from tests.photos import encoded
+from tests.waiting import wait_until
+
+SCREENSHOTS = HERE / "screenshots"
+WARM = ((250, 20, 20), (250, 160, 0), (240, 20, 160))
+COLD = ((20, 20, 250), (0, 160, 250), (60, 0, 160))
+GREEN = (0, 250, 0)
+
+CAMERA = """
+window.paint = [250, 20, 20];
+window.isStill = false;
+const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 480 });
+let frame = 0;
+setInterval(() => {
+  // Something in it moves.
+  if (!isStill) frame++;
+  const context = canvas.getContext("2d");
+  context.fillStyle = `rgb(${paint})`;
+  context.fillRect(0, 0, 640, 480);
+  context.fillStyle = `rgb(${paint.map((value) => value * 0.6)})`;
+  context.fillRect(160 + (frame * 37) % 240, 120, 80, 240);
+}, 50);
+if (navigator.mediaDevices) {
+  navigator.mediaDevices.getUserMedia = async () => canvas.captureStream(20);
+  navigator.mediaDevices.enumerateDevices = async () => [{ kind: "videoinput", label: "" }];
+}
+"""
+NO_CAMERA = "navigator.mediaDevices.enumerateDevices = async () => [];"
+DROP = """
+(files) => {
+  // As a browser gives a folder that was dropped.
+  const fileOf = ([name, data]) => ({
+    name, isFile: true,
+    file: (resolve) => {
+      const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt());
+      resolve(new File([bytes], name));
+    },
+  });
+  const folderOf = (name, entries) => ({
+    name, isFile: false,
+    createReader: () => {
+      const parts = [entries, []];
+      return { readEntries: (resolve) => resolve(parts.shift()) };
+    },
+  });
+  const folders = Object.entries(files).map(([name, own]) => folderOf(name, own.map(fileOf)));
+  const event = new Event("drop", { bubbles: true, cancelable: true });
+  const items = [{ webkitGetAsEntry: () => folderOf("things", folders) }];
+  Object.defineProperty(event, "dataTransfer", { value: { items } });
+  document.querySelector(".tv").dispatchEvent(event);
+}
+"""
+
+
+def jpeg(rgb: Sequence[int]) -> bytes:
+    return encoded(colour(tuple(rgb), 400), quality=95)
+
+
+@pytest.fixture
+def visit(browser: Browser, app: DeviceApp) -> Iterator[Callable[..., Page]]:
+    """Open the page on a phone that gives it its camera."""
+    with ExitStack() as stack:
+
+        def come(*scripts: str, url: str = "", **options: Any) -> Page:
+            touch = {"viewport": PHONE, "permissions": ["camera"], **options}
+            page = stack.enter_context(checked_page(browser, touch))
+            for script in (CAMERA, *scripts):
+                page.add_init_script(script)
+            page.goto(url or f"{app.url}teach.html")
+            page.locator(".tv:not([hidden])").wait_for()
+            return page
+
+        yield come
+
+
+def shutter(page: Page) -> Locator:
+    return page.locator(".tv-shutter")
+
+
+def pill(page: Page) -> Locator:
+    return page.locator(".tv-pill")
+
+
+def verdict(page: Page) -> Locator:
+    return page.locator(".tv-enough .tv-title")
+
+
+def row(page: Page, label: str) -> Locator:
+    return page.get_by_role("list", name="Labels").get_by_role("listitem").filter(has_text=label)
+
+
+def name_label(page: Page, label: str) -> None:
+    page.get_by_role("textbox").fill(label)
+    page.keyboard.press("Enter")
+    expect(row(page, label)).to_be_visible()
+
+
+def photo_count(page: Page, label: str) -> int:
+    return int(row(page, label).locator(".tv-count").inner_text())
+
+
+def hold(page: Page, label: str, photos: int) -> None:
+    """Hold the shutter until a label has so many photos."""
+    expect(shutter(page)).to_have_attribute("aria-disabled", "false")
+    shutter(page).hover()
+    page.mouse.down()
+    wait_until(lambda: photo_count(page, label) >= photos, 20)
+    page.mouse.up()
+    expect(shutter(page)).to_have_accessible_name(re.compile("^Hold"))
+
+
+def choose(page: Page, *files: tuple[str, bytes]) -> None:
+    page.locator("input[multiple]").set_input_files(
+        [{"name": name, "mimeType": "image/jpeg", "buffer": data} for name, data in files]
+    )
+
+
+def teach_by_files(page: Page, **labels: Sequence[Sequence[int]]) -> None:
+    """Name labels and choose a photo of each colour."""
+    for at, (label, colours) in enumerate(labels.items()):
+        if at:
+            page.get_by_role("button", name="New label").or_(
+                page.get_by_role("textbox")
+            ).first.click()
+        name_label(page, label)
+        choose(page, *((f"{label}-{i}.jpg", jpeg(rgb)) for i, rgb in enumerate(colours)))
+        expect(row(page, label).locator(".tv-count")).to_have_text(str(len(colours)))
+
+
+def test_two_things_are_filmed_and_a_third_is_none_of_them(
+    visit: Callable[..., Page], app: DeviceApp
+) -> None:
+    page = visit()
+    page.evaluate(
+        "document.addEventListener('pointerdown', () => (window.taps ??= 0, taps++), true)"
+    )
+    page.get_by_role("textbox").click()
+    name_label(page, "my mug")
+    hold(page, "My mug", 4)
+    expect(verdict(page)).to_have_text("Is it enough? Not yet.")
+    page.get_by_role("button", name="New label").click()
+    name_label(page, "the cat")
+    page.evaluate(f"paint = {list(COLD[0])}")
+    hold(page, "The cat", 4)
+    expect(pill(page)).to_have_text(re.compile("(Very likely|Probably) the cat$"))
+    assert page.evaluate("taps") <= 12
+    # One recording a label: nothing is left to test on, so there is no figure.
+    expect(verdict(page)).to_have_text("Is it enough? Can’t know yet.")
+    assert "%" not in page.locator(".tv-enough").inner_text()
+    page.evaluate(f"paint = {list(WARM[0])}")
+    expect(pill(page)).to_have_text(re.compile("(Very likely|Probably) my mug$"))
+    page.evaluate(f"paint = {list(GREEN)}")
+    expect(pill(page)).to_have_text(re.compile("^None of the two things I know"))
+    assert not app.sent
+    page.reload()
+    expect(row(page, "My mug")).to_contain_text("1 recording")
+    expect(pill(page)).to_have_text(re.compile("^None of the two things I know"))
+
+
+def test_still_picture_gives_one_photo_and_keys_record(visit: Callable[..., Page]) -> None:
+    page = visit("window.isStill = true;", "setTimeout(() => { isStill = true; });")
+    page.keyboard.press("Tab")
+    page.get_by_role("textbox").focus()
+    page.keyboard.type("red")
+    page.keyboard.press("Enter")
+    expect(shutter(page)).to_be_focused()
+    expect(shutter(page)).to_have_attribute("aria-disabled", "false")
+    page.keyboard.press("Enter")
+    expect(shutter(page)).to_have_accessible_name("Recording red. Press to stop.")
+    page.wait_for_timeout(1500)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Recording red")).to_have_count(0)
+    expect(row(page, "Red").locator(".tv-count")).to_have_text("1")
+    # A tap takes one more, and so does the picture.
+    shutter(page).click()
+    expect(row(page, "Red").locator(".tv-count")).to_have_text("2")
+    page.locator(".vf-square").click()
+    expect(row(page, "Red").locator(".tv-count")).to_have_text("3")
+    # Held, the space bar records until it is let go.
+    page.evaluate("isStill = false; document.activeElement.blur()")
+    page.keyboard.down(" ")
+    wait_until(lambda: photo_count(page, "Red") > 5, 20)
+    page.keyboard.up(" ")
+    expect(shutter(page)).to_have_accessible_name(re.compile("^Hold to record red"))
+
+
+def test_damaged_file_is_named_and_photos_move_and_return(visit: Callable[..., Page]) -> None:
+    page = visit()
+    label = "<b>warm</b>"
+    page.get_by_role("textbox").fill("\u202ewarm")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("marks of direction")).to_be_visible()
+    name_label(page, label)
+    choose(
+        page, ("1.jpg", jpeg(WARM[0])), ("broken.jpg", b"\xff\xd8\xff"), ("2.jpg", jpeg(COLD[1]))
+    )
+    expect(page.get_by_text("broken.jpg is damaged and was left out.")).to_be_visible()
+    page.get_by_role("button", name="New label").click()
+    name_label(page, "cold")
+    choose(page, ("3.jpg", jpeg(COLD[0])))
+    expect(row(page, "Cold").locator(".tv-count")).to_have_text("1")
+    page.get_by_role("button", name=f"Photos of {label}: 2").click()
+    expect(page.get_by_text("broken.jpg is damaged and was left out.")).to_be_visible()
+    page.get_by_role("button", name="Photo 2").click()
+    expect(page.get_by_role("button", name="Photo 2")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Move to…").click()
+    page.get_by_role("dialog").get_by_role("button", name="cold").click()
+    undo = page.get_by_role("button", name="Undo: moved 1 photo to cold")
+    expect(page.get_by_role("button", name=re.compile("^Photo"))).to_have_count(1)
+    undo.click()
+    expect(page.get_by_role("button", name=re.compile("^Photo"))).to_have_count(2)
+    page.get_by_role("button", name="Photo 1").click()
+    page.get_by_role("button", name="Remove 1").click()
+    page.get_by_role("button", name="Undo: removed 1 photo").click()
+    expect(page.get_by_role("button", name=re.compile("^Photo"))).to_have_count(2)
+    page.get_by_role("button", name="Rename").click()
+    page.get_by_role("textbox", name="Name of this label").fill("warm")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Warm 2 photos")).to_be_visible()
+    page.get_by_role("button", name="Back").click()
+    expect(row(page, "Warm").locator(".tv-count")).to_have_text("2")
+
+
+def test_dropped_folders_are_labels_and_the_model_is_handed_on(
+    visit: Callable[..., Page], tmp_path: Path
+) -> None:
+    page = visit(viewport=DESK)
+    from base64 import b64encode
+
+    files = {
+        label: [[f"{i}.jpg", b64encode(jpeg(rgb)).decode()] for i, rgb in enumerate(colours)]
+        for label, colours in (("warm", WARM), ("cold", COLD))
+    }
+    page.evaluate(DROP, files)
+    for label in ("Warm", "Cold"):
+        expect(row(page, label)).to_contain_text("3 recordings")
+    page.get_by_role("button", name="New model").click()
+    page.get_by_role("button", name="Rename").click()
+    page.get_by_role("textbox", name="Name of your model").fill("My colours")
+    page.keyboard.press("Enter")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save file").click()
+    assert saved.value.suggested_filename == "my-colours.loupe"
+    saved.value.save_as(tmp_path / "my-colours.loupe")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save project").click()
+    project = tmp_path / "project.zip"
+    saved.value.save_as(project)
+    page.get_by_role("button", name="Put it in my app").click()
+    command = "python -m model import my-colours.loupe --name my-colours"
+    expect(page.get_by_role("dialog").get_by_text(command)).to_be_visible()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Clear all").click()
+    expect(page.get_by_role("heading", name="What is this?")).to_be_visible()
+    page.locator("input[accept]:not([capture])").set_input_files(project)
+    expect(row(page, "Cold")).to_contain_text("3 recordings")
+    expect(page.get_by_role("button", name="My colours")).to_be_visible()
+    page.locator("input[accept]:not([capture])").set_input_files(tmp_path / "my-colours.loupe")
+    page.wait_for_url(re.compile(r"/device/\?model=my-colours$"))
+    page.goto(page.url.split("?")[0])
+    page.get_by_role("link", name="Teach your own").click()
+    expect(row(page, "Warm")).to_contain_text("3 recordings")
+
+
+def test_without_camera_files_teach_and_without_webassembly_nothing_does(
+    visit: Callable[..., Page], app: DeviceApp
+) -> None:
+    for page in (
+        visit(NO_CAMERA),
+        visit(url=f"{app.url.replace('localhost', 'phone.test')}teach.html", permissions=[]),
+    ):
+        expect(page.locator(".tv-hint").get_by_text("No live picture")).to_be_visible()
+        teach_by_files(page, warm=WARM[:1], cold=COLD[:1])
+        expect(verdict(page)).to_have_text("Is it enough? Can’t know yet.")
+    page = visit("delete globalThis.WebAssembly;")
+    expect(page.get_by_text("This browser has no WebAssembly")).to_be_visible()
+
+
+FIVE = [(250, 20 + 55 * i, 20) for i in range(3)] + [(250, 20, 60 + 60 * i) for i in range(3)]
+BLUE = [(20, 20 + 55 * i, 250) for i in range(3)] + [(60 + 60 * i, 20, 250) for i in range(3)]
+LOOKS = {
+    "phone-light": (PHONE, "light"),
+    "phone-dark": (PHONE, "dark"),
+    "short-light": ({"width": 375, "height": 667}, "light"),
+    "desk-light": (DESK, "light"),
+    "desk-dark": (DESK, "dark"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("look", LOOKS)
+def test_every_screen_fits_and_is_accessible(visit: Callable[..., Page], look: str) -> None:
+    size, colours = LOOKS[look]
+    page = visit(viewport=size, color_scheme=colours)
+
+    def keep(screen: str) -> None:
+        page.screenshot(path=SCREENSHOTS / f"teach-{screen}-{look}.png")
+        assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth"), screen
+        assert_accessible(page)
+
+    expect(shutter(page)).to_be_visible()
+    page.wait_for_timeout(500)
+    keep("empty")
+    teach_by_files(page, warm=[*FIVE, *FIVE], cold=[*BLUE, *BLUE])
+    expect(pill(page)).to_be_visible()
+    expect(verdict(page)).to_have_text("Is it enough? Yes.")
+    keep("enough")
+    # As many cold things among the warm ones as warm ones.
+    row(page, "Warm").locator(".tv-choose").click()
+    choose_more = [(f"odd-{i}.jpg", jpeg((90 + 8 * i, 20, 250))) for i in range(1)]
+    page.evaluate(f"paint = {list(WARM[1])}")
+    shutter(page).hover()
+    page.mouse.down()
+    expect(page.get_by_role("heading", name=re.compile("^Recording warm"))).to_be_visible()
+    page.wait_for_timeout(900)
+    keep("recording")
+    page.mouse.up()
+    choose(page, *choose_more)
+    page.get_by_role("button", name=re.compile("^Photos of warm")).click()
+    expect(page.get_by_role("button", name=re.compile("^Photo ")).first).to_be_visible()
+    keep("photos")
+    page.get_by_role("button", name="Back").click()
+    page.get_by_role("button", name="Use it").first.click()
+    expect(page.get_by_role("heading", name="How often it is right")).to_be_visible()
+    keep("done")
