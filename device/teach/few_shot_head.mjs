@@ -44,9 +44,11 @@ const Z = 1.959963984540054;
 export async function teach(values, pause) {
   const { features, targets, labels, fallbackCosine } = values;
   const gram = gramMatrix(features);
+  await pause?.();
   const groups = findGroups(values, gram);
   const byLabel = byLabels(groups, labels);
   const factor = factorize(gram);
+  await pause?.();
   const start = await fit(factor, targets, labels, { pause });
   /** @type {Map<number, {logits: Float64Array, novelty: number}>} by photo */
   const leftOut = new Map();

@@ -212,8 +212,9 @@ export function weightsOf({ rows, stride }, point, labels, features) {
  * @param {Float64Array} scores
  */
 export function softmax(scores) {
-  const largest = Math.max(...scores);
-  let sum = 0;
+  // Not spread: this is called for each photo at each step.
+  let [largest, sum] = [-Infinity, 0];
+  for (const score of scores) largest = Math.max(largest, score);
   for (let label = 0; label < scores.length; label++) {
     sum += scores[label] = Math.exp(scores[label] - largest);
   }
