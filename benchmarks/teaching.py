@@ -187,7 +187,7 @@ def measure(photos: Photos, groups: int, *, recorded: bool) -> dict[str, float]:
             draw.features.astype(np.float32), draw.targets, together, fallback_cosine
         )
         seconds = time.perf_counter() - started
-        outcomes = [one.called == one.label for one in left_out.outcomes]
+        outcomes = [label == called for label, called in left_out.outcomes]
         claimed, true = fit_teachable_machine(draw, photos.random)
         rows.append(
             {

@@ -10,7 +10,7 @@ from ..settings import settings
 from ..storage.disk import require_writable, translate_disk_errors
 from .error_group import require_full_install
 from .options import FILE, FOLDER, models_dir_option
-from .train import command_line, print_next_step, warn_if_shadowing
+from .train import print_next_step, warn_if_shadowing
 
 SUFFIX = ".loupe"
 
@@ -45,16 +45,14 @@ def teach_command(
 
         taught = teach(folder, base, title=title)
         with translate_disk_errors(models_dir):
-            bundle = taught.publish(
-                name, licence=licence, command=command_line(name), models_dir=models_dir
-            )
+            bundle = taught.publish(name, licence=licence, models_dir=models_dir)
     if save:
         taught.save(save)
     for photo, reason in taught.skipped.items():
         click.echo(f"{photo} was left out: {reason}", err=True)
     counts = [sum(taught.manifest.photos), sum(taught.manifest.groups)]
     click.echo(f"{name} {bundle.version} in {bundle.folder}")
-    click.echo(f"{len(taught.labels)} labels, {counts[0]} photos in {counts[1]} groups")
+    click.echo(f"{len(taught.manifest.labels)} labels, {counts[0]} photos in {counts[1]} groups")
     if accuracy := taught.accuracy:
         click.echo(
             f"{accuracy.value:.0%} of {accuracy.count} groups correct, each by a head fitted to "
