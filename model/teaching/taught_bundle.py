@@ -19,7 +19,6 @@ from ..bundle import (
     publish,
 )
 from ..bundle.manifest import Data
-from ..calibration.calibrate_folder import write_small_figures
 from ..calibration.cross_validation import MEASURED_BY
 from ..calibration.graph_head import replace_classifier, rewrite_head
 from ..calibration.ood_detectors import mean_cosine
@@ -36,7 +35,8 @@ TOLERANCE = 1e-3
 """Largest difference of the small graph's outputs from the file's; relative above one."""
 
 WEIGHTS_FILE = ENGINES["learner"].needs
-COUNTED = "recordings (groups of photos), each tested without itself, by the small graph"
+COUNTED_ON = "recordings (groups of photos), by the small graph"
+COUNTED_BY = f"{MEASURED_BY}; what is counted are recordings, each tested without itself"
 
 
 def publish_head(
@@ -94,11 +94,7 @@ def publish_head(
             (folder / TRAINING_PHOTOS).write_text("\n".join(hashes) + "\n")
         _check_outputs(manifest, (folder / "graph.onnx").read_bytes(), draft.recipe.size)
 
-    bundle = publish(draft, models_dir or settings().data / "models", write_files)
-    if draft.metrics:
-        figures = {"calibration": draft.calibration, "metrics": draft.metrics, "full_metrics": ()}
-        write_small_figures(bundle, **figures)
-    return bundle
+    return publish(draft, models_dir or settings().data / "models", write_files)
 
 
 def _check_outputs(manifest: LoupeManifest, graph: bytes, size: tuple[int, int]) -> None:
@@ -130,7 +126,7 @@ def _draft(
     accuracy, metrics = manifest.accuracy, []
     if accuracy and (counted := sum(accuracy.counted)):
         right = sum(accuracy.right)
-        metrics = [proportion_metric("accuracy", right, counted, COUNTED, MEASURED_BY)]
+        metrics = [proportion_metric("accuracy", right, counted, COUNTED_ON, COUNTED_BY)]
     taught_on = f"{manifest.base.name} {manifest.base.version}"
     return ManifestDraft(
         name=name,
