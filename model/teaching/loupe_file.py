@@ -15,7 +15,7 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from ..bundle import StrictModel
+from ..bundle import Name, StrictModel
 from ..errors import ExportRefused
 from ..importing.inspect.safetensors_file import read_safetensors
 from ..preprocess import Pixels
@@ -50,7 +50,7 @@ Counts = Annotated[tuple[Count, ...], Field(max_length=MAX_LABELS)]
 class LoupeBase(StrictModel):
     """The model whose features the head needs; ``features`` is their hash, ``size`` their D."""
 
-    name: Annotated[str, Field(min_length=1, max_length=64)]
+    name: Name
     version: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
     features: Hash
     size: Annotated[int, Field(ge=1, le=100_000)]

@@ -27,6 +27,7 @@ from ..errors import ExportRefused
 from ..evaluation.metrics import proportion_metric
 from ..settings import settings
 from ..storage.file_hash import hash_file
+from ..text import clean
 from .few_shot_head import FewShotHead
 from .loupe_file import LoupeManifest, draw
 from .teaching_base import TeachingBase
@@ -34,6 +35,7 @@ from .teaching_base import TeachingBase
 TOLERANCE = 1e-3
 """Largest difference of the small graph's outputs from the file's; relative above one."""
 
+MAX_LINE = 200
 WEIGHTS_FILE = ENGINES["learner"].needs
 COUNTED_ON = "recordings (groups of photos), by the small graph"
 COUNTED_BY = f"{MEASURED_BY}; what is counted are recordings, each tested without itself"
@@ -130,7 +132,7 @@ def _draft(
     taught_on = f"{manifest.base.name} {manifest.base.version}"
     return ManifestDraft(
         name=name,
-        title=title or manifest.title,
+        title=clean(title)[:MAX_LINE] or manifest.title,
         description=f"Taught from {photos} photos in {groups} groups, on features of {taught_on}.",
         language=manifest.language,
         labels=manifest.labels,
@@ -139,7 +141,7 @@ def _draft(
             update={"parameters": max(1, of_base.architecture.parameters + more)}
         ),
         engines=("compiled", "learner") if is_rebuilt else ("compiled",),
-        licence=licence or of_base.licence,
+        licence=clean(licence)[:MAX_LINE] or of_base.licence,
         data=Data(
             title=f"Photos of {len(manifest.labels)} labels",
             source="taken to teach this model; they aren't part of it",
@@ -155,7 +157,7 @@ def _draft(
         provenance={
             "taught on": taught_on,
             "features": manifest.base.features,
-            "taught": manifest.made,
+            "taught": manifest.made[:10],
             "keeps": f"{manifest.promise:.0%} of such photos" if manifest.promise else "unknown",
             "python": platform.python_version(),
         },
