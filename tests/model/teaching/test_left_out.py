@@ -114,6 +114,8 @@ def test_promise_follows_the_count_of_groups(groups: int, promise: float | None,
     features, targets = clouds(3, groups)
     head, left_out = fit_head(features, targets, np.arange(len(targets)), 1.0)
     assert left_out.promise == promise
+    # From three groups of every label on.
+    assert (head.temperature == 1.0) is (groups < 3)
     assert (left_out.scores <= head.ood_threshold).sum() == kept
     loose, _ = fit_head(features, targets, np.arange(len(targets)), 0.1)
     # A promised threshold is never moved.
@@ -135,13 +137,6 @@ def test_each_group_weighs_one_in_the_threshold() -> None:
     }
     enough = [score for score, share in reached.items() if share >= 0.95 * 51 - 1e-9]
     assert head.ood_threshold == min(enough)
-
-
-def test_temperature_needs_three_groups_of_every_label() -> None:
-    for groups, is_fitted in ((2, False), (3, True)):
-        features, targets = clouds(3, groups)
-        head, _ = fit_head(features, targets, np.arange(len(targets)), FALLBACK)
-        assert (head.temperature != 1.0) is is_fitted
 
 
 def test_near_copies_of_one_label_and_frames_of_one_recording_are_one_group() -> None:
