@@ -182,7 +182,8 @@ function findThreshold(scores, fallbackCosine) {
   // Rounding must not ask for one more group.
   const found = promise && pooled.find(({ share }) => (sum += share) >= wanted - 1e-9);
   const threshold = (found || pooled.at(-1))?.score ?? -Infinity;
-  return { ood_threshold: Math.max(threshold, -fallbackCosine), promise };
+  // What is promised is never moved.
+  return { ood_threshold: promise ? threshold : Math.max(threshold, -fallbackCosine), promise };
 }
 
 /**
