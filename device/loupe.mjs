@@ -22,8 +22,8 @@ export { LoupeError };
 
 /** @typedef {ImageBitmap | HTMLCanvasElement | OffscreenCanvas | HTMLVideoElement} Picture */
 
-/** The number of the last taught model, in all workers. */
-let lastTaught = 0;
+/** The last number of a taught model or a video: models that share a worker share their numbers. */
+let lastNumber = 0;
 
 /**
  * Load a model and test it: the browser must return a photo's pixels unchanged, and the graph its
@@ -70,7 +70,6 @@ class Model {
   #calls;
   #close;
   #taught;
-  #streams = 0;
 
   /**
    * @param {ModelWorker} calls
@@ -151,7 +150,7 @@ class Model {
     if (!(video instanceof HTMLVideoElement)) {
       throw new LoupeError("invalid", "watch takes a <video>; for a photo there is identify.");
     }
-    const stream = { number: ++this.#streams, average };
+    const stream = { number: ++lastNumber, average };
     let next = 0;
     try {
       for (;;) {
@@ -236,7 +235,7 @@ class Model {
    * @throws {LoupeError} "bundle-damaged" if it was taught on another base; "golden-mismatch"
    */
   async attach(taught, close) {
-    const number = ++lastTaught;
+    const number = ++lastNumber;
     const info = await this.#calls.send("addTaught", { number, taught });
     const drop = () => void this.#calls.send("dropTaught", { number }).catch(() => {});
     return new Model(this.#calls, info, close ?? drop, number);

@@ -81,6 +81,7 @@ async function load({ address, graph }, onProgress) {
   const ready = { model, graph, ort, session };
   await testGolden(ready, entry.golden, golden);
   loaded = ready;
+  taughtModels.clear();
   return infoOf(ready);
 }
 
@@ -92,15 +93,17 @@ function infoOf({ model: { graphs, runtime, ...info }, graph }) {
 }
 
 /**
- * Return the loaded model, or a taught one by its number.
+ * Return the loaded model, or a taught one by its number; without it, close the picture.
  *
  * @param {number | null} [taught]
+ * @param {FrameValues["source"]} [source]
  * @throws {LoupeError} "engine-unavailable"
  */
-function requireLoaded(taught = null) {
+function requireLoaded(taught = null, source) {
   const found = taught === null ? loaded : taughtModels.get(taught);
-  if (!found) throw new LoupeError("engine-unavailable", "The model isn't loaded.");
-  return found;
+  if (found) return found;
+  if (source && !(source instanceof Blob)) source.close();
+  throw new LoupeError("engine-unavailable", "The model isn't loaded.");
 }
 
 /**
@@ -138,8 +141,7 @@ async function prepare({ source, recipe, limits }) {
 
 /** @type {WorkerCalls["identify"]} */
 async function identify({ source, top, region, stream, taught }) {
-  if (!loaded && !(source instanceof Blob)) source.close();
-  const ready = requireLoaded(taught);
+  const ready = requireLoaded(taught, source);
   const { model, graph } = ready;
   const started = performance.now();
   const image = await decode(source, model.recipe, model.limits, region);
@@ -206,8 +208,7 @@ async function stopExplaining() {
 
 /** @type {WorkerCalls["takePhoto"]} */
 async function takePhoto({ source, region }) {
-  if (!loaded && !(source instanceof Blob)) source.close();
-  const { recipe, limits } = requireLoaded().model;
+  const { recipe, limits } = requireLoaded(null, source).model;
   const photo = await storedPhoto(await decode(source, recipe, limits, region), recipe);
   // Of the photo as it is kept, so that a project opened elsewhere makes the same model.
   return { photo, features: await features({ source: photo }) };
