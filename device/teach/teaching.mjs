@@ -1,6 +1,6 @@
 /** The worker's calls for teaching; the first one loads these modules. */
 
-/** @import { FrameValues, LoupeGolden, ModelConfig, ProjectToTeach, TakenPhoto } from "../types" */
+/** @import { FrameValues, Image, LoupeGolden, ProjectToTeach, Recipe, TakenPhoto } from "../types" */
 /** @import { Taught, TaughtModel } from "../types" */
 /** @import { Loaded } from "../engine/inference.mjs" */
 
@@ -8,8 +8,8 @@ import { LoupeError } from "../engine/errors.mjs";
 import { runGraph } from "../engine/inference.mjs";
 import { decode } from "../engine/photo.mjs";
 import { preprocess } from "../engine/preprocess.mjs";
+import { resize } from "../engine/resize.mjs";
 import { teach as teachHead } from "./few_shot_head.mjs";
-import { storedPhoto } from "./stored_photo.mjs";
 import {
   applyHead,
   compareGolden,
@@ -21,6 +21,9 @@ import {
 
 /** Milliseconds of training after which other calls have a turn. */
 const PAUSE_AFTER_MS = 20;
+
+/** Pixels on a kept photo's shorter side, unless the recipe needs more, and its quality. */
+const [SIDE, QUALITY] = [320, 0.9];
 
 /** Counts trainings; only the newest continues. */
 let trainings = 0;
@@ -40,9 +43,22 @@ function featuresOf({ model, graph }) {
 /** @type {(base: Loaded, values: Pick<FrameValues, "source" | "region">) => Promise<TakenPhoto>} */
 export async function takePhoto(base, { source, region }) {
   const { recipe, limits } = base.model;
-  const photo = await storedPhoto(await decode(source, recipe, limits, region), recipe);
+  const photo = await toJpeg(await decode(source, recipe, limits, region), recipe);
   // Of the photo as it is kept, so that a project opened elsewhere makes the same model.
   return { photo, features: await features(base, { source: photo }) };
+}
+
+/** @type {(image: Image, recipe: Recipe) => Promise<Blob>} */
+async function toJpeg(image, recipe) {
+  const shorter = Math.min(image.width, image.height);
+  const factor = Math.min(1, Math.max(SIDE, ...recipe.resize) / shorter);
+  const [width, height] = [image.width, image.height].map((side) => Math.round(side * factor));
+  const { data } = resize(image, width, height, "bicubic");
+  // Resizing leaves the alpha empty.
+  for (let place = 3; place < data.length; place += 4) data[place] = 255;
+  const canvas = new OffscreenCanvas(width, height);
+  canvas.getContext("2d")?.putImageData(new ImageData(data, width), 0, 0);
+  return canvas.convertToBlob({ type: "image/jpeg", quality: QUALITY });
 }
 
 /** @type {(base: Loaded, values: {source: Blob}) => Promise<Float32Array>} */
