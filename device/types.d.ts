@@ -326,6 +326,7 @@ export interface TakenPhoto {
 }
 
 export interface ProjectToTeach {
+  /** If it is empty, the labels are the title. */
   title: string;
   /** 2 to 20, each with at least one photo. */
   labels: string[];

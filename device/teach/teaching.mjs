@@ -98,9 +98,15 @@ export async function teach(base, { title, labels, photos, language = "und" }) {
   const result = await teachHead(values, pause);
   const { name, version } = base.model;
   const { sha256, size } = described;
-  const words = { title, language, labels, base: { name, version, features: sha256, size } };
+  const words = {
+    title: title || shorten(labels.join(", ")),
+    ...{ language, labels, base: { name, version, features: sha256, size } },
+  };
   return { taught: describe(result, words), result };
 }
+
+/** @param {string} text */
+const shorten = (text) => Array.from(text).slice(0, MAX_CHARACTERS).join("").trim();
 
 /**
  * Return a taught model, ready to answer; if it has golden outputs, it is tested.
