@@ -10,6 +10,7 @@ import { decode } from "../engine/photo.mjs";
 import { preprocess } from "../engine/preprocess.mjs";
 import { resize } from "../engine/resize.mjs";
 import { teach as teachHead } from "./few_shot_head.mjs";
+import { MAX_CHARACTERS } from "./loupe_file.mjs";
 import {
   applyHead,
   compareGolden,
