@@ -9,21 +9,20 @@
  * All work is in one Worker. Nothing is sent anywhere: after loading there are no requests.
  */
 
-/** @import { ExplainOptions, GraphName, ModelInfo, OcclusionMap, PhotoToTeach } from "./types" */
-/** @import { Prediction, Region, TakenPhoto, Taught, TaughtModel } from "./types" */
+/** @import { ExplainOptions, GraphName, ModelInfo, OcclusionMap, Prediction } from "./types" */
+/** @import { ProjectToTeach, Region, TakenPhoto, Taught, TaughtModel } from "./types" */
 
 import { pause, untilAborted, waitFor } from "./engine/abort.mjs";
 import { LoupeError, messageOf } from "./engine/errors.mjs";
 import { ModelWorker } from "./engine/model_worker.mjs";
 import { DECODING } from "./engine/photo.mjs";
-import { describe } from "./teach/taught_model.mjs";
 
 export { LoupeError };
 
 /** @typedef {ImageBitmap | HTMLCanvasElement | OffscreenCanvas | HTMLVideoElement} Picture */
 
-/** The number of the last taught model, in all workers. */
-let lastTaught = 0;
+/** The last number of a taught model or a video: models that share a worker share their numbers. */
+let lastNumber = 0;
 
 /**
  * Load a model and test it: the browser must return a photo's pixels unchanged, and the graph its
@@ -70,7 +69,6 @@ class Model {
   #calls;
   #close;
   #taught;
-  #streams = 0;
 
   /**
    * @param {ModelWorker} calls
@@ -151,7 +149,7 @@ class Model {
     if (!(video instanceof HTMLVideoElement)) {
       throw new LoupeError("invalid", "watch takes a <video>; for a photo there is identify.");
     }
-    const stream = { number: ++this.#streams, average };
+    const stream = { number: ++lastNumber, average };
     let next = 0;
     try {
       for (;;) {
@@ -201,29 +199,13 @@ class Model {
   /**
    * Teach new labels. A live answer may come in between; a later call ends an earlier one.
    *
-   * @param {object} project
-   * @param {string} project.title
-   * @param {string[]} project.labels 2 to 20, each with at least one photo
-   * @param {PhotoToTeach[]} project.photos
-   * @param {string} [project.language] of the labels; by default undetermined
+   * @param {ProjectToTeach} project
    * @returns {Promise<{taught: TaughtModel, result: Taught}>} photos in `result` are numbered as in
    *   `project.photos`
    * @throws {LoupeError} "invalid"; "stopped" if a later call came; "engine-unavailable"
    */
-  async teach({ title, labels, photos, language = "und" }) {
-    const targets = photos.map(({ label }) => labels.indexOf(label));
-    if (labels.length < 2 || !labels.every((_, label) => targets.includes(label))) {
-      throw new LoupeError("invalid", "Give two labels at least one photo each.");
-    }
-    if (targets.includes(-1)) throw new LoupeError("invalid", "A photo has an unknown label.");
-    const result = await this.#calls.send("teach", {
-      features: photos.map(({ features }) => features),
-      recordings: photos.map(({ recording }) => recording),
-      targets,
-      labels: labels.length,
-    });
-    const taught = describe(this.info, result, { title, labels, language });
-    return { taught, result };
+  async teach(project) {
+    return this.#calls.send("teach", project);
   }
 
   /**
@@ -236,7 +218,7 @@ class Model {
    * @throws {LoupeError} "bundle-damaged" if it was taught on another base; "golden-mismatch"
    */
   async attach(taught, close) {
-    const number = ++lastTaught;
+    const number = ++lastNumber;
     const info = await this.#calls.send("addTaught", { number, taught });
     const drop = () => void this.#calls.send("dropTaught", { number }).catch(() => {});
     return new Model(this.#calls, info, close ?? drop, number);

@@ -312,7 +312,7 @@ export interface WorkerCalls {
   stopExplaining(values: object): Promise<void>;
   takePhoto(values: Pick<FrameValues, "source" | "region">): Promise<TakenPhoto>;
   features(values: { source: Blob }): Promise<Float32Array>;
-  teach(values: Omit<TeachValues, "nearCopy" | "fallbackCosine">): Promise<Taught>;
+  teach(project: ProjectToTeach): Promise<{ taught: TaughtModel; result: Taught }>;
   /** Your models have numbers, which the page gives them. */
   addTaught(values: { number: number; taught: TaughtModel }): Promise<ModelInfo>;
   dropTaught(values: { number: number }): Promise<void>;
@@ -323,6 +323,16 @@ export interface WorkerCalls {
 export interface TakenPhoto {
   photo: Blob;
   features: Float32Array;
+}
+
+export interface ProjectToTeach {
+  /** If it is empty, the labels are the title. */
+  title: string;
+  /** 2 to 20, each with at least one photo. */
+  labels: string[];
+  photos: PhotoToTeach[];
+  /** Of the labels; by default undetermined. */
+  language?: string;
 }
 
 /** A photo with its label and the recording that it is a frame of. */

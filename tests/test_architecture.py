@@ -234,6 +234,7 @@ def loaded_modules(code: str) -> set[str]:
         "import model.cli, model.cli.models, model.cli.identify",
         "import model.answer.share_link, model.storage.photo_files",
         "import model.samples, model.explanation, model.backup, model.cli.backup",
+        "import model.teaching, model.cli.teach",
     ],
 )
 def test_model_package_loads_nothing_heavy(code: str) -> None:

@@ -1,10 +1,8 @@
 /** Inference: the graph's outputs for a photo's pixels, or those of a head on its features. */
 
-/** @import { Golden, GraphName, InferenceSession, LoupeGolden, ModelConfig, Output } from "../types" */
-/** @import { Runtime, TaughtModel } from "../types" */
+/** @import { Golden, GraphName, InferenceSession, ModelConfig, Output, Runtime } from "../types" */
 
 import { LoupeError } from "./errors.mjs";
-import { applyHead, draw, outputOf } from "../teach/taught_model.mjs";
 
 /**
  * @typedef {object} Loaded
@@ -12,13 +10,13 @@ import { applyHead, draw, outputOf } from "../teach/taught_model.mjs";
  * @property {GraphName} graph
  * @property {Runtime} ort
  * @property {InferenceSession} session
- * @property {TaughtModel} [taught] answers in place of the graph's own labels
+ * @property {(features: Float32Array) => Output} [answer] of a taught model
  */
 
 /** @type {(loaded: Loaded, pixels: Uint8Array) => Promise<Output>} */
 export async function run(loaded, pixels) {
   const { probabilities, novelty = null, features } = await runGraph(loaded, pixels);
-  if (loaded.taught) return outputOf(loaded.taught, features);
+  if (loaded.answer) return loaded.answer(features);
   return { probabilities, novelty: novelty && novelty[0] };
 }
 
@@ -28,7 +26,7 @@ export async function run(loaded, pixels) {
  * @type {(loaded: Loaded, pixels: Uint8Array) => Promise<Record<string, Float32Array>>}
  */
 export async function runGraph({ model, ort, session }, pixels) {
-  const [height, width] = sizeOf(model);
+  const [height, width] = model.recipe.crop ?? model.recipe.resize;
   const input = new ort.Tensor("uint8", pixels, [1, height, width, 3]);
   const outputs = Object.entries(await session.run({ pixels: input }));
   const arrays = outputs.map(async ([name, tensor]) => {
@@ -39,27 +37,6 @@ export async function runGraph({ model, ort, session }, pixels) {
   const result = Object.fromEntries(await Promise.all(arrays));
   input.dispose();
   return result;
-}
-
-/** @param {ModelConfig} model */
-const sizeOf = ({ recipe }) => recipe.crop ?? recipe.resize;
-
-/**
- * Return a head's outputs for two drawn pictures: no photo is needed to test it elsewhere.
- *
- * @type {(base: Loaded, taught: TaughtModel) => Promise<LoupeGolden>}
- */
-export async function goldenOutputs(base, { head }) {
-  const outputs = [];
-  for (const number of [0, 1]) {
-    const { features } = await runGraph(base, draw(number, ...sizeOf(base.model)));
-    outputs.push(applyHead(head, features));
-  }
-  return {
-    drawing: 1,
-    logits: outputs.map(({ logits }) => logits),
-    novelty: outputs.map(({ novelty }) => novelty),
-  };
 }
 
 /**

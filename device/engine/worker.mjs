@@ -7,18 +7,12 @@
 
 import { downloadAll, fetchModel, importRuntime } from "./download.mjs";
 import { LoupeError, messageOf } from "./errors.mjs";
-import { goldenOutputs, run, runGraph, testGolden } from "./inference.mjs";
+import { run, testGolden } from "./inference.mjs";
 import { decode, testPixels } from "./photo.mjs";
 import { MAX_INFERENCES, occlusionMap } from "./occlusion.mjs";
 import { predict, ranking } from "./prediction.mjs";
 import { pack } from "./packing.mjs";
 import { preprocess } from "./preprocess.mjs";
-import { teach as teachHead } from "../teach/few_shot_head.mjs";
-import { storedPhoto } from "../teach/stored_photo.mjs";
-import { compareGolden, taughtConfig } from "../teach/taught_model.mjs";
-
-/** Milliseconds of training after which other calls have a turn. */
-const PAUSE_AFTER_MS = 20;
 
 /** @type {Loaded | null} */
 let loaded = null;
@@ -38,12 +32,19 @@ let watched = { number: 0, outputs: [] };
 /** Counts explanations that were started or stopped; only the newest continues. */
 let explanations = 0;
 
-/** Counts trainings; only the newest continues. */
-let trainings = 0;
+/** Whoever doesn't teach doesn't load this. */
+const teaching = () => import("../teach/teaching.mjs");
+
 /** @type {WorkerCalls} */
 const calls = {
   ...{ load, identify, explain, stopExplaining, canPrepare, prepare },
-  ...{ takePhoto, features, teach, addTaught, dropTaught, golden },
+  takePhoto: async (values) =>
+    (await teaching()).takePhoto(requireLoaded(null, values.source), values),
+  features: async (values) => (await teaching()).features(requireLoaded(), values),
+  teach: async (project) => (await teaching()).teach(requireLoaded(), project),
+  golden: async (values) => (await teaching()).golden(requireLoaded(), values),
+  addTaught,
+  dropTaught: async ({ number }) => void taughtModels.delete(number),
 };
 
 onmessage = async ({ data: { number, name, values } }) => {
@@ -81,6 +82,7 @@ async function load({ address, graph }, onProgress) {
   const ready = { model, graph, ort, session };
   await testGolden(ready, entry.golden, golden);
   loaded = ready;
+  taughtModels.clear();
   return infoOf(ready);
 }
 
@@ -92,29 +94,17 @@ function infoOf({ model: { graphs, runtime, ...info }, graph }) {
 }
 
 /**
- * Return the loaded model, or a taught one by its number.
+ * Return the loaded model, or a taught one by its number; without it, close the picture.
  *
  * @param {number | null} [taught]
+ * @param {FrameValues["source"]} [source]
  * @throws {LoupeError} "engine-unavailable"
  */
-function requireLoaded(taught = null) {
+function requireLoaded(taught = null, source) {
   const found = taught === null ? loaded : taughtModels.get(taught);
-  if (!found) throw new LoupeError("engine-unavailable", "The model isn't loaded.");
-  return found;
-}
-
-/**
- * Return the loaded model as a base for teaching.
- *
- * @throws {LoupeError} "engine-unavailable"
- */
-function requireBase() {
-  const base = requireLoaded();
-  const { features } = base.model.graphs[base.graph];
-  if (!features) {
-    throw new LoupeError("engine-unavailable", `${base.model.title} can't be taught new labels.`);
-  }
-  return { base, features };
+  if (found) return found;
+  if (source && !(source instanceof Blob)) source.close();
+  throw new LoupeError("engine-unavailable", "The model isn't loaded.");
 }
 
 /** Return whether this browser returns a photo's pixels unchanged. */
@@ -138,8 +128,7 @@ async function prepare({ source, recipe, limits }) {
 
 /** @type {WorkerCalls["identify"]} */
 async function identify({ source, top, region, stream, taught }) {
-  if (!loaded && !(source instanceof Blob)) source.close();
-  const ready = requireLoaded(taught);
+  const ready = requireLoaded(taught, source);
   const { model, graph } = ready;
   const started = performance.now();
   const image = await decode(source, model.recipe, model.limits, region);
@@ -204,64 +193,9 @@ async function stopExplaining() {
   explanations++;
 }
 
-/** @type {WorkerCalls["takePhoto"]} */
-async function takePhoto({ source, region }) {
-  if (!loaded && !(source instanceof Blob)) source.close();
-  const { recipe, limits } = requireLoaded().model;
-  const photo = await storedPhoto(await decode(source, recipe, limits, region), recipe);
-  // Of the photo as it is kept, so that a project opened elsewhere makes the same model.
-  return { photo, features: await features({ source: photo }) };
-}
-
-/** @type {WorkerCalls["features"]} */
-async function features({ source }) {
-  const { base } = requireBase();
-  const { recipe, limits } = base.model;
-  const image = await decode(source, recipe, limits);
-  return (await runGraph(base, preprocess(image, recipe, { isFitted: true }))).features;
-}
-
-/** @type {WorkerCalls["teach"]} */
-async function teach(values) {
-  const { features } = requireBase();
-  const turn = ++trainings;
-  let last = performance.now();
-  const pause = async () => {
-    if (performance.now() - last > PAUSE_AFTER_MS) {
-      // A frame may be answered in between.
-      await new Promise((resolve) => setTimeout(resolve));
-      last = performance.now();
-    }
-    if (turn !== trainings) throw new LoupeError("stopped", "The photos have changed.");
-  };
-  const { near_copy: nearCopy, fallback_cosine: fallbackCosine } = features;
-  return teachHead({ ...values, nearCopy, fallbackCosine }, pause);
-}
-
 /** @type {WorkerCalls["addTaught"]} */
 async function addTaught({ number, taught }) {
-  const { base, features } = requireBase();
-  const { name, features: wanted, size } = taught.manifest.base;
-  if (wanted !== features.sha256 || size !== features.size) {
-    throw new LoupeError(
-      "bundle-damaged",
-      `This model was taught on “${name}”, and “${base.model.name}” here sees photos in another ` +
-        "way. Teach it again from its photos.",
-    );
-  }
-  const { golden } = taught.manifest;
-  if (golden) compareGolden(golden, await goldenOutputs(base, taught));
-  const ready = { ...base, model: taughtConfig(base.model, taught), taught };
+  const ready = await (await teaching()).attach(requireLoaded(), taught);
   taughtModels.set(number, ready);
   return infoOf(ready);
-}
-
-/** @type {WorkerCalls["golden"]} */
-async function golden({ taught }) {
-  return goldenOutputs(requireBase().base, taught);
-}
-
-/** @type {WorkerCalls["dropTaught"]} */
-async function dropTaught({ number }) {
-  taughtModels.delete(number);
 }

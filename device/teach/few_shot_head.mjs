@@ -44,9 +44,11 @@ const Z = 1.959963984540054;
 export async function teach(values, pause) {
   const { features, targets, labels, fallbackCosine } = values;
   const gram = gramMatrix(features);
+  await pause?.();
   const groups = findGroups(values, gram);
   const byLabel = byLabels(groups, labels);
   const factor = factorize(gram);
+  await pause?.();
   const start = await fit(factor, targets, labels, { pause });
   /** @type {Map<number, {logits: Float64Array, novelty: number}>} by photo */
   const leftOut = new Map();
@@ -180,7 +182,8 @@ function findThreshold(scores, fallbackCosine) {
   // Rounding must not ask for one more group.
   const found = promise && pooled.find(({ share }) => (sum += share) >= wanted - 1e-9);
   const threshold = (found || pooled.at(-1))?.score ?? -Infinity;
-  return { ood_threshold: Math.max(threshold, -fallbackCosine), promise };
+  // What is promised is never moved.
+  return { ood_threshold: promise ? threshold : Math.max(threshold, -fallbackCosine), promise };
 }
 
 /**

@@ -44,42 +44,60 @@ const padded = (count) => Math.ceil(count / BLOCK) * BLOCK;
  * @param {Float32Array[]} features
  */
 export function gramMatrix(features) {
-  const [count, size] = [features.length, features[0].length];
+  const [count, size, rows] = [features.length, features[0].length, padded(features.length)];
   const gram = new Float64Array(count * count);
-  const matrix = new Float64Array(padded(count) * size);
+  const matrix = new Float64Array(rows * size);
   for (let i = 0; i < count; i++) matrix.set(features[i], i * size);
-  const products = new Float64Array(padded(count));
+  const products = new Float64Array(2 * rows);
   for (let i = 0; i < count; i++) {
-    for (let row = 0; row <= i; row += BLOCK) {
-      multiply(matrix, row, size, matrix, i * size, 0, size, products, row);
+    const isSecond = i % 2;
+    for (let row = 0; !isSecond && row <= i + 1; row += BLOCK) {
+      multiply(matrix, row, size, matrix, i * size, size, 0, size, products, row, rows);
     }
-    for (let j = 0; j <= i; j++) gram[i * count + j] = gram[j * count + i] = products[j];
+    for (let j = 0; j <= i; j++) {
+      gram[i * count + j] = gram[j * count + i] = products[isSecond * rows + j];
+    }
   }
   return gram;
 }
 
 /**
- * Write the inner products of `BLOCK` rows, from column `from` to `end`, with the vector at `start`
- * to `results` from `place` on.
+ * Write the inner products of `BLOCK` rows, from column `from` to `end`, with two vectors: the one
+ * at `start`, and one `step` later. Results are at `place`, and `skip` later.
  *
  * @type {(matrix: Float64Array, row: number, stride: number, vectors: Float64Array, start: number,
- *   from: number, end: number, results: Float64Array, place: number) => void}
+ *   step: number, from: number, end: number, results: Float64Array, place: number,
+ *   skip: number) => void}
  */
-function multiply(matrix, row, stride, vectors, start, from, end, results, place) {
+function multiply(matrix, row, stride, vectors, start, step, from, end, results, place, skip) {
   const first = row * stride;
   const [second, third, fourth] = [first + stride, first + 2 * stride, first + 3 * stride];
-  let [a, b, c, d] = [0, 0, 0, 0];
+  const other = start + step;
+  let [a, b, c, d, e, f, g, h] = [0, 0, 0, 0, 0, 0, 0, 0];
   for (let column = from; column < end; column++) {
-    const value = vectors[start + column];
-    a += matrix[first + column] * value;
-    b += matrix[second + column] * value;
-    c += matrix[third + column] * value;
-    d += matrix[fourth + column] * value;
+    const one = vectors[start + column];
+    const two = vectors[other + column];
+    const top = matrix[first + column];
+    const next = matrix[second + column];
+    const after = matrix[third + column];
+    const last = matrix[fourth + column];
+    a += top * one;
+    b += next * one;
+    c += after * one;
+    d += last * one;
+    e += top * two;
+    f += next * two;
+    g += after * two;
+    h += last * two;
   }
   results[place] = a;
   results[place + 1] = b;
   results[place + 2] = c;
   results[place + 3] = d;
+  results[place + skip] = e;
+  results[place + skip + 1] = f;
+  results[place + skip + 2] = g;
+  results[place + skip + 3] = h;
 }
 
 /**
@@ -134,9 +152,11 @@ export async function fit(factor, targets, labels, { photos, start, pause } = {}
   const evaluate = (point, gradient) => {
     let loss = 0;
     gradient.fill(0, size);
-    for (let at = 0; at < size; at += stride) {
+    for (let at = 0; at < size; at += 2 * stride) {
+      // An odd label is alone.
+      const step = at + stride < size ? stride : 0;
       for (let row = 0; row < stride; row += BLOCK) {
-        multiply(rows, row, stride, point, at, 0, row + BLOCK, logits, at + row);
+        multiply(rows, row, stride, point, at, step, 0, row + BLOCK, logits, at + row, step);
       }
     }
     for (const i of used) {
@@ -151,9 +171,10 @@ export async function fit(factor, targets, labels, { photos, start, pause } = {}
         gradient[size + label] += scores[label];
       }
     }
-    for (let at = 0; at < size; at += stride) {
+    for (let at = 0; at < size; at += 2 * stride) {
+      const step = at + stride < size ? stride : 0;
       for (let row = 0; row < stride; row += BLOCK) {
-        multiply(columns, row, stride, slopes, at, row, stride, gradient, at + row);
+        multiply(columns, row, stride, slopes, at, step, row, stride, gradient, at + row, step);
       }
     }
     for (let place = 0; place < size; place++) {
@@ -212,8 +233,9 @@ export function weightsOf({ rows, stride }, point, labels, features) {
  * @param {Float64Array} scores
  */
 export function softmax(scores) {
-  const largest = Math.max(...scores);
-  let sum = 0;
+  // Not by spreading or iterating: this is called for each photo at each step.
+  let [largest, sum] = [-Infinity, 0];
+  for (let label = 0; label < scores.length; label++) largest = Math.max(largest, scores[label]);
   for (let label = 0; label < scores.length; label++) {
     sum += scores[label] = Math.exp(scores[label] - largest);
   }

@@ -6,12 +6,14 @@
 /** @import { Project, ProjectPhoto } from "../types" */
 
 import { LoupeError } from "../engine/errors.mjs";
-import { isJpeg, isWhole } from "../engine/photo_file.mjs";
+import { isJpeg, isWhole, jpegHeader } from "../engine/photo_file.mjs";
 import { findTextFlaw, MAX_LABELS } from "./loupe_file.mjs";
 import { MAX_BYTES, MAX_PHOTOS } from "./store.mjs";
 import { Flaw, readZip, writeZip } from "./zip.mjs";
 
 const LIST = "project.json";
+/** A photo as it is kept is smaller; a larger one would cost the page its memory. */
+const MAX_PIXELS = 4e6;
 /** The list and the zip itself need room beside the photos. */
 const MOST = { bytes: MAX_BYTES + 2 ** 20, unpacked: MAX_BYTES + 2 ** 20, files: MAX_PHOTOS + 1 };
 
@@ -56,8 +58,10 @@ export async function readProject(file) {
       labels,
       photos: photos.map(({ label, recording }, at) => {
         const bytes = files.get(nameOf(at));
-        if (!bytes || !isJpeg(bytes) || !isWhole(bytes)) {
-          throw new Flaw(`${nameOf(at)} is no whole JPEG`);
+        const { width, height } = bytes ? jpegHeader(bytes) : { width: 0, height: 0 };
+        const isSmall = width * height > 0 && width * height <= MAX_PIXELS;
+        if (!bytes || !isJpeg(bytes) || !isWhole(bytes) || !isSmall) {
+          throw new Flaw(`${nameOf(at)} is no whole, small JPEG`);
         }
         return {
           label: labels[label],

@@ -137,17 +137,8 @@ class Store {
    */
   features(base) {
     return this.#run("readonly", async ({ features }) => {
-      const [keys, values] = await Promise.all([
-        resultOf(features.getAllKeys()),
-        resultOf(features.getAll()),
-      ]);
-      const pairs = keys.map((key, at) => ({
-        key: /** @type {string[]} */ (key),
-        value: values[at],
-      }));
-      return new Map(
-        pairs.filter(({ key }) => key[1] === base).map(({ key, value }) => [key[0], value]),
-      );
+      const entries = await entriesOf(features);
+      return new Map(entries.flatMap(([[id, of], value]) => (of === base ? [[id, value]] : [])));
     });
   }
 
@@ -173,17 +164,13 @@ class Store {
     });
   }
 
-  /** Return the models that were saved on this device, by name. */
+  /**
+   * Return the models that were saved on this device, by name.
+   *
+   * @returns {Promise<Map<string, TaughtModel>>}
+   */
   models() {
-    return this.#run("readonly", async ({ models }) => {
-      const [names, taught] = await Promise.all([
-        resultOf(models.getAllKeys()),
-        resultOf(models.getAll()),
-      ]);
-      /** @type {[string, TaughtModel][]} */
-      const pairs = names.map((name, at) => [String(name), taught[at]]);
-      return new Map(pairs);
-    });
+    return this.#run("readonly", async ({ models }) => new Map(await entriesOf(models)));
   }
 
   /** @type {(name: string, taught: TaughtModel | null) => Promise<void>} */
@@ -285,6 +272,13 @@ const resultOf = (request) =>
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
   });
+
+/** @type {(store: IDBObjectStore) => Promise<[any, any][]>} */
+async function entriesOf(store) {
+  const [keys, values] = [resultOf(store.getAllKeys()), resultOf(store.getAll())];
+  const found = await values;
+  return (await keys).map((key, at) => [key, found[at]]);
+}
 
 /** Return a random id; `randomUUID` is missing on plain http. */
 function randomId() {

@@ -3,7 +3,7 @@
  */
 
 /** @import { Head, LoupeGolden, LoupeManifest, ModelConfig, Output, Phrase } from "../types" */
-/** @import { ModelInfo, Taught, TaughtModel } from "../types" */
+/** @import { LeftOut, Taught, TaughtModel } from "../types" */
 
 import { LoupeError } from "../engine/errors.mjs";
 import { noveltyOf, sumOf } from "./few_shot_head.mjs";
@@ -19,26 +19,23 @@ const TOLERANCE = 1e-3;
 /**
  * Return a trained head with its description.
  *
- * @param {Pick<ModelInfo, "name" | "version" | "features">} base
- * @param {Taught} result
- * @param {{title: string, labels: string[], language: string}} words
- * @returns {TaughtModel}
+ * @type {(result: Taught, words: Pick<LoupeManifest, "title" | "language" | "labels" | "base">) =>
+ *   TaughtModel}
  */
-export function describe({ name, version, features }, result, words) {
-  if (!features) throw new LoupeError("engine-unavailable", `${name} can't be taught new labels.`);
-  const { head, temperature, ood_threshold, promise, photos, groups, accuracy } = result;
-  const { right, counted, folds } = accuracy ?? {};
+export function describe({ head, temperature, ood_threshold, promise, ...result }, words) {
+  const { photos, groups, accuracy } = result;
   const packed = writeHead(head);
+  const made = new Date().toISOString().slice(0, 10);
   const manifest = {
-    format: 1,
-    ...words,
-    base: { name, version, features: features.sha256, size: features.size },
-    ...{ temperature, ood_threshold, promise, made: new Date().toISOString().slice(0, 10) },
-    ...{ photos, groups, accuracy: accuracy && { right, counted, folds } },
+    ...{ format: /** @type {const} */ (1), ...words, temperature, ood_threshold, promise, made },
+    ...{ photos, groups, accuracy: accuracy && pick(accuracy) },
     head: { sha256: sha256(packed), bytes: packed.length },
   };
-  return { manifest: /** @type {LoupeManifest} */ (manifest), head };
+  return { manifest, head };
 }
+
+/** @param {LeftOut} accuracy */
+const pick = ({ right, counted, folds }) => ({ right, counted, folds });
 
 /**
  * Return the logits and the OOD score of a photo.

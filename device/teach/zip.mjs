@@ -30,6 +30,18 @@ function crc32(bytes) {
 }
 
 /**
+ * Return numbers as bytes, the lowest first.
+ *
+ * @param {[number, number][]} numbers each with its number of bytes before it
+ */
+const pack = (...numbers) =>
+  Uint8Array.from(
+    numbers.flatMap(([size, number]) =>
+      Array.from({ length: size }, (_, place) => (number / 256 ** place) & 0xff),
+    ),
+  );
+
+/**
  * Return a zip.
  *
  * @param {[string, Uint8Array<ArrayBuffer>][]} files names and contents
@@ -38,38 +50,20 @@ export function writeZip(files) {
   /** @type {Uint8Array<ArrayBuffer>[][]} */
   const [parts, directory] = [[], []];
   let offset = 0;
-  for (const [name, data] of files) {
-    const encoded = new TextEncoder().encode(name);
-    /** @type {(bytes: number, signature: number, start: number) => DataView<ArrayBuffer>} */
-    const header = (bytes, signature, start) => {
-      const view = new DataView(new ArrayBuffer(bytes + encoded.length));
-      new Uint8Array(view.buffer).set(encoded, bytes);
-      view.setUint32(0, signature, true);
-      const shorts = [VERSION, UTF8, STORED, 0, DATE];
-      shorts.forEach((value, at) => view.setUint16(start + at * 2, value, true));
-      const sizes = [crc32(data), data.length, data.length];
-      sizes.forEach((value, at) => view.setUint32(start + 10 + at * 4, value, true));
-      view.setUint16(start + 22, encoded.length, true);
-      return view;
-    };
-    const entry = header(ENTRY_BYTES, ENTRY, 6);
-    entry.setUint16(4, VERSION, true);
-    entry.setUint32(42, offset, true);
-    directory.push(new Uint8Array(entry.buffer));
-    parts.push(new Uint8Array(header(LOCAL_BYTES, LOCAL, 4).buffer), data);
-    offset += LOCAL_BYTES + encoded.length + data.length;
+  for (const [text, data] of files) {
+    const name = new TextEncoder().encode(text);
+    const [size, length] = [data.length, name.length];
+    const common = [
+      pack([2, VERSION], [2, UTF8], [2, STORED], [2, 0], [2, DATE]),
+      pack([4, crc32(data)], [4, size], [4, size], [2, length], [2, 0]),
+    ];
+    parts.push(pack([4, LOCAL]), ...common, name, data);
+    directory.push(pack([4, ENTRY], [2, VERSION]), ...common, pack([10, 0], [4, offset]), name);
+    offset += LOCAL_BYTES + name.length + data.length;
   }
-  const end = new DataView(new ArrayBuffer(END_BYTES));
-  end.setUint32(0, END, true);
-  end.setUint16(8, files.length, true);
-  end.setUint16(10, files.length, true);
-  end.setUint32(
-    12,
-    directory.reduce((sum, { length }) => sum + length, 0),
-    true,
-  );
-  end.setUint32(16, offset, true);
-  return new Blob([...parts, ...directory, end.buffer], { type: "application/zip" });
+  const [count, size] = [files.length, directory.reduce((sum, { length }) => sum + length, 0)];
+  const end = pack([4, END], [4, 0], [2, count], [2, count], [4, size], [4, offset], [2, 0]);
+  return new Blob([...parts, ...directory, end], { type: "application/zip" });
 }
 
 const CHANGED = "its zip is damaged or was changed";

@@ -37,6 +37,7 @@ export class DeviceModel {
    * @param {object} options
    * @param {string | null} options.address of the folder with `model.json`
    * @param {import("../types").GraphName} options.graph
+   * @param {import("../types").TaughtModel} [options.taught] your model, on that one as its base
    * @param {string | null} options.off why nothing runs on this device, or null
    * @param {() => void} onchange is called after each change of `state`
    */
@@ -80,10 +81,11 @@ export class DeviceModel {
 
   async #load() {
     const onProgress = (loaded, total) => this.#set({ loaded, total });
-    const { address, graph } = this.#options;
+    const { address, graph, taught } = this.#options;
     const { signal } = this.#closing;
+    const { worker } = this;
     try {
-      this.#model = await load(address, { graph, onProgress, signal, worker: this.worker });
+      this.#model = await load(address, { graph, onProgress, signal, worker, taught });
       this.info = this.#model.info;
     } catch (error) {
       this.#fail(error);

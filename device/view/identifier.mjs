@@ -38,6 +38,7 @@ const SAVING = "This browser saves data, so the model isn't downloaded.";
  *   [options.server] or the options of a `Server`; null: there is none
  * @param {"auto" | "device" | "server"} [options.run]
  * @param {"small" | "full"} [options.graph]
+ * @param {import("../types").TaughtModel} [options.taught] your model; `address` is its base's
  * @param {import("../types").Limits | null} [options.limits] of photos; without them the server gets
  *   files, not pixels
  * @param {{version: string, recipe: import("../types").Recipe} | null} [options.described] what
@@ -68,10 +69,11 @@ class Identifier {
   /** @param {Parameters<typeof createIdentifier>[0]} options */
   constructor(options) {
     const { model = null, address = null, server = null, run = "auto", graph = "small" } = options;
+    const { taught } = options;
     this.model = model;
     this.#address = address;
     const off = run === "server" ? NOT_CHOSEN : address === null ? OFF : null;
-    this.#device = new DeviceModel({ address, graph, off }, () => this.#change());
+    this.#device = new DeviceModel({ address, graph, taught, off }, () => this.#change());
     this.#run = run;
     this.#described = options.described ?? null;
     if (server) {

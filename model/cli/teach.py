@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from ..bundle import DEFAULT_MODEL, check_name
+from ..bundle import DEFAULT_MODEL, Bundle, check_name
 from ..classifier import default_model
 from ..settings import settings
 from ..storage.disk import require_writable, translate_disk_errors
 from .error_group import require_full_install
 from .options import FILE, FOLDER, models_dir_option
-from .train import command_line, print_next_step, warn_if_shadowing
+from .train import print_next_step, warn_if_shadowing
 
 SUFFIX = ".loupe"
 
@@ -40,35 +40,28 @@ def teach_command(
     """
     check_name(name)
     first, models_dir = default_model(), models_dir or settings().data / "models"
-    with require_full_install("Teaching"):
+    require_writable(models_dir)
+    with require_full_install("Teaching"), translate_disk_errors(models_dir):
         from ..teaching import teach
 
         taught = teach(folder, base, title=title)
-        with translate_disk_errors(models_dir):
-            bundle = taught.publish(
-                name, licence=licence, command=command_line(name), models_dir=models_dir
-            )
+        bundle = taught.publish(name, licence=licence, models_dir=models_dir)
     if save:
         taught.save(save)
     for photo, reason in taught.skipped.items():
         click.echo(f"{photo} was left out: {reason}", err=True)
-    counts = [sum(taught.manifest.photos), sum(taught.manifest.groups)]
-    click.echo(f"{name} {bundle.version} in {bundle.folder}")
-    click.echo(f"{len(taught.labels)} labels, {counts[0]} photos in {counts[1]} groups")
-    if accuracy := taught.accuracy:
-        click.echo(
+    manifest, accuracy = taught.manifest, taught.accuracy
+    known = "How often it is right can't be known yet: add photos of each label from elsewhere."
+    if accuracy:
+        known = (
             f"{accuracy.value:.0%} of {accuracy.count} groups correct, each by a head fitted to "
             f"the others (95% CI {accuracy.low:.0%}–{accuracy.high:.0%})"
         )
-    else:
-        click.echo(
-            "How often it is right can't be known yet: it takes a second group of each label, "
-            "taken somewhere else."
-        )
+    photos, groups = sum(manifest.photos), sum(manifest.groups)
+    click.echo(f"{len(manifest.labels)} labels, {photos} photos in {groups} groups\n{known}")
     for label, called, count in taught.confusions[:3]:
-        click.echo(f"{label} called {called}: {count} {'group' if count == 1 else 'groups'}")
-    warn_if_shadowing(bundle)
-    print_next_step(bundle, first)
+        click.echo(f"{label} called {called}: {count} of the groups")
+    _print_bundle(bundle, first)
 
 
 def import_loupe(path: Path, name: str, title: str, licence: str, *, has_others: bool) -> None:
@@ -80,10 +73,9 @@ def import_loupe(path: Path, name: str, title: str, licence: str, *, has_others:
     """
     if has_others:
         raise click.UsageError("A .loupe file takes only --name, --title and --licence.")
-    check_name(name)
     first, models_dir = default_model(), settings().data / "models"
     require_writable(models_dir)
-    with require_full_install("Importing"):
+    with require_full_install("Importing"), translate_disk_errors(models_dir):
         from ..teaching.loupe_file import MAX_BYTES, read_loupe
         from ..teaching.taught_bundle import publish_head
         from ..teaching.teaching_base import TeachingBase
@@ -91,9 +83,12 @@ def import_loupe(path: Path, name: str, title: str, licence: str, *, has_others:
         with path.open("rb") as file:
             manifest, head = read_loupe(file.read(MAX_BYTES + 1))
         base = TeachingBase.open(manifest.base.name)
-        with translate_disk_errors(models_dir):
-            bundle = publish_head(manifest, head, base, name, title=title, licence=licence)
-    click.echo(f"{name} {bundle.version} in {bundle.folder}")
+        bundle = publish_head(manifest, head, base, name, title=title, licence=licence)
+    _print_bundle(bundle, first)
+
+
+def _print_bundle(bundle: Bundle, first: str | None) -> None:
+    click.echo(f"{bundle.name} {bundle.version} in {bundle.folder}")
     click.echo(f"engines: {', '.join(bundle.manifest.engines)}")
     warn_if_shadowing(bundle)
     print_next_step(bundle, first)

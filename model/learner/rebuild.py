@@ -30,7 +30,7 @@ def rebuild(bundle: Bundle) -> Any:
         state = safetensors.torch.load(weights)
         for name, part in learner.model.named_modules():
             # The last layer of fastai's head has no bias; a few-shot head in its place has one.
-            if isinstance(part, nn.Linear) and part.bias is None and f"{name}.bias" in state:
+            if isinstance(part, nn.Linear) and f"{name}.bias" in state:
                 part.bias = nn.Parameter(state[f"{name}.bias"].clone())
         learner.model.load_state_dict(state, strict=True)
     except Exception as error:  # safetensors and torch raise their own errors

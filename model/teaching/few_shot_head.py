@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Doubles = NDArray[np.float64]
-Floats = NDArray[np.float32]
+from ..calibration.graph_outputs import Floats
+from ..calibration.statistics import Doubles
+
 Indices = NDArray[np.intp]
 
 INVERSE_REGULARIZATION = 0.1
@@ -28,12 +29,13 @@ class FewShotHead:
     temperature: float
     ood_threshold: float
 
-    def logits(self, features: Floats) -> Doubles:
+    def logits(self, features: Floats | Doubles) -> Doubles:
         """Return logits, float64 [N, labels], for features [N, D]."""
-        logits: Doubles = features.astype(np.float64) @ self.weight.T.astype(np.float64) + self.bias
-        return logits
+        return (
+            np.asarray(features.astype(np.float64) @ self.weight.T.astype(np.float64)) + self.bias
+        )
 
-    def ood_scores(self, features: Floats) -> Doubles:
+    def ood_scores(self, features: Floats | Doubles) -> Doubles:
         """Return OOD scores, float64 [N], for features [N, D]."""
         return ood_scores(features.astype(np.float64), self.means.astype(np.float64))
 
@@ -48,10 +50,8 @@ def fit_layer(features: Doubles, targets: Indices) -> tuple[Doubles, Doubles]:
     model: Any = LogisticRegression(C=INVERSE_REGULARIZATION, tol=1e-8, max_iter=10_000)
     model.fit(features, targets)
     weight, bias = model.coef_, model.intercept_
-    if len(model.classes_) == 2:
-        # scikit-learn has one row for two labels; half of it goes to each.
-        weight, bias = np.vstack([-weight / 2, weight / 2]), np.array([-bias[0] / 2, bias[0] / 2])
-    return weight, bias
+    # scikit-learn has one row for two labels; half of it goes to each.
+    return (weight, bias) if len(bias) > 1 else (weight * [[-0.5], [0.5]], bias * [-0.5, 0.5])
 
 
 def label_means(features: Doubles, targets: Indices, groups: Indices) -> Doubles:
@@ -65,11 +65,9 @@ def label_means(features: Doubles, targets: Indices, groups: Indices) -> Doubles
 
 def ood_scores(features: Doubles, means: Doubles) -> Doubles:
     """Return the highest cosine to a mean, negated, [N]."""
-    scores: Doubles = -(unit(features) @ means.T).max(axis=1)
-    return scores
+    return np.asarray(-(unit(features) @ means.T).max(axis=1))
 
 
 def unit(rows: Doubles) -> Doubles:
     """Scale rows to length one."""
-    scaled: Doubles = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    return scaled
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))

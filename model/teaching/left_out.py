@@ -4,26 +4,16 @@ Photos of one recording are near copies, so leaving out single photos would clai
 photos of another day don't have.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calibration.statistics import fit_temperature
-from .few_shot_head import (
-    Doubles,
-    FewShotHead,
-    Floats,
-    Indices,
-    fit_layer,
-    label_means,
-    ood_scores,
-    unit,
-)
+from ..calibration.graph_outputs import Floats
+from ..calibration.statistics import Doubles, fit_temperature
+from .few_shot_head import FewShotHead, Indices, fit_layer, label_means, ood_scores, unit
 
 MAX_EACH = 60
 """Most groups that are left out one of each label at a time; of more, a fifth."""
@@ -37,15 +27,6 @@ MIN_GROUPS_FOR_TEMPERATURE = 3
 Folds = Literal["each group", "five"]
 
 
-@dataclass(frozen=True)
-class GroupOutcome:
-    """A counted photo group, its label, and what a head without it called it."""
-
-    group: int
-    label: int
-    called: int
-
-
 @dataclass(frozen=True, eq=False)
 class LeftOut:
     """Outputs for N photos of heads that were fitted without the photo's group.
@@ -56,7 +37,6 @@ class LeftOut:
 
     targets: Indices
     groups: Indices
-    folds: Folds
     logits: Doubles
     scores: Doubles
 
@@ -66,26 +46,26 @@ class LeftOut:
         return ~np.isnan(self.scores)
 
     @cached_property
-    def outcomes(self) -> list[GroupOutcome]:
-        """The counted groups: each is called by the mean of its photos' logits."""
-        outcomes = []
-        for group in np.unique(self.groups[self.counted]):
-            members = self.groups == group
-            called = self.logits[members].mean(axis=0).argmax()
-            outcomes.append(GroupOutcome(int(group), int(self.targets[members][0]), int(called)))
-        return outcomes
+    def group_labels(self) -> Indices:
+        """The label of each group."""
+        return self.targets[np.unique(self.groups, return_index=True)[1]]
+
+    @property
+    def folds(self) -> Folds:
+        """How groups were left out."""
+        return "each group" if len(self.group_labels) <= MAX_EACH else "five"
+
+    @cached_property
+    def outcomes(self) -> list[tuple[int, int]]:
+        """Label of each counted group, and what the mean of its photos' logits calls it."""
+        counted = np.unique(self.groups[self.counted])
+        called = [self.logits[self.groups == group].mean(axis=0).argmax() for group in counted]
+        return [*zip(self.group_labels[counted].tolist(), map(int, called), strict=True)]
 
     @property
     def stands_out(self) -> NDArray[np.bool_]:
         """The photos that a head without their group calls something else, bool [N]."""
-        wrong: NDArray[np.bool_] = self.counted & (self.logits.argmax(axis=1) != self.targets)
-        return wrong
-
-    @property
-    def shares(self) -> Doubles:
-        """Each photo's weight: all photos of one group together have 1, [N]."""
-        shares: Doubles = 1.0 / np.bincount(self.groups)[self.groups]
-        return shares
+        return np.asarray(self.counted & (self.logits.argmax(axis=1) != self.targets))
 
     @property
     def promise(self) -> float | None:
@@ -93,29 +73,31 @@ class LeftOut:
         count = len(self.outcomes)
         return next((share for groups, share in PROMISES if count >= groups), None)
 
+    @property
+    def _shares(self) -> Doubles:
+        """Each photo's weight: all photos of one group together have 1, [N]."""
+        return np.asarray(1.0 / np.bincount(self.groups)[self.groups])
+
     def ood_threshold(self, fallback_cosine: float) -> float:
         """Return the OOD score above which the answer is “none of these”.
 
         Source: Dunn, Wasserman and Ramdas, Distribution-Free Prediction Sets for Two-Layer
         Hierarchical Models, 2022 (pooled distribution functions).
         """
-        if not self.outcomes:
-            return -fallback_cosine
-        order = np.argsort(self.scores[self.counted])
-        scores = self.scores[self.counted][order]
+        scores = self.scores[self.counted]
         if self.promise is None:
-            return max(float(scores[-1]), -fallback_cosine)
-        needed = self.promise * (len(self.outcomes) + 1)
+            return float(max(scores.max(initial=-1.0), -fallback_cosine))
+        order = np.argsort(scores)
         # Thirds of one don't add up to one.
-        reached = np.cumsum(self.shares[self.counted][order]) >= needed - 1e-9
-        return float(scores[reached.argmax()] if reached.any() else scores[-1])
+        needed = self.promise * (len(self.outcomes) + 1) - 1e-9
+        place = int(np.searchsorted(np.cumsum(self._shares[self.counted][order]), needed))
+        return float(scores[order][min(place, len(scores) - 1)])
 
     def temperature(self) -> float:
         """Return what logits are divided by; 1 where a label has too few groups to tell."""
-        labels = [self.targets[self.groups == group][0] for group in np.unique(self.groups)]
-        if np.bincount(labels).min() < MIN_GROUPS_FOR_TEMPERATURE:
+        if np.bincount(self.group_labels).min() < MIN_GROUPS_FOR_TEMPERATURE:
             return 1.0
-        return fit_temperature(self.logits, self.targets, self.shares)
+        return fit_temperature(self.logits, self.targets, self._shares)
 
 
 def merge_near_copies(
@@ -138,12 +120,12 @@ def merge_near_copies(
 
 
 def fit_head(
-    features: Floats, targets: Indices, groups: Indices, fallback_cosine: float
+    features: Floats | Doubles, targets: Indices, groups: Indices, fallback_cosine: float
 ) -> tuple[FewShotHead, LeftOut]:
     """Fit a head to photos of every label, and judge each group by a head without it.
 
     Args:
-        features: float32 [N, D].
+        features: [N, D].
         targets: indices of the labels [N].
         groups: the photos' groups [N], from ``merge_near_copies``.
         fallback_cosine: the base's, see ``base_features``.
@@ -152,42 +134,36 @@ def fit_head(
     # the head, whose weights are sums of photos. Each fit takes milliseconds.
     left, lengths, basis = np.linalg.svd(features.astype(np.float64), full_matrices=False)
     rows = left * lengths
-    weight, bias = fit_layer(rows, targets)
-    means = label_means(rows, targets, groups)
-    validation = _validate(rows, targets, groups)
-    head = FewShotHead(
-        (weight @ basis).astype(np.float32),
-        bias.astype(np.float32),
-        (means @ basis).astype(np.float32),
-        validation.temperature(),
-        validation.ood_threshold(fallback_cosine),
+    labels = targets.max() + 1
+    left_out = LeftOut(
+        targets, groups, np.full((len(rows), labels), np.nan), np.full(len(rows), np.nan)
     )
-    return head, validation
-
-
-def _validate(rows: Doubles, targets: Indices, groups: Indices) -> LeftOut:
-    labels = [int(targets[groups == group][0]) for group in range(groups.max() + 1)]
-    folds: Folds = "each group" if len(labels) <= MAX_EACH else "five"
-    logits = np.full((len(rows), max(labels) + 1), np.nan)
-    scores = np.full(len(rows), np.nan)
-    for fold in _split(labels):
+    for fold in _split(left_out.group_labels):
         outside = np.isin(groups, fold)
         inside = ~outside
         weight, bias = fit_layer(rows[inside], targets[inside])
-        logits[outside] = rows[outside] @ weight.T + bias
         means = label_means(rows[inside], targets[inside], groups[inside])
-        scores[outside] = ood_scores(rows[outside], means)
-    return LeftOut(targets, groups, folds, logits, scores)
+        left_out.logits[outside] = rows[outside] @ weight.T + bias
+        left_out.scores[outside] = ood_scores(rows[outside], means)
+    weight, bias = fit_layer(rows, targets)
+    head = FewShotHead(
+        (weight @ basis).astype(np.float32),
+        bias.astype(np.float32),
+        (label_means(rows, targets, groups) @ basis).astype(np.float32),
+        left_out.temperature(),
+        left_out.ood_threshold(fallback_cosine),
+    )
+    return head, left_out
 
 
-def _split(labels: Sequence[int]) -> list[list[int]]:
+def _split(labels: Indices) -> list[Indices]:
     """Return the groups that are left out together; ``labels`` are the groups' labels.
 
     They are one of every label, so that what is left has as many of each as before: by leaving out
     one group in all, three labels of two groups each claimed 39% where 83% was true.
     """
-    of_label = [np.flatnonzero(np.array(labels) == label) for label in set(labels)]
+    of_label = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     folds = FOLDS if len(labels) > MAX_EACH else max(map(len, of_label))
-    several = [members for members in of_label if len(members) > 1]
-    parts = ([*chain(*(members[fold::folds] for members in several))] for fold in range(folds))
-    return [part for part in parts if part]
+    several = [members for members in of_label if len(members) > 1] or [labels[:0]]
+    parts = (np.concatenate([members[fold::folds] for members in several]) for fold in range(folds))
+    return [part for part in parts if len(part)]

@@ -10,32 +10,27 @@ import json
 import struct
 import zipfile
 from datetime import date
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
-from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from ..bundle import StrictModel
+from ..bundle import Name, StrictModel
 from ..errors import ExportRefused
 from ..importing.inspect.safetensors_file import read_safetensors
+from ..preprocess import Pixels
 from ..storage import zips
 from ..text import INVISIBLE, clean
-from .few_shot_head import FewShotHead, Floats
-from .left_out import Folds, LeftOut
-from .teaching_base import TeachingBase
+from .few_shot_head import FewShotHead
+from .left_out import PROMISES, Folds
 
 MANIFEST, HEAD = "manifest.json", "head.safetensors"
 MAX_BYTES = 2 * 2**20
 """Most bytes of the file, and of its contents."""
 
+MAX_DIRECTORY_BYTES = 1024
 MAX_LABELS, MAX_LABEL_CHARS = 20, 60
 MAX_LENGTH_ERROR = 1e-3
-MAX_DIRECTORY_BYTES = 1024
-
-Pixels = NDArray[np.uint8]
-Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Count = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
 def _check_text(text: str) -> str:
@@ -47,13 +42,15 @@ def _check_text(text: str) -> str:
 
 
 Label = Annotated[str, AfterValidator(_check_text)]
-PerLabel = Annotated[tuple[Count, ...], Field(max_length=MAX_LABELS)]
+Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=0, le=1_000_000)]
+Counts = Annotated[tuple[Count, ...], Field(max_length=MAX_LABELS)]
 
 
 class LoupeBase(StrictModel):
     """The model whose features the head needs; ``features`` is their hash, ``size`` their D."""
 
-    name: Annotated[str, Field(min_length=1, max_length=64)]
+    name: Name
     version: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
     features: Hash
     size: Annotated[int, Field(ge=1, le=100_000)]
@@ -62,8 +59,8 @@ class LoupeBase(StrictModel):
 class GroupAccuracy(StrictModel):
     """By label: how many left-out photo groups were counted, and how many of them were right."""
 
-    right: PerLabel
-    counted: PerLabel
+    right: Counts
+    counted: Counts
     folds: Folds
 
 
@@ -93,35 +90,24 @@ class LoupeManifest(StrictModel):
     temperature: Annotated[float, Field(ge=0.05, le=20)]
     ood_threshold: Annotated[float, Field(ge=-1, le=1)]
     promise: float | None
-    made: str
-    photos: PerLabel
-    groups: PerLabel
+    made: Annotated[str, Field(max_length=40)]
+    photos: Counts
+    groups: Counts
     accuracy: GroupAccuracy | None
     head: LoupeHead
     golden: LoupeGolden
 
-    @field_validator("promise")
-    @classmethod
-    def _check_promise(cls, promise: float | None) -> float | None:
-        if promise not in (None, 0.9, 0.95):
-            raise ValueError("it must be 0.9, 0.95 or null")
-        return promise
-
-    @field_validator("made")
-    @classmethod
-    def _check_made(cls, made: str) -> str:
-        date.fromisoformat(made[:10])
-        return made[:10]
-
     @model_validator(mode="after")
-    def _check_counts(self) -> Self:
+    def _check(self) -> Self:
+        date.fromisoformat(self.made[:10])
+        if self.promise not in (None, *(share for _, share in PROMISES)):
+            raise ValueError("promise: it must be 0.9, 0.95 or null")
         if len(set(self.labels)) < len(self.labels):
-            raise ValueError("two labels are equal")
+            raise ValueError("labels: two are equal")
         lists = [self.photos, self.groups, *self.golden.logits]
-        if self.accuracy:
-            lists += [self.accuracy.right, self.accuracy.counted]
-            pairs = zip(self.accuracy.right, self.accuracy.counted, strict=False)
-            if any(right > counted for right, counted in pairs):
+        if accuracy := self.accuracy:
+            lists += [accuracy.right, accuracy.counted]
+            if any(np.greater(*pair) for pair in zip(*lists[-2:], strict=False)):
                 raise ValueError("accuracy: more groups are right than counted")
         if any(len(item) != len(self.labels) for item in lists):
             raise ValueError("a list doesn't have one number per label")
@@ -129,17 +115,12 @@ class LoupeManifest(StrictModel):
 
 
 def write_loupe(manifest: LoupeManifest, head: FewShotHead) -> bytes:
-    """Return the bytes of a ``.loupe`` file."""
+    """Return the bytes of a ``.loupe`` file; the same model is the same file."""
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as zipped:
-        for name, data in {
-            MANIFEST: manifest.model_dump_json(indent=1).encode(),
-            HEAD: pack_head(head),
-        }.items():
-            # A fixed date: the same model is the same file.
-            info = zipfile.ZipInfo(name)
-            info.compress_type = zipfile.ZIP_DEFLATED
-            zipped.writestr(info, data)
+    with zipfile.ZipFile(file, "w") as zipped:
+        text = manifest.model_dump_json(indent=1).encode()
+        for name, data in ((MANIFEST, text), (HEAD, pack_head(head))):
+            zipped.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
     return file.getvalue()
 
 
@@ -151,7 +132,7 @@ def pack_head(head: FewShotHead) -> bytes:
         offsets = [len(data), len(data) + array.nbytes]
         header[name] = {"dtype": "F32", "shape": array.shape, "data_offsets": offsets}
         data += array.tobytes()
-    text = json.dumps(header, separators=(",", ":")).encode()
+    text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     return struct.pack("<Q", len(text)) + text + data
 
@@ -162,9 +143,9 @@ def read_loupe(data: bytes) -> tuple[LoupeManifest, FewShotHead]:
     Raises:
         ExportRefused: something is wrong with it.
     """
-    texts = _unzip(data)
+    text, packed = _unzip(data)
     try:
-        manifest = LoupeManifest.model_validate_json(texts[MANIFEST], strict=True)
+        manifest = LoupeManifest.model_validate_json(text, strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         if first["loc"] == ("format",):
@@ -173,69 +154,57 @@ def read_loupe(data: bytes) -> tuple[LoupeManifest, FewShotHead]:
         # Unknown keys and wrong dates are quoted from the file.
         reason = clean(f"{place[:60]}: {first['msg'].removeprefix('Value error, ')[:120]}")
         raise _refuse(f"{MANIFEST} isn't valid: {reason}") from None
-    packed = texts[HEAD]
-    described = manifest.head.sha256, manifest.head.bytes
-    if (hashlib.sha256(packed).hexdigest(), len(packed)) != described:
+    if manifest.head != LoupeHead(sha256=hashlib.sha256(packed).hexdigest(), bytes=len(packed)):
         raise _refuse(f"{HEAD} doesn't match its hash in {MANIFEST}")
-    arrays = _unpack_head(packed, len(manifest.labels), manifest.base.size)
-    return manifest, FewShotHead(
-        arrays["weight"],
-        arrays["bias"],
-        arrays["means"],
-        manifest.temperature,
-        manifest.ood_threshold,
-    )
+    return manifest, _unpack_head(packed, manifest)
 
 
-def _unzip(data: bytes) -> dict[str, bytes]:
+def _unzip(data: bytes) -> tuple[bytes, bytes]:
+    """Return the manifest and the head."""
+    two_files = f"its zip must have two files, {MANIFEST} and {HEAD}"
     if len(data) > MAX_BYTES:
         raise _refuse("it is larger than 2 MB")
     file = io.BytesIO(data)
     try:
-        with zips.open_zip(file, max_entries=2, max_directory_bytes=MAX_DIRECTORY_BYTES) as zipped:
-            infos = {info.orig_filename: info for info in zipped.infolist()}
-            stated = zips.END.unpack(data[-zips.END.size :])[4]
-            if infos.keys() != {MANIFEST, HEAD} or stated != 2:
-                raise _refuse(f"its zip must have two files, {MANIFEST} and {HEAD}")
-            if zips.LOCATOR64_SIGNATURE in data[-zips.END.size - zips.LOCATOR64.size :]:
-                raise _refuse("its zip is of the kind for huge files (zip64)")
-            zips.check_overlap(zipped)
-            zips.check_layout(file, zipped)
-            # Whatever sizes it states, no more is unpacked.
-            head = zips.read_member(zipped, infos[HEAD], MAX_BYTES)
-            return {
-                HEAD: head,
-                MANIFEST: zips.read_member(zipped, infos[MANIFEST], MAX_BYTES - len(head)),
-            }
+        zipped = zips.open_zip(file, max_entries=2, max_directory_bytes=MAX_DIRECTORY_BYTES)
+        infos = {info.orig_filename: info for info in zipped.infolist()}
+        if infos.keys() != {MANIFEST, HEAD} or zips.END.unpack(data[-zips.END.size :])[4] != 2:
+            raise _refuse(two_files)
+        if zips.LOCATOR64_SIGNATURE in data[-zips.END.size - zips.LOCATOR64.size :]:
+            raise _refuse("its zip is of the kind for huge files (zip64)")
+        zips.check_overlap(zipped)
+        zips.check_layout(file, zipped)
+        # Whatever sizes it states, no more is unpacked.
+        head = zips.read_member(zipped, infos[HEAD], MAX_BYTES)
+        return zips.read_member(zipped, infos[MANIFEST], MAX_BYTES - len(head)), head
     except zips.TooManyEntries:
-        raise _refuse(f"its zip must have two files, {MANIFEST} and {HEAD}") from None
+        raise _refuse(two_files) from None
     except zips.MemberTooLarge:
         raise _refuse("it unpacks to more than 2 MB") from None
-    except zips.UnsupportedMember:
-        raise _refuse("its zip is encrypted or compressed in another way than Deflate") from None
     except zips.ZipDamaged:
-        raise _refuse("its zip is damaged or was changed") from None
+        raise _refuse("its zip is damaged, encrypted or not made by Loupe") from None
 
 
-def _unpack_head(data: bytes, labels: int, size: int) -> dict[str, Floats]:
+def _unpack_head(data: bytes, manifest: LoupeManifest) -> FewShotHead:
+    labels, size = len(manifest.labels), manifest.base.size
     try:
         tensors, offsets = read_safetensors(io.BytesIO(data), len(data))
     except ExportRefused:
         raise _refuse(f"{HEAD} is damaged") from None
     shapes = {"weight": (labels, size), "bias": (labels,), "means": (labels, size)}
-    found = {name: tensor.shape for name, tensor in tensors.items()}
-    if found != shapes or {tensor.storage.type for tensor in tensors.values()} != {"FloatStorage"}:
+    found = {name: (tensor.storage.type, tensor.shape) for name, tensor in tensors.items()}
+    if found != {name: ("FloatStorage", shape) for name, shape in shapes.items()}:
         raise _refuse(f"{HEAD} doesn't have float32 numbers for {labels} labels × {size} features")
-    arrays = {
-        name: np.frombuffer(data, "<f4", tensors[name].count, offsets[name]).reshape(shape)
+    weight, bias, means = (
+        np.frombuffer(data, "<f4", tensors[name].count, offsets[name]).reshape(shape)
         for name, shape in shapes.items()
-    }
-    if not all(np.isfinite(array).all() for array in arrays.values()):
+    )
+    if not all(np.isfinite(array).all() for array in (weight, bias, means)):
         raise _refuse(f"{HEAD} has numbers that aren't finite")
-    lengths = np.linalg.norm(arrays["means"].astype(np.float64), axis=1)
+    lengths = np.linalg.norm(means.astype(np.float64), axis=1)
     if np.abs(lengths - 1).max() > MAX_LENGTH_ERROR:
         raise _refuse(f"the means in {HEAD} aren't of length one")
-    return arrays
+    return FewShotHead(weight, bias, means, manifest.temperature, manifest.ood_threshold)
 
 
 def _refuse(why: str) -> ExportRefused:
@@ -249,49 +218,4 @@ def draw(height: int, width: int) -> Pixels:
     """Return the pictures of the golden outputs, uint8 [2, height, width, 3]: drawing 1."""
     i, r, c, h = np.ogrid[:2, :height, :width, :3]
     waves = r * (3 + 2 * h) + c * (5 + h) + 37 * i + ((r >> 4) ^ (c >> 4)) * (11 + 4 * h)
-    pixels: Pixels = (waves & 255).astype(np.uint8)
-    return pixels
-
-
-def describe_head(
-    head: FewShotHead, left_out: LeftOut, base: TeachingBase, **values: Any
-) -> LoupeManifest:
-    """Return the manifest of a head that was fitted here; ``values`` are the fields in words."""
-    count = len(head.bias)
-    packed = pack_head(head)
-    features = base.compute_features(draw(*base.bundle.manifest.recipe.size))
-    labels = [one.label for one in left_out.outcomes]
-    right = [one.label for one in left_out.outcomes if one.label == one.called]
-    first = np.unique(left_out.groups, return_index=True)[1]
-
-    def by_label(indices: Any) -> list[int]:
-        return np.bincount(indices, minlength=count).tolist() if len(indices) else [0] * count
-
-    accuracy = {
-        "right": by_label(right),
-        "counted": by_label(labels),
-        "folds": left_out.folds,
-    }
-    return LoupeManifest.model_validate(
-        {
-            **values,
-            "base": {
-                "name": base.bundle.name,
-                "version": base.bundle.version,
-                "features": base.features["sha256"],
-                "size": base.features["size"],
-            },
-            "temperature": head.temperature,
-            "ood_threshold": head.ood_threshold,
-            "promise": left_out.promise,
-            "photos": by_label(left_out.targets),
-            "groups": by_label(left_out.targets[first]),
-            "accuracy": accuracy if labels else None,
-            "head": {"sha256": hashlib.sha256(packed).hexdigest(), "bytes": len(packed)},
-            "golden": {
-                "drawing": 1,
-                "logits": head.logits(features).tolist(),
-                "novelty": head.ood_scores(features).tolist(),
-            },
-        }
-    )
+    return np.asarray(waves & 255, np.uint8)

@@ -1,5 +1,6 @@
 """Teach a model from a folder with a few photos of each label."""
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..bundle import DEFAULT_MODEL, Bundle
+from ..calibration.graph_outputs import Floats
 from ..classifier import read_file
 from ..errors import DataError, PhotoError
 from ..evaluation.metrics import Proportion
@@ -17,13 +19,14 @@ from ..preprocess import preprocess
 from ..storage.photo_files import map_ordered
 from ..text import clean
 from ..training.data.discover import Dataset, discover
-from .few_shot_head import FewShotHead, Floats
+from .few_shot_head import FewShotHead
 from .left_out import LeftOut, fit_head, merge_near_copies
 from .loupe_file import (
     MAX_LABEL_CHARS,
     MAX_LABELS,
     LoupeManifest,
-    describe_head,
+    draw,
+    pack_head,
     write_loupe,
 )
 from .taught_bundle import publish_head
@@ -34,8 +37,10 @@ MAX_PHOTOS = 500
 
 @dataclass(frozen=True, eq=False)
 class TaughtModel:
-    """A few-shot head with its figures; ``photos`` are those it was fitted to, [N] as in
-    ``left_out``, ``skipped`` the names of photos that couldn't be read with the reason.
+    """A few-shot head with its figures.
+
+    ``photos`` [N] are those it was fitted to, in the order of ``left_out``; ``skipped`` has the
+    names of photos that couldn't be read, with the reason.
     """
 
     manifest: LoupeManifest
@@ -46,26 +51,17 @@ class TaughtModel:
     skipped: dict[str, str]
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """The labels, in the order of the head's rows."""
-        return self.manifest.labels
-
-    @property
     def accuracy(self) -> Proportion | None:
         """The share of left-out photo groups that are right; None if it can't be known yet."""
         outcomes = self.left_out.outcomes
-        right = sum(outcome.called == outcome.label for outcome in outcomes)
+        right = sum(label == called for label, called in outcomes)
         return Proportion.of(right, len(outcomes)) if outcomes else None
 
     @property
     def confusions(self) -> list[tuple[str, str, int]]:
         """(label, what it was called instead, photo groups), the most frequent first."""
-        pairs = Counter((one.label, one.called) for one in self.left_out.outcomes)
-        return [
-            (self.labels[label], self.labels[called], count)
-            for (label, called), count in pairs.most_common()
-            if label != called
-        ]
+        labels, counts = self.manifest.labels, Counter(self.left_out.outcomes).most_common()
+        return [(labels[one], labels[other], n) for (one, other), n in counts if one != other]
 
     def save(self, path: str | Path) -> None:
         """Write the model as a ``.loupe`` file, which the *Teach* page and ``import`` read."""
@@ -73,8 +69,8 @@ class TaughtModel:
 
     def publish(self, name: str, **options: Any) -> Bundle:
         """Publish the model as a bundle; ``options`` are those of ``publish_head``."""
-        options |= {"left_out": self.left_out, "photos": self.photos}
-        return publish_head(self.manifest, self.head, self.base, name, **options)
+        photos = self.photos
+        return publish_head(self.manifest, self.head, self.base, name, photos=photos, **options)
 
 
 def teach(folder: str | Path, base: str = DEFAULT_MODEL, *, title: str = "") -> TaughtModel:
@@ -94,7 +90,7 @@ def teach(folder: str | Path, base: str = DEFAULT_MODEL, *, title: str = "") -> 
     """
     folder = Path(folder).resolve()
     dataset = discover(folder)
-    labels = [clean(label) for label in dataset.labels]
+    labels = tuple(clean(label) for label in dataset.labels)
     _check(folder, dataset, labels)
     opened = TeachingBase.open(base)
     results = list(map_ordered(lambda photo: _features(opened, photo.path), dataset.photos))
@@ -107,27 +103,58 @@ def teach(folder: str | Path, base: str = DEFAULT_MODEL, *, title: str = "") -> 
         )
     features = np.stack([result for result in results if not isinstance(result, str)])
     targets = np.array([dataset.labels.index(photo.label) for photo in photos])
-    inside = [photo.path.relative_to(folder).parts for photo in photos]
     # A photo's own path where it is in no folder of its label's.
-    recordings = ["/".join(parts[:2]) for parts in inside]
-    _, numbers = np.unique(recordings, return_inverse=True)
+    recordings = ["/".join(photo.path.relative_to(folder).parts[:2]) for photo in photos]
+    numbers = np.unique(recordings, return_inverse=True)[1]
     near_copy, fallback = (opened.features[name] for name in ("near_copy", "fallback_cosine"))
     groups = merge_near_copies(features.astype(np.float64), targets, numbers, near_copy)
     head, left_out = fit_head(features, targets, groups, fallback)
-    manifest = describe_head(
-        head,
-        left_out,
-        opened,
-        title=clean(title or folder.name)[:MAX_LABEL_CHARS],
-        labels=tuple(labels),
-        made=datetime.now(UTC).date().isoformat(),
-    )
-    return TaughtModel(
-        manifest, head, opened, left_out, tuple(photo.path for photo in photos), skipped
+    manifest = describe_head(head, left_out, opened, labels, title or folder.name)
+    paths = tuple(photo.path for photo in photos)
+    return TaughtModel(manifest, head, opened, left_out, paths, skipped)
+
+
+def describe_head(
+    head: FewShotHead, left_out: LeftOut, base: TeachingBase, labels: tuple[str, ...], title: str
+) -> LoupeManifest:
+    """Return the manifest of a head that was fitted here."""
+    packed, bundle = pack_head(head), base.bundle
+    pictures = base.compute_features(draw(*bundle.manifest.recipe.size))
+    counted = [label for label, _ in left_out.outcomes]
+    right = [label for label, called in left_out.outcomes if label == called]
+
+    def by_label(indices: Any) -> tuple[int, ...]:
+        return tuple(np.bincount(np.array(indices, int), minlength=len(labels)).tolist())
+
+    accuracy = {"right": by_label(right), "counted": by_label(counted), "folds": left_out.folds}
+    return LoupeManifest.model_validate(
+        {
+            "title": clean(title)[:MAX_LABEL_CHARS].strip(),
+            "labels": labels,
+            "base": {
+                "name": bundle.name,
+                "version": bundle.version,
+                "features": base.features["sha256"],
+                "size": base.features["size"],
+            },
+            "temperature": head.temperature,
+            "ood_threshold": head.ood_threshold,
+            "promise": left_out.promise,
+            "made": datetime.now(UTC).date().isoformat(),
+            "photos": by_label(left_out.targets),
+            "groups": by_label(left_out.group_labels),
+            "accuracy": accuracy if counted else None,
+            "head": {"sha256": hashlib.sha256(packed).hexdigest(), "bytes": len(packed)},
+            "golden": {
+                "drawing": 1,
+                "logits": head.logits(pictures).tolist(),
+                "novelty": head.ood_scores(pictures).tolist(),
+            },
+        }
     )
 
 
-def _check(folder: Path, dataset: Dataset, labels: list[str]) -> None:
+def _check(folder: Path, dataset: Dataset, labels: tuple[str, ...]) -> None:
     if dataset.is_split:
         raise DataError(
             f"{folder} is split into parts. Name the folder of the training photos, with one "
@@ -139,8 +166,8 @@ def _check(folder: Path, dataset: Dataset, labels: list[str]) -> None:
             f"takes at most {MAX_PHOTOS} of {MAX_LABELS}. Train on them instead: "
             "python -m model train FOLDER --name NAME"
         )
-    if long := next((label for label in labels if len(label) > MAX_LABEL_CHARS), None):
-        raise DataError(f"The label {long!r} has more than {MAX_LABEL_CHARS} characters.")
+    if unusable := [label for label in labels if not 0 < len(label) <= MAX_LABEL_CHARS]:
+        raise DataError(f"The label {unusable[0]!r} needs 1 to {MAX_LABEL_CHARS} characters.")
     if len(set(labels)) < len(labels):
         raise DataError("Two labels' folders differ only in spaces or marks. Rename one.")
 
@@ -152,5 +179,4 @@ def _features(base: TeachingBase, path: Path) -> Floats | str:
         image = read(read_file(path), resize=recipe.min_decode_size).image
     except PhotoError as error:
         return str(error)
-    features: Floats = base.compute_features([preprocess(image, recipe)])[0]
-    return features
+    return np.asarray(base.compute_features([preprocess(image, recipe)])[0])

@@ -9,10 +9,9 @@ import numpy as np
 from ..browser.base_features import describe_features
 from ..browser.small_graph import make_small_graph
 from ..bundle import Bundle, get_bundle
-from ..calibration.graph_outputs import Run, open_graph
+from ..calibration.graph_outputs import Floats, Run, open_graph
 from ..errors import DataError
 from ..preprocess import Pixels
-from .few_shot_head import Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,13 +32,9 @@ class TeachingBase:
         """
         bundle = get_bundle(name)
         graph = make_small_graph(bundle.read("graph.onnx"))
-        features = describe_features(name, bundle.manifest.recipe, graph)
-        if features is None:
-            raise DataError(
-                f"{name} can't be a base: its graph has no features. Use another one, such as "
-                "--base imagenet."
-            )
-        return cls(bundle, open_graph(graph), features)
+        if features := describe_features(name, bundle.manifest.recipe, graph):
+            return cls(bundle, open_graph(graph), features)
+        raise DataError(f"{name} can't be a base: its graph has no features. Use imagenet.")
 
     def compute_features(self, photos: Iterable[Pixels]) -> Floats:
         """Return the features, float32 [N, D], of preprocessed photos."""

@@ -140,7 +140,7 @@ def test_every_file_of_the_page_is_served_and_nothing_else(client: Any) -> None:
     assert (redirect.status_code, redirect.headers["location"]) == (307, "device/?model=tiny")
     names = {path.name for path in PAGE_DIR.iterdir()}
     tools = {"package.json", "package-lock.json", "tsconfig.json", "tsconfig.worker.json"}
-    assert names - PAGE_FILES.keys() <= {"engine", "first", "view", "types.d.ts"} | tools
+    assert names - PAGE_FILES.keys() <= {"engine", "first", "teach", "view", "types.d.ts"} | tools
     for name, media_type in PAGE_FILES.items():
         response = client.get(f"/device/{name}")
         assert response.status_code == 200

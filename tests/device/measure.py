@@ -1,8 +1,9 @@
-"""Measure what docs/browser.md states, in Chromium and in Firefox.
+"""Measure what docs/browser.md and docs/teaching.md state, in Chromium and in Firefox.
 
 python -m tests.device.measure formats
 python -m tests.device.measure photos imagenet FOLDER
 python -m tests.device.measure scaling imagenet FOLDER
+python -m tests.device.measure teaching
 """
 # ruff: noqa: T201
 
@@ -26,7 +27,7 @@ from model.photo import MAX_BYTES, MAX_PIXELS, read
 from model.preprocess import PreprocessConfig
 from model.samples import samples
 from tests.device.site import BROWSERS, run_script, site
-from tests.photos import encoded
+from tests.photos import drawn, encoded
 
 WHOLE = 2**16
 """A size for ``read`` at which no decoder scales down."""
@@ -183,6 +184,62 @@ def measure_scaling(name: str, folder: Path) -> None:
         measure_photos(name, Path(enlarged))
 
 
+TEACH = """
+  const { load } = await import("/device/loupe.mjs");
+  const base = await load("/models/imagenet/");
+  const photo = new Blob([await fetchBytes("/photo.jpg")]);
+  const random = () => Math.random() + Math.random() - 1;
+  const median = (times) => times.sort((a, b) => a - b)[Math.floor(times.length / 2)];
+  const timed = async (work, times) => {
+    const all = [];
+    for (let time = 0; time < times; time++) {
+      const started = performance.now();
+      await work();
+      all.push(performance.now() - started);
+    }
+    return median(all);
+  };
+  const lines = [];
+  for (const [labels, groups, frames] of [[3, 20, 1], [10, 50, 1], [10, 5, 10]]) {
+    const photos = [];
+    for (let label = 0; label < labels; label++) {
+      const kind = Array.from({length: 1280}, () => 0.4 * random());
+      for (let group = 0; group < groups; group++) {
+        const centre = kind.map((value) => value + 0.8 * random());
+        for (let frame = 0; frame < frames; frame++) {
+          const noise = frames > 1 ? 0.1 : 0;
+          const features = Float32Array.from(centre, (value) => value + noise * random());
+          photos.push({label: `${label}`, recording: `${label} ${group}`, features});
+        }
+      }
+    }
+    const project = {title: "x", labels: Array.from({length: labels}, (_, at) => `${at}`), photos};
+    await base.teach(project);
+    const inference = await timed(() => base.identify(photo), 21);
+    const teaching = await timed(() => base.teach(project), 5);
+    const training = base.teach(project);
+    const waits = [];
+    for (let done = false; !done; ) {
+      training.then(() => { done = true; });
+      waits.push(await timed(() => base.identify(photo), 1));
+    }
+    lines.push(`${labels} labels x ${groups} recordings x ${frames}: ${teaching.toFixed(0)} ms, ` +
+      `${(teaching / inference).toFixed(1)} times one answer of ${inference.toFixed(0)} ms; ` +
+      `${waits.length} answers while training, the slowest in ${Math.max(...waits).toFixed(0)} ms`);
+  }
+  return lines;
+"""
+
+
+def measure_teaching() -> None:
+    """Print the time that training takes on random features, beside that of one answer."""
+    with site() as web:
+        web.add_model(get_bundle("imagenet"))
+        web.files["/photo.jpg"] = encoded(drawn(320, 320))
+        for browser in BROWSERS:
+            print(browser, *run_script(web, browser, TEACH), sep="\n  ")
+
+
 def _apart(given: dict[str, Any], expected: Prediction) -> float:
     """Return the largest absolute difference between two predictions' probabilities."""
     pairs = zip(_by_label(given), _by_label(expected.to_dict("", top=10000)), strict=True)
@@ -197,6 +254,8 @@ def _by_label(prediction: dict[str, Any]) -> list[tuple[str, float]]:
 if __name__ == "__main__":
     if sys.argv[1] == "formats":
         measure_formats()
+    elif sys.argv[1] == "teaching":
+        measure_teaching()
     elif sys.argv[1] == "scaling":
         measure_scaling(sys.argv[2], Path(sys.argv[3]))
     else:

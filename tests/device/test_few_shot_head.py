@@ -1,15 +1,15 @@
-"""``device/teach/few_shot_head.mjs`` against scikit-learn, and a plain calculation of the rest."""
+"""``device/teach/few_shot_head.mjs`` against scikit-learn and ``model/teaching/left_out.py``."""
 
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 from scipy.stats import binomtest
 from sklearn.linear_model import LogisticRegression
 
+from model.teaching.left_out import fit_head, merge_near_copies
 from tests.device.node import run_node
 
 Features = NDArray[np.float32]
@@ -66,85 +66,6 @@ def fit_sklearn(features: Features, targets: Any) -> Any:
     return model.fit(features.astype(np.float64), targets)
 
 
-def fit_logits(case: dict[str, Any], photos: Any, unseen: Any) -> Any:
-    """Return scikit-learn's logits for some photos after a fit to others."""
-    features, targets = case["features"].astype(np.float64), np.array(case["targets"])
-    logits = fit_sklearn(features[photos], targets[photos]).decision_function(features[unseen])
-    return logits if logits.ndim > 1 else np.stack([-logits / 2, logits / 2], axis=1)
-
-
-def expected_of(case: dict[str, Any]) -> dict[str, Any]:
-    """Return the figures for photos without near copies, calculated plainly."""
-    features, targets = case["features"].astype(np.float64), np.array(case["targets"])
-    names = list(dict.fromkeys(case["recordings"]))
-    group_of = np.array([names.index(name) for name in case["recordings"]])
-    label_of = [int(targets[group_of == group][0]) for group in range(len(names))]
-    sizes = [label_of.count(label) for label in range(case["labels"])]
-
-    def means(left_out: list[int]) -> Any:
-        rows = []
-        for label in range(case["labels"]):
-            groups = [g for g in range(len(names)) if label_of[g] == label and g not in left_out]
-            row = np.mean([features[group_of == g].mean(axis=0) for g in groups], axis=0)
-            rows.append(row / np.linalg.norm(row))
-        return np.array(rows)
-
-    testable = [group for group in range(len(names)) if sizes[label_of[group]] > 1]
-    count = max(sizes) if len(names) <= 60 else 5
-    number = {g: label_of[:g].count(label_of[g]) % count for g in testable}
-    folds = [[g for g in testable if number[g] == fold] for fold in range(count)]
-    logits = np.zeros((len(targets), case["labels"]))
-    novelty = np.zeros(len(targets))
-    for fold in filter(None, folds):
-        out = np.isin(group_of, fold)
-        logits[out] = fit_logits(case, ~out, out)
-        cosines = features[out] @ means(fold).T / np.linalg.norm(features[out], axis=1)[:, None]
-        novelty[out] = -cosines.max(axis=1)
-
-    called = {g: int(logits[group_of == g].mean(axis=0).argmax()) for g in testable}
-    right = [sum(label_of[g] == k == called[g] for g in testable) for k in range(case["labels"])]
-    counted = [[label_of[g] for g in testable].count(k) for k in range(case["labels"])]
-    promise = 0.95 if len(testable) >= 19 else 0.9 if len(testable) >= 9 else None
-    scores = np.sort(novelty[np.isin(group_of, testable)])
-    threshold = scores[-1] if testable else -1
-    if promise:
-        reached = (
-            score
-            for score in scores
-            if sum((novelty[group_of == g] <= score).mean() for g in testable)
-            >= promise * (len(testable) + 1) - 1e-9
-        )
-        threshold = next(reached, scores[-1])
-    weights = np.array([1 / (group_of == group).sum() for group in group_of])
-
-    def loss(logarithm: float) -> float:
-        shares = softmax(logits / np.exp(logarithm), axis=1)[np.arange(len(targets)), targets]
-        return float(-(weights * np.log(shares)).sum() + (logarithm / 0.5) ** 2 / 2)
-
-    best = minimize_scalar(loss, bounds=np.log([0.05, 20]), method="bounded")
-    return {
-        "means": means([]),
-        "temperature": float(np.exp(best.x)) if min(sizes) >= 3 else 1,
-        "ood_threshold": max(threshold, -0.8),
-        "promise": promise,
-        "groupOf": group_of.tolist(),
-        "photos": [int((targets == label).sum()) for label in range(case["labels"])],
-        "groups": sizes,
-        "right": right,
-        "counted": counted,
-        "confused": sorted(
-            [label_of[g], called[g], np.flatnonzero(group_of == g).tolist()]
-            for g in testable
-            if called[g] != label_of[g]
-        ),
-        "standing_out": [
-            photo
-            for photo in range(len(targets))
-            if group_of[photo] in testable and logits[photo].argmax() != targets[photo]
-        ],
-    }
-
-
 CASES = {
     "two labels": make_case(2, 10, 1, 1, size=1280),
     "three labels": make_case(3, 5, 2, 2),
@@ -178,32 +99,41 @@ def test_probabilities_are_those_of_scikit_learn(taught: dict[str, Any], name: s
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_figures_are_those_of_a_plain_calculation(taught: dict[str, Any], name: str) -> None:
-    result, expected = taught[name], expected_of(CASES[name])
-    for key in ("promise", "groupOf", "photos", "groups"):
-        assert result[key] == expected[key], key
-    np.testing.assert_allclose(result["head"]["means"], expected["means"], atol=1e-6)
-    assert result["ood_threshold"] == pytest.approx(expected["ood_threshold"], abs=1e-6)
-    assert result["temperature"] == pytest.approx(expected["temperature"], rel=1e-3)
-    accuracy = result["accuracy"]
-    if not sum(expected["counted"]):
+def test_figures_are_those_of_python(taught: dict[str, Any], name: str) -> None:
+    case, result = CASES[name], taught[name]
+    targets, labels = np.array(case["targets"]), case["labels"]
+    recordings = np.unique(case["recordings"], return_inverse=True)[1]
+    features = case["features"]
+    near_copy = case.get("nearCopy", 0.98)
+    groups = merge_near_copies(features.astype(np.float64), targets, recordings, near_copy)
+    head, left_out = fit_head(features, targets, groups, 0.8)
+    assert result["groupOf"] == groups.tolist()
+    assert result["photos"] == np.bincount(targets).tolist()
+    assert result["groups"] == np.bincount(left_out.group_labels).tolist()
+    np.testing.assert_allclose(result["head"]["means"], head.means, atol=1e-6)
+    assert result["promise"] == left_out.promise
+    assert result["ood_threshold"] == pytest.approx(head.ood_threshold, abs=1e-6)
+    assert result["temperature"] == pytest.approx(head.temperature, rel=1e-3)
+    accuracy, outcomes = result["accuracy"], left_out.outcomes
+    if not outcomes:
         assert accuracy is None
         return
-    for key in ("right", "counted"):
-        assert accuracy[key] == expected[key]
-    right, counted = sum(expected["right"]), sum(expected["counted"])
-    interval = binomtest(right, counted).proportion_ci(method="wilson")
+    called = [
+        [sum(pair == (k, other) for pair in outcomes) for other in range(labels)]
+        for k in range(labels)
+    ]
+    assert accuracy["right"] == np.diag(called).tolist()
+    assert accuracy["counted"] == np.sum(called, axis=1).tolist()
+    assert accuracy["folds"] == left_out.folds
+    interval = binomtest(sum(accuracy["right"]), len(outcomes)).proportion_ci(method="wilson")
     assert accuracy["interval"] == pytest.approx([interval.low, interval.high])
-    assert accuracy["folds"] == ("each group" if sum(expected["groups"]) <= 60 else "five")
-    confused = {
-        (one["label"], one["called"]): sorted(one["photos"]) for one in accuracy["confusions"]
-    }
-    wanted: dict[tuple[int, int], list[int]] = {}
-    for label, called, photos in expected["confused"]:
-        wanted[label, called] = sorted(wanted.get((label, called), []) + photos)
-    assert confused == wanted
-    assert sum(one["groups"] for one in accuracy["confusions"]) == len(expected["confused"])
-    assert sorted(one["photo"] for one in accuracy["standing_out"]) == expected["standing_out"]
+    for one in accuracy["confusions"]:
+        assert one["groups"] == called[one["label"]][one["called"]]
+        assert set(targets[one["photos"]]) == {one["label"]}
+    wrong = len(outcomes) - sum(accuracy["right"])
+    assert sum(one["groups"] for one in accuracy["confusions"]) == wrong
+    standing_out = sorted(one["photo"] for one in accuracy["standing_out"])
+    assert standing_out == np.flatnonzero(left_out.stands_out).tolist()
 
 
 def test_cases_are_of_every_kind(taught: dict[str, Any]) -> None:

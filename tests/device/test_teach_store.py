@@ -228,9 +228,10 @@ def test_project_file_is_read_and_written() -> None:
 def test_hostile_project_files_are_refused() -> None:
     photos = [{"label": 0, "recording": "a"}]
     hostile = {
-        "no whole JPEG": project(photo=encoded(colour("red"), "PNG")),
-        "is no whole JPEG": project(photo=JPEG[:-20]),
+        "no whole, small JPEG": project(photo=encoded(colour("red"), "PNG")),
+        "is no whole, small JPEG": project(photo=JPEG[:-20]),
         "001.jpg is no whole": project(name="../001.jpg"),
+        "small JPEG": project(photo=encoded(colour("red", 2001))),
         "photos that it doesn't list": project(photos=photos),
         "isn't valid": project(labels=["mug", "mug"]),
         "json isn't valid": project(title="\u202egnp"),

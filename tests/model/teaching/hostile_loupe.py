@@ -162,6 +162,10 @@ def put(manifest: Values, key: str, value: object) -> None:
     manifest[last] = value
 
 
+BAD_LABELS = (
+    *("", "  ", " cat", "x" * 61, 7, "two\nlines", "bell\x07", "\u200fmark", "\u2067isolate"),
+    *("line\u2028separator", "half\ud83d"),
+)
 FIELDS: tuple[tuple[str, object], ...] = (
     ("format", 2),
     ("format", "1"),
@@ -172,16 +176,7 @@ FIELDS: tuple[tuple[str, object], ...] = (
     ("labels", ["only"]),
     ("labels", [f"label {number}" for number in range(21)]),
     ("labels", ["cat", "cat", "dog"]),
-    ("labels", ["cat", "", "dog"]),
-    ("labels", ["cat", "  ", "dog"]),
-    ("labels", ["cat", "x" * 61, "dog"]),
-    ("labels", ["cat", "two\nlines", "dog"]),
-    ("labels", ["cat", "bell\x07", "dog"]),
-    ("labels", ["cat", "\u200fmark", "dog"]),
-    ("labels", ["cat", "\u2067isolate", "dog"]),
-    ("labels", ["cat", "line\u2028separator", "dog"]),
-    ("labels", ["cat", "half\ud83d", "dog"]),
-    ("labels", ["cat", 7, "dog"]),
+    *(("labels", ["cat", bad, "dog"]) for bad in BAD_LABELS),
     ("labels", ["cat", "dog"]),
     ("labels", "cat"),
     ("base.size", 5),

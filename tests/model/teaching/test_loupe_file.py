@@ -44,10 +44,6 @@ def test_hostile_file_is_refused_with_a_sentence(hostile: HostileLoupe) -> None:
     assert len(message) < 400
 
 
-def test_corpus_names_are_unique() -> None:
-    assert len({item.name for item in HOSTILE}) == len(HOSTILE)
-
-
 def test_drawing_is_the_documented_formula() -> None:
     pixels = draw(20, 40)
     assert pixels.shape == (2, 20, 40, 3)
