@@ -5,6 +5,7 @@
  */
 
 import { fetchMade } from "./engine/download.mjs";
+import { openStore } from "./teach/store.mjs";
 import { createIdentifier } from "./view/identifier.mjs";
 import { formatBytes } from "./view/disclosure.mjs";
 import { openRecents } from "./view/recents.mjs";
@@ -17,6 +18,8 @@ const $ = (id) => document.getElementById(id);
 const graphInputs = document.querySelectorAll("[name=graph]");
 
 let models = [];
+/** The models that were made on this device, by name. */
+let taughtModels = new Map();
 /** Photos of this tab, until it is closed. */
 const recents = openRecents({ prefix: "device" });
 let view = null;
@@ -34,6 +37,7 @@ async function start() {
   try {
     ({ models } = await fetchJson("models/index.json"));
     if (!models.length) throw new Error("This app has no model that runs on your device.");
+    models.push(...(await listTaught()));
   } catch (error) {
     return fail(error, () => location.reload());
   }
@@ -42,6 +46,29 @@ async function start() {
     models.find(({ name }) => name === wanted) ?? models.find((entry) => entry.default);
   for (const input of graphInputs) input.onchange = () => open(identifier.info.name);
   await open((chosen ?? models[0]).name);
+}
+
+/** Return the entries of the models that were made here; none where the browser keeps nothing. */
+async function listTaught() {
+  try {
+    const store = await openStore({ prefix: "device" });
+    taughtModels = await store.models();
+    store.close();
+  } catch {
+    return [];
+  }
+  return Array.from(taughtModels, ([name, { manifest }]) => {
+    const { labels, language, title } = manifest;
+    const knows = labels.flatMap((label, at) => [at ? ", " : "", { label }]);
+    return {
+      name,
+      title: `${title}, made here`,
+      language,
+      count: labels.length,
+      knows,
+      samples: [],
+    };
+  });
 }
 
 function choose(name) {
@@ -60,19 +87,23 @@ async function fetchJson(url) {
 /** Load a model with the chosen graph, and show it in the viewfinder. */
 async function open(name) {
   const turn = ++opened;
-  const graph = graphInputs[0].checked ? "small" : "full";
+  const taught = taughtModels.get(name);
+  const graph = graphInputs[0].checked || taught ? "small" : "full";
+  // Your model runs on its base.
+  const folder = taught?.manifest.base.name ?? name;
   try {
-    const info = await fetchJson(`models/${name}/model.json`);
+    const info = await fetchJson(`models/${folder}/model.json`);
     if (turn !== opened) return;
     say("");
+    if (taught) Object.assign(info, { name, title: taught.manifest.title, language: "und" });
     describe(info);
     identifier?.close();
-    identifier = createIdentifier({ address: `models/${name}/`, run: "device", graph });
+    identifier = createIdentifier({ address: `models/${folder}/`, run: "device", graph, taught });
     let isKeeping = false;
     identifier.onchange = () => {
       if (identifier.state.device !== "ready" || isKeeping) return;
       isKeeping = true;
-      keep({ keep: { model: name, graph } });
+      keep({ keep: { model: folder, graph } });
     };
     identifier.start();
     show(info);

@@ -140,7 +140,7 @@ class Teach {
       this.#change({ screen: "teach" });
     },
     onDone: () => this.#change({ screen: "done" }),
-    onUse: () => this.#finish((taught) => this.#use(taught, this.#fileName)),
+    onUse: () => this.#finish((taught) => this.#use(taught)),
     onSaveFile: () =>
       this.#finish((taught) => download(writeLoupe(taught), `${this.#fileName}.loupe`)),
     onSaveProject: async () =>
@@ -480,8 +480,8 @@ class Teach {
           ...one,
           features: this.#features.get(one.id),
         }));
-        const title = project.title || UNTITLED;
-        const { taught, result } = await this.#base.teach({ title, labels, photos });
+        const given = { title: project.title, labels, photos };
+        const { taught, result } = await this.#base.teach(given);
         const model = await this.#base.attach(taught);
         if (turn !== this.#trainings) return model.close();
         this.#live.use(model);
@@ -508,17 +508,19 @@ class Teach {
     try {
       const { project, taught } = this.#state;
       // It may have been renamed since it was trained.
-      const manifest = { ...taught.manifest, title: project.title || UNTITLED };
+      const manifest = { ...taught.manifest, title: project.title || taught.manifest.title };
       await work(await this.#base.addGolden({ ...taught, manifest }));
     } catch (error) {
       this.#change({ note: phraseError(error), screen: "teach" });
     }
   }
 
-  /** Keep a model for the viewfinder. */
-  async #use(taught, name) {
-    await this.#kept.setModel(name, taught);
-    this.#options.onUse(name);
+  /** Keep a model for the viewfinder, after its golden outputs were tested. */
+  async #use(taught) {
+    const model = await this.#base.attach(taught);
+    model.close();
+    await this.#kept.setModel(model.info.name, taught);
+    this.#options.onUse(model.info.name);
   }
 
   /** Open a project in place of this one, or a model that is used right away. */
@@ -527,10 +529,7 @@ class Teach {
     try {
       await this.#loading;
       if (/\.loupe$/i.test(file.name)) {
-        const taught = await readLoupe(file);
-        // It is tested by its golden outputs.
-        (await this.#base.attach(taught)).close();
-        return await this.#use(taught, fileName(taught.manifest));
+        return await this.#use(await readLoupe(file));
       }
       const { photos, title, labels } = await readProject(file);
       if (this.#state.project.photos.length) {

@@ -22,7 +22,9 @@ export class LiveModel {
   async *watch(video, options) {
     this.#isWatched = true;
     try {
-      while (this.#model) yield* this.#watchOne(this.#model, video, options);
+      while (this.#model && !options.signal.aborted) {
+        yield* this.#watchOne(this.#model, video, options);
+      }
     } finally {
       this.#isWatched = false;
     }
@@ -30,13 +32,16 @@ export class LiveModel {
 
   async *#watchOne(model, video, options) {
     const { info } = model;
-    for await (const prediction of model.watch(video, options)) {
-      const { certainty } = certaintyRule(info, prediction);
-      const percents = prediction.candidates.map((one) => formatPercent(info, one.probability));
-      const words = { headline: headline(info, prediction), language: info.language, percents };
-      yield { prediction, certainty, ...words };
-      if (model !== this.#model) return model.close();
+    try {
+      for await (const prediction of model.watch(video, options)) {
+        const { certainty } = certaintyRule(info, prediction);
+        const percents = prediction.candidates.map((one) => formatPercent(info, one.probability));
+        const words = { headline: headline(info, prediction), language: info.language, percents };
+        yield { prediction, certainty, ...words };
+        if (model !== this.#model) return;
+      }
+    } finally {
+      if (model !== this.#model) model.close();
     }
-    this.#model = null;
   }
 }

@@ -18,9 +18,12 @@ const iconButton = (text, icon, onclick) =>
 export function createPhotosPage(view, on) {
   const { chosen, failures, outcome, project, shown: label, undo } = view;
   const photos = project.photos.filter((photo) => photo.label === label);
-  const groups = Map.groupBy(photos, ({ recording }) =>
-    recording.startsWith(FILE) ? FILES : recording,
-  );
+  /** @type {Map<string, any[]>} */
+  const groups = new Map();
+  for (const photo of photos) {
+    const key = photo.recording.startsWith(FILE) ? FILES : photo.recording;
+    groups.set(key, [...(groups.get(key) ?? []), photo]);
+  }
   const numbers = [...groups.keys()].filter((key) => key !== FILES);
   const recordings = outcome?.groups.get(label) ?? groups.size;
   const about = `${count(photos.length, "photo")}, ${count(recordings, "recording")}`;

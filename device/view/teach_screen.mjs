@@ -108,7 +108,7 @@ export function confusionOf({
 function drawWords(parts, view, on) {
   const { adding, device, isDesk, isNaming, note, project, recording, undo } = view;
   const { labels } = project;
-  const isAsking = !recording && !adding && (isNaming || !labels.length);
+  const isAsking = !recording && !adding && !device.reason && (isNaming || !labels.length);
   parts.form.hidden = !isAsking;
   parts.tools.hidden = !isDesk || isAsking;
   parts.askLine.textContent = view.pending.length
@@ -244,7 +244,8 @@ function drawDeck(parts, view, on) {
   redraw(parts.where, [text, labels.length > 0], () =>
     recording ? [text] : [createIcon("phone"), h("span", text)],
   );
-  parts.status.textContent = recording ? "" : parts.title.textContent;
+  // Numbers that change aren’t read aloud.
+  parts.status.textContent = recording || view.adding ? "" : parts.title.textContent;
 }
 
 /** @type {(button: any, act: any[], options: {isHidden: boolean, isOff?: boolean}) => void} */

@@ -148,8 +148,7 @@ export const usedOf = ({ bytes, photos: { length } }) =>
 
 /** Return a warning where the browser deletes what pages keep: WebKit does, after seven days. */
 export function mayVanish(isPersisted) {
-  const isWebKit = navigator.vendor === "Apple Computer, Inc.";
-  return isWebKit && !isPersisted
+  return !isPersisted && navigator.vendor === "Apple Computer, Inc."
     ? "This browser may delete them after seven days without a visit."
     : "";
 }

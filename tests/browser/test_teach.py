@@ -272,7 +272,7 @@ def test_dropped_folders_are_labels_and_the_model_is_handed_on(
     expect(row(page, "Cold")).to_contain_text("3 recordings")
     expect(page.get_by_role("button", name="My colours")).to_be_visible()
     page.locator("input[accept]:not([capture])").set_input_files(tmp_path / "my-colours.loupe")
-    page.wait_for_url(re.compile(r"/device/\?model=my-colours$"))
+    page.wait_for_url(re.compile(r"/device/\?model=taught-[0-9a-f]{12}$"))
     page.goto(page.url.split("?")[0])
     page.get_by_role("link", name="Teach your own").click()
     expect(row(page, "Warm")).to_contain_text("3 recordings")
