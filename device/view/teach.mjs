@@ -476,10 +476,9 @@ class Teach {
       } else {
         const ids = project.photos.map(({ id }) => id);
         await this.#addFeatures(project.photos);
-        const photos = project.photos.map((one) => ({
-          ...one,
-          features: this.#features.get(one.id),
-        }));
+        const photos = project.photos.map(({ id, label, recording }) => {
+          return { label, recording, features: this.#features.get(id) };
+        });
         const given = { title: project.title, labels, photos };
         const { taught, result } = await this.#base.teach(given);
         const model = await this.#base.attach(taught);
