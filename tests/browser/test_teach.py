@@ -1,6 +1,7 @@
 """The page "Teach" at ``/device/``, before a camera whose colour the test sets."""
 
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,8 +19,10 @@ from tests.photos import encoded
 from tests.waiting import wait_until
 
 SCREENSHOTS = HERE / "screenshots"
-WARM = ((250, 20, 20), (250, 160, 0), (240, 20, 160))
-COLD = ((20, 20, 250), (0, 160, 250), (60, 0, 160))
+# Of one label, no two are near copies.
+WARM = ((250, 20, 20), (250, 160, 0), (200, 250, 0))
+COLD = ((20, 20, 250), (0, 160, 250), (110, 0, 160))
+ODD = ((120, 120, 250), (0, 220, 250), (90, 0, 250))
 GREEN = (0, 250, 0)
 
 CAMERA = """
@@ -241,8 +244,6 @@ def test_dropped_folders_are_labels_and_the_model_is_handed_on(
     visit: Callable[..., Page], tmp_path: Path
 ) -> None:
     page = visit(viewport=DESK)
-    from base64 import b64encode
-
     files = {
         label: [[f"{i}.jpg", b64encode(jpeg(rgb)).decode()] for i, rgb in enumerate(colours)]
         for label, colours in (("warm", WARM), ("cold", COLD))
@@ -292,8 +293,6 @@ def test_without_camera_files_teach_and_without_webassembly_nothing_does(
     expect(page.get_by_text("This browser has no WebAssembly")).to_be_visible()
 
 
-FIVE = [(250, 20 + 55 * i, 20) for i in range(3)] + [(250, 20, 60 + 60 * i) for i in range(3)]
-BLUE = [(20, 20 + 55 * i, 250) for i in range(3)] + [(60 + 60 * i, 20, 250) for i in range(3)]
 LOOKS = {
     "phone-light": (PHONE, "light"),
     "phone-dark": (PHONE, "dark"),
@@ -317,13 +316,11 @@ def test_every_screen_fits_and_is_accessible(visit: Callable[..., Page], look: s
     expect(shutter(page)).to_be_visible()
     page.wait_for_timeout(500)
     keep("empty")
-    teach_by_files(page, warm=[*FIVE, *FIVE], cold=[*BLUE, *BLUE])
+    teach_by_files(page, warm=WARM * 4, cold=COLD * 4)
     expect(pill(page)).to_be_visible()
     expect(verdict(page)).to_have_text("Is it enough? Yes.")
     keep("enough")
-    # As many cold things among the warm ones as warm ones.
     row(page, "Warm").locator(".tv-choose").click()
-    choose_more = [(f"odd-{i}.jpg", jpeg((90 + 8 * i, 20, 250))) for i in range(1)]
     page.evaluate(f"paint = {list(WARM[1])}")
     shutter(page).hover()
     page.mouse.down()
@@ -331,7 +328,10 @@ def test_every_screen_fits_and_is_accessible(visit: Callable[..., Page], look: s
     page.wait_for_timeout(900)
     keep("recording")
     page.mouse.up()
-    choose(page, *choose_more)
+    # As many cold things among the warm ones as warm ones.
+    choose(page, *((f"odd-{at}.jpg", jpeg(rgb)) for at, rgb in enumerate(ODD)))
+    expect(page.get_by_role("button", name="They’re warm")).to_be_visible()
+    keep("confused")
     page.get_by_role("button", name=re.compile("^Photos of warm")).click()
     expect(page.get_by_role("button", name=re.compile("^Photo ")).first).to_be_visible()
     keep("photos")
