@@ -7,27 +7,35 @@
 
 import { LoupeError, phraseError } from "../engine/errors.mjs";
 import { load } from "../loupe.mjs";
-import { findTextFlaw, MAX_LABELS, readLoupe, writeLoupe } from "../teach/loupe_file.mjs";
+import { MAX_LABELS, readLoupe, writeLoupe } from "../teach/loupe_file.mjs";
 import { readProject, writeProject } from "../teach/project_file.mjs";
 import { MAX_BYTES, MAX_PHOTOS, openStore } from "../teach/store.mjs";
-import { linkStyles, h } from "./elements.mjs";
+import { linkStyles } from "./elements.mjs";
 import { LivePicture } from "./live_picture.mjs";
 import { randomId } from "./recents.mjs";
-import { askLabel, askName, openMenu, showCommand } from "./teach_dialogs.mjs";
+import {
+  askLabel,
+  askName,
+  download,
+  leftOut,
+  openMenu,
+  phraseFlaw,
+  showCommand,
+} from "./teach_dialogs.mjs";
 import { connectFiles, withoutLabels } from "./teach_files.mjs";
 import { LiveModel } from "./teach_live.mjs";
 import { createDonePage, createPhotosPage, fileName } from "./teach_pages.mjs";
 import { createTeachParts, PhotoUrls } from "./teach_parts.mjs";
 import { canFilm, renderTeach } from "./teach_screen.mjs";
 import { connectShutter, recordFrames } from "./teach_shutter.mjs";
-import { count, FILE, mayVanish, outcomeOf, usedOf } from "./teach_words.mjs";
+import { Training } from "./teach_training.mjs";
+import { count, FILE, mayVanish, usedOf } from "./teach_words.mjs";
 import { followTheme } from "./viewfinder_parts.mjs";
 
 const STYLES = ["tokens", "viewfinder", "answer", "dialog", "../teach"];
 const DESK_PX = 900;
 /** Frames that wait for their features; more would fill the memory. */
 const MAX_WAITING = 10;
-const TRAIN_AFTER_MS = 100;
 const UNTITLED = "My model";
 const NO_WASM =
   "This browser has no WebAssembly, which runs the model. Open this page in another browser.";
@@ -163,16 +171,23 @@ class Teach {
     () => this.#render(),
   );
   #unmounting = new AbortController();
+  #training = new Training(
+    this.#live,
+    () => {
+      const { adding, project, recording } = this.#state;
+      return adding || recording || this.#unmounting.signal.aborted ? null : project;
+    },
+    (changes) => {
+      this.#change(changes);
+      this.#picture.follow();
+    },
+  );
   /** The base model, once loaded; the store, once opened; and the promise of both. */
   #base = null;
   #opening = null;
   #kept = null;
   #loading;
-  /** Features by id, for the base. */
-  #features = new Map();
   #persisting = null;
-  #trainings = 0;
-  #timer = null;
   #applyTheme;
 
   constructor(parent, options) {
@@ -251,11 +266,11 @@ class Teach {
       const onProgress = (loaded, total) => set({ loaded, total });
       this.#base = await load(address, { onProgress, signal });
       this.#live.recipe = this.#base.info.recipe;
-      this.#features = await this.#kept.features(this.#base.info.features.sha256);
+      await this.#training.begin(this.#base, this.#kept);
       set({ isReady: true });
       this.#options.onReady?.();
       this.#picture.place();
-      this.#trainSoon();
+      this.#training.soon();
     } catch (error) {
       if (!signal.aborted) set({ reason: phraseError(error) });
     }
@@ -283,7 +298,7 @@ class Teach {
       current: labels.includes(current) ? current : (labels.at(-1) ?? null),
       screen: screen === "photos" && !labels.includes(shown) ? "teach" : screen,
     });
-    this.#trainSoon();
+    this.#training.soon();
   }
 
   /** Change the project; `text` says what was done, for "Undo". */
@@ -388,7 +403,7 @@ class Teach {
   async #add(values, { photo, features }) {
     const base = this.#base.info.features.sha256;
     const id = await this.#kept.addPhoto({ ...values, photo, base, features });
-    this.#features.set(id, features);
+    this.#training.features.set(id, features);
     const { project } = this.#state;
     if (!project.labels.includes(values.label)) project.labels.push(values.label);
     // Another tab's change may have brought it already.
@@ -438,7 +453,7 @@ class Teach {
       this.#change({ note: phraseError(error) });
     }
     recording.waiting--;
-    this.#trainSoon();
+    this.#training.soon();
   }
 
   #stop() {
@@ -447,7 +462,7 @@ class Teach {
     recording.ending.abort();
     this.#change({ recording: null });
     this.#picture.setLive(true);
-    this.#trainSoon();
+    this.#training.soon();
   }
 
   /** A tap on the picture takes one photo. */
@@ -455,51 +470,6 @@ class Teach {
     if (this.#state.recording) return;
     this.#record();
     this.#stop();
-  }
-
-  /** Train once the photos have stopped changing. */
-  #trainSoon() {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#train(), TRAIN_AFTER_MS);
-  }
-
-  async #train() {
-    const { adding, project, recording } = this.#state;
-    if (!this.#base || recording || adding || this.#unmounting.signal.aborted) return;
-    const turn = ++this.#trainings;
-    const has = (label) => project.photos.some((photo) => photo.label === label);
-    const labels = project.labels.filter(has);
-    try {
-      if (labels.length < 2) {
-        this.#live.use(null);
-        this.#change({ outcome: null, taught: null });
-      } else {
-        const ids = project.photos.map(({ id }) => id);
-        await this.#addFeatures(project.photos);
-        const photos = project.photos.map(({ id, label, recording }) => {
-          return { label, recording, features: this.#features.get(id) };
-        });
-        const given = { title: project.title, labels, photos };
-        const { taught, result } = await this.#base.teach(given);
-        const model = await this.#base.attach(taught);
-        if (turn !== this.#trainings) return model.close();
-        this.#live.use(model);
-        this.#change({ taught, outcome: outcomeOf(result, labels, ids) });
-      }
-      this.#picture.follow();
-    } catch (error) {
-      if (error.code !== "stopped") this.#change({ note: phraseError(error) });
-    }
-  }
-
-  /** Compute the features of photos that come from a file or have been seen by another base. */
-  async #addFeatures(photos) {
-    const base = this.#base.info.features.sha256;
-    for (const { id, photo } of photos.filter((one) => !this.#features.has(one.id))) {
-      const features = await this.#base.features(photo);
-      this.#features.set(id, features);
-      await this.#kept.setFeatures(id, base, features);
-    }
   }
 
   /** Do something with the finished model. */
@@ -543,7 +513,7 @@ class Teach {
       this.#change({ note: phraseError(error, "This file couldn’t be opened.") });
     }
     this.#change({ adding: null });
-    this.#trainSoon();
+    this.#training.soon();
   }
 
   /** The menu: names, files, where the photos are, and how to remove them. */
@@ -560,7 +530,7 @@ class Teach {
   }
 
   async #clear() {
-    this.#features.clear();
+    this.#training.features.clear();
     this.#state.rows.clear();
     this.#change({ screen: "teach", undo: null, failures: [], note: "", outcome: null });
     await this.#store((store) => store.clear());
@@ -592,23 +562,4 @@ class Teach {
     this.#picture.follow();
     (screen === "teach" ? shutter : page.querySelector("button")).focus();
   }
-}
-
-/** Return why a text can't be a name, or "". */
-function phraseFlaw(text) {
-  const flaw = findTextFlaw(text);
-  return flaw && `This name can’t be used: ${flaw}.`;
-}
-
-/** Say why a file was left out. */
-function leftOut({ name }, error) {
-  if (error.code === "damaged") return `${name} is damaged and was left out.`;
-  return `${name} was left out. ${phraseError(error, "It couldn’t be read.")}`;
-}
-
-function download(blob, name) {
-  const href = URL.createObjectURL(blob);
-  h("a", { href, download: name }).click();
-  // Some browsers read it later.
-  setTimeout(() => URL.revokeObjectURL(href), 60_000);
 }

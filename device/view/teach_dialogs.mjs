@@ -1,5 +1,7 @@
-/** The questions of "Teach". Each dialog calls `use` with what was chosen. */
+/** The questions of "Teach", each of which calls `use` with what was chosen, and its refusals. */
 
+import { phraseError } from "../engine/errors.mjs";
+import { findTextFlaw } from "../teach/loupe_file.mjs";
 import { createButton, createDialog, h } from "./elements.mjs";
 import { bdi } from "./teach_parts.mjs";
 
@@ -66,4 +68,24 @@ export function showCommand(parent, title, line, command) {
   const code = h("code.tv-code", { tabIndex: 0 }, command);
   body.append(h("p", line), code, copy, status);
   dialog.showModal();
+}
+
+/** Return why a text can't be a name, or "". */
+export function phraseFlaw(text) {
+  const flaw = findTextFlaw(text);
+  return flaw && `This name can’t be used: ${flaw}.`;
+}
+
+/** Say why a file was left out. */
+export function leftOut({ name }, error) {
+  if (error.code === "damaged") return `${name} is damaged and was left out.`;
+  return `${name} was left out. ${phraseError(error, "It couldn’t be read.")}`;
+}
+
+/** Save a file. */
+export function download(blob, name) {
+  const href = URL.createObjectURL(blob);
+  h("a", { href, download: name }).click();
+  // Some browsers read it later.
+  setTimeout(() => URL.revokeObjectURL(href), 60_000);
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, FilePayload, Locator, Page, expect
 
 from tests.browser.accessible import assert_accessible
 from tests.browser.conftest import HERE
@@ -71,8 +71,11 @@ DROP = """
 """
 
 
-def jpeg(rgb: Sequence[int]) -> bytes:
-    return encoded(colour(tuple(rgb), 400), quality=95)
+Colour = tuple[int, int, int]
+
+
+def jpeg(rgb: Colour) -> bytes:
+    return encoded(colour(rgb, 400), quality=95)
 
 
 @pytest.fixture
@@ -129,12 +132,11 @@ def hold(page: Page, label: str, photos: int) -> None:
 
 
 def choose(page: Page, *files: tuple[str, bytes]) -> None:
-    page.locator("input[multiple]").set_input_files(
-        [{"name": name, "mimeType": "image/jpeg", "buffer": data} for name, data in files]
-    )
+    photos = [FilePayload(name=name, mimeType="image/jpeg", buffer=data) for name, data in files]
+    page.locator("input[multiple]").set_input_files(photos)
 
 
-def teach_by_files(page: Page, **labels: Sequence[Sequence[int]]) -> None:
+def teach_by_files(page: Page, **labels: Sequence[Colour]) -> None:
     """Name labels and choose a photo of each colour."""
     for at, (label, colours) in enumerate(labels.items()):
         if at:
