@@ -8,6 +8,7 @@ from ..bundle import DEFAULT_MODEL, Bundle, check_name
 from ..classifier import default_model
 from ..settings import settings
 from ..storage.disk import require_writable, translate_disk_errors
+from ..text import list_some
 from .error_group import require_full_install
 from .options import FILE, FOLDER, models_dir_option
 from .train import print_next_step, warn_if_shadowing
@@ -61,6 +62,9 @@ def teach_command(
     click.echo(f"{len(manifest.labels)} labels, {photos} photos in {groups} groups\n{known}")
     for label, called, count in taught.confusions[:3]:
         click.echo(f"{label} called {called}: {count} of the groups")
+    stands_out = taught.left_out.stands_out
+    if odd := [path.name for path, is_odd in zip(taught.photos, stands_out, strict=True) if is_odd]:
+        click.echo(f"called something else by a head without them: {list_some(odd, 5)}")
     _print_bundle(bundle, first)
 
 

@@ -84,7 +84,8 @@ class LeftOut:
         Source: Dunn, Wasserman and Ramdas, Distribution-Free Prediction Sets for Two-Layer
         Hierarchical Models, 2022 (pooled distribution functions).
         """
-        scores = self.scores[self.counted]
+        # A cosine may be larger than one by rounding.
+        scores = np.maximum(self.scores[self.counted], -1.0)
         if self.promise is None:
             return float(max(scores.max(initial=-1.0), -fallback_cosine))
         order = np.argsort(scores)
@@ -130,9 +131,19 @@ def fit_head(
         groups: the photos' groups [N], from ``merge_near_copies``.
         fallback_cosine: the base's, see ``base_features``.
     """
+    from threadpoolctl import threadpool_limits
+
+    # Threads that wait for each other make these small products thirty times slower.
+    with threadpool_limits(1):
+        return _fit(features.astype(np.float64), targets, groups, fallback_cosine)
+
+
+def _fit(
+    features: Doubles, targets: Indices, groups: Indices, fallback_cosine: float
+) -> tuple[FewShotHead, LeftOut]:
     # The photos span at most N dimensions: there, all inner products are the same, and with them
     # the head, whose weights are sums of photos. Each fit takes milliseconds.
-    left, lengths, basis = np.linalg.svd(features.astype(np.float64), full_matrices=False)
+    left, lengths, basis = np.linalg.svd(features, full_matrices=False)
     rows = left * lengths
     labels = targets.max() + 1
     left_out = LeftOut(

@@ -129,7 +129,7 @@ def describe_head(
     accuracy = {"right": by_label(right), "counted": by_label(counted), "folds": left_out.folds}
     return LoupeManifest.model_validate(
         {
-            "title": clean(title)[:MAX_LABEL_CHARS].strip(),
+            "title": clean(title)[:MAX_LABEL_CHARS].strip() or "Taught model",
             "labels": labels,
             "base": {
                 "name": bundle.name,
