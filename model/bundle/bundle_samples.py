@@ -171,7 +171,7 @@ def copy_samples(source: Bundle, folder: Path) -> None:
 
 
 def _write_files(folder: Path, photos: Sequence[bytes], text: bytes) -> None:
-    # The list is written last, because a change of it makes readers read the photos again.
+    # Readers read the photos again once the list has changed, so it is written last.
     files = {**dict(zip(SAMPLE_PHOTOS, photos, strict=False)), SAMPLE_LIST: text}
     for name, data in files.items():
         with replace_atomically(folder / name, durable=True) as new:

@@ -49,7 +49,7 @@ def train(
                 f"There is no unfinished training run of {config.name!r} to resume. Start one "
                 f"without --resume: python -m model train FOLDER --name {config.name}"
             )
-        # The stages that are done depend on every option except the time.
+        # Only the time may change: what the run has saved depends on all other options.
         config = saved.model_copy(update={"minutes": config.minutes or saved.minutes})
     models_dir = config.models_dir or settings().data / "models"
     require_writable(models_dir)

@@ -1,4 +1,4 @@
-"""A training run: its stages and the data that they share."""
+"""A training run: linear probe, learner, and the choice between them."""
 
 import platform
 from collections import defaultdict
@@ -37,10 +37,10 @@ PACKAGES = ("torch", "fastai", "timm", "torchvision", "onnx", "scikit-learn")
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """One training run: its configuration, folder and progress, and its prepared photos.
+    """The configuration, folder, photos and backbone that the stages of a run share.
 
-    ``ood_photos`` are photos of none of the labels, by the name of their folder; ``draft``
-    is the manifest before anything is measured.
+    ``ood_photos`` are photos of none of the labels, by the name of their set; ``draft`` is the
+    manifest before anything is measured.
     """
 
     config: TrainingConfig

@@ -21,7 +21,7 @@ NOT_STATED = "not stated"
 MAX_PRINTED = 600
 """Characters of a refusal that are shown."""
 
-MEMORY = "LOUPE_MEMORY_MB, by default the memory of the machine or container"
+MEMORY = "LOUPE_MEMORY_MB allows (by default, what the machine or container has)"
 NO_MEMORY = "MemoryError", "allocate memory", "bad_alloc", "failed to map segment"
 
 FAILURES = {
@@ -109,7 +109,7 @@ def worker_refused(data: bytes) -> ExportRefused:
     if not foreign:
         return ExportRefused(message)
     if any(word in message for word in NO_MEMORY):
-        hint = f"There is too little memory for it: {MEMORY}. About 2 GB suffice for most."
+        hint = f"It needs more memory than {MEMORY}. Most exports need about 2 GB."
     elif stage == "compiling":
         hint = "Its network uses an operation that ONNX can't express."
     else:
@@ -130,8 +130,8 @@ def worker_ended(status: int) -> ExportRefused:
     except ValueError:
         name = f"signal {-status}"
     return ExportRefused(
-        f"Its process was ended by {name}. That happens where memory does not suffice "
-        f"({MEMORY}), and where code runs that another version compiled. {_export_again()}"
+        f"Its process was ended by {name}. Either it needs more memory than {MEMORY}, or it runs "
+        f"code that another version compiled. {_export_again()}"
     )
 
 

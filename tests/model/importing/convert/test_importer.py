@@ -221,7 +221,7 @@ def test_unexpected_exceptions_get_a_hint() -> None:
     assert "Installed here: python 3." in text
     assert "learn.export() again" in text
     assert "couldn't be compiled here: boom. Its network" in foreign("boom", "compiling")
-    assert "too little memory" in foreign(
+    assert "Most exports need about 2 GB" in foreign(
         "RuntimeError: DefaultCPUAllocator: can't allocate memory"
     )
     assert "invalid report" in str(worker_refused(b"[]"))
