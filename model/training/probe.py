@@ -88,7 +88,7 @@ def cross_fit(
         seed: of the folds.
     """
     logits, small_logits = np.empty_like(full.logits), np.empty_like(full.logits)
-    for inside, outside in split_folds(full, seed):
+    for inside, outside in split_folds(full.targets, full.groups, seed):
         head = fit_probe(full.features[inside], full.targets[inside])
         logits[outside] = head.logits(full.features[outside])
         small_logits[outside] = head.logits(small.features[outside], small=True)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..calibration.fit import split_folds
 from .config import Hyperparameters, Progress
-from .data.split import split_groups
 from .finetune import fine_tune
 from .prepare import PreparedData
 from .probe import Probe, fit_probe
@@ -99,7 +99,7 @@ def _inner_split(run: TrainingRun) -> tuple[PreparedData, Probe]:
     targets = np.array(data.targets)
     groups = np.array([data.report.groups[photo.name] for photo in data.split.train])
     folds = max(2, min(5, int(np.min(np.bincount(targets)))))
-    inside, outside = split_groups(targets, groups, folds, run.config.seed)
+    inside, outside = next(split_folds(targets, groups, run.config.seed, folds))
     outer_data = replace(data, copies=[data.copies[place] for place in outside])
     features, _ = run.load_features()
     inside_targets, outside_targets = targets[inside].tolist(), targets[outside].tolist()
