@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-__all__ = ["Sample", "samples", "shapes"]
+__all__ = ["Sample", "samples", "shapes", "thumbnail_jpeg"]
 
 _DIR = Path(__file__).parent
 
@@ -52,10 +52,14 @@ class Sample:
     @cache  # noqa: B019 - there are only five samples
     def thumbnail(self) -> bytes:
         """Return a square JPEG of a few kilobytes."""
-        buffer = io.BytesIO()
-        size = (THUMBNAIL_SIDE_PX, THUMBNAIL_SIDE_PX)
-        ImageOps.fit(self.open().convert("RGB"), size).save(buffer, "JPEG", quality=80)
-        return buffer.getvalue()
+        return thumbnail_jpeg(self.open().convert("RGB"))
+
+
+def thumbnail_jpeg(image: Image.Image) -> bytes:
+    """Return the middle of a picture as a square JPEG of a few kilobytes."""
+    buffer, side = io.BytesIO(), THUMBNAIL_SIDE_PX
+    ImageOps.fit(image, (side, side)).save(buffer, "JPEG", quality=80)
+    return buffer.getvalue()
 
 
 @cache
