@@ -15,7 +15,7 @@ from ..settings import settings
 from ..storage.disk import require_writable, translate_disk_errors
 from ..text import clean, list_some
 from .error_group import require_full_install
-from .progress import StageProgress, progress_bar
+from .progress_bar import StageProgress, progress_bar
 from .train import describe_uncalibrated, print_next_step, warn_if_shadowing
 
 MAX_LISTED = 12
@@ -107,8 +107,7 @@ def import_command(
             licence=licence,
             photos=photos,
             weights=weights,
-            on_progress=_print_note,
-            on_stage=lambda stage: stages.update(stage, 0, 0),
+            progress=stages,
         )
         if samples and photos:
             _write_samples(imported.bundle, photos)

@@ -20,7 +20,7 @@ from ..classifier import default_model
 from ..settings import settings
 from .error_group import require_full_install
 from .options import FOLDER, models_dir_option, unknown_option
-from .progress import StageProgress, progress_bar
+from .progress_bar import StageProgress, progress_bar
 
 
 @click.command("train")
@@ -101,7 +101,7 @@ def build_command(name: str, models_dir: Path | None, photos: Path | None) -> No
         )
     with progress_bar() as bar:
         bundle = build_imagenet(
-            models_dir or settings().data / "models", photos, StageProgress(bar).update
+            models_dir or settings().data / "models", photos, StageProgress(bar)
         )
     click.echo(f"{bundle.name} {bundle.version} in {bundle.folder}")
 

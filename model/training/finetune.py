@@ -11,6 +11,7 @@ import torch
 from fastai.torch_core import set_seed
 from torch import nn
 
+from ..progress import Progress
 from .callbacks import (
     CHECKPOINT_FILE,
     PATIENCE_EPOCHS,
@@ -19,7 +20,7 @@ from .callbacks import (
     WeightEma,
     load_checkpoint,
 )
-from .config import Hyperparameters, Progress
+from .config import Hyperparameters
 
 FROZEN_SHARE = 0.2
 """Share of the parameter tensors, the first ones, that keep their pretrained values. They

@@ -14,7 +14,7 @@ from ..calibration.fit import split_folds
 from ..calibration.graph_outputs import GraphOutputs
 from ..learner.inference_module import InferenceModule
 from ..preprocess import Pixels
-from .config import Progress
+from ..progress import Progress
 
 INVERSE_REGULARIZATION = 0.1
 """scikit-learn's ``C``; the best of 0.03, 0.1 and 0.3 on clothes."""

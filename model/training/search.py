@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..calibration.fit import split_folds
-from .config import Hyperparameters, Progress
+from ..progress import SILENT
+from .config import Hyperparameters
 from .finetune import fine_tune
 from .prepare import PreparedData
 from .probe import Probe, fit_probe
@@ -48,7 +49,7 @@ def search_hyperparameters(run: TrainingRun) -> Hyperparameters:
         hyperparameters = _suggest(trial)
         folder = run.run_dir / f"trial-{trial.number}"
         folder.mkdir(exist_ok=True)
-        inner = replace(run, data=inner_data, run_dir=folder, progress=Progress())
+        inner = replace(run, data=inner_data, run_dir=folder, progress=SILENT)
         tuned = fine_tune(
             lambda: inner.build_learner(probe, hyperparameters),
             hyperparameters,
@@ -56,7 +57,7 @@ def search_hyperparameters(run: TrainingRun) -> Hyperparameters:
             folder,
             seed=run.config.seed,
             deadline=deadline,
-            progress=inner.progress,
+            progress=SILENT,
         )
         shutil.rmtree(folder, ignore_errors=True)
         if tuned is None:

@@ -17,9 +17,10 @@ from ..calibration.graph_outputs import MIN_PHOTOS, Floats
 from ..engine_info import SERVER_ENGINES
 from ..learner.inference_module import InferenceModule
 from ..learner.rebuild import empty_learner
+from ..progress import Progress
 from ..storage.atomic import replace_atomically
 from .backbones import Backbone, get_backbone, load_pretrained, supports_drop_path
-from .config import Hyperparameters, Progress, TrainingConfig
+from .config import Hyperparameters, TrainingConfig
 from .finetune import FineTuneResult
 from .loaders import build_loaders
 from .prepare import PreparedData, prepare_data

@@ -284,7 +284,8 @@ def test_folder_of_a_run_is_removed_while_nobody_else_can_take_it(
 
 @pytest.mark.slow
 def test_run_resumes_with_its_own_photos_only(tmp_path: Path, data_folder: Path) -> None:
-    from model.training.config import Progress, TrainingConfig
+    from model.progress import Progress
+    from model.training.config import TrainingConfig
     from model.training.train import get_run_dir, train
 
     class Interrupted(Exception):
@@ -363,7 +364,8 @@ def test_run_keeps_to_its_minutes(photos: Path, data_folder: Path) -> None:
 
 @pytest.mark.slow
 def test_search_resumes_and_its_best_trial_is_used(photos: Path, data_folder: Path) -> None:
-    from model.training.config import Progress, TrainingConfig
+    from model.progress import Progress
+    from model.training.config import TrainingConfig
     from model.training.train import get_run_dir, train
 
     class InterruptedProgress(Progress):

@@ -20,6 +20,7 @@ from model.importing.convert.importer import STAGES, import_export
 from model.importing.convert.parity import gather_photos
 from model.importing.convert.worker_report import worker_ended, worker_refused
 from model.importing.inspect import ExportReport, Finding
+from model.progress import Progress
 from model.settings import settings
 from tests.model.importing.conftest import Run
 from tests.model.importing.inspect.hostile import payloads
@@ -94,19 +95,23 @@ def fake_worker(
     monkeypatch.setattr(launcher, "run", run)
 
 
+class RecordedProgress(Progress):
+    def __init__(self) -> None:
+        self.stages, self.notes = list[str](), list[str]()
+
+    def update(self, stage: str, done: int, total: int) -> None:
+        self.stages.append(stage)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
 def test_bundle_contains_the_workers_files(
     colours: Classifier, export: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_worker(monkeypatch, colours)
-    log, stages = list[str](), list[str]()
-    imported = import_export(
-        export,
-        "own",
-        title="My own",
-        licence="MIT",
-        on_progress=log.append,
-        on_stage=stages.append,
-    )
+    progress = RecordedProgress()
+    imported = import_export(export, "own", title="My own", licence="MIT", progress=progress)
     assert imported.bundle == load("own").bundle
     manifest = imported.bundle.manifest
     assert (manifest.title, manifest.licence, manifest.data.title) == ("My own", "MIT", "export")
@@ -115,9 +120,9 @@ def test_bundle_contains_the_workers_files(
     assert imported.parity.photos == 10
     assert imported.parity.difference <= 1e-3
     apart = f"{imported.parity.difference:.0e}"
-    assert stages == [*STAGES.values()]
+    assert progress.stages == [*STAGES.values()]
     # The second line may be one about large JPEGs.
-    assert [log[0], log[-1]] == [
+    assert [progress.notes[0], progress.notes[-1]] == [
         "Converting it in a separate process (no network, no secrets from your environment)…",
         f"Compared 10 photos through fastai and through Loupe: at most {apart} apart.",
     ]
@@ -354,9 +359,9 @@ def test_model_sensitive_to_scaled_decoding_decodes_in_full(
     lines = np.zeros((1200, 1200, 3), np.uint8)
     lines[::2] = (255, 0, 0)
     Image.fromarray(lines).save(folder / "lines.jpg", quality=95, subsampling=0)
-    log: list[str] = []
+    progress = RecordedProgress()
     monkeypatch.setattr("model.importing.convert.parity.TOLERANCE", 1e-7)
-    imported = import_export(export, "own", photos=folder, on_progress=log.append)
-    assert any("decodes them in full" in line for line in log)
+    imported = import_export(export, "own", photos=folder, progress=progress)
+    assert any("decodes them in full" in line for line in progress.notes)
     assert imported.bundle.manifest.recipe.decoding == "whole"
     assert imported.parity.difference <= 1e-7
