@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 
 from model import Bundle, Classifier, load
-from model.cli.train import describe_uncalibrated
 from model.errors import ExportRefused, LoupeError
 from model.importing import launcher
 from model.importing.convert import importer
@@ -288,11 +287,15 @@ def test_command_prints_the_model(
     result = command("import", export, "--name", "own")
     assert result.exit_code == 0
     folder = load("own").bundle.folder
+    uncalibrated = (
+        "not calibrated, so it always names something. With 50 photos or more that it hasn't seen, "
+        "one folder per label: python -m model calibrate own FOLDER"
+    )
     assert result.stdout.splitlines() == [
         f"own {folder.name} in {folder}",
         "6 labels: red, green, blue, yellow, white, black",
         "engines: compiled",
-        describe_uncalibrated("own"),
+        uncalibrated,
         "Visitors of the app now see own first, the newest model. LOUPE_MODEL=tiny keeps tiny.",
         "see it: make run, or python -m model identify --model own PHOTO",
     ]
