@@ -1,0 +1,189 @@
+"""``model.admission``: slots, lanes and one deadline."""
+
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+
+import pytest
+
+from model.admission import AdmissionCancelled, AdmissionQueue, admission_queue
+from model.errors import Busy
+from model.settings import settings
+from tests.model.slots import enter, held
+from tests.waiting import wait_until
+
+
+def test_queue_rejects_when_full() -> None:
+    queue = AdmissionQueue(slots=1, queue=1, deadline_seconds=5)
+    with ThreadPoolExecutor(1) as pool:
+        with held(queue):
+            second: Future[str] = pool.submit(enter, queue)
+            wait_until(lambda: queue.waiting("screen") == 1)
+            started = time.perf_counter()
+            assert enter(queue).startswith("Too many photos are waiting right now.")
+            assert time.perf_counter() - started < 0.5
+            with pytest.raises(Busy):
+                queue.check("screen")
+            # Each lane has its own bound.
+            queue.check("api")
+            assert not second.done()
+        assert second.result(5) == "in"
+    assert queue.waiting("screen") == 0
+
+
+def test_queue_of_zero_lets_nobody_wait() -> None:
+    queue = AdmissionQueue(slots=2, queue=0, deadline_seconds=5)
+    with held(queue, 2):
+        assert enter(queue).startswith("Too many photos")
+    assert enter(queue) == "in"
+
+
+def test_waiting_past_the_deadline_raises_busy() -> None:
+    queue = AdmissionQueue(slots=1, queue=1, deadline_seconds=0.05)
+    with held(queue):
+        started = time.perf_counter()
+        assert enter(queue) == "Still busy after 0.05 s. Try again in a moment."
+        assert 0.04 < time.perf_counter() - started < 2
+        # Its place in the queue is free again.
+        assert queue.waiting("screen") == 0
+        assert enter(queue).startswith("Still busy")
+
+
+def test_callers_without_timeout_wait_past_bound_and_deadline() -> None:
+    queue = AdmissionQueue(slots=1, queue=1, deadline_seconds=0.05)
+    with ThreadPoolExecutor(3) as pool:
+        with held(queue):
+            patient = [pool.submit(enter, queue, None) for _ in range(3)]
+            wait_until(lambda: len(queue._lanes["batch"]) == 3)
+            assert enter(queue).startswith("Still busy")
+            assert not any(call.done() for call in patient)
+            assert queue.waiting("batch") == 0
+        assert [call.result(5) for call in patient] == ["in"] * 3
+
+
+def test_cancelled_caller_leaves_the_queue() -> None:
+    queue = AdmissionQueue(slots=1, queue=1, deadline_seconds=5)
+    cancelled = threading.Event()
+
+    def wait() -> None:
+        with queue.acquire(None, cancelled.is_set):
+            raise AssertionError("a cancelled caller got a slot")
+
+    with held(queue), ThreadPoolExecutor(1) as pool:
+        call = pool.submit(wait)
+        wait_until(lambda: len(queue._lanes["batch"]) == 1)
+        cancelled.set()
+        with pytest.raises(AdmissionCancelled):
+            call.result(5)
+        assert not queue._lanes["batch"]
+
+
+def test_failure_inside_releases_the_slot() -> None:
+    queue = AdmissionQueue(slots=1, queue=0, deadline_seconds=1)
+    for _ in range(5):
+        with pytest.raises(RuntimeError), queue.acquire():
+            raise RuntimeError
+    assert enter(queue) == "in"
+
+
+def test_thread_with_a_slot_goes_on_with_it() -> None:
+    queue = AdmissionQueue(slots=1, queue=0, deadline_seconds=1)
+    with queue.acquire() as outer:
+        with queue.acquire() as inner:
+            assert inner is outer
+            assert queue.active == 1
+        assert queue.active == 1
+    assert queue.active == 0
+
+
+def test_active_never_exceeds_slots() -> None:
+    queue = AdmissionQueue(slots=3, queue=100, deadline_seconds=20)
+    lock, active, most = threading.Lock(), 0, 0
+
+    def visit(number: int) -> None:
+        nonlocal active, most
+        with queue.acquire(None if number % 2 else "deadline"):
+            with lock:
+                active += 1
+                most = max(most, active)
+            time.sleep(0.001)
+            with lock:
+                active -= 1
+
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(visit, range(100)))
+    assert (active, most) == (0, 3)
+
+
+def test_each_lane_is_first_in_first_out() -> None:
+    queue = AdmissionQueue(slots=1, queue=100, deadline_seconds=20)
+    order: list[int] = []
+
+    def visit(number: int) -> None:
+        with queue.acquire():
+            order.append(number)
+
+    def is_waiting(count: int) -> bool:
+        return queue.waiting("screen") == count
+
+    with ThreadPoolExecutor(20) as pool, held(queue):
+        for number in range(20):
+            pool.submit(visit, number)
+            wait_until(partial(is_waiting, number + 1))
+        assert queue.contended
+    assert order == list(range(20))
+    assert not queue.contended
+    assert (queue.active, queue.waiting("screen")) == (0, 0)
+
+
+def test_lanes_take_turns() -> None:
+    """A visitor of the screen does not wait for all clients of the API."""
+    queue = AdmissionQueue(slots=1, queue=100, deadline_seconds=20)
+    order: list[str] = []
+
+    def visit() -> None:
+        with queue.acquire():
+            order.append("screen")
+
+    with ThreadPoolExecutor(20) as pool, ThreadPoolExecutor(12) as api:
+        with held(queue):
+            submissions = [queue.submit(lambda: order.append("api"), api) for _ in range(10)]
+            assert queue.waiting("api") == 10
+            visitors = [pool.submit(visit) for _ in range(3)]
+            wait_until(lambda: queue.waiting("screen") == 3)
+        for submission in submissions:
+            submission.future.result(5)
+        for visitor in visitors:
+            visitor.result(5)
+    assert order[:6].count("screen") == 3
+
+
+def test_slot_granted_as_the_deadline_passes_is_not_lost() -> None:
+    queue = AdmissionQueue(slots=1, queue=50, deadline_seconds=0.002)
+    with ThreadPoolExecutor(16) as pool:
+
+        def visit(_: int) -> str:
+            try:
+                with queue.acquire():
+                    time.sleep(0.0019)
+                    return "in"
+            except Busy:
+                return "busy"
+
+        results = set(pool.map(visit, range(400)))
+    assert results == {"in", "busy"}
+    assert (queue.active, queue.waiting("screen"), queue.contended) == (0, 0, False)
+
+
+def test_queue_of_the_process_follows_the_settings(
+    data_folder: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOUPE_THREADS", "3")
+    monkeypatch.setenv("LOUPE_QUEUE", "5")
+    monkeypatch.setenv("LOUPE_DEADLINE", "1.5")
+    settings.cache_clear()
+    admission_queue.cache_clear()
+    queue = admission_queue()
+    assert (queue.slots, queue.queue, queue.deadline_seconds) == (3, 5, 1.5)
+    assert admission_queue() is queue
