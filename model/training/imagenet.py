@@ -1,8 +1,6 @@
 """Build the ``imagenet`` bundle: EfficientNet-Lite0's pretrained weights as a fastai learner."""
 
-import platform
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from ..classifier import read_file
 from ..engine_info import SERVER_ENGINES
 from ..errors import DataError
 from ..evaluation.metrics import proportion_metric
+from ..learner import installed_versions
 from ..learner.onnx_export import export_onnx
 from ..learner.rebuild import empty_learner
 from ..photo import read
@@ -203,8 +202,7 @@ def _draft(parameters: int) -> ManifestDraft:
             "metrics": [accuracy],
             "provenance": {
                 "command": "python -m model build imagenet",
-                "python": platform.python_version(),
-                **{package: version(package) for package in PACKAGES},
+                **installed_versions(PACKAGES),
             },
         }
     )

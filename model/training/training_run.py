@@ -1,9 +1,7 @@
 """A training run: linear probe, learner, and the choice between them."""
 
-import platform
 from collections import defaultdict
 from dataclasses import dataclass
-from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from ..bundle import ManifestDraft, title_from_name
 from ..calibration.calibration_photos import list_ood_photos
 from ..calibration.graph_outputs import MIN_PHOTOS, Floats
 from ..engine_info import SERVER_ENGINES
+from ..learner import installed_versions
 from ..learner.inference_module import InferenceModule
 from ..learner.rebuild import empty_learner
 from ..progress import Progress
@@ -180,8 +179,7 @@ def _draft(config: TrainingConfig, backbone: Backbone, data: PreparedData) -> Ma
             "provenance": {
                 "command": (config.command or "model.training.train")[:200],
                 "seed": str(config.seed),
-                "python": platform.python_version(),
-                **{package: version(package) for package in PACKAGES},
+                **installed_versions(PACKAGES),
             },
         }
     )
