@@ -15,7 +15,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return parted(tmp_path_factory.mktemp("photos"))
 
 
-def run(*words: object) -> tuple[int, str]:
-    """Return the exit status of a command and what it printed."""
-    result = command.run(*words)
-    return result.exit_code, result.output
+def run_train(*words: object, code: int = 0) -> str:
+    """Run ``train``, which must end with the exit status ``code``; return what it printed."""
+    result = command.run("train", *words)
+    assert result.exit_code == code, result.output
+    return result.output

@@ -12,7 +12,7 @@ from model.bundle import get_bundle
 from model.errors import DataError
 from model.settings import ROOT
 from tests.model.tiny import tiny
-from tests.model.training.conftest import run
+from tests.model.training.conftest import run_train
 from tests.model.training.pictures import LABELS, folder_of
 from tests.waiting import wait_until
 
@@ -76,9 +76,7 @@ def test_killed_run_keeps_the_previous_model_and_resumes(photos: Path, data_fold
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert get_bundle("forms").version == previous.version
-    code, output = run("train", *words)
-    assert code == 2
-    assert "Add --resume" in output
+    assert "Add --resume" in run_train(*words, code=2)
     process = start_process(data_folder, "--name", "forms", "--resume")
     wait_for_epoch(process, 2)
     process.send_signal(signal.SIGINT)

@@ -11,7 +11,7 @@ from model import Bundle, load
 from model.bundle import get_bundle, read_samples, read_small_card
 from model.calibration.cross_validation import MEASURED_BY
 from tests.model import command
-from tests.model.training.conftest import QUICK, run
+from tests.model.training.conftest import QUICK, run_train
 from tests.model.training.pictures import LABELS, folder_of, parted, picture
 
 pytestmark = [pytest.mark.torch, pytest.mark.timeout(240)]
@@ -33,10 +33,7 @@ def trained(
     photos: Path, noise: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Bundle, str]:
     models = tmp_path_factory.mktemp("models")
-    code, output = run(
-        "train", photos, "--name", "forms", *QUICK, "--unknown", noise, "--to", models
-    )
-    assert code == 0, output
+    output = run_train(photos, "--name", "forms", *QUICK, "--unknown", noise, "--to", models)
     return Bundle.open(next((models / "forms").glob("*/bundle.json")).parent), output
 
 
@@ -140,8 +137,7 @@ def test_too_few_photos_are_not_calibrated_and_the_next_command_is_printed(
     data_folder: Path, tmp_path: Path
 ) -> None:
     folder = folder_of(tmp_path / "few", 9)
-    code, output = run("train", folder, "--name", "forms", "--size", "64")
-    assert code == 0, output
+    output = run_train(folder, "--name", "forms", "--size", "64")
     assert "held-out photos can't tell whether fine-tuning helps (--epochs 8 tries it)" in output
     assert "or 10 photos of every label that don't look alike" in output
     assert "python -m model calibrate forms FOLDER" in output
@@ -156,8 +152,7 @@ def test_test_folder_is_measured_separately(
 ) -> None:
     folder = parted(tmp_path / "three", 12, 5)
     folder_of(folder / "test", 8, 9000)
-    code, output = run("train", folder, "--name", "forms", "--size", "64", "--epochs", "0")
-    assert code == 0, output
+    run_train(folder, "--name", "forms", "--size", "64", "--epochs", "0")
     metrics = get_bundle("forms").manifest.metrics
     tested = [metric for metric in metrics if metric.on == "the test folder"]
     assert [(metric.name, metric.photos) for metric in tested] == [("accuracy", 16)]

@@ -10,7 +10,7 @@ import pytest
 
 from model.bundle import get_bundle
 from tests.model.tiny import tiny
-from tests.model.training.conftest import QUICK, run
+from tests.model.training.conftest import QUICK, run_train
 
 pytestmark = [pytest.mark.torch, pytest.mark.timeout(240)]
 
@@ -35,8 +35,7 @@ pytestmark = [pytest.mark.torch, pytest.mark.timeout(240)]
 def test_refused_training_says_why_and_leaves_nothing_behind(
     words: list[str], message: str, photos: Path, data_folder: Path
 ) -> None:
-    code, output = run("train", *[word.format(photos=photos) for word in words])
-    assert code == 2
+    output = run_train(*[word.format(photos=photos) for word in words], code=2)
     assert message in output
     assert "Traceback" not in output
     assert not (data_folder / "training" / "forms").exists()
@@ -51,12 +50,9 @@ def test_second_run_of_a_name_is_refused_without_touching_the_first(
     run_dir.mkdir(parents=True)
     (run_dir / "plan.json").write_text("{}")
     with FileLock(run_dir / ".lock"):
-        code, output = run("train", photos, "--name", "forms", *QUICK)
-    assert code == 2
+        output = run_train(photos, "--name", "forms", *QUICK, code=2)
     assert "Another process is training 'forms'. Wait" in output
-    code, output = run("train", photos, "--name", "forms", *QUICK)
-    assert code == 2
-    assert "Add --resume" in output
+    assert "Add --resume" in run_train(photos, "--name", "forms", *QUICK, code=2)
     assert (run_dir / "plan.json").read_text() == "{}"
 
 
@@ -85,9 +81,6 @@ def test_folder_of_a_run_is_removed_while_nobody_else_can_take_it(
 @pytest.mark.slow
 def test_run_keeps_to_its_minutes(photos: Path, data_folder: Path) -> None:
     began = time.monotonic()
-    code, output = run(
-        "train", photos, "--name", "forms", "--size", "64", "--epochs", "500", "--minutes", "0.8"
-    )
-    assert code == 0, output
+    run_train(photos, "--name", "forms", "--size", "64", "--epochs", "500", "--minutes", "0.8")
     assert time.monotonic() - began < 120
     assert get_bundle("forms").manifest.metric("accuracy")
