@@ -15,6 +15,7 @@ from ..settings import settings
 from ..storage.disk import require_writable, translate_disk_errors
 from ..text import clean, count_of, list_some
 from .error_group import require_full_install
+from .options import FOLDER
 from .progress_bar import StageProgress, progress_bar
 from .train import print_summary
 
@@ -40,7 +41,7 @@ def _weights_options(command: Callable[..., None]) -> Callable[..., None]:
 )
 @click.option(
     "--photos",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=FOLDER,
     help="A folder of photos to compare with fastai on; by default the samples.",
 )
 @click.option(
