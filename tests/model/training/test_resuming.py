@@ -10,7 +10,9 @@ import pytest
 
 from model.bundle import get_bundle
 from model.errors import DataError
+from model.progress import Progress
 from model.settings import ROOT
+from model.training.config import TrainingConfig
 from tests.model.tiny import tiny
 from tests.model.training.conftest import run_train
 from tests.model.training.pictures import LABELS, folder_of
@@ -29,6 +31,20 @@ main()
 """
 
 
+class Interrupted(Progress):
+    """Progress that is interrupted by the first stage or note with a text in it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def update(self, stage: str, done: int, total: int) -> None:
+        self.note(stage)
+
+    def note(self, text: str) -> None:
+        if self.text in text:
+            raise KeyboardInterrupt
+
+
 def start_process(data: Path, *words: object) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-c", ENDLESS_COMMAND, "train", *map(str, words)],
@@ -42,22 +58,12 @@ def start_process(data: Path, *words: object) -> "subprocess.Popen[str]":
 
 @pytest.mark.slow
 def test_run_resumes_with_its_own_photos_only(tmp_path: Path, data_folder: Path) -> None:
-    from model.progress import Progress
-    from model.training.config import TrainingConfig
     from model.training.train import get_run_dir, train
-
-    class Interrupted(Exception):
-        pass
-
-    class InterruptedProgress(Progress):
-        def update(self, stage: str, done: int, total: int) -> None:
-            if stage == "Features":
-                raise Interrupted
 
     folder = folder_of(tmp_path / "photos", 20)
     config = TrainingConfig.create(folder=folder, name="forms", image_size=64, epochs=0)
-    with pytest.raises(Interrupted):
-        train(config, progress=InterruptedProgress())
+    with pytest.raises(KeyboardInterrupt):
+        train(config, progress=Interrupted("Features"))
     (folder / "disc" / "3.jpg").rename(folder / "square" / "3-was-wrong.jpg")
     with pytest.raises(DataError, match="photos changed since this training run began"):
         train(config, resume=True)
@@ -106,18 +112,11 @@ def wait_for_epoch(process: "subprocess.Popen[str]", minimum: int) -> None:
 
 @pytest.mark.slow
 def test_search_resumes_and_its_best_trial_is_used(photos: Path, data_folder: Path) -> None:
-    from model.progress import Progress
-    from model.training.config import TrainingConfig
     from model.training.train import get_run_dir, train
-
-    class InterruptedProgress(Progress):
-        def note(self, text: str) -> None:
-            if "Trial 1: " in text:
-                raise KeyboardInterrupt
 
     config = TrainingConfig.create(folder=photos, name="forms", image_size=64, epochs=1, search=9)
     with pytest.raises(KeyboardInterrupt):
-        train(config, progress=InterruptedProgress())
+        train(config, progress=Interrupted("Trial 1: "))
     # Little of the search is left, so that the first trial decides.
     run_dir = get_run_dir("forms")
     config.model_copy(update={"search": 0.001}).save(run_dir)
