@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from model.admission import AdmissionQueue, Timeout
 from model.errors import Busy
@@ -39,17 +39,9 @@ def held(queue: AdmissionQueue, count: int = 1, *, large: bool = False) -> Itera
             holder.result(5)
 
 
-def enter(queue: AdmissionQueue, timeout: Timeout = "deadline") -> str:
+def enter(queue: AdmissionQueue, timeout: Timeout = "deadline", *, large: bool = False) -> str:
     try:
-        with queue.acquire(timeout):
-            return "in"
-    except Busy as busy:
-        return str(busy)
-
-
-def enter_large(queue: AdmissionQueue) -> str:
-    try:
-        with queue.acquire(), queue.large_photo():
+        with queue.acquire(timeout), queue.large_photo() if large else nullcontext():
             return "in"
     except Busy as busy:
         return str(busy)

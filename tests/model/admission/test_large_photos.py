@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from model.admission import AdmissionCancelled, AdmissionQueue
-from tests.model.slots import enter, enter_large, held, large_waiting
+from tests.model.slots import enter, held, large_waiting
 from tests.waiting import wait_until
 
 
@@ -36,7 +36,7 @@ def test_waiting_large_photo_leaves_its_slot_to_a_small_one() -> None:
     queue = AdmissionQueue(slots=2, queue=4, deadline_seconds=20)
     with ThreadPoolExecutor(1) as pool:
         with held(queue, large=True):
-            second = pool.submit(enter_large, queue)
+            second = pool.submit(enter, queue, large=True)
             wait_until(lambda: large_waiting(queue) == 1)
             assert queue.active == 1
             assert queue.waiting("screen") == 1
@@ -50,7 +50,7 @@ def test_large_photo_waits_once_and_within_one_deadline() -> None:
 
     def arrive() -> tuple[str, float]:
         started = time.perf_counter()
-        return enter_large(queue), time.perf_counter() - started
+        return enter(queue, large=True), time.perf_counter() - started
 
     with held(queue, large=True), ThreadPoolExecutor(1) as pool:
         with held(queue):
@@ -62,7 +62,7 @@ def test_large_photo_waits_once_and_within_one_deadline() -> None:
         assert message == "Still busy after 0.6 s. Try again in a moment."
         assert 0.55 < seconds < 0.9
     assert (queue.active, large_waiting(queue)) == (0, 0)
-    assert enter_large(queue) == "in"
+    assert enter(queue, large=True) == "in"
 
 
 def test_large_photo_is_not_starved_by_small_ones() -> None:
@@ -78,7 +78,7 @@ def test_large_photo_is_not_starved_by_small_ones() -> None:
         try:
             with held(queue, large=True):
                 smalls = [pool.submit(small) for _ in range(8)]
-                large = pool.submit(enter_large, queue)
+                large = pool.submit(enter, queue, large=True)
                 wait_until(lambda: large_waiting(queue) == 1)
             assert large.result(2) == "in"
         finally:
@@ -97,9 +97,9 @@ def test_large_photos_that_wait_are_bounded() -> None:
     with ThreadPoolExecutor(5) as pool:
         with held(queue, large=True):
             for count in range(1, 4):
-                waiting.append(pool.submit(enter_large, queue))
+                waiting.append(pool.submit(enter, queue, large=True))
                 wait_until(partial(are_waiting, count))
-            assert enter_large(queue).startswith("Too many photos")
+            assert enter(queue, large=True).startswith("Too many photos")
         assert [call.result(5) for call in waiting] == ["in"] * 3
 
 

@@ -129,11 +129,8 @@ def test_held_out_photos_are_prepared_as_photos_to_identify(tmp_path: Path) -> N
     folder = parted(tmp_path / "photos", 3, 2)
     config = TrainingConfig.create(folder=folder, name="forms")
     data = prepare_data(config, CONFIG, tmp_path, SILENT)
-    expected = []
-    for photo in data.split.held_out:
-        with Image.open(photo.path) as image:
-            expected.append(preprocess(image.convert("RGB"), CONFIG))
-    assert np.array_equal(data.held_out, np.stack(expected))
+    images = [Image.open(photo.path).convert("RGB") for photo in data.split.held_out]
+    assert np.array_equal(data.held_out, [preprocess(image, CONFIG) for image in images])
     assert list(data.held_out_targets) == [0, 0, 1, 1]
     assert len(data.copies) == len(list(data.training_pixels())) == 6
 

@@ -99,7 +99,7 @@ def test_bundle_holds_no_photo_and_no_pickle(trained: tuple[Bundle, str]) -> Non
 
 
 @pytest.mark.slow
-def test_train_folder_trains_from_python(photos: Path, data_folder: Path, tmp_path: Path) -> None:
+def test_train_folder_trains_from_python(data_folder: Path, tmp_path: Path) -> None:
     from model.training import train_folder
 
     folder = folder_of(tmp_path / "few", 15)
@@ -147,9 +147,7 @@ def test_too_few_photos_are_not_calibrated_and_the_next_command_is_printed(
 
 
 @pytest.mark.slow
-def test_test_folder_is_measured_separately(
-    photos: Path, data_folder: Path, tmp_path: Path
-) -> None:
+def test_test_folder_is_measured_separately(data_folder: Path, tmp_path: Path) -> None:
     folder = parted(tmp_path / "three", 12, 5)
     folder_of(folder / "test", 8, 9000)
     run_train(folder, "--name", "forms", "--size", "64", "--epochs", "0")
