@@ -1,4 +1,4 @@
-"""Files beside ``bundle.json``, which it doesn't list: neither the version nor links need them."""
+"""Files beside ``bundle.json``, which it doesn't list, so that the version stays if they change."""
 
 import json
 import logging
