@@ -85,7 +85,7 @@ def calibrate(
             "better 300."
         )
     ood_sets = ood_sets or {}
-    folds = list(split_folds(held_out, seed or 0))
+    folds = list(split_folds(held_out.targets, held_out.groups, seed or 0))
     measured = Measurements(held_out)
     small_measured = Measurements(small.held_out) if small else None
     for number, (inside, outside) in enumerate(folds):

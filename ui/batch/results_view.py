@@ -138,7 +138,7 @@ def show_table(job: Job) -> None:
 
 
 def _filter_results(job: Job) -> list[PhotoResult]:
-    """Let the visitor choose a group of results; return it."""
+    """Return the results that the visitor chooses to see, at first all of them."""
     groups = {
         "All": job.results,
         "Not sure": [
