@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import closing
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 from model.corrections import CorrectionStore
 from tests.browser.drive import (
@@ -22,6 +22,7 @@ from tests.browser.drive import (
     uploader,
 )
 from tests.browser.server import Server
+from tests.waiting import wait_until
 
 IS_RED, IS_GREEN = "Very likely a red", "Very likely a green"
 STAYS = "On this device: the photo stays here"
@@ -101,6 +102,39 @@ def test_visitor_chooses_the_engines_place(page: Page) -> None:
     # The owner's choice needs no address.
     page.get_by_role("dialog").get_by_role("button", name=re.compile("^Automatic")).click()
     expect(page).not_to_have_url(re.compile("run="))
+
+
+def test_answer_that_is_closed_at_once_stays_closed(page: Page) -> None:
+    held: list[Callable[[], None]] | None = None
+
+    def relay(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+
+        def pass_on(message: str | bytes) -> None:
+            if held is None:
+                socket.send(message)
+            else:
+                held.append(lambda: socket.send(message))
+
+        server.on_message(pass_on)
+
+    page.route_web_socket(re.compile("/_stcore/stream"), relay)
+    page.goto("/?run=auto")
+    expect(source_line(page)).to_contain_text(STAYS, timeout=LOADING_MS)
+    # The app's reply, with the answer's address, comes after the answer is closed.
+    held = []
+    give(page, RED_PHOTO)
+    expect(headline(page)).to_have_text(IS_RED)
+    wait_until(lambda: page.evaluate("1") and len(held) > 1, 20)
+    page.get_by_role("button", name="Back to the camera").click()
+    late, held = held, None
+    for send in late:
+        send()
+    source_line(page).click()
+    page.get_by_role("button", name=re.compile("^The server")).click()
+    expect(source_line(page)).to_contain_text("On the server: ")
+    expect(page).to_have_url(re.compile(r"\?run=server$"))
+    expect(headline(page)).to_have_text("Point your phone at something")
 
 
 def test_one_camera_stays_open_through_reruns_and_closes_with_the_page(page: Page) -> None:
