@@ -92,49 +92,41 @@ def test_dialog_is_closed_by_a_press_on_its_backdrop_only(page: Page) -> None:
     expect(dialog).to_have_count(0)
 
 
-def test_visitor_chooses_the_engines_place(page: Page) -> None:
-    page.goto("/?run=server")
-    source_line(page).click()
-    page.get_by_role("dialog").get_by_role("button", name=re.compile("^This device")).click()
-    expect(page).to_have_url(re.compile("run=device"))
-    expect(source_line(page)).to_contain_text(STAYS, timeout=LOADING_MS)
-    source_line(page).click()
-    # The owner's choice needs no address.
-    page.get_by_role("dialog").get_by_role("button", name=re.compile("^Automatic")).click()
-    expect(page).not_to_have_url(re.compile("run="))
-
-
-def test_answer_that_is_closed_at_once_stays_closed(page: Page) -> None:
-    held: list[Callable[[], None]] | None = None
+def test_answer_closed_at_once_stays_closed_when_the_place_changes(page: Page) -> None:
+    late: list[Callable[[], None]] = []
+    is_late = False
 
     def relay(socket: WebSocketRoute) -> None:
-        server = socket.connect_to_server()
-
         def pass_on(message: str | bytes) -> None:
-            if held is None:
-                socket.send(message)
+            if is_late:
+                late.append(lambda: socket.send(message))
             else:
-                held.append(lambda: socket.send(message))
+                socket.send(message)
 
-        server.on_message(pass_on)
+        socket.connect_to_server().on_message(pass_on)
 
     page.route_web_socket(re.compile("/_stcore/stream"), relay)
     page.goto("/?run=auto")
     expect(source_line(page)).to_contain_text(STAYS, timeout=LOADING_MS)
     # The app's reply, with the answer's address, comes after the answer is closed.
-    held = []
+    is_late = True
     give(page, RED_PHOTO)
     expect(headline(page)).to_have_text(IS_RED)
-    wait_until(lambda: page.evaluate("1") and len(held) > 1, 20)
+    wait_until(lambda: page.evaluate("1") and len(late) > 1, 20)
     page.get_by_role("button", name="Back to the camera").click()
-    late, held = held, None
+    is_late = False
     for send in late:
         send()
-    source_line(page).click()
-    page.get_by_role("button", name=re.compile("^The server")).click()
-    expect(source_line(page)).to_contain_text("On the server: ")
-    expect(page).to_have_url(re.compile(r"\?run=server$"))
-    expect(headline(page)).to_have_text("Point your phone at something")
+    for place, address, line in (
+        ("The server", r"\?run=server$", "On the server: "),
+        # The owner's choice needs no address.
+        ("Automatic", r"/$", STAYS),
+    ):
+        source_line(page).click()
+        page.get_by_role("dialog").get_by_role("button", name=re.compile(f"^{place}")).click()
+        expect(page).to_have_url(re.compile(address))
+        expect(source_line(page)).to_contain_text(line, timeout=LOADING_MS)
+        expect(headline(page)).to_have_text("Point your phone at something")
 
 
 def test_one_camera_stays_open_through_reruns_and_closes_with_the_page(page: Page) -> None:
