@@ -135,7 +135,7 @@ function fail(error, again) {
 async function keep(message) {
   if (!mayKeep) return;
   if (!isSecureContext) {
-    $("kept").textContent = "This page isn't on https, so nothing is kept on this device.";
+    $("kept").textContent = "This page isn’t on https, so nothing is kept on this device.";
     return;
   }
   let result;

@@ -26,14 +26,14 @@ __all__ = [
 ]
 
 SIGNATURE_NOTES = {
-    Signature.VALID: "This app gave this answer. Its photo is no longer here: links don't include "
+    Signature.VALID: "This app gave this answer. Its photo is no longer here: links don’t include "
     "it. Send the photo again to see why, or to correct it.",
-    Signature.CHANGED: "This link was changed after it was made. Don't rely on this answer.",
+    Signature.CHANGED: "This link was changed after it was made. Don’t rely on this answer.",
     Signature.OTHER_KEY: "Unverified answer: the link was signed with another key, so this app "
-    "can't check it.",
-    Signature.MISSING: "Unverified answer: the link isn't signed, so anyone could have made it up.",
-    Signature.DEVICE: "Unverified answer: it was computed on the visitor's own device, so this app "
-    "can't check it.",
+    "can’t check it.",
+    Signature.MISSING: "Unverified answer: the link isn’t signed, so anyone could have made it up.",
+    Signature.DEVICE: "Unverified answer: it was computed on the visitor’s own device, so this app "
+    "can’t check it.",
 }
 """Notes on a shared answer by the state of its signature."""
 
@@ -70,7 +70,7 @@ def phrase_error(error: LoupeError) -> str:
     """
     if isinstance(error, BundleError):
         return (
-            f"This model can't be used right now ({error.code}). If you run this app, "
+            f"This model can’t be used right now ({error.code}). If you run this app, "
             "`python -m model verify` tells you why."
         )
     return str(error)

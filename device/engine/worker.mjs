@@ -60,7 +60,7 @@ async function load({ address, graph }, onProgress) {
       extra: { session: { disable_quant_qdq: "1" } },
     });
   } catch (error) {
-    throw new LoupeError("bundle-damaged", `The graph can't be loaded: ${messageOf(error)}`);
+    throw new LoupeError("bundle-damaged", `The graph can’t be loaded: ${messageOf(error)}`);
   }
   const ready = { model, graph, ort, session };
   await testGolden(ready, entry.golden, golden);
@@ -75,7 +75,7 @@ async function load({ address, graph }, onProgress) {
  * @throws {LoupeError} "engine-unavailable"
  */
 function requireLoaded() {
-  if (!loaded) throw new LoupeError("engine-unavailable", "The model isn't loaded.");
+  if (!loaded) throw new LoupeError("engine-unavailable", "The model isn’t loaded.");
   return loaded;
 }
 
@@ -205,8 +205,8 @@ async function testGolden(loaded, golden, pixels) {
     if (!matches) {
       throw new LoupeError(
         "golden-mismatch",
-        `This browser doesn't reproduce the model's golden outputs (largest difference ` +
-          `${difference.toPrecision(2)}), so its answers can't be trusted.`,
+        `This browser doesn’t reproduce the model’s golden outputs (largest difference ` +
+          `${difference.toPrecision(2)}), so its answers can’t be trusted.`,
       );
     }
   }

@@ -229,7 +229,7 @@ def test_changed_model_is_not_offered(models_dir):
     graph = bundle.folder / "graph.onnx"
     graph.write_bytes(bytes(graph.stat().st_size))
     at = open_page(expanded=["row-community-cloud", "steps-row-community-cloud"])
-    assert "This model can't be used right now" in at.warning[0].value
+    assert "This model can’t be used right now" in at.warning[0].value
     assert not at.get("download_button")
 
 
