@@ -157,7 +157,7 @@ def _shared_answer(session: Session, token: str) -> dict[str, Any] | None:
     note = SIGNATURE_NOTES[shared.signature]
     if token in session.own_tokens:
         note = (
-            "You got this answer earlier, but its photo isn't kept any more. Take the photo again "
+            "You got this answer earlier, but its photo isn’t kept any more. Take the photo again "
             "to see why, or to correct it."
         )
     if find_bundle(shared.prediction) is None:
@@ -253,6 +253,6 @@ def _on_failed() -> None:
     if is_chosen():
         st.session_state[WAY_KEY] = "Upload"
         current_session().error = (
-            "The viewfinder couldn't be loaded, perhaps because something between this browser "
+            "The viewfinder couldn’t be loaded, perhaps because something between this browser "
             "and the app blocks its files. Upload a photo here instead."
         )

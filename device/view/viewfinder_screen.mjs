@@ -10,7 +10,7 @@ import { createIcon, h } from "./elements.mjs";
 import { phraseNodes, toText } from "./phrasing.mjs";
 import { engineOf, fetchingOf, goneOf, lastLineOf, sourceOf } from "./disclosure.mjs";
 
-const UNREADABLE = "This photo couldn't be read. Choose it again.";
+const UNREADABLE = "This photo couldn’t be read. Choose it again.";
 const CAPTIONS = { camera: "Original photo", frame: "Video frame" };
 
 /** The state of an entry that is shown anew. */

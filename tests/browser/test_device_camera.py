@@ -313,7 +313,7 @@ def test_every_reason_has_a_sentence_and_a_next_step(visit: Any, app: DeviceApp)
         (visit(none), "has no camera"),
         (visit(error.format("NotAllowedError")), "blocked for this page"),
         (visit(error.format("NotReadableError")), "another app has it"),
-        (visit("delete Navigator.prototype.mediaDevices;"), "doesn't let pages use a camera"),
+        (visit("delete Navigator.prototype.mediaDevices;"), "doesn’t let pages use a camera"),
     ]
     page = visit()
     page.route(app.url, forbid)

@@ -226,7 +226,7 @@ def test_page_answers_over_http_and_keeps_nothing(visit: Any, app: Any) -> None:
     page.goto(app.url.replace("localhost", "phone.test"))
     identify_red(page)
     expect(page.locator("#kept")).to_have_text(
-        "This page isn't on https, so nothing is kept on this device."
+        "This page isn’t on https, so nothing is kept on this device."
     )
 
 

@@ -39,7 +39,7 @@ def test_link_shows_a_stranger_the_answer_without_the_photo(
     version = "[0-9a-f]{12}"
     for run, note, token in (
         ("server", "This app gave this answer", rf"{version}~c~.*\.[0-9a-f]{{6}}\."),
-        ("device", "computed on the visitor's own device", rf"{version}~ws~[^.]*$"),
+        ("device", "computed on the visitor’s own device", rf"{version}~ws~[^.]*$"),
     ):
         page.goto(f"/?run={run}")
         give(page, RED_PHOTO)
@@ -145,5 +145,5 @@ def test_visitor_chooses_another_way_and_comes_back(page: Page) -> None:
 def test_blocked_script_falls_back_to_upload(page: Page) -> None:
     page.route("**/device/streamlit.mjs", lambda route: route.abort())
     page.goto("/")
-    expect(page.get_by_test_id("stAlert")).to_contain_text("couldn't be loaded")
+    expect(page.get_by_test_id("stAlert")).to_contain_text("couldn’t be loaded")
     expect(uploader(page)).to_be_visible()

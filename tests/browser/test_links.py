@@ -158,7 +158,7 @@ def test_page_says_what_a_links_signature_shows(coffee):
         (signed, "This app gave this answer"),
         (f"{changed}.{key_id}.{signature}", "was changed after it was made"),
         (f"{content}.000000.{signature}", "signed with another key"),
-        (content, "isn't signed"),
+        (content, "isn’t signed"),
     ):
         page.goto(f"/?answer={token}")
         expect(note).to_contain_text(words)
