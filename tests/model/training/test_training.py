@@ -165,6 +165,7 @@ def test_train_folder_trains_from_python(photos: Path, data_folder: Path, tmp_pa
     )
     assert small
     assert small.calibration
+    assert small.agreement[0].name == "all photos"
     assert bundle.manifest.provenance["command"] == (
         "train_folder(FOLDER, 'forms', size=64, epochs=0, samples=True)"
     )
