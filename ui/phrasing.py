@@ -94,8 +94,8 @@ def escape_markdown(text: str) -> str:
 
 
 def link_urls(text: str) -> str:
-    """Return a manifest's text as escaped Markdown in which complete https URLs are links."""
-    words = text.split()
+    """Return a manifest's or a host's text as escaped Markdown; complete https URLs are links."""
+    words = typographic(text).split()
     return " ".join(f"<{word}>" if URL.fullmatch(word) else escape_markdown(word) for word in words)
 
 
