@@ -76,7 +76,8 @@ def _check_page(
         yield CheckResult("page", state, f"not found in {folder}, so nothing was checked", fix)
     elif changed := find_changed(folder, record["files"]):
         message = f"missing or changed since `write`: {list_some(changed)}"
-        fix = f"Write it again: python -m deploy write {host.name} --force"
+        options = " --model ".join([f"--to {folder} --force", *record["models"]])
+        fix = f"Write it again: python -m deploy write {host.name} {options}"
         yield CheckResult("files", State.FAILED, message, fix)
     else:
         yield CheckResult("files", State.OK, f"{len(record['files'])} files match their hashes")

@@ -6,6 +6,7 @@
 
 import { fetchMade } from "./engine/download.mjs";
 import { createIdentifier } from "./view/identifier.mjs";
+import { phraseError } from "./engine/errors.mjs";
 import { formatBytes } from "./view/disclosure.mjs";
 import { openRecents } from "./view/recents.mjs";
 import { mountViewfinder } from "./view/viewfinder.mjs";
@@ -126,7 +127,7 @@ function say(text) {
 }
 
 function fail(error, again) {
-  say(error.message);
+  say(phraseError(error, error.message));
   $("retry").hidden = false;
   $("retry").onclick = again;
 }

@@ -4,7 +4,7 @@
  * The ways take turns, so that a slow moment slows all of them. The app gets numbers only.
  */
 
-import { LoupeError } from "./engine/errors.mjs";
+import { LoupeError, phraseError } from "./engine/errors.mjs";
 import { createButton, h, linkStyles } from "./view/elements.mjs";
 import { createIdentifier } from "./view/identifier.mjs";
 import { createComponent } from "./view/streamlit_component.mjs";
@@ -104,7 +104,7 @@ class Screen {
       this.#send("measured", { model: data.model, bytes: photo.size, ways });
     } catch (error) {
       if (stop !== this.#stop) return;
-      show(stop.signal.aborted ? "Stopped." : error.message);
+      show(stop.signal.aborted ? "Stopped." : phraseError(error, error.message));
     } finally {
       if (stop === this.#stop) this.#progress.hidden = this.#stopButton.hidden = true;
     }

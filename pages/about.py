@@ -12,7 +12,7 @@ from ui.facts import show_facts
 
 st.header("About Loupe", anchor=False)
 st.write(
-    "Point your phone at something and a model tells you what it is, or that it doesn't know. "
+    "Point your phone at something and a model tells you what it is, or that it doesn’t know. "
     "The model is an image classifier, chosen by the owner of this app."
 )
 
@@ -39,7 +39,7 @@ st.write("*Look it up* opens another site, which then sees the label.")
 
 st.subheader("How far to trust it", anchor=False)
 st.write(
-    "Every answer is a guess from one photo. Don't rely on it for anything that matters: which "
+    "Every answer is a guess from one photo. Don’t rely on it for anything that matters: which "
     "mushroom to eat, what a pill is, who someone is. *Models* shows how each model was tested."
 )
 with st.expander("How it answers"):

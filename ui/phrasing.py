@@ -23,6 +23,7 @@ __all__ = [
     "shorten",
     "spell_number",
     "to_markdown",
+    "typographic",
 ]
 
 SIGNATURE_NOTES = {
@@ -65,15 +66,19 @@ def label_summary(labels: Sequence[str], *, markdown: bool = True) -> str:
 def phrase_error(error: LoupeError) -> str:
     """Return the message that a visitor reads for an error, as Markdown.
 
-    The error of a bundle names files on the server, which only the owner should see. Other
-    errors contain no text from a visitor and are shown unchanged.
+    A bundle's error names files, which only the owner should see; others hold no visitor's text.
     """
     if isinstance(error, BundleError):
         return (
             f"This model can’t be used right now ({error.code}). If you run this app, "
             "`python -m model verify` tells you why."
         )
-    return str(error)
+    return typographic(str(error))
+
+
+def typographic(text: str) -> str:
+    """Return a text that is also for terminals with the apostrophes of the pages."""
+    return re.sub(r"(?<=\w)'(?=\w)", "’", text)
 
 
 def escape_markdown(text: str) -> str:
@@ -89,8 +94,8 @@ def escape_markdown(text: str) -> str:
 
 
 def link_urls(text: str) -> str:
-    """Return a manifest's text as escaped Markdown in which complete https URLs are links."""
-    words = text.split()
+    """Return a manifest's or a host's text as escaped Markdown; complete https URLs are links."""
+    words = typographic(text).split()
     return " ".join(f"<{word}>" if URL.fullmatch(word) else escape_markdown(word) for word in words)
 
 

@@ -107,7 +107,7 @@ def calibrate(
             calibration=small_final.to_calibration(coverage),
             metrics=small_measured.metrics(on, by),
             card=small_measured.card(small_final, about),
-            agreement=measured.agreement(small_measured),
+            agreement=measured.agreement(small_measured, on),
         )
     return CalibrationResult(
         calibration=final.to_calibration(coverage),

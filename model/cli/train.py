@@ -45,8 +45,7 @@ from .progress_bar import StageProgress, progress_bar
     "--samples",
     is_flag=True,
     default=None,
-    help="Show visitors up to five of the photos, one per label, to try the model with: held-out "
-    "ones, though a linear head may be fitted to all photos.",
+    help="Let visitors try up to five held-out photos; a linear head may be fitted to them, too.",
 )
 @models_dir_option
 @click.option("--resume", is_flag=True, help="Resume the unfinished run with this name.")

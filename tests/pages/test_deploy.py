@@ -188,13 +188,13 @@ def test_zip_is_offered_unless_models_are_kept(built_dir, models_dir, monkeypatc
     handed_out = downloads == "true"
     assert len(at.get("download_button")) == handed_out
     assert (f"Unzip the download into the folder build/{name}" in text(at)) == handed_out
-    assert ("this app's models aren't for download" in plain(at)) != handed_out
+    assert ("this app’s models aren’t for download" in plain(at)) != handed_out
 
 
 def test_static_host_without_onnxruntime_web_leaves_the_page_to_a_terminal(models_dir):
     tiny(models_dir)
     at = open_page(expanded=["row-static", "steps-row-static"])
-    assert "this app hasn't fetched onnxruntime-web yet" in plain(at)
+    assert "this app hasn’t fetched onnxruntime-web yet" in plain(at)
     assert not at.get("download_button")
 
 

@@ -263,7 +263,7 @@ def test_unusable_choices_in_the_address_are_refused_until_the_visitor_chooses(
     (broken.folder / "graph.onnx").unlink()
     at = open_app(model="broken", engine="learner")
     expected = [
-        r"This app can\'t use the model “broken”\; showing “Colours”\.",
+        r"This app can’t use the model “broken”\; showing “Colours”\.",
         r"“Colours” has no learner engine\.",
     ]
     assert [warning.value for warning in at.warning] == expected

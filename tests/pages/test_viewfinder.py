@@ -311,9 +311,9 @@ def test_about_begins_with_the_way_in_use(bundle):
     [
         ({}, "your next visit after you close this tab", "your first visit after a day"),
         ({"RECENT": "day"}, "your first visit after a day", "you close this tab"),
-        ({}, "the photo only if you tick the box", "the server's database"),
-        ({"DATABASE": "sqlite:///x"}, "the server's database", "the server's disk"),
-        ({"CORRECTIONS_MB": "0"}, "your label, the model's answer, the time", "tick the box"),
+        ({}, "the photo only if you tick the box", "the server’s database"),
+        ({"DATABASE": "sqlite:///x"}, "the server’s database", "the server’s disk"),
+        ({"CORRECTIONS_MB": "0"}, "your label, the model’s answer, the time", "tick the box"),
         ({"CORRECTIONS_MAX": "0"}, "A batch", "A correction"),
     ],
 )
@@ -329,4 +329,4 @@ def test_about_promises_nothing_of_a_device_without_routes(bundle, monkeypatch):
     assert pictures == [FILE]
     assert "viewfinder" not in text
     assert "The photo stays" not in text
-    assert "**Your newest photo** what a smaller copy where the server's memory" in text
+    assert "**Your newest photo** what a smaller copy where the server’s memory" in text

@@ -17,12 +17,12 @@ def list_kept() -> dict[str, dict[str, str]]:
     kept = {}
     if component.has_routes():
         kept["A photo from the viewfinder, or from *Compare*"] = {
-            "where": "the server's memory, if the server answers",
+            "where": "the server’s memory, if the server answers",
             "until": "the answer is there",
         }
     kept["A photo from *Upload* or *Camera*" if component.has_routes() else "Your newest photo"] = {
         "what": "a smaller copy",
-        "where": "the server's memory",
+        "where": "the server’s memory",
         "until": "you send another, or your session ends",
     }
     kept[f"Your last {spell_number(MAX_RECENT)} photos"] = {
@@ -32,18 +32,18 @@ def list_kept() -> dict[str, dict[str, str]]:
     if settings().corrections_max:
         photo = "; the photo only if you tick the box, which sends it"
         kept["A correction"] = {
-            "what": "your label, the model's answer, the time"
+            "what": "your label, the model’s answer, the time"
             + (photo if settings().corrections_mb else ""),
-            "where": f"the server's {'database' if settings().database else 'disk'}",
+            "where": f"the server’s {'database' if settings().database else 'disk'}",
             "until": "the owner deletes it; the number that you got says which",
         }
     kept["A batch"] = {
         "what": "the results, small copies of the photos, and their file names",
-        "where": "the server's memory",
+        "where": "the server’s memory",
         "until": f"{LIFETIME_MINUTES} minutes after you leave, at most",
     }
     kept["A link to an answer"] = {
         "what": "label numbers and rounded percentages: no photo, no name, nothing you typed",
-        "where": "in the link itself; the server's memory has it until your session ends",
+        "where": "in the link itself; the server’s memory has it until your session ends",
     }
     return kept

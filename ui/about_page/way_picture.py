@@ -8,7 +8,7 @@ from typing import Literal
 Way = Literal["device", "pixels", "file"]
 
 ALT_TEXTS: dict[Way, str] = {
-    "device": "Photo and model are on this device. Only the answer's numbers cross to the server.",
+    "device": "Photo and model are on this device. Only the answer’s numbers cross to the server.",
     "pixels": "The device makes what the model sees. Only these pixels cross to the server, where "
     "the model is.",
     "file": "The whole file with place and time crosses to the server, where the model is.",

@@ -115,6 +115,7 @@ def show_table(job: Job) -> None:
     results = _filter_results(job)
     data = to_frame(results)
     only_failures = all(result.failure for result in results)
+    st.space("small")  # On a phone, the table's toolbar would cover the filter's end.
     st.dataframe(
         data,
         hide_index=True,

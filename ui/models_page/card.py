@@ -1,6 +1,5 @@
 """A model's card: what it knows, how often it is right, what it misses; the rest is folded."""
 
-import re
 from collections.abc import Iterable
 from html import escape
 
@@ -13,7 +12,7 @@ from ui.charts import accent_color
 from ui.models_page.figures import name_sets, short, show_figures
 from ui.models_page.reliability import draw_accuracy
 from ui.navigation import get_page
-from ui.phrasing import escape_markdown, join_words, phrase_error, spell_number
+from ui.phrasing import escape_markdown, join_words, phrase_error, spell_number, typographic
 
 MAX_LISTED = 12
 """Most labels that are listed; a model with more is described."""
@@ -89,8 +88,7 @@ def _show_labels(bundle: Bundle) -> None:
             st.write(f"{and_more}{join_words(names)}")
     else:
         more = f"{and_more}{len(names):,} {'more' if pictures else 'things'}"
-        description = re.sub(r"(?<=\w)'(?=\w)", "’", bundle.manifest.description)
-        st.write(f"{more}. {escape_markdown(description)}")
+        st.write(f"{more}. {escape_markdown(typographic(bundle.manifest.description))}")
     if not pictures:
         st.caption("No pictures: its owner gave none.")
 

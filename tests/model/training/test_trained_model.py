@@ -116,6 +116,7 @@ def test_train_folder_trains_from_python(data_folder: Path, tmp_path: Path) -> N
     )
     assert small
     assert small.calibration
+    assert small.agreement[0].name == "all photos"
     assert bundle.manifest.provenance["command"] == (
         "train_folder(FOLDER, 'forms', size=64, epochs=0, samples=True)"
     )
