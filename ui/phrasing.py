@@ -38,6 +38,7 @@ SIGNATURE_NOTES = {
 """Notes on a shared answer by the state of its signature."""
 
 PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+APOSTROPHE = re.compile(r"(?<=\w)'(?=\w)")
 URL = re.compile(r"https://[\w./~%?=&#+-]+")
 
 
@@ -51,7 +52,10 @@ def to_markdown(phrase: Phrase) -> str:
 
     Labels are not in italics, because that font would only be fetched when the answer appears.
     """
-    return "".join(part if isinstance(part, str) else escape_markdown(part.text) for part in phrase)
+    return "".join(
+        APOSTROPHE.sub("’", part) if isinstance(part, str) else escape_markdown(part.text)
+        for part in phrase
+    )
 
 
 def label_summary(labels: Sequence[str], *, markdown: bool = True) -> str:
@@ -70,7 +74,7 @@ def phrase_error(error: LoupeError) -> str:
     """
     if isinstance(error, BundleError):
         return (
-            f"This model can't be used right now ({error.code}). If you run this app, "
+            f"This model can’t be used right now ({error.code}). If you run this app, "
             "`python -m model verify` tells you why."
         )
     return str(error)
@@ -89,8 +93,8 @@ def escape_markdown(text: str) -> str:
 
 
 def link_urls(text: str) -> str:
-    """Return a manifest's text as escaped Markdown in which complete https URLs are links."""
-    words = text.split()
+    """Return prose as escaped Markdown: complete https URLs are links, apostrophes are curly."""
+    words = APOSTROPHE.sub("’", text).split()
     return " ".join(f"<{word}>" if URL.fullmatch(word) else escape_markdown(word) for word in words)
 
 

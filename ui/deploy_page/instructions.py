@@ -68,7 +68,7 @@ def _ask_values(host: Host, key: str) -> dict[str, str]:
             values |= parse_assignments({word: meaning}, [f"{word}={value.strip()}"])
         except BadPlaceholder as error:
             if value.strip():
-                st.error(escape_markdown(str(error)))
+                st.error(link_urls(str(error)))
     if host.placeholders:
         st.caption("What you leave empty stays a word in capitals, in files and steps.")
     return values
@@ -77,10 +77,10 @@ def _ask_values(host: Host, key: str) -> dict[str, str]:
 def _offer_download(host: Host, app: AppSpec, values: dict[str, str], key: str) -> bool:
     """Offer the host's files as a zip; return False if it can't be offered."""
     if not settings().downloads:
-        st.write("Make the files in a terminal, because this app's models aren't for download.")
+        st.write("Make the files in a terminal, because this app’s models aren’t for download.")
         return False
     if not host.has_server and not find_folder(runtime_name()):
-        st.write("Make the page in a terminal: this app hasn't fetched onnxruntime-web yet.")
+        st.write("Make the page in a terminal: this app hasn’t fetched onnxruntime-web yet.")
         return False
     try:
         files = bundle_files(app).values()
@@ -116,7 +116,7 @@ def _show_step(host: Host, number: int, step: str, *, unzip: bool, is_first: boo
         intro = "In a terminal:" if is_first else "Then:"
         if unzip and step.startswith(WRITE_STEP):
             folder = default_folder(host).relative_to(ROOT).as_posix()
-            where = "this project's folder" if folder == "." else f"the folder {folder}"
+            where = "this project’s folder" if folder == "." else f"the folder {folder}"
             intro = f"Unzip the download into {where}. Or let a terminal make the same files:"
         st.write(f"{number}. {intro}")
         st.code(step.removeprefix("$ "), language=None, wrap_lines=True)

@@ -48,9 +48,17 @@ def ask() -> tuple[AppSpec, Requirements] | None:
         return None
     summary = st.container(gap=None)
     with st.expander("Change", icon=":material/tune:"):
-        # Options are names, not titles, because they appear in the address. The key is not that of
-        # Identify, where another model may be chosen.
-        name = st.selectbox("Model", names, key="deployed", bind="query-params")
+        # The key is not that of Identify, where another model may be chosen.
+        if (asked := st.query_params.get("deployed")) in names:
+            st.session_state.setdefault("deployed", asked)
+        # Not bound to the address, which would have titles in place of names.
+        name = st.selectbox(
+            "Model",
+            names,
+            format_func=lambda name: bundles[name].manifest.title,
+            key="deployed",
+            on_change=_write_name,
+        )
         if all(bundle.folder.is_relative_to(BUILTIN_DIR) for bundle in bundles.values()):
             st.write("A model of your own is offered here once you have imported or trained it.")
         st.caption(_describe(bundles[name]))
@@ -61,6 +69,10 @@ def ask() -> tuple[AppSpec, Requirements] | None:
     summary.markdown(f"Model: **{escape_markdown(bundles[name].manifest.title)}**")
     summary.markdown(f"You want: **{price}, for {traffic}, {UPKEEP[expertise]}**")
     return choose_models([name]), Requirements(budget=budget, traffic=traffic, expertise=expertise)
+
+
+def _write_name() -> None:
+    st.query_params["deployed"] = st.session_state["deployed"]
 
 
 def _describe(bundle: Bundle) -> str:

@@ -93,7 +93,7 @@ def _figures(bundle: Bundle) -> dict[str, Callable[[], None]]:
     if card and card.reliability:
         figures["Calibration"] = partial(show_calibration, manifest, card)
     elif calibration and calibration.estimated:
-        figures["Calibration"] = partial(st.write, escape_markdown(calibration.estimated))
+        figures["Calibration"] = partial(st.write, link_urls(calibration.estimated))
     if card and (card.ood_sets or (calibration and calibration.ood_threshold is not None)):
         figures["None of these"] = partial(_show_none_of_these, bundle)
     if card and card.mistakes:
