@@ -1,6 +1,5 @@
 """The Compare page: the component that measures, and what a comparison looks like."""
 
-import math
 from collections.abc import Sequence
 from html import escape
 
@@ -32,7 +31,6 @@ _mount = st.components.v2.component("compare", js=SCRIPT)
 def show_component(bundle: Bundle) -> None:
     """Show the choice of a photo; what the browser measures is kept for ``kept_comparison``."""
     base = base_path()
-    graph = bundle.folder / "graph.onnx"
     _mount(
         key=KEY,
         # The same in each run until something changes.
@@ -44,7 +42,6 @@ def show_component(bundle: Bundle) -> None:
             "engines": list(available(bundle)),
             "token": current_session().api_token,
             "downloads": settings().downloads,
-            "fullMegabytes": math.ceil(graph.stat().st_size / 1e6),
             "tries": TRIES,
             "theme": st.context.theme.type or "light",
             "samples": samples_json(bundle, f"{base}device/"),
@@ -145,12 +142,11 @@ def _row(tag: str, cells: Sequence[str]) -> str:
     return f"<tr>{''.join(row)}</tr>"
 
 
-def trade_offs(comparison: Comparison, bundle: Bundle) -> list[dict[str, str]]:
+def trade_offs(comparison: Comparison) -> list[dict[str, str]]:
     """Return rows that weigh device against server: a dimension, on the device, on a server."""
     device, server = _fastest(comparison, "device"), _fastest(comparison, "server")
     downloaded = f", for {format_size(device.downloaded)}" if device else ""
     sent = f"{format_size(server.sent)} for this photo" if server else "The whole photo"
-    graph = format_size((bundle.folder / "graph.onnx").stat().st_size)
     rows = [
         (
             "Internet",
@@ -163,7 +159,7 @@ def trade_offs(comparison: Comparison, bundle: Bundle) -> list[dict[str, str]]:
         ("Privacy", "The photo stays here", "The file is sent, used for the answer, then gone"),
         (
             "Freedom of framework",
-            f"Networks that become an ONNX graph, here one of {graph}",
+            "Networks that become an ONNX graph",
             "Anything that Python can run",
         ),
         ("Complexity", "A folder of files on any web server", "A running app, with its updates"),
