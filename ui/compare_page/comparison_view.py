@@ -125,9 +125,9 @@ def show_labels(comparison: Comparison, bundle: Bundle) -> None:
     heads = ["", *(WAYS[result.way].column for result in comparison.results), "points apart"]
     rows = [_row("th", heads)]
     for index in comparison.shown_labels():
-        shares = [result.probability(index) for result in comparison.results]
-        label, apart = shorten(clean(bundle.labels[index]), 40), 100 * (max(shares) - min(shares))
-        rows.append(_row("td", [label, *(f"{share:.1%}" for share in shares), f"{apart:.1f}"]))
+        shares = [f"{result.probability(index):.1%}" for result in comparison.results]
+        label, apart = shorten(clean(bundle.labels[index]), 40), 100 * comparison.spread(index)
+        rows.append(_row("td", [label, *shares, f"{apart:.1f}"]))
     style = "width: 100%; border-collapse: collapse; font-size: .875rem"
     st.html(f'<table style="{style}">{"".join(rows)}</table>')
 
@@ -146,15 +146,13 @@ def trade_offs(comparison: Comparison) -> list[dict[str, str]]:
     """Return rows that weigh device against server: a dimension, on the device, on a server."""
     device, server = _fastest(comparison, "device"), _fastest(comparison, "server")
     downloaded = f", for {format_size(device.downloaded)}" if device else ""
+    ways = (device, server)
+    latency = [f"{way.times.total:.0f} ms" if way else "not measured" for way in ways]
     sent = f"{format_size(server.sent)} for this photo" if server else "The whole photo"
     rows = [
-        (
-            "Internet",
-            f"Needed once{downloaded}; then it works offline",
-            "Needed for each photo",
-        ),
+        ("Internet", f"Needed once{downloaded}; then it works offline", "Needed for each photo"),
         ("Bandwidth", "Nothing per photo", sent),
-        ("Latency", _total(device), _total(server)),
+        ("Latency", *latency),
         ("Computing power", "This device’s", "The server’s, shared by all visitors"),
         ("Privacy", "The photo stays here", "The file is sent, used for the answer, then gone"),
         (
@@ -172,7 +170,3 @@ def _fastest(comparison: Comparison, runs_in: str) -> Result | None:
     """Return the fastest way that runs on the device or on the server."""
     results = [result for result in comparison.results if WAYS[result.way].runs_in == runs_in]
     return min(results, key=lambda result: result.times.total, default=None)
-
-
-def _total(result: Result | None) -> str:
-    return f"{result.times.total:.0f} ms" if result else "not measured"
