@@ -65,7 +65,6 @@ def show_clear_button() -> None:
             "theme": st.context.theme.type or "light",
         },
         on_cleared_change=_forget_upload,
-        # *Clear* beside the photos is left.
         on_failed_change=lambda: None,
     )
 

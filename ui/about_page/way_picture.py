@@ -7,6 +7,8 @@ from typing import Literal
 
 import streamlit as st
 
+from ui.charts import GREY
+
 Way = Literal["device", "pixels", "file"]
 
 ALT_TEXTS: dict[Way, str] = {
@@ -20,8 +22,6 @@ CROSSING: dict[Way, str] = {"device": "numbers", "pixels": "pixels", "file": "th
 
 PANEL, ACCENT = "var(--st-secondary-background-color)", "var(--st-primary-color)"
 ON_ACCENT = "var(--st-background-color)"
-EDGE = "#75847F"
-"""Has enough contrast to both themes' grounds."""
 
 PHONE = "M9 3h6a2 2 0 0 1 2 2v14a2 2 0 0 1-2 2H9a2 2 0 0 1-2-2V5a2 2 0 0 1 2-2zM11 18h2"
 SERVER = "M4 4.5h16v6H4zM4 13.5h16v6H4zM7.5 7.5h.01M7.5 16.5h.01"
@@ -76,11 +76,11 @@ def _draw_way(way: Way) -> str:
         'style="display: block; max-width: 360px" fill="currentColor" font-size="15">'
         f'<rect width="160" height="112" rx="12" fill="{PANEL}"/>{icon(PHONE, 8, 8, 16)}'
         f'<text x="28" y="21">This device</text>{inside}'
-        f'<path d="M207 2v32M207 84v28" stroke="{EDGE}" stroke-width="2" stroke-dasharray="2 3"/>'
+        f'<path d="M207 2v32M207 84v28" stroke="{GREY}" stroke-width="2" stroke-dasharray="2 3"/>'
         f'<text x="207" y="52" font-weight="600" text-anchor="middle">{CROSSING[way]}</text>'
         f"{icon(ARROW, 193, 58, 28)}"
         f'<rect x="254.75" y=".75" width="102.5" height="110.5" rx="12" fill="none" '
-        f'stroke="{EDGE}" stroke-width="1.5"{dashes}/>{icon(SERVER, 263, 8, 16)}'
+        f'stroke="{GREY}" stroke-width="1.5"{dashes}/>{icon(SERVER, 263, 8, 16)}'
         f'<text x="283" y="21">Server</text>'
         f"{numbers if way == 'device' else model(282)}</svg>"
     )

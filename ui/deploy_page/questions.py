@@ -57,7 +57,7 @@ def ask() -> tuple[AppSpec, Requirements] | None:
             names,
             format_func=lambda name: bundles[name].manifest.title,
             key="deployed",
-            on_change=_write_name,
+            on_change=lambda: st.query_params.update(deployed=st.session_state["deployed"]),
         )
         if all(bundle.folder.is_relative_to(BUILTIN_DIR) for bundle in bundles.values()):
             st.write("A model of your own is offered here once you have imported or trained it.")
@@ -69,10 +69,6 @@ def ask() -> tuple[AppSpec, Requirements] | None:
     summary.markdown(f"Model: **{escape_markdown(bundles[name].manifest.title)}**")
     summary.markdown(f"You want: **{price}, for {traffic}, {UPKEEP[expertise]}**")
     return choose_models([name]), Requirements(budget=budget, traffic=traffic, expertise=expertise)
-
-
-def _write_name() -> None:
-    st.query_params["deployed"] = st.session_state["deployed"]
 
 
 def _describe(bundle: Bundle) -> str:
