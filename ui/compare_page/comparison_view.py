@@ -134,7 +134,8 @@ def show_labels(comparison: Comparison, bundle: Bundle) -> None:
 
 def _row(tag: str, cells: Sequence[str]) -> str:
     style = f"padding: 6px 0 6px 8px; font-weight: normal; border-bottom: 1px solid {GREY}66"
-    sides = ["left", *["right"] * (len(cells) - 1)]
+    # A long word of a label breaks, so that four ways fit a phone.
+    sides = ["left; overflow-wrap: anywhere", *["right"] * (len(cells) - 1)]
     row = (
         f'<{tag} style="{style}; text-align: {side}">{escape(cell)}</{tag}>'
         for side, cell in zip(sides, cells, strict=True)
