@@ -122,7 +122,7 @@ def _bar(result: Result, scale: float) -> str:
 
 def show_labels(comparison: Comparison, bundle: Bundle) -> None:
     """Show the likeliest labels' probabilities, in a table whose columns all fit a phone."""
-    heads = ["", *(WAYS[result.way].column for result in comparison.results), "points apart"]
+    heads = ["", *(WAYS[result.way].column for result in comparison.results), "apart"]
     rows = [_row("th", heads)]
     for index in comparison.shown_labels():
         shares = [f"{result.probability(index):.1%}" for result in comparison.results]
@@ -135,7 +135,7 @@ def show_labels(comparison: Comparison, bundle: Bundle) -> None:
 def _row(tag: str, cells: Sequence[str]) -> str:
     style = f"padding: 6px 0 6px 8px; font-weight: normal; border-bottom: 1px solid {GREY}66"
     # A long word of a label breaks, so that four ways fit a phone.
-    sides = ["left; overflow-wrap: anywhere", *["right"] * (len(cells) - 1)]
+    sides = ["left; width: 30%; overflow-wrap: anywhere", *["right"] * (len(cells) - 1)]
     row = (
         f'<{tag} style="{style}; text-align: {side}">{escape(cell)}</{tag}>'
         for side, cell in zip(sides, cells, strict=True)
