@@ -147,8 +147,7 @@ def trade_offs(comparison: Comparison) -> list[dict[str, str]]:
     """Return rows that weigh device against server: a dimension, on the device, on a server."""
     device, server = _fastest(comparison, "device"), _fastest(comparison, "server")
     downloaded = f", for {format_size(device.downloaded)}" if device else ""
-    ways = (device, server)
-    latency = [f"{way.times.total:.0f} ms" if way else "not measured" for way in ways]
+    latency = [f"{way.times.total:.0f} ms" if way else "not measured" for way in (device, server)]
     sent = f"{format_size(server.sent)} for this photo" if server else "The whole photo"
     rows = [
         ("Internet", f"Needed once{downloaded}; then it works offline", "Needed for each photo"),
