@@ -154,6 +154,18 @@ def test_one_camera_stays_open_through_reruns_and_closes_with_the_page(page: Pag
     page.wait_for_function("() => openTracks() === 1")
 
 
+def test_about_clears_the_recent_photos(page: Page) -> None:
+    page.goto("/?run=server")
+    page.get_by_role("button", name="Take a photo").click()
+    expect(page.locator(".vf-recent")).to_have_count(1)
+    go(page, "About")
+    page.get_by_role("button", name="Clear them now").click()
+    expect(page.get_by_text("Cleared.")).to_be_visible()
+    go(page, "Identify")
+    expect(page.get_by_text("its photo isn't kept any more")).to_be_visible()
+    expect(page.locator(".vf-recent")).to_have_count(0)
+
+
 @pytest.mark.slow
 def test_visitor_chooses_another_way_and_comes_back(page: Page) -> None:
     page.goto("/")

@@ -103,7 +103,7 @@ def show_all_hosts(app: AppSpec) -> None:
     rows = st.container(gap="xsmall")
     for host in found:
         memory = f"{host.limits.memory_mb:,} MB · " if host.has_server else ""
-        label = f"**{link_urls(host.title)}** · {memory}{link_urls(_describe_price(host))}"
+        label = f"**{escape_markdown(host.title)}** · {memory}{link_urls(_describe_price(host))}"
         row = rows.expander(label, on_change="rerun", key=f"row-{host.name}")
         if row.open:
             with row:

@@ -85,7 +85,8 @@ def _show_labels(bundle: Bundle) -> None:
     and_more = "And " if pictures else ""
     if len(names) <= MAX_LISTED:
         if names:
-            st.write(f"{and_more}{join_words(names)}")
+            text = f"{and_more}{join_words(names)}"
+            st.write(text[:1].upper() + text[1:])
     else:
         more = f"{and_more}{len(names):,} {'more' if pictures else 'things'}"
         st.write(f"{more}. {escape_markdown(typographic(bundle.manifest.description))}")
@@ -126,7 +127,8 @@ def _describe_count(bundle: Bundle, accuracy: Metric) -> str:
         rejected = photos - round(accepted.value * photos)
         text += f" That counts the likeliest label; it calls {rejected:,} of them “none of these”"
         if own := small.metric("kept") if small and small.card else None:
-            text += f" ({own.photos - round(own.value * own.photos):,} with a device’s small graph)"
+            other = own.photos - round(own.value * own.photos)
+            text += f" ({other:,} with a device’s small graph, whose weights have 8 bits)"
         text += "."
         if shown := small.full_metric("shown") if small else None:
             text += f" {round(shown.value * shown.photos):,} are right as shown."
