@@ -39,7 +39,6 @@ SIGNATURE_NOTES = {
 """Notes on a shared answer by the state of its signature."""
 
 PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
-APOSTROPHE = re.compile(r"(?<=\w)'(?=\w)")
 URL = re.compile(r"https://[\w./~%?=&#+-]+")
 
 
@@ -54,7 +53,7 @@ def to_markdown(phrase: Phrase) -> str:
     Labels are not in italics, because that font would only be fetched when the answer appears.
     """
     return "".join(
-        APOSTROPHE.sub("’", part) if isinstance(part, str) else escape_markdown(part.text)
+        typographic(part) if isinstance(part, str) else escape_markdown(part.text)
         for part in phrase
     )
 
