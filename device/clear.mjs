@@ -34,8 +34,8 @@ class Screen {
 
   async #clear() {
     const { recent, base } = this.#data;
-    await openRecents({ scope: recent, prefix: base }).clear();
+    const isCleared = await openRecents({ scope: recent, prefix: base }).clear();
     this.#send("cleared", true);
-    this.#status.textContent = "Cleared.";
+    this.#status.textContent = isCleared ? "Cleared." : "This browser couldn’t delete them.";
   }
 }

@@ -22,7 +22,9 @@ bundles, bundle = usable_bundles(), chosen_bundle()
 warn_if_unusable(bundles)
 st.header("Compare", anchor=False)
 model = f" by “{escape_markdown(bundle.manifest.title)}”" if bundle else ""
-st.write(f"Your photo, answered{model} in every way that this app can: on your device and server.")
+st.write(
+    f"Your photo, answered{model} in every way this app can: on your device and on the server."
+)
 if bundle is None or not has_routes():
     if bundle:
         st.write("This host runs the app without its HTTP routes, so there is nothing to compare.")

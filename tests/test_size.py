@@ -35,9 +35,9 @@ BUDGETS = {
         1030,
         "downloads of browsers, made once and cached; Streamlit's files compressed",
     ),
-    "model/bundle": (1480, "manifest, card and registry"),
+    "model/bundle": (1490, "manifest, card and registry"),
     "model/calibration": (
-        1600,
+        1610,
         "temperature, prediction sets, two OOD detectors, estimates, the graph's head",
     ),
     "model/cli": (1390, "one module per group of commands"),
@@ -56,7 +56,7 @@ BUDGETS = {
     "model/storage": (850, "atomic writes, zips, photos in folders, disk"),
     "model/training": (2230, "a folder of photos to a bundle, resumable"),
     "pages": (280, "one script per page"),
-    "ui": (4550, "what pages share: six pages, two ways to give a photo, the first screen"),
+    "ui": (4560, "what pages share: six pages, two ways to give a photo, the first screen"),
     "device": (7010, "the browser's half: viewfinder, engine, offline pages, the first visit"),
 }
 """Most lines by folder, without folders below it that have a budget of their own; and why so many.
@@ -64,7 +64,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 35_650, 35_410
+ALL_PYTHON, ALL_TESTS = 35_670, 35_410
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {

@@ -80,7 +80,7 @@ def phrase_error(error: LoupeError) -> str:
 
 
 def typographic(text: str) -> str:
-    """Return a text that is also for terminals with the apostrophes of the pages."""
+    """Return a text that is also for terminals with curly apostrophes inside words."""
     return re.sub(r"(?<=\w)'(?=\w)", "’", text)
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from ..errors import LoupeError
+from ..errors import BundleError, LoupeError
 from ..storage.atomic import replace_atomically
 from .bundle import Bundle
 
@@ -31,7 +31,11 @@ def load_beside(bundle: Bundle, name: str, max_bytes: int, parse: Parse[T]) -> T
     except OSError:
         return None
     key = status.st_mtime_ns, status.st_ino, status.st_size
-    content: T | None = _load(path, max_bytes, parse, bundle.version, key)
+    try:
+        content: T | None = _load(path, max_bytes, parse, bundle.version, key)
+    except (OSError, BundleError) as error:
+        log.warning("%s is ignored: %s", path, str(error)[:300])
+        return None
     return content
 
 
@@ -39,8 +43,9 @@ def load_beside(bundle: Bundle, name: str, max_bytes: int, parse: Parse[T]) -> T
 # of a model take 250 kB.
 @lru_cache(maxsize=64)
 def _load(path: Path, max_bytes: int, parse: Parse[T], version: str, _key: object) -> T | None:
+    # Raised, and so not cached: the model may be complete again in a moment.
+    bundle = Bundle.open(path.parent)
     try:
-        bundle = Bundle.open(path.parent)
         if bundle.version != version:
             raise ValueError(f"the model is now {bundle.version}, and it was {version}")
         return parse(json.loads(read_beside(path, max_bytes)), bundle)

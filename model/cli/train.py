@@ -45,7 +45,7 @@ from .progress_bar import StageProgress, progress_bar
     "--samples",
     is_flag=True,
     default=None,
-    help="Let visitors try up to five held-out photos; a linear head may be fitted to them, too.",
+    help="Let visitors try up to five held-out photos; a linear head may also be fitted to them.",
 )
 @models_dir_option
 @click.option("--resume", is_flag=True, help="Resume the unfinished run with this name.")

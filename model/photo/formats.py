@@ -88,7 +88,7 @@ def prepare(data: bytes) -> PreparedImage:
     """
     name = detect_format(data)
     if name is None:
-        raise UnsupportedFormat(f"This file type isn’t supported. Send a {FORMAT_NAMES} photo.")
+        raise UnsupportedFormat(f"This file type isn't supported. Send a {FORMAT_NAMES} photo.")
     return _FORMATS[name].prepare(data)
 
 

@@ -51,7 +51,7 @@ def incomplete() -> DamagedPhoto:
 def rare_encoding(kind: str) -> UnsupportedFormat:
     """Return the error for a supported format in an unsupported encoding."""
     return UnsupportedFormat(
-        f"This {kind} uses a rare encoding that isn’t supported. Save it as a standard JPEG or a "
+        f"This {kind} uses a rare encoding that isn't supported. Save it as a standard JPEG or a "
         "PNG."
     )
 

@@ -20,7 +20,7 @@ from ui.batch.result_table import (
 from ui.batch.uploads import last_job, leave_batch, open_batch
 from ui.charts import draw_counts
 from ui.confusion import ConfusionMatrix, show_confusion, show_label_table
-from ui.phrasing import escape_markdown, format_percent, percent_range
+from ui.phrasing import escape_markdown, format_percent, percent_range, typographic
 
 MAX_BARS = 15
 
@@ -81,7 +81,7 @@ def show_headline(job: Job) -> None:
             icon=":material/production_quantity_limits:",
         )
     if failures:
-        reason = f": {escape_markdown(failures[0].message)}"
+        reason = f": {escape_markdown(typographic(failures[0].message))}"
         st.warning(
             f"{_photos(len(failures))} couldn’t be read"
             f"{reason if len(failures) == 1 else '. See the table for the reasons.'}",

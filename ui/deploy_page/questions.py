@@ -46,6 +46,11 @@ def ask() -> tuple[AppSpec, Requirements] | None:
     names = [name for name in wanted if name in bundles]
     if not names:
         return None
+    titles = {name: bundles[name].manifest.title for name in names}
+    # Streamlit tells choices apart by what is shown.
+    for name, title in titles.items():
+        if list(titles.values()).count(title) > 1:
+            titles[name] = f"{title} ({name})"
     summary = st.container(gap=None)
     with st.expander("Change", icon=":material/tune:"):
         # The key is not that of Identify, where another model may be chosen.
@@ -55,7 +60,7 @@ def ask() -> tuple[AppSpec, Requirements] | None:
         name = st.selectbox(
             "Model",
             names,
-            format_func=lambda name: bundles[name].manifest.title,
+            format_func=titles.__getitem__,
             key="deployed",
             on_change=lambda: st.query_params.update(deployed=st.session_state["deployed"]),
         )
