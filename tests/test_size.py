@@ -13,7 +13,7 @@ from tests.test_architecture import tracked_files
 
 BUDGETS = {
     "api": (
-        2930,
+        2950,
         "HTTP over model/: v1, the pages' session, /device/, two platforms' contracts, limits",
     ),
     "benchmarks": (
@@ -24,7 +24,7 @@ BUDGETS = {
     "docs": (300, "two clients without dependencies, as documentation"),
     "launch": (810, "make run, share and phone"),
     "model": (
-        2210,
+        2220,
         "what answers a photo: classifier, admission queue, preprocessing, settings, errors",
     ),
     "model/answer": (
@@ -64,7 +64,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 35_670, 35_410
+ALL_PYTHON, ALL_TESTS = 35_690, 35_450
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {

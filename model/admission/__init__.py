@@ -6,6 +6,13 @@ photos, and the time it has already waited counts.
 """
 
 from .bounded_queue import AdmissionQueue, Submission, admission_queue
-from .place import AdmissionCancelled, Timeout
+from .place import AdmissionCancelled, Lane, Timeout
 
-__all__ = ["AdmissionCancelled", "AdmissionQueue", "Submission", "Timeout", "admission_queue"]
+__all__ = [
+    "AdmissionCancelled",
+    "AdmissionQueue",
+    "Lane",
+    "Submission",
+    "Timeout",
+    "admission_queue",
+]

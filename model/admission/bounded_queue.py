@@ -20,9 +20,11 @@ T = TypeVar("T")
 class Submission(Admission, Generic[T]):
     """Work that runs in an executor once it has a slot; no thread blocks while it waits."""
 
-    def __init__(self, queue: "AdmissionQueue", work: Callable[[], T], executor: Executor) -> None:
+    def __init__(
+        self, queue: "AdmissionQueue", work: Callable[[], T], executor: Executor, lane: Lane
+    ) -> None:
         self._is_cancelled = False
-        super().__init__("api", queue.deadline_seconds, lambda: self._is_cancelled)
+        super().__init__(lane, queue.deadline_seconds, lambda: self._is_cancelled)
         self._queue, self._work, self._executor = queue, work, executor
         self.is_started = False
         self.future: Future[T] = Future()
@@ -162,17 +164,20 @@ class AdmissionQueue:
         finally:
             self.release(admission)
 
-    def submit(self, work: Callable[[], T], executor: Executor) -> Submission[T]:
-        """Run ``work`` in the executor once it has a slot; it waits in the API's lane.
+    def submit(
+        self, work: Callable[[], T], executor: Executor, lane: Lane = "api"
+    ) -> Submission[T]:
+        """Run ``work`` in the executor once it has a slot.
 
         Args:
             work: what to run; ``acquire`` inside it reuses the slot.
             executor: needs a thread for each slot and for each large photo that may wait.
+            lane: where it waits.
 
         Raises:
             Busy: the queue is full.
         """
-        submission = Submission(self, work, executor)
+        submission = Submission(self, work, executor, lane)
         self._enter(submission)
         return submission
 
