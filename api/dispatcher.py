@@ -1,4 +1,4 @@
-"""Dispatch of the API's photos through the admission queue, and the flag for shutdown."""
+"""Dispatch of photos over HTTP through the admission queue, and the flag for shutdown."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from starlette.requests import ClientDisconnect
 
-from model.admission import AdmissionCancelled, Submission, admission_queue
+from model.admission import AdmissionCancelled, Lane, Submission, admission_queue
 from model.errors import Busy
 from model.settings import settings
 
@@ -25,16 +25,17 @@ DISCONNECT_POLL_SECONDS = 0.25
 
 
 class Dispatcher:
-    """A pool of threads that runs the API's photos as the admission queue admits them."""
+    """A pool of threads that runs photos as the admission queue admits them."""
 
     def __init__(self) -> None:
         queue = admission_queue()
         self.stopping = False
         self._batches = asyncio.Semaphore(MAX_BATCHES)
-        # A thread for each active photo, and for each large one that waits for another.
-        self._threads = ThreadPoolExecutor(2 * queue.slots + queue.queue, thread_name_prefix="api")
+        # A thread for each active photo, and in two lanes for each large one that waits.
+        threads = queue.slots + 2 * (queue.slots + queue.queue)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="api")
 
-    def check(self) -> None:
+    def check(self, lane: Lane = "api") -> None:
         """Reject a request before its body is read if it would be rejected later.
 
         Raises:
@@ -43,12 +44,13 @@ class Dispatcher:
         """
         if self.stopping:
             raise Stopping("This server is shutting down. Try again to reach another one.")
-        admission_queue().check("api")
+        admission_queue().check(lane)
 
     async def run(
         self,
         work: Callable[[], T],
         is_disconnected: Callable[[], Awaitable[bool]] | None = None,
+        lane: Lane = "api",
     ) -> T:
         """Run ``work`` in a thread that holds a slot, in the order of arrival.
 
@@ -56,13 +58,14 @@ class Dispatcher:
             work: what to run; once started, it is finished.
             is_disconnected: see ``Request.is_disconnected``; a client that disconnects leaves
                 the queue.
+            lane: where it waits.
 
         Raises:
             Stopping, Busy: see ``check``, or the deadline passed.
             ClientDisconnect: the client disconnected.
         """
-        self.check()
-        submission = admission_queue().submit(work, self._threads)
+        self.check(lane)
+        submission = admission_queue().submit(work, self._threads, lane)
         result = asyncio.wrap_future(submission.future)
         try:
             while not (await asyncio.wait({result}, timeout=_poll_seconds(submission)))[0]:

@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Mount, Route
 
 from model import Classifier, load
-from model.admission import admission_queue
+from model.admission import Lane, admission_queue
 from model.answer.answer_json import answer_to_json
 from model.answer.share_link import MAX_TOKEN_LENGTH
 from model.corrections.page_sessions import page_sessions
@@ -50,6 +50,9 @@ HEADER = "Loupe-Session"
 
 MAX_LABELS = 20
 """Most labels of one correction, as in ``model.corrections``, whose import loads SQLAlchemy."""
+
+LANE: Lane = "screen"
+"""The lane of these photos: a page's visitor doesn't wait for all of the API's photos."""
 
 TURN_SECONDS = 2.0
 """Longest wait for the session's previous photo, in seconds; a page cancels that one first."""
@@ -108,6 +111,7 @@ async def correction(request: Request) -> JSONResponse:
             identification = await dispatcher().run(
                 lambda: load(params.model, params.engine).identify_detailed(data),
                 request.is_disconnected,
+                LANE,
             )
         # Without a slot, so that photos do not wait for a slow database.
         number = await run_in_threadpool(
@@ -127,7 +131,7 @@ async def _turn(request: Request) -> AsyncIterator[str]:
     token = request.headers.get(HEADER, "")
     if not page_sessions.is_open(token):
         raise NoSession("This page's session has ended. Reload the page, then try again.")
-    dispatcher().check()
+    dispatcher().check(LANE)
     lock = _turns.setdefault(token, asyncio.Lock())
     try:
         async with asyncio.timeout(TURN_SECONDS):
@@ -148,7 +152,7 @@ def _photo_route(
     async def identify(request: Request) -> JSONResponse:
         async with _turn(request):
             params = kind.model_validate(dict(request.query_params))
-            return await identify_request(request, params, respond)
+            return await identify_request(request, params, respond, LANE)
 
     return Route(path, identify, methods=["POST"])
 

@@ -1,5 +1,6 @@
 """The check of a host's files: placeholders, settings, the model, and the app started with them."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -76,7 +77,8 @@ def _check_page(
         yield CheckResult("page", state, f"not found in {folder}, so nothing was checked", fix)
     elif changed := find_changed(folder, record["files"]):
         message = f"missing or changed since `write`: {list_some(changed)}"
-        fix = f"Write it again: python -m deploy write {host.name} --force"
+        options = " --model ".join([f"--to {shlex.quote(str(folder))} --force", *record["models"]])
+        fix = f"Write it again: python -m deploy write {host.name} {options}"
         yield CheckResult("files", State.FAILED, message, fix)
     else:
         yield CheckResult("files", State.OK, f"{len(record['files'])} files match their hashes")

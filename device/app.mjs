@@ -7,6 +7,7 @@
 import { fetchMade } from "./engine/download.mjs";
 import { openStore } from "./teach/store.mjs";
 import { createIdentifier } from "./view/identifier.mjs";
+import { phraseError } from "./engine/errors.mjs";
 import { formatBytes } from "./view/disclosure.mjs";
 import { openRecents } from "./view/recents.mjs";
 import { mountViewfinder } from "./view/viewfinder.mjs";
@@ -157,7 +158,7 @@ function say(text) {
 }
 
 function fail(error, again) {
-  say(error.message);
+  say(phraseError(error, error.message));
   $("retry").hidden = false;
   $("retry").onclick = again;
 }
@@ -166,7 +167,7 @@ function fail(error, again) {
 async function keep(message) {
   if (!mayKeep) return;
   if (!isSecureContext) {
-    $("kept").textContent = "This page isn't on https, so nothing is kept on this device.";
+    $("kept").textContent = "This page isn’t on https, so nothing is kept on this device.";
     return;
   }
   let result;

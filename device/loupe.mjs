@@ -115,7 +115,7 @@ class Model {
    * @throws {LoupeError} as `identify`, or the signal's reason
    */
   async explain(source, { seconds = 0.7, signal, onProgress } = {}) {
-    if (!(source instanceof Blob)) throw new LoupeError("invalid", "explain takes a photo's Blob.");
+    if (!(source instanceof Blob)) throw new LoupeError("invalid", "explain takes a photo’s Blob.");
     signal?.throwIfAborted();
     const stop = () => this.#calls.send("stopExplaining", {}).catch(() => {});
     signal?.addEventListener("abort", stop);
@@ -269,7 +269,7 @@ async function copyOf(source) {
     return await createImageBitmap(source, DECODING);
   } catch (error) {
     // Without pixels, closed, or tainted by a photo of another origin.
-    throw new LoupeError("damaged", `The picture can't be read: ${messageOf(error)}`);
+    throw new LoupeError("damaged", `The picture can’t be read: ${messageOf(error)}`);
   }
 }
 

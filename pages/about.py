@@ -3,8 +3,8 @@
 import streamlit as st
 
 from model.photo import FORMAT_NAMES, MAX_BYTES, MAX_PIXELS
-from ui.about_page.kept import list_kept
-from ui.about_page.way_picture import ALT_TEXTS, draw_way
+from ui.about_page.kept import RECENTS, list_kept, show_clear_button
+from ui.about_page.way_picture import show_way
 from ui.about_page.ways import describe_way, list_ways, runs_on_device
 from ui.chosen_model import chosen_bundle
 from ui.component import has_routes
@@ -12,7 +12,7 @@ from ui.facts import show_facts
 
 st.header("About Loupe", anchor=False)
 st.write(
-    "Point your phone at something and a model tells you what it is, or that it doesn't know. "
+    "Point your phone at something and a model tells you what it is, or that it doesn’t know. "
     "The model is an image classifier, chosen by the owner of this app."
 )
 
@@ -23,8 +23,8 @@ for way in list_ways():
     title, words = describe_way(way, chosen_bundle())
     left, right = st.columns(2, vertical_alignment="center")
     left.markdown(f"**{title}**  \n{words}")
-    picture = draw_way(way, is_dark=st.context.theme.type == "dark")
-    right.image(picture, width="stretch", alt=ALT_TEXTS[way])
+    with right:
+        show_way(way)
 if runs_on_device():
     st.write(
         "Models also run [on a page of their own](device/), which after one visit works without a "
@@ -35,11 +35,13 @@ st.subheader("What is kept", anchor=False)
 for title, facts in list_kept().items():
     st.markdown(f"**{title}**")
     show_facts({name: [fact] for name, fact in facts.items()})
+    if title == RECENTS:
+        show_clear_button()
 st.write("*Look it up* opens another site, which then sees the label.")
 
 st.subheader("How far to trust it", anchor=False)
 st.write(
-    "Every answer is a guess from one photo. Don't rely on it for anything that matters: which "
+    "Every answer is a guess from one photo. Don’t rely on it for anything that matters: which "
     "mushroom to eat, what a pill is, who someone is. *Models* shows how each model was tested."
 )
 with st.expander("How it answers"):

@@ -22,7 +22,9 @@ bundles, bundle = usable_bundles(), chosen_bundle()
 warn_if_unusable(bundles)
 st.header("Compare", anchor=False)
 model = f" by “{escape_markdown(bundle.manifest.title)}”" if bundle else ""
-st.write(f"Your photo, answered{model} in every way that this app can: on your device and server.")
+st.write(
+    f"Your photo, answered{model} in every way this app can: on your device and on the server."
+)
 if bundle is None or not has_routes():
     if bundle:
         st.write("This host runs the app without its HTTP routes, so there is nothing to compare.")
@@ -45,7 +47,7 @@ if comparison := kept_comparison(bundle):
             st.caption(f"{WAYS[failure.way].title}: no answer ({failure.failed}).")
         show_labels(comparison, bundle)
     st.subheader("Where should inference take place?", anchor=False)
-    st.table(trade_offs(comparison, bundle), border="horizontal", hide_index=True)
+    st.table(trade_offs(comparison), border="horizontal", hide_index=True)
 else:
     with right:
         st.caption(

@@ -16,7 +16,7 @@ from model.settings import ROOT
 
 PACKAGES = ("model", "ui", "api", "deploy", "pages", "launch")
 FLOORS = (
-    ("engine_info", "errors", "preprocess", "resources", "samples", "text"),
+    ("engine_info", "errors", "preprocess", "progress", "resources", "samples", "text"),
     ("events", "settings"),
     ("admission",),
     ("photo",),

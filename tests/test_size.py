@@ -13,7 +13,7 @@ from tests.test_architecture import tracked_files
 
 BUDGETS = {
     "api": (
-        2930,
+        2950,
         "HTTP over model/: v1, the pages' session, /device/, two platforms' contracts, limits",
     ),
     "benchmarks": (
@@ -24,7 +24,7 @@ BUDGETS = {
     "docs": (300, "two clients without dependencies, as documentation"),
     "launch": (810, "make run, share and phone"),
     "model": (
-        2160,
+        2220,
         "what answers a photo: classifier, admission queue, preprocessing, settings, errors",
     ),
     "model/answer": (
@@ -35,36 +35,36 @@ BUDGETS = {
         1030,
         "downloads of browsers, made once and cached; Streamlit's files compressed",
     ),
-    "model/bundle": (1480, "manifest, card and registry"),
+    "model/bundle": (1490, "manifest, card and registry"),
     "model/calibration": (
-        1600,
+        1610,
         "temperature, prediction sets, two OOD detectors, estimates, the graph's head",
     ),
-    "model/cli": (1400, "one module per group of commands"),
+    "model/cli": (1390, "one module per group of commands"),
     "model/corrections": (750, "corrections by SQLAlchemy, their export, the pages' sessions"),
     "model/engines": (310, "compiled, learner, fake"),
-    "model/evaluation": (570, "accuracy, intervals, calibration error, confusion"),
+    "model/evaluation": (560, "accuracy, intervals, calibration error, confusion"),
     "model/exporting": (1060, "five formats, each checked against the original"),
     "model/exporting/converters": (430, "scripts and sample programs beside exports"),
     "model/importing": (
-        4650,
+        4630,
         "fastai exports and weights alone, read without running them; the sandbox",
     ),
-    "model/learner": (550, "a learner rebuilt from a bundle, and its ONNX"),
+    "model/learner": (570, "a learner rebuilt from a bundle, and its ONNX"),
     "model/photo": (1420, "one module per format, checked before Pillow opens it"),
     "model/samples": (80, "the sample photos"),
-    "model/storage": (830, "atomic writes, zips, photos in folders, disk"),
-    "model/training": (2300, "a folder of photos to a bundle, resumable"),
+    "model/storage": (850, "atomic writes, zips, photos in folders, disk"),
+    "model/training": (2230, "a folder of photos to a bundle, resumable"),
     "pages": (280, "one script per page"),
-    "ui": (4520, "what pages share: six pages, two ways to give a photo, the first screen"),
-    "device": (6950, "the browser's half: viewfinder, engine, offline pages, the first visit"),
+    "ui": (4560, "what pages share: six pages, two ways to give a photo, the first screen"),
+    "device": (7010, "the browser's half: viewfinder, engine, offline pages, the first visit"),
 }
 """Most lines by folder, without folders below it that have a budget of their own; and why so many.
 
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 35_650, 35_340
+ALL_PYTHON, ALL_TESTS = 35_690, 35_450
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {

@@ -113,7 +113,7 @@ def show_confusion(matrix: ConfusionMatrix, rows: str = "the true labels") -> No
     if len(matrix.support) <= MAX_CHART_LABELS:
         st.altair_chart(_chart(matrix), width="stretch")
         st.caption(
-            f"Rows are {rows}, columns the model's answers. Teal is correct, amber is wrong."
+            f"Rows are {rows}, columns the model’s answers. Teal is correct, amber is wrong."
         )
     elif matrix.mistakes:
         # On a phone, a table's toolbar needs room above it.
@@ -134,7 +134,7 @@ def show_confusion(matrix: ConfusionMatrix, rows: str = "the true labels") -> No
 def show_label_table(matrix: ConfusionMatrix) -> None:
     """Show recall and precision by label, the worst first."""
     table = matrix.label_frame()
-    st.caption("Worst first. Tap a column header to sort; the table's toolbar has a search.")
+    st.caption("Worst first. Tap a column header to sort; the table’s toolbar has a search.")
     st.space("small")
     st.dataframe(
         table,

@@ -23,17 +23,18 @@ __all__ = [
     "shorten",
     "spell_number",
     "to_markdown",
+    "typographic",
 ]
 
 SIGNATURE_NOTES = {
-    Signature.VALID: "This app gave this answer. Its photo is no longer here: links don't include "
+    Signature.VALID: "This app gave this answer. Its photo is no longer here: links don’t include "
     "it. Send the photo again to see why, or to correct it.",
-    Signature.CHANGED: "This link was changed after it was made. Don't rely on this answer.",
+    Signature.CHANGED: "This link was changed after it was made. Don’t rely on this answer.",
     Signature.OTHER_KEY: "Unverified answer: the link was signed with another key, so this app "
-    "can't check it.",
-    Signature.MISSING: "Unverified answer: the link isn't signed, so anyone could have made it up.",
-    Signature.DEVICE: "Unverified answer: it was computed on the visitor's own device, so this app "
-    "can't check it.",
+    "can’t check it.",
+    Signature.MISSING: "Unverified answer: the link isn’t signed, so anyone could have made it up.",
+    Signature.DEVICE: "Unverified answer: it was computed on the visitor’s own device, so this app "
+    "can’t check it.",
 }
 """Notes on a shared answer by the state of its signature."""
 
@@ -51,7 +52,10 @@ def to_markdown(phrase: Phrase) -> str:
 
     Labels are not in italics, because that font would only be fetched when the answer appears.
     """
-    return "".join(part if isinstance(part, str) else escape_markdown(part.text) for part in phrase)
+    return "".join(
+        typographic(part) if isinstance(part, str) else escape_markdown(part.text)
+        for part in phrase
+    )
 
 
 def label_summary(labels: Sequence[str], *, markdown: bool = True) -> str:
@@ -65,15 +69,19 @@ def label_summary(labels: Sequence[str], *, markdown: bool = True) -> str:
 def phrase_error(error: LoupeError) -> str:
     """Return the message that a visitor reads for an error, as Markdown.
 
-    The error of a bundle names files on the server, which only the owner should see. Other
-    errors contain no text from a visitor and are shown unchanged.
+    A bundle's error names files, which only the owner should see; others hold no visitor's text.
     """
     if isinstance(error, BundleError):
         return (
-            f"This model can't be used right now ({error.code}). If you run this app, "
+            f"This model can’t be used right now ({error.code}). If you run this app, "
             "`python -m model verify` tells you why."
         )
-    return str(error)
+    return typographic(str(error))
+
+
+def typographic(text: str) -> str:
+    """Return a text that is also for terminals with curly apostrophes inside words."""
+    return re.sub(r"(?<=\w)'(?=\w)", "’", text)
 
 
 def escape_markdown(text: str) -> str:
@@ -89,8 +97,8 @@ def escape_markdown(text: str) -> str:
 
 
 def link_urls(text: str) -> str:
-    """Return a manifest's text as escaped Markdown in which complete https URLs are links."""
-    words = text.split()
+    """Return a manifest's or a host's text as escaped Markdown; complete https URLs are links."""
+    words = typographic(text).split()
     return " ".join(f"<{word}>" if URL.fullmatch(word) else escape_markdown(word) for word in words)
 
 

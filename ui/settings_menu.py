@@ -110,7 +110,7 @@ def _explain_missing(bundle: Bundle, engine: str) -> str:
         return f"This app has no engine named “{shorten(engine)}”."
     if engine not in bundle.manifest.engines:
         return f"“{shorten(bundle.manifest.title)}” has no {engine} engine."
-    return f"This app can't run the {engine} engine: it {shortfall(bundle, engine)}."
+    return f"This app can’t run the {engine} engine: it {shortfall(bundle, engine)}."
 
 
 def warn_if_unusable(bundles: dict[str, Bundle]) -> None:
@@ -119,7 +119,7 @@ def warn_if_unusable(bundles: dict[str, Bundle]) -> None:
     if not bundles:
         text = "This app has no model that can be loaded."
     elif (name := settings().model) and name not in bundles:
-        text = f"This app's default model, *{escape_markdown(name)}*, can't be loaded."
+        text = f"This app’s default model, *{escape_markdown(name)}*, can’t be loaded."
     if text:
         text += " If you run this app, `python -m model verify` tells you why."
         st.warning(text, icon=":material/block:")
@@ -138,7 +138,7 @@ def warn_if_refused(bundle: Bundle | None) -> None:
         return
     name, engine = requested.get("model"), requested.get("engine")
     if name and not isinstance(found := list_models().get(name), Bundle):
-        problem = "can't use the model" if found else "has no model named"
+        problem = "can’t use the model" if found else "has no model named"
         text = f"This app {problem} “{shorten(name)}”; showing “{app_title(bundle)}”."
         st.warning(escape_markdown(text), icon=":material/block:")
     if engine and engine not in available(bundle):

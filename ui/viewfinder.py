@@ -157,7 +157,7 @@ def _shared_answer(session: Session, token: str) -> dict[str, Any] | None:
     note = SIGNATURE_NOTES[shared.signature]
     if token in session.own_tokens:
         note = (
-            "You got this answer earlier, but its photo isn't kept any more. Take the photo again "
+            "You got this answer earlier, but its photo isn’t kept any more. Take the photo again "
             "to see why, or to correct it."
         )
     if find_bundle(shared.prediction) is None:
@@ -185,14 +185,16 @@ def _on_messages() -> None:
     for message in messages[-MAX_MESSAGES:] if isinstance(messages, list) else ():
         fields = message if isinstance(message, dict) else {}
         number, name = fields.get("id"), fields.get("name")
-        if isinstance(number, int) and number > session.heard:
+        if not isinstance(number, int):
+            continue
+        if number > session.heard:
             session.heard = number
             if isinstance(name, str) and name in _ACTIONS:
                 _ACTIONS[name](fields.get("value"))
             session.written = {key: st.query_params.get(key) for key in _WRITTEN_PARAMS}
-        elif isinstance(number, int):
-            # The browser's address is still the one from before the message.
-            write_address(**session.written)
+        # Also if nothing seems to change: the browser sends the address from before the app's last
+        # reply, which may be on its way.
+        write_address(**session.written)
 
 
 def _open(token: object) -> None:
@@ -253,6 +255,6 @@ def _on_failed() -> None:
     if is_chosen():
         st.session_state[WAY_KEY] = "Upload"
         current_session().error = (
-            "The viewfinder couldn't be loaded, perhaps because something between this browser "
+            "The viewfinder couldn’t be loaded, perhaps because something between this browser "
             "and the app blocks its files. Upload a photo here instead."
         )

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from model import Classifier, load
+from model.admission import Lane
 from model.classifier import Identification
 from model.explanation import mean_cells, occlusion_map, render_overlay
 from model.photo import FORMAT_NAMES, MAX_BYTES
@@ -69,22 +70,26 @@ async def identify(request: Request, params: Annotated[IdentifyParams, Query()])
 
 
 async def identify_request(
-    request: Request, params: P, respond: Callable[[Upload, P], dict[str, Any]]
+    request: Request,
+    params: P,
+    respond: Callable[[Upload, P], dict[str, Any]],
+    lane: Lane = "api",
 ) -> JSONResponse:
     """Respond to a request with one photo; fields of its form override ``params``.
 
     Args:
         respond: returns the response's JSON; it runs in a thread that holds a slot.
+        lane: where the photo waits for it.
 
     Raises:
         LoupeError, pydantic.ValidationError: see ``read_upload``, ``Dispatcher.run``,
             ``Params.with_fields`` and ``respond``.
     """
-    dispatcher().check()
+    dispatcher().check(lane)
     async with read_upload(request) as upload:
         work = partial(respond, upload, params.with_fields(upload.fields))
         # Skip response validation: it takes longer than resizing a photo.
-        return JSONResponse(await dispatcher().run(work, request.is_disconnected))
+        return JSONResponse(await dispatcher().run(work, request.is_disconnected, lane))
 
 
 def identify_photo(upload: Upload, params: IdentifyParams) -> dict[str, Any]:

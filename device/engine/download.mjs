@@ -26,7 +26,7 @@ export async function fetchMade(url, onWait, cache = "no-cache") {
       // After what the page itself needs, over a slow line.
       response = await fetch(url, { cache, priority: "low" });
     } catch {
-      const message = `There is no network, and ${url} isn't kept on this device.`;
+      const message = `There is no network, and ${url} isn’t kept on this device.`;
       throw new LoupeError("no-such-model", message);
     }
     if (response.ok) return response;
@@ -74,7 +74,7 @@ export async function importRuntime(url) {
   try {
     return await import(url);
   } catch (error) {
-    throw new LoupeError("engine-unavailable", `${url} can't be run: ${messageOf(error)}`);
+    throw new LoupeError("engine-unavailable", `${url} can’t be run: ${messageOf(error)}`);
   }
 }
 
@@ -120,7 +120,7 @@ async function download(url, sha256, count) {
   if (globalThis.crypto?.subtle) {
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
     const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-    if (hex !== sha256) throw new LoupeError("bundle-damaged", `${url} doesn't match its SHA-256.`);
+    if (hex !== sha256) throw new LoupeError("bundle-damaged", `${url} doesn’t match its SHA-256.`);
   }
   return new Uint8Array(bytes);
 }

@@ -25,5 +25,6 @@ export const messageOf = (error) => (error instanceof Error ? error.message : St
  * @param {string} [otherwise]
  */
 export function phraseError(error, otherwise = "Something went wrong. Try again.") {
-  return error instanceof LoupeError ? error.message : otherwise;
+  // The server's messages are also for terminals.
+  return error instanceof LoupeError ? error.message.replace(/(\w)'(?=\w)/g, "$1’") : otherwise;
 }

@@ -62,8 +62,8 @@ export async function testGolden(loaded, golden, pixels) {
     if (!matches) {
       throw new LoupeError(
         "golden-mismatch",
-        `This browser doesn't reproduce the model's golden outputs (largest difference ` +
-          `${difference.toPrecision(2)}), so its answers can't be trusted.`,
+        `This browser doesn’t reproduce the model’s golden outputs (largest difference ` +
+          `${difference.toPrecision(2)}), so its answers can’t be trusted.`,
       );
     }
   }

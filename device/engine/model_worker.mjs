@@ -34,7 +34,7 @@ export class ModelWorker {
     };
     this.#worker.onerror = (event) => {
       event.preventDefault();
-      const reason = event.message ?? "its file can't be loaded";
+      const reason = event.message ?? "its file can’t be loaded";
       this.#fail(new LoupeError("engine-unavailable", `The worker failed: ${reason}`));
     };
   }
@@ -85,6 +85,6 @@ function startWorker() {
     return new Worker(new URL("worker.mjs", import.meta.url), { type: "module" });
   } catch (error) {
     // Browsers start workers only from the page's own origin.
-    throw new LoupeError("engine-unavailable", `The worker can't be started: ${messageOf(error)}`);
+    throw new LoupeError("engine-unavailable", `The worker can’t be started: ${messageOf(error)}`);
   }
 }

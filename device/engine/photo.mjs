@@ -137,7 +137,7 @@ async function bitmapOfFile(blob, bytes) {
     if (SIGNATURES.some(isKnown)) throw damaged();
     throw new LoupeError(
       "unsupported-format",
-      "This browser can't read that file as a photo. JPEG and PNG always work.",
+      "This browser can’t read that file as a photo. JPEG and PNG always work.",
     );
   }
 }
@@ -147,7 +147,7 @@ async function bytesOf(blob) {
   try {
     return new Uint8Array(await blob.arrayBuffer());
   } catch {
-    throw new LoupeError("missing", "This file can't be read any more. Choose it again.");
+    throw new LoupeError("missing", "This file can’t be read any more. Choose it again.");
   }
 }
 
@@ -178,7 +178,7 @@ function checkSize({ width, height }, limits) {
 function readPixels(bitmap, left, top, width, height) {
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  if (!context) throw new LoupeError("engine-unavailable", "This browser can't draw the photo.");
+  if (!context) throw new LoupeError("engine-unavailable", "This browser can’t draw the photo.");
   // Transparent pixels become white, as on the server.
   context.fillStyle = "#fff";
   context.fillRect(0, 0, width, height);
@@ -209,7 +209,7 @@ export async function testPixels() {
   if (!expected.every((value, index) => data[index] === value)) {
     throw new LoupeError(
       "engine-unavailable",
-      "This browser changes the pixels of photos to prevent fingerprinting, so it can't run the " +
+      "This browser changes the pixels of photos to prevent fingerprinting, so it can’t run the " +
         "model exactly. Allow reading canvases for this page, or use another browser.",
     );
   }

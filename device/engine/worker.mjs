@@ -77,7 +77,7 @@ async function load({ address, graph }, onProgress) {
       extra: { session: { disable_quant_qdq: "1" } },
     });
   } catch (error) {
-    throw new LoupeError("bundle-damaged", `The graph can't be loaded: ${messageOf(error)}`);
+    throw new LoupeError("bundle-damaged", `The graph can’t be loaded: ${messageOf(error)}`);
   }
   const ready = { model, graph, ort, session };
   await testGolden(ready, entry.golden, golden);
@@ -104,7 +104,7 @@ function requireLoaded(taught = null, source) {
   const found = taught === null ? loaded : taughtModels.get(taught);
   if (found) return found;
   if (source && !(source instanceof Blob)) source.close();
-  throw new LoupeError("engine-unavailable", "The model isn't loaded.");
+  throw new LoupeError("engine-unavailable", "The model isn’t loaded.");
 }
 
 /** Return whether this browser returns a photo's pixels unchanged. */

@@ -8,7 +8,7 @@ import { createLabel, toText } from "./phrasing.mjs";
 
 const MAX_LABEL_LENGTH = 100;
 const SAVED =
-  "Saved for the owner of this app, who may use it to improve the model: your word, the model's " +
+  "Saved for the owner of this app, who may use it to improve the model: your word, the model’s " +
   "answer and the time. A photo is saved without the location and time your phone adds.";
 
 /**
@@ -20,7 +20,7 @@ const SAVED =
  */
 export async function openCorrection(parent, entry, identifier) {
   const labels = (await identifier.describe())?.labels ?? [];
-  const { dialog, body } = createDialog(parent, "It's something else");
+  const { dialog, body } = createDialog(parent, "It’s something else");
   const list = h("datalist", { id: "loupe-labels" });
   list.append(...labels.map((label) => h("option", { value: label })));
   const fields = h("label.vf-field", "What is it?", list);
@@ -90,7 +90,7 @@ export function openShare(parent, { answer }) {
   const url = linkUrl(answer.token);
   const words = h("p", "Anyone with this link sees the answer, but not your photo.");
   if (answer.where === "device") {
-    words.append(" It says that your own device computed it, so this app can't check it.");
+    words.append(" It says that your own device computed it, so this app can’t check it.");
   }
   const field = h("input", { type: "text", readOnly: true, value: url, ariaLabel: "Link" });
   field.onfocus = () => field.select();

@@ -9,20 +9,20 @@ export const REASONS = {
   insecure:
     "No live picture: browsers only allow camera access over HTTPS, and this page was opened over " +
     `HTTP. ${PHOTO_WORKS}`,
-  unsupported: `No live picture: this browser doesn't let pages use a camera. ${PHOTO_WORKS}`,
+  unsupported: `No live picture: this browser doesn’t let pages use a camera. ${PHOTO_WORKS}`,
   missing:
     "No live picture: this device has no camera. Choose a photo, paste one or drop one here.",
   denied:
-    "No live picture: the camera is blocked for this page. To allow it, open the site's settings " +
+    "No live picture: the camera is blocked for this page. To allow it, open the site’s settings " +
     `beside the address. ${PHOTO_WORKS}`,
   busy:
-    "No live picture: the camera can't be opened, perhaps because another app has it. Close that " +
+    "No live picture: the camera can’t be opened, perhaps because another app has it. Close that " +
     `app and try again. ${PHOTO_WORKS}`,
   frame:
-    "No live picture: the site around this page doesn't let it use the camera. Open the page in a " +
+    "No live picture: the site around this page doesn’t let it use the camera. Open the page in a " +
     `tab of its own. ${PHOTO_WORKS}`,
   policy:
-    "No live picture: this site doesn't let its pages use the camera (Permissions-Policy). Its owner " +
+    "No live picture: this site doesn’t let its pages use the camera (Permissions-Policy). Its owner " +
     `can change that. ${PHOTO_WORKS}`,
   idle: "The camera was switched off after two minutes without use.",
 };

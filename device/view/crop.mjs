@@ -80,7 +80,7 @@ function createCanvas(width, height) {
 /** Return a canvas as a JPEG. */
 export function encodeFrame(canvas) {
   return new Promise((resolve, reject) => {
-    const done = (blob) => (blob ? resolve(blob) : reject(new Error("The frame can't be kept.")));
+    const done = (blob) => (blob ? resolve(blob) : reject(new Error("The frame can’t be kept.")));
     canvas.toBlob(done, "image/jpeg", FRAME_QUALITY);
   });
 }

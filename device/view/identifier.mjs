@@ -26,9 +26,9 @@ import { canLoad, deviceFirst, PHOTO_CODES, serverFirst } from "./fallback.mjs";
 import { Sender } from "./sender.mjs";
 import { Server } from "./server.mjs";
 
-const OFF = "This app keeps its models on the server, so they can't run on this device.";
+const OFF = "This app keeps its models on the server, so they can’t run on this device.";
 const NOT_CHOSEN = "The model runs on the server, by choice.";
-const SAVING = "This browser saves data, so the model isn't downloaded.";
+const SAVING = "This browser saves data, so the model isn’t downloaded.";
 
 /**
  * @param {object} options

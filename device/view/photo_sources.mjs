@@ -9,10 +9,10 @@ const EDITABLE = "input, textarea, select, [contenteditable]:not([contenteditabl
 const PRESSABLE = `${EDITABLE}, button, a[href], summary, [tabindex], [role=button]`;
 
 const NO_PHOTO_PASTED = "There is no photo in the clipboard.";
-const NO_FILE_DROPPED = "What you dropped isn't a file. Save the photo first, then drop it here.";
+const NO_FILE_DROPPED = "What you dropped isn’t a file. Save the photo first, then drop it here.";
 const NO_CLIPBOARD =
-  "The browser doesn't let this page read the clipboard. Choose a photo instead.";
-const NO_SAMPLE = "This photo can't be fetched without a network.";
+  "The browser doesn’t let this page read the clipboard. Choose a photo instead.";
+const NO_SAMPLE = "This photo can’t be fetched without a network.";
 
 /** Descriptions of photos for screen readers, by source. */
 export const ALTS = {

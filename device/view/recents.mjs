@@ -38,7 +38,7 @@ class Recents {
   /** Promise of the records, newest first: an entry, its time and its session. */
   #records;
   /** Settles when all changes are stored. */
-  #stored = Promise.resolve();
+  #stored = Promise.resolve(true);
 
   constructor(scope, name) {
     this.#scope = scope;
@@ -73,11 +73,11 @@ class Recents {
     return (await this.list()).find((entry) => entry.answer.token === token) ?? null;
   }
 
-  /** Delete all of them, those of other tabs as well. */
+  /** Delete all of them, those of other tabs as well; return whether none is left. */
   async clear() {
     await this.#change(() => []);
     this.#store((photos) => photos.clear());
-    await this.#stored;
+    return this.#stored;
   }
 
   /** Replace the records, in the order of calls; those that are dropped leave the database. */
@@ -100,11 +100,12 @@ class Recents {
     this.#stored = this.#stored
       .then(async () => {
         const transaction = (await this.#database)?.transaction(STORE, "readwrite");
-        if (!transaction) return;
+        if (!transaction) return true;
         work(transaction.objectStore(STORE));
         await settled(transaction, "complete", "abort");
+        return true;
       })
-      .catch(() => {});
+      .catch(() => false);
   }
 
   /** Return the stored entries that are of this session or day; delete the others. */

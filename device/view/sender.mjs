@@ -111,7 +111,7 @@ export class Sender {
 
   async #sendPixels(blob, identify, signal, isChanged = false) {
     const described = await untilAborted(this.#options.describe(isChanged), signal);
-    if (!described) throw new LoupeError("unreachable", "The server doesn't answer. Try again.");
+    if (!described) throw new LoupeError("unreachable", "The server doesn’t answer. Try again.");
     const { body, pixels } = await this.#prepare(blob, described);
     try {
       return await identify(body, pixels);

@@ -124,7 +124,7 @@ function errorOf(status, body) {
     const message = "This file is too large for the server. Send a smaller one.";
     return new LoupeError("too-large", message);
   }
-  return new LoupeError("unreachable", "The server doesn't answer. Check the connection.");
+  return new LoupeError("unreachable", "The server doesn’t answer. Check the connection.");
 }
 
 /** Send a body by XMLHttpRequest, because `fetch` doesn't tell when an upload begins or stalls. */

@@ -52,7 +52,7 @@ export class SocketServer {
     const answered = new Promise((resolve) => this.#waiting.set(id, resolve));
     const stop = new AbortController();
     const lost = pause(TIMEOUT_MS, stop.signal).then(() => {
-      throw new LoupeError("unreachable", "The server doesn't answer. Check the connection.");
+      throw new LoupeError("unreachable", "The server doesn’t answer. Check the connection.");
     });
     lost.catch(() => {});
     this.#send({ id, name, photo, token: answer?.token, labels, ...pixels });

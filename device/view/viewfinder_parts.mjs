@@ -60,7 +60,7 @@ export function createParts(on) {
     headline: h("h2.vf-headline"),
     percent: h("b.vf-percent"),
     lookUp: iconButton("vf-icon-button", "Look it up", "book", act("lookUp")),
-    note: h("p.vf-sub"),
+    note: h("p.vf-sub.vf-note"),
     status: h("p.vf-sub"),
     alert: h("p.vf-alert", { role: "alert" }),
     retry: createButton("vf-button", "Try again", { onclick: on.onRetry }),

@@ -10,7 +10,7 @@ import { createIcon, h } from "./elements.mjs";
 import { phraseNodes, toText } from "./phrasing.mjs";
 import { engineOf, fetchingOf, goneOf, lastLineOf, sourceOf } from "./disclosure.mjs";
 
-const UNREADABLE = "This photo couldn't be read. Choose it again.";
+const UNREADABLE = "This photo couldn’t be read. Choose it again.";
 const CAPTIONS = { camera: "Original photo", frame: "Video frame" };
 
 /** The state of an entry that is shown anew. */
@@ -70,7 +70,7 @@ export function render(parts, state, picture, handlers) {
     options.models.map(({ name, title }) => new Option(title, name)),
   );
   parts.models.value = options.model;
-  drawHint(parts, picture.access, screen);
+  drawHint(parts, picture.access, screen, entry);
   drawPicture(parts, state, picture, screen);
   drawWords(parts, state, picture, screen, handlers);
   drawControls(parts, state, picture, screen);
@@ -98,12 +98,14 @@ function redrawPhrase(element, phrase, language = "en") {
   redraw(element, [phrase, language], () => phraseNodes(phrase, language));
 }
 
-/** In the empty square: the app's name, or why there is no live picture. */
-function drawHint({ hint, tryCamera }, access, screen) {
-  const reason = REASONS[access];
-  hint.hidden = screen !== "empty";
+/** In the empty square: the app's name, or why there is no live picture or no photo. */
+function drawHint({ hint, tryCamera }, access, screen, entry) {
+  const note = entry?.note;
+  const reason = note ?? REASONS[access];
+  hint.hidden = screen !== "empty" && !note;
   hint.toggleAttribute("data-reason", Boolean(reason));
-  redraw(hint, access, () => {
+  redraw(hint, reason ?? access, () => {
+    if (note) return [createIcon("share"), h("p", note)];
     if (!reason) return [createIcon("lens"), "Loupe"];
     const retry = CAN_RETRY.has(access) ? [tryCamera] : [];
     return [createIcon("camera-off"), h("p", reason), ...retry];
@@ -193,7 +195,7 @@ function drawControls(parts, { entry, isTaking, options }, { access, camera, isL
   parts.zoom.ariaLabel = `Zoom, now ${factor}`;
 
   const isFirst = !REASONS[access] || access === "idle";
-  parts.ways.hidden = !options.hasCamera || (entry && parts.root.dataset.layout !== "desk");
+  parts.ways.hidden = !options.hasCamera;
   parts.openCamera.hidden = !isEmpty || !isFirst;
   // Without a camera, it would choose a file as well.
   const hasNone = access === "missing";

@@ -169,7 +169,7 @@ def _parse_probabilities(pairs: str, bundle: Bundle) -> NDArray[np.float32]:
         or permilles != sorted(permilles, reverse=True)
     ):
         raise LinkError(
-            "This link is damaged: its numbers don't add up. Ask for it to be sent again."
+            "This link is damaged: its numbers don’t add up. Ask for it to be sent again."
         )
     rounded = [max(permille / 1000, 1e-5) for permille in permilles]
     return rebuild_probabilities(indices, rounded, len(bundle.labels))
@@ -188,7 +188,7 @@ def _get_bundle(model: str, version: str) -> Bundle:
     except BundleError:
         raise LinkError(
             # Without its name, since the author of a link can put any text there.
-            "This answer came from a model this app doesn't have. "
+            "This answer came from a model this app doesn’t have. "
             "Send the photo again for a new answer."
         ) from None
     raise LinkError(

@@ -227,21 +227,6 @@ def _sha256(path: Path, _mtime_ns: int, _inode: int) -> str:
     return hash_file(path)
 
 
-def read_beside(path: Path, max_bytes: int) -> bytes:
-    """Return the bytes of a file beside a bundle, which its manifest doesn't list.
-
-    Raises:
-        ValueError: it isn't a plain file, or is larger.
-    """
-    if path.is_symlink() or not path.is_file():
-        raise ValueError(f"{path.name} isn't a file")
-    with path.open("rb") as file:
-        data = file.read(max_bytes + 1)
-    if len(data) > max_bytes:
-        raise ValueError(f"{path.name} has more than {max_bytes:,} bytes")
-    return data
-
-
 def _read_manifest(path: Path) -> tuple[Manifest, str]:
     """Return a manifest and its version, cached until the file changes."""
     try:

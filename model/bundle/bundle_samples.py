@@ -6,39 +6,29 @@ path is ever read from it.
 """
 
 import hashlib
-import io
-import json
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from PIL import ImageOps
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field
 
-from ..errors import PhotoError
 from ..photo import Photo, read
 from ..photo.formats import prepare
-from ..storage.atomic import replace_atomically
+from ..samples import thumbnail_jpeg
 from ..text import clean
-from .bundle import Bundle, read_beside
+from .bundle import Bundle
 from .manifest import MAX_SAMPLES, SAMPLE_LIST, SAMPLE_PHOTOS
 from .model_card import StrictModel
+from .side_files import load_beside, read_beside, write_beside
 
 MAX_PHOTO_BYTES = 40_000
 MAX_LIST_BYTES = 64 * 2**10
 SIDES_PX = (640, 560, 480, 400, 320, 240, 160, 80)
 """Longest sides that are tried until a photo fits; noise of the last has 12 kB."""
 
-THUMBNAIL_SIDE_PX = 144
-"""Side of a thumbnail, in pixels: twice what is shown, for sharp screens."""
-
 Label = Annotated[str, Field(min_length=1, max_length=200)]
 Line = Annotated[str, AfterValidator(clean), Field(min_length=1, max_length=200)]
-
-log = logging.getLogger("loupe")
 
 
 class SampleEntry(StrictModel):
@@ -97,32 +87,18 @@ def familiar_labels(bundle: Bundle) -> list[str]:
 
 
 def _contents(bundle: Bundle) -> Contents:
-    try:
-        status = (bundle.folder / SAMPLE_LIST).lstat()
-    except OSError:
-        return NOTHING
-    return _read(bundle.folder, bundle.labels, status.st_mtime_ns, status.st_ino, status.st_size)
+    return load_beside(bundle, SAMPLE_LIST, MAX_LIST_BYTES, _parse) or NOTHING
 
 
-# Cached until the list changes; a model's samples take 250 kB.
-@lru_cache(maxsize=32)
-def _read(
-    folder: Path, labels: tuple[str, ...], _mtime_ns: int, _inode: int, _size: int
-) -> Contents:
-    try:
-        text = read_beside(folder / SAMPLE_LIST, MAX_LIST_BYTES)
-        listed = SampleList.model_validate(json.loads(text))
-        shown = {entry.label for entry in listed.samples if entry.label}
-        if unknown := (shown | set(listed.examples)) - set(labels):
-            raise ValueError(f"{min(unknown)!r} is none of the model's labels")
-        samples = [
-            BundleSample(entry, *_read_photo(folder / name))
-            for entry, name in zip(listed.samples, SAMPLE_PHOTOS, strict=False)
-        ]
-    except (OSError, ValueError, RecursionError, PhotoError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-        log.warning("%s is ignored: %s", folder / SAMPLE_LIST, reason[:300])
-        return NOTHING
+def _parse(values: Any, bundle: Bundle) -> Contents:
+    listed = SampleList.model_validate(values)
+    shown = {entry.label for entry in listed.samples if entry.label}
+    if unknown := (shown | set(listed.examples)) - set(bundle.labels):
+        raise ValueError(f"{min(unknown)!r} is none of the model's labels")
+    samples = (
+        BundleSample(entry, *_read_photo(bundle.folder / name))
+        for entry, name in zip(listed.samples, SAMPLE_PHOTOS, strict=False)
+    )
     return listed, tuple(samples)
 
 
@@ -132,9 +108,7 @@ def _read_photo(path: Path) -> tuple[bytes, bytes]:
     photo, plain = read(data), prepare(data).data.removesuffix(b"\xff\x00" * 8)
     if photo.format != "JPEG" or data != plain + b"\xff\xd9":
         raise ValueError(f"{path.name} isn't a baseline JPEG without metadata")
-    file, side = io.BytesIO(), THUMBNAIL_SIDE_PX
-    ImageOps.fit(photo.image, (side, side)).save(file, "JPEG", quality=80)
-    return data, file.getvalue()
+    return data, thumbnail_jpeg(photo.image)
 
 
 def sample_jpeg(photo: Photo) -> bytes:
@@ -171,9 +145,7 @@ def copy_samples(source: Bundle, folder: Path) -> None:
 
 
 def _write_files(folder: Path, photos: Sequence[bytes], text: bytes) -> None:
-    # The list is written last, because a change of it makes readers read the photos again.
+    # Readers read the photos again once the list has changed, so it is written last.
     files = {**dict(zip(SAMPLE_PHOTOS, photos, strict=False)), SAMPLE_LIST: text}
     for name, data in files.items():
-        with replace_atomically(folder / name, durable=True) as new:
-            new.write_bytes(data)
-            new.chmod(0o644)
+        write_beside(folder / name, data)

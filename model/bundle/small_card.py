@@ -5,25 +5,18 @@ listed in it: neither the version nor a share link depends on it. If it is missi
 small graph uses the full graph's calibration.
 """
 
-import json
-import logging
-from functools import lru_cache
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from ..errors import BundleError
-from ..storage.atomic import replace_atomically
-from .bundle import Bundle, read_beside
+from .bundle import Bundle
 from .manifest import SMALL_CARD, Calibration, Metric
 from .model_card import ModelCard, OodResult, StrictModel
+from .side_files import load_beside, write_beside
 
 MAX_BYTES = 8 * 2**20
 
 Count = Annotated[int, Field(ge=0)]
-
-log = logging.getLogger("loupe")
 
 
 class GraphAgreement(StrictModel):
@@ -67,12 +60,7 @@ class SmallCard(StrictModel):
 
 def read_small_card(bundle: Bundle) -> SmallCard | None:
     """Return a bundle's small card; None if it has none, or a damaged one, which is logged."""
-    path = bundle.folder / SMALL_CARD
-    try:
-        status = path.lstat()
-    except OSError:
-        return None
-    return _read(bundle.folder, bundle.version, status.st_mtime_ns, status.st_ino, status.st_size)
+    return load_beside(bundle, SMALL_CARD, MAX_BYTES, _parse)
 
 
 def named_ood_sets(bundle: Bundle) -> tuple[OodResult, ...]:
@@ -91,32 +79,20 @@ def named_ood_sets(bundle: Bundle) -> tuple[OodResult, ...]:
     )
 
 
-# Cached until the file changes, as manifests are; so a damaged one is logged once.
-@lru_cache(maxsize=64)
-def _read(folder: Path, version: str, _mtime_ns: int, _inode: int, _size: int) -> SmallCard | None:
-    path = folder / SMALL_CARD
-    try:
-        card = SmallCard.model_validate(json.loads(read_beside(path, MAX_BYTES)))
-        _check(card, Bundle.open(folder), version)
-    except (OSError, ValueError, RecursionError, BundleError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-        log.warning("%s is ignored: %s", path, reason[:300])
-        return None
-    return card
-
-
-def _check(card: SmallCard, bundle: Bundle, version: str) -> None:
-    """Check that a small card fits its bundle.
+def _parse(values: Any, bundle: Bundle) -> SmallCard:
+    """Return a small card that fits its bundle.
 
     Raises:
         ValueError: it doesn't.
     """
-    if card.version != version:
-        raise ValueError(f"it is of version {card.version}, and the model is {version}")
+    card = SmallCard.model_validate(values)
+    if card.version != bundle.version:
+        raise ValueError(f"it is of version {card.version}, and the model is {bundle.version}")
     if card.card and card.card.highest_label >= len(bundle.labels):
         raise ValueError("card: a label index is out of range")
     if _parts(card.calibration) != _parts(bundle.manifest.calibration):
         raise ValueError("confidence: it isn't of the same kind as the model's")
+    return card
 
 
 def _parts(calibration: Calibration | None) -> tuple[object, ...] | None:
@@ -137,7 +113,5 @@ def write_small_card(bundle: Bundle, card: SmallCard) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    text = card.model_dump_json(exclude_none=True, indent=1)
-    with replace_atomically(bundle.folder / SMALL_CARD, durable=True) as new:
-        new.write_text(text + "\n", encoding="utf-8")
-        new.chmod(0o644)
+    text = card.model_dump_json(exclude_none=True, indent=1) + "\n"
+    write_beside(bundle.folder / SMALL_CARD, text.encode())

@@ -22,8 +22,10 @@ from ..bundle import (
     write_small_card,
 )
 from ..errors import DataError
+from ..progress import SILENT, Progress
 from ..settings import settings
-from .calibration_photos import CalibrationPhotos, OnSkipped, StageUpdate
+from ..text import list_some
+from .calibration_photos import CalibrationPhotos
 from .cross_validation import MEASURED_BY, TARGET_COVERAGE, CalibrationResult, calibrate
 from .graph_head import write_calibration
 from .graph_outputs import CalibrationOutputs, open_graph
@@ -43,8 +45,7 @@ def calibrate_bundle(
     coverage: float = TARGET_COVERAGE,
     command: str = "",
     models_dir: Path | None = None,
-    progress: StageUpdate = lambda stage, done, total: None,
-    on_skipped: OnSkipped = lambda _: None,
+    progress: Progress = SILENT,
 ) -> Bundle:
     """Calibrate a bundle and publish the result as a new version of it.
 
@@ -55,8 +56,7 @@ def calibrate_bundle(
         coverage: target share of photos whose prediction set holds the true label.
         command: the command line that was used, for the card.
         models_dir: where to publish; by default the data folder's models.
-        progress: called with the stage, the number of photos done, and their total.
-        on_skipped: called with lines on photos that were skipped or can't be checked.
+        progress: told of each photo, and of those that were skipped or can't be checked.
 
     Raises:
         DataError: the folder, its names, the number of photos or the model do not fit, or the
@@ -64,10 +64,8 @@ def calibrate_bundle(
     """
     draft = bundle.manifest.to_draft()
     photos = CalibrationPhotos.find(bundle, folder, unknown).without_trained()
-    for note in photos.notes:
-        on_skipped(note)
-    full, small, notes = _run_graphs(photos, progress, on_skipped)
-    progress("Calibrating", 0, 0)
+    full, small, notes = _run_graphs(photos, progress)
+    progress.update("Calibrating", 0, 0)
     result = calibrate(
         full.held_out,
         ood_sets=full.ood_sets,
@@ -95,7 +93,7 @@ def calibrate_small_graph(
     *,
     reference: Path | None = None,
     command: str = "",
-    progress: StageUpdate = lambda stage, done, total: None,
+    progress: Progress = SILENT,
 ) -> SmallCard:
     """Fit and measure the small graph of an existing bundle, whose version stays.
 
@@ -124,7 +122,7 @@ def calibrate_small_graph(
     accuracy, rule = manifest.metric("accuracy"), manifest.calibration.prediction_set
     if manifest.card is None or accuracy is None or rule is None:
         raise DataError("The model wasn't calibrated by Loupe. Leave out --small to do so.")
-    progress("Calibrating", 0, 0)
+    progress.update("Calibrating", 0, 0)
     result = calibrate(
         full.held_out,
         training,
@@ -170,13 +168,21 @@ def write_small_figures(bundle: Bundle, **values: Any) -> SmallCard:
 
 
 def _run_graphs(
-    photos: CalibrationPhotos, progress: StageUpdate, on_skipped: OnSkipped = lambda _: None
+    photos: CalibrationPhotos, progress: Progress
 ) -> tuple[CalibrationOutputs, CalibrationOutputs, tuple[str, ...]]:
-    """Return the outputs of the full and the small graph, and notes on what was skipped."""
+    """Return the outputs of the full and the small graph, and the card's notes on the photos."""
+    for note in photos.notes:
+        progress.note(note)
     graph = photos.bundle.read("graph.onnx")
-    full, notes = photos.run(open_graph(graph), progress, on_skipped)
+    full, skipped = photos.run(open_graph(graph), progress)
     small, _ = photos.run(open_graph(make_small_graph(graph)), progress)
-    return full, small, notes
+    notes = [*photos.notes]
+    for reason, names in skipped.items():
+        if names:
+            notes.append(f"{reason}: {len(names):,}")
+            # The card, which visitors read, names no file of the owner.
+            progress.note(f"{notes[-1]} ({list_some(names, 5)})")
+    return full, small, tuple(notes)
 
 
 def _is_close(one: Calibration, other: Calibration) -> bool:

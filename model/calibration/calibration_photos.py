@@ -1,8 +1,7 @@
 """The photos of a calibration: held-out ones in a folder per label, and photos of no label."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -12,14 +11,9 @@ from ..bundle import Bundle
 from ..errors import DataError
 from ..evaluation.labelled_folders import UNRECORDED, find_trained, labelled_photos
 from ..evaluation.tables import require_single_label
+from ..progress import Progress
 from ..storage.photo_files import list_photos, printable
-from ..text import list_some
 from .graph_outputs import MIN_PHOTOS, CalibrationOutputs, GraphOutputs, Run, run_photos
-
-StageUpdate = Callable[[str, int, int], None]
-"""Called with the stage, the number of photos done, and their total (0: not counted)."""
-
-OnSkipped = Callable[[str], None]
 
 HELD_OUT_FOLDERS = ("validation", "valid", "val", "dev", "test", "testing")
 
@@ -76,21 +70,16 @@ class CalibrationPhotos:
         return replace(self, labels=labels, notes=(note,))
 
     def run(
-        self, run: Run, progress: StageUpdate, on_skipped: OnSkipped = lambda _: None
-    ) -> tuple[CalibrationOutputs, tuple[str, ...]]:
-        """Return a graph's outputs for all photos, and notes on what was skipped.
-
-        Args:
-            run: runs the graph.
-            progress: called with the stage and its photos.
-            on_skipped: called with the names of what was skipped, which the card doesn't have.
+        self, run: Run, progress: Progress
+    ) -> tuple[CalibrationOutputs, dict[str, Sequence[str]]]:
+        """Return a graph's outputs for all photos, and the names of what it skipped, by reason.
 
         Raises:
             DataError: too few photos can be used, or those of one label only.
         """
 
         def run_stage(stage: str, paths: Sequence[Path]) -> tuple[GraphOutputs, list[Path]]:
-            return run_photos(run, paths, self.bundle.manifest.recipe, partial(progress, stage))
+            return run_photos(run, paths, self.bundle.manifest.recipe, stage, progress)
 
         held_out, left_out = run_stage("Held-out photos", list(self.labels))
         skipped = set(left_out)
@@ -102,15 +91,10 @@ class CalibrationPhotos:
             )
         held_out = replace(held_out, targets=np.array(targets), names=self._names(used))
         ood_sets = {name: run_stage("Unknown photos", paths)[0] for name, paths in self.ood.items()}
-        notes = [*self.notes]
-        for reason, names in {
+        return CalibrationOutputs(held_out, ood_sets), {
             "Skipped folders (no label with that name)": self.unmatched,
             "Skipped photos (unreadable, or copies of another one)": self._names(left_out),
-        }.items():
-            if names:
-                notes.append(f"{reason}: {len(names):,}")
-                on_skipped(f"{notes[-1]} ({list_some(names, 5)})")
-        return CalibrationOutputs(held_out, ood_sets), tuple(notes)
+        }
 
     def _names(self, paths: Sequence[Path]) -> tuple[str, ...]:
         return tuple(printable(path.relative_to(self.folder)) for path in paths)

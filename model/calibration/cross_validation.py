@@ -85,7 +85,7 @@ def calibrate(
             "better 300."
         )
     ood_sets = ood_sets or {}
-    folds = list(split_folds(held_out, seed or 0))
+    folds = list(split_folds(held_out.targets, held_out.groups, seed or 0))
     measured = Measurements(held_out)
     small_measured = Measurements(small.held_out) if small else None
     for number, (inside, outside) in enumerate(folds):
@@ -107,7 +107,7 @@ def calibrate(
             calibration=small_final.to_calibration(coverage),
             metrics=small_measured.metrics(on, by),
             card=small_measured.card(small_final, about),
-            agreement=measured.agreement(small_measured),
+            agreement=measured.agreement(small_measured, on),
         )
     return CalibrationResult(
         calibration=final.to_calibration(coverage),

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,7 +130,8 @@ def _fit_detector(
     else:
         detector = fit_detector(held_out, held_out)
         scores = np.zeros(len(held_out), np.float32)
-        for inside, outside in split_folds(held_out, 0, INNER_FOLDS):
+        folds = split_folds(held_out.targets, held_out.groups, 0, INNER_FOLDS)
+        for inside, outside in folds:
             fold = held_out.subset(inside)
             scores[outside] = fit_detector(fold, fold)(scored.subset(outside))
     threshold = fit_ood_threshold(scores, TARGET_ID_ACCEPT_RATE)
@@ -152,16 +154,23 @@ def _select_detector(
 
 
 def split_folds(
-    photos: GraphOutputs, seed: int, count: int = FOLDS
+    targets: NDArray[Any], groups: Indices | None, seed: int, count: int = FOLDS
 ) -> Iterator[tuple[Indices, Indices]]:
-    """Yield, for each fold, the indices to fit on and the indices to measure on."""
+    """Yield, for each fold, the indices to fit on and the indices to measure on.
+
+    Args:
+        targets: labels [N], of which each fold gets its share.
+        groups: numbers of the groups [N] that stay in one fold; None if there are none.
+        seed: of the shuffle.
+        count: number of folds.
+    """
     from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
 
-    targets, groups = photos.targets, photos.groups
-    # Stratifying needs at least one label with as many photos as there are folds.
-    splitter = StratifiedKFold if np.max(np.bincount(targets)) >= count else KFold
-    if groups is not None:
-        splitter = StratifiedGroupKFold
+    splitter = StratifiedGroupKFold
+    if groups is None:
+        # Stratifying needs at least one label with as many photos as there are folds.
+        largest = np.max(np.unique(targets, return_counts=True)[1])
+        splitter = StratifiedKFold if largest >= count else KFold
     with warnings.catch_warnings():
         # scikit-learn warns about labels with fewer photos than folds.
         warnings.simplefilter("ignore", UserWarning)

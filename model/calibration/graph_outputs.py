@@ -13,6 +13,7 @@ from ..classifier import read_file
 from ..errors import DataError, PhotoError
 from ..photo import read
 from ..preprocess import Pixels, PreprocessConfig, preprocess
+from ..progress import Progress
 from ..storage.photo_files import map_ordered
 
 MIN_PHOTOS = 50
@@ -97,7 +98,8 @@ def run_photos(
     run: Run,
     paths: Sequence[Path],
     config: PreprocessConfig,
-    progress: Callable[[int, int], None],
+    stage: str,
+    progress: Progress,
 ) -> tuple[GraphOutputs, list[Path]]:
     """Return the outputs for the photos in files, and the files that were left out.
 
@@ -108,7 +110,8 @@ def run_photos(
         run: runs the graph.
         paths: the photos.
         config: the bundle's preprocessing.
-        progress: called with the number of photos done and their total.
+        stage: its name for ``progress``.
+        progress: told of each photo.
 
     Raises:
         DataError: fewer than fifty photos remain.
@@ -125,8 +128,7 @@ def run_photos(
 
     def usable() -> Iterator[Pixels]:
         decoded = zip(paths, map_ordered(decode, paths), strict=True)
-        for done, (path, result) in enumerate(decoded, 1):
-            progress(done, len(paths))
+        for path, result in progress.track(stage, decoded, len(paths)):
             if result is None or result[0] in digests:
                 left_out.append(path)
             else:

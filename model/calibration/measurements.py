@@ -81,10 +81,13 @@ class Measurements:
             **about,
         )
 
-    def agreement(self, other: "Measurements") -> tuple[GraphAgreement, ...]:
+    def agreement(self, other: "Measurements", on: str) -> tuple[GraphAgreement, ...]:
         """Return how often another graph answers the same photos alike, by set of photos."""
         accepted = self.id_accepted == other.id_accepted
-        rows = [(HELD_OUT, self.predicted == other.predicted, accepted)]
+        photos = on.partition(",")[0]
+        # Older cards say it in fewer words.
+        photos = HELD_OUT if photos == "held out" else photos
+        rows = [(photos, self.predicted == other.predicted, accepted)]
         for name, folds in self.chosen.items():
             one, two = _pool(folds), _pool(other.chosen[name])
             rows.append((name, one.top_label == two.top_label, one.accepted == two.accepted))

@@ -9,7 +9,7 @@ from ..classifier import default_model
 from ..storage.named_folders import name_folders
 from .error_group import require_full_install
 from .options import FOLDER, unknown_option
-from .progress import StageProgress, progress_bar
+from .progress_bar import StageProgress, progress_bar
 from .train import command_line, describe_small_graph, print_summary
 
 
@@ -57,7 +57,7 @@ def calibrate_command(
         stages, command = StageProgress(bar), command_line(name)
         if small:
             card = calibrate_small_graph(
-                bundle, folder, sets, reference=reference, command=command, progress=stages.update
+                bundle, folder, sets, reference=reference, command=command, progress=stages
             )
             click.echo(describe_small_graph(card))
             return
@@ -67,7 +67,6 @@ def calibrate_command(
             sets,
             coverage=coverage,
             command=command,
-            progress=stages.update,
-            on_skipped=stages.note,
+            progress=stages,
         )
     print_summary(calibrated, first)

@@ -12,13 +12,14 @@ from rich.text import Text
 
 from ..errors import DataError
 from ..text import count_of
+from .error_group import ErrorGroup
 from .options import FILE
 
 MAX_ID = 2**31 - 1
 """Largest id that PostgreSQL's column holds."""
 
 
-class _ExportByDefault(click.Group):
+class _ExportByDefault(ErrorGroup):
     """Group in which ``corrections FILE``, the earlier form, means ``corrections export FILE``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -25,7 +25,7 @@ class ErrorGroup(click.Group):
     """Group whose commands print errors in Click's own form, with the error's code."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands, each with its whole first sentence; Click cuts it to one line."""
+        """Print each command with its full first sentence, which Click would shorten."""
         commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl(

@@ -18,7 +18,7 @@ from ..evaluation import Evaluation, Proportion, evaluate
 from ..evaluation.labelled_folders import UNRECORDED, find_trained, labelled_photos
 from ..text import clean
 from .options import FOLDER
-from .progress import StageProgress, progress_bar
+from .progress_bar import StageProgress, progress_bar
 
 MAX_ROWS = 20
 """Most rows of a table; ``--json`` prints all."""

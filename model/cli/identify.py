@@ -18,7 +18,7 @@ from ..errors import LoupeError
 from ..photo import MAX_BYTES
 from ..storage.photo_files import list_photos, map_ordered
 from ..text import clean
-from .progress import progress_bar
+from .progress_bar import progress_bar
 
 
 @click.command("identify")

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -14,14 +13,12 @@ from ..evaluation.labelled_folders import labelled_photos
 from ..importing.weights_settings import OPTIONS, WeightsSettings
 from ..settings import settings
 from ..storage.disk import require_writable, translate_disk_errors
-from ..text import clean, list_some
+from ..text import clean, count_of, list_some
 from .error_group import require_full_install
-from .progress import StageProgress, progress_bar
+from .options import FOLDER
+from .progress_bar import StageProgress, progress_bar
 from .teach import SUFFIX, import_loupe
-from .train import describe_uncalibrated, print_next_step, warn_if_shadowing
-
-if TYPE_CHECKING:
-    from ..importing.convert.importer import ImportResult
+from .train import print_summary
 
 MAX_LISTED = 12
 """Most labels that are listed; the others are counted."""
@@ -45,7 +42,7 @@ def _weights_options(command: Callable[..., None]) -> Callable[..., None]:
 )
 @click.option(
     "--photos",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=FOLDER,
     help="A folder of photos to compare with fastai on; by default the samples.",
 )
 @click.option(
@@ -116,50 +113,35 @@ def import_command(
             licence=licence,
             photos=photos,
             weights=weights,
-            on_progress=_print_note,
-            on_stage=lambda stage: stages.update(stage, 0, 0),
+            progress=stages,
         )
         if samples and photos:
-            _write_samples(imported.bundle, photos)
+            stages.note(_add_samples(imported.bundle, photos))
     if trust and not imported.report.needs_trust:
-        _print_note("--trust wasn't needed: nothing in the file was run.")
+        stages.note("--trust wasn't needed: nothing in the file was run.")
     for finding in imported.report.problems:
         if not finding.fatal:
-            _print_note(f"Note: {finding.message}")
-    _print_result(imported, first)
-
-
-def _print_result(imported: "ImportResult", first: str | None) -> None:
-    manifest = imported.bundle.manifest
+            stages.note(f"Note: {finding.message}")
     if imported.skipped:
-        _print_note(
+        stages.note(
             f"{imported.skipped} photos weren't compared: they are rotated, transparent, or in a "
             "format that fastai can't open."
         )
-    click.echo(f"{imported.bundle.name} {imported.bundle.version} in {imported.bundle.folder}")
-    count = len(manifest.labels)
-    labels = "1 label" if count == 1 else f"{count} labels"
-    click.echo(f"{labels}: {list_some([clean(label) for label in manifest.labels], MAX_LISTED)}")
-    click.echo(f"engines: {', '.join(manifest.engines)}")
+    manifest = imported.bundle.manifest
+    labels = list_some([clean(label) for label in manifest.labels], MAX_LISTED)
+    details = [
+        f"{count_of(len(manifest.labels), 'label')}: {labels}",
+        f"engines: {', '.join(manifest.engines)}",
+    ]
     if manifest.threshold is not None:
-        click.echo(f"a label is shown from a probability of {manifest.threshold:g}")
-    if manifest.multilabel:
-        click.echo("not calibrated: only single-label models can be")
-    else:
-        click.echo(describe_uncalibrated(manifest.name))
-    warn_if_shadowing(imported.bundle)
-    print_next_step(imported.bundle, first)
+        details.append(f"a label is shown from a probability of {manifest.threshold:g}")
+    print_summary(imported.bundle, first, *details)
 
 
-def _write_samples(bundle: Bundle, folder: Path) -> None:
+def _add_samples(bundle: Bundle, folder: Path) -> str:
     """Show photos of a folder as samples; the model has been imported, whatever comes of it."""
     try:
         photos, _ = labelled_photos(folder, bundle.labels)
     except DataError as error:
-        _print_note(f"No samples: {error}")
-        return
-    _print_note(add_samples(bundle, photos))
-
-
-def _print_note(line: str) -> None:
-    click.echo(line, err=True)
+        return f"No samples: {error}"
+    return add_samples(bundle, photos)

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -11,7 +12,6 @@ from ..bundle import (
     MANIFEST,
     Bundle,
     Manifest,
-    ModelCard,
     SmallCard,
     list_models,
     read_small_card,
@@ -20,7 +20,7 @@ from ..classifier import default_model
 from ..settings import settings
 from .error_group import require_full_install
 from .options import FOLDER, models_dir_option, unknown_option
-from .progress import StageProgress, progress_bar
+from .progress_bar import StageProgress, progress_bar
 
 
 @click.command("train")
@@ -45,8 +45,7 @@ from .progress import StageProgress, progress_bar
     "--samples",
     is_flag=True,
     default=None,
-    help="Show visitors up to five of the photos, one per label, to try the model with: held-out "
-    "ones, though a linear head may be fitted to all photos.",
+    help="Let visitors try up to five held-out photos; a linear head may also be fitted to them.",
 )
 @models_dir_option
 @click.option("--resume", is_flag=True, help="Resume the unfinished run with this name.")
@@ -101,7 +100,7 @@ def build_command(name: str, models_dir: Path | None, photos: Path | None) -> No
         )
     with progress_bar() as bar:
         bundle = build_imagenet(
-            models_dir or settings().data / "models", photos, StageProgress(bar).update
+            models_dir or settings().data / "models", photos, StageProgress(bar)
         )
     click.echo(f"{bundle.name} {bundle.version} in {bundle.folder}")
 
@@ -118,22 +117,24 @@ def command_line(name: str) -> str:
     return shlex.join(["python", "-m", "model", command, *map(hide, words)])[:4000]
 
 
-def print_summary(bundle: Bundle, first: str | None) -> None:
-    """Print a new model's folder and measurements, and the built-in model that it replaces.
+def print_summary(bundle: Bundle, first: str | None, *details: str) -> None:
+    """Print a new model's folder, details and measurements, and what comes next.
 
     Args:
         bundle: the new model.
         first: the model that visitors saw first before.
+        details: lines about it.
     """
     click.echo(f"{bundle.name} {bundle.version} in {bundle.folder}")
-    click.echo(summary(bundle.manifest))
+    for line in (*details, *_measurements(bundle.manifest)):
+        click.echo(line)
     if card := read_small_card(bundle):
         click.echo(describe_small_graph(card))
-    warn_if_shadowing(bundle)
-    print_next_step(bundle, first)
+    _warn_if_shadowing(bundle)
+    _print_next_step(bundle, first)
 
 
-def print_next_step(bundle: Bundle, first: str | None) -> None:
+def _print_next_step(bundle: Bundle, first: str | None) -> None:
     """Print what comes next for a model of the registry, and whether visitors now see it first."""
     listed = list_models().get(bundle.name)
     if not isinstance(listed, Bundle) or listed.version != bundle.version:
@@ -145,12 +146,10 @@ def print_next_step(bundle: Bundle, first: str | None) -> None:
     click.echo(f"see it: {run}, or python -m model identify --model {bundle.name} PHOTO")
 
 
-def warn_if_shadowing(bundle: Bundle) -> None:
+def _warn_if_shadowing(bundle: Bundle) -> None:
     """Print the way back if a model replaces a built-in one of the same name."""
     builtin = BUILTIN_DIR / bundle.name
-    if not (builtin / MANIFEST).is_file():
-        return
-    version = Bundle.open(builtin).version
+    version = Bundle.open(builtin).version if (builtin / MANIFEST).is_file() else bundle.version
     if version != bundle.version:
         click.echo(
             f"It replaces the built-in {bundle.name}. To go back: "
@@ -158,37 +157,44 @@ def warn_if_shadowing(bundle: Bundle) -> None:
         )
 
 
-def summary(manifest: Manifest) -> str:
-    """Return a model's accuracy and OOD accept rates, one per line; its card has the rest."""
-    lines = []
+def _measurements(manifest: Manifest) -> Iterator[str]:
+    """Yield lines with a model's accuracy and OOD accept rates; its card has the rest."""
     if metric := manifest.metric("accuracy"):
-        lines.append(
+        yield (
             f"{metric.value:.1%} of {metric.photos:,} photos correct "
             f"(95% CI {100 * metric.low:.1f}–{100 * metric.high:.1f}%; {metric.on})"
         )
     before = manifest.metric("calibration_error_before")
     after = manifest.metric("calibration_error")
     if before and after:
-        lines.append(f"calibration error {after.value:.1%} (uncalibrated: {before.value:.1%})")
-    calibration = manifest.calibration
+        yield f"calibration error {after.value:.1%} (uncalibrated: {before.value:.1%})"
+    if manifest.multilabel:
+        yield "not calibrated: only single-label models can be"
+        return
+    calibration, metric = manifest.calibration, manifest.metric("coverage")
     if calibration is None:
-        return "\n".join([*lines, describe_uncalibrated(manifest.name)])
+        yield (
+            "not calibrated, so it always names something. With 50 photos or more that it hasn't "
+            f"seen, one folder per label: python -m model calibrate {manifest.name} FOLDER"
+        )
+        return
     if calibration.estimated:
-        return "\n".join([*lines, "percentages estimated: it always names something"])
-    if calibration.prediction_set and (metric := manifest.metric("coverage")):
-        lines.append(
+        yield "percentages estimated: it always names something"
+        return
+    if calibration.prediction_set and metric:
+        yield (
             f"the right label is among the plausible ones for {metric.value:.1%} "
             f"(target {calibration.prediction_set.coverage:.0%})"
         )
-    return "\n".join([*lines, *(_ood_lines(manifest.card) if manifest.card else ())])
-
-
-def describe_uncalibrated(name: str) -> str:
-    """Return what an uncalibrated model lacks, and the command that calibrates it."""
-    return (
-        "not calibrated, so it always names something. With 50 photos or more that it hasn't "
-        f"seen, one folder per label: python -m model calibrate {name} FOLDER"
-    )
+    ood_sets = manifest.card.ood_sets if manifest.card else ()
+    for result in ood_sets:
+        yield (
+            f"of {result.photos:,} out-of-distribution photos ({result.name}), "
+            f"{result.ood_accept_rate:.1%} are wrongly accepted (AUROC {result.auroc:.4f}"
+            f"{', no better than guessing' if result.near_chance else ''})"
+        )
+    if not ood_sets:
+        yield "“none of these” was not measured: add --unknown FOLDER"
 
 
 def describe_small_graph(card: SmallCard) -> str:
@@ -199,14 +205,3 @@ def describe_small_graph(card: SmallCard) -> str:
         known = f", “none of these” decided alike on {row.known:,}" if row.known is not None else ""
         lines.append(f"{row.name}: same top label on {row.top_label:,} of {row.photos:,}{known}")
     return "\n".join(lines)
-
-
-def _ood_lines(card: ModelCard) -> list[str]:
-    if not card.ood_sets:
-        return ["“none of these” was not measured: add --unknown FOLDER"]
-    return [
-        f"of {result.photos:,} out-of-distribution photos ({result.name}), "
-        f"{result.ood_accept_rate:.1%} are wrongly accepted (AUROC {result.auroc:.4f}"
-        f"{', no better than guessing' if result.near_chance else ''})"
-        for result in card.ood_sets
-    ]

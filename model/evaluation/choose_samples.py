@@ -21,7 +21,10 @@ def add_samples(bundle: Bundle, photos: Iterable[tuple[Path, str]]) -> str:
     """Choose a bundle's samples among labelled photos, write them, and describe them in a line."""
     samples = choose_samples(Classifier(bundle, OnnxEngine(bundle)), photos)
     write_samples(bundle, samples)
-    return describe_samples(samples)
+    if not samples:
+        return "No samples: the model names none of these photos right."
+    labels = [entry.title for entry, _ in samples]
+    return f"Visitors see {count_of(len(labels), 'photo')} as samples: {list_some(labels)}"
 
 
 def choose_samples(
@@ -56,11 +59,3 @@ def choose_samples(
         for label in classifier.bundle.labels
         if label in surest
     ]
-
-
-def describe_samples(samples: Iterable[tuple[SampleEntry, bytes]]) -> str:
-    """Return a line for the owner: what visitors see, or why they see nothing."""
-    labels = [entry.title for entry, _ in samples]
-    if not labels:
-        return "No samples: the model names none of these photos right."
-    return f"Visitors see {count_of(len(labels), 'photo')} as samples: {list_some(labels)}"

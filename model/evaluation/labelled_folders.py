@@ -14,6 +14,7 @@ from ..bundle import HASH_DIGITS, Bundle
 from ..classifier import Classifier
 from ..errors import DataError, PhotoError
 from ..storage.file_hash import hash_file
+from ..storage.named_folders import list_subfolders
 from ..storage.photo_files import list_photos, map_ordered, printable
 from ..text import MAX_LISTED, list_some
 from .tables import Evaluation, PhotoFailure, Row, require_single_label, summarise
@@ -72,13 +73,7 @@ def labelled_photos(
     Raises:
         DataError: the folder cannot be read, matches no label, or holds no photo.
     """
-    try:
-        names = sorted(
-            path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "."
-        )
-    except OSError as error:
-        raise DataError(f"{folder} can't be read: {error.strerror}.") from error
-    match = match_folders(names, labels)
+    match = match_folders([path.name for path in list_subfolders(folder)], labels)
     photos = [
         (photo, label)
         for name, label in match.labels.items()

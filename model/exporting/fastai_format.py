@@ -1,13 +1,12 @@
 """fastai: the learner as ``export.pkl``, for programs that use fastai without Loupe."""
 
-import platform
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 
 from ..bundle import Bundle
 from ..engines import why_unavailable
 from ..errors import EngineUnavailable
+from ..learner import installed_versions
 from .export_check import CheckPhotos, Written, compare, require_network, run_reference
 
 EXPORT = "export.pkl"
@@ -31,7 +30,7 @@ def write(bundle: Bundle, folder: Path, photos: CheckPhotos) -> Written:
     uncalibrated = replace(reference, probabilities=activated.numpy())
     comparison = compare(uncalibrated, predict_with_export(folder / EXPORT, photos))
     comparison.require_close("The export")
-    versions = {package: version(package) for package in PACKAGES}
+    versions = installed_versions(PACKAGES)
     calibration = bundle.manifest.calibration
     note = (
         ""
@@ -42,5 +41,5 @@ def write(bundle: Bundle, folder: Path, photos: CheckPhotos) -> Written:
     )
     return Written(
         (f"{comparison} Run by fastai {versions['fastai']}, from upright photos.",),
-        {**versions, "python": platform.python_version(), "calibration_note": note},
+        {**versions, "calibration_note": note},
     )

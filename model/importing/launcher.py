@@ -26,8 +26,8 @@ REPORT = "report.json"
 ANSWERS = "answers.npz"
 """Files that the worker writes into ``out``; the answers are probabilities.
 
-Each line of ``STAGES`` names a stage that has begun. Before them, a line says ``isolated`` if the
-network is blocked, else ``connected``.
+The first line of ``STAGES`` is ``isolated`` if the network is blocked, else ``connected``. After
+it, the worker adds the name of each stage that it begins.
 """
 
 MAX_STAGES = 1000

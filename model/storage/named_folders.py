@@ -1,4 +1,4 @@
-"""Folders of photos by a name that visitors read: ``NAME=FOLDER`` on the command line."""
+"""Folders of photos: with a name that visitors read (``NAME=FOLDER``), or one per label."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -26,7 +26,19 @@ def name_folders(folders: Mapping[str, Path] | Iterable[str | Path]) -> dict[str
         if not separator or Path(word).is_dir():
             number = sum(other.startswith(UNNAMED) for other in named) + 1
             name, path = UNNAMED if number == 1 else f"{UNNAMED} {number}", word
-        if (name := clean(name).strip()[:MAX_NAME] or UNNAMED) in named:
+        if (name := clean(name)[:MAX_NAME] or UNNAMED) in named:
             raise DataError(f"Two folders of unknown photos have the name {name!r}. Rename one.")
         named[name] = Path(path)
     return named
+
+
+def list_subfolders(folder: Path) -> list[Path]:
+    """Return the folders in a folder, sorted by name, without hidden ones.
+
+    Raises:
+        DataError: the folder can't be read.
+    """
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
+    except OSError as error:
+        raise DataError(f"{folder} can't be read: {error.strerror}.") from error

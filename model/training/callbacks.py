@@ -11,8 +11,8 @@ from fastai.learner import CancelFitException
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
+from ..progress import Progress
 from ..storage.atomic import replace_atomically
-from .config import Progress
 
 CHECKPOINT_FILE = "checkpoint.pt"
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.SyncBatchNorm)

@@ -1,4 +1,4 @@
-"""The configuration of a training run, saved so that the run can be resumed, and its progress."""
+"""The configuration of a training run, saved so that the run can be resumed."""
 
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -31,7 +31,7 @@ class Hyperparameters(BaseModel):
 
 
 class TrainingConfig(BaseModel):
-    """One training run.
+    """The options of a training run.
 
     ``image_size`` is in pixels per side; ``minutes`` limits the whole run (None: no limit);
     ``search`` is in minutes, and ``hyperparameters`` are what it found. If ``epochs`` is None, the
@@ -99,17 +99,3 @@ class TrainingConfig(BaseModel):
             return cls.model_validate_json((run_dir / CONFIG_FILE).read_bytes())
         except (OSError, ValueError):
             return None
-
-
-class Progress:
-    """Receiver of a training run's progress; this one ignores it.
-
-    Its methods are called in the run's thread. An exception that they raise ends the run, which
-    can be resumed afterwards.
-    """
-
-    def update(self, stage: str, done: int, total: int) -> None:
-        """Report that ``done`` of ``total`` steps of a stage are done."""
-
-    def note(self, text: str) -> None:
-        """Report a line of text."""

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 from fastai.torch_core import set_seed
-from torch import nn
 
+from ..progress import Progress
 from .callbacks import (
     CHECKPOINT_FILE,
     PATIENCE_EPOCHS,
@@ -19,7 +19,7 @@ from .callbacks import (
     WeightEma,
     load_checkpoint,
 )
-from .config import Hyperparameters, Progress
+from .config import Hyperparameters
 
 FROZEN_SHARE = 0.2
 """Share of the parameter tensors, the first ones, that keep their pretrained values. They
@@ -75,7 +75,9 @@ def fine_tune(
     start, best = (checkpoint["next"], checkpoint["best"]) if checkpoint else (0, None)
     set_seed(seed + start)
     learner = build()
-    _freeze_first(learner.model, FROZEN_SHARE)
+    parameters = list(learner.model.parameters())
+    for parameter in parameters[: int(len(parameters) * FROZEN_SHARE)]:
+        parameter.requires_grad_(False)
     learner.model.to(memory_format=torch.channels_last)
     ema = WeightEma(learner)
     with learner.no_bar(), learner.no_logging():
@@ -115,12 +117,6 @@ def _restore(learner: Any, ema: WeightEma, checkpoint: dict[str, Any]) -> None:
         for entry in optimizer["state"]
     ]
     learner.opt.load_state_dict(optimizer)
-
-
-def _freeze_first(model: nn.Module, share: float) -> None:
-    parameters = list(model.parameters())
-    for parameter in parameters[: int(len(parameters) * share)]:
-        parameter.requires_grad_(False)
 
 
 def _learning_rate(

@@ -1,9 +1,6 @@
 """Build the ``imagenet`` bundle: EfficientNet-Lite0's pretrained weights as a fastai learner."""
 
-import platform
-from collections.abc import Callable
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +24,12 @@ from ..classifier import read_file
 from ..engine_info import SERVER_ENGINES
 from ..errors import DataError
 from ..evaluation.metrics import proportion_metric
+from ..learner import installed_versions
 from ..learner.onnx_export import export_onnx
 from ..learner.rebuild import empty_learner
 from ..photo import read
 from ..preprocess import PreprocessConfig
+from ..progress import SILENT, Progress
 from ..storage.photo_files import list_photos
 from ..text import list_some
 from .backbones import load_pretrained_package
@@ -54,7 +53,7 @@ PACKAGES = ("torch", "fastai", "timm", "onnx", "onnxscript", "efficientnet-lite0
 def build_imagenet(
     models_dir: Path,
     photos: Path | None = None,
-    progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
+    progress: Progress = SILENT,
 ) -> Bundle:
     """Build the bundle from the packaged weights and publish it in ``models_dir``.
 
@@ -62,7 +61,7 @@ def build_imagenet(
         models_dir: where to publish.
         photos: a folder of ImageNet's photos by which to estimate the temperatures; without it,
             those of the built-in bundle are written again.
-        progress: called with the stage, the steps done, and their total.
+        progress: told of each pass over the photos.
 
     Raises:
         DataError: a photo's name doesn't begin with a synset, or there are too few.
@@ -103,14 +102,15 @@ def _estimate(
     graph: bytes,
     folder: Path,
     config: PreprocessConfig,
-    progress: Callable[[str, int, int], None],
+    progress: Progress,
 ) -> tuple[Calibration, dict[str, Any]]:
     """Return the graph's calibration and the fields of its small graph's card."""
     photos, targets = _open_photos(folder)
 
     def estimate(name: str, part: bytes) -> tuple[Calibration, CalibrationOutputs]:
+        on_pass = partial(progress.update, name)
         found = estimate_temperature(
-            open_graph(part), photos, targets, config, PUBLISHED_ACCURACY, partial(progress, name)
+            open_graph(part), photos, targets, config, PUBLISHED_ACCURACY, on_pass
         )
         low, high = found.range
         reason = (
@@ -202,8 +202,7 @@ def _draft(parameters: int) -> ManifestDraft:
             "metrics": [accuracy],
             "provenance": {
                 "command": "python -m model build imagenet",
-                "python": platform.python_version(),
-                **{package: version(package) for package in PACKAGES},
+                **installed_versions(PACKAGES),
             },
         }
     )

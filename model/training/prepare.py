@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +13,11 @@ from ..classifier import read_file
 from ..errors import DataError
 from ..photo import read
 from ..preprocess import Pixels, PreprocessConfig, preprocess
+from ..progress import Progress
 from ..storage.atomic import replace_atomically
 from ..storage.photo_files import map_ordered
 from ..text import list_some
-from .config import Progress, TrainingConfig
+from .config import TrainingConfig
 from .data.data_report import DataReport, report_on
 from .data.discover import LabelledPhoto, discover
 from .data.scan import PhotoScan, scan_photos
@@ -62,8 +62,7 @@ def prepare_data(
         DataError: they can't be trained on, or they changed since this run began.
     """
     dataset, folder = discover(training.folder), run_dir / COPIES_DIR
-    on_photo = partial(progress.update, "Reading photos")
-    scans = scan_photos(dataset.photos, folder, config, on_photo)
+    scans = scan_photos(dataset.photos, folder, config, progress)
     _require_same_photos(dataset.photos, scans, run_dir)
     report = report_on(dataset, scans)
     split = split_photos(dataset, report, training.seed)
@@ -126,8 +125,4 @@ def decode_photos(
         image = read(read_file(photo.path), resize=config.min_decode_size).image
         return preprocess(image, config)
 
-    pixels = list[Pixels]()
-    for decoded in map_ordered(decode, photos):
-        pixels.append(decoded)
-        progress.update(stage, len(pixels), len(photos))
-    return np.stack(pixels)
+    return np.stack(list(progress.track(stage, map_ordered(decode, photos), len(photos))))

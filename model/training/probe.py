@@ -14,7 +14,7 @@ from ..calibration.fit import split_folds
 from ..calibration.graph_outputs import GraphOutputs
 from ..learner.inference_module import InferenceModule
 from ..preprocess import Pixels
-from .config import Progress
+from ..progress import Progress
 
 INVERSE_REGULARIZATION = 0.1
 """scikit-learn's ``C``; the best of 0.03, 0.1 and 0.3 on clothes."""
@@ -88,7 +88,7 @@ def cross_fit(
         seed: of the folds.
     """
     logits, small_logits = np.empty_like(full.logits), np.empty_like(full.logits)
-    for inside, outside in split_folds(full, seed):
+    for inside, outside in split_folds(full.targets, full.groups, seed):
         head = fit_probe(full.features[inside], full.targets[inside])
         logits[outside] = head.logits(full.features[outside])
         small_logits[outside] = head.logits(small.features[outside], small=True)

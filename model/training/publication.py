@@ -1,8 +1,6 @@
 """Publishing a training run: its network is exported, calibrated, measured and put in place."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -27,7 +25,6 @@ from ..calibration.measurements import HELD_OUT, accuracy_metric
 from ..errors import DataError
 from ..evaluation.choose_samples import add_samples
 from ..learner.onnx_export import export_onnx
-from ..preprocess import Pixels
 from ..storage.disk import translate_disk_errors
 from .finetune import FineTuneResult
 from .prepare import decode_photos
@@ -101,18 +98,14 @@ class Publication:
         if self.is_pooled:
             pixels = chain(data.training_pixels(), pixels)
             photos, targets = (*data.split.train, *photos), [*data.targets, *targets]
-        outputs = run_graph(run, self._count(stage, pixels, len(photos)), targets)
+        counted = self.run.progress.track(stage, pixels, len(photos))
+        outputs = run_graph(run, counted, targets)
         groups = [data.report.groups[photo.name] for photo in photos] if self.is_pooled else None
         return replace(
             outputs,
             names=tuple(photo.name for photo in photos),
             groups=np.array(groups) if groups else None,
         )
-
-    def _count(self, stage: str, pixels: Iterable[Pixels], total: int) -> Iterator[Pixels]:
-        for done, photo in enumerate(pixels, 1):
-            yield photo
-            self.run.progress.update(stage, done, total)
 
     def _test(self, draft: ManifestDraft, graph: bytes) -> ManifestDraft:
         """Return the draft with the accuracy on the test photos, if there are any."""
@@ -144,10 +137,11 @@ class Publication:
         if self.is_pooled:
             full, small = cross_fit(full, small, self.run.config.seed)
         else:
-            pixels = self._count(
-                "Training photos", self.run.data.training_pixels(), len(self.run.data.copies)
+            data = self.run.data
+            pixels = self.run.progress.track(
+                "Training photos", data.training_pixels(), len(data.copies)
             )
-            reference = run_graph(run, pixels, self.run.data.targets)
+            reference = run_graph(run, pixels, data.targets)
         ood_sets, small_ood_sets = self._ood_sets(run), self._ood_sets(small_run)
         self.run.progress.update("Calibrating", 0, 0)
         return calibrate(
@@ -165,17 +159,16 @@ class Publication:
 
     def _ood_sets(self, run: Run) -> dict[str, GraphOutputs]:
         """Return a graph's outputs for the OOD photos, without sets that are too small."""
-        ood_sets, on_photo = {}, partial(self.run.progress.update, "Unknown photos")
+        ood_sets, config, progress = {}, self.run.data.config, self.run.progress
         for name, paths in self.run.ood_photos.items():
             try:
-                ood_sets[name], left_out = run_photos(run, paths, self.run.data.config, on_photo)
+                outputs, left_out = run_photos(run, paths, config, "Unknown photos", progress)
             except DataError as error:
-                self.run.progress.note(f"{name}: {error}")
+                progress.note(f"{name}: {error}")
                 continue
+            ood_sets[name] = outputs
             if left_out:
-                self.run.progress.note(
-                    f"{name}: {len(left_out):,} unreadable photos or copies skipped"
-                )
+                progress.note(f"{name}: {len(left_out):,} unreadable photos or copies skipped")
         return ood_sets
 
     def _notes(self) -> tuple[str, ...]:

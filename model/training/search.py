@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from .config import Hyperparameters, Progress
-from .data.split import split_groups
+from ..calibration.fit import split_folds
+from ..progress import SILENT
+from .config import Hyperparameters
 from .finetune import fine_tune
 from .prepare import PreparedData
 from .probe import Probe, fit_probe
@@ -48,7 +49,7 @@ def search_hyperparameters(run: TrainingRun) -> Hyperparameters:
         hyperparameters = _suggest(trial)
         folder = run.run_dir / f"trial-{trial.number}"
         folder.mkdir(exist_ok=True)
-        inner = replace(run, data=inner_data, run_dir=folder, progress=Progress())
+        inner = replace(run, data=inner_data, run_dir=folder, progress=SILENT)
         tuned = fine_tune(
             lambda: inner.build_learner(probe, hyperparameters),
             hyperparameters,
@@ -56,7 +57,7 @@ def search_hyperparameters(run: TrainingRun) -> Hyperparameters:
             folder,
             seed=run.config.seed,
             deadline=deadline,
-            progress=inner.progress,
+            progress=SILENT,
         )
         shutil.rmtree(folder, ignore_errors=True)
         if tuned is None:
@@ -99,7 +100,7 @@ def _inner_split(run: TrainingRun) -> tuple[PreparedData, Probe]:
     targets = np.array(data.targets)
     groups = np.array([data.report.groups[photo.name] for photo in data.split.train])
     folds = max(2, min(5, int(np.min(np.bincount(targets)))))
-    inside, outside = split_groups(targets, groups, folds, run.config.seed)
+    inside, outside = next(split_folds(targets, groups, run.config.seed, folds))
     outer_data = replace(data, copies=[data.copies[place] for place in outside])
     features, _ = run.load_features()
     inside_targets, outside_targets = targets[inside].tolist(), targets[outside].tolist()

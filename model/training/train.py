@@ -8,9 +8,10 @@ from filelock import FileLock, Timeout
 
 from ..bundle import Bundle
 from ..errors import DataError, EngineUnavailable
+from ..progress import SILENT, Progress
 from ..settings import settings
 from ..storage.disk import require_writable, translate_disk_errors
-from .config import CONFIG_FILE, Hyperparameters, Progress, TrainingConfig
+from .config import CONFIG_FILE, Hyperparameters, TrainingConfig
 from .finetune import fine_tune
 from .publication import Publication
 from .search import search_hyperparameters
@@ -26,9 +27,7 @@ def get_run_dir(name: str) -> Path:
     return settings().data / "training" / name
 
 
-def train(
-    config: TrainingConfig, *, resume: bool = False, progress: Progress | None = None
-) -> Bundle:
+def train(config: TrainingConfig, *, resume: bool = False, progress: Progress = SILENT) -> Bundle:
     """Train, measure and publish a model.
 
     Args:
@@ -49,7 +48,7 @@ def train(
                 f"There is no unfinished training run of {config.name!r} to resume. Start one "
                 f"without --resume: python -m model train FOLDER --name {config.name}"
             )
-        # The stages that are done depend on every option except the time.
+        # Only the time may change: what the run has saved depends on all other options.
         config = saved.model_copy(update={"minutes": config.minutes or saved.minutes})
     models_dir = config.models_dir or settings().data / "models"
     require_writable(models_dir)
@@ -58,7 +57,7 @@ def train(
         with FileLock(run_dir / LOCK_FILE, timeout=0), translate_disk_errors(run_dir):
             if not resume:
                 _start_over(config, run_dir)
-            bundle = _train(config, run_dir, models_dir, resume, progress or Progress())
+            bundle = _train(config, run_dir, models_dir, resume, progress)
             # With its lock, while that is held: afterwards it may be another process's.
             shutil.rmtree(run_dir, ignore_errors=True)
             return bundle

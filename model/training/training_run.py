@@ -1,9 +1,7 @@
-"""A training run: its stages and the data that they share."""
+"""A training run: linear probe, learner, and the choice between them."""
 
-import platform
 from collections import defaultdict
 from dataclasses import dataclass
-from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,11 +13,13 @@ from ..bundle import ManifestDraft, title_from_name
 from ..calibration.calibration_photos import list_ood_photos
 from ..calibration.graph_outputs import MIN_PHOTOS, Floats
 from ..engine_info import SERVER_ENGINES
+from ..learner import installed_versions
 from ..learner.inference_module import InferenceModule
 from ..learner.rebuild import empty_learner
+from ..progress import Progress
 from ..storage.atomic import replace_atomically
 from .backbones import Backbone, get_backbone, load_pretrained, supports_drop_path
-from .config import Hyperparameters, Progress, TrainingConfig
+from .config import Hyperparameters, TrainingConfig
 from .finetune import FineTuneResult
 from .loaders import build_loaders
 from .prepare import PreparedData, prepare_data
@@ -40,10 +40,10 @@ PACKAGES = ("torch", "fastai", "timm", "torchvision", "onnx", "scikit-learn")
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """One training run: its configuration, folder and progress, and its prepared photos.
+    """The configuration, folder, photos and backbone that the stages of a run share.
 
-    ``ood_photos`` are photos of none of the labels, by the name of their folder; ``draft``
-    is the manifest before anything is measured.
+    ``ood_photos`` are photos of none of the labels, by the name of their set; ``draft`` is the
+    manifest before anything is measured.
     """
 
     config: TrainingConfig
@@ -188,8 +188,7 @@ def _draft(config: TrainingConfig, backbone: Backbone, data: PreparedData) -> Ma
             "provenance": {
                 "command": (config.command or "model.training.train")[:200],
                 "seed": str(config.seed),
-                "python": platform.python_version(),
-                **{package: version(package) for package in PACKAGES},
+                **installed_versions(PACKAGES),
             },
         }
     )

@@ -50,6 +50,28 @@ def test_photos_run_in_order_and_those_beyond_the_queue_are_rejected(narrow: Dis
     assert not admission_queue().contended
 
 
+def test_page_does_not_wait_for_all_of_the_apis_photos(narrow: Dispatcher) -> None:
+    order, go = [], threading.Event()
+
+    def work(name: str) -> None:
+        assert go.wait(10)
+        order.append(name)
+
+    async def ask() -> None:
+        runs = [asyncio.ensure_future(narrow.run(partial(work, "api"))) for _ in range(4)]
+        await asyncio.sleep(0)
+        # The API's lane is full.
+        page = narrow.run(partial(work, "page"), lane="screen")
+        runs.append(asyncio.ensure_future(page))
+        await asyncio.sleep(0)
+        go.set()
+        await asyncio.gather(*runs)
+
+    asyncio.run(ask())
+    assert order.index("page") <= 2
+    assert len(order) == 5
+
+
 def test_photo_that_waits_past_the_deadline_is_not_started(
     narrow: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:

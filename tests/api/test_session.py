@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from api.body_limits import PHOTO_BYTES, memory_budget
 from model import Bundle, Classifier
+from model.admission import AdmissionQueue
 from model.answer.share_link import Signature, decode, encode
 from model.corrections import correction_store
 from model.corrections.page_sessions import page_sessions, read_own_answer
@@ -47,6 +48,22 @@ def test_photo_has_the_apis_prediction_and_a_signed_link(
     assert answer["where"] == "server"
     assert answer["recipe"]["resize"] == [32, 32]
     assert answer["queue_ms"] >= 0
+
+
+def test_photo_of_a_page_waits_in_the_lane_of_pages(
+    api: TestClient, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lanes: list[str] = []
+    submit = AdmissionQueue.submit
+
+    def record(queue: AdmissionQueue, *values: Any) -> Any:
+        lanes.append(values[-1])
+        return submit(queue, *values)
+
+    monkeypatch.setattr(AdmissionQueue, "submit", record)
+    api.post(f"{PHOTO}?model=tiny", content=RED, headers=headers)
+    api.post("/api/v1/identify?model=tiny", content=RED)
+    assert lanes == ["screen", "api"]
 
 
 @pytest.mark.parametrize("route", ROUTES)

@@ -15,9 +15,16 @@ from model.browser.device_files import device_dir
 from model.browser.runtime import RUNTIME
 from model.settings import settings
 from tests.browser.device_app import DeviceApp, device_app
-from tests.browser.drive import PATIENCE_MS, checked_page, sample
+from tests.browser.drive import (
+    COUNT_TRACKS,
+    PATIENCE_MS,
+    camera_ready,
+    checked_page,
+    expect_kept,
+    sample,
+)
 from tests.browser.server import Server, serving
-from tests.model.tiny import CALIBRATED, CARD, tiny
+from tests.model.tiny import CALIBRATED, CARD, colour, tiny
 from tests.photos import encoded
 from tests.tools import require_tool
 
@@ -187,3 +194,53 @@ def visitor(new_page: Callable[..., Page], server: Server) -> Iterator[Callable[
 def page(visitor: Callable[..., Page]) -> Page:
     """Open a page of a desktop's size."""
     return visitor()
+
+
+@pytest.fixture(scope="module")
+def camera(browser: Browser, chromium: str, tmp_path_factory: Any) -> Iterator[Browser]:
+    """A second Chromium, whose camera changes its picture and which asks before opening it."""
+    film = tmp_path_factory.mktemp("camera") / "colours.mjpeg"
+    shown = (colour(name).resize((640, 480)) for name in ("red", "blue", (128, 128, 128)))
+    film.write_bytes(b"".join(encoded(picture, "JPEG") * 60 for picture in shown))
+    with launch(browser.browser_type, chromium, film) as launched:
+        yield launched
+
+
+@pytest.fixture
+def open_camera(camera: Browser, app: DeviceApp) -> Iterator[Callable[..., Page]]:
+    """Open the page; with ``allowed``, the browser lets it have the camera without a question."""
+    with ExitStack() as stack:
+
+        def come(*scripts: str, allowed: bool = True, url: str = "", **options: Any) -> Page:
+            page = stack.enter_context(checked_page(camera, options))
+            for script in (COUNT_TRACKS, *scripts):
+                page.add_init_script(script)
+            if allowed:
+                page.context.grant_permissions(["camera"])
+            page.goto(url or app.url)
+            page.locator(".vf:not([hidden])").wait_for()
+            return page
+
+        yield come
+
+
+@pytest.fixture
+def view(open_camera: Callable[..., Page]) -> Page:
+    """Open the page and wait for its camera and its model."""
+    opened = open_camera()
+    camera_ready(opened)
+    return opened
+
+
+@pytest.fixture
+def open_device(new_page: Any, app: DeviceApp) -> Callable[..., Page]:
+    """Open the page in a fresh profile; by default, wait until the device keeps all of it."""
+
+    def come(*, kept: bool = True, **options: Any) -> Page:
+        page: Page = new_page(**options)
+        page.goto(app.url)
+        if kept:
+            expect_kept(page)
+        return page
+
+    return come

@@ -20,6 +20,7 @@ from playwright.sync_api import (
 from model.samples import Sample, samples
 from tests.model.tiny import colour
 from tests.photos import encoded
+from tests.waiting import wait_until
 
 PATIENCE_MS = 15_000
 LOADING_MS = 60_000
@@ -248,3 +249,25 @@ def device_headline(screen: Screen) -> Locator:
 def expect_kept(page: Page) -> None:
     """Wait until the service worker has all that it will fetch."""
     expect(page.locator("#kept")).to_have_text(KEPT)
+
+
+def shutter(page: Page, name: str = "Take a photo") -> Locator:
+    """Return the shutter, if it has this name."""
+    return page.locator(".vf-shutter").and_(page.get_by_role("button", name=name))
+
+
+def camera_ready(page: Page) -> None:
+    """Wait until the camera shows its picture and the model is loaded."""
+    until(page, "document.querySelector('.vf-video').videoWidth > 0")
+    expect(page.locator(".vf-where")).to_have_text("On this device: the photo stays here")
+
+
+def until(page: Page, condition: str) -> None:
+    """Wait for a condition in JavaScript; the page's policy allows no polling inside it."""
+    wait_until(lambda: page.evaluate(condition), 20)
+
+
+def identify_red(page: Page) -> None:
+    """Choose a red photo at ``/device/``, and wait for its answer."""
+    give_device(page)
+    expect(device_headline(page)).to_have_text("Very likely a red")

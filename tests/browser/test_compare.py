@@ -20,7 +20,7 @@ def test_photo_is_answered_by_each_way_of_the_server(page):
     expect(agreement).to_be_visible(timeout=100_000)
     # The server under test fetches nothing, so the device has no engine.
     expect(page.get_by_text("On this device, small graph: no answer")).to_be_visible()
-    compiled = page.get_by_text("On the server, compiled engine")
+    compiled = page.locator("p", has_text="On the server, compiled engine")
     expect(compiled).to_contain_text(f"{format_size(coffee.path.stat().st_size)} sent")
     expect(page.get_by_text("My best guess: an espresso").first).to_be_visible()
     # This model isn't calibrated.

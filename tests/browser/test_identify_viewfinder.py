@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import closing
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 from model.corrections import CorrectionStore
 from tests.browser.drive import (
@@ -22,6 +22,7 @@ from tests.browser.drive import (
     uploader,
 )
 from tests.browser.server import Server
+from tests.waiting import wait_until
 
 IS_RED, IS_GREEN = "Very likely a red", "Very likely a green"
 STAYS = "On this device: the photo stays here"
@@ -39,7 +40,7 @@ def test_link_shows_a_stranger_the_answer_without_the_photo(
     version = "[0-9a-f]{12}"
     for run, note, token in (
         ("server", "This app gave this answer", rf"{version}~c~.*\.[0-9a-f]{{6}}\."),
-        ("device", "computed on the visitor's own device", rf"{version}~ws~[^.]*$"),
+        ("device", "computed on the visitor’s own device", rf"{version}~ws~[^.]*$"),
     ):
         page.goto(f"/?run={run}")
         give(page, RED_PHOTO)
@@ -91,16 +92,41 @@ def test_dialog_is_closed_by_a_press_on_its_backdrop_only(page: Page) -> None:
     expect(dialog).to_have_count(0)
 
 
-def test_visitor_chooses_the_engines_place(page: Page) -> None:
-    page.goto("/?run=server")
-    source_line(page).click()
-    page.get_by_role("dialog").get_by_role("button", name=re.compile("^This device")).click()
-    expect(page).to_have_url(re.compile("run=device"))
+def test_answer_closed_at_once_stays_closed_when_the_place_changes(page: Page) -> None:
+    late: list[Callable[[], None]] = []
+    is_late = False
+
+    def relay(socket: WebSocketRoute) -> None:
+        def pass_on(message: str | bytes) -> None:
+            if is_late:
+                late.append(lambda: socket.send(message))
+            else:
+                socket.send(message)
+
+        socket.connect_to_server().on_message(pass_on)
+
+    page.route_web_socket(re.compile("/_stcore/stream"), relay)
+    page.goto("/?run=auto")
     expect(source_line(page)).to_contain_text(STAYS, timeout=LOADING_MS)
-    source_line(page).click()
-    # The owner's choice needs no address.
-    page.get_by_role("dialog").get_by_role("button", name=re.compile("^Automatic")).click()
-    expect(page).not_to_have_url(re.compile("run="))
+    # The app's reply, with the answer's address, comes after the answer is closed.
+    is_late = True
+    give(page, RED_PHOTO)
+    expect(headline(page)).to_have_text(IS_RED)
+    wait_until(lambda: page.evaluate("1") and len(late) > 1, 20)
+    page.get_by_role("button", name="Back to the camera").click()
+    is_late = False
+    for send in late:
+        send()
+    for place, address, line in (
+        ("The server", r"\?run=server$", "On the server: "),
+        # The owner's choice needs no address.
+        ("Automatic", r"/$", STAYS),
+    ):
+        source_line(page).click()
+        page.get_by_role("dialog").get_by_role("button", name=re.compile(f"^{place}")).click()
+        expect(page).to_have_url(re.compile(address))
+        expect(source_line(page)).to_contain_text(line, timeout=LOADING_MS)
+        expect(headline(page)).to_have_text("Point your phone at something")
 
 
 def test_one_camera_stays_open_through_reruns_and_closes_with_the_page(page: Page) -> None:
@@ -128,6 +154,19 @@ def test_one_camera_stays_open_through_reruns_and_closes_with_the_page(page: Pag
     page.wait_for_function("() => openTracks() === 1")
 
 
+def test_about_clears_the_recent_photos(page: Page) -> None:
+    page.goto("/?run=server")
+    give(page, RED_PHOTO)
+    expect(headline(page)).to_have_text(IS_RED)
+    expect(page.locator(".vf-recent")).to_have_count(1)
+    go(page, "About")
+    page.get_by_role("button", name="Clear them now").click()
+    expect(page.get_by_text("Cleared.")).to_be_visible()
+    go(page, "Identify")
+    expect(page.locator(".vf-hint").get_by_text("its photo isn’t kept")).to_be_visible()
+    expect(page.locator(".vf-recent")).to_have_count(0)
+
+
 @pytest.mark.slow
 def test_visitor_chooses_another_way_and_comes_back(page: Page) -> None:
     page.goto("/")
@@ -145,5 +184,5 @@ def test_visitor_chooses_another_way_and_comes_back(page: Page) -> None:
 def test_blocked_script_falls_back_to_upload(page: Page) -> None:
     page.route("**/device/streamlit.mjs", lambda route: route.abort())
     page.goto("/")
-    expect(page.get_by_test_id("stAlert")).to_contain_text("couldn't be loaded")
+    expect(page.get_by_test_id("stAlert")).to_contain_text("couldn’t be loaded")
     expect(uploader(page)).to_be_visible()

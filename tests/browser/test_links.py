@@ -18,6 +18,7 @@ from tests.browser.drive import (
     wait_until_drawn,
 )
 
+CAT, COFFEE = "The face of a ginger tabby cat", "A cup of coffee on a wooden table"
 ANSWER = re.compile(r"answer=([a-z0-9_.~%A-Z-]+)")
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -42,7 +43,7 @@ def coffee(page):
 def test_answer_survives_back_reload_and_other_pages(coffee):
     first = headline(coffee).inner_text()
     pick(coffee, "Cat")
-    expect(photo(coffee)).to_have_attribute("alt", sample("cat").alt)
+    expect(photo(coffee)).to_have_attribute("alt", CAT)
     second = wait_for_answer(coffee)
     assert second != first
     for title in ("Batch", "About", "Models"):
@@ -50,7 +51,7 @@ def test_answer_survives_back_reload_and_other_pages(coffee):
         expect(headline(coffee).filter(has_text="My best guess")).to_have_count(0)
         open_page(coffee, "Identify")
         expect(headline(coffee)).to_have_text(second)
-        expect(photo(coffee)).to_have_attribute("alt", sample("cat").alt)
+        expect(photo(coffee)).to_have_attribute("alt", CAT)
     coffee.go_back()
     wait_until_drawn(coffee)
     coffee.goto("/?way=Sample")
@@ -60,7 +61,7 @@ def test_answer_survives_back_reload_and_other_pages(coffee):
     expect(headline(coffee)).to_have_text(second)
     coffee.go_back()
     expect(headline(coffee)).to_have_text(first)
-    expect(photo(coffee)).to_have_attribute("alt", sample("coffee").alt)
+    expect(photo(coffee)).to_have_attribute("alt", COFFEE)
     coffee.go_forward()
     expect(headline(coffee)).to_have_text(second)
     coffee.reload()
@@ -158,7 +159,7 @@ def test_page_says_what_a_links_signature_shows(coffee):
         (signed, "This app gave this answer"),
         (f"{changed}.{key_id}.{signature}", "was changed after it was made"),
         (f"{content}.000000.{signature}", "signed with another key"),
-        (content, "isn't signed"),
+        (content, "isn’t signed"),
     ):
         page.goto(f"/?answer={token}")
         expect(note).to_contain_text(words)

@@ -212,7 +212,7 @@ def test_refusal_holds_for_the_visit(visit: Visit) -> None:
         press(page, "Don’t send it")
     expect(headline(page)).to_have_text("Point your phone at something")
     choose(page, "photo.tiff")
-    expect(page.locator(".vf-alert")).to_contain_text("can't read")
+    expect(page.locator(".vf-alert")).to_contain_text("can’t read")
     expect(source_line(page)).to_have_text("On this device: the photo stays here")
     assert log.check() == []
 

@@ -88,7 +88,7 @@ def test_camera_opens_in_the_empty_square(visit: Visit) -> None:
     [
         ((390, 844), 358),
         pytest.param((430, 932), 398, marks=pytest.mark.slow),
-        pytest.param((375, 667), 283, marks=pytest.mark.slow),
+        pytest.param((375, 667), 259, marks=pytest.mark.slow),
         ((320, 568), 208),
         ((844, 390), 314),
         ((1280, 800), 528),

@@ -194,7 +194,7 @@ def test_damaged_file_is_refused_with_a_sentence(visit: Any, exported: Path, end
             host.changed[path.relative_to(exported).as_posix()] = bytes(data)
         page = visit(host.url)
         expect(page.get_by_role("alert")).to_have_text(
-            re.compile("was cut short or changed|doesn't match its SHA-256")
+            re.compile("was cut short or changed|doesn’t match its SHA-256")
         )
         host.changed.clear()
         page.get_by_role("button", name="Try again").click()

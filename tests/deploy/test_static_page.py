@@ -110,7 +110,7 @@ def test_changed_file_fails_with_its_name(folder: Path) -> None:
     (folder / "models/pears/model.json").write_text("{}")
     (failure,) = failures(folder)
     assert failure.message.endswith("models/pears/model.json")
-    assert "deploy write static --force" in failure.fix
+    assert f"write static --to {folder} --force --model pears --model apples" in failure.fix
 
 
 def test_page_opens_the_wanted_model(folder: Path) -> None:

@@ -88,9 +88,9 @@ def of_format(number: Any) -> Callable[[Served], Files]:
 
 
 CHANGES: dict[str, tuple[Callable[[Served], Files], str, str]] = {
-    "flipped bytes": (flipped, "bundle-damaged", "doesn't match its SHA-256"),
+    "flipped bytes": (flipped, "bundle-damaged", "doesn’t match its SHA-256"),
     "other weights": (changed_weights, "golden-mismatch", "golden outputs"),
-    "no graph": (no_graph, "bundle-damaged", "can't be loaded"),
+    "no graph": (no_graph, "bundle-damaged", "can’t be loaded"),
     "graph cut short": (
         lambda served: {served.graph_path: gzip.compress(served.graph)[:-20]},
         "bundle-damaged",
@@ -109,7 +109,7 @@ CHANGES: dict[str, tuple[Callable[[Served], Files], str, str]] = {
     "no runtime": (
         lambda served: {served.module_path: None},
         "engine-unavailable",
-        "can't be run",
+        "can’t be run",
     ),
     "a newer format": (of_format(FORMAT + 1), "bundle-too-new", "newer"),
     "no format": (of_format(None), "bundle-damaged", "is no model"),

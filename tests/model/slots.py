@@ -1,11 +1,12 @@
-"""Slots of an admission queue, held by other threads."""
+"""Slots of an admission queue, held by other threads, and callers that want one."""
 
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
-from model.admission import AdmissionQueue
+from model.admission import AdmissionQueue, Timeout
+from model.errors import Busy
 
 
 def large_waiting(queue: AdmissionQueue) -> int:
@@ -36,3 +37,11 @@ def held(queue: AdmissionQueue, count: int = 1, *, large: bool = False) -> Itera
             release.set()
         for holder in holders:
             holder.result(5)
+
+
+def enter(queue: AdmissionQueue, timeout: Timeout = "deadline", *, large: bool = False) -> str:
+    try:
+        with queue.acquire(timeout), queue.large_photo() if large else nullcontext():
+            return "in"
+    except Busy as busy:
+        return str(busy)

@@ -23,13 +23,11 @@ def test_sample_is_a_photo_with_author_licence_and_source(sample: Sample) -> Non
     assert min(photo.size) > 200
     with sample.open() as image:
         assert image.size == photo.size
-    assert sample.licence in {"CC0", "Public domain"}
-    assert sample.source.startswith("https://")
-    assert all([sample.author, sample.alt, sample.title])
     (row,) = [line for line in README.splitlines() if line.startswith(f"| `{sample.path.name}`")]
-    assert sample.author in row
-    assert sample.source in row
-    assert sample.licence.lower() in row.lower()
+    _, _, shows, author, licence, source, _ = map(str.strip, row.split("|"))
+    assert licence in {"CC0", "public domain"}
+    assert "](https://" in source
+    assert all([shows, author])
 
 
 def test_shapes_are_the_same_every_time() -> None:

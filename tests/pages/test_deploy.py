@@ -55,7 +55,7 @@ def plain(at):
 def test_builtin_models_are_deployed_without_models_of_the_owner():
     at = open_page()
     assert "A model of your own is offered here once you have imported or trained it." in text(at)
-    assert at.selectbox[0].options == ["imagenet", "clothing"]
+    assert at.selectbox[0].options == ["A thousand everyday things", "Ten kinds of clothes"]
     assert "python -m deploy write static --model imagenet" in commands(at)
 
 
@@ -63,7 +63,7 @@ def test_own_models_are_offered_with_the_default_first(models_dir):
     tiny(models_dir, "apples", title="Apples")
     pears = tiny(models_dir, "pears", title=LABELS[1])
     at = open_page()
-    assert at.selectbox[0].options[:2] == ["pears", "apples"]
+    assert at.selectbox[0].options[:2] == [LABELS[1], "Apples"]
     assert f"Model: **{LABELS[1]}**" in plain(at)
     assert f"Version {pears.version} · 0.0 MB to deploy" in plain(at)
     assert LABELS[1] not in text(at)
@@ -89,10 +89,10 @@ def test_link_chooses_the_model(models_dir, asked, chosen):
 
 
 def test_damaged_model_is_neither_offered_nor_deployed(models_dir):
-    bundle = tiny(models_dir, "apples")
+    bundle = tiny(models_dir, "apples", title="Apples")
     (bundle.folder / "graph.onnx").unlink()
     at = open_page()
-    assert "apples" not in at.selectbox[0].options
+    assert "Apples" not in at.selectbox[0].options
 
 
 def test_app_without_models_says_so(monkeypatch, data_folder):
@@ -188,13 +188,13 @@ def test_zip_is_offered_unless_models_are_kept(built_dir, models_dir, monkeypatc
     handed_out = downloads == "true"
     assert len(at.get("download_button")) == handed_out
     assert (f"Unzip the download into the folder build/{name}" in text(at)) == handed_out
-    assert ("this app's models aren't for download" in plain(at)) != handed_out
+    assert ("this app’s models aren’t for download" in plain(at)) != handed_out
 
 
 def test_static_host_without_onnxruntime_web_leaves_the_page_to_a_terminal(models_dir):
     tiny(models_dir)
     at = open_page(expanded=["row-static", "steps-row-static"])
-    assert "this app hasn't fetched onnxruntime-web yet" in plain(at)
+    assert "this app hasn’t fetched onnxruntime-web yet" in plain(at)
     assert not at.get("download_button")
 
 
@@ -208,7 +208,7 @@ def test_fields_fill_files_and_steps():
     assert "image: REGION-docker.pkg.dev/mine/loupe" in code
     at.session_state["row-cloud-run"] = at.session_state["steps-row-cloud-run"] = True
     at.text_input(key="row-cloud-run-PROJECT").set_value("x; rm -rf").run()
-    assert "can't be put for PROJECT" in at.error[0].value.replace("\\", "")
+    assert "can’t be put for PROJECT" in at.error[0].value.replace("\\", "")
     assert "rm -rf" not in "".join(element.value for element in at.code)
 
 
@@ -229,7 +229,7 @@ def test_changed_model_is_not_offered(models_dir):
     graph = bundle.folder / "graph.onnx"
     graph.write_bytes(bytes(graph.stat().st_size))
     at = open_page(expanded=["row-community-cloud", "steps-row-community-cloud"])
-    assert "This model can't be used right now" in at.warning[0].value
+    assert "This model can’t be used right now" in at.warning[0].value
     assert not at.get("download_button")
 
 

@@ -92,7 +92,7 @@ def test_published_estimated_and_unmeasured_figures_say_so(models_dir):
     tiny(models_dir)
     at = opened()
     assert "About 75 of 100 photos" in texts(at)
-    assert "it calls 17 of them “none of these” (18 with a device’s small graph)." in texts(at)
+    assert "it calls 17 of them “none of these” (18 with a device’s small graph, whose" in texts(at)
     assert "50,000 photos, counted by its authors, not by Loupe." in texts(at)
     assert "Its percentages are estimated, because" in texts(at)
     assert "Not measured" in texts(at)

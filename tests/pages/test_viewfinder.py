@@ -105,7 +105,7 @@ def test_without_routes_there_is_no_viewfinder(bundle, monkeypatch):
 def test_script_that_does_not_load_falls_back_to_upload(bundle):
     at = send(open_app(), failed=True)
     assert at.file_uploader
-    assert "couldn't be loaded" in at.warning[0].value
+    assert "couldn’t be loaded" in at.warning[0].value
 
 
 def test_answer_of_the_server_is_opened_and_not_computed_again(bundle, monkeypatch):
@@ -171,7 +171,7 @@ def test_strangers_unverified_links_say_so_and_stay_unsigned(bundle):
     assert shared["answer"]["token"] == unsigned
     assert shared["note"].startswith("Unverified answer")
     shared = data(open_app(answer=device_answer()))["shared"]
-    assert "computed on the visitor's own device" in shared["note"]
+    assert "computed on the visitor’s own device" in shared["note"]
     assert shared["answer"]["prediction"]["graph"] == "small"
 
 
@@ -179,7 +179,7 @@ def test_strangers_unverified_links_say_so_and_stay_unsigned(bundle):
     ("link", "reason"),
     [
         ("tiny~000000000000~c~x~x~1-1", "came from version 000000000000"),
-        ("gone~000000000000~c~x~x~1-1", "a model this app doesn't have"),
+        ("gone~000000000000~c~x~x~1-1", "a model this app doesn’t have"),
         ("<img src=x onerror=alert(1)>", "incomplete"),
     ],
 )
@@ -285,11 +285,12 @@ def about(query=None, tokens=(), **environment):
         at.session_state["session"].own_tokens.extend(tokens)
         at = checked(at.switch_page("../pages/about.py").run())
     settings.cache_clear()
-    pictures = [image.proto.imgs[0].alt for image in at.get("image")]
+    names = [one.proto.component_name for one in at.get("bidi_component")]
+    pictures = [name for name in names if name.startswith("way-")]
     return " ".join(one.value for one in at.markdown), pictures
 
 
-DEVICE, PIXELS, FILE = ALT_TEXTS.values()
+DEVICE, PIXELS, FILE = (f"way-{way}" for way in ALT_TEXTS)
 
 
 def test_about_shows_every_way_a_photo_can_take(bundle):
@@ -311,9 +312,9 @@ def test_about_begins_with_the_way_in_use(bundle):
     [
         ({}, "your next visit after you close this tab", "your first visit after a day"),
         ({"RECENT": "day"}, "your first visit after a day", "you close this tab"),
-        ({}, "the photo only if you tick the box", "the server's database"),
-        ({"DATABASE": "sqlite:///x"}, "the server's database", "the server's disk"),
-        ({"CORRECTIONS_MB": "0"}, "your label, the model's answer, the time", "tick the box"),
+        ({}, "the photo only if you tick the box", "the server’s database"),
+        ({"DATABASE": "sqlite:///x"}, "the server’s database", "the server’s disk"),
+        ({"CORRECTIONS_MB": "0"}, "your label, the model’s answer, the time", "tick the box"),
         ({"CORRECTIONS_MAX": "0"}, "A batch", "A correction"),
     ],
 )
@@ -329,4 +330,4 @@ def test_about_promises_nothing_of_a_device_without_routes(bundle, monkeypatch):
     assert pictures == [FILE]
     assert "viewfinder" not in text
     assert "The photo stays" not in text
-    assert "**Your newest photo** what a smaller copy where the server's memory" in text
+    assert "**Your newest photo** what a smaller copy where the server’s memory" in text

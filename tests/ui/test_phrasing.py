@@ -56,7 +56,7 @@ def prediction(index=0, share=0.95, plausible=None, labels=LABELS, **fields):
         (
             prediction(share=0.4, multilabel=True),
             Certainty.NOTHING,
-            "I don't see anything I know",
+            "I don’t see anything I know",
         ),
     ],
 )

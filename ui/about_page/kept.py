@@ -1,10 +1,18 @@
 """What this app keeps of photos and answers, by its settings: what, where, until."""
 
+import streamlit as st
+
 from model.settings import settings
 from ui import component
 from ui.batch.job_cache import LIFETIME_MINUTES
+from ui.component import SCRIPT, base_path, script_address
 from ui.phrasing import spell_number
+from ui.session import current_session
 from ui.viewfinder import MAX_RECENT
+
+RECENTS = f"Your last {spell_number(MAX_RECENT)} photos"
+
+_mount_clear = st.components.v2.component("clear", js=SCRIPT)
 
 DELETION = {
     "session": "your next visit after you close this tab; over plain HTTP, a day",
@@ -17,33 +25,49 @@ def list_kept() -> dict[str, dict[str, str]]:
     kept = {}
     if component.has_routes():
         kept["A photo from the viewfinder, or from *Compare*"] = {
-            "where": "the server's memory, if the server answers",
+            "where": "the server’s memory, if the server answers",
             "until": "the answer is there",
         }
     kept["A photo from *Upload* or *Camera*" if component.has_routes() else "Your newest photo"] = {
         "what": "a smaller copy",
-        "where": "the server's memory",
+        "where": "the server’s memory",
         "until": "you send another, or your session ends",
     }
-    kept[f"Your last {spell_number(MAX_RECENT)} photos"] = {
-        "where": "this browser",
-        "until": f"{DELETION[settings().recent]}; *Clear* beside them deletes them now",
-    }
+    kept[RECENTS] = {"where": "this browser", "until": DELETION[settings().recent]}
     if settings().corrections_max:
         photo = "; the photo only if you tick the box, which sends it"
         kept["A correction"] = {
-            "what": "your label, the model's answer, the time"
+            "what": "your label, the model’s answer, the time"
             + (photo if settings().corrections_mb else ""),
-            "where": f"the server's {'database' if settings().database else 'disk'}",
+            "where": f"the server’s {'database' if settings().database else 'disk'}",
             "until": "the owner deletes it; the number that you got says which",
         }
     kept["A batch"] = {
         "what": "the results, small copies of the photos, and their file names",
-        "where": "the server's memory",
+        "where": "the server’s memory",
         "until": f"{LIFETIME_MINUTES} minutes after you leave, at most",
     }
     kept["A link to an answer"] = {
         "what": "label numbers and rounded percentages: no photo, no name, nothing you typed",
-        "where": "in the link itself; the server's memory has it until your session ends",
+        "where": "in the link itself; the server’s memory has it until your session ends",
     }
     return kept
+
+
+def show_clear_button() -> None:
+    """Offer to delete the recent photos, in this browser and the newest upload."""
+    _mount_clear(
+        key="clear",
+        data={
+            "script": script_address("clear.mjs"),
+            "recent": settings().recent,
+            "base": base_path(),
+            "theme": st.context.theme.type or "light",
+        },
+        on_cleared_change=_forget_upload,
+        on_failed_change=lambda: None,
+    )
+
+
+def _forget_upload() -> None:
+    current_session().photo = None

@@ -5,10 +5,14 @@ The filled square is the model. A server with a dashed border only gets numbers.
 
 from typing import Literal
 
+import streamlit as st
+
+from ui.charts import GREY
+
 Way = Literal["device", "pixels", "file"]
 
 ALT_TEXTS: dict[Way, str] = {
-    "device": "Photo and model are on this device. Only the answer's numbers cross to the server.",
+    "device": "Photo and model are on this device. Only the answer’s numbers cross to the server.",
     "pixels": "The device makes what the model sees. Only these pixels cross to the server, where "
     "the model is.",
     "file": "The whole file with place and time crosses to the server, where the model is.",
@@ -16,9 +20,8 @@ ALT_TEXTS: dict[Way, str] = {
 
 CROSSING: dict[Way, str] = {"device": "numbers", "pixels": "pixels", "file": "the file"}
 
-# Ground, panel, ink, second ink, border, accent, on accent: device/view/tokens.css.
-LIGHT = ("#FFFFFF", "#F1F5F4", "#0B1917", "#465653", "#75847F", "#0F766E", "#FFFFFF")
-DARK = ("#0B1514", "#142321", "#E7F0EE", "#A9B9B5", "#6F827D", "#2DD4BF", "#06211E")
+PANEL, ACCENT = "var(--st-secondary-background-color)", "var(--st-primary-color)"
+ON_ACCENT = "var(--st-background-color)"
 
 PHONE = "M9 3h6a2 2 0 0 1 2 2v14a2 2 0 0 1-2 2H9a2 2 0 0 1-2-2V5a2 2 0 0 1 2-2zM11 18h2"
 SERVER = "M4 4.5h16v6H4zM4 13.5h16v6H4zM7.5 7.5h.01M7.5 16.5h.01"
@@ -35,14 +38,10 @@ PIXELS = ("....oo", "....oo", "......", "..w...", "hwwwhh", "hhhhhh")
 """The marked part of the photo, made small."""
 
 
-def draw_way(way: Way, *, is_dark: bool = False) -> str:
-    """Return the picture as SVG, about as wide as a phone.
+def _draw_way(way: Way) -> str:
+    """Return the picture as SVG, about as wide as a phone, in the page's colours and font."""
 
-    It has a margin, because Streamlit rounds the corners of images.
-    """
-    ground, panel, ink, pale, edge, accent, on_accent = DARK if is_dark else LIGHT
-
-    def icon(path: str, x: float, y: float, size: float = 24, colour: str = ink) -> str:
+    def icon(path: str, x: float, y: float, size: float = 24, colour: str = "currentColor") -> str:
         return (
             f'<path d="{path}" transform="translate({x} {y}) scale({size / 24})" fill="none" '
             f'stroke="{colour}" stroke-width="{36 / size}" stroke-linecap="round" '
@@ -50,8 +49,8 @@ def draw_way(way: Way, *, is_dark: bool = False) -> str:
         )
 
     def model(x: int) -> str:
-        square = f'<rect x="{x}" y="46" width="48" height="48" rx="8" fill="{accent}"/>'
-        return square + icon(LENS, x + 12, 58, colour=on_accent)
+        square = f'<rect x="{x}" y="46" width="48" height="48" rx="8" fill="{ACCENT}"/>'
+        return square + icon(LENS, x + 12, 58, colour=ON_ACCENT)
 
     photo = (
         f'<rect x="14" y="35" width="54" height="70" rx="3" fill="{SKY}"/>'
@@ -60,7 +59,7 @@ def draw_way(way: Way, *, is_dark: bool = False) -> str:
     )
     if way == "file":
         # The frame holds what crosses: the photo with its place and time.
-        frame = f'<rect x="8" y="29" width="100" height="82" rx="6" fill="none" stroke="{accent}" '
+        frame = f'<rect x="8" y="29" width="100" height="82" rx="6" fill="none" stroke="{ACCENT}" '
         inside = f'<g transform="translate(22 -2)">{photo}{frame}stroke-width="2"/>'
         inside += f"{icon(PIN, 76, 42)}{icon(CLOCK, 76, 74)}</g>"
     else:
@@ -69,26 +68,25 @@ def draw_way(way: Way, *, is_dark: bool = False) -> str:
             for y in (35, 97)
         )
         inside = photo + bands + icon(ARROW, 74, 58)
-        inside += model(104) if way == "device" else _draw_pixels(104, 46, accent)
+        inside += model(104) if way == "device" else _draw_pixels(104, 46)
     dashes = ' stroke-dasharray="4 3"' if way == "device" else ""
-    numbers = f'<text x="306" y="77" font-size="20" text-anchor="middle" fill="{pale}">99%</text>'
+    numbers = '<text x="306" y="77" font-size="20" text-anchor="middle">99%</text>'
     return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="-4 -4 366 120" width="366" height="120" '
-        f'font-family="system-ui, sans-serif" font-size="14" fill="{ink}">'
-        f'<rect x="-4" y="-4" width="366" height="120" fill="{ground}"/>'
-        f'<rect width="160" height="112" rx="12" fill="{panel}"/>{icon(PHONE, 8, 8, 16, pale)}'
-        f'<text x="28" y="21" fill="{pale}">This device</text>{inside}'
-        f'<path d="M207 2v32M207 84v28" stroke="{edge}" stroke-width="2" stroke-dasharray="2 3"/>'
+        f'<svg viewBox="-1 -1 360 114" role="img" aria-label="{ALT_TEXTS[way]}" '
+        'style="display: block; max-width: 360px" fill="currentColor" font-size="15">'
+        f'<rect width="160" height="112" rx="12" fill="{PANEL}"/>{icon(PHONE, 8, 8, 16)}'
+        f'<text x="28" y="21">This device</text>{inside}'
+        f'<path d="M207 2v32M207 84v28" stroke="{GREY}" stroke-width="2" stroke-dasharray="2 3"/>'
         f'<text x="207" y="52" font-weight="600" text-anchor="middle">{CROSSING[way]}</text>'
         f"{icon(ARROW, 193, 58, 28)}"
         f'<rect x="254.75" y=".75" width="102.5" height="110.5" rx="12" fill="none" '
-        f'stroke="{edge}" stroke-width="1.5"{dashes}/>{icon(SERVER, 263, 8, 16, pale)}'
-        f'<text x="283" y="21" fill="{pale}">Server</text>'
+        f'stroke="{GREY}" stroke-width="1.5"{dashes}/>{icon(SERVER, 263, 8, 16)}'
+        f'<text x="283" y="21">Server</text>'
         f"{numbers if way == 'device' else model(282)}</svg>"
     )
 
 
-def _draw_pixels(x: int, y: int, accent: str) -> str:
+def _draw_pixels(x: int, y: int) -> str:
     """Return the photo's pixels, framed as what crosses."""
     colours = {".": SKY, "o": SUN, "h": HILL, "w": WOOD}
     squares = "".join(
@@ -98,5 +96,16 @@ def _draw_pixels(x: int, y: int, accent: str) -> str:
     )
     return (
         f'<g shape-rendering="crispEdges">{squares}</g><rect x="{x - 3}" y="{y - 3}" width="54" '
-        f'height="54" rx="3" fill="none" stroke="{accent}" stroke-width="2"/>'
+        f'height="54" rx="3" fill="none" stroke="{ACCENT}" stroke-width="2"/>'
     )
+
+
+# An <img> couldn't have the page's font.
+_PICTURES = {
+    way: st.components.v2.component(f"way-{way}", html=_draw_way(way)) for way in ALT_TEXTS
+}
+
+
+def show_way(way: Way) -> None:
+    """Show the picture of a way."""
+    _PICTURES[way](key=f"way-{way}")

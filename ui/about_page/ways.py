@@ -43,7 +43,7 @@ def describe_way(way: Way, bundle: Bundle | None) -> tuple[str, str]:
     The words agree with ``device/view/disclosure.mjs``.
     """
     if way == "device":
-        words = "The photo stays. The app gets the answer's numbers, for the chart and the link."
+        words = "The photo stays. The app gets the answer’s numbers, for the chart and the link."
     elif way == "pixels":
         words = f"{_describe_pixels(bundle)}, without place and time. The server drops it "
         words += "after the answer."
@@ -51,7 +51,7 @@ def describe_way(way: Way, bundle: Bundle | None) -> tuple[str, str]:
         words = "Place and time are in the file; the server drops them."
         if component.has_routes():
             words = (
-                "For *Upload*, *Camera*, *Batch* and *Compare*; for files that a browser can't "
+                "For *Upload*, *Camera*, *Batch* and *Compare*; for files that a browser can’t "
                 "read, such as HEIC, after a question; and where the server is close by. "
                 f"{words}"
             )

@@ -14,7 +14,7 @@ from model.errors import DataError
 from model.evaluation import Evaluation, Row, match_folders, summarise
 from model.storage.spreadsheet import escape_formula, write_csv
 from ui.batch.job import PhotoResult
-from ui.phrasing import format_percent
+from ui.phrasing import format_percent, typographic
 
 NONE_OF_THESE = "None of these"
 TABLE_COLUMNS = ["picture", "answer", "probability", "photo", "folder", "next", "milliseconds"]
@@ -104,7 +104,7 @@ def _table_row(result: PhotoResult) -> dict[str, object]:
         "folder": escape_formula(result.folder or ""),
     }
     if result.failure:
-        return row | {"answer": f"Couldn’t read: {result.failure.message}"}
+        return row | {"answer": f"Couldn’t read: {typographic(result.failure.message)}"}
     if result.prediction is None:
         return row
     top, *runners_up = result.prediction.top(3)

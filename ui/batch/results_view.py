@@ -20,7 +20,7 @@ from ui.batch.result_table import (
 from ui.batch.uploads import last_job, leave_batch, open_batch
 from ui.charts import draw_counts
 from ui.confusion import ConfusionMatrix, show_confusion, show_label_table
-from ui.phrasing import escape_markdown, format_percent, percent_range
+from ui.phrasing import escape_markdown, format_percent, percent_range, typographic
 
 MAX_BARS = 15
 
@@ -81,7 +81,7 @@ def show_headline(job: Job) -> None:
             icon=":material/production_quantity_limits:",
         )
     if failures:
-        reason = f": {escape_markdown(failures[0].message)}"
+        reason = f": {escape_markdown(typographic(failures[0].message))}"
         st.warning(
             f"{_photos(len(failures))} couldn’t be read"
             f"{reason if len(failures) == 1 else '. See the table for the reasons.'}",
@@ -115,6 +115,7 @@ def show_table(job: Job) -> None:
     results = _filter_results(job)
     data = to_frame(results)
     only_failures = all(result.failure for result in results)
+    st.space("small")  # On a phone, the table's toolbar would cover the filter's end.
     st.dataframe(
         data,
         hide_index=True,
@@ -138,7 +139,7 @@ def show_table(job: Job) -> None:
 
 
 def _filter_results(job: Job) -> list[PhotoResult]:
-    """Let the visitor choose a group of results; return it."""
+    """Return the results that the visitor chooses to see, at first all of them."""
     groups = {
         "All": job.results,
         "Not sure": [

@@ -1,6 +1,5 @@
 """The Compare page: the component that measures, and what a comparison looks like."""
 
-import math
 from collections.abc import Sequence
 from html import escape
 
@@ -32,7 +31,6 @@ _mount = st.components.v2.component("compare", js=SCRIPT)
 def show_component(bundle: Bundle) -> None:
     """Show the choice of a photo; what the browser measures is kept for ``kept_comparison``."""
     base = base_path()
-    graph = bundle.folder / "graph.onnx"
     _mount(
         key=KEY,
         # The same in each run until something changes.
@@ -44,7 +42,6 @@ def show_component(bundle: Bundle) -> None:
             "engines": list(available(bundle)),
             "token": current_session().api_token,
             "downloads": settings().downloads,
-            "fullMegabytes": math.ceil(graph.stat().st_size / 1e6),
             "tries": TRIES,
             "theme": st.context.theme.type or "light",
             "samples": samples_json(bundle, f"{base}device/"),
@@ -125,19 +122,20 @@ def _bar(result: Result, scale: float) -> str:
 
 def show_labels(comparison: Comparison, bundle: Bundle) -> None:
     """Show the likeliest labels' probabilities, in a table whose columns all fit a phone."""
-    heads = ["", *(WAYS[result.way].column for result in comparison.results), "points apart"]
+    heads = ["", *(WAYS[result.way].column for result in comparison.results), "apart"]
     rows = [_row("th", heads)]
     for index in comparison.shown_labels():
-        shares = [result.probability(index) for result in comparison.results]
-        label, apart = shorten(clean(bundle.labels[index]), 40), 100 * (max(shares) - min(shares))
-        rows.append(_row("td", [label, *(f"{share:.1%}" for share in shares), f"{apart:.1f}"]))
+        shares = [f"{result.probability(index):.1%}" for result in comparison.results]
+        label, apart = shorten(clean(bundle.labels[index]), 40), 100 * comparison.spread(index)
+        rows.append(_row("td", [label, *shares, f"{apart:.1f}"]))
     style = "width: 100%; border-collapse: collapse; font-size: .875rem"
     st.html(f'<table style="{style}">{"".join(rows)}</table>')
 
 
 def _row(tag: str, cells: Sequence[str]) -> str:
     style = f"padding: 6px 0 6px 8px; font-weight: normal; border-bottom: 1px solid {GREY}66"
-    sides = ["left", *["right"] * (len(cells) - 1)]
+    # A long word of a label breaks, so that four ways fit a phone.
+    sides = ["left; width: 30%; overflow-wrap: anywhere", *["right"] * (len(cells) - 1)]
     row = (
         f'<{tag} style="{style}; text-align: {side}">{escape(cell)}</{tag}>'
         for side, cell in zip(sides, cells, strict=True)
@@ -145,25 +143,21 @@ def _row(tag: str, cells: Sequence[str]) -> str:
     return f"<tr>{''.join(row)}</tr>"
 
 
-def trade_offs(comparison: Comparison, bundle: Bundle) -> list[dict[str, str]]:
+def trade_offs(comparison: Comparison) -> list[dict[str, str]]:
     """Return rows that weigh device against server: a dimension, on the device, on a server."""
     device, server = _fastest(comparison, "device"), _fastest(comparison, "server")
     downloaded = f", for {format_size(device.downloaded)}" if device else ""
+    latency = [f"{way.times.total:.0f} ms" if way else "not measured" for way in (device, server)]
     sent = f"{format_size(server.sent)} for this photo" if server else "The whole photo"
-    graph = format_size((bundle.folder / "graph.onnx").stat().st_size)
     rows = [
-        (
-            "Internet",
-            f"Needed once{downloaded}; then it works offline",
-            "Needed for each photo",
-        ),
+        ("Internet", f"Needed once{downloaded}; then it works offline", "Needed for each photo"),
         ("Bandwidth", "Nothing per photo", sent),
-        ("Latency", _total(device), _total(server)),
+        ("Latency", *latency),
         ("Computing power", "This device’s", "The server’s, shared by all visitors"),
         ("Privacy", "The photo stays here", "The file is sent, used for the answer, then gone"),
         (
             "Freedom of framework",
-            f"Networks that become an ONNX graph, here one of {graph}",
+            "Networks that become an ONNX graph",
             "Anything that Python can run",
         ),
         ("Complexity", "A folder of files on any web server", "A running app, with its updates"),
@@ -176,7 +170,3 @@ def _fastest(comparison: Comparison, runs_in: str) -> Result | None:
     """Return the fastest way that runs on the device or on the server."""
     results = [result for result in comparison.results if WAYS[result.way].runs_in == runs_in]
     return min(results, key=lambda result: result.times.total, default=None)
-
-
-def _total(result: Result | None) -> str:
-    return f"{result.times.total:.0f} ms" if result else "not measured"

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -133,15 +132,14 @@ class Comparison(_Strict):
         likeliest = [index for index, _ in self.reference.labels[:limit]]
         return list(dict.fromkeys([*likeliest, *first]))
 
+    def spread(self, index: int) -> float:
+        """Return how far apart the ways are in a label's probability."""
+        shares = [result.probability(index) for result in self.results]
+        return max(shares) - min(shares)
+
     def largest_difference(self) -> float:
         """Return how far apart two ways are at most, over the labels that are shown."""
-        return max((self.difference(*pair) for pair in combinations(self.results, 2)), default=0.0)
-
-    def difference(self, one: Result, other: Result) -> float:
-        """Return the largest difference of two ways' probabilities, over the labels shown."""
-        return max(
-            abs(one.probability(index) - other.probability(index)) for index in self.shown_labels()
-        )
+        return max(map(self.spread, self.shown_labels()))
 
 
 def read_comparison(data: object, bundle: Bundle) -> Comparison:

@@ -103,7 +103,7 @@ def show_all_hosts(app: AppSpec) -> None:
     rows = st.container(gap="xsmall")
     for host in found:
         memory = f"{host.limits.memory_mb:,} MB · " if host.has_server else ""
-        label = f"**{escape_markdown(host.title)}** · {memory}{_describe_price(host)}"
+        label = f"**{escape_markdown(host.title)}** · {memory}{link_urls(_describe_price(host))}"
         row = rows.expander(label, on_change="rerun", key=f"row-{host.name}")
         if row.open:
             with row:
@@ -111,7 +111,7 @@ def show_all_hosts(app: AppSpec) -> None:
 
 
 def _introduce(title: str, sentences: Sequence[str]) -> None:
-    st.markdown(f"**{escape_markdown(title)}**  \n{escape_markdown(' '.join(sentences))}")
+    st.markdown(f"**{escape_markdown(title)}**  \n{link_urls(' '.join(sentences))}")
 
 
 def _describe_price(host: Offer) -> str:
@@ -122,7 +122,7 @@ def _describe_price(host: Offer) -> str:
 
 def _show_host(host: Offer, app: AppSpec, place: str, shortfalls: Sequence[str] = ()) -> None:
     """Show why, price, limits and commands; ``place`` tells a host's two places on the page."""
-    st.write(escape_markdown(host.summary))
+    st.write(link_urls(host.summary))
     limits = [*shortfalls, *describe_limits(host, app), *host.remarks.splitlines()[:MAX_REMARKS]]
     show_facts({"Price": [link_urls(host.price)], "Limits": map(link_urls, limits)})
     if isinstance(host, Host):

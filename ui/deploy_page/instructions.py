@@ -44,17 +44,21 @@ def show_instructions(host: Host, app: AppSpec, place: str) -> None:
     with expander:
         values = _ask_values(host, key)
         is_complete = _offer_download(host, app, values, key)
-        steps = host.list_steps(app, values)
-        first = next((step for step in steps if step.startswith("$ ")), None)
-        for number, step in enumerate(steps, 1):
-            _show_step(host, number, step, unzip=is_complete, is_first=step is first)
+        for number, step in enumerate(host.list_steps(app, values), 1):
+            _show_step(host, number, step, unzip=is_complete)
         st.write("To bring a new version of the model there later:")
         st.code(host.update_command(app, values), language=None, wrap_lines=True)
         st.caption("Not tried on the host itself: all this follows its documentation.")
         for remark in host.remarks.splitlines():
             # Not a caption: code in it is too pale to read.
             st.markdown(_format(remark))
-        _show_files(host, app, values)
+        for path, text in host.make_files(app, values).items():
+            st.markdown(f"**{escape_markdown(path)}**")
+            # No syntax colours: some of Streamlit's are too pale to read.
+            st.code(text, language=None, wrap_lines=True)
+        for source in host.sources.splitlines():
+            # Not a caption: links in it are too pale to read.
+            st.markdown(link_urls(source))
 
 
 def _ask_values(host: Host, key: str) -> dict[str, str]:
@@ -68,7 +72,7 @@ def _ask_values(host: Host, key: str) -> dict[str, str]:
             values |= parse_assignments({word: meaning}, [f"{word}={value.strip()}"])
         except BadPlaceholder as error:
             if value.strip():
-                st.error(escape_markdown(str(error)))
+                st.error(link_urls(str(error)))
     if host.placeholders:
         st.caption("What you leave empty stays a word in capitals, in files and steps.")
     return values
@@ -77,10 +81,10 @@ def _ask_values(host: Host, key: str) -> dict[str, str]:
 def _offer_download(host: Host, app: AppSpec, values: dict[str, str], key: str) -> bool:
     """Offer the host's files as a zip; return False if it can't be offered."""
     if not settings().downloads:
-        st.write("Make the files in a terminal, because this app's models aren't for download.")
+        st.write("Make the files in a terminal, because this app’s models aren’t for download.")
         return False
     if not host.has_server and not find_folder(runtime_name()):
-        st.write("Make the page in a terminal: this app hasn't fetched onnxruntime-web yet.")
+        st.write("Make the page in a terminal: this app hasn’t fetched onnxruntime-web yet.")
         return False
     try:
         files = bundle_files(app).values()
@@ -111,12 +115,12 @@ def _offer_download(host: Host, app: AppSpec, values: dict[str, str], key: str) 
     return True
 
 
-def _show_step(host: Host, number: int, step: str, *, unzip: bool, is_first: bool) -> None:
+def _show_step(host: Host, number: int, step: str, *, unzip: bool) -> None:
     if step.startswith("$ "):
-        intro = "In a terminal:" if is_first else "Then:"
+        intro = "In a terminal:"
         if unzip and step.startswith(WRITE_STEP):
             folder = default_folder(host).relative_to(ROOT).as_posix()
-            where = "this project's folder" if folder == "." else f"the folder {folder}"
+            where = "this project’s folder" if folder == "." else f"the folder {folder}"
             intro = f"Unzip the download into {where}. Or let a terminal make the same files:"
         st.write(f"{number}. {intro}")
         st.code(step.removeprefix("$ "), language=None, wrap_lines=True)
@@ -130,13 +134,3 @@ def _format(text: str) -> str:
     """Return text as Markdown with its links, and code where it stands between backticks."""
     code = re.compile(r"\\`.+?\\`")
     return code.sub(lambda found: re.sub(r"\\(.)", r"\1", found[0]), link_urls(text))
-
-
-def _show_files(host: Host, app: AppSpec, values: dict[str, str]) -> None:
-    for path, text in host.make_files(app, values).items():
-        st.markdown(f"**{escape_markdown(path)}**")
-        # No syntax colours: some of Streamlit's are too pale to read.
-        st.code(text, language=None, wrap_lines=True)
-    for source in host.sources.splitlines():
-        # Not a caption: links in it are too pale to read.
-        st.markdown(link_urls(source))

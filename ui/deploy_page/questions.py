@@ -46,11 +46,24 @@ def ask() -> tuple[AppSpec, Requirements] | None:
     names = [name for name in wanted if name in bundles]
     if not names:
         return None
+    titles = {name: bundles[name].manifest.title for name in names}
+    # Streamlit tells choices apart by what is shown.
+    for name, title in titles.items():
+        if list(titles.values()).count(title) > 1:
+            titles[name] = f"{title} ({name})"
     summary = st.container(gap=None)
     with st.expander("Change", icon=":material/tune:"):
-        # Options are names, not titles, because they appear in the address. The key is not that of
-        # Identify, where another model may be chosen.
-        name = st.selectbox("Model", names, key="deployed", bind="query-params")
+        # The key is not that of Identify, where another model may be chosen.
+        if (asked := st.query_params.get("deployed")) in names:
+            st.session_state.setdefault("deployed", asked)
+        # Not bound to the address, which would have titles in place of names.
+        name = st.selectbox(
+            "Model",
+            names,
+            format_func=titles.__getitem__,
+            key="deployed",
+            on_change=lambda: st.query_params.update(deployed=st.session_state["deployed"]),
+        )
         if all(bundle.folder.is_relative_to(BUILTIN_DIR) for bundle in bundles.values()):
             st.write("A model of your own is offered here once you have imported or trained it.")
         st.caption(_describe(bundles[name]))

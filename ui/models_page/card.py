@@ -1,6 +1,5 @@
 """A model's card: what it knows, how often it is right, what it misses; the rest is folded."""
 
-import re
 from collections.abc import Iterable
 from html import escape
 
@@ -13,7 +12,7 @@ from ui.charts import accent_color
 from ui.models_page.figures import name_sets, short, show_figures
 from ui.models_page.reliability import draw_accuracy
 from ui.navigation import get_page
-from ui.phrasing import escape_markdown, join_words, phrase_error, spell_number
+from ui.phrasing import escape_markdown, join_words, phrase_error, spell_number, typographic
 
 MAX_LISTED = 12
 """Most labels that are listed; a model with more is described."""
@@ -86,11 +85,11 @@ def _show_labels(bundle: Bundle) -> None:
     and_more = "And " if pictures else ""
     if len(names) <= MAX_LISTED:
         if names:
-            st.write(f"{and_more}{join_words(names)}")
+            text = f"{and_more}{join_words(names)}"
+            st.write(text[:1].upper() + text[1:])
     else:
         more = f"{and_more}{len(names):,} {'more' if pictures else 'things'}"
-        description = re.sub(r"(?<=\w)'(?=\w)", "’", bundle.manifest.description)
-        st.write(f"{more}. {escape_markdown(description)}")
+        st.write(f"{more}. {escape_markdown(typographic(bundle.manifest.description))}")
     if not pictures:
         st.caption("No pictures: its owner gave none.")
 
@@ -128,7 +127,8 @@ def _describe_count(bundle: Bundle, accuracy: Metric) -> str:
         rejected = photos - round(accepted.value * photos)
         text += f" That counts the likeliest label; it calls {rejected:,} of them “none of these”"
         if own := small.metric("kept") if small and small.card else None:
-            text += f" ({own.photos - round(own.value * own.photos):,} with a device’s small graph)"
+            other = own.photos - round(own.value * own.photos)
+            text += f" ({other:,} with a device’s small graph, whose weights have 8 bits)"
         text += "."
         if shown := small.full_metric("shown") if small else None:
             text += f" {round(shown.value * shown.photos):,} are right as shown."

@@ -38,6 +38,7 @@ from ui.phrasing import (
     phrase_error,
     shorten,
     to_markdown,
+    typographic,
 )
 
 METRIC_TITLES = {
@@ -93,7 +94,7 @@ def _figures(bundle: Bundle) -> dict[str, Callable[[], None]]:
     if card and card.reliability:
         figures["Calibration"] = partial(show_calibration, manifest, card)
     elif calibration and calibration.estimated:
-        figures["Calibration"] = partial(st.write, escape_markdown(calibration.estimated))
+        figures["Calibration"] = partial(st.write, link_urls(calibration.estimated))
     if card and (card.ood_sets or (calibration and calibration.ood_threshold is not None)):
         figures["None of these"] = partial(_show_none_of_these, bundle)
     if card and card.mistakes:
@@ -248,7 +249,7 @@ def _show_method(manifest: Manifest) -> None:
             st.write(
                 f"**{METRIC_TITLES[metric.name]} {metric.value:.1%}** "
                 f"({format_interval(metric)}, {metric.photos:,} photos: "
-                f"{escape_markdown(metric.on)}), {link_urls(metric.by)}"
+                f"{escape_markdown(typographic(metric.on))}), {link_urls(metric.by)}"
             )
     if card is None:
         return
@@ -259,7 +260,7 @@ def _show_method(manifest: Manifest) -> None:
         + (f" The seed is {card.seed}." if card.seed is not None else "")
     )
     if card.notes:
-        st.write("\n".join(f"- {escape_markdown(note)}" for note in card.notes))
+        st.write("\n".join(f"- {escape_markdown(typographic(note))}" for note in card.notes))
 
 
 def _show_small_graph(bundle: Bundle, small: SmallCard) -> None:

@@ -15,6 +15,7 @@ from ...bundle import Bundle, ManifestDraft, check_name, publish, title_from_nam
 from ...classifier import Classifier
 from ...engines.compiled import OnnxEngine
 from ...errors import ExportRefused
+from ...progress import SILENT, Progress
 from ...settings import settings
 from ...storage.file_hash import hash_file
 from .. import launcher
@@ -34,8 +35,6 @@ STAGES = {
     "testing": "Golden test, and the same photos through Loupe",
 }
 """Stages of an import in their order, in words."""
-
-OnProgress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,7 @@ def import_export(
     licence: str = "",
     photos: Path | None = None,
     weights: WeightsSettings | None = None,
-    on_progress: OnProgress = lambda _: None,
-    on_stage: OnProgress = lambda _: None,
+    progress: Progress = SILENT,
 ) -> ImportResult:
     """Turn the file of ``learn.export()``, or weights alone, into a bundle in the data folder.
 
@@ -73,8 +71,7 @@ def import_export(
         licence: the model's, as the owner states it.
         photos: a folder of photos to compare on; by default the samples.
         weights: the description of a file of weights; None for an export.
-        on_progress: called with sentences on what was found and done.
-        on_stage: called with each of ``STAGES`` in words, when it begins.
+        progress: told of each of ``STAGES`` in words, and of what was found and done.
 
     Raises:
         ExportRefused: it is no vision classifier, can't be rebuilt or compiled here, or its
@@ -82,7 +79,7 @@ def import_export(
         BundleError: the new bundle fails its own check.
     """
     check_name(name)
-    on_stage(STAGES["reading"])
+    progress.update(STAGES["reading"], 0, 0)
     report = inspect_export(path)
     check_report(report, trust=trust, weights=weights)
     with launcher.sandbox_folder() as folder:
@@ -104,9 +101,9 @@ def import_export(
         def tell_stage(stage: str) -> None:
             # Only known stages are shown: trusted code may write anything into the file.
             if stage in STAGES:
-                on_stage(STAGES[stage])
+                progress.update(STAGES[stage], 0, 0)
             elif stage in notes:
-                on_progress(notes[stage])
+                progress.note(notes[stage])
 
         limits = launcher.Limits(MAX_SECONDS, 0, settings().memory_mb)
         status = launcher.run(folder, task, limits, tell_stage)
@@ -125,8 +122,8 @@ def import_export(
         names = ["graph.onnx", "golden.npz"]
         if converted.learner:
             names.append("weights.safetensors")
-        on_stage(STAGES["testing"])
-        bundle, parity = _publish(folder, draft, names, chosen, on_progress)
+        progress.update(STAGES["testing"], 0, 0)
+        bundle, parity = _publish(folder, draft, names, chosen, progress)
         return ImportResult(bundle, report, parity, chosen.left_out)
 
 
@@ -167,7 +164,7 @@ def _publish(
     draft: ManifestDraft,
     names: list[str],
     photos: Photos,
-    on_progress: OnProgress,
+    progress: Progress,
 ) -> tuple[Bundle, Parity]:
     """Make the bundle in the sandbox folder, compare it with fastai, then publish it."""
     out = folder / "out"
@@ -193,12 +190,12 @@ def _publish(
                 f"probability differs by {whole.difference:.2g}, and {TOLERANCE:g} is allowed. "
                 "Nothing was written."
             )
-        on_progress(
+        progress.note(
             "Large JPEGs decoded at a smaller scale move a probability by up to "
             f"{parity.difference:.0e}, so this model decodes them in full, which takes longer."
         )
         parity = whole
-    on_progress(
+    progress.note(
         f"Compared {parity.photos} photos through fastai and through Loupe: at most "
         f"{parity.difference:.0e} apart."
     )

@@ -1,9 +1,7 @@
 """The worker process's report on an export, or its refusal, checked as untrusted data."""
 
 import json
-import platform
 import signal
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -11,17 +9,19 @@ from pydantic import Field
 from ...bundle import Architecture, ManifestDraft, StrictModel, Threshold
 from ...bundle.manifest import PRESENT_FROM
 from ...errors import ExportRefused
+from ...learner import installed_versions
 from ...preprocess import PreprocessConfig
 from ..inspect.export_report import printable
 from ..inspect.learner_parts import LearnerParts
 
 Line = Annotated[str, Field(min_length=1, max_length=200)]
 NOT_STATED = "not stated"
+PACKAGES = ("torch", "torchvision", "fastai", "timm", "onnx")
 
 MAX_PRINTED = 600
 """Characters of a refusal that are shown."""
 
-MEMORY = "LOUPE_MEMORY_MB, by default the memory of the machine or container"
+MEMORY = "LOUPE_MEMORY_MB allows (by default, what the machine or container has)"
 NO_MEMORY = "MemoryError", "allocate memory", "bad_alloc", "failed to map segment"
 
 FAILURES = {
@@ -91,7 +91,7 @@ class WorkerReport(StrictModel):
                 },
                 "made": {
                     "command": "python -m model import",
-                    **_installed_versions(),
+                    **installed_versions(PACKAGES),
                     **provenance,
                 },
             }
@@ -109,7 +109,7 @@ def worker_refused(data: bytes) -> ExportRefused:
     if not foreign:
         return ExportRefused(message)
     if any(word in message for word in NO_MEMORY):
-        hint = f"There is too little memory for it: {MEMORY}. About 2 GB suffice for most."
+        hint = f"It needs more memory than {MEMORY}. Most exports need about 2 GB."
     elif stage == "compiling":
         hint = "Its network uses an operation that ONNX can't express."
     else:
@@ -130,8 +130,8 @@ def worker_ended(status: int) -> ExportRefused:
     except ValueError:
         name = f"signal {-status}"
     return ExportRefused(
-        f"Its process was ended by {name}. That happens where memory does not suffice "
-        f"({MEMORY}), and where code runs that another version compiled. {_export_again()}"
+        f"Its process was ended by {name}. Either it needs more memory than {MEMORY}, or it runs "
+        f"code that another version compiled. {_export_again()}"
     )
 
 
@@ -145,15 +145,4 @@ def _export_again() -> str:
 
 def installed_here() -> str:
     """Return the installed versions in words."""
-    return ", ".join(f"{name} {number}" for name, number in _installed_versions().items())
-
-
-def _installed_versions() -> dict[str, str]:
-    """Return the installed versions of the packages that an import depends on."""
-    versions = {"python": platform.python_version()}
-    for package in ("torch", "torchvision", "fastai", "timm", "onnx"):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return versions
+    return ", ".join(f"{name} {number}" for name, number in installed_versions(PACKAGES).items())

@@ -179,7 +179,7 @@ def _attributes(state: Mapping[Any, Any], path: str) -> dict[str, Any]:
     for key, value in state.items():
         if not isinstance(key, str):
             raise _strange(path, "has an attribute without a name")
-        # An instance's own __call__ and the like have no effect: Python uses the class's.
+        # Python looks special methods such as __call__ up on the class, never on the instance.
         if key in STRUCTURE or (key.startswith("__") and key.endswith("__")):
             continue
         if key in HOOKS:

@@ -72,7 +72,10 @@ def _find_duplicates(
     labels = {photo.name: photo.label for photo in dataset.photos}
     parts = {photo.name: photo.part for photo in dataset.photos}
     leaked, conflicting, exact, near = [], [], [], []
-    for members in _groups_of_several(scans, groups):
+    by_group: defaultdict[int, list[PhotoScan]] = defaultdict(list)
+    for scan in scans:
+        by_group[groups[scan.name]].append(scan)
+    for members in by_group.values():
         names = [scan.name for scan in members]
         if len({labels[name] for name in names}) > 1:
             conflicting.append(" = ".join(names))
@@ -111,14 +114,6 @@ def _find_imbalance(labels: Iterable[str], counts: Counter[str]) -> list[Finding
             else (),
         ),
     ]
-
-
-def _groups_of_several(scans: Sequence[PhotoScan], groups: dict[str, int]) -> list[list[PhotoScan]]:
-    """Return the groups with more than one photo."""
-    members: defaultdict[int, list[PhotoScan]] = defaultdict(list)
-    for scan in scans:
-        members[groups[scan.name]].append(scan)
-    return [group for group in members.values() if len(group) > 1]
 
 
 def _group_duplicates(scans: Sequence[PhotoScan]) -> dict[str, int]:

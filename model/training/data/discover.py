@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from ...errors import DataError
+from ...storage.named_folders import list_subfolders
 from ...storage.photo_files import list_photos, printable
 from ...text import list_some
 
@@ -56,7 +57,7 @@ def discover(folder: Path) -> Dataset:
     """
     photos, ignored, empty = list[LabelledPhoto](), list[str](), []
     for part, parent in _find_parts(folder):
-        for label_folder in _subfolders(parent):
+        for label_folder in list_subfolders(parent):
             paths, label = list_photos(label_folder), printable(Path(label_folder.name))
             photos += [
                 LabelledPhoto(path, printable(path.relative_to(folder)), label, part)
@@ -93,18 +94,9 @@ def _other_files(folder: Path, photos: list[Path]) -> list[Path]:
     ]
 
 
-def _subfolders(folder: Path) -> list[Path]:
-    try:
-        return sorted(
-            path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")
-        )
-    except OSError as error:
-        raise DataError(f"{folder} can't be read: {error.strerror}.") from error
-
-
 def _find_parts(folder: Path) -> list[tuple[Part | None, Path]]:
-    part_of = {path: PARTS.get(path.name.casefold()) for path in _subfolders(folder)}
-    parts = [(part, path) for path, part in part_of.items() if part and _subfolders(path)]
+    part_of = {path: PARTS.get(path.name.casefold()) for path in list_subfolders(folder)}
+    parts = [(part, path) for path, part in part_of.items() if part and list_subfolders(path)]
     kinds = {part for part, _ in parts}
     if "train" not in kinds or len(kinds) < 2:
         return [(None, folder)]

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from ...classifier import read_file
 from ...errors import PhotoError
 from ...photo import read
 from ...preprocess import FILTERS, PreprocessConfig
+from ...progress import SILENT, Progress
 from ...storage.atomic import replace_atomically
 from ...storage.photo_files import map_ordered
 from .discover import LabelledPhoto
@@ -50,7 +51,7 @@ def scan_photos(
     photos: Sequence[LabelledPhoto],
     folder: Path,
     config: PreprocessConfig,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = SILENT,
 ) -> list[PhotoScan]:
     """Read every photo, on all cores, and write its small copy to ``folder``.
 
@@ -60,7 +61,7 @@ def scan_photos(
         photos: all photos of a dataset.
         folder: where the copies go.
         config: how the network's input is made.
-        progress: called with the number of photos done and their total.
+        progress: told of each photo.
 
     Source of the hash: pHash (a low-frequency cosine transform against its median).
     """
@@ -81,10 +82,7 @@ def scan_photos(
             return last
         return _scan_photo(photo, stat, folder, config)
 
-    scans = []
-    for done, result in enumerate(map_ordered(scan, photos), 1):
-        scans.append(result)
-        progress(done, len(photos))
+    scans = list(progress.track("Reading photos", map_ordered(scan, photos), len(photos)))
     with replace_atomically(folder / INDEX_FILE) as temporary:
         temporary.write_text(json.dumps([asdict(result) for result in scans]), encoding="utf-8")
     return scans

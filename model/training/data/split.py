@@ -1,14 +1,13 @@
 """The split of the photos into those to train on, held-out ones and test ones."""
 
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...calibration.fit import split_folds
 from ...errors import DataError
 from ...text import list_some
 from .data_report import DataReport
@@ -73,29 +72,6 @@ def _require_photos(
         raise DataError(f"Too few photos {purpose}: {list_some(poor)}. {ADVICE}")
 
 
-def split_groups(
-    targets: NDArray[Any], groups: NDArray[np.intp], folds: int, seed: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the indices of the training photos and of one of ``folds`` held-out parts.
-
-    Args:
-        targets: labels [N], of which each part gets its share.
-        groups: numbers of the groups [N] that stay together.
-        folds: number of parts.
-        seed: of the shuffle.
-
-    Source: scikit-learn's ``StratifiedGroupKFold``.
-    """
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        # scikit-learn warns about labels with fewer photos than folds.
-        warnings.simplefilter("ignore", UserWarning)
-        inside, outside = next(iter(splitter.split(targets, targets, groups)))
-    return inside, outside
-
-
 def _stratify(
     labels: tuple[str, ...], photos: Sequence[LabelledPhoto], report: DataReport, seed: int
 ) -> Split:
@@ -103,7 +79,7 @@ def _stratify(
     folds = min(FOLDS, max(Counter(photo.label for photo in photos).values()))
     photo_labels = np.array([photo.label for photo in photos])
     groups = np.array([report.groups[photo.name] for photo in photos])
-    _, places = split_groups(photo_labels, groups, folds, seed)
+    _, places = next(split_folds(photo_labels, groups, seed, folds))
     held_out = _add_missing_labels(photo_labels, groups, set(places.tolist()))
     return Split(
         labels,

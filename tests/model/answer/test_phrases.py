@@ -130,7 +130,7 @@ def test_trust_lines_say_which_graph_was_tested() -> None:
     manifest = get_bundle("clothing").manifest
     prediction = replace(make_prediction(0.9, *[0.01] * 9), labels=manifest.labels)
     note, record = trust_lines(prediction, manifest)
-    assert str(note[0]).startswith("This model says 90%, but it isn't calibrated")
+    assert str(note[0]).startswith("This model says 90%, but it isn’t calibrated")
     assert str(record[0]).endswith(" it said this in tests")
     of_small = replace(prediction, graph="small")
     _, other = trust_lines(of_small, manifest)

@@ -15,10 +15,12 @@ from model import Bundle, load
 from model.backup import back_up, restore
 from model.bundle import (
     BUILTIN_DIR,
+    SMALL_CARD,
     familiar_labels,
     get_bundle,
     publish,
     read_samples,
+    read_small_card,
     roll_back,
     write_samples,
 )
@@ -120,12 +122,8 @@ def test_list_that_does_not_fit_is_ignored(
     assert reason in record.getMessage()
 
 
-def with_exif() -> bytes:
-    file = BytesIO()
-    exif = Image.Exif()
-    exif[0x010F] = "Camera"
-    colour("red").save(file, "JPEG", exif=exif)
-    return file.getvalue()
+EXIF = Image.Exif()
+EXIF[0x010F] = "Camera"
 
 
 def encoded(format_: str, **options: Any) -> bytes:
@@ -139,7 +137,7 @@ def encoded(format_: str, **options: Any) -> bytes:
     [
         b"",
         b"<script>",
-        with_exif(),
+        encoded("JPEG", exif=EXIF),
         encoded("PNG"),
         encoded("JPEG", comment=b"from home"),
         encoded("JPEG") + b"<script>alert(1)</script>",
@@ -172,9 +170,10 @@ def test_title_is_one_visible_line(sampled: Bundle) -> None:
     assert sample.entry.title == "<b>red **x**"
 
 
-def test_manifest_cannot_list_them(sampled: Bundle) -> None:
+@pytest.mark.parametrize("name", [SAMPLE_LIST, SAMPLE_PHOTOS[0], SMALL_CARD])
+def test_manifest_cannot_list_files_beside_it(name: str, sampled: Bundle) -> None:
     listed = json.loads((sampled.folder / "bundle.json").read_text())["files"]
-    edit(sampled, files={**listed, "sample-1.jpg": listed["graph.onnx"]})
+    edit(sampled, files={**listed, name: listed["graph.onnx"]})
     with pytest.raises(BundleDamaged, match="no part of a bundle"):
         get_bundle("sampled")
 
@@ -198,12 +197,13 @@ def test_they_survive_backup_rollback_and_the_next_version(sampled: Bundle, tmp_
     assert read_samples(Bundle.open(restored)) == samples
 
 
-def test_copy_of_a_builtin_model_keeps_them(models_dir: Path) -> None:
+def test_copy_of_a_builtin_model_keeps_samples_and_small_card(models_dir: Path) -> None:
     builtin = get_bundle("clothing")
     tiny(models_dir, "clothing")
     copy = roll_back("clothing", builtin.version)
     assert copy.folder.is_relative_to(models_dir)
     assert read_samples(copy) == read_samples(builtin)
+    assert read_small_card(copy) == read_small_card(builtin)
 
 
 def test_another_model_in_the_same_place_is_not_confused(sampled: Bundle, tmp_path: Path) -> None:

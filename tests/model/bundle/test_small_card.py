@@ -14,11 +14,9 @@ from model.bundle import (
     SmallCard,
     get_bundle,
     read_small_card,
-    roll_back,
     write_small_card,
 )
-from model.errors import BundleDamaged
-from tests.model.tiny import CALIBRATED, CARD, MEASURED, edit, tiny
+from tests.model.tiny import CALIBRATED, CARD, MEASURED, tiny
 
 BUILTIN = sorted(path.parent.name for path in BUILTIN_DIR.glob("*/bundle.json"))
 
@@ -120,20 +118,6 @@ def test_huge_card_link_and_folder_are_ignored(
     path.mkdir()
     assert read_small_card(measured) is None
     assert caplog.text.count("is ignored") == 3
-
-
-def test_manifest_cannot_list_it(tiny_bundle: Bundle) -> None:
-    files = json.loads((tiny_bundle.folder / "bundle.json").read_text())["files"]
-    edit(tiny_bundle, files={**files, SMALL_CARD: files["graph.onnx"]})
-    with pytest.raises(BundleDamaged, match="no part of a bundle"):
-        get_bundle("tiny")
-
-
-def test_copy_of_a_builtin_model_keeps_it(models_dir: Path, data_folder: Path) -> None:
-    builtin = get_bundle("clothing")
-    tiny(models_dir, "clothing")
-    assert roll_back("clothing", builtin.version).folder.is_relative_to(models_dir)
-    assert read_small_card(get_bundle("clothing")) == read_small_card(builtin)
 
 
 @pytest.mark.parametrize("name", BUILTIN)

@@ -78,7 +78,7 @@ def test_too_few_photos_are_refused_with_the_number_needed() -> None:
 
 def test_photos_that_look_alike_are_in_one_fold() -> None:
     photos = replace(id_outputs(200), groups=np.arange(200) // 4)
-    for inside, outside in split_folds(photos, 0):
+    for inside, outside in split_folds(photos.targets, photos.groups, 0):
         assert not {*photos.groups[inside]} & {*photos.groups[outside]}
         assert len(inside) + len(outside) == 200
 

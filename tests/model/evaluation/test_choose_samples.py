@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from model import Bundle, load
-from model.bundle import get_bundle, read_samples, write_samples
-from model.evaluation.choose_samples import choose_samples, describe_samples
+from model.bundle import get_bundle, read_samples
+from model.evaluation.choose_samples import add_samples, choose_samples
 from tests.model.tiny import COLOURS, colour
 
 
@@ -33,9 +33,9 @@ def test_surest_right_photo_of_a_label_is_taken(calibrated_bundle: Bundle, tmp_p
     assert classifier.identify(chosen[0][1]).top(1)[0].probability > (
         classifier.identify(dark).top(1)[0].probability
     )
-    write_samples(calibrated_bundle, chosen)
+    line = add_samples(calibrated_bundle, photos)
+    assert line == "Visitors see 4 photos as samples: red, yellow, white, black"
     assert len(read_samples(get_bundle(calibrated_bundle.name))) == 4
-    assert describe_samples(chosen) == "Visitors see 4 photos as samples: red, yellow, white, black"
 
 
 def test_at_most_five_and_none_that_it_calls_unknown(
@@ -47,5 +47,5 @@ def test_at_most_five_and_none_that_it_calls_unknown(
     grey = tmp_path / "grey.png"
     colour("white").point(lambda value: value // 2).save(grey)
     assert classifier.identify(grey).answer is None
-    assert choose_samples(classifier, [(grey, label) for label in COLOURS]) == []
-    assert describe_samples([]).startswith("No samples")
+    line = add_samples(calibrated_bundle, [(grey, label) for label in COLOURS])
+    assert line == "No samples: the model names none of these photos right."

@@ -10,7 +10,8 @@ from PIL import Image
 
 from model.errors import DataError
 from model.preprocess import PreprocessConfig, preprocess
-from model.training.config import Progress, TrainingConfig
+from model.progress import SILENT
+from model.training.config import TrainingConfig
 from model.training.data.data_report import DataReport, report_on
 from model.training.data.discover import discover
 from model.training.data.scan import PhotoScan, scan_photos, training_copy
@@ -127,12 +128,9 @@ def test_file_names_of_any_bytes_can_be_printed(tmp_path: Path) -> None:
 def test_held_out_photos_are_prepared_as_photos_to_identify(tmp_path: Path) -> None:
     folder = parted(tmp_path / "photos", 3, 2)
     config = TrainingConfig.create(folder=folder, name="forms")
-    data = prepare_data(config, CONFIG, tmp_path, Progress())
-    expected = []
-    for photo in data.split.held_out:
-        with Image.open(photo.path) as image:
-            expected.append(preprocess(image.convert("RGB"), CONFIG))
-    assert np.array_equal(data.held_out, np.stack(expected))
+    data = prepare_data(config, CONFIG, tmp_path, SILENT)
+    images = [Image.open(photo.path).convert("RGB") for photo in data.split.held_out]
+    assert np.array_equal(data.held_out, [preprocess(image, CONFIG) for image in images])
     assert list(data.held_out_targets) == [0, 0, 1, 1]
     assert len(data.copies) == len(list(data.training_pixels())) == 6
 

@@ -108,7 +108,7 @@ def test_differing_and_failed_ways_are_described():
 
 
 def test_trade_offs_have_the_measured_values():
-    rows = {row[""]: row for row in trade_offs(read_comparison(THREE, BUNDLE), BUNDLE)}
+    rows = {row[""]: row for row in trade_offs(read_comparison(THREE, BUNDLE))}
     assert list(rows) == [
         "Internet",
         "Bandwidth",
@@ -123,7 +123,7 @@ def test_trade_offs_have_the_measured_values():
     assert rows["Latency"]["On a server"] == "91 ms"
     assert rows["Bandwidth"]["On a server"] == "136.0 kB for this photo"
     only = read_comparison(sent(THREE["ways"][1]), BUNDLE)
-    rows = {row[""]: row for row in trade_offs(only, BUNDLE)}
+    rows = {row[""]: row for row in trade_offs(only)}
     assert rows["Latency"]["On the device"] == "not measured"
 
 

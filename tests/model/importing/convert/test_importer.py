@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ import pytest
 from PIL import Image
 
 from model import Bundle, Classifier, load
-from model.cli.train import describe_uncalibrated
 from model.errors import ExportRefused, LoupeError
 from model.importing import launcher
 from model.importing.convert import importer
@@ -20,6 +20,7 @@ from model.importing.convert.importer import STAGES, import_export
 from model.importing.convert.parity import gather_photos
 from model.importing.convert.worker_report import worker_ended, worker_refused
 from model.importing.inspect import ExportReport, Finding
+from model.progress import Progress
 from model.settings import settings
 from tests.model.importing.conftest import Run
 from tests.model.importing.inspect.hostile import payloads
@@ -94,19 +95,23 @@ def fake_worker(
     monkeypatch.setattr(launcher, "run", run)
 
 
+class RecordedProgress(Progress):
+    def __init__(self) -> None:
+        self.stages, self.notes = list[str](), list[str]()
+
+    def update(self, stage: str, done: int, total: int) -> None:
+        self.stages.append(stage)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
 def test_bundle_contains_the_workers_files(
     colours: Classifier, export: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_worker(monkeypatch, colours)
-    log, stages = list[str](), list[str]()
-    imported = import_export(
-        export,
-        "own",
-        title="My own",
-        licence="MIT",
-        on_progress=log.append,
-        on_stage=stages.append,
-    )
+    progress = RecordedProgress()
+    imported = import_export(export, "own", title="My own", licence="MIT", progress=progress)
     assert imported.bundle == load("own").bundle
     manifest = imported.bundle.manifest
     assert (manifest.title, manifest.licence, manifest.data.title) == ("My own", "MIT", "export")
@@ -115,9 +120,9 @@ def test_bundle_contains_the_workers_files(
     assert imported.parity.photos == 10
     assert imported.parity.difference <= 1e-3
     apart = f"{imported.parity.difference:.0e}"
-    assert stages == [*STAGES.values()]
+    assert progress.stages == [*STAGES.values()]
     # The second line may be one about large JPEGs.
-    assert [log[0], log[-1]] == [
+    assert [progress.notes[0], progress.notes[-1]] == [
         "Converting it in a separate process (no network, no secrets from your environment)…",
         f"Compared 10 photos through fastai and through Loupe: at most {apart} apart.",
     ]
@@ -221,7 +226,7 @@ def test_unexpected_exceptions_get_a_hint() -> None:
     assert "Installed here: python 3." in text
     assert "learn.export() again" in text
     assert "couldn't be compiled here: boom. Its network" in foreign("boom", "compiling")
-    assert "too little memory" in foreign(
+    assert "Most exports need about 2 GB" in foreign(
         "RuntimeError: DefaultCPUAllocator: can't allocate memory"
     )
     assert "invalid report" in str(worker_refused(b"[]"))
@@ -283,11 +288,12 @@ def test_command_prints_the_model(
     result = command("import", export, "--name", "own")
     assert result.exit_code == 0
     folder = load("own").bundle.folder
-    assert result.stdout.splitlines() == [
+    lines = result.stdout.splitlines()
+    assert re.match("not calibrated, .* python -m model calibrate own FOLDER$", lines.pop(3))
+    assert lines == [
         f"own {folder.name} in {folder}",
         "6 labels: red, green, blue, yellow, white, black",
         "engines: compiled",
-        describe_uncalibrated("own"),
         "Visitors of the app now see own first, the newest model. LOUPE_MODEL=tiny keeps tiny.",
         "see it: make run, or python -m model identify --model own PHOTO",
     ]
@@ -354,9 +360,9 @@ def test_model_sensitive_to_scaled_decoding_decodes_in_full(
     lines = np.zeros((1200, 1200, 3), np.uint8)
     lines[::2] = (255, 0, 0)
     Image.fromarray(lines).save(folder / "lines.jpg", quality=95, subsampling=0)
-    log: list[str] = []
+    progress = RecordedProgress()
     monkeypatch.setattr("model.importing.convert.parity.TOLERANCE", 1e-7)
-    imported = import_export(export, "own", photos=folder, on_progress=log.append)
-    assert any("decodes them in full" in line for line in log)
+    imported = import_export(export, "own", photos=folder, progress=progress)
+    assert any("decodes them in full" in line for line in progress.notes)
     assert imported.bundle.manifest.recipe.decoding == "whole"
     assert imported.parity.difference <= 1e-7

@@ -1,9 +1,4 @@
-"""The admission queue, in which CPU-bound work on photos waits until a core is free.
-
-Pages, the API and batches wait in a lane each. One deadline covers a photo's whole wait: if its
-header shows that it is large, it may have to trade its slot for a place in the line of large
-photos, and the time it has already waited counts.
-"""
+"""The admission queue, and work that waits in it without a thread."""
 
 import threading
 import time
@@ -13,96 +8,23 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import chain
-from typing import Any, Generic, Literal, TypeVar, get_args
+from typing import Any, Generic, TypeVar, get_args
 
-from .errors import Busy
-from .settings import settings
+from ..errors import Busy
+from ..settings import settings
+from .place import Admission, AdmissionCancelled, Lane, Timeout
 
 T = TypeVar("T")
-
-Lane = Literal["screen", "api", "batch"]
-"""The lane a caller waits in. Lanes take turns for free slots, so that a visitor waits for one or
-two of the API's photos, not for all of them."""
-
-Timeout = float | Literal["deadline"] | None
-"""Longest wait in seconds. None waits for as long as it takes, as in ``threading``; the default,
-*deadline*, is the queue's own deadline."""
-
-CANCEL_POLL_SECONDS = 0.1
-"""Longest time until a waiting caller notices that it was cancelled, in seconds."""
-
-
-class AdmissionCancelled(Exception):
-    """A caller that was cancelled while it waited."""
-
-
-class Admission:
-    """One caller's place: first in a lane, then in a slot.
-
-    Args:
-        lane: where it waits.
-        timeout_seconds: longest total wait; None waits for as long as it takes.
-        is_cancelled: polled while it waits; True takes it out of the queue.
-        needs_slot: False for work outside the slots, which takes only the large-photo permit.
-    """
-
-    def __init__(
-        self,
-        lane: Lane,
-        timeout_seconds: float | None,
-        is_cancelled: Callable[[], bool] | None = None,
-        *,
-        needs_slot: bool = True,
-    ) -> None:
-        self.lane, self.timeout_seconds = lane, timeout_seconds
-        self.is_cancelled, self.needs_slot = is_cancelled, needs_slot
-        self.has_slot = False
-        self.large_wait_seconds = 0.0
-        """Time spent waiting for the large-photo permit after it had a slot, in seconds."""
-        self.granted = threading.Event()
-        self._deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-
-    @property
-    def is_counted(self) -> bool:
-        """True if it counts towards the queue's length: batches limit themselves."""
-        return self.timeout_seconds is not None
-
-    @property
-    def is_late(self) -> bool:
-        """True once its deadline has passed."""
-        return self._deadline is not None and time.monotonic() >= self._deadline
-
-    def late_error(self) -> Busy:
-        """Return the error to raise once the deadline has passed."""
-        return Busy(f"Still busy after {self.timeout_seconds:g} s. Try again in a moment.")
-
-    def grant(self) -> None:
-        """Let the caller continue; called with the queue's lock held."""
-        self.has_slot = self.needs_slot
-        self.granted.set()
-
-    def wait(self) -> bool:
-        """Wait until it is granted; return False once it is late or cancelled."""
-        poll_seconds = None if self.is_cancelled is None else CANCEL_POLL_SECONDS
-        while not self.granted.wait(self.seconds_left(poll_seconds)):
-            if self.is_late or (self.is_cancelled is not None and self.is_cancelled()):
-                return False
-        return True
-
-    def seconds_left(self, limit_seconds: float | None = None) -> float | None:
-        """Return the seconds until the deadline, at most the limit; None if there is neither."""
-        if self._deadline is None:
-            return limit_seconds
-        left = max(0.0, self._deadline - time.monotonic())
-        return left if limit_seconds is None else min(left, limit_seconds)
 
 
 class Submission(Admission, Generic[T]):
     """Work that runs in an executor once it has a slot; no thread blocks while it waits."""
 
-    def __init__(self, queue: "AdmissionQueue", work: Callable[[], T], executor: Executor) -> None:
+    def __init__(
+        self, queue: "AdmissionQueue", work: Callable[[], T], executor: Executor, lane: Lane
+    ) -> None:
         self._is_cancelled = False
-        super().__init__("api", queue.deadline_seconds, lambda: self._is_cancelled)
+        super().__init__(lane, queue.deadline_seconds, lambda: self._is_cancelled)
         self._queue, self._work, self._executor = queue, work, executor
         self.is_started = False
         self.future: Future[T] = Future()
@@ -242,17 +164,20 @@ class AdmissionQueue:
         finally:
             self.release(admission)
 
-    def submit(self, work: Callable[[], T], executor: Executor) -> Submission[T]:
-        """Run ``work`` in the executor once it has a slot; it waits in the API's lane.
+    def submit(
+        self, work: Callable[[], T], executor: Executor, lane: Lane = "api"
+    ) -> Submission[T]:
+        """Run ``work`` in the executor once it has a slot.
 
         Args:
             work: what to run; ``acquire`` inside it reuses the slot.
             executor: needs a thread for each slot and for each large photo that may wait.
+            lane: where it waits.
 
         Raises:
             Busy: the queue is full.
         """
-        submission = Submission(self, work, executor)
+        submission = Submission(self, work, executor, lane)
         self._enter(submission)
         return submission
 

@@ -5,7 +5,7 @@ from rich.console import Console
 from rich.progress import Progress as ProgressBar
 from rich.progress import TaskID, TimeElapsedColumn
 
-from ..training.config import Progress
+from ..progress import Progress
 
 
 def progress_bar(*, shown: bool = True) -> ProgressBar:

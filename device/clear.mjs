@@ -1,0 +1,41 @@
+/** A button that deletes the visitor's recent photos: a component of Streamlit. */
+
+import { createButton, h, linkStyles } from "./view/elements.mjs";
+import { openRecents } from "./view/recents.mjs";
+import { createComponent } from "./view/streamlit_component.mjs";
+
+/** Show the button; `data` comes from `ui/about_page/kept.py`. */
+export default createComponent((parent) => new Screen(parent));
+
+class Screen {
+  #data;
+  #send;
+  #root = h("div.commands");
+  #status = h("p.status", { role: "status" });
+
+  constructor(parent) {
+    const clear = createButton("clear", "Clear them now", {
+      icon: "trash",
+      onclick: () => this.#clear(),
+    });
+    this.#root.append(clear, this.#status);
+    parent.append(this.#root);
+    linkStyles(parent, ["tokens", "../commands"]);
+  }
+
+  /** Take new data. */
+  update(data, send) {
+    this.#data = data;
+    this.#send = send;
+    this.#root.dataset.theme = data.theme;
+  }
+
+  close() {}
+
+  async #clear() {
+    const { recent, base } = this.#data;
+    const isCleared = await openRecents({ scope: recent, prefix: base }).clear();
+    this.#send("cleared", true);
+    this.#status.textContent = isCleared ? "Cleared." : "This browser couldn’t delete them.";
+  }
+}

@@ -1,0 +1,135 @@
+"""Training runs that are stopped or killed, and resume."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from model.bundle import get_bundle
+from model.errors import DataError
+from model.progress import Progress
+from model.settings import ROOT
+from model.training.config import TrainingConfig
+from tests.model.tiny import tiny
+from tests.model.training.conftest import run_train
+from tests.model.training.pictures import LABELS, folder_of
+from tests.waiting import wait_until
+
+pytestmark = [pytest.mark.torch, pytest.mark.timeout(240)]
+
+
+# Without early stopping, since on a busy machine a run could end before the signal.
+ENDLESS_COMMAND = """
+from model.cli import main
+from model.training import callbacks, finetune
+
+callbacks.PATIENCE_EPOCHS = finetune.PATIENCE_EPOCHS = 10_000
+main()
+"""
+
+
+class Interrupted(Progress):
+    """Progress that is interrupted by the first stage or note with a text in it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def update(self, stage: str, done: int, total: int) -> None:
+        self.note(stage)
+
+    def note(self, text: str) -> None:
+        if self.text in text:
+            raise KeyboardInterrupt
+
+
+def start_process(data: Path, *words: object) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-c", ENDLESS_COMMAND, "train", *map(str, words)],
+        cwd=ROOT,
+        env={**os.environ, "LOUPE_DATA": str(data)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+def test_run_resumes_with_its_own_photos_only(tmp_path: Path, data_folder: Path) -> None:
+    from model.training.train import get_run_dir, train
+
+    folder = folder_of(tmp_path / "photos", 20)
+    config = TrainingConfig.create(folder=folder, name="forms", image_size=64, epochs=0)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, progress=Interrupted("Features"))
+    (folder / "disc" / "3.jpg").rename(folder / "square" / "3-was-wrong.jpg")
+    with pytest.raises(DataError, match="photos changed since this training run began"):
+        train(config, resume=True)
+    (folder / "square" / "3-was-wrong.jpg").rename(folder / "disc" / "3.jpg")
+    assert train(config, resume=True).labels == LABELS
+    assert not get_run_dir("forms").exists()
+
+
+@pytest.mark.slow
+def test_killed_run_keeps_the_previous_model_and_resumes(photos: Path, data_folder: Path) -> None:
+    previous = tiny(data_folder / "models", "forms")
+    words = (photos, "--name", "forms", "--size", "64", "--epochs", "200")
+    process = start_process(data_folder, *words)
+    checkpoint = data_folder / "training" / "forms" / "checkpoint.pt"
+    wait_for_file(checkpoint, process)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert get_bundle("forms").version == previous.version
+    assert "Add --resume" in run_train(*words, code=2)
+    process = start_process(data_folder, "--name", "forms", "--resume")
+    wait_for_epoch(process, 2)
+    process.send_signal(signal.SIGINT)
+    assert "Resume with: python -m model train --name forms --resume" in process.communicate()[0]
+    assert process.returncode == 130
+    assert get_bundle("forms").version == previous.version
+
+
+def wait_for_file(path: Path, process: "subprocess.Popen[str]") -> None:
+    def exists() -> bool:
+        assert process.poll() is None, process.communicate()[0]
+        return path.exists()
+
+    # A loaded machine took more than 120 s to the first checkpoint.
+    wait_until(exists, 300)
+
+
+def wait_for_epoch(process: "subprocess.Popen[str]", minimum: int) -> None:
+    """Read the output up to the first epoch, which must come after those of the first run."""
+    assert process.stdout
+    for line in process.stdout:
+        if line.startswith("Epoch "):
+            assert int(line.split()[1]) >= minimum, line
+            return
+    pytest.fail("the process ended without an epoch")
+
+
+@pytest.mark.slow
+def test_search_resumes_and_its_best_trial_is_used(photos: Path, data_folder: Path) -> None:
+    from model.training.train import get_run_dir, train
+
+    config = TrainingConfig.create(folder=photos, name="forms", image_size=64, epochs=1, search=9)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, progress=Interrupted("Trial 1: "))
+    # Little of the search is left, so that the first trial decides.
+    run_dir = get_run_dir("forms")
+    config.model_copy(update={"search": 0.001}).save(run_dir)
+    notes, chosen = [], []
+
+    class RecordedProgress(Progress):
+        def note(self, text: str) -> None:
+            notes.append(text)
+            saved = TrainingConfig.load(run_dir)
+            chosen.append(saved and saved.hyperparameters)
+
+    bundle = train(config, resume=True, progress=RecordedProgress())
+    assert any(note.startswith("Best of ") for note in notes)
+    best = next(hyperparameters for hyperparameters in chosen if hyperparameters)
+    assert best.lr == pytest.approx(4e-4)
+    assert bundle.version == get_bundle("forms").version

@@ -1,0 +1,86 @@
+"""``train``: refused options and folders, one run of a name, the time limit."""
+
+import shutil
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model.bundle import get_bundle
+from tests.model.tiny import tiny
+from tests.model.training.conftest import QUICK, run_train
+
+pytestmark = [pytest.mark.torch, pytest.mark.timeout(240)]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--name", "forms"], "Name the FOLDER"),
+        (["--name", "forms", "--resume"], "no unfinished training run of 'forms'"),
+        (["--name", "forms", "--resume", "--epochs", "9"], "add only --name and --minutes"),
+        (["{photos}", "--name", "forms", "--resume"], "add only --name and --minutes"),
+        (["{photos}", "--name", "../forms"], "name: "),
+        (["{photos}", "--name", "My Flowers"], "my-flowers"),
+        (["{photos}", "--name", "forms", "--search", "9", "--minutes", "5"], "leaves no time"),
+        (["{photos}", "--name", "forms", "--unknown", "{photos}/train/disc"], "at least 50"),
+        (["{photos}", "--name", "forms", "--arch", "lite9"], "timm has no network 'lite9'"),
+        (["{photos}", "--name", "forms", "--size", "7"], "size: "),
+        (["{photos}", "--name", "forms", "--to", "{photos}/train/disc/0.jpg/models"], "0.jpg"),
+        (["{photos}/train/disc", "--name", "forms"], "photos for no labels"),
+    ],
+)
+def test_refused_training_says_why_and_leaves_nothing_behind(
+    words: list[str], message: str, photos: Path, data_folder: Path
+) -> None:
+    output = run_train(*[word.format(photos=photos) for word in words], code=2)
+    assert message in output
+    assert "Traceback" not in output
+    assert not (data_folder / "training" / "forms").exists()
+
+
+def test_second_run_of_a_name_is_refused_without_touching_the_first(
+    photos: Path, data_folder: Path
+) -> None:
+    from filelock import FileLock
+
+    run_dir = data_folder / "training" / "forms"
+    run_dir.mkdir(parents=True)
+    (run_dir / "plan.json").write_text("{}")
+    with FileLock(run_dir / ".lock"):
+        output = run_train(photos, "--name", "forms", *QUICK, code=2)
+    assert "Another process is training 'forms'. Wait" in output
+    assert "Add --resume" in run_train(photos, "--name", "forms", *QUICK, code=2)
+    assert (run_dir / "plan.json").read_text() == "{}"
+
+
+def test_folder_of_a_run_is_removed_while_nobody_else_can_take_it(
+    photos: Path, data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from filelock import FileLock, Timeout
+
+    training = import_module("model.training.train")
+    from model.training.config import TrainingConfig
+
+    remove = shutil.rmtree
+
+    def checked(folder: Path, **options: Any) -> None:
+        if folder == training.get_run_dir("forms"):
+            with pytest.raises(Timeout):
+                FileLock(folder / ".lock", timeout=0).acquire()
+        remove(folder, **options)
+
+    monkeypatch.setattr(training, "_train", lambda *_: tiny(data_folder / "models", "forms"))
+    monkeypatch.setattr(shutil, "rmtree", checked)
+    training.train(TrainingConfig.create(folder=photos, name="forms"))
+    assert not training.get_run_dir("forms").exists()
+
+
+@pytest.mark.slow
+def test_run_keeps_to_its_minutes(photos: Path, data_folder: Path) -> None:
+    began = time.monotonic()
+    run_train(photos, "--name", "forms", "--size", "64", "--epochs", "500", "--minutes", "0.8")
+    assert time.monotonic() - began < 120
+    assert get_bundle("forms").manifest.metric("accuracy")
