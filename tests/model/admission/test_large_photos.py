@@ -57,7 +57,7 @@ def test_large_photo_waits_once_and_within_one_deadline() -> None:
             late = pool.submit(arrive)
             wait_until(lambda: queue.waiting("screen") == 1)
             time.sleep(0.3)
-        # It has a slot after half of its deadline, and the other half is left for the permit.
+        # It gets a slot at half of its deadline, and waits for the permit in the other half.
         message, seconds = late.result(5)
         assert message == "Still busy after 0.6 s. Try again in a moment."
         assert 0.55 < seconds < 0.9
