@@ -10,6 +10,7 @@ from model.classifier import default_model
 from model.engine_info import DEFAULT_ENGINE, ENGINES, SERVER_ENGINES
 from model.engines import available, shortfall
 from model.settings import settings
+from model.text import clean
 from ui.app_info import app_title
 from ui.chosen_model import requested_choices
 from ui.phrasing import escape_markdown, shorten
@@ -30,7 +31,7 @@ def model_select(bundles: dict[str, Bundle], key: str, on_change: Callable[[], N
 
     Not bound to the address, which would have titles in place of names.
     """
-    titles = {name: bundle.manifest.title for name, bundle in bundles.items()}
+    titles = {name: clean(bundle.manifest.title) for name, bundle in bundles.items()}
     count = Counter(titles.values())
     # Streamlit tells choices apart by what is shown.
     shared = {name: f"{title} ({name})" for name, title in titles.items() if count[title] > 1}
