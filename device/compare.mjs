@@ -92,7 +92,6 @@ class Screen {
     URL.revokeObjectURL(this.#picture.src);
     this.#picture.src = URL.createObjectURL(photo);
     this.#picture.hidden = this.#progress.hidden = this.#stopButton.hidden = false;
-    this.#progress.value = 0;
     const show = (text, share = this.#progress.value) => {
       this.#status.textContent = text;
       this.#progress.value = share;
@@ -104,6 +103,7 @@ class Screen {
       this.#send("measured", { model: data.model, bytes: photo.size, ways });
     } catch (error) {
       if (stop !== this.#stop) return;
+      this.#picture.hidden = true;
       show(stop.signal.aborted ? "Stopped." : phraseError(error, error.message));
     } finally {
       if (stop === this.#stop) this.#progress.hidden = this.#stopButton.hidden = true;
@@ -122,7 +122,7 @@ async function measure(photo, data, isFull, show, signal) {
   const ways = waysOf(data, isFull);
   try {
     for (const way of ways) {
-      show(`${way.title}: getting ready`);
+      show(`${way.title}: getting ready`, 0);
       // The first answer loads what is needed, and isn't counted.
       await prepare(way, photo, signal);
     }
