@@ -40,7 +40,7 @@ class Dispatcher:
 
         Raises:
             Stopping: the server is shutting down.
-            Busy: the admission queue is full.
+            Busy: the lane is full.
         """
         if self.stopping:
             raise Stopping("This server is shutting down. Try again to reach another one.")
@@ -84,7 +84,7 @@ class Dispatcher:
 
         Raises:
             Stopping: the server is shutting down.
-            Busy: two batches are running, or the admission queue is full.
+            Busy: two batches are running, or the API's lane is full.
         """
         self.check()
         if self._batches.locked():

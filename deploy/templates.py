@@ -10,7 +10,7 @@ import yaml
 from .spec import AppSpec
 
 SERVER_DIR = "/opt/loupe"
-"""Folder of the app on a server of one's own."""
+"""Folder of the app on your own server."""
 
 
 def use_own_repository(visibility: str) -> str:

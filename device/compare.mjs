@@ -5,7 +5,6 @@
  */
 
 import { LoupeError, phraseError } from "./engine/errors.mjs";
-import { fetchModel } from "./engine/download.mjs";
 import { createButton, h, linkStyles } from "./view/elements.mjs";
 import { createIdentifier } from "./view/identifier.mjs";
 import { createComponent } from "./view/streamlit_component.mjs";
@@ -20,8 +19,6 @@ const READY_MS = 120_000;
 const LOADING = new Set(["busy", "unreachable"]);
 const SLOW_MS = 10_000;
 
-const FULL = "Also the full graph on this device";
-
 /** Show the choice of a photo; `data` comes from `ui/compare_page/comparison_view.py`. */
 export default createComponent((parent) => new Screen(parent));
 
@@ -35,8 +32,8 @@ class Screen {
   // A phone may pay for what it fetches.
   #isFrugal = navigator.connection?.saveData || matchMedia("(pointer: coarse)").matches;
   #full = h("input", { type: "checkbox", checked: !this.#isFrugal });
-  #fullText = h("span", FULL);
-  #fullRow = h("label.option", this.#full, this.#fullText);
+  #fullSize = h("span");
+  #fullRow = h("label.option", this.#full, this.#fullSize);
   #file = h("input", { type: "file", hidden: true, onchange: () => this.#choose() });
   #status = h("p.status", { role: "status" });
   #progress = h("progress", { max: 1, value: 0, hidden: true, ariaLabel: "Comparing" });
@@ -56,24 +53,13 @@ class Screen {
   update(data, send) {
     const isOther = this.#data?.model !== data.model || this.#data?.token !== data.token;
     if (this.#data && isOther) this.#stop?.abort();
-    const isNew = this.#data?.model !== data.model;
+    if (this.#data?.model !== data.model) this.#showSamples(data.samples);
     this.#data = data;
-    if (isNew) this.#showSamples(data.samples);
-    if (isNew && data.downloads) this.#showSize();
     this.#send = send;
     this.#root.dataset.theme = data.theme;
     this.#fullRow.hidden = !data.downloads;
-  }
-
-  /** Say what the full graph downloads, as its result does. */
-  async #showSize() {
-    const { model } = this.#data;
-    this.#fullText.textContent = FULL;
-    const info = await fetchModel(addressOf(this.#data)).catch(() => null);
-    if (!info || model !== this.#data.model) return;
-    const { full } = info.graphs;
-    const bytes = info.runtime.bytes + full.bytes + full.golden.bytes;
-    this.#fullText.textContent = `${FULL} (${(bytes / 1e6).toFixed(1)} MB once, with what runs it)`;
+    const size = data.fullSize ? ` (${data.fullSize} once, with what runs it)` : "";
+    this.#fullSize.textContent = `Also the full graph on this device${size}`;
   }
 
   close() {
@@ -106,7 +92,6 @@ class Screen {
     URL.revokeObjectURL(this.#picture.src);
     this.#picture.src = URL.createObjectURL(photo);
     this.#picture.hidden = this.#progress.hidden = this.#stopButton.hidden = false;
-    this.#progress.value = 0;
     const show = (text, share = this.#progress.value) => {
       this.#status.textContent = text;
       this.#progress.value = share;
@@ -118,6 +103,7 @@ class Screen {
       this.#send("measured", { model: data.model, bytes: photo.size, ways });
     } catch (error) {
       if (stop !== this.#stop) return;
+      this.#picture.hidden = true;
       show(stop.signal.aborted ? "Stopped." : phraseError(error, error.message));
     } finally {
       if (stop === this.#stop) this.#progress.hidden = this.#stopButton.hidden = true;
@@ -136,7 +122,7 @@ async function measure(photo, data, isFull, show, signal) {
   const ways = waysOf(data, isFull);
   try {
     for (const way of ways) {
-      show(`${way.title}: getting ready`);
+      show(`${way.title}: getting ready`, 0);
       // The first answer loads what is needed, and isn't counted.
       await prepare(way, photo, signal);
     }
@@ -158,13 +144,9 @@ async function measure(photo, data, isFull, show, signal) {
   }
 }
 
-function addressOf({ base, model }) {
-  return new URL(`${base}device/models/${model}/`, location.href).href;
-}
-
 function waysOf(data, isFull) {
   const server = { url: `${data.base}api/session/`, token: data.token, model: data.model };
-  const address = addressOf(data);
+  const address = `${data.base}device/models/${data.model}/`;
   const count = data.downloads ? (isFull ? 2 : 1) : 0;
   const graphs = /** @type {const} */ (["small", "full"]).slice(0, count);
   return [

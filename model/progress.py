@@ -20,7 +20,8 @@ class Progress:
         """Report a line of text."""
 
     def track(self, stage: str, items: Iterable[T], total: int) -> Iterator[T]:
-        """Yield the items of a stage, and report each once it is dealt with."""
+        """Yield the items of a stage; report that it begins, and each item once dealt with."""
+        self.update(stage, 0, total)
         for done, item in enumerate(items, 1):
             yield item
             self.update(stage, done, total)

@@ -64,7 +64,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 35_690, 35_450
+ALL_PYTHON, ALL_TESTS = 35_690, 35_460
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {

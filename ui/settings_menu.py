@@ -1,6 +1,7 @@
 """The choice of a photo source, and behind one button the settings that rarely change."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -9,6 +10,7 @@ from model.classifier import default_model
 from model.engine_info import DEFAULT_ENGINE, ENGINES, SERVER_ENGINES
 from model.engines import available, shortfall
 from model.settings import settings
+from model.text import clean
 from ui.app_info import app_title
 from ui.chosen_model import requested_choices
 from ui.phrasing import escape_markdown, shorten
@@ -22,6 +24,19 @@ def usable_bundles() -> dict[str, Bundle]:
     """Return the models that can be used, by name."""
     models = list_models()
     return {name: bundle for name, bundle in models.items() if isinstance(bundle, Bundle)}
+
+
+def model_select(bundles: dict[str, Bundle], key: str, on_change: Callable[[], None]) -> str | None:
+    """Show models by title, and return the name of the chosen one.
+
+    Not bound to the address, which would have titles in place of names.
+    """
+    titles = {name: clean(bundle.manifest.title) for name, bundle in bundles.items()}
+    count = Counter(titles.values())
+    # Streamlit tells choices apart by what is shown.
+    shared = {name: f"{title} ({name})" for name, title in titles.items() if count[title] > 1}
+    show = (titles | shared).__getitem__
+    return st.selectbox("Model", titles, format_func=show, key=key, on_change=on_change)
 
 
 def source_control(sources: Sequence[str], key: str) -> str:
@@ -58,27 +73,16 @@ def settings_menu(
         has_top_k: offer the number of results.
     """
     choices = "Model, engine and number of results" if has_top_k else "Model and engine"
-    top_k = MAX_RESULTS
+    top_k, default = MAX_RESULTS, default_model()
+    # The default comes first: with another index, Streamlit forbids setting the choice, as
+    # remember_address does.
+    ordered = dict(sorted(bundles.items(), key=lambda entry: entry[0] != default))
     with st.popover("", icon=":material/tune:", help=choices):
-        name = _model_choice(bundles)
+        name = model_select(ordered, "model", _identify_again)
         if has_top_k:
             top_k = st.slider("Results to show", 1, top_k, top_k, key="top", bind="query-params")
         _engine_choice(bundles, name)
     return bundles.get(name or ""), top_k
-
-
-def _model_choice(bundles: dict[str, Bundle]) -> str | None:
-    """Show the model selector and return the chosen name."""
-    # The default comes first: with another index, Streamlit forbids setting the choice, as
-    # remember_address does.
-    default = default_model()
-    names = sorted(bundles, key=lambda name: name != default)
-    # Options are names, not titles, because they appear in the address.
-    # Not bound to the address, where it would be changed apart from the answer.
-    name = st.selectbox("Model", names, key="model", on_change=_identify_again)
-    if name:
-        st.caption(escape_markdown(bundles[name].manifest.title))
-    return name
 
 
 def _identify_again() -> None:

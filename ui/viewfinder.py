@@ -231,7 +231,7 @@ def _answer_request(request: object) -> None:
         take_request(request)
 
 
-def _forget_photo(_: object) -> None:
+def forget_photo(_: object = None) -> None:
     """Forget the newest upload with the visitor's recent photos."""
     current_session().photo = None
 
@@ -243,7 +243,7 @@ _ACTIONS: dict[str, Callable[[object], None]] = {
     "model": _choose_model,
     "run": _choose_run,
     "request": _answer_request,
-    "cleared": _forget_photo,
+    "cleared": forget_photo,
     # A run without a change brings the session's token again.
     "renew": lambda _: None,
 }

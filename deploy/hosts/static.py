@@ -53,8 +53,8 @@ HOST = Host(
     ),
     remarks="""\
 Anyone can download the model.
-GitHub Pages has a soft limit of 100 GB a month: about 12,000 first visits with the built-in \
-imagenet (7 to 9 MB each).
+GitHub Pages has a soft bandwidth limit of 100 GB a month: about 12,000 first visits with the \
+built-in imagenet (8.5 MB each).
 GitHub Pages takes files up to 100 MB, sites up to 1 GB, and no files in Git LFS.
 In a Space, the page is in a frame of another domain, where some browsers keep nothing.
 To update a Space, run its `hf upload` again.

@@ -26,7 +26,7 @@ export async function fetchMade(url, onWait, cache = "no-cache") {
       // After what the page itself needs, over a slow line.
       response = await fetch(url, { cache, priority: "low" });
     } catch {
-      const message = `There is no network, and ${url} isn’t kept on this device.`;
+      const message = "The server doesn’t answer, and this model isn’t kept on this device.";
       throw new LoupeError("no-such-model", message);
     }
     if (response.ok) return response;

@@ -178,7 +178,10 @@ function checkSize({ width, height }, limits) {
 function readPixels(bitmap, left, top, width, height) {
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  if (!context) throw new LoupeError("engine-unavailable", "This browser can’t draw the photo.");
+  if (!context) {
+    const message = "This browser can’t draw the photo. Close other tabs, then try again.";
+    throw new LoupeError("engine-unavailable", message);
+  }
   // Transparent pixels become white, as on the server.
   context.fillStyle = "#fff";
   context.fillRect(0, 0, width, height);

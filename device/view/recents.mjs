@@ -37,7 +37,7 @@ class Recents {
   #database;
   /** Promise of the records, newest first: an entry, its time and its session. */
   #records;
-  /** Settles when all changes are stored. */
+  /** Settles when all changes are stored, with whether the last of them was. */
   #stored = Promise.resolve(true);
 
   constructor(scope, name) {

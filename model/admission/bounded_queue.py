@@ -167,7 +167,7 @@ class AdmissionQueue:
     def submit(
         self, work: Callable[[], T], executor: Executor, lane: Lane = "api"
     ) -> Submission[T]:
-        """Run ``work`` in the executor once it has a slot.
+        """Run ``work`` in the executor as soon as a slot is free.
 
         Args:
             work: what to run; ``acquire`` inside it reuses the slot.

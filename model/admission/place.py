@@ -20,11 +20,11 @@ CANCEL_POLL_SECONDS = 0.1
 
 
 class AdmissionCancelled(Exception):
-    """A caller that was cancelled while it waited."""
+    """Raised if a caller is cancelled while it waits."""
 
 
 class Admission:
-    """One caller's place: first in a lane, then in a slot.
+    """A caller's place in the queue: it waits in a lane, then holds a slot.
 
     Args:
         lane: where it waits.
@@ -77,7 +77,7 @@ class Admission:
         return True
 
     def seconds_left(self, limit_seconds: float | None = None) -> float | None:
-        """Return the seconds until the deadline, at most the limit; None if there is neither."""
+        """Return the limit, or the seconds until the deadline if fewer; None without either."""
         if self._deadline is None:
             return limit_seconds
         left = max(0.0, self._deadline - time.monotonic())

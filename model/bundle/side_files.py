@@ -15,7 +15,7 @@ from .bundle import Bundle
 
 T = TypeVar("T")
 Parse = Callable[[Any, Bundle], T]
-"""Function from the values of a JSON file and its bundle to the file's content."""
+"""Parser of a file beside a bundle; it takes the decoded JSON and the bundle."""
 
 log = logging.getLogger("loupe")
 
@@ -43,7 +43,7 @@ def load_beside(bundle: Bundle, name: str, max_bytes: int, parse: Parse[T]) -> T
 # of a model take 250 kB.
 @lru_cache(maxsize=64)
 def _load(path: Path, max_bytes: int, parse: Parse[T], version: str, _key: object) -> T | None:
-    # Raised, and so not cached: the model may be complete again in a moment.
+    # Errors from here aren't cached, since the model may be complete again in a moment.
     bundle = Bundle.open(path.parent)
     try:
         if bundle.version != version:

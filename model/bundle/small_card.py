@@ -80,10 +80,10 @@ def named_ood_sets(bundle: Bundle) -> tuple[OodResult, ...]:
 
 
 def _parse(values: Any, bundle: Bundle) -> SmallCard:
-    """Return a small card that fits its bundle.
+    """Return a small card, after checking that it belongs to the bundle.
 
     Raises:
-        ValueError: it doesn't.
+        ValueError: it doesn't, or is invalid.
     """
     card = SmallCard.model_validate(values)
     if card.version != bundle.version:

@@ -22,6 +22,7 @@ from ..bundle import (
     write_small_card,
 )
 from ..errors import DataError
+from ..evaluation.labelled_folders import UNRECORDED
 from ..progress import SILENT, Progress
 from ..settings import settings
 from ..text import list_some
@@ -31,7 +32,7 @@ from .graph_head import write_calibration
 from .graph_outputs import CalibrationOutputs, open_graph
 from .measurements import accuracy_metric
 
-UNCALIBRATED_BY = f"{MEASURED_BY}; the model may have been trained on these photos"
+UNRECORDED_BY = f"{MEASURED_BY}; the model may have been trained on these photos"
 
 TOLERANCE = 0.01
 """Most by which thresholds differ that were fitted to the same photos on another machine."""
@@ -72,6 +73,7 @@ def calibrate_bundle(
         small=small,
         coverage=coverage,
         command=command,
+        by=UNRECORDED_BY if UNRECORDED in notes else MEASURED_BY,
         notes=notes,
     )
 
@@ -202,8 +204,8 @@ def accuracies(full: CalibrationOutputs, small: CalibrationOutputs, name: str) -
     sets = {name: (full.held_out, small.held_out)}
     sets |= {other: (outputs, small.ood_sets[other]) for other, outputs in full.ood_sets.items()}
     return {
-        "metrics": (accuracy_metric(small.held_out, name, UNCALIBRATED_BY),),
-        "full_metrics": (accuracy_metric(full.held_out, name, UNCALIBRATED_BY),),
+        "metrics": (accuracy_metric(small.held_out, name, UNRECORDED_BY),),
+        "full_metrics": (accuracy_metric(full.held_out, name, UNRECORDED_BY),),
         "agreement": tuple(
             GraphAgreement(
                 name=name,

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter
 
 from ..preprocess import PreprocessConfig, preprocess
+from ..progress import SILENT, Progress
 from .graph_outputs import GraphOutputs, Run, run_graph
 from .statistics import fit_temperature
 
@@ -59,7 +60,8 @@ def estimate_temperature(
     targets: Sequence[int],
     config: PreprocessConfig,
     accuracy: float,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    stage: str = "Estimating",
+    progress: Progress = SILENT,
 ) -> TemperatureEstimate:
     """Estimate the temperature for photos on which the network is right as often as published.
 
@@ -69,7 +71,8 @@ def estimate_temperature(
         targets: indices of their labels.
         config: the bundle's preprocessing.
         accuracy: published share of unseen photos that the network labels correctly.
-        progress: called with the number of passes over the photos done and the most there may be.
+        stage: its name for ``progress``.
+        progress: told of each pass over the photos; there may be fewer than its total.
 
     Raises:
         ValueError: no alteration brings the accuracy down to ``accuracy``.
@@ -81,7 +84,7 @@ def estimate_temperature(
         random = np.random.default_rng(seed)
         altered = (preprocess(alter(photo, strength, random), config) for photo in photos)
         outputs = run_graph(run, altered, targets)
-        progress(next(steps), total)
+        progress.update(stage, next(steps), total)
         return outputs
 
     unaltered = measure(lambda photo, _strength, _random: photo, 0, 0)

@@ -168,7 +168,7 @@ def split_folds(
 
     splitter = StratifiedGroupKFold
     if groups is None:
-        # Stratifying needs at least one label with as many photos as there are folds.
+        # StratifiedKFold refuses if every label has fewer photos than there are folds.
         largest = np.max(np.unique(targets, return_counts=True)[1])
         splitter = StratifiedKFold if largest >= count else KFold
     with warnings.catch_warnings():

@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import click
@@ -36,8 +35,7 @@ def evaluate_command(name: str, folder: Path, engine: str | None, as_json: bool)
     """
     classifier = load(name, engine)
     with progress_bar() as bar:
-        progress = partial(StageProgress(bar).update, "Evaluating")
-        evaluation = evaluate(classifier, folder, progress)
+        evaluation = evaluate(classifier, folder, StageProgress(bar))
     click.echo(_describe_trained(classifier.bundle, folder), err=True, nl=False)
     if as_json:
         click.echo(json.dumps(evaluation.to_dict(), indent=1, ensure_ascii=False))

@@ -4,7 +4,7 @@ import re
 import time
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -13,6 +13,7 @@ from pathlib import Path
 from ..bundle import HASH_DIGITS, Bundle
 from ..classifier import Classifier
 from ..errors import DataError, PhotoError
+from ..progress import SILENT, Progress
 from ..storage.file_hash import hash_file
 from ..storage.named_folders import list_subfolders
 from ..storage.photo_files import list_photos, map_ordered, printable
@@ -22,11 +23,7 @@ from .tables import Evaluation, PhotoFailure, Row, require_single_label, summari
 UNRECORDED = "The model doesn't record its training photos, so some of these may be among them."
 
 
-def evaluate(
-    classifier: Classifier,
-    folder: Path,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Evaluation:
+def evaluate(classifier: Classifier, folder: Path, progress: Progress = SILENT) -> Evaluation:
     """Identify every photo and compare the prediction with its folder's name.
 
     Folders whose names match no label are skipped and listed in the result. Photos that
@@ -35,8 +32,7 @@ def evaluate(
     Args:
         classifier: the model; it must give one label per photo.
         folder: holds one folder per label.
-        progress: called in this thread with the number of photos done and their total.
-            An exception that it raises stops the evaluation.
+        progress: told of each photo.
 
     Raises:
         DataError: the folder, its names or the kind of model do not fit.
@@ -52,15 +48,10 @@ def evaluate(
         except PhotoError as error:
             return PhotoFailure.of(name, error)
 
-    def results() -> Iterator[Row | PhotoFailure]:
-        progress(0, len(photos))
-        with closing(map_ordered(identify, photos)) as identified:
-            for done, result in enumerate(identified, 1):
-                yield result
-                progress(done, len(photos))
-
     began = time.perf_counter()
-    evaluation = summarise(classifier.bundle.labels, results())
+    with closing(map_ordered(identify, photos)) as identified:
+        results = progress.track("Evaluating", identified, len(photos))
+        evaluation = summarise(classifier.bundle.labels, results)
     seconds = time.perf_counter() - began
     return replace(evaluation, seconds=seconds, left_out=tuple(left_out))
 

@@ -31,7 +31,7 @@ it, the worker adds the name of each stage that it begins.
 """
 
 MAX_STAGES = 1000
-"""Largest size of the file ``STAGES``, in bytes; a larger one is ignored."""
+"""Maximum size of the file ``STAGES`` in bytes; a larger file is ignored."""
 
 POLL_SECONDS = 0.02
 

@@ -1,4 +1,4 @@
-"""Folders of photos: with a name that visitors read (``NAME=FOLDER``), or one per label."""
+"""Arguments ``NAME=FOLDER`` for photos of other things, and the subfolders of a folder."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path

@@ -31,7 +31,7 @@ class Hyperparameters(BaseModel):
 
 
 class TrainingConfig(BaseModel):
-    """The options of a training run.
+    """Options of a training run.
 
     ``image_size`` is in pixels per side; ``minutes`` limits the whole run (None: no limit);
     ``search`` is in minutes, and ``hyperparameters`` are what it found. If ``epochs`` is None, the

@@ -1,6 +1,5 @@
 """Build the ``imagenet`` bundle: EfficientNet-Lite0's pretrained weights as a fastai learner."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +50,7 @@ PACKAGES = ("torch", "fastai", "timm", "onnx", "onnxscript", "efficientnet-lite0
 
 
 def build_imagenet(
-    models_dir: Path,
-    photos: Path | None = None,
-    progress: Progress = SILENT,
+    models_dir: Path, photos: Path | None = None, progress: Progress = SILENT
 ) -> Bundle:
     """Build the bundle from the packaged weights and publish it in ``models_dir``.
 
@@ -99,18 +96,14 @@ def _recorded() -> tuple[Calibration, dict[str, Any]]:
 
 
 def _estimate(
-    graph: bytes,
-    folder: Path,
-    config: PreprocessConfig,
-    progress: Progress,
+    graph: bytes, folder: Path, config: PreprocessConfig, progress: Progress
 ) -> tuple[Calibration, dict[str, Any]]:
     """Return the graph's calibration and the fields of its small graph's card."""
     photos, targets = _open_photos(folder)
 
     def estimate(name: str, part: bytes) -> tuple[Calibration, CalibrationOutputs]:
-        on_pass = partial(progress.update, name)
         found = estimate_temperature(
-            open_graph(part), photos, targets, config, PUBLISHED_ACCURACY, on_pass
+            open_graph(part), photos, targets, config, PUBLISHED_ACCURACY, name, progress
         )
         low, high = found.range
         reason = (

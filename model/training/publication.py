@@ -38,6 +38,8 @@ class Publication:
 
     run: TrainingRun
     tuned: FineTuneResult | None
+    has_choice: bool
+    """An epoch ended, so the held-out photos chose what is published."""
 
     @property
     def is_pooled(self) -> bool:
@@ -89,7 +91,7 @@ class Publication:
     @property
     def _by(self) -> str:
         chose = "; these photos also chose the epoch"
-        return MEASURED_BY if self.is_pooled or not self.run.epochs else MEASURED_BY + chose
+        return MEASURED_BY if self.is_pooled or not self.has_choice else MEASURED_BY + chose
 
     def _measure(self, run: Run, stage: str) -> GraphOutputs:
         """Return a graph's outputs for the photos that calibrate the model."""

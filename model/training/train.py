@@ -109,7 +109,7 @@ def _train(
         total_seconds = config.minutes * 60
         reserve = min(RESERVE_SECONDS, total_seconds / 4) + preparing_seconds / 2
         deadline = began + total_seconds - reserve
-    tuned = fine_tune(
+    candidate = fine_tune(
         lambda: run.build_learner(probe, hyperparameters),
         hyperparameters,
         run.epochs,
@@ -118,8 +118,8 @@ def _train(
         deadline=deadline,
         progress=progress,
     )
-    tuned = run.choose(probe, tuned)
-    publication = Publication(run, tuned)
+    tuned = run.choose(probe, candidate)
+    publication = Publication(run, tuned, has_choice=candidate is not None)
     if publication.is_pooled:
         probe = run.fit_to_all()
     learner = run.build_learner(probe, hyperparameters)

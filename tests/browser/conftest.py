@@ -226,7 +226,7 @@ def open_camera(camera: Browser, app: DeviceApp) -> Iterator[Callable[..., Page]
 
 @pytest.fixture
 def view(open_camera: Callable[..., Page]) -> Page:
-    """Open the page and wait for its camera and its model."""
+    """Open the page and wait until its camera and model are ready."""
     opened = open_camera()
     camera_ready(opened)
     return opened

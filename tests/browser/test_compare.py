@@ -30,10 +30,10 @@ def test_photo_is_answered_by_each_way_of_the_server(page):
     expect(latency).to_contain_text(" ms")
 
 
-def test_file_that_is_no_photo_is_refused_with_the_reason(page, tmp_path):
-    file = tmp_path / "notes.txt"
-    file.write_text("no photo at all")
+def test_file_that_is_no_photo_is_refused_with_the_reason(page):
+    file = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no photo at all"}
     page.goto("/compare?model=imagenet")
     page.locator("input[type=file]").set_input_files(file)
     expect(page.get_by_role("status").filter(has_text="photo")).to_be_visible(timeout=60_000)
+    expect(page.get_by_alt_text("Your photo")).to_be_hidden()
     expect(page.get_by_role("heading", name="Where should inference")).to_be_hidden()

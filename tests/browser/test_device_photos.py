@@ -1,4 +1,4 @@
-"""Photos and live answers at ``/device/``, of a camera that shows red, then blue, then grey."""
+"""Photos and live answers at ``/device/``; the camera shows red, then blue, then grey."""
 
 import re
 from typing import Any
@@ -18,7 +18,7 @@ SIZE = "(image) => [image.naturalWidth, image.naturalHeight]"
 
 
 def test_tap_and_space_take_photos_and_escape_goes_back(view: Page) -> None:
-    # In a control, Space is the control's.
+    # Space operates a focused control, not the shutter.
     view.locator("summary").focus()
     view.keyboard.press("Space")
     expect(view.get_by_role("radio", name=re.compile("^Full"))).to_be_visible()

@@ -120,7 +120,7 @@ def test_tab_and_heading_name_the_chosen_model(page):
     page.goto(f"{UPLOAD}&model=clothing")
     expect(page).to_have_title("Ten kinds of clothes")
     expect(page.get_by_role("heading", level=1)).to_have_text("Ten kinds of clothes")
-    choose_in_menu(page, "imagenet")
+    choose_in_menu(page, "A thousand everyday things")
     expect(page.get_by_role("heading", level=1)).to_have_text("A thousand everyday things")
     expect(page).to_have_title("A thousand everyday things")
 

@@ -94,7 +94,7 @@ def test_photo_comes_back_with_its_answer_model_and_crop(
     page.go_forward()
     check(page, IS_GREEN, WIDE, "wide")
     # The menu's choice is an entry of its own, without an answer until there is one.
-    choose_in_menu(page, "colours")
+    choose_in_menu(page, "Colours")
     check(page, IS_GREEN, SQUARE, "colours")
     page.go_back()
     page.go_back()

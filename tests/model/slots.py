@@ -1,9 +1,10 @@
 """Slots of an admission queue, held by other threads, and callers that want one."""
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from model.admission import AdmissionQueue, Timeout
 from model.errors import Busy
@@ -19,14 +20,9 @@ def held(queue: AdmissionQueue, count: int = 1, *, large: bool = False) -> Itera
     release, entered = threading.Event(), threading.Semaphore(0)
 
     def hold() -> None:
-        with queue.acquire():
-            if large:
-                with queue.large_photo():
-                    entered.release()
-                    assert release.wait(30)
-            else:
-                entered.release()
-                assert release.wait(30)
+        with queue.acquire(), queue.large_photo() if large else nullcontext():
+            entered.release()
+            assert release.wait(30)
 
     with ThreadPoolExecutor(count) as pool:
         holders = [pool.submit(hold) for _ in range(count)]
@@ -45,3 +41,23 @@ def enter(queue: AdmissionQueue, timeout: Timeout = "deadline", *, large: bool =
             return "in"
     except Busy as busy:
         return str(busy)
+
+
+def most_inside(visit: Callable[[int], AbstractContextManager[object]], visits: int) -> int:
+    """Return the most of ``visits`` that were inside at a time; afterwards none is."""
+    lock, inside, most = threading.Lock(), 0, 0
+
+    def stay(number: int) -> None:
+        nonlocal inside, most
+        with visit(number):
+            with lock:
+                inside += 1
+                most = max(most, inside)
+            time.sleep(0.001)
+            with lock:
+                inside -= 1
+
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(stay, range(visits)))
+    assert inside == 0
+    return most

@@ -6,9 +6,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from model import LoupeError
-from model.bundle import BUILTIN_DIR
+from model.bundle import BUILTIN_DIR, get_bundle
 from model.photo import MAX_BYTES, read
 from model.settings import settings
+from model.text import clean
 from tests.model.tiny import COLOURS, colour
 from tests.pages import component
 from tests.pages.component import data, shown_answer, text
@@ -79,10 +80,13 @@ def test_broken_model_is_shown_with_a_warning(hostile):
     assert "/" not in refused[0]
     assert "broken" in [subheader.value for subheader in at.subheader]
     at = opened()
-    assert set(at.selectbox(key="model").options) == {
-        *hostile,
-        *(path.name for path in BUILTIN_DIR.iterdir()),
-    }
+    names = [*hostile, *(path.name for path in BUILTIN_DIR.iterdir())]
+    titles = {name: clean(get_bundle(name).manifest.title) for name in names}
+    # Two of these models have one title.
+    first, *others = hostile
+    assert titles[first] == titles[others[-1]]
+    titles |= {name: f"{titles[name]} ({name})" for name in (first, others[-1])}
+    assert set(at.selectbox(key="model").options) == set(titles.values())
 
 
 @pytest.mark.parametrize("place", [0, 1])

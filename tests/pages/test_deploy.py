@@ -188,7 +188,7 @@ def test_zip_is_offered_unless_models_are_kept(built_dir, models_dir, monkeypatc
     handed_out = downloads == "true"
     assert len(at.get("download_button")) == handed_out
     assert (f"Unzip the download into the folder build/{name}" in text(at)) == handed_out
-    assert ("this app’s models aren’t for download" in plain(at)) != handed_out
+    assert ("this app doesn’t offer its models for download" in plain(at)) != handed_out
 
 
 def test_static_host_without_onnxruntime_web_leaves_the_page_to_a_terminal(models_dir):

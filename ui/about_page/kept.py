@@ -5,14 +5,12 @@ import streamlit as st
 from model.settings import settings
 from ui import component
 from ui.batch.job_cache import LIFETIME_MINUTES
-from ui.component import SCRIPT, base_path, script_address
 from ui.phrasing import spell_number
-from ui.session import current_session
-from ui.viewfinder import MAX_RECENT
+from ui.viewfinder import MAX_RECENT, forget_photo
 
 RECENTS = f"Your last {spell_number(MAX_RECENT)} photos"
 
-_mount_clear = st.components.v2.component("clear", js=SCRIPT)
+_mount_clear = st.components.v2.component("clear", js=component.SCRIPT)
 
 DELETION = {
     "session": "your next visit after you close this tab; over plain HTTP, a day",
@@ -59,15 +57,11 @@ def show_clear_button() -> None:
     _mount_clear(
         key="clear",
         data={
-            "script": script_address("clear.mjs"),
+            "script": component.script_address("clear.mjs"),
             "recent": settings().recent,
-            "base": base_path(),
+            "base": component.base_path(),
             "theme": st.context.theme.type or "light",
         },
-        on_cleared_change=_forget_upload,
+        on_cleared_change=forget_photo,
         on_failed_change=lambda: None,
     )
-
-
-def _forget_upload() -> None:
-    current_session().photo = None

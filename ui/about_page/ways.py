@@ -52,8 +52,8 @@ def describe_way(way: Way, bundle: Bundle | None) -> tuple[str, str]:
         if component.has_routes():
             words = (
                 "For *Upload*, *Camera*, *Batch* and *Compare*; for files that a browser can’t "
-                "read, such as HEIC, after a question; and where the server is close by. "
-                f"{words}"
+                "read, such as HEIC, after a question; and where the server is on the same "
+                f"machine or the browser alters pixels. {words}"
             )
     return TITLES[way], words
 

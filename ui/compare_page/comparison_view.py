@@ -6,21 +6,16 @@ from html import escape
 import streamlit as st
 
 from model import Bundle, LoupeError
-from model.browser.device_files import samples_json
+from model.browser.cache import find_folder
+from model.browser.device_files import device_name, model_json, samples_json
+from model.browser.runtime import runtime_name
 from model.engines import available
 from model.settings import settings
 from model.text import clean, format_size
 from ui.charts import GREY, accent_color
 from ui.compare_page.measurement import STEPS, TRIES, WAYS, Comparison, Result, read_comparison
 from ui.component import SCRIPT, base_path
-from ui.phrasing import (
-    escape_markdown,
-    headline,
-    join_words,
-    phrase_error,
-    shorten,
-    spell_number,
-)
+from ui.phrasing import escape_markdown, headline, join_words, phrase_error, shorten, spell_number
 from ui.session import current_session
 
 KEY = "compare"
@@ -42,6 +37,7 @@ def show_component(bundle: Bundle) -> None:
             "engines": list(available(bundle)),
             "token": current_session().api_token,
             "downloads": settings().downloads,
+            "fullSize": _full_size(bundle),
             "tries": TRIES,
             "theme": st.context.theme.type or "light",
             "samples": samples_json(bundle, f"{base}device/"),
@@ -49,6 +45,15 @@ def show_component(bundle: Bundle) -> None:
         on_measured_change=lambda: _on_measured(bundle),
         on_failed_change=lambda: None,
     )
+
+
+def _full_size(bundle: Bundle) -> str:
+    """Return what the full graph downloads, with its runtime; empty before they are made."""
+    if not (find_folder(device_name(bundle)) and find_folder(runtime_name())):
+        return ""
+    info = model_json(bundle, "")
+    full = info["graphs"]["full"]
+    return format_size(info["runtime"]["bytes"] + full["bytes"] + full["golden"]["bytes"])
 
 
 def _on_measured(bundle: Bundle) -> None:

@@ -133,7 +133,7 @@ class Comparison(_Strict):
         return list(dict.fromkeys([*likeliest, *first]))
 
     def spread(self, index: int) -> float:
-        """Return how far apart the ways are in a label's probability."""
+        """Return the largest difference between the ways' probabilities of a label."""
         shares = [result.probability(index) for result in self.results]
         return max(shares) - min(shares)
 

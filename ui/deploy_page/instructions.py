@@ -81,7 +81,7 @@ def _ask_values(host: Host, key: str) -> dict[str, str]:
 def _offer_download(host: Host, app: AppSpec, values: dict[str, str], key: str) -> bool:
     """Offer the host's files as a zip; return False if it can't be offered."""
     if not settings().downloads:
-        st.write("Make the files in a terminal, because this app’s models aren’t for download.")
+        st.write("Make the files in a terminal: this app doesn’t offer its models for download.")
         return False
     if not host.has_server and not find_folder(runtime_name()):
         st.write("Make the page in a terminal: this app hasn’t fetched onnxruntime-web yet.")

@@ -20,7 +20,7 @@ from model.classifier import default_model
 from model.engine_info import OPTIONAL_FILES
 from ui.chosen_model import chosen_bundle
 from ui.phrasing import escape_markdown
-from ui.settings_menu import usable_bundles, warn_if_unusable
+from ui.settings_menu import model_select, usable_bundles, warn_if_unusable
 
 Scale = TypeVar("Scale", bound=StrEnum)
 
@@ -43,27 +43,15 @@ def ask() -> tuple[AppSpec, Requirements] | None:
     chosen = chosen_bundle()
     first = chosen.name if chosen else default_model()
     wanted = dict.fromkeys([first, default_model(), *default_models(), *bundles])
-    names = [name for name in wanted if name in bundles]
-    if not names:
+    offered = {name: bundles[name] for name in wanted if name in bundles}
+    if not offered:
         return None
-    titles = {name: bundles[name].manifest.title for name in names}
-    # Streamlit tells choices apart by what is shown.
-    for name, title in titles.items():
-        if list(titles.values()).count(title) > 1:
-            titles[name] = f"{title} ({name})"
     summary = st.container(gap=None)
     with st.expander("Change", icon=":material/tune:"):
         # The key is not that of Identify, where another model may be chosen.
-        if (asked := st.query_params.get("deployed")) in names:
+        if (asked := st.query_params.get("deployed")) in offered:
             st.session_state.setdefault("deployed", asked)
-        # Not bound to the address, which would have titles in place of names.
-        name = st.selectbox(
-            "Model",
-            names,
-            format_func=titles.__getitem__,
-            key="deployed",
-            on_change=lambda: st.query_params.update(deployed=st.session_state["deployed"]),
-        )
+        name = str(model_select(offered, "deployed", _write_model))
         if all(bundle.folder.is_relative_to(BUILTIN_DIR) for bundle in bundles.values()):
             st.write("A model of your own is offered here once you have imported or trained it.")
         st.caption(_describe(bundles[name]))
@@ -74,6 +62,10 @@ def ask() -> tuple[AppSpec, Requirements] | None:
     summary.markdown(f"Model: **{escape_markdown(bundles[name].manifest.title)}**")
     summary.markdown(f"You want: **{price}, for {traffic}, {UPKEEP[expertise]}**")
     return choose_models([name]), Requirements(budget=budget, traffic=traffic, expertise=expertise)
+
+
+def _write_model() -> None:
+    st.query_params["deployed"] = st.session_state["deployed"]
 
 
 def _describe(bundle: Bundle) -> str:

@@ -176,7 +176,7 @@ def _show_none_of_these(bundle: Bundle) -> None:
 
 
 def name_sets(bundle: Bundle) -> dict[str, str]:
-    """Return a title for each set of photos of other things, in place of a folder's name."""
+    """Return titles for the sets of photos of other things, so that no folder name is shown."""
     card, names = bundle.manifest.card, dict[str, str]()
     if card is None:
         return names

@@ -10,7 +10,7 @@ import pytest
 from model.admission import AdmissionCancelled, AdmissionQueue, admission_queue
 from model.errors import Busy
 from model.settings import settings
-from tests.model.slots import enter, held, large_waiting
+from tests.model.slots import enter, held, large_waiting, most_inside
 from tests.waiting import wait_until
 
 
@@ -99,21 +99,7 @@ def test_thread_with_a_slot_goes_on_with_it() -> None:
 
 def test_active_never_exceeds_slots() -> None:
     queue = AdmissionQueue(slots=3, queue=100, deadline_seconds=20)
-    lock, active, most = threading.Lock(), 0, 0
-
-    def visit(number: int) -> None:
-        nonlocal active, most
-        with queue.acquire(None if number % 2 else "deadline"):
-            with lock:
-                active += 1
-                most = max(most, active)
-            time.sleep(0.001)
-            with lock:
-                active -= 1
-
-    with ThreadPoolExecutor(20) as pool:
-        list(pool.map(visit, range(100)))
-    assert (active, most) == (0, 3)
+    assert most_inside(lambda number: queue.acquire(None if number % 2 else "deadline"), 100) == 3
 
 
 def test_each_lane_is_first_in_first_out() -> None:

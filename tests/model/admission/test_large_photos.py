@@ -2,33 +2,27 @@
 
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 
 import pytest
 
 from model.admission import AdmissionCancelled, AdmissionQueue
-from tests.model.slots import enter, held, large_waiting
+from tests.model.slots import enter, held, large_waiting, most_inside
 from tests.waiting import wait_until
 
 
 def test_one_large_photo_is_decoded_at_a_time() -> None:
     queue = AdmissionQueue(slots=4, queue=100, deadline_seconds=20)
-    lock, large, most = threading.Lock(), 0, 0
 
-    def visit(number: int) -> None:
-        nonlocal large, most
+    @contextmanager
+    def decode(number: int) -> Iterator[None]:
         with queue.acquire(None if number % 3 == 0 else "deadline"), queue.large_photo():
-            with lock:
-                large += 1
-                most = max(most, large)
-            time.sleep(0.001)
-            with lock:
-                large -= 1
+            yield
 
-    with ThreadPoolExecutor(12) as pool:
-        list(pool.map(visit, range(60)))
-    assert (large, most) == (0, 1)
+    assert most_inside(decode, 60) == 1
     assert (queue.active, large_waiting(queue)) == (0, 0)
 
 
@@ -57,7 +51,7 @@ def test_large_photo_waits_once_and_within_one_deadline() -> None:
             late = pool.submit(arrive)
             wait_until(lambda: queue.waiting("screen") == 1)
             time.sleep(0.3)
-        # It has a slot after half of its deadline, and the other half is left for the permit.
+        # It gets a slot at half of its deadline, and waits for the permit in the other half.
         message, seconds = late.result(5)
         assert message == "Still busy after 0.6 s. Try again in a moment."
         assert 0.55 < seconds < 0.9

@@ -30,6 +30,7 @@ from model.errors import BundleDamaged
 from model.photo import Photo, read
 from model.settings import ROOT
 from tests.model.tiny import COLOURS, colour, edit, give_samples, tiny
+from tests.photos import encoded, turned
 
 BUILTIN = sorted(path.parent.name for path in BUILTIN_DIR.glob("*/bundle.json"))
 README = (ROOT / "model/samples/README.md").read_text(encoding="utf-8")
@@ -122,14 +123,7 @@ def test_list_that_does_not_fit_is_ignored(
     assert reason in record.getMessage()
 
 
-EXIF = Image.Exif()
-EXIF[0x010F] = "Camera"
-
-
-def encoded(format_: str, **options: Any) -> bytes:
-    file = BytesIO()
-    colour("red").save(file, format_, **options)
-    return file.getvalue()
+RED = encoded(colour("red"))
 
 
 @pytest.mark.parametrize(
@@ -137,12 +131,12 @@ def encoded(format_: str, **options: Any) -> bytes:
     [
         b"",
         b"<script>",
-        encoded("JPEG", exif=EXIF),
-        encoded("PNG"),
-        encoded("JPEG", comment=b"from home"),
-        encoded("JPEG") + b"<script>alert(1)</script>",
-        encoded("JPEG")[:-30],
-        encoded("JPEG").ljust(40_001, b"\0"),
+        encoded(colour("red"), exif=turned(1)),
+        encoded(colour("red"), "PNG"),
+        encoded(colour("red"), comment=b"from home"),
+        RED + b"<script>alert(1)</script>",
+        RED[:-30],
+        RED.ljust(40_001, b"\0"),
     ],
     ids=["empty", "text", "exif", "png", "comment", "tail", "short", "large"],
 )

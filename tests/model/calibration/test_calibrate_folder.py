@@ -86,6 +86,7 @@ def test_photos_that_the_model_was_trained_on_are_refused(
     result = run("calibrate", "tiny", photos)
     assert result.exit_code == 0
     assert "The model doesn't record its training photos" in result.output
+    assert "may have been trained on" in get_bundle("tiny").manifest.metrics[0].by
     files = sorted(photos.rglob("*.png"))
     record_training_photos(tiny_bundle, *files[:30])
     set_current(tiny_bundle.folder.parent, tiny_bundle.version)
@@ -99,6 +100,7 @@ def test_photos_that_the_model_was_trained_on_are_refused(
     result = run("calibrate", "tiny", unseen)
     assert result.exit_code == 0, result.output
     assert "training photos" not in result.output
+    assert get_bundle("tiny").manifest.metrics[0].by == "measured by Loupe"
     # The new version records them as well.
     assert run("calibrate", "tiny", photos).exit_code == 2
     record_training_photos(get_bundle("tiny"), *files[:20])

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from model import Bundle, Classifier, Prediction, load
 from model.errors import DataError
 from model.evaluation import PhotoFailure, Proportion, Row, evaluate, match_folders, summarise
 from model.evaluation.metrics import expected_calibration_error, wilson_interval
+from model.progress import Progress
 from tests.model.tiny import colour, tiny
 
 LABELS = ("a", "b", "c", "d", "e", "f", "g")
@@ -195,15 +197,20 @@ def test_evaluate_measures_folders_named_after_labels(colours: Classifier, photo
     save(photos, ".hidden", "5.png", "red")
     (photos / "Red" / "bad.jpg").write_bytes(b"no photo")
     colour("red").save(photos / "loose.png")
-    steps: list[tuple[int, int]] = []
-    figures = evaluate(colours, photos, lambda done, total: steps.append((done, total)))
+    steps: list[tuple[str, int, int]] = []
+
+    class RecordedProgress(Progress):
+        def update(self, *step: Any) -> None:
+            steps.append(step)
+
+    figures = evaluate(colours, photos, RecordedProgress())
     assert (figures.accuracy.right, figures.accuracy.count) == (2, 3)
     assert [(item.label, item.predicted) for item in figures.mistakes] == [("red", "blue")]
     assert [(item.photo, item.code) for item in figures.refused] == [
         (str(Path("Red", "bad.jpg")), "unsupported-format")
     ]
     assert figures.left_out == ("purple",)
-    assert steps == [(done, 4) for done in range(5)]
+    assert steps == [("Evaluating", done, 4) for done in range(5)]
     assert figures.photos_per_second is not None
     assert (figures.engine, figures.version) == ("compiled", colours.bundle.version)
 

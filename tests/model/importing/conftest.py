@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from model.cli import main
 from model.settings import settings
+from tests.model.command import run
 from tests.model.importing.learners import pictures
 
 Run = Callable[..., Result]
@@ -41,12 +41,4 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def command() -> Run:
     """Run a command of the command line, which may only end by ``SystemExit``."""
-
-    def run(*words: object) -> Result:
-        result = CliRunner().invoke(main, [str(word) for word in words])
-        assert result.exception is None or isinstance(result.exception, SystemExit), (
-            result.exception
-        )
-        return result
-
     return run

@@ -21,7 +21,7 @@ from tests.waiting import wait_until
 pytestmark = [pytest.mark.torch, pytest.mark.timeout(240)]
 
 
-# Without early stopping, since on a busy machine a run could end before the signal.
+# Early stopping is off: on a busy machine, the run could end before the signal arrives.
 ENDLESS_COMMAND = """
 from model.cli import main
 from model.training import callbacks, finetune
@@ -32,7 +32,7 @@ main()
 
 
 class Interrupted(Progress):
-    """Progress that is interrupted by the first stage or note with a text in it."""
+    """Progress that raises ``KeyboardInterrupt`` at a stage or note that contains a text."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -101,7 +101,7 @@ def wait_for_file(path: Path, process: "subprocess.Popen[str]") -> None:
 
 
 def wait_for_epoch(process: "subprocess.Popen[str]", minimum: int) -> None:
-    """Read the output up to the first epoch, which must come after those of the first run."""
+    """Read the output up to the first line of an epoch; earlier epochs must not run again."""
     assert process.stdout
     for line in process.stdout:
         if line.startswith("Epoch "):

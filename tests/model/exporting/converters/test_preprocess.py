@@ -1,7 +1,6 @@
 """The samples' preprocessing: the same bytes as ``model/preprocess.py`` and ``model/photo``."""
 
 import importlib.util
-import io
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,6 +13,7 @@ from model.photo import read
 from model.preprocess import FILTERS, PreprocessConfig, preprocess
 from model.samples import samples
 from model.settings import ROOT
+from tests.photos import encoded, turned
 
 SIZES = [(320, 240), (240, 321), (101, 33), (33, 1200), (60, 50)]
 
@@ -69,38 +69,19 @@ def test_padding_matches_the_servers(sample: ModuleType, padding: str, greyscale
         ), size
 
 
-def turned_jpeg() -> bytes:
-    file, exif = io.BytesIO(), Image.Exif()
-    exif[0x0112] = 6
-    photo((120, 90)).save(file, "JPEG", exif=exif)
-    return file.getvalue()
-
-
-def large_jpeg() -> bytes:
-    file = io.BytesIO()
-    samples()[0].open().resize((2400, 1600)).save(file, "JPEG", quality=90)
-    return file.getvalue()
-
-
-def png(mode: str) -> bytes:
-    file = io.BytesIO()
-    photo((120, 90), mode).save(file, "PNG")
-    return file.getvalue()
-
-
-def deep_png() -> bytes:
-    file = io.BytesIO()
-    values = np.random.default_rng(1).integers(0, 2**16, (50, 60), dtype=np.uint16)
-    Image.fromarray(values).save(file, "PNG")
-    return file.getvalue()
+DEEP = np.random.default_rng(1).integers(0, 2**16, (50, 60), dtype=np.uint16)
+FILES = {
+    "turned": encoded(photo((120, 90)), exif=turned(6)),
+    "large": encoded(samples()[0].open().resize((2400, 1600)), quality=90),
+    "grey": encoded(photo((120, 90), "L"), "PNG"),
+    "grey-alpha": encoded(photo((120, 90), "LA"), "PNG"),
+    "alpha": encoded(photo((120, 90), "RGBA"), "PNG"),
+    "16-bit": encoded(Image.fromarray(DEEP), "PNG"),
+}
 
 
 @pytest.mark.parametrize("decoding", ["scaled", "whole"])
-@pytest.mark.parametrize(
-    "data",
-    [turned_jpeg(), large_jpeg(), png("L"), png("LA"), png("RGBA"), deep_png()],
-    ids=["turned", "large", "grey", "grey-alpha", "alpha", "16-bit"],
-)
+@pytest.mark.parametrize("data", FILES.values(), ids=FILES)
 def test_files_are_read_as_on_the_server(
     sample: ModuleType, tmp_path: Path, data: bytes, decoding: str
 ) -> None:

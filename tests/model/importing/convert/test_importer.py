@@ -1,6 +1,5 @@
 """The parent side of an import: refusals, checks of the worker's output, the published bundle."""
 
-import io
 import json
 import os
 import re
@@ -25,7 +24,7 @@ from model.settings import settings
 from tests.model.importing.conftest import Run
 from tests.model.importing.inspect.hostile import payloads
 from tests.model.tiny import COLOURS, files, values
-from tests.photos import drawn
+from tests.photos import drawn, encoded, turned
 
 REPORT = ExportReport(
     file="export.pkl",
@@ -248,21 +247,14 @@ def test_fatal_finding_is_refused_before_conversion(
         import_export(export, "../own")
 
 
-def jpeg(size: tuple[int, int], orientation: int = 1) -> bytes:
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    file = io.BytesIO()
-    drawn(*size).save(file, "JPEG", exif=exif)
-    return file.getvalue()
-
-
 def test_photos_that_fastai_opens_differently_are_left_out(tmp_path: Path) -> None:
     folder, room = tmp_path / "photos", tmp_path / "room"
     folder.mkdir()
     room.mkdir()
-    (folder / "upright.jpg").write_bytes(jpeg((80, 60)))
-    (folder / "turned.jpg").write_bytes(jpeg((80, 60), 6))
-    (folder / "broken.jpg").write_bytes(jpeg((80, 60))[:300])
+    upright = encoded(drawn(80, 60), exif=turned(1))
+    (folder / "upright.jpg").write_bytes(upright)
+    (folder / "turned.jpg").write_bytes(encoded(drawn(80, 60), exif=turned(6)))
+    (folder / "broken.jpg").write_bytes(upright[:300])
     drawn(40, 40).save(folder / "grey.png")
     Image.new("L", (30, 30)).save(folder / "l.png")
     Image.new("RGBA", (30, 30)).save(folder / "clear.png")

@@ -7,9 +7,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from model.cli import main
 from model.errors import ExportRefused
 from model.importing.inspect import inspect_export
 from model.importing.inspect.container import open_export
@@ -17,6 +16,7 @@ from model.importing.inspect.inspection import inspect_file
 from model.importing.inspect.network import read_network
 from model.importing.inspect.weights import read_state_dict
 from model.settings import ROOT
+from tests.model.command import run
 from tests.model.importing.inspect.hostile import payloads
 from tests.model.importing.inspect.hostile_reader import (
     container_files,
@@ -64,8 +64,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def doctor(path: Path, *words: str) -> Result:
-    result = CliRunner().invoke(main, ["doctor", str(path), *words])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    result = run("doctor", path, *words)
     assert "Traceback" not in result.output
     return result
 

@@ -6,13 +6,12 @@ import struct
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from model.cli import main
 from model.errors import ExportRefused
 from model.importing.inspect import ExportReport
 from model.importing.inspect.export_report import printable
 from model.importing.inspect.inspection import inspect_file
+from tests.model.command import run
 from tests.model.importing.inspect.pickles import glob, text, torch_zip, zip_of
 
 
@@ -74,7 +73,7 @@ def test_doctor_names_a_foreign_file(tmp_path: Path) -> None:
     path = tmp_path / "export.pkl"
     path.write_bytes(b"<html>")
     for words in ([], ["--json"]):
-        result = CliRunner().invoke(main, ["doctor", *words, str(path)])
+        result = run("doctor", *words, path)
         assert result.exit_code == 2
         assert "web page" in result.output
     assert json.loads(result.stdout)["error"]["code"] == "export-refused"

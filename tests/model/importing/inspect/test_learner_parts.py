@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from model.cli import main
 from model.errors import ExportRefused
 from model.importing.inspect.container import open_export
 from model.importing.inspect.inspection import inspect_file
 from model.importing.inspect.learner_parts import LearnerParts, read_labels, read_learner
 from model.importing.inspect.placeholders import PlaceholderType
+from tests.model.command import run
 from tests.model.importing.learners import loaders, tiny_learner
 
 pytestmark = pytest.mark.torch
@@ -126,7 +125,7 @@ def test_list_of_labels_that_contains_itself_is_refused() -> None:
 def test_labels_may_be_markup(data: Any, tmp_path: Path) -> None:
     labels = ("<script>alert(1)</script>", "[red]cat[/red]", "{{ 7 * 7 }}", "$(touch marker)")
     assert parts(data, tmp_path, vocab=list(labels)).labels == labels
-    result = CliRunner().invoke(main, ["doctor", str(tmp_path / "export.pkl")])
+    result = run("doctor", tmp_path / "export.pkl")
     assert all(label in " ".join(result.stdout.split()) for label in labels)
 
 

@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from PIL import Image
 
-from model.cli import main
 from model.importing.inspect import ExportReport
 from model.importing.inspect.inspection import inspect_file
 from model.settings import ROOT
+from tests.model.command import run
 from tests.model.importing.inspect.pickles import Called
 from tests.model.importing.learners import loaders, restore, tiny_learner
 
@@ -168,7 +167,7 @@ def test_regression_is_refused(write: Write, folder: Path) -> None:
 
 def test_doctor_prints_the_report(write: Write) -> None:
     path = write()
-    result = CliRunner().invoke(main, ["doctor", str(path)])
+    result = run("doctor", path)
     assert (result.exit_code, result.stderr) == (0, "")
     printed = " ".join(result.stdout.split())
     for words in (
@@ -186,7 +185,7 @@ def test_doctor_prints_the_report(write: Write) -> None:
 
 
 def test_doctor_prints_json(write: Write) -> None:
-    result = CliRunner().invoke(main, ["doctor", "--json", str(write())])
+    result = run("doctor", "--json", write())
     report = json.loads(result.stdout)
     assert (
         list(report)

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from model.cli import main
 from model.errors import ExportRefused
 from model.importing.inspect.container import open_export
 from model.importing.inspect.inspection import inspect_file
 from model.importing.inspect.tensors import StrangeTensor, Tensor, to_numpy
 from model.importing.inspect.weights import StateDict, read_state_dict
+from tests.model.command import run
 
 
 def safetensors(header: Any, numbers: bytes = b"") -> bytes:
@@ -149,7 +148,7 @@ def test_doctor_names_the_options_for_weights(tmp_path: Path) -> None:
 
     path = tmp_path / "weights.pth"
     torch.save(nn.Linear(3, 2).state_dict(), path)
-    result = CliRunner().invoke(main, ["doctor", str(path)])
+    result = run("doctor", path)
     assert result.exit_code == 0
     assert "weights alone" in result.stdout
     assert f"import {path} --name NAME --arch ARCH --labels LABELS --size SIZE" in result.stdout
