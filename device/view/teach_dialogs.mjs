@@ -1,9 +1,7 @@
-/** The questions of "Teach", each of which calls `use` with what was chosen, and its refusals. */
+/** The questions of "Teach", each of which calls `use` with what was chosen or typed. */
 
-import { phraseError } from "../engine/errors.mjs";
 import { findTextFlaw } from "../teach/loupe_file.mjs";
 import { createButton, createDialog, h } from "./elements.mjs";
-import { bdi } from "./teach_parts.mjs";
 
 /**
  * Offer actions, one of which closes the dialog.
@@ -15,22 +13,15 @@ import { bdi } from "./teach_parts.mjs";
  */
 export function openMenu(parent, title, line, items) {
   const { dialog, body } = createDialog(parent, title);
-  const choose = (use) => () => (dialog.close(), use());
-  const buttons = items.map(([text, icon, use]) =>
-    createButton("vf-button", text, { icon, onclick: choose(use) }),
-  );
-  body.append(h("p", line), ...buttons);
-  dialog.showModal();
-}
-
-/** Ask for a label. */
-export function askLabel(parent, title, labels, use) {
-  const { dialog, body } = createDialog(parent, title);
-  const buttons = labels.map((label) => {
-    const onclick = () => (dialog.close(), use(label));
-    return h("button.vf-button", { type: "button", onclick }, bdi(label));
+  const buttons = items.map(([text, icon, use]) => {
+    const button = createButton("vf-button", text, {
+      icon,
+      onclick: () => (dialog.close(), use()),
+    });
+    button.lastElementChild.setAttribute("dir", "auto");
+    return button;
   });
-  body.append(...buttons);
+  body.append(h("p", line), ...buttons);
   dialog.showModal();
 }
 
@@ -65,8 +56,7 @@ export function showCommand(parent, title, line, command) {
     status.textContent = isDone ? "Copied." : "This browser doesn’t copy here. Select the text.";
   };
   const copy = createButton("vf-button", "Copy", { icon: "copy", onclick });
-  const code = h("code.tv-code", { tabIndex: 0 }, command);
-  body.append(h("p", line), code, copy, status);
+  body.append(h("p", line), h("code.tv-code", { tabIndex: 0 }, command), copy, status);
   dialog.showModal();
 }
 
@@ -74,12 +64,6 @@ export function showCommand(parent, title, line, command) {
 export function phraseFlaw(text) {
   const flaw = findTextFlaw(text);
   return flaw && `This name can’t be used: ${flaw}.`;
-}
-
-/** Say why a file was left out. */
-export function leftOut({ name }, error) {
-  if (error.code === "damaged") return `${name} is damaged and was left out.`;
-  return `${name} was left out. ${phraseError(error, "It couldn’t be read.")}`;
 }
 
 /** Save a file. */

@@ -4,7 +4,8 @@ import { randomId } from "./recents.mjs";
 
 const EDITABLE = "input, textarea, select, [contenteditable]:not([contenteditable=false])";
 const PRESSABLE = `${EDITABLE}, button, a[href], summary, [role=button]`;
-const PROJECT = /\.(loupe|zip)$/i;
+/** A project's or a model's file. */
+const MADE_HERE = /\.(loupe|zip)$/i;
 
 /**
  * A file, the label that its folder names, and the recording that a folder in it is, or null.
@@ -18,16 +19,16 @@ const PROJECT = /\.(loupe|zip)$/i;
  * @param {HTMLElement} root
  * @param {object} on
  * @param {(found: Found[]) => void} on.onFiles
- * @param {(file: File) => void} on.onProject
+ * @param {(file: File) => void} on.onFile
  * @param {(isDown: boolean) => boolean} on.onSpace returns whether it was used
  * @param {AbortSignal} signal
  */
-export function connectFiles(root, { onFiles, onProject, onSpace }, signal) {
+export function connectFiles(root, { onFiles, onFile, onSpace }, signal) {
   const on = (name, handler) => document.addEventListener(name, handler, { signal });
   const isOpen = () => root.isConnected && !root.querySelector("dialog[open]");
   const take = (found) => {
-    const project = found.find(({ file }) => PROJECT.test(file.name));
-    if (project) onProject(project.file);
+    const made = found.find(({ file }) => MADE_HERE.test(file.name));
+    if (made) onFile(made.file);
     else onFiles(found);
   };
   on("paste", (event) => {

@@ -2,21 +2,30 @@
 
 import { formatBytes } from "./disclosure.mjs";
 import { createButton, createIcon, h } from "./elements.mjs";
-import { bdi, capitalized, nodesOf } from "./teach_parts.mjs";
-import { count, FILE, howOf, percent } from "./teach_words.mjs";
+import { bdi, capitalized, createUndo, tool } from "./teach_parts.mjs";
+import { count, FILE, fileName, howOf, percent } from "./teach_words.mjs";
 
 const FILES = "Chosen files";
 /** The axis of a figure begins at the half, or at zero. */
 const AXES = [50, 0];
 
-const act = (text, icon, onclick, classes = "vf-button.tv-slim") =>
-  createButton(classes, text, { icon, onclick });
-const iconButton = (text, icon, onclick) =>
-  createButton("vf-icon-button", text, { icon, isIconOnly: true, onclick });
+/** Ways to hand a model on: icon, name, handler. */
+export const WAYS = [
+  ["save", "Save file", "onSaveFile"],
+  ["box", "Save project", "onSaveProject"],
+  ["code", "Put it in my app", "onPutInApp"],
+];
+
+/** Return the head of a page, with further icon buttons: icon, name, action. */
+function createBar({ onBack }, title, ...buttons) {
+  const button = ([icon, text, onclick]) =>
+    createButton("vf-icon-button", text, { icon, isIconOnly: true, onclick });
+  return h("div.tv-bar", button(["back", "Back", onBack]), title, ...buttons.map(button));
+}
 
 /** Return a label's photos: many are chosen at once, then moved or removed. */
 export function createPhotosPage(view, on) {
-  const { chosen, failures, outcome, project, shown: label, undo } = view;
+  const { chosen, failures, note, outcome, project, shown: label, undo } = view;
   const photos = project.photos.filter((photo) => photo.label === label);
   /** @type {Map<string, any[]>} */
   const groups = new Map();
@@ -24,58 +33,46 @@ export function createPhotosPage(view, on) {
     const key = photo.recording.startsWith(FILE) ? FILES : photo.recording;
     groups.set(key, [...(groups.get(key) ?? []), photo]);
   }
-  const numbers = [...groups.keys()].filter((key) => key !== FILES);
   const recordings = outcome?.groups.get(label) ?? groups.size;
   const about = `${count(photos.length, "photo")}, ${count(recordings, "recording")}`;
-  const title = h("h2.tv-title", capitalized(label), " ", h("span.vf-sub", about));
-  const bar = h("div.tv-bar", iconButton("Back", "back", on.onBack), title);
-  bar.append(
-    iconButton("Rename", "pen", () => on.onRenameLabel(label)),
-    iconButton("Remove this label", "trash", () => on.onRemoveLabel(label)),
+  const bar = createBar(
+    on,
+    h("h2.tv-title", capitalized(label), " ", h("span.vf-sub", about)),
+    ["pen", "Rename", () => on.onRenameLabel(label)],
+    ["trash", "Remove this label", () => on.onRemoveLabel(label)],
   );
   const list = h("div.tv-scroll");
   // The newest first, files last.
-  for (const key of [...numbers.reverse(), ...(groups.has(FILES) ? [FILES] : [])]) {
-    const at = numbers.length - numbers.indexOf(key);
-    list.append(
-      ...createGroup(key === FILES ? FILES : `Recording ${at}`, groups.get(key), view, on),
-    );
+  const numbers = [...groups.keys()].filter((key) => key !== FILES);
+  for (const [at, key] of [...numbers.entries()].reverse()) {
+    list.append(...createGroup(`Recording ${at + 1}`, groups.get(key), view, on));
   }
-  for (const failure of failures.filter((one) => one.label === label)) {
-    list.append(h("p.vf-small.tv-after", failure.text));
+  if (groups.has(FILES)) list.append(...createGroup(FILES, groups.get(FILES), view, on));
+  const left = failures.filter((one) => one.label === label).map(({ text }) => text);
+  for (const text of note && !left.includes(note) ? [...left, note] : left) {
+    list.append(h("p.vf-small.tv-after", text));
   }
   const number = chosen.size;
-  const move = act("Move to…", "move", on.onMoveTo);
-  const remove = act(number ? `Remove ${number}` : "Remove", "trash", () =>
-    on.onRemove([...chosen]),
-  );
+  const move = tool("Move to…", "move", on.onMoveTo);
+  const text = number ? `Remove ${number}` : "Remove";
+  const remove = tool(text, "trash", () => on.onRemove([...chosen]));
   move.disabled = remove.disabled = !number;
-  const tray = h("div.tv-tray", h("div.tv-two", move, remove));
-  const add = act("Add photos", "gallery", on.onPick);
-  if (undo) {
-    const button = act("Undo: ", "back", on.onUndo);
-    button.lastElementChild.append(...nodesOf(["", ...undo.text]));
-    tray.append(button);
-  } else tray.append(add);
-  return [bar, list, tray];
+  const last = undo ? createUndo(undo.text, on) : tool("Add photos", "gallery", on.onPick);
+  return [bar, list, h("div.tv-tray", h("div.tv-two", move, remove), last)];
 }
 
-function createGroup(name, photos, { chosen, failures, outcome, shown, urls }, { onToggle }) {
+function createGroup(name, photos, { chosen, outcome, urls }, { onToggle }) {
   const standsOut = (id) => outcome?.standingOut.get(id);
   const odd = photos.filter(({ id }) => standsOut(id));
   const number = photos.filter(({ id }) => chosen.has(id)).length;
-  const left = name === FILES ? failures.filter(({ label }) => label === shown).length : 0;
-  const note = number
-    ? h("span.vf-small", `${number} selected`)
-    : odd.length
-      ? h("span.tv-doubt", `${odd.length} stand${odd.length === 1 ? "s" : ""} out`)
-      : h("span.vf-small", left ? `${left} left out` : "");
+  const oddly = `${odd.length} stand${odd.length === 1 ? "s" : ""} out`;
+  const note = odd.length && !number ? h("span.tv-doubt", oddly) : h("span.vf-small");
+  if (number) note.textContent = `${number} selected`;
   const items = photos.map((photo, at) => {
     const isOdd = Boolean(standsOut(photo.id));
     const alt = `Photo ${at + 1}${isOdd ? ", stands out" : ""}`;
     const onclick = () => onToggle(photo.id);
     const button = h("button", { type: "button", onclick }, h("img", { alt, src: urls.of(photo) }));
-    button.dataset.photo = photo.id;
     button.ariaPressed = String(chosen.has(photo.id));
     button.append(createIcon("check"));
     const item = h("li", button);
@@ -84,54 +81,42 @@ function createGroup(name, photos, { chosen, failures, outcome, shown, urls }, {
   });
   const called = new Set(odd.map(({ id }) => standsOut(id)));
   const words = [...called].flatMap((label, at) => [at ? ", " : "", bdi(label)]);
-  const why = "when tested without its own recording. Is it in the right place?";
-  const line = odd.length ? [h("p.vf-small.tv-after", "Called ", ...words, ` ${why}`)] : [];
+  const why = " when tested without its own recording. Is it in the right place?";
+  const line = odd.length ? [h("p.vf-small.tv-after", "Called ", ...words, why)] : [];
   return [h("div.tv-group", h("h3", name), note), h("ul.tv-grid", ...items), ...line];
 }
 
 /** Return the finished model: what it knows, how often it is right, what it doesn't notice. */
 export function createDonePage(view, on) {
-  const { outcome, project, taught, urls } = view;
+  const { note, outcome, project, taught, urls } = view;
   const title = h("h2.vf-headline", project.title ? bdi(project.title) : "My model");
-  const bar = h("div.tv-bar", iconButton("Back", "back", on.onBack), title);
-  bar.append(iconButton("Rename", "pen", on.onRename));
-  const { labels } = taught.manifest;
+  const bar = createBar(on, title, ["pen", "Rename", on.onRename]);
+  const { labels, promise } = taught.manifest;
   const knows = labels.map((label) => {
     const photo = project.photos.find((one) => one.label === label);
     const image = photo ? [h("img", { alt: "", src: urls.of(photo) })] : [];
     return h("li", ...image, capitalized(label));
   });
-  const share = taught.manifest.promise && Math.round(1 / (1 - taught.manifest.promise));
-  const unknown = share
-    ? `of up to 1 in ${share} things it knows`
-    : "now and then of things it knows";
-  const edge = h(
-    "div.tv-edge",
-    h("h3", "What it doesn’t notice"),
-    h(
-      "p",
-      "Things that look like these often get one of these names. And ",
-      unknown,
-      ", it says “none of these”.",
-    ),
-  );
-  const file = `${fileName(project)}.loupe, about ${formatBytes(sizeOf(taught))}. No photo in it`;
-  const photos = `${count(project.photos.length, "photo")} with labels; opens elsewhere`;
-  const rows = [
-    ["save", "Save file", file, on.onSaveFile],
-    ["box", "Save project", photos, on.onSaveProject],
-    ["code", "Put it in my app", "One command, for the owner of an app", on.onPutInApp],
-  ].map(([icon, name, line, onclick]) => {
-    const text = h("span", h("b", name), h("small", line));
-    return h(
-      "li",
-      h("button", { type: "button", onclick }, createIcon(icon), text, createIcon("next")),
-    );
+  const share = promise && `of up to 1 in ${Math.round(1 / (1 - promise))} things it knows`;
+  const unknown = share ?? "now and then of things it knows";
+  const alike = "Things that look like these often get one of these names.";
+  const edge = h("div.tv-edge", h("h3", "What it doesn’t notice"));
+  edge.append(h("p", `${alike} And ${unknown}, it says “none of these”.`));
+  const lines = [
+    `${fileName(project)}.loupe, about ${formatBytes(sizeOf(taught))}. No photo in it`,
+    `${count(project.photos.length, "photo")} with labels; opens elsewhere`,
+    "One command, for the owner of an app",
+  ];
+  const rows = WAYS.map(([icon, name, handler], at) => {
+    const text = h("span", h("b", name), h("small", lines[at]));
+    const button = h("button", { type: "button", onclick: () => on[handler]() });
+    button.append(createIcon(icon), text, createIcon("next"));
+    return h("li", button);
   });
   const list = h("div.tv-scroll", h("h3.vf-unseen", "What it knows"), h("ul.tv-knows", ...knows));
   list.append(h("h3", "How often it is right"), ...createFigures(outcome.figures));
-  list.append(edge, h("ul.tv-rows", ...rows));
-  const use = act("Use it", "camera", on.onUse, "vf-button.vf-main");
+  list.append(edge, h("ul.tv-rows", ...rows), h("p.vf-alert", { role: "alert" }, note));
+  const use = createButton("vf-button.vf-main", "Use it", { icon: "camera", onclick: on.onUse });
   const where = h("p.vf-where", createIcon("phone"), "Made on this device, and kept on it only");
   return [bar, list, h("div.tv-tray.tv-last", use, where)];
 }
@@ -157,15 +142,6 @@ function createFigures(figures) {
   const middle = `${percent(right / counted)}; 95% CI ${low}–${high}%`;
   const ends = h("div.tv-ends", h("span", `${least}%`), h("span", middle), h("span", "100%"));
   return [h("p", text), plot, ends];
-}
-
-/** Return a name for files and commands: "my-shoes". */
-export function fileName({ title }) {
-  const plain = title
-    .normalize("NFKD")
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, "-");
-  return plain.replace(/^-+|-+$/g, "").slice(0, 40) || "my-model";
 }
 
 /** Return about how large the file gets. */

@@ -5,6 +5,7 @@
 
 import { pause } from "../engine/abort.mjs";
 import { cutFrame } from "./crop.mjs";
+import { randomId } from "./recents.mjs";
 
 /** A press that is shorter is a tap. */
 const HOLD_MS = 350;
@@ -15,6 +16,8 @@ const CLICK_MS = 100;
 const SIDE = 16;
 /** Root mean square of the differences, of 255, from which a picture has changed. */
 const CHANGE = 5;
+/** Frames that wait for their features; more would fill the memory. */
+const MAX_WAITING = 10;
 
 /**
  * Make a button hold, tap and press.
@@ -65,22 +68,76 @@ export function connectShutter(button, { isRecording, start, stop }, signal) {
   return { down, up };
 }
 
-/**
- * Take frames of a video until the signal is aborted.
- *
- * @param {HTMLVideoElement} video
- * @param {() => object | null} getRegion
- * @param {(frame: HTMLCanvasElement) => boolean} onFrame returns whether it was taken
- * @param {AbortSignal} signal
- */
-export async function recordFrames(video, getRegion, onFrame, signal) {
-  let last = null;
-  for (let number = 0; !signal.aborted; number++) {
-    const region = getRegion();
-    const frame = region && cutFrame(video, region);
-    const small = frame && shrink(frame);
-    if (small && differs(small, last) && onFrame(frame)) last = small;
-    await pause(number ? INTERVAL_MS : HOLD_MS, signal).catch(() => {});
+/** Records the current label; `recording` of the page's state tells how far it is, or is null. */
+export class Recorder {
+  #state;
+  #change;
+  #video;
+  #picture;
+  #project;
+
+  /**
+   * @param {any} state the page's
+   * @param {(changes: object) => void} change changes it
+   * @param {HTMLVideoElement} video
+   * @param {import("./live_picture.mjs").LivePicture} picture what it shows
+   * @param {import("./teach_project.mjs").TeachProject} project
+   */
+  constructor(state, change, video, picture, project) {
+    [this.#state, this.#change] = [state, change];
+    [this.#video, this.#picture, this.#project] = [video, picture, project];
+  }
+
+  /** @param {boolean} isToggled whether the next press ends it */
+  start(isToggled) {
+    const { current, device } = this.#state;
+    if (!device.isReady || !this.#picture.canTake || this.#project.isFull()) return;
+    navigator.vibrate?.(10);
+    const ending = new AbortController();
+    const recording = { id: randomId(), label: current, count: 0, waiting: 0, ending, isToggled };
+    this.#change({ recording, note: "", undo: null, isUnfolded: false });
+    this.#picture.setLive(false);
+    this.#record(recording);
+  }
+
+  stop() {
+    const { recording } = this.#state;
+    if (!recording) return;
+    recording.ending.abort();
+    this.#change({ recording: null });
+    this.#picture.setLive(true);
+    this.#project.train();
+  }
+
+  /** Take frames that differ from the one before. */
+  async #record(recording) {
+    const { signal } = recording.ending;
+    let last = null;
+    for (let number = 0; !signal.aborted; number++) {
+      if (!this.#picture.canTake || this.#project.isFull(recording.waiting + 1)) return this.stop();
+      const frame = cutFrame(this.#video, this.#picture.region);
+      const small = shrink(frame);
+      if (differs(small, last) && recording.waiting < MAX_WAITING) {
+        last = small;
+        this.#take(recording, frame);
+      }
+      await pause(number ? INTERVAL_MS : HOLD_MS, signal).catch(() => {});
+    }
+    return undefined;
+  }
+
+  async #take(recording, frame) {
+    const { id, label } = recording;
+    recording.count++;
+    recording.waiting++;
+    this.#change({});
+    const isTaken = await this.#project.try(async () => {
+      await this.#project.take({ label, recording: id }, frame);
+      return true;
+    });
+    recording.waiting--;
+    if (isTaken) this.#project.train();
+    else this.stop();
   }
 }
 

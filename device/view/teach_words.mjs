@@ -17,9 +17,9 @@ const NEAR = 0.9;
 /** Begins the recordings of photos that came as files. */
 export const FILE = "file-";
 
+const CHANGES = "Turn it, come closer. A photo is taken only when the picture changes.";
 const NUMBERS = "No One Two Three Four Five Six Seven Eight Nine".split(" ");
 
-export const labelled = (label) => ({ label });
 export const percent = (share) => `${Math.round(share * 100)}%`;
 /** Return "1 photo" or "12 photos". */
 export const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
@@ -53,13 +53,6 @@ export function outcomeOf({ accuracy, groups, promise }, labels, ids) {
   };
 }
 
-/** Return "10 of 12 recordings were right (83%; 95% CI 55–95%), each tested without itself". */
-export function figuresOf({ counted, folds, interval, right }) {
-  const [low, high] = interval.map((share) => Math.round(share * 100));
-  const share = `${percent(right / counted)}; 95% CI ${low}–${high}%`;
-  return `${right} of ${count(counted, "recording")} were right (${share}), ${howOf(folds)}`;
-}
-
 export const howOf = (folds) =>
   folds === "five" ? "tested in five parts" : "each tested without itself";
 
@@ -67,67 +60,98 @@ export const howOf = (folds) =>
  * Return the answer to "Is it enough?": a word, the sentence after it, and perhaps a confusion with
  * what to do next.
  *
+ * @returns {{word: string, line: any[], confusion?: any, next?: any[]}}
  * @param {{labels: string[], photos: {label: string}[]}} project
  * @param {ReturnType<typeof outcomeOf> | null} outcome
  * @param {boolean} hasCamera
  */
 export function isEnough({ labels, photos }, outcome, hasCamera) {
-  const numberOf = (label) => photos.filter((photo) => photo.label === label).length;
-  const fewest = labels.reduce((least, label) =>
-    numberOf(label) < numberOf(least) ? label : least,
-  );
-  const few = numberOf(fewest);
-  if (!few) return { word: "Not yet.", line: firstPhotos(fewest, hasCamera) };
+  const numbers = labels.map((label) => photos.filter((photo) => photo.label === label).length);
+  const few = Math.min(...numbers);
+  const label = labels[numbers.indexOf(few)];
+  if (!few && hasCamera) {
+    const line = ["Hold the button and film ", { label }, " from all sides for a few seconds."];
+    return { word: "Not yet.", line };
+  }
+  if (!few) {
+    const line = ["Choose photos of ", { label }, ", or drop them here: from all sides."];
+    return { word: "Not yet.", line };
+  }
   if (labels.length < 2) {
     return { word: "Not yet.", line: ["Two labels make a model: add a second thing."] };
   }
   if (!outcome) return { word: "", line: ["Training on this device…"] };
-  const once = labels.filter((label) => outcome.groups.get(label) === 1);
-  if (once.length) return { word: "Can’t know yet.", line: onlyOnce(once, labels, hasCamera) };
-  if (few < WORTH_A_TRY) {
-    const missing = WORTH_A_TRY - few;
-    const start = `${NUMBERS[missing]} more photo${missing === 1 ? "" : "s"} of `;
-    const line = [start, labelled(fewest), " and it is worth a try. Record it in another light."];
-    return { word: few < ALMOST ? "Not yet." : "Almost.", line };
-  }
-  const line = outcome.figures ? [`In testing, ${figuresOf(outcome.figures)}.`] : [];
-  const confusion = outcome.confusions.find(({ isFrequent }) => isFrequent);
-  if (!confusion) return { word: "Yes.", line };
-  const { called, groups, label, of } = confusion;
-  const which = [` ${groups} of ${count(of, "recording")} of `, labelled(label)];
-  return {
-    word: "Almost.",
-    line: [
-      ...line,
-      ...which,
-      groups === 1 ? " was called " : " were called ",
-      labelled(called),
-      ".",
-    ],
-    confusion,
-    next: [
-      "Next: record ",
-      labelled(label),
-      " once more, where you recorded ",
-      labelled(called),
-      ".",
-    ],
-  };
-}
-
-const firstPhotos = (label, hasCamera) =>
-  hasCamera
-    ? ["Hold the button and film ", labelled(label), " from all sides for a few seconds."]
-    : ["Choose photos of ", labelled(label), ", or drop them here: from all sides, in any light."];
-
-function onlyOnce(once, labels, hasCamera) {
+  const once = labels.filter((one) => outcome.groups.get(one) === 1);
   const again = hasCamera ? "once more, somewhere else." : "in another place as well.";
   if (once.length === labels.length) {
     const each = "Each label was recorded once, so nothing is left to test on.";
-    return [`${each} Record each ${again}`];
+    return { word: "Can’t know yet.", line: [`${each} Record each ${again}`] };
   }
-  const [label] = once;
-  return [labelled(label), ` was recorded once, so it can’t be tested. Record it ${again}`];
+  if (once.length) {
+    const untested = ` was recorded once, so it can’t be tested. Record it ${again}`;
+    return { word: "Can’t know yet.", line: [{ label: once[0] }, untested] };
+  }
+  if (few < WORTH_A_TRY) {
+    const start = `${NUMBERS[WORTH_A_TRY - few]} more photo${few === WORTH_A_TRY - 1 ? "" : "s"} of `;
+    const line = [start, { label }, " and it is worth a try. Record it in another light."];
+    return { word: few < ALMOST ? "Not yet." : "Almost.", line };
+  }
+  const { confusions, figures } = outcome;
+  const confusion = confusions.find(({ isFrequent }) => isFrequent);
+  const line = figures ? [`In testing, ${phraseFigures(figures)}.`] : [];
+  return confusion ? withConfusion(line, confusion) : { word: "Yes.", line };
+}
+
+function withConfusion(line, confusion) {
+  const [label, called] = [{ label: confusion.label }, { label: confusion.called }];
+  const { groups, of } = confusion;
+  const were = groups === 1 ? " was called " : " were called ";
+  line.push(` ${groups} of ${count(of, "recording")} of `, label, were, called, ".");
+  const next = ["Next: record ", label, " once more, where you recorded ", called, "."];
+  return { word: "Almost.", line, confusion, next };
+}
+
+/** Return "10 of 12 recordings were right (83%; 95% CI 55–95%), each tested without itself". */
+function phraseFigures({ counted, folds, interval, right }) {
+  const [low, high] = interval.map((share) => Math.round(share * 100));
+  const share = `${percent(right / counted)}; 95% CI ${low}–${high}%`;
+  return `${right} of ${count(counted, "recording")} were right (${share}), ${howOf(folds)}`;
+}
+
+/** Return the confusion that is shown with its photos, or null. */
+export function confusionOf(view) {
+  const { adding, confirmed, hasCamera, isNaming, outcome, project, recording } = view;
+  if (adding || recording || isNaming || !project.labels.length) return null;
+  const { confusion } = isEnough(project, outcome, hasCamera);
+  return confusion?.photos.every((id) => confirmed.has(id)) ? null : (confusion ?? null);
+}
+
+/**
+ * Return what is said below the labels: title, a word after it, line and what to do next.
+ *
+ * @returns {any}
+ */
+export function sayOf(view) {
+  const { adding, device, hasCamera, isDesk, isPersisted, outcome, project, recording } = view;
+  if (device.reason) return { title: ["Teaching isn’t possible here."], line: [device.reason] };
+  if (recording) {
+    const title = [
+      "Recording ",
+      { label: recording.label },
+      `: ${count(recording.count, "photo")}`,
+    ];
+    return { title, line: [CHANGES] };
+  }
+  if (adding) return { title: [`Adding photos: ${adding.done} of ${adding.total}`], line: [] };
+  if (!project.labels.length) return { title: [], line: [] };
+  const room = roomLeft(project, isPersisted);
+  if (room) return { title: [room.title], line: [room.line], isRoom: true };
+  const said = { title: ["Is it enough? "], ...isEnough(project, outcome, hasCamera) };
+  const confused = isDesk ? null : confusionOf(view);
+  if (!confused) return said;
+  const { called, groups, label, of } = confused;
+  const title = [{ label }, " called ", { label: called }, ": "];
+  return { title, word: `${groups} of ${count(of, "recording")}`, line: [], next: said.next };
 }
 
 /** Return how much room is left where that is little, or null. */
@@ -151,4 +175,13 @@ export function mayVanish(isPersisted) {
   return !isPersisted && navigator.vendor === "Apple Computer, Inc."
     ? "This browser may delete them after seven days without a visit."
     : "";
+}
+
+/** Return a name for files and commands: "my-shoes". */
+export function fileName({ title }) {
+  const plain = title
+    .normalize("NFKD")
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-");
+  return plain.replace(/^-+|-+$/g, "").slice(0, 40) || "my-model";
 }

@@ -1,0 +1,174 @@
+/** What the controls of "Teach" do. */
+
+import { MAX_LABELS, writeLoupe } from "../teach/loupe_file.mjs";
+import { writeProject } from "../teach/project_file.mjs";
+import { askName, download, openMenu, phraseFlaw, showCommand } from "./teach_dialogs.mjs";
+import { canFilm } from "./teach_screen.mjs";
+import { count, fileName, mayVanish, usedOf } from "./teach_words.mjs";
+
+const UNTITLED = "My model";
+const TOO_MANY = `${MAX_LABELS} labels are the most. Remove one to add another.`;
+
+/**
+ * Return the handlers.
+ *
+ * @param {object} page
+ * @param {any} page.state
+ * @param {any} page.parts
+ * @param {any} page.options see `mountTeach`
+ * @param {ParentNode} page.parent
+ * @param {import("./live_picture.mjs").LivePicture} page.picture
+ * @param {import("./teach_project.mjs").TeachProject} page.project
+ * @param {import("./teach_shutter.mjs").Recorder} page.recorder
+ * @param {(changes: object) => void} page.change changes the state
+ */
+export function createHandlers(page) {
+  const { parent, state } = page;
+  const change = (changes) => page.change(changes);
+  const name = () => fileName(state.project);
+  const canAdd = () => state.current && !state.isNaming;
+  const idsOf = (label) =>
+    state.project.photos.filter((one) => one.label === label).map(({ id }) => id);
+  const edit = (values, text) => {
+    state.chosen.clear();
+    return page.project.edit(values, text);
+  };
+  /** Return why a new label can't have a name, or "". */
+  const flawOf = (text) => {
+    const isTaken = state.project.labels.includes(text);
+    return phraseFlaw(text) || (isTaken ? "There is a label of this name already." : "");
+  };
+  const use = (model) => model && page.options.onUse(model);
+  const finish = (work) => () => page.project.try(async () => work(await page.project.finish()));
+
+  const on = {
+    onTouch: () => page.picture.resetIdle(),
+    onOpenCamera: () => page.picture.open(),
+    onFlip: () => page.picture.camera.flip(),
+    /** Begin a recording, or do what it needs first. */
+    onRecord: (isToggled = false) => {
+      if (!canAdd()) page.parts.field.focus();
+      else if (!canFilm(page.picture)) return;
+      else if (page.picture.camera.state !== "open") page.picture.open();
+      else page.recorder.start(isToggled);
+    },
+    /** A tap takes one photo. */
+    onSquare: ({ target }) => {
+      if (target.closest("button") || state.recording) return;
+      on.onRecord();
+      page.recorder.stop();
+    },
+    // By click: a chooser opens only then.
+    onShutter: () => !canFilm(page.picture) && canAdd() && on.onPick(),
+    onPick: () => page.parts.pick.click(),
+    onOpenFile: () => page.parts.open.click(),
+
+    onNewLabel: (pending = []) => {
+      if (state.project.labels.length >= MAX_LABELS) return change({ note: TOO_MANY });
+      change({ isNaming: true, note: "", screen: "teach", pending });
+      return page.parts.field.focus();
+    },
+    onFieldKey: ({ key }) => {
+      if (key === "Escape") change({ isNaming: false, pending: [] });
+    },
+    onName: async (event) => {
+      event.preventDefault();
+      const { field, shutter } = page.parts;
+      const label = field.value.trim();
+      const note = flawOf(label);
+      if (note) return change({ note });
+      if (!(await page.project.opening.catch(() => null))) return undefined;
+      const { pending, project } = state;
+      field.value = "";
+      change({ isNaming: false, note: "", pending: [] });
+      await edit({ labels: [...project.labels, label] });
+      change({ current: label });
+      shutter.focus({ preventScroll: true });
+      return on.onFiles(pending.map((one) => ({ ...one, label })));
+    },
+    onLabel: (label) => change({ current: label, isNaming: false }),
+    onRenameLabel: (label) =>
+      askName(parent, "Name of this label", label, flawOf, (text) => {
+        // At once, so that the page of its photos stays open.
+        Object.assign(state, { shown: text, current: text, outcome: null });
+        const labels = state.project.labels.map((one) => (one === label ? text : one));
+        const ids = idsOf(label);
+        edit({ labels, ids, ...(ids.length ? { label: text } : {}) });
+      }),
+    onRemoveLabel: (label) => {
+      const labels = state.project.labels.filter((one) => one !== label);
+      edit({ labels, label: null, ids: idsOf(label) }, ["removed ", { label }]);
+      change({ screen: "teach" });
+    },
+
+    /** Take photos by file; those without a label get the present one. */
+    onFiles: async (found) => {
+      if (!found.length) return;
+      if (!canAdd() && found.some(({ label }) => !label)) return on.onNewLabel(found);
+      const { current, screen } = state;
+      change({ screen: screen === "done" ? "teach" : screen });
+      const named = found.map((one) => ({ ...one, label: (one.label ?? current).trim() }));
+      await page.project.addFiles(named);
+    },
+    /** Open a project's or a model's file. */
+    onFile: async (file) => {
+      const open = () => page.project.openFile(file);
+      if (file) use(await page.project.try(open, "This file couldn’t be opened."));
+    },
+    onPhotos: (label, ids = []) => {
+      const changes = { screen: "photos", shown: label, current: label, isNaming: false };
+      change({ ...changes, chosen: new Set(ids) });
+    },
+    onBack: () => change({ screen: "teach", chosen: new Set() }),
+    onToggle: (id) => {
+      if (!state.chosen.delete(id)) state.chosen.add(id);
+      change({});
+    },
+    onUnfold: () => change({ isUnfolded: true }),
+    onConfirm: (ids) => change({ confirmed: new Set([...state.confirmed, ...ids]) }),
+    onMove: (ids, label) =>
+      edit({ ids, label }, [`moved ${count(ids.length, "photo")} to `, { label }]),
+    onMoveTo: () => {
+      const ids = [...state.chosen];
+      const labels = state.project.labels.filter((label) => label !== state.shown);
+      const items = labels.map((label) => [label, undefined, () => on.onMove(ids, label)]);
+      openMenu(parent, `Move ${count(ids.length, "photo")} to`, "", items);
+    },
+    onRemove: (ids) => edit({ ids, label: null }, [`removed ${count(ids.length, "photo")}`]),
+    onUndo: () => page.project.undo(),
+
+    /** Names, files, where the photos are, and how to remove them. */
+    onMenu: () => {
+      const { isPersisted, project } = state;
+      const where = `The photos are in this browser, on this device: ${usedOf(project)}.`;
+      const line = `${where} No photo leaves it. ${mayVanish(isPersisted)}`.trim();
+      openMenu(parent, project.title || UNTITLED, line, [
+        ["Rename", "pen", on.onRename],
+        ...(project.photos.length ? [["Save project", "box", on.onSaveProject]] : []),
+        ["Open a file", "folder", on.onOpenFile],
+        ...(project.labels.length ? [["Clear all", "trash", on.onClear]] : []),
+      ]);
+    },
+    onRename: () => {
+      const title = state.project.title || UNTITLED;
+      askName(parent, "Name of your model", title, phraseFlaw, (text) => edit({ title: text }));
+    },
+    onClear: () => {
+      change({ screen: "teach" });
+      return page.project.clear();
+    },
+    onDone: () => change({ screen: "done" }),
+    onUse: finish(async (taught) => use(await page.project.use(taught))),
+    onSaveFile: finish((taught) => download(writeLoupe(taught), `${name()}.loupe`)),
+    onSaveProject: () =>
+      page.project.try(async () =>
+        download(await writeProject(state.project), `${name()}-project.zip`),
+      ),
+    onPutInApp: () => {
+      const line = "Save the file first. Then, where the app is installed, run:";
+      const command = `python -m model import ${name()}.loupe --name ${name()}`;
+      showCommand(parent, "Put it in my app", line, command);
+    },
+  };
+  return on;
+}

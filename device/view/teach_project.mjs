@@ -1,0 +1,274 @@
+/** The project on this device: its photos, how they are kept, and the model that they make. */
+
+import { LoupeError, phraseError } from "../engine/errors.mjs";
+import { load } from "../loupe.mjs";
+import { readLoupe } from "../teach/loupe_file.mjs";
+import { readProject } from "../teach/project_file.mjs";
+import { MAX_BYTES, MAX_PHOTOS, openStore } from "../teach/store.mjs";
+import { certaintyRule, formatPercent, headline } from "./phrasing.mjs";
+import { randomId } from "./recents.mjs";
+import { FILE, outcomeOf } from "./teach_words.mjs";
+
+/** Photos have stopped changing. */
+const AFTER_MS = 100;
+const NO_WASM =
+  "This browser has no WebAssembly, which runs the model. Open this page in another browser.";
+
+/** Return what the project adds to the page's state. */
+export const noProject = () => ({
+  project: { title: "", labels: [], bytes: 0, photos: [] },
+  isPersisted: false,
+  /** How many of the files that were given have been added. */
+  adding: null,
+  /** What the last training said of the photos, its model, and that as the live picture asks it. */
+  ...{ outcome: null, taught: null, live: liveOf(null) },
+  /** What the last action did, as a phrase, and how to reverse it. */
+  undo: null,
+  /** Files that were left out, by label. */
+  failures: [],
+  note: "",
+  device: { isReady: false, loaded: 0, total: 0, reason: null },
+});
+
+export class TeachProject {
+  /** The promise of the base, which is null if it can't be loaded. */
+  loading;
+  /** The promise of the store. */
+  opening;
+  #state;
+  #change;
+  #signal;
+  #base = null;
+  #store = null;
+  /** Features by the photos' ids, for the base. */
+  #features = new Map();
+  #persisting = null;
+  #timer = null;
+  #trainings = 0;
+
+  /**
+   * @param {any} state the page's
+   * @param {(changes: object) => void} change changes it
+   * @param {{address: string, prefix: string}} options see `mountTeach`
+   * @param {AbortSignal} signal closes it
+   */
+  constructor(state, change, { address, prefix }, signal) {
+    [this.#state, this.#change, this.#signal] = [state, change, signal];
+    this.opening = this.#open(prefix);
+    this.loading = this.#load(address);
+    signal.addEventListener("abort", () => {
+      clearTimeout(this.#timer);
+      this.#base?.close();
+      this.#store?.close();
+    });
+  }
+
+  async #open(prefix) {
+    if (!globalThis.WebAssembly) throw new LoupeError("engine-unavailable", NO_WASM);
+    this.#store = await openStore({ prefix, onchange: () => this.sync() });
+    await this.sync();
+    return this.#store;
+  }
+
+  async #load(address) {
+    const set = (changes) => this.#change({ device: { ...this.#state.device, ...changes } });
+    try {
+      await this.opening;
+      const onProgress = (loaded, total) => set({ loaded, total });
+      const base = await load(address, { onProgress, signal: this.#signal });
+      this.#features = await this.#store.features(base.info.features.sha256);
+      this.#base = base;
+      this.#change({ live: liveOf(base) });
+      set({ isReady: true });
+      this.train();
+    } catch (error) {
+      if (!this.#signal.aborted) set({ reason: phraseError(error) });
+    }
+    return this.#base;
+  }
+
+  /** Do something; where it fails, say why. */
+  async try(work, otherwise) {
+    try {
+      return await work();
+    } catch (error) {
+      const isNew = error.code !== "stopped" && !this.#signal.aborted;
+      if (isNew) this.#change({ note: phraseError(error, otherwise) });
+      return undefined;
+    }
+  }
+
+  /** Show what is kept, also by another tab. */
+  async sync() {
+    this.#change({ project: await this.#store.read() });
+    this.train();
+  }
+
+  /** Change the project; `text` says what was done, for "Undo". */
+  async edit(edit, text = null) {
+    const reverse = await this.try(() => this.#store.edit(edit));
+    if (reverse) this.#change({ undo: text && { text, reverse }, note: "" });
+    await this.sync();
+  }
+
+  async undo() {
+    const { undo } = this.#state;
+    this.#change({ undo: null });
+    await this.try(() => undo?.reverse());
+    await this.sync();
+  }
+
+  async clear() {
+    this.#features.clear();
+    this.#change({ undo: null, failures: [], note: "", outcome: null });
+    await this.try(() => this.#store.clear());
+    await this.sync();
+  }
+
+  /** Return whether there is no room for so many more photos. */
+  isFull(more = 1) {
+    const { bytes, photos } = this.#state.project;
+    return photos.length + more > MAX_PHOTOS || bytes >= MAX_BYTES;
+  }
+
+  /** Add a photo that a camera or a file shows. */
+  async take(values, picture) {
+    await this.#add(values, await this.#base.takePhoto(picture));
+  }
+
+  async #add(values, { photo, features }) {
+    const base = this.#base.info.features.sha256;
+    const id = await this.#store.addPhoto({ ...values, photo, base, features });
+    this.#features.set(id, features);
+    const { project } = this.#state;
+    if (!project.labels.includes(values.label)) project.labels.push(values.label);
+    // Another tab's change may have brought it already.
+    if (!project.photos.some((one) => one.id === id)) {
+      project.photos.push({ id, photo, ...values });
+      project.bytes += photo.size + features.byteLength;
+    }
+    // Once: some browsers ask the visitor.
+    this.#persisting ??= this.#store.persist();
+    this.#change({ current: values.label, isPersisted: await this.#persisting });
+  }
+
+  /** Add the photos of files; what can't be read is named and left out. */
+  async addFiles(found) {
+    const failures = [];
+    this.#change({ note: "", undo: null });
+    for (const [done, { file, label, recording }] of found.entries()) {
+      this.#change({ adding: { done, total: found.length } });
+      try {
+        if (!(await this.loading)) break;
+        await this.take({ label, recording: `${FILE}${recording ?? randomId()}` }, file);
+      } catch (error) {
+        failures.push({ label, text: leftOut(file, error) });
+      }
+    }
+    const note = failures.map(({ text }) => text).join(" ");
+    this.#change({ adding: null, note, failures: [...this.#state.failures, ...failures] });
+    await this.sync();
+  }
+
+  /**
+   * Open a project in place of an empty one, or a model that is used right away.
+   *
+   * @returns {Promise<string | undefined>} the model's name
+   */
+  async openFile(file) {
+    await this.loading;
+    if (/\.loupe$/i.test(file.name)) return this.use(await readLoupe(file));
+    const { photos, title, labels } = await readProject(file);
+    if (this.#state.project.photos.length) {
+      throw new LoupeError("invalid", "Save this project and clear it, then open the other one.");
+    }
+    await this.edit({ title, labels });
+    try {
+      for (const [done, { photo, ...values }] of photos.entries()) {
+        this.#change({ adding: { done, total: photos.length } });
+        await this.#add(values, { photo, features: await this.#base.features(photo) });
+      }
+    } finally {
+      this.#change({ adding: null });
+      this.train();
+    }
+    return undefined;
+  }
+
+  /** Return the finished model; it may have been renamed since it was trained. */
+  async finish() {
+    const { project, taught } = this.#state;
+    const manifest = { ...taught.manifest, title: project.title || taught.manifest.title };
+    return this.#base.addGolden({ ...taught, manifest });
+  }
+
+  /** Keep a model for the viewfinder, after its golden outputs were tested; return its name. */
+  async use(taught) {
+    const model = await this.#base.attach(taught);
+    model.close();
+    await this.#store.setModel(model.info.name, taught);
+    return model.info.name;
+  }
+
+  /** Train once the photos have stopped changing. */
+  train() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.try(() => this.#train()), AFTER_MS);
+  }
+
+  async #train() {
+    const { adding, live, project, recording } = this.#state;
+    if (!this.#base || adding || recording || this.#signal.aborted) return;
+    const number = ++this.#trainings;
+    const has = (label) => project.photos.some((photo) => photo.label === label);
+    const labels = project.labels.filter(has);
+    let changes = { outcome: null, taught: null, live: liveOf(this.#base) };
+    if (labels.length > 1) {
+      const photos = [];
+      for (const photo of project.photos) {
+        photos.push({ ...photo, features: await this.#featuresOf(photo) });
+      }
+      const { taught, result } = await this.#base.teach({ title: project.title, labels, photos });
+      const model = await this.#base.attach(taught);
+      const ids = photos.map(({ id }) => id);
+      const outcome = outcomeOf(result, labels, ids);
+      changes = { outcome, taught, live: liveOf(this.#base, model) };
+    }
+    if (number !== this.#trainings) return changes.live.close();
+    this.#change(changes);
+    return live.close();
+  }
+
+  /** Photos of a project's file or seen by another base have none. */
+  async #featuresOf({ id, photo }) {
+    if (!this.#features.has(id)) {
+      const features = await this.#base.features(photo);
+      this.#features.set(id, features);
+      await this.#store.setFeatures(id, this.#base.info.features.sha256, features);
+    }
+    return this.#features.get(id);
+  }
+}
+
+/** Return your model, if there is one, as the live picture asks it. See `Identifier`. */
+function liveOf(base, model = null) {
+  return {
+    recipe: base?.info.recipe ?? null,
+    state: { device: model ? "ready" : "off" },
+    close: () => model?.close(),
+    async *watch(video, options) {
+      const { info } = model;
+      for await (const prediction of model.watch(video, options)) {
+        const { certainty } = certaintyRule(info, prediction);
+        const percents = prediction.candidates.map((one) => formatPercent(info, one.probability));
+        const words = { headline: headline(info, prediction), language: info.language, percents };
+        yield { prediction, certainty, ...words };
+      }
+    },
+  };
+}
+
+function leftOut({ name }, error) {
+  if (error.code === "damaged") return `${name} is damaged and was left out.`;
+  return `${name} was left out. ${phraseError(error, "It couldn’t be read.")}`;
+}
