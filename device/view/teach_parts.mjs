@@ -20,6 +20,7 @@ export function createTeachParts(on) {
     field: h("input.tv-field", { type: "text", autocapitalize: "none", autocomplete: "off" }),
     askNote: h("p.vf-small"),
     enough: h("section.tv-enough", { ariaLabel: "Is it enough?" }),
+    note: h("p.vf-small.tv-note", { role: "alert" }),
     finish: h("div.tv-finish"),
 
     left: h("button.vf-act", { type: "button" }),
@@ -50,8 +51,8 @@ export function createTeachParts(on) {
     tool("New label", "more", () => on.onNewLabel()),
   );
   tools.append(h("p.vf-small", "or drop folders anywhere: a folder’s name is its label"));
-  const middle = h("div.tv-middle", labels, form, tools, enough, finish);
-  const deck = h("div.tv-deck", left, shutter, right, parts.where, clear);
+  const middle = h("div.tv-middle", labels, form, tools, enough, parts.note, finish);
+  const deck = h("div.tv-deck", left, shutter, right, h("div.tv-foot", parts.where, clear));
   const main = h("div.tv-main", picture, middle, deck);
   const touch = { onpointerdown: on.onTouch, onkeydown: on.onTouch };
   const root = h("div.vf.tv", { hidden: true, ...touch }, main, page, status, spoken);

@@ -124,18 +124,18 @@ function drawWords(parts, view, on) {
   const said = isAsking ? null : sayOf(view);
   const confusion = isAsking ? null : confusionOf(view);
   const undone = isDesk ? null : undo?.text;
-  parts.enough.hidden = isAsking && !note;
+  parts.enough.hidden = isAsking;
   parts.enough.toggleAttribute("data-edge", Boolean(said?.isRoom));
-  redraw(parts.enough, [said, confusion, note, undone], () => [
+  redraw(parts.enough, [said, confusion, undone], () => [
     ...(said ? createSaid(said, on) : []),
-    ...(confusion ? createConfusion(confusion, view, on) : []),
-    ...(said?.next ? [h("p.vf-sub.tv-next", ...nodesOf(said.next))] : []),
-    h("p.vf-small.tv-note", note),
+    ...(confusion ? [createConfusion(confusion, view, on)] : []),
     ...(undone ? [createUndo(undone, on)] : []),
   ]);
   // Numbers that change aren’t read aloud.
   const text = parts.enough.querySelector("h2")?.textContent ?? "";
-  parts.status.textContent = recording || adding ? "" : [text, note].join(" ").trim();
+  parts.status.textContent = recording || adding ? "" : text;
+  parts.note.hidden = !note;
+  if (parts.note.textContent !== note) parts.note.textContent = note;
 }
 
 function createSaid({ title, word, line, isRoom }, { onSaveProject }) {
@@ -148,7 +148,7 @@ function createSaid({ title, word, line, isRoom }, { onSaveProject }) {
   return [heading, h("p.vf-sub", ...nodesOf(line)), ...(isRoom ? [room] : [])];
 }
 
-function createConfusion({ called, label, photos }, { project, urls }, on) {
+function createConfusion({ called, label, next, photos }, { project, urls }, on) {
   const shown = project.photos.filter(({ id }) => photos.includes(id));
   const open = { type: "button", onclick: () => on.onPhotos(label, photos) };
   const items = shown.slice(0, ODD).map((photo) => {
@@ -162,7 +162,8 @@ function createConfusion({ called, label, photos }, { project, urls }, on) {
   right.lastElementChild.append(bdi(label));
   const move = tool("Move", "move", () => on.onMove(photos, called));
   const remove = tool("Remove", "trash", () => on.onRemove(photos));
-  return [h("ul.tv-odd", ...items), h("div.tv-acts", move, remove, right)];
+  const acts = h("div.tv-acts", move, remove, right);
+  return h("div.tv-confusion", h("ul.tv-odd", ...items), acts, h("p.vf-sub", ...nodesOf(next)));
 }
 
 function drawDeck(parts, view, on) {

@@ -60,7 +60,7 @@ export const howOf = (folds) =>
  * Return the answer to "Is it enough?": a word, the sentence after it, and perhaps a confusion with
  * what to do next.
  *
- * @returns {{word: string, line: any[], confusion?: any, next?: any[]}}
+ * @returns {{word: string, line: any[], confusion?: any}}
  * @param {{labels: string[], photos: {label: string}[]}} project
  * @param {ReturnType<typeof outcomeOf> | null} outcome
  * @param {boolean} hasCamera
@@ -108,7 +108,7 @@ function withConfusion(line, confusion) {
   const were = groups === 1 ? " was called " : " were called ";
   line.push(` ${groups} of ${count(of, "recording")} of `, label, were, called, ".");
   const next = ["Next: record ", label, " once more, where you recorded ", called, "."];
-  return { word: "Almost.", line, confusion, next };
+  return { word: "Almost.", line, confusion: { ...confusion, next } };
 }
 
 /** Return "10 of 12 recordings were right (83%; 95% CI 55–95%), each tested without itself". */
@@ -151,7 +151,7 @@ export function sayOf(view) {
   if (!confused) return said;
   const { called, groups, label, of } = confused;
   const title = [{ label }, " called ", { label: called }, ": "];
-  return { title, word: `${groups} of ${count(of, "recording")}`, line: [], next: said.next };
+  return { title, word: `${groups} of ${count(of, "recording")}`, line: [] };
 }
 
 /** Return how much room is left where that is little, or null. */

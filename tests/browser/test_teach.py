@@ -1,4 +1,4 @@
-"""The page "Teach" at ``/device/``, before a camera whose colour the test sets."""
+"""The page "Teach" at ``/device/``, before a camera whose picture the test sets."""
 
 import re
 from base64 import b64encode
@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, FilePayload, Locator, Page, expect
 
+from model.exporting.formats import export_models
 from tests.browser.accessible import assert_accessible
-from tests.browser.conftest import HERE
+from tests.browser.conftest import COLOURS, HERE
 from tests.browser.device_app import DeviceApp
-from tests.browser.drive import DESK, PHONE, checked_page
-from tests.model.tiny import colour
+from tests.browser.drive import DESK, PHONE, checked_page, sample
+from tests.browser.static_host import static_host
+from tests.model.tiny import colour, tiny
 from tests.photos import encoded
 from tests.waiting import wait_until
 
@@ -27,13 +29,26 @@ GREEN = (0, 250, 0)
 
 CAMERA = """
 window.paint = [250, 20, 20];
+window.film = null;
 window.isStill = false;
+window.show = async (photo) => {
+  const bytes = Uint8Array.from(atob(photo), (character) => character.charCodeAt());
+  film = await createImageBitmap(new Blob([bytes]));
+};
 const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 480 });
 let frame = 0;
 setInterval(() => {
   // Something in it moves.
   if (!isStill) frame++;
   const context = canvas.getContext("2d");
+  if (film) {
+    // The camera moves before it.
+    const [width, height] = [film.height, film.height * 0.75];
+    const [left, top] = [film.width - width, film.height - height];
+    const at = (speed) => 0.5 + 0.4 * Math.sin(frame / speed);
+    context.drawImage(film, left * at(9), top * at(6), width, height, 0, 0, 640, 480);
+    return;
+  }
   context.fillStyle = `rgb(${paint})`;
   context.fillRect(0, 0, 640, 480);
   context.fillStyle = `rgb(${paint.map((value) => value * 0.6)})`;
@@ -45,6 +60,14 @@ if (navigator.mediaDevices) {
 }
 """
 NO_CAMERA = "navigator.mediaDevices.enumerateDevices = async () => [];"
+DENIED = """
+navigator.permissions.query = async () =>
+  Object.assign(new EventTarget(), { state: "denied" });
+"""
+WEBKIT = """
+Object.defineProperty(navigator, "vendor", { get: () => "Apple Computer, Inc." });
+navigator.storage.persist = async () => false;
+"""
 DROP = """
 (files) => {
   // As a browser gives a folder that was dropped.
@@ -148,55 +171,110 @@ def teach_by_files(page: Page, **labels: Sequence[Colour]) -> None:
         expect(row(page, label).locator(".tv-count")).to_have_text(str(len(colours)))
 
 
+def film(page: Page, name: str) -> None:
+    """Put a photograph before the camera."""
+    photo = encoded(sample(name).open().convert("RGB"), "JPEG", quality=92)
+    page.evaluate("(photo) => show(photo)", b64encode(photo).decode())
+    # Frames of what was there before are on their way.
+    page.wait_for_timeout(500)
+
+
+def until_kept(page: Page) -> None:
+    """Wait until the service worker has the page and the base."""
+    kept = "caches.match(new URL('state.json', location.href).href).then(Boolean)"
+    wait_until(lambda: page.evaluate(kept), 60)
+
+
 def test_two_things_are_filmed_and_a_third_is_none_of_them(
     visit: Callable[..., Page], app: DeviceApp
 ) -> None:
     page = visit()
-    page.evaluate(
-        "document.addEventListener('pointerdown', () => (window.taps ??= 0, taps++), true)"
-    )
+    until_kept(page)
+    taps = "window.taps = 0; document.addEventListener('pointerdown', () => taps++, true)"
+    page.evaluate(taps)
+    film(page, "coffee")
     page.get_by_role("textbox").click()
     name_label(page, "my mug")
     hold(page, "My mug", 4)
     expect(verdict(page)).to_have_text("Is it enough? Not yet.")
+    # From here on, nothing is fetched and nothing sent.
+    app.asked.clear()
     page.get_by_role("button", name="New label").click()
     name_label(page, "the cat")
-    page.evaluate(f"paint = {list(COLD[0])}")
+    film(page, "cat")
     hold(page, "The cat", 4)
     expect(pill(page)).to_have_text(re.compile("(Very likely|Probably) the cat$"))
     assert page.evaluate("taps") <= 12
     # One recording a label: nothing is left to test on, so there is no figure.
     expect(verdict(page)).to_have_text("Is it enough? Can’t know yet.")
     assert "%" not in page.locator(".tv-enough").inner_text()
-    page.evaluate(f"paint = {list(WARM[0])}")
+    film(page, "coffee")
     expect(pill(page)).to_have_text(re.compile("(Very likely|Probably) my mug$"))
-    page.evaluate(f"paint = {list(GREEN)}")
+    film(page, "rocket")
     expect(pill(page)).to_have_text(re.compile("^None of the two things I know"))
+    assert not app.asked
     assert not app.sent
+    # A reload in the middle of a recording loses nothing of what was counted.
+    shutter(page).hover()
+    page.mouse.down()
+    before = photo_count(page, "The cat")
+    wait_until(lambda: photo_count(page, "The cat") > before + 1, 20)
+    counted = photo_count(page, "The cat")
     page.reload()
-    expect(row(page, "My mug")).to_contain_text("1 recording")
-    expect(pill(page)).to_have_text(re.compile("^None of the two things I know"))
+    expect(row(page, "The cat")).to_contain_text("2 recordings")
+    assert photo_count(page, "The cat") >= counted
+    expect(pill(page)).to_be_visible()
 
 
-def test_still_picture_gives_one_photo_and_keys_record(visit: Callable[..., Page]) -> None:
-    page = visit("window.isStill = true;", "setTimeout(() => { isStill = true; });")
-    page.keyboard.press("Tab")
-    page.get_by_role("textbox").focus()
-    page.keyboard.type("red")
+def test_keyboard_alone_names_records_and_uses(visit: Callable[..., Page]) -> None:
+    page = visit()
+
+    def tab_to(target: Locator, key: str = "Tab") -> None:
+        for _ in range(20):
+            page.keyboard.press(key)
+            if target.evaluate("(element) => element === document.activeElement"):
+                return
+        raise AssertionError(f"no {key} leads to {target}")
+
+    tab_to(page.get_by_role("textbox"))
+    for label, rgb in (("red", WARM[0]), ("blue", COLD[0])):
+        page.evaluate(f"paint = {list(rgb)}")
+        page.keyboard.type(label)
+        page.keyboard.press("Enter")
+        expect(shutter(page)).to_be_focused()
+        expect(shutter(page)).to_have_attribute("aria-disabled", "false")
+        page.keyboard.press("Space")
+        expect(shutter(page)).to_have_accessible_name(f"Recording {label}. Press to stop.")
+        wait_until(lambda name=label: photo_count(page, name.title()) > 2, 20)
+        page.keyboard.press("Space")
+        expect(shutter(page)).to_have_accessible_name(re.compile(f"^Hold to record {label}"))
+        if label == "red":
+            tab_to(page.get_by_role("button", name="New label"), "Shift+Tab")
+            page.keyboard.press("Enter")
+    use = page.get_by_role("button", name="Use it")
+    expect(use).to_be_enabled()
+    tab_to(use)
     page.keyboard.press("Enter")
-    expect(shutter(page)).to_be_focused()
+    expect(page.get_by_role("heading", name="How often it is right")).to_be_visible()
+    tab_to(use)
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/device/\?model=taught-[0-9a-f]{12}$"))
+
+
+def test_still_picture_gives_one_photo_and_a_tap_one_more(visit: Callable[..., Page]) -> None:
+    page = visit("isStill = true;")
+    name_label(page, "red")
+    count = row(page, "Red").locator(".tv-count")
     expect(shutter(page)).to_have_attribute("aria-disabled", "false")
-    page.keyboard.press("Enter")
-    expect(shutter(page)).to_have_accessible_name("Recording red. Press to stop.")
+    shutter(page).hover()
+    page.mouse.down()
     page.wait_for_timeout(1500)
-    page.keyboard.press("Enter")
-    expect(page.get_by_text("Recording red")).to_have_count(0)
-    expect(row(page, "Red").locator(".tv-count")).to_have_text("1")
-    # A tap takes one more, and so does the picture.
+    page.mouse.up()
+    expect(count).to_have_text("1")
     shutter(page).click()
-    expect(row(page, "Red").locator(".tv-count")).to_have_text("2")
+    expect(count).to_have_text("2")
     page.locator(".vf-square").click()
-    expect(row(page, "Red").locator(".tv-count")).to_have_text("3")
+    expect(count).to_have_text("3")
     # Held, the space bar records until it is let go.
     page.evaluate("isStill = false; document.activeElement.blur()")
     page.keyboard.down(" ")
@@ -281,18 +359,44 @@ def test_dropped_folders_are_labels_and_the_model_is_handed_on(
     expect(row(page, "Warm")).to_contain_text("3 recordings")
 
 
-def test_without_camera_files_teach_and_without_webassembly_nothing_does(
-    visit: Callable[..., Page], app: DeviceApp
-) -> None:
-    for page in (
-        visit(NO_CAMERA),
-        visit(url=f"{app.url.replace('localhost', 'phone.test')}teach.html", permissions=[]),
+def test_files_teach_without_a_camera(visit: Callable[..., Page], app: DeviceApp) -> None:
+    seven_days = "may delete them after seven days"
+    http = f"{app.url.replace('localhost', 'phone.test')}teach.html"
+    for reason, is_webkit, page in (
+        ("this device has no camera", False, visit(NO_CAMERA)),
+        ("the camera is blocked", True, visit(DENIED, WEBKIT)),
+        ("only allow camera access over HTTPS", False, visit(url=http, permissions=[])),
     ):
-        expect(page.locator(".tv-hint").get_by_text("No live picture")).to_be_visible()
+        expect(page.locator(".tv-hint").get_by_text(reason)).to_be_visible()
         teach_by_files(page, warm=WARM[:1], cold=COLD[:1])
         expect(verdict(page)).to_have_text("Is it enough? Can’t know yet.")
+        page.get_by_role("button", name="New model").click()
+        expect(page.get_by_text("No photo leaves it.")).to_be_visible()
+        expect(page.get_by_text(seven_days)).to_have_count(int(is_webkit))
+
+
+def test_without_webassembly_the_page_says_so(visit: Callable[..., Page]) -> None:
     page = visit("delete globalThis.WebAssembly;")
     expect(page.get_by_text("This browser has no WebAssembly")).to_be_visible()
+
+
+def test_static_folder_teaches_and_then_without_a_network(
+    visit: Callable[..., Page], colours_built: Path, tmp_path: Path
+) -> None:
+    export_models([tiny(tmp_path, "colours", **COLOURS)], "web", tmp_path / "page")
+    with static_host(tmp_path / "page") as host:
+        page = visit(url=f"{host.url}teach.html")
+        until_kept(page)
+    # The host is gone.
+    page.context.set_offline(True)
+    page.reload()
+    teach_by_files(page, warm=WARM[:1], cold=COLD[:1])
+    expect(pill(page)).to_have_text(re.compile("warm$"))
+    page.evaluate(f"paint = {list(GREEN)}")
+    expect(pill(page)).to_have_text(re.compile("^None of the two things I know"))
+    page.get_by_role("button", name="Use it").click()
+    page.get_by_role("button", name="Use it").click()
+    page.wait_for_url(re.compile(r"/some/path/\?model=taught-[0-9a-f]{12}$"))
 
 
 LOOKS = {

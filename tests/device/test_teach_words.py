@@ -11,9 +11,10 @@ return given.map(({ labels, counts, result, bytes }) => {
   const photos = labels.flatMap((label, at) => Array(counts[at]).fill({ label }));
   const ids = photos.map((_, at) => `p${at}`);
   const outcome = result && outcomeOf(result, labels, ids);
-  const { word, line, next, confusion } = isEnough({ labels, photos }, outcome, true);
+  const { word, line, confusion } = isEnough({ labels, photos }, outcome, true);
   const room = roomLeft({ labels, photos, bytes: bytes ?? 1 }, true);
-  return { word, line: text(line), next: text(next), confusion: confusion?.photos, room };
+  const { next, photos: odd } = confusion ?? {};
+  return { word, line: text(line), next: text(next), odd, room };
 });
 """
 SHOES = ["sneakers", "boots", "sandals"]
@@ -95,7 +96,7 @@ def test_figures_come_with_their_interval_and_confusions_with_photos() -> None:
     assert confused["word"] == "Almost."
     assert confused["line"].endswith(" 2 of 4 recordings of boots were called sneakers.")
     assert confused["next"] == "Next: record boots once more, where you recorded sneakers."
-    assert confused["confusion"] == ["p24", "p25"]
+    assert confused["odd"] == ["p24", "p25"]
 
 
 def test_room_is_shown_near_its_limits() -> None:
