@@ -58,11 +58,10 @@ class Teach {
     this.parent = parent;
     this.options = { prefix: "", theme: null, above: "0px", back: null, ...options };
     const { signal } = this.#unmounting;
-    const change = (changes) => this.change(changes);
     this.on = createHandlers(this);
     /** @type {any} */
     this.parts = createTeachParts(this.on);
-    const { root, video } = this.parts;
+    const { root } = this.parts;
     this.#applyTheme = followTheme(root, { getTheme: () => this.options.theme, signal });
     const context = () => {
       const { live, screen } = this.state;
@@ -70,8 +69,8 @@ class Teach {
       return { identifier: live, top: 3, entry: screen === "teach" ? null : {} };
     };
     this.picture = new LivePicture(this.parts, context, () => this.#render());
-    this.project = new TeachProject(this.state, change, this.options, signal);
-    this.recorder = new Recorder(this.state, change, video, this.picture, this.project);
+    this.project = new TeachProject(this.state, this.change, this.options, signal);
+    this.recorder = new Recorder(this);
     this.#connect(signal);
     parent.append(root);
     linkStyles(root, STYLES).then(() => (root.hidden = false));
@@ -127,17 +126,19 @@ class Teach {
     this.parts.root.remove();
   }
 
-  change(changes) {
+  change = (changes) => {
     const { state } = this;
     Object.assign(state, changes);
-    const { photos, labels } = state.project;
-    if ("project" in changes) state.urls.keep(photos);
-    if (!labels.includes(state.current)) state.current = labels.at(-1) ?? null;
-    const isGone = state.screen === "photos" ? !labels.includes(state.shown) : !state.taught;
-    if (isGone) state.screen = "teach";
+    if ("project" in changes) {
+      const { photos, labels } = state.project;
+      state.urls.keep(photos);
+      if (!labels.includes(state.current)) state.current = labels.at(-1) ?? null;
+      if (state.screen === "photos" && !labels.includes(state.shown)) state.screen = "teach";
+    }
+    if (state.screen === "done" && !state.taught) state.screen = "teach";
     if ("live" in changes) this.picture.follow();
     this.#render();
-  }
+  };
 
   #render() {
     if (this.#unmounting.signal.aborted) return;

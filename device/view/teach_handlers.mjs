@@ -23,8 +23,7 @@ const TOO_MANY = `${MAX_LABELS} labels are the most. Remove one to add another.`
  * @param {(changes: object) => void} page.change changes the state
  */
 export function createHandlers(page) {
-  const { parent, state } = page;
-  const change = (changes) => page.change(changes);
+  const { change, parent, state } = page;
   const name = () => fileName(state.project);
   const canAdd = () => state.current && !state.isNaming;
   const idsOf = (label) =>

@@ -100,7 +100,8 @@ export class TeachProject {
 
   /** Show what is kept, also by another tab. */
   async sync() {
-    this.#change({ project: await this.#store.read() });
+    const project = await this.try(() => this.#store.read());
+    if (project) this.#change({ project });
     this.train();
   }
 
@@ -131,9 +132,10 @@ export class TeachProject {
     return photos.length + more > MAX_PHOTOS || bytes >= MAX_BYTES;
   }
 
-  /** Add a photo that a camera or a file shows. */
+  /** Add a photo that a camera or a file shows; true once it is kept. */
   async take(values, picture) {
     await this.#add(values, await this.#base.takePhoto(picture));
+    return true;
   }
 
   async #add(values, { photo, features }) {

@@ -70,54 +70,44 @@ export function connectShutter(button, { isRecording, start, stop }, signal) {
 
 /** Records the current label; `recording` of the page's state tells how far it is, or is null. */
 export class Recorder {
-  #state;
-  #change;
-  #video;
-  #picture;
-  #project;
+  #page;
 
-  /**
-   * @param {any} state the page's
-   * @param {(changes: object) => void} change changes it
-   * @param {HTMLVideoElement} video
-   * @param {import("./live_picture.mjs").LivePicture} picture what it shows
-   * @param {import("./teach_project.mjs").TeachProject} project
-   */
-  constructor(state, change, video, picture, project) {
-    [this.#state, this.#change] = [state, change];
-    [this.#video, this.#picture, this.#project] = [video, picture, project];
+  /** @param {any} page see `createHandlers` */
+  constructor(page) {
+    this.#page = page;
   }
 
   /** @param {boolean} isToggled whether the next press ends it */
   start(isToggled) {
-    const { current, device } = this.#state;
-    if (!device.isReady || !this.#picture.canTake || this.#project.isFull()) return;
+    const { picture, project, state } = this.#page;
+    if (!state.device.isReady || !picture.canTake || project.isFull()) return;
     navigator.vibrate?.(10);
-    const ending = new AbortController();
-    const recording = { id: randomId(), label: current, count: 0, waiting: 0, ending, isToggled };
-    this.#change({ recording, note: "", undo: null, isUnfolded: false });
-    this.#picture.setLive(false);
+    const count = { label: state.current, count: 0, waiting: 0 };
+    const recording = { id: randomId(), ...count, ending: new AbortController(), isToggled };
+    this.#page.change({ recording, note: "", undo: null, isUnfolded: false });
+    picture.setLive(false);
     this.#record(recording);
   }
 
   stop() {
-    const { recording } = this.#state;
-    if (!recording) return;
-    recording.ending.abort();
-    this.#change({ recording: null });
-    this.#picture.setLive(true);
-    this.#project.train();
+    const { picture, project, state } = this.#page;
+    if (!state.recording) return;
+    state.recording.ending.abort();
+    this.#page.change({ recording: null });
+    picture.setLive(true);
+    project.train();
   }
 
   /** Take frames that differ from the one before. */
   async #record(recording) {
+    const { parts, picture, project } = this.#page;
     const { signal } = recording.ending;
     let last = null;
     for (let number = 0; !signal.aborted; number++) {
-      if (!this.#picture.canTake || this.#project.isFull(recording.waiting + 1)) return this.stop();
-      const frame = cutFrame(this.#video, this.#picture.region);
+      if (!picture.canTake || project.isFull(recording.waiting + 1)) return this.stop();
+      const frame = cutFrame(parts.video, picture.region);
       const small = shrink(frame);
-      if (differs(small, last) && recording.waiting < MAX_WAITING) {
+      if (recording.waiting < MAX_WAITING && differs(small, last)) {
         last = small;
         this.#take(recording, frame);
       }
@@ -127,16 +117,14 @@ export class Recorder {
   }
 
   async #take(recording, frame) {
+    const { change, project } = this.#page;
     const { id, label } = recording;
     recording.count++;
     recording.waiting++;
-    this.#change({});
-    const isTaken = await this.#project.try(async () => {
-      await this.#project.take({ label, recording: id }, frame);
-      return true;
-    });
+    change({});
+    const isTaken = await project.try(() => project.take({ label, recording: id }, frame));
     recording.waiting--;
-    if (isTaken) this.#project.train();
+    if (isTaken) project.train();
     else this.stop();
   }
 }

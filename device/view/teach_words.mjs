@@ -31,15 +31,15 @@ export const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "
  * @param {string[]} labels in the order of the result
  * @param {string[]} ids of photos, as they were trained
  */
-export function outcomeOf({ accuracy, groups, promise }, labels, ids) {
+export function outcomeOf({ accuracy, groups }, labels, ids) {
   const byLabel = (counts) => new Map(labels.map((label, at) => [label, counts[at]]));
   const sum = (counts) => counts.reduce((total, one) => total + one, 0);
-  const outcome = { groups: byLabel(groups), promise };
-  if (!accuracy) return { ...outcome, figures: null, confusions: [], standingOut: new Map() };
+  const nothing = { figures: null, confusions: [], standingOut: new Map() };
+  if (!accuracy) return { groups: byLabel(groups), ...nothing };
   const { confusions, counted, folds, interval, right, standing_out } = accuracy;
   const [rightOf, countedOf] = [byLabel(right), byLabel(counted)];
   return {
-    ...outcome,
+    groups: byLabel(groups),
     figures: { right: sum(right), counted: sum(counted), interval, folds },
     confusions: confusions.map(({ label, called, groups: wrong, photos }) => ({
       label: labels[label],
