@@ -47,16 +47,14 @@ export function askName(parent, title, value, flawOf, use) {
 /** Show a command for a terminal. */
 export function showCommand(parent, title, line, command) {
   const { dialog, body } = createDialog(parent, title);
-  const status = h("p", { role: "status" });
-  const onclick = async () => {
-    const isDone = await navigator.clipboard?.writeText(command).then(
-      () => true,
-      () => false,
-    );
-    status.textContent = isDone ? "Copied." : "This browser doesn’t copy here. Select the text.";
-  };
+  const onclick = () =>
+    navigator.clipboard
+      .writeText(command)
+      .then(() => (copy.lastElementChild.textContent = "Copied"));
   const copy = createButton("vf-button", "Copy", { icon: "copy", onclick });
-  body.append(h("p", line), h("code.tv-code", { tabIndex: 0 }, command), copy, status);
+  // On plain http there is no clipboard: the text can be selected.
+  copy.hidden = !navigator.clipboard;
+  body.append(h("p", line), h("code.tv-code", { tabIndex: 0 }, command), copy);
   dialog.showModal();
 }
 

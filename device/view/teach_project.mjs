@@ -158,18 +158,28 @@ export class TeachProject {
   async addFiles(found) {
     const failures = [];
     this.#change({ note: "", undo: null });
-    for (const [done, { file, label, recording }] of found.entries()) {
-      this.#change({ adding: { done, total: found.length } });
+    await this.#addEach(found, async ({ file, label, recording }) => {
       try {
-        if (!(await this.loading)) break;
         await this.take({ label, recording: `${FILE}${recording ?? randomId()}` }, file);
       } catch (error) {
         failures.push({ label, text: leftOut(file, error) });
       }
-    }
+    });
     const note = failures.map(({ text }) => text).join(" ");
-    this.#change({ adding: null, note, failures: [...this.#state.failures, ...failures] });
+    this.#change({ note, failures: [...this.#state.failures, ...failures] });
     await this.sync();
+  }
+
+  /** Add photos one by one, and say how far it is. */
+  async #addEach(photos, add) {
+    try {
+      for (const [done, photo] of photos.entries()) {
+        this.#change({ adding: { done, total: photos.length } });
+        if (await this.loading) await add(photo);
+      }
+    } finally {
+      this.#change({ adding: null });
+    }
   }
 
   /**
@@ -185,15 +195,10 @@ export class TeachProject {
       throw new LoupeError("invalid", "Save this project and clear it, then open the other one.");
     }
     await this.edit({ title, labels });
-    try {
-      for (const [done, { photo, ...values }] of photos.entries()) {
-        this.#change({ adding: { done, total: photos.length } });
-        await this.#add(values, { photo, features: await this.#base.features(photo) });
-      }
-    } finally {
-      this.#change({ adding: null });
-      this.train();
-    }
+    await this.#addEach(photos, async ({ photo, ...values }) =>
+      this.#add(values, { photo, features: await this.#base.features(photo) }),
+    );
+    this.train();
     return undefined;
   }
 

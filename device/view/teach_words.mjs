@@ -68,34 +68,27 @@ export const howOf = (folds) =>
 export function isEnough({ labels, photos }, outcome, hasCamera) {
   const numbers = labels.map((label) => photos.filter((photo) => photo.label === label).length);
   const few = Math.min(...numbers);
-  const label = labels[numbers.indexOf(few)];
-  if (!few && hasCamera) {
-    const line = ["Hold the button and film ", { label }, " from all sides for a few seconds."];
-    return { word: "Not yet.", line };
-  }
-  if (!few) {
-    const line = ["Choose photos of ", { label }, ", or drop them here: from all sides."];
-    return { word: "Not yet.", line };
-  }
-  if (labels.length < 2) {
-    return { word: "Not yet.", line: ["Two labels make a model: add a second thing."] };
-  }
-  if (!outcome) return { word: "", line: ["Training on this device…"] };
-  const once = labels.filter((one) => outcome.groups.get(one) === 1);
+  const fewest = { label: labels[numbers.indexOf(few)] };
+  const first = hasCamera
+    ? ["Hold the button and film ", fewest, " from all sides for a few seconds."]
+    : ["Choose photos of ", fewest, ", or drop them here: from all sides."];
+  const [label, ...others] = labels.filter((one) => outcome?.groups.get(one) === 1);
   const again = hasCamera ? "once more, somewhere else." : "in another place as well.";
-  if (once.length === labels.length) {
-    const each = "Each label was recorded once, so nothing is left to test on.";
-    return { word: "Can’t know yet.", line: [`${each} Record each ${again}`] };
-  }
-  if (once.length) {
-    const untested = ` was recorded once, so it can’t be tested. Record it ${again}`;
-    return { word: "Can’t know yet.", line: [{ label: once[0] }, untested] };
-  }
-  if (few < WORTH_A_TRY) {
-    const start = `${NUMBERS[WORTH_A_TRY - few]} more photo${few === WORTH_A_TRY - 1 ? "" : "s"} of `;
-    const line = [start, { label }, " and it is worth a try. Record it in another light."];
-    return { word: few < ALMOST ? "Not yet." : "Almost.", line };
-  }
+  const each = "Each label was recorded once, so nothing is left to test on.";
+  const one = ` was recorded once, so it can’t be tested. Record it ${again}`;
+  const more = `${NUMBERS[WORTH_A_TRY - few]} more photo${few === WORTH_A_TRY - 1 ? "" : "s"} of `;
+  const light = " and it is worth a try. Record it in another light.";
+  /** @type {[boolean, string, any[]][]} the first that applies is said */
+  const steps = [
+    [few === 0, "Not yet.", first],
+    [labels.length < 2, "Not yet.", ["Two labels make a model: add a second thing."]],
+    [!outcome, "", ["Training on this device…"]],
+    [others.length + 1 === labels.length, "Can’t know yet.", [`${each} Record each ${again}`]],
+    [Boolean(label), "Can’t know yet.", [{ label }, one]],
+    [few < WORTH_A_TRY, few < ALMOST ? "Not yet." : "Almost.", [more, fewest, light]],
+  ];
+  const step = steps.find(([applies]) => applies);
+  if (step) return { word: step[1], line: step[2] };
   const { confusions, figures } = outcome;
   const confusion = confusions.find(({ isFrequent }) => isFrequent);
   const line = figures ? [`In testing, ${phraseFigures(figures)}.`] : [];
