@@ -42,13 +42,17 @@ export function createHandlers(page) {
 
   const on = {
     onTouch: () => page.picture.resetIdle(),
-    onOpenCamera: () => page.picture.open(),
+    onOpenCamera: () => {
+      // Closed unused, it has stopped answering.
+      page.picture.setLive(true);
+      page.picture.open();
+    },
     onFlip: () => page.picture.camera.flip(),
     /** Begin a recording, or do what it needs first. */
     onRecord: (isToggled = false) => {
       if (!canAdd()) page.parts.field.focus();
       else if (!canFilm(page.picture)) return;
-      else if (page.picture.camera.state !== "open") page.picture.open();
+      else if (page.picture.camera.state !== "open") on.onOpenCamera();
       else page.recorder.start(isToggled);
     },
     /** A tap takes one photo. */

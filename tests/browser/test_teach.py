@@ -76,6 +76,7 @@ DROP = """
 }
 """
 Colour = tuple[int, int, int]
+Visit = Callable[..., Page]
 
 
 def jpeg(rgb: Colour) -> bytes:
@@ -91,7 +92,7 @@ def film(page: Page, name: str) -> None:
 
 
 @pytest.fixture
-def visit(browser: Browser, app: DeviceApp) -> Iterator[Callable[..., Page]]:
+def visit(browser: Browser, app: DeviceApp) -> Iterator[Visit]:
     """Open the page on a phone that gives it its camera."""
     with ExitStack() as stack:
 
@@ -165,9 +166,7 @@ def until_kept(page: Page) -> None:
     wait_until(lambda: page.evaluate(kept), 60)
 
 
-def test_two_things_are_filmed_and_a_third_is_none_of_them(
-    visit: Callable[..., Page], app: DeviceApp
-) -> None:
+def test_two_things_are_filmed_and_a_third_is_none_of_them(visit: Visit, app: DeviceApp) -> None:
     page = visit()
     until_kept(page)
     taps = "window.taps = 0; document.addEventListener('pointerdown', () => taps++, true)"
@@ -206,7 +205,7 @@ def test_two_things_are_filmed_and_a_third_is_none_of_them(
     expect(pill(page)).to_be_visible()
 
 
-def test_keyboard_alone_names_records_and_uses(visit: Callable[..., Page]) -> None:
+def test_keyboard_alone_names_records_and_uses(visit: Visit) -> None:
     page = visit()
 
     def tab_to(target: Locator, key: str = "Tab") -> None:
@@ -240,7 +239,7 @@ def test_keyboard_alone_names_records_and_uses(visit: Callable[..., Page]) -> No
     page.wait_for_url(re.compile(r"/device/\?model=taught-[0-9a-f]{12}$"))
 
 
-def test_tap_takes_one_photo_and_so_does_a_still_picture(visit: Callable[..., Page]) -> None:
+def test_tap_takes_one_photo_and_so_does_a_still_picture(visit: Visit) -> None:
     page = visit("isStill = true;")
     name_label(page, "red")
     expect(shutter(page)).to_have_attribute("aria-disabled", "false")
@@ -260,7 +259,7 @@ def test_tap_takes_one_photo_and_so_does_a_still_picture(visit: Callable[..., Pa
     expect(shutter(page)).to_have_accessible_name(re.compile("^Hold to record red"))
 
 
-def test_damaged_file_is_named_and_photos_move_and_return(visit: Callable[..., Page]) -> None:
+def test_damaged_file_is_named_and_photos_move_and_return(visit: Visit) -> None:
     page = visit()
     label = "<b>warm</b>"
     page.get_by_role("textbox").fill("\u202ewarm")
@@ -298,7 +297,7 @@ def test_damaged_file_is_named_and_photos_move_and_return(visit: Callable[..., P
 
 
 def test_dropped_folders_are_labels_and_the_model_is_handed_on(
-    visit: Callable[..., Page], tmp_path: Path
+    visit: Visit, tmp_path: Path
 ) -> None:
     page = visit(viewport=DESK)
     files = {
@@ -337,7 +336,7 @@ def test_dropped_folders_are_labels_and_the_model_is_handed_on(
 
 
 def test_without_camera_files_teach_and_without_webassembly_nothing_does(
-    visit: Callable[..., Page], app: DeviceApp
+    visit: Visit, app: DeviceApp
 ) -> None:
     seven_days = "may delete them after seven days"
     http = f"{app.url.replace('localhost', 'phone.test')}teach.html"
@@ -357,7 +356,7 @@ def test_without_camera_files_teach_and_without_webassembly_nothing_does(
 
 
 def test_static_folder_teaches_and_then_without_a_network(
-    visit: Callable[..., Page], colours_built: Path, tmp_path: Path
+    visit: Visit, colours_built: Path, tmp_path: Path
 ) -> None:
     export_models([tiny(tmp_path, "colours", **COLOURS)], "web", tmp_path / "page")
     with static_host(tmp_path / "page") as host:
@@ -385,7 +384,7 @@ LOOKS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("look", LOOKS)
-def test_every_screen_fits_and_is_accessible(visit: Callable[..., Page], look: str) -> None:
+def test_every_screen_fits_and_is_accessible(visit: Visit, look: str) -> None:
     size, colours = LOOKS[look]
     page = visit(viewport=size, color_scheme=colours)
 
