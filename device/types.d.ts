@@ -183,7 +183,7 @@ export interface LeftOut {
   interval: [number, number];
   confusions: Confusion[];
   /** Photos whose own top label was wrong. */
-  standing_out: { photo: number; called: number }[];
+  standing_out: { photo: number; label: number; called: number }[];
 }
 
 /** A trained head, and what is known of it. */
@@ -229,35 +229,22 @@ export interface LoupeManifest {
   golden?: LoupeGolden;
 }
 
-/** What is kept of a project beside its photos. */
+/** What is kept to teach a model. */
 export interface Project {
   /** Empty until it is given. */
   title: string;
   labels: string[];
-  /** Number of photos, and their bytes with one base's features. */
-  count: number;
+  photos: ProjectPhoto[];
+  /** Of the photos with their features. */
   bytes: number;
-  /** The number of the last photo. */
-  order: number;
 }
 
 /** A photo of a project; photos of one recording are frames of it. */
-export interface ProjectPhoto {
+export interface ProjectPhoto extends PhotoToTeach {
   id: string;
-  label: string;
-  recording: string;
   photo: Blob;
-  order: number;
-  bytes: number;
-}
-
-/** A photo to add, with its features and the hash of what computed them. */
-export interface NewPhoto {
-  label: string;
-  recording: string;
-  photo: Blob;
+  /** The hash of what computed the features. */
   base: string;
-  features: Float32Array;
 }
 
 /** Changes of a project: what is absent stays. */
