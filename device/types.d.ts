@@ -187,20 +187,15 @@ export interface LeftOut {
 }
 
 /** A trained head, and what is known of it. */
-export interface Taught {
+export interface Taught extends Pick<LoupeManifest, Learnt> {
   head: Head;
-  temperature: number;
-  ood_threshold: number;
-  /** The share of known things that get a label; null if there are too few groups to promise. */
-  promise: number | null;
   /** The number of each photo's group. */
   groupOf: number[];
-  /** By label. */
-  photos: number[];
-  groups: number[];
   /** Null if no label has a second group: it can't be known yet. */
   accuracy: LeftOut | null;
 }
+
+type Learnt = "temperature" | "ood_threshold" | "promise" | "photos" | "groups";
 
 /** Outputs for the drawn pictures, see `draw`: logits [2, labels] and OOD scores [2]. */
 export interface LoupeGolden {
@@ -218,9 +213,11 @@ export interface LoupeManifest {
   base: { name: string; version: string; features: string; size: number };
   temperature: number;
   ood_threshold: number;
+  /** The share of known things that get a label; null if there are too few groups to promise. */
   promise: number | null;
   /** An ISO date. */
   made: string;
+  /** By label. */
   photos: number[];
   groups: number[];
   accuracy: Pick<LeftOut, "right" | "counted" | "folds"> | null;
@@ -239,7 +236,6 @@ export interface Project {
   bytes: number;
 }
 
-/** A photo of a project; photos of one recording are frames of it. */
 export interface ProjectPhoto extends PhotoToTeach {
   id: string;
   photo: Blob;
@@ -307,32 +303,25 @@ export interface WorkerCalls {
 }
 
 /** A photo to teach: a small JPEG of the part that the model sees, and its features. */
-export interface TakenPhoto {
-  photo: Blob;
-  features: Float32Array;
-}
+export type TakenPhoto = Pick<ProjectPhoto, "photo" | "features">;
 
-export interface ProjectToTeach {
-  /** If it is empty, the labels are the title. */
-  title: string;
-  /** 2 to 20, each with at least one photo. */
-  labels: string[];
+/** Each of the labels has at least one photo; an empty title is replaced by the labels. */
+export interface ProjectToTeach extends Pick<Project, "title" | "labels"> {
   photos: PhotoToTeach[];
   /** Of the labels; by default undetermined. */
   language?: string;
 }
 
-/** A photo with its label and the recording that it is a frame of. */
+/** A photo; photos of one recording are frames of it. */
 export interface PhotoToTeach {
   label: string;
   recording: string;
   features: Float32Array;
 }
 
-export interface ExplainValues {
+export interface ExplainValues extends Pick<FrameValues, "taught"> {
   source: Blob;
   seconds: number;
-  taught: number | null;
 }
 
 /** A photo's pixels, see `pack`. */

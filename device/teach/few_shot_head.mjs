@@ -103,9 +103,8 @@ function findGroups({ features, targets, recordings, nearCopy }, gram) {
 }
 
 /** @type {(groups: Group[], labels: number) => Group[][]} */
-function byLabels(groups, labels) {
-  return Array.from({ length: labels }, (_, label) => groups.filter((one) => one.label === label));
-}
+const byLabels = (groups, labels) =>
+  Array.from({ length: labels }, (_, label) => groups.filter((one) => one.label === label));
 
 /** @param {Group[]} groups */
 const isOneByOne = (groups) => groups.length <= MAX_GROUPS_ONE_BY_ONE;

@@ -155,7 +155,8 @@ async function readZip(blob, most) {
       at = body.byteOffset + packed;
       entry += ENTRY_BYTES + length + short(entry + 30) + short(entry + 32);
     }
-    if (at !== start || entry !== end || short(end + 20)) throw new Flaw(CHANGED);
+    const isWhole = at === start && entry === end && long(end + 12) === end - start;
+    if (!isWhole || short(end + 20)) throw new Flaw(CHANGED);
   } catch (error) {
     // It points past its end.
     throw error instanceof RangeError ? new Flaw(CHANGED) : error;
