@@ -183,24 +183,19 @@ export interface LeftOut {
   interval: [number, number];
   confusions: Confusion[];
   /** Photos whose own top label was wrong. */
-  standing_out: { photo: number; called: number }[];
+  standing_out: { photo: number; label: number; called: number }[];
 }
 
 /** A trained head, and what is known of it. */
-export interface Taught {
+export interface Taught extends Pick<LoupeManifest, Learnt> {
   head: Head;
-  temperature: number;
-  ood_threshold: number;
-  /** The share of known things that get a label; null if there are too few groups to promise. */
-  promise: number | null;
   /** The number of each photo's group. */
   groupOf: number[];
-  /** By label. */
-  photos: number[];
-  groups: number[];
   /** Null if no label has a second group: it can't be known yet. */
   accuracy: LeftOut | null;
 }
+
+type Learnt = "temperature" | "ood_threshold" | "promise" | "photos" | "groups";
 
 /** Outputs for the drawn pictures, see `draw`: logits [2, labels] and OOD scores [2]. */
 export interface LoupeGolden {
@@ -218,9 +213,11 @@ export interface LoupeManifest {
   base: { name: string; version: string; features: string; size: number };
   temperature: number;
   ood_threshold: number;
+  /** The share of known things that get a label; null if there are too few groups to promise. */
   promise: number | null;
   /** An ISO date. */
   made: string;
+  /** By label. */
   photos: number[];
   groups: number[];
   accuracy: Pick<LeftOut, "right" | "counted" | "folds"> | null;
@@ -229,35 +226,21 @@ export interface LoupeManifest {
   golden?: LoupeGolden;
 }
 
-/** What is kept of a project beside its photos. */
+/** What is kept to teach a model. */
 export interface Project {
   /** Empty until it is given. */
   title: string;
   labels: string[];
-  /** Number of photos, and their bytes with one base's features. */
-  count: number;
+  photos: ProjectPhoto[];
+  /** Of the photos with their features. */
   bytes: number;
-  /** The number of the last photo. */
-  order: number;
 }
 
-/** A photo of a project; photos of one recording are frames of it. */
-export interface ProjectPhoto {
+export interface ProjectPhoto extends PhotoToTeach {
   id: string;
-  label: string;
-  recording: string;
   photo: Blob;
-  order: number;
-  bytes: number;
-}
-
-/** A photo to add, with its features and the hash of what computed them. */
-export interface NewPhoto {
-  label: string;
-  recording: string;
-  photo: Blob;
+  /** The hash of what computed the features. */
   base: string;
-  features: Float32Array;
 }
 
 /** Changes of a project: what is absent stays. */
@@ -320,32 +303,25 @@ export interface WorkerCalls {
 }
 
 /** A photo to teach: a small JPEG of the part that the model sees, and its features. */
-export interface TakenPhoto {
-  photo: Blob;
-  features: Float32Array;
-}
+export type TakenPhoto = Pick<ProjectPhoto, "photo" | "features">;
 
-export interface ProjectToTeach {
-  /** If it is empty, the labels are the title. */
-  title: string;
-  /** 2 to 20, each with at least one photo. */
-  labels: string[];
+/** Each of the labels has at least one photo; an empty title is replaced by the labels. */
+export interface ProjectToTeach extends Pick<Project, "title" | "labels"> {
   photos: PhotoToTeach[];
   /** Of the labels; by default undetermined. */
   language?: string;
 }
 
-/** A photo with its label and the recording that it is a frame of. */
+/** A photo; photos of one recording are frames of it. */
 export interface PhotoToTeach {
   label: string;
   recording: string;
   features: Float32Array;
 }
 
-export interface ExplainValues {
+export interface ExplainValues extends Pick<FrameValues, "taught"> {
   source: Blob;
   seconds: number;
-  taught: number | null;
 }
 
 /** A photo's pixels, see `pack`. */

@@ -7,8 +7,7 @@
 
 /** @import { Confusion, Head, LeftOut, Taught, TeachValues } from "../types" */
 
-import { addTo, dot, factorize, fit, lengthOf } from "./logistic_regression.mjs";
-import { gramMatrix, logitsOf, softmax, weightsOf } from "./logistic_regression.mjs";
+import { addTo, dot, gramMatrix, lengthOf, Regression, softmax } from "./logistic_regression.mjs";
 
 /** Above it, five folds of whole groups replace leaving out one group of each label. */
 const MAX_GROUPS_ONE_BY_ONE = 60;
@@ -36,6 +35,8 @@ const Z = 1.959963984540054;
  * @property {Float64Array} mean of the photos' features
  */
 
+/** @typedef {{logits: Float64Array, novelty: number}[]} Outputs by photo, if it was left out */
+
 /**
  * Train a head, and test it on groups that were left out. `pause` is awaited often.
  *
@@ -47,40 +48,32 @@ export async function teach(values, pause) {
   await pause?.();
   const groups = findGroups(values, gram);
   const byLabel = byLabels(groups, labels);
-  const factor = factorize(gram);
-  await pause?.();
-  const start = await fit(factor, targets, labels, { pause });
-  /** @type {Map<number, {logits: Float64Array, novelty: number}>} by photo */
-  const leftOut = new Map();
+  const regression = new Regression(gram, targets, labels);
+  const start = await regression.fit({ pause });
+  /** @type {Outputs} */
+  const leftOut = [];
   for (const fold of findFolds(groups, byLabel)) {
     const out = new Set(fold.flatMap(({ photos }) => photos));
-    const photos = targets.map((_, photo) => photo).filter((photo) => !out.has(photo));
-    const point = await fit(factor, targets, labels, { photos, start, pause });
-    const means = meansOf(
-      byLabels(
-        groups.filter((group) => !fold.includes(group)),
-        labels,
-      ),
-    );
+    const point = await regression.fit({ out, start, pause });
+    const rest = groups.filter((group) => !fold.includes(group));
+    const means = meansOf(byLabels(rest, labels));
     for (const photo of out) {
-      const logits = logitsOf(factor, point, labels, photo);
-      leftOut.set(photo, { logits, novelty: noveltyOf(features[photo], means) });
+      const novelty = noveltyOf(features[photo], means);
+      leftOut[photo] = { logits: regression.logits(point, photo), novelty };
     }
   }
-  const counted = groups.filter(({ photos }) => leftOut.has(photos[0]));
-  /** @param {number} photo */
-  const logits = (photo) => leftOut.get(photo)?.logits ?? new Float64Array();
-  const scores = counted.map(({ photos }) => photos.map((at) => leftOut.get(at)?.novelty ?? 0));
+  const counted = groups.filter(({ photos }) => leftOut[photos[0]]);
+  const scores = counted.map(({ photos }) => photos.map((photo) => leftOut[photo].novelty));
   const isFitted = byLabel.every((some) => some.length >= MIN_GROUPS_FOR_TEMPERATURE);
   const means = meansOf(byLabel).flatMap((mean) => Array.from(mean));
   return {
-    head: { ...weightsOf(factor, start, labels, features), means: Float32Array.from(means) },
-    temperature: isFitted ? fitTemperature(groups, logits) : 1,
+    head: { ...regression.weights(start, features), means: Float32Array.from(means) },
+    temperature: isFitted ? fitTemperature(groups, leftOut) : 1,
     ...findThreshold(scores, fallbackCosine),
     groupOf: targets.map((_, photo) => groups.findIndex(({ photos }) => photos.includes(photo))),
     photos: byLabel.map((some) => some.flatMap(({ photos }) => photos).length),
     groups: byLabel.map((some) => some.length),
-    accuracy: counted.length ? judge(counted, logits, labels, isOneByOne(groups)) : null,
+    accuracy: counted.length ? judge(counted, leftOut, labels, groups) : null,
   };
 }
 
@@ -110,9 +103,8 @@ function findGroups({ features, targets, recordings, nearCopy }, gram) {
 }
 
 /** @type {(groups: Group[], labels: number) => Group[][]} */
-function byLabels(groups, labels) {
-  return Array.from({ length: labels }, (_, label) => groups.filter((one) => one.label === label));
-}
+const byLabels = (groups, labels) =>
+  Array.from({ length: labels }, (_, label) => groups.filter((one) => one.label === label));
 
 /** @param {Group[]} groups */
 const isOneByOne = (groups) => groups.length <= MAX_GROUPS_ONE_BY_ONE;
@@ -189,46 +181,41 @@ function findThreshold(scores, fallbackCosine) {
 /**
  * Return what the left-out groups and photos were called.
  *
- * @type {(counted: Group[], logits: (photo: number) => Float64Array, labels: number,
- *   isEach: boolean) => LeftOut}
+ * @type {(counted: Group[], leftOut: Outputs, labels: number, groups: Group[]) => LeftOut}
  */
-function judge(counted, logits, labels, isEach) {
+function judge(counted, leftOut, labels, groups) {
+  /** @param {number} photo */
+  const logitsOf = (photo) => leftOut[photo].logits;
   const [right, total] = [new Array(labels).fill(0), new Array(labels).fill(0)];
-  /** @type {Map<string, Confusion>} */
-  const confusions = new Map();
+  /** @type {Confusion[]} */
+  const confusions = [];
   for (const { label, photos } of counted) {
-    const called = topLabel(meanOf(photos.map(logits)));
+    const called = topLabel(meanOf(photos.map(logitsOf)));
     total[label]++;
-    if (called === label) right[label]++;
-    else {
-      const before = confusions.get(`${label} ${called}`) ?? {
-        label,
-        called,
-        groups: 0,
-        photos: [],
-      };
-      before.groups++;
-      before.photos.push(...photos);
-      confusions.set(`${label} ${called}`, before);
+    if (called === label) {
+      right[label]++;
+      continue;
     }
+    let same = confusions.find((one) => one.label === label && one.called === called);
+    if (!same) confusions.push((same = { label, called, groups: 0, photos: [] }));
+    same.groups++;
+    same.photos.push(...photos);
   }
-  const standingOut = counted.flatMap(({ label, photos }) =>
-    photos
-      .map((photo) => ({ photo, called: topLabel(logits(photo)) }))
-      .filter(({ called }) => called !== label),
+  const named = counted.flatMap(({ label, photos }) =>
+    photos.map((photo) => ({ photo, label, called: topLabel(logitsOf(photo)) })),
   );
   return {
-    folds: isEach ? "each group" : "five",
+    folds: isOneByOne(groups) ? "each group" : "five",
     right,
     counted: total,
     interval: wilsonInterval(sumOf(right), sumOf(total)),
-    confusions: Array.from(confusions.values()).sort((a, b) => b.groups - a.groups),
-    standing_out: standingOut,
+    confusions: confusions.sort((a, b) => b.groups - a.groups),
+    standing_out: named.filter(({ label, called }) => called !== label),
   };
 }
 
 /** @param {ArrayLike<number>} values */
-export const topLabel = (values) => Array.from(values).indexOf(Math.max(...Array.from(values)));
+const topLabel = (values) => Array.from(values).indexOf(Math.max(...Array.from(values)));
 
 /** @param {number[]} values */
 export const sumOf = (values) => values.reduce((sum, value) => sum + value, 0);
@@ -238,7 +225,7 @@ export const sumOf = (values) => values.reduce((sum, value) => sum + value, 0);
  *
  * @type {(right: number, count: number) => [number, number]}
  */
-export function wilsonInterval(right, count) {
+function wilsonInterval(right, count) {
   const share = right / count;
   const centre = share + Z ** 2 / (2 * count);
   const reach = Z * Math.sqrt((share * (1 - share)) / count + (Z / (2 * count)) ** 2);
@@ -250,15 +237,15 @@ export function wilsonInterval(right, count) {
  * Return the temperature of left-out logits, by `fit_temperature` in `model/calibration/`; each
  * group weighs one.
  *
- * @type {(groups: Group[], logits: (photo: number) => Float64Array) => number}
+ * @type {(groups: Group[], leftOut: Outputs) => number}
  */
-function fitTemperature(groups, logits) {
+function fitTemperature(groups, leftOut) {
   /** @param {number} logarithm */
   const loss = (logarithm) => {
     let sum = (logarithm / PRIOR_SPREAD) ** 2 / 2;
     for (const { label, photos } of groups) {
       for (const photo of photos) {
-        const scores = logits(photo).map((value) => value / Math.exp(logarithm));
+        const scores = leftOut[photo].logits.map((value) => value / Math.exp(logarithm));
         softmax(scores);
         sum -= Math.log(Math.max(scores[label], 1e-12)) / photos.length;
       }

@@ -2,18 +2,14 @@
  * Logistic regression on few photos with many features: scikit-learn's `LogisticRegression`, which
  * minimises the sum of −log softmax(Wx + b)[label] plus ‖W‖²/(2C), with b free.
  *
- * The rows of W are sums of the photos' features, so only inner products matter. The rows of the
- * Gram matrix's Cholesky factor have the same ones and are no longer than there are photos. Features
- * are centred first: that changes b alone, and L-BFGS needs a fraction of the steps.
+ * The rows of W are sums of the photos' features, so only inner products matter: what is fitted is
+ * each photo's share. Features are centred first: that changes b alone, and saves most steps.
  *
- * Source: Nocedal and Wright, Numerical Optimization, 2006, algorithms 7.4 and 7.5 (L-BFGS).
+ * Source: Nocedal and Wright, Numerical Optimization, 2006, section 5.2 (conjugate gradients).
  */
 
 /** Inverse strength of the regularization: `INVERSE_REGULARIZATION` in `model/teaching/`. */
 const C = 0.1;
-
-/** Pivots below this share of the largest are dropped: copies make the matrix singular. */
-const SMALLEST_PIVOT = 1e-11;
 
 /** Rows that are multiplied at once, so that no sum waits for the one before. */
 const BLOCK = 4;
@@ -21,16 +17,14 @@ const BLOCK = 4;
 /** Bound of the error of logits at which fitting ends. */
 const TOLERANCE = 1e-4;
 
-const [MEMORY, MAX_STEPS] = [20, 1000];
+const [MAX_STEPS, MAX_TRIALS] = [1000, 20];
+
+/** A step ends where the slope is this share of the one at its start. */
+const LEVEL = 0.1;
 
 /**
- * A Cholesky factor: its rows, its columns and their length, a multiple of `BLOCK`.
- *
- * @typedef {{rows: Float64Array, columns: Float64Array, stride: number}} Factor
- */
-
-/**
- * Weights of the factor's rows [labels, stride], then biases [labels].
+ * Each label's shares of the photos, with its bias behind them; then all their products. The inner
+ * product of two fits is that of one's shares with the other's products.
  *
  * @typedef {Float64Array} Fit
  */
@@ -44,191 +38,211 @@ const padded = (count) => Math.ceil(count / BLOCK) * BLOCK;
  * @param {Float32Array[]} features
  */
 export function gramMatrix(features) {
-  const [count, size, rows] = [features.length, features[0].length, padded(features.length)];
-  const gram = new Float64Array(count * count);
-  const matrix = new Float64Array(rows * size);
+  const [count, size] = [features.length, features[0].length];
+  const matrix = new Float64Array(padded(count) * size);
   for (let i = 0; i < count; i++) matrix.set(features[i], i * size);
-  const products = new Float64Array(2 * rows);
+  const gram = new Float64Array(count * count);
   for (let i = 0; i < count; i++) {
-    const isSecond = i % 2;
-    for (let row = 0; !isSecond && row <= i + 1; row += BLOCK) {
-      multiply(matrix, row, size, matrix, i * size, size, 0, size, products, row, rows);
-    }
-    for (let j = 0; j <= i; j++) {
-      gram[i * count + j] = gram[j * count + i] = products[isSecond * rows + j];
-    }
+    const row = gram.subarray(i * count, (i + 1) * count);
+    multiply(matrix, i + 1, matrix.subarray(i * size, (i + 1) * size), row);
+    for (let j = 0; j < i; j++) gram[j * count + i] = row[j];
   }
   return gram;
 }
 
 /**
- * Write the inner products of `BLOCK` rows, from column `from` to `end`, with two vectors: the one
- * at `start`, and one `step` later. Results are at `place`, and `skip` later.
+ * Write the inner products of a matrix's first rows with a vector.
  *
- * @type {(matrix: Float64Array, row: number, stride: number, vectors: Float64Array, start: number,
- *   step: number, from: number, end: number, results: Float64Array, place: number,
- *   skip: number) => void}
+ * @type {(matrix: Float64Array, rows: number, vector: Float64Array, results: Float64Array) => void}
  */
-function multiply(matrix, row, stride, vectors, start, step, from, end, results, place, skip) {
-  const first = row * stride;
-  const [second, third, fourth] = [first + stride, first + 2 * stride, first + 3 * stride];
-  const other = start + step;
-  let [a, b, c, d, e, f, g, h] = [0, 0, 0, 0, 0, 0, 0, 0];
-  for (let column = from; column < end; column++) {
-    const one = vectors[start + column];
-    const two = vectors[other + column];
-    const top = matrix[first + column];
-    const next = matrix[second + column];
-    const after = matrix[third + column];
-    const last = matrix[fourth + column];
-    a += top * one;
-    b += next * one;
-    c += after * one;
-    d += last * one;
-    e += top * two;
-    f += next * two;
-    g += after * two;
-    h += last * two;
+function multiply(matrix, rows, vector, results) {
+  const size = vector.length;
+  for (let row = 0; row < rows; row += BLOCK) {
+    const first = row * size;
+    const [second, third, fourth] = [first + size, first + 2 * size, first + 3 * size];
+    let [a, b, c, d] = [0, 0, 0, 0];
+    for (let at = 0; at < size; at++) {
+      const value = vector[at];
+      a += matrix[first + at] * value;
+      b += matrix[second + at] * value;
+      c += matrix[third + at] * value;
+      d += matrix[fourth + at] * value;
+    }
+    // Past the results' end, nothing is written.
+    results[row] = a;
+    results[row + 1] = b;
+    results[row + 2] = c;
+    results[row + 3] = d;
   }
-  results[place] = a;
-  results[place + 1] = b;
-  results[place + 2] = c;
-  results[place + 3] = d;
-  results[place + skip] = e;
-  results[place + skip + 1] = f;
-  results[place + skip + 2] = g;
-  results[place + skip + 3] = h;
 }
 
-/**
- * Return the Cholesky factor of the Gram matrix of centred features.
- *
- * @type {(gram: Float64Array) => Factor}
- */
-export function factorize(gram) {
-  const count = Math.sqrt(gram.length);
-  const stride = padded(count);
-  const [rows, columns] = [new Float64Array(stride * stride), new Float64Array(stride * stride)];
-  const means = Array.from({ length: count }, (_, i) => meanOf(gram, i * count, count));
-  const overall = meanOf(means, 0, count);
-  /** @type {(i: number, j: number) => number} */
-  const centred = (i, j) => gram[i * count + j] - means[i] - means[j] + overall;
-  const largest = Math.max(...means.map((_, i) => centred(i, i)));
-  for (let i = 0; i < count; i++) {
-    for (let j = 0; j <= i; j++) {
-      let rest = centred(i, j);
-      for (let k = 0; k < j; k++) rest -= rows[i * stride + k] * rows[j * stride + k];
-      if (i === j) rest = rest > SMALLEST_PIVOT * largest ? Math.sqrt(rest) : 0;
-      else rest = rows[j * stride + j] && rest / rows[j * stride + j];
-      rows[i * stride + j] = columns[j * stride + i] = rest;
+/** Labelled photos, and what fits them. */
+export class Regression {
+  #targets;
+  #labels;
+  /** Inner products of the centred features and, behind them, of the bias. */
+  #products;
+  #stride;
+  #size;
+  #strength;
+  #tolerance;
+
+  /**
+   * @param {Float64Array} gram
+   * @param {number[]} targets each photo's label
+   * @param {number} labels their number
+   */
+  constructor(gram, targets, labels) {
+    const [count, stride] = [targets.length, targets.length + 1];
+    this.#targets = targets;
+    this.#labels = labels;
+    this.#stride = stride;
+    this.#size = labels * stride;
+    const products = new Float64Array(padded(stride) * stride);
+    const means = targets.map((_, i) => meanOf(gram.subarray(i * count, (i + 1) * count)));
+    const overall = meanOf(means);
+    for (let i = 0; i < count; i++) {
+      for (let j = 0; j < count; j++) {
+        products[i * stride + j] = gram[i * count + j] - means[i] - means[j] + overall;
+      }
+    }
+    const squares = targets.map((_, i) => products[i * stride + i]);
+    // As long as a photo, so that the bias moves as fast.
+    products[count * stride + count] = meanOf(squares) || 1;
+    this.#products = products;
+    // scikit-learn has one row of weights for two labels: each half is regularized twice as much.
+    this.#strength = (labels === 2 ? 2 : 1) / C;
+    // The loss curves at least as much as the regularization alone.
+    this.#tolerance = (TOLERANCE * this.#strength) / Math.max(1, Math.sqrt(Math.max(...squares)));
+  }
+
+  /**
+   * Fit the photos, without those that are left out. `start` is where to begin, and `pause` is
+   * awaited before each step.
+   *
+   * @param {{out?: Set<number>, start?: Fit, pause?: () => Promise<void>}} [options]
+   */
+  async fit({ out = new Set(), start, pause } = {}) {
+    /** @type {Fit} */
+    let point = start ?? new Float64Array(2 * this.#size);
+    let gradient = this.#gradientAt(point, out);
+    /** @type {Fit} */
+    let direction = new Float64Array(2 * this.#size);
+    let [before, square, slope, length] = [gradient, Infinity, 0, 1 / this.#strength];
+    for (let step = 0; step < MAX_STEPS; step++) {
+      await pause?.();
+      this.#addProducts(gradient);
+      const [now, lastSlope] = [this.#inner(gradient, gradient), slope];
+      if (Math.sqrt(now) <= this.#tolerance) break;
+      const share = Math.max(0, (now - this.#inner(before, gradient)) / square);
+      direction = direction.map((value, at) => share * value - gradient[at]);
+      slope = this.#inner(gradient, direction);
+      if (slope >= 0) [direction, slope] = [gradient.map((value) => -value), -now];
+      [before, square] = [gradient, now];
+      if (step) length *= lastSlope / slope;
+      ({ point, gradient, length } = this.#descend(point, direction, slope, length, out));
+    }
+    return point;
+  }
+
+  /**
+   * Go along a direction to where the loss hardly descends; begin with a step of this length.
+   *
+   * @type {(from: Fit, direction: Fit, slope: number, length: number, out: Set<number>) =>
+   *   {point: Fit, gradient: Fit, length: number}}
+   */
+  #descend(from, direction, slope, length, out) {
+    let [low, high, last] = [0, Infinity, { length: 0, slope }];
+    for (let trial = 1; ; trial++) {
+      const point = from.map((value, at) => value + length * direction[at]);
+      const gradient = this.#gradientAt(point, out);
+      const here = { length, slope: this.#inner(gradient, direction) };
+      const isFlat = Math.abs(here.slope) <= LEVEL * Math.abs(slope);
+      if (isFlat || trial === MAX_TRIALS) return { point, gradient, length };
+      if (here.slope < 0) low = length;
+      else high = length;
+      length -= (here.slope * (length - last.length)) / (here.slope - last.slope);
+      if (!(length > low && length < high)) length = high < Infinity ? (low + high) / 2 : 2 * low;
+      last = here;
     }
   }
-  return { rows, columns, stride };
+
+  /**
+   * Return the loss's gradient at a point; its products are still missing.
+   *
+   * @type {(point: Fit, out: Set<number>) => Fit}
+   */
+  #gradientAt(point, out) {
+    const [count, stride] = [this.#targets.length, this.#stride];
+    const gradient = new Float64Array(2 * this.#size);
+    for (let photo = 0; photo < count; photo++) {
+      const [scores, isOut] = [this.logits(point, photo), out.has(photo)];
+      softmax(scores);
+      scores[this.#targets[photo]] -= 1;
+      for (let label = 0; label < scores.length; label++) {
+        const [place, error] = [label * stride + photo, isOut ? 0 : scores[label]];
+        gradient[place] = error + this.#strength * point[place];
+        gradient[label * stride + count] += error;
+      }
+    }
+    return gradient;
+  }
+
+  /** @type {(point: Fit, photo: number) => Float64Array} */
+  logits(point, photo) {
+    const scores = new Float64Array(this.#labels);
+    for (let label = 0; label < scores.length; label++) {
+      const row = this.#size + label * this.#stride;
+      scores[label] = point[row + photo] + point[row + this.#stride - 1];
+    }
+    return scores;
+  }
+
+  /** @param {Fit} point */
+  #addProducts(point) {
+    const [stride, size] = [this.#stride, this.#size];
+    for (let at = 0; at < size; at += stride) {
+      const results = point.subarray(size + at, size + at + stride);
+      multiply(this.#products, stride, point.subarray(at, at + stride), results);
+    }
+  }
+
+  /** @type {(one: Fit, other: Fit) => number} */
+  #inner(one, other) {
+    return dot(one.subarray(0, this.#size), other.subarray(this.#size));
+  }
+
+  /**
+   * Return the weights of features [labels, D] and the biases of a fit.
+   *
+   * @type {(point: Fit, features: Float32Array[]) => {weight: Float32Array, bias: Float32Array}}
+   */
+  weights(point, features) {
+    const [count, size] = [features.length, features[0].length];
+    const [weight, bias] = [new Float32Array(this.#labels * size), new Float32Array(this.#labels)];
+    const centre = new Float64Array(size);
+    for (const photo of features) addTo(centre, 1 / count, photo);
+    for (let label = 0; label < bias.length; label++) {
+      const row = label * this.#stride;
+      const sum = new Float64Array(size);
+      for (let i = 0; i < count; i++) addTo(sum, point[row + i], features[i]);
+      addTo(sum, -count * meanOf(point.subarray(row, row + count)), centre);
+      weight.set(sum, label * size);
+      bias[label] = point[this.#size + row + count] - dot(sum, centre);
+    }
+    return { weight, bias };
+  }
 }
 
-/** @type {(values: ArrayLike<number>, start: number, count: number) => number} */
-function meanOf(values, start, count) {
+/** @param {ArrayLike<number>} values */
+function meanOf(values) {
   let sum = 0;
-  for (let place = start; place < start + count; place++) sum += values[place];
-  return sum / count;
+  for (let place = 0; place < values.length; place++) sum += values[place];
+  return sum / values.length;
 }
 
 /**
- * Fit the photos' labels (`targets`) to the factor's rows: those of `photos`, by default of all.
- * `start` is where to begin, and `pause` is awaited before each step.
- *
- * @type {(factor: Factor, targets: number[], labels: number, options?: {photos?: number[],
- *   start?: Fit, pause?: () => Promise<void>}) => Promise<Fit>}
- */
-export async function fit(factor, targets, labels, { photos, start, pause } = {}) {
-  const { rows, columns, stride } = factor;
-  const used = photos ?? targets.map((_, photo) => photo);
-  // scikit-learn has one row of weights for two labels: each half is regularized twice as much.
-  const strength = (labels === 2 ? 2 : 1) / C;
-  const size = labels * stride;
-  const [logits, slopes] = [new Float64Array(size), new Float64Array(size)];
-  const scores = new Float64Array(labels);
-  /** @type {Loss} */
-  const evaluate = (point, gradient) => {
-    let loss = 0;
-    gradient.fill(0, size);
-    for (let at = 0; at < size; at += 2 * stride) {
-      // An odd label is alone.
-      const step = at + stride < size ? stride : 0;
-      for (let row = 0; row < stride; row += BLOCK) {
-        multiply(rows, row, stride, point, at, step, 0, row + BLOCK, logits, at + row, step);
-      }
-    }
-    for (const i of used) {
-      for (let label = 0; label < labels; label++) {
-        scores[label] = logits[label * stride + i] + point[size + label];
-      }
-      const right = scores[targets[i]];
-      loss += softmax(scores) - right;
-      scores[targets[i]] -= 1;
-      for (let label = 0; label < labels; label++) {
-        slopes[label * stride + i] = scores[label];
-        gradient[size + label] += scores[label];
-      }
-    }
-    for (let at = 0; at < size; at += 2 * stride) {
-      const step = at + stride < size ? stride : 0;
-      for (let row = 0; row < stride; row += BLOCK) {
-        multiply(columns, row, stride, slopes, at, step, row, stride, gradient, at + row, step);
-      }
-    }
-    for (let place = 0; place < size; place++) {
-      loss += (strength / 2) * point[place] ** 2;
-      gradient[place] += strength * point[place];
-    }
-    return loss;
-  };
-  const point = start?.slice() ?? new Float64Array(size + labels);
-  const lengths = used.map((i) => lengthOf(rows.subarray(i * stride, i * stride + i + 1)));
-  // The loss curves at least as much as the regularization alone.
-  await minimise(evaluate, point, (TOLERANCE * strength) / Math.max(1, ...lengths), pause);
-  return point;
-}
-
-/** @type {(factor: Factor, point: Fit, labels: number, photo: number) => Float64Array} */
-export function logitsOf({ rows, stride }, point, labels, photo) {
-  const row = rows.subarray(photo * stride, (photo + 1) * stride);
-  return Float64Array.from({ length: labels }, (_, label) => {
-    const weights = point.subarray(label * stride, (label + 1) * stride);
-    return dot(row, weights) + point[labels * stride + label];
-  });
-}
-
-/**
- * Return the weights of features [labels, D] and the biases of a fit.
- *
- * @type {(factor: Factor, point: Fit, labels: number, features: Float32Array[]) =>
- *   {weight: Float32Array, bias: Float32Array}}
- */
-export function weightsOf({ rows, stride }, point, labels, features) {
-  const [count, size] = [features.length, features[0].length];
-  const [weight, bias] = [new Float32Array(labels * size), new Float32Array(labels)];
-  const centre = new Float64Array(size);
-  for (const photo of features) addTo(centre, 1 / count, photo);
-  for (let label = 0; label < labels; label++) {
-    // Back substitution: the weights of rows become shares of photos.
-    const shares = point.slice(label * stride, label * stride + count);
-    for (let i = count - 1; i >= 0; i--) {
-      const pivot = rows[i * stride + i];
-      shares[i] = pivot && shares[i] / pivot;
-      for (let j = 0; j < i; j++) shares[j] -= shares[i] * rows[i * stride + j];
-    }
-    const share = meanOf(shares, 0, count);
-    const sum = new Float64Array(size);
-    for (let i = 0; i < count; i++) addTo(sum, shares[i] - share, features[i]);
-    weight.set(sum, label * size);
-    bias[label] = point[labels * stride + label] - dot(sum, centre);
-  }
-  return { weight, bias };
-}
-
-/**
- * Replace scores by their softmax; return the logarithm of the sum of their exponentials.
+ * Replace scores by their softmax.
  *
  * @param {Float64Array} scores
  */
@@ -240,7 +254,6 @@ export function softmax(scores) {
     sum += scores[label] = Math.exp(scores[label] - largest);
   }
   for (let label = 0; label < scores.length; label++) scores[label] /= sum;
-  return largest + Math.log(sum);
 }
 
 /** @type {(a: ArrayLike<number>, b: ArrayLike<number>) => number} */
@@ -256,61 +269,4 @@ export const lengthOf = (values) => Math.sqrt(dot(values, values));
 /** @type {(sum: Float64Array, factor: number, values: ArrayLike<number>) => void} */
 export function addTo(sum, factor, values) {
   for (let place = 0; place < sum.length; place++) sum[place] += factor * values[place];
-}
-
-/** @typedef {(point: Float64Array, gradient: Float64Array) => number} Loss */
-/** @typedef {{moved: Float64Array, turned: Float64Array, curvature: number}} Step */
-
-/**
- * Move a point to the minimum of a convex function, until its gradient is at most `tolerance` long.
- *
- * @type {(evaluate: Loss, point: Float64Array, tolerance: number, pause?: () => Promise<void>) =>
- *   Promise<void>}
- */
-async function minimise(evaluate, point, tolerance, pause) {
-  /** @type {Step[]} */
-  const steps = [];
-  let [gradient, nextGradient] = [point.slice(), point.slice()];
-  let loss = evaluate(point, gradient);
-  for (let count = 0; count < MAX_STEPS && lengthOf(gradient) > tolerance; count++) {
-    await pause?.();
-    const direction = descend(gradient, steps);
-    const slope = dot(gradient, direction);
-    let length = steps.length ? 1 : 1 / lengthOf(gradient);
-    const next = point.slice();
-    addTo(next, length, direction);
-    let nextLoss = evaluate(next, nextGradient);
-    // Rounding hides the last descents.
-    while (nextLoss > loss + 1e-4 * length * slope + 1e-13 * loss && length > 1e-12) {
-      length /= 2;
-      addTo(next, -length, direction);
-      nextLoss = evaluate(next, nextGradient);
-    }
-    const moved = direction.map((value) => value * length);
-    const turned = nextGradient.map((value, place) => value - gradient[place]);
-    const curvature = dot(moved, turned);
-    if (curvature > 0) steps.push({ moved, turned, curvature });
-    if (steps.length > MEMORY) steps.shift();
-    point.set(next);
-    [gradient, nextGradient, loss] = [nextGradient, gradient, nextLoss];
-  }
-}
-
-/** @type {(gradient: Float64Array, steps: Step[]) => Float64Array} */
-function descend(gradient, steps) {
-  const direction = gradient.map((value) => -value);
-  /** @type {number[]} */
-  const shares = [];
-  for (let at = steps.length - 1; at >= 0; at--) {
-    const { moved, turned, curvature } = steps[at];
-    shares[at] = dot(moved, direction) / curvature;
-    addTo(direction, -shares[at], turned);
-  }
-  const last = steps.at(-1);
-  const scale = last ? last.curvature / dot(last.turned, last.turned) : 1;
-  for (let place = 0; place < direction.length; place++) direction[place] *= scale;
-  for (const [at, { moved, turned, curvature }] of steps.entries()) {
-    addTo(direction, shares[at] - dot(turned, direction) / curvature, moved);
-  }
-  return direction;
 }

@@ -5,15 +5,17 @@
 
 /** @import { LoupeManifest, TaughtModel } from "../types" */
 
-import { LoupeError } from "../engine/errors.mjs";
 import { lengthOf } from "./logistic_regression.mjs";
 import { readHead, writeHead } from "./safetensors.mjs";
 import { sha256 } from "./sha256.mjs";
-import { Flaw, readZip, writeZip } from "./zip.mjs";
+import { Flaw, openZip, parseJson, writeZip } from "./zip.mjs";
 
 const MANIFEST = "manifest.json";
 const HEAD = "head.safetensors";
-const MOST = { bytes: 2 * 2 ** 20, unpacked: 2 * 2 ** 20, files: 9 };
+const OPTIONS = {
+  ...{ bytes: 2 * 2 ** 20, files: 9, begin: "This .loupe file can't be used" },
+  end: "Ask for the file again, or save it again where the model was made.",
+};
 
 export const MAX_LABELS = 20;
 export const MAX_CHARACTERS = 60;
@@ -39,6 +41,17 @@ export function findTextFlaw(text) {
 }
 
 /**
+ * Tell whether something is a list of labels.
+ *
+ * @param {unknown} labels
+ */
+export const areLabels = (labels) =>
+  Array.isArray(labels) &&
+  labels.length <= MAX_LABELS &&
+  new Set(labels).size === labels.length &&
+  !labels.some(findTextFlaw);
+
+/**
  * Return the bytes of a `.loupe` file.
  *
  * @param {TaughtModel} taught with golden outputs
@@ -59,13 +72,12 @@ export function writeLoupe({ manifest, head }) {
  * @returns {Promise<TaughtModel>}
  * @throws {LoupeError} "export-refused"
  */
-export async function readLoupe(file) {
-  try {
-    const files = await readZip(file, MOST);
+export function readLoupe(file) {
+  return openZip(file, OPTIONS, (files) => {
     const [json, packed] = [files.get(MANIFEST), files.get(HEAD)];
     const isPair = files.size === 2 && json && packed;
     if (!isPair) throw new Flaw(`its zip must have two files, ${MANIFEST} and ${HEAD}`);
-    const manifest = readManifest(json);
+    const manifest = checkManifest(parseJson(json, MANIFEST));
     if (sha256(packed) !== manifest.head.sha256 || packed.length !== manifest.head.bytes) {
       throw new Flaw(`${HEAD} doesn't match its hash in ${MANIFEST}`);
     }
@@ -78,24 +90,14 @@ export async function readLoupe(file) {
       }
     }
     return { manifest, head };
-  } catch (error) {
-    if (!(error instanceof Flaw)) throw error;
-    throw new LoupeError(
-      "export-refused",
-      `This .loupe file can't be used: ${error.message}. Ask for the file again, or save it again ` +
-        "where the model was made.",
-    );
-  }
+  });
 }
 
-/** @type {(bytes: Uint8Array) => LoupeManifest} */
-function readManifest(bytes) {
-  let manifest;
-  try {
-    manifest = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch {
-    throw new Flaw(`${MANIFEST} isn't JSON`);
-  }
+/**
+ * @param {any} manifest
+ * @returns {LoupeManifest}
+ */
+function checkManifest(manifest) {
   const isNewer = manifest?.format > 1;
   if (isNewer) throw new Flaw("its format is of a newer Loupe, so reload this page first");
   for (const [name, fits] of Object.entries(FIELDS)) {
@@ -142,11 +144,7 @@ const FIELDS = {
   format: whole(1, 1),
   title: isText,
   language: like(/^[a-z]{2,3}$/),
-  labels: (labels) =>
-    Array.isArray(labels) &&
-    whole(2, MAX_LABELS)(labels.length) &&
-    labels.every(isText) &&
-    new Set(labels).size === labels.length,
+  labels: (labels) => areLabels(labels) && labels.length > 1,
   base: object({
     name: like(/^.{1,64}$/),
     version: like(/^[0-9a-f]{12}$/),
@@ -168,7 +166,7 @@ const FIELDS = {
       value.right.every(
         (/** @type {number} */ right, /** @type {number} */ label) => right <= value.counted[label],
       )),
-  head: object({ sha256: isHash, bytes: whole(1, MOST.bytes) }),
+  head: object({ sha256: isHash, bytes: whole(1, OPTIONS.bytes) }),
   golden: object({
     drawing: whole(1, 1),
     logits: listOf(listOf(isNumber), 2),

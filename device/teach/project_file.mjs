@@ -5,17 +5,19 @@
 
 /** @import { Project, ProjectPhoto } from "../types" */
 
-import { LoupeError } from "../engine/errors.mjs";
 import { isJpeg, isWhole, jpegHeader } from "../engine/photo_file.mjs";
-import { findTextFlaw, MAX_LABELS } from "./loupe_file.mjs";
+import { areLabels, findTextFlaw } from "./loupe_file.mjs";
 import { MAX_BYTES, MAX_PHOTOS } from "./store.mjs";
-import { Flaw, readZip, writeZip } from "./zip.mjs";
+import { Flaw, openZip, parseJson, writeZip } from "./zip.mjs";
 
 const LIST = "project.json";
 /** A photo as it is kept is smaller; a larger one would cost the page its memory. */
 const MAX_PIXELS = 4e6;
 /** The list and the zip itself need room beside the photos. */
-const MOST = { bytes: MAX_BYTES + 2 ** 20, unpacked: MAX_BYTES + 2 ** 20, files: MAX_PHOTOS + 1 };
+const OPTIONS = {
+  ...{ bytes: MAX_BYTES + 2 ** 20, files: MAX_PHOTOS + 1, begin: "This project can't be opened" },
+  end: "Save it again where it was made.",
+};
 
 /** @type {(at: number) => string} */
 const nameOf = (at) => `photos/${String(at + 1).padStart(3, "0")}.jpg`;
@@ -48,63 +50,39 @@ export async function writeProject({ title, labels, photos }) {
  *   photos: {label: string, recording: string, photo: Blob}[]}>}
  * @throws {LoupeError} "export-refused"
  */
-export async function readProject(file) {
-  try {
-    const files = await readZip(file, MOST);
-    const { title, labels, photos } = readList(files.get(LIST));
+export function readProject(file) {
+  return openZip(file, OPTIONS, (files) => {
+    const { format, title, labels, photos } = Object(parseJson(files.get(LIST), LIST));
+    const isRight =
+      format === 1 &&
+      (title === "" || !findTextFlaw(title)) &&
+      areLabels(labels) &&
+      Array.isArray(photos) &&
+      photos.length <= MAX_PHOTOS &&
+      photos.every(
+        (photo) =>
+          labels[photo?.label] && Number.isInteger(photo.label) && !findTextFlaw(photo.recording),
+      );
+    if (!isRight) throw new Flaw(`its ${LIST} isn't valid`);
     if (files.size !== photos.length + 1) throw new Flaw("it has photos that it doesn't list");
     return {
       title,
       labels,
       photos: photos.map(({ label, recording }, at) => {
-        const bytes = files.get(nameOf(at));
-        const { width, height } = bytes ? jpegHeader(bytes) : { width: 0, height: 0 };
-        const isSmall = width * height > 0 && width * height <= MAX_PIXELS;
-        if (!bytes || !isJpeg(bytes) || !isWhole(bytes) || !isSmall) {
-          throw new Flaw(`${nameOf(at)} is no whole, small JPEG`);
-        }
-        return {
-          label: labels[label],
-          recording,
-          photo: new Blob([bytes], { type: "image/jpeg" }),
-        };
+        const photo = photoOf(files, nameOf(at));
+        return { label: labels[label], recording, photo };
       }),
     };
-  } catch (error) {
-    if (!(error instanceof Flaw)) throw error;
-    throw new LoupeError(
-      "export-refused",
-      `This project can't be opened: ${error.message}. Save it again where it was made.`,
-    );
-  }
+  });
 }
 
-/**
- * @type {(bytes?: Uint8Array) => {title: string, labels: string[],
- *   photos: {label: number, recording: string}[]}}
- */
-function readList(bytes) {
-  if (!bytes) throw new Flaw(`it has no ${LIST}`);
-  let list;
-  try {
-    list = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch {
-    // Told below.
+/** @type {(files: Map<string, Uint8Array<ArrayBuffer>>, name: string) => Blob} */
+function photoOf(files, name) {
+  const bytes = files.get(name);
+  const { width, height } = bytes ? jpegHeader(bytes) : { width: 0, height: 0 };
+  const isSmall = width * height > 0 && width * height <= MAX_PIXELS;
+  if (!bytes || !isJpeg(bytes) || !isWhole(bytes) || !isSmall) {
+    throw new Flaw(`${name} is no whole, small JPEG`);
   }
-  const { format, title, labels, photos } = list ?? {};
-  const isRight =
-    format === 1 &&
-    (title === "" || !findTextFlaw(title)) &&
-    Array.isArray(labels) &&
-    labels.length <= MAX_LABELS &&
-    labels.every((label) => !findTextFlaw(label)) &&
-    new Set(labels).size === labels.length &&
-    Array.isArray(photos) &&
-    photos.length <= MAX_PHOTOS &&
-    photos.every(
-      (photo) =>
-        Number.isInteger(photo?.label) && photo.label in labels && !findTextFlaw(photo.recording),
-    );
-  if (!isRight) throw new Flaw(`its ${LIST} isn't valid`);
-  return { title, labels, photos };
+  return new Blob([bytes], { type: "image/jpeg" });
 }

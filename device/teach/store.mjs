@@ -1,20 +1,24 @@
 /**
  * Photos to teach, their labels and features, and taught models, in the visitor's own browser.
  *
- * Each photo is written when it arrives, in one transaction with the totals: a reload or a killed
- * tab loses nothing, and two tabs can add to one project.
+ * Each photo is written when it arrives, in a transaction that checks the limits: a reload or a
+ * killed tab loses nothing, and two tabs can add to one project.
  */
 
-/** @import { NewPhoto, Project, ProjectEdit, ProjectPhoto, TaughtModel } from "../types" */
+/** @import { Project, ProjectEdit, ProjectPhoto, TaughtModel } from "../types" */
 
 import { LoupeError } from "../engine/errors.mjs";
+import { sumOf } from "./few_shot_head.mjs";
 import { findTextFlaw, MAX_LABELS } from "./loupe_file.mjs";
 
 export const MAX_PHOTOS = 500;
 export const MAX_BYTES = 60 * 2 ** 20;
 
-const STORES = ["project", "photos", "features", "models"];
+const STORES = ["project", "photos", "models"];
 const KEY = "project";
+
+/** @typedef {Pick<Project, "title" | "labels">} Names */
+/** @typedef {Record<string, IDBObjectStore>} Stores */
 
 /**
  * Open what this browser keeps.
@@ -29,9 +33,9 @@ export async function openStore({ prefix = "", onchange } = {}) {
   try {
     const request = indexedDB.open(name, 1);
     request.onupgradeneeded = () => STORES.map((one) => request.result.createObjectStore(one));
-    const store = new Store(await resultOf(request), new BroadcastChannel(name), onchange);
-    await store.sweep();
-    return store;
+    const channel = new BroadcastChannel(name);
+    channel.onmessage = () => onchange?.();
+    return new Store(await resultOf(request), channel);
   } catch (error) {
     throw phrase(error);
   }
@@ -44,47 +48,42 @@ class Store {
 
   /**
    * @param {IDBDatabase} database
-   * @param {BroadcastChannel} channel
-   * @param {() => void} [onchange]
+   * @param {BroadcastChannel} channel tells other tabs
    */
-  constructor(database, channel, onchange) {
+  constructor(database, channel) {
     this.#database = database;
     this.#channel = channel;
-    channel.onmessage = () => onchange?.();
   }
 
   /**
    * Return the project and its photos, in the order in which they came.
    *
-   * @returns {Promise<Project & {photos: ProjectPhoto[]}>}
+   * @returns {Promise<Project>}
    */
   read() {
-    return this.#run("readonly", async ({ project, photos }) => {
+    return this.#run("readonly", async (stores) => {
+      const { title, labels } = await readNames(stores);
       /** @type {ProjectPhoto[]} */
-      const all = await resultOf(photos.getAll());
-      const found = { ...(await readProject(project)) };
+      const photos = await resultOf(stores.photos.getAll());
       // Another tab may have added to a label that this one removed.
-      for (const { label } of all) addLabel(found, label);
-      return { ...found, photos: all.sort((a, b) => a.order - b.order) };
+      const [theirs, ids] = [photos.map(({ label }) => label), photos.map(({ id }) => id)];
+      return { title, labels: unite(labels, theirs), photos, bytes: bytesOf(ids) };
     });
   }
 
   /**
    * Add a photo; a label that is new is added, too.
    *
-   * @param {NewPhoto} values
+   * @param {Omit<ProjectPhoto, "id">} photo
    * @returns {Promise<string>} its id
    * @throws {LoupeError} "limit", "invalid" for the label, "storage-full" or "storage-failed"
    */
-  addPhoto({ label, recording, photo, base, features }) {
-    return this.#run("readwrite", async (stores) => {
-      const project = await readProject(stores.project);
-      const [id, order] = [randomId(), project.order + 1];
-      const added = { id, label, recording, photo, order, bytes: photo.size + features.byteLength };
-      stores.photos.put(added, id);
-      stores.features.put(features, [id, base]);
-      stores.project.put(check(tally({ ...project, order }, [added], 1)), KEY);
-      return id;
+  addPhoto(photo) {
+    return this.#change(async ({ title, labels }, { photos }) => {
+      const last = (await resultOf(photos.getAllKeys())).at(-1);
+      const id = newId(last, photo.photo.size + photo.features.byteLength);
+      photos.put({ id, ...photo }, id);
+      return [{ title, labels: unite(labels, [photo.label]) }, id];
     });
   }
 
@@ -95,37 +94,27 @@ class Store {
    * @returns {Promise<() => Promise<void>>} function that undoes it, until the page is left
    */
   edit({ title, labels, ids = [], label }) {
-    return this.#run("readwrite", async (stores) => {
-      const before = await readProject(stores.project);
-      /** @type {(ProjectPhoto | undefined)[]} */
-      const found = await Promise.all(ids.map((id) => resultOf(stores.photos.get(id))));
-      const photos = found.filter((photo) => photo !== undefined);
-      for (const photo of label === undefined ? [] : photos) {
-        if (label === null) stores.photos.delete(photo.id);
-        else stores.photos.put({ ...photo, label }, photo.id);
+    return this.#change(async (before, { photos }) => {
+      /** @type {ProjectPhoto[]} */
+      const found = (await Promise.all(ids.map((id) => resultOf(photos.get(id))))).filter(Boolean);
+      for (const photo of label === undefined ? [] : found) {
+        if (label === null) photos.delete(photo.id);
+        else photos.put({ ...photo, label }, photo.id);
       }
-      const changed = { ...before, title: title ?? before.title, labels: labels ?? before.labels };
-      if (label) addLabel(changed, label);
-      const after = check(label === null ? tally(changed, photos, -1) : changed);
-      stores.project.put(after, KEY);
-      return () => this.#restore(before, after, photos);
+      const all = unite(labels ?? before.labels, label ? [label] : []);
+      const after = { title: title ?? before.title, labels: all };
+      return [after, () => this.#restore(before, after, found)];
     });
   }
 
-  /** @type {(before: Project, after: Project, photos: ProjectPhoto[]) => Promise<void>} */
-  #restore(before, after, photos) {
-    return this.#run("readwrite", async (stores) => {
-      const now = await readProject(stores.project);
-      const missing = [];
-      for (const photo of photos) {
-        if (!(await resultOf(stores.photos.getKey(photo.id)))) missing.push(photo);
-        stores.photos.put(photo, photo.id);
-      }
+  /** @type {(before: Names, after: Names, removed: ProjectPhoto[]) => Promise<void>} */
+  #restore(before, after, removed) {
+    return this.#change(async (now, { photos }) => {
+      for (const photo of removed) photos.put(photo, photo.id);
       // What another tab has changed since stays.
-      const labels = before.labels.concat(now.labels.filter((one) => !after.labels.includes(one)));
       const title = now.title === after.title ? before.title : now.title;
-      const restored = { ...now, title, labels: Array.from(new Set(labels)) };
-      stores.project.put(check(tally(restored, missing, 1)), KEY);
+      const others = now.labels.filter((one) => !after.labels.includes(one));
+      return [{ title, labels: unite(before.labels, others) }, undefined];
     });
   }
 
@@ -133,34 +122,24 @@ class Store {
    * Return the features of photos by id, for one base; some may be missing.
    *
    * @param {string} base hash of its features
-   * @returns {Promise<Map<string, Float32Array>>}
    */
-  features(base) {
-    return this.#run("readonly", async ({ features }) => {
-      const entries = await entriesOf(features);
-      return new Map(entries.flatMap(([[id, of], value]) => (of === base ? [[id, value]] : [])));
-    });
+  async features(base) {
+    const { photos } = await this.read();
+    return new Map(photos.flatMap((one) => (one.base === base ? [[one.id, one.features]] : [])));
   }
 
   /** @type {(id: string, base: string, features: Float32Array) => Promise<void>} */
   setFeatures(id, base, features) {
-    return this.#run("readwrite", async (stores) => void stores.features.put(features, [id, base]));
-  }
-
-  /** Delete the features of photos that were removed before the page was left. */
-  sweep() {
-    return this.#run("readwrite", async ({ photos, features }) => {
-      const ids = new Set(await resultOf(photos.getAllKeys()));
-      for (const key of await resultOf(features.getAllKeys())) {
-        if (!ids.has(/** @type {string[]} */ (key)[0])) features.delete(key);
-      }
+    return this.#run("readwrite", async ({ photos }) => {
+      const photo = await resultOf(photos.get(id));
+      if (photo) photos.put({ ...photo, base, features }, id);
     });
   }
 
   /** Delete the project. Models stay. */
   clear() {
-    return this.#run("readwrite", async ({ project, photos, features }) => {
-      for (const store of [project, photos, features]) store.clear();
+    return this.#run("readwrite", async ({ project, photos }) => {
+      for (const store of [project, photos]) store.clear();
     });
   }
 
@@ -170,13 +149,13 @@ class Store {
    * @returns {Promise<Map<string, TaughtModel>>}
    */
   models() {
-    return this.#run("readonly", async ({ models }) => new Map(await entriesOf(models)));
+    return this.#run("readonly", async ({ models }) => new Map(await resultOf(models.getAll())));
   }
 
   /** @type {(name: string, taught: TaughtModel | null) => Promise<void>} */
   setModel(name, taught) {
     return this.#run("readwrite", async ({ models }) => {
-      if (taught) models.put(taught, name);
+      if (taught) models.put([name, taught], name);
       else models.delete(name);
     });
   }
@@ -192,9 +171,24 @@ class Store {
   }
 
   /**
+   * Change the project, unless it would be too large or have a name that can't be used.
+   *
+   * @template T
+   * @param {(names: Names, stores: Stores) => Promise<[Names, T]>} work
+   */
+  #change(work) {
+    return this.#run("readwrite", async (stores) => {
+      const [names, result] = await work(await readNames(stores), stores);
+      check(names, await resultOf(stores.photos.getAllKeys()));
+      stores.project.put(names, KEY);
+      return result;
+    });
+  }
+
+  /**
    * @template T
    * @param {IDBTransactionMode} mode
-   * @param {(stores: Record<string, IDBObjectStore>) => Promise<T>} work
+   * @param {(stores: Stores) => Promise<T>} work
    * @returns {Promise<T>}
    */
   async #run(mode, work) {
@@ -219,47 +213,44 @@ class Store {
   }
 }
 
-/** @type {(store: IDBObjectStore) => Promise<Project>} */
-const readProject = async (store) =>
-  (await resultOf(store.get(KEY))) ?? { title: "", labels: [], count: 0, bytes: 0, order: 0 };
+/** @type {(stores: Stores) => Promise<Names>} */
+const readNames = async ({ project }) =>
+  (await resultOf(project.get(KEY))) ?? { title: "", labels: [] };
 
-/** @type {(project: Project, photos: ProjectPhoto[], sign: 1 | -1) => Project} */
-function tally(project, photos, sign) {
-  const bytes = photos.reduce((sum, photo) => sum + photo.bytes, 0);
-  const changed = {
-    ...project,
-    count: project.count + sign * photos.length,
-    bytes: project.bytes + sign * bytes,
-  };
-  if (sign > 0) for (const { label } of photos) addLabel(changed, label);
-  return changed;
-}
-
-/** @type {(project: Project, label: string) => void} */
-function addLabel(project, label) {
-  if (!project.labels.includes(label)) project.labels = [...project.labels, label];
-}
+/** @type {(labels: string[], more: string[]) => string[]} */
+const unite = (labels, more) => Array.from(new Set([...labels, ...more]));
 
 /**
- * @param {Project} project
+ * Return the id of the next photo. It begins with the photo's number and bytes, so that the order
+ * and the total are known without reading the photos.
+ *
+ * @param {IDBValidKey | undefined} last
+ * @param {number} bytes
+ */
+function newId(last, bytes) {
+  const number = String(parseInt(String(last ?? 0)) + 1).padStart(9, "0");
+  return `${number}-${bytes}-${crypto.getRandomValues(new Uint32Array(2)).join("")}`;
+}
+
+/** @param {IDBValidKey[]} ids */
+const bytesOf = (ids) => sumOf(ids.map((id) => Number(String(id).split("-")[1])));
+
+/**
+ * @type {(names: Names, ids: IDBValidKey[]) => void}
  * @throws {LoupeError} "limit" or "invalid"
  */
-function check(project) {
-  const { title, labels, count, bytes } = project;
-  if (count > MAX_PHOTOS) {
-    throw new LoupeError("limit", `${MAX_PHOTOS} photos are the most. Remove some to add more.`);
+function check({ title, labels }, ids) {
+  /** @type {[boolean, string, string][]} */
+  const limits = [
+    [ids.length > MAX_PHOTOS, `${MAX_PHOTOS} photos`, "Remove some to add more."],
+    [bytesOf(ids) > MAX_BYTES, "60 MB of photos", "Remove some to add more."],
+    [labels.length > MAX_LABELS, `${MAX_LABELS} labels`, "Remove one to add another."],
+  ];
+  for (const [isOver, most, what] of limits) {
+    if (isOver) throw new LoupeError("limit", `${most} are the most. ${what}`);
   }
-  if (bytes > MAX_BYTES) {
-    throw new LoupeError("limit", "60 MB of photos are the most. Remove some to add more.");
-  }
-  if (labels.length > MAX_LABELS) {
-    throw new LoupeError("limit", `${MAX_LABELS} labels are the most. Remove one to add another.`);
-  }
-  for (const text of title ? [title, ...labels] : labels) {
-    const flaw = findTextFlaw(text);
-    if (flaw) throw new LoupeError("invalid", `This name can't be used: ${flaw}.`);
-  }
-  return project;
+  const flaw = [title || "x", ...labels].map(findTextFlaw).find(Boolean);
+  if (flaw) throw new LoupeError("invalid", `This name can't be used: ${flaw}.`);
 }
 
 /**
@@ -272,19 +263,6 @@ const resultOf = (request) =>
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
   });
-
-/** @type {(store: IDBObjectStore) => Promise<[any, any][]>} */
-async function entriesOf(store) {
-  const [keys, values] = [resultOf(store.getAllKeys()), resultOf(store.getAll())];
-  const found = await values;
-  return (await keys).map((key, at) => [key, found[at]]);
-}
-
-/** Return a random id; `randomUUID` is missing on plain http. */
-function randomId() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
 
 /** @param {unknown} error */
 function phrase(error) {

@@ -22,13 +22,12 @@ const TOLERANCE = 1e-3;
  * @type {(result: Taught, words: Pick<LoupeManifest, "title" | "language" | "labels" | "base">) =>
  *   TaughtModel}
  */
-export function describe({ head, temperature, ood_threshold, promise, ...result }, words) {
-  const { photos, groups, accuracy } = result;
+export function describe({ head, accuracy, groupOf: _, ...learnt }, words) {
   const packed = writeHead(head);
-  const made = new Date().toISOString().slice(0, 10);
+  /** @type {LoupeManifest} */
   const manifest = {
-    ...{ format: /** @type {const} */ (1), ...words, temperature, ood_threshold, promise, made },
-    ...{ photos, groups, accuracy: accuracy && pick(accuracy) },
+    ...{ format: 1, ...words, ...learnt, made: new Date().toISOString().slice(0, 10) },
+    accuracy: accuracy && pick(accuracy),
     head: { sha256: sha256(packed), bytes: packed.length },
   };
   return { manifest, head };
@@ -78,28 +77,26 @@ export function draw(number, height, width) {
   return pixels;
 }
 
+/** @param {LoupeGolden} golden */
+const numbersOf = ({ logits, novelty }) => [...logits.flat(), ...novelty];
+
 /**
  * Compare a model's golden outputs with those on this device.
  *
- * @param {LoupeGolden} golden
- * @param {LoupeGolden} here
+ * @type {(golden: LoupeGolden, here: LoupeGolden) => void}
  * @throws {LoupeError} "golden-mismatch"
  */
 export function compareGolden(golden, here) {
-  const [expected, found] = [golden, here].map(({ logits, novelty }) => [
-    ...logits.flat(),
-    ...novelty,
-  ]);
-  const isClose = expected.every(
+  const found = numbersOf(here);
+  const isClose = numbersOf(golden).every(
     (value, at) => Math.abs(value - found[at]) <= TOLERANCE * Math.max(1, Math.abs(value)),
   );
-  if (!isClose) {
-    throw new LoupeError(
-      "golden-mismatch",
-      "This model doesn't answer here as it did where it was made, so its answers can't be " +
-        "trusted. Teach it again from its photos.",
-    );
-  }
+  if (isClose) return;
+  throw new LoupeError(
+    "golden-mismatch",
+    "This model doesn't answer here as it did where it was made, so its answers can't be " +
+      "trusted. Teach it again from its photos.",
+  );
 }
 
 /**

@@ -4,13 +4,15 @@
  * Source: PKWARE's APPNOTE.TXT.
  */
 
+import { LoupeError } from "../engine/errors.mjs";
+
 const [LOCAL, ENTRY, END] = [0x04034b50, 0x02014b50, 0x06054b50];
 const [LOCAL_BYTES, ENTRY_BYTES, END_BYTES] = [30, 46, 22];
+/** Bytes that a file's header and its entry in the directory have in common, beside its name. */
+const COMMON_BYTES = 24;
 const [STORED, DEFLATED, VERSION, UTF8] = [0, 8, 20, 0x0800];
-/** Flags of a file that is read: hints of its compressor, sizes after the data, names in UTF-8. */
-const FLAGS = 0x080e;
-/** A file's sizes may be repeated after it. */
-const MAX_GAP_BYTES = 24;
+/** Flags of a file that is read: hints of its compressor, and names in UTF-8. */
+const FLAGS = 0x0806;
 /** The first of January 1980: the same contents make the same zip. */
 const DATE = 0x0021;
 
@@ -66,83 +68,104 @@ export function writeZip(files) {
   return new Blob([...parts, ...directory, end], { type: "application/zip" });
 }
 
+/**
+ * Read a stranger's zip; where it has a flaw, say so in a sentence.
+ *
+ * @template T
+ * @param {Blob} file
+ * @param {{bytes: number, files: number, begin: string, end: string}} options see `readZip`, and
+ *   how the sentence begins and ends
+ * @param {(files: Map<string, Uint8Array<ArrayBuffer>>) => T} use
+ * @throws {LoupeError} "export-refused"
+ */
+export async function openZip(file, { begin, end, ...most }, use) {
+  try {
+    return use(await readZip(file, most));
+  } catch (error) {
+    if (!(error instanceof Flaw)) throw error;
+    throw new LoupeError("export-refused", `${begin}: ${error.message}. ${end}`);
+  }
+}
+
+/**
+ * Return what a JSON file has.
+ *
+ * @param {Uint8Array | undefined} bytes
+ * @param {string} name
+ */
+export function parseJson(bytes, name) {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch {
+    throw new Flaw(`${name} isn't JSON`);
+  }
+}
+
 const CHANGED = "its zip is damaged or was changed";
 
 /**
- * Return the files in a zip by name. Each header must agree with the directory, and no byte be left
- * over: otherwise two programs could see different files.
+ * Return the files in a zip by name. They must follow each other as its directory lists them, with
+ * no byte in between: otherwise two programs could see different files.
  *
  * @param {Blob} blob
- * @param {{bytes: number, unpacked: number, files: number}} most
+ * @param {{bytes: number, files: number}} most bytes of the zip, and of all that it holds
  * @returns {Promise<Map<string, Uint8Array<ArrayBuffer>>>}
  * @throws {Flaw}
  */
-export async function readZip(blob, most) {
-  if (blob.size > most.bytes) throw new Flaw(`it is larger than ${most.bytes / 2 ** 20} MB`);
+async function readZip(blob, most) {
+  const megabytes = `${most.bytes / 2 ** 20} MB`;
+  if (blob.size > most.bytes) throw new Flaw(`it is larger than ${megabytes}`);
   const view = new DataView(await blob.arrayBuffer());
+  /** @type {(at: number, length: number) => Uint8Array<ArrayBuffer>} */
+  const bytesAt = (at, length) => new Uint8Array(view.buffer, at, length);
+  /** @type {(at: number, length: number) => string} */
+  const textAt = (at, length) => String.fromCharCode(...bytesAt(at, length));
+  /** @type {((at: number) => number)[]} */
+  const [short, long] = [(at) => view.getUint16(at, true), (at) => view.getUint32(at, true)];
   const end = view.byteLength - END_BYTES;
-  if (end < 0 || view.getUint32(end, true) !== END) throw new Flaw("it isn't a whole zip");
-  const count = view.getUint16(end + 10, true);
-  const start = view.getUint32(end + 16, true);
-  if (count > most.files) throw new Flaw("its zip has too many files");
-  // No record for huge files, and no comment.
-  const isPlain = start + view.getUint32(end + 12, true) === end && !view.getUint16(end + 20, true);
-  if (!isPlain) throw new Flaw(CHANGED);
+  if (end < 0 || long(end) !== END) throw new Flaw("it isn't a whole zip");
+  if (short(end + 10) > most.files) throw new Flaw("its zip has too many files");
   /** @type {Map<string, Uint8Array<ArrayBuffer>>} */
   const files = new Map();
-  let [entry, at, left] = [start, 0, most.unpacked];
-  for (let number = 0; number < count; number++) {
-    const stated = readHeader(view, entry, end, ENTRY);
-    const { flags, method, checksum, unpacked, name } = stated;
-    if (flags & ~FLAGS || ![STORED, DEFLATED].includes(method)) {
-      throw new Flaw("its zip is encrypted or compressed in another way than Deflate");
+  const start = long(end + 16);
+  let [at, entry, left] = [0, start, most.bytes];
+  try {
+    for (let number = 0; number < short(end + 10); number++) {
+      const [flags, method] = [short(at + 6), short(at + 8)];
+      if (flags & ~FLAGS || ![STORED, DEFLATED].includes(method)) {
+        throw new Flaw("its zip is encrypted or made in another way than Loupe's");
+      }
+      const [checksum, packed, unpacked] = [14, 18, 22].map((place) => long(at + place));
+      const [length, extra] = [short(at + 26), short(at + 28)];
+      const name = textAt(at + LOCAL_BYTES, length);
+      const isListed =
+        long(at) === LOCAL &&
+        long(entry) === ENTRY &&
+        long(entry + 42) === at &&
+        textAt(entry + 6, COMMON_BYTES) === textAt(at + 4, COMMON_BYTES) &&
+        textAt(entry + ENTRY_BYTES, length) === name;
+      if (!isListed) throw new Flaw(CHANGED);
+      if (files.has(name)) throw new Flaw("its zip has two files of one name");
+      left -= unpacked;
+      if (left < 0) throw new Flaw(`it unpacks to more than ${megabytes}`);
+      const body = bytesAt(at + LOCAL_BYTES + length + extra, packed);
+      const data = method === STORED ? body : await inflate(body, unpacked);
+      if (data.length !== unpacked || crc32(data) !== checksum) throw new Flaw(CHANGED);
+      files.set(name, data);
+      at = body.byteOffset + packed;
+      entry += ENTRY_BYTES + length + short(entry + 30) + short(entry + 32);
     }
-    const place = view.getUint32(entry + 42, true);
-    const local = readHeader(view, place, start, LOCAL);
-    const isSame = local.name === name && local.flags === flags && local.method === method;
-    const gap = place - at;
-    at = local.end + stated.packed;
-    if (!isSame || gap < 0 || gap > MAX_GAP_BYTES || at > start) throw new Flaw(CHANGED);
-    left -= unpacked;
-    if (left < 0) throw new Flaw(`it unpacks to more than ${most.unpacked / 2 ** 20} MB`);
-    const packed = new Uint8Array(view.buffer, local.end, stated.packed);
-    const data = method === STORED ? packed : await inflate(packed, unpacked);
-    if (data.length !== unpacked || crc32(data) !== checksum) throw new Flaw(CHANGED);
-    if (files.has(name)) throw new Flaw("its zip has two files of one name");
-    files.set(name, data);
-    entry = stated.end;
+    const isWhole = at === start && entry === end && long(end + 12) === end - start;
+    if (!isWhole || short(end + 20)) throw new Flaw(CHANGED);
+  } catch (error) {
+    // It points past its end.
+    throw error instanceof RangeError ? new Flaw(CHANGED) : error;
   }
-  if (entry !== end || start - at > MAX_GAP_BYTES) throw new Flaw(CHANGED);
   return files;
 }
 
 /**
- * Return what a header says of a file, and where the header ends.
- *
- * @type {(view: DataView<ArrayBuffer>, at: number, limit: number, signature: number) => {
- *   flags: number, method: number, checksum: number, packed: number, unpacked: number,
- *   name: string, end: number }}
- */
-function readHeader(view, at, limit, signature) {
-  const isEntry = signature === ENTRY;
-  const after = at + (isEntry ? ENTRY_BYTES : LOCAL_BYTES);
-  if (after > limit || view.getUint32(at, true) !== signature) throw new Flaw(CHANGED);
-  const start = at + (isEntry ? 6 : 4);
-  const lengths = [22, 24, ...(isEntry ? [26] : [])].map((place) =>
-    view.getUint16(start + place, true),
-  );
-  const end = after + lengths.reduce((sum, length) => sum + length, 0);
-  if (end > limit) throw new Flaw(CHANGED);
-  const [checksum, packed, unpacked] = [10, 14, 18].map((place) =>
-    view.getUint32(start + place, true),
-  );
-  const name = new TextDecoder().decode(new Uint8Array(view.buffer, after, lengths[0]));
-  const [flags, method] = [2, 4].map((place) => view.getUint16(start + place, true));
-  return { flags, method, checksum, packed, unpacked, name, end };
-}
-
-/**
- * Unpack a file, up to one byte more than its zip states.
+ * Unpack a file of this size.
  *
  * @type {(packed: Uint8Array<ArrayBuffer>, size: number) => Promise<Uint8Array<ArrayBuffer>>}
  */
@@ -154,7 +177,7 @@ async function inflate(packed, size) {
   try {
     for (;;) {
       const { done, value } = await reader.read();
-      if (done) break;
+      if (done) return data.subarray(0, at);
       data.set(value, at);
       at += value.length;
     }
@@ -163,5 +186,4 @@ async function inflate(packed, size) {
     reader.cancel().catch(() => {});
     throw new Flaw(CHANGED);
   }
-  return data.subarray(0, at);
 }

@@ -189,3 +189,62 @@ def test_saved_model_opens_elsewhere_without_a_photo(teachable: Site) -> None:
     assert result["answers"][0] == result["answers"][1]
     assert (result["unsaved"], result["wrong"]) == ("export-refused", "golden-mismatch")
     assert (result["other"], result["noBase"]) == ("bundle-damaged", "engine-unavailable")
+
+
+def test_project_goes_on_with_another_base_or_a_recalibrated_one(teachable: Site) -> None:
+    path = "/models/teachable/model.json"
+    info = json.loads(teachable.files[path] or b"")
+    small = info["graphs"]["small"]
+    calibration = {"label_thresholds": None, "ood_threshold": 9.0}
+    again = {**info, "version": "9" * 12}
+    again["graphs"] = {**info["graphs"], "small": {**small, "calibration": calibration}}
+    other = {**info, "graphs": {**info["graphs"]}}
+    other["graphs"]["small"] = {**small, "features": {**FEATURES, "sha256": "6" * 64}}
+    script = f"""
+      {TEACH}
+      const {{ openStore }} = await import("/device/teach/store.mjs");
+      const {{ Training }} = await import("/device/view/teach_training.mjs");
+      const store = await openStore({{prefix: "bases"}});
+      // As another base has seen them: all alike.
+      const ids = [];
+      for (const photo of photos) {{
+        const seen = {{base: "another", features: new Float32Array(7)}};
+        ids.push(await store.addPhoto({{...photo, ...seen}}));
+      }}
+      const kept = await store.read();
+      const saved = await base.addGolden(taught);
+      const found = {{}};
+      for (const name of ["again", "other"]) {{
+        const now = await load(`/models/${{name}}/`);
+        const {{sha256}} = now.info.features;
+        let used = null;
+        const outcome = await new Promise(async (resolve) => {{
+          const live = {{use: (model) => (used = model)}};
+          const training = new Training(live, () => kept, resolve);
+          await training.begin(now, store);
+          training.soon();
+        }});
+        found[name] = {{
+          outcome: Object.keys(outcome),
+          answer: (await used.identify(await paint(30, 80, 245))).answer,
+          kept: Array.from((await store.features(sha256)).get(ids[3])),
+          computed: Array.from(await now.features(kept.photos[3].photo)),
+          attached: await now.attach(saved).then(({{info}}) => info.labels, ({{code}}) => code),
+        }};
+      }}
+      return found;
+    """
+    files: dict[str, bytes | None] = {
+        path.replace("teachable", name): json.dumps(one).encode()
+        for name, one in (("again", again), ("other", other))
+    }
+    folder = teachable.folders["/models/teachable/"]
+    teachable.folders.update({f"/models/{name}/": folder for name in ("again", "other")})
+    with teachable.changed({**teachable.files, **files}):
+        found = run_script(teachable, "chromium", script)
+    for result in found.values():
+        assert result["outcome"] == ["taught", "outcome"]
+        assert result["answer"] == "cold"
+        assert result["kept"] == result["computed"]
+    assert found["again"]["attached"] == ["warm", "cold"]
+    assert found["other"]["attached"] == "bundle-damaged"
