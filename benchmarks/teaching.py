@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 import numpy as np
+from model.teaching.teaching_base import TeachingBase
 from numpy.typing import NDArray
 from PIL import ImageEnhance, ImageOps
 
@@ -26,7 +27,6 @@ from model.storage.photo_files import list_photos, map_ordered
 from model.teaching.few_shot_head import FewShotHead, label_means, ood_scores, unit
 from model.teaching.left_out import fit_head, merge_near_copies
 from model.teaching.loupe_file import pack_head
-from model.teaching.teaching_base import TeachingBase
 from model.training.data.discover import discover
 
 LABELS, DRAWS, STRANGERS = 3, 20, 100

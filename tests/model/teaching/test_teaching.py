@@ -127,7 +127,7 @@ def test_file_whose_golden_outputs_differ_is_refused(taught: TaughtModel) -> Non
     golden = taught.manifest.golden
     other = golden.model_copy(update={"novelty": (golden.novelty[0] + 0.002, golden.novelty[1])})
     changed = taught.manifest.model_copy(update={"golden": other})
-    model = TaughtModel(changed, taught.head, taught.base, taught.left_out, taught.photos, {})
+    model = TaughtModel(changed, taught.head, taught.left_out, taught.photos, {})
     with pytest.raises(Exception, match="other novelty here than where it was made"):
         model.publish("mine")
     assert "mine" not in list_models()
