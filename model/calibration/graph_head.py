@@ -76,7 +76,7 @@ def _extract_trunk(model: onnx.ModelProto, *outputs: str) -> onnx.ModelProto:
     if missing := [name for name in outputs if name not in present]:
         raise BundleDamaged(f"The graph has no output {missing[0]!r}. Import the model again.")
     inputs = [part.name for part in model.graph.input]
-    trunk = onnx.utils.Extractor(model).extract_model(inputs, outputs)
+    trunk = onnx.utils.Extractor(model).extract_model(inputs, [*outputs])
     # ``onnx`` would put another "Extracted from" around it at each calibration.
     trunk.graph.name = model.graph.name
     return trunk

@@ -147,10 +147,14 @@ def fit_head(
             left_out.logits[outside] = rows[outside] @ weight.T + bias
             left_out.scores[outside] = ood_scores(rows[outside], means)
         weight, bias = fit_layer(rows, targets)
-        means = label_means(rows, targets, groups) @ basis
-        arrays = (array.astype(np.float32) for array in (weight @ basis, bias, means))
-        temperature, threshold = left_out.temperature(), left_out.ood_threshold(fallback_cosine)
-        return FewShotHead(*arrays, temperature, threshold), left_out
+        head = FewShotHead(
+            (weight @ basis).astype(np.float32),
+            bias.astype(np.float32),
+            (label_means(rows, targets, groups) @ basis).astype(np.float32),
+            left_out.temperature(),
+            left_out.ood_threshold(fallback_cosine),
+        )
+    return head, left_out
 
 
 def _split(labels: Indices) -> Indices:

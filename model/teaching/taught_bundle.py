@@ -83,11 +83,13 @@ def publish_head(
         engines=("compiled", "learner") if weights else ("compiled",),
     )
 
+    pixels = base.golden.pixels
+
     def write_files(folder: Path) -> None:
         (folder / "graph.onnx").write_bytes(graph)
-        pixels, outputs = base.golden.pixels, run_graph(graph, base.golden.pixels)
-        del outputs["features"]
-        np.savez_compressed(folder / "golden.npz", pixels=pixels, **outputs)
+        arrays: dict[str, Any] = {**run_graph(graph, pixels), "pixels": pixels}
+        del arrays["features"]
+        np.savez_compressed(folder / "golden.npz", **arrays)
         if weights:
             (folder / WEIGHTS_FILE).write_bytes(weights)
         if hashes := sorted({hash_file(path)[:HASH_DIGITS] for path in photos}):

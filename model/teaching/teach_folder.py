@@ -100,7 +100,7 @@ def teach(folder: str | Path, base: str = DEFAULT_MODEL, *, title: str = "") -> 
             image = read(read_file(photo.path), resize=recipe.min_decode_size).image
         except PhotoError as error:
             return str(error)
-        return run(preprocess(image, recipe)[None])[1][0]
+        return np.asarray(run(preprocess(image, recipe)[None])[1][0])
 
     results = list(map_ordered(compute, dataset.photos))
     skipped = {
