@@ -25,7 +25,7 @@ from ..calibration.cross_validation import MEASURED_BY
 from ..calibration.graph_head import attach_head, replace_classifier
 from ..calibration.ood_detectors import mean_cosine
 from ..engine_info import ENGINES
-from ..errors import ExportRefused
+from ..errors import BundleNotFound, ExportRefused
 from ..evaluation.metrics import proportion_metric
 from ..settings import settings
 from ..storage.file_hash import hash_file
@@ -69,7 +69,10 @@ def publish_head(
         DataError: the name isn't allowed.
     """
     check_name(name)
-    base, detector = get_bundle(manifest.base.name), mean_cosine(head.means)
+    try:
+        base, detector = get_bundle(manifest.base.name), mean_cosine(head.means)
+    except BundleNotFound as error:
+        raise BundleNotFound(f"It needs the model that it was taught on. {error}") from None
     graph = replace_classifier(base.read("graph.onnx"), head.weight, head.bias)
     graph = attach_head(graph, manifest.temperature, detector, multilabel=False)
     _check_outputs(manifest, graph, base)
