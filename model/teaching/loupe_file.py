@@ -29,6 +29,9 @@ MAX_BYTES = 2 * 2**20
 """Most bytes of the file, and of its contents."""
 
 MAX_DIRECTORY_BYTES = 1024
+PLAIN_FLAGS = 0x0806
+"""Bits of a zip's flags that don't change how it is read: UTF-8 names, kinds of Deflate."""
+
 MAX_LABELS, MAX_LABEL_CHARS = 20, 60
 MAX_LENGTH_ERROR = 1e-3
 
@@ -188,6 +191,8 @@ def _unzip(data: bytes) -> tuple[bytes, bytes]:
             raise zips.ZipDamaged("other files")
         if zips.LOCATOR64_SIGNATURE in data[-zips.END.size - zips.LOCATOR64.size :]:
             raise zips.ZipDamaged("zip64")
+        if any(info.flag_bits & ~PLAIN_FLAGS for info in infos.values()):
+            raise zips.ZipDamaged("encrypted, or sizes that follow the data")
         zips.check_overlap(zipped)
         zips.check_layout(file, zipped)
         # Whatever sizes it states, no more is unpacked.
