@@ -59,9 +59,9 @@ def teach_command(
     details = _describe(taught.manifest)
     for label, called, count in taught.confusions[:3]:
         details.append(f"{label} called {called}: {count} of the groups")
-    stands_out = taught.left_out.stands_out
-    if odd := [path.name for path, is_odd in zip(taught.photos, stands_out, strict=True) if is_odd]:
-        details.append(f"called something else by a head without them: {list_some(odd, 5)}")
+    photos = zip(taught.photos, taught.left_out.stands_out, strict=True)
+    if odd := ["/".join(path.parts[-2:]) for path, stands_out in photos if stands_out]:
+        details.append(f"photos that got another label: {list_some(odd, 5)}")
     print_summary(bundle, first, *details, is_taught=True)
 
 

@@ -192,8 +192,9 @@ def _check(folder: Path, dataset: Dataset) -> tuple[str, ...]:
             f"takes at most {MAX_PHOTOS} of {MAX_LABELS}. Train on them instead: "
             "python -m model train FOLDER --name NAME"
         )
-    if unusable := [label for label in labels if not 0 < len(label) <= MAX_LABEL_CHARS]:
-        raise DataError(f"The label {unusable[0]!r} needs 1 to {MAX_LABEL_CHARS} characters.")
-    if len({*labels}) < len(labels):
-        raise DataError("Two labels' folders differ only in spaces or marks. Rename one.")
+    if bad := [x for x in labels if not 0 < len(x) <= MAX_LABEL_CHARS or labels.count(x) > 1]:
+        raise DataError(
+            f"A folder can't be the label {bad[0]!r}: it needs 1 to {MAX_LABEL_CHARS} characters, "
+            "and to differ from others in more than spaces and marks. Rename the folder."
+        )
     return labels

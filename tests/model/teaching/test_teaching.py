@@ -160,7 +160,7 @@ def test_file_whose_golden_outputs_differ_is_refused(taught: TaughtModel) -> Non
         (["red", "blue"], 251, "at most 500 of 20"),
         (["red", "x" * 61], 1, "1 to 60 characters"),
         (["red", "\u200e"], 1, "1 to 60 characters"),
-        (["red", "re\u202ed"], 1, "differ only in spaces or marks"),
+        (["red", "re\u202ed"], 1, "differ from others in more than spaces and marks"),
         (["train/red", "train/blue", "validation/red"], 1, "is split into parts"),
     ],
 )
