@@ -14,7 +14,6 @@ from ..preprocess import PreprocessConfig
 BASES: dict[str, tuple[float, float]] = {
     "imagenet": (0.45, 0.95),
 }
-OTHER_BASE = BASES["imagenet"]
 
 
 def describe_features(
@@ -24,11 +23,6 @@ def describe_features(
 
     The hash is of what computes ``features`` from a photo: the recipe and the graph's nodes with
     their attributes and tensors, but not their names. So a recalibrated base has the same one.
-
-    Args:
-        name: the base's.
-        recipe: its preprocessing.
-        small_graph: its small graph.
     """
     model = onnx.load_from_string(small_graph)
     output = next((item for item in model.graph.output if item.name == "features"), None)
@@ -45,21 +39,14 @@ def describe_features(
     for node in model.graph.node:
         inputs = [digests.get(name, "") for name in node.input]
         attributes = sorted(item.SerializeToString(deterministic=True) for item in node.attribute)
-        for place, name_ in enumerate(node.output):
-            digests[name_] = _digest(node.domain, node.op_type, attributes, inputs, place)
+        for place, output in enumerate(node.output):
+            digests[output] = _digest(node.domain, node.op_type, attributes, inputs, place)
     opset = sorted((entry.domain, entry.version) for entry in model.opset_import)
-    fallback_cosine, near_copy = BASES.get(name, OTHER_BASE)
-    return {
-        "size": size,
-        # Without defaults, so that a new field of recipes doesn't change it.
-        "sha256": _digest(
-            sorted(recipe.model_dump(mode="json", exclude_defaults=True).items()),
-            opset,
-            digests["features"],
-        ),
-        "fallback_cosine": fallback_cosine,
-        "near_copy": near_copy,
-    }
+    # Without defaults, so that a new field of recipes doesn't change it.
+    fields = sorted(recipe.model_dump(mode="json", exclude_defaults=True).items())
+    digest = _digest(fields, opset, digests["features"])
+    cosine, near_copy = BASES.get(name, BASES["imagenet"])
+    return {"size": size, "sha256": digest, "fallback_cosine": cosine, "near_copy": near_copy}
 
 
 def _digest(*parts: object) -> str:

@@ -37,28 +37,25 @@ def attach_head(
         BundleDamaged: the graph lacks an output, or its operators are too old.
     """
     model = onnx.load_from_string(graph)
-    outputs = {output.name: output for output in model.graph.output}
-    if missing := [name for name in ("logits", "features") if name not in outputs]:
-        raise BundleDamaged(f"The graph has no output {missing[0]!r}. Import the model again.")
+    trunk = _extract_trunk(model, "logits", "features")
     opset = next((entry.version for entry in model.opset_import if not entry.domain), 0)
     if opset < OPSET:
         raise BundleDamaged(
             f"The graph uses ONNX opset {opset}; calibration needs {OPSET} or newer. Import the "
             "model again."
         )
-    model = _extract_trunk(model)
-    _add_probabilities(model.graph, temperature, multilabel)
-    probabilities_output = model.graph.output.add()
-    probabilities_output.CopyFrom(outputs["logits"])
+    _add_probabilities(trunk.graph, temperature, multilabel)
+    probabilities_output = trunk.graph.output.add()
+    probabilities_output.CopyFrom(trunk.graph.output[0])
     probabilities_output.name = "probabilities"
     if detector is not None:
-        model.graph.node.extend(detector.nodes())
-        model.graph.initializer.extend(detector.initializers())
-        model.graph.output.append(
+        trunk.graph.node.extend(detector.nodes())
+        trunk.graph.initializer.extend(detector.initializers())
+        trunk.graph.output.append(
             helper.make_tensor_value_info("novelty", TensorProto.FLOAT, ["N"])
         )
-    onnx.checker.check_model(model)
-    return bytes(model.SerializeToString())
+    onnx.checker.check_model(trunk)
+    return bytes(trunk.SerializeToString())
 
 
 def _add_probabilities(graph: onnx.GraphProto, temperature: float, multilabel: bool) -> None:
@@ -73,10 +70,13 @@ def _add_probabilities(graph: onnx.GraphProto, temperature: float, multilabel: b
     )
 
 
-def _extract_trunk(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return what computes ``logits`` and ``features``, without a head."""
+def _extract_trunk(model: onnx.ModelProto, *outputs: str) -> onnx.ModelProto:
+    """Return what computes these outputs, without a head."""
+    present = {output.name for output in model.graph.output}
+    if missing := [name for name in outputs if name not in present]:
+        raise BundleDamaged(f"The graph has no output {missing[0]!r}. Import the model again.")
     inputs = [part.name for part in model.graph.input]
-    trunk = onnx.utils.Extractor(model).extract_model(inputs, ["logits", "features"])
+    trunk = onnx.utils.Extractor(model).extract_model(inputs, [*outputs])
     # ``onnx`` would put another "Extracted from" around it at each calibration.
     trunk.graph.name = model.graph.name
     return trunk
@@ -90,18 +90,16 @@ def replace_classifier(graph: bytes, weight: Floats, bias: Floats) -> bytes:
         weight: float32 [labels, D]; it is not rounded in the small graph either.
         bias: float32 [labels].
     """
-    model = onnx.load_from_string(graph)
-    inputs = [part.name for part in model.graph.input]
-    trunk = onnx.utils.Extractor(model).extract_model(inputs, ["features"])
-    trunk.graph.name = model.graph.name
-    layer = {f"{EXACT}weight": weight, f"{EXACT}bias": bias}
-    trunk.graph.node.append(helper.make_node("Gemm", ["features", *layer], ["logits"], transB=1))
-    trunk.graph.initializer.extend(numpy_helper.from_array(*item[::-1]) for item in layer.items())
-    logits = trunk.graph.output.add()
-    logits.CopyFrom(trunk.graph.output[0])
-    logits.name = "logits"
-    logits.type.tensor_type.shape.dim[1].dim_value = len(weight)
-    return bytes(trunk.SerializeToString())
+    model = _extract_trunk(onnx.load_from_string(graph), "features")
+    layer = parser.parse_graph(
+        f"layer (float[N, D] features) => (float[N, {len(bias)}] logits) "
+        f"{{ logits = Gemm <transB = 1> (features, {EXACT}weight, {EXACT}bias) }}"
+    )
+    model.graph.node.extend(layer.node)
+    model.graph.output.extend(layer.output)
+    for name, array in (("weight", weight), ("bias", bias)):
+        model.graph.initializer.append(numpy_helper.from_array(array, EXACT + name))
+    return bytes(model.SerializeToString())
 
 
 def write_calibration(
@@ -114,7 +112,7 @@ def write_calibration(
         folder: an unpublished bundle with its graph and its golden outputs.
         result: the calibration and its figures.
     """
-    rewrite_head(folder, result.calibration.temperature, result.detector)
+    _rewrite_graph(folder, result.calibration.temperature, result.detector)
     others = [metric for metric in draft.metrics if not metric.by.startswith(MEASURED_BY)]
     return draft.model_copy(
         update={
@@ -127,11 +125,11 @@ def write_calibration(
 
 def write_temperature(draft: ManifestDraft, folder: Path, estimate: Calibration) -> ManifestDraft:
     """Write an estimated temperature as ``write_calibration`` writes a measured calibration."""
-    rewrite_head(folder, estimate.temperature, None)
+    _rewrite_graph(folder, estimate.temperature, None)
     return draft.model_copy(update={"calibration": estimate})
 
 
-def rewrite_head(folder: Path, temperature: float, detector: Detector | None) -> None:
+def _rewrite_graph(folder: Path, temperature: float, detector: Detector | None) -> None:
     """Replace the head of ``graph.onnx``, and what ``golden.npz`` says of its outputs.
 
     Probabilities are computed from those logits, not by the graph, so that the golden test

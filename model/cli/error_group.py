@@ -58,8 +58,8 @@ def _describe(error: OSError) -> str:
 
 
 @contextmanager
-def require_full_install(task: str) -> Iterator[None]:
-    """Turn a failed import into an error with the command that installs the package.
+def require_full_install(task: str, packages: str = "-r requirements.txt") -> Iterator[None]:
+    """Turn a failed import into an error with the command that installs the ``packages``.
 
     Raises:
         EngineUnavailable: a package is not installed.
@@ -68,5 +68,5 @@ def require_full_install(task: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise EngineUnavailable(
-            f"{task} needs {error.name}, which isn't installed. Run pip install -r requirements.txt"
+            f"{task} needs {error.name}, which isn't installed. Run pip install {packages}"
         ) from error

@@ -89,8 +89,9 @@ def import_command(
     --arch, --labels, --size, --method and --normalize say what the file doesn't.
     """
     if export.suffix.lower() == SUFFIX:
-        others = (trust, photos, samples, multilabel, threshold, *stated.values())
-        import_loupe(export, name, title, licence, has_others=any(others))
+        if any((trust, photos, samples, multilabel, threshold, *stated.values())):
+            raise click.UsageError("A .loupe file takes only --name, --title and --licence.")
+        import_loupe(export, name, title, licence)
         return
     with require_full_install("Importing"):
         from ..importing.convert.importer import STAGES, import_export

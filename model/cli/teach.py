@@ -1,19 +1,24 @@
 """``teach``: make a model from a few photos of each label, in seconds and without torch."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from ..bundle import DEFAULT_MODEL, Bundle, check_name
+from ..bundle import DEFAULT_MODEL, check_name
 from ..classifier import default_model
 from ..settings import settings
 from ..storage.disk import require_writable, translate_disk_errors
 from ..text import list_some
 from .error_group import require_full_install
 from .options import FILE, FOLDER, models_dir_option
-from .train import print_next_step, warn_if_shadowing
+from .train import print_summary
+
+if TYPE_CHECKING:
+    from ..teaching.loupe_file import LoupeManifest
 
 SUFFIX = ".loupe"
+PACKAGES = "scikit-learn safetensors"
 
 
 @click.command("teach")
@@ -42,7 +47,7 @@ def teach_command(
     check_name(name)
     first, models_dir = default_model(), models_dir or settings().data / "models"
     require_writable(models_dir)
-    with require_full_install("Teaching"), translate_disk_errors(models_dir):
+    with require_full_install("Teaching", PACKAGES), translate_disk_errors(models_dir):
         from ..teaching import teach
 
         taught = teach(folder, base, title=title)
@@ -51,48 +56,40 @@ def teach_command(
         taught.save(save)
     for photo, reason in taught.skipped.items():
         click.echo(f"{photo} was left out: {reason}", err=True)
-    manifest, accuracy = taught.manifest, taught.accuracy
-    known = "How often it is right can't be known yet: add photos of each label from elsewhere."
-    if accuracy:
-        known = (
-            f"{accuracy.value:.0%} of {accuracy.count} groups correct, each by a head fitted to "
-            f"the others (95% CI {accuracy.low:.0%}–{accuracy.high:.0%})"
-        )
-    photos, groups = sum(manifest.photos), sum(manifest.groups)
-    click.echo(f"{len(manifest.labels)} labels, {photos} photos in {groups} groups\n{known}")
+    details = _describe(taught.manifest)
     for label, called, count in taught.confusions[:3]:
-        click.echo(f"{label} called {called}: {count} of the groups")
-    stands_out = taught.left_out.stands_out
-    if odd := [path.name for path, is_odd in zip(taught.photos, stands_out, strict=True) if is_odd]:
-        click.echo(f"called something else by a head without them: {list_some(odd, 5)}")
-    _print_bundle(bundle, first)
+        details.append(f"{label} called {called}: {count} of the groups")
+    photos = zip(taught.photos, taught.left_out.stands_out, strict=True)
+    if odd := ["/".join(path.parts[-2:]) for path, stands_out in photos if stands_out]:
+        details.append(f"photos that got another label: {list_some(odd, 5)}")
+    print_summary(bundle, first, *details, is_taught=True)
 
 
-def import_loupe(path: Path, name: str, title: str, licence: str, *, has_others: bool) -> None:
+def import_loupe(path: Path, name: str, title: str, licence: str) -> None:
     """Turn a ``.loupe`` file into a bundle on the base that it names; ``import`` calls it.
 
     Raises:
         ExportRefused: it is damaged, or the base here has other features.
         DataError, BundleError: the name isn't allowed, or the base can't be opened.
     """
-    if has_others:
-        raise click.UsageError("A .loupe file takes only --name, --title and --licence.")
     first, models_dir = default_model(), settings().data / "models"
     require_writable(models_dir)
-    with require_full_install("Importing"), translate_disk_errors(models_dir):
+    with require_full_install("Importing", PACKAGES), translate_disk_errors(models_dir):
         from ..teaching.loupe_file import MAX_BYTES, read_loupe
         from ..teaching.taught_bundle import publish_head
-        from ..teaching.teaching_base import TeachingBase
 
         with path.open("rb") as file:
             manifest, head = read_loupe(file.read(MAX_BYTES + 1))
-        base = TeachingBase.open(manifest.base.name)
-        bundle = publish_head(manifest, head, base, name, title=title, licence=licence)
-    _print_bundle(bundle, first)
+        bundle = publish_head(manifest, head, name, title=title, licence=licence)
+    print_summary(bundle, first, *_describe(manifest), is_taught=True)
 
 
-def _print_bundle(bundle: Bundle, first: str | None) -> None:
-    click.echo(f"{bundle.name} {bundle.version} in {bundle.folder}")
-    click.echo(f"engines: {', '.join(bundle.manifest.engines)}")
-    warn_if_shadowing(bundle)
-    print_next_step(bundle, first)
+def _describe(manifest: "LoupeManifest") -> list[str]:
+    photos, groups = sum(manifest.photos), sum(manifest.groups)
+    known = "How often it is right can't be known yet: add photos of each label from elsewhere."
+    if accuracy := manifest.proportion:
+        known = (
+            f"{accuracy.value:.0%} of {accuracy.count} groups correct, each by a head fitted to "
+            f"the others (95% CI {accuracy.low:.0%}–{accuracy.high:.0%})"
+        )
+    return [f"{len(manifest.labels)} labels, {photos} photos in {groups} groups", known]

@@ -117,16 +117,19 @@ def command_line(name: str) -> str:
     return shlex.join(["python", "-m", "model", command, *map(hide, words)])[:4000]
 
 
-def print_summary(bundle: Bundle, first: str | None, *details: str) -> None:
+def print_summary(
+    bundle: Bundle, first: str | None, *details: str, is_taught: bool = False
+) -> None:
     """Print a new model's folder, details and measurements, and what comes next.
 
     Args:
         bundle: the new model.
         first: the model that visitors saw first before.
         details: lines about it.
+        is_taught: what was measured is in the details, in groups of photos.
     """
     click.echo(f"{bundle.name} {bundle.version} in {bundle.folder}")
-    for line in (*details, *_measurements(bundle.manifest)):
+    for line in (*details, *(() if is_taught else _measurements(bundle.manifest))):
         click.echo(line)
     if card := read_small_card(bundle):
         click.echo(describe_small_graph(card))

@@ -31,13 +31,11 @@ class FewShotHead:
 
     def logits(self, features: Floats | Doubles) -> Doubles:
         """Return logits, float64 [N, labels], for features [N, D]."""
-        return (
-            np.asarray(features.astype(np.float64) @ self.weight.T.astype(np.float64)) + self.bias
-        )
+        return np.asarray(features.astype(float) @ self.weight.T.astype(float) + self.bias)
 
     def ood_scores(self, features: Floats | Doubles) -> Doubles:
         """Return OOD scores, float64 [N], for features [N, D]."""
-        return ood_scores(features.astype(np.float64), self.means.astype(np.float64))
+        return ood_scores(features.astype(float), self.means.astype(float))
 
 
 def fit_layer(features: Doubles, targets: Indices) -> tuple[Doubles, Doubles]:
@@ -58,11 +56,8 @@ def fit_layer(features: Doubles, targets: Indices) -> tuple[Doubles, Doubles]:
 
 def label_means(features: Doubles, targets: Indices, groups: Indices) -> Doubles:
     """Return each label's mean over the means of its photo groups, of length one [labels, D]."""
-    means = []
-    for label in range(targets.max() + 1):
-        members = np.unique(groups[targets == label])
-        means.append(np.mean([features[groups == group].mean(axis=0) for group in members], axis=0))
-    return unit(np.array(means))
+    weights = 1 / np.bincount(groups)[groups]
+    return unit(np.array([(weights * (targets == k)) @ features for k in np.unique(targets)]))
 
 
 def ood_scores(features: Doubles, means: Doubles) -> Doubles:

@@ -7,7 +7,7 @@ A zip of ``manifest.json`` and ``head.safetensors`` (float32 ``weight`` and ``me
 import hashlib
 import io
 import json
-import struct
+import re
 import zipfile
 from datetime import date
 from typing import Annotated, Literal, Self
@@ -17,7 +17,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from ..bundle import Name, StrictModel
 from ..errors import ExportRefused
-from ..importing.inspect.safetensors_file import read_safetensors
+from ..evaluation.metrics import Proportion
 from ..preprocess import Pixels
 from ..storage import zips
 from ..text import INVISIBLE, clean
@@ -29,15 +29,18 @@ MAX_BYTES = 2 * 2**20
 """Most bytes of the file, and of its contents."""
 
 MAX_DIRECTORY_BYTES = 1024
+PLAIN_FLAGS = 0x0806
+"""Bits of a zip's flags that don't change how it is read: UTF-8 names, kinds of Deflate."""
+
 MAX_LABELS, MAX_LABEL_CHARS = 20, 60
 MAX_LENGTH_ERROR = 1e-3
 
 
 def _check_text(text: str) -> str:
-    if not text.strip() or text != text.strip() or len(text) > MAX_LABEL_CHARS:
-        raise ValueError(f"it needs 1 to {MAX_LABEL_CHARS} characters, without spaces around them")
-    if INVISIBLE.search(text):
-        raise ValueError("it has invisible characters, such as marks that turn text around")
+    if not 0 < len(text.strip()) == len(text) <= MAX_LABEL_CHARS or INVISIBLE.search(text):
+        raise ValueError(
+            f"it needs 1 to {MAX_LABEL_CHARS} visible characters, no spaces at its ends"
+        )
     return text
 
 
@@ -74,7 +77,7 @@ class LoupeHead(StrictModel):
 class LoupeGolden(StrictModel):
     """Logits and OOD scores of the ``draw`` pictures on the base's small graph."""
 
-    drawing: Literal[1]
+    drawing: Literal[1] = 1
     logits: Annotated[tuple[tuple[float, ...], ...], Field(min_length=2, max_length=2)]
     novelty: Annotated[tuple[float, ...], Field(min_length=2, max_length=2)]
 
@@ -113,6 +116,13 @@ class LoupeManifest(StrictModel):
             raise ValueError("a list doesn't have one number per label")
         return self
 
+    @property
+    def proportion(self) -> Proportion | None:
+        """The share of left-out photo groups that are right; None if it can't be known yet."""
+        if not self.accuracy or not (count := sum(self.accuracy.counted)):
+            return None
+        return Proportion.of(sum(self.accuracy.right), count)
+
 
 def write_loupe(manifest: LoupeManifest, head: FewShotHead) -> bytes:
     """Return the bytes of a ``.loupe`` file; the same model is the same file."""
@@ -126,15 +136,25 @@ def write_loupe(manifest: LoupeManifest, head: FewShotHead) -> bytes:
 
 def pack_head(head: FewShotHead) -> bytes:
     """Return ``head.safetensors``."""
-    header, data = {}, b""
-    for name in ("weight", "bias", "means"):
-        array = getattr(head, name).astype("<f4")
-        offsets = [len(data), len(data) + array.nbytes]
-        header[name] = {"dtype": "F32", "shape": array.shape, "data_offsets": offsets}
-        data += array.tobytes()
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    return struct.pack("<Q", len(text)) + text + data
+    header = _header(*head.weight.shape)
+    header += b" " * (-len(header) % 8)
+    data = b"".join(array.astype("<f4").tobytes() for array in (head.weight, head.bias, head.means))
+    return len(header).to_bytes(8, "little") + header + data
+
+
+def describe_file(packed: bytes) -> LoupeHead:
+    """Return what the manifest says of ``head.safetensors``."""
+    return LoupeHead(sha256=hashlib.sha256(packed).hexdigest(), bytes=len(packed))
+
+
+def _header(labels: int, size: int) -> bytes:
+    """Return the one header that ``head.safetensors`` may have, without spaces."""
+    shapes = {"weight": (labels, size), "bias": (labels,), "means": (labels, size)}
+    entries, end = {}, 0
+    for name, shape in shapes.items():
+        begin, end = end, end + 4 * int(np.prod(shape))
+        entries[name] = {"dtype": "F32", "shape": shape, "data_offsets": (begin, end)}
+    return json.dumps(entries, separators=(",", ":")).encode()
 
 
 def read_loupe(data: bytes) -> tuple[LoupeManifest, FewShotHead]:
@@ -154,14 +174,13 @@ def read_loupe(data: bytes) -> tuple[LoupeManifest, FewShotHead]:
         # Unknown keys and wrong dates are quoted from the file.
         reason = clean(f"{place[:60]}: {first['msg'].removeprefix('Value error, ')[:120]}")
         raise _refuse(f"{MANIFEST} isn't valid: {reason}") from None
-    if manifest.head != LoupeHead(sha256=hashlib.sha256(packed).hexdigest(), bytes=len(packed)):
+    if manifest.head != describe_file(packed):
         raise _refuse(f"{HEAD} doesn't match its hash in {MANIFEST}")
     return manifest, _unpack_head(packed, manifest)
 
 
 def _unzip(data: bytes) -> tuple[bytes, bytes]:
     """Return the manifest and the head."""
-    two_files = f"its zip must have two files, {MANIFEST} and {HEAD}"
     if len(data) > MAX_BYTES:
         raise _refuse("it is larger than 2 MB")
     file = io.BytesIO(data)
@@ -169,40 +188,37 @@ def _unzip(data: bytes) -> tuple[bytes, bytes]:
         zipped = zips.open_zip(file, max_entries=2, max_directory_bytes=MAX_DIRECTORY_BYTES)
         infos = {info.orig_filename: info for info in zipped.infolist()}
         if infos.keys() != {MANIFEST, HEAD} or zips.END.unpack(data[-zips.END.size :])[4] != 2:
-            raise _refuse(two_files)
+            raise zips.ZipDamaged("other files")
         if zips.LOCATOR64_SIGNATURE in data[-zips.END.size - zips.LOCATOR64.size :]:
-            raise _refuse("its zip is of the kind for huge files (zip64)")
+            raise zips.ZipDamaged("zip64")
+        if any(info.flag_bits & ~PLAIN_FLAGS for info in infos.values()):
+            raise zips.ZipDamaged("encrypted, or sizes that follow the data")
         zips.check_overlap(zipped)
         zips.check_layout(file, zipped)
         # Whatever sizes it states, no more is unpacked.
         head = zips.read_member(zipped, infos[HEAD], MAX_BYTES)
         return zips.read_member(zipped, infos[MANIFEST], MAX_BYTES - len(head)), head
-    except zips.TooManyEntries:
-        raise _refuse(two_files) from None
     except zips.MemberTooLarge:
         raise _refuse("it unpacks to more than 2 MB") from None
     except zips.ZipDamaged:
-        raise _refuse("its zip is damaged, encrypted or not made by Loupe") from None
+        raise _refuse(
+            f"its zip is damaged, encrypted, or doesn't have just two files, {MANIFEST} and {HEAD}"
+        ) from None
 
 
 def _unpack_head(data: bytes, manifest: LoupeManifest) -> FewShotHead:
     labels, size = len(manifest.labels), manifest.base.size
-    try:
-        tensors, offsets = read_safetensors(io.BytesIO(data), len(data))
-    except ExportRefused:
-        raise _refuse(f"{HEAD} is damaged") from None
-    shapes = {"weight": (labels, size), "bias": (labels,), "means": (labels, size)}
-    found = {name: (tensor.storage.type, tensor.shape) for name, tensor in tensors.items()}
-    if found != {name: ("FloatStorage", shape) for name, shape in shapes.items()}:
+    start = 8 + int.from_bytes(data[:8], "little")
+    # Compared as text: of a name that is there twice, readers take the first or the last.
+    found = re.sub(rb"\s", b"", data[8:start])
+    if found != _header(labels, size) or len(data) != start + 4 * labels * (2 * size + 1):
         raise _refuse(f"{HEAD} doesn't have float32 numbers for {labels} labels × {size} features")
-    weight, bias, means = (
-        np.frombuffer(data, "<f4", tensors[name].count, offsets[name]).reshape(shape)
-        for name, shape in shapes.items()
-    )
-    if not all(np.isfinite(array).all() for array in (weight, bias, means)):
+    numbers = np.frombuffer(data, "<f4", offset=start)
+    if not np.isfinite(numbers).all():
         raise _refuse(f"{HEAD} has numbers that aren't finite")
-    lengths = np.linalg.norm(means.astype(np.float64), axis=1)
-    if np.abs(lengths - 1).max() > MAX_LENGTH_ERROR:
+    weight, bias, means = np.split(numbers, [labels * size, labels * (size + 1)])
+    weight, means = weight.reshape(labels, size), means.reshape(labels, size)
+    if np.abs(np.linalg.norm(means.astype(float), axis=1) - 1).max() > MAX_LENGTH_ERROR:
         raise _refuse(f"the means in {HEAD} aren't of length one")
     return FewShotHead(weight, bias, means, manifest.temperature, manifest.ood_threshold)
 

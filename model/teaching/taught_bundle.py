@@ -1,12 +1,13 @@
 """A few-shot head as an ordinary bundle: base, head, distance and temperature in one graph."""
 
-import platform
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 
+from ..browser.base_features import describe_features
 from ..browser.device_files import run_graph
 from ..browser.small_graph import make_small_graph
 from ..bundle import (
@@ -16,21 +17,21 @@ from ..bundle import (
     Calibration,
     ManifestDraft,
     check_name,
+    get_bundle,
     publish,
 )
 from ..bundle.manifest import Data
 from ..calibration.cross_validation import MEASURED_BY
-from ..calibration.graph_head import replace_classifier, rewrite_head
+from ..calibration.graph_head import attach_head, replace_classifier
 from ..calibration.ood_detectors import mean_cosine
 from ..engine_info import ENGINES
-from ..errors import ExportRefused
+from ..errors import BundleNotFound, ExportRefused
 from ..evaluation.metrics import proportion_metric
 from ..settings import settings
 from ..storage.file_hash import hash_file
 from ..text import clean
 from .few_shot_head import FewShotHead
 from .loupe_file import LoupeManifest, draw
-from .teaching_base import TeachingBase
 
 TOLERANCE = 1e-3
 """Largest difference of the small graph's outputs from the file's; relative above one."""
@@ -44,20 +45,18 @@ COUNTED_BY = f"{MEASURED_BY}; what is counted are recordings, each tested withou
 def publish_head(
     manifest: LoupeManifest,
     head: FewShotHead,
-    base: TeachingBase,
     name: str,
     *,
     title: str = "",
     licence: str = "",
     models_dir: Path | None = None,
-    photos: Sequence[Path] = (),
+    photos: Iterable[Path] = (),
 ) -> Bundle:
     """Publish a few-shot head as a bundle with its base's network.
 
     Args:
         manifest: the head's description.
         head: its numbers.
-        base: the model that it was fitted on.
         name: the new model's name.
         title: what people read; by default the manifest's.
         licence: the model's; by default the base's.
@@ -65,42 +64,53 @@ def publish_head(
         photos: those that the head was fitted to, if they are here; their hashes are kept.
 
     Raises:
-        ExportRefused: the base has other features, or the graph gives other outputs.
+        BundleError: the base isn't here, or it can't be opened.
+        ExportRefused: it has other features, or the graph gives other outputs.
         DataError: the name isn't allowed.
     """
     check_name(name)
-    if (base.features["sha256"], base.features["size"]) != (
-        manifest.base.features,
-        manifest.base.size,
-    ):
-        raise ExportRefused(
-            f"This model was taught on {manifest.base.name} {manifest.base.version}, and "
-            f"{base.bundle.name} {base.bundle.version} has other features, so its answers would be "
-            "wrong. Import it where that version is installed, or teach it again from its photos."
-        )
-    detector = mean_cosine(head.means)
-    weights = _replace_weights(base.bundle, head)
-    draft = _draft(manifest, base, name, title, licence, is_rebuilt=weights is not None)
+    try:
+        base, detector = get_bundle(manifest.base.name), mean_cosine(head.means)
+    except BundleNotFound as error:
+        raise BundleNotFound(f"It needs the model that it was taught on. {error}") from None
+    graph = replace_classifier(base.read("graph.onnx"), head.weight, head.bias)
+    graph = attach_head(graph, manifest.temperature, detector, multilabel=False)
+    _check_outputs(manifest, graph, base)
+    weights = _replace_weights(base, head)
+    draft = _draft(
+        manifest,
+        base,
+        name=name,
+        title=clean(title)[:MAX_LINE] or manifest.title,
+        licence=clean(licence)[:MAX_LINE] or base.manifest.licence,
+        engines=("compiled", "learner") if weights else ("compiled",),
+    )
+
+    pixels = base.golden.pixels
 
     def write_files(folder: Path) -> None:
-        graph = replace_classifier(base.bundle.read("graph.onnx"), head.weight, head.bias)
         (folder / "graph.onnx").write_bytes(graph)
-        pixels = base.bundle.golden.pixels
-        logits = run_graph(graph, pixels)["logits"]
-        np.savez_compressed(folder / "golden.npz", pixels=pixels, logits=logits)
-        rewrite_head(folder, manifest.temperature, detector)
+        arrays: dict[str, Any] = {**run_graph(graph, pixels), "pixels": pixels}
+        del arrays["features"]
+        np.savez_compressed(folder / "golden.npz", **arrays)
         if weights:
             (folder / WEIGHTS_FILE).write_bytes(weights)
-        if photos:
-            hashes = sorted({hash_file(path)[:HASH_DIGITS] for path in photos})
+        if hashes := sorted({hash_file(path)[:HASH_DIGITS] for path in photos}):
             (folder / TRAINING_PHOTOS).write_text("\n".join(hashes) + "\n")
-        _check_outputs(manifest, (folder / "graph.onnx").read_bytes(), draft.recipe.size)
 
     return publish(draft, models_dir or settings().data / "models", write_files)
 
 
-def _check_outputs(manifest: LoupeManifest, graph: bytes, size: tuple[int, int]) -> None:
-    outputs = run_graph(make_small_graph(graph), draw(*size))
+def _check_outputs(manifest: LoupeManifest, graph: bytes, base: Bundle) -> None:
+    small_graph, recipe = make_small_graph(graph), base.manifest.recipe
+    found, taught_on = describe_features(base.name, recipe, small_graph), manifest.base
+    if not found or (found["sha256"], found["size"]) != (taught_on.features, taught_on.size):
+        raise ExportRefused(
+            f"This model was taught on {taught_on.name} {taught_on.version}, and {base.name} "
+            f"{base.version} has other features, so its answers would be wrong. Import it where "
+            "that version is installed, or teach it again from its photos."
+        )
+    outputs = run_graph(small_graph, draw(*recipe.size))
     for name in ("logits", "novelty"):
         expected = np.array(getattr(manifest.golden, name))
         difference = np.abs(outputs[name] - expected) / np.maximum(1, np.abs(expected))
@@ -113,42 +123,26 @@ def _check_outputs(manifest: LoupeManifest, graph: bytes, size: tuple[int, int])
             )
 
 
-def _draft(
-    manifest: LoupeManifest,
-    base: TeachingBase,
-    name: str,
-    title: str,
-    licence: str,
-    *,
-    is_rebuilt: bool,
-) -> ManifestDraft:
-    of_base = base.bundle.manifest
-    more = (len(manifest.labels) - len(of_base.labels)) * (manifest.base.size + 1)
+def _draft(manifest: LoupeManifest, base: Bundle, **fields: Any) -> ManifestDraft:
+    of_base, accuracy = base.manifest, manifest.proportion
     photos, groups = sum(manifest.photos), sum(manifest.groups)
-    accuracy, metrics = manifest.accuracy, []
-    if accuracy and (counted := sum(accuracy.counted)):
-        right = sum(accuracy.right)
-        metrics = [proportion_metric("accuracy", right, counted, COUNTED_ON, COUNTED_BY)]
-    taught_on = f"{manifest.base.name} {manifest.base.version}"
+    more = (len(manifest.labels) - len(base.labels)) * (manifest.base.size + 1)
+    parameters = max(1, of_base.architecture.parameters + more)
+    metrics = [("accuracy", accuracy.right, accuracy.count)] if accuracy else []
+    taught_on = f"{base.name} {manifest.base.version}"
     return ManifestDraft(
-        name=name,
-        title=clean(title)[:MAX_LINE] or manifest.title,
         description=f"Taught from {photos} photos in {groups} groups, on features of {taught_on}.",
         language=manifest.language,
         labels=manifest.labels,
         recipe=of_base.recipe,
-        architecture=of_base.architecture.model_copy(
-            update={"parameters": max(1, of_base.architecture.parameters + more)}
-        ),
-        engines=("compiled", "learner") if is_rebuilt else ("compiled",),
-        licence=clean(licence)[:MAX_LINE] or of_base.licence,
+        architecture=of_base.architecture.model_copy(update={"parameters": parameters}),
         data=Data(
             title=f"Photos of {len(manifest.labels)} labels",
             source="taken to teach this model; they aren't part of it",
             licence="not stated",
             photos=photos,
         ),
-        metrics=tuple(metrics),
+        metrics=tuple(proportion_metric(*metric, COUNTED_ON, COUNTED_BY) for metric in metrics),
         calibration=Calibration(
             temperature=manifest.temperature,
             ood_threshold=manifest.ood_threshold,
@@ -159,8 +153,8 @@ def _draft(
             "features": manifest.base.features,
             "taught": manifest.made[:10],
             "keeps": f"{manifest.promise:.0%} of such photos" if manifest.promise else "unknown",
-            "python": platform.python_version(),
         },
+        **fields,
     )
 
 

@@ -1,7 +1,7 @@
 """Teach a model from a folder with a few photos of each label."""
 
-import hashlib
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..bundle import DEFAULT_MODEL, Bundle
-from ..calibration.graph_outputs import Floats
+from ..browser.base_features import describe_features
+from ..browser.small_graph import make_small_graph
+from ..bundle import DEFAULT_MODEL, Bundle, get_bundle
+from ..calibration.graph_outputs import Floats, Run, open_graph
 from ..classifier import read_file
 from ..errors import DataError, PhotoError
 from ..evaluation.metrics import Proportion
@@ -18,19 +20,22 @@ from ..photo import read
 from ..preprocess import preprocess
 from ..storage.photo_files import map_ordered
 from ..text import clean
-from ..training.data.discover import Dataset, discover
+from ..training.data.discover import Dataset, LabelledPhoto, discover
 from .few_shot_head import FewShotHead
 from .left_out import LeftOut, fit_head, merge_near_copies
 from .loupe_file import (
     MAX_LABEL_CHARS,
     MAX_LABELS,
+    GroupAccuracy,
+    LoupeBase,
+    LoupeGolden,
     LoupeManifest,
+    describe_file,
     draw,
     pack_head,
     write_loupe,
 )
 from .taught_bundle import publish_head
-from .teaching_base import TeachingBase
 
 MAX_PHOTOS = 500
 
@@ -45,7 +50,6 @@ class TaughtModel:
 
     manifest: LoupeManifest
     head: FewShotHead
-    base: TeachingBase
     left_out: LeftOut
     photos: tuple[Path, ...]
     skipped: dict[str, str]
@@ -53,9 +57,7 @@ class TaughtModel:
     @property
     def accuracy(self) -> Proportion | None:
         """The share of left-out photo groups that are right; None if it can't be known yet."""
-        outcomes = self.left_out.outcomes
-        right = sum(label == called for label, called in outcomes)
-        return Proportion.of(right, len(outcomes)) if outcomes else None
+        return self.manifest.proportion
 
     @property
     def confusions(self) -> list[tuple[str, str, int]]:
@@ -69,8 +71,7 @@ class TaughtModel:
 
     def publish(self, name: str, **options: Any) -> Bundle:
         """Publish the model as a bundle; ``options`` are those of ``publish_head``."""
-        photos = self.photos
-        return publish_head(self.manifest, self.head, self.base, name, photos=photos, **options)
+        return publish_head(self.manifest, self.head, name, photos=self.photos, **options)
 
 
 def teach(folder: str | Path, base: str = DEFAULT_MODEL, *, title: str = "") -> TaughtModel:
@@ -85,98 +86,115 @@ def teach(folder: str | Path, base: str = DEFAULT_MODEL, *, title: str = "") -> 
         title: what people read; by default the folder's name.
 
     Raises:
-        DataError: the folders or the photos don't fit.
+        DataError: the folders or the photos don't fit, or the base has no features.
         BundleError: there is no such base.
     """
     folder = Path(folder).resolve()
     dataset = discover(folder)
-    labels = tuple(clean(label) for label in dataset.labels)
-    _check(folder, dataset, labels)
-    opened = TeachingBase.open(base)
-    results = list(map_ordered(lambda photo: _features(opened, photo.path), dataset.photos))
-    pairs = list(zip(dataset.photos, results, strict=True))
-    skipped = {photo.name: result for photo, result in pairs if isinstance(result, str)}
+    labels = _check(folder, dataset)
+    bundle, run, of_base = open_base(base)
+    recipe = bundle.manifest.recipe
+
+    def compute(photo: LabelledPhoto) -> Floats | str:
+        try:
+            image = read(read_file(photo.path), resize=recipe.min_decode_size).image
+        except PhotoError as error:
+            return str(error)
+        return np.asarray(run(preprocess(image, recipe)[None])[1][0])
+
+    results = list(map_ordered(compute, dataset.photos))
+    skipped = {
+        photo.name: result
+        for photo, result in zip(dataset.photos, results, strict=True)
+        if isinstance(result, str)
+    }
     photos = [photo for photo in dataset.photos if photo.name not in skipped]
     if empty := set(dataset.labels) - {photo.label for photo in photos}:
         raise DataError(
             f"None of the photos of {min(empty)} can be read. Add some, or remove its folder."
         )
-    features = np.stack([result for result in results if not isinstance(result, str)])
+    features = np.array([result for result in results if not isinstance(result, str)])
     targets = np.array([dataset.labels.index(photo.label) for photo in photos])
     # A photo's own path where it is in no folder of its label's.
     recordings = ["/".join(photo.path.relative_to(folder).parts[:2]) for photo in photos]
     numbers = np.unique(recordings, return_inverse=True)[1]
-    near_copy, fallback = (opened.features[name] for name in ("near_copy", "fallback_cosine"))
-    groups = merge_near_copies(features.astype(np.float64), targets, numbers, near_copy)
-    head, left_out = fit_head(features, targets, groups, fallback)
-    manifest = describe_head(head, left_out, opened, labels, title or folder.name)
+    groups = merge_near_copies(features.astype(float), targets, numbers, of_base["near_copy"])
+    head, left_out = fit_head(features, targets, groups, of_base["fallback_cosine"])
+    pictures = np.concatenate([run(picture[None])[1] for picture in draw(*recipe.size)])
+    logits, novelty = head.logits(pictures).tolist(), head.ood_scores(pictures).tolist()
+    manifest = _describe(
+        head,
+        left_out,
+        title=clean(title or folder.name)[:MAX_LABEL_CHARS].strip() or "Taught model",
+        labels=labels,
+        base=LoupeBase(
+            name=bundle.name,
+            version=bundle.version,
+            features=of_base["sha256"],
+            size=of_base["size"],
+        ),
+        golden=LoupeGolden(logits=logits, novelty=novelty),
+    )
     paths = tuple(photo.path for photo in photos)
-    return TaughtModel(manifest, head, opened, left_out, paths, skipped)
+    return TaughtModel(manifest, head, left_out, paths, skipped)
 
 
-def describe_head(
-    head: FewShotHead, left_out: LeftOut, base: TeachingBase, labels: tuple[str, ...], title: str
-) -> LoupeManifest:
-    """Return the manifest of a head that was fitted here."""
-    packed, bundle = pack_head(head), base.bundle
-    pictures = base.compute_features(draw(*bundle.manifest.recipe.size))
-    counted = [label for label, _ in left_out.outcomes]
-    right = [label for label, called in left_out.outcomes if label == called]
+def open_base(name: str) -> tuple[Bundle, Run, dict[str, Any]]:
+    """Open a model, its small graph as phones run it, and ``features`` of its ``model.json``.
 
-    def by_label(indices: Any) -> tuple[int, ...]:
-        return tuple(np.bincount(np.array(indices, int), minlength=len(labels)).tolist())
+    Raises:
+        BundleError: there is none of that name, or it can't be opened.
+        DataError: its graph has no features.
+    """
+    bundle = get_bundle(name)
+    graph = make_small_graph(bundle.read("graph.onnx"))
+    if features := describe_features(name, bundle.manifest.recipe, graph):
+        return bundle, open_graph(graph), features
+    raise DataError(f"{name} can't be a base: its graph has no features. Use {DEFAULT_MODEL}.")
 
-    accuracy = {"right": by_label(right), "counted": by_label(counted), "folds": left_out.folds}
-    return LoupeManifest.model_validate(
-        {
-            "title": clean(title)[:MAX_LABEL_CHARS].strip() or "Taught model",
-            "labels": labels,
-            "base": {
-                "name": bundle.name,
-                "version": bundle.version,
-                "features": base.features["sha256"],
-                "size": base.features["size"],
-            },
-            "temperature": head.temperature,
-            "ood_threshold": head.ood_threshold,
-            "promise": left_out.promise,
-            "made": datetime.now(UTC).date().isoformat(),
-            "photos": by_label(left_out.targets),
-            "groups": by_label(left_out.group_labels),
-            "accuracy": accuracy if counted else None,
-            "head": {"sha256": hashlib.sha256(packed).hexdigest(), "bytes": len(packed)},
-            "golden": {
-                "drawing": 1,
-                "logits": head.logits(pictures).tolist(),
-                "novelty": head.ood_scores(pictures).tolist(),
-            },
-        }
+
+def _describe(head: FewShotHead, left_out: LeftOut, **fields: Any) -> LoupeManifest:
+    """Return the manifest of a head that was fitted here; ``fields`` are its others."""
+    labels, outcomes = np.arange(len(head.bias))[:, None], left_out.outcomes
+
+    def by_label(indices: Iterable[int]) -> tuple[int, ...]:
+        return tuple((labels == [*indices]).sum(axis=1).tolist())
+
+    accuracy = GroupAccuracy(
+        right=by_label(label for label, called in outcomes if label == called),
+        counted=by_label(label for label, _ in outcomes),
+        folds=left_out.folds,
+    )
+    return LoupeManifest(
+        temperature=head.temperature,
+        ood_threshold=head.ood_threshold,
+        promise=left_out.promise,
+        made=datetime.now(UTC).date().isoformat(),
+        photos=by_label(left_out.targets),
+        groups=by_label(left_out.group_labels),
+        accuracy=accuracy if outcomes else None,
+        head=describe_file(pack_head(head)),
+        **fields,
     )
 
 
-def _check(folder: Path, dataset: Dataset, labels: tuple[str, ...]) -> None:
+def _check(folder: Path, dataset: Dataset) -> tuple[str, ...]:
+    """Return the labels as people read them."""
     if dataset.is_split:
         raise DataError(
             f"{folder} is split into parts. Name the folder of the training photos, with one "
             "folder per label; what is left out in turn is measured without a split."
         )
+    labels = tuple(clean(label) for label in dataset.labels)
     if len(labels) > MAX_LABELS or len(dataset.photos) > MAX_PHOTOS:
         raise DataError(
             f"{folder} has {len(dataset.photos):,} photos of {len(labels)} labels, and teaching "
             f"takes at most {MAX_PHOTOS} of {MAX_LABELS}. Train on them instead: "
             "python -m model train FOLDER --name NAME"
         )
-    if unusable := [label for label in labels if not 0 < len(label) <= MAX_LABEL_CHARS]:
-        raise DataError(f"The label {unusable[0]!r} needs 1 to {MAX_LABEL_CHARS} characters.")
-    if len(set(labels)) < len(labels):
-        raise DataError("Two labels' folders differ only in spaces or marks. Rename one.")
-
-
-def _features(base: TeachingBase, path: Path) -> Floats | str:
-    """Return a photo's features, or why it can't be read."""
-    recipe = base.bundle.manifest.recipe
-    try:
-        image = read(read_file(path), resize=recipe.min_decode_size).image
-    except PhotoError as error:
-        return str(error)
-    return np.asarray(base.compute_features([preprocess(image, recipe)])[0])
+    if bad := [x for x in labels if not 0 < len(x) <= MAX_LABEL_CHARS or labels.count(x) > 1]:
+        raise DataError(
+            f"A folder can't be the label {bad[0]!r}: it needs 1 to {MAX_LABEL_CHARS} characters, "
+            "and to differ from others in more than spaces and marks. Rename the folder."
+        )
+    return labels

@@ -12,6 +12,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,22 +82,17 @@ def zip_of(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes
     return file.getvalue()
 
 
-def make(change: Callable[[Values], object] = lambda _: None, head: bytes = b"") -> bytes:
-    """Return a file; ``change`` edits its manifest, which has the head's hash."""
-    head = head or pack(arrays())
-    manifest = values(head)
+def text(change: Callable[[Values], object] = lambda _: None, head: bytes = b"") -> bytes:
+    """Return a manifest, of the good head or of another; ``change`` edits it."""
+    manifest = values(head or pack(arrays()))
     change(manifest)
-    return zip_of({MANIFEST: json.dumps(manifest).encode(), HEAD: head})
+    return json.dumps(manifest).encode()
 
 
-def good(method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """Return a file that must open; its base is made up."""
-    head = pack(arrays())
-    return zip_of({MANIFEST: json.dumps(values(head)).encode(), HEAD: head}, method)
-
-
-def text_of(manifest: bytes) -> bytes:
-    return zip_of({MANIFEST: manifest, HEAD: pack(arrays())})
+def good(method: int = zipfile.ZIP_DEFLATED, *, manifest: bytes = b"", head: bytes = b"") -> bytes:
+    """Return a file that must open, whose base is made up; or one with another manifest or head."""
+    head = head or pack(arrays())
+    return zip_of({MANIFEST: manifest or text(head=head), HEAD: head}, method)
 
 
 def replaced(old: bytes, new: bytes, count: int = -1) -> bytes:
@@ -134,6 +130,12 @@ def broken_zips() -> Iterator[tuple[str, bytes, str]]:
     for signature, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         flagged[data.index(signature) + place] |= 1
     yield "encrypted", bytes(flagged), "zip"
+    streamed = io.BytesIO()
+    unseekable: Any = SimpleNamespace(write=streamed.write, flush=streamed.flush)
+    with zipfile.ZipFile(unseekable, "w") as zipped:
+        for name, item in files.items():
+            zipped.writestr(name, item)
+    yield "sizes after the data", streamed.getvalue(), "zip"
     yield "bzip2", zip_of(files, zipfile.ZIP_BZIP2), "zip"
     yield "changed contents", replaced(b'"Pets"', b'"Pest"'), "zip"
     yield "bytes after the end", data + b"more", "zip"
@@ -147,12 +149,6 @@ def broken_zips() -> Iterator[tuple[str, bytes, str]]:
     yield "zip64", with_end(lambda _: None, record + locator), "zip"
     yield "a directory elsewhere", with_end(lambda end: end.__setitem__(6, 2**31)), "zip"
     yield "another count of files", with_end(lambda end: end.__setitem__(4, 1)), "zip|two files"
-
-
-def text(change: Callable[[Values], object] = lambda _: None) -> bytes:
-    manifest = values(pack(arrays()))
-    change(manifest)
-    return json.dumps(manifest).encode()
 
 
 def put(manifest: Values, key: str, value: object) -> None:
@@ -217,16 +213,16 @@ FIELDS: tuple[tuple[str, object], ...] = (
 
 
 def broken_manifests() -> Iterator[tuple[str, bytes, str]]:
-    yield "no JSON", text_of(b"title: Pets"), "manifest"
-    yield "not UTF-8", text_of(text().replace(b"Pets", b"P\xe9ts")), "manifest"
-    yield "a list", text_of(b"[]"), "manifest"
-    yield "nested", text_of(b"[" * 100_000), "manifest"
-    yield "without a base", text_of(text(lambda manifest: manifest.pop("base"))), "base"
+    yield "no JSON", good(manifest=b"title: Pets"), "manifest"
+    yield "not UTF-8", good(manifest=text().replace(b"Pets", b"P\xe9ts")), "manifest"
+    yield "a list", good(manifest=b"[]"), "manifest"
+    yield "nested", good(manifest=b"[" * 100_000), "manifest"
+    yield "without a base", good(manifest=text(lambda manifest: manifest.pop("base"))), "base"
     for key, value in FIELDS:
         shown, mentions = ascii(value)[:40], "manifest|format|head"
         yield (
             f"{ascii(key)[1:30]} = {shown}",
-            text_of(text(partial(put, key=key, value=value))),
+            good(manifest=text(partial(put, key=key, value=value))),
             mentions,
         )
 
@@ -257,7 +253,7 @@ def broken_heads() -> Iterator[tuple[str, bytes, str]]:
         array.flat[1] = number
         changed[f"{number} in {name}"] = pack({**whole, name: array})
     for name, head in changed.items():
-        yield f"head: {name}", make(head=head), "head"
+        yield f"head: {name}", good(head=head), "head"
 
 
 HOSTILE = [HostileLoupe(*item) for item in (*broken_zips(), *broken_manifests(), *broken_heads())]

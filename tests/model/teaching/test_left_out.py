@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
 from model.calibration.graph_outputs import Floats
+from model.calibration.statistics import Doubles
 from model.teaching.few_shot_head import Indices, label_means, ood_scores
 from model.teaching.left_out import fit_head, merge_near_copies
 
@@ -20,20 +22,19 @@ def clouds(labels: int, groups: int, frames: int = 1, seed: int = 0) -> tuple[Fl
     return features, np.repeat(np.arange(labels), groups * frames)
 
 
-def reference(features: Floats, targets: Indices) -> LogisticRegression:
+def expect_shares(logits: Doubles, judged: Floats, features: Floats, targets: Indices) -> None:
+    """Compare logits of ``judged`` with those of scikit-learn's model of ``features``."""
     # Of float32 features, scikit-learn's result is off by 1e-4.
     model = LogisticRegression(C=0.1, tol=1e-10, max_iter=100_000)
-    return model.fit(features.astype(float), targets)
+    expected = model.fit(features.astype(float), targets).predict_proba(judged)
+    assert softmax(logits, axis=1) == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("labels", [2, 3])
 def test_head_is_that_of_scikit_learn_on_the_features_themselves(labels: int) -> None:
     features, targets = clouds(labels, 20)
     head, _ = fit_head(features, targets, np.arange(len(targets)), FALLBACK)
-    model = reference(features, targets)
-    shares = np.exp(head.logits(features))
-    shares /= shares.sum(axis=1, keepdims=True)
-    assert shares == pytest.approx(model.predict_proba(features), abs=1e-5)
+    expect_shares(head.logits(features), features, features, targets)
     assert np.linalg.norm(head.means, axis=1) == pytest.approx(np.ones(labels), abs=1e-6)
 
 
@@ -45,10 +46,8 @@ def test_groups_are_judged_by_a_head_without_them() -> None:
     for fold in range(4):
         # One group of every label is left out at a time.
         inside = groups % 4 != fold
-        model = reference(features[inside], targets[inside])
-        logits = left_out.logits[~inside]
-        shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-        assert shares == pytest.approx(model.predict_proba(features[~inside]), abs=1e-5)
+        rest = features[inside], targets[inside]
+        expect_shares(left_out.logits[~inside], features[~inside], *rest)
         means = label_means(features[inside].astype(float), targets[inside], groups[inside])
         expected = ood_scores(features[~inside].astype(float), means)
         assert left_out.scores[~inside] == pytest.approx(expected, abs=1e-9)
@@ -81,10 +80,7 @@ def test_more_than_sixty_groups_are_left_out_a_fifth_at_a_time() -> None:
     assert len(left_out.outcomes) == 63
     # The first group of each label, the sixth, ...
     inside = ~np.isin(groups % 21 % 5, [0])
-    model = reference(features[inside], targets[inside])
-    logits = left_out.logits[~inside]
-    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    assert shares == pytest.approx(model.predict_proba(features[~inside]), abs=1e-5)
+    expect_shares(left_out.logits[~inside], features[~inside], features[inside], targets[inside])
 
 
 def test_photo_that_shows_something_else_stands_out() -> None:

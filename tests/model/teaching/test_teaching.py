@@ -1,6 +1,9 @@
 """Teaching from a folder, ``.loupe`` files and the bundles that both become."""
 
 import json
+import shutil
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +17,13 @@ from model.browser.device_files import device_dir, run_graph
 from model.browser.small_graph import make_small_graph
 from model.bundle import ManifestDraft, get_bundle, list_models, publish
 from model.calibration.graph_head import attach_head
-from model.errors import DataError
+from model.errors import DataError, ExportRefused
 from model.teaching import TaughtModel, teach
 from model.teaching.loupe_file import draw, read_loupe
 from tests.model.command import run
-from tests.model.tiny import CALIBRATED, COLOURS, colour, tiny, values
+from tests.model.tiny import CALIBRATED, COLOURS, colour, files, graph, tiny, values
 from tests.model.training.pictures import folder_of
+from tests.test_architecture import loaded_modules
 
 NAMES = ("blue", "green", "red")
 
@@ -49,19 +53,15 @@ def taught(folder: Path, tiny_bundle: Bundle) -> TaughtModel:
 def test_taught_model_names_what_it_was_taught_and_turns_others_away(taught: TaughtModel) -> None:
     assert taught.manifest.labels == NAMES
     assert taught.manifest.title == "My colours"
-    assert taught.accuracy
     bundle = taught.publish("mine")
     classifier = load("mine")
     prediction = classifier.identify(colour("green"))
     assert (prediction.top(1)[0].label, prediction.in_distribution) == ("green", True)
     assert classifier.identify(colour((128, 128, 128))).in_distribution is False
-    manifest = bundle.manifest
-    metric = manifest.metric("accuracy")
+    accuracy, metric = taught.accuracy, bundle.manifest.metric("accuracy")
+    assert accuracy
     assert metric
-    assert (metric.photos, round(metric.photos * metric.value)) == (
-        taught.accuracy.count,
-        taught.accuracy.right,
-    )
+    assert (metric.photos, round(metric.photos * metric.value)) == (accuracy.count, accuracy.right)
     assert "each tested without itself" in metric.by
     assert len(bundle.training_photos or ()) == 12
 
@@ -79,16 +79,17 @@ def test_folder_in_a_labels_folder_is_one_group_and_damaged_photos_are_named(
     assert len(set(of_red[in_kitchen])) == 1
     assert list(taught.skipped) == ["blue/3.png"]
     assert taught.manifest.photos == (3, 4, 4)
+    result = run("teach", folder, "--name", "mine", "--base", tiny_bundle.name)
+    assert "blue/3.png was left out: " in result.output
 
 
 def test_one_photo_per_label_is_a_model_whose_accuracy_is_unknown(
     tmp_path: Path, tiny_bundle: Bundle
 ) -> None:
-    taught = teach(photos_of_colours(tmp_path / "once", 1), tiny_bundle.name)
-    assert taught.accuracy is None
-    assert taught.manifest.accuracy is None
-    bundle = taught.publish("once")
-    assert bundle.manifest.metrics == ()
+    folder = photos_of_colours(tmp_path / "once", 1)
+    result = run("teach", folder, "--name", "once", "--base", tiny_bundle.name)
+    assert "can't be known yet: add photos of each label from elsewhere" in result.output
+    assert get_bundle("once").manifest.metrics == ()
     assert load("once").identify(colour("red")).top(1)[0].label == "red"
 
 
@@ -96,11 +97,12 @@ def test_commands_teach_save_and_import_one_model(
     folder: Path, tiny_bundle: Bundle, tmp_path: Path
 ) -> None:
     file = tmp_path / "mine.loupe"
-    result = run("teach", folder, "--name", "mine", "--base", tiny_bundle.name, "--save", file)
-    assert result.exit_code == 0, result.output
-    assert "groups correct, each by a head fitted to the others" in result.output
-    result = run("import", file, "--name", "theirs", "--title", "Theirs")
-    assert result.exit_code == 0, result.output
+    taught = run("teach", folder, "--name", "mine", "--base", tiny_bundle.name, "--save", file)
+    imported = run("import", file, "--name", "theirs", "--title", "Theirs")
+    for result in (taught, imported):
+        assert result.exit_code == 0, result.output
+        assert "groups correct, each by a head fitted to the others" in result.output
+        assert "see it: make run, or python -m model identify --model " in result.output
     mine, theirs = get_bundle("mine"), get_bundle("theirs")
     assert theirs.read("graph.onnx") == mine.read("graph.onnx")
     assert (theirs.manifest.title, theirs.manifest.labels) == ("Theirs", NAMES)
@@ -110,49 +112,98 @@ def test_commands_teach_save_and_import_one_model(
     assert "only --name" in result.output
 
 
-def test_file_of_another_base_is_refused(
+def test_file_needs_its_base_with_the_same_features(
     taught: TaughtModel, models_dir: Path, tmp_path: Path
 ) -> None:
     taught.save(file := tmp_path / "mine.loupe")
+    shutil.rmtree(models_dir / "tiny")
+    needs = "It needs the model that it was taught on. No model named 'tiny'"
+    assert needs in run("import", file, "--name", "mine").output
     tiny(models_dir, corner=True)
     result = run("import", file, "--name", "mine")
     assert result.exit_code == 2
     assert "was taught on tiny" in result.output
     assert "other features" in result.output
+    assert "teach it again from its photos" in result.output
     tiny(models_dir, confidence=CALIBRATED)
     assert run("import", file, "--name", "mine").exit_code == 0
+
+
+def test_base_without_features_is_refused(folder: Path, models_dir: Path) -> None:
+    contents = {**files(), "graph.onnx": graph(drop=["features"])}
+
+    def fill(to: Path) -> None:
+        for name, data in contents.items():
+            (to / name).write_bytes(data)
+
+    publish(ManifestDraft.model_validate(values("plain")), models_dir, fill)
+    result = run("teach", folder, "--name", "mine", "--base", "plain")
+    assert result.exit_code == 2
+    assert "plain can't be a base: its graph has no features. Use imagenet." in result.output
 
 
 def test_file_whose_golden_outputs_differ_is_refused(taught: TaughtModel) -> None:
     golden = taught.manifest.golden
     other = golden.model_copy(update={"novelty": (golden.novelty[0] + 0.002, golden.novelty[1])})
     changed = taught.manifest.model_copy(update={"golden": other})
-    model = TaughtModel(changed, taught.head, taught.base, taught.left_out, taught.photos, {})
-    with pytest.raises(Exception, match="other novelty here than where it was made"):
-        model.publish("mine")
+    with pytest.raises(ExportRefused, match="other novelty here than where it was made"):
+        replace(taught, manifest=changed).publish("mine")
     assert "mine" not in list_models()
 
 
 @pytest.mark.parametrize(
     ("labels", "count", "message"),
-    [(1, 2, "at least two"), (21, 1, "at most 500 of 20"), (2, 251, "at most 500 of 20")],
+    [
+        ([], 0, "photos for no labels"),
+        (["red"], 2, "at least two"),
+        ([f"label {number}" for number in range(21)], 1, "at most 500 of 20"),
+        (["red", "blue"], 251, "at most 500 of 20"),
+        (["red", "x" * 61], 1, "1 to 60 characters"),
+        (["red", "\u200e"], 1, "1 to 60 characters"),
+        (["red", "re\u202ed"], 1, "differ from others in more than spaces and marks"),
+        (["train/red", "train/blue", "validation/red"], 1, "is split into parts"),
+    ],
 )
-def test_too_few_and_too_much_are_refused(
-    labels: int, count: int, message: str, tmp_path: Path, tiny_bundle: Bundle
+def test_folder_that_cannot_be_taught_is_refused_with_a_sentence(
+    labels: list[str], count: int, message: str, tmp_path: Path, tiny_bundle: Bundle
 ) -> None:
-    for label in range(labels):
-        (tmp_path / "photos" / f"label {label}").mkdir(parents=True)
+    (tmp_path / "photos").mkdir()
+    for label in labels:
+        (tmp_path / "photos" / label).mkdir(parents=True)
         for number in range(count):
-            colour("red", 8).save(tmp_path / "photos" / f"label {label}" / f"{number}.png")
-    with pytest.raises(DataError, match=message):
-        teach(tmp_path / "photos", tiny_bundle.name)
+            colour("red", 8).save(tmp_path / "photos" / label / f"{number}.png")
+    result = run("teach", tmp_path / "photos", "--name", "mine", "--base", tiny_bundle.name)
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "[data-refused]" in result.output
 
 
-def test_split_folder_is_refused(tmp_path: Path, tiny_bundle: Bundle) -> None:
-    for part in ("train", "validation"):
-        photos_of_colours(tmp_path / "photos" / part, 1)
-    with pytest.raises(DataError, match="is split into parts"):
-        teach(tmp_path / "photos", tiny_bundle.name)
+def test_label_is_shown_without_marks_and_needs_a_photo_that_can_be_read(
+    folder: Path, tiny_bundle: Bundle
+) -> None:
+    (folder / "red").rename(folder / "\u202eder\u202c  two")
+    assert teach(folder, tiny_bundle.name).manifest.labels == ("blue", "green", "der two")
+    for path in (folder / "blue").iterdir():
+        path.write_bytes(b"broken")
+    with pytest.raises(DataError, match="None of the photos of blue can be read"):
+        teach(folder, tiny_bundle.name)
+
+
+def test_teaching_loads_no_torch(tmp_path: Path, models_dir: Path) -> None:
+    words = ["teach", str(folder_of(tmp_path / "shapes", 2)), "--name", "shapes"]
+    loaded = loaded_modules(f"from model.cli import main; main({words}, standalone_mode=False)")
+    assert "sklearn" in loaded
+    assert loaded & {"torch", "fastai", "timm"} == set()
+    assert get_bundle("shapes").manifest.engines == ("compiled", "learner")
+
+
+def test_missing_package_is_named_with_what_to_install(
+    folder: Path, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
+    result = run("teach", folder, "--name", "mine", "--base", tiny_bundle.name)
+    assert result.exit_code == 2
+    assert "isn't installed. Run pip install scikit-learn safetensors" in result.output
 
 
 def test_hash_of_features_survives_a_calibration_and_nothing_else(imagenet: Classifier) -> None:

@@ -48,6 +48,7 @@ def test_trained_model_tells_discs_from_squares(trained: tuple[Bundle, str]) -> 
     assert f"{accuracy.value:.1%} of 60 photos correct" in output
     assert "60 photos to train on, 60 held out (split by the dataset's own folders)" in output
     assert "of 50 out-of-distribution photos (other photos)" in output
+    assert "model teach" not in output
     stages = re.findall(r"^(\d+)\. ([A-Z][a-z -]+)$", output, re.MULTILINE)
     assert [number for number, _ in stages] == [str(place + 1) for place in range(len(stages))]
     assert ("5", "Fine-tuning") in stages
@@ -142,6 +143,7 @@ def test_too_few_photos_are_not_calibrated_and_the_next_command_is_printed(
     assert "held-out photos can't tell whether fine-tuning helps (--epochs 8 tries it)" in output
     assert "or 10 photos of every label that don't look alike" in output
     assert "python -m model calibrate forms FOLDER" in output
+    assert "python -m model teach FOLDER --name forms (docs/teaching.md)" in output
     manifest = get_bundle("forms").manifest
     assert manifest.calibration is None
     assert manifest.metric("accuracy")
