@@ -8,7 +8,7 @@ import { fetchMade } from "./engine/download.mjs";
 import { createIdentifier } from "./view/identifier.mjs";
 import { phraseError } from "./engine/errors.mjs";
 import { formatBytes } from "./view/disclosure.mjs";
-import { ELSEWHERE, isTaughtName, openMadeHere } from "./view/made_here.mjs";
+import { ELSEWHERE, openMadeHere } from "./view/made_here.mjs";
 import { openRecents } from "./view/recents.mjs";
 import { mountViewfinder } from "./view/viewfinder.mjs";
 import { followTheme } from "./view/viewfinder_parts.mjs";
@@ -50,7 +50,7 @@ async function start() {
   }
   const wanted = new URLSearchParams(location.search).get("model");
   const chosen = allModels().find(({ name }) => name === wanted);
-  if (!chosen && isTaughtName(wanted)) notice = ELSEWHERE;
+  if (!chosen && wanted?.startsWith("taught-")) notice = ELSEWHERE;
   for (const input of graphInputs) input.onchange = () => open(identifier.info.name);
   await open((chosen ?? defaultModel()).name);
 }

@@ -9,7 +9,7 @@ import { mountTeach } from "./view/teach.mjs";
 /** Height of Streamlit's header. */
 const HEADER = "3.75rem";
 
-/** Show "Teach"; `data` comes from `ui/teach.py`. */
+/** Show "Teach"; `data` comes from `ui/teach_view.py`. */
 export default createComponent((parent, data) => new Screen(parent, data));
 
 class Screen {

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ui.component import has_routes
-from ui.teach import show_teach
+from ui.teach_view import show_teach
 
 st.set_page_config(layout="wide")
 if has_routes():

@@ -10,11 +10,6 @@ import { openMenu } from "./teach_dialogs.mjs";
 export const ELSEWHERE =
   "The model in this link is on another device. If you have its file, open it on Teach.";
 
-const NAME = /^taught-[0-9a-f]{12}$/;
-
-/** Return whether a model of some device has this name. */
-export const isTaughtName = (name) => NAME.test(name ?? "");
-
 /**
  * @param {string} folder address of `device/`
  * @param {() => void} [onchange] is called once the models are known, and after each change
@@ -57,7 +52,7 @@ class MadeHere {
     });
   }
 
-  /** The address of a model's base below `models/`, or null if the model isn't here. */
+  /** The name of a model's base, or null if the model isn't here. */
   baseOf(name) {
     return this.models.get(name)?.manifest.base.name ?? null;
   }
