@@ -15,7 +15,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from model import Bundle, list_models
 from model.browser.cache import find_file, find_folder
 from model.browser.device_files import (
     device_dir,
@@ -33,7 +32,7 @@ from model.browser.page_files import (
     list_kept,
 )
 from model.browser.runtime import RUNTIME, runtime_dir, runtime_name
-from model.bundle import get_bundle, read_samples
+from model.bundle import get_bundle, is_public, list_public, read_samples
 from model.classifier import default_model
 from model.errors import BundleError, BundleNotFound, EngineUnavailable
 from model.samples import samples
@@ -58,6 +57,7 @@ WAIT_SECONDS = 20.0
 """Longest wait of a request for files that are being made, in seconds: proxies give up after 30."""
 
 OFF = "No model of this app runs on your device: its owner keeps the models on the server."
+KEPT = "The owner of this app keeps their own models on the server. Built-in models run here."
 NO_FILE = "No such file. The page is /device/."
 BUSY = "The files for browsers are being made. Try again in a few seconds."
 FAILED = (
@@ -96,7 +96,7 @@ def page_file(request: Request) -> Response:
     if name not in PAGE_FILES:
         return problem("not-found", NO_FILE)
     content = (PAGE_DIR / name).read_bytes()
-    if name == "index.html" and not settings().downloads:
+    if name == "index.html" and not list_public():
         content = f'<!doctype html><html lang="en"><title>Loupe</title><p>{OFF}</p></html>'.encode()
     headers = {"Content-Security-Policy": HEADER}
     return revalidate(request, Response(content, 200, headers, PAGE_FILES[name]))
@@ -109,20 +109,21 @@ def file_list(request: Request) -> Response:
 
 def models(request: Request) -> Response:
     """List the models that run on the device."""
-    if not settings().downloads:
+    bundles = list_public()
+    if not bundles:
         return problem("not-found", OFF)
-    bundles = [entry for entry in list_models().values() if isinstance(entry, Bundle)]
-    return revalidate(request, JSONResponse(index_json(bundles, default_model())))
+    note = {} if settings().downloads else {"note": KEPT}
+    return revalidate(request, JSONResponse(index_json(bundles, default_model()) | note))
 
 
 async def model(request: Request) -> Response:
     """Send ``model.json``, once all that it names has been made."""
-    if not settings().downloads:
-        return problem("not-found", OFF)
     try:
         bundle = await run_in_threadpool(get_bundle, request.path_params["name"])
     except BundleNotFound:
         return problem("no-such-model", "No such model. /device/models/ lists them.")
+    if not is_public(bundle):
+        return problem("not-found", KEPT)
     deadline = time.monotonic() + WAIT_SECONDS
     try:
         for name, make in (
@@ -184,15 +185,25 @@ def common_sample(request: Request) -> Response:
 def hashed_file(request: Request) -> Response:
     """Send a file of a model or of onnxruntime-web; its name contains a hash of its content.
 
-    Files of all kept versions are sent: an open page may still load the previous one.
+    Files of all kept versions are sent: an open page may still load the previous one. Of a model
+    whose name the owner's had as well, only the present version's are.
     """
-    if not settings().downloads:
-        return problem("not-found", OFF)
     name, file = request.path_params.get("name"), request.path_params["file"]
     match = HASHED_FILE.fullmatch(f"models/{name}/{file}" if name else f"{RUNTIME}/{file}")
-    path = match and find_file(match["folder"], file)
+    path = match and _find_public(name, match["folder"], file)
     if not match or not path:
         return problem("not-found", NO_FILE)
     media_type = JAVASCRIPT if file.endswith(".mjs") else "application/octet-stream"
     response = WholeFile(path, 200, {"Content-Security-Policy": HEADER}, media_type)
     return cached(request, response, f'"{match["hash"]}"')
+
+
+def _find_public(name: str | None, folder: str, file: str) -> Path | None:
+    if not name or settings().downloads:
+        return find_file(folder, file)
+    try:
+        bundle = get_bundle(name)
+    except BundleError:
+        return None
+    made = find_folder(device_name(bundle)) if is_public(bundle) else None
+    return made / file if made and (made / file).is_file() else None

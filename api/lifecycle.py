@@ -22,6 +22,7 @@ from model.browser.cache import find_folder
 from model.browser.folder_maker import folder_maker
 from model.browser.runtime import find_npm, runtime_dir, runtime_name
 from model.browser.streamlit_files import PARTS, compress_all, find_compressed
+from model.bundle import list_public
 from model.errors import EngineUnavailable
 from model.events import subscribe
 from model.resources import limit_malloc_arenas
@@ -89,7 +90,7 @@ def _prepare_files() -> None:
     compression of Streamlit's files 90 MB. Those are sent plain until then, and models don't wait.
     """
     fetched = None
-    if settings().downloads and find_npm() and find_folder(runtime_name()) is None:
+    if list_public() and find_npm() and find_folder(runtime_name()) is None:
         fetched = folder_maker().request(runtime_name(), runtime_dir)
     if len(find_compressed()) < len(PARTS):
         threading.Thread(target=_compress_files, args=(fetched,), daemon=True).start()

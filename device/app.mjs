@@ -5,10 +5,10 @@
  */
 
 import { fetchMade } from "./engine/download.mjs";
-import { openStore } from "./teach/store.mjs";
 import { createIdentifier } from "./view/identifier.mjs";
 import { phraseError } from "./engine/errors.mjs";
 import { formatBytes } from "./view/disclosure.mjs";
+import { ELSEWHERE, openMadeHere } from "./view/made_here.mjs";
 import { openRecents } from "./view/recents.mjs";
 import { mountViewfinder } from "./view/viewfinder.mjs";
 import { followTheme } from "./view/viewfinder_parts.mjs";
@@ -18,13 +18,17 @@ const $ = (id) => document.getElementById(id);
 /** @type {NodeListOf<HTMLInputElement>} */
 const graphInputs = document.querySelectorAll("[name=graph]");
 
-let models = [];
-/** The models that were made on this device, by name. */
-let taughtModels = new Map();
+/** The app's models. */
+let appModels = [];
+/** Those that were made on this device. */
+const madeHere = openMadeHere("./", () => view?.update({ models: allModels() }));
+const allModels = () => [...appModels, ...madeHere.entries];
 /** Photos of this tab, until it is closed. */
 const recents = openRecents({ prefix: "device" });
 let view = null;
 let identifier = null;
+/** Said until another model is chosen. */
+let notice = "";
 /** Counts models, so that late results of a previous one are dropped. */
 let opened = 0;
 /** True if a newer version of the page exists; another model then needs a reload. */
@@ -36,43 +40,25 @@ async function start() {
   $("stuck").remove();
   followTheme(document.documentElement);
   try {
-    ({ models } = await fetchJson("models/index.json"));
-    if (!models.length) throw new Error("This app has no model that runs on your device.");
-    models.push(...(await listTaught()));
+    const index = await fetchJson("models/index.json");
+    appModels = index.models;
+    if (!appModels.length) throw new Error("This app has no model that runs on your device.");
+    $("note").textContent = index.note ?? "";
+    await madeHere.ready;
   } catch (error) {
     return fail(error, () => location.reload());
   }
   const wanted = new URLSearchParams(location.search).get("model");
-  const chosen =
-    models.find(({ name }) => name === wanted) ?? models.find((entry) => entry.default);
+  const chosen = allModels().find(({ name }) => name === wanted);
+  if (!chosen && wanted?.startsWith("taught-")) notice = ELSEWHERE;
   for (const input of graphInputs) input.onchange = () => open(identifier.info.name);
-  await open((chosen ?? models[0]).name);
+  await open((chosen ?? defaultModel()).name);
 }
 
-/** Return the entries of the models that were made here; none where the browser keeps nothing. */
-async function listTaught() {
-  try {
-    const store = await openStore({ prefix: "device" });
-    taughtModels = await store.models();
-    store.close();
-  } catch {
-    return [];
-  }
-  return Array.from(taughtModels, ([name, { manifest }]) => {
-    const { labels, language, title } = manifest;
-    const knows = labels.flatMap((label, at) => [at ? ", " : "", { label }]);
-    return {
-      name,
-      title: `${title}, made here`,
-      language,
-      count: labels.length,
-      knows,
-      samples: [],
-    };
-  });
-}
+const defaultModel = () => appModels.find((entry) => entry.default) ?? appModels[0];
 
 function choose(name) {
+  notice = "";
   const query = `?model=${name}`;
   if (isOutdated) location.search = query;
   else history.replaceState(null, "", query);
@@ -88,10 +74,10 @@ async function fetchJson(url) {
 /** Load a model with the chosen graph, and show it in the viewfinder. */
 async function open(name) {
   const turn = ++opened;
-  const taught = taughtModels.get(name);
+  const taught = madeHere.models.get(name);
   const graph = graphInputs[0].checked || taught ? "small" : "full";
   // Your model runs on its base.
-  const folder = taught?.manifest.base.name ?? name;
+  const folder = madeHere.baseOf(name) ?? name;
   try {
     const info = await fetchJson(`models/${folder}/model.json`);
     if (turn !== opened) return;
@@ -114,17 +100,22 @@ async function open(name) {
 }
 
 function show(info) {
+  const models = allModels();
   const { knows, samples } = models.find(({ name }) => name === info.name);
   const line = ["This model knows ", ...knows, "."];
   const options = {
     identifier,
     models,
     model: info.name,
+    notice,
+    teach: "teach.html",
     samples,
     recents,
     above: "0px",
     what: { headline: "Point your phone at something", line, language: info.language },
     onModel: choose,
+    onDelete: () =>
+      madeHere.askToDelete($("viewfinder"), info.name, () => choose(defaultModel().name)),
     onWhere() {
       $("device").setAttribute("open", "");
       $("settings").scrollIntoView();

@@ -6,6 +6,7 @@
 import { openCorrection, openLookUp, openShare } from "./view/actions.mjs";
 import { linkStyles } from "./view/elements.mjs";
 import { createIdentifier } from "./view/identifier.mjs";
+import { ELSEWHERE, openMadeHere } from "./view/made_here.mjs";
 import { openRecents } from "./view/recents.mjs";
 import { SocketServer } from "./view/socket_server.mjs";
 import { createComponent, followConnection, Outbox, themeOf } from "./view/streamlit_component.mjs";
@@ -28,6 +29,10 @@ class Screen {
   #socket = null;
   #identifier = null;
   #recents;
+  /** The models that were made on this device, and what waits until they are known. */
+  #madeHere;
+  #areModelsKnown = false;
+  #waiting = null;
   /** Takes the choice of a model, or null. */
   #header;
   #view = null;
@@ -48,6 +53,11 @@ class Screen {
   constructor(parent, { recent, base, capture, logo }) {
     this.#parent = parent;
     this.#recents = openRecents({ scope: recent, prefix: base });
+    this.#madeHere = openMadeHere(`${base}device/`, () => this.#view && this.#follow(this.#data));
+    this.#madeHere.ready.then(() => {
+      this.#areModelsKnown = true;
+      if (this.#waiting && !this.#isClosed) this.update(...this.#waiting);
+    });
     parent.host.toggleAttribute("data-below", !capture);
     parent.host.toggleAttribute("data-viewfinder", capture);
     linkStyles(parent, ["../streamlit"]);
@@ -62,10 +72,14 @@ class Screen {
 
   /** Take new data. */
   update(data, setTrigger) {
+    if (data.taught && !this.#areModelsKnown) {
+      this.#waiting = [data, setTrigger];
+      return;
+    }
     const previousData = this.#data;
     this.#data = data;
     this.#outbox.update(data.heard, setTrigger);
-    if (this.#chosen === data.model) this.#chosen = null;
+    if (this.#chosen === (data.taught ?? data.model)) this.#chosen = null;
     const isNewSession = previousData !== null && previousData.session !== data.session;
     if (this.#outbox.has("opened")) {
       this.#follow(previousData);
@@ -76,7 +90,7 @@ class Screen {
     // A new session doesn't know what was opened last in the previous one.
     const isShown = this.#token !== null || Boolean(this.#view?.entry);
     const isForgotten = isNewSession && isElsewhere && isShown && !data.upload;
-    const isOther = previousData && differ(previousData, data, ["model", "engine"]);
+    const isOther = previousData && differ(previousData, data, ["model", "taught", "engine"]);
     // An answer that another model is to replace isn't open any more, but its photo is.
     const isReplaced = isElsewhere && !data.open && isOther && Boolean(this.#view.entry?.photo);
     // Two photos may have the same answer, and so the same link.
@@ -97,8 +111,9 @@ class Screen {
     this.#outbox.close();
     /** @type {ShadowRoot | undefined} */ (this.#header?.getRootNode())?.host.remove();
     this.#stopFollowing();
-    this.#view.unmount();
-    this.#identifier.close();
+    this.#madeHere.close();
+    this.#view?.unmount();
+    this.#identifier?.close();
   }
 
   get #token() {
@@ -106,7 +121,24 @@ class Screen {
   }
 
   get #model() {
-    return this.#chosen ?? this.#data.model;
+    const { model, taught } = this.#data;
+    const isHere = (name) => this.#models.some((one) => one.name === name);
+    return [this.#chosen, taught].find(isHere) ?? model;
+  }
+
+  /** The app's models, then those that were made here. */
+  get #models() {
+    return [...this.#data.models, ...this.#madeHere.entries];
+  }
+
+  /** Return the mode for a model: one that was made here never needs the server. */
+  #runOf(name) {
+    if (this.#madeHere.models.has(name)) return "device";
+    return this.#mayDownload(name) ? this.#data.run : "server";
+  }
+
+  #mayDownload(name) {
+    return this.#data.models.some((one) => one.name === name && one.downloads);
   }
 
   /**
@@ -119,7 +151,7 @@ class Screen {
     const model = this.#model;
     const isOther =
       previous?.model !== model ||
-      differ(previousData, data, ["run", "downloads"]) ||
+      differ(previousData, data, ["run"]) ||
       (previousData.engine !== data.engine && previous.state.next === "server");
     const server = {
       url: `${data.base}api/session/`,
@@ -133,11 +165,15 @@ class Screen {
     const described = data.described?.name === model ? data.described : null;
     if (isOther) {
       this.#socket ??= new SocketServer(server);
+      const taught = this.#madeHere.models.get(model);
+      const folder = this.#madeHere.baseOf(model) ?? (this.#mayDownload(model) ? model : null);
       const identifier = createIdentifier({
         model,
-        address: data.downloads ? `${data.base}device/models/${model}/` : null,
-        server: data.routes ? server : this.#socket,
-        run: data.run,
+        address: folder && `${data.base}device/models/${folder}/`,
+        // Your model's photos are never sent.
+        server: taught ? null : data.routes ? server : this.#socket,
+        run: this.#runOf(model),
+        taught,
         limits: data.limits,
         described,
       });
@@ -172,17 +208,22 @@ class Screen {
   #options() {
     const data = this.#data;
     const theme = themeOf(this.#parent.host);
+    const own = this.#madeHere.entries.find(({ name }) => name === this.#model);
+    const line = own && ["This model knows ", ...own.knows, "."];
+    const isElsewhere = data.taught && this.#model === data.model;
     if (this.#header) this.#header.dataset.theme = theme;
     return {
       identifier: this.#identifier,
       recents: this.#recents,
       hasCamera: data.capture,
       isOpening: this.#isOpening && data.capture && Boolean(data.open),
-      models: data.models,
+      models: this.#models,
       model: this.#model,
+      notice: isElsewhere ? ELSEWHERE : "",
+      teach: data.routes ? `${data.base}teach` : null,
       placeOf: (name) => this.#placeOf(name),
       samples: this.#samples(),
-      what: data.words,
+      what: own ? { ...data.words, line, language: own.language } : data.words,
       theme,
       above: data.capture ? HEADER : null,
       header: this.#header,
@@ -195,9 +236,18 @@ class Screen {
         lookUp: (entry) => openLookUp(this.#parent, entry, data.lookUp),
       },
       onModel: (name) => this.#choose(name),
-      run: data.run,
-      // Without downloads there is no choice.
-      onRun: data.downloads ? (run) => this.#outbox.add("run", run) : null,
+      onDelete: () => {
+        const leave = () => {
+          // Its photo isn't for another model.
+          this.#view.show(null);
+          this.#shown = null;
+          this.#outbox.add("model", data.model);
+        };
+        this.#madeHere.askToDelete(this.#parent, this.#model, leave);
+      },
+      run: this.#runOf(this.#model),
+      // A model that is in one place only leaves no choice.
+      onRun: this.#mayDownload(this.#model) ? (run) => this.#outbox.add("run", run) : null,
       onRetry: () => this.#identifier.start(),
       onOpen: (entry) => this.#report(entry),
       onClear: () => this.#outbox.add("cleared"),
@@ -207,8 +257,8 @@ class Screen {
 
   /** Return the model's samples, for the empty viewfinder. */
   #samples() {
-    const { capture, models } = this.#data;
-    const chosen = models.find(({ name }) => name === this.#model);
+    const { capture } = this.#data;
+    const chosen = this.#models.find(({ name }) => name === this.#model);
     return capture && chosen ? chosen.samples : [];
   }
 
@@ -218,8 +268,9 @@ class Screen {
     // Its last line tells when the server is gone; where there is none, the page does.
     this.#parent.host.toggleAttribute("data-viewfinder", this.#data.capture || Boolean(entry));
     const model = entry?.answer.prediction.model;
-    if (!entry) this.#keepChosen();
-    else if (this.#data.models.some(({ name }) => name === model)) this.#chosen = model;
+    if (entry && this.#models.some(({ name }) => name === model)) this.#chosen = model;
+    // No link brings a model along that was made here.
+    if (!this.#token) this.#keepChosen();
     this.#open(this.#token);
     if (this.#identifier.model !== this.#model) this.#follow(this.#data);
     this.#start();
@@ -227,7 +278,8 @@ class Screen {
 
   /** Let the app follow a choice that no answer brings along. */
   #keepChosen() {
-    if (this.#chosen && this.#chosen !== this.#data.model) this.#outbox.add("model", this.#chosen);
+    const { model, taught } = this.#data;
+    if (this.#chosen && this.#chosen !== (taught ?? model)) this.#outbox.add("model", this.#chosen);
   }
 
   #open(token) {
@@ -239,8 +291,9 @@ class Screen {
   /** Choose a model; of an open photo, the app follows once the model's answer is there. */
   #choose(name) {
     const { entry } = this.#view;
-    // The app keeps the photos of Streamlit's widgets itself.
-    if (!entry?.photo || entry.source === UPLOAD) {
+    // The app keeps the photos of Streamlit's widgets itself, but not the visitor's models.
+    const isApps = entry?.source === UPLOAD && !this.#madeHere.models.has(name);
+    if (!entry?.photo || isApps) {
       this.#chosen = null;
       this.#outbox.add("model", name);
       return;
@@ -252,9 +305,9 @@ class Screen {
 
   /** Return where a model would get the open photo; null if that is still to be chosen. */
   #placeOf(name) {
-    const { downloads, run } = this.#data;
-    if (run === "server" || !downloads) return "server";
-    if (this.#ready.has(name)) return "device";
+    const run = this.#runOf(name);
+    if (run === "server") return "server";
+    if (this.#ready.has(name) || this.#madeHere.models.has(name)) return "device";
     const { reason } = this.#identifier.state;
     return run === "auto" && reason !== null ? "server" : null;
   }
@@ -267,7 +320,7 @@ class Screen {
 
   /** Identify the open photo by the new model, engine or mode, unless that gave its answer. */
   #identifyAgain(previousData) {
-    const isSameWay = !differ(previousData, this.#data, ["run", "downloads", "engine"]);
+    const isSameWay = !differ(previousData, this.#data, ["run", "engine"]);
     const model = this.#view.entry?.answer?.prediction.model;
     if (!isSameWay || model !== this.#model) this.#look();
   }

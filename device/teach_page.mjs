@@ -1,25 +1,12 @@
 /** The page "Teach": your own model, made on this device. */
 
-import { fetchMade } from "./engine/download.mjs";
+import { findBase } from "./base_model.mjs";
 import { mountTeach } from "./view/teach.mjs";
 import { followTheme } from "./view/viewfinder_parts.mjs";
 
-/** The base, where the app has it: it knows most. */
-const BASE = "imagenet";
+const FOLDER = new URL("./", document.baseURI);
 
 const $ = (id) => document.getElementById(id);
-
-/** Return the name of the first model that can be taught. */
-async function findBase() {
-  const fetchJson = async (url) => (await fetchMade(url, say)).json();
-  const { models } = await fetchJson("models/index.json");
-  const first = ({ name }) => (name === BASE ? 0 : 1);
-  for (const { name } of models.toSorted((a, b) => first(a) - first(b))) {
-    const { graphs } = await fetchJson(`models/${name}/model.json`);
-    if (graphs.small?.features) return name;
-  }
-  throw new Error("This app has no model that can be taught new labels on your device.");
-}
 
 /** Have the service worker keep the base, so that the page works without a network. */
 async function keep(model) {
@@ -41,12 +28,12 @@ function say(text) {
 $("stuck").remove();
 followTheme(document.documentElement);
 try {
-  const base = await findBase();
+  const { address, name: base } = await findBase(FOLDER.href, say);
   say("");
   mountTeach($("teach"), {
-    address: `models/${base}/`,
+    address,
     onReady: () => keep(base),
-    prefix: "device",
+    prefix: FOLDER.pathname,
     above: "var(--header, 0px)",
     back: "./",
     onUse: (name) => location.assign(`./?model=${encodeURIComponent(name)}`),

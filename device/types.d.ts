@@ -397,8 +397,8 @@ export interface Answer {
   sent?: { kind: Sending; bytes: number };
   /** Null in an answer from a link. */
   milliseconds: number | null;
-  /** The token of the answer's link. */
-  token: string;
+  /** The token of the answer's link; null for a model that is only in this browser. */
+  token: string | null;
   /** The server's wait for a free core. */
   queue_ms?: number;
 }

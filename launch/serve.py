@@ -13,6 +13,7 @@ from deploy.ports import free_port
 from model import LoupeError, load
 from model.browser.cache import find_folder
 from model.browser.runtime import runtime_dir, runtime_name
+from model.bundle import list_public
 from model.errors import EngineUnavailable, SettingRefused
 from model.resources import limit_malloc_arenas
 from model.settings import ROOT, settings
@@ -50,7 +51,7 @@ def main() -> None:
 
 def fetch_runtime() -> None:
     """Fetch onnxruntime-web, once; without a network, print a warning and continue."""
-    may_fetch = settings().downloads and settings().npm
+    may_fetch = settings().npm and list_public()
     if may_fetch and find_folder(runtime_name()) is None:
         print("Fetching onnxruntime-web, which runs models in browsers ...", flush=True)
         # Ctrl-C skips the download.

@@ -100,7 +100,8 @@ class Settings(BaseSettings):
     """Sites whose pages may call the API from a browser, separated by commas."""
 
     downloads: bool = True
-    """True to give models away: by the API, on the Deploy page, to browsers that run them."""
+    """True to give the owner's models away: by the API, on the Deploy page, to browsers that run
+    them. Built-in models are public."""
 
     run: Literal["auto", "device", "server"] = "auto"
     """Place where the viewfinder's photos are identified unless a visitor chooses: the device

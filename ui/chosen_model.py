@@ -1,5 +1,6 @@
 """The model and engine of a session: its choice, its address's, or the ones that open first."""
 
+import re
 from contextlib import suppress
 
 import streamlit as st
@@ -15,6 +16,12 @@ from ui.app_info import default_bundle
 ASKED, CHOSEN = "asked", "chosen_model"
 """Keys of the session state: what addresses asked for, and the visitor's choice of model."""
 
+TAUGHT_KEY = "taught_model"
+"""The key of the visitor's own model, if the viewfinder uses that."""
+
+TAUGHT_NAME = re.compile(r"taught-[0-9a-f]{12}")
+"""Names of models that visitors made, which their browsers keep."""
+
 
 def remember_address(token: str) -> None:
     """Select the model: the open answer's, else the address's, else the visitor's choice.
@@ -26,6 +33,10 @@ def remember_address(token: str) -> None:
     """
     state, params = st.session_state, st.query_params
     named = {key: params[key] for key in ("model", "engine") if key in params}
+    if is_taught(named.get("model")) and not token:
+        state[TAUGHT_KEY] = named.pop("model")
+    elif token or "model" in named:
+        state.pop(TAUGHT_KEY, None)
     state[ASKED] = requested_choices() | named
     for name in (answer_model(token), params.get("model"), state.get(CHOSEN)):
         if _is_usable(name):
@@ -35,6 +46,11 @@ def remember_address(token: str) -> None:
     shown = name if _is_usable(name) else default_model()
     if shown != state.get("model") and _is_usable(shown):
         state["model"] = shown
+
+
+def is_taught(name: object) -> bool:
+    """Return whether a visitor's own model has this name, from an address or a message."""
+    return isinstance(name, str) and bool(TAUGHT_NAME.fullmatch(name))
 
 
 def answer_model(token: str) -> str | None:
@@ -61,6 +77,7 @@ def choose_model(name: str) -> str | None:
         state["model"] = name
     # The visitor chose, so what addresses asked for no longer counts.
     state.pop(ASKED, None)
+    state.pop(TAUGHT_KEY, None)
     return None if name == default_model() else name
 
 

@@ -17,6 +17,7 @@ PAGES = {
     "identify": "Identify",
     "batch": "Batch",
     "compare": "Compare",
+    "teach": "Teach",
     "models": "Models",
     "deploy": "Deploy",
     "about": "About",

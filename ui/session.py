@@ -21,7 +21,7 @@ from model import LoupeError, load
 from model.answer.answer_json import answer_to_json
 from model.answer.share_link import MAX_LABELS
 from model.corrections.page_sessions import page_sessions
-from ui.chosen_model import answer_model, choose_model, model_to_load, write_address
+from ui.chosen_model import TAUGHT_KEY, answer_model, choose_model, model_to_load, write_address
 from ui.phrasing import phrase_error
 
 PICTURE_SIDE_PX = 1280
@@ -109,6 +109,13 @@ def reclassify(name: str) -> None:
     else:
         session.restored_token = ""
         write_address(**{ANSWER_PARAM: None, "model": param})
+
+
+def choose_taught(name: str) -> None:
+    """Choose a model that the visitor's browser keeps; no answer of the app's is open then."""
+    current_session().restored_token = ""
+    st.session_state[TAUGHT_KEY] = name
+    write_address(**{ANSWER_PARAM: None, "model": name})
 
 
 def _identify(data: bytes, alt: str, picture: bytes = b"") -> None:

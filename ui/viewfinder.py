@@ -16,18 +16,20 @@ from streamlit import runtime
 from model import Bundle, LoupeError
 from model.answer.share_link import MAX_LABELS, MAX_TOKEN_LENGTH, decode
 from model.browser.device_files import LIMITS, index_json
+from model.bundle import is_public, list_public
 from model.classifier import default_model
 from model.settings import settings
 from ui import component
 from ui.answer_view import answer_json, find_bundle
 from ui.app_info import first_words, header_logo
 from ui.capture import SOURCES
-from ui.chosen_model import write_address
+from ui.chosen_model import TAUGHT_KEY, is_taught, write_address
 from ui.component_requests import responses, take_request
 from ui.phrasing import SIGNATURE_NOTES
 from ui.session import (
     ANSWER_PARAM,
     Session,
+    choose_taught,
     close_answer,
     current_session,
     open_answer,
@@ -99,19 +101,23 @@ def show_viewfinder(bundles: dict[str, Bundle], bundle: Bundle | None, rows: int
 def _data(bundles: dict[str, Bundle], bundle: Bundle | None, rows: int) -> dict[str, Any]:
     """Return what the component needs, as JSON; the same in each run until something changes."""
     session, token, base = current_session(), open_token(), component.base_path()
+    has_routes = component.has_routes()
+    models = index_json(bundles.values(), default_model(), f"{base}device/")["models"]
+    for entry in models:
+        entry["downloads"] = has_routes and is_public(bundles[entry["name"]])
     return {
-        **index_json(bundles.values(), default_model(), f"{base}device/"),
+        "models": models,
         "script": component.script_address("streamlit.mjs"),
         "base": base,
         "capture": is_chosen(),
-        "routes": component.has_routes(),
+        "routes": has_routes,
         "limits": LIMITS,
         "described": bundle and _preprocessing_json(bundle),
         "model": bundle.name if bundle else None,
+        "taught": st.session_state.get(TAUGHT_KEY),
         "engine": st.session_state.get("engine") or settings().engine,
         "run": chosen_run(),
         "session": session.api_token,
-        "downloads": settings().downloads and component.has_routes(),
         "corrections": settings().corrections_max > 0,
         "recent": settings().recent,
         "logo": header_logo()[1],
@@ -167,7 +173,7 @@ def _shared_answer(session: Session, token: str) -> dict[str, Any] | None:
 
 def chosen_run() -> str:
     """Return where photos are answered, by the settings and the address."""
-    if not (settings().downloads and component.has_routes()):
+    if not (component.has_routes() and list_public()):
         return "server"
     # Other pages drop the parameter from the address.
     run = st.query_params.get(RUN_PARAM) or st.session_state.get(RUN_PARAM)
@@ -209,8 +215,10 @@ def _open(token: object) -> None:
 
 
 def _choose_model(name: object) -> None:
-    """Choose a model, as the selector does."""
-    if isinstance(name, str) and name in usable_bundles():
+    """Choose a model, as the selector does, or one of the visitor's own."""
+    if is_taught(name):
+        choose_taught(str(name))
+    elif isinstance(name, str) and name in usable_bundles():
         reclassify(name)
 
 

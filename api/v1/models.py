@@ -9,11 +9,10 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from model import Bundle, list_models
-from model.bundle import MANIFEST, Name, get_bundle, list_versions
+from model.bundle import MANIFEST, Name, get_bundle, is_public, list_versions
 from model.classifier import default_model
 from model.engines import available
 from model.exporting.downloads import find_downloads
-from model.settings import settings
 
 from .. import paths  # noqa: F401  registers the converter "segment"
 from ..caching import IMMUTABLE, WholeFile, cached, revalidate
@@ -67,7 +66,7 @@ def _describe(request: Request, bundle: Bundle) -> dict[str, Any]:
         "default": bundle.name == default_model(),
         "files": {
             name: {
-                "url": f"{base}/{name}" if settings().downloads else None,
+                "url": f"{base}/{name}" if is_public(bundle) else None,
                 "bytes": file.bytes,
                 "sha256": file.sha256,
             }
@@ -98,10 +97,10 @@ def file(request: Request, name: Name, version: Version, file: str) -> Response:
     caching = IMMUTABLE
     if file == MANIFEST:
         path, tag = bundle.folder / MANIFEST, bundle.version
-    elif settings().downloads and file in bundle.file_names:
+    elif is_public(bundle) and file in bundle.file_names:
         # Verified again: a damaged file would be cached for a year under this hash.
         path, tag = bundle.verified_path(file), bundle.manifest.files[file].sha256
-    elif settings().downloads and (export := _find_export(bundle, file)):
+    elif is_public(bundle) and (export := _find_export(bundle, file)):
         path, caching, status = export, "no-cache", export.stat()
         tag = f"{status.st_mtime_ns:x}-{status.st_size:x}"
     else:

@@ -88,8 +88,9 @@ export function createRuler(answer) {
  * @param {(import("./types").Model & {place: string | null})[]} models see `placeOf`
  * @param {string} current name of the model that answered
  * @param {(name: string) => void} onModel
+ * @param {string | null} teach the address of "Teach"
  */
-export function createWaysOn(models, current, onModel) {
+export function createWaysOn(models, current, onModel, teach) {
   const others = models
     .filter(({ name }) => name !== current)
     .toSorted((one, other) => other.count - one.count);
@@ -101,16 +102,22 @@ export function createWaysOn(models, current, onModel) {
     const parts = [createIcon("swap"), caption, createIcon("next")];
     return h("li", h("button.vf-way", properties, ...parts));
   });
-  if (!first) return [];
   const titles = others.slice(1).map(({ title }) => h("bdi", title));
-  return [h("ul.vf-ways-on", first, ...foldModels(items, titles))];
+  const more = teach ? [...items, createTeachLink(teach)] : items;
+  const all = [first ?? [], foldModels(more, titles, teach !== null)].flat();
+  return all.length ? [h("ul.vf-ways-on", ...all)] : [];
 }
 
-/** Return several models as one item that opens, a single one as it is. */
-function foldModels(items, titles) {
+function createTeachLink(address) {
+  const caption = createCaption(["Teach your own"], ["Name two things and film them"]);
+  return h("li", h("a.vf-way", { href: address }, createIcon("pen"), caption, createIcon("next")));
+}
+
+/** Return several items as one that opens, a single one as it is. */
+function foldModels(items, titles, hasTeach) {
   if (items.length < 2) return items;
   const names = titles.flatMap((title, index) => (index ? [", ", title] : [title]));
-  const caption = createCaption(["Other models"], names);
+  const caption = createCaption([`Other models${hasTeach ? ", or teach your own" : ""}`], names);
   const summary = h("summary.vf-way", createIcon("more"), caption, createIcon("down"));
   const details = h("details", summary, h("ul", ...items));
   details.ontoggle = () => details.open && details.scrollIntoView({ block: "nearest" });

@@ -162,7 +162,7 @@ export class DeviceModel {
       from_pixels: false,
       where: "device",
       milliseconds: prediction.milliseconds.total,
-      token: encodeLink(info, prediction),
+      token: this.#options.taught ? null : encodeLink(info, prediction),
     };
   }
 }

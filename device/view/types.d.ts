@@ -44,6 +44,8 @@ export interface Model {
   count: number;
   knows: Phrase;
   samples: Sample[];
+  /** True if this browser keeps it, and no server has it. */
+  isMadeHere?: boolean;
 }
 
 export interface Sample {
@@ -112,7 +114,13 @@ export interface ViewfinderOptions {
   isOpening: boolean;
   run: Run;
   what: { headline: string; line: string | Phrase; language?: string };
+  /** A sentence about the link that was opened; "" for none. */
+  notice: string;
+  /** The address of "Teach", or null. */
+  teach: string | null;
   onModel?: (name: string) => void;
+  /** Called when the open model, which was made here, is to be deleted. */
+  onDelete?: () => void;
   onRun?: ((run: Run) => void) | null;
   /** Called when another answer is shown, or none. */
   onOpen?: (entry: Entry | null) => void;

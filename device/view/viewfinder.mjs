@@ -53,6 +53,7 @@ class Viewfinder {
     onWhere: () => this.#chooseRun(),
     onSample: (sample) => takeSample(sample, this.#handlers),
     onModel: (name) => this.#state.options.onModel?.(name),
+    onDelete: () => this.#state.options.onDelete(),
     onEntry: (entry) => this.#open(entry),
     onClear: async () => {
       await this.#state.options.recents.clear();

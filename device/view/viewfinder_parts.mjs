@@ -25,7 +25,7 @@ const TREE = {
   acts: "correct share",
   ways: "openCamera cameraApp choose paste pick capture",
   mode: "live still",
-  bar: "models",
+  bar: "models forget",
 };
 
 /**
@@ -43,6 +43,7 @@ export function createParts(on) {
     side: h("div.vf-side"),
 
     models: h("select.vf-chip", { ariaLabel: "Model", onchange: onModel }),
+    forget: iconButton("vf-icon-button.vf-forget", "Delete this model", "trash", on.onDelete),
     bar: h("div.vf-topbar", { hidden: true }),
 
     picture: h("div.vf-picture", { onclick: on.onPicture }),
@@ -103,7 +104,7 @@ export function createParts(on) {
   }
   parts.video.ariaHidden = "true";
   parts.capture.setAttribute("capture", "environment");
-  parts.bar.append(createIcon("down"));
+  parts.models.after(createIcon("down"));
   const { element, fileLabel } = parts.photo;
   parts.square.append(parts.hint, element, createCorners(), fileLabel);
   return parts;

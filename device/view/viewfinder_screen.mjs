@@ -41,6 +41,8 @@ export const DEFAULTS = {
   hasCamera: true,
   isOpening: false,
   run: "auto",
+  notice: "",
+  teach: null,
   what: { headline: "Point your phone at something", line: "" },
 };
 
@@ -66,10 +68,10 @@ export function render(parts, state, picture, handlers) {
   parts.root.toggleAttribute("data-opening", options.isOpening && !entry);
   parts.picture.toggleAttribute("data-empty", Boolean(entry && !entry.photo));
   parts.bar.hidden = options.models.length < 2;
-  redraw(parts.models, options.models, () =>
-    options.models.map(({ name, title }) => new Option(title, name)),
-  );
+  redraw(parts.models, options.models, () => createOptions(options.models));
   parts.models.value = options.model;
+  const isMadeHere = options.models.some((one) => one.isMadeHere && one.name === options.model);
+  parts.forget.hidden = !isMadeHere || !options.onDelete;
   drawHint(parts, picture.access, screen, entry);
   drawPicture(parts, state, picture, screen);
   drawWords(parts, state, picture, screen, handlers);
@@ -83,6 +85,14 @@ export function render(parts, state, picture, handlers) {
   const canScroll = words.hasAttribute("data-live") || words.scrollHeight > words.clientHeight + 1;
   if (canScroll) words.tabIndex = 0;
   else words.removeAttribute("tabindex");
+}
+
+/** Return the choices of the menu: the app's models, then those that were made here. */
+function createOptions(models) {
+  const create = ({ name, title }) => new Option(title, name);
+  const own = models.filter((one) => one.isMadeHere).map(create);
+  const group = h("optgroup", { label: "Made here" }, ...own);
+  return [...models.filter((one) => !one.isMadeHere).map(create), ...(own.length ? [group] : [])];
 }
 
 /** Replace children only if their data has changed, so that focus and scroll position stay. */
@@ -141,17 +151,18 @@ function drawWords(parts, state, picture, screen, { onModel }) {
   redrawPhrase(parts.explanation, explanation ?? [], answer?.language);
   const hasFailed = where.device === "failed" && where.server !== "ready";
   const failure = hasFailed && !answer ? where.reason : "";
-  parts.alert.textContent = (error && phraseError(error, UNREADABLE)) || message || failure || "";
+  const alert = (error && phraseError(error, UNREADABLE)) || message || failure;
+  parts.alert.textContent = alert || (entry ? "" : options.notice);
   parts.retry.hidden = !failure || !options.onRetry;
   redrawPhrase(parts.status, [statusOf(state, picture, isLive)].flat(), what.language);
-  const { model, rows } = options;
+  const { model, rows, teach } = options;
   const models = options.models.map((other) => ({ ...other, place: state.placeOf(other.name) }));
   const key = answer && [isLive, answer.prediction, model, models, rows];
   redraw(parts.details, key, () => {
     if (!answer) return [];
     const lines = createLines(answer);
     if (isLive) return createRuler(answer);
-    if (tone === "unknown") return [...lines, ...createWaysOn(models, model, onModel)];
+    if (tone === "unknown") return [...lines, ...createWaysOn(models, model, onModel, teach)];
     return [...lines, createBars(answer, rows)];
   });
 }
@@ -209,7 +220,10 @@ function drawActions(parts, { entry, isExplaining, options }) {
   for (const name of ["correct", "share", "lookUp"]) {
     parts[name].hidden = !isAnswered || !actions[name];
   }
-  parts.correct.hidden ||= !entry.photo;
+  // The server doesn't know a model that was made here.
+  const isOwn = isAnswered && entry.answer.token === null;
+  parts.correct.hidden ||= isOwn || !entry.photo;
+  parts.share.hidden ||= isOwn;
   parts.lookUp.hidden ||= entry.answer.certainty === "unknown";
   parts.acts.hidden = parts.correct.hidden && parts.share.hidden;
   parts.why.hidden = !isAnswered || !entry.photo;

@@ -33,7 +33,9 @@ from .registry import (
     default_models,
     fingerprint,
     get_bundle,
+    is_public,
     list_models,
+    list_public,
     model_dir,
 )
 from .small_card import (
@@ -81,7 +83,9 @@ __all__ = [
     "familiar_labels",
     "fingerprint",
     "get_bundle",
+    "is_public",
     "list_models",
+    "list_public",
     "list_versions",
     "model_dir",
     "named_ood_sets",

@@ -83,6 +83,20 @@ def list_models() -> dict[str, Bundle | BundleError]:
     return models
 
 
+def is_public(bundle: Bundle) -> bool:
+    """Return whether the app gives a model's files away: the owner's as set, built-in ones always.
+
+    A model in the owner's folders that has a built-in one's name is the owner's.
+    """
+    return settings().downloads or bundle.folder.is_relative_to(BUILTIN_DIR)
+
+
+def list_public() -> list[Bundle]:
+    """Return the models whose files the app gives away."""
+    bundles = list_models().values()
+    return [bundle for bundle in bundles if isinstance(bundle, Bundle) and is_public(bundle)]
+
+
 def get_bundle(name: str) -> Bundle:
     """Open the current version of a model.
 

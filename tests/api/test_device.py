@@ -16,7 +16,7 @@ from api import device
 from model.browser import cache
 from model.browser.page_files import PAGE_DIR, PAGE_FILES, list_kept
 from model.browser.runtime import RUNTIME
-from model.bundle import get_bundle, read_samples
+from model.bundle import get_bundle, read_samples, registry
 from model.samples import samples
 from tests.browser.server import Server, serving
 from tests.model.tiny import tiny
@@ -211,12 +211,42 @@ def test_other_paths_do_not_exist(client: Any, path: str) -> None:
     assert len(response.content) < 300
 
 
-def test_no_files_are_sent_without_downloads(client: Any, serve: Any) -> None:
-    urls = [url for url in files_of(client, "tiny") if "/models/" in url or "/runtime/" in url]
-    closed = serve(LOUPE_DOWNLOADS="false")
+@pytest.mark.parametrize(
+    ("name", "status"), [("comes_along", 200), ("tiny", 404), ("replaced", 404)]
+)
+def test_without_downloads_only_builtin_models_are_sent(
+    client: Any,
+    serve: Any,
+    models_dir: Path,
+    tmp_path: Path,
+    monkeypatch: Any,
+    name: str,
+    status: int,
+) -> None:
+    monkeypatch.setattr(registry, "BUILTIN_DIR", tmp_path / "library")
+    tiny(tmp_path / "library", "comes_along")
+    tiny(tmp_path / "library", "replaced")
+    # The owner's model of that name is another one.
+    tiny(models_dir, "replaced", sharpness=9.0)
+    bundle = get_bundle(name)
+    urls = [url for url in files_of(client, name) if f"/models/{name}/" in url]
+    urls += [url for url in files_of(client, name, "full") if f"/models/{name}/" in url]
+    urls += [f"/api/v1/models/{name}/{bundle.version}/{file}" for file in bundle.file_names]
+    assert {client.get(url).status_code for url in urls} == {200}
+    closed = serve(LOUPE_DOWNLOADS="false", LOUPE_MODEL="tiny")
+    assert {url: closed.get(url).status_code for url in urls} == dict.fromkeys(urls, status)
+    index = closed.get("/device/models/").json()
+    assert [model["name"] for model in index["models"]] == ["comes_along"]
+    assert index["note"] == device.KEPT
+    assert closed.get("/device/").text == client.get("/device/").text
+
+
+def test_no_files_are_sent_without_downloads_and_builtin_models(client: Any, serve: Any) -> None:
+    urls = [url for url in files_of(client, "tiny") if "/models/" in url]
+    closed = serve(LOUPE_DOWNLOADS="false", LOUPE_BUILTIN="false")
     for url in urls:
-        response = closed.get(url)
-        assert (response.status_code, response.json()["detail"]) == (404, device.OFF), url
+        assert closed.get(url).status_code == 404, url
+    assert closed.get("/device/models/").json()["detail"] == device.OFF
     page = closed.get("/device/")
     assert page.status_code == 200
     assert device.OFF in page.text

@@ -174,6 +174,7 @@ def test_withdrawn_models_are_deleted_from_the_browser(
 ) -> None:
     page = open_device()
     monkeypatch.setenv("LOUPE_DOWNLOADS", "false")
+    monkeypatch.setenv("LOUPE_BUILTIN", "false")
     settings.settings.cache_clear()
     page.reload()
     expect(page.locator("#kept")).to_have_text("Nothing is kept on this device.")

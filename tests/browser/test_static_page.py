@@ -19,6 +19,7 @@ from tests.browser.conftest import COLOURS
 from tests.browser.drive import PHONE, RED, device_headline, expect_kept, give_device
 from tests.browser.server import framing
 from tests.browser.static_host import static_host
+from tests.browser.test_teach import COLD, WARM, jpeg, teach_by_files
 from tests.model.tiny import colour, tiny
 from tests.photos import encoded
 from tests.waiting import wait_until
@@ -90,6 +91,23 @@ def test_page_works_from_pythons_server_and_then_without_it(visit: Any, exported
         page.reload()
         identify(page)
         expect_kept(page)
+
+
+@pytest.mark.slow
+def test_your_model_is_taught_and_used_without_a_server(visit: Any, exported: Path) -> None:
+    with http_server(exported) as url:
+        page = visit(url)
+        expect_kept(page)
+    page.context.set_offline(True)
+    page.get_by_role("link", name="Teach your own").click()
+    page.get_by_role("link", name="Back to Identify").click()
+    page.get_by_role("link", name="Teach your own").click()
+    teach_by_files(page, warm=WARM[:1], cold=COLD[:1])
+    page.get_by_role("button", name="Use it").first.click()
+    page.get_by_role("button", name="Use it").last.click()
+    expect(page).to_have_url(re.compile(r"/page/\?model=taught-[0-9a-f]{12}$"))
+    give_device(page, jpeg(WARM[0]))
+    expect(device_headline(page)).to_have_text(re.compile("warm$"))
 
 
 @pytest.mark.slow

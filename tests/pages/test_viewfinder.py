@@ -265,7 +265,8 @@ def test_visitor_chooses_the_engines_place(bundle):
         ({}, {"run": "everywhere"}, "auto"),
         ({"LOUPE_RUN": "device"}, {}, "device"),
         ({"LOUPE_RUN": "device"}, {"run": "auto"}, "auto"),
-        ({"LOUPE_RUN": "device", "LOUPE_DOWNLOADS": "false"}, {"run": "device"}, "server"),
+        ({"LOUPE_RUN": "device", "LOUPE_DOWNLOADS": "false"}, {"run": "device"}, "device"),
+        ({"LOUPE_DOWNLOADS": "false", "LOUPE_BUILTIN": "false"}, {"run": "device"}, "server"),
     ],
 )
 def test_owner_and_address_choose_the_engines_place(bundle, monkeypatch, environment, query, run):

@@ -2,10 +2,11 @@
 
 from model import Bundle, LoupeError
 from model.answer.share_link import decode
+from model.bundle import is_public
 from model.engine_info import ENGINES
-from model.settings import settings
 from ui import component
 from ui.about_page.way_picture import Way
+from ui.chosen_model import chosen_bundle
 from ui.session import current_session
 from ui.viewfinder import chosen_run
 
@@ -17,8 +18,9 @@ TITLES: dict[Way, str] = {
 
 
 def runs_on_device() -> bool:
-    """Return whether the app lets models run in browsers."""
-    return component.has_routes() and settings().downloads
+    """Return whether the app lets the chosen model run in browsers."""
+    bundle = chosen_bundle()
+    return component.has_routes() and bundle is not None and is_public(bundle)
 
 
 def list_ways() -> list[Way]:

@@ -9,8 +9,8 @@ from model import Bundle, LoupeError
 from model.browser.cache import find_folder
 from model.browser.device_files import device_name, model_json, samples_json
 from model.browser.runtime import runtime_name
+from model.bundle import is_public
 from model.engines import available
-from model.settings import settings
 from model.text import clean, format_size
 from ui.charts import GREY, accent_color
 from ui.compare_page.measurement import STEPS, TRIES, WAYS, Comparison, Result, read_comparison
@@ -36,7 +36,7 @@ def show_component(bundle: Bundle) -> None:
             "labels": list(bundle.labels),
             "engines": list(available(bundle)),
             "token": current_session().api_token,
-            "downloads": settings().downloads,
+            "downloads": is_public(bundle),
             "fullSize": _full_size(bundle),
             "tries": TRIES,
             "theme": st.context.theme.type or "light",

@@ -14,7 +14,8 @@ from deploy.spec import AppSpec
 from model import LoupeError
 from model.browser.cache import find_folder
 from model.browser.runtime import runtime_name
-from model.settings import ROOT, settings
+from model.bundle import get_bundle, is_public
+from model.settings import ROOT
 from ui.phrasing import escape_markdown, link_urls, phrase_error
 
 ALERT_STEP = "Budget alert: "
@@ -80,13 +81,15 @@ def _ask_values(host: Host, key: str) -> dict[str, str]:
 
 def _offer_download(host: Host, app: AppSpec, values: dict[str, str], key: str) -> bool:
     """Offer the host's files as a zip; return False if it can't be offered."""
-    if not settings().downloads:
-        st.write("Make the files in a terminal: this app doesn’t offer its models for download.")
-        return False
     if not host.has_server and not find_folder(runtime_name()):
         st.write("Make the page in a terminal: this app hasn’t fetched onnxruntime-web yet.")
         return False
     try:
+        if not all(is_public(get_bundle(name)) for name in app.own):
+            st.write(
+                "Make the files in a terminal: this app doesn’t offer its models for download."
+            )
+            return False
         files = bundle_files(app).values()
     except LoupeError as error:
         st.warning(phrase_error(error), icon=":material/block:")

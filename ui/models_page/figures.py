@@ -17,13 +17,13 @@ from model.bundle import (
     OodResult,
     SmallCard,
     get_bundle,
+    is_public,
     named_ood_sets,
     read_small_card,
 )
 from model.engines import available
 from model.exporting.downloads import find_downloads
 from model.exporting.formats import FORMATS
-from model.settings import settings
 from model.storage.spreadsheet import escape_formula
 from model.text import format_size
 from ui import component
@@ -330,8 +330,8 @@ def _show_origin(bundle: Bundle) -> None:
 
 
 def _show_downloads(bundle: Bundle) -> None:
-    """Show a link to each export that the owner has made; nothing if downloads are off."""
-    if not settings().downloads or not component.has_routes():
+    """Show a link to each export that the owner has made; nothing if the model stays here."""
+    if not is_public(bundle) or not component.has_routes():
         return
     downloads = find_downloads(bundle)
     if not downloads:

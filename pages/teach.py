@@ -1,0 +1,17 @@
+"""The Teach page: a visitor's own model, made in the browser from a few photos."""
+
+import streamlit as st
+
+from ui.component import has_routes
+from ui.teach_view import show_teach
+
+st.set_page_config(layout="wide")
+if has_routes():
+    show_teach()
+else:
+    st.header("Teach", anchor=False)
+    st.write(
+        "This host runs the app without its HTTP routes, so your browser can’t get the model that "
+        "learns. Teach works where the whole app runs, and on a page from `python -m model export "
+        "NAME --to web`."
+    )

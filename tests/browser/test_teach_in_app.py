@@ -1,0 +1,130 @@
+"""A visitor's own model in the app: from "Teach" to the viewfinder's menu, and no photo sent."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.accessible import assert_own_parts_accessible
+from tests.browser.conftest import HERE
+from tests.browser.drive import DESK, PHONE, device_headline, give, go, source_line
+from tests.browser.test_teach import CAMERA, COLD, GREEN, WARM, Colour, jpeg, teach_by_files
+
+pytestmark = pytest.mark.slow
+
+SCREENSHOTS = HERE / "screenshots"
+TAUGHT = re.compile(r"\d/\?model=taught-[0-9a-f]{12}$")
+NO_LIVE = "navigator.mediaDevices.enumerateDevices = async () => [];"
+
+
+def teach(page: Page) -> None:
+    """Make a model on the page "Teach", and use it."""
+    teach_by_files(page, warm=WARM[:1], cold=COLD[:1])
+    page.get_by_role("button", name="Use it").first.click()
+    page.get_by_role("button", name="Use it").last.click()
+    page.wait_for_url(TAUGHT)
+
+
+@pytest.fixture
+def taught(open_colours: Callable[..., Page]) -> Page:
+    """Return Identify with a model that was just made on this phone, which has no camera."""
+    page = open_colours(NO_LIVE, path="/teach", viewport=PHONE)
+    teach(page)
+    return page
+
+
+def menu(page: Page) -> tuple[str, list[str]]:
+    """Return the chosen model's title, and the titles of those that were made here."""
+    select = page.get_by_role("combobox", name="Model").first
+    chosen = select.locator("option:checked").inner_text()
+    return chosen, select.locator("optgroup[label='Made here'] option").all_inner_texts()
+
+
+def take(page: Page, rgb: Colour, label: str) -> None:
+    give(page, jpeg(rgb))
+    expect(device_headline(page)).to_have_text(re.compile(label))
+
+
+def test_your_model_answers_on_the_device_and_no_photo_is_sent(taught: Page) -> None:
+    page, asked = taught, list[tuple[str, str]]()
+    page.on("request", lambda request: asked.append((request.method, request.url)))
+    expect(page.get_by_text("This model knows warm, cold.", exact=True)).to_be_visible()
+    assert menu(page) == ("warm, cold", ["warm, cold"])
+    take(page, COLD[0], "cold$")
+    expect(source_line(page)).to_have_text(re.compile("^On this device.+; nothing was sent"))
+    for name in ("Share", "Wrong?"):
+        expect(page.get_by_role("button", name=name)).to_be_hidden()
+    page.get_by_role("button", name="Why?").click()
+    expect(page.get_by_text("decided it").first).to_be_visible()
+    take(page, GREEN, "^None of the two things")
+    page.get_by_text("Other models, or teach your own").click()
+    link = page.locator(".vf-way", has_text="Name two things")
+    expect(link).to_have_attribute("href", "/teach")
+    page.reload()
+    # After a reload, the last photos are there.
+    page.get_by_role("list", name="This visit").get_by_role("button").last.click()
+    expect(device_headline(page)).to_have_text(re.compile("cold$"))
+    # Without its base, there is an error and no fallback.
+    page.route("**/*.onnx.gz", lambda route: route.abort())
+    page.reload()
+    give(page, jpeg(WARM[0]))
+    expect(page.get_by_role("alert")).not_to_be_empty()
+    page.wait_for_timeout(1000)
+    assert len(asked) > 20
+    assert {method for method, _ in asked} == {"GET"}
+
+
+def test_menu_is_the_same_at_device_and_deletes_after_a_question(
+    taught: Page, open_colours: Callable[..., Page]
+) -> None:
+    page, link = taught, taught.url
+    page.goto(f"/device/?{link.split('?')[1]}")
+    assert menu(page) == ("warm, cold", ["warm, cold"])
+    take(page, WARM[0], "warm$")
+    page.get_by_role("button", name="Back to the camera").click()
+    page.get_by_role("combobox", name="Model").select_option("Wide")
+    expect(page.get_by_role("button", name="Delete this model")).to_be_hidden()
+    page.goto(link)
+    page.get_by_role("button", name="Delete this model").click()
+    question = page.get_by_role("dialog", name="Delete “warm, cold”?")
+    question.get_by_role("button", name="Close").click()
+    assert menu(page)[1] == ["warm, cold"]
+    page.get_by_role("button", name="Delete this model").click()
+    question.get_by_role("button", name="Delete it").click()
+    expect(page.get_by_role("button", name="Delete this model")).to_be_hidden()
+    page.wait_for_url(re.compile("/$"))
+    assert menu(page) == ("Colours", [])
+    for url in (link, f"/device/?{link.split('?')[1]}"):
+        page.goto(url)
+        expect(page.get_by_text("The model in this link is on another device.")).to_be_visible()
+        assert menu(page) == ("Colours", [])
+
+
+@pytest.mark.parametrize("look", ["phone-light", "phone-dark", "desk-light", "desk-dark"])
+def test_page_and_menu_fit_and_are_accessible(open_colours: Callable[..., Page], look: str) -> None:
+    place, colours = look.split("-")
+    page = open_colours(
+        CAMERA,
+        path="/",
+        viewport=PHONE if place == "phone" else DESK,
+        color_scheme=colours,
+        permissions=["camera"],
+    )
+
+    def keep(screen: str) -> None:
+        page.screenshot(path=SCREENSHOTS / f"teach-app-{screen}-{look}.png")
+        assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth"), screen
+        assert_own_parts_accessible(page)
+
+    if place == "desk":
+        go(page, "Teach")
+    else:
+        page.goto("/teach")
+    expect(page.locator(".tv-shutter")).to_be_visible()
+    page.wait_for_timeout(500)
+    keep("empty")
+    teach(page)
+    page.get_by_role("button", name="Live").click()
+    expect(page.locator(".vf-words[data-live] h2")).to_have_text(re.compile("warm$"))
+    keep("live")
