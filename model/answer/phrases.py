@@ -163,25 +163,19 @@ def article(label: str) -> str:
 
 
 def track_record(measured: Manifest | SmallCard, kind: str, index: int) -> Phrase:
-    """Return how often such an answer was right; empty if nobody knows.
+    """Return how often an answer was right, empty if unknown; with a card, " in tests" follows.
 
-    With a card, it is to be followed by " in tests".
-
-    Args:
-        measured: what has the figures.
-        kind: ``record`` in ``words.json``: labels, plausible or unknown.
-        index: the top label's.
+    ``kind`` is ``record`` in ``words.json``, ``index`` the top label's.
     """
     if kind == "plausible":
         return plausible_record(measured.metric("coverage"))
-    if kind == "unknown" and measured.card is None:
-        promised = promised_rejections(measured.calibration)
-        return (f"It says this of {promised} things it does know",) if promised else ()
-    if kind == "unknown":
-        return false_rejections(measured.metric("kept"))
-    if measured.card is None:
+    if measured.card:
+        by_label = answer_record(measured.card, index)
+        return by_label if kind == "labels" else false_rejections(measured.metric("kept"))
+    if kind == "labels":
         return recordings_record(measured.metric("accuracy"))
-    return answer_record(measured.card, index)
+    promised = promised_rejections(measured.calibration)
+    return (f"It says this of {promised} things it does know",) if promised else ()
 
 
 def recordings_record(accuracy: Metric | None) -> Phrase:

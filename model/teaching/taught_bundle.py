@@ -21,12 +21,10 @@ from ..bundle import (
     publish,
 )
 from ..bundle.manifest import TAUGHT_ON, Data
-from ..calibration.cross_validation import MEASURED_BY
 from ..calibration.graph_head import attach_head, replace_classifier
 from ..calibration.ood_detectors import mean_cosine
 from ..engine_info import ENGINES
 from ..errors import BundleNotFound, ExportRefused
-from ..evaluation.metrics import proportion_metric
 from ..settings import settings
 from ..storage.file_hash import hash_file
 from ..text import clean
@@ -38,7 +36,6 @@ TOLERANCE = 1e-3
 
 MAX_LINE = 200
 WEIGHTS_FILE = ENGINES["learner"].needs
-TESTED = {"each group": "each tested without itself", "five": "tested in five parts"}
 
 
 def publish_head(
@@ -123,16 +120,9 @@ def _check_outputs(manifest: LoupeManifest, graph: bytes, base: Bundle) -> None:
 
 
 def _draft(manifest: LoupeManifest, base: Bundle, **fields: Any) -> ManifestDraft:
-    of_base, accuracy = base.manifest, manifest.proportion
-    photos, groups = sum(manifest.photos), sum(manifest.groups)
+    of_base, photos, groups = base.manifest, sum(manifest.photos), sum(manifest.groups)
     more = (len(manifest.labels) - len(base.labels)) * (manifest.base.size + 1)
     parameters = max(1, of_base.architecture.parameters + more)
-    metrics = []
-    if accuracy and manifest.accuracy:
-        metric = proportion_metric(
-            "accuracy", accuracy.right, accuracy.count, TESTED[manifest.accuracy.folds], MEASURED_BY
-        )
-        metrics.append(metric.model_copy(update={"unit": "recordings"}))
     taught_on = f"{base.name} {manifest.base.version}"
     return ManifestDraft(
         description=f"Taught from {photos} photos in {groups} recordings on {taught_on}.",
@@ -146,7 +136,7 @@ def _draft(manifest: LoupeManifest, base: Bundle, **fields: Any) -> ManifestDraf
             licence="not stated",
             photos=photos,
         ),
-        metrics=tuple(metrics),
+        metrics=(manifest.metric,) if manifest.metric else (),
         calibration=Calibration(
             temperature=manifest.temperature,
             ood_threshold=manifest.ood_threshold,

@@ -60,9 +60,9 @@ def test_taught_model_names_what_it_was_taught_and_turns_others_away(taught: Tau
     assert (prediction.top(1)[0].label, prediction.in_distribution) == ("green", True)
     assert classifier.identify(colour((128, 128, 128))).in_distribution is False
     accuracy, metric = taught.accuracy, bundle.manifest.metric("accuracy")
-    assert accuracy
     assert metric
-    assert (metric.counted, metric.successes) == (f"{accuracy.count} recordings", accuracy.right)
+    assert metric == accuracy
+    assert (metric.counted, metric.successes) == ("12 recordings", 12)
     assert (metric.on, metric.by) == ("each tested without itself", "measured by Loupe")
     calibration = bundle.manifest.calibration
     assert calibration
