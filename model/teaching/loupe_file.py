@@ -120,10 +120,11 @@ class LoupeManifest(StrictModel):
 
     @property
     def metric(self) -> Metric | None:
-        """The share of left-out photo groups that are right; None if it can't be known yet."""
-        if not self.accuracy or not (count := sum(self.accuracy.counted)):
+        """The share of left-out photo groups that are right; None until each label has some."""
+        if not self.accuracy or not all(self.accuracy.counted):
             return None
-        right, tested = sum(self.accuracy.right), TESTED[self.accuracy.folds]
+        right, count = sum(self.accuracy.right), sum(self.accuracy.counted)
+        tested = TESTED[self.accuracy.folds]
         metric = proportion_metric("accuracy", right, count, tested, MEASURED_BY)
         return metric.model_copy(update={"unit": "recordings"})
 
