@@ -134,7 +134,10 @@ class Screen {
   /** Return the mode for a model: one that was made here never needs the server. */
   #runOf(name) {
     if (this.#madeHere.models.has(name)) return "device";
-    return this.#mayDownload(name) ? this.#data.run : "server";
+    if (!this.#mayDownload(name)) return "server";
+    // In place of a model that is gone from this device, nothing is sent unasked.
+    const isSubstitute = this.#data.taught && name !== this.#chosen;
+    return isSubstitute ? "device" : this.#data.run;
   }
 
   #mayDownload(name) {

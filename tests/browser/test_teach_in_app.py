@@ -9,12 +9,13 @@ from playwright.sync_api import Page, expect
 from tests.browser.accessible import assert_own_parts_accessible
 from tests.browser.conftest import HERE
 from tests.browser.drive import DESK, PHONE, device_headline, give, go, source_line
-from tests.browser.test_teach import CAMERA, COLD, GREEN, WARM, Colour, jpeg, teach_by_files
+from tests.browser.test_teach import CAMERA, COLD, WARM, Colour, jpeg, teach_by_files
 
 pytestmark = pytest.mark.slow
 
 SCREENSHOTS = HERE / "screenshots"
 TAUGHT = re.compile(r"\d/\?model=taught-[0-9a-f]{12}$")
+GREEN = (20, 200, 20)
 NO_LIVE = "navigator.mediaDevices.enumerateDevices = async () => [];"
 
 
@@ -128,3 +129,17 @@ def test_page_and_menu_fit_and_are_accessible(open_colours: Callable[..., Page],
     page.get_by_role("button", name="Live").click()
     expect(page.locator(".vf-words[data-live] h2")).to_have_text(re.compile("warm$"))
     keep("live")
+
+
+def test_no_photo_is_sent_in_place_of_a_model_that_is_gone(
+    open_colours: Callable[..., Page],
+) -> None:
+    page = open_colours(NO_LIVE, path="/?model=taught-0123456789ab&run=server", viewport=PHONE)
+    expect(page.get_by_text("The model in this link")).to_be_visible()
+    give(page, jpeg(COLD[0]))
+    expect(source_line(page)).to_have_text(re.compile("^On this device"))
+    page.get_by_role("button", name="Back to the camera").click()
+    page.get_by_role("combobox", name="Model").select_option("Wide")
+    page.wait_for_url(re.compile("model=wide"))
+    give(page, jpeg(COLD[0]))
+    expect(source_line(page)).to_have_text(re.compile("^On the server"))
