@@ -14,6 +14,9 @@ import { findTextFlaw, MAX_LABELS } from "./loupe_file.mjs";
 export const MAX_PHOTOS = 500;
 export const MAX_BYTES = 60 * 2 ** 20;
 
+/** Browsers that decide by themselves need less. */
+const MOMENT_MS = 300;
+
 const STORES = ["project", "photos", "models"];
 const KEY = "project";
 
@@ -160,9 +163,11 @@ class Store {
     });
   }
 
-  /** Ask the browser not to delete the photos by itself; true if it won't. */
+  /** Ask the browser not to delete the photos by itself; true if it has agreed within a moment. */
   async persist() {
-    return (await navigator.storage?.persist?.().catch(() => false)) ?? false;
+    const asked = navigator.storage?.persist?.().catch(() => false);
+    // Firefox asks the visitor, who may never answer.
+    return Promise.race([asked ?? false, new Promise((end) => setTimeout(end, MOMENT_MS, false))]);
   }
 
   close() {
