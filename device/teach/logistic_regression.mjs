@@ -5,7 +5,8 @@
  * The rows of W are sums of the photos' features, so only inner products matter: what is fitted is
  * each photo's share. Features are centred first: that changes b alone, and saves most steps.
  *
- * Source: Nocedal and Wright, Numerical Optimization, 2006, section 5.2 (conjugate gradients).
+ * Source: Nocedal and Wright, Numerical Optimization, 2006, algorithms 7.4 and 7.5 (L-BFGS) and 3.1
+ * (backtracking).
  */
 
 /** Inverse strength of the regularization: `INVERSE_REGULARIZATION` in `model/teaching/`. */
@@ -17,10 +18,10 @@ const BLOCK = 4;
 /** Bound of the error of logits at which fitting ends. */
 const TOLERANCE = 1e-4;
 
-const [MAX_STEPS, MAX_TRIALS] = [1000, 20];
+const [MEMORY, MAX_STEPS] = [10, 1000];
 
-/** A step ends where the slope is this share of the one at its start. */
-const LEVEL = 0.1;
+/** Share of the descent that the slope promises which a step must make, and of loss by rounding. */
+const [DESCENT, ROUNDING] = [1e-4, 1e-13];
 
 /**
  * Each label's shares of the photos, with its bias behind them; then all their products. The inner
@@ -28,6 +29,8 @@ const LEVEL = 0.1;
  *
  * @typedef {Float64Array} Fit
  */
+
+/** @typedef {{moved: Fit, turned: Fit, curvature: number}} Step the change of point and gradient */
 
 /** @param {number} count */
 const padded = (count) => Math.ceil(count / BLOCK) * BLOCK;
@@ -107,8 +110,7 @@ export class Regression {
       }
     }
     const squares = targets.map((_, i) => products[i * stride + i]);
-    // As long as a photo, so that the bias moves as fast.
-    products[count * stride + count] = meanOf(squares) || 1;
+    products[count * stride + count] = 1;
     this.#products = products;
     // scikit-learn has one row of weights for two labels: each half is regularized twice as much.
     this.#strength = (labels === 2 ? 2 : 1) / C;
@@ -117,75 +119,86 @@ export class Regression {
   }
 
   /**
-   * Fit the photos, without those that are left out. `start` is where to begin, and `pause` is
-   * awaited before each step.
+   * Fit the photos, without those that are left out, from `start` on. `pause` is awaited often.
    *
    * @param {{out?: Set<number>, start?: Fit, pause?: () => Promise<void>}} [options]
    */
   async fit({ out = new Set(), start, pause } = {}) {
-    /** @type {Fit} */
-    let point = start ?? new Float64Array(2 * this.#size);
-    let gradient = this.#gradientAt(point, out);
-    /** @type {Fit} */
-    let direction = new Float64Array(2 * this.#size);
-    let [before, square, slope, length] = [gradient, Infinity, 0, 1 / this.#strength];
-    for (let step = 0; step < MAX_STEPS; step++) {
+    /** @type {Step[]} */
+    const steps = [];
+    let here = this.#evaluate(start ?? new Float64Array(2 * this.#size), out);
+    for (let count = 0; count < MAX_STEPS; count++) {
       await pause?.();
-      this.#addProducts(gradient);
-      const [now, lastSlope] = [this.#inner(gradient, gradient), slope];
-      if (Math.sqrt(now) <= this.#tolerance) break;
-      const share = Math.max(0, (now - this.#inner(before, gradient)) / square);
-      direction = direction.map((value, at) => share * value - gradient[at]);
-      slope = this.#inner(gradient, direction);
-      if (slope >= 0) [direction, slope] = [gradient.map((value) => -value), -now];
-      [before, square] = [gradient, now];
-      if (step) length *= lastSlope / slope;
-      ({ point, gradient, length } = this.#descend(point, direction, slope, length, out));
+      const steepness = Math.sqrt(this.#inner(here.gradient, here.gradient));
+      if (steepness <= this.#tolerance) break;
+      const direction = this.#descent(here.gradient, steps);
+      const slope = this.#inner(here.gradient, direction);
+      let length = steps.length ? 1 : 1 / steepness;
+      let next = this.#evaluate(sumOf(here.point, length, direction), out);
+      // Rounding hides the last descents.
+      while (next.loss > here.loss * (1 + ROUNDING) + DESCENT * length * slope) {
+        length /= 2;
+        next = this.#evaluate(sumOf(here.point, length, direction), out);
+      }
+      const moved = sumOf(next.point, -1, here.point);
+      const turned = sumOf(next.gradient, -1, here.gradient);
+      const curvature = this.#inner(moved, turned);
+      if (curvature > 0) steps.push({ moved, turned, curvature });
+      if (steps.length > MEMORY) steps.shift();
+      here = next;
     }
-    return point;
+    return here.point;
+  }
+
+  /** @type {(gradient: Fit, steps: Step[]) => Fit} */
+  #descent(gradient, steps) {
+    const direction = gradient.map((value) => -value);
+    /** @type {number[]} */
+    const shares = [];
+    for (let at = steps.length - 1; at >= 0; at--) {
+      const { moved, turned, curvature } = steps[at];
+      shares[at] = this.#inner(moved, direction) / curvature;
+      addTo(direction, -shares[at], turned);
+    }
+    const last = steps.at(-1);
+    const scale = last ? last.curvature / this.#inner(last.turned, last.turned) : 1;
+    for (let at = 0; at < direction.length; at++) direction[at] *= scale;
+    for (const [at, { moved, turned, curvature }] of steps.entries()) {
+      addTo(direction, shares[at] - this.#inner(turned, direction) / curvature, moved);
+    }
+    return direction;
   }
 
   /**
-   * Go along a direction to where the loss hardly descends; begin with a step of this length.
+   * Return the loss and its gradient at a point.
    *
-   * @type {(from: Fit, direction: Fit, slope: number, length: number, out: Set<number>) =>
-   *   {point: Fit, gradient: Fit, length: number}}
+   * @type {(point: Fit, out: Set<number>) => {point: Fit, loss: number, gradient: Fit}}
    */
-  #descend(from, direction, slope, length, out) {
-    let [low, high, last] = [0, Infinity, { length: 0, slope }];
-    for (let trial = 1; ; trial++) {
-      const point = from.map((value, at) => value + length * direction[at]);
-      const gradient = this.#gradientAt(point, out);
-      const here = { length, slope: this.#inner(gradient, direction) };
-      const isFlat = Math.abs(here.slope) <= LEVEL * Math.abs(slope);
-      if (isFlat || trial === MAX_TRIALS) return { point, gradient, length };
-      if (here.slope < 0) low = length;
-      else high = length;
-      length -= (here.slope * (length - last.length)) / (here.slope - last.slope);
-      if (!(length > low && length < high)) length = high < Infinity ? (low + high) / 2 : 2 * low;
-      last = here;
-    }
-  }
-
-  /**
-   * Return the loss's gradient at a point; its products are still missing.
-   *
-   * @type {(point: Fit, out: Set<number>) => Fit}
-   */
-  #gradientAt(point, out) {
+  #evaluate(point, out) {
     const [count, stride] = [this.#targets.length, this.#stride];
     const gradient = new Float64Array(2 * this.#size);
+    let loss = 0;
     for (let photo = 0; photo < count; photo++) {
-      const [scores, isOut] = [this.logits(point, photo), out.has(photo)];
+      const [scores, target, isOut] = [
+        this.logits(point, photo),
+        this.#targets[photo],
+        out.has(photo),
+      ];
       softmax(scores);
-      scores[this.#targets[photo]] -= 1;
+      if (!isOut) loss -= Math.log(scores[target]);
+      scores[target] -= 1;
       for (let label = 0; label < scores.length; label++) {
         const [place, error] = [label * stride + photo, isOut ? 0 : scores[label]];
         gradient[place] = error + this.#strength * point[place];
         gradient[label * stride + count] += error;
+        loss += (this.#strength / 2) * point[place] * point[this.#size + place];
       }
     }
-    return gradient;
+    for (let at = 0; at < this.#size; at += stride) {
+      const products = gradient.subarray(this.#size + at, this.#size + at + stride);
+      multiply(this.#products, stride, gradient.subarray(at, at + stride), products);
+    }
+    return { point, loss, gradient };
   }
 
   /** @type {(point: Fit, photo: number) => Float64Array} */
@@ -196,15 +209,6 @@ export class Regression {
       scores[label] = point[row + photo] + point[row + this.#stride - 1];
     }
     return scores;
-  }
-
-  /** @param {Fit} point */
-  #addProducts(point) {
-    const [stride, size] = [this.#stride, this.#size];
-    for (let at = 0; at < size; at += stride) {
-      const results = point.subarray(size + at, size + at + stride);
-      multiply(this.#products, stride, point.subarray(at, at + stride), results);
-    }
   }
 
   /** @type {(one: Fit, other: Fit) => number} */
@@ -265,6 +269,9 @@ export function dot(a, b) {
 
 /** @param {ArrayLike<number>} values */
 export const lengthOf = (values) => Math.sqrt(dot(values, values));
+
+/** @type {(one: Fit, factor: number, other: Fit) => Fit} */
+const sumOf = (one, factor, other) => one.map((value, place) => value + factor * other[place]);
 
 /** @type {(sum: Float64Array, factor: number, values: ArrayLike<number>) => void} */
 export function addTo(sum, factor, values) {
