@@ -80,7 +80,7 @@ export async function teach(values, pause) {
 /**
  * Return the photo groups in the order of their first photos.
  *
- * @type {(values: TeachValues, gram: Float64Array) => Group[]}
+ * @type {(values: TeachValues, gram: Float64Array[]) => Group[]}
  */
 function findGroups({ features, targets, recordings, nearCopy }, gram) {
   const count = features.length;
@@ -89,7 +89,7 @@ function findGroups({ features, targets, recordings, nearCopy }, gram) {
   for (let i = 0; i < count; i++) {
     for (let j = 0; j < i; j++) {
       if (targets[i] !== targets[j] || first[i] === first[j]) continue;
-      const [square, inner] = [gram[i * count + i] * gram[j * count + j], gram[i * count + j]];
+      const [square, inner] = [gram[i][i] * gram[j][j], gram[i][j]];
       if (recordings[i] !== recordings[j] && !(inner >= nearCopy * Math.sqrt(square))) continue;
       const [before, after] = [Math.min(first[i], first[j]), Math.max(first[i], first[j])];
       for (let k = 0; k <= i; k++) if (first[k] === after) first[k] = before;

@@ -12,9 +12,6 @@
 /** Inverse strength of the regularization: `INVERSE_REGULARIZATION` in `model/teaching/`. */
 const C = 0.1;
 
-/** Rows that are multiplied at once, so that no sum waits for the one before. */
-const BLOCK = 4;
-
 /** Bound of the error of logits at which fitting ends. */
 const TOLERANCE = 1e-4;
 
@@ -32,50 +29,39 @@ const [DESCENT, ROUNDING] = [1e-4, 1e-13];
 
 /** @typedef {{moved: Fit, turned: Fit, curvature: number}} Step the change of point and gradient */
 
-/** @param {number} count */
-const padded = (count) => Math.ceil(count / BLOCK) * BLOCK;
-
 /**
  * Return the inner products of the photos' features, [N, N].
  *
  * @param {Float32Array[]} features
  */
 export function gramMatrix(features) {
-  const [count, size] = [features.length, features[0].length];
-  const matrix = new Float64Array(padded(count) * size);
-  for (let i = 0; i < count; i++) matrix.set(features[i], i * size);
-  const gram = new Float64Array(count * count);
-  for (let i = 0; i < count; i++) {
-    const row = gram.subarray(i * count, (i + 1) * count);
-    multiply(matrix, i + 1, matrix.subarray(i * size, (i + 1) * size), row);
-    for (let j = 0; j < i; j++) gram[j * count + i] = row[j];
+  const rows = features.map((photo) => Float64Array.from(photo));
+  const gram = rows.map(() => new Float64Array(rows.length));
+  for (const [i, row] of rows.entries()) {
+    multiply(rows.slice(0, i + 1), row, gram[i]);
+    for (let j = 0; j < i; j++) gram[j][i] = gram[i][j];
   }
   return gram;
 }
 
 /**
- * Write the inner products of a matrix's first rows with a vector.
+ * Write the inner products of rows with a vector: four at once, so that no sum waits for another.
  *
- * @type {(matrix: Float64Array, rows: number, vector: Float64Array, results: Float64Array) => void}
+ * @type {(rows: Float64Array[], vector: Float64Array, results: Float64Array) => void}
  */
-function multiply(matrix, rows, vector, results) {
-  const size = vector.length;
-  for (let row = 0; row < rows; row += BLOCK) {
-    const first = row * size;
-    const [second, third, fourth] = [first + size, first + 2 * size, first + 3 * size];
+function multiply(rows, vector, results) {
+  for (let row = 0; row < rows.length; row += 4) {
+    const [first, second = first, third = first, fourth = first] = rows.slice(row, row + 4);
     let [a, b, c, d] = [0, 0, 0, 0];
-    for (let at = 0; at < size; at++) {
+    for (let at = 0; at < vector.length; at++) {
       const value = vector[at];
-      a += matrix[first + at] * value;
-      b += matrix[second + at] * value;
-      c += matrix[third + at] * value;
-      d += matrix[fourth + at] * value;
+      a += first[at] * value;
+      b += second[at] * value;
+      c += third[at] * value;
+      d += fourth[at] * value;
     }
-    // Past the results' end, nothing is written.
-    results[row] = a;
-    results[row + 1] = b;
-    results[row + 2] = c;
-    results[row + 3] = d;
+    // Past the last row, nothing is kept.
+    results.set([a, b, c, d].slice(0, rows.length - row), row);
   }
 }
 
@@ -91,27 +77,26 @@ export class Regression {
   #tolerance;
 
   /**
-   * @param {Float64Array} gram
+   * @param {Float64Array[]} gram
    * @param {number[]} targets each photo's label
    * @param {number} labels their number
    */
   constructor(gram, targets, labels) {
-    const [count, stride] = [targets.length, targets.length + 1];
     this.#targets = targets;
     this.#labels = labels;
-    this.#stride = stride;
-    this.#size = labels * stride;
-    const products = new Float64Array(padded(stride) * stride);
-    const means = targets.map((_, i) => meanOf(gram.subarray(i * count, (i + 1) * count)));
+    this.#stride = targets.length + 1;
+    this.#size = labels * this.#stride;
+    const means = gram.map(meanOf);
     const overall = meanOf(means);
-    for (let i = 0; i < count; i++) {
-      for (let j = 0; j < count; j++) {
-        products[i * stride + j] = gram[i * count + j] - means[i] - means[j] + overall;
-      }
-    }
-    const squares = targets.map((_, i) => products[i * stride + i]);
-    products[count * stride + count] = 1;
-    this.#products = products;
+    const centred = gram.map((row, i) =>
+      row.map((value, j) => value - means[i] - means[j] + overall),
+    );
+    this.#products = [
+      ...centred.map((row) => Float64Array.of(...row, 0)),
+      new Float64Array(this.#stride),
+    ];
+    this.#products[targets.length][targets.length] = 1;
+    const squares = centred.map((row, i) => row[i]);
     // scikit-learn has one row of weights for two labels: each half is regularized twice as much.
     this.#strength = (labels === 2 ? 2 : 1) / C;
     // The loss curves at least as much as the regularization alone.
@@ -179,11 +164,8 @@ export class Regression {
     const gradient = new Float64Array(2 * this.#size);
     let loss = 0;
     for (let photo = 0; photo < count; photo++) {
-      const [scores, target, isOut] = [
-        this.logits(point, photo),
-        this.#targets[photo],
-        out.has(photo),
-      ];
+      const [scores, target] = [this.logits(point, photo), this.#targets[photo]];
+      const isOut = out.has(photo);
       softmax(scores);
       if (!isOut) loss -= Math.log(scores[target]);
       scores[target] -= 1;
@@ -194,9 +176,9 @@ export class Regression {
         loss += (this.#strength / 2) * point[place] * point[this.#size + place];
       }
     }
-    for (let at = 0; at < this.#size; at += stride) {
-      const products = gradient.subarray(this.#size + at, this.#size + at + stride);
-      multiply(this.#products, stride, gradient.subarray(at, at + stride), products);
+    for (let start = 0; start < this.#size; start += stride) {
+      const [shares, end] = [gradient.subarray(start, start + stride), this.#size + start];
+      multiply(this.#products, shares, gradient.subarray(end, end + stride));
     }
     return { point, loss, gradient };
   }
@@ -245,11 +227,7 @@ function meanOf(values) {
   return sum / values.length;
 }
 
-/**
- * Replace scores by their softmax.
- *
- * @param {Float64Array} scores
- */
+/** @param {Float64Array} scores are replaced */
 export function softmax(scores) {
   // Not by spreading or iterating: this is called for each photo at each step.
   let [largest, sum] = [-Infinity, 0];
