@@ -252,6 +252,27 @@ export interface ProjectEdit {
   label?: string | null;
 }
 
+/** What a browser keeps of one app; each call throws a `LoupeError` with a sentence. */
+export interface ProjectStore {
+  /** Photos are in the order in which they came. */
+  read(): Promise<Project>;
+  /** Add a photo, and its label if it is new; return the photo's id. */
+  addPhoto(photo: Omit<ProjectPhoto, "id">): Promise<string>;
+  /** Change all of it in one step; return what undoes it until the page is left. */
+  edit(edit: ProjectEdit): Promise<() => Promise<void>>;
+  /** The features for one base by the photos' ids; some may be missing. */
+  features(base: string): Promise<Map<string, Float32Array>>;
+  setFeatures(id: string, base: string, features: Float32Array): Promise<void>;
+  /** Delete the project; models stay. */
+  clear(): Promise<void>;
+  /** Models that were saved on this device, by name. */
+  models(): Promise<Map<string, TaughtModel>>;
+  setModel(name: string, taught: TaughtModel | null): Promise<void>;
+  /** Ask the browser not to delete the photos; true if it agrees within a moment. */
+  persist(): Promise<boolean>;
+  close(): void;
+}
+
 /** Your model: a few-shot head with its description. */
 export interface TaughtModel {
   manifest: LoupeManifest;
