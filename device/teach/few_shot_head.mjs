@@ -5,7 +5,7 @@
  * from outputs for groups that were left out.
  */
 
-/** @import { Confusion, Head, LeftOut, Taught, TeachValues } from "../types" */
+/** @import { LeftOut, Taught, TeachValues } from "../types" */
 
 import { addTo, dot, gramMatrix, lengthOf, Regression, softmax } from "./logistic_regression.mjs";
 
@@ -25,16 +25,10 @@ const MIN_GROUPS_FOR_TEMPERATURE = 3;
 /** As in `model/calibration/statistics.py`. */
 const [MIN_TEMPERATURE, MAX_TEMPERATURE, PRIOR_SPREAD] = [0.05, 20, 0.5];
 
-/** Quantile of the normal distribution for intervals of 95%. */
+/** Quantile of the normal distribution for Wilson's intervals of 95%. */
 const Z = 1.959963984540054;
 
-/**
- * @typedef {object} Group
- * @property {number} label
- * @property {number[]} photos
- * @property {Float64Array} mean of the photos' features
- */
-
+/** @typedef {{label: number, photos: number[], mean: Float64Array}} Group with its mean features */
 /** @typedef {{logits: Float64Array, novelty: number}[]} Outputs by photo, if it was left out */
 
 /**
@@ -50,8 +44,7 @@ export async function teach(values, pause) {
   const byLabel = byLabels(groups, labels);
   const regression = new Regression(gram, targets, labels);
   const start = await regression.fit({ pause });
-  /** @type {Outputs} */
-  const leftOut = [];
+  const leftOut = /** @type {Outputs} */ ([]);
   for (const fold of findFolds(groups, byLabel)) {
     const out = new Set(fold.flatMap(({ photos }) => photos));
     const point = await regression.fit({ out, start, pause });
@@ -83,22 +76,19 @@ export async function teach(values, pause) {
  * @type {(values: TeachValues, gram: Float64Array[]) => Group[]}
  */
 function findGroups({ features, targets, recordings, nearCopy }, gram) {
-  const count = features.length;
   /** Each photo's first one of the same group. */
   const first = targets.map((_, photo) => photo);
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < first.length; i++) {
     for (let j = 0; j < i; j++) {
-      if (targets[i] !== targets[j] || first[i] === first[j]) continue;
-      const [square, inner] = [gram[i][i] * gram[j][j], gram[i][j]];
-      if (recordings[i] !== recordings[j] && !(inner >= nearCopy * Math.sqrt(square))) continue;
-      const [before, after] = [Math.min(first[i], first[j]), Math.max(first[i], first[j])];
+      const isNear = gram[i][j] >= nearCopy * Math.sqrt(gram[i][i] * gram[j][j]);
+      if (targets[i] !== targets[j] || !(isNear || recordings[i] === recordings[j])) continue;
+      const [before, after] = [first[i], first[j]].sort((a, b) => a - b);
       for (let k = 0; k <= i; k++) if (first[k] === after) first[k] = before;
     }
   }
-  return first.flatMap((photo, at) => {
-    if (photo !== at) return [];
-    const photos = first.flatMap((other, place) => (other === photo ? [place] : []));
-    return [{ label: targets[photo], photos, mean: meanOf(photos.map((one) => features[one])) }];
+  return Array.from(new Set(first), (one) => {
+    const photos = first.flatMap((other, photo) => (other === one ? [photo] : []));
+    return { label: targets[one], photos, mean: meanOf(photos.map((photo) => features[photo])) };
   });
 }
 
@@ -132,18 +122,13 @@ function meanOf(vectors) {
   return mean;
 }
 
-/**
- * Return each label's mean of its groups' means, of length one.
- *
- * @param {Group[][]} byLabel
- */
-function meansOf(byLabel) {
-  return byLabel.map((some) => {
+/** Return each label's mean of its groups' means, of length one. */
+const meansOf = (/** @type {Group[][]} */ byLabel) =>
+  byLabel.map((some) => {
     const mean = meanOf(some.map((group) => group.mean));
     const length = lengthOf(mean) || 1;
     return mean.map((value) => value / length);
   });
-}
 
 /**
  * Return a photo's OOD score: the highest cosine to a mean, negative. Means are of length one.
@@ -178,37 +163,28 @@ function findThreshold(scores, fallbackCosine) {
   return { ood_threshold: promise ? threshold : Math.max(threshold, -fallbackCosine), promise };
 }
 
-/**
- * Return what the left-out groups and photos were called.
- *
- * @type {(counted: Group[], leftOut: Outputs, labels: number, groups: Group[]) => LeftOut}
- */
+/** @type {(counted: Group[], leftOut: Outputs, labels: number, groups: Group[]) => LeftOut} */
 function judge(counted, leftOut, labels, groups) {
-  /** @param {number} photo */
-  const logitsOf = (photo) => leftOut[photo].logits;
-  const [right, total] = [new Array(labels).fill(0), new Array(labels).fill(0)];
-  /** @type {Confusion[]} */
-  const confusions = [];
-  for (const { label, photos } of counted) {
-    const called = topLabel(meanOf(photos.map(logitsOf)));
-    total[label]++;
-    if (called === label) {
-      right[label]++;
-      continue;
-    }
-    let same = confusions.find((one) => one.label === label && one.called === called);
-    if (!same) confusions.push((same = { label, called, groups: 0, photos: [] }));
-    same.groups++;
-    same.photos.push(...photos);
-  }
+  /** @type {(...photos: number[]) => number} */
+  const callOf = (...photos) => topLabel(meanOf(photos.map((photo) => leftOut[photo].logits)));
+  const outcomes = counted.map((group) => ({ ...group, called: callOf(...group.photos) }));
+  const every = Array.from({ length: labels }, (_, label) => label);
+  const table = every.flatMap((label) =>
+    every.map((called) => {
+      const some = outcomes.filter((one) => one.label === label && one.called === called);
+      return { label, called, groups: some.length, photos: some.flatMap(({ photos }) => photos) };
+    }),
+  );
+  const right = every.map((label) => table[label * labels + label].groups);
+  const confusions = table.filter((one) => one.groups && one.label !== one.called);
   const named = counted.flatMap(({ label, photos }) =>
-    photos.map((photo) => ({ photo, label, called: topLabel(logitsOf(photo)) })),
+    photos.map((photo) => ({ photo, label, called: callOf(photo) })),
   );
   return {
     folds: isOneByOne(groups) ? "each group" : "five",
     right,
-    counted: total,
-    interval: wilsonInterval(sumOf(right), sumOf(total)),
+    counted: byLabels(counted, labels).map(({ length }) => length),
+    interval: wilsonInterval(sumOf(right), counted.length),
     confusions: confusions.sort((a, b) => b.groups - a.groups),
     standing_out: named.filter(({ label, called }) => called !== label),
   };
@@ -220,11 +196,7 @@ const topLabel = (values) => Array.from(values).indexOf(Math.max(...Array.from(v
 /** @param {number[]} values */
 export const sumOf = (values) => values.reduce((sum, value) => sum + value, 0);
 
-/**
- * Return the 95% interval of a share, by Wilson's formula.
- *
- * @type {(right: number, count: number) => [number, number]}
- */
+/** @type {(right: number, count: number) => [number, number]} */
 function wilsonInterval(right, count) {
   const share = right / count;
   const centre = share + Z ** 2 / (2 * count);
