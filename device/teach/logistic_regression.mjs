@@ -13,7 +13,7 @@
 const C = 0.1;
 
 /** Bound of the error of logits at which fitting ends. */
-const TOLERANCE = 1e-4;
+const TOLERANCE = 3e-5;
 
 const [MEMORY, MAX_STEPS] = [10, 1000];
 
