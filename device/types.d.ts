@@ -72,7 +72,7 @@ export interface Features {
   sha256: string;
   /** Cosine to a mean from which a photo is accepted while too few groups were left out. */
   fallback_cosine: number;
-  /** See `TeachValues`. */
+  /** Cosine from which photos of one label are near copies. */
   near_copy: number;
 }
 
@@ -149,7 +149,7 @@ export interface Head {
 }
 
 /** What a head is trained on; everything that is "by photo" is in one order. */
-export interface TeachValues {
+export interface TeachValues extends Pick<Features, "fallback_cosine" | "near_copy"> {
   /** By photo. */
   features: Float32Array[];
   /** The place of each photo's label. */
@@ -158,10 +158,6 @@ export interface TeachValues {
   recordings: string[];
   /** Number of labels, each with at least one photo. */
   labels: number;
-  /** Cosine of features from which photos of one label are near copies. */
-  nearCopy: number;
-  /** See `Features`. */
-  fallbackCosine: number;
 }
 
 /** Photo groups of one label that were called another one when they were left out. */
@@ -244,9 +240,7 @@ export interface ProjectPhoto extends PhotoToTeach {
 }
 
 /** Changes of a project: what is absent stays. */
-export interface ProjectEdit {
-  title?: string;
-  labels?: string[];
+export interface ProjectEdit extends Partial<Pick<Project, "title" | "labels">> {
   /** Photos to give another label; with null, they are removed. */
   ids?: string[];
   label?: string | null;

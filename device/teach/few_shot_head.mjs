@@ -37,7 +37,7 @@ const Z = 1.959963984540054;
  * @type {(values: TeachValues, pause?: () => Promise<void>) => Promise<Taught>}
  */
 export async function teach(values, pause) {
-  const { features, targets, labels, fallbackCosine } = values;
+  const { features, targets, labels, fallback_cosine } = values;
   const gram = gramMatrix(features);
   await pause?.();
   const groups = findGroups(values, gram);
@@ -62,7 +62,7 @@ export async function teach(values, pause) {
   return {
     head: { ...regression.weights(start, features), means: Float32Array.from(means) },
     temperature: isFitted ? fitTemperature(groups, leftOut) : 1,
-    ...findThreshold(scores, fallbackCosine),
+    ...findThreshold(scores, fallback_cosine),
     groupOf: targets.map((_, photo) => groups.findIndex(({ photos }) => photos.includes(photo))),
     photos: byLabel.map((some) => some.flatMap(({ photos }) => photos).length),
     groups: byLabel.map((some) => some.length),
@@ -75,12 +75,12 @@ export async function teach(values, pause) {
  *
  * @type {(values: TeachValues, gram: Float64Array[]) => Group[]}
  */
-function findGroups({ features, targets, recordings, nearCopy }, gram) {
+function findGroups({ features, targets, recordings, near_copy }, gram) {
   /** Each photo's first one of the same group. */
   const first = targets.map((_, photo) => photo);
   for (let i = 0; i < first.length; i++) {
     for (let j = 0; j < i; j++) {
-      const isNear = gram[i][j] >= nearCopy * Math.sqrt(gram[i][i] * gram[j][j]);
+      const isNear = gram[i][j] >= near_copy * Math.sqrt(gram[i][i] * gram[j][j]);
       if (targets[i] !== targets[j] || !(isNear || recordings[i] === recordings[j])) continue;
       const [before, after] = [first[i], first[j]].sort((a, b) => a - b);
       for (let k = 0; k <= i; k++) if (first[k] === after) first[k] = before;

@@ -79,11 +79,11 @@ export async function teach(base, { title, labels, photos, language = "und" }) {
     }
     if (turn !== trainings) throw new LoupeError("stopped", "The photos have changed.");
   };
-  const { sha256, size, near_copy: nearCopy, fallback_cosine: fallbackCosine } = featuresOf(base);
+  const { sha256, size, ...cosines } = featuresOf(base);
   const values = {
     features: photos.map((photo) => photo.features),
     recordings: photos.map(({ recording }) => recording),
-    ...{ targets, labels: labels.length, nearCopy, fallbackCosine },
+    ...{ targets, labels: labels.length, ...cosines },
   };
   const result = await teachHead(values, pause);
   const { name, version } = base.model;

@@ -28,7 +28,7 @@ SCRIPT = """
 
 def teach(*cases: dict[str, Any]) -> list[dict[str, Any]]:
     """Return what JavaScript trains and measures on each case."""
-    usual = {"nearCopy": 0.98, "fallbackCosine": 0.8}
+    usual = {"near_copy": 0.98, "fallback_cosine": 0.8}
     given = [{**usual, **case, "features": case["features"].tolist()} for case in cases]
     results: list[dict[str, Any]] = run_node(SCRIPT, given)
     for case, result in zip(cases, results, strict=True):
@@ -65,7 +65,7 @@ CASES = {
     "three labels, frames": make_case(3, 3, 4, 10),
     "ten labels": make_case(10, 8, 1, 3),
     "one photo a label": make_case(3, 1, 1, 4),
-    "few features": {**make_case(3, 9, 1, 5, size=6), "nearCopy": 1.5},
+    "few features": {**make_case(3, 9, 1, 5, size=6), "near_copy": 1.5},
     "a recording a label": make_case(3, 1, 8, 6),
 }
 # Copies make the Gram matrix singular.
@@ -101,7 +101,7 @@ def test_figures_are_those_of_python(taught: dict[str, Any], name: str) -> None:
     targets, labels = np.array(case["targets"]), case["labels"]
     recordings = np.unique(case["recordings"], return_inverse=True)[1]
     features = case["features"]
-    near_copy = case.get("nearCopy", 0.98)
+    near_copy = case.get("near_copy", 0.98)
     groups = merge_near_copies(features.astype(np.float64), targets, recordings, near_copy)
     head, left_out = fit_head(features, targets, groups, 0.8)
     assert result["groupOf"] == groups.tolist()
