@@ -108,10 +108,8 @@ const isOneByOne = (groups) => groups.length <= MAX_GROUPS_ONE_BY_ONE;
 function findFolds(groups, byLabel) {
   const count = isOneByOne(groups) ? Math.max(...byLabel.map(({ length }) => length)) : FOLDS;
   const testable = groups.filter(({ label }) => byLabel[label].length > 1);
-  /** @param {Group} group */
-  const foldOf = (group) => byLabel[group.label].indexOf(group) % count;
   return Array.from({ length: testable.length && count }, (_, fold) =>
-    testable.filter((group) => foldOf(group) === fold),
+    testable.filter((group) => byLabel[group.label].indexOf(group) % count === fold),
   );
 }
 
@@ -141,15 +139,15 @@ export function noveltyOf(features, means) {
 }
 
 /**
- * Return the OOD threshold, and the share of known things that it is promised to accept.
+ * Return the OOD threshold by the left-out scores of each counted group's photos, and the share of
+ * known things that it is promised to accept.
  *
  * Source: Dunn, Wasserman and Ramdas, Distribution-Free Prediction Sets for Two-Layer Hierarchical
  * Models, 2022 (pooled CDFs).
  *
- * @param {number[][]} scores left-out OOD scores of each counted group's photos
- * @param {number} fallbackCosine see `Features`
+ * @type {(scores: number[][], fallback: number) => Pick<Taught, "ood_threshold" | "promise">}
  */
-function findThreshold(scores, fallbackCosine) {
+function findThreshold(scores, fallback) {
   const count = scores.length;
   const promise = PROMISES.find(({ groups }) => count >= groups)?.level ?? null;
   const wanted = (promise ?? 1) * (count + 1);
@@ -160,7 +158,7 @@ function findThreshold(scores, fallbackCosine) {
   const found = promise && pooled.find(({ share }) => (sum += share) >= wanted - 1e-9);
   const threshold = (found || pooled.at(-1))?.score ?? -Infinity;
   // What is promised is never moved.
-  return { ood_threshold: promise ? threshold : Math.max(threshold, -fallbackCosine), promise };
+  return { ood_threshold: promise ? threshold : Math.max(threshold, -fallback), promise };
 }
 
 /** @type {(counted: Group[], leftOut: Outputs, labels: number, groups: Group[]) => LeftOut} */
@@ -190,8 +188,8 @@ function judge(counted, leftOut, labels, groups) {
   };
 }
 
-/** @param {ArrayLike<number>} values */
-const topLabel = (values) => Array.from(values).indexOf(Math.max(...Array.from(values)));
+/** @param {Float64Array} values */
+const topLabel = (values) => values.indexOf(Math.max(...values));
 
 /** @param {number[]} values */
 export const sumOf = (values) => values.reduce((sum, value) => sum + value, 0);

@@ -29,11 +29,7 @@ const [DESCENT, ROUNDING] = [1e-4, 1e-13];
 
 /** @typedef {{moved: Fit, turned: Fit, curvature: number}} Step the change of point and gradient */
 
-/**
- * Return the inner products of the photos' features, [N, N].
- *
- * @param {Float32Array[]} features
- */
+/** @param {Float32Array[]} features */
 export function gramMatrix(features) {
   const rows = features.map((photo) => Float64Array.from(photo));
   const gram = rows.map(() => new Float64Array(rows.length));

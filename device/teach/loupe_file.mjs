@@ -27,12 +27,8 @@ const INVISIBLE =
   // eslint-disable-next-line no-control-regex
   /[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
 
-/**
- * Return what is wrong with a label or a title, in words; empty if nothing is.
- *
- * @param {unknown} text
- */
-export function findTextFlaw(text) {
+/** Say what is wrong with a label or a title; empty if nothing is. */
+export function findTextFlaw(/** @type {unknown} */ text) {
   if (typeof text !== "string" || text.trim() !== text || !text) {
     return "it needs a name without spaces around it";
   }
@@ -61,8 +57,7 @@ export function writeLoupe({ manifest, head }) {
 /**
  * Return the model in a `.loupe` file after checking all of it.
  *
- * @param {Blob} file
- * @returns {Promise<TaughtModel>}
+ * @type {(file: Blob) => Promise<TaughtModel>}
  * @throws {LoupeError} "export-refused"
  */
 export function readLoupe(file) {

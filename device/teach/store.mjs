@@ -169,8 +169,7 @@ const unite = (labels, more) => Array.from(new Set([...labels, ...more]));
  * Return the id of the next photo. It begins with the photo's number and bytes, so that the order
  * and the total are known without reading the photos.
  *
- * @param {IDBValidKey | undefined} last
- * @param {number} bytes
+ * @type {(last: IDBValidKey | undefined, bytes: number) => string}
  */
 function newId(last, bytes) {
   const number = String(parseInt(String(last ?? 0)) + 1).padStart(9, "0");
@@ -198,21 +197,14 @@ function check({ title, labels }, ids) {
   if (flaw) throw new LoupeError("invalid", `This name can't be used: ${flaw}.`);
 }
 
-/**
- * @template T
- * @param {IDBRequest<T>} request
- * @returns {Promise<T>}
- */
+/** @type {<T>(request: IDBRequest<T>) => Promise<T>} */
 const resultOf = (request) =>
   new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
   });
 
-/**
- * @param {unknown} error
- * @returns {never}
- */
+/** @type {(error: unknown) => never} */
 function refuse(error) {
   if (error instanceof LoupeError) throw error;
   const isFull = error instanceof DOMException && error.name === "QuotaExceededError";

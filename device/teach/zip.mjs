@@ -57,14 +57,13 @@ export function writeZip(files) {
   return new Blob([...parts, ...directory, end], { type: "application/zip" });
 }
 
+/** @typedef {{bytes: number, files: number}} Most bytes of the zip, and of all that it holds */
+
 /**
- * Read a stranger's zip; where it has a flaw, say so in a sentence.
+ * Read a stranger's zip; where it has a flaw, say so in a sentence that has this begin and end.
  *
- * @template T
- * @param {Blob} file
- * @param {{bytes: number, files: number, begin: string, end: string}} options see `readZip`, and
- *   how the sentence begins and ends
- * @param {(files: Files) => T} use
+ * @type {<T>(file: Blob, options: Most & {begin: string, end: string},
+ *   use: (files: Files) => T) => Promise<T>}
  * @throws {LoupeError} "export-refused"
  */
 export async function openZip(file, { begin, end, ...most }, use) {
@@ -76,12 +75,7 @@ export async function openZip(file, { begin, end, ...most }, use) {
   }
 }
 
-/**
- * Return what a JSON file has.
- *
- * @param {Uint8Array | undefined} bytes
- * @param {string} name
- */
+/** @type {(bytes: Uint8Array | undefined, name: string) => any} */
 export function parseJson(bytes, name) {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
@@ -96,9 +90,7 @@ const CHANGED = "its zip is damaged or was changed";
  * Return the files in a zip by name. They must follow each other as its directory lists them, with
  * no byte in between: otherwise two programs could see different files.
  *
- * @param {Blob} blob
- * @param {{bytes: number, files: number}} most bytes of the zip, and of all that it holds
- * @returns {Promise<Files>}
+ * @type {(blob: Blob, most: Most) => Promise<Files>}
  * @throws {Flaw}
  */
 async function readZip(blob, most) {
