@@ -120,8 +120,12 @@ function meanOf(vectors) {
   return mean;
 }
 
-/** Return each label's mean of its groups' means, of length one. */
-const meansOf = (/** @type {Group[][]} */ byLabel) =>
+/**
+ * Return each label's mean of its groups' means, of length one.
+ *
+ * @type {(byLabel: Group[][]) => Float64Array[]}
+ */
+const meansOf = (byLabel) =>
   byLabel.map((some) => {
     const mean = meanOf(some.map((group) => group.mean));
     const length = lengthOf(mean) || 1;

@@ -27,8 +27,12 @@ const INVISIBLE =
   // eslint-disable-next-line no-control-regex
   /[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
 
-/** Say what is wrong with a label or a title; empty if nothing is. */
-export function findTextFlaw(/** @type {unknown} */ text) {
+/**
+ * Say what is wrong with a label or a title; nothing if it is right.
+ *
+ * @type {(text: unknown) => string}
+ */
+export function findTextFlaw(text) {
   if (typeof text !== "string" || text.trim() !== text || !text) {
     return "it needs a name without spaces around it";
   }
