@@ -118,10 +118,13 @@ class LoupeManifest(StrictModel):
 
     @property
     def proportion(self) -> Proportion | None:
-        """The share of left-out photo groups that are right; None if it can't be known yet."""
-        if not self.accuracy or not (count := sum(self.accuracy.counted)):
+        """The share of left-out photo groups that are right; None if it can't be known yet.
+
+        A label of one group was never tested, so the others don't speak for the model.
+        """
+        if not self.accuracy or not all(self.accuracy.counted):
             return None
-        return Proportion.of(sum(self.accuracy.right), count)
+        return Proportion.of(sum(self.accuracy.right), sum(self.accuracy.counted))
 
 
 def write_loupe(manifest: LoupeManifest, head: FewShotHead) -> bytes:

@@ -91,6 +91,12 @@ def test_one_photo_per_label_is_a_model_whose_accuracy_is_unknown(
     assert "can't be known yet: add photos of each label from elsewhere" in result.output
     assert get_bundle("once").manifest.metrics == ()
     assert load("once").identify(colour("red")).top(1)[0].label == "red"
+    # Nothing tested red, so the others are no figure of the model.
+    (photos_of_colours(tmp_path / "twice", 2) / "red" / "1.png").unlink()
+    result = run("teach", tmp_path / "twice", "--name", "twice", "--base", tiny_bundle.name)
+    assert "5 photos in 5 groups" in result.output
+    assert "can't be known yet" in result.output
+    assert get_bundle("twice").manifest.metrics == ()
 
 
 def test_commands_teach_save_and_import_one_model(
