@@ -3,14 +3,7 @@
 from typing import Any
 
 from ..bundle import Manifest, SmallCard
-from .phrases import (
-    Phrase,
-    answer_record,
-    false_rejections,
-    name_label,
-    plausible_record,
-    spell_number,
-)
+from .phrases import Phrase, name_label, spell_number, track_record
 from .words import WORDS
 
 
@@ -26,6 +19,8 @@ def device_words(manifest: Manifest, small: SmallCard | None = None) -> dict[str
     labels, language = manifest.labels, manifest.language
     return {
         **WORDS,
+        # Without a card, a record is a whole sentence.
+        "testing": WORDS["testing"] if manifest.card else dict.fromkeys(WORDS["testing"], ""),
         "present_from": manifest.present_from,
         "estimated": manifest.is_estimated,
         "things": spell_number(len(labels)),
@@ -39,16 +34,14 @@ def device_words(manifest: Manifest, small: SmallCard | None = None) -> dict[str
 
 
 def _records(measured: Manifest | SmallCard, manifest: Manifest) -> dict[str, Any] | None:
-    """Return the track records of a graph's answers; None if it has no card."""
-    if measured.card is None:
+    """Return the track records of a graph's answers; None if nothing was measured."""
+    if measured.card is None and not manifest.is_taught:
         return None
-    labels = manifest.labels
+    indices = range(len(manifest.labels))
     return {
-        "labels": [
-            phrase_to_json(answer_record(measured.card, index)) for index in range(len(labels))
-        ],
-        "plausible": phrase_to_json(plausible_record(measured.metric("coverage"))),
-        "unknown": phrase_to_json(false_rejections(measured.metric("kept"))),
+        "labels": [phrase_to_json(track_record(measured, "labels", index)) for index in indices],
+        "plausible": phrase_to_json(track_record(measured, "plausible", 0)),
+        "unknown": phrase_to_json(track_record(measured, "unknown", 0)),
     }
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..bundle import Manifest, Metric, ModelCard, SmallCard
+from ..bundle import Calibration, Manifest, Metric, ModelCard, SmallCard
 from ..text import clean
 from .decision import certainty_rule
 from .prediction import Prediction
@@ -61,16 +61,11 @@ def trust_lines(
     is_full = prediction.graph == "full"
     measured = small if small and small.card and not is_full else manifest
     # A card has no track record of answers with several labels.
-    if measured is None or measured.card is None or "record" not in rule:
+    if measured is None or "record" not in rule:
         return lines
-    if rule["record"] == "unknown":
-        record = false_rejections(measured.metric("kept"))
-    elif rule["record"] == "plausible":
-        record = plausible_record(measured.metric("coverage"))
-    else:
-        record = answer_record(measured.card, prediction.top(1)[0].index)
+    record = track_record(measured, rule["record"], prediction.top(1)[0].index)
     is_other = measured is manifest and not is_full
-    end = WORDS["testing"]["other_graph" if is_other else "same_graph"]
+    end = WORDS["testing"]["other_graph" if is_other else "same_graph"] if measured.card else ""
     return [*lines, _phrase(*record, end)] if record else lines
 
 
@@ -167,6 +162,35 @@ def article(label: str) -> str:
     return "an" if TAKES_AN.match(words[0]) else "a"
 
 
+def track_record(measured: Manifest | SmallCard, kind: str, index: int) -> Phrase:
+    """Return how often an answer was right, empty if unknown; with a card, " in tests" follows.
+
+    ``kind`` is ``record`` in ``words.json``, ``index`` the top label's.
+    """
+    if kind == "plausible":
+        return plausible_record(measured.metric("coverage"))
+    if measured.card:
+        by_label = answer_record(measured.card, index)
+        return by_label if kind == "labels" else false_rejections(measured.metric("kept"))
+    if kind == "labels":
+        return recordings_record(measured.metric("accuracy"))
+    promised = promised_rejections(measured.calibration)
+    return (f"It says this of {promised} things it does know",) if promised else ()
+
+
+def recordings_record(accuracy: Metric | None) -> Phrase:
+    """Return for how many recordings a few-shot head was right; empty for other models."""
+    if accuracy is None or not accuracy.unit:
+        return ()
+    return (f"Right for {accuracy.successes:,} of {accuracy.counted}, {accuracy.on}",)
+
+
+def promised_rejections(calibration: Calibration | None) -> str:
+    """Return of how many things it knows a few-shot head says "none of these": 'up to 1 in 10'."""
+    target = calibration and calibration.target_id_accept_rate
+    return f"up to 1 in {round(1 / (1 - target))}" if target else ""
+
+
 def answer_record(card: ModelCard, index: int) -> Phrase:
     """Return how often an answer was right on held-out photos, to be followed by " in tests"."""
     count, correct = card.outcomes.get(index, (0, 0))
@@ -197,7 +221,7 @@ def false_rejections(metric: Metric | None) -> Phrase:
     """
     if metric is None:
         return ()
-    rejected = metric.photos - round(metric.value * metric.photos)
+    rejected = metric.photos - metric.successes
     number = {0: "none", 1: "one"}.get(rejected, f"{rejected:,}")
     photos = f"{metric.photos:,} photos of things it does know"
     return (f"It also said this about {number} of {photos}",)

@@ -37,6 +37,9 @@ FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*(\.[a-z0-9]+){1,2}
 Share = Annotated[float, Field(ge=0, le=1)]
 Threshold = Annotated[float, Field(gt=0, lt=1)]
 
+TAUGHT_ON = "taught on"
+"""Key of a few-shot head's base in its bundle's provenance."""
+
 PRESENT_FROM = 0.5
 """Default threshold: the probability from which a label of a multi-label model is in the answer."""
 
@@ -76,6 +79,8 @@ class Data(StrictModel):
 class Metric(StrictModel):
     """A figure with its 95% interval and the photos it was measured on.
 
+    ``photos`` is how many there were: recordings if ``unit`` says so, as of a few-shot head. It is
+    None for photos, so that it's absent from most bundles.
     Older bundles have no interval of calibration errors: both ends are the figure itself.
     ``shown`` is the share of photos whose answer on screen is right: the top label is, and the
     photo is not called "none of these". Only small cards have it, since earlier versions of Loupe
@@ -95,8 +100,19 @@ class Metric(StrictModel):
     low: Share
     high: Share
     photos: Annotated[int, Field(ge=1)]
+    unit: Literal["recordings"] | None = None
     on: Line
     by: Line
+
+    @property
+    def successes(self) -> int:
+        """How many of the photos the figure, a proportion, counts."""
+        return round(self.value * self.photos)
+
+    @property
+    def counted(self) -> str:
+        """How many of what were counted: '341 photos', '12 recordings'."""
+        return f"{self.photos:,} {self.unit or 'photos'}"
 
     @property
     def is_published(self) -> bool:
@@ -119,7 +135,9 @@ class Calibration(StrictModel):
     """Everything calibration fitted; a model without it can only give its best guess.
 
     ``ood_threshold`` is the OOD score above which a photo is out of distribution;
-    ``ood_detector`` names how the graph computes that score. ``estimated`` says how the
+    ``ood_detector`` names how the graph computes that score. ``target_id_accept_rate`` is the share
+    of ID photos that the threshold of a few-shot head is meant to keep; None if there were too few
+    recordings to tell, and for other models, which measure it. ``estimated`` says how the
     temperature was estimated where no photos are known to be new to the model; None if it was
     measured on held-out photos.
     """
@@ -128,6 +146,7 @@ class Calibration(StrictModel):
     prediction_set: Annotated[PredictionSetRule | None, Field(alias="plausible")] = None
     ood_threshold: Annotated[float | None, Field(alias="novelty")] = None
     ood_detector: Annotated[Line | None, Field(alias="score")] = None
+    target_id_accept_rate: Threshold | None = None
     estimated: Annotated[str | None, Field(min_length=1, max_length=1000)] = None
 
     @model_validator(mode="after")
@@ -195,6 +214,11 @@ class ManifestDraft(StrictModel):
     def is_estimated(self) -> bool:
         """True if its temperature is only estimated, without thresholds."""
         return self.calibration is not None and bool(self.calibration.estimated)
+
+    @property
+    def is_taught(self) -> bool:
+        """True for a few-shot head that nobody has calibrated on other photos."""
+        return TAUGHT_ON in self.provenance and self.card is None
 
     @property
     def present_from(self) -> float:

@@ -56,13 +56,13 @@ def teach_command(
         taught.save(save)
     for photo, reason in taught.skipped.items():
         click.echo(f"{photo} was left out: {reason}", err=True)
-    details = _describe(taught.manifest)
+    details = [_describe(taught.manifest)]
     for label, called, count in taught.confusions[:3]:
-        details.append(f"{label} called {called}: {count} of the groups")
+        details.append(f"{label} called {called}: {count} of the recordings")
     photos = zip(taught.photos, taught.left_out.stands_out, strict=True)
     if odd := ["/".join(path.parts[-2:]) for path, stands_out in photos if stands_out]:
         details.append(f"photos that got another label: {list_some(odd, 5)}")
-    print_summary(bundle, first, *details, is_taught=True)
+    print_summary(bundle, first, *details)
 
 
 def import_loupe(path: Path, name: str, title: str, licence: str) -> None:
@@ -81,15 +81,9 @@ def import_loupe(path: Path, name: str, title: str, licence: str) -> None:
         with path.open("rb") as file:
             manifest, head = read_loupe(file.read(MAX_BYTES + 1))
         bundle = publish_head(manifest, head, name, title=title, licence=licence)
-    print_summary(bundle, first, *_describe(manifest), is_taught=True)
+    print_summary(bundle, first, _describe(manifest))
 
 
-def _describe(manifest: "LoupeManifest") -> list[str]:
+def _describe(manifest: "LoupeManifest") -> str:
     photos, groups = sum(manifest.photos), sum(manifest.groups)
-    known = "How often it is right can't be known yet: add photos of each label from elsewhere."
-    if accuracy := manifest.proportion:
-        known = (
-            f"{accuracy.value:.0%} of {accuracy.count} groups correct, each by a head fitted to "
-            f"the others (95% CI {accuracy.low:.0%}–{accuracy.high:.0%})"
-        )
-    return [f"{len(manifest.labels)} labels, {photos} photos in {groups} groups", known]
+    return f"{len(manifest.labels)} labels, {photos} photos in {groups} recordings"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ..answer.phrases import promised_rejections
 from ..bundle import (
     BUILTIN_DIR,
     MANIFEST,
@@ -117,19 +118,16 @@ def command_line(name: str) -> str:
     return shlex.join(["python", "-m", "model", command, *map(hide, words)])[:4000]
 
 
-def print_summary(
-    bundle: Bundle, first: str | None, *details: str, is_taught: bool = False
-) -> None:
+def print_summary(bundle: Bundle, first: str | None, *details: str) -> None:
     """Print a new model's folder, details and measurements, and what comes next.
 
     Args:
         bundle: the new model.
         first: the model that visitors saw first before.
         details: lines about it.
-        is_taught: what was measured is in the details, in groups of photos.
     """
     click.echo(f"{bundle.name} {bundle.version} in {bundle.folder}")
-    for line in (*details, *(() if is_taught else _measurements(bundle.manifest))):
+    for line in (*details, *_measurements(bundle.manifest)):
         click.echo(line)
     if card := read_small_card(bundle):
         click.echo(describe_small_graph(card))
@@ -164,9 +162,12 @@ def _measurements(manifest: Manifest) -> Iterator[str]:
     """Yield lines with a model's accuracy and OOD accept rates; its card has the rest."""
     if metric := manifest.metric("accuracy"):
         yield (
-            f"{metric.value:.1%} of {metric.photos:,} photos correct "
+            f"{metric.value:.1%} of {metric.counted} correct "
             f"(95% CI {100 * metric.low:.1f}–{100 * metric.high:.1f}%; {metric.on})"
         )
+    if manifest.is_taught:
+        yield from _limits_of_taught(manifest)
+        return
     before = manifest.metric("calibration_error_before")
     after = manifest.metric("calibration_error")
     if before and after:
@@ -198,6 +199,13 @@ def _measurements(manifest: Manifest) -> Iterator[str]:
         )
     if not ood_sets:
         yield "“none of these” was not measured: add --unknown FOLDER"
+
+
+def _limits_of_taught(manifest: Manifest) -> Iterator[str]:
+    if not manifest.metrics:
+        yield "how often it is right can't be known yet: record each label once more, elsewhere"
+    if promised := promised_rejections(manifest.calibration):
+        yield f"it says “none of these” of {promised} things it knows"
 
 
 def describe_small_graph(card: SmallCard) -> str:

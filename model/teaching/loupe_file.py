@@ -15,9 +15,10 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from ..bundle import Name, StrictModel
+from ..bundle import Metric, Name, StrictModel
+from ..calibration.cross_validation import MEASURED_BY
 from ..errors import ExportRefused
-from ..evaluation.metrics import Proportion
+from ..evaluation.metrics import proportion_metric
 from ..preprocess import Pixels
 from ..storage import zips
 from ..text import INVISIBLE, clean
@@ -32,6 +33,7 @@ MAX_DIRECTORY_BYTES = 1024
 PLAIN_FLAGS = 0x0806
 """Bits of a zip's flags that don't change how it is read: UTF-8 names, kinds of Deflate."""
 
+TESTED = {"each group": "each tested without itself", "five": "tested in five parts"}
 MAX_LABELS, MAX_LABEL_CHARS = 20, 60
 MAX_LENGTH_ERROR = 1e-3
 
@@ -117,14 +119,14 @@ class LoupeManifest(StrictModel):
         return self
 
     @property
-    def proportion(self) -> Proportion | None:
-        """The share of left-out photo groups that are right; None if it can't be known yet.
-
-        A label of one group was never tested, so the others don't speak for the model.
-        """
+    def metric(self) -> Metric | None:
+        """The share of left-out photo groups that are right; None until each label has some."""
         if not self.accuracy or not all(self.accuracy.counted):
             return None
-        return Proportion.of(sum(self.accuracy.right), sum(self.accuracy.counted))
+        right, count = sum(self.accuracy.right), sum(self.accuracy.counted)
+        tested = TESTED[self.accuracy.folds]
+        metric = proportion_metric("accuracy", right, count, tested, MEASURED_BY)
+        return metric.model_copy(update={"unit": "recordings"})
 
 
 def write_loupe(manifest: LoupeManifest, head: FewShotHead) -> bytes:

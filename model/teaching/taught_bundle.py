@@ -20,13 +20,11 @@ from ..bundle import (
     get_bundle,
     publish,
 )
-from ..bundle.manifest import Data
-from ..calibration.cross_validation import MEASURED_BY
+from ..bundle.manifest import TAUGHT_ON, Data
 from ..calibration.graph_head import attach_head, replace_classifier
 from ..calibration.ood_detectors import mean_cosine
 from ..engine_info import ENGINES
 from ..errors import BundleNotFound, ExportRefused
-from ..evaluation.metrics import proportion_metric
 from ..settings import settings
 from ..storage.file_hash import hash_file
 from ..text import clean
@@ -38,8 +36,6 @@ TOLERANCE = 1e-3
 
 MAX_LINE = 200
 WEIGHTS_FILE = ENGINES["learner"].needs
-COUNTED_ON = "recordings (groups of photos), by the small graph"
-COUNTED_BY = f"{MEASURED_BY}; what is counted are recordings, each tested without itself"
 
 
 def publish_head(
@@ -124,14 +120,12 @@ def _check_outputs(manifest: LoupeManifest, graph: bytes, base: Bundle) -> None:
 
 
 def _draft(manifest: LoupeManifest, base: Bundle, **fields: Any) -> ManifestDraft:
-    of_base, accuracy = base.manifest, manifest.proportion
-    photos, groups = sum(manifest.photos), sum(manifest.groups)
+    of_base, photos, groups = base.manifest, sum(manifest.photos), sum(manifest.groups)
     more = (len(manifest.labels) - len(base.labels)) * (manifest.base.size + 1)
     parameters = max(1, of_base.architecture.parameters + more)
-    metrics = [("accuracy", accuracy.right, accuracy.count)] if accuracy else []
     taught_on = f"{base.name} {manifest.base.version}"
     return ManifestDraft(
-        description=f"Taught from {photos} photos in {groups} groups, on features of {taught_on}.",
+        description=f"Taught from {photos} photos in {groups} recordings on {taught_on}.",
         language=manifest.language,
         labels=manifest.labels,
         recipe=of_base.recipe,
@@ -142,17 +136,17 @@ def _draft(manifest: LoupeManifest, base: Bundle, **fields: Any) -> ManifestDraf
             licence="not stated",
             photos=photos,
         ),
-        metrics=tuple(proportion_metric(*metric, COUNTED_ON, COUNTED_BY) for metric in metrics),
+        metrics=(manifest.metric,) if manifest.metric else (),
         calibration=Calibration(
             temperature=manifest.temperature,
             ood_threshold=manifest.ood_threshold,
             ood_detector="cosine to the label's mean",
+            target_id_accept_rate=manifest.promise,
         ),
         provenance={
-            "taught on": taught_on,
+            TAUGHT_ON: taught_on,
             "features": manifest.base.features,
             "taught": manifest.made[:10],
-            "keeps": f"{manifest.promise:.0%} of such photos" if manifest.promise else "unknown",
         },
         **fields,
     )

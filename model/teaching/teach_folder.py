@@ -11,11 +11,10 @@ import numpy as np
 
 from ..browser.base_features import describe_features
 from ..browser.small_graph import make_small_graph
-from ..bundle import DEFAULT_MODEL, Bundle, get_bundle
+from ..bundle import DEFAULT_MODEL, Bundle, Metric, get_bundle
 from ..calibration.graph_outputs import Floats, Run, open_graph
 from ..classifier import read_file
 from ..errors import DataError, PhotoError
-from ..evaluation.metrics import Proportion
 from ..photo import read
 from ..preprocess import preprocess
 from ..storage.photo_files import map_ordered
@@ -55,9 +54,9 @@ class TaughtModel:
     skipped: dict[str, str]
 
     @property
-    def accuracy(self) -> Proportion | None:
+    def accuracy(self) -> Metric | None:
         """The share of left-out photo groups that are right; None if it can't be known yet."""
-        return self.manifest.proportion
+        return self.manifest.metric
 
     @property
     def confusions(self) -> list[tuple[str, str, int]]:

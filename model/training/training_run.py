@@ -1,6 +1,6 @@
 """A training run: linear probe, learner, and the choice between them."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -33,7 +33,7 @@ MIN_PHOTOS_PER_LABEL = 10
 """Fewest photos of each label by which a linear head is calibrated; those alike count once."""
 
 FEW_PHOTOS_PER_LABEL = 30
-"""Mean number below which training points to teaching."""
+"""Photos of the smallest label below which training points to teaching."""
 
 PACKAGES = ("torch", "fastai", "timm", "torchvision", "onnx", "scikit-learn")
 
@@ -66,10 +66,12 @@ class TrainingRun:
         preprocessing = backbone.preprocess_config(config.image_size)
         data = prepare_data(config, preprocessing, run_dir, progress)
         draft = _draft(config, backbone, data)
-        labels, split = len(draft.labels), data.split
-        if len(split.train) + len(split.held_out) < FEW_PHOTOS_PER_LABEL * labels:
+        photos = (*data.split.train, *data.split.held_out)
+        smallest, count = Counter(photo.label for photo in photos).most_common()[-1]
+        if count < FEW_PHOTOS_PER_LABEL:
             progress.note(
-                f"With fewer than {FEW_PHOTOS_PER_LABEL} photos per label, teaching takes seconds: "
+                f"With fewer than {FEW_PHOTOS_PER_LABEL} photos per label ({smallest} has {count}) "
+                "and up to 500 in all, teaching takes seconds: "
                 f"python -m model teach FOLDER --name {config.name} (docs/teaching.md)"
             )
         return cls(config, run_dir, progress, backbone, ood_photos, data, draft)

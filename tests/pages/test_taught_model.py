@@ -1,30 +1,58 @@
-"""A taught model on the pages: no model card, counted in recordings."""
+"""A taught model on the pages: its figures count recordings."""
 
 import pytest
 
+from model.bundle import get_bundle
 from model.teaching import teach
+from tests.model.command import run
 from tests.model.teaching.test_teaching import photos_of_colours
 from tests.model.tiny import tiny
-from tests.pages.test_identify import GREY, open_app, send, track_records, words
-from tests.pages.test_models import opened
+from tests.pages.component import shown_answer, text
+from tests.pages.test_identify import GREY, open_app, send, words
+from tests.pages.test_models import opened, shown, texts
+
+RECORD = "Right for 12 of 12 recordings, each tested without itself"
+ALIKE = "Things that look like these often get one of these names."
 
 
-@pytest.fixture
-def taught(models_dir, tmp_path, monkeypatch):
+@pytest.fixture(params=["teach", "import"])
+def taught(models_dir, tmp_path, monkeypatch, request):
     tiny(models_dir)
     monkeypatch.setenv("LOUPE_MODEL", "mine")
-    return teach(photos_of_colours(tmp_path / "My colours"), "tiny").publish("mine")
+    model = teach(photos_of_colours(tmp_path / "My colours"), "tiny")
+    if request.param == "teach":
+        return model.publish("mine")
+    model.save(tmp_path / "mine.loupe")
+    assert run("import", tmp_path / "mine.loupe", "--name", "mine").exit_code == 0
+    return get_bundle("mine")
 
 
 def test_taught_model_answers_on_the_identify_page(taught):
     at = send(open_app(), "green")
     assert words(at).endswith(" green")
-    assert track_records(at) == []
-    assert words(send(at, GREY)).startswith("None of the three things I know (closest: ")
+    assert RECORD in map(text, shown_answer(at)["lines"])
+    at = send(at, GREY)
+    assert words(at).startswith("None of the three things I know (closest: ")
+    promise = "It says this of up to 1 in 10 things it does know"
+    assert promise in map(text, shown_answer(at)["lines"])
 
 
 def test_its_card_counts_recordings(taught):
-    at = opened("more-mine")
+    at = opened()
     assert at.subheader[0].value == "My colours"
-    captions = [caption.value for caption in at.caption]
-    assert any("What is counted are recordings" in caption for caption in captions)
+    mine = texts(at).partition("How often it is right")[2].partition("**What it knows**")[0]
+    assert f"{RECORD}." in mine
+    assert "photos" not in mine
+    assert f"{ALIKE} And of up to 1 in 10 things it knows, it says “none of these”." in texts(at)
+    assert "**Accuracy 100.0%** (95% CI 75.8–100.0%, 12 recordings: each" in texts(
+        shown("mine", "Method")
+    )
+
+
+def test_accuracy_of_one_recording_per_label_is_not_known(models_dir, tmp_path):
+    tiny(models_dir)
+    teach(photos_of_colours(tmp_path / "once", 1), "tiny").publish("once")
+    at = opened()
+    assert "#### Can’t be known yet" in texts(at)
+    assert "Each label was recorded once." in texts(at)
+    assert f"<p>{ALIKE}</p>" in texts(at)

@@ -6,13 +6,21 @@ from html import escape
 import streamlit as st
 
 from model import Bundle
+from model.answer.phrases import promised_rejections, recordings_record
 from model.bundle import Metric, named_ood_sets, read_samples, read_small_card
 from model.errors import BundleError
 from ui.charts import accent_color
 from ui.models_page.figures import name_sets, short, show_figures
 from ui.models_page.reliability import draw_accuracy
 from ui.navigation import get_page
-from ui.phrasing import escape_markdown, join_words, phrase_error, spell_number, typographic
+from ui.phrasing import (
+    escape_markdown,
+    join_words,
+    phrase_error,
+    spell_number,
+    to_markdown,
+    typographic,
+)
 
 MAX_LISTED = 12
 """Most labels that are listed; a model with more is described."""
@@ -98,6 +106,10 @@ def _show_accuracy(bundle: Bundle, axis_start: float) -> None:
     manifest = bundle.manifest
     st.markdown("**How often it is right**")
     accuracy = manifest.metric("accuracy")
+    if accuracy is None and manifest.is_taught:
+        st.markdown("#### Can’t be known yet")
+        st.caption("Each label was recorded once. Record each once more, somewhere else.")
+        return
     if accuracy is None:
         st.markdown("#### Not measured")
         if manifest.multilabel:
@@ -106,6 +118,10 @@ def _show_accuracy(bundle: Bundle, axis_start: float) -> None:
             st.caption("It came without photos to test it on. Its owner can measure it:")
             command = f"python -m model calibrate {manifest.name} FOLDER"
             st.code(command, language=None, wrap_lines=True)
+        return
+    if accuracy.unit:
+        st.markdown(f"{to_markdown(recordings_record(accuracy))}.")
+        draw_accuracy(accuracy, axis_start)
         return
     share = round(100 * accuracy.value)
     if 0 < accuracy.value < 1:
@@ -120,18 +136,17 @@ def _show_accuracy(bundle: Bundle, axis_start: float) -> None:
 
 def _describe_count(bundle: Bundle, accuracy: Metric) -> str:
     """Return the photos that an accuracy counts, with its reservations, as Markdown."""
-    photos, accepted = accuracy.photos, bundle.manifest.metric("kept")
-    small = read_small_card(bundle)
-    text = f"{round(accuracy.value * photos):,} of {photos:,} photos in testing."
-    if accepted and accepted.photos == photos and accepted.value < 1:
-        rejected = photos - round(accepted.value * photos)
+    accepted, small = bundle.manifest.metric("kept"), read_small_card(bundle)
+    text = f"{accuracy.successes:,} of {accuracy.photos:,} photos in testing."
+    if accepted and accepted.photos == accuracy.photos and accepted.value < 1:
+        rejected = accepted.photos - accepted.successes
         text += f" That counts the likeliest label; it calls {rejected:,} of them “none of these”"
         if own := small.metric("kept") if small and small.card else None:
-            other = own.photos - round(own.value * own.photos)
+            other = own.photos - own.successes
             text += f" ({other:,} with a device’s small graph, whose weights have 8 bits)"
         text += "."
         if shown := small.full_metric("shown") if small else None:
-            text += f" {round(shown.value * shown.photos):,} are right as shown."
+            text += f" {shown.successes:,} are right as shown."
     reservation = accuracy.by.partition("; ")[2]
     if "epoch" in reservation:
         return f"{text} {FLATTERING}"
@@ -167,6 +182,10 @@ def _describe_blind_spots(bundle: Bundle) -> str:
                 "be new to it."
             )
         return always
+    if manifest.is_taught:
+        promised = promised_rejections(calibration)
+        also = f" And of {promised} things it knows, it says “none of these”." if promised else ""
+        return f"Things that look like these often get one of these names.{also}"
     if card is None or not card.ood_sets:
         return "Not measured: nobody has tried it on photos of other things."
     return _describe_accepted(bundle, f"one of its {spell_number(len(manifest.labels))} labels")

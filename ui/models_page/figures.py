@@ -248,7 +248,7 @@ def _show_method(manifest: Manifest) -> None:
         if card is None or metric.name == "top5":
             st.write(
                 f"**{METRIC_TITLES[metric.name]} {metric.value:.1%}** "
-                f"({format_interval(metric)}, {metric.photos:,} photos: "
+                f"({format_interval(metric)}, {metric.counted}: "
                 f"{escape_markdown(typographic(metric.on))}), {link_urls(metric.by)}"
             )
     if card is None:

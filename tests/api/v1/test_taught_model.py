@@ -14,7 +14,9 @@ def test_taught_model_is_one_like_others(serve: Any, models_dir: Path, tmp_path:
     tiny(models_dir)
     teach(photos_of_colours(tmp_path / "colours"), "tiny").publish("mine")
     client = serve(LOUPE_MODEL="mine")
-    assert client.get("/api/v1/models/mine").json()["manifest"]["labels"] == list(NAMES)
+    manifest = client.get("/api/v1/models/mine").json()["manifest"]
+    assert manifest["labels"] == list(NAMES)
+    assert (manifest["metrics"][0]["photos"], manifest["metrics"][0]["unit"]) == (12, "recordings")
     for rgb, answer in (("green", "green"), ((128, 128, 128), None)):
         photo = encoded(colour(rgb), "PNG")
         given = client.post("/api/v1/identify", content=photo).json()

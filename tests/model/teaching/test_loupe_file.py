@@ -33,6 +33,14 @@ def test_written_file_is_read_again() -> None:
     assert write_loupe(again, same) == data
 
 
+def test_accuracy_is_unknown_until_each_label_was_tested() -> None:
+    manifest, _ = read_loupe(good())
+    assert manifest.metric
+    assert (manifest.metric.counted, manifest.metric.successes) == ("14 recordings", 12)
+    untested = {"right": (0, 5, 4), "counted": (0, 5, 5), "folds": "each group"}
+    assert manifest.model_validate({**manifest.model_dump(), "accuracy": untested}).metric is None
+
+
 @pytest.mark.parametrize("hostile", HOSTILE, ids=[item.name for item in HOSTILE])
 def test_hostile_file_is_refused_with_a_sentence(hostile: HostileLoupe) -> None:
     with pytest.raises(ExportRefused) as caught:

@@ -12,6 +12,7 @@ import pytest
 from onnx import numpy_helper
 
 from model import Bundle, Classifier, load
+from model.answer.device_words import device_words
 from model.browser.base_features import describe_features
 from model.browser.device_files import device_dir, run_graph
 from model.browser.small_graph import make_small_graph
@@ -59,10 +60,13 @@ def test_taught_model_names_what_it_was_taught_and_turns_others_away(taught: Tau
     assert (prediction.top(1)[0].label, prediction.in_distribution) == ("green", True)
     assert classifier.identify(colour((128, 128, 128))).in_distribution is False
     accuracy, metric = taught.accuracy, bundle.manifest.metric("accuracy")
-    assert accuracy
     assert metric
-    assert (metric.photos, round(metric.photos * metric.value)) == (accuracy.count, accuracy.right)
-    assert "each tested without itself" in metric.by
+    assert metric == accuracy
+    assert (metric.counted, metric.successes) == ("12 recordings", 12)
+    assert (metric.on, metric.by) == ("each tested without itself", "measured by Loupe")
+    calibration = bundle.manifest.calibration
+    assert calibration
+    assert calibration.target_id_accept_rate == taught.left_out.promise == 0.9
     assert len(bundle.training_photos or ()) == 12
 
 
@@ -88,15 +92,11 @@ def test_one_photo_per_label_is_a_model_whose_accuracy_is_unknown(
 ) -> None:
     folder = photos_of_colours(tmp_path / "once", 1)
     result = run("teach", folder, "--name", "once", "--base", tiny_bundle.name)
-    assert "can't be known yet: add photos of each label from elsewhere" in result.output
+    assert "can't be known yet: record each label once more, elsewhere" in result.output
+    assert "%" not in result.output
+    assert "–" in run("list").output
     assert get_bundle("once").manifest.metrics == ()
     assert load("once").identify(colour("red")).top(1)[0].label == "red"
-    # Nothing tested red, so the others are no figure of the model.
-    (photos_of_colours(tmp_path / "twice", 2) / "red" / "1.png").unlink()
-    result = run("teach", tmp_path / "twice", "--name", "twice", "--base", tiny_bundle.name)
-    assert "5 photos in 5 groups" in result.output
-    assert "can't be known yet" in result.output
-    assert get_bundle("twice").manifest.metrics == ()
 
 
 def test_commands_teach_save_and_import_one_model(
@@ -107,12 +107,15 @@ def test_commands_teach_save_and_import_one_model(
     imported = run("import", file, "--name", "theirs", "--title", "Theirs")
     for result in (taught, imported):
         assert result.exit_code == 0, result.output
-        assert "groups correct, each by a head fitted to the others" in result.output
+        assert "3 labels, 12 photos in 12 recordings" in result.output
+        assert "100.0% of 12 recordings correct (95% CI 75.8–100.0%; each tested" in result.output
+        assert "it says “none of these” of up to 1 in 10 things it knows" in result.output
         assert "see it: make run, or python -m model identify --model " in result.output
     mine, theirs = get_bundle("mine"), get_bundle("theirs")
     assert theirs.read("graph.onnx") == mine.read("graph.onnx")
     assert (theirs.manifest.title, theirs.manifest.labels) == ("Theirs", NAMES)
     assert theirs.manifest.metrics == mine.manifest.metrics
+    assert theirs.manifest.calibration == mine.manifest.calibration
     result = run("import", file, "--name", "other", "--arch", "resnet18")
     assert result.exit_code == 2
     assert "only --name" in result.output
@@ -231,6 +234,16 @@ def test_hash_of_features_survives_a_calibration_and_nothing_else(imagenet: Clas
     )
     tensor.CopyFrom(numpy_helper.from_array(-numpy_helper.to_array(tensor), tensor.name))
     assert digest(model.SerializeToString()) != before
+
+
+def test_devices_say_how_often_a_taught_model_is_right(taught: TaughtModel) -> None:
+    words = device_words(taught.publish("mine").manifest)
+    record = ["Right for 12 of 12 recordings, each tested without itself"]
+    unknown = ["It says this of up to 1 in 10 things it does know"]
+    assert words["records"] == {
+        "full": {"labels": 3 * [record], "plausible": [], "unknown": unknown}
+    }
+    assert set(words["testing"].values()) == {""}
 
 
 def test_model_json_has_the_features_of_a_base(tiny_bundle: Bundle) -> None:

@@ -139,10 +139,12 @@ def test_too_few_photos_are_not_calibrated_and_the_next_command_is_printed(
     data_folder: Path, tmp_path: Path
 ) -> None:
     folder = folder_of(tmp_path / "few", 9)
+    folder_of(folder, 51, 500, LABELS[:1])
     output = run_train(folder, "--name", "forms", "--size", "64")
     assert "held-out photos can't tell whether fine-tuning helps (--epochs 8 tries it)" in output
     assert "or 10 photos of every label that don't look alike" in output
     assert "python -m model calibrate forms FOLDER" in output
+    assert f"fewer than 30 photos per label ({LABELS[1]} has 9) and up to 500" in output
     assert "python -m model teach FOLDER --name forms (docs/teaching.md)" in output
     manifest = get_bundle("forms").manifest
     assert manifest.calibration is None
