@@ -72,7 +72,7 @@ export interface Features {
   sha256: string;
   /** Cosine to a mean from which a photo is accepted while too few groups were left out. */
   fallback_cosine: number;
-  /** See `TeachValues`. */
+  /** Cosine from which photos of one label are near copies. */
   near_copy: number;
 }
 
@@ -149,7 +149,7 @@ export interface Head {
 }
 
 /** What a head is trained on; everything that is "by photo" is in one order. */
-export interface TeachValues {
+export interface TeachValues extends Pick<Features, "fallback_cosine" | "near_copy"> {
   /** By photo. */
   features: Float32Array[];
   /** The place of each photo's label. */
@@ -158,10 +158,6 @@ export interface TeachValues {
   recordings: string[];
   /** Number of labels, each with at least one photo. */
   labels: number;
-  /** Cosine of features from which photos of one label are near copies. */
-  nearCopy: number;
-  /** See `Features`. */
-  fallbackCosine: number;
 }
 
 /** Photo groups of one label that were called another one when they were left out. */
@@ -244,12 +240,31 @@ export interface ProjectPhoto extends PhotoToTeach {
 }
 
 /** Changes of a project: what is absent stays. */
-export interface ProjectEdit {
-  title?: string;
-  labels?: string[];
+export interface ProjectEdit extends Partial<Pick<Project, "title" | "labels">> {
   /** Photos to give another label; with null, they are removed. */
   ids?: string[];
   label?: string | null;
+}
+
+/** What a browser keeps of one app; each call throws a `LoupeError` with a sentence. */
+export interface ProjectStore {
+  /** Photos are in the order in which they came. */
+  read(): Promise<Project>;
+  /** Add a photo, and its label if it is new; return the photo's id. */
+  addPhoto(photo: Omit<ProjectPhoto, "id">): Promise<string>;
+  /** Change all of it in one step; return what undoes it until the page is left. */
+  edit(edit: ProjectEdit): Promise<() => Promise<void>>;
+  /** The features for one base by the photos' ids; some may be missing. */
+  features(base: string): Promise<Map<string, Float32Array>>;
+  setFeatures(id: string, base: string, features: Float32Array): Promise<void>;
+  /** Delete the project; models stay. */
+  clear(): Promise<void>;
+  /** Models that were saved on this device, by name. */
+  models(): Promise<Map<string, TaughtModel>>;
+  setModel(name: string, taught: TaughtModel | null): Promise<void>;
+  /** Ask the browser not to delete the photos; true if it agrees within a moment. */
+  persist(): Promise<boolean>;
+  close(): void;
 }
 
 /** Your model: a few-shot head with its description. */

@@ -5,7 +5,7 @@
  * from outputs for groups that were left out.
  */
 
-/** @import { Confusion, Head, LeftOut, Taught, TeachValues } from "../types" */
+/** @import { LeftOut, Taught, TeachValues } from "../types" */
 
 import { addTo, dot, gramMatrix, lengthOf, Regression, softmax } from "./logistic_regression.mjs";
 
@@ -25,16 +25,10 @@ const MIN_GROUPS_FOR_TEMPERATURE = 3;
 /** As in `model/calibration/statistics.py`. */
 const [MIN_TEMPERATURE, MAX_TEMPERATURE, PRIOR_SPREAD] = [0.05, 20, 0.5];
 
-/** Quantile of the normal distribution for intervals of 95%. */
+/** Quantile of the normal distribution for Wilson's intervals of 95%. */
 const Z = 1.959963984540054;
 
-/**
- * @typedef {object} Group
- * @property {number} label
- * @property {number[]} photos
- * @property {Float64Array} mean of the photos' features
- */
-
+/** @typedef {{label: number, photos: number[], mean: Float64Array}} Group with its mean features */
 /** @typedef {{logits: Float64Array, novelty: number}[]} Outputs by photo, if it was left out */
 
 /**
@@ -43,15 +37,14 @@ const Z = 1.959963984540054;
  * @type {(values: TeachValues, pause?: () => Promise<void>) => Promise<Taught>}
  */
 export async function teach(values, pause) {
-  const { features, targets, labels, fallbackCosine } = values;
+  const { features, targets, labels, fallback_cosine } = values;
   const gram = gramMatrix(features);
   await pause?.();
   const groups = findGroups(values, gram);
   const byLabel = byLabels(groups, labels);
   const regression = new Regression(gram, targets, labels);
   const start = await regression.fit({ pause });
-  /** @type {Outputs} */
-  const leftOut = [];
+  const leftOut = /** @type {Outputs} */ ([]);
   for (const fold of findFolds(groups, byLabel)) {
     const out = new Set(fold.flatMap(({ photos }) => photos));
     const point = await regression.fit({ out, start, pause });
@@ -69,7 +62,7 @@ export async function teach(values, pause) {
   return {
     head: { ...regression.weights(start, features), means: Float32Array.from(means) },
     temperature: isFitted ? fitTemperature(groups, leftOut) : 1,
-    ...findThreshold(scores, fallbackCosine),
+    ...findThreshold(scores, fallback_cosine),
     groupOf: targets.map((_, photo) => groups.findIndex(({ photos }) => photos.includes(photo))),
     photos: byLabel.map((some) => some.flatMap(({ photos }) => photos).length),
     groups: byLabel.map((some) => some.length),
@@ -80,25 +73,22 @@ export async function teach(values, pause) {
 /**
  * Return the photo groups in the order of their first photos.
  *
- * @type {(values: TeachValues, gram: Float64Array) => Group[]}
+ * @type {(values: TeachValues, gram: Float64Array[]) => Group[]}
  */
-function findGroups({ features, targets, recordings, nearCopy }, gram) {
-  const count = features.length;
+function findGroups({ features, targets, recordings, near_copy }, gram) {
   /** Each photo's first one of the same group. */
   const first = targets.map((_, photo) => photo);
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < first.length; i++) {
     for (let j = 0; j < i; j++) {
-      if (targets[i] !== targets[j] || first[i] === first[j]) continue;
-      const [square, inner] = [gram[i * count + i] * gram[j * count + j], gram[i * count + j]];
-      if (recordings[i] !== recordings[j] && !(inner >= nearCopy * Math.sqrt(square))) continue;
-      const [before, after] = [Math.min(first[i], first[j]), Math.max(first[i], first[j])];
+      const isNear = gram[i][j] >= near_copy * Math.sqrt(gram[i][i] * gram[j][j]);
+      if (targets[i] !== targets[j] || !(isNear || recordings[i] === recordings[j])) continue;
+      const [before, after] = [first[i], first[j]].sort((a, b) => a - b);
       for (let k = 0; k <= i; k++) if (first[k] === after) first[k] = before;
     }
   }
-  return first.flatMap((photo, at) => {
-    if (photo !== at) return [];
-    const photos = first.flatMap((other, place) => (other === photo ? [place] : []));
-    return [{ label: targets[photo], photos, mean: meanOf(photos.map((one) => features[one])) }];
+  return Array.from(new Set(first), (one) => {
+    const photos = first.flatMap((other, photo) => (other === one ? [photo] : []));
+    return { label: targets[one], photos, mean: meanOf(photos.map((photo) => features[photo])) };
   });
 }
 
@@ -118,10 +108,8 @@ const isOneByOne = (groups) => groups.length <= MAX_GROUPS_ONE_BY_ONE;
 function findFolds(groups, byLabel) {
   const count = isOneByOne(groups) ? Math.max(...byLabel.map(({ length }) => length)) : FOLDS;
   const testable = groups.filter(({ label }) => byLabel[label].length > 1);
-  /** @param {Group} group */
-  const foldOf = (group) => byLabel[group.label].indexOf(group) % count;
   return Array.from({ length: testable.length && count }, (_, fold) =>
-    testable.filter((group) => foldOf(group) === fold),
+    testable.filter((group) => byLabel[group.label].indexOf(group) % count === fold),
   );
 }
 
@@ -135,15 +123,14 @@ function meanOf(vectors) {
 /**
  * Return each label's mean of its groups' means, of length one.
  *
- * @param {Group[][]} byLabel
+ * @type {(byLabel: Group[][]) => Float64Array[]}
  */
-function meansOf(byLabel) {
-  return byLabel.map((some) => {
+const meansOf = (byLabel) =>
+  byLabel.map((some) => {
     const mean = meanOf(some.map((group) => group.mean));
     const length = lengthOf(mean) || 1;
     return mean.map((value) => value / length);
   });
-}
 
 /**
  * Return a photo's OOD score: the highest cosine to a mean, negative. Means are of length one.
@@ -156,15 +143,15 @@ export function noveltyOf(features, means) {
 }
 
 /**
- * Return the OOD threshold, and the share of known things that it is promised to accept.
+ * Return the OOD threshold by the left-out scores of each counted group's photos, and the share of
+ * known things that it is promised to accept.
  *
  * Source: Dunn, Wasserman and Ramdas, Distribution-Free Prediction Sets for Two-Layer Hierarchical
  * Models, 2022 (pooled CDFs).
  *
- * @param {number[][]} scores left-out OOD scores of each counted group's photos
- * @param {number} fallbackCosine see `Features`
+ * @type {(scores: number[][], fallback: number) => Pick<Taught, "ood_threshold" | "promise">}
  */
-function findThreshold(scores, fallbackCosine) {
+function findThreshold(scores, fallback) {
   const count = scores.length;
   const promise = PROMISES.find(({ groups }) => count >= groups)?.level ?? null;
   const wanted = (promise ?? 1) * (count + 1);
@@ -175,56 +162,43 @@ function findThreshold(scores, fallbackCosine) {
   const found = promise && pooled.find(({ share }) => (sum += share) >= wanted - 1e-9);
   const threshold = (found || pooled.at(-1))?.score ?? -Infinity;
   // What is promised is never moved.
-  return { ood_threshold: promise ? threshold : Math.max(threshold, -fallbackCosine), promise };
+  return { ood_threshold: promise ? threshold : Math.max(threshold, -fallback), promise };
 }
 
-/**
- * Return what the left-out groups and photos were called.
- *
- * @type {(counted: Group[], leftOut: Outputs, labels: number, groups: Group[]) => LeftOut}
- */
+/** @type {(counted: Group[], leftOut: Outputs, labels: number, groups: Group[]) => LeftOut} */
 function judge(counted, leftOut, labels, groups) {
-  /** @param {number} photo */
-  const logitsOf = (photo) => leftOut[photo].logits;
-  const [right, total] = [new Array(labels).fill(0), new Array(labels).fill(0)];
-  /** @type {Confusion[]} */
-  const confusions = [];
-  for (const { label, photos } of counted) {
-    const called = topLabel(meanOf(photos.map(logitsOf)));
-    total[label]++;
-    if (called === label) {
-      right[label]++;
-      continue;
-    }
-    let same = confusions.find((one) => one.label === label && one.called === called);
-    if (!same) confusions.push((same = { label, called, groups: 0, photos: [] }));
-    same.groups++;
-    same.photos.push(...photos);
-  }
+  /** @type {(...photos: number[]) => number} */
+  const callOf = (...photos) => topLabel(meanOf(photos.map((photo) => leftOut[photo].logits)));
+  const outcomes = counted.map((group) => ({ ...group, called: callOf(...group.photos) }));
+  const every = Array.from({ length: labels }, (_, label) => label);
+  const table = every.flatMap((label) =>
+    every.map((called) => {
+      const some = outcomes.filter((one) => one.label === label && one.called === called);
+      return { label, called, groups: some.length, photos: some.flatMap(({ photos }) => photos) };
+    }),
+  );
+  const right = every.map((label) => table[label * labels + label].groups);
+  const confusions = table.filter((one) => one.groups && one.label !== one.called);
   const named = counted.flatMap(({ label, photos }) =>
-    photos.map((photo) => ({ photo, label, called: topLabel(logitsOf(photo)) })),
+    photos.map((photo) => ({ photo, label, called: callOf(photo) })),
   );
   return {
     folds: isOneByOne(groups) ? "each group" : "five",
     right,
-    counted: total,
-    interval: wilsonInterval(sumOf(right), sumOf(total)),
+    counted: byLabels(counted, labels).map(({ length }) => length),
+    interval: wilsonInterval(sumOf(right), counted.length),
     confusions: confusions.sort((a, b) => b.groups - a.groups),
     standing_out: named.filter(({ label, called }) => called !== label),
   };
 }
 
-/** @param {ArrayLike<number>} values */
-const topLabel = (values) => Array.from(values).indexOf(Math.max(...Array.from(values)));
+/** @param {Float64Array} values */
+const topLabel = (values) => values.indexOf(Math.max(...values));
 
 /** @param {number[]} values */
 export const sumOf = (values) => values.reduce((sum, value) => sum + value, 0);
 
-/**
- * Return the 95% interval of a share, by Wilson's formula.
- *
- * @type {(right: number, count: number) => [number, number]}
- */
+/** @type {(right: number, count: number) => [number, number]} */
 function wilsonInterval(right, count) {
   const share = right / count;
   const centre = share + Z ** 2 / (2 * count);

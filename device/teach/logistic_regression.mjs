@@ -5,22 +5,20 @@
  * The rows of W are sums of the photos' features, so only inner products matter: what is fitted is
  * each photo's share. Features are centred first: that changes b alone, and saves most steps.
  *
- * Source: Nocedal and Wright, Numerical Optimization, 2006, section 5.2 (conjugate gradients).
+ * Source: Nocedal and Wright, Numerical Optimization, 2006, algorithms 7.4 and 7.5 (L-BFGS) and 3.1
+ * (backtracking).
  */
 
 /** Inverse strength of the regularization: `INVERSE_REGULARIZATION` in `model/teaching/`. */
 const C = 0.1;
 
-/** Rows that are multiplied at once, so that no sum waits for the one before. */
-const BLOCK = 4;
-
 /** Bound of the error of logits at which fitting ends. */
-const TOLERANCE = 1e-4;
+const TOLERANCE = 3e-5;
 
-const [MAX_STEPS, MAX_TRIALS] = [1000, 20];
+const [MEMORY, MAX_STEPS] = [10, 1000];
 
-/** A step ends where the slope is this share of the one at its start. */
-const LEVEL = 0.1;
+/** Share of the descent that the slope promises which a step must make, and of loss by rounding. */
+const [DESCENT, ROUNDING] = [1e-4, 1e-13];
 
 /**
  * Each label's shares of the photos, with its bias behind them; then all their products. The inner
@@ -29,50 +27,37 @@ const LEVEL = 0.1;
  * @typedef {Float64Array} Fit
  */
 
-/** @param {number} count */
-const padded = (count) => Math.ceil(count / BLOCK) * BLOCK;
+/** @typedef {{moved: Fit, turned: Fit, curvature: number}} Step the change of point and gradient */
 
-/**
- * Return the inner products of the photos' features, [N, N].
- *
- * @param {Float32Array[]} features
- */
+/** @param {Float32Array[]} features */
 export function gramMatrix(features) {
-  const [count, size] = [features.length, features[0].length];
-  const matrix = new Float64Array(padded(count) * size);
-  for (let i = 0; i < count; i++) matrix.set(features[i], i * size);
-  const gram = new Float64Array(count * count);
-  for (let i = 0; i < count; i++) {
-    const row = gram.subarray(i * count, (i + 1) * count);
-    multiply(matrix, i + 1, matrix.subarray(i * size, (i + 1) * size), row);
-    for (let j = 0; j < i; j++) gram[j * count + i] = row[j];
+  const rows = features.map((photo) => Float64Array.from(photo));
+  const gram = rows.map(() => new Float64Array(rows.length));
+  for (const [i, row] of rows.entries()) {
+    multiply(rows.slice(0, i + 1), row, gram[i]);
+    for (let j = 0; j < i; j++) gram[j][i] = gram[i][j];
   }
   return gram;
 }
 
 /**
- * Write the inner products of a matrix's first rows with a vector.
+ * Write the inner products of rows with a vector: four at once, so that no sum waits for another.
  *
- * @type {(matrix: Float64Array, rows: number, vector: Float64Array, results: Float64Array) => void}
+ * @type {(rows: Float64Array[], vector: Float64Array, results: Float64Array) => void}
  */
-function multiply(matrix, rows, vector, results) {
-  const size = vector.length;
-  for (let row = 0; row < rows; row += BLOCK) {
-    const first = row * size;
-    const [second, third, fourth] = [first + size, first + 2 * size, first + 3 * size];
+function multiply(rows, vector, results) {
+  for (let row = 0; row < rows.length; row += 4) {
+    const [first, second = first, third = first, fourth = first] = rows.slice(row, row + 4);
     let [a, b, c, d] = [0, 0, 0, 0];
-    for (let at = 0; at < size; at++) {
+    for (let at = 0; at < vector.length; at++) {
       const value = vector[at];
-      a += matrix[first + at] * value;
-      b += matrix[second + at] * value;
-      c += matrix[third + at] * value;
-      d += matrix[fourth + at] * value;
+      a += first[at] * value;
+      b += second[at] * value;
+      c += third[at] * value;
+      d += fourth[at] * value;
     }
-    // Past the results' end, nothing is written.
-    results[row] = a;
-    results[row + 1] = b;
-    results[row + 2] = c;
-    results[row + 3] = d;
+    // Past the last row, nothing is kept.
+    results.set([a, b, c, d].slice(0, rows.length - row), row);
   }
 }
 
@@ -88,28 +73,26 @@ export class Regression {
   #tolerance;
 
   /**
-   * @param {Float64Array} gram
+   * @param {Float64Array[]} gram
    * @param {number[]} targets each photo's label
    * @param {number} labels their number
    */
   constructor(gram, targets, labels) {
-    const [count, stride] = [targets.length, targets.length + 1];
     this.#targets = targets;
     this.#labels = labels;
-    this.#stride = stride;
-    this.#size = labels * stride;
-    const products = new Float64Array(padded(stride) * stride);
-    const means = targets.map((_, i) => meanOf(gram.subarray(i * count, (i + 1) * count)));
+    this.#stride = targets.length + 1;
+    this.#size = labels * this.#stride;
+    const means = gram.map(meanOf);
     const overall = meanOf(means);
-    for (let i = 0; i < count; i++) {
-      for (let j = 0; j < count; j++) {
-        products[i * stride + j] = gram[i * count + j] - means[i] - means[j] + overall;
-      }
-    }
-    const squares = targets.map((_, i) => products[i * stride + i]);
-    // As long as a photo, so that the bias moves as fast.
-    products[count * stride + count] = meanOf(squares) || 1;
-    this.#products = products;
+    const centred = gram.map((row, i) =>
+      row.map((value, j) => value - means[i] - means[j] + overall),
+    );
+    this.#products = [
+      ...centred.map((row) => Float64Array.of(...row, 0)),
+      new Float64Array(this.#stride),
+    ];
+    this.#products[targets.length][targets.length] = 1;
+    const squares = centred.map((row, i) => row[i]);
     // scikit-learn has one row of weights for two labels: each half is regularized twice as much.
     this.#strength = (labels === 2 ? 2 : 1) / C;
     // The loss curves at least as much as the regularization alone.
@@ -117,75 +100,83 @@ export class Regression {
   }
 
   /**
-   * Fit the photos, without those that are left out. `start` is where to begin, and `pause` is
-   * awaited before each step.
+   * Fit the photos, without those that are left out, from `start` on. `pause` is awaited often.
    *
    * @param {{out?: Set<number>, start?: Fit, pause?: () => Promise<void>}} [options]
    */
   async fit({ out = new Set(), start, pause } = {}) {
-    /** @type {Fit} */
-    let point = start ?? new Float64Array(2 * this.#size);
-    let gradient = this.#gradientAt(point, out);
-    /** @type {Fit} */
-    let direction = new Float64Array(2 * this.#size);
-    let [before, square, slope, length] = [gradient, Infinity, 0, 1 / this.#strength];
-    for (let step = 0; step < MAX_STEPS; step++) {
+    /** @type {Step[]} */
+    const steps = [];
+    let here = this.#evaluate(start ?? new Float64Array(2 * this.#size), out);
+    for (let count = 0; count < MAX_STEPS; count++) {
       await pause?.();
-      this.#addProducts(gradient);
-      const [now, lastSlope] = [this.#inner(gradient, gradient), slope];
-      if (Math.sqrt(now) <= this.#tolerance) break;
-      const share = Math.max(0, (now - this.#inner(before, gradient)) / square);
-      direction = direction.map((value, at) => share * value - gradient[at]);
-      slope = this.#inner(gradient, direction);
-      if (slope >= 0) [direction, slope] = [gradient.map((value) => -value), -now];
-      [before, square] = [gradient, now];
-      if (step) length *= lastSlope / slope;
-      ({ point, gradient, length } = this.#descend(point, direction, slope, length, out));
+      const steepness = Math.sqrt(this.#inner(here.gradient, here.gradient));
+      if (steepness <= this.#tolerance) break;
+      const direction = this.#descent(here.gradient, steps);
+      const slope = this.#inner(here.gradient, direction);
+      let length = steps.length ? 1 : 1 / steepness;
+      let next = this.#evaluate(sumOf(here.point, length, direction), out);
+      // Rounding hides the last descents.
+      while (next.loss > here.loss * (1 + ROUNDING) + DESCENT * length * slope) {
+        length /= 2;
+        next = this.#evaluate(sumOf(here.point, length, direction), out);
+      }
+      const moved = sumOf(next.point, -1, here.point);
+      const turned = sumOf(next.gradient, -1, here.gradient);
+      const curvature = this.#inner(moved, turned);
+      if (curvature > 0) steps.push({ moved, turned, curvature });
+      if (steps.length > MEMORY) steps.shift();
+      here = next;
     }
-    return point;
+    return here.point;
+  }
+
+  /** @type {(gradient: Fit, steps: Step[]) => Fit} */
+  #descent(gradient, steps) {
+    const direction = gradient.map((value) => -value);
+    /** @type {number[]} */
+    const shares = [];
+    for (let at = steps.length - 1; at >= 0; at--) {
+      const { moved, turned, curvature } = steps[at];
+      shares[at] = this.#inner(moved, direction) / curvature;
+      addTo(direction, -shares[at], turned);
+    }
+    const last = steps.at(-1);
+    const scale = last ? last.curvature / this.#inner(last.turned, last.turned) : 1;
+    for (let at = 0; at < direction.length; at++) direction[at] *= scale;
+    for (const [at, { moved, turned, curvature }] of steps.entries()) {
+      addTo(direction, shares[at] - this.#inner(turned, direction) / curvature, moved);
+    }
+    return direction;
   }
 
   /**
-   * Go along a direction to where the loss hardly descends; begin with a step of this length.
+   * Return the loss and its gradient at a point.
    *
-   * @type {(from: Fit, direction: Fit, slope: number, length: number, out: Set<number>) =>
-   *   {point: Fit, gradient: Fit, length: number}}
+   * @type {(point: Fit, out: Set<number>) => {point: Fit, loss: number, gradient: Fit}}
    */
-  #descend(from, direction, slope, length, out) {
-    let [low, high, last] = [0, Infinity, { length: 0, slope }];
-    for (let trial = 1; ; trial++) {
-      const point = from.map((value, at) => value + length * direction[at]);
-      const gradient = this.#gradientAt(point, out);
-      const here = { length, slope: this.#inner(gradient, direction) };
-      const isFlat = Math.abs(here.slope) <= LEVEL * Math.abs(slope);
-      if (isFlat || trial === MAX_TRIALS) return { point, gradient, length };
-      if (here.slope < 0) low = length;
-      else high = length;
-      length -= (here.slope * (length - last.length)) / (here.slope - last.slope);
-      if (!(length > low && length < high)) length = high < Infinity ? (low + high) / 2 : 2 * low;
-      last = here;
-    }
-  }
-
-  /**
-   * Return the loss's gradient at a point; its products are still missing.
-   *
-   * @type {(point: Fit, out: Set<number>) => Fit}
-   */
-  #gradientAt(point, out) {
+  #evaluate(point, out) {
     const [count, stride] = [this.#targets.length, this.#stride];
     const gradient = new Float64Array(2 * this.#size);
+    let loss = 0;
     for (let photo = 0; photo < count; photo++) {
-      const [scores, isOut] = [this.logits(point, photo), out.has(photo)];
+      const [scores, target] = [this.logits(point, photo), this.#targets[photo]];
+      const isOut = out.has(photo);
       softmax(scores);
-      scores[this.#targets[photo]] -= 1;
+      if (!isOut) loss -= Math.log(scores[target]);
+      scores[target] -= 1;
       for (let label = 0; label < scores.length; label++) {
         const [place, error] = [label * stride + photo, isOut ? 0 : scores[label]];
         gradient[place] = error + this.#strength * point[place];
         gradient[label * stride + count] += error;
+        loss += (this.#strength / 2) * point[place] * point[this.#size + place];
       }
     }
-    return gradient;
+    for (let start = 0; start < this.#size; start += stride) {
+      const [shares, end] = [gradient.subarray(start, start + stride), this.#size + start];
+      multiply(this.#products, shares, gradient.subarray(end, end + stride));
+    }
+    return { point, loss, gradient };
   }
 
   /** @type {(point: Fit, photo: number) => Float64Array} */
@@ -196,15 +187,6 @@ export class Regression {
       scores[label] = point[row + photo] + point[row + this.#stride - 1];
     }
     return scores;
-  }
-
-  /** @param {Fit} point */
-  #addProducts(point) {
-    const [stride, size] = [this.#stride, this.#size];
-    for (let at = 0; at < size; at += stride) {
-      const results = point.subarray(size + at, size + at + stride);
-      multiply(this.#products, stride, point.subarray(at, at + stride), results);
-    }
   }
 
   /** @type {(one: Fit, other: Fit) => number} */
@@ -241,11 +223,7 @@ function meanOf(values) {
   return sum / values.length;
 }
 
-/**
- * Replace scores by their softmax.
- *
- * @param {Float64Array} scores
- */
+/** @param {Float64Array} scores are replaced */
 export function softmax(scores) {
   // Not by spreading or iterating: this is called for each photo at each step.
   let [largest, sum] = [-Infinity, 0];
@@ -265,6 +243,9 @@ export function dot(a, b) {
 
 /** @param {ArrayLike<number>} values */
 export const lengthOf = (values) => Math.sqrt(dot(values, values));
+
+/** @type {(one: Fit, factor: number, other: Fit) => Fit} */
+const sumOf = (one, factor, other) => one.map((value, place) => value + factor * other[place]);
 
 /** @type {(sum: Float64Array, factor: number, values: ArrayLike<number>) => void} */
 export function addTo(sum, factor, values) {

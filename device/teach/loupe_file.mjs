@@ -19,6 +19,7 @@ const OPTIONS = {
 
 export const MAX_LABELS = 20;
 export const MAX_CHARACTERS = 60;
+const HASH = /^[0-9a-f]{64}$/;
 const MAX_LENGTH_ERROR = 1e-3;
 
 /** Characters that control text or turn it around, as `INVISIBLE` in `model/text.py`. */
@@ -27,9 +28,9 @@ const INVISIBLE =
   /[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
 
 /**
- * Return what is wrong with a label or a title, in words; empty if nothing is.
+ * Say what is wrong with a label or a title; nothing if it is right.
  *
- * @param {unknown} text
+ * @type {(text: unknown) => string}
  */
 export function findTextFlaw(text) {
   if (typeof text !== "string" || text.trim() !== text || !text) {
@@ -40,22 +41,14 @@ export function findTextFlaw(text) {
   return INVISIBLE.test(text) ? "it has invisible characters, such as marks of direction" : "";
 }
 
-/**
- * Tell whether something is a list of labels.
- *
- * @param {unknown} labels
- */
+/** @param {unknown} labels */
 export const areLabels = (labels) =>
   Array.isArray(labels) &&
   labels.length <= MAX_LABELS &&
   new Set(labels).size === labels.length &&
   !labels.some(findTextFlaw);
 
-/**
- * Return the bytes of a `.loupe` file.
- *
- * @param {TaughtModel} taught with golden outputs
- */
+/** @param {TaughtModel} taught with golden outputs */
 export function writeLoupe({ manifest, head }) {
   const packed = writeHead(head);
   const described = { ...manifest, head: { sha256: sha256(packed), bytes: packed.length } };
@@ -68,8 +61,7 @@ export function writeLoupe({ manifest, head }) {
 /**
  * Return the model in a `.loupe` file after checking all of it.
  *
- * @param {Blob} file
- * @returns {Promise<TaughtModel>}
+ * @type {(file: Blob) => Promise<TaughtModel>}
  * @throws {LoupeError} "export-refused"
  */
 export function readLoupe(file) {
@@ -93,85 +85,71 @@ export function readLoupe(file) {
   });
 }
 
-/**
- * @param {any} manifest
- * @returns {LoupeManifest}
- */
+/** @type {(manifest: any) => LoupeManifest} */
 function checkManifest(manifest) {
   const isNewer = manifest?.format > 1;
   if (isNewer) throw new Flaw("its format is of a newer Loupe, so reload this page first");
-  for (const [name, fits] of Object.entries(FIELDS)) {
-    if (!fits(manifest?.[name], manifest)) throw new Flaw(`${MANIFEST} isn't valid: ${name}`);
+  const pattern = patternOf(manifest?.labels?.length);
+  for (const [name, field] of Object.entries(pattern)) {
+    if (!fits(manifest?.[name], field)) throw new Flaw(`${MANIFEST} isn't valid: ${name}`);
   }
-  if (!hasFields(manifest, FIELDS)) throw new Flaw(`${MANIFEST} has fields that it shouldn't have`);
+  if (!fits(manifest, pattern)) throw new Flaw(`${MANIFEST} has fields that it shouldn't have`);
   return manifest;
 }
 
+/** @typedef {(value: any) => boolean} Check */
+/** @typedef {RegExp | Check | {[name: string]: Pattern}} Pattern of a text, anything or an object */
+
+/** @type {(value: any, pattern: Pattern) => boolean} */
+function fits(value, pattern) {
+  if (pattern instanceof RegExp) return typeof value === "string" && pattern.test(value);
+  if (typeof pattern === "function") return pattern(value);
+  const names = Object.keys(pattern).sort();
+  const isAlike =
+    value && typeof value === "object" && `${Object.keys(value).sort()}` === `${names}`;
+  return isAlike && names.every((name) => fits(value[name], pattern[name]));
+}
+
 /** @type {(low: number, high: number) => Check} */
-const between = (low, high) => (value) =>
-  typeof value === "number" && low <= value && value <= high;
+const between = (low, high) => (value) => Number.isFinite(value) && low <= value && value <= high;
 /** @type {(low: number, high: number) => Check} */
 const whole = (low, high) => (value) => Number.isInteger(value) && between(low, high)(value);
-/** @type {(pattern: RegExp) => Check} */
-const like = (pattern) => (value) => typeof value === "string" && pattern.test(value);
-/** @type {(fits: Check, length?: number) => Check} */
-const listOf = (fits, length) => (value, manifest) =>
-  Array.isArray(value) &&
-  value.length === (length ?? manifest.labels.length) &&
-  value.every((one) => fits(one, manifest));
-/** @type {(fields: Record<string, Check>) => Check} */
-const object = (fields) => (value, manifest) =>
-  hasFields(value, fields) &&
-  Object.entries(fields).every(([name, fits]) => fits(value[name], manifest));
-/** @type {(value: any, fields: object) => boolean} */
-const hasFields = (value, fields) =>
-  value !== null &&
-  typeof value === "object" &&
-  String(Object.keys(value).sort()) === String(Object.keys(fields).sort());
+/** @type {(length: number, check: Check) => Check} */
+const listOf = (length, check) => (value) =>
+  Array.isArray(value) && value.length === length && value.every(check);
 
-/** @type {Check} */
-const isText = (value) => !findTextFlaw(value);
-const isNumber = between(-Number.MAX_VALUE, Number.MAX_VALUE);
-const isHash = like(/^[0-9a-f]{64}$/);
-const counts = listOf(whole(0, 1e6));
-
-/**
- * The fields of a manifest; `labels` are checked before what depends on their number.
- *
- * @type {Record<string, Check>}
- */
-const FIELDS = {
-  format: whole(1, 1),
-  title: isText,
-  language: like(/^[a-z]{2,3}$/),
-  labels: (labels) => areLabels(labels) && labels.length > 1,
-  base: object({
-    name: like(/^.{1,64}$/),
-    version: like(/^[0-9a-f]{12}$/),
-    features: isHash,
-    size: whole(1, 100_000),
-  }),
-  temperature: between(0.05, 20),
-  ood_threshold: between(-1, 1),
-  promise: (value) => [null, 0.9, 0.95].includes(value),
-  made: like(/^\d{4}-\d\d-\d\d/),
-  photos: counts,
-  groups: counts,
-  accuracy: (value, manifest) =>
-    value === null ||
-    (object({ right: counts, counted: counts, folds: like(/^(each group|five)$/) })(
-      value,
-      manifest,
-    ) &&
-      value.right.every(
-        (/** @type {number} */ right, /** @type {number} */ label) => right <= value.counted[label],
-      )),
-  head: object({ sha256: isHash, bytes: whole(1, OPTIONS.bytes) }),
-  golden: object({
-    drawing: whole(1, 1),
-    logits: listOf(listOf(isNumber), 2),
-    novelty: listOf(isNumber, 2),
-  }),
-};
-
-/** @typedef {(value: any, manifest?: any) => boolean} Check */
+/** @type {(count: number) => {[name: string]: Pattern}} */
+function patternOf(count) {
+  const counts = listOf(count, whole(0, 1e6));
+  const accuracy = { right: counts, counted: counts, folds: /^(each group|five)$/ };
+  return {
+    format: whole(1, 1),
+    title: (value) => !findTextFlaw(value),
+    language: /^[a-z]{2,3}$/,
+    labels: (labels) => areLabels(labels) && labels.length > 1,
+    base: {
+      name: /^.{1,64}$/,
+      version: /^[0-9a-f]{12}$/,
+      features: HASH,
+      size: whole(1, 100_000),
+    },
+    temperature: between(0.05, 20),
+    ood_threshold: between(-1, 1),
+    promise: (value) => [null, 0.9, 0.95].includes(value),
+    made: /^\d{4}-\d\d-\d\d/,
+    photos: counts,
+    groups: counts,
+    accuracy: (value) =>
+      value === null ||
+      (fits(value, accuracy) &&
+        value.counted.every((/** @type {number} */ all, /** @type {number} */ label) =>
+          whole(0, all)(value.right[label]),
+        )),
+    head: { sha256: HASH, bytes: whole(1, OPTIONS.bytes) },
+    golden: {
+      drawing: whole(1, 1),
+      logits: listOf(2, listOf(count, Number.isFinite)),
+      novelty: listOf(2, Number.isFinite),
+    },
+  };
+}

@@ -22,11 +22,10 @@ const OPTIONS = {
 /** @type {(at: number) => string} */
 const nameOf = (at) => `photos/${String(at + 1).padStart(3, "0")}.jpg`;
 
-/**
- * Return a project's file.
- *
- * @param {Pick<Project, "title" | "labels"> & {photos: ProjectPhoto[]}} project
- */
+/** @typedef {Pick<ProjectPhoto, "label" | "recording" | "photo">} Photo */
+/** @typedef {Pick<Project, "title" | "labels"> & {photos: Photo[]}} SavedProject */
+
+/** @param {SavedProject} project */
 export async function writeProject({ title, labels, photos }) {
   const list = {
     format: 1,
@@ -43,11 +42,7 @@ export async function writeProject({ title, labels, photos }) {
 }
 
 /**
- * Return the project in a file.
- *
- * @param {Blob} file
- * @returns {Promise<{title: string, labels: string[],
- *   photos: {label: string, recording: string, photo: Blob}[]}>}
+ * @type {(file: Blob) => Promise<SavedProject>}
  * @throws {LoupeError} "export-refused"
  */
 export function readProject(file) {

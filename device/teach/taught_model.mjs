@@ -1,9 +1,7 @@
-/**
- * Your model: a few-shot head in place of its base's own labels.
- */
+/** Your model: a few-shot head in place of its base's own labels. */
 
 /** @import { Head, LoupeGolden, LoupeManifest, ModelConfig, Output, Phrase } from "../types" */
-/** @import { LeftOut, Taught, TaughtModel } from "../types" */
+/** @import { Taught, TaughtModel } from "../types" */
 
 import { LoupeError } from "../engine/errors.mjs";
 import { noveltyOf, sumOf } from "./few_shot_head.mjs";
@@ -27,20 +25,20 @@ export function describe({ head, accuracy, groupOf: _, ...learnt }, words) {
   /** @type {LoupeManifest} */
   const manifest = {
     ...{ format: 1, ...words, ...learnt, made: new Date().toISOString().slice(0, 10) },
-    accuracy: accuracy && pick(accuracy),
+    accuracy: accuracy && {
+      right: accuracy.right,
+      counted: accuracy.counted,
+      folds: accuracy.folds,
+    },
     head: { sha256: sha256(packed), bytes: packed.length },
   };
   return { manifest, head };
 }
 
-/** @param {LeftOut} accuracy */
-const pick = ({ right, counted, folds }) => ({ right, counted, folds });
-
 /**
  * Return the logits and the OOD score of a photo.
  *
- * @param {Head} head
- * @param {Float32Array} features
+ * @type {(head: Head, features: Float32Array) => {logits: number[], novelty: number}}
  */
 export function applyHead({ weight, bias, means }, features) {
   const size = features.length;
@@ -62,9 +60,7 @@ export function outputOf({ head, manifest }, features) {
 /**
  * Return the pixels of a drawn picture, for golden outputs without a photo: drawing 1.
  *
- * @param {number} number 0 or 1
- * @param {number} height
- * @param {number} width
+ * @type {(number: number, height: number, width: number) => Uint8Array}
  */
 export function draw(number, height, width) {
   const pixels = new Uint8Array(height * width * 3);
@@ -77,9 +73,6 @@ export function draw(number, height, width) {
   return pixels;
 }
 
-/** @param {LoupeGolden} golden */
-const numbersOf = ({ logits, novelty }) => [...logits.flat(), ...novelty];
-
 /**
  * Compare a model's golden outputs with those on this device.
  *
@@ -87,8 +80,8 @@ const numbersOf = ({ logits, novelty }) => [...logits.flat(), ...novelty];
  * @throws {LoupeError} "golden-mismatch"
  */
 export function compareGolden(golden, here) {
-  const found = numbersOf(here);
-  const isClose = numbersOf(golden).every(
+  const [expected, found] = [golden, here].map((one) => [...one.logits.flat(), ...one.novelty]);
+  const isClose = expected.every(
     (value, at) => Math.abs(value - found[at]) <= TOLERANCE * Math.max(1, Math.abs(value)),
   );
   if (isClose) return;
@@ -102,9 +95,7 @@ export function compareGolden(golden, here) {
 /**
  * Return the config of a taught model: its base's with other labels, words and thresholds.
  *
- * @param {ModelConfig} base
- * @param {TaughtModel} taught
- * @returns {ModelConfig}
+ * @type {(base: ModelConfig, taught: TaughtModel) => ModelConfig}
  */
 export function taughtConfig(base, { manifest }) {
   const { title, language, labels, head, ood_threshold } = manifest;
@@ -131,19 +122,12 @@ export function taughtConfig(base, { manifest }) {
   };
 }
 
-/**
- * Return what was measured of a taught model's answers, and promised.
- *
- * @param {LoupeManifest} manifest
- */
+/** @type {(manifest: LoupeManifest) => {labels: Phrase[], plausible: Phrase, unknown: Phrase}} */
 function recordsOf({ labels, accuracy, promise }) {
-  /** @type {Phrase} */
-  let record = [];
-  if (accuracy) {
-    const [right, counted] = [accuracy.right, accuracy.counted].map(sumOf);
-    const how = accuracy.folds === "five" ? "tested in five parts" : "each tested without itself";
-    record = [`Right for ${right} of ${counted} recordings, ${how}`];
-  }
+  const how = accuracy?.folds === "five" ? "tested in five parts" : "each tested without itself";
+  const record = accuracy
+    ? [`Right for ${sumOf(accuracy.right)} of ${sumOf(accuracy.counted)} recordings, ${how}`]
+    : [];
   const share = promise && Math.round(1 / (1 - promise));
   const unknown = share ? [`It says this of up to 1 in ${share} things it does know`] : [];
   return { labels: labels.map(() => record), plausible: [], unknown };

@@ -11,14 +11,8 @@ import { preprocess } from "../engine/preprocess.mjs";
 import { resize } from "../engine/resize.mjs";
 import { teach as teachHead } from "./few_shot_head.mjs";
 import { MAX_CHARACTERS } from "./loupe_file.mjs";
-import {
-  applyHead,
-  compareGolden,
-  describe,
-  draw,
-  outputOf,
-  taughtConfig,
-} from "./taught_model.mjs";
+import { applyHead, compareGolden, describe, draw } from "./taught_model.mjs";
+import { outputOf, taughtConfig } from "./taught_model.mjs";
 
 /** Milliseconds of training after which other calls have a turn. */
 const PAUSE_AFTER_MS = 20;
@@ -30,8 +24,6 @@ const [SIDE, QUALITY] = [320, 0.9];
 let trainings = 0;
 
 /**
- * Return how a base's features are described.
- *
  * @param {Loaded} base
  * @throws {LoupeError} "engine-unavailable"
  */
@@ -72,7 +64,6 @@ export async function features(base, { source }) {
 
 /** @type {(base: Loaded, project: ProjectToTeach) => Promise<{taught: TaughtModel, result: Taught}>} */
 export async function teach(base, { title, labels, photos, language = "und" }) {
-  const described = featuresOf(base);
   const targets = photos.map(({ label }) => labels.indexOf(label));
   if (labels.length < 2 || !labels.every((_, label) => targets.includes(label))) {
     throw new LoupeError("invalid", "Give two labels at least one photo each.");
@@ -88,26 +79,21 @@ export async function teach(base, { title, labels, photos, language = "und" }) {
     }
     if (turn !== trainings) throw new LoupeError("stopped", "The photos have changed.");
   };
+  const { sha256, size, ...cosines } = featuresOf(base);
   const values = {
     features: photos.map((photo) => photo.features),
     recordings: photos.map(({ recording }) => recording),
-    targets,
-    labels: labels.length,
-    nearCopy: described.near_copy,
-    fallbackCosine: described.fallback_cosine,
+    ...{ targets, labels: labels.length, ...cosines },
   };
   const result = await teachHead(values, pause);
   const { name, version } = base.model;
-  const { sha256, size } = described;
-  const words = {
-    title: title || shorten(labels.join(", ")),
-    ...{ language, labels, base: { name, version, features: sha256, size } },
+  const all = Array.from(labels.join(", ")).slice(0, MAX_CHARACTERS).join("").trim();
+  const about = { name, version, features: sha256, size };
+  return {
+    taught: describe(result, { title: title || all, language, labels, base: about }),
+    result,
   };
-  return { taught: describe(result, words), result };
 }
-
-/** @param {string} text */
-const shorten = (text) => Array.from(text).slice(0, MAX_CHARACTERS).join("").trim();
 
 /**
  * Return a taught model, ready to answer; if it has golden outputs, it is tested.

@@ -16,6 +16,9 @@ const FLAGS = 0x0806;
 /** The first of January 1980: the same contents make the same zip. */
 const DATE = 0x0021;
 
+/** @typedef {Uint8Array<ArrayBuffer>} Bytes */
+/** @typedef {Map<string, Bytes>} Files contents by name */
+
 /** The reason why a file is refused, to be put into a sentence. */
 export class Flaw extends Error {}
 
@@ -25,57 +28,42 @@ const CHECKSUMS = Uint32Array.from({ length: 256 }, (_, byte) => {
 });
 
 /** @param {Uint8Array} bytes */
-function crc32(bytes) {
-  let sum = -1;
-  for (const byte of bytes) sum = (sum >>> 8) ^ CHECKSUMS[(sum ^ byte) & 0xff];
-  return ~sum >>> 0;
-}
+const crc32 = (bytes) =>
+  ~bytes.reduce((sum, byte) => (sum >>> 8) ^ CHECKSUMS[(sum ^ byte) & 0xff], -1) >>> 0;
 
 /**
- * Return numbers as bytes, the lowest first.
+ * A number of four bytes as two of two bytes, which browsers write as zips do: the lowest first.
  *
- * @param {[number, number][]} numbers each with its number of bytes before it
+ * @type {(number: number) => [number, number]}
  */
-const pack = (...numbers) =>
-  Uint8Array.from(
-    numbers.flatMap(([size, number]) =>
-      Array.from({ length: size }, (_, place) => (number / 256 ** place) & 0xff),
-    ),
-  );
+const long = (number) => [number & 0xffff, number >>> 16];
 
-/**
- * Return a zip.
- *
- * @param {[string, Uint8Array<ArrayBuffer>][]} files names and contents
- */
+/** @param {[string, Bytes][]} files names and contents */
 export function writeZip(files) {
-  /** @type {Uint8Array<ArrayBuffer>[][]} */
-  const [parts, directory] = [[], []];
-  let offset = 0;
+  const [parts, directory] = [/** @type {BlobPart[]} */ ([]), /** @type {BlobPart[]} */ ([])];
+  let [offset, size] = [0, 0];
   for (const [text, data] of files) {
     const name = new TextEncoder().encode(text);
-    const [size, length] = [data.length, name.length];
-    const common = [
-      pack([2, VERSION], [2, UTF8], [2, STORED], [2, 0], [2, DATE]),
-      pack([4, crc32(data)], [4, size], [4, size], [2, length], [2, 0]),
-    ];
-    parts.push(pack([4, LOCAL]), ...common, name, data);
-    directory.push(pack([4, ENTRY], [2, VERSION]), ...common, pack([10, 0], [4, offset]), name);
+    const sizes = [...long(data.length), ...long(data.length), name.length, 0];
+    const common = [VERSION, UTF8, STORED, 0, DATE, ...long(crc32(data)), ...sizes];
+    parts.push(Uint16Array.of(...long(LOCAL), ...common), name, data);
+    const rest = [0, 0, 0, 0, 0, ...long(offset)];
+    directory.push(Uint16Array.of(...long(ENTRY), VERSION, ...common, ...rest), name);
     offset += LOCAL_BYTES + name.length + data.length;
+    size += ENTRY_BYTES + name.length;
   }
-  const [count, size] = [files.length, directory.reduce((sum, { length }) => sum + length, 0)];
-  const end = pack([4, END], [4, 0], [2, count], [2, count], [4, size], [4, offset], [2, 0]);
+  const counts = [0, 0, files.length, files.length];
+  const end = Uint16Array.of(...long(END), ...counts, ...long(size), ...long(offset), 0);
   return new Blob([...parts, ...directory, end], { type: "application/zip" });
 }
 
+/** @typedef {{bytes: number, files: number}} Most bytes of the zip, and of all that it holds */
+
 /**
- * Read a stranger's zip; where it has a flaw, say so in a sentence.
+ * Read a stranger's zip; where it has a flaw, say so in a sentence that has this begin and end.
  *
- * @template T
- * @param {Blob} file
- * @param {{bytes: number, files: number, begin: string, end: string}} options see `readZip`, and
- *   how the sentence begins and ends
- * @param {(files: Map<string, Uint8Array<ArrayBuffer>>) => T} use
+ * @type {<T>(file: Blob, options: Most & {begin: string, end: string},
+ *   use: (files: Files) => T) => Promise<T>}
  * @throws {LoupeError} "export-refused"
  */
 export async function openZip(file, { begin, end, ...most }, use) {
@@ -87,12 +75,7 @@ export async function openZip(file, { begin, end, ...most }, use) {
   }
 }
 
-/**
- * Return what a JSON file has.
- *
- * @param {Uint8Array | undefined} bytes
- * @param {string} name
- */
+/** @type {(bytes: Uint8Array | undefined, name: string) => any} */
 export function parseJson(bytes, name) {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
@@ -107,41 +90,39 @@ const CHANGED = "its zip is damaged or was changed";
  * Return the files in a zip by name. They must follow each other as its directory lists them, with
  * no byte in between: otherwise two programs could see different files.
  *
- * @param {Blob} blob
- * @param {{bytes: number, files: number}} most bytes of the zip, and of all that it holds
- * @returns {Promise<Map<string, Uint8Array<ArrayBuffer>>>}
+ * @type {(blob: Blob, most: Most) => Promise<Files>}
  * @throws {Flaw}
  */
 async function readZip(blob, most) {
   const megabytes = `${most.bytes / 2 ** 20} MB`;
   if (blob.size > most.bytes) throw new Flaw(`it is larger than ${megabytes}`);
   const view = new DataView(await blob.arrayBuffer());
-  /** @type {(at: number, length: number) => Uint8Array<ArrayBuffer>} */
+  /** @type {(at: number, length: number) => Bytes} */
   const bytesAt = (at, length) => new Uint8Array(view.buffer, at, length);
   /** @type {(at: number, length: number) => string} */
   const textAt = (at, length) => String.fromCharCode(...bytesAt(at, length));
   /** @type {((at: number) => number)[]} */
-  const [short, long] = [(at) => view.getUint16(at, true), (at) => view.getUint32(at, true)];
+  const [two, four] = [(at) => view.getUint16(at, true), (at) => view.getUint32(at, true)];
   const end = view.byteLength - END_BYTES;
-  if (end < 0 || long(end) !== END) throw new Flaw("it isn't a whole zip");
-  if (short(end + 10) > most.files) throw new Flaw("its zip has too many files");
-  /** @type {Map<string, Uint8Array<ArrayBuffer>>} */
+  if (end < 0 || four(end) !== END) throw new Flaw("it isn't a whole zip");
+  if (two(end + 10) > most.files) throw new Flaw("its zip has too many files");
+  /** @type {Files} */
   const files = new Map();
-  const start = long(end + 16);
+  const start = four(end + 16);
   let [at, entry, left] = [0, start, most.bytes];
   try {
-    for (let number = 0; number < short(end + 10); number++) {
-      const [flags, method] = [short(at + 6), short(at + 8)];
+    for (let number = 0; number < two(end + 10); number++) {
+      const [flags, method] = [two(at + 6), two(at + 8)];
       if (flags & ~FLAGS || ![STORED, DEFLATED].includes(method)) {
         throw new Flaw("its zip is encrypted or made in another way than Loupe's");
       }
-      const [checksum, packed, unpacked] = [14, 18, 22].map((place) => long(at + place));
-      const [length, extra] = [short(at + 26), short(at + 28)];
+      const [checksum, packed, unpacked] = [14, 18, 22].map((place) => four(at + place));
+      const [length, extra] = [two(at + 26), two(at + 28)];
       const name = textAt(at + LOCAL_BYTES, length);
       const isListed =
-        long(at) === LOCAL &&
-        long(entry) === ENTRY &&
-        long(entry + 42) === at &&
+        four(at) === LOCAL &&
+        four(entry) === ENTRY &&
+        four(entry + 42) === at &&
         textAt(entry + 6, COMMON_BYTES) === textAt(at + 4, COMMON_BYTES) &&
         textAt(entry + ENTRY_BYTES, length) === name;
       if (!isListed) throw new Flaw(CHANGED);
@@ -153,10 +134,10 @@ async function readZip(blob, most) {
       if (data.length !== unpacked || crc32(data) !== checksum) throw new Flaw(CHANGED);
       files.set(name, data);
       at = body.byteOffset + packed;
-      entry += ENTRY_BYTES + length + short(entry + 30) + short(entry + 32);
+      entry += ENTRY_BYTES + length + two(entry + 30) + two(entry + 32);
     }
-    const isWhole = at === start && entry === end && long(end + 12) === end - start;
-    if (!isWhole || short(end + 20)) throw new Flaw(CHANGED);
+    const isWhole = at === start && entry === end && four(end + 12) === end - start;
+    if (!isWhole || two(end + 20)) throw new Flaw(CHANGED);
   } catch (error) {
     // It points past its end.
     throw error instanceof RangeError ? new Flaw(CHANGED) : error;
@@ -164,26 +145,19 @@ async function readZip(blob, most) {
   return files;
 }
 
-/**
- * Unpack a file of this size.
- *
- * @type {(packed: Uint8Array<ArrayBuffer>, size: number) => Promise<Uint8Array<ArrayBuffer>>}
- */
+/** @type {(packed: Bytes, size: number) => Promise<Bytes>} */
 async function inflate(packed, size) {
   const data = new Uint8Array(size);
   let at = 0;
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
-  const reader = stream.getReader();
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return data.subarray(0, at);
-      data.set(value, at);
-      at += value.length;
-    }
-  } catch {
+  /** @param {Uint8Array} part */
+  const write = (part) => {
+    data.set(part, at);
+    at += part.length;
+  };
+  await stream.pipeTo(new WritableStream({ write })).catch(() => {
     // Damaged, or larger than stated.
-    reader.cancel().catch(() => {});
     throw new Flaw(CHANGED);
-  }
+  });
+  return data.subarray(0, at);
 }

@@ -61,27 +61,23 @@ def test_project_survives_reload_and_is_changed_and_undone(web: Site, browser: s
       steps.persist = typeof (await store.persist());
       return steps;
     """
-    steps = run_script(web, browser, script)
-    whole = {
-        "title": "",
-        "labels": ["mug", "cup"],
-        "bytes": 324,
-        "photos": ["mug r1", "cup r2", "mug r3"],
-    }
-    assert steps["bytes"] == "2,2"
-    assert steps["reloaded"] == steps["undone"] == whole
-    assert steps["features"] == [3, 3]
-    assert steps["others"] == 0
+    whole = {"title": "", "labels": ["mug", "cup"], "bytes": 324}
+    whole |= {"photos": ["mug r1", "cup r2", "mug r3"]}
     moved = {"labels": ["mug", "cup", "glass"], "photos": ["glass r1", "cup r2", "glass r3"]}
-    assert steps["moved"] == {**whole, **moved}
-    removed = {"bytes": 216, "photos": ["cup r2", "mug r3"]}
-    assert steps["removed"] == {**whole, **removed}
-    titled = {"title": "Kitchen", "labels": ["cup", "mug", "pan"]}
-    assert steps["titled"] == {**whole, **removed, **titled}
-    empty = {"title": "", "labels": [], "bytes": 0, "photos": []}
-    assert steps["cleared"] == [empty, 0]
-    assert steps["models"] == [["kitchen", {"title": "Kitchen"}]]
-    assert steps["persist"] == "boolean"
+    removed = {**whole, "bytes": 216, "photos": ["cup r2", "mug r3"]}
+    assert run_script(web, browser, script) == {
+        "bytes": "2,2",
+        "reloaded": whole,
+        "features": [3, 3],
+        "others": 0,
+        "moved": {**whole, **moved},
+        "removed": removed,
+        "titled": {**removed, "title": "Kitchen", "labels": ["cup", "mug", "pan"]},
+        "undone": whole,
+        "cleared": [{"title": "", "labels": [], "bytes": 0, "photos": []}, 0],
+        "models": [["kitchen", {"title": "Kitchen"}]],
+        "persist": "boolean",
+    }
 
 
 @pytest.mark.browser
@@ -100,23 +96,25 @@ def test_limits_are_told_and_change_nothing(web: Site) -> None:
       for (let at = 20; at < 500; at++) await store.addPhoto(photoOf(1, "label 1"));
       refused.count = await refusal(store.addPhoto(photoOf(1, "label 1")));
       const {{photos, labels}} = await store.read();
+      // As Firefox while its visitor hasn't answered.
+      navigator.storage.persist = () => new Promise(() => {{}});
+      const isKept = await store.persist();
       indexedDB.open = () => {{ throw new DOMException("no", "InvalidStateError"); }};
       refused.private = await refusal(openStore());
-      return [refused, photos.length, labels.length];
+      return [refused, photos.length, labels.length, isKept];
     """
     refused, *counts = run_script(web, "chromium", script)
-    assert counts == [500, 20]
-    messages = {name: (one["code"], one["message"].split(".")[0]) for name, one in refused.items()}
-    assert messages == {
-        "label": ("limit", "20 labels are the most"),
-        "mark": (
-            "invalid",
-            "This name can't be used: it has invisible characters, such as marks of direction",
-        ),
-        "large": ("limit", "60 MB of photos are the most"),
-        "count": ("limit", "500 photos are the most"),
-        "private": ("storage-failed", "This browser can't keep photos here"),
+    assert counts == [500, 20, False]
+    said = {name: f"{one['code']}: {one['message']}" for name, one in refused.items()}
+    begins = {
+        "label": "limit: 20 labels are the most",
+        "mark": "invalid: This name can't be used: it has invisible characters",
+        "large": "limit: 60 MB of photos are the most",
+        "count": "limit: 500 photos are the most",
+        "private": "storage-failed: This browser can't keep photos here",
     }
+    assert said.keys() == begins.keys()
+    assert all(said[name].startswith(begin) for name, begin in begins.items()), said
 
 
 @pytest.mark.browser
@@ -158,20 +156,16 @@ def test_two_tabs_add_to_one_project(web: Site) -> None:
 PROJECT = """
   const { readProject, writeProject } = await load("teach/project_file.mjs");
   const bytesOf = async (blob) => Buffer.from(await blob.arrayBuffer()).toString("base64");
-  const results = [];
-  for (const base64 of given.files) {
+  return Promise.all(given.map(async (base64) => {
     try {
-      const { photos, ...rest } = await readProject(new Blob([Buffer.from(base64, "base64")]));
-      const plain = [];
-      for (const one of photos) plain.push({ ...one, photo: await bytesOf(one.photo) });
-      const found = { ...rest, photos: plain };
-      const written = await writeProject({ ...rest, photos });
-      results.push({ ...found, written: await bytesOf(written) });
+      const project = await readProject(new Blob([Buffer.from(base64, "base64")]));
+      const photos = project.photos.map(async (one) => ({...one, photo: await bytesOf(one.photo)}));
+      const written = await bytesOf(await writeProject(project));
+      return { ...project, photos: await Promise.all(photos), written };
     } catch (error) {
-      results.push([error.code ?? error.name, error.message]);
+      return [error.code ?? error.name, error.message];
     }
-  }
-  return results;
+  }));
 """
 JPEG = encoded(colour("red"))
 
@@ -193,7 +187,7 @@ def project(photo: bytes = JPEG, name: str = "photos/001.jpg", **changes: Any) -
 
 
 def open_projects(*files: bytes) -> Any:
-    return run_node(PROJECT, {"files": [base64.b64encode(file).decode() for file in files]})
+    return run_node(PROJECT, [base64.b64encode(file).decode() for file in files])
 
 
 def test_project_file_is_read_and_written() -> None:
