@@ -157,8 +157,14 @@ export function createHandlers(page) {
       askName(parent, "Name of your model", title, phraseFlaw, (text) => edit({ title: text }));
     },
     onClear: () => {
-      change({ screen: "teach" });
-      return page.project.clear();
+      const { labels, photos } = state.project;
+      const all = `${count(photos.length, "photo")} and ${count(labels.length, "label")}`;
+      const line = `${all} will be deleted. This can’t be undone.`;
+      const clear = () => page.project.clear();
+      openMenu(parent, "Clear all?", line, [
+        ...(photos.length ? [["Save project first", "box", on.onSaveProject]] : []),
+        ["Clear all", "trash", clear],
+      ]);
     },
     onDone: () => change({ screen: "done" }),
     onUse: finish(async (taught) => use(await page.project.use(taught))),

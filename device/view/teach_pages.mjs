@@ -123,7 +123,7 @@ export function createDonePage(view, on) {
 
 /** Return the share of right recordings on an axis, with its interval; or why there is none. */
 function createFigures(figures) {
-  if (!figures) return [h("p", "Can’t be known yet: each label was recorded once.")];
+  if (!figures) return [h("p", "Can’t be known yet: record every label twice.")];
   const { counted, folds, interval, right } = figures;
   const [low, high] = interval.map((share) => Math.round(share * 100));
   const text = `Right for ${right} of ${count(counted, "recording")}, ${howOf(folds)}.`;

@@ -149,9 +149,10 @@ export class TeachProject {
       project.photos.push({ id, photo, ...values });
       project.bytes += photo.size + features.byteLength;
     }
-    // Once: some browsers ask the visitor.
+    // Some browsers ask the visitor, once.
     this.#persisting ??= this.#store.persist();
-    this.#change({ current: values.label, isPersisted: await this.#persisting });
+    this.#persisting.then((isPersisted) => this.#change({ isPersisted }));
+    this.#change({ current: values.label });
   }
 
   /** Add the photos of files; what can't be read is named and left out. */

@@ -119,13 +119,14 @@ export class Recorder {
   async #take(recording, frame) {
     const { change, project } = this.#page;
     const { id, label } = recording;
-    recording.count++;
     recording.waiting++;
-    change({});
     const isTaken = await project.try(() => project.take({ label, recording: id }, frame));
     recording.waiting--;
-    if (isTaken) project.train();
-    else this.stop();
+    if (!isTaken) return this.stop();
+    // Only what is kept is counted.
+    recording.count++;
+    change({});
+    return project.train();
   }
 }
 

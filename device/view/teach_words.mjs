@@ -40,7 +40,10 @@ export function outcomeOf({ accuracy, groups }, labels, ids) {
   const [rightOf, countedOf] = [byLabel(right), byLabel(counted)];
   return {
     groups: byLabel(groups),
-    figures: { right: sum(right), counted: sum(counted), interval, folds },
+    // A label that was never tested says nothing of the model.
+    figures: Math.min(...counted)
+      ? { right: sum(right), counted: sum(counted), interval, folds }
+      : null,
     confusions: confusions.map(({ label, called, groups: wrong, photos }) => ({
       label: labels[label],
       called: labels[called],

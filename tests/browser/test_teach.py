@@ -75,6 +75,7 @@ DROP = """
   document.querySelector(".tv").dispatchEvent(event);
 }
 """
+TAUGHT = re.compile(r"/\?model=taught-[0-9a-f]{12}$")
 Colour = tuple[int, int, int]
 Visit = Callable[..., Page]
 
@@ -102,7 +103,7 @@ def visit(browser: Browser, app: DeviceApp) -> Iterator[Visit]:
             for script in (CAMERA, *scripts):
                 page.add_init_script(script)
             page.goto(url or f"{app.url}teach.html")
-            page.locator(".tv:not([hidden])").wait_for()
+            page.locator(".vf:not([hidden])").wait_for()
             film(page, "coffee")
             return page
 
@@ -196,11 +197,12 @@ def test_two_things_are_filmed_and_a_third_is_none_of_them(visit: Visit, app: De
     shutter(page).hover()
     page.mouse.down()
     before = photo_count(page, "The cat")
-    wait_until(lambda: photo_count(page, "The cat") > before + 1, 20)
-    counted = photo_count(page, "The cat")
+    recorded = page.get_by_role("heading", name=re.compile(r"^Recording the cat: [2-9]\d* photos"))
+    expect(recorded).to_be_visible()
+    counted = int(recorded.inner_text().split()[-2])
     page.reload()
     expect(row(page, "The cat")).to_contain_text("2 recordings")
-    assert photo_count(page, "The cat") >= counted
+    assert photo_count(page, "The cat") >= before + counted
     film(page, "cat")
     expect(pill(page)).to_be_visible()
 
@@ -236,7 +238,7 @@ def test_keyboard_alone_names_records_and_uses(visit: Visit) -> None:
     expect(page.get_by_role("heading", name="How often it is right")).to_be_visible()
     tab_to(use)
     page.keyboard.press("Enter")
-    page.wait_for_url(re.compile(r"/device/\?model=taught-[0-9a-f]{12}$"))
+    page.wait_for_url(TAUGHT)
 
 
 def test_tap_takes_one_photo_and_so_does_a_still_picture(visit: Visit) -> None:
@@ -324,12 +326,18 @@ def test_dropped_folders_are_labels_and_the_model_is_handed_on(
     expect(page.get_by_role("dialog").get_by_text(command)).to_be_visible()
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Clear all").click()
+    question = page.get_by_role("dialog", name="Clear all?")
+    expect(question).to_contain_text("6 photos and 2 labels will be deleted.")
+    question.get_by_role("button", name="Close").click()
+    expect(row(page, "Warm")).to_be_visible()
+    page.get_by_role("button", name="Clear all").click()
+    question.get_by_role("button", name="Clear all").click()
     expect(page.get_by_role("heading", name="What is this?")).to_be_visible()
     page.locator("input[accept]:not([capture])").set_input_files(project)
     expect(row(page, "Cold")).to_contain_text("3 recordings")
     expect(page.get_by_role("button", name="My colours")).to_be_visible()
     page.locator("input[accept]:not([capture])").set_input_files(tmp_path / "my-colours.loupe")
-    page.wait_for_url(re.compile(r"/device/\?model=taught-[0-9a-f]{12}$"))
+    page.wait_for_url(TAUGHT)
     page.goto(page.url.split("?")[0])
     page.get_by_role("link", name="Teach your own").click()
     expect(row(page, "Warm")).to_contain_text("3 recordings")
@@ -370,7 +378,32 @@ def test_static_folder_teaches_and_then_without_a_network(
     expect(pill(page)).to_have_text(re.compile("warm|cold"))
     page.get_by_role("button", name="Use it").click()
     page.get_by_role("button", name="Use it").click()
-    page.wait_for_url(re.compile(r"/some/path/\?model=taught-[0-9a-f]{12}$"))
+    page.wait_for_url(TAUGHT)
+
+
+def test_viewfinder_loads_teach_for_models_made_here_and_follows_other_tabs(
+    visit: Visit, app: DeviceApp
+) -> None:
+    page = visit(url=app.url)
+    until_kept(page)
+    loaded = page.evaluate("performance.getEntriesByType('resource').map(({ name }) => name)")
+    assert len(loaded) > 20
+    assert not [url for url in loaded if "teach" in url]
+    page.get_by_role("link", name="Teach your own").click()
+    teach_by_files(page, warm=WARM[:1], cold=COLD[:1])
+    for _ in range(2):
+        page.get_by_role("button", name="Use it").click()
+    page.wait_for_url(TAUGHT)
+    own = page.locator("optgroup[label='Made here'] option")
+    expect(own).to_have_text(["warm, cold"])
+    other = page.context.new_page()
+    other.goto(page.url)
+    other.get_by_role("button", name="Delete this model").click()
+    other.get_by_role("button", name="Delete it").click()
+    for tab in (other, page):
+        expect(tab.get_by_text("The model that was in use here was deleted.")).to_be_visible()
+        expect(tab.get_by_role("combobox", name="Model")).not_to_have_value("")
+    expect(own).to_have_count(0)
 
 
 LOOKS = {

@@ -9,11 +9,12 @@ from playwright.sync_api import Page, expect
 from tests.browser.accessible import assert_own_parts_accessible
 from tests.browser.conftest import HERE
 from tests.browser.drive import DESK, PHONE, device_headline, give, go, source_line
-from tests.browser.test_teach import CAMERA, COLD, GREEN, WARM, Colour, jpeg, teach_by_files
+from tests.browser.test_teach import CAMERA, COLD, WARM, Colour, jpeg, teach_by_files
 
 pytestmark = pytest.mark.slow
 
 SCREENSHOTS = HERE / "screenshots"
+GREEN = (0, 200, 60)
 TAUGHT = re.compile(r"\d/\?model=taught-[0-9a-f]{12}$")
 NO_LIVE = "navigator.mediaDevices.enumerateDevices = async () => [];"
 
