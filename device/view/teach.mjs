@@ -7,12 +7,12 @@
 
 import { linkStyles } from "./elements.mjs";
 import { LivePicture } from "./live_picture.mjs";
-import { connectFiles, withoutLabels } from "./teach_files.mjs";
+import { connectFiles } from "./teach_files.mjs";
 import { createHandlers } from "./teach_handlers.mjs";
 import { createDonePage, createPhotosPage } from "./teach_pages.mjs";
-import { createTeachParts, PhotoUrls, replace } from "./teach_parts.mjs";
+import { draw, PhotoUrls } from "./teach_parts.mjs";
 import { noProject, TeachProject } from "./teach_project.mjs";
-import { renderTeach } from "./teach_screen.mjs";
+import { createTeachParts, renderTeach } from "./teach_screen.mjs";
 import { connectShutter, Recorder } from "./teach_shutter.mjs";
 import { followTheme } from "./viewfinder_parts.mjs";
 
@@ -71,6 +71,7 @@ class Teach {
     this.picture = new LivePicture(this.parts, context, () => this.#render());
     this.project = new TeachProject(this.state, this.change, this.options, signal);
     this.recorder = new Recorder(this);
+    this.#render();
     this.#connect(signal);
     parent.append(root);
     linkStyles(root, STYLES).then(() => (root.hidden = false));
@@ -81,15 +82,7 @@ class Teach {
 
   /** Connect files, keys, and what else happens to the page. */
   #connect(signal) {
-    const { root, open, pick, capture, picture, shutter, square, video } = this.parts;
-    for (const input of [pick, capture, open]) {
-      input.onchange = () => {
-        const files = [...input.files];
-        input.value = "";
-        if (input === open) this.on.onFile(files[0]);
-        else this.on.onFiles(withoutLabels(files));
-      };
-    }
+    const { root, picture, shutter, square, video } = this.parts;
     const press = {
       isRecording: () => Boolean(this.state.recording),
       start: this.on.onRecord,
@@ -142,7 +135,7 @@ class Teach {
 
   #render() {
     if (this.#unmounting.signal.aborted) return;
-    const { main, page, root, shutter } = this.parts;
+    const { main, page, root } = this.parts;
     const view = { ...this.state, options: this.options };
     const { screen } = view;
     const before = root.dataset.screen;
@@ -152,9 +145,9 @@ class Teach {
     [main.hidden, page.hidden] = [screen !== "teach", screen === "teach"];
     renderTeach(this.parts, view, this.picture, this.on);
     const create = screen === "photos" ? createPhotosPage : createDonePage;
-    replace(page, screen === "teach" ? [] : create(view, this.on));
+    draw(page, ...(screen === "teach" ? [] : create(view, this.on)));
     if (!before || before === screen) return;
     this.picture.follow();
-    (screen === "teach" ? shutter : page.querySelector("button")).focus();
+    (screen === "teach" ? this.parts.shutter : page.querySelector("button")).focus();
   }
 }

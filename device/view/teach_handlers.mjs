@@ -3,6 +3,7 @@
 import { MAX_LABELS, writeLoupe } from "../teach/loupe_file.mjs";
 import { writeProject } from "../teach/project_file.mjs";
 import { askName, download, openMenu, phraseFlaw, showCommand } from "./teach_dialogs.mjs";
+import { withoutLabels } from "./teach_files.mjs";
 import { canFilm } from "./teach_screen.mjs";
 import { count, fileName, mayVanish, usedOf } from "./teach_words.mjs";
 
@@ -64,6 +65,7 @@ export function createHandlers(page) {
     // By click: a chooser opens only then.
     onShutter: () => !canFilm(page.picture) && canAdd() && on.onPick(),
     onPick: () => page.parts.pick.click(),
+    onCapture: () => page.parts.capture.click(),
     onOpenFile: () => page.parts.open.click(),
 
     onNewLabel: (pending = []) => {
@@ -104,6 +106,7 @@ export function createHandlers(page) {
       change({ screen: "teach" });
     },
 
+    onChosen: (files) => on.onFiles(withoutLabels(files)),
     /** Take photos by file; those without a label get the present one. */
     onFiles: async (found) => {
       if (!found.length) return;

@@ -2,8 +2,8 @@
 
 import { formatBytes } from "./disclosure.mjs";
 import { createButton, createIcon, h } from "./elements.mjs";
-import { bdi, capitalized, createUndo, tool } from "./teach_parts.mjs";
-import { count, FILE, fileName, howOf, percent } from "./teach_words.mjs";
+import { bdi, capitalized, createUndo, iconButton, tool } from "./teach_parts.mjs";
+import { count, FILE, fileName, howOf, percent, photosOf, recordingsOf } from "./teach_words.mjs";
 
 const FILES = "Chosen files";
 /** The axis of a figure begins at the half, or at zero. */
@@ -16,38 +16,33 @@ export const WAYS = [
   ["code", "Put it in my app", "onPutInApp"],
 ];
 
-/** Return the head of a page, with further icon buttons: icon, name, action. */
-function createBar({ onBack }, title, ...buttons) {
-  const button = ([icon, text, onclick]) =>
-    createButton("vf-icon-button", text, { icon, isIconOnly: true, onclick });
-  return h("div.tv-bar", button(["back", "Back", onBack]), title, ...buttons.map(button));
-}
-
 /** Return a label's photos: many are chosen at once, then moved or removed. */
 export function createPhotosPage(view, on) {
-  const { chosen, failures, note, outcome, project, shown: label, undo } = view;
-  const photos = project.photos.filter((photo) => photo.label === label);
+  const { chosen, failures, note, shown: label, undo } = view;
+  const photos = photosOf(view.project, label);
   /** @type {Map<string, any[]>} */
   const groups = new Map();
   for (const photo of photos) {
     const key = photo.recording.startsWith(FILE) ? FILES : photo.recording;
     groups.set(key, [...(groups.get(key) ?? []), photo]);
   }
-  const recordings = outcome?.groups.get(label) ?? groups.size;
-  const about = `${count(photos.length, "photo")}, ${count(recordings, "recording")}`;
-  const bar = createBar(
-    on,
-    h("h2.tv-title", capitalized(label), " ", h("span.vf-sub", about)),
-    ["pen", "Rename", () => on.onRenameLabel(label)],
-    ["trash", "Remove this label", () => on.onRemoveLabel(label)],
+  const recordings = count(recordingsOf(view, label), "recording");
+  const about = h("span.vf-sub", `${count(photos.length, "photo")}, ${recordings}`);
+  const bar = h(
+    "div.tv-bar",
+    iconButton("Back", "back", on.onBack),
+    h("h2.tv-title", capitalized(label), " ", about),
+    iconButton("Rename", "pen", () => on.onRenameLabel(label)),
+    iconButton("Remove this label", "trash", () => on.onRemoveLabel(label)),
   );
   const list = h("div.tv-scroll");
+  const files = groups.get(FILES);
+  groups.delete(FILES);
+  const recorded = [...groups.values()].map((group, at) => [`Recording ${at + 1}`, group]);
   // The newest first, files last.
-  const numbers = [...groups.keys()].filter((key) => key !== FILES);
-  for (const [at, key] of [...numbers.entries()].reverse()) {
-    list.append(...createGroup(`Recording ${at + 1}`, groups.get(key), view, on));
+  for (const [name, group] of [...recorded.reverse(), ...(files ? [[FILES, files]] : [])]) {
+    list.append(...createGroup(name, group, view, on));
   }
-  if (groups.has(FILES)) list.append(...createGroup(FILES, groups.get(FILES), view, on));
   const left = failures.filter((one) => one.label === label).map(({ text }) => text);
   for (const text of note && !left.includes(note) ? [...left, note] : left) {
     list.append(h("p.vf-small.tv-after", text));
@@ -90,7 +85,10 @@ function createGroup(name, photos, { chosen, outcome, urls }, { onToggle }) {
 export function createDonePage(view, on) {
   const { note, outcome, project, taught, urls } = view;
   const title = h("h2.vf-headline", project.title ? bdi(project.title) : "My model");
-  const bar = createBar(on, title, ["pen", "Rename", on.onRename]);
+  const [back, rename] = [
+    iconButton("Back", "back", on.onBack),
+    iconButton("Rename", "pen", on.onRename),
+  ];
   const { labels, promise } = taught.manifest;
   const knows = labels.map((label) => {
     const photo = project.photos.find((one) => one.label === label);
@@ -118,7 +116,7 @@ export function createDonePage(view, on) {
   list.append(edge, h("ul.tv-rows", ...rows), h("p.vf-alert", { role: "alert" }, note));
   const use = createButton("vf-button.vf-main", "Use it", { icon: "camera", onclick: on.onUse });
   const where = h("p.vf-where", createIcon("phone"), "Made on this device, and kept on it only");
-  return [bar, list, h("div.tv-tray.tv-last", use, where)];
+  return [h("div.tv-bar", back, title, rename), list, h("div.tv-tray.tv-last", use, where)];
 }
 
 /** Return the share of right recordings on an axis, with its interval; or why there is none. */
