@@ -5,30 +5,17 @@ import { writeProject } from "../teach/project_file.mjs";
 import { askName, download, openMenu, phraseFlaw, showCommand } from "./teach_dialogs.mjs";
 import { withoutLabels } from "./teach_files.mjs";
 import { canFilm } from "./teach_screen.mjs";
-import { count, fileName, mayVanish, usedOf } from "./teach_words.mjs";
+import { count, fileName, mayVanish, photosOf, usedOf } from "./teach_words.mjs";
 
 const UNTITLED = "My model";
 const TOO_MANY = `${MAX_LABELS} labels are the most. Remove one to add another.`;
 
-/**
- * Return the handlers.
- *
- * @param {object} page
- * @param {any} page.state
- * @param {any} page.parts
- * @param {any} page.options see `mountTeach`
- * @param {ParentNode} page.parent
- * @param {import("./live_picture.mjs").LivePicture} page.picture
- * @param {import("./teach_project.mjs").TeachProject} page.project
- * @param {import("./teach_shutter.mjs").Recorder} page.recorder
- * @param {(changes: object) => void} page.change changes the state
- */
+/** @param {any} page the `Teach` of `teach.mjs` */
 export function createHandlers(page) {
   const { change, parent, state } = page;
   const name = () => fileName(state.project);
   const canAdd = () => state.current && !state.isNaming;
-  const idsOf = (label) =>
-    state.project.photos.filter((one) => one.label === label).map(({ id }) => id);
+  const idsOf = (label) => photosOf(state.project, label).map(({ id }) => id);
   const edit = (values, text) => {
     state.chosen.clear();
     return page.project.edit(values, text);
@@ -38,6 +25,8 @@ export function createHandlers(page) {
     const isTaken = state.project.labels.includes(text);
     return phraseFlaw(text) || (isTaken ? "There is a label of this name already." : "");
   };
+  const saving = () =>
+    state.project.photos.length ? [["Save project", "box", on.onSaveProject]] : [];
   const use = (model) => model && page.options.onUse(model);
   const finish = (work) => () => page.project.try(async () => work(await page.project.finish()));
 
@@ -150,7 +139,7 @@ export function createHandlers(page) {
       const line = `${where} No photo leaves it. ${mayVanish(isPersisted)}`.trim();
       openMenu(parent, project.title || UNTITLED, line, [
         ["Rename", "pen", on.onRename],
-        ...(project.photos.length ? [["Save project", "box", on.onSaveProject]] : []),
+        ...saving(),
         ["Open a file", "folder", on.onOpenFile],
         ...(project.labels.length ? [["Clear all", "trash", on.onClear]] : []),
       ]);
@@ -163,19 +152,16 @@ export function createHandlers(page) {
       const { labels, photos } = state.project;
       const all = `${count(photos.length, "photo")} and ${count(labels.length, "label")}`;
       const line = `${all} will be deleted. This can’t be undone.`;
-      const clear = () => page.project.clear();
-      openMenu(parent, "Clear all?", line, [
-        ...(photos.length ? [["Save project first", "box", on.onSaveProject]] : []),
-        ["Clear all", "trash", clear],
-      ]);
+      const clear = ["Clear all", "trash", () => page.project.clear()];
+      openMenu(parent, "Clear all?", line, [...saving(), clear]);
     },
     onDone: () => change({ screen: "done" }),
     onUse: finish(async (taught) => use(await page.project.use(taught))),
     onSaveFile: finish((taught) => download(writeLoupe(taught), `${name()}.loupe`)),
-    onSaveProject: () =>
-      page.project.try(async () =>
-        download(await writeProject(state.project), `${name()}-project.zip`),
-      ),
+    onSaveProject: () => {
+      const save = async () => download(await writeProject(state.project), `${name()}-project.zip`);
+      return page.project.try(save);
+    },
     onPutInApp: () => {
       const line = "Save the file first. Then, where the app is installed, run:";
       const command = `python -m model import ${name()}.loupe --name ${name()}`;

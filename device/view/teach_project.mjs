@@ -49,7 +49,8 @@ export class TeachProject {
   /**
    * @param {any} state the page's
    * @param {(changes: object) => void} change changes it
-   * @param {{address: string, prefix: string}} options see `mountTeach`
+   * @param {{address: string | Promise<string>, prefix: string}} options of the base's folder with
+   *   `model.json`, and see `openStore`
    * @param {AbortSignal} signal closes it
    */
   constructor(state, change, { address, prefix }, signal) {
@@ -73,12 +74,12 @@ export class TeachProject {
   async #load(address) {
     const set = (changes) => this.#change({ device: { ...this.#state.device, ...changes } });
     try {
-      await this.opening;
+      const [found] = await Promise.all([address, this.opening]);
       const onProgress = (loaded, total) => set({ loaded, total });
-      const base = await load(address, { onProgress, signal: this.#signal });
+      const base = await load(found, { onProgress, signal: this.#signal });
       this.#features = await this.#store.features(base.info.features.sha256);
       this.#base = base;
-      this.#change({ live: liveOf(base) });
+      this.#change({ live: liveOf(base), note: "" });
       set({ isReady: true });
       this.train();
     } catch (error) {
@@ -259,22 +260,20 @@ export class TeachProject {
 }
 
 /** Return your model, if there is one, as the live picture asks it. See `Identifier`. */
-function liveOf(base, model = null) {
-  return {
-    recipe: base?.info.recipe ?? null,
-    state: { device: model ? "ready" : "off" },
-    close: () => model?.close(),
-    async *watch(video, options) {
-      const { info } = model;
-      for await (const prediction of model.watch(video, options)) {
-        const { certainty } = certaintyRule(info, prediction);
-        const percents = prediction.candidates.map((one) => formatPercent(info, one.probability));
-        const words = { headline: headline(info, prediction), language: info.language, percents };
-        yield { prediction, certainty, ...words };
-      }
-    },
-  };
-}
+const liveOf = (base, model = null) => ({
+  recipe: base?.info.recipe ?? null,
+  state: { device: model ? "ready" : "off" },
+  close: () => model?.close(),
+  async *watch(video, options) {
+    const { info } = model;
+    for await (const prediction of model.watch(video, options)) {
+      const { certainty } = certaintyRule(info, prediction);
+      const percents = prediction.candidates.map((one) => formatPercent(info, one.probability));
+      const words = { headline: headline(info, prediction), language: info.language, percents };
+      yield { prediction, certainty, ...words };
+    }
+  },
+});
 
 function leftOut({ name }, error) {
   if (error.code === "damaged") return `${name} is damaged and was left out.`;

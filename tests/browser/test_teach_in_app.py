@@ -9,28 +9,33 @@ from playwright.sync_api import Page, expect
 from tests.browser.accessible import assert_own_parts_accessible
 from tests.browser.conftest import HERE
 from tests.browser.drive import DESK, PHONE, device_headline, give, go, source_line
-from tests.browser.test_teach import CAMERA, COLD, WARM, Colour, jpeg, teach_by_files
+from tests.browser.test_teach import (
+    CAMERA,
+    COLD,
+    NO_CAMERA,
+    WARM,
+    Colour,
+    jpeg,
+    teach_by_files,
+    use_it,
+)
 
 pytestmark = pytest.mark.slow
 
 SCREENSHOTS = HERE / "screenshots"
 GREEN = (0, 200, 60)
-TAUGHT = re.compile(r"\d/\?model=taught-[0-9a-f]{12}$")
-NO_LIVE = "navigator.mediaDevices.enumerateDevices = async () => [];"
 
 
 def teach(page: Page) -> None:
     """Make a model on the page "Teach", and use it."""
     teach_by_files(page, warm=WARM[:1], cold=COLD[:1])
-    page.get_by_role("button", name="Use it").first.click()
-    page.get_by_role("button", name="Use it").last.click()
-    page.wait_for_url(TAUGHT)
+    use_it(page)
 
 
 @pytest.fixture
 def taught(open_colours: Callable[..., Page]) -> Page:
     """Return Identify with a model that was just made on this phone, which has no camera."""
-    page = open_colours(NO_LIVE, path="/teach", viewport=PHONE)
+    page = open_colours(NO_CAMERA, path="/teach", viewport=PHONE)
     teach(page)
     return page
 
