@@ -40,8 +40,6 @@ export class TeachProject {
   #signal;
   #base = null;
   #store = null;
-  /** Features by the photos' ids, for the base. */
-  #features = new Map();
   #persisting = null;
   #timer = null;
   #trainings = 0;
@@ -77,7 +75,6 @@ export class TeachProject {
       const [found] = await Promise.all([address, this.opening]);
       const onProgress = (loaded, total) => set({ loaded, total });
       const base = await load(found, { onProgress, signal: this.#signal });
-      this.#features = await this.#store.features(base.info.features.sha256);
       this.#base = base;
       this.#change({ live: liveOf(base), note: "" });
       set({ isReady: true });
@@ -121,7 +118,6 @@ export class TeachProject {
   }
 
   async clear() {
-    this.#features.clear();
     this.#change({ undo: null, failures: [], note: "", outcome: null });
     await this.try(() => this.#store.clear());
     await this.sync();
@@ -142,12 +138,11 @@ export class TeachProject {
   async #add(values, { photo, features }) {
     const base = this.#base.info.features.sha256;
     const id = await this.#store.addPhoto({ ...values, photo, base, features });
-    this.#features.set(id, features);
     const { project } = this.#state;
     if (!project.labels.includes(values.label)) project.labels.push(values.label);
     // Another tab's change may have brought it already.
     if (!project.photos.some((one) => one.id === id)) {
-      project.photos.push({ id, photo, ...values });
+      project.photos.push({ id, ...values, photo, base, features });
       project.bytes += photo.size + features.byteLength;
     }
     // Some browsers ask the visitor, once.
@@ -233,10 +228,8 @@ export class TeachProject {
     const labels = project.labels.filter(has);
     let changes = { outcome: null, taught: null, live: liveOf(this.#base) };
     if (labels.length > 1) {
-      const photos = [];
-      for (const photo of project.photos) {
-        photos.push({ ...photo, features: await this.#featuresOf(photo) });
-      }
+      const photos = [...project.photos];
+      for (const photo of photos) await this.#see(photo);
       const { taught, result } = await this.#base.teach({ title: project.title, labels, photos });
       const model = await this.#base.attach(taught);
       const ids = photos.map(({ id }) => id);
@@ -248,14 +241,13 @@ export class TeachProject {
     return live.close();
   }
 
-  /** Photos of a project's file or seen by another base have none. */
-  async #featuresOf({ id, photo }) {
-    if (!this.#features.has(id)) {
-      const features = await this.#base.features(photo);
-      this.#features.set(id, features);
-      await this.#store.setFeatures(id, this.#base.info.features.sha256, features);
-    }
-    return this.#features.get(id);
+  /** Give a photo that another base has seen the features of this one. */
+  async #see(photo) {
+    const base = this.#base.info.features.sha256;
+    if (photo.base === base) return;
+    const features = await this.#base.features(photo.photo);
+    await this.#store.setFeatures(photo.id, base, features);
+    Object.assign(photo, { base, features });
   }
 }
 

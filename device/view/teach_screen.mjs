@@ -17,7 +17,7 @@ import {
   tool,
 } from "./teach_parts.mjs";
 import { WAYS } from "./teach_pages.mjs";
-import { confusionOf, count, photosOf, recordingsOf, sayOf, WORTH_A_TRY } from "./teach_words.mjs";
+import { count, photosOf, recordingsOf, sayOf, WORTH_A_TRY } from "./teach_words.mjs";
 
 /** Photos of a recording that fill the ring, and of a label that fill the ruler. */
 const [RING, RULER] = [50, 20];
@@ -88,7 +88,7 @@ export function renderTeach(parts, state, picture, on) {
   drawPicture(parts, view, picture, on);
   draw(
     parts.middle,
-    createLabels(view, on),
+    createLabels(said?.confusion, view, on),
     createForm(view, on),
     createTools(view, on),
     createWords(said, view, on),
@@ -132,10 +132,9 @@ function drawPicture(parts, { hasCamera, options, project, recording }, picture,
   );
 }
 
-function createLabels(view, on) {
+function createLabels(confused, view, on) {
   const { isDesk, isUnfolded, project } = view;
   const { labels } = project;
-  const confused = confusionOf(view);
   const isFolded = confused && !isDesk && !isUnfolded && labels.length > 1;
   const rows = (isFolded ? [confused.label] : labels).map((label) => createRow(label, view, on));
   if (isFolded) {
@@ -147,7 +146,7 @@ function createLabels(view, on) {
 
 /** A label is chosen by one button, and its photos are opened by the other. */
 function createRow(label, view, on) {
-  const { current, isDesk, isNaming, recording, urls } = view;
+  const { current, isDesk, isNaming, urls } = view;
   const photos = photosOf(view.project, label);
   const { length } = photos;
   const ruler = h("span.tv-ruler", { ariaHidden: "true" }, h("i"));
@@ -172,11 +171,7 @@ function createRow(label, view, on) {
     h("b.tv-count", String(length)),
     h("span.tv-dots", createIcon("dots")),
   );
-  const flags = {
-    ...flag("data-dim", recording && recording.label !== label),
-    ...flag("data-few", length < WORTH_A_TRY),
-  };
-  return h("li.tv-label", flags, choose, open);
+  return h("li.tv-label", flag("data-few", length < WORTH_A_TRY), choose, open);
 }
 
 function createForm({ hasCamera, isAsking, pending, project }, on) {
@@ -210,9 +205,8 @@ const createTools = ({ isAsking, isDesk }, on) =>
 /** Return what `sayOf` says, a confusion with its photos, and on a phone what can be undone. */
 function createWords(said, view, on) {
   const { isAsking, isDesk, undo } = view;
-  const confusion = isAsking ? null : confusionOf(view);
   const room = { icon: "box", onclick: on.onSaveProject };
-  const { isRoom, line, title, word } = said ?? {};
+  const { confusion, isRoom, line, title, word } = said ?? {};
   return h(
     "section.tv-enough",
     { ariaLabel: "Is it enough?", hidden: isAsking, ...flag("data-edge", isRoom) },

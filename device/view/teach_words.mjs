@@ -116,36 +116,30 @@ function phraseFigures({ counted, folds, interval, right }) {
   return `${right} of ${count(counted, "recording")} were right (${share}), ${howOf(folds)}`;
 }
 
-/** Return the confusion that is shown with its photos, or null. */
-export function confusionOf(view) {
-  const { adding, confirmed, hasCamera, isNaming, outcome, project, recording } = view;
-  if (adding || recording || isNaming || !project.labels.length) return null;
-  const { confusion } = isEnough(project, outcome, hasCamera);
-  return confusion?.photos.every((id) => confirmed.has(id)) ? null : (confusion ?? null);
-}
-
 /**
- * Return what is said below the labels: title, a word after it, line and what to do next.
+ * Return what is said below the labels: title, a word after it and a line, and perhaps a confusion
+ * that is shown with its photos.
  *
  * @returns {any}
  */
 export function sayOf(view) {
-  const { adding, device, hasCamera, isDesk, isPersisted, outcome, project, recording } = view;
+  const { adding, confirmed, device, hasCamera, isDesk, isPersisted } = view;
+  const { outcome, project, recording } = view;
   if (device.reason) return { title: ["Teaching isn’t possible here."], line: [device.reason] };
   if (recording) {
     const taken = `: ${count(recording.count, "photo")}`;
     return { title: ["Recording ", { label: recording.label }, taken], line: [CHANGES] };
   }
   if (adding) return { title: [`Adding photos: ${adding.done} of ${adding.total}`], line: [] };
-  if (!project.labels.length) return { title: [], line: [] };
+  const said = isEnough(project, outcome, hasCamera);
+  const isConfirmed = said.confusion?.photos.every((id) => confirmed.has(id));
+  const confusion = isConfirmed ? null : said.confusion;
   const room = roomLeft(project, isPersisted);
-  if (room) return { title: [room.title], line: [room.line], isRoom: true };
-  const said = { title: ["Is it enough? "], ...isEnough(project, outcome, hasCamera) };
-  const confused = isDesk ? null : confusionOf(view);
-  if (!confused) return said;
-  const { called, groups, label, of } = confused;
+  if (room) return { title: [room.title], line: [room.line], isRoom: true, confusion };
+  if (isDesk || !confusion) return { title: ["Is it enough? "], ...said, confusion };
+  const { called, groups, label, of } = confusion;
   const title = [{ label }, " called ", { label: called }, ": "];
-  return { title, word: `${groups} of ${count(of, "recording")}`, line: [] };
+  return { title, word: `${groups} of ${count(of, "recording")}`, line: [], confusion };
 }
 
 /** Return how much room is left where that is little, or null. */
