@@ -2,7 +2,7 @@
 
 import { formatBytes } from "./disclosure.mjs";
 import { createButton, createIcon, h } from "./elements.mjs";
-import { bdi, capitalized, createUndo, iconButton, tool } from "./teach_parts.mjs";
+import { bdi, capitalized, createUndo, flag, iconButton, tool } from "./teach_parts.mjs";
 import { count, FILE, fileName, howOf, percent, photosOf, recordingsOf } from "./teach_words.mjs";
 
 const FILES = "Chosen files";
@@ -67,12 +67,9 @@ function createGroup(name, photos, { chosen, outcome, urls }, { onToggle }) {
     const isOdd = Boolean(standsOut(photo.id));
     const alt = `Photo ${at + 1}${isOdd ? ", stands out" : ""}`;
     const onclick = () => onToggle(photo.id);
-    const button = h("button", { type: "button", onclick }, h("img", { alt, src: urls.of(photo) }));
-    button.ariaPressed = String(chosen.has(photo.id));
-    button.append(createIcon("check"));
-    const item = h("li", button);
-    item.toggleAttribute("data-odd", isOdd);
-    return item;
+    const pressed = { type: "button", ariaPressed: String(chosen.has(photo.id)), onclick };
+    const image = h("img", { alt, src: urls.of(photo) });
+    return h("li", flag("data-odd", isOdd), h("button", pressed, image, createIcon("check")));
   });
   const called = new Set(odd.map(({ id }) => standsOut(id)));
   const words = [...called].flatMap((label, at) => [at ? ", " : "", bdi(label)]);
@@ -85,13 +82,11 @@ function createGroup(name, photos, { chosen, outcome, urls }, { onToggle }) {
 export function createDonePage(view, on) {
   const { note, outcome, project, taught, urls } = view;
   const title = h("h2.vf-headline", project.title ? bdi(project.title) : "My model");
-  const [back, rename] = [
-    iconButton("Back", "back", on.onBack),
-    iconButton("Rename", "pen", on.onRename),
-  ];
+  const rename = iconButton("Rename", "pen", on.onRename);
+  const bar = h("div.tv-bar", iconButton("Back", "back", on.onBack), title, rename);
   const { labels, promise } = taught.manifest;
   const knows = labels.map((label) => {
-    const photo = project.photos.find((one) => one.label === label);
+    const [photo] = photosOf(project, label);
     const image = photo ? [h("img", { alt: "", src: urls.of(photo) })] : [];
     return h("li", ...image, capitalized(label));
   });
@@ -116,7 +111,7 @@ export function createDonePage(view, on) {
   list.append(edge, h("ul.tv-rows", ...rows), h("p.vf-alert", { role: "alert" }, note));
   const use = createButton("vf-button.vf-main", "Use it", { icon: "camera", onclick: on.onUse });
   const where = h("p.vf-where", createIcon("phone"), "Made on this device, and kept on it only");
-  return [h("div.tv-bar", back, title, rename), list, h("div.tv-tray.tv-last", use, where)];
+  return [bar, list, h("div.tv-tray.tv-last", use, where)];
 }
 
 /** Return the share of right recordings on an axis, with its interval; or why there is none. */
