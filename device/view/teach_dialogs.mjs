@@ -28,6 +28,8 @@ export function askName(parent, title, value, flawOf, use) {
   const save = h("button.vf-button.vf-main", { type: "submit" }, "Save");
   const form = h("form", field, flaw, save);
   const dialog = open(parent, title, form);
+  field.focus();
+  field.select();
   form.onsubmit = (event) => {
     event.preventDefault();
     const text = field.value.trim();

@@ -20,6 +20,12 @@ export function createHandlers(page) {
     state.chosen.clear();
     return page.project.edit(values, text);
   };
+  /** End what would bring back photos or names that are to be changed. */
+  const settle = () => {
+    change({ note: "" });
+    page.recorder.stop();
+    return page.project.endAdding();
+  };
   /** Return why a new label can't have a name, or "". */
   const flawOf = (text) => {
     const isTaken = state.project.labels.includes(text);
@@ -63,7 +69,10 @@ export function createHandlers(page) {
       return page.parts.field.focus();
     },
     onFieldKey: ({ key }) => {
-      if (key === "Escape") change({ isNaming: false, pending: [] });
+      if (key !== "Escape") return;
+      const { length } = state.pending;
+      const note = length ? `${count(length, "photo")} not added.` : "";
+      change({ isNaming: false, pending: [], note });
     },
     onName: async (event) => {
       event.preventDefault();
@@ -78,18 +87,25 @@ export function createHandlers(page) {
       await edit({ labels: [...project.labels, label] });
       change({ current: label });
       shutter.focus({ preventScroll: true });
-      return on.onFiles(pending.map((one) => ({ ...one, label })));
+      return on.onFiles(pending);
     },
-    onLabel: (label) => change({ current: label, isNaming: false }),
+    /** Choose a label; files that waited for one get it. */
+    onLabel: (label) => {
+      const { pending } = state;
+      change({ current: label, isNaming: false, pending: [] });
+      return on.onFiles(pending);
+    },
     onRenameLabel: (label) =>
-      askName(parent, "Name of this label", label, flawOf, (text) => {
+      askName(parent, "Name of this label", label, flawOf, async (text) => {
+        await settle();
         // At once, so that the page of its photos stays open.
         Object.assign(state, { shown: text, current: text, outcome: null });
         const labels = state.project.labels.map((one) => (one === label ? text : one));
         const ids = idsOf(label);
         edit({ labels, ids, ...(ids.length ? { label: text } : {}) });
       }),
-    onRemoveLabel: (label) => {
+    onRemoveLabel: async (label) => {
+      await settle();
       const labels = state.project.labels.filter((one) => one !== label);
       edit({ labels, label: null, ids: idsOf(label) }, ["removed ", { label }]);
       change({ screen: "teach" });
@@ -126,7 +142,12 @@ export function createHandlers(page) {
     onMoveTo: () => {
       const ids = [...state.chosen];
       const labels = state.project.labels.filter((label) => label !== state.shown);
-      const items = labels.map((label) => [label, undefined, () => on.onMove(ids, label)]);
+      const move = async (label) => {
+        await on.onMove(ids, label);
+        // The button that has opened the dialog takes none any more.
+        page.parts.page.querySelector("button")?.focus();
+      };
+      const items = labels.map((label) => [label, undefined, () => move(label)]);
       openMenu(parent, `Move ${count(ids.length, "photo")} to`, "", items);
     },
     onRemove: (ids) => edit({ ids, label: null }, [`removed ${count(ids.length, "photo")}`]),
@@ -152,8 +173,8 @@ export function createHandlers(page) {
       const { labels, photos } = state.project;
       const all = `${count(photos.length, "photo")} and ${count(labels.length, "label")}`;
       const line = `${all} will be deleted. This can’t be undone.`;
-      const clear = ["Clear all", "trash", () => page.project.clear()];
-      openMenu(parent, "Clear all?", line, [...saving(), clear]);
+      const clear = () => settle().then(() => page.project.clear());
+      openMenu(parent, "Clear all?", line, [...saving(), ["Clear all", "trash", clear]]);
     },
     onDone: () => change({ screen: "done" }),
     onUse: finish(async (taught) => use(await page.project.use(taught))),

@@ -90,11 +90,12 @@ export function createDonePage(view, on) {
     const image = photo ? [h("img", { alt: "", src: urls.of(photo) })] : [];
     return h("li", ...image, capitalized(label));
   });
+  const none = "says “none of these”";
   const share = promise && `of up to 1 in ${Math.round(1 / (1 - promise))} things it knows`;
-  const unknown = share ?? "now and then of things it knows";
+  const unknown = share ? `${share}, it ${none}` : `it sometimes ${none} of things it knows`;
   const alike = "Things that look like these often get one of these names.";
   const edge = h("div.tv-edge", h("h3", "What it doesn’t notice"));
-  edge.append(h("p", `${alike} And ${unknown}, it says “none of these”.`));
+  edge.append(h("p", `${alike} And ${unknown}.`));
   const lines = [
     `${fileName(project)}.loupe, about ${formatBytes(sizeOf(taught))}. No photo in it`,
     `${count(project.photos.length, "photo")} with labels; opens elsewhere`,

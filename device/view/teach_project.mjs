@@ -7,8 +7,10 @@ import { readProject } from "../teach/project_file.mjs";
 import { MAX_BYTES, MAX_PHOTOS, openStore } from "../teach/store.mjs";
 import { certaintyRule, formatPercent, headline } from "./phrasing.mjs";
 import { randomId } from "./recents.mjs";
-import { FILE, outcomeOf } from "./teach_words.mjs";
+import { count, FILE, outcomeOf } from "./teach_words.mjs";
 
+/** Errors after which no photo can be added; and how many files that were left out are named. */
+const [FULL, NAMED] = [["limit", "storage-full"], 3];
 /** Photos have stopped changing. */
 const AFTER_MS = 100;
 const NO_WASM =
@@ -41,6 +43,14 @@ export class TeachProject {
   #base = null;
   #store = null;
   #persisting = null;
+  /** Ends the adding of photos. */
+  #ending = new AbortController();
+  /**
+   * Settles when nothing is being written.
+   *
+   * @type {Promise<unknown>}
+   */
+  #adding = Promise.resolve();
   #timer = null;
   #trainings = 0;
 
@@ -106,7 +116,7 @@ export class TeachProject {
   /** Change the project; `text` says what was done, for "Undo". */
   async edit(edit, text = null) {
     const reverse = await this.try(() => this.#store.edit(edit));
-    if (reverse) this.#change({ undo: text && { text, reverse }, note: "" });
+    if (reverse) this.#change({ undo: text && { text, reverse } });
     await this.sync();
   }
 
@@ -129,10 +139,21 @@ export class TeachProject {
     return photos.length + more > MAX_PHOTOS || bytes >= MAX_BYTES;
   }
 
-  /** Add a photo that a camera or a file shows; true once it is kept. */
+  /** Add a photo that a camera or a file shows; true once it is kept, false if that was ended. */
   async take(values, picture) {
-    await this.#add(values, await this.#base.takePhoto(picture));
-    return true;
+    const { signal } = this.#ending;
+    const taken = await this.#base.takePhoto(picture);
+    if (signal.aborted) return false;
+    const adding = this.#add(values, taken);
+    this.#adding = Promise.allSettled([this.#adding, adding]);
+    return adding;
+  }
+
+  /** End the adding of photos: nothing more is written until the next one is added. */
+  async endAdding() {
+    this.#ending.abort();
+    this.#ending = new AbortController();
+    await this.#adding;
   }
 
   async #add(values, { photo, features }) {
@@ -148,32 +169,44 @@ export class TeachProject {
     // Some browsers ask the visitor, once.
     this.#persisting ??= this.#store.persist();
     this.#persisting.then((isPersisted) => this.#change({ isPersisted }));
-    this.#change({ current: values.label });
+    // Which label is recorded next is the visitor's choice.
+    this.#change({ project });
+    return true;
   }
 
   /** Add the photos of files; what can't be read is named and left out. */
   async addFiles(found) {
     const failures = [];
+    let why = "";
     this.#change({ note: "", undo: null });
-    await this.#addEach(found, async ({ file, label, recording }) => {
+    const rest = await this.#addEach(found, async ({ file, label, recording }) => {
       try {
-        await this.take({ label, recording: `${FILE}${recording ?? randomId()}` }, file);
+        return await this.take({ label, recording: `${FILE}${recording ?? randomId()}` }, file);
       } catch (error) {
-        failures.push({ label, text: leftOut(file, error) });
+        const isFull = FULL.includes(error.code);
+        if (isFull) why = ` ${phraseError(error)}`;
+        else failures.push({ label, text: leftOut(file, error) });
+        return !isFull;
       }
     });
-    const note = failures.map(({ text }) => text).join(" ");
+    const texts = failures.slice(0, NAMED).map(({ text }) => text);
+    if (failures.length > NAMED) texts.push(notAdded(failures.length - NAMED, "more file"));
+    if (rest) texts.push(notAdded(rest, "photo") + why);
+    const note = texts.join(" ");
     this.#change({ note, failures: [...this.#state.failures, ...failures] });
     await this.sync();
   }
 
-  /** Add photos one by one, and say how far it is. */
+  /** Add photos one by one, and say how far it is; return how many are left once that ends. */
   async #addEach(photos, add) {
+    const { signal } = this.#ending;
     try {
       for (const [done, photo] of photos.entries()) {
         this.#change({ adding: { done, total: photos.length } });
-        if (await this.loading) await add(photo);
+        const mayAdd = (await this.loading) && !signal.aborted;
+        if (!mayAdd || !(await add(photo))) return photos.length - done;
       }
+      return 0;
     } finally {
       this.#change({ adding: null });
     }
@@ -266,6 +299,9 @@ const liveOf = (base, model = null) => ({
     }
   },
 });
+
+const notAdded = (number, noun) =>
+  `${count(number, noun)} ${number === 1 ? "was" : "were"} not added.`;
 
 function leftOut({ name }, error) {
   if (error.code === "damaged") return `${name} is damaged and was left out.`;

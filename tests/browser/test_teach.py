@@ -325,6 +325,34 @@ def test_damaged_file_is_named_and_photos_move_and_return(visit: Visit) -> None:
     expect(row(page, "Warm").locator(".tv-count")).to_have_text("2")
 
 
+def test_what_is_chosen_or_removed_while_files_are_added_stays_so(visit: Visit) -> None:
+    page = visit(NO_CAMERA)
+    teach_by_files(page, red=WARM[1:2])
+    page.get_by_role("button", name="New label").click()
+    choose(page, ("waiting.jpg", jpeg(WARM[0])))
+    expect(page.get_by_text("Name what 1 photo shows.")).to_be_visible()
+    row(page, "Red").locator(".tv-choose").click()
+    expect(row(page, "Red").locator(".tv-count")).to_have_text("2")
+    page.get_by_role("button", name="New label").click()
+    name_label(page, "blue")
+    choose(page, *((f"{at}.jpg", jpeg(COLD[at % 3])) for at in range(60)))
+    expect(row(page, "Blue").locator(".tv-count")).to_have_text(re.compile("[1-9]"))
+    row(page, "Red").locator(".tv-choose").click()
+    before = photo_count(page, "Blue")
+    wait_until(lambda: photo_count(page, "Blue") > before + 1, 20)
+    expect(row(page, "Red").locator(".tv-choose")).to_have_attribute("aria-current", "true")
+    # Renamed meanwhile, the old name doesn't come back; nor does a label that is removed.
+    page.get_by_role("button", name=re.compile("^Photos of blue")).click()
+    page.get_by_role("button", name="Rename").click()
+    page.keyboard.type("azure")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text(re.compile(r"^\d+ photos were not added\.$"))).to_be_visible()
+    page.get_by_role("button", name="Back").click()
+    page.reload()
+    expect(row(page, "Azure")).to_be_visible()
+    expect(row(page, "Blue")).to_have_count(0)
+
+
 def test_dropped_folders_are_labels_and_the_model_is_handed_on(
     visit: Visit, tmp_path: Path
 ) -> None:
