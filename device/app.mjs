@@ -13,6 +13,8 @@ import { openRecents } from "./view/recents.mjs";
 import { mountViewfinder } from "./view/viewfinder.mjs";
 import { followTheme } from "./view/viewfinder_parts.mjs";
 
+const DELETED = "The model that was in use here was deleted. Another one answers now.";
+
 const $ = (id) => document.getElementById(id);
 
 /** @type {NodeListOf<HTMLInputElement>} */
@@ -21,12 +23,14 @@ const graphInputs = document.querySelectorAll("[name=graph]");
 /** The app's models. */
 let appModels = [];
 /** Those that were made on this device. */
-const madeHere = openMadeHere("./", () => view?.update({ models: allModels() }));
+const madeHere = openMadeHere("./", followMadeHere);
 const allModels = () => [...appModels, ...madeHere.entries];
 /** Photos of this tab, until it is closed. */
 const recents = openRecents({ prefix: "device" });
 let view = null;
 let identifier = null;
+/** Name of the model in use. */
+let shown = "";
 /** Said until another model is chosen. */
 let notice = "";
 /** Counts models, so that late results of a previous one are dropped. */
@@ -57,8 +61,16 @@ async function start() {
 
 const defaultModel = () => appModels.find((entry) => entry.default) ?? appModels[0];
 
-function choose(name) {
-  notice = "";
+/** Show the models that are left; where the one in use was deleted, go back to the app's own. */
+function followMadeHere() {
+  if (!view) return;
+  if (allModels().some(({ name }) => name === shown)) view.update({ models: allModels() });
+  else choose(defaultModel().name, DELETED);
+}
+
+/** `reason` is said until another model is chosen. */
+function choose(name, reason = "") {
+  notice = reason;
   const query = `?model=${name}`;
   if (isOutdated) location.search = query;
   else history.replaceState(null, "", query);
@@ -100,6 +112,7 @@ async function open(name) {
 }
 
 function show(info) {
+  shown = info.name;
   const models = allModels();
   const { knows, samples } = models.find(({ name }) => name === info.name);
   const line = ["This model knows ", ...knows, "."];
@@ -113,9 +126,8 @@ function show(info) {
     recents,
     above: "0px",
     what: { headline: "Point your phone at something", line, language: info.language },
-    onModel: choose,
-    onDelete: () =>
-      madeHere.askToDelete($("viewfinder"), info.name, () => choose(defaultModel().name)),
+    onModel: (name) => choose(name),
+    onDelete: () => madeHere.askToDelete($("viewfinder"), info.name),
     onWhere() {
       $("device").setAttribute("open", "");
       $("settings").scrollIntoView();

@@ -1,6 +1,7 @@
 /** The model whose features are used to teach. */
 
 import { fetchMade } from "./engine/download.mjs";
+import { LoupeError } from "./engine/errors.mjs";
 
 /** The built-in one, where the app has it: it knows most. */
 const PREFERRED = "imagenet";
@@ -17,7 +18,8 @@ export async function findBase(folder, say) {
   const rank = ({ name }) => (name === PREFERRED ? 0 : 1);
   for (const { name } of models.toSorted((a, b) => rank(a) - rank(b))) {
     const { graphs } = await fetchJson(`models/${name}/model.json`);
-    if (graphs.small?.features) return { name, address: new URL(`models/${name}/`, folder).href };
+    if (graphs.small?.features) return new URL(`models/${name}/`, folder).href;
   }
-  throw new Error("This app has no model that can be taught new labels on your device.");
+  const none = "This app has no model that can be taught new labels on your device.";
+  throw new LoupeError("no-such-model", none);
 }

@@ -1,12 +1,7 @@
 /** The page "Teach": your own model, made on this device. */
 
-import { findBase } from "./base_model.mjs";
 import { mountTeach } from "./view/teach.mjs";
 import { followTheme } from "./view/viewfinder_parts.mjs";
-
-const FOLDER = new URL("./", document.baseURI);
-
-const $ = (id) => document.getElementById(id);
 
 /** Have the service worker keep the base, so that the page works without a network. */
 async function keep(model) {
@@ -20,24 +15,12 @@ async function keep(model) {
   }
 }
 
-function say(text) {
-  $("failure").hidden = !text;
-  $("error").textContent = text;
-}
-
-$("stuck").remove();
+document.getElementById("stuck").remove();
 followTheme(document.documentElement);
-try {
-  const { address, name: base } = await findBase(FOLDER.href, say);
-  say("");
-  mountTeach($("teach"), {
-    address,
-    onReady: () => keep(base),
-    prefix: FOLDER.pathname,
-    above: "var(--header, 0px)",
-    back: "./",
-    onUse: (name) => location.assign(`./?model=${encodeURIComponent(name)}`),
-  });
-} catch (error) {
-  say(error.message);
-}
+mountTeach(document.getElementById("teach"), {
+  folder: "./",
+  above: "var(--header, 0px)",
+  back: "./",
+  onReady: keep,
+  onUse: (name) => location.assign(`./?model=${encodeURIComponent(name)}`),
+});

@@ -1,10 +1,9 @@
 /**
  * The models that were made on this device, for the viewfinder's menu. The browser keeps them, below
  * the address of `device/`, so that the app and `/device/` have the same.
+ *
+ * Where "Teach" was never opened, nothing of it is loaded.
  */
-
-import { openStore } from "../teach/store.mjs";
-import { openMenu } from "./teach_dialogs.mjs";
 
 /** Said where a link names a model that this browser doesn't have. */
 export const ELSEWHERE =
@@ -12,7 +11,7 @@ export const ELSEWHERE =
 
 /**
  * @param {string} folder address of `device/`
- * @param {() => void} [onchange] is called once the models are known, and after each change
+ * @param {() => void} onchange is called once the models are known, and after each change
  */
 export function openMadeHere(folder, onchange) {
   return new MadeHere(folder, onchange);
@@ -27,15 +26,21 @@ class MadeHere {
   models = new Map();
   /** Settles once they are known. */
   ready;
-  #opening;
+  #prefix;
+  #channel;
   #onchange;
 
   constructor(folder, onchange) {
     this.#onchange = onchange;
-    const prefix = new URL(folder, document.baseURI).pathname;
-    this.#opening = openStore({ prefix, onchange: () => this.#read() });
-    // Private windows may keep nothing.
-    this.ready = this.#read().catch(() => {});
+    this.#prefix = new URL(folder, document.baseURI).pathname;
+    // The store's own: it tells of each change.
+    this.#channel = new BroadcastChannel(this.#name);
+    this.#channel.onmessage = () => this.#read();
+    this.ready = this.#read();
+  }
+
+  get #name() {
+    return `loupe-teach:${this.#prefix}`;
   }
 
   /**
@@ -58,11 +63,12 @@ class MadeHere {
   }
 
   /** Delete a model, if the visitor wants that. */
-  askToDelete(parent, name, onDeleted) {
+  async askToDelete(parent, name, onDeleted = () => {}) {
+    const { openMenu } = await import("./teach_dialogs.mjs");
     const { title } = this.models.get(name).manifest;
     const line = "It is only in this browser. A file that you saved of it stays.";
     const remove = async () => {
-      await (await this.#opening).setModel(name, null);
+      await this.#use((store) => store.setModel(name, null));
       await this.#read();
       onDeleted();
     };
@@ -70,12 +76,22 @@ class MadeHere {
   }
 
   close() {
-    this.#onchange = null;
-    this.#opening.then((store) => store.close()).catch(() => {});
+    this.#onchange = () => {};
+    this.#channel.close();
   }
 
   async #read() {
-    this.models = await (await this.#opening).models();
-    this.#onchange?.();
+    // Private windows may keep nothing.
+    const models = await this.#use((store) => store.models()).catch(() => null);
+    if (models) this.models = models;
+    this.#onchange();
+  }
+
+  async #use(work) {
+    const kept = await indexedDB.databases();
+    if (!kept.some(({ name }) => name === this.#name)) return null;
+    const { openStore } = await import("../teach/store.mjs");
+    const store = await openStore({ prefix: this.#prefix });
+    return work(store).finally(() => store.close());
   }
 }

@@ -5,14 +5,15 @@
  * What a visitor types is only ever set as text.
  */
 
+import { findBase } from "../base_model.mjs";
 import { linkStyles } from "./elements.mjs";
 import { LivePicture } from "./live_picture.mjs";
-import { connectFiles, withoutLabels } from "./teach_files.mjs";
+import { connectFiles } from "./teach_files.mjs";
 import { createHandlers } from "./teach_handlers.mjs";
 import { createDonePage, createPhotosPage } from "./teach_pages.mjs";
-import { createTeachParts, PhotoUrls, replace } from "./teach_parts.mjs";
+import { draw, PhotoUrls } from "./teach_parts.mjs";
 import { noProject, TeachProject } from "./teach_project.mjs";
-import { renderTeach } from "./teach_screen.mjs";
+import { createTeachParts, renderTeach } from "./teach_screen.mjs";
 import { connectShutter, Recorder } from "./teach_shutter.mjs";
 import { followTheme } from "./viewfinder_parts.mjs";
 
@@ -22,14 +23,13 @@ const DESK_PX = 900;
 /**
  * Show "Teach" in an element.
  *
- * @param {Element} parent
+ * @param {Element | ShadowRoot} parent
  * @param {object} options
- * @param {string} options.address of the base's folder with `model.json`
- * @param {string} [options.prefix] see `openStore`
+ * @param {string} options.folder address of `device/`
  * @param {"dark" | "light" | null} [options.theme] by default the system's
  * @param {string} [options.above] CSS length that the page keeps above
  * @param {string | null} [options.back] address of the viewfinder
- * @param {() => void} [options.onReady] is called once the base is loaded
+ * @param {(base: string) => void} [options.onReady] is called once the base is loaded
  * @param {(name: string) => void} options.onUse is called with the name of a model in the store
  */
 export function mountTeach(parent, options) {
@@ -56,48 +56,34 @@ class Teach {
 
   constructor(parent, options) {
     this.parent = parent;
-    this.options = { prefix: "", theme: null, above: "0px", back: null, ...options };
+    this.options = { theme: null, above: "0px", back: null, ...options };
     const { signal } = this.#unmounting;
     this.on = createHandlers(this);
     /** @type {any} */
     this.parts = createTeachParts(this.on);
     const { root } = this.parts;
     this.#applyTheme = followTheme(root, { getTheme: () => this.options.theme, signal });
-    const context = () => {
-      const { live, screen } = this.state;
-      // The camera's answers stop on the other pages.
-      return { identifier: live, top: 3, entry: screen === "teach" ? null : {} };
-    };
+    // The camera's answers stop on the other pages.
+    const entry = () => (this.state.screen === "teach" ? null : {});
+    const context = () => ({ identifier: this.state.live, top: 3, entry: entry() });
     this.picture = new LivePicture(this.parts, context, () => this.#render());
-    this.project = new TeachProject(this.state, this.change, this.options, signal);
+    const { href, pathname: prefix } = new URL(options.folder, document.baseURI);
+    const address = findBase(href, (note) => this.change({ note }));
+    this.project = new TeachProject(this.state, this.change, { address, prefix }, signal);
     this.recorder = new Recorder(this);
+    this.#render();
     this.#connect(signal);
     parent.append(root);
     linkStyles(root, STYLES).then(() => (root.hidden = false));
     this.picture.setLive(true);
     this.picture.start();
-    this.project.loading.then((base) => base && this.options.onReady?.());
+    this.project.loading.then((base) => base && this.options.onReady?.(base.info.name));
   }
 
   /** Connect files, keys, and what else happens to the page. */
   #connect(signal) {
-    const { root, open, pick, capture, picture, shutter, square, video } = this.parts;
-    for (const input of [pick, capture, open]) {
-      input.onchange = () => {
-        const files = [...input.files];
-        input.value = "";
-        if (input === open) this.on.onFile(files[0]);
-        else this.on.onFiles(withoutLabels(files));
-      };
-    }
-    const press = {
-      isRecording: () => Boolean(this.state.recording),
-      start: this.on.onRecord,
-      stop: () => this.recorder.stop(),
-    };
-    const keys = connectShutter(shutter, press, signal);
-    const onSpace = (isDown) =>
-      this.state.screen === "teach" && (isDown ? keys.down(true) : keys.up(), true);
+    const { root, picture, square, video } = this.parts;
+    const onSpace = connectShutter(this, signal);
     connectFiles(root, { ...this.on, onSpace }, signal);
     const onHide = () => document.hidden && this.recorder.stop();
     document.addEventListener("visibilitychange", onHide, { signal });
@@ -142,7 +128,7 @@ class Teach {
 
   #render() {
     if (this.#unmounting.signal.aborted) return;
-    const { main, page, root, shutter } = this.parts;
+    const { main, page, root } = this.parts;
     const view = { ...this.state, options: this.options };
     const { screen } = view;
     const before = root.dataset.screen;
@@ -152,9 +138,9 @@ class Teach {
     [main.hidden, page.hidden] = [screen !== "teach", screen === "teach"];
     renderTeach(this.parts, view, this.picture, this.on);
     const create = screen === "photos" ? createPhotosPage : createDonePage;
-    replace(page, screen === "teach" ? [] : create(view, this.on));
+    draw(page, ...(screen === "teach" ? [] : create(view, this.on)));
     if (!before || before === screen) return;
     this.picture.follow();
-    (screen === "teach" ? shutter : page.querySelector("button")).focus();
+    (screen === "teach" ? this.parts.shutter : page.querySelector("button")).focus();
   }
 }

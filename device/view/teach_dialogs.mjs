@@ -12,26 +12,24 @@ import { createButton, createDialog, h } from "./elements.mjs";
  * @param {any[][]} items text, icon and action of each
  */
 export function openMenu(parent, title, line, items) {
-  const { dialog, body } = createDialog(parent, title);
-  const buttons = items.map(([text, icon, use]) => {
-    const button = createButton("vf-button", text, {
-      icon,
-      onclick: () => (dialog.close(), use()),
-    });
+  const dialog = open(parent, title, h("p", line));
+  for (const [text, icon, use] of items) {
+    const onclick = () => (dialog.close(), use());
+    const button = createButton("vf-button", text, { icon, onclick });
     button.lastElementChild.setAttribute("dir", "auto");
-    return button;
-  });
-  body.append(h("p", line), ...buttons);
-  dialog.showModal();
+    dialog.lastElementChild.append(button);
+  }
 }
 
 /** Ask for a name; `flawOf` returns why one can't be used, or "". */
 export function askName(parent, title, value, flawOf, use) {
-  const { dialog, body } = createDialog(parent, title);
   const field = h("input", { type: "text", value, ariaLabel: title, autocomplete: "off" });
   const flaw = h("p.vf-alert", { role: "alert" });
   const save = h("button.vf-button.vf-main", { type: "submit" }, "Save");
   const form = h("form", field, flaw, save);
+  const dialog = open(parent, title, form);
+  field.focus();
+  field.select();
   form.onsubmit = (event) => {
     event.preventDefault();
     const text = field.value.trim();
@@ -40,22 +38,23 @@ export function askName(parent, title, value, flawOf, use) {
     dialog.close();
     if (text !== value) use(text);
   };
-  body.append(form);
-  dialog.showModal();
 }
 
 /** Show a command for a terminal. */
 export function showCommand(parent, title, line, command) {
-  const { dialog, body } = createDialog(parent, title);
-  const onclick = () =>
-    navigator.clipboard
-      .writeText(command)
-      .then(() => (copy.lastElementChild.textContent = "Copied"));
+  const say = () => (copy.lastElementChild.textContent = "Copied");
+  const onclick = () => navigator.clipboard.writeText(command).then(say);
   const copy = createButton("vf-button", "Copy", { icon: "copy", onclick });
   // On plain http there is no clipboard: the text can be selected.
   copy.hidden = !navigator.clipboard;
-  body.append(h("p", line), h("code.tv-code", { tabIndex: 0 }, command), copy);
+  open(parent, title, h("p", line), h("code.tv-code", { tabIndex: 0 }, command), copy);
+}
+
+function open(parent, title, ...content) {
+  const { dialog, body } = createDialog(parent, title);
+  body.append(...content);
   dialog.showModal();
+  return dialog;
 }
 
 /** Return why a text can't be a name, or "". */

@@ -13,16 +13,7 @@ const MADE_HERE = /\.(loupe|zip)$/i;
  * @typedef {{file: File, label: string | null, recording: string | null}} Found
  */
 
-/**
- * Take files until `signal` is aborted.
- *
- * @param {HTMLElement} root
- * @param {object} on
- * @param {(found: Found[]) => void} on.onFiles
- * @param {(file: File) => void} on.onFile
- * @param {(isDown: boolean) => boolean} on.onSpace returns whether it was used
- * @param {AbortSignal} signal
- */
+/** Take files, and the space bar, until `signal` is aborted; see `createHandlers`. */
 export function connectFiles(root, { onFiles, onFile, onSpace }, signal) {
   const on = (name, handler) => document.addEventListener(name, handler, { signal });
   const isOpen = () => root.isConnected && !root.querySelector("dialog[open]");
@@ -81,7 +72,7 @@ async function readEntry(entry, label = null, recording = null) {
   }
   const [reader, entries] = [entry.createReader(), []];
   // A reader returns some at a time.
-  for (let some = null; some?.length !== 0; entries.push(...some)) {
+  for (let some; some?.length !== 0; entries.push(...some)) {
     some = await new Promise((...both) => reader.readEntries(...both));
   }
   const isLabel = label === null && entries.some(({ isFile, name }) => isFile && name[0] !== ".");

@@ -3,40 +3,36 @@
 import { MAX_LABELS, writeLoupe } from "../teach/loupe_file.mjs";
 import { writeProject } from "../teach/project_file.mjs";
 import { askName, download, openMenu, phraseFlaw, showCommand } from "./teach_dialogs.mjs";
+import { withoutLabels } from "./teach_files.mjs";
 import { canFilm } from "./teach_screen.mjs";
-import { count, fileName, mayVanish, usedOf } from "./teach_words.mjs";
+import { count, fileName, mayVanish, photosOf, usedOf } from "./teach_words.mjs";
 
 const UNTITLED = "My model";
 const TOO_MANY = `${MAX_LABELS} labels are the most. Remove one to add another.`;
 
-/**
- * Return the handlers.
- *
- * @param {object} page
- * @param {any} page.state
- * @param {any} page.parts
- * @param {any} page.options see `mountTeach`
- * @param {ParentNode} page.parent
- * @param {import("./live_picture.mjs").LivePicture} page.picture
- * @param {import("./teach_project.mjs").TeachProject} page.project
- * @param {import("./teach_shutter.mjs").Recorder} page.recorder
- * @param {(changes: object) => void} page.change changes the state
- */
+/** @param {any} page the `Teach` of `teach.mjs` */
 export function createHandlers(page) {
   const { change, parent, state } = page;
   const name = () => fileName(state.project);
   const canAdd = () => state.current && !state.isNaming;
-  const idsOf = (label) =>
-    state.project.photos.filter((one) => one.label === label).map(({ id }) => id);
+  const idsOf = (label) => photosOf(state.project, label).map(({ id }) => id);
   const edit = (values, text) => {
     state.chosen.clear();
     return page.project.edit(values, text);
+  };
+  /** End what would bring back photos or names that are to be changed. */
+  const settle = () => {
+    change({ note: "" });
+    page.recorder.stop();
+    return page.project.endAdding();
   };
   /** Return why a new label can't have a name, or "". */
   const flawOf = (text) => {
     const isTaken = state.project.labels.includes(text);
     return phraseFlaw(text) || (isTaken ? "There is a label of this name already." : "");
   };
+  const saving = () =>
+    state.project.photos.length ? [["Save project", "box", on.onSaveProject]] : [];
   const use = (model) => model && page.options.onUse(model);
   const finish = (work) => () => page.project.try(async () => work(await page.project.finish()));
 
@@ -64,6 +60,7 @@ export function createHandlers(page) {
     // By click: a chooser opens only then.
     onShutter: () => !canFilm(page.picture) && canAdd() && on.onPick(),
     onPick: () => page.parts.pick.click(),
+    onCapture: () => page.parts.capture.click(),
     onOpenFile: () => page.parts.open.click(),
 
     onNewLabel: (pending = []) => {
@@ -72,7 +69,10 @@ export function createHandlers(page) {
       return page.parts.field.focus();
     },
     onFieldKey: ({ key }) => {
-      if (key === "Escape") change({ isNaming: false, pending: [] });
+      if (key !== "Escape") return;
+      const { length } = state.pending;
+      const note = length ? `${count(length, "photo")} not added.` : "";
+      change({ isNaming: false, pending: [], note });
     },
     onName: async (event) => {
       event.preventDefault();
@@ -87,23 +87,31 @@ export function createHandlers(page) {
       await edit({ labels: [...project.labels, label] });
       change({ current: label });
       shutter.focus({ preventScroll: true });
-      return on.onFiles(pending.map((one) => ({ ...one, label })));
+      return on.onFiles(pending);
     },
-    onLabel: (label) => change({ current: label, isNaming: false }),
+    /** Choose a label; files that waited for one get it. */
+    onLabel: (label) => {
+      const { pending } = state;
+      change({ current: label, isNaming: false, pending: [] });
+      return on.onFiles(pending);
+    },
     onRenameLabel: (label) =>
-      askName(parent, "Name of this label", label, flawOf, (text) => {
+      askName(parent, "Name of this label", label, flawOf, async (text) => {
+        await settle();
         // At once, so that the page of its photos stays open.
         Object.assign(state, { shown: text, current: text, outcome: null });
         const labels = state.project.labels.map((one) => (one === label ? text : one));
         const ids = idsOf(label);
         edit({ labels, ids, ...(ids.length ? { label: text } : {}) });
       }),
-    onRemoveLabel: (label) => {
+    onRemoveLabel: async (label) => {
+      await settle();
       const labels = state.project.labels.filter((one) => one !== label);
       edit({ labels, label: null, ids: idsOf(label) }, ["removed ", { label }]);
       change({ screen: "teach" });
     },
 
+    onChosen: (files) => on.onFiles(withoutLabels(files)),
     /** Take photos by file; those without a label get the present one. */
     onFiles: async (found) => {
       if (!found.length) return;
@@ -134,7 +142,12 @@ export function createHandlers(page) {
     onMoveTo: () => {
       const ids = [...state.chosen];
       const labels = state.project.labels.filter((label) => label !== state.shown);
-      const items = labels.map((label) => [label, undefined, () => on.onMove(ids, label)]);
+      const move = async (label) => {
+        await on.onMove(ids, label);
+        // The button that has opened the dialog takes none any more.
+        page.parts.page.querySelector("button")?.focus();
+      };
+      const items = labels.map((label) => [label, undefined, () => move(label)]);
       openMenu(parent, `Move ${count(ids.length, "photo")} to`, "", items);
     },
     onRemove: (ids) => edit({ ids, label: null }, [`removed ${count(ids.length, "photo")}`]),
@@ -147,7 +160,7 @@ export function createHandlers(page) {
       const line = `${where} No photo leaves it. ${mayVanish(isPersisted)}`.trim();
       openMenu(parent, project.title || UNTITLED, line, [
         ["Rename", "pen", on.onRename],
-        ...(project.photos.length ? [["Save project", "box", on.onSaveProject]] : []),
+        ...saving(),
         ["Open a file", "folder", on.onOpenFile],
         ...(project.labels.length ? [["Clear all", "trash", on.onClear]] : []),
       ]);
@@ -157,16 +170,19 @@ export function createHandlers(page) {
       askName(parent, "Name of your model", title, phraseFlaw, (text) => edit({ title: text }));
     },
     onClear: () => {
-      change({ screen: "teach" });
-      return page.project.clear();
+      const { labels, photos } = state.project;
+      const all = `${count(photos.length, "photo")} and ${count(labels.length, "label")}`;
+      const line = `${all} will be deleted. This can’t be undone.`;
+      const clear = () => settle().then(() => page.project.clear());
+      openMenu(parent, "Clear all?", line, [...saving(), ["Clear all", "trash", clear]]);
     },
     onDone: () => change({ screen: "done" }),
     onUse: finish(async (taught) => use(await page.project.use(taught))),
     onSaveFile: finish((taught) => download(writeLoupe(taught), `${name()}.loupe`)),
-    onSaveProject: () =>
-      page.project.try(async () =>
-        download(await writeProject(state.project), `${name()}-project.zip`),
-      ),
+    onSaveProject: () => {
+      const save = async () => download(await writeProject(state.project), `${name()}-project.zip`);
+      return page.project.try(save);
+    },
     onPutInApp: () => {
       const line = "Save the file first. Then, where the app is installed, run:";
       const command = `python -m model import ${name()}.loupe --name ${name()}`;

@@ -2,8 +2,8 @@
 
 import { formatBytes } from "./disclosure.mjs";
 import { createButton, createIcon, h } from "./elements.mjs";
-import { bdi, capitalized, createUndo, tool } from "./teach_parts.mjs";
-import { count, FILE, fileName, howOf, percent } from "./teach_words.mjs";
+import { bdi, capitalized, createUndo, flag, iconButton, tool } from "./teach_parts.mjs";
+import { count, FILE, fileName, howOf, percent, photosOf, recordingsOf } from "./teach_words.mjs";
 
 const FILES = "Chosen files";
 /** The axis of a figure begins at the half, or at zero. */
@@ -16,38 +16,33 @@ export const WAYS = [
   ["code", "Put it in my app", "onPutInApp"],
 ];
 
-/** Return the head of a page, with further icon buttons: icon, name, action. */
-function createBar({ onBack }, title, ...buttons) {
-  const button = ([icon, text, onclick]) =>
-    createButton("vf-icon-button", text, { icon, isIconOnly: true, onclick });
-  return h("div.tv-bar", button(["back", "Back", onBack]), title, ...buttons.map(button));
-}
-
 /** Return a label's photos: many are chosen at once, then moved or removed. */
 export function createPhotosPage(view, on) {
-  const { chosen, failures, note, outcome, project, shown: label, undo } = view;
-  const photos = project.photos.filter((photo) => photo.label === label);
+  const { chosen, failures, note, shown: label, undo } = view;
+  const photos = photosOf(view.project, label);
   /** @type {Map<string, any[]>} */
   const groups = new Map();
   for (const photo of photos) {
     const key = photo.recording.startsWith(FILE) ? FILES : photo.recording;
     groups.set(key, [...(groups.get(key) ?? []), photo]);
   }
-  const recordings = outcome?.groups.get(label) ?? groups.size;
-  const about = `${count(photos.length, "photo")}, ${count(recordings, "recording")}`;
-  const bar = createBar(
-    on,
-    h("h2.tv-title", capitalized(label), " ", h("span.vf-sub", about)),
-    ["pen", "Rename", () => on.onRenameLabel(label)],
-    ["trash", "Remove this label", () => on.onRemoveLabel(label)],
+  const recordings = count(recordingsOf(view, label), "recording");
+  const about = h("span.vf-sub", `${count(photos.length, "photo")}, ${recordings}`);
+  const bar = h(
+    "div.tv-bar",
+    iconButton("Back", "back", on.onBack),
+    h("h2.tv-title", capitalized(label), " ", about),
+    iconButton("Rename", "pen", () => on.onRenameLabel(label)),
+    iconButton("Remove this label", "trash", () => on.onRemoveLabel(label)),
   );
   const list = h("div.tv-scroll");
+  const files = groups.get(FILES);
+  groups.delete(FILES);
+  const recorded = [...groups.values()].map((group, at) => [`Recording ${at + 1}`, group]);
   // The newest first, files last.
-  const numbers = [...groups.keys()].filter((key) => key !== FILES);
-  for (const [at, key] of [...numbers.entries()].reverse()) {
-    list.append(...createGroup(`Recording ${at + 1}`, groups.get(key), view, on));
+  for (const [name, group] of [...recorded.reverse(), ...(files ? [[FILES, files]] : [])]) {
+    list.append(...createGroup(name, group, view, on));
   }
-  if (groups.has(FILES)) list.append(...createGroup(FILES, groups.get(FILES), view, on));
   const left = failures.filter((one) => one.label === label).map(({ text }) => text);
   for (const text of note && !left.includes(note) ? [...left, note] : left) {
     list.append(h("p.vf-small.tv-after", text));
@@ -72,12 +67,9 @@ function createGroup(name, photos, { chosen, outcome, urls }, { onToggle }) {
     const isOdd = Boolean(standsOut(photo.id));
     const alt = `Photo ${at + 1}${isOdd ? ", stands out" : ""}`;
     const onclick = () => onToggle(photo.id);
-    const button = h("button", { type: "button", onclick }, h("img", { alt, src: urls.of(photo) }));
-    button.ariaPressed = String(chosen.has(photo.id));
-    button.append(createIcon("check"));
-    const item = h("li", button);
-    item.toggleAttribute("data-odd", isOdd);
-    return item;
+    const pressed = { type: "button", ariaPressed: String(chosen.has(photo.id)), onclick };
+    const image = h("img", { alt, src: urls.of(photo) });
+    return h("li", flag("data-odd", isOdd), h("button", pressed, image, createIcon("check")));
   });
   const called = new Set(odd.map(({ id }) => standsOut(id)));
   const words = [...called].flatMap((label, at) => [at ? ", " : "", bdi(label)]);
@@ -90,18 +82,20 @@ function createGroup(name, photos, { chosen, outcome, urls }, { onToggle }) {
 export function createDonePage(view, on) {
   const { note, outcome, project, taught, urls } = view;
   const title = h("h2.vf-headline", project.title ? bdi(project.title) : "My model");
-  const bar = createBar(on, title, ["pen", "Rename", on.onRename]);
+  const rename = iconButton("Rename", "pen", on.onRename);
+  const bar = h("div.tv-bar", iconButton("Back", "back", on.onBack), title, rename);
   const { labels, promise } = taught.manifest;
   const knows = labels.map((label) => {
-    const photo = project.photos.find((one) => one.label === label);
+    const [photo] = photosOf(project, label);
     const image = photo ? [h("img", { alt: "", src: urls.of(photo) })] : [];
     return h("li", ...image, capitalized(label));
   });
+  const none = "says “none of these”";
   const share = promise && `of up to 1 in ${Math.round(1 / (1 - promise))} things it knows`;
-  const unknown = share ?? "now and then of things it knows";
+  const unknown = share ? `${share}, it ${none}` : `it sometimes ${none} of things it knows`;
   const alike = "Things that look like these often get one of these names.";
   const edge = h("div.tv-edge", h("h3", "What it doesn’t notice"));
-  edge.append(h("p", `${alike} And ${unknown}, it says “none of these”.`));
+  edge.append(h("p", `${alike} And ${unknown}.`));
   const lines = [
     `${fileName(project)}.loupe, about ${formatBytes(sizeOf(taught))}. No photo in it`,
     `${count(project.photos.length, "photo")} with labels; opens elsewhere`,
@@ -123,7 +117,7 @@ export function createDonePage(view, on) {
 
 /** Return the share of right recordings on an axis, with its interval; or why there is none. */
 function createFigures(figures) {
-  if (!figures) return [h("p", "Can’t be known yet: each label was recorded once.")];
+  if (!figures) return [h("p", "Can’t be known yet: record every label twice.")];
   const { counted, folds, interval, right } = figures;
   const [low, high] = interval.map((share) => Math.round(share * 100));
   const text = `Right for ${right} of ${count(counted, "recording")}, ${howOf(folds)}.`;

@@ -1,87 +1,77 @@
-/** The elements of "Teach", and what draws in them. */
+/** What the screens of "Teach" are drawn with. */
 
-import { createButton, createIcon, h } from "./elements.mjs";
-import { createCorners } from "./photo_view.mjs";
+import { createButton, h } from "./elements.mjs";
 
-/** Return the elements that stay, by name; `on` has the handlers. */
-export function createTeachParts(on) {
-  const iconButton = (text, icon, onclick) =>
-    createButton("vf-icon-button", text, { icon, isIconOnly: true, onclick });
-  const parts = {
-    video: h("video.vf-video", { muted: true, playsInline: true, autoplay: true }),
-    hint: h("div.tv-hint"),
-    back: h("a.vf-icon-button", { ariaLabel: "Back to Identify" }, createIcon("back")),
-    chip: h("button.vf-chip.tv-chip", { type: "button", onclick: on.onMenu }),
-    flip: iconButton("Other camera", "flip", on.onFlip),
-    pill: h("p.tv-pill", { hidden: true }),
+const HANDLERS = ["onclick", "onsubmit", "onkeydown"];
 
-    labels: h("ul.tv-labels", { ariaLabel: "Labels" }),
-    askLine: h("p.vf-sub"),
-    field: h("input.tv-field", { type: "text", autocapitalize: "none", autocomplete: "off" }),
-    askNote: h("p.vf-small"),
-    enough: h("section.tv-enough", { ariaLabel: "Is it enough?" }),
-    note: h("p.vf-small.tv-note", { role: "alert" }),
-    finish: h("div.tv-finish"),
-
-    left: h("button.vf-act", { type: "button" }),
-    shutter: h("button.vf-shutter.tv-shutter", { type: "button", onclick: on.onShutter }),
-    right: h("button.vf-act", { type: "button" }),
-    where: h("button.vf-where", { type: "button", onclick: on.onMenu }),
-    clear: createButton("vf-text-button.tv-clear", "Clear all", { onclick: on.onClear }),
-
-    page: h("div.tv-page"),
-    status: h("p.vf-unseen", { role: "status" }),
-    /** Live answers are read aloud from here. */
-    spoken: h("p.vf-unseen", { ariaLive: "polite" }),
-    // Of any type: the content decides.
-    pick: h("input", { type: "file", multiple: true, hidden: true }),
-    capture: h("input", { type: "file", accept: "image/*", hidden: true }),
-    open: h("input", { type: "file", accept: ".loupe,.zip", hidden: true }),
-  };
-  const { askLine, askNote, back, capture, chip, clear, enough, field, finish, flip } = parts;
-  const { hint, labels, left, open, page, pick, pill, right, shutter, spoken, status } = parts;
-  const square = h("div.vf-square", { onclick: on.onSquare }, hint, createCorners());
-  const topbar = h("div.tv-topbar", back, chip, flip);
-  const picture = h("div.tv-picture", parts.video, h("div.vf-stage", square), topbar, pill);
-  const ask = h("h2.tv-title", "What is this?");
-  const form = h("form.tv-form", { onsubmit: on.onName, onkeydown: on.onFieldKey }, ask);
-  form.append(askLine, field, askNote);
-  const tools = h(
-    "div.tv-tools",
-    tool("New label", "more", () => on.onNewLabel()),
-  );
-  tools.append(h("p.vf-small", "or drop folders anywhere: a folder’s name is its label"));
-  const middle = h("div.tv-middle", labels, form, tools, enough, parts.note, finish);
-  const deck = h("div.tv-deck", left, shutter, right, h("div.tv-foot", parts.where, clear));
-  const main = h("div.tv-main", picture, middle, deck);
-  const touch = { onpointerdown: on.onTouch, onkeydown: on.onTouch };
-  const root = h("div.vf.tv", { hidden: true, ...touch }, main, page, status, spoken);
-  root.append(pick, capture, open);
-  parts.video.ariaHidden = "true";
-  capture.setAttribute("capture", "environment");
-  return { ...parts, square, picture, form, tools, main, root };
+/**
+ * Make an element's children like these. An element whose place and tag stay is changed and not
+ * replaced, so focus, scrolling, typed text and a press that is under way stay, too.
+ *
+ * @param {Element} element
+ * @param {...(Node | string)} children
+ */
+export function draw(element, ...children) {
+  become(element, h("div", ...children));
 }
+
+/** @type {(element: any, wanted: Element) => void} */
+function become(element, wanted) {
+  const nodes = [...wanted.childNodes];
+  for (const [at, node] of nodes.entries()) {
+    const old = element.childNodes[at];
+    if (!old) element.append(node);
+    else if (old.nodeName !== node.nodeName) old.replaceWith(node);
+    else if (node instanceof Element) {
+      copyAttributes(old, node);
+      become(old, node);
+    } else if (old.data !== node.nodeValue) old.data = node.nodeValue;
+  }
+  while (element.childNodes.length > nodes.length) element.lastChild.remove();
+}
+
+function copyAttributes(old, node) {
+  for (const name of old.getAttributeNames()) {
+    if (!node.hasAttribute(name)) old.removeAttribute(name);
+  }
+  for (const { name, value } of node.attributes) {
+    // The page's policy forbids the attribute "style".
+    if (name === "style") old.style.cssText = value;
+    else if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  }
+  for (const name of HANDLERS) old[name] = node[name];
+}
+
+/** Return an attribute that has no value, or nothing. */
+export const flag = (name, isOn) => (isOn ? { [name]: "" } : {});
 
 /** Return a small button with an icon. */
 export const tool = (text, icon, onclick) =>
   createButton("vf-button.tv-slim", text, { icon, onclick });
 
-/** Replace children only if their data has changed. */
-export function redraw(element, data, create) {
-  const key = JSON.stringify(data ?? null);
-  if (element.dataset.key === key) return;
-  element.dataset.key = key;
-  replace(element, create());
+/** Return a button that is an icon only. */
+export const iconButton = (text, icon, onclick) =>
+  createButton("vf-icon-button", text, { icon, isIconOnly: true, onclick });
+
+/** Return a button that says what it undoes. */
+export function createUndo(text, { onUndo }) {
+  const button = tool("Undo: ", "back", onUndo);
+  button.lastElementChild.append(...nodesOf(["", ...text]));
+  return button;
 }
 
-/** Replace children; the focus stays at its place among the buttons. */
-export function replace(element, children) {
-  const buttons = () => [...element.querySelectorAll("button")];
-  const { activeElement } = /** @type {Document} */ (element.getRootNode());
-  const place = buttons().indexOf(/** @type {HTMLButtonElement} */ (activeElement));
-  element.replaceChildren(...children);
-  if (place >= 0) buttons()[place]?.focus();
+/** Return a label as it was typed, apart from the text around it. */
+export const bdi = (label) => h("bdi", label);
+/** The same at the beginning of a line. */
+export function capitalized(label) {
+  const [first = "", ...rest] = label;
+  return bdi(first.toLocaleUpperCase() + rest.join(""));
 }
+/** Return a phrase's nodes. */
+export const nodesOf = (phrase) =>
+  phrase.map((part, at) =>
+    typeof part === "string" ? part : at ? bdi(part.label) : capitalized(part.label),
+  );
 
 /** URLs of photos by their ids: an image that is drawn anew must not be decoded anew. */
 export class PhotoUrls {
@@ -101,24 +91,4 @@ export class PhotoUrls {
       this.#urls.delete(id);
     }
   }
-}
-
-/** Return a label as it was typed, apart from the text around it. */
-export const bdi = (label) => h("bdi", label);
-/** The same at the beginning of a line. */
-export function capitalized(label) {
-  const [first = "", ...rest] = label;
-  return bdi(first.toLocaleUpperCase() + rest.join(""));
-}
-/** Return a phrase's nodes. */
-export const nodesOf = (phrase) =>
-  phrase.map((part, at) =>
-    typeof part === "string" ? part : at ? bdi(part.label) : capitalized(part.label),
-  );
-
-/** Return a button that says what it undoes. */
-export function createUndo(text, { onUndo }) {
-  const button = tool("Undo: ", "back", onUndo);
-  button.lastElementChild.append(...nodesOf(["", ...text]));
-  return button;
 }

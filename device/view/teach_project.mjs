@@ -7,8 +7,10 @@ import { readProject } from "../teach/project_file.mjs";
 import { MAX_BYTES, MAX_PHOTOS, openStore } from "../teach/store.mjs";
 import { certaintyRule, formatPercent, headline } from "./phrasing.mjs";
 import { randomId } from "./recents.mjs";
-import { FILE, outcomeOf } from "./teach_words.mjs";
+import { count, FILE, outcomeOf } from "./teach_words.mjs";
 
+/** Errors after which no photo can be added; and how many files that were left out are named. */
+const [FULL, NAMED] = [["limit", "storage-full"], 3];
 /** Photos have stopped changing. */
 const AFTER_MS = 100;
 const NO_WASM =
@@ -40,16 +42,23 @@ export class TeachProject {
   #signal;
   #base = null;
   #store = null;
-  /** Features by the photos' ids, for the base. */
-  #features = new Map();
   #persisting = null;
+  /** Ends the adding of photos. */
+  #ending = new AbortController();
+  /**
+   * Settles when nothing is being written.
+   *
+   * @type {Promise<unknown>}
+   */
+  #adding = Promise.resolve();
   #timer = null;
   #trainings = 0;
 
   /**
    * @param {any} state the page's
    * @param {(changes: object) => void} change changes it
-   * @param {{address: string, prefix: string}} options see `mountTeach`
+   * @param {{address: string | Promise<string>, prefix: string}} options of the base's folder with
+   *   `model.json`, and see `openStore`
    * @param {AbortSignal} signal closes it
    */
   constructor(state, change, { address, prefix }, signal) {
@@ -73,12 +82,11 @@ export class TeachProject {
   async #load(address) {
     const set = (changes) => this.#change({ device: { ...this.#state.device, ...changes } });
     try {
-      await this.opening;
+      const [found] = await Promise.all([address, this.opening]);
       const onProgress = (loaded, total) => set({ loaded, total });
-      const base = await load(address, { onProgress, signal: this.#signal });
-      this.#features = await this.#store.features(base.info.features.sha256);
+      const base = await load(found, { onProgress, signal: this.#signal });
       this.#base = base;
-      this.#change({ live: liveOf(base) });
+      this.#change({ live: liveOf(base), note: "" });
       set({ isReady: true });
       this.train();
     } catch (error) {
@@ -108,7 +116,7 @@ export class TeachProject {
   /** Change the project; `text` says what was done, for "Undo". */
   async edit(edit, text = null) {
     const reverse = await this.try(() => this.#store.edit(edit));
-    if (reverse) this.#change({ undo: text && { text, reverse }, note: "" });
+    if (reverse) this.#change({ undo: text && { text, reverse } });
     await this.sync();
   }
 
@@ -120,7 +128,6 @@ export class TeachProject {
   }
 
   async clear() {
-    this.#features.clear();
     this.#change({ undo: null, failures: [], note: "", outcome: null });
     await this.try(() => this.#store.clear());
     await this.sync();
@@ -132,51 +139,74 @@ export class TeachProject {
     return photos.length + more > MAX_PHOTOS || bytes >= MAX_BYTES;
   }
 
-  /** Add a photo that a camera or a file shows; true once it is kept. */
+  /** Add a photo that a camera or a file shows; true once it is kept, false if that was ended. */
   async take(values, picture) {
-    await this.#add(values, await this.#base.takePhoto(picture));
-    return true;
+    const { signal } = this.#ending;
+    const taken = await this.#base.takePhoto(picture);
+    if (signal.aborted) return false;
+    const adding = this.#add(values, taken);
+    this.#adding = Promise.allSettled([this.#adding, adding]);
+    return adding;
+  }
+
+  /** End the adding of photos: nothing more is written until the next one is added. */
+  async endAdding() {
+    this.#ending.abort();
+    this.#ending = new AbortController();
+    await this.#adding;
   }
 
   async #add(values, { photo, features }) {
     const base = this.#base.info.features.sha256;
     const id = await this.#store.addPhoto({ ...values, photo, base, features });
-    this.#features.set(id, features);
     const { project } = this.#state;
     if (!project.labels.includes(values.label)) project.labels.push(values.label);
     // Another tab's change may have brought it already.
     if (!project.photos.some((one) => one.id === id)) {
-      project.photos.push({ id, photo, ...values });
+      project.photos.push({ id, ...values, photo, base, features });
       project.bytes += photo.size + features.byteLength;
     }
-    // Once: some browsers ask the visitor.
+    // Some browsers ask the visitor, once.
     this.#persisting ??= this.#store.persist();
-    this.#change({ current: values.label, isPersisted: await this.#persisting });
+    this.#persisting.then((isPersisted) => this.#change({ isPersisted }));
+    // Which label is recorded next is the visitor's choice.
+    this.#change({ project });
+    return true;
   }
 
   /** Add the photos of files; what can't be read is named and left out. */
   async addFiles(found) {
     const failures = [];
+    let why = "";
     this.#change({ note: "", undo: null });
-    await this.#addEach(found, async ({ file, label, recording }) => {
+    const rest = await this.#addEach(found, async ({ file, label, recording }) => {
       try {
-        await this.take({ label, recording: `${FILE}${recording ?? randomId()}` }, file);
+        return await this.take({ label, recording: `${FILE}${recording ?? randomId()}` }, file);
       } catch (error) {
-        failures.push({ label, text: leftOut(file, error) });
+        const isFull = FULL.includes(error.code);
+        if (isFull) why = ` ${phraseError(error)}`;
+        else failures.push({ label, text: leftOut(file, error) });
+        return !isFull;
       }
     });
-    const note = failures.map(({ text }) => text).join(" ");
+    const texts = failures.slice(0, NAMED).map(({ text }) => text);
+    if (failures.length > NAMED) texts.push(notAdded(failures.length - NAMED, "more file"));
+    if (rest) texts.push(notAdded(rest, "photo") + why);
+    const note = texts.join(" ");
     this.#change({ note, failures: [...this.#state.failures, ...failures] });
     await this.sync();
   }
 
-  /** Add photos one by one, and say how far it is. */
+  /** Add photos one by one, and say how far it is; return how many are left once that ends. */
   async #addEach(photos, add) {
+    const { signal } = this.#ending;
     try {
       for (const [done, photo] of photos.entries()) {
         this.#change({ adding: { done, total: photos.length } });
-        if (await this.loading) await add(photo);
+        const mayAdd = (await this.loading) && !signal.aborted;
+        if (!mayAdd || !(await add(photo))) return photos.length - done;
       }
+      return 0;
     } finally {
       this.#change({ adding: null });
     }
@@ -231,10 +261,8 @@ export class TeachProject {
     const labels = project.labels.filter(has);
     let changes = { outcome: null, taught: null, live: liveOf(this.#base) };
     if (labels.length > 1) {
-      const photos = [];
-      for (const photo of project.photos) {
-        photos.push({ ...photo, features: await this.#featuresOf(photo) });
-      }
+      const photos = [...project.photos];
+      for (const photo of photos) await this.#see(photo);
       const { taught, result } = await this.#base.teach({ title: project.title, labels, photos });
       const model = await this.#base.attach(taught);
       const ids = photos.map(({ id }) => id);
@@ -246,34 +274,34 @@ export class TeachProject {
     return live.close();
   }
 
-  /** Photos of a project's file or seen by another base have none. */
-  async #featuresOf({ id, photo }) {
-    if (!this.#features.has(id)) {
-      const features = await this.#base.features(photo);
-      this.#features.set(id, features);
-      await this.#store.setFeatures(id, this.#base.info.features.sha256, features);
-    }
-    return this.#features.get(id);
+  /** Give a photo that another base has seen the features of this one. */
+  async #see(photo) {
+    const base = this.#base.info.features.sha256;
+    if (photo.base === base) return;
+    const features = await this.#base.features(photo.photo);
+    await this.#store.setFeatures(photo.id, base, features);
+    Object.assign(photo, { base, features });
   }
 }
 
 /** Return your model, if there is one, as the live picture asks it. See `Identifier`. */
-function liveOf(base, model = null) {
-  return {
-    recipe: base?.info.recipe ?? null,
-    state: { device: model ? "ready" : "off" },
-    close: () => model?.close(),
-    async *watch(video, options) {
-      const { info } = model;
-      for await (const prediction of model.watch(video, options)) {
-        const { certainty } = certaintyRule(info, prediction);
-        const percents = prediction.candidates.map((one) => formatPercent(info, one.probability));
-        const words = { headline: headline(info, prediction), language: info.language, percents };
-        yield { prediction, certainty, ...words };
-      }
-    },
-  };
-}
+const liveOf = (base, model = null) => ({
+  recipe: base?.info.recipe ?? null,
+  state: { device: model ? "ready" : "off" },
+  close: () => model?.close(),
+  async *watch(video, options) {
+    const { info } = model;
+    for await (const prediction of model.watch(video, options)) {
+      const { certainty } = certaintyRule(info, prediction);
+      const percents = prediction.candidates.map((one) => formatPercent(info, one.probability));
+      const words = { headline: headline(info, prediction), language: info.language, percents };
+      yield { prediction, certainty, ...words };
+    }
+  },
+});
+
+const notAdded = (number, noun) =>
+  `${count(number, noun)} ${number === 1 ? "was" : "were"} not added.`;
 
 function leftOut({ name }, error) {
   if (error.code === "damaged") return `${name} is damaged and was left out.`;

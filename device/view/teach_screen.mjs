@@ -1,23 +1,77 @@
-/** The screen of "Teach" by its state. Drawing again changes only what differs. */
+/** The screen of "Teach" by its state: picture, labels, words, and the deck with the shutter. */
 
 import { cornersOf } from "./answer_view.mjs";
 import { CAN_RETRY, REASONS } from "./camera_access.mjs";
 import { fetchingOf, formatBytes } from "./disclosure.mjs";
 import { createButton, createIcon, h } from "./elements.mjs";
+import { createCorners } from "./photo_view.mjs";
 import { phraseNodes } from "./phrasing.mjs";
-import { bdi, capitalized, createUndo, nodesOf, redraw, tool } from "./teach_parts.mjs";
+import {
+  bdi,
+  capitalized,
+  createUndo,
+  draw,
+  flag,
+  iconButton,
+  nodesOf,
+  tool,
+} from "./teach_parts.mjs";
 import { WAYS } from "./teach_pages.mjs";
-import { confusionOf, count, sayOf, WORTH_A_TRY } from "./teach_words.mjs";
+import { count, photosOf, recordingsOf, sayOf, WORTH_A_TRY } from "./teach_words.mjs";
 
 /** Photos of a recording that fill the ring, and of a label that fill the ruler. */
 const [RING, RULER] = [50, 20];
 /** Photos of a row, on a phone and on a desk; and of a confusion. */
 const [THUMBS, DESK_THUMBS, ODD] = [3, 6, 4];
 const HERE = "On this device: the photos stay here";
+const TWO = "Two labels make a model. It is trained on this device, and no photo leaves it.";
+const OR_DROP = "or drop folders anywhere: a folder’s name is its label";
 
 /** Return whether the camera is open or may be opened. */
 export const canFilm = ({ access, camera }) =>
   camera.state !== "closed" || !REASONS[access] || access === "idle";
+
+/** Return the elements that stay, by name; `on` has the handlers. */
+export function createTeachParts(on) {
+  const video = h("video.vf-video", { muted: true, playsInline: true, autoplay: true });
+  video.ariaHidden = "true";
+  const hint = h("div.tv-hint");
+  const square = h("div.vf-square", { onclick: on.onSquare }, hint, createCorners());
+  const [topbar, pill] = [h("div.tv-topbar"), h("p.tv-pill")];
+  const picture = h("div.tv-picture", video, h("div.vf-stage", square), topbar, pill);
+  const [middle, deck, page] = [h("div.tv-middle"), h("div.tv-deck"), h("div.tv-page")];
+  const main = h("div.tv-main", picture, middle, deck);
+  const status = h("p.vf-unseen", { role: "status" });
+  // Live answers are read aloud from here.
+  const spoken = h("p.vf-unseen", { ariaLive: "polite" });
+  // Of any type: the content decides.
+  const pick = createInput(on.onChosen, { multiple: true });
+  const capture = createInput(on.onChosen, { accept: "image/*" });
+  capture.setAttribute("capture", "environment");
+  const open = createInput(([file]) => on.onFile(file), { accept: ".loupe,.zip" });
+  const touch = { onpointerdown: on.onTouch, onkeydown: on.onTouch };
+  const root = h("div.vf.tv", { hidden: true, ...touch }, main, page, status, spoken);
+  root.append(pick, capture, open);
+  const pictured = { hint, picture, pill, square, topbar, video };
+  return {
+    ...{ ...pictured, capture, deck, main, middle, open, page, pick, root, spoken, status },
+    get field() {
+      return /** @type {HTMLInputElement} */ (middle.querySelector(".tv-field"));
+    },
+    get shutter() {
+      return /** @type {HTMLButtonElement} */ (deck.querySelector(".tv-shutter"));
+    },
+  };
+}
+
+function createInput(use, options) {
+  const onchange = ({ target }) => {
+    const files = [...target.files];
+    target.value = "";
+    use(files);
+  };
+  return h("input", { type: "file", hidden: true, onchange, ...options });
+}
 
 /**
  * @param {any} parts see `createTeachParts`
@@ -26,127 +80,145 @@ export const canFilm = ({ access, camera }) =>
  * @param {any} on
  */
 export function renderTeach(parts, state, picture, on) {
-  const view = { ...state, hasCamera: canFilm(picture) };
+  const { adding, device, isNaming, note, project, recording } = state;
+  const isBusy = recording || adding || device.reason;
+  const isAsking = !isBusy && (isNaming || !project.labels.length);
+  const view = { ...state, hasCamera: canFilm(picture), isAsking };
+  const said = isAsking ? null : sayOf(view);
   drawPicture(parts, view, picture, on);
-  drawLabels(parts, view, on);
-  drawWords(parts, view, on);
-  drawDeck(parts, view, on);
+  draw(
+    parts.middle,
+    createLabels(said?.confusion, view, on),
+    createForm(view, on),
+    createTools(view, on),
+    createWords(said, view, on),
+    h("p.vf-small.tv-note", { role: "alert", hidden: !note }, note),
+    createFinish(view, on),
+  );
+  draw(parts.deck, ...createDeck(view, on));
+  // Numbers that change aren’t read aloud.
+  const isCounting = !said || recording || adding;
+  draw(parts.status, ...(isCounting ? [] : [...nodesOf(said.title), said.word ?? ""]));
 }
 
-function drawPicture(parts, view, picture, on) {
-  const { hasCamera, options, project, recording } = view;
+function drawPicture(parts, { hasCamera, options, project, recording }, picture, on) {
   const { access, camera } = picture;
   const answer = recording ? null : picture.shown;
-  parts.square.dataset.tone = answer ? cornersOf(answer) : "";
-  parts.pill.hidden = !answer;
-  redraw(parts.pill, answer?.headline, () => (answer ? phraseNodes(answer.headline, "und") : []));
   const isOpen = camera.state === "open";
+  parts.square.dataset.tone = answer ? cornersOf(answer) : "";
   parts.picture.toggleAttribute("data-empty", !isOpen);
+  parts.pill.hidden = !answer;
+  draw(parts.pill, ...(answer ? phraseNodes(answer.headline, "und") : []));
+  const reason = REASONS[access]?.replace(/Taking a photo/, "Choosing photos") ?? "";
+  const canOpen = !reason || CAN_RETRY.has(access) || access === "idle";
+  const canTake = !hasCamera && access !== "missing";
+  const ways = [
+    ...(canOpen ? [tool("Open the camera", "camera", on.onOpenCamera)] : []),
+    ...(canTake ? [tool("Take a photo", "camera", on.onCapture)] : []),
+  ];
   parts.hint.hidden = isOpen || access === "checking";
-  redraw(parts.hint, [access, hasCamera], () => {
-    const reason = REASONS[access]?.replace(/Taking a photo/, "Choosing photos") ?? "";
-    const canOpen = !reason || CAN_RETRY.has(access) || access === "idle";
-    return [
-      h("p", reason),
-      ...(canOpen ? [tool("Open the camera", "camera", on.onOpenCamera)] : []),
-      ...(hasCamera || access === "missing"
-        ? []
-        : [tool("Take a photo", "camera", () => parts.capture.click())]),
-    ];
-  });
-  parts.flip.hidden = !isOpen || !camera.canFlip;
-  parts.back.hidden = !options.back;
-  parts.back.href = options.back ?? "";
-  const { title } = project;
-  redraw(parts.chip, title, () => [title ? bdi(title) : "New model", createIcon("down")]);
+  draw(parts.hint, h("p", reason), ...ways);
+  const { back } = options;
+  const leave = { href: back ?? "", ariaLabel: "Back to Identify", hidden: !back };
+  const title = project.title ? bdi(project.title) : "New model";
+  const chip = { type: "button", onclick: on.onMenu };
+  const flip = iconButton("Other camera", "flip", on.onFlip);
+  flip.hidden = !isOpen || !camera.canFlip;
+  draw(
+    parts.topbar,
+    h("a.vf-icon-button", leave, createIcon("back")),
+    h("button.vf-chip.tv-chip", chip, title, createIcon("down")),
+    flip,
+  );
 }
 
-function drawLabels({ labels: list }, view, on) {
+function createLabels(confused, view, on) {
   const { isDesk, isUnfolded, project } = view;
   const { labels } = project;
-  const confused = confusionOf(view);
   const isFolded = confused && !isDesk && !isUnfolded && labels.length > 1;
-  const shown = isFolded ? [confused.label] : labels;
-  redraw(list, [shown, isFolded], () => {
-    const rows = shown.map((label) => {
-      const choose = { type: "button", onclick: () => on.onLabel(label) };
-      const open = { type: "button", onclick: () => on.onPhotos(label) };
-      return h("li.tv-label", h("button.tv-choose", choose), h("button.tv-open", open));
-    });
+  const rows = (isFolded ? [confused.label] : labels).map((label) => createRow(label, view, on));
+  if (isFolded) {
     const text = `Show all ${labels.length} labels`;
-    const unfold = createButton("vf-text-button", text, { onclick: on.onUnfold });
-    return isFolded ? [...rows, h("li.tv-unfold", unfold)] : rows;
-  });
-  for (const [at, label] of shown.entries()) drawRow(list.children[at], label, view);
+    rows.push(h("li.tv-unfold", createButton("vf-text-button", text, { onclick: on.onUnfold })));
+  }
+  return h("ul.tv-labels", { ariaLabel: "Labels" }, ...rows);
 }
 
 /** A label is chosen by one button, and its photos are opened by the other. */
-function drawRow(row, label, { current, isDesk, isNaming, outcome, project, recording, urls }) {
-  const photos = project.photos.filter((photo) => photo.label === label);
+function createRow(label, view, on) {
+  const { current, isDesk, isNaming, urls } = view;
+  const photos = photosOf(view.project, label);
   const { length } = photos;
-  const [choose, open] = row.children;
-  const isCurrent = label === current && !isNaming;
-  row.toggleAttribute("data-dim", Boolean(recording) && recording.label !== label);
-  row.toggleAttribute("data-few", length < WORTH_A_TRY);
-  choose.setAttribute("aria-current", String(isCurrent));
-  const recordings =
-    outcome?.groups.get(label) ?? new Set(photos.map((photo) => photo.recording)).size;
-  redraw(choose, [recordings, length], () => {
-    const ruler = h("span.tv-ruler", { ariaHidden: "true" }, h("i"));
-    ruler.style.setProperty("--value", `${Math.min(100, (length / RULER) * 100)}%`);
-    return [h("b", capitalized(label)), ruler, h("small", count(recordings, "recording"))];
-  });
-  open.setAttribute("aria-label", `Photos of ${label}: ${length}`);
+  const ruler = h("span.tv-ruler", { ariaHidden: "true" }, h("i"));
+  ruler.style.setProperty("--value", `${Math.min(100, (length / RULER) * 100)}%`);
+  const choose = h(
+    "button.tv-choose",
+    { type: "button", onclick: () => on.onLabel(label) },
+    h("b", capitalized(label)),
+    ruler,
+    h("small", count(recordingsOf(view, label), "recording")),
+  );
+  choose.setAttribute("aria-current", String(label === current && !isNaming));
   const shown = photos.slice(isDesk ? -DESK_THUMBS : -THUMBS).reverse();
-  redraw(open, [length, shown.map(({ id }) => id)], () => [
+  const open = h(
+    "button.tv-open",
+    {
+      type: "button",
+      ariaLabel: `Photos of ${label}: ${length}`,
+      onclick: () => on.onPhotos(label),
+    },
     h("span.tv-stack", ...shown.map((photo) => h("img", { alt: "", src: urls.of(photo) }))),
     h("b.tv-count", String(length)),
     h("span.tv-dots", createIcon("dots")),
-  ]);
+  );
+  return h("li.tv-label", flag("data-few", length < WORTH_A_TRY), choose, open);
 }
 
-function drawWords(parts, view, on) {
-  const { adding, device, hasCamera, isDesk, isNaming, note, pending, recording, undo } = view;
-  const { labels } = view.project;
-  const isAsking = !recording && !adding && !device.reason && (isNaming || !labels.length);
-  parts.form.hidden = !isAsking;
-  parts.tools.hidden = !isDesk || isAsking;
-  parts.askLine.textContent = pending.length
-    ? `Name what ${count(pending.length, "photo")} show${pending.length === 1 ? "s" : ""}.`
-    : hasCamera
-      ? "Name it, then hold the button and film it from all sides for a few seconds."
-      : "Name it, then choose photos of it: from all sides, in any light.";
-  const example = labels.length ? "Next label" : "First label, for example sneakers";
-  parts.field.placeholder = parts.field.ariaLabel = example;
-  const two = "Two labels make a model. It is trained on this device, and no photo leaves it.";
-  parts.askNote.textContent = labels.length < 2 ? two : "";
+function createForm({ hasCamera, isAsking, pending, project }, on) {
+  const [number, { length }] = [pending.length, project.labels];
+  const camera = "Name it, then hold the button and film it from all sides for a few seconds.";
+  const files = "Name it, then choose photos of it: from all sides, in any light.";
+  const ways = hasCamera ? camera : files;
+  const line = number
+    ? `Name what ${count(number, "photo")} show${number === 1 ? "s" : ""}.`
+    : ways;
+  const example = length ? "Next label" : "First label, for example sneakers";
+  const typed = { type: "text", autocapitalize: "none", autocomplete: "off" };
+  return h(
+    "form.tv-form",
+    { hidden: !isAsking, onsubmit: on.onName, onkeydown: on.onFieldKey },
+    h("h2.tv-title", "What is this?"),
+    h("p.vf-sub", line),
+    h("input.tv-field", { ...typed, placeholder: example, ariaLabel: example }),
+    h("p.vf-small", length < 2 ? TWO : ""),
+  );
+}
 
-  const said = isAsking ? null : sayOf(view);
-  const confusion = isAsking ? null : confusionOf(view);
-  const undone = isDesk ? null : undo?.text;
-  parts.enough.hidden = isAsking;
-  parts.enough.toggleAttribute("data-edge", Boolean(said?.isRoom));
-  redraw(parts.enough, [said, confusion, undone], () => [
-    ...(said ? createSaid(said, on) : []),
+const createTools = ({ isAsking, isDesk }, on) =>
+  h(
+    "div.tv-tools",
+    { hidden: !isDesk || isAsking },
+    tool("New label", "more", () => on.onNewLabel()),
+    h("p.vf-small", OR_DROP),
+  );
+
+/** Return what `sayOf` says, a confusion with its photos, and on a phone what can be undone. */
+function createWords(said, view, on) {
+  const { isAsking, isDesk, undo } = view;
+  const room = { icon: "box", onclick: on.onSaveProject };
+  const { confusion, isRoom, line, title, word } = said ?? {};
+  return h(
+    "section.tv-enough",
+    { ariaLabel: "Is it enough?", hidden: isAsking, ...flag("data-edge", isRoom) },
+    ...(said ? [createTitle(title, word), h("p.vf-sub", ...nodesOf(line))] : []),
+    ...(isRoom ? [createButton("vf-text-button.tv-link", "Save the project", room)] : []),
     ...(confusion ? [createConfusion(confusion, view, on)] : []),
-    ...(undone ? [createUndo(undone, on)] : []),
-  ]);
-  // Numbers that change aren’t read aloud.
-  const text = parts.enough.querySelector("h2")?.textContent ?? "";
-  parts.status.textContent = recording || adding ? "" : text;
-  parts.note.hidden = !note;
-  if (parts.note.textContent !== note) parts.note.textContent = note;
+    ...(undo?.text && !isDesk ? [createUndo(undo.text, on)] : []),
+  );
 }
 
-function createSaid({ title, word, line, isRoom }, { onSaveProject }) {
-  const tag = word === "Yes." ? "span" : "em";
-  const heading = h("h2.tv-title", ...nodesOf(title), ...(word ? [h(tag, word)] : []));
-  const room = createButton("vf-text-button.tv-link", "Save the project", {
-    icon: "box",
-    onclick: onSaveProject,
-  });
-  return [heading, h("p.vf-sub", ...nodesOf(line)), ...(isRoom ? [room] : [])];
-}
+const createTitle = (title, word) =>
+  h("h2.tv-title", ...nodesOf(title), ...(word ? [h(word === "Yes." ? "span" : "em", word)] : []));
 
 function createConfusion({ called, label, next, photos }, { project, urls }, on) {
   const shown = project.photos.filter(({ id }) => photos.includes(id));
@@ -166,59 +238,65 @@ function createConfusion({ called, label, next, photos }, { project, urls }, on)
   return h("div.tv-confusion", h("ul.tv-odd", ...items), acts, h("p.vf-sub", ...nodesOf(next)));
 }
 
-function drawDeck(parts, view, on) {
-  const { current, device, hasCamera, isDesk, isNaming, project, recording, undo } = view;
-  const { labels, photos } = project;
-  const isBusy = Boolean(recording);
-  const isEmpty = !photos.some(({ label }) => label === current) || isNaming;
-  const isTaught = Boolean(view.taught);
-  const photosAct = ["gallery", "Photos", on.onPick];
-  drawAct(parts.left, isDesk || isEmpty ? photosAct : ["more", "New label", on.onNewLabel]);
-  const useAct = ["check", "Use it", on.onDone];
-  const undoAct = ["back", "Undo", on.onUndo];
-  const rightAct = isDesk ? undoAct : useAct;
-  drawAct(parts.right, photos.length ? rightAct : ["folder", "Open", on.onOpenFile]);
-  parts.left.hidden = isBusy;
-  parts.right.hidden = isBusy || (photos.length > 0 && isDesk && !undo);
-  parts.right.disabled = photos.length > 0 && !isDesk && !isTaught;
-
-  const { shutter } = parts;
-  const isUsable = current && !isNaming && device.isReady;
-  shutter.toggleAttribute("data-none", !isUsable);
-  shutter.toggleAttribute("data-down", isBusy);
-  shutter.setAttribute("aria-disabled", String(!isUsable));
-  shutter.style.setProperty("--share", `${Math.min(100, ((recording?.count ?? 0) / RING) * 100)}%`);
-  const icon = recording ? "stop" : hasCamera ? null : "gallery";
-  redraw(shutter, icon, () => [icon ? createIcon(icon) : h("span", "Hold")]);
-  const end = recording?.isToggled ? "Press to stop" : "Let go to stop";
-  shutter.ariaLabel = recording
-    ? `Recording ${recording.label}. ${end}.`
-    : !current || isNaming
-      ? "Hold to record: name a label first"
-      : hasCamera
-        ? `Hold to record ${current}. Press once to start, again to stop.`
-        : `Choose photos of ${current}`;
-
-  parts.finish.hidden = !isDesk || !photos.length;
-  redraw(parts.finish, isTaught, () =>
-    [["check", "Use it", "onDone"], ...WAYS].map(([name, text, handler]) => {
-      const button = tool(text, name, on[handler]);
-      button.disabled = handler !== "onSaveProject" && !isTaught;
-      return button;
-    }),
-  );
-  const sizes = `${HERE}. ${count(photos.length, "photo")}, ${formatBytes(project.bytes)}.`;
-  const here = isDesk && photos.length ? sizes : HERE;
-  const text = device.isReady || device.reason ? here : fetchingOf(device);
-  parts.where.disabled = isBusy;
-  redraw(parts.where, recording ? end : text, () =>
-    recording ? [end] : [createIcon("phone"), h("span", text)],
-  );
-  parts.clear.hidden = !isDesk || !labels.length || isBusy;
+/** Return what can be done with the model, on a desk. */
+function createFinish({ isDesk, project, taught }, on) {
+  const buttons = [["check", "Use it", "onDone"], ...WAYS].map(([icon, text, handler]) => {
+    const button = tool(text, icon, on[handler]);
+    button.disabled = handler !== "onSaveProject" && !taught;
+    return button;
+  });
+  return h("div.tv-finish", { hidden: !isDesk || !project.photos.length }, ...buttons);
 }
 
-/** @type {(button: any, act: any[]) => void} */
-function drawAct(button, [icon, text, onclick]) {
-  button.onclick = () => onclick();
-  redraw(button, text, () => [createIcon(icon), h("span", text)]);
+function createDeck(view, on) {
+  const { current, device, isDesk, isNaming, project, recording, taught, undo } = view;
+  const { bytes, labels, photos } = project;
+  const isBusy = Boolean(recording);
+  const isEmpty = isNaming || !photosOf(project, current).length;
+  const left =
+    isDesk || isEmpty
+      ? createAct("gallery", "Photos", on.onPick)
+      : createAct("more", "New label", () => on.onNewLabel());
+  const last = isDesk
+    ? createAct("back", "Undo", on.onUndo)
+    : createAct("check", "Use it", on.onDone);
+  const right = photos.length ? last : createAct("folder", "Open", on.onOpenFile);
+  left.hidden = isBusy;
+  right.hidden = isBusy || (photos.length > 0 && isDesk && !undo);
+  right.disabled = photos.length > 0 && !isDesk && !taught;
+
+  const kept = `${HERE}. ${count(photos.length, "photo")}, ${formatBytes(bytes)}.`;
+  const here = isDesk && photos.length ? kept : HERE;
+  const text = device.isReady || device.reason ? here : fetchingOf(device);
+  const where = h("button.vf-where", { type: "button", onclick: on.onMenu, disabled: isBusy });
+  where.append(...(isBusy ? [endOf(recording)] : [createIcon("phone"), h("span", text)]));
+  const clear = createButton("vf-text-button.tv-clear", "Clear all", { onclick: on.onClear });
+  clear.hidden = !isDesk || !labels.length || isBusy;
+  return [left, createShutter(view, on), right, h("div.tv-foot", where, clear)];
+}
+
+function createShutter({ current, device, hasCamera, isNaming, recording }, on) {
+  const isUsable = current && !isNaming && device.isReady;
+  const way = hasCamera
+    ? `Hold to record ${current}. Press once to start, again to stop.`
+    : `Choose photos of ${current}`;
+  const next = current && !isNaming ? way : "Hold to record: name a label first";
+  const label = recording ? `Recording ${recording.label}. ${endOf(recording)}.` : next;
+  const named = { type: "button", ariaLabel: label, ariaDisabled: String(!isUsable) };
+  const flags = { ...flag("data-none", !isUsable), ...flag("data-down", recording) };
+  const icon = recording || !hasCamera ? createIcon(recording ? "stop" : "gallery") : null;
+  const share = Math.min(100, ((recording?.count ?? 0) / RING) * 100);
+  const shutter = h(
+    "button.vf-shutter.tv-shutter",
+    { ...named, ...flags, onclick: on.onShutter },
+    icon ?? h("span", "Hold"),
+  );
+  shutter.style.setProperty("--share", `${share}%`);
+  return shutter;
+}
+
+const endOf = ({ isToggled }) => (isToggled ? "Press to stop" : "Let go to stop");
+
+function createAct(icon, text, onclick) {
+  return h("button.vf-act", { type: "button", onclick }, createIcon(icon), h("span", text));
 }

@@ -20,36 +20,32 @@ const CHANGE = 5;
 const MAX_WAITING = 10;
 
 /**
- * Make a button hold, tap and press.
+ * Make the shutter hold, tap and press; return what does so for the space bar, elsewhere on the
+ * page, and returns whether it was used.
  *
- * @param {HTMLElement} button
- * @param {object} on
- * @param {() => boolean} on.isRecording
- * @param {(isKey: boolean) => void} on.start
- * @param {() => void} on.stop
- * @param {AbortSignal} signal
- * @returns {{down: (isKey: boolean) => void, up: () => void}} for keys elsewhere on the page
+ * @type {(page: any, signal: AbortSignal) => (isDown: boolean) => boolean}
  */
-export function connectShutter(button, { isRecording, start, stop }, signal) {
+export function connectShutter({ on, parts, recorder, state }, signal) {
+  const { shutter } = parts;
   let pressed = 0;
   let isHeld = false;
   let isKeyHeld = false;
   const down = (isKey) => {
-    if (isRecording()) return stop();
+    if (state.recording) return recorder.stop();
     pressed = performance.now();
     [isHeld, isKeyHeld] = [true, isKey];
-    return start(isKey);
+    return on.onRecord(isKey);
   };
   const up = () => {
     const isLong = performance.now() - pressed > HOLD_MS;
-    if (isHeld && (isLong || !isKeyHeld)) stop();
+    if (isHeld && (isLong || !isKeyHeld)) recorder.stop();
     isHeld = false;
   };
-  const listen = (name, handler) => button.addEventListener(name, handler, { signal });
+  const listen = (name, handler) => shutter.addEventListener(name, handler, { signal });
   let pointerAt = -Infinity;
   listen("pointerdown", (event) => {
     if (event.button) return;
-    button.setPointerCapture(event.pointerId);
+    shutter.setPointerCapture(event.pointerId);
     down(false);
   });
   for (const name of ["pointerup", "pointercancel"]) {
@@ -65,7 +61,7 @@ export function connectShutter(button, { isRecording, start, stop }, signal) {
     down(true);
     isHeld = false;
   });
-  return { down, up };
+  return (isDown) => state.screen === "teach" && (isDown ? down(true) : up(), true);
 }
 
 /** Records the current label; `recording` of the page's state tells how far it is, or is null. */
@@ -119,13 +115,14 @@ export class Recorder {
   async #take(recording, frame) {
     const { change, project } = this.#page;
     const { id, label } = recording;
-    recording.count++;
     recording.waiting++;
-    change({});
     const isTaken = await project.try(() => project.take({ label, recording: id }, frame));
     recording.waiting--;
-    if (isTaken) project.train();
-    else this.stop();
+    if (!isTaken) return this.stop();
+    // Only what is kept is counted.
+    recording.count++;
+    change({});
+    return project.train();
   }
 }
 

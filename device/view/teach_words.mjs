@@ -24,6 +24,13 @@ export const percent = (share) => `${Math.round(share * 100)}%`;
 /** Return "1 photo" or "12 photos". */
 export const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 
+export const photosOf = ({ photos }, label) => photos.filter((photo) => photo.label === label);
+
+/** Return how many recordings of a label there are, as far as it is known. */
+export const recordingsOf = ({ outcome, project }, label) =>
+  outcome?.groups.get(label) ??
+  new Set(photosOf(project, label).map(({ recording }) => recording)).size;
+
 /**
  * Return the result of a training by names and ids, for the screens.
  *
@@ -32,21 +39,19 @@ export const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "
  * @param {string[]} ids of photos, as they were trained
  */
 export function outcomeOf({ accuracy, groups }, labels, ids) {
-  const byLabel = (counts) => new Map(labels.map((label, at) => [label, counts[at]]));
-  const sum = (counts) => counts.reduce((total, one) => total + one, 0);
+  const byLabel = new Map(labels.map((label, at) => [label, groups[at]]));
   const nothing = { figures: null, confusions: [], standingOut: new Map() };
-  if (!accuracy) return { groups: byLabel(groups), ...nothing };
+  if (!accuracy) return { groups: byLabel, ...nothing };
   const { confusions, counted, folds, interval, right, standing_out } = accuracy;
-  const [rightOf, countedOf] = [byLabel(right), byLabel(counted)];
+  const sum = (counts) => counts.reduce((total, one) => total + one, 0);
+  const figures = { right: sum(right), counted: sum(counted), interval, folds };
   return {
-    groups: byLabel(groups),
-    figures: { right: sum(right), counted: sum(counted), interval, folds },
+    groups: byLabel,
+    // A label that was never tested says nothing of the model.
+    figures: Math.min(...counted) ? figures : null,
     confusions: confusions.map(({ label, called, groups: wrong, photos }) => ({
-      label: labels[label],
-      called: labels[called],
-      groups: wrong,
-      of: countedOf.get(labels[label]),
-      isFrequent: rightOf.get(labels[label]) < RIGHT * countedOf.get(labels[label]),
+      ...{ label: labels[label], called: labels[called], groups: wrong, of: counted[label] },
+      isFrequent: right[label] < RIGHT * counted[label],
       photos: photos.map((at) => ids[at]),
     })),
     standingOut: new Map(standing_out.map(({ photo, called }) => [ids[photo], labels[called]])),
@@ -66,7 +71,7 @@ export const howOf = (folds) =>
  * @param {boolean} hasCamera
  */
 export function isEnough({ labels, photos }, outcome, hasCamera) {
-  const numbers = labels.map((label) => photos.filter((photo) => photo.label === label).length);
+  const numbers = labels.map((label) => photosOf({ photos }, label).length);
   const few = Math.min(...numbers);
   const fewest = { label: labels[numbers.indexOf(few)] };
   const first = hasCamera
@@ -111,40 +116,30 @@ function phraseFigures({ counted, folds, interval, right }) {
   return `${right} of ${count(counted, "recording")} were right (${share}), ${howOf(folds)}`;
 }
 
-/** Return the confusion that is shown with its photos, or null. */
-export function confusionOf(view) {
-  const { adding, confirmed, hasCamera, isNaming, outcome, project, recording } = view;
-  if (adding || recording || isNaming || !project.labels.length) return null;
-  const { confusion } = isEnough(project, outcome, hasCamera);
-  return confusion?.photos.every((id) => confirmed.has(id)) ? null : (confusion ?? null);
-}
-
 /**
- * Return what is said below the labels: title, a word after it, line and what to do next.
+ * Return what is said below the labels: title, a word after it and a line, and perhaps a confusion
+ * that is shown with its photos.
  *
  * @returns {any}
  */
 export function sayOf(view) {
-  const { adding, device, hasCamera, isDesk, isPersisted, outcome, project, recording } = view;
+  const { adding, confirmed, device, hasCamera, isDesk, isPersisted } = view;
+  const { outcome, project, recording } = view;
   if (device.reason) return { title: ["Teaching isn’t possible here."], line: [device.reason] };
   if (recording) {
-    const title = [
-      "Recording ",
-      { label: recording.label },
-      `: ${count(recording.count, "photo")}`,
-    ];
-    return { title, line: [CHANGES] };
+    const taken = `: ${count(recording.count, "photo")}`;
+    return { title: ["Recording ", { label: recording.label }, taken], line: [CHANGES] };
   }
   if (adding) return { title: [`Adding photos: ${adding.done} of ${adding.total}`], line: [] };
-  if (!project.labels.length) return { title: [], line: [] };
+  const said = isEnough(project, outcome, hasCamera);
+  const isConfirmed = said.confusion?.photos.every((id) => confirmed.has(id));
+  const confusion = isConfirmed ? null : said.confusion;
   const room = roomLeft(project, isPersisted);
-  if (room) return { title: [room.title], line: [room.line], isRoom: true };
-  const said = { title: ["Is it enough? "], ...isEnough(project, outcome, hasCamera) };
-  const confused = isDesk ? null : confusionOf(view);
-  if (!confused) return said;
-  const { called, groups, label, of } = confused;
+  if (room) return { title: [room.title], line: [room.line], isRoom: true, confusion };
+  if (isDesk || !confusion) return { title: ["Is it enough? "], ...said, confusion };
+  const { called, groups, label, of } = confusion;
   const title = [{ label }, " called ", { label: called }, ": "];
-  return { title, word: `${groups} of ${count(of, "recording")}`, line: [] };
+  return { title, word: `${groups} of ${count(of, "recording")}`, line: [], confusion };
 }
 
 /** Return how much room is left where that is little, or null. */

@@ -9,28 +9,33 @@ from playwright.sync_api import Page, expect
 from tests.browser.accessible import assert_own_parts_accessible
 from tests.browser.conftest import HERE
 from tests.browser.drive import DESK, PHONE, device_headline, give, go, source_line
-from tests.browser.test_teach import CAMERA, COLD, WARM, Colour, jpeg, teach_by_files
+from tests.browser.test_teach import (
+    CAMERA,
+    COLD,
+    NO_CAMERA,
+    WARM,
+    Colour,
+    jpeg,
+    teach_by_files,
+    use_it,
+)
 
 pytestmark = pytest.mark.slow
 
 SCREENSHOTS = HERE / "screenshots"
-TAUGHT = re.compile(r"\d/\?model=taught-[0-9a-f]{12}$")
-GREEN = (20, 200, 20)
-NO_LIVE = "navigator.mediaDevices.enumerateDevices = async () => [];"
+GREEN = (0, 200, 60)
 
 
 def teach(page: Page) -> None:
     """Make a model on the page "Teach", and use it."""
     teach_by_files(page, warm=WARM[:1], cold=COLD[:1])
-    page.get_by_role("button", name="Use it").first.click()
-    page.get_by_role("button", name="Use it").last.click()
-    page.wait_for_url(TAUGHT)
+    use_it(page)
 
 
 @pytest.fixture
 def taught(open_colours: Callable[..., Page]) -> Page:
     """Return Identify with a model that was just made on this phone, which has no camera."""
-    page = open_colours(NO_LIVE, path="/teach", viewport=PHONE)
+    page = open_colours(NO_CAMERA, path="/teach", viewport=PHONE)
     teach(page)
     return page
 
@@ -134,7 +139,7 @@ def test_page_and_menu_fit_and_are_accessible(open_colours: Callable[..., Page],
 def test_no_photo_is_sent_in_place_of_a_model_that_is_gone(
     open_colours: Callable[..., Page],
 ) -> None:
-    page = open_colours(NO_LIVE, path="/?model=taught-0123456789ab&run=server", viewport=PHONE)
+    page = open_colours(NO_CAMERA, path="/?model=taught-0123456789ab&run=server", viewport=PHONE)
     expect(page.get_by_text("The model in this link")).to_be_visible()
     give(page, jpeg(COLD[0]))
     expect(source_line(page)).to_have_text(re.compile("^On this device"))

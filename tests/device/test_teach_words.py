@@ -15,7 +15,8 @@ return given.map(({ counts, result, bytes = 1 }) => {
   const { word, line, confusion } = isEnough({ labels, photos }, outcome, true);
   const room = roomLeft({ labels, photos, bytes }, true);
   const { next, photos: odd } = confusion ?? {};
-  return { said: `${word} ${text(line)}`.trim(), next: text(next), odd, room };
+  const figures = outcome?.figures ?? null;
+  return { said: `${word} ${text(line)}`.trim(), next: text(next), odd, room, figures };
 });
 """
 FEW, MANY = [24, 18, 14], [24, 28, 22]
@@ -55,7 +56,9 @@ def test_figures_come_with_their_interval_and_confusions_with_photos() -> None:
     few = result([4, 4, 4], right=[4, 3, 4], confusions=[{**confusion, "groups": 1}])
     many = result([4, 4, 4], right=[4, 2, 4], confusions=[confusion], interval=[0.552, 0.953])
     five = result([40, 40, 4], folds="five")
-    yes, confused, parts = say(*({"counts": MANY, "result": one} for one in (few, many, five)))
+    untested = result([4, 1, 4], right=[4, 0, 4], counted=[4, 0, 4])
+    cases = (few, many, five, untested)
+    yes, confused, parts, none = say(*({"counts": MANY, "result": one} for one in cases))
     start = "Yes. In testing, 11 of 12 recordings were right (92%; 95% CI 65–99%), "
     assert yes["said"] == f"{start}each tested without itself."
     assert parts["said"].endswith("tested in five parts.")
@@ -63,6 +66,8 @@ def test_figures_come_with_their_interval_and_confusions_with_photos() -> None:
     assert confused["said"].endswith(" 2 of 4 recordings of boots were called sneakers.")
     assert confused["next"] == "Next: record boots once more, where you recorded sneakers."
     assert confused["odd"] == ["p24", "p25"]
+    assert confused["figures"]["counted"] == 12
+    assert none["figures"] is None
 
 
 def test_room_is_shown_near_its_limits() -> None:
