@@ -107,6 +107,9 @@ def teach(folder: str | Path, base: str = DEFAULT_MODEL, *, title: str = "") -> 
         for photo, result in zip(dataset.photos, results, strict=True)
         if isinstance(result, str)
     }
+    skipped |= dict.fromkeys(dataset.ignored, "It isn't a photo.")
+    beside = (path.name for path in sorted(folder.glob("[!.]*")) if path.is_file())
+    skipped |= dict.fromkeys(map(clean, beside), "It is in no label's folder.")
     photos = [photo for photo in dataset.photos if photo.name not in skipped]
     if empty := set(dataset.labels) - {photo.label for photo in photos}:
         raise DataError(
