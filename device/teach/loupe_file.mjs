@@ -118,6 +118,13 @@ const whole = (low, high) => (value) => Number.isInteger(value) && between(low, 
 const listOf = (length, check) => (value) =>
   Array.isArray(value) && value.length === length && value.every(check);
 
+/** @type {Check} */
+const isDate = (text) =>
+  typeof text === "string" &&
+  /^(?!0000)\d{4}-\d\d-\d\d$/.test(text) &&
+  // The parser may take the 30th of February for the 2nd of March.
+  new Date(Date.parse(text) || 0).toISOString().startsWith(text);
+
 /** @type {(count: number) => {[name: string]: Pattern}} */
 function patternOf(count) {
   const counts = listOf(count, whole(0, 1e6));
@@ -128,7 +135,8 @@ function patternOf(count) {
     language: /^[a-z]{2,3}$/,
     labels: (labels) => areLabels(labels) && labels.length > 1,
     base: {
-      name: /^.{1,64}$/,
+      // It becomes a part of the address that the base is loaded from.
+      name: /^[a-z0-9][a-z0-9_-]{0,63}$/,
       version: /^[0-9a-f]{12}$/,
       features: HASH,
       size: whole(1, 100_000),
@@ -136,7 +144,7 @@ function patternOf(count) {
     temperature: between(0.05, 20),
     ood_threshold: between(-1, 1),
     promise: (value) => [null, 0.9, 0.95].includes(value),
-    made: /^\d{4}-\d\d-\d\d/,
+    made: isDate,
     photos: counts,
     groups: counts,
     accuracy: (value) =>

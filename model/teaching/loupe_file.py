@@ -95,7 +95,7 @@ class LoupeManifest(StrictModel):
     temperature: Annotated[float, Field(ge=0.05, le=20)]
     ood_threshold: Annotated[float, Field(ge=-1, le=1)]
     promise: float | None
-    made: Annotated[str, Field(max_length=40)]
+    made: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
     photos: Counts
     groups: Counts
     accuracy: GroupAccuracy | None
@@ -104,7 +104,7 @@ class LoupeManifest(StrictModel):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        date.fromisoformat(self.made[:10])
+        date.fromisoformat(self.made)
         if self.promise not in (None, *(share for _, share in PROMISES)):
             raise ValueError("promise: it must be 0.9, 0.95 or null")
         if len(set(self.labels)) < len(self.labels):
