@@ -17,6 +17,12 @@ export const MAX_BYTES = 60 * 2 ** 20;
 /** Browsers that decide by themselves whether to keep photos need less. */
 const MOMENT_MS = 300;
 
+/**
+ * Errors of a connection that was lost: iOS ends those of pages in the background, and every
+ * browser when its visitor deletes the site's data.
+ */
+const LOST = ["AbortError", "InvalidStateError", "UnknownError"];
+
 const STORES = ["project", "photos", "models"];
 const KEY = "project";
 
@@ -25,7 +31,7 @@ const KEY = "project";
 
 /**
  * Open what this browser keeps. `prefix` tells apps of one origin apart, and `onchange` is called
- * after a change in another tab.
+ * after a change in another tab, and after a lost connection was opened again.
  *
  * @param {{prefix?: string, onchange?: () => void}} [options]
  * @returns {Promise<ProjectStore>}
@@ -33,16 +39,33 @@ const KEY = "project";
  */
 export async function openStore({ prefix = "", onchange } = {}) {
   const name = `loupe-teach:${prefix}`;
-  const database = await openDatabase(name).catch(refuse);
+  let connection = openDatabase(name);
+  let isClosed = false;
+  await connection.catch(refuse);
   const channel = new BroadcastChannel(name);
   channel.onmessage = () => onchange?.();
 
+  /** @type {<T>(mode: IDBTransactionMode, work: (stores: Stores) => Promise<T>) => Promise<T>} */
+  const run = async (mode, work) => {
+    const used = connection;
+    try {
+      return await transact(await used, mode, work);
+    } catch (error) {
+      const isLost = error instanceof DOMException && LOST.includes(error.name) && !isClosed;
+      if (!isLost) throw error;
+      if (connection === used) connection = openDatabase(name);
+      const result = await transact(await connection, mode, work);
+      onchange?.();
+      return result;
+    }
+  };
+
   /** @type {<T>(work: (stores: Stores) => Promise<T>) => Promise<T>} */
-  const read = (work) => transact(database, "readonly", work).catch(refuse);
+  const read = (work) => run("readonly", work).catch(refuse);
 
   /** @type {<T>(work: (stores: Stores) => Promise<T>) => Promise<T>} */
   const write = async (work) => {
-    const result = await transact(database, "readwrite", work).catch(refuse);
+    const result = await run("readwrite", work).catch(refuse);
     channel.postMessage("changed");
     return result;
   };
@@ -127,8 +150,9 @@ export async function openStore({ prefix = "", onchange } = {}) {
       return Promise.race([asked ?? false, moment]);
     },
     close: () => {
+      isClosed = true;
       channel.close();
-      database.close();
+      connection.then((database) => database.close()).catch(() => {});
     },
   };
 }
@@ -146,7 +170,7 @@ async function transact(database, mode, work) {
   const transaction = database.transaction(STORES, mode);
   const finished = new Promise((resolve, reject) => {
     transaction.oncomplete = resolve;
-    transaction.onabort = () => reject(transaction.error);
+    transaction.onabort = () => reject(transaction.error ?? new DOMException("", "AbortError"));
   });
   finished.catch(() => {});
   const stores = STORES.map((name) => [name, transaction.objectStore(name)]);

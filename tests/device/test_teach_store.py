@@ -153,6 +153,42 @@ def test_two_tabs_add_to_one_project(web: Site) -> None:
     assert result == {"labels": ["mine", "new", "theirs"], "photos": 41, "told": True}
 
 
+@pytest.mark.browser
+@pytest.mark.parametrize("browser", SLOW_FIREFOX)
+def test_lost_connection_is_opened_again(web: Site, browser: str) -> None:
+    script = f"""
+      {STORE}
+      const told = [];
+      const store = await openStore({{prefix: "d", onchange: () => told.push("changed")}});
+      await store.addPhoto(photoOf(1, "before"));
+      let openings = 0;
+      const open = indexedDB.open.bind(indexedDB);
+      indexedDB.open = (...all) => {{ openings += 1; return open(...all); }};
+      const {{transaction}} = IDBDatabase.prototype;
+      const once = (spoil) => {{
+        IDBDatabase.prototype.transaction = function (...all) {{
+          IDBDatabase.prototype.transaction = transaction;
+          return spoil(this, () => transaction.apply(this, all));
+        }};
+      }};
+      once((database, start) => {{ database.close(); return start(); }});
+      await Promise.all([2, 3].map((at) => store.addPhoto(photoOf(at, "closed"))));
+      // Lost in the middle.
+      once((database, start) => {{
+        const started = start();
+        queueMicrotask(() => {{ started.abort(); database.close(); }});
+        return started;
+      }});
+      await store.addPhoto(photoOf(4, "aborted"));
+      const {{photos}} = await store.read();
+      store.close();
+      const closed = await refusal(store.read());
+      return [photos.map(({{label}}) => label), openings, told.length, closed.code];
+    """
+    result = run_script(web, browser, script)
+    assert result == [["before", "closed", "closed", "aborted"], 2, 3, "storage-failed"]
+
+
 PROJECT = """
   const { readProject, writeProject } = await load("teach/project_file.mjs");
   const bytesOf = async (blob) => Buffer.from(await blob.arrayBuffer()).toString("base64");
