@@ -83,14 +83,25 @@ export async function openStore({ prefix = "", onchange } = {}) {
       return result;
     });
 
-  /** @type {(before: Names, after: Names, changed: ProjectPhoto[]) => Promise<void>} */
-  const undo = (before, after, changed) =>
+  /**
+   * Undo an edit that gave photos another label or, with null, removed them. What another tab has
+   * changed since stays.
+   *
+   * @type {(before: Names, after: Names, changed: ProjectPhoto[], label?: string | null) =>
+   *   Promise<void>}
+   */
+  const undo = (before, after, changed, label) =>
     change(async (now, photos) => {
-      for (const photo of changed) photos.put(photo, photo.id);
-      // What another tab has changed since stays.
+      for (const photo of changed) {
+        const found = await resultOf(photos.get(photo.id));
+        const isSame = (found?.label ?? null) === label;
+        if (isSame) photos.put({ ...photo, ...found, label: photo.label }, photo.id);
+      }
       const title = now.title === after.title ? before.title : now.title;
+      const isKept = (/** @type {string} */ one) =>
+        now.labels.includes(one) || !after.labels.includes(one);
       const others = now.labels.filter((one) => !after.labels.includes(one));
-      return [{ title, labels: unite(before.labels, others) }, undefined];
+      return [{ title, labels: unite(before.labels.filter(isKept), others) }, undefined];
     });
 
   return {
@@ -121,7 +132,7 @@ export async function openStore({ prefix = "", onchange } = {}) {
         }
         const all = unite(labels ?? before.labels, label ? [label] : []);
         const after = { title: title ?? before.title, labels: all };
-        return [after, () => undo(before, after, changed)];
+        return [after, () => undo(before, after, changed, label)];
       }),
     features: async (base) => {
       /** @type {ProjectPhoto[]} */

@@ -154,6 +154,34 @@ def test_two_tabs_add_to_one_project(web: Site) -> None:
 
 
 @pytest.mark.browser
+def test_undo_keeps_what_another_tab_changed_since(web: Site) -> None:
+    script = f"""
+      {STORE}
+      const [mine, theirs] = [await openStore({{prefix: "e"}}), await openStore({{prefix: "e"}})];
+      const ids = [];
+      for (const [at, label] of ["red", "blue", "blue", "blue"].entries()) {{
+        ids.push(await mine.addPhoto(photoOf(at + 1, label)));
+      }}
+      const undoRemoval = await mine.edit({{labels: ["blue"], ids: [ids[0]], label: null}});
+      await theirs.edit({{labels: ["sky"], ids: ids.slice(1), label: "sky"}});
+      await undoRemoval();
+      const steps = [summary(await mine.read())];
+      const undoMove = await mine.edit({{ids: ids.slice(1), label: "sea"}});
+      await theirs.edit({{ids: [ids[1]], label: "red"}});
+      await theirs.edit({{ids: [ids[2]], label: null}});
+      await theirs.setFeatures(ids[3], "another base", features(9));
+      await undoMove();
+      steps.push(summary(await mine.read()), (await mine.features("another base")).size);
+      return steps;
+    """
+    removed, moved, newer = run_script(web, "chromium", script)
+    assert removed["labels"] == moved["labels"] == ["red", "sky"]
+    assert removed["photos"] == ["red r1", "sky r2", "sky r3", "sky r4"]
+    assert moved["photos"] == ["red r1", "red r2", "sky r4"]
+    assert newer == 1
+
+
+@pytest.mark.browser
 @pytest.mark.parametrize("browser", SLOW_FIREFOX)
 def test_lost_connection_is_opened_again(web: Site, browser: str) -> None:
     script = f"""
