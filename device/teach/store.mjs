@@ -241,9 +241,8 @@ const resultOf = (request) =>
 
 /** @type {(error: unknown) => never} */
 function refuse(error) {
-  if (error instanceof LoupeError) throw error;
-  const isFull = error instanceof DOMException && error.name === "QuotaExceededError";
-  throw isFull
+  if (!(error instanceof DOMException)) throw error;
+  throw error.name === "QuotaExceededError"
     ? new LoupeError(
         "storage-full",
         "This browser has no room left. Remove photos here, or the data of other sites.",

@@ -94,6 +94,7 @@ def test_limits_are_told_and_change_nothing(web: Site) -> None:
         }})),
       }};
       for (let at = 20; at < 500; at++) await store.addPhoto(photoOf(1, "label 1"));
+      refused.mistake = await refusal(store.addPhoto({{...photoOf(1, "label 1"), photo: null}}));
       refused.count = await refusal(store.addPhoto(photoOf(1, "label 1")));
       const {{photos, labels}} = await store.read();
       // As Firefox while its visitor hasn't answered.
@@ -111,6 +112,7 @@ def test_limits_are_told_and_change_nothing(web: Site) -> None:
         "mark": "invalid: This name can't be used: it has invisible characters",
         "large": "limit: 60 MB of photos are the most",
         "count": "limit: 500 photos are the most",
+        "mistake": "TypeError: ",
         "private": "storage-failed: This browser can't keep photos here",
     }
     assert said.keys() == begins.keys()
