@@ -27,6 +27,9 @@ const INVISIBLE =
   // eslint-disable-next-line no-control-regex
   /[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
 
+/** Something to see. Unicode counts a few blank characters among letters and symbols. */
+const VISIBLE = /(?![\u115f\u1160\u2800\u3164\uffa0])[\p{L}\p{N}\p{P}\p{S}]/u;
+
 /**
  * Say what is wrong with a label or a title; nothing if it is right.
  *
@@ -38,6 +41,7 @@ export function findTextFlaw(text) {
   }
   const isLong = Array.from(text).length > MAX_CHARACTERS;
   if (isLong) return `it is longer than ${MAX_CHARACTERS} characters`;
+  if (!VISIBLE.test(text)) return "it has no visible character";
   return INVISIBLE.test(text) ? "it has invisible characters, such as marks of direction" : "";
 }
 

@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import re
+import unicodedata
 import zipfile
 from datetime import date
 from typing import Annotated, Literal, Self
@@ -36,10 +37,14 @@ PLAIN_FLAGS = 0x0806
 TESTED = {"each group": "each tested without itself", "five": "tested in five parts"}
 MAX_LABELS, MAX_LABEL_CHARS = 20, 60
 MAX_LENGTH_ERROR = 1e-3
+BLANKS = "\u115f\u1160\u2800\u3164\uffa0"
+"""Unicode counts them among letters and symbols."""
 
 
 def _check_text(text: str) -> str:
-    if not 0 < len(text.strip()) == len(text) <= MAX_LABEL_CHARS or INVISIBLE.search(text):
+    visible = (c for c in text if unicodedata.category(c)[0] in "LNPS" and c not in BLANKS)
+    is_short = len(text.strip()) == len(text) <= MAX_LABEL_CHARS
+    if not is_short or not any(visible) or INVISIBLE.search(text):
         raise ValueError(
             f"it needs 1 to {MAX_LABEL_CHARS} visible characters, no spaces at its ends"
         )

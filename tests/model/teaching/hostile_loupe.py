@@ -160,7 +160,7 @@ def put(manifest: Values, key: str, value: object) -> None:
 
 BAD_LABELS = (
     *("", "  ", " cat", "x" * 61, 7, "two\nlines", "bell\x07", "\u200fmark", "\u2067isolate"),
-    *("line\u2028separator", "half\ud83d"),
+    *("line\u2028separator", "half\ud83d", "\u200b", "\u200d\u0301", "\u3164", "\u2800\ufe0f"),
 )
 BAD_DATES = (
     *("yesterday", "2026-13-01", "2026-02-30", "0000-01-01", "2026-W48-6", "2026-11-28" + "x" * 40),
