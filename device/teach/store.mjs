@@ -53,7 +53,10 @@ export async function openStore({ prefix = "", onchange } = {}) {
     } catch (error) {
       const isLost = error instanceof DOMException && LOST.includes(error.name) && !isClosed;
       if (!isLost) throw error;
-      if (connection === used) connection = openDatabase(name);
+      if (connection === used) {
+        end(used);
+        connection = openDatabase(name);
+      }
       const result = await transact(await connection, mode, work);
       onchange?.();
       return result;
@@ -163,7 +166,7 @@ export async function openStore({ prefix = "", onchange } = {}) {
     close: () => {
       isClosed = true;
       channel.close();
-      connection.then((database) => database.close()).catch(() => {});
+      end(connection);
     },
   };
 }
@@ -174,6 +177,11 @@ async function openDatabase(name) {
   request.onupgradeneeded = () => STORES.map((one) => request.result.createObjectStore(one));
   return resultOf(request);
 }
+
+/** @param {Promise<IDBDatabase>} connection */
+const end = (connection) => {
+  connection.then((database) => database.close()).catch(() => {});
+};
 
 /** @type {<T>(database: IDBDatabase, mode: IDBTransactionMode,
  *   work: (stores: Stores) => Promise<T>) => Promise<T>} */
