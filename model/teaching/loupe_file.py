@@ -41,10 +41,15 @@ BLANKS = "\u115f\u1160\u2800\u3164\uffa0"
 """Unicode counts them among letters and symbols."""
 
 
-def _check_text(text: str) -> str:
+def is_label(text: str) -> bool:
+    """Return whether a text can be a label or a title."""
     visible = (c for c in text if unicodedata.category(c)[0] in "LNPS" and c not in BLANKS)
     is_short = len(text.strip()) == len(text) <= MAX_LABEL_CHARS
-    if not is_short or not any(visible) or INVISIBLE.search(text):
+    return is_short and any(visible) and not INVISIBLE.search(text)
+
+
+def _check_text(text: str) -> str:
+    if not is_label(text):
         raise ValueError(
             f"it needs 1 to {MAX_LABEL_CHARS} visible characters, no spaces at its ends"
         )

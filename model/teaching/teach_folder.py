@@ -31,6 +31,7 @@ from .loupe_file import (
     LoupeManifest,
     describe_file,
     draw,
+    is_label,
     pack_head,
     write_loupe,
 )
@@ -191,9 +192,9 @@ def _check(folder: Path, dataset: Dataset) -> tuple[str, ...]:
             f"takes at most {MAX_PHOTOS} of {MAX_LABELS}. Train on them instead: "
             "python -m model train FOLDER --name NAME"
         )
-    if bad := [x for x in labels if not 0 < len(x) <= MAX_LABEL_CHARS or labels.count(x) > 1]:
+    if bad := [x for x in labels if not is_label(x) or labels.count(x) > 1]:
         raise DataError(
             f"A folder can't be the label {bad[0]!r}: it needs 1 to {MAX_LABEL_CHARS} characters, "
-            "and to differ from others in more than spaces and marks. Rename the folder."
+            "a visible one, and to differ from others in more than spaces and marks. Rename it."
         )
     return labels
