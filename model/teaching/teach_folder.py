@@ -122,10 +122,11 @@ def teach(folder: str | Path, base: str = DEFAULT_MODEL, *, title: str = "") -> 
     head, left_out = fit_head(features, targets, groups, of_base["fallback_cosine"])
     pictures = np.concatenate([run(picture[None])[1] for picture in draw(*recipe.size)])
     logits, novelty = head.logits(pictures).tolist(), head.ood_scores(pictures).tolist()
+    title = clean(title or folder.name)[:MAX_LABEL_CHARS].strip()
     manifest = _describe(
         head,
         left_out,
-        title=clean(title or folder.name)[:MAX_LABEL_CHARS].strip() or "Taught model",
+        title=title if is_label(title) else "Taught model",
         labels=labels,
         base=LoupeBase(
             name=bundle.name,
