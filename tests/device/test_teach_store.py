@@ -141,18 +141,13 @@ def test_two_tabs_add_to_one_project(web: Site) -> None:
       await told();
       frame.contentWindow.postMessage("start");
       const done = told();
-      const [first] = await Promise.all(
-        Array.from({{length: 20}}, (_, at) => store.addPhoto(photoOf(at, "mine"))),
-      );
+      await Promise.all(Array.from({{length: 20}}, (_, at) => store.addPhoto(photoOf(at, "mine"))));
       await done;
-      const undo = await store.edit({{ids: [first], label: null}});
-      await store.addPhoto(photoOf(1, "new"));
-      await undo();
       const {{labels, photos}} = await store.read();
       return {{labels: labels.sort(), photos: photos.length, told: changes > 0}};
     """
     result = run_script(web, "chromium", script)
-    assert result == {"labels": ["mine", "new", "theirs"], "photos": 41, "told": True}
+    assert result == {"labels": ["mine", "theirs"], "photos": 40, "told": True}
 
 
 @pytest.mark.browser
