@@ -47,7 +47,7 @@ BUDGETS = {
     "model/exporting": (1060, "five formats, each checked against the original"),
     "model/exporting/converters": (430, "scripts and sample programs beside exports"),
     "model/importing": (
-        4630,
+        4640,
         "fastai exports and weights alone, read without running them; the sandbox",
     ),
     "model/learner": (570, "a learner rebuilt from a bundle, and its ONNX"),
@@ -55,14 +55,14 @@ BUDGETS = {
     "model/samples": (80, "the sample photos"),
     "model/storage": (850, "atomic writes, zips, photos in folders, disk"),
     "model/teaching": (
-        860,
+        880,
         "a few photos to a bundle, judged by photo groups; the strangers' .loupe file",
     ),
     "model/training": (2230, "a folder of photos to a bundle, resumable"),
     "pages": (300, "one script per page"),
     "ui": (4640, "what pages share: six pages, two ways to give a photo, the first screen"),
     "device": (
-        10550,
+        10640,
         "the browser's half: viewfinder, engine, offline pages, first visit, Teach (3,500)",
     ),
 }
@@ -71,7 +71,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 37_120, 37_990
+ALL_PYTHON, ALL_TESTS = 37_140, 38_130
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {
