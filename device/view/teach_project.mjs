@@ -3,7 +3,7 @@
 import { LoupeError, phraseError } from "../engine/errors.mjs";
 import { load } from "../loupe.mjs";
 import { readLoupe } from "../teach/loupe_file.mjs";
-import { readProject } from "../teach/project_file.mjs";
+import { nameOf, readProject } from "../teach/project_file.mjs";
 import { MAX_BYTES, MAX_PHOTOS, openStore } from "../teach/store.mjs";
 import { certaintyRule, formatPercent, headline } from "./phrasing.mjs";
 import { randomId } from "./recents.mjs";
@@ -176,16 +176,24 @@ export class TeachProject {
 
   /** Add the photos of files; what can't be read is named and left out. */
   async addFiles(found) {
+    const named = found.map((one) => ({ ...one, name: one.file.name }));
+    await this.#addNamed(named, ({ file, label, recording }) =>
+      this.take({ label, recording: `${FILE}${recording ?? randomId()}` }, file),
+    );
+  }
+
+  /** Add photos, and say which ones were left out. */
+  async #addNamed(photos, add) {
     const failures = [];
     let why = "";
     this.#change({ note: "", undo: null });
-    const rest = await this.#addEach(found, async ({ file, label, recording }) => {
+    const rest = await this.#addEach(photos, async (photo) => {
       try {
-        return await this.take({ label, recording: `${FILE}${recording ?? randomId()}` }, file);
+        return await add(photo);
       } catch (error) {
         const isFull = FULL.includes(error.code);
         if (isFull) why = ` ${phraseError(error)}`;
-        else failures.push({ label, text: leftOut(file, error) });
+        else failures.push({ label: photo.label, text: leftOut(photo, error) });
         return !isFull;
       }
     });
@@ -218,17 +226,17 @@ export class TeachProject {
    * @returns {Promise<string | undefined>} the model's name
    */
   async openFile(file) {
-    await this.loading;
+    if (!(await this.loading)) throw new LoupeError("no-such-model", this.#state.device.reason);
     if (/\.loupe$/i.test(file.name)) return this.use(await readLoupe(file));
     const { photos, title, labels } = await readProject(file);
     if (this.#state.project.photos.length) {
       throw new LoupeError("invalid", "Save this project and clear it, then open the other one.");
     }
     await this.edit({ title, labels });
-    await this.#addEach(photos, async ({ photo, ...values }) =>
-      this.#add(values, { photo, features: await this.#base.features(photo) }),
+    const named = photos.map((one, at) => ({ ...one, name: nameOf(at) }));
+    await this.#addNamed(named, async ({ photo, label, recording }) =>
+      this.#add({ label, recording }, { photo, features: await this.#base.features(photo) }),
     );
-    this.train();
     return undefined;
   }
 
