@@ -247,11 +247,18 @@ export class TeachProject {
     return this.#base.addGolden({ ...taught, manifest });
   }
 
-  /** Keep a model for the viewfinder, after its golden outputs were tested; return its name. */
-  async use(taught) {
+  /**
+   * Keep a model for the viewfinder, after its golden outputs were tested; return its name. The
+   * project has one there.
+   */
+  async use(taught, isOurs = false) {
     const model = await this.#base.attach(taught);
     model.close();
-    await this.#store.setModel(model.info.name, taught);
+    // The base may have another name where the model was made.
+    const { name, version } = this.#base.info;
+    const base = { ...taught.manifest.base, name, version };
+    const manifest = { ...taught.manifest, base };
+    await this.#store.setModel(model.info.name, { ...taught, manifest }, isOurs);
     return model.info.name;
   }
 
@@ -275,7 +282,7 @@ export class TeachProject {
       const model = await this.#base.attach(taught);
       const ids = photos.map(({ id }) => id);
       const outcome = outcomeOf(result, labels, ids);
-      changes = { outcome, taught, live: liveOf(this.#base, model) };
+      changes = { outcome, taught, live: liveOf(this.#base, model, !outcome.figures) };
     }
     if (number !== this.#trainings) return changes.live.close();
     this.#change(changes);
@@ -293,17 +300,19 @@ export class TeachProject {
 }
 
 /** Return your model, if there is one, as the live picture asks it. See `Identifier`. */
-const liveOf = (base, model = null) => ({
+const liveOf = (base, model = null, isUntested = false) => ({
   recipe: base?.info.recipe ?? null,
   state: { device: model ? "ready" : "off" },
   close: () => model?.close(),
   async *watch(video, options) {
-    const { info } = model;
+    // What was never tested claims no probability.
+    const words = { ...model.info.words, estimated: isUntested };
+    const info = { ...model.info, words };
     for await (const prediction of model.watch(video, options)) {
       const { certainty } = certaintyRule(info, prediction);
       const percents = prediction.candidates.map((one) => formatPercent(info, one.probability));
-      const words = { headline: headline(info, prediction), language: info.language, percents };
-      yield { prediction, certainty, ...words };
+      const said = { headline: headline(info, prediction), language: info.language, percents };
+      yield { prediction, certainty, ...said };
     }
   },
 });
