@@ -92,6 +92,7 @@ def test_project_has_one_model_in_the_menu_and_a_friends_is_another(
     def teach_again(count: int) -> None:
         page.goto(page.url.split("?")[0])
         page.get_by_role("link", name="Teach your own").click()
+        expect(row(page, "Cold").locator(".tv-count")).to_have_text(str(3 + count))
         choose(page, (f"{count}.jpg", jpeg(ODD[count])))
         expect(row(page, "Cold").locator(".tv-count")).to_have_text(str(4 + count))
         expect(page.get_by_role("button", name="Use it")).to_be_enabled()

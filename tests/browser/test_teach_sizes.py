@@ -1,6 +1,7 @@
 """What the page "Teach" says can be read on phones, in the widest of fonts."""
 
 import re
+from base64 import b64encode
 
 import pytest
 from playwright.sync_api import Locator, Page, ViewportSize, expect
@@ -8,11 +9,13 @@ from playwright.sync_api import Locator, Page, ViewportSize, expect
 from tests.browser.drive import PHONE
 from tests.browser.test_teach import (
     COLD,
+    DROP,
     NO_CAMERA,
     ODD,
     WARM,
     Visit,
     expect_verdict,
+    jpeg,
     pill,
     teach_by_files,
     visit,
@@ -54,4 +57,16 @@ def test_verdict_confusion_and_reason_fit(visit: Visit, size: ViewportSize) -> N
     expect(right).to_be_visible()
     expect(pill(page)).to_be_visible()
     expect(page.get_by_role("button", name="Show both labels")).to_be_visible()
-    assert_above_deck(page, *(page.locator(".tv-acts button").all()))
+    assert_above_deck(page, *page.locator(".tv-acts button").all())
+    # Not shortened, either.
+    assert_above_deck(page, *page.locator(".tv-acts button > span").all())
+
+
+def test_why_there_is_no_room_for_a_label_is_in_sight(visit: Visit) -> None:
+    page = visit(NO_CAMERA, viewport=SHORT)
+    photo = b64encode(jpeg(WARM[0])).decode()
+    page.evaluate(DROP, {f"label {at}": [["1.jpg", photo]] for at in range(20)})
+    expect(page.get_by_role("list", name="Labels").get_by_role("listitem")).to_have_count(20)
+    expect(page.get_by_role("heading", name="Adding photos")).to_have_count(0)
+    page.get_by_role("button", name="New label").click()
+    expect(page.get_by_text("20 labels are the most.")).to_be_in_viewport()
