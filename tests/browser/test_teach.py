@@ -202,9 +202,9 @@ def test_two_things_are_filmed_and_a_third_is_none_of_them(visit: Visit, app: De
     assert not app.asked
     assert not app.sent
     # A reload in the middle of a recording loses nothing of what was counted.
+    before = photo_count(page, "The cat")
     shutter(page).hover()
     page.mouse.down()
-    before = photo_count(page, "The cat")
     recorded = page.get_by_role("heading", name=re.compile(r"^Recording the cat: [2-9]\d* photos"))
     expect(recorded).to_be_visible()
     counted = int(recorded.inner_text().split()[-2])

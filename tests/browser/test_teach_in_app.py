@@ -1,6 +1,7 @@
 """A visitor's own model in the app: from "Teach" to the viewfinder's menu, and no photo sent."""
 
 import re
+from base64 import b64encode
 from collections.abc import Callable
 
 import pytest
@@ -131,6 +132,7 @@ def test_page_and_menu_fit_and_are_accessible(open_colours: Callable[..., Page],
     page.wait_for_timeout(500)
     keep("empty")
     teach(page)
+    page.evaluate("(photo) => show(photo)", b64encode(jpeg(WARM[0])).decode())
     page.get_by_role("button", name="Live").click()
     expect(page.locator(".vf-words[data-live] h2")).to_have_text(re.compile("warm$"))
     keep("live")
