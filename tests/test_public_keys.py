@@ -24,8 +24,9 @@ MANIFEST = """
     architecture.parameters architecture.mean architecture.std
     data.title data.source data.licence data.photos
     metrics.name metrics.value metrics.low metrics.high metrics.photos metrics.on metrics.by
+    metrics.unit
     confidence.temperature confidence.plausible confidence.novelty confidence.score
-    confidence.estimated
+    confidence.estimated confidence.target_id_accept_rate
     confidence.plausible.coverage confidence.plausible.floors
     card.on card.photos card.folds card.confusion card.reliability card.before card.mistakes
     card.scores card.strangers card.command card.seed card.notes

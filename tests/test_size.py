@@ -13,11 +13,11 @@ from tests.test_architecture import tracked_files
 
 BUDGETS = {
     "api": (
-        2950,
+        2960,
         "HTTP over model/: v1, the pages' session, /device/, two platforms' contracts, limits",
     ),
     "benchmarks": (
-        2270,
+        2460,
         "every published figure, measured again by a command; peers in environments of their own",
     ),
     "deploy": (2950, "nine hosts, the table that filters them, one check"),
@@ -28,22 +28,22 @@ BUDGETS = {
         "what answers a photo: classifier, admission queue, preprocessing, settings, errors",
     ),
     "model/answer": (
-        1020,
+        1030,
         "predictions, decisions, words, share links; the device's answers as untrusted input",
     ),
     "model/browser": (
-        1030,
+        1090,
         "downloads of browsers, made once and cached; Streamlit's files compressed",
     ),
-    "model/bundle": (1490, "manifest, card and registry"),
+    "model/bundle": (1530, "manifest, card and registry"),
     "model/calibration": (
-        1610,
+        1650,
         "temperature, prediction sets, two OOD detectors, estimates, the graph's head",
     ),
-    "model/cli": (1390, "one module per group of commands"),
+    "model/cli": (1490, "one module per group of commands"),
     "model/corrections": (750, "corrections by SQLAlchemy, their export, the pages' sessions"),
     "model/engines": (310, "compiled, learner, fake"),
-    "model/evaluation": (560, "accuracy, intervals, calibration error, confusion"),
+    "model/evaluation": (550, "accuracy, intervals, calibration error, confusion"),
     "model/exporting": (1060, "five formats, each checked against the original"),
     "model/exporting/converters": (430, "scripts and sample programs beside exports"),
     "model/importing": (
@@ -54,17 +54,24 @@ BUDGETS = {
     "model/photo": (1420, "one module per format, checked before Pillow opens it"),
     "model/samples": (80, "the sample photos"),
     "model/storage": (850, "atomic writes, zips, photos in folders, disk"),
+    "model/teaching": (
+        860,
+        "a few photos to a bundle, judged by photo groups; the strangers' .loupe file",
+    ),
     "model/training": (2230, "a folder of photos to a bundle, resumable"),
-    "pages": (280, "one script per page"),
-    "ui": (4560, "what pages share: six pages, two ways to give a photo, the first screen"),
-    "device": (7010, "the browser's half: viewfinder, engine, offline pages, the first visit"),
+    "pages": (300, "one script per page"),
+    "ui": (4640, "what pages share: six pages, two ways to give a photo, the first screen"),
+    "device": (
+        10550,
+        "the browser's half: viewfinder, engine, offline pages, first visit, Teach (3,500)",
+    ),
 }
 """Most lines by folder, without folders below it that have a budget of their own; and why so many.
 
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 35_690, 35_460
+ALL_PYTHON, ALL_TESTS = 37_120, 37_990
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {
@@ -86,6 +93,7 @@ SHARED_NAMES = {
     "sample.py",
     "session.py",
     "streamlit_app.py",
+    "teach.py",
     "train.py",
     "vertex.py",
 }

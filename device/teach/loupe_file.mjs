@@ -27,6 +27,9 @@ const INVISIBLE =
   // eslint-disable-next-line no-control-regex
   /[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
 
+/** Something to see. Unicode counts a few blank characters among letters and symbols. */
+const VISIBLE = /(?![\u115f\u1160\u2800\u3164\uffa0])[\p{L}\p{N}\p{P}\p{S}]/u;
+
 /**
  * Say what is wrong with a label or a title; nothing if it is right.
  *
@@ -38,6 +41,7 @@ export function findTextFlaw(text) {
   }
   const isLong = Array.from(text).length > MAX_CHARACTERS;
   if (isLong) return `it is longer than ${MAX_CHARACTERS} characters`;
+  if (!VISIBLE.test(text)) return "it has no visible character";
   return INVISIBLE.test(text) ? "it has invisible characters, such as marks of direction" : "";
 }
 
@@ -118,6 +122,13 @@ const whole = (low, high) => (value) => Number.isInteger(value) && between(low, 
 const listOf = (length, check) => (value) =>
   Array.isArray(value) && value.length === length && value.every(check);
 
+/** @type {Check} */
+const isDate = (text) =>
+  typeof text === "string" &&
+  /^(?!0000)\d{4}-\d\d-\d\d$/.test(text) &&
+  // The parser may take the 30th of February for the 2nd of March.
+  new Date(Date.parse(text) || 0).toISOString().startsWith(text);
+
 /** @type {(count: number) => {[name: string]: Pattern}} */
 function patternOf(count) {
   const counts = listOf(count, whole(0, 1e6));
@@ -128,7 +139,8 @@ function patternOf(count) {
     language: /^[a-z]{2,3}$/,
     labels: (labels) => areLabels(labels) && labels.length > 1,
     base: {
-      name: /^.{1,64}$/,
+      // It becomes a part of the address that the base is loaded from.
+      name: /^[a-z0-9][a-z0-9_-]{0,63}$/,
       version: /^[0-9a-f]{12}$/,
       features: HASH,
       size: whole(1, 100_000),
@@ -136,7 +148,7 @@ function patternOf(count) {
     temperature: between(0.05, 20),
     ood_threshold: between(-1, 1),
     promise: (value) => [null, 0.9, 0.95].includes(value),
-    made: /^\d{4}-\d\d-\d\d/,
+    made: isDate,
     photos: counts,
     groups: counts,
     accuracy: (value) =>

@@ -17,6 +17,12 @@ export const MAX_BYTES = 60 * 2 ** 20;
 /** Browsers that decide by themselves whether to keep photos need less. */
 const MOMENT_MS = 300;
 
+/**
+ * Errors of a connection that was lost: iOS ends those of pages in the background, and every
+ * browser when its visitor deletes the site's data.
+ */
+const LOST = ["AbortError", "InvalidStateError", "UnknownError"];
+
 const STORES = ["project", "photos", "models"];
 const KEY = "project";
 
@@ -25,7 +31,7 @@ const KEY = "project";
 
 /**
  * Open what this browser keeps. `prefix` tells apps of one origin apart, and `onchange` is called
- * after a change in another tab.
+ * after a change in another tab, and after a lost connection was opened again.
  *
  * @param {{prefix?: string, onchange?: () => void}} [options]
  * @returns {Promise<ProjectStore>}
@@ -33,16 +39,36 @@ const KEY = "project";
  */
 export async function openStore({ prefix = "", onchange } = {}) {
   const name = `loupe-teach:${prefix}`;
-  const database = await openDatabase(name).catch(refuse);
+  let connection = openDatabase(name);
+  let isClosed = false;
+  await connection.catch(refuse);
   const channel = new BroadcastChannel(name);
   channel.onmessage = () => onchange?.();
 
+  /** @type {<T>(mode: IDBTransactionMode, work: (stores: Stores) => Promise<T>) => Promise<T>} */
+  const run = async (mode, work) => {
+    const used = connection;
+    try {
+      return await transact(await used, mode, work);
+    } catch (error) {
+      const isLost = error instanceof DOMException && LOST.includes(error.name) && !isClosed;
+      if (!isLost) throw error;
+      if (connection === used) {
+        end(used);
+        connection = openDatabase(name);
+      }
+      const result = await transact(await connection, mode, work);
+      onchange?.();
+      return result;
+    }
+  };
+
   /** @type {<T>(work: (stores: Stores) => Promise<T>) => Promise<T>} */
-  const read = (work) => transact(database, "readonly", work).catch(refuse);
+  const read = (work) => run("readonly", work).catch(refuse);
 
   /** @type {<T>(work: (stores: Stores) => Promise<T>) => Promise<T>} */
   const write = async (work) => {
-    const result = await transact(database, "readwrite", work).catch(refuse);
+    const result = await run("readwrite", work).catch(refuse);
     channel.postMessage("changed");
     return result;
   };
@@ -61,14 +87,25 @@ export async function openStore({ prefix = "", onchange } = {}) {
       return result;
     });
 
-  /** @type {(before: Names, after: Names, changed: ProjectPhoto[]) => Promise<void>} */
-  const undo = (before, after, changed) =>
+  /**
+   * Undo an edit that gave photos another label or, with null, removed them. What another tab has
+   * changed since stays.
+   *
+   * @type {(before: Names, after: Names, changed: ProjectPhoto[], label?: string | null) =>
+   *   Promise<void>}
+   */
+  const undo = (before, after, changed, label) =>
     change(async (now, photos) => {
-      for (const photo of changed) photos.put(photo, photo.id);
-      // What another tab has changed since stays.
+      for (const photo of changed) {
+        const found = await resultOf(photos.get(photo.id));
+        const isSame = (found?.label ?? null) === label;
+        if (isSame) photos.put({ ...photo, ...found, label: photo.label }, photo.id);
+      }
       const title = now.title === after.title ? before.title : now.title;
+      const isKept = (/** @type {string} */ one) =>
+        now.labels.includes(one) || !after.labels.includes(one);
       const others = now.labels.filter((one) => !after.labels.includes(one));
-      return [{ title, labels: unite(before.labels, others) }, undefined];
+      return [{ title, labels: unite(before.labels.filter(isKept), others) }, undefined];
     });
 
   return {
@@ -99,7 +136,7 @@ export async function openStore({ prefix = "", onchange } = {}) {
         }
         const all = unite(labels ?? before.labels, label ? [label] : []);
         const after = { title: title ?? before.title, labels: all };
-        return [after, () => undo(before, after, changed)];
+        return [after, () => undo(before, after, changed, label)];
       }),
     features: async (base) => {
       /** @type {ProjectPhoto[]} */
@@ -133,8 +170,9 @@ export async function openStore({ prefix = "", onchange } = {}) {
       return Promise.race([asked ?? false, moment]);
     },
     close: () => {
+      isClosed = true;
       channel.close();
-      database.close();
+      end(connection);
     },
   };
 }
@@ -146,13 +184,18 @@ async function openDatabase(name) {
   return resultOf(request);
 }
 
+/** @param {Promise<IDBDatabase>} connection */
+const end = (connection) => {
+  connection.then((database) => database.close()).catch(() => {});
+};
+
 /** @type {<T>(database: IDBDatabase, mode: IDBTransactionMode,
  *   work: (stores: Stores) => Promise<T>) => Promise<T>} */
 async function transact(database, mode, work) {
   const transaction = database.transaction(STORES, mode);
   const finished = new Promise((resolve, reject) => {
     transaction.oncomplete = resolve;
-    transaction.onabort = () => reject(transaction.error);
+    transaction.onabort = () => reject(transaction.error ?? new DOMException("", "AbortError"));
   });
   finished.catch(() => {});
   const stores = STORES.map((name) => [name, transaction.objectStore(name)]);
@@ -212,9 +255,8 @@ const resultOf = (request) =>
 
 /** @type {(error: unknown) => never} */
 function refuse(error) {
-  if (error instanceof LoupeError) throw error;
-  const isFull = error instanceof DOMException && error.name === "QuotaExceededError";
-  throw isFull
+  if (!(error instanceof DOMException)) throw error;
+  throw error.name === "QuotaExceededError"
     ? new LoupeError(
         "storage-full",
         "This browser has no room left. Remove photos here, or the data of other sites.",

@@ -19,8 +19,8 @@ def device_words(manifest: Manifest, small: SmallCard | None = None) -> dict[str
     labels, language = manifest.labels, manifest.language
     return {
         **WORDS,
-        # Without a card, a record is a whole sentence.
-        "testing": WORDS["testing"] if manifest.card else dict.fromkeys(WORDS["testing"], ""),
+        # A taught model's record is a whole sentence.
+        "testing": dict.fromkeys(WORDS["testing"], "") if manifest.is_taught else WORDS["testing"],
         "present_from": manifest.present_from,
         "estimated": manifest.is_estimated,
         "things": spell_number(len(labels)),

@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import re
+import unicodedata
 import zipfile
 from datetime import date
 from typing import Annotated, Literal, Self
@@ -36,10 +37,19 @@ PLAIN_FLAGS = 0x0806
 TESTED = {"each group": "each tested without itself", "five": "tested in five parts"}
 MAX_LABELS, MAX_LABEL_CHARS = 20, 60
 MAX_LENGTH_ERROR = 1e-3
+BLANKS = "\u115f\u1160\u2800\u3164\uffa0"
+"""Unicode counts them among letters and symbols."""
+
+
+def is_label(text: str) -> bool:
+    """Return whether a text can be a label or a title."""
+    visible = (c for c in text if unicodedata.category(c)[0] in "LNPS" and c not in BLANKS)
+    is_short = len(text.strip()) == len(text) <= MAX_LABEL_CHARS
+    return is_short and any(visible) and not INVISIBLE.search(text)
 
 
 def _check_text(text: str) -> str:
-    if not 0 < len(text.strip()) == len(text) <= MAX_LABEL_CHARS or INVISIBLE.search(text):
+    if not is_label(text):
         raise ValueError(
             f"it needs 1 to {MAX_LABEL_CHARS} visible characters, no spaces at its ends"
         )
@@ -95,7 +105,7 @@ class LoupeManifest(StrictModel):
     temperature: Annotated[float, Field(ge=0.05, le=20)]
     ood_threshold: Annotated[float, Field(ge=-1, le=1)]
     promise: float | None
-    made: Annotated[str, Field(max_length=40)]
+    made: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
     photos: Counts
     groups: Counts
     accuracy: GroupAccuracy | None
@@ -104,7 +114,7 @@ class LoupeManifest(StrictModel):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        date.fromisoformat(self.made[:10])
+        date.fromisoformat(self.made)
         if self.promise not in (None, *(share for _, share in PROMISES)):
             raise ValueError("promise: it must be 0.9, 0.95 or null")
         if len(set(self.labels)) < len(self.labels):

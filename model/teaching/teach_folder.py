@@ -31,6 +31,7 @@ from .loupe_file import (
     LoupeManifest,
     describe_file,
     draw,
+    is_label,
     pack_head,
     write_loupe,
 )
@@ -107,6 +108,9 @@ def teach(folder: str | Path, base: str = DEFAULT_MODEL, *, title: str = "") -> 
         for photo, result in zip(dataset.photos, results, strict=True)
         if isinstance(result, str)
     }
+    skipped |= dict.fromkeys(dataset.ignored, "It isn't a photo.")
+    beside = (path.name for path in sorted(folder.glob("[!.]*")) if path.is_file())
+    skipped |= dict.fromkeys(map(clean, beside), "It is in no label's folder.")
     photos = [photo for photo in dataset.photos if photo.name not in skipped]
     if empty := set(dataset.labels) - {photo.label for photo in photos}:
         raise DataError(
@@ -121,10 +125,11 @@ def teach(folder: str | Path, base: str = DEFAULT_MODEL, *, title: str = "") -> 
     head, left_out = fit_head(features, targets, groups, of_base["fallback_cosine"])
     pictures = np.concatenate([run(picture[None])[1] for picture in draw(*recipe.size)])
     logits, novelty = head.logits(pictures).tolist(), head.ood_scores(pictures).tolist()
+    title = clean(title or folder.name)[:MAX_LABEL_CHARS].strip()
     manifest = _describe(
         head,
         left_out,
-        title=clean(title or folder.name)[:MAX_LABEL_CHARS].strip() or "Taught model",
+        title=title if is_label(title) else "Taught model",
         labels=labels,
         base=LoupeBase(
             name=bundle.name,
@@ -191,9 +196,9 @@ def _check(folder: Path, dataset: Dataset) -> tuple[str, ...]:
             f"takes at most {MAX_PHOTOS} of {MAX_LABELS}. Train on them instead: "
             "python -m model train FOLDER --name NAME"
         )
-    if bad := [x for x in labels if not 0 < len(x) <= MAX_LABEL_CHARS or labels.count(x) > 1]:
+    if bad := [x for x in labels if not is_label(x) or labels.count(x) > 1]:
         raise DataError(
             f"A folder can't be the label {bad[0]!r}: it needs 1 to {MAX_LABEL_CHARS} characters, "
-            "and to differ from others in more than spaces and marks. Rename the folder."
+            "a visible one, and to differ from others in more than spaces and marks. Rename it."
         )
     return labels

@@ -94,6 +94,7 @@ def test_limits_are_told_and_change_nothing(web: Site) -> None:
         }})),
       }};
       for (let at = 20; at < 500; at++) await store.addPhoto(photoOf(1, "label 1"));
+      refused.mistake = await refusal(store.addPhoto({{...photoOf(1, "label 1"), photo: null}}));
       refused.count = await refusal(store.addPhoto(photoOf(1, "label 1")));
       const {{photos, labels}} = await store.read();
       // As Firefox while its visitor hasn't answered.
@@ -111,6 +112,7 @@ def test_limits_are_told_and_change_nothing(web: Site) -> None:
         "mark": "invalid: This name can't be used: it has invisible characters",
         "large": "limit: 60 MB of photos are the most",
         "count": "limit: 500 photos are the most",
+        "mistake": "TypeError: ",
         "private": "storage-failed: This browser can't keep photos here",
     }
     assert said.keys() == begins.keys()
@@ -139,18 +141,72 @@ def test_two_tabs_add_to_one_project(web: Site) -> None:
       await told();
       frame.contentWindow.postMessage("start");
       const done = told();
-      const [first] = await Promise.all(
-        Array.from({{length: 20}}, (_, at) => store.addPhoto(photoOf(at, "mine"))),
-      );
+      await Promise.all(Array.from({{length: 20}}, (_, at) => store.addPhoto(photoOf(at, "mine"))));
       await done;
-      const undo = await store.edit({{ids: [first], label: null}});
-      await store.addPhoto(photoOf(1, "new"));
-      await undo();
       const {{labels, photos}} = await store.read();
       return {{labels: labels.sort(), photos: photos.length, told: changes > 0}};
     """
     result = run_script(web, "chromium", script)
-    assert result == {"labels": ["mine", "new", "theirs"], "photos": 41, "told": True}
+    assert result == {"labels": ["mine", "theirs"], "photos": 40, "told": True}
+
+
+@pytest.mark.browser
+def test_undo_keeps_what_another_tab_changed_since(web: Site) -> None:
+    script = f"""
+      {STORE}
+      const [mine, theirs] = [await openStore({{prefix: "e"}}), await openStore({{prefix: "e"}})];
+      const add = (label, at) => mine.addPhoto(photoOf(at + 1, label));
+      const ids = await Promise.all(["red", "blue", "blue", "blue"].map(add));
+      const undoRemoval = await mine.edit({{labels: ["blue"], ids: [ids[0]], label: null}});
+      await theirs.edit({{labels: ["sky"], ids: ids.slice(1), label: "sky"}});
+      await undoRemoval();
+      const steps = [summary(await mine.read())];
+      const undoMove = await mine.edit({{ids: ids.slice(1), label: "sea"}});
+      await theirs.edit({{ids: [ids[1]], label: "red"}});
+      await theirs.edit({{ids: [ids[2]], label: null}});
+      await theirs.setFeatures(ids[3], "another base", features(9));
+      await undoMove();
+      steps.push(summary(await mine.read()), (await mine.features("another base")).size);
+      return steps;
+    """
+    removed, moved, newer = run_script(web, "chromium", script)
+    assert removed["labels"] == moved["labels"] == ["red", "sky"]
+    assert removed["photos"] == ["red r1", "sky r2", "sky r3", "sky r4"]
+    assert (moved["photos"], newer) == (["red r1", "red r2", "sky r4"], 1)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("browser", SLOW_FIREFOX)
+def test_lost_connection_is_opened_again(web: Site, browser: str) -> None:
+    script = f"""
+      {STORE}
+      let [openings, told] = [0, 0];
+      const store = await openStore({{prefix: "d", onchange: () => {{ told += 1; }}}});
+      await store.addPhoto(photoOf(1, "before"));
+      const open = indexedDB.open.bind(indexedDB);
+      indexedDB.open = (...all) => {{ openings += 1; return open(...all); }};
+      const {{transaction}} = IDBDatabase.prototype;
+      const once = (spoil) => {{
+        IDBDatabase.prototype.transaction = function (...all) {{
+          IDBDatabase.prototype.transaction = transaction;
+          return spoil(this, () => transaction.apply(this, all));
+        }};
+      }};
+      once((database, start) => {{ database.close(); return start(); }});
+      await Promise.all([2, 3].map((at) => store.addPhoto(photoOf(at, "closed"))));
+      // Lost in the middle.
+      once((database, start) => {{
+        const started = start();
+        queueMicrotask(() => started.abort());
+        return started;
+      }});
+      await store.addPhoto(photoOf(4, "aborted"));
+      const {{photos}} = summary(await store.read());
+      store.close();
+      return [photos, openings, told, (await refusal(store.read())).code];
+    """
+    photos = ["before r1", "closed r2", "closed r3", "aborted r4"]
+    assert run_script(web, browser, script) == [photos, 2, 3, "storage-failed"]
 
 
 PROJECT = """

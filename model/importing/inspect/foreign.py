@@ -64,6 +64,11 @@ def describe_foreign_zip(names: Collection[str]) -> str:
             "This is a zipped model of Loupe. Unpack it into models/NAME/ in the data folder; "
             "it needs no import."
         )
+    if "project.json" in ends:
+        return (
+            "This may be a project of Teach, with its photos. Open it on the page Teach, save "
+            "the model there as a .loupe file, and import that."
+        )
     if "model.weights.h5" in ends or "saved_model.pb" in ends:
         return f"This is {KERAS} {NO_IMPORT}"
     inside = next((name for name in names if name.lower().endswith((".pkl", ".pth", ".pt"))), None)

@@ -160,7 +160,11 @@ def put(manifest: Values, key: str, value: object) -> None:
 
 BAD_LABELS = (
     *("", "  ", " cat", "x" * 61, 7, "two\nlines", "bell\x07", "\u200fmark", "\u2067isolate"),
-    *("line\u2028separator", "half\ud83d"),
+    *("line\u2028separator", "half\ud83d", "\u200b", "\u200d\u0301", "\u3164", "\u2800\ufe0f"),
+)
+BAD_DATES = (
+    *("yesterday", "2026-13-01", "2026-02-30", "0000-01-01", "2026-W48-6", "2026-11-28" + "x" * 40),
+    *("2026-11-28\u202e", "2026-11-28\n", ["2026-11-28"]),
 )
 FIELDS: tuple[tuple[str, object], ...] = (
     ("format", 2),
@@ -192,7 +196,7 @@ FIELDS: tuple[tuple[str, object], ...] = (
     ("ood_threshold", float("-inf")),
     ("ood_threshold", None),
     ("promise", 0.99),
-    *(("made", bad) for bad in ("yesterday", "2026-13-01", "2026-11-28" + "x" * 40)),
+    *(("made", bad) for bad in BAD_DATES),
     ("photos", [5, 5]),
     ("photos", [5, 5, -1]),
     ("groups", [1.5, 5, 5]),

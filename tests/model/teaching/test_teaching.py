@@ -77,11 +77,13 @@ def test_folder_in_a_labels_folder_is_one_group_and_damaged_photos_are_named(
     for number in (0, 1):
         (folder / "red" / f"{number}.png").rename(folder / "red" / "kitchen" / f"{number}.png")
     (folder / "blue" / "3.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    for name in ("notes.txt", "red/notes.txt", ".hidden"):
+        (folder / name).write_text("no photo")
     taught = teach(folder, tiny_bundle.name)
     of_red = taught.left_out.groups[taught.left_out.targets == 2]
     in_kitchen = [path.parent.name == "kitchen" for path in taught.photos[-4:]]
     assert len(set(of_red[in_kitchen])) == 1
-    assert list(taught.skipped) == ["blue/3.png"]
+    assert list(taught.skipped) == ["blue/3.png", "red/notes.txt", "notes.txt"]
     assert taught.manifest.photos == (3, 4, 4)
     result = run("teach", folder, "--name", "mine", "--base", tiny_bundle.name)
     assert "blue/3.png was left out: " in result.output

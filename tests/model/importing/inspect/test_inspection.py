@@ -56,6 +56,7 @@ def codes(report: ExportReport) -> set[str]:
         (zip_of(("config.json", b"{}"), ("model.weights.h5", b"")), "Keras"),
         (zip_of(("a/export.pkl", b"x")), "zip with the file a/export.pkl in it"),
         (zip_of(("tiny/bundle.json", b"{}")), "zipped model of Loupe"),
+        (zip_of(("project.json", b"{}")), "project of Teach"),
         (zip_of(("a.npy", b"")), "NumPy arrays"),
         (zip_of(("[Content_Types].xml", b"")), "not written by torch"),
         (learner()[:-1], "cut short"),
