@@ -261,7 +261,8 @@ export interface ProjectStore {
   clear(): Promise<void>;
   /** Models that were saved on this device, by name. */
   models(): Promise<Map<string, TaughtModel>>;
-  setModel(name: string, taught: TaughtModel | null): Promise<void>;
+  /** Keep a model, or delete it; one of this project (`isOurs`) replaces the one before. */
+  setModel(name: string, taught: TaughtModel | null, isOurs?: boolean): Promise<void>;
   /** Ask the browser not to delete the photos; true if it agrees within a moment. */
   persist(): Promise<boolean>;
   close(): void;

@@ -20,7 +20,7 @@ const OPTIONS = {
 };
 
 /** @type {(at: number) => string} */
-const nameOf = (at) => `photos/${String(at + 1).padStart(3, "0")}.jpg`;
+export const nameOf = (at) => `photos/${String(at + 1).padStart(3, "0")}.jpg`;
 
 /** @typedef {Pick<ProjectPhoto, "label" | "recording" | "photo">} Photo */
 /** @typedef {Pick<Project, "title" | "labels"> & {photos: Photo[]}} SavedProject */

@@ -26,7 +26,7 @@ const LOST = ["AbortError", "InvalidStateError", "UnknownError"];
 const STORES = ["project", "photos", "models"];
 const KEY = "project";
 
-/** @typedef {Pick<Project, "title" | "labels">} Names */
+/** @typedef {Pick<Project, "title" | "labels"> & {model?: string}} Names */
 /** @typedef {Record<string, IDBObjectStore>} Stores */
 
 /**
@@ -80,9 +80,10 @@ export async function openStore({ prefix = "", onchange } = {}) {
    */
   const change = (work) =>
     write(async ({ project, photos }) => {
-      const [names, result] = await work(await readNames(project), photos);
+      const before = await readNames(project);
+      const [names, result] = await work(before, photos);
       check(names, await resultOf(photos.getAllKeys()));
-      project.put(names, KEY);
+      project.put({ ...before, ...names }, KEY);
       return result;
     });
 
@@ -152,8 +153,13 @@ export async function openStore({ prefix = "", onchange } = {}) {
         for (const store of [project, photos]) store.clear();
       }),
     models: () => read(async ({ models }) => new Map(await resultOf(models.getAll()))),
-    setModel: (name, taught) =>
-      write(async ({ models }) => {
+    setModel: (name, taught, isOurs = false) =>
+      write(async ({ models, project }) => {
+        if (isOurs) {
+          const names = await readNames(project);
+          if (names.model) models.delete(names.model);
+          project.put({ ...names, model: name }, KEY);
+        }
         if (taught) models.put([name, taught], name);
         else models.delete(name);
       }),

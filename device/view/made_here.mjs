@@ -7,7 +7,7 @@
 
 /** Said where a link names a model that this browser doesn't have. */
 export const ELSEWHERE =
-  "The model in this link is on another device. If you have its file, open it on Teach.";
+  "The model in this link isn’t on this device. If you have its file, open it on Teach.";
 
 /**
  * @param {string} folder address of `device/`
@@ -51,7 +51,9 @@ class MadeHere {
   get entries() {
     return Array.from(this.models, ([name, { manifest }]) => {
       const { labels, language, title } = manifest;
-      const knows = labels.flatMap((label, at) => [at ? ", " : "", { label }]);
+      const last = labels.length - 1;
+      const before = (at) => (at === last ? " and " : ", ");
+      const knows = labels.flatMap((label, at) => [at ? before(at) : "", { label }]);
       const fixed = { count: labels.length, samples: [], isMadeHere: true };
       return { name, title, language, knows, ...fixed };
     });

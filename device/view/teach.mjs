@@ -124,6 +124,8 @@ class Teach {
     if (state.screen === "done" && !state.taught) state.screen = "teach";
     if ("live" in changes) this.picture.follow();
     this.#render();
+    const note = changes.note && this.parts.middle.querySelector(".tv-note");
+    if (note) note.scrollIntoView({ block: "nearest" });
   };
 
   #render() {

@@ -14,13 +14,13 @@ const MADE_HERE = /\.(loupe|zip)$/i;
  */
 
 /** Take files, and the space bar, until `signal` is aborted; see `createHandlers`. */
-export function connectFiles(root, { onFiles, onFile, onSpace }, signal) {
+export function connectFiles(root, { onFiles, onFile, onMixed, onSpace }, signal) {
   const on = (name, handler) => document.addEventListener(name, handler, { signal });
   const isOpen = () => root.isConnected && !root.querySelector("dialog[open]");
   const take = (found) => {
-    const made = found.find(({ file }) => MADE_HERE.test(file.name));
-    if (made) onFile(made.file);
-    else onFiles(found);
+    if (!found.some(({ file }) => MADE_HERE.test(file.name))) onFiles(found);
+    else if (found.length > 1) onMixed();
+    else onFile(found[0].file);
   };
   on("paste", (event) => {
     if (!isOpen() || event.defaultPrevented || matches(event, EDITABLE)) return;

@@ -8,6 +8,8 @@ import { canFilm } from "./teach_screen.mjs";
 import { count, fileName, mayVanish, photosOf, usedOf } from "./teach_words.mjs";
 
 const UNTITLED = "My model";
+const MIXED =
+  "Nothing was opened. A project or a model is opened by itself, without photos or other files.";
 const TOO_MANY = `${MAX_LABELS} labels are the most. Remove one to add another.`;
 
 /** @param {any} page the `Teach` of `teach.mjs` */
@@ -126,6 +128,7 @@ export function createHandlers(page) {
       const open = () => page.project.openFile(file);
       if (file) use(await page.project.try(open, "This file couldn’t be opened."));
     },
+    onMixed: () => change({ note: MIXED }),
     onPhotos: (label, ids = []) => {
       const changes = { screen: "photos", shown: label, current: label, isNaming: false };
       change({ ...changes, chosen: new Set(ids) });
@@ -177,7 +180,7 @@ export function createHandlers(page) {
       openMenu(parent, "Clear all?", line, [...saving(), ["Clear all", "trash", clear]]);
     },
     onDone: () => change({ screen: "done" }),
-    onUse: finish(async (taught) => use(await page.project.use(taught))),
+    onUse: finish(async (taught) => use(await page.project.use(taught, true))),
     onSaveFile: finish((taught) => download(writeLoupe(taught), `${name()}.loupe`)),
     onSaveProject: () => {
       const save = async () => download(await writeProject(state.project), `${name()}-project.zip`);

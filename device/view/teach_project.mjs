@@ -3,7 +3,7 @@
 import { LoupeError, phraseError } from "../engine/errors.mjs";
 import { load } from "../loupe.mjs";
 import { readLoupe } from "../teach/loupe_file.mjs";
-import { readProject } from "../teach/project_file.mjs";
+import { nameOf, readProject } from "../teach/project_file.mjs";
 import { MAX_BYTES, MAX_PHOTOS, openStore } from "../teach/store.mjs";
 import { certaintyRule, formatPercent, headline } from "./phrasing.mjs";
 import { randomId } from "./recents.mjs";
@@ -176,16 +176,24 @@ export class TeachProject {
 
   /** Add the photos of files; what can't be read is named and left out. */
   async addFiles(found) {
+    const named = found.map((one) => ({ ...one, name: one.file.name }));
+    await this.#addNamed(named, ({ file, label, recording }) =>
+      this.take({ label, recording: `${FILE}${recording ?? randomId()}` }, file),
+    );
+  }
+
+  /** Add photos, and say which ones were left out. */
+  async #addNamed(photos, add) {
     const failures = [];
     let why = "";
     this.#change({ note: "", undo: null });
-    const rest = await this.#addEach(found, async ({ file, label, recording }) => {
+    const rest = await this.#addEach(photos, async (photo) => {
       try {
-        return await this.take({ label, recording: `${FILE}${recording ?? randomId()}` }, file);
+        return await add(photo);
       } catch (error) {
         const isFull = FULL.includes(error.code);
         if (isFull) why = ` ${phraseError(error)}`;
-        else failures.push({ label, text: leftOut(file, error) });
+        else failures.push({ label: photo.label, text: leftOut(photo, error) });
         return !isFull;
       }
     });
@@ -218,17 +226,17 @@ export class TeachProject {
    * @returns {Promise<string | undefined>} the model's name
    */
   async openFile(file) {
-    await this.loading;
+    if (!(await this.loading)) throw new LoupeError("no-such-model", this.#state.device.reason);
     if (/\.loupe$/i.test(file.name)) return this.use(await readLoupe(file));
     const { photos, title, labels } = await readProject(file);
     if (this.#state.project.photos.length) {
       throw new LoupeError("invalid", "Save this project and clear it, then open the other one.");
     }
     await this.edit({ title, labels });
-    await this.#addEach(photos, async ({ photo, ...values }) =>
-      this.#add(values, { photo, features: await this.#base.features(photo) }),
+    const named = photos.map((one, at) => ({ ...one, name: nameOf(at) }));
+    await this.#addNamed(named, async ({ photo, label, recording }) =>
+      this.#add({ label, recording }, { photo, features: await this.#base.features(photo) }),
     );
-    this.train();
     return undefined;
   }
 
@@ -239,11 +247,18 @@ export class TeachProject {
     return this.#base.addGolden({ ...taught, manifest });
   }
 
-  /** Keep a model for the viewfinder, after its golden outputs were tested; return its name. */
-  async use(taught) {
+  /**
+   * Keep a model for the viewfinder, after its golden outputs were tested; return its name. The
+   * project has one there.
+   */
+  async use(taught, isOurs = false) {
     const model = await this.#base.attach(taught);
     model.close();
-    await this.#store.setModel(model.info.name, taught);
+    // The base may have another name where the model was made.
+    const { name, version } = this.#base.info;
+    const base = { ...taught.manifest.base, name, version };
+    const manifest = { ...taught.manifest, base };
+    await this.#store.setModel(model.info.name, { ...taught, manifest }, isOurs);
     return model.info.name;
   }
 
@@ -267,7 +282,7 @@ export class TeachProject {
       const model = await this.#base.attach(taught);
       const ids = photos.map(({ id }) => id);
       const outcome = outcomeOf(result, labels, ids);
-      changes = { outcome, taught, live: liveOf(this.#base, model) };
+      changes = { outcome, taught, live: liveOf(this.#base, model, !outcome.figures) };
     }
     if (number !== this.#trainings) return changes.live.close();
     this.#change(changes);
@@ -285,17 +300,19 @@ export class TeachProject {
 }
 
 /** Return your model, if there is one, as the live picture asks it. See `Identifier`. */
-const liveOf = (base, model = null) => ({
+const liveOf = (base, model = null, isUntested = false) => ({
   recipe: base?.info.recipe ?? null,
   state: { device: model ? "ready" : "off" },
   close: () => model?.close(),
   async *watch(video, options) {
-    const { info } = model;
+    // What was never tested claims no probability.
+    const words = { ...model.info.words, estimated: isUntested };
+    const info = { ...model.info, words };
     for await (const prediction of model.watch(video, options)) {
       const { certainty } = certaintyRule(info, prediction);
       const percents = prediction.candidates.map((one) => formatPercent(info, one.probability));
-      const words = { headline: headline(info, prediction), language: info.language, percents };
-      yield { prediction, certainty, ...words };
+      const said = { headline: headline(info, prediction), language: info.language, percents };
+      yield { prediction, certainty, ...said };
     }
   },
 });

@@ -138,7 +138,7 @@ function createLabels(confused, view, on) {
   const isFolded = confused && !isDesk && !isUnfolded && labels.length > 1;
   const rows = (isFolded ? [confused.label] : labels).map((label) => createRow(label, view, on));
   if (isFolded) {
-    const text = `Show all ${labels.length} labels`;
+    const text = `Show ${labels.length === 2 ? "both" : `all ${labels.length}`} labels`;
     rows.push(h("li.tv-unfold", createButton("vf-text-button", text, { onclick: on.onUnfold })));
   }
   return h("ul.tv-labels", { ariaLabel: "Labels" }, ...rows);
@@ -168,6 +168,7 @@ function createRow(label, view, on) {
       onclick: () => on.onPhotos(label),
     },
     h("span.tv-stack", ...shown.map((photo) => h("img", { alt: "", src: urls.of(photo) }))),
+    ...(length ? [] : [createIcon("pen")]),
     h("b.tv-count", String(length)),
     h("span.tv-dots", createIcon("dots")),
   );

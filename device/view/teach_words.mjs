@@ -80,7 +80,7 @@ export function isEnough({ labels, photos }, outcome, hasCamera) {
   const [label, ...others] = labels.filter((one) => outcome?.groups.get(one) === 1);
   const again = hasCamera ? "once more, somewhere else." : "in another place as well.";
   const each = "Each label was recorded once, so nothing is left to test on.";
-  const one = ` was recorded once, so it can’t be tested. Record it ${again}`;
+  const one = `” was recorded once, so it can’t be tested. Record it ${again}`;
   const more = `${NUMBERS[WORTH_A_TRY - few]} more photo${few === WORTH_A_TRY - 1 ? "" : "s"} of `;
   const light = " and it is worth a try. Record it in another light.";
   /** @type {[boolean, string, any[]][]} the first that applies is said */
@@ -89,7 +89,7 @@ export function isEnough({ labels, photos }, outcome, hasCamera) {
     [labels.length < 2, "Not yet.", ["Two labels make a model: add a second thing."]],
     [!outcome, "", ["Training on this device…"]],
     [others.length + 1 === labels.length, "Can’t know yet.", [`${each} Record each ${again}`]],
-    [Boolean(label), "Can’t know yet.", [{ label }, one]],
+    [Boolean(label), "Can’t know yet.", ["“", { label }, one]],
     [few < WORTH_A_TRY, few < ALMOST ? "Not yet." : "Almost.", [more, fewest, light]],
   ];
   const step = steps.find(([applies]) => applies);

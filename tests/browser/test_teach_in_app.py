@@ -1,6 +1,7 @@
 """A visitor's own model in the app: from "Teach" to the viewfinder's menu, and no photo sent."""
 
 import re
+from base64 import b64encode
 from collections.abc import Callable
 
 import pytest
@@ -55,7 +56,7 @@ def take(page: Page, rgb: Colour, label: str) -> None:
 def test_your_model_answers_on_the_device_and_no_photo_is_sent(taught: Page) -> None:
     page, asked = taught, list[tuple[str, str]]()
     page.on("request", lambda request: asked.append((request.method, request.url)))
-    expect(page.get_by_text("This model knows warm, cold.", exact=True)).to_be_visible()
+    expect(page.get_by_text("This model knows warm and cold.", exact=True)).to_be_visible()
     assert menu(page) == ("warm, cold", ["warm, cold"])
     take(page, COLD[0], "cold$")
     expect(source_line(page)).to_have_text(re.compile("^On this device.+; nothing was sent"))
@@ -103,7 +104,7 @@ def test_menu_is_the_same_at_device_and_deletes_after_a_question(
     assert menu(page) == ("Colours", [])
     for url in (link, f"/device/?{link.split('?')[1]}"):
         page.goto(url)
-        expect(page.get_by_text("The model in this link is on another device.")).to_be_visible()
+        expect(page.get_by_text("The model in this link isn’t on this device.")).to_be_visible()
         assert menu(page) == ("Colours", [])
 
 
@@ -131,6 +132,7 @@ def test_page_and_menu_fit_and_are_accessible(open_colours: Callable[..., Page],
     page.wait_for_timeout(500)
     keep("empty")
     teach(page)
+    page.evaluate("(photo) => show(photo)", b64encode(jpeg(WARM[0])).decode())
     page.get_by_role("button", name="Live").click()
     expect(page.locator(".vf-words[data-live] h2")).to_have_text(re.compile("warm$"))
     keep("live")
