@@ -62,7 +62,7 @@ BUDGETS = {
     "pages": (300, "one script per page"),
     "ui": (4640, "what pages share: six pages, two ways to give a photo, the first screen"),
     "device": (
-        10640,
+        10670,
         "the browser's half: viewfinder, engine, offline pages, first visit, Teach (3,500)",
     ),
 }
@@ -71,7 +71,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 37_140, 38_130
+ALL_PYTHON, ALL_TESTS = 37_140, 38_320
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {

@@ -42,7 +42,11 @@ def test_first_steps_name_what_is_missing() -> None:
         ([4, 0], None, "Not yet. Hold the button and film boots from all sides for a few seconds."),
         ([4, 4], None, "Training on this device…"),
         (FEW, once, "Can’t know yet. Each label was recorded once, so nothing is left to test"),
-        (FEW, result([3, 1, 3]), "Can’t know yet. “boots” was recorded once, so it can’t be tested."),
+        (
+            FEW,
+            result([3, 1, 3]),
+            "Can’t know yet. “boots” was recorded once, so it can’t be tested.",
+        ),
         ([24, 18, 6], result([4, 3, 2]), "Almost. Four more photos of sandals and it is worth a"),
         ([24, 18, 2], result([4, 3, 2]), "Not yet. Eight more photos of sandals and it is worth a"),
     ]
