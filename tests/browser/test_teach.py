@@ -269,6 +269,7 @@ def test_keyboard_alone_names_records_and_uses_and_another_tab_deletes(
     expect(own).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_tap_takes_one_photo_and_so_does_a_still_picture(visit: Visit) -> None:
     page = visit("isStill = true;")
     name_label(page, "red")
@@ -325,6 +326,7 @@ def test_damaged_file_is_named_and_photos_move_and_return(visit: Visit) -> None:
     expect(row(page, "Warm").locator(".tv-count")).to_have_text("2")
 
 
+@pytest.mark.slow
 def test_what_is_chosen_or_removed_while_files_are_added_stays_so(visit: Visit) -> None:
     page = visit(NO_CAMERA)
     teach_by_files(page, red=WARM[1:2])
@@ -397,6 +399,7 @@ def test_dropped_folders_are_labels_and_the_model_is_handed_on(
     expect(row(page, "Warm")).to_contain_text("3 recordings")
 
 
+@pytest.mark.slow
 def test_without_camera_files_teach_and_without_webassembly_nothing_does(
     visit: Visit, app: DeviceApp
 ) -> None:

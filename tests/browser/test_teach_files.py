@@ -7,6 +7,7 @@ import zipfile
 from base64 import b64encode
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.drive import device_headline, give_device
@@ -83,6 +84,7 @@ def renamed_base(file: Path) -> bytes:
     return changed.getvalue()
 
 
+@pytest.mark.slow
 def test_project_has_one_model_in_the_menu_and_a_friends_is_another(
     visit: Visit, tmp_path: Path
 ) -> None:

@@ -23,6 +23,8 @@ from tests.browser.test_teach import (
 
 __all__ = ["visit"]
 
+pytestmark = pytest.mark.slow
+
 SHORT: ViewportSize = {"width": 375, "height": 667}
 LONG = "the left one of my grandmother’s two blue and white teacups"
 

@@ -256,6 +256,7 @@ def test_model_json_has_the_features_of_a_base(tiny_bundle: Bundle) -> None:
     assert (features["size"], features["near_copy"]) == (3, 0.95)
 
 
+@pytest.mark.slow
 @pytest.mark.torch
 def test_both_engines_and_the_small_graph_give_the_files_outputs(
     tmp_path: Path, models_dir: Path
