@@ -103,7 +103,7 @@ def test_photos_that_were_counted_survive_the_tab(page: Page, end: str) -> None:
 MOUNT = """async () => {
   const { mountTeach } = await import("/device/view/teach.mjs");
   const onReady = () => (window.isReady = true);
-  mountTeach(document.body, {address: "/models/flat/", prefix: "heap", onReady, onUse() {}});
+  mountTeach(document.body, {folder: `${location.origin}/`, onReady, onUse() {}});
 }"""
 
 
@@ -122,7 +122,11 @@ def heap_megabytes(page: Page) -> float:
 def test_heap_is_flat_once_500_photos_are_cleared(page: Page, web: Site, tmp_path: Path) -> None:
     info = web.add_model(tiny(tmp_path, "flat"))
     info["graphs"]["small"]["features"] = FEATURES
-    files = {"/models/flat/model.json": json.dumps(info).encode()}
+    index = {"models": [{"name": "flat"}]}
+    files = {
+        "/models/index.json": json.dumps(index).encode(),
+        "/models/flat/model.json": json.dumps(info).encode(),
+    }
     random = np.random.default_rng(0)
     with web.changed({**web.files, **files}):
         page.evaluate(MOUNT)
@@ -140,5 +144,6 @@ def test_heap_is_flat_once_500_photos_are_cleared(page: Page, web: Site, tmp_pat
             page.locator(".tv-count").last.get_by_text("250").wait_for(timeout=60_000)
             page.get_by_role("button", name="New label").click()
         page.get_by_role("button", name="Clear all").click()
+        page.get_by_role("dialog").get_by_role("button", name="Clear all").click()
         page.locator(".tv-count").first.wait_for(state="detached")
         assert heap_megabytes(page) < start + 20
