@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from model.teaching.loupe_file import draw, read_loupe
-from tests.device.node import run_node
+from tests.device.node import require_inflate, run_node
 from tests.model.teaching.hostile_loupe import HOSTILE, arrays, good
 
 READ = """
@@ -32,6 +32,7 @@ READ = """
 
 
 def read_in_javascript(*files: bytes) -> list[dict[str, Any]]:
+    require_inflate()
     results: list[dict[str, Any]] = run_node(READ, [base64.b64encode(f).decode() for f in files])
     return results
 

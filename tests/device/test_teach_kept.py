@@ -37,8 +37,8 @@ RECORD = """async () => {
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    path = require_tool("chromium")
     with sync_playwright() as playwright:
-        path = require_tool("chromium")
         launched = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield launched
         launched.close()

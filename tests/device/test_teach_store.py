@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.device.node import run_node
+from tests.device.node import require_inflate, run_node
 from tests.device.site import SLOW_FIREFOX, Site, run_script
 from tests.model.tiny import colour
 from tests.photos import encoded
@@ -243,6 +243,7 @@ def project(photo: bytes = JPEG, name: str = "photos/001.jpg", **changes: Any) -
 
 
 def open_projects(*files: bytes) -> Any:
+    require_inflate()
     return run_node(PROJECT, [base64.b64encode(file).decode() for file in files])
 
 
