@@ -24,7 +24,7 @@ class AdmissionCancelled(Exception):
 
 
 class Admission:
-    """A caller's place in the queue: it waits in a lane, then holds a slot.
+    """A caller's place in the queue: first in a lane, then in a slot.
 
     Args:
         lane: where it waits.
@@ -77,7 +77,7 @@ class Admission:
         return True
 
     def seconds_left(self, limit_seconds: float | None = None) -> float | None:
-        """Return the limit, or the seconds until the deadline if fewer; None without either."""
+        """Return the limit or the time to the deadline, whichever is shorter; None without both."""
         if self._deadline is None:
             return limit_seconds
         left = max(0.0, self._deadline - time.monotonic())

@@ -31,7 +31,7 @@ it, the worker adds the name of each stage that it begins.
 """
 
 MAX_STAGES = 1000
-"""Maximum size of the file ``STAGES`` in bytes; a larger file is ignored."""
+"""Most bytes that ``STAGES`` may have; a longer file is ignored."""
 
 POLL_SECONDS = 0.02
 

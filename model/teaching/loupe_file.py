@@ -38,7 +38,7 @@ TESTED = {"each group": "each tested without itself", "five": "tested in five pa
 MAX_LABELS, MAX_LABEL_CHARS = 20, 60
 MAX_LENGTH_ERROR = 1e-3
 BLANKS = "\u115f\u1160\u2800\u3164\uffa0"
-"""Unicode counts them among letters and symbols."""
+"""Invisible characters that Unicode classes as letters or symbols."""
 
 
 def is_label(text: str) -> bool:

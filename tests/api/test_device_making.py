@@ -72,7 +72,7 @@ def test_visitors_wait_for_files_and_get_retry_after(
         for response in responses:
             assert (response.status_code, response.json()["code"]) == (503, "busy")
             assert "retry-after" in response.headers
-        # Meanwhile the app answers others.
+        # The app still answers other requests.
         assert client.get("/api/live").status_code == 200
         monkeypatch.setattr(device, "WAIT_SECONDS", 60.0)
         waiting = [visitors.submit(client.get, path) for _ in range(2)]

@@ -337,7 +337,7 @@ def test_line_is_true_before_the_page_knows_what_it_will_send(visit: Visit) -> N
         page.reload()
     expect(source_line(page)).to_have_text("On the server: it gets the photo or a part of it")
     choose(page, "photo.jpg")
-    # The page may have started a second worker.
+    # There may be two requests: a reloaded page can start a second worker.
     routes, held = held, None
     for route in routes:
         route.continue_()

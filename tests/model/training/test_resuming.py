@@ -101,7 +101,7 @@ def wait_for_file(path: Path, process: "subprocess.Popen[str]") -> None:
 
 
 def wait_for_epoch(process: "subprocess.Popen[str]", minimum: int) -> None:
-    """Read the output up to the first line of an epoch; earlier epochs must not run again."""
+    """Read the output up to an epoch, which must be ``minimum`` or later."""
     assert process.stdout
     for line in process.stdout:
         if line.startswith("Epoch "):
