@@ -21,12 +21,12 @@ from model.classifier import read_file
 from model.errors import PhotoError
 from model.photo import read
 from model.preprocess import PreprocessConfig, preprocess
+from model.storage.labelled_photos import discover
 from model.storage.photo_files import list_photos, map_ordered
 from model.teaching.few_shot_head import FewShotHead, unit
 from model.teaching.left_out import fit_head, merge_near_copies
 from model.teaching.loupe_file import pack_head
 from model.teaching.teach_folder import open_base
-from model.training.data.discover import discover
 
 LABELS, DRAWS, STRANGERS = 3, 60, 100
 SINGLES, RECORDINGS = 110, 12

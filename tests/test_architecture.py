@@ -27,8 +27,7 @@ FLOORS = (
     ("classifier",),
     ("corrections", "evaluation", "explanation", "exporting", "importing"),
     ("backup", "calibration"),
-    ("training",),
-    ("teaching",),
+    ("teaching", "training"),
     ("cli",),
     ("__main__",),
 )

@@ -17,9 +17,9 @@ from ..classifier import read_file
 from ..errors import DataError, PhotoError
 from ..photo import read
 from ..preprocess import preprocess
+from ..storage.labelled_photos import Dataset, LabelledPhoto, discover
 from ..storage.photo_files import map_ordered
 from ..text import clean
-from ..training.data.discover import Dataset, LabelledPhoto, discover
 from .few_shot_head import FewShotHead
 from .left_out import LeftOut, fit_head, merge_near_copies
 from .loupe_file import (

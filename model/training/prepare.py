@@ -15,11 +15,11 @@ from ..photo import read
 from ..preprocess import Pixels, PreprocessConfig, preprocess
 from ..progress import Progress
 from ..storage.atomic import replace_atomically
+from ..storage.labelled_photos import LabelledPhoto, discover
 from ..storage.photo_files import map_ordered
 from ..text import list_some
 from .config import TrainingConfig
 from .data.data_report import DataReport, report_on
-from .data.discover import LabelledPhoto, discover
 from .data.scan import PhotoScan, scan_photos
 from .data.split import Split, split_photos
 

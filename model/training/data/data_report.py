@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .discover import Dataset
+from ...storage.labelled_photos import Dataset
 from .scan import HASH_BITS, PhotoScan
 
 NEAR_BITS = 48

@@ -16,8 +16,8 @@ from ...photo import read
 from ...preprocess import FILTERS, PreprocessConfig
 from ...progress import SILENT, Progress
 from ...storage.atomic import replace_atomically
+from ...storage.labelled_photos import LabelledPhoto
 from ...storage.photo_files import map_ordered
-from .discover import LabelledPhoto
 
 HASH_SIDE = 16
 HASH_BITS = HASH_SIDE**2

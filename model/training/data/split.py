@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from ...calibration.fit import split_folds
 from ...errors import DataError
+from ...storage.labelled_photos import Dataset, LabelledPhoto
 from ...text import list_some
 from .data_report import DataReport
-from .discover import Dataset, LabelledPhoto
 
 FOLDS = 5
 """Number of folds, of which one is held out if the folders are not split."""

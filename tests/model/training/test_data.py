@@ -11,9 +11,9 @@ from PIL import Image
 from model.errors import DataError
 from model.preprocess import PreprocessConfig, preprocess
 from model.progress import SILENT
+from model.storage.labelled_photos import discover
 from model.training.config import TrainingConfig
 from model.training.data.data_report import DataReport, report_on
-from model.training.data.discover import discover
 from model.training.data.scan import PhotoScan, scan_photos, training_copy
 from model.training.data.split import Split, split_photos
 from model.training.prepare import prepare_data

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ...errors import DataError
-from ...storage.named_folders import list_subfolders
-from ...storage.photo_files import list_photos, printable
-from ...text import list_some
+from ..errors import DataError
+from ..text import list_some
+from .named_folders import list_subfolders
+from .photo_files import list_photos, printable
 
 Part = Literal["train", "held out", "test"]
 PARTS: dict[str, Part] = {
