@@ -18,11 +18,13 @@ from tests.browser.device_app import DeviceApp, device_app
 from tests.browser.drive import (
     COUNT_TRACKS,
     PATIENCE_MS,
+    PHONE,
     camera_ready,
     checked_page,
     expect_kept,
     sample,
 )
+from tests.browser.drive_teach import CAMERA, Visit, film
 from tests.browser.server import Server, serving
 from tests.model.tiny import CALIBRATED, CARD, colour, tiny
 from tests.photos import encoded
@@ -241,6 +243,22 @@ def open_device(new_page: Any, app: DeviceApp) -> Callable[..., Page]:
         page.goto(app.url)
         if kept:
             expect_kept(page)
+        return page
+
+    return come
+
+
+@pytest.fixture
+def open_teach(app: DeviceApp, new_page: Any) -> Visit:
+    """Open the page "Teach" on a phone that gives it its camera."""
+
+    def come(*scripts: str, url: str = "", **options: Any) -> Page:
+        page: Page = new_page(**{"viewport": PHONE, "permissions": ["camera"], **options})
+        for script in (CAMERA, *scripts):
+            page.add_init_script(script)
+        page.goto(url or f"{app.url}teach.html")
+        page.locator(".vf:not([hidden])").wait_for()
+        film(page, "coffee")
         return page
 
     return come

@@ -17,9 +17,9 @@ from model.browser import cache
 from model.exporting.formats import export_models
 from tests.browser.conftest import COLOURS
 from tests.browser.drive import PHONE, RED, device_headline, expect_kept, give_device
+from tests.browser.drive_teach import COLD, WARM, jpeg, teach_by_files
 from tests.browser.server import framing
 from tests.browser.static_host import static_host
-from tests.browser.test_teach import COLD, WARM, jpeg, teach_by_files
 from tests.model.tiny import colour, tiny
 from tests.photos import encoded
 from tests.waiting import wait_until

@@ -1,56 +1,39 @@
 """The page "Teach" at ``/device/``, before a camera whose picture the test sets."""
 
 import re
-from base64 import b64encode
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, FilePayload, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from model.exporting.formats import export_models
 from tests.browser.accessible import assert_accessible
 from tests.browser.conftest import COLOURS, HERE
 from tests.browser.device_app import DeviceApp
-from tests.browser.drive import DESK, PHONE, checked_page, sample
+from tests.browser.drive import DESK, PHONE
+from tests.browser.drive_teach import (
+    COLD,
+    NO_CAMERA,
+    ODD,
+    TAUGHT,
+    WARM,
+    Visit,
+    choose,
+    drop,
+    expect_verdict,
+    film,
+    jpeg,
+    name_label,
+    pill,
+    row,
+    teach_by_files,
+    use_it,
+)
 from tests.browser.static_host import static_host
-from tests.model.tiny import colour, tiny
-from tests.photos import encoded
+from tests.model.tiny import tiny
 from tests.waiting import wait_until
 
 SCREENSHOTS = HERE / "screenshots"
-# Of one label, no two are near copies.
-WARM = ((250, 20, 20), (250, 160, 0), (200, 250, 0))
-COLD = ((20, 20, 250), (0, 160, 250), (110, 0, 160))
-ODD = ((120, 120, 250), (0, 220, 250), (90, 0, 250))
-
-# Moves before a photograph.
-CAMERA = """
-window.isStill = false;
-let [film, frame] = [null, 0];
-window.show = async (photo) => {
-  const bytes = Uint8Array.from(atob(photo), (character) => character.charCodeAt());
-  film = await createImageBitmap(new Blob([bytes]));
-};
-const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 480 });
-setInterval(() => {
-  // A video without a frame would delay the page's load event.
-  if (!film) return canvas.getContext("2d").fillRect(0, 0, 640, 480);
-  if (!isStill) frame++;
-  const [width, height] = [film.height, film.height * 0.75];
-  const [left, top] = [film.width - width, film.height - height];
-  const at = (speed) => 0.5 + 0.4 * Math.sin(frame / speed);
-  const from = [left * at(9), top * at(6), width, height];
-  canvas.getContext("2d").drawImage(film, ...from, 0, 0, 640, 480);
-}, 50);
-if (navigator.mediaDevices) {
-  navigator.mediaDevices.getUserMedia = async () => canvas.captureStream(20);
-  navigator.mediaDevices.enumerateDevices = async () => [{ kind: "videoinput", label: "" }];
-}
-"""
-NO_CAMERA = "navigator.mediaDevices.enumerateDevices = async () => [];"
 DENIED = """
 navigator.permissions.query = async () =>
   Object.assign(new EventTarget(), { state: "denied" });
@@ -59,85 +42,10 @@ WEBKIT = """
 Object.defineProperty(navigator, "vendor", { get: () => "Apple Computer, Inc." });
 navigator.storage.persist = async () => false;
 """
-DROP = """
-(files) => {
-  // As a browser gives folders that were dropped.
-  const fileOf = ([name, data]) => {
-    const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt());
-    return { name, isFile: true, file: (resolve) => resolve(new File([bytes], name)) };
-  };
-  const items = Object.entries(files).map(([name, own]) => {
-    const parts = [own.map(fileOf), []];
-    const createReader = () => ({ readEntries: (resolve) => resolve(parts.shift()) });
-    return { webkitGetAsEntry: () => ({ name, isFile: false, createReader }) };
-  });
-  const event = new Event("drop", { bubbles: true, cancelable: true });
-  Object.defineProperty(event, "dataTransfer", { value: { items } });
-  document.querySelector(".tv").dispatchEvent(event);
-}
-"""
-TAUGHT = re.compile(r"/\?model=taught-[0-9a-f]{12}$")
-Colour = tuple[int, int, int]
-Visit = Callable[..., Page]
-
-
-def jpeg(rgb: Colour) -> bytes:
-    return encoded(colour(rgb, 400), quality=95)
-
-
-def film(page: Page, name: str) -> None:
-    """Put a photograph before the camera."""
-    photo = encoded(sample(name).open().convert("RGB"), "JPEG", quality=92)
-    page.evaluate("(photo) => show(photo)", b64encode(photo).decode())
-    # Frames of what was there before are on their way.
-    page.wait_for_timeout(500)
-
-
-@pytest.fixture
-def visit(browser: Browser, app: DeviceApp) -> Iterator[Visit]:
-    """Open the page on a phone that gives it its camera."""
-    with ExitStack() as stack:
-
-        def come(*scripts: str, url: str = "", **options: Any) -> Page:
-            touch = {"viewport": PHONE, "permissions": ["camera"], **options}
-            page = stack.enter_context(checked_page(browser, touch))
-            for script in (CAMERA, *scripts):
-                page.add_init_script(script)
-            page.goto(url or f"{app.url}teach.html")
-            page.locator(".vf:not([hidden])").wait_for()
-            film(page, "coffee")
-            return page
-
-        yield come
 
 
 def shutter(page: Page) -> Locator:
     return page.locator(".tv-shutter")
-
-
-def pill(page: Page) -> Locator:
-    return page.locator(".tv-pill")
-
-
-def expect_verdict(page: Page, word: str) -> None:
-    expect(page.locator(".tv-enough .tv-title")).to_have_text(f"Is it enough? {word}")
-
-
-def use_it(page: Page) -> None:
-    button = page.get_by_role("button", name="Use it")
-    button.first.click()
-    button.last.click()
-    page.wait_for_url(TAUGHT)
-
-
-def row(page: Page, label: str) -> Locator:
-    return page.get_by_role("list", name="Labels").get_by_role("listitem").filter(has_text=label)
-
-
-def name_label(page: Page, label: str) -> None:
-    page.get_by_role("textbox").fill(label)
-    page.keyboard.press("Enter")
-    expect(row(page, label)).to_be_visible()
 
 
 def photo_count(page: Page, label: str) -> int:
@@ -154,29 +62,16 @@ def hold(page: Page, label: str, photos: int) -> None:
     expect(shutter(page)).to_have_accessible_name(re.compile("^Hold"))
 
 
-def choose(page: Page, *files: tuple[str, bytes]) -> None:
-    photos = [FilePayload(name=name, mimeType="image/jpeg", buffer=data) for name, data in files]
-    page.locator("input[multiple]").set_input_files(photos)
-
-
-def teach_by_files(page: Page, **labels: Sequence[Colour]) -> None:
-    """Name labels and choose a photo of each colour."""
-    for at, (label, colours) in enumerate(labels.items()):
-        if at:
-            page.get_by_role("button", name="New label").click()
-        name_label(page, label)
-        choose(page, *((f"{label}-{i}.jpg", jpeg(rgb)) for i, rgb in enumerate(colours)))
-        expect(row(page, label).locator(".tv-count")).to_have_text(str(len(colours)))
-
-
 def until_kept(page: Page) -> None:
     """Wait until the service worker has the page and the base."""
     kept = "caches.match(new URL('state.json', location.href).href).then(Boolean)"
     wait_until(lambda: page.evaluate(kept), 60)
 
 
-def test_two_things_are_filmed_and_a_third_is_none_of_them(visit: Visit, app: DeviceApp) -> None:
-    page = visit()
+def test_two_things_are_filmed_and_a_third_is_none_of_them(
+    open_teach: Visit, app: DeviceApp
+) -> None:
+    page = open_teach()
     until_kept(page)
     taps = "window.taps = 0; document.addEventListener('pointerdown', () => taps++, true)"
     page.evaluate(taps)
@@ -216,9 +111,9 @@ def test_two_things_are_filmed_and_a_third_is_none_of_them(visit: Visit, app: De
 
 
 def test_keyboard_alone_names_records_and_uses_and_another_tab_deletes(
-    visit: Visit, app: DeviceApp
+    open_teach: Visit, app: DeviceApp
 ) -> None:
-    page = visit(url=app.url)
+    page = open_teach(url=app.url)
     until_kept(page)
     # The viewfinder's first visit loads nothing of Teach.
     loaded = page.evaluate("performance.getEntriesByType('resource').map(({ name }) => name)")
@@ -270,8 +165,8 @@ def test_keyboard_alone_names_records_and_uses_and_another_tab_deletes(
 
 
 @pytest.mark.slow
-def test_tap_takes_one_photo_and_so_does_a_still_picture(visit: Visit) -> None:
-    page = visit("isStill = true;")
+def test_tap_takes_one_photo_and_so_does_a_still_picture(open_teach: Visit) -> None:
+    page = open_teach("isStill = true;")
     name_label(page, "red")
     expect(shutter(page)).to_have_attribute("aria-disabled", "false")
     for taps, press in enumerate((shutter(page), page.locator(".vf-square"))):
@@ -290,8 +185,8 @@ def test_tap_takes_one_photo_and_so_does_a_still_picture(visit: Visit) -> None:
     expect(shutter(page)).to_have_accessible_name(re.compile("^Hold to record red"))
 
 
-def test_damaged_file_is_named_and_photos_move_and_return(visit: Visit) -> None:
-    page = visit()
+def test_damaged_file_is_named_and_photos_move_and_return(open_teach: Visit) -> None:
+    page = open_teach()
     label = "<b>warm</b>"
     page.get_by_role("textbox").fill("\u202ewarm")
     page.keyboard.press("Enter")
@@ -327,8 +222,8 @@ def test_damaged_file_is_named_and_photos_move_and_return(visit: Visit) -> None:
 
 
 @pytest.mark.slow
-def test_what_is_chosen_or_removed_while_files_are_added_stays_so(visit: Visit) -> None:
-    page = visit(NO_CAMERA)
+def test_what_is_chosen_or_removed_while_files_are_added_stays_so(open_teach: Visit) -> None:
+    page = open_teach(NO_CAMERA)
     teach_by_files(page, red=WARM[1:2])
     page.get_by_role("button", name="New label").click()
     choose(page, ("waiting.jpg", jpeg(WARM[0])))
@@ -357,14 +252,11 @@ def test_what_is_chosen_or_removed_while_files_are_added_stays_so(visit: Visit) 
 
 
 def test_dropped_folders_are_labels_and_the_model_is_handed_on(
-    visit: Visit, tmp_path: Path
+    open_teach: Visit, tmp_path: Path
 ) -> None:
-    page = visit(viewport=DESK)
-    files = {
-        label: [[f"{i}.jpg", b64encode(jpeg(rgb)).decode()] for i, rgb in enumerate(colours)]
-        for label, colours in (("warm", WARM), ("cold", COLD))
-    }
-    page.evaluate(DROP, files)
+    page = open_teach(viewport=DESK)
+    warm, cold = ({f"{i}.jpg": jpeg(rgb) for i, rgb in enumerate(one)} for one in (WARM, COLD))
+    drop(page, {"warm": warm, "cold": cold})
     for label in ("Warm", "Cold"):
         expect(row(page, label)).to_contain_text("3 recordings")
     page.get_by_role("button", name="New model").click()
@@ -401,14 +293,14 @@ def test_dropped_folders_are_labels_and_the_model_is_handed_on(
 
 @pytest.mark.slow
 def test_without_camera_files_teach_and_without_webassembly_nothing_does(
-    visit: Visit, app: DeviceApp
+    open_teach: Visit, app: DeviceApp
 ) -> None:
     seven_days = "may delete them after seven days"
     http = f"{app.url.replace('localhost', 'phone.test')}teach.html"
     for reason, is_webkit, page in (
-        ("this device has no camera", False, visit(NO_CAMERA)),
-        ("the camera is blocked", True, visit(DENIED, WEBKIT)),
-        ("only allow camera access over HTTPS", False, visit(url=http, permissions=[])),
+        ("this device has no camera", False, open_teach(NO_CAMERA)),
+        ("the camera is blocked", True, open_teach(DENIED, WEBKIT)),
+        ("only allow camera access over HTTPS", False, open_teach(url=http, permissions=[])),
     ):
         expect(page.locator(".tv-hint").get_by_text(reason)).to_be_visible()
         teach_by_files(page, warm=WARM[:1], cold=COLD[:1])
@@ -416,16 +308,16 @@ def test_without_camera_files_teach_and_without_webassembly_nothing_does(
         page.get_by_role("button", name="New model").click()
         expect(page.get_by_text("No photo leaves it.")).to_be_visible()
         expect(page.get_by_text(seven_days)).to_have_count(int(is_webkit))
-    page = visit("delete globalThis.WebAssembly;")
+    page = open_teach("delete globalThis.WebAssembly;")
     expect(page.get_by_text("This browser has no WebAssembly")).to_be_visible()
 
 
 def test_static_folder_teaches_and_then_without_a_network(
-    visit: Visit, colours_built: Path, tmp_path: Path
+    open_teach: Visit, colours_built: Path, tmp_path: Path
 ) -> None:
     export_models([tiny(tmp_path, "colours", **COLOURS)], "web", tmp_path / "page")
     with static_host(tmp_path / "page") as host:
-        page = visit(url=f"{host.url}teach.html")
+        page = open_teach(url=f"{host.url}teach.html")
         until_kept(page)
     # The host is gone.
     page.context.set_offline(True)
@@ -436,20 +328,15 @@ def test_static_folder_teaches_and_then_without_a_network(
     use_it(page)
 
 
-LOOKS = {
-    "phone-light": (PHONE, "light"),
-    "phone-dark": (PHONE, "dark"),
-    "short-light": ({"width": 375, "height": 667}, "light"),
-    "desk-light": (DESK, "light"),
-    "desk-dark": (DESK, "dark"),
-}
+SIZES = {"phone": PHONE, "short": {"width": 375, "height": 667}, "desk": DESK}
+LOOKS = ["phone-light", "phone-dark", "short-light", "desk-light", "desk-dark"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("look", LOOKS)
-def test_every_screen_fits_and_is_accessible(visit: Visit, look: str) -> None:
-    size, colours = LOOKS[look]
-    page = visit(viewport=size, color_scheme=colours)
+def test_every_screen_fits_and_is_accessible(open_teach: Visit, look: str) -> None:
+    size, colours = look.split("-")
+    page = open_teach(viewport=SIZES[size], color_scheme=colours)
 
     def keep(screen: str) -> None:
         page.screenshot(path=SCREENSHOTS / f"teach-{screen}-{look}.png")

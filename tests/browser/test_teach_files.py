@@ -1,33 +1,29 @@
 """Projects and models as files on the page "Teach"."""
 
-import io
 import json
 import re
 import zipfile
-from base64 import b64encode
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.drive import device_headline, give_device
-from tests.browser.test_teach import (
+from tests.browser.drive_teach import (
     COLD,
-    DROP,
     NO_CAMERA,
     ODD,
     WARM,
     Visit,
     choose,
+    drop,
     jpeg,
     pill,
     row,
     teach_by_files,
     use_it,
-    visit,
 )
-
-__all__ = ["visit"]
+from tests.model.teaching.hostile_loupe import zip_of
 
 
 def undecodable(photo: bytes) -> bytes:
@@ -40,12 +36,8 @@ def project(*photos: bytes) -> bytes:
     """Return a project of one label."""
     listed = [{"label": 0, "recording": f"r{at}"} for at in range(len(photos))]
     about = {"format": 1, "title": "Reds", "labels": ["red"], "photos": listed}
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as saved:
-        saved.writestr("project.json", json.dumps(about))
-        for at, photo in enumerate(photos):
-            saved.writestr(f"photos/{at + 1:03}.jpg", photo)
-    return file.getvalue()
+    files = {f"photos/{at + 1:03}.jpg": photo for at, photo in enumerate(photos)}
+    return zip_of({"project.json": json.dumps(about).encode(), **files})
 
 
 def open_file(page: Page, name: str, data: bytes) -> None:
@@ -53,42 +45,36 @@ def open_file(page: Page, name: str, data: bytes) -> None:
     page.locator("input[accept]:not([capture])").set_input_files(file)
 
 
-def test_project_opens_without_a_photo_that_cannot_be_decoded(visit: Visit) -> None:
-    page = visit(NO_CAMERA)
+def test_project_opens_without_a_photo_that_cannot_be_decoded(open_teach: Visit) -> None:
+    page = open_teach(NO_CAMERA)
     photos = [jpeg(WARM[0]), undecodable(jpeg(WARM[1])), jpeg(COLD[0])]
     open_file(page, "reds-project.zip", project(*photos))
     expect(page.get_by_text("photos/002.jpg is damaged and was left out.")).to_be_visible()
     expect(row(page, "Red").locator(".tv-count")).to_have_text("2")
 
 
-def test_project_or_model_among_other_files_is_not_dropped_silently(visit: Visit) -> None:
-    page = visit(NO_CAMERA)
+def test_project_or_model_among_other_files_is_not_dropped_silently(open_teach: Visit) -> None:
+    page = open_teach(NO_CAMERA)
     files = {"1.jpg": jpeg(WARM[0]), "reds-project.zip": project(jpeg(WARM[1]))}
-    folder = [[name, b64encode(data).decode()] for name, data in files.items()]
-    page.evaluate(DROP, {"reds": folder})
+    drop(page, {"reds": files})
     expect(page.get_by_text("A project or a model is opened by itself")).to_be_visible()
     expect(row(page, "Reds")).to_have_count(0)
 
 
 def renamed_base(file: Path) -> bytes:
     """Return a model that was made where its base has another name."""
-    changed = io.BytesIO()
-    with zipfile.ZipFile(file) as before, zipfile.ZipFile(changed, "w") as after:
-        for name in before.namelist():
-            data = before.read(name)
-            if name == "manifest.json":
-                manifest = json.loads(data)
-                manifest["base"]["name"] = "elsewhere"
-                data = json.dumps(manifest).encode()
-            after.writestr(name, data)
-    return changed.getvalue()
+    with zipfile.ZipFile(file) as saved:
+        files = {name: saved.read(name) for name in saved.namelist()}
+    manifest = json.loads(files["manifest.json"])
+    manifest["base"]["name"] = "elsewhere"
+    return zip_of({**files, "manifest.json": json.dumps(manifest).encode()})
 
 
 @pytest.mark.slow
 def test_project_has_one_model_in_the_menu_and_a_friends_is_another(
-    visit: Visit, tmp_path: Path
+    open_teach: Visit, tmp_path: Path
 ) -> None:
-    page = visit()
+    page = open_teach()
     own = page.locator("optgroup[label='Made here'] option")
 
     def teach_again(count: int) -> None:

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.accessible import assert_own_parts_accessible
 from tests.browser.conftest import HERE
 from tests.browser.drive import DESK, PHONE, device_headline, give, go, source_line
-from tests.browser.test_teach import (
+from tests.browser.drive_teach import (
     CAMERA,
     COLD,
     NO_CAMERA,

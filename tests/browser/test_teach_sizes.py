@@ -1,27 +1,23 @@
 """What the page "Teach" says can be read on phones, in the widest of fonts."""
 
 import re
-from base64 import b64encode
 
 import pytest
 from playwright.sync_api import Locator, Page, ViewportSize, expect
 
 from tests.browser.drive import PHONE
-from tests.browser.test_teach import (
+from tests.browser.drive_teach import (
     COLD,
-    DROP,
     NO_CAMERA,
     ODD,
     WARM,
     Visit,
+    drop,
     expect_verdict,
     jpeg,
     pill,
     teach_by_files,
-    visit,
 )
-
-__all__ = ["visit"]
 
 pytestmark = pytest.mark.slow
 
@@ -44,8 +40,8 @@ def assert_above_deck(page: Page, *found: Locator) -> None:
 
 
 @pytest.mark.parametrize("size", [PHONE, SHORT], ids=["phone", "short"])
-def test_verdict_confusion_and_reason_fit(visit: Visit, size: ViewportSize) -> None:
-    page = visit(NO_CAMERA, viewport=size)
+def test_verdict_confusion_and_reason_fit(open_teach: Visit, size: ViewportSize) -> None:
+    page = open_teach(NO_CAMERA, viewport=size)
     hint = page.locator(".tv-hint")
     expect(hint).to_contain_text("this device has no camera")
     assert hint.evaluate("(element) => element.scrollHeight <= element.clientHeight")
@@ -53,7 +49,7 @@ def test_verdict_confusion_and_reason_fit(visit: Visit, size: ViewportSize) -> N
     expect_verdict(page, "Can’t know yet.")
     words = page.locator(".tv-enough")
     assert_above_deck(page, words.locator("h2"), words.locator(".vf-sub"))
-    page = visit(viewport=size)
+    page = open_teach(viewport=size)
     teach_by_files(page, warm=[*WARM, *ODD] * 2, cold=list(COLD) * 4)
     right = page.get_by_role("button", name=re.compile("^They’re"))
     expect(right).to_be_visible()
@@ -64,10 +60,9 @@ def test_verdict_confusion_and_reason_fit(visit: Visit, size: ViewportSize) -> N
     assert_above_deck(page, *page.locator(".tv-acts button > span").all())
 
 
-def test_why_there_is_no_room_for_a_label_is_in_sight(visit: Visit) -> None:
-    page = visit(NO_CAMERA, viewport=SHORT)
-    photo = b64encode(jpeg(WARM[0])).decode()
-    page.evaluate(DROP, {f"label {at}": [["1.jpg", photo]] for at in range(20)})
+def test_why_there_is_no_room_for_a_label_is_in_sight(open_teach: Visit) -> None:
+    page = open_teach(NO_CAMERA, viewport=SHORT)
+    drop(page, {f"label {at}": {"1.jpg": jpeg(WARM[0])} for at in range(20)})
     expect(page.get_by_role("list", name="Labels").get_by_role("listitem")).to_have_count(20)
     expect(page.get_by_role("heading", name="Adding photos")).to_have_count(0)
     page.get_by_role("button", name="New label").click()

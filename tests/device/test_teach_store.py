@@ -10,6 +10,7 @@ import pytest
 
 from tests.device.node import require_inflate, run_node
 from tests.device.site import SLOW_FIREFOX, Site, run_script
+from tests.model.teaching.hostile_loupe import zip_of
 from tests.model.tiny import colour
 from tests.photos import encoded
 
@@ -234,12 +235,8 @@ def project(photo: bytes = JPEG, name: str = "photos/001.jpg", **changes: Any) -
         "labels": ["mug", "قدح"],
         "photos": [{"label": 1, "recording": "a"}, {"label": 0, "recording": "a"}],
     }
-    file = BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as zipped:
-        zipped.writestr("project.json", json.dumps({**values, **changes}))
-        zipped.writestr(name, photo)
-        zipped.writestr("photos/002.jpg", JPEG)
-    return file.getvalue()
+    about = json.dumps({**values, **changes}).encode()
+    return zip_of({"project.json": about, name: photo, "photos/002.jpg": JPEG})
 
 
 def open_projects(*files: bytes) -> Any:
