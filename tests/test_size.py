@@ -71,7 +71,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 37_140, 38_350
+ALL_PYTHON, ALL_TESTS = 37_140, 38_360
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {
