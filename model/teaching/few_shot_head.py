@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..calibration.graph_outputs import Floats
+from ..calibration.ood_detectors import unit_rows
 from ..calibration.statistics import Doubles
 
 Indices = NDArray[np.intp]
@@ -57,14 +58,9 @@ def fit_layer(features: Doubles, targets: Indices) -> tuple[Doubles, Doubles]:
 def label_means(features: Doubles, targets: Indices, groups: Indices) -> Doubles:
     """Return each label's mean over the means of its photo groups, of length one [labels, D]."""
     weights = 1 / np.bincount(groups)[groups]
-    return unit(np.array([(weights * (targets == k)) @ features for k in np.unique(targets)]))
+    return unit_rows(np.array([(weights * (targets == k)) @ features for k in np.unique(targets)]))
 
 
 def ood_scores(features: Doubles, means: Doubles) -> Doubles:
     """Return the highest cosine to a mean, negated, [N]."""
-    return np.asarray(-(unit(features) @ means.T).max(axis=1))
-
-
-def unit(rows: Doubles) -> Doubles:
-    """Scale rows to length one."""
-    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
+    return np.asarray(-(unit_rows(features) @ means.T).max(axis=1))

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..calibration.graph_outputs import Floats
+from ..calibration.ood_detectors import unit_rows
 from ..calibration.statistics import Doubles, fit_temperature
-from .few_shot_head import FewShotHead, Indices, fit_layer, label_means, ood_scores, unit
+from .few_shot_head import FewShotHead, Indices, fit_layer, label_means, ood_scores
 
 MAX_EACH = 60
 """Most groups that are left out one of each label at a time; of more, a fifth."""
@@ -113,7 +114,7 @@ def merge_near_copies(
     """
     from scipy.sparse.csgraph import connected_components
 
-    rows = unit(features)
+    rows = unit_rows(features)
     alike = (rows @ rows.T >= near_copy) & (targets[:, None] == targets)
     _, groups = connected_components(alike | (recordings[:, None] == recordings))
     return np.asarray(groups, np.intp)
