@@ -34,7 +34,7 @@ SINGLES, RECORDINGS = 110, 12
 """Photos of each label to draw from, and how many of them are recorded."""
 
 FRAMES, EXTENT = 8, 0.2
-"""Frames of a recording, and the most that they lose of each side or change in light."""
+"""Frames of a recording; the largest share that they lose of each side or change in light."""
 
 Array = NDArray[Any]
 random = np.random.default_rng(0)
@@ -102,8 +102,8 @@ def measure(
 ) -> dict[str, float]:
     """Return means over all draws of ``groups`` from each of three labels' ``sources``.
 
-    ``small`` and ``full`` are both graphs' features of held-out photos by label, and under an
-    empty name of the strangers.
+    ``small`` and ``full`` are both graphs' features of held-out photos by label; under an empty
+    name, those of the strangers.
     """
     rows: list[dict[str, float]] = []
     for _ in range(DRAWS):
