@@ -159,10 +159,11 @@ def open_base(name: str) -> tuple[Bundle, Run, dict[str, Any]]:
 
 def _describe(head: FewShotHead, left_out: LeftOut, **fields: Any) -> LoupeManifest:
     """Return the manifest of a head that was fitted here; ``fields`` are its others."""
-    labels, outcomes = np.arange(len(head.bias))[:, None], left_out.outcomes
+    outcomes = left_out.outcomes
 
     def by_label(indices: Iterable[int]) -> tuple[int, ...]:
-        return tuple((labels == [*indices]).sum(axis=1).tolist())
+        counts = Counter(indices)
+        return tuple(counts[label] for label in range(len(head.bias)))
 
     accuracy = GroupAccuracy(
         right=by_label(label for label, called in outcomes if label == called),
