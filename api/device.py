@@ -185,8 +185,8 @@ def common_sample(request: Request) -> Response:
 def hashed_file(request: Request) -> Response:
     """Send a file of a model or of onnxruntime-web; its name contains a hash of its content.
 
-    Files of all kept versions are sent: an open page may still load the previous one. Of a model
-    whose name the owner's had as well, only the present version's are.
+    Files of all kept versions are sent: an open page may still load the previous one. With
+    downloads off, only a public model's current version is: others may be the owner's.
     """
     name, file = request.path_params.get("name"), request.path_params["file"]
     match = HASHED_FILE.fullmatch(f"models/{name}/{file}" if name else f"{RUNTIME}/{file}")

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import ImageEnhance
 
 from model.calibration.graph_outputs import Run, open_graph
+from model.calibration.ood_detectors import unit_rows
 from model.calibration.statistics import probabilities
 from model.classifier import read_file
 from model.errors import PhotoError
@@ -23,7 +24,7 @@ from model.photo import read
 from model.preprocess import PreprocessConfig, preprocess
 from model.storage.labelled_photos import discover
 from model.storage.photo_files import list_photos, map_ordered
-from model.teaching.few_shot_head import FewShotHead, unit
+from model.teaching.few_shot_head import FewShotHead
 from model.teaching.left_out import fit_head, merge_near_copies
 from model.teaching.loupe_file import pack_head
 from model.teaching.teach_folder import open_base
@@ -33,7 +34,7 @@ SINGLES, RECORDINGS = 110, 12
 """Photos of each label to draw from, and how many of them are recorded."""
 
 FRAMES, EXTENT = 8, 0.2
-"""Frames of a recording, and the most that they lose of each side or change in light."""
+"""Frames of a recording; the largest share that they lose of each side or change in light."""
 
 Array = NDArray[Any]
 random = np.random.default_rng(0)
@@ -101,8 +102,8 @@ def measure(
 ) -> dict[str, float]:
     """Return means over all draws of ``groups`` from each of three labels' ``sources``.
 
-    ``small`` and ``full`` are both graphs' features of held-out photos by label, and under an
-    empty name of the strangers.
+    ``small`` and ``full`` are both graphs' features of held-out photos by label; under an empty
+    name, those of the strangers.
     """
     rows: list[dict[str, float]] = []
     for _ in range(DRAWS):
@@ -168,9 +169,11 @@ def main(photos: Path, strangers: Path, base: str) -> None:
         label: compute(run, recipe, paths[:RECORDINGS], FRAMES, EXTENT)
         for label, paths in few.items()
     }
-    alike = [np.tril(unit(one[:, 0]) @ unit(one[:, 0]).T, -1).max() for one in singles.values()]
+    rows = [unit_rows(one[:, 0]) for one in singles.values()]
+    alike = [np.tril(one @ one.T, -1).max() for one in rows]
     print(f"highest cosine of two different photos of one label: {max(alike):.3f}")
-    frames = [np.median(unit(one) @ unit(one).T) for rows in recorded.values() for one in rows]
+    recordings = [unit_rows(one) for each in recorded.values() for one in each]
+    frames = [np.median(one @ one.T) for one in recordings]
     print(f"median cosine of two frames of one recording: {np.median(frames):.3f}")
     for kind, sources, counts in (
         ("photos", singles, (5,)),

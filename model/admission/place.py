@@ -77,7 +77,7 @@ class Admission:
         return True
 
     def seconds_left(self, limit_seconds: float | None = None) -> float | None:
-        """Return the limit or the time to the deadline, whichever is shorter; None without both."""
+        """Return the limit or the time to the deadline, whichever is shorter; None if neither."""
         if self._deadline is None:
             return limit_seconds
         left = max(0.0, self._deadline - time.monotonic())

@@ -8,9 +8,9 @@ from onnx import numpy_helper
 
 from ..preprocess import PreprocessConfig
 
-# By base: the cosine to a label's mean that is known while too few photo groups were left out to
-# promise anything, and the cosine from which two photos of one label are near copies. Measured by
-# benchmarks/teaching.py (docs/teaching.md). One more base is one more line.
+# By base: the cosine to a label's mean from which a photo is known, while too few photo groups were
+# left out to promise anything; and the cosine from which two photos of one label are near copies.
+# Chosen by benchmarks/teaching.py (docs/teaching.md). One more base is one more line.
 BASES: dict[str, tuple[float, float]] = {
     "imagenet": (0.45, 0.95),
 }

@@ -79,8 +79,8 @@ class Data(StrictModel):
 class Metric(StrictModel):
     """A figure with its 95% interval and the photos it was measured on.
 
-    ``photos`` is how many there were: recordings if ``unit`` says so, as of a few-shot head. It is
-    None for photos, so that it's absent from most bundles.
+    ``photos`` is how many there were. ``unit`` says if they were recordings, as of a few-shot head;
+    it is None for photos, so that most bundles don't contain it.
     Older bundles have no interval of calibration errors: both ends are the figure itself.
     ``shown`` is the share of photos whose answer on screen is right: the top label is, and the
     photo is not called "none of these". Only small cards have it, since earlier versions of Loupe
@@ -137,7 +137,7 @@ class Calibration(StrictModel):
     ``ood_threshold`` is the OOD score above which a photo is out of distribution;
     ``ood_detector`` names how the graph computes that score. ``target_id_accept_rate`` is the share
     of ID photos that the threshold of a few-shot head is meant to keep; None if there were too few
-    recordings to tell, and for other models, which measure it. ``estimated`` says how the
+    recordings to tell, and for other models, whose share is measured. ``estimated`` says how the
     temperature was estimated where no photos are known to be new to the model; None if it was
     measured on held-out photos.
     """

@@ -9,6 +9,7 @@ type ``FitDetector`` and list it in ``DETECTORS``.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import TypeVar
 
 import numpy as np
 import onnx
@@ -30,6 +31,7 @@ GATE_QUANTILE = 0.98
 GATE_SLOPE = 20.0
 """Weight of the distance beyond the gate against the margin, each in units of its spread."""
 
+Rows = TypeVar("Rows", Floats, NDArray[np.float64])
 Tensors = dict[str, NDArray[np.generic]]
 AXIS: Tensors = {"calib_axis": np.array([1], np.int64)}
 
@@ -192,10 +194,10 @@ def mean_cosine(means: Floats) -> Detector:
     return Detector("cosine to the label's mean", nodes_text, tensors)
 
 
-def unit_rows(rows: Floats) -> Floats:
-    """Scale rows to length one, float32 [N, D]."""
+def unit_rows(rows: Rows) -> Rows:
+    """Scale rows [N, D] to length one."""
     lengths = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    normalized: Floats = (rows / lengths).astype(np.float32)
+    normalized: Rows = rows / lengths
     return normalized
 
 

@@ -203,7 +203,7 @@ def _measurements(manifest: Manifest) -> Iterator[str]:
 
 def _limits_of_taught(manifest: Manifest) -> Iterator[str]:
     if not manifest.metrics:
-        yield "how often it is right can't be known yet: record each label once more, elsewhere"
+        yield "how often it is right can't be known yet: record each label in two places or more"
     if promised := promised_rejections(manifest.calibration):
         yield f"it says “none of these” of {promised} things it knows"
 

@@ -11,15 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..calibration.graph_outputs import Floats
+from ..calibration.ood_detectors import unit_rows
 from ..calibration.statistics import Doubles, fit_temperature
-from .few_shot_head import FewShotHead, Indices, fit_layer, label_means, ood_scores, unit
+from .few_shot_head import FewShotHead, Indices, fit_layer, label_means, ood_scores
 
 MAX_EACH = 60
-"""Most groups that are left out one of each label at a time; of more, a fifth."""
+"""Most groups of which one per label is left out at a time; above it, a fifth is."""
 
 FOLDS = 5
 PROMISES = ((19, 0.95), (9, 0.9))
-"""From how many counted groups on the threshold keeps which share of photos like these."""
+"""Counted groups from which the threshold keeps a share of photos like these, and that share."""
 
 MIN_GROUPS_FOR_TEMPERATURE = 3
 
@@ -28,7 +29,7 @@ Folds = Literal["each group", "five"]
 
 @dataclass(frozen=True, eq=False)
 class LeftOut:
-    """Outputs for N photos of heads that were fitted without the photo's group.
+    """Outputs for N photos, each of a head that was fitted without the photo's group.
 
     ``logits`` [N, labels] and ``scores`` [N] are NaN for photos that were never left out: their
     label has no other group.
@@ -41,7 +42,7 @@ class LeftOut:
 
     @property
     def counted(self) -> NDArray[np.bool_]:
-        """The photos that were left out once, bool [N]."""
+        """Whether each photo was left out once, bool [N]."""
         return ~np.isnan(self.scores)
 
     @property
@@ -56,25 +57,25 @@ class LeftOut:
 
     @property
     def outcomes(self) -> list[tuple[int, int]]:
-        """Label of each counted group, and what the mean of its photos' logits calls it."""
+        """By counted group: its label, and the label of its photos' highest mean logit."""
         counted = np.unique(self.groups[self.counted])
         called = [self.logits[self.groups == group].mean(axis=0).argmax() for group in counted]
         return [*zip(self.group_labels[counted].tolist(), map(int, called), strict=True)]
 
     @property
     def stands_out(self) -> NDArray[np.bool_]:
-        """The photos that a head without their group calls something else, bool [N]."""
+        """Whether a head without its group gives a photo another label, bool [N]."""
         return np.asarray(self.counted & (self.logits.argmax(axis=1) != self.targets))
 
     @property
     def promise(self) -> float | None:
-        """The share of photos like these that the OOD threshold keeps; None if it can't be said."""
+        """The share of photos like these that the threshold keeps; None with too few groups."""
         count = len(self.outcomes)
         return next((share for groups, share in PROMISES if count >= groups), None)
 
     @property
     def _shares(self) -> Doubles:
-        """Each photo's weight: all photos of one group together have 1, [N]."""
+        """Each photo's weight [N]; those of one group add up to 1."""
         return np.asarray(1.0 / np.bincount(self.groups)[self.groups])
 
     def ood_threshold(self, fallback_cosine: float) -> float:
@@ -88,7 +89,7 @@ class LeftOut:
         if self.promise is None:
             return float(max(scores.max(initial=-1.0), -fallback_cosine))
         order = np.argsort(scores)
-        # Thirds of one don't add up to one.
+        # Shares such as 1/3 don't add up to exactly one.
         needed = self.promise * (len(self.outcomes) + 1) - 1e-9
         place = int(np.searchsorted(np.cumsum(self._shares[self.counted][order]), needed))
         return float(scores[order][min(place, len(scores) - 1)])
@@ -113,7 +114,7 @@ def merge_near_copies(
     """
     from scipy.sparse.csgraph import connected_components
 
-    rows = unit(features)
+    rows = unit_rows(features)
     alike = (rows @ rows.T >= near_copy) & (targets[:, None] == targets)
     _, groups = connected_components(alike | (recordings[:, None] == recordings))
     return np.asarray(groups, np.intp)
@@ -134,8 +135,8 @@ def fit_head(
 
     # Threads that wait for each other make these small products thirty times slower.
     with threadpool_limits(1):
-        # The photos span at most N dimensions: there, all inner products are the same, and with
-        # them the head, whose weights are sums of photos. Each fit takes milliseconds.
+        # The photos span at most N dimensions. In those, inner products are the same, so the head
+        # is as well: its weights are sums of photos. Each fit takes milliseconds.
         left, lengths, basis = np.linalg.svd(features.astype(float), full_matrices=False)
         rows, shape = left * lengths, (len(targets), targets.max() + 1)
         left_out = LeftOut(targets, groups, np.full(shape, np.nan), np.full(shape[0], np.nan))
@@ -160,8 +161,8 @@ def fit_head(
 def _split(labels: Indices) -> Indices:
     """Return each group's fold, -1 for one that is never left out; ``labels`` are the groups'.
 
-    A fold has one group of every label, so that what is left has as many of each as before: by
-    leaving out one group in all, three labels of two groups each claimed 39% where 83% was true.
+    A fold has one group of every label, so that the rest is as balanced as before: leaving out one
+    group in all, three labels of two groups each claimed 39% where 83% was true.
     """
     counts = np.bincount(labels)
     places = np.array([np.sum(labels[:place] == label) for place, label in enumerate(labels)])

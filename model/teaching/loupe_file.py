@@ -122,7 +122,7 @@ class LoupeManifest(StrictModel):
         lists = [self.photos, self.groups, *self.golden.logits]
         if accuracy := self.accuracy:
             lists += [accuracy.right, accuracy.counted]
-            if any(np.greater(*pair) for pair in zip(*lists[-2:], strict=False)):
+            if any(right > count for right, count in zip(*lists[-2:], strict=False)):
                 raise ValueError("accuracy: more groups are right than counted")
         if any(len(item) != len(self.labels) for item in lists):
             raise ValueError("a list doesn't have one number per label")
@@ -184,7 +184,7 @@ def read_loupe(data: bytes) -> tuple[LoupeManifest, FewShotHead]:
     except ValidationError as error:
         first = error.errors()[0]
         if first["loc"] == ("format",):
-            raise _refuse("its format is another one than 1; update Loupe to read it") from None
+            raise _refuse("its format isn't 1; update Loupe to read it") from None
         place = ".".join(map(str, first["loc"])) or "its contents"
         # Unknown keys and wrong dates are quoted from the file.
         reason = clean(f"{place[:60]}: {first['msg'].removeprefix('Value error, ')[:120]}")

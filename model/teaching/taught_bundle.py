@@ -146,7 +146,7 @@ def _draft(manifest: LoupeManifest, base: Bundle, **fields: Any) -> ManifestDraf
         provenance={
             TAUGHT_ON: taught_on,
             "features": manifest.base.features,
-            "taught": manifest.made[:10],
+            "taught": manifest.made,
         },
         **fields,
     )

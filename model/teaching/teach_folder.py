@@ -110,7 +110,7 @@ def teach(folder: str | Path, base: str = DEFAULT_MODEL, *, title: str = "") -> 
     }
     skipped |= dict.fromkeys(dataset.ignored, "It isn't a photo.")
     beside = (path.name for path in sorted(folder.glob("[!.]*")) if path.is_file())
-    skipped |= dict.fromkeys(map(clean, beside), "It is in no label's folder.")
+    skipped |= dict.fromkeys(map(clean, beside), "It isn't in a label's folder.")
     photos = [photo for photo in dataset.photos if photo.name not in skipped]
     if empty := set(dataset.labels) - {photo.label for photo in photos}:
         raise DataError(
@@ -118,7 +118,7 @@ def teach(folder: str | Path, base: str = DEFAULT_MODEL, *, title: str = "") -> 
         )
     features = np.array([result for result in results if not isinstance(result, str)])
     targets = np.array([dataset.labels.index(photo.label) for photo in photos])
-    # A photo's own path where it is in no folder of its label's.
+    # A photo beside its label's folders is a recording of its own.
     recordings = ["/".join(photo.path.relative_to(folder).parts[:2]) for photo in photos]
     numbers = np.unique(recordings, return_inverse=True)[1]
     groups = merge_near_copies(features.astype(float), targets, numbers, of_base["near_copy"])
@@ -159,10 +159,11 @@ def open_base(name: str) -> tuple[Bundle, Run, dict[str, Any]]:
 
 def _describe(head: FewShotHead, left_out: LeftOut, **fields: Any) -> LoupeManifest:
     """Return the manifest of a head that was fitted here; ``fields`` are its others."""
-    labels, outcomes = np.arange(len(head.bias))[:, None], left_out.outcomes
+    outcomes = left_out.outcomes
 
     def by_label(indices: Iterable[int]) -> tuple[int, ...]:
-        return tuple((labels == [*indices]).sum(axis=1).tolist())
+        counts = Counter(indices)
+        return tuple(counts[label] for label in range(len(head.bias)))
 
     accuracy = GroupAccuracy(
         right=by_label(label for label, called in outcomes if label == called),
@@ -187,7 +188,7 @@ def _check(folder: Path, dataset: Dataset) -> tuple[str, ...]:
     if dataset.is_split:
         raise DataError(
             f"{folder} is split into parts. Name the folder of the training photos, with one "
-            "folder per label; what is left out in turn is measured without a split."
+            "folder per label; teaching tests on photos left out in turn, so it needs no split."
         )
     labels = tuple(clean(label) for label in dataset.labels)
     if len(labels) > MAX_LABELS or len(dataset.photos) > MAX_PHOTOS:

@@ -57,5 +57,5 @@ def test_page_and_python_make_one_model(web: Site, tmp_path: Path, models_dir: P
     same = {"labels", "base", "promise", "photos", "groups", "accuracy"}
     assert manifest.model_dump(include=same) == taught.manifest.model_dump(include=same)
     assert (manifest.promise, sum(manifest.photos)) == (0.95, 60)
-    # The bundle of the page's file gives the page's outputs, or it would be refused.
+    # It is refused unless its bundle gives the page's golden outputs.
     assert publish_head(manifest, head, "theirs", models_dir=models_dir).labels == tuple(LABELS)

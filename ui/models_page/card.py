@@ -108,7 +108,7 @@ def _show_accuracy(bundle: Bundle, axis_start: float) -> None:
     accuracy = manifest.metric("accuracy")
     if accuracy is None and manifest.is_taught:
         st.markdown("#### Can’t be known yet")
-        st.caption("Each label was recorded once. Record each once more, somewhere else.")
+        st.caption("A label was recorded only once. Record each in two places or more.")
         return
     if accuracy is None:
         st.markdown("#### Not measured")

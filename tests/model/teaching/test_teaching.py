@@ -94,7 +94,7 @@ def test_one_photo_per_label_is_a_model_whose_accuracy_is_unknown(
 ) -> None:
     folder = photos_of_colours(tmp_path / "once", 1)
     result = run("teach", folder, "--name", "once", "--base", tiny_bundle.name)
-    assert "can't be known yet: record each label once more, elsewhere" in result.output
+    assert "can't be known yet: record each label in two places or more" in result.output
     assert "%" not in result.output
     assert "–" in run("list").output
     assert get_bundle("once").manifest.metrics == ()
