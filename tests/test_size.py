@@ -60,7 +60,7 @@ BUDGETS = {
     ),
     "model/training": (2130, "a folder of photos to a bundle, resumable"),
     "pages": (300, "one script per page"),
-    "ui": (4640, "what pages share: six pages, two ways to give a photo, the first screen"),
+    "ui": (4640, "what pages share: seven pages, two ways to give a photo, the first screen"),
     "device": (
         10670,
         "the browser's half: viewfinder, engine, offline pages, first visit, Teach (3,500)",
