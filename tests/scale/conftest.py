@@ -1,0 +1,129 @@
+"""A bucket at moto's S3 server, and the command that identifies archives."""
+
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model.settings import ROOT
+from tests.model.tiny import COLOURS, colour
+
+# The environment of "make test" lacks these packages; "make test-scale" runs these tests.
+collect_ignore_glob = [] if find_spec("s3fs") and find_spec("moto") else ["test_*.py"]
+
+
+def encode(colour_name: str | tuple[int, int, int]) -> bytes:
+    """Return a PNG of one colour."""
+    sink = BytesIO()
+    colour(colour_name).save(sink, "PNG")
+    return sink.getvalue()
+
+
+PHOTOS = {f"hall/{name}.png": encode(name) for name in COLOURS} | {
+    "grey.png": encode((128, 128, 128)),
+    "empty.jpg": b"",
+    "text.jpg": b"no photo",
+    "large.jpg": b"\xff\xd8\xff" + bytes(20 * 2**20),
+    "hall/*?[a] #é%2e.PNG": encode("red"),
+}
+"""An archive by name; three can't be read."""
+
+OTHERS = (".hidden.png", ".cache/red.png", "notes.txt", "hall/list.parquet")
+
+
+class Bucket:
+    """A bucket of an S3 server in this process."""
+
+    def __init__(self, name: str, client: Any) -> None:
+        self.name, self.address, self._client = name, f"s3://{name}", client
+        client.create_bucket(Bucket=name)
+
+    def put(self, files: Mapping[str, bytes]) -> None:
+        for name, data in files.items():
+            self._client.put_object(Bucket=self.name, Key=name, Body=data)
+
+    def read(self, prefix: str) -> dict[str, bytes]:
+        """Return the files below a prefix, by their full names."""
+        found = self._client.list_objects_v2(Bucket=self.name, Prefix=prefix).get("Contents", [])
+        get = self._client.get_object
+        return {f["Key"]: get(Bucket=self.name, Key=f["Key"])["Body"].read() for f in found}
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[Any]:
+    """A client of moto's S3 server, whose address is in the environment."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel("ERROR")
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    values = {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in values.items():
+            patch.setenv(name, value)
+        yield boto3.client("s3")
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3: Any, request: pytest.FixtureRequest) -> Bucket:
+    """An empty bucket."""
+    return Bucket(f"bucket-{abs(hash(request.node.nodeid))}", s3)
+
+
+def start(*words: object) -> "subprocess.Popen[str]":
+    """Start ``python -m model identify`` with the model of colours."""
+    command = [sys.executable, "-m", "model", "identify", "--model", "tiny", *map(str, words)]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=dict(os.environ), stderr=subprocess.PIPE, text=True
+    )
+
+
+def identify(*words: object, code: int | None = 0) -> str:
+    """Run it to its end; return what it printed on standard error.
+
+    Args:
+        words: its arguments.
+        code: the exit code; None for any.
+    """
+    process = start(*words)
+    _, printed = process.communicate(timeout=100)
+    assert code in (None, process.returncode), printed
+    return printed
+
+
+def rows(files: Mapping[str, bytes] | Path) -> list[dict[str, Any]]:
+    """Return the rows of all parts, by photo and without the time that each took."""
+    import pyarrow.parquet as pq
+
+    if isinstance(files, Path):
+        files = {path.name: path.read_bytes() for path in files.glob("part-*.parquet")}
+    parts = [
+        pq.read_table(BytesIO(data)).to_pylist() for name, data in files.items() if "part-" in name
+    ]
+    results = [row for part in parts for row in part]
+    for row in results:
+        del row["milliseconds"]
+    return sorted(results, key=lambda row: row["photo"])
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> Path:
+    for name, data in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return folder
