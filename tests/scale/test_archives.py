@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from .conftest import PHOTOS, Bucket, encode, identify, rows, start, write_folde
 REFUSED = {"empty.jpg": "empty", "text.jpg": "unsupported-format", "large.jpg": "too-large"}
 
 
-def printed_rows(folder: Path) -> list[dict[str, object]]:
+def printed_rows(folder: Path) -> list[dict[str, Any]]:
     """Return what the command prints without --out, in the form of rows."""
     command = [sys.executable, "-m", "model", "identify", "--model", "tiny", "--json", str(folder)]
     printed = subprocess.run(command, cwd=ROOT, capture_output=True, check=False).stdout
@@ -31,7 +32,7 @@ def printed_rows(folder: Path) -> list[dict[str, object]]:
     return sorted(lines, key=lambda line: line["photo"])
 
 
-def comparable(row: dict[str, object]) -> dict[str, object]:
+def comparable(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row without nulls, and of an error the code: the message may have the path."""
     error = {"error": row["error"]["code"]} if row.get("error") else {}
     return {name: value for name, value in row.items() if value is not None} | error

@@ -66,7 +66,7 @@ def test_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
     files = open_storage(str(tmp_path))
     write_file(files, "deep/part.parquet", b"1")
     with pytest.raises(TypeError):
-        write_file(files, "deep/part.parquet", "no bytes")
+        write_file(files, "deep/part.parquet", "no bytes")  # type: ignore[arg-type]
     assert [path.read_bytes() for path in (tmp_path / "deep").iterdir()] == [b"1"]
 
 

@@ -1,0 +1,71 @@
+"""Archives on Ray: the rows of the loop without it, a killed run, no usage reports."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from model import Bundle
+from tests.waiting import wait_until
+
+from .conftest import PHOTOS, Bucket, encode, identify, rows, start, write_folder
+
+REPORTING = "import ray, time; ray.init(address='local', num_cpus=1); time.sleep(10)"
+
+
+@pytest.fixture
+def usage_reports(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The requests to the server that Ray is told to report its usage to, each second."""
+    requests: list[str] = []
+
+    class Log(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            requests.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+    with HTTPServer(("127.0.0.1", 0), Log) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("RAY_USAGE_STATS_REPORT_URL", f"http://127.0.0.1:{server.server_port}/")
+        monkeypatch.setenv("RAY_USAGE_STATS_REPORT_INTERVAL_S", "1")
+        yield requests
+        server.shutdown()
+
+
+def test_ray_writes_the_same_rows_and_reports_no_usage(
+    bucket: Bucket, tiny_bundle: Bundle, usage_reports: list[str]
+) -> None:
+    bucket.put({f"archive/{name}": data for name, data in PHOTOS.items()})
+    archive, out = f"{bucket.address}/archive", f"{bucket.address}/out"
+    printed = identify(archive, "--out", f"{out}-ray", "--ray", "local", code=1)
+    assert f"{len(PHOTOS) - 3} identified, 3 couldn't be read" in printed
+    identify(archive, "--out", f"{out}-plain", code=1)
+    assert rows(bucket.read("out-ray/")) == rows(bucket.read("out-plain/"))
+    assert f"{len(PHOTOS)} done earlier" in identify(
+        archive, "--out", f"{out}-ray", "--ray", "local"
+    )
+    assert usage_reports == []
+    # The same server gets the reports of a Ray that may send them.
+    environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "1"}
+    with subprocess.Popen([sys.executable, "-c", REPORTING], env=environment) as process:
+        wait_until(lambda: usage_reports, 60)
+        process.terminate()
+
+
+def test_killed_run_on_ray_continues(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    folder, out = tmp_path / "archive", tmp_path / "out"
+    names = [f"{number}.png" for number in range(2000)]
+    write_folder(folder, dict.fromkeys(names, encode("blue")))
+    process = start(folder, "--out", out, "--ray", "local")
+    wait_until(lambda: list(out.glob("part-*")), 90)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert 0 < len(list(out.glob("part-*"))) < 8
+    identify(folder, "--out", out)
+    assert [row["photo"] for row in rows(out)] == sorted(names)
