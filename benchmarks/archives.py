@@ -17,15 +17,12 @@ import click
 
 from .timing import measure_pairs
 
-PART_PHOTOS = 20
-"""Fewer than usual, so that a short run has many parts."""
-
 ENDPOINT = "http://127.0.0.1:5057"
 
 
 @click.command()
 @click.option("--pairs", default=3, show_default=True)
-@click.option("--copies", default=2, show_default=True, help="Objects per photo.")
+@click.option("--copies", default=7, show_default=True, help="Objects per photo.")
 @click.option("--model", "name", default="imagenet", show_default=True)
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def main(folder: Path, pairs: int, copies: int, name: str) -> None:
@@ -62,11 +59,9 @@ def _fill_bucket(photos: list[bytes]) -> None:
 def _ways(name: str) -> tuple[Callable[[], float], Callable[[], float]]:
     """Return the loop without Ray and the one on Ray; each returns its seconds per photo."""
     from model import load
-    from scale import archive_run
     from scale.archive_run import ArchiveRun, Job
     from scale.ray_pool import identify_on_ray
 
-    archive_run.PART_PHOTOS = PART_PHOTOS
     classifier, numbers = load(name), count()
     bundle = classifier.bundle
 

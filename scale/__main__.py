@@ -5,6 +5,7 @@ import sys
 import time
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -18,39 +19,32 @@ REPORT_SECONDS = 30
 """Time between two lines of progress."""
 
 
-def identify_archive(
-    name: str | None,
-    top: int,
-    engine: str | None,
-    photos: tuple[str],
-    out: str,
-    shard: str | None,
-    cluster: str | None,
-    **_: object,
-) -> None:
+def identify_archive(**options: Any) -> None:
     """Identify the photos of an archive, or continue a run that was stopped."""
-    match = re.fullmatch(r"([1-9]\d{0,5})/([1-9]\d{0,5})", shard or "1/1")
-    if match is None or int(match[1]) > int(match[2]):
+    shard = re.fullmatch(r"([1-9]\d{0,5})/([1-9]\d{0,5})", options["shard"] or "1/1")
+    if shard is None or int(shard[1]) > int(shard[2]):
         raise click.UsageError("Give --shard as number and count, such as 3/16.")
-    places = [path if "://" in path else str(Path(path).absolute()) for path in (*photos, out)]
-    archive, results = (place.rstrip("/") for place in places)
-    classifier = load(name, engine)
-    bundle, shards = classifier.bundle, (int(match[1]), int(match[2]))
-    job = Job(archive, results, *shards, bundle.name, bundle.version, classifier.engine.name, top)
+    archive, results = (
+        address.rstrip("/") if "://" in address else str(Path(address).absolute())
+        for address in (*options["photos"], options["out"])
+    )
+    classifier = load(options["name"], options["engine"])
+    bundle, engine = classifier.bundle, classifier.engine.name
+    shards = int(shard[1]), int(shard[2])
+    job = Job(archive, results, *shards, bundle.name, bundle.version, engine, options["top"])
     click.echo("Listing the photos", err=True)
     run = ArchiveRun(job)
-    if cluster and run.parts:
+    counts = run.identify(classifier, run.parts)
+    if options["cluster"] and run.parts:
         from .ray_pool import identify_on_ray
 
-        counts = identify_on_ray(run, bundle, cluster)
-    else:
-        counts = run.identify(classifier, run.parts)
+        counts = identify_on_ray(run, bundle, options["cluster"])
     total, left = sum(run.sizes), sum(run.sizes[part] for part in run.parts)
     earlier, done, rejected = total - left, 0, 0
     started = reported = time.monotonic()
     try:
-        for photos_done, failures in counts:
-            done, rejected, now = done + photos_done, rejected + failures, time.monotonic()
+        for photos, failures in counts:
+            done, rejected, now = done + photos, rejected + failures, time.monotonic()
             if now - reported >= REPORT_SECONDS:
                 reported = now
                 time_left = timedelta(seconds=round((now - started) / done * (left - done)))

@@ -70,17 +70,16 @@ class ArchiveRun:
         self.job, self.probe = job, ""
         self.archive, self.results = open_storage(job.archive), open_storage(job.results)
         # Programs that read folders of Parquet files skip names that begin with "_".
-        path, summary = f"_photos/{job.shard}-of-{job.shards}.parquet", json.dumps(asdict(job))
+        path = f"_photos/{job.shard}-of-{job.shards}.parquet"
+        summary = json.dumps({**asdict(job), "results": ""})  # they may be moved
         with storage_errors(job.results):
-            is_listed = self.results.exists(path)
-        listed = b"" if is_listed else self._list_photos(summary)
-        with storage_errors(job.results):
-            if not is_listed:
-                write_file(self.results, path, listed)
+            if not self.results.exists(path):
+                write_file(self.results, path, self._list_photos(summary))
             self.photos = pq.ParquetFile(pa.BufferReader(self.results.cat_file(path)))
             names = set(self.results.ls("", detail=False))
         previous = self.photos.schema_arrow.metadata[b"job"].decode()
-        others = [name for name in names if f"-of-{job.shards}-" not in name and name != "_photos"]
+        results = [name for name in names if name.endswith(".parquet")]
+        others = [name for name in results if f"-of-{job.shards}-" not in name]
         if previous != summary or others:
             raise FolderExists(
                 f"{job.results} has something else: {others[0] if others else previous}. Give the "

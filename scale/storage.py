@@ -12,16 +12,12 @@ import fsspec
 from fsspec.implementations.dirfs import DirFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
-from model.errors import LoupeError
+from model.errors import DataError, LoupeError
 from model.photo.formats import SUFFIXES
 from model.storage.atomic import replace_atomically
 from model.text import clean
 
 BUCKET = re.compile(r"(s3|gs|abfs)://([a-z0-9][a-z0-9._-]{1,61}[a-z0-9](?:/[^/?#\x00-\x1f]+)*)")
-
-
-class AddressRefused(LoupeError, code="address-refused"):
-    """An address that is neither a folder's nor a bucket's."""
 
 
 class StorageUnavailable(LoupeError, code="storage-unavailable"):
@@ -32,13 +28,13 @@ def open_storage(address: str) -> DirFileSystem:
     """Return the files at an address, by names relative to it.
 
     Raises:
-        AddressRefused: it is neither a folder nor a bucket, names a host, or is chained.
+        DataError: it is neither a folder nor a bucket, names a host, or is chained.
     """
     if "://" not in address and "::" not in address:
         return DirFileSystem(address, LocalFileSystem())
     match = BUCKET.fullmatch(address)
     if match is None or {".", ".."} & set(match[2].split("/")):
-        raise AddressRefused(
+        raise DataError(
             f"{clean(address)[:200]} can't be used as an address. Give a folder, or a bucket as "
             "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or abfs://CONTAINER/PREFIX. Accounts and "
             "endpoints are set in the environment (docs/scale.md)."
@@ -52,6 +48,8 @@ def storage_errors(address: str) -> Iterator[None]:
     """Raise ``StorageUnavailable`` for any error: each library has its own, few are OSErrors."""
     try:
         yield
+    except LoupeError:
+        raise
     except Exception as error:
         reason = clean(str(error))[:300].rstrip(".") or type(error).__name__
         raise StorageUnavailable(

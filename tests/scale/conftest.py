@@ -1,7 +1,6 @@
 """A bucket at moto's S3 server, and the command that identifies archives."""
 
 import logging
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -19,10 +18,10 @@ from tests.model.tiny import COLOURS, colour
 collect_ignore_glob = [] if find_spec("s3fs") and find_spec("moto") else ["test_*.py"]
 
 
-def encode(colour_name: str | tuple[int, int, int]) -> bytes:
+def encode(name: str | tuple[int, int, int]) -> bytes:
     """Return a PNG of one colour."""
     sink = BytesIO()
-    colour(colour_name).save(sink, "PNG")
+    colour(name).save(sink, "PNG")
     return sink.getvalue()
 
 
@@ -35,7 +34,7 @@ PHOTOS = {f"hall/{name}.png": encode(name) for name in COLOURS} | {
 }
 """An archive by name; three can't be read."""
 
-OTHERS = (".hidden.png", ".cache/red.png", "notes.txt", "hall/list.parquet")
+Files = Mapping[str, bytes]
 
 
 class Bucket:
@@ -45,15 +44,14 @@ class Bucket:
         self.name, self.address, self._client = name, f"s3://{name}", client
         client.create_bucket(Bucket=name)
 
-    def put(self, files: Mapping[str, bytes]) -> None:
+    def write(self, files: Files) -> None:
         for name, data in files.items():
             self._client.put_object(Bucket=self.name, Key=name, Body=data)
 
     def read(self, prefix: str) -> dict[str, bytes]:
-        """Return the files below a prefix, by their full names."""
-        found = self._client.list_objects_v2(Bucket=self.name, Prefix=prefix).get("Contents", [])
-        get = self._client.get_object
-        return {f["Key"]: get(Bucket=self.name, Key=f["Key"])["Body"].read() for f in found}
+        objects = self._client.list_objects_v2(Bucket=self.name, Prefix=prefix)["Contents"]
+        get, names = self._client.get_object, [entry["Key"] for entry in objects]
+        return {name: get(Bucket=self.name, Key=name)["Body"].read() for name in names}
 
 
 @pytest.fixture(scope="session")
@@ -65,65 +63,49 @@ def s3() -> Iterator[Any]:
     logging.getLogger("werkzeug").setLevel("ERROR")
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
-    host, port = server.get_host_and_port()
-    values = {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-    }
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in values.items():
-            patch.setenv(name, value)
-        yield boto3.client("s3")
+        patch.setenv("AWS_ACCESS_KEY_ID", "test")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        patch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server.get_host_and_port()))
+        yield boto3.client("s3", region_name="us-east-1")
     server.stop()
 
 
 @pytest.fixture
 def bucket(s3: Any, request: pytest.FixtureRequest) -> Bucket:
-    """An empty bucket."""
     return Bucket(f"bucket-{abs(hash(request.node.nodeid))}", s3)
 
 
-def start(*words: object) -> "subprocess.Popen[str]":
-    """Start ``python -m model identify`` with the model of colours."""
-    command = [sys.executable, "-m", "model", "identify", "--model", "tiny", *map(str, words)]
-    return subprocess.Popen(
-        command, cwd=ROOT, env=dict(os.environ), stderr=subprocess.PIPE, text=True
-    )
-
-
-def identify(*words: object, code: int | None = 0) -> str:
-    """Run it to its end; return what it printed on standard error.
-
-    Args:
-        words: its arguments.
-        code: the exit code; None for any.
-    """
-    process = start(*words)
-    _, printed = process.communicate(timeout=100)
-    assert code in (None, process.returncode), printed
-    return printed
-
-
-def rows(files: Mapping[str, bytes] | Path) -> list[dict[str, Any]]:
-    """Return the rows of all parts, by photo and without the time that each took."""
-    import pyarrow.parquet as pq
-
-    if isinstance(files, Path):
-        files = {path.name: path.read_bytes() for path in files.glob("part-*.parquet")}
-    parts = [
-        pq.read_table(BytesIO(data)).to_pylist() for name, data in files.items() if "part-" in name
-    ]
-    results = [row for part in parts for row in part]
-    for row in results:
-        del row["milliseconds"]
-    return sorted(results, key=lambda row: row["photo"])
-
-
-def write_folder(folder: Path, files: Mapping[str, bytes]) -> Path:
+def write_folder(folder: Path, files: Files) -> Path:
     for name, data in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     return folder
+
+
+def start(*words: object) -> "subprocess.Popen[str]":
+    """Start ``python -m model identify`` with the model of colours."""
+    command = [sys.executable, "-m", "model", "identify", "--model", "tiny", *map(str, words)]
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+
+
+def identify(*words: object, codes: tuple[int, ...] = (0,)) -> str:
+    """Run it to its end; return what it printed on standard error."""
+    process = start(*words)
+    _, printed = process.communicate(timeout=100)
+    assert process.returncode in codes, printed
+    return printed
+
+
+def rows(results: Files | Path) -> list[dict[str, Any]]:
+    """Return the rows of all parts, by photo and without the time that each took."""
+    import pyarrow.parquet as pq
+
+    if isinstance(results, Path):
+        results = {path.name: path.read_bytes() for path in results.glob("part-*.parquet")}
+    parts = [data for name, data in results.items() if "part-" in name]
+    found = [row for data in parts for row in pq.read_table(BytesIO(data)).to_pylist()]
+    for row in found:
+        del row["milliseconds"]
+    return sorted(found, key=lambda row: row["photo"])

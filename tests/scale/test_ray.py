@@ -41,11 +41,11 @@ def usage_reports(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 def test_ray_writes_the_same_rows_and_reports_no_usage(
     bucket: Bucket, tiny_bundle: Bundle, usage_reports: list[str]
 ) -> None:
-    bucket.put({f"archive/{name}": data for name, data in PHOTOS.items()})
+    bucket.write({f"archive/{name}": data for name, data in PHOTOS.items()})
     archive, out = f"{bucket.address}/archive", f"{bucket.address}/out"
-    printed = identify(archive, "--out", f"{out}-ray", "--ray", "local", code=1)
+    printed = identify(archive, "--out", f"{out}-ray", "--ray", "local", codes=(1,))
     assert f"{len(PHOTOS) - 3} identified, 3 couldn't be read" in printed
-    identify(archive, "--out", f"{out}-plain", code=1)
+    identify(archive, "--out", f"{out}-plain", codes=(1,))
     assert rows(bucket.read("out-ray/")) == rows(bucket.read("out-plain/"))
     assert f"{len(PHOTOS)} done earlier" in identify(
         archive, "--out", f"{out}-ray", "--ray", "local"
