@@ -87,7 +87,10 @@ def write_folder(folder: Path, files: Files) -> Path:
 def start(*words: object) -> "subprocess.Popen[str]":
     """Start ``python -m model identify`` with the model of colours."""
     command = [sys.executable, "-m", "model", "identify", "--model", "tiny", *map(str, words)]
-    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    # Ray's processes end those of their group.
+    return subprocess.Popen(
+        command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
 
 
 def identify(*words: object, codes: tuple[int, ...] = (0,)) -> str:

@@ -16,7 +16,7 @@ from tests.waiting import wait_until
 
 from .conftest import PHOTOS, Bucket, encode, identify, rows, start, write_folder
 
-REPORTING = "import ray, time; ray.init(address='local', num_cpus=1); time.sleep(10)"
+REPORTING = "start --head --block --port 0 --num-cpus 1 --object-store-memory 80000000"
 
 
 @pytest.fixture
@@ -51,11 +51,12 @@ def test_ray_writes_the_same_rows_and_reports_no_usage(
         archive, "--out", f"{out}-ray", "--ray", "local"
     )
     assert usage_reports == []
-    # The same server gets the reports of a Ray that may send them.
+    # The same server gets the reports of a cluster that may send them.
+    command = [str(Path(sys.executable).parent / "ray"), *REPORTING.split()]
     environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "1"}
-    with subprocess.Popen([sys.executable, "-c", REPORTING], env=environment) as process:
+    with subprocess.Popen(command, env=environment, start_new_session=True) as process:
         wait_until(lambda: usage_reports, 60)
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)
 
 
 def test_killed_run_on_ray_continues(tiny_bundle: Bundle, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """``identify --out`` where the packages for archives are, and where they aren't."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def test_command_continues_in_the_environment(
 ) -> None:
     started = []
     monkeypatch.setattr(identify, "SCALE", tmp_path)
-    monkeypatch.setattr(identify.os, "execve", lambda *words: started.append(words))
+    monkeypatch.setattr(os, "execve", lambda *words: started.append(words))
     monkeypatch.setattr(sys, "argv", ["model", "identify", "s3://bucket", "--out", "out"])
     (tmp_path / ".ready").touch()
     identify._start_scale()
