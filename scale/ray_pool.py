@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +15,12 @@ import ray.data
 
 from model import Bundle, Classifier
 from model.engines import start
+from model.errors import DataError
 from model.resources import cores, memory_mb
 from model.settings import ROOT, settings
 
 from .archive_run import ArchiveRun, Job
+from .storage import storage_errors
 
 OBJECT_STORE_BYTES = 200 * 2**20
 """Ray's shared memory on this machine, of which only the model's files need much."""
@@ -27,7 +30,8 @@ class PartIdentifier:
     """Actor with one core, its share of the node's memory, and the model that the driver sent."""
 
     def __init__(self, job: Job, files: ray.ObjectRef) -> None:
-        os.environ |= {"LOUPE_THREADS": "1", "LOUPE_MEMORY_MB": str(memory_mb() // cores())}
+        memory = max(128, memory_mb() // cores())
+        os.environ |= {"LOUPE_THREADS": "1", "LOUPE_MEMORY_MB": str(memory)}
         with tempfile.TemporaryDirectory() as folder:
             for name, data in ray.get(files).items():
                 Path(folder, name).write_bytes(data)
@@ -37,9 +41,9 @@ class PartIdentifier:
         self.run = ArchiveRun(job)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[int]]:
-        """Identify parts; return the photos and the failures of each."""
-        counts = list(self.run.identify(self.classifier, batch["part"].tolist()))
-        return {"photos": [count for count, _ in counts], "failures": [n for _, n in counts]}
+        """Identify one part; return how many photos and failures it has."""
+        ((photos, failures),) = self.run.identify(self.classifier, batch["part"].tolist())
+        return {"photos": [photos], "failures": [failures]}
 
 
 def identify_on_ray(run: ArchiveRun, bundle: Bundle, cluster: str) -> Iterator[tuple[int, int]]:
@@ -49,17 +53,26 @@ def identify_on_ray(run: ArchiveRun, bundle: Bundle, cluster: str) -> Iterator[t
         run: the job and its parts.
         bundle: its model, which needn't be on the cluster's machines.
         cluster: an address, or ``local`` to start Ray on this machine.
+
+    Raises:
+        DataError: the address is no cluster's.
+        StorageUnavailable: the cluster, the archive or the results can't be used.
     """
+    # Ray imports the module that other schemes name.
+    if not re.fullmatch(r"local|auto|(ray://)?[\w.-]+:\d{1,5}", cluster):
+        raise DataError("Give --ray as local, HOST:PORT or ray://HOST:PORT.")
     own = {"num_cpus": settings().threads, "object_store_memory": OBJECT_STORE_BYTES}
     code = {"py_modules": [str(ROOT / "model"), str(ROOT / "scale")], "excludes": ["library"]}
-    with ray.init(
-        cluster,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="warning",
-        runtime_env=code,
-        **(own if cluster == "local" else {}),
-    ):
+    with storage_errors(f"Ray at {cluster}"):
+        session = ray.init(
+            cluster,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="warning",
+            runtime_env=code,
+            **(own if cluster == "local" else {}),
+        )
+    with session:
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars, context.raise_original_map_exception = False, True
         logging.getLogger("ray.data").setLevel("ERROR")
