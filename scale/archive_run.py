@@ -75,7 +75,10 @@ class ArchiveRun:
         with storage_errors(job.results):
             if not self.results.exists(path):
                 write_file(self.results, path, self._list_photos(summary))
-            self.photos = pq.ParquetFile(pa.BufferReader(self.results.cat_file(path)))
+            # Opened, not read as a whole: of ten million photos it has 65 MB.
+            self.photos = pq.ParquetFile(
+                self.results.open(path, cache_type="none"), pre_buffer=True
+            )
             names = set(self.results.ls("", detail=False))
         previous = self.photos.schema_arrow.metadata[b"job"].decode()
         results = [name for name in names if name.endswith(".parquet")]
@@ -103,7 +106,10 @@ class ArchiveRun:
             if zlib.crc32(os.fsencode(name)) % job.shards == job.shard - 1
         )
         schema = pa.schema({"name": pa.binary(), "bytes": pa.int64()}, {"job": summary})
-        with storage_errors(job.archive), pq.ParquetWriter(sink, schema) as writer:
+        with (
+            storage_errors(job.archive),
+            pq.ParquetWriter(sink, schema, compression="zstd") as writer,
+        ):
             while rows := list(islice(photos, PART_PHOTOS)):
                 writer.write_table(pa.table(list(zip(*rows, strict=True)), schema=schema))
         return sink.getvalue()
@@ -125,20 +131,22 @@ class ArchiveRun:
                 problem = {"code": error.code, "message": str(error)}
             return part, {"photo": shown, "error": problem}
 
-        photos = (
-            (part, os.fsdecode(photo["name"]), photo["bytes"])
-            for part in parts
-            for photo in self.photos.read_row_group(part).to_pylist()
-        )
         answer = {"answer": pa.list_(TEXT)} if classifier.bundle.manifest.multilabel else {}
         schema = pa.schema(COLUMNS | answer)
-        with closing(map_ordered(to_row, photos, settings().threads * THREADS)) as results:
+        threads = settings().threads * THREADS
+        with closing(map_ordered(to_row, self._read_list(parts), threads)) as results:
             for part, group in groupby(results, key=lambda result: result[0]):
                 rows, sink = [row for _, row in group], BytesIO()
                 pq.write_table(pa.Table.from_pylist(rows, schema), sink, compression="zstd")
                 with storage_errors(self.job.results):
                     write_file(self.results, self._part_name(part), sink.getvalue())
                 yield len(rows), sum("error" in row for row in rows)
+
+    def _read_list(self, parts: Iterable[int]) -> Iterator[tuple[int, str, int]]:
+        for part in parts:
+            with storage_errors(self.job.results):
+                photos = self.photos.read_row_group(part).to_pylist()
+            yield from ((part, os.fsdecode(photo["name"]), photo["bytes"]) for photo in photos)
 
     def _read(self, name: str, size: int) -> bytes:
         """Return a photo's bytes, at most one more than allowed.
