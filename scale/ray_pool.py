@@ -15,7 +15,7 @@ import ray.data
 
 from model import Bundle, Classifier
 from model.engines import start
-from model.errors import DataError
+from model.errors import DataError, LoupeError
 from model.resources import cores, memory_mb
 from model.settings import ROOT, settings
 
@@ -88,4 +88,8 @@ def identify_on_ray(run: ArchiveRun, bundle: Bundle, cluster: str) -> Iterator[t
             num_cpus=1,
             compute=ray.data.ActorPoolStrategy(size=actors),
         )
-        yield from ((row["photos"], row["failures"]) for row in counts.iter_rows())
+        try:
+            yield from ((row["photos"], row["failures"]) for row in counts.iter_rows())
+        except LoupeError as error:
+            # Ray's error, of the same class, has a traceback in its message.
+            raise getattr(error, "cause", error) from None
