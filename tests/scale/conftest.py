@@ -1,4 +1,4 @@
-"""A bucket at moto's S3 server, and the command that identifies archives."""
+"""An S3 server with a bucket, and the command that identifies archives."""
 
 import logging
 import subprocess
@@ -34,30 +34,11 @@ PHOTOS = {f"hall/{name}.png": encode(name) for name in COLOURS} | {
 }
 """An archive by name; three can't be read."""
 
-Files = Mapping[str, bytes]
-
-
-class Bucket:
-    """A bucket of an S3 server in this process."""
-
-    def __init__(self, name: str, client: Any) -> None:
-        self.name, self.address, self._client = name, f"s3://{name}", client
-        client.create_bucket(Bucket=name)
-
-    def write(self, files: Files) -> None:
-        for name, data in files.items():
-            self._client.put_object(Bucket=self.name, Key=name, Body=data)
-
-    def read(self, prefix: str) -> dict[str, bytes]:
-        objects = self._client.list_objects_v2(Bucket=self.name, Prefix=prefix)["Contents"]
-        get, names = self._client.get_object, [entry["Key"] for entry in objects]
-        return {name: get(Bucket=self.name, Key=name)["Body"].read() for name in names}
-
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[Any]:
-    """A client of moto's S3 server, whose address is in the environment."""
-    import boto3
+    """The files of moto's S3 server, whose address is in the environment."""
+    import fsspec
     from moto.server import ThreadedMotoServer
 
     logging.getLogger("werkzeug").setLevel("ERROR")
@@ -67,16 +48,19 @@ def s3() -> Iterator[Any]:
         patch.setenv("AWS_ACCESS_KEY_ID", "test")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
         patch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server.get_host_and_port()))
-        yield boto3.client("s3", region_name="us-east-1")
+        yield fsspec.filesystem("s3", use_listings_cache=False)
     server.stop()
 
 
 @pytest.fixture
-def bucket(s3: Any, request: pytest.FixtureRequest) -> Bucket:
-    return Bucket(f"bucket-{abs(hash(request.node.nodeid))}", s3)
+def bucket(s3: Any, request: pytest.FixtureRequest) -> str:
+    """The name of an empty bucket."""
+    name = f"bucket-{abs(hash(request.node.nodeid))}"
+    s3.mkdir(name)
+    return name
 
 
-def write_folder(folder: Path, files: Files) -> Path:
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> Path:
     for name, data in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +71,7 @@ def write_folder(folder: Path, files: Files) -> Path:
 def start(*words: object) -> "subprocess.Popen[str]":
     """Start ``python -m model identify`` with the model of colours."""
     command = [sys.executable, "-m", "model", "identify", "--model", "tiny", *map(str, words)]
-    # Ray's processes end those of their group.
+    # A process group of its own, because Ray's processes end those of their group.
     return subprocess.Popen(
         command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -101,14 +85,10 @@ def identify(*words: object, codes: tuple[int, ...] = (0,)) -> str:
     return printed
 
 
-def rows(results: Files | Path) -> list[dict[str, Any]]:
+def rows(results: Path | str, files: Any = None) -> list[dict[str, Any]]:
     """Return the rows of all parts, by photo and without the time that each took."""
-    import pyarrow.parquet as pq
+    import pyarrow.dataset
 
-    if isinstance(results, Path):
-        results = {path.name: path.read_bytes() for path in results.glob("part-*.parquet")}
-    parts = [data for name, data in results.items() if "part-" in name]
-    found = [row for data in parts for row in pq.read_table(BytesIO(data)).to_pylist()]
-    for row in found:
-        del row["milliseconds"]
+    dataset = pyarrow.dataset.dataset(results, filesystem=files, format="parquet")
+    found: list[dict[str, Any]] = dataset.to_table().drop_columns("milliseconds").to_pylist()
     return sorted(found, key=lambda row: row["photo"])

@@ -8,13 +8,14 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from model import Bundle
 from tests.waiting import wait_until
 
-from .conftest import PHOTOS, Bucket, encode, identify, rows, start, write_folder
+from .conftest import PHOTOS, encode, identify, rows, start, write_folder
 
 REPORTING = "start --head --block --port 0 --num-cpus 1 --object-store-memory 80000000"
 
@@ -39,17 +40,15 @@ def usage_reports(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 def test_ray_writes_the_same_rows_and_reports_no_usage(
-    bucket: Bucket, tiny_bundle: Bundle, usage_reports: list[str]
+    s3: Any, bucket: str, tiny_bundle: Bundle, usage_reports: list[str]
 ) -> None:
-    bucket.write({f"archive/{name}": data for name, data in PHOTOS.items()})
-    archive, out = f"{bucket.address}/archive", f"{bucket.address}/out"
-    printed = identify(archive, "--out", f"{out}-ray", "--ray", "local", codes=(1,))
+    s3.pipe({f"{bucket}/archive/{name}": data for name, data in PHOTOS.items()})
+    words = (f"s3://{bucket}/archive", "--out", f"s3://{bucket}/out")
+    identify(words[0], "--out", f"s3://{bucket}/plain", codes=(1,))
+    printed = identify(*words, "--ray", "local", codes=(1,))
     assert f"{len(PHOTOS) - 3} identified, 3 couldn't be read" in printed
-    identify(archive, "--out", f"{out}-plain", codes=(1,))
-    assert rows(bucket.read("out-ray/")) == rows(bucket.read("out-plain/"))
-    assert f"{len(PHOTOS)} done earlier" in identify(
-        archive, "--out", f"{out}-ray", "--ray", "local"
-    )
+    assert rows(f"{bucket}/out", s3) == rows(f"{bucket}/plain", s3)
+    assert f"{len(PHOTOS)} done earlier" in identify(*words, "--ray", "local")
     assert usage_reports == []
     # The same server gets the reports of a cluster that may send them.
     command = [str(Path(sys.executable).parent / "ray"), *REPORTING.split()]
@@ -65,7 +64,7 @@ def test_killed_run_on_ray_continues(tiny_bundle: Bundle, tmp_path: Path) -> Non
     write_folder(folder, dict.fromkeys(names, encode("blue")))
     process = start(folder, "--out", out, "--ray", "local")
     wait_until(lambda: list(out.glob("part-*")), 90)
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.communicate()
     assert 0 < len(list(out.glob("part-*"))) < 8
     identify(folder, "--out", out)
