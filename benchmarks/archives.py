@@ -9,6 +9,8 @@ import os
 import subprocess
 import sys
 import time
+import tracemalloc
+from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -21,8 +23,8 @@ ENDPOINT = "http://127.0.0.1:5057"
 
 
 @click.command()
-@click.option("--pairs", default=3, show_default=True)
-@click.option("--copies", default=7, show_default=True, help="Objects per photo.")
+@click.option("--pairs", default=4, show_default=True)
+@click.option("--copies", default=6, show_default=True, help="Objects per photo.")
 @click.option("--model", "name", default="imagenet", show_default=True)
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def main(folder: Path, pairs: int, copies: int, name: str) -> None:
@@ -36,6 +38,7 @@ def main(folder: Path, pairs: int, copies: int, name: str) -> None:
     )
     try:
         _fill_bucket([path.read_bytes() for path in sorted(folder.iterdir())] * copies)
+        print(f"Listing takes {_listing_bytes():,.0f} bytes of memory per photo.")
         plain, on_ray = _ways(name)
         readings = measure_pairs(on_ray, plain, pairs, warm=0)
     finally:
@@ -54,6 +57,19 @@ def _fill_bucket(photos: list[bytes]) -> None:
     client.create_bucket(Bucket="archive")
     for number, data in enumerate(photos):
         client.put_object(Bucket="archive", Key=f"photos/{number}.jpg", Body=data)
+
+
+def _listing_bytes() -> float:
+    """Return the peak memory of listing a folder of the bucket, per photo."""
+    from scale.storage import list_photos, open_storage
+
+    files = open_storage("s3://archive")
+    count = sum(1 for _ in list_photos(files))
+    tracemalloc.start()
+    deque(list_photos(files), maxlen=0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak / count
 
 
 def _ways(name: str) -> tuple[Callable[[], float], Callable[[], float]]:

@@ -75,7 +75,7 @@ class ArchiveRun:
         with storage_errors(job.results):
             if not self.results.exists(path):
                 write_file(self.results, path, self._list_photos(summary))
-            # Opened, not read as a whole: of ten million photos it has 65 MB.
+            # Opened, not read as a whole: each of Ray's cores has it.
             self.photos = pq.ParquetFile(
                 self.results.open(path, cache_type="none"), pre_buffer=True
             )
