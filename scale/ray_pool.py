@@ -52,15 +52,16 @@ def identify_on_ray(run: ArchiveRun, bundle: Bundle, cluster: str) -> Iterator[t
     Args:
         run: the job and its parts.
         bundle: its model, which needn't be on the cluster's machines.
-        cluster: an address, or ``local`` to start Ray on this machine.
+        cluster: its address, ``auto`` for the one that this machine is in, or ``local`` to
+            start one here.
 
     Raises:
         DataError: the address is no cluster's.
         StorageUnavailable: the cluster, the archive or the results can't be used.
     """
-    # Ray imports the module that other schemes name.
-    if not re.fullmatch(r"local|auto|(ray://)?[\w.-]+:\d{1,5}", cluster):
-        raise DataError("Give --ray as local, HOST:PORT or ray://HOST:PORT.")
+    # Ray imports the module that a scheme names; with ray://, Ray Data doesn't work.
+    if not re.fullmatch(r"local|auto|[\w.-]+:\d{1,5}", cluster):
+        raise DataError("Give --ray as local, auto or HOST:PORT, on a machine of the cluster.")
     own = {"num_cpus": settings().threads, "object_store_memory": OBJECT_STORE_BYTES}
     code = {"py_modules": [str(ROOT / "model"), str(ROOT / "scale")], "excludes": ["library"]}
     with storage_errors(f"Ray at {cluster}"):

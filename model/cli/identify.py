@@ -42,7 +42,7 @@ SCALE = ROOT / "build" / "scale"
     "folder, or a bucket as s3://, gs:// or abfs://BUCKET/PREFIX.",
 )
 @click.option("--shard", metavar="N/M", help="With --out: the share of machine N of M.")
-@click.option("--ray", "cluster", metavar="CLUSTER", help="With --out: an address, or local.")
+@click.option("--ray", "cluster", metavar="CLUSTER", help="With --out: local, auto or HOST:PORT.")
 @click.argument("photos", nargs=-1, required=True, metavar="PHOTO|FOLDER|- ...")
 def identify_command(
     name: str | None,

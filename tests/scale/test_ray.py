@@ -74,7 +74,7 @@ def test_killed_run_on_ray_continues(tiny_bundle: Bundle, tmp_path: Path) -> Non
 def test_failures_on_ray_are_one_sentence(tiny_bundle: Bundle, tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "archive", {"a.png": encode("red")})
     words = (folder, "--out", tmp_path / "out", "--ray")
-    assert "Give --ray as local, HOST:PORT" in identify(*words, "os://local", codes=(2,))
+    assert "Give --ray as local, auto or HOST:PORT" in identify(*words, "os://local", codes=(2,))
     (folder / "a.png").unlink()
     folder.rmdir()
     printed = identify(*words, "local", codes=(2,))
