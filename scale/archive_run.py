@@ -22,6 +22,7 @@ from model.errors import DamagedPhoto, DataError, FolderExists, MissingPhoto
 from model.photo import MAX_BYTES
 from model.settings import settings
 from model.storage.photo_files import map_ordered
+from model.text import clean
 
 from .storage import list_photos, open_storage, storage_errors, write_file
 
@@ -85,8 +86,8 @@ class ArchiveRun:
         others = [name for name in results if f"-of-{job.shards}-" not in name]
         if previous != summary or others:
             raise FolderExists(
-                f"{job.results} has something else: {others[0] if others else previous}. Give the "
-                "same command as before, or another folder for the results."
+                f"{job.results} has something else: {clean(others[0] if others else previous)}. "
+                "Give the same command as before, or another folder for the results."
             )
         groups = range(self.photos.num_row_groups)
         if not groups and job.shards == 1:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from model import Bundle
 from model.settings import ROOT
 from tests.model.tiny import COLOURS, colour
 
@@ -83,6 +84,14 @@ def identify(*words: object, codes: tuple[int, ...] = (0,)) -> str:
     _, printed = process.communicate(timeout=100)
     assert process.returncode in codes, printed
     return printed
+
+
+def run_in(folder: Path, bundle: Bundle) -> Any:
+    """Return a run in this process over a folder, with the results beside it."""
+    from scale.archive_run import ArchiveRun, Job
+
+    out = str(folder.parent / "out")
+    return ArchiveRun(Job(str(folder), out, 1, 1, "tiny", bundle.version, "compiled", 2))
 
 
 def rows(results: Path | str, files: Any = None) -> list[dict[str, Any]]:

@@ -8,12 +8,12 @@ import pytest
 
 from model import Bundle, PhotoError, load
 from model.settings import ROOT
-from scale.archive_run import COLUMNS, ArchiveRun, Job
+from scale.archive_run import COLUMNS
 from scale.storage import StorageUnavailable
 from tests.model.tiny import tiny
 from tests.waiting import wait_until
 
-from .conftest import PHOTOS, encode, identify, rows, start, write_folder
+from .conftest import PHOTOS, encode, identify, rows, run_in, start, write_folder
 
 
 def expected_row(name: str, data: bytes) -> dict[str, Any]:
@@ -73,11 +73,6 @@ def test_results_of_two_models_or_archives_are_not_mixed(
     assert len(rows(out)) == 1
     empty = write_folder(tmp_path / "empty", {"notes.txt": b""})
     assert "There are no photos in" in identify(empty, "--out", tmp_path / "new", codes=(2,))
-
-
-def run_in(folder: Path, bundle: Bundle) -> ArchiveRun:
-    out = str(folder.parent / "out")
-    return ArchiveRun(Job(str(folder), out, 1, 1, "tiny", bundle.version, "compiled", 2))
 
 
 def test_each_listed_photo_has_a_row_under_any_name(tiny_bundle: Bundle, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from model import Bundle
 from tests.waiting import wait_until
 
-from .conftest import PHOTOS, encode, identify, rows, start, write_folder
+from .conftest import PHOTOS, encode, identify, rows, run_in, start, write_folder
 
 REPORTING = "start --head --block --port 0 --num-cpus 1 --object-store-memory 80000000"
 
@@ -55,7 +55,7 @@ def test_ray_writes_the_same_rows_and_reports_no_usage(
     environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "1"}
     with subprocess.Popen(command, env=environment, start_new_session=True) as process:
         wait_until(lambda: usage_reports, 60)
-        os.killpg(process.pid, signal.SIGTERM)
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_killed_run_on_ray_continues(tiny_bundle: Bundle, tmp_path: Path) -> None:
@@ -69,6 +69,30 @@ def test_killed_run_on_ray_continues(tiny_bundle: Bundle, tmp_path: Path) -> Non
     assert 0 < len(list(out.glob("part-*"))) < 8
     identify(folder, "--out", out)
     assert [row["photo"] for row in rows(out)] == sorted(names)
+
+
+def test_removed_machine_loses_no_photo(
+    tiny_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    from ray.cluster_utils import Cluster
+
+    from scale.ray_pool import identify_on_ray
+
+    names = [f"{number}.png" for number in range(3000)]
+    folder = write_folder(tmp_path / "archive", dict.fromkeys(names, encode("blue")))
+    machine = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
+    cluster = Cluster(initialize_head=True, head_node_args=machine)
+    try:
+        second = cluster.add_node(**machine)
+        run = run_in(folder, tiny_bundle)
+        counts = identify_on_ray(run, tiny_bundle, cluster.address)
+        done, _ = next(counts)
+        cluster.remove_node(second, allow_graceful=False)
+        assert done + sum(photos for photos, _ in counts) == len(names)
+    finally:
+        cluster.shutdown()
+    assert [row["photo"] for row in rows(tmp_path / "out")] == sorted(names)
 
 
 def test_failures_on_ray_are_one_sentence(tiny_bundle: Bundle, tmp_path: Path) -> None:
