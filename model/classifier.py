@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from . import api_client
 from .admission import Timeout, admission_queue
 from .answer import decision
 from .answer.prediction import Milliseconds, Prediction
@@ -223,6 +225,53 @@ class Classifier:
         )
 
 
+class RemoteIdentification(Identification):
+    """An identification by the API, whose photo is decoded here once it is needed."""
+
+    def __init__(
+        self, classifier: Classifier, source: bytes | Pixels, prediction: Prediction
+    ) -> None:
+        object.__setattr__(self, "prediction", prediction)
+        self.__dict__.update(_classifier=classifier, _source=source)
+
+    @cached_property
+    def photo(self) -> Photo:  # type: ignore[override]
+        """See ``Classifier.read_photo``."""
+        photo: Photo = self.__dict__["_classifier"].read_photo(self.__dict__["_source"])
+        return photo
+
+    @cached_property
+    def pixels(self) -> Pixels:  # type: ignore[override]
+        """The pixels that were sent, or those of the photo."""
+        source, classifier = self.__dict__["_source"], self.__dict__["_classifier"]
+        if isinstance(source, np.ndarray):
+            return source
+        return preprocess(self.photo.image, classifier.bundle.manifest.recipe)
+
+
+class RemoteClassifier(Classifier):
+    """A bundle whose photos the API of ``LOUPE_API`` identifies; the engine explains answers."""
+
+    def _identify(
+        self, source: Source, timeout: Timeout, is_cancelled: Callable[[], bool] | None
+    ) -> Identification:
+        data = read_file(Path(source)) if isinstance(source, str | Path) else source
+        # An image without its file can't be sent as it came, and an oversized file needn't be.
+        if not isinstance(data, bytes | np.ndarray) or len(data) > MAX_BYTES:
+            return super()._identify(data, timeout, is_cancelled)
+        with admission_queue().acquire(timeout, is_cancelled):
+            prediction = api_client.request_prediction(
+                settings().api_address,
+                self.bundle,
+                data,
+                is_batch=timeout is None,
+                is_cancelled=is_cancelled,
+            )
+        is_from_pixels = isinstance(data, np.ndarray)
+        prediction = replace(prediction, from_pixels=is_from_pixels)
+        return RemoteIdentification(self, data, prediction)
+
+
 def read_file(path: Path) -> bytes:
     """Return the bytes of a photo file.
 
@@ -326,7 +375,10 @@ def _load_bundle(bundle: Bundle, engine: str) -> Classifier:
         return classifier
     with _lock:
         if key not in _loaded:
-            classifier = Classifier(bundle, start(bundle, engine))
+            # The API runs its own engine, so one that is chosen here runs here.
+            is_remote = settings().api and engine == settings().engine
+            kind = RemoteClassifier if is_remote else Classifier
+            classifier = kind(bundle, start(bundle, engine))
             if ENGINES[engine].in_manifest:
                 classifier.run_golden_test()
             # The previous version of a bundle is dropped from memory.

@@ -1,6 +1,7 @@
 """Settings: one frozen object, read from the environment, then from ``secrets.toml``."""
 
 from functools import lru_cache
+from ipaddress import ip_address
 from pathlib import Path
 from tomllib import TOMLDecodeError
 from typing import Annotated, Any, Literal
@@ -25,6 +26,18 @@ SECRETS = ROOT / ".streamlit" / "secrets.toml"
 def _require_plain_url(url: HttpUrl | None) -> HttpUrl | None:
     if url and (url.username or url.password or url.query or url.fragment):
         raise ValueError("Give scheme, host and path only, such as https://example.org/loupe")
+    return url
+
+
+def _require_safe_api(url: HttpUrl | None) -> HttpUrl | None:
+    """Refuse to send photos in clear text over the internet."""
+    host = (url.host or "").strip("[]") if url else ""
+    try:
+        is_private = ip_address(host).is_private
+    except ValueError:
+        is_private = host.endswith((".internal", ".local")) or "." not in host
+    if url and url.scheme == "http" and not is_private:
+        raise ValueError("Give an https address, or a private one such as http://10.0.0.5:8000")
     return url
 
 
@@ -77,6 +90,14 @@ class Settings(BaseSettings):
     url: Annotated[HttpUrl | None, EmptyIsNone, AfterValidator(_require_plain_url)] = None
     """The app's public address, for link previews."""
 
+    api: Annotated[
+        HttpUrl | None,
+        EmptyIsNone,
+        AfterValidator(_require_plain_url),
+        AfterValidator(_require_safe_api),
+    ] = None
+    """Address of another Loupe that identifies the photos; empty means this process."""
+
     engine: ServerEngine = DEFAULT_ENGINE
     """The engine that the app uses first."""
 
@@ -125,6 +146,11 @@ class Settings(BaseSettings):
     def upload_mb(self) -> int:
         """Largest upload, and memory for all large ones together, in MB."""
         return max(100, self.memory_mb * 3 // 16)
+
+    @property
+    def api_address(self) -> str:
+        """``api`` as text without a slash at its end; empty for this process."""
+        return str(self.api).rstrip("/") if self.api else ""
 
     @property
     def origins(self) -> list[str]:

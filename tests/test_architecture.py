@@ -23,7 +23,7 @@ FLOORS = (
     ("storage",),
     ("bundle",),
     ("answer", "learner", "pixels"),
-    ("browser", "engines"),
+    ("api_client", "browser", "engines"),
     ("classifier",),
     ("corrections", "evaluation", "explanation", "exporting", "importing"),
     ("backup", "calibration"),
