@@ -196,6 +196,7 @@ class Screen {
       },
       onModel: (name) => this.#choose(name),
       run: data.run,
+      api: data.api,
       // Without downloads there is no choice.
       onRun: data.downloads ? (run) => this.#outbox.add("run", run) : null,
       onRetry: () => this.#identifier.start(),

@@ -1,4 +1,4 @@
-"""The dependency rule: pages → ui → deploy → model; api, scale → model; launch → api, ui."""
+"""The dependency rule: pages → ui → deploy → model; scale → api → model; launch → api, ui."""
 
 import ast
 import re
@@ -127,7 +127,7 @@ def forbidden_imports(folders: tuple[str, ...], forbidden: tuple[str, ...]) -> l
         ),
         (
             ("scale",),
-            ("ui", "pages", "api", "deploy", "launch", "streamlit", "benchmarks", "tests"),
+            ("ui", "pages", "deploy", "launch", "streamlit", "benchmarks", "tests"),
         ),
         (
             ("pages",),

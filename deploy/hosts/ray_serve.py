@@ -8,9 +8,10 @@ DOCS = "https://docs.ray.io/en/latest"
 FILE = "serve.yaml"
 MEMORY_MB = 1024
 PORT = 8000
-RAY = "PYTHONPATH=$PWD RAY_USAGE_STATS_ENABLED=0 build/scale/bin/ray start --disable-usage-stats"
+SETTINGS = "PYTHONPATH=$PWD RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0"
+RAY = f"{SETTINGS} build/scale/bin/ray start --disable-usage-stats"
 STORE = "--object-store-memory 200000000"
-RUN = f"build/scale/bin/serve run --address auto --app-dir . --non-blocking {FILE}"
+RUN = f"{SETTINGS} build/scale/bin/serve run --address auto --app-dir . --non-blocking {FILE}"
 
 
 def make_plan(app: AppSpec) -> Plan:
@@ -33,9 +34,10 @@ def make_plan(app: AppSpec) -> Plan:
         f"""\
 Copy this folder to each machine, and install there what Ray needs:
 $ make scale
-On the first machine:
+On the first machine, which makes the token that Ray's ports ask for:
+$ build/scale/bin/ray get-auth-token --generate > /dev/null
 $ {RAY} --head --port 6379 --include-dashboard=false {STORE}
-On each other one, where HEAD is the first one's address:
+On each other one, with the first one's ~/.ray/auth_token and its address in place of HEAD:
 $ {RAY} --address HEAD:6379 {STORE}
 On the first one again:
 $ {RUN}

@@ -111,6 +111,8 @@ export interface ViewfinderOptions {
   /** True if an answer is about to be shown; no other words appear until then. */
   isOpening: boolean;
   run: Run;
+  /** Host to which the server passes photos. */
+  api?: string | null;
   what: { headline: string; line: string | Phrase; language?: string };
   onModel?: (name: string) => void;
   onRun?: ((run: Run) => void) | null;

@@ -41,6 +41,7 @@ export const DEFAULTS = {
   hasCamera: true,
   isOpening: false,
   run: "auto",
+  api: null,
   what: { headline: "Point your phone at something", line: "" },
 };
 

@@ -55,6 +55,10 @@ def describe_way(way: Way, bundle: Bundle | None) -> tuple[str, str]:
                 "read, such as HEIC, after a question; and where the server is on the same "
                 f"machine or the browser alters pixels. {words}"
             )
+    if way != "device" and (api := settings().api):
+        sent = "pixels" if way == "pixels" else "file"
+        words += f" The server passes the {sent} on to `{api.host}`, where the model runs; *Why?* "
+        words += "is computed on the server itself."
     return TITLES[way], words
 
 
