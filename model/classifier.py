@@ -235,13 +235,13 @@ class RemoteIdentification(Identification):
         self.__dict__.update(_classifier=classifier, _source=source)
 
     @cached_property
-    def photo(self) -> Photo:  # type: ignore[override]
+    def photo(self) -> Photo:
         """See ``Classifier.read_photo``."""
         photo: Photo = self.__dict__["_classifier"].read_photo(self.__dict__["_source"])
         return photo
 
     @cached_property
-    def pixels(self) -> Pixels:  # type: ignore[override]
+    def pixels(self) -> Pixels:
         """The pixels that were sent, or those of the photo."""
         source, classifier = self.__dict__["_source"], self.__dict__["_classifier"]
         if isinstance(source, np.ndarray):

@@ -110,7 +110,7 @@ def _data(bundles: dict[str, Bundle], bundle: Bundle | None, rows: int) -> dict[
         "model": bundle.name if bundle else None,
         "engine": st.session_state.get("engine") or settings().engine,
         "run": chosen_run(),
-        "api": settings().api and settings().api.host,
+        "api": api.host if (api := settings().api) else None,
         "session": session.api_token,
         "downloads": settings().downloads and component.has_routes(),
         "corrections": settings().corrections_max > 0,
