@@ -2,19 +2,21 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 import numpy as np
 
+from . import errors
 from .admission import AdmissionCancelled
 from .answer.prediction import Milliseconds, Prediction
 from .bundle import Bundle
-from .errors import Busy, EngineUnavailable, LoupeError, OtherVersion, PhotoError
+from .errors import Busy, EngineUnavailable, OtherVersion, PhotoError
 from .preprocess import Pixels
 from .settings import settings
 
@@ -22,10 +24,15 @@ MAX_LABELS = 1000
 """Most labels that the API returns."""
 
 MAX_REPLY_BYTES = 2**22
-"""Longest reply that is read, in bytes."""
-
 SPARE_SECONDS = 20
 """Time for a reply beyond the longest wait in the API's queue, in seconds."""
+
+KINDS = {
+    kind.code: kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, PhotoError | OtherVersion)
+}
+"""Errors that are the same wherever a photo is identified, by code."""
 
 
 class _NoRedirects(HTTPRedirectHandler):
@@ -34,21 +41,19 @@ class _NoRedirects(HTTPRedirectHandler):
 
 
 def request_prediction(
-    address: str,
     bundle: Bundle,
     source: bytes | Pixels,
     *,
     is_batch: bool = False,
     is_cancelled: Callable[[], bool] | None = None,
 ) -> Prediction:
-    """Return the prediction of the API at an address, with the labels and the card of a bundle.
+    """Return the API's prediction with a bundle's labels.
 
     Args:
-        address: where the other Loupe is.
         bundle: the model, of the same version as there.
         source: a photo's bytes, or the pixels that a browser made of one.
         is_batch: whether to ask again for as long as the API is busy.
-        is_cancelled: polled meanwhile.
+        is_cancelled: polled before each request.
 
     Raises:
         PhotoError, Busy: what the API answered.
@@ -59,76 +64,61 @@ def request_prediction(
     query = {"model": bundle.name, "top": MAX_LABELS}
     if isinstance(source, np.ndarray):
         query["pixels"], source = bundle.version, source.tobytes()
-    url = f"{address.rstrip('/')}/api/v1/identify?{urlencode(query, quote_via=quote)}"
+    address = settings().api_address
     while True:
         if is_cancelled is not None and is_cancelled():
             raise AdmissionCancelled
-        status, document, wait_seconds = _post(url, source)
-        if status != 503 or not is_batch or document.get("code", "busy") != "busy":
+        try:
+            answer = _post(address, f"/api/v1/identify?{urlencode(query)}", source)
             break
-        time.sleep(wait_seconds)
-    if status != 200:
-        raise _to_error(address, status, document)
-    if document.get("version") != bundle.version:
+        except Busy:
+            if not is_batch:
+                raise
+            time.sleep(1)
+    if answer.get("version") != bundle.version:
         raise OtherVersion(
-            f"The API at {address} has version {document.get('version')} of {bundle.name}, and "
-            f"this app {bundle.version}. Give both the same version."
+            f"The API at {address} has version {answer.get('version')} of {bundle.name}, and this "
+            f"app {bundle.version}. Give both the same version."
         )
     try:
-        return _to_prediction(document, bundle)
+        return _to_prediction(answer, bundle)
     except (LookupError, TypeError, ValueError) as error:
         raise EngineUnavailable(f"The answer of the API at {address} is damaged.") from error
 
 
-def _post(url: str, body: bytes) -> tuple[int, dict[str, Any], float]:
-    """Return status, JSON object and the seconds to wait before another request."""
-    # A photo for a private address doesn't pass a proxy.
-    proxies = [ProxyHandler({})] if url.startswith("http:") else []
+def _post(address: str, path: str, body: bytes) -> dict[str, Any]:
+    """Return the JSON object in the reply, or raise the error that it stands for."""
+    # A photo for a private address passes no proxy.
+    proxies = [ProxyHandler({})] if address.startswith("http:") else []
     headers = {"Content-Type": "application/octet-stream"}
-    request = Request(url, body, headers)  # noqa: S310 - the settings allow only http and https
+    request = Request(address + path, body, headers)  # noqa: S310 - the settings check the scheme
     try:
         try:
-            reply = build_opener(_NoRedirects, *proxies).open(
-                request, timeout=settings().deadline + SPARE_SECONDS
-            )
+            timeout = settings().deadline + SPARE_SECONDS
+            reply = build_opener(_NoRedirects, *proxies).open(request, timeout=timeout)
         except HTTPError as error:
             reply = error
         with reply:
-            text = reply.read(MAX_REPLY_BYTES)
-            status, retry_after = reply.status, reply.headers.get("Retry-After", "")
+            status, text = reply.status, reply.read(MAX_REPLY_BYTES)
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise EngineUnavailable(
-            f"The API at {url.partition('/api/')[0]} can't be reached: {reason}. Check LOUPE_API, "
-            "and that it runs."
+            f"The API at {address} can't be reached: {reason}. Check LOUPE_API, and that it runs."
         ) from error
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
+        document = dict(json.loads(text))
+    except (ValueError, TypeError, RecursionError):
         document = {}
-    seconds = float(retry_after) if retry_after.isdecimal() else 1.0
-    return status, document if isinstance(document, dict) else {}, min(seconds, 10.0)
-
-
-def _to_error(address: str, status: int, problem: dict[str, Any]) -> LoupeError:
-    """Return the error that a problem (RFC 9457) stands for."""
-    code, detail = problem.get("code"), str(problem.get("detail", ""))[:500]
-    kinds = {kind.code: kind for kind in _subclasses(PhotoError)}
-    if isinstance(code, str) and code in kinds:
-        return kinds[code](detail)
-    # Serve and proxies refuse in plain text.
-    if status == 503 and code in ("busy", "stopping", None):
-        return Busy(detail or "Too many photos are waiting right now. Try again in a moment.")
-    if code == OtherVersion.code:
-        return OtherVersion(detail)
+    if status == 200:
+        return document
+    code, detail = str(document.get("code")), str(document.get("detail", ""))[:500]
+    if code in KINDS:
+        raise KINDS[code](detail)
+    # Ray Serve and proxies refuse in plain text.
+    if status == 503 and code in ("busy", "stopping", "None"):
+        raise Busy(detail or "Too many photos are waiting right now. Try again in a moment.")
     hint = "Give its own address, without a redirect." if 300 <= status < 400 else detail
-    return EngineUnavailable(f"The API at {address} answered {status}. {hint}".strip())
-
-
-def _subclasses(kind: type[PhotoError]) -> Iterator[type[PhotoError]]:
-    for child in kind.__subclasses__():
-        yield child
-        yield from _subclasses(child)
+    raise EngineUnavailable(f"The API at {address} answered {status}. {hint}".strip())
 
 
 def _to_prediction(answer: dict[str, Any], bundle: Bundle) -> Prediction:
@@ -137,20 +127,16 @@ def _to_prediction(answer: dict[str, Any], bundle: Bundle) -> Prediction:
     order = [index[candidate["label"]] for candidate in answer["candidates"]]
     probabilities = np.zeros(len(index), dtype=np.float32)
     probabilities[order] = [candidate["probability"] for candidate in answer["candidates"]]
-    order += sorted(set(index.values()) - set(order))
-    plausible = answer["plausible"]
-    return Prediction.of_bundle(
+    prediction = Prediction.of_bundle(
         bundle,
         answer["engine"],
         probabilities,
-        order=tuple(order),
+        order=(*order, *sorted(set(index.values()) - set(order))),
         milliseconds=Milliseconds(**answer["milliseconds"]),
         in_distribution=answer["known"],
         ood_score=answer["novelty"],
-        prediction_set=None
-        if plausible is None
-        else tuple(
-            Prediction.of_bundle(bundle, answer["engine"], probabilities).candidate(index[label])
-            for label in plausible
-        ),
     )
+    if answer["plausible"] is None:
+        return prediction
+    labels = tuple(prediction.candidate(index[label]) for label in answer["plausible"])
+    return replace(prediction, prediction_set=labels)

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from . import api_client
 from .admission import Timeout, admission_queue
 from .answer import decision
 from .answer.prediction import Milliseconds, Prediction
+from .api_client import request_prediction
 from .bundle import Bundle, Fingerprint, default_models, fingerprint, get_bundle
 from .engines import ENGINES, Engine, start
 from .engines.base import EngineOutput
@@ -47,13 +47,26 @@ OOD_SCORE_TOLERANCE = 1e-3
 """Largest difference of an OOD score from its golden output; relative above one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Identification:
-    """A prediction with the photo and the pixels, uint8 [height, width, 3], that it is for."""
+    """A prediction, and the photo and the pixels that it is for, decoded once they are needed."""
 
-    photo: Photo
-    pixels: Pixels
     prediction: Prediction
+    decode: Callable[[], tuple[Photo, Pixels]]
+
+    @cached_property
+    def _decoded(self) -> tuple[Photo, Pixels]:
+        return self.decode()
+
+    @property
+    def photo(self) -> Photo:
+        """The photo; ``decode`` may raise a PhotoError."""
+        return self._decoded[0]
+
+    @property
+    def pixels(self) -> Pixels:
+        """The pixels, uint8 [height, width, 3]."""
+        return self._decoded[1]
 
 
 class Classifier:
@@ -128,8 +141,7 @@ class Classifier:
             # The wait for another large photo is not part of decoding.
             started += admission.large_wait_seconds
             decoded = time.perf_counter()
-            recipe = self.bundle.manifest.recipe
-            pixels = data if isinstance(data, np.ndarray) else preprocess(photo.image, recipe)
+            pixels = self._to_pixels(photo, data)
             preprocessed = time.perf_counter()
             output = self._run_engine(pixels, is_batch=timeout is None)
             finished = time.perf_counter()
@@ -140,8 +152,14 @@ class Classifier:
             total=(finished - started) * 1000,
         )
         prediction = self._to_prediction(output, times)
-        is_from_pixels = isinstance(data, np.ndarray)
-        return Identification(photo, pixels, replace(prediction, from_pixels=is_from_pixels))
+        prediction = replace(prediction, from_pixels=isinstance(data, np.ndarray))
+        return Identification(prediction, lambda: (photo, pixels))
+
+    def _to_pixels(self, photo: Photo, source: object) -> Pixels:
+        """Return the pixels that were sent, or those of the photo."""
+        if isinstance(source, np.ndarray):
+            return source
+        return preprocess(photo.image, self.bundle.manifest.recipe)
 
     def read_photo(self, source: bytes | Image.Image | Photo | Pixels) -> Photo:
         """Return a photo, decoded no larger than this model's preprocessing needs.
@@ -225,30 +243,6 @@ class Classifier:
         )
 
 
-class RemoteIdentification(Identification):
-    """An identification by the API, whose photo is decoded here once it is needed."""
-
-    def __init__(
-        self, classifier: Classifier, source: bytes | Pixels, prediction: Prediction
-    ) -> None:
-        object.__setattr__(self, "prediction", prediction)
-        self.__dict__.update(_classifier=classifier, _source=source)
-
-    @cached_property
-    def photo(self) -> Photo:
-        """See ``Classifier.read_photo``."""
-        photo: Photo = self.__dict__["_classifier"].read_photo(self.__dict__["_source"])
-        return photo
-
-    @cached_property
-    def pixels(self) -> Pixels:
-        """The pixels that were sent, or those of the photo."""
-        source, classifier = self.__dict__["_source"], self.__dict__["_classifier"]
-        if isinstance(source, np.ndarray):
-            return source
-        return preprocess(self.photo.image, classifier.bundle.manifest.recipe)
-
-
 class RemoteClassifier(Classifier):
     """A bundle whose photos the API of ``LOUPE_API`` identifies; the engine explains answers."""
 
@@ -260,16 +254,16 @@ class RemoteClassifier(Classifier):
         if not isinstance(data, bytes | np.ndarray) or len(data) > MAX_BYTES:
             return super()._identify(data, timeout, is_cancelled)
         with admission_queue().acquire(timeout, is_cancelled):
-            prediction = api_client.request_prediction(
-                settings().api_address,
-                self.bundle,
-                data,
-                is_batch=timeout is None,
-                is_cancelled=is_cancelled,
+            prediction = request_prediction(
+                self.bundle, data, is_batch=timeout is None, is_cancelled=is_cancelled
             )
-        is_from_pixels = isinstance(data, np.ndarray)
-        prediction = replace(prediction, from_pixels=is_from_pixels)
-        return RemoteIdentification(self, data, prediction)
+        prediction = replace(prediction, from_pixels=isinstance(data, np.ndarray))
+
+        def decode() -> tuple[Photo, Pixels]:
+            photo = self.read_photo(data)
+            return photo, self._to_pixels(photo, data)
+
+        return Identification(prediction, decode)
 
 
 def read_file(path: Path) -> bytes:
