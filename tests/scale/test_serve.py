@@ -19,6 +19,7 @@ from deploy.hosts import HOSTS
 from deploy.ports import free_port
 from deploy.spec import APP
 from model import Bundle
+from model.samples import samples
 from model.settings import ROOT
 from tests.waiting import wait_until
 
@@ -40,7 +41,6 @@ sys.stdin.read()
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the API on a cluster of one machine, with one replica of one core."""
-    # Short, because Ray's sockets have their names below it.
     port, folder = free_port(), tmp_path_factory.mktemp("serve")
     settings = {"THREADS": "1", "QUEUE": str(QUEUE), "MODEL": "imagenet", "NPM": "false"}
     environment = {f"LOUPE_{name}": value for name, value in settings.items()}
@@ -70,19 +70,20 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def ask(address: str, body: bytes | None = None) -> tuple[int, dict[str, str], bytes]:
+    """Return status, headers in lower case and body of a response; status 0 if there is none."""
     try:
-        with urlopen(Request(address, body), timeout=30) as reply:
-            return reply.status, dict(reply.headers.lower_items()), reply.read()
+        reply = urlopen(Request(address, body), timeout=30)
     except HTTPError as error:
-        with error:
-            headers = {name.lower(): value for name, value in error.headers.items()}
-            return error.status, headers, error.read()
+        reply = error
     except OSError:
         return 0, {}, b""
+    with reply:
+        headers = {name.lower(): value for name, value in reply.headers.items()}
+        return reply.status, headers, reply.read()
 
 
 def test_busy_is_the_apis_own_refusal(cluster: str) -> None:
-    photo = (ROOT / "model/samples").glob("*.jpg").__next__().read_bytes()
+    photo = samples()[0].read()
     url = f"{cluster}/api/v1/identify?model=imagenet&top=1&explain=true"
     with ThreadPoolExecutor(20) as pool:
         replies = list(pool.map(lambda _: ask(url, photo), range(20)))
