@@ -64,7 +64,7 @@ def request_prediction(
     query = {"model": bundle.name, "top": MAX_LABELS}
     if isinstance(source, np.ndarray):
         query["pixels"], source = bundle.version, source.tobytes()
-    address = settings().api_address
+    address = settings().api
     while True:
         if is_cancelled is not None and is_cancelled():
             raise AdmissionCancelled

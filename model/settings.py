@@ -29,16 +29,20 @@ def _require_plain_url(url: HttpUrl | None) -> HttpUrl | None:
     return url
 
 
-def _require_safe_api(url: HttpUrl | None) -> HttpUrl | None:
-    """Refuse to send photos in clear text over the internet."""
-    host = (url.host or "").strip("[]") if url else ""
+def _check_api(address: str) -> str:
+    """Return an API's address without a slash at its end; photos cross the internet over https."""
+    if not address:
+        return ""
+    url = HttpUrl(address)
+    _require_plain_url(url)
+    host = (url.host or "").strip("[]")
     try:
         is_private = ip_address(host).is_private
     except ValueError:
         is_private = host.endswith((".internal", ".local")) or "." not in host
-    if url and url.scheme == "http" and not is_private:
+    if url.scheme == "http" and not is_private:
         raise ValueError("Give an https address, or a private one such as http://10.0.0.5:8000")
-    return url
+    return str(url).rstrip("/")
 
 
 EmptyIsNone = BeforeValidator(lambda value: value or None)
@@ -90,12 +94,7 @@ class Settings(BaseSettings):
     url: Annotated[HttpUrl | None, EmptyIsNone, AfterValidator(_require_plain_url)] = None
     """The app's public address, for link previews."""
 
-    api: Annotated[
-        HttpUrl | None,
-        EmptyIsNone,
-        AfterValidator(_require_plain_url),
-        AfterValidator(_require_safe_api),
-    ] = None
+    api: Annotated[str, AfterValidator(_check_api)] = ""
     """Address of another Loupe that identifies the photos; empty means this process."""
 
     engine: ServerEngine = DEFAULT_ENGINE
@@ -146,11 +145,6 @@ class Settings(BaseSettings):
     def upload_mb(self) -> int:
         """Largest upload, and memory for all large ones together, in MB."""
         return max(100, self.memory_mb * 3 // 16)
-
-    @property
-    def api_address(self) -> str:
-        """``api`` as text without a slash at its end; empty for this process."""
-        return str(self.api).rstrip("/") if self.api else ""
 
     @property
     def origins(self) -> list[str]:

@@ -9,6 +9,7 @@ visitor's choices.
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import streamlit as st
 from streamlit import runtime
@@ -110,7 +111,7 @@ def _data(bundles: dict[str, Bundle], bundle: Bundle | None, rows: int) -> dict[
         "model": bundle.name if bundle else None,
         "engine": st.session_state.get("engine") or settings().engine,
         "run": chosen_run(),
-        "api": api.host if (api := settings().api) else None,
+        "api": urlsplit(settings().api).hostname,
         "session": session.api_token,
         "downloads": settings().downloads and component.has_routes(),
         "corrections": settings().corrections_max > 0,

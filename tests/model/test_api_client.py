@@ -149,7 +149,7 @@ def test_refusal_has_the_same_kind_as_in_this_process(
     api: type[Api], status: int, body: bytes, kind: type[LoupeError], message: str
 ) -> None:
     body = body.replace(b"VERSION", load("tiny").bundle.version.encode())
-    api.replies = [(status, {"Location": settings().api_address}, body)]
+    api.replies = [(status, {"Location": settings().api}, body)]
     with pytest.raises(kind, match=message) as raised:
         load("tiny").identify(b"photo")
     assert type(raised.value) is kind
@@ -182,7 +182,7 @@ def test_clear_text_is_sent_to_private_addresses_alone(
 ) -> None:
     use_api(address)
     with nullcontext() if is_allowed else pytest.raises(SettingRefused, match="LOUPE_API"):
-        assert settings().api_address == address
+        assert settings().api == address
 
 
 def test_what_the_api_cannot_run_runs_here(tiny_bundle: Bundle, use_api: Any) -> None:

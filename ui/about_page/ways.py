@@ -1,5 +1,7 @@
 """The ways that a photo can take in this app, by its settings, in words."""
 
+from urllib.parse import urlsplit
+
 from model import Bundle, LoupeError
 from model.answer.share_link import decode
 from model.engine_info import ENGINES
@@ -55,9 +57,9 @@ def describe_way(way: Way, bundle: Bundle | None) -> tuple[str, str]:
                 "read, such as HEIC, after a question; and where the server is on the same "
                 f"machine or the browser alters pixels. {words}"
             )
-    if way != "device" and (api := settings().api):
+    if way != "device" and (host := urlsplit(settings().api).hostname):
         sent = "pixels" if way == "pixels" else "file"
-        words += f" The server passes the {sent} on to `{api.host}`, where the model runs; *Why?* "
+        words += f" The server passes the {sent} on to `{host}`, where the model runs; *Why?* "
         words += "is computed on the server itself."
     return TITLES[way], words
 
