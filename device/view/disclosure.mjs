@@ -197,14 +197,15 @@ export function sentOf({ kind, bytes }) {
  * @param {Answer} answer
  * @param {boolean} hasApp whether an app gets the numbers of a device's answer
  * @param {boolean} isLink whether the answer is from a link, perhaps of another visitor
+ * @param {string | null} [api] the host to which the server passes photos
  */
-export function sourceOf(answer, hasApp, isLink) {
+export function sourceOf(answer, hasApp, isLink, api = null) {
   const isOnDevice = answer.where === "device";
   if (isLink) {
     if (isOnDevice) return "On a device";
     return answer.from_pixels ? "On the server, from pixels" : "On the server";
   }
-  const place = `${isOnDevice ? "On this device" : "On the server"}${withinOf(answer)}`;
+  const place = `On ${isOnDevice ? "this device" : serverOf(api)}${withinOf(answer)}`;
   if (answer.sent) return `${place}; sent: ${sentOf(answer.sent)}`;
   if (!isOnDevice) return place;
   return `${place}; ${hasApp ? "sent: numbers only" : "nothing was sent"}`;

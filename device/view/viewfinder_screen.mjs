@@ -247,7 +247,8 @@ function drawWhere({ where }, state, picture) {
   const wasSent = !isGone && !answer && error?.sent;
   const place = wasSent ? "server" : (!isGone && answer?.where) || identifier.next;
   const text = lastLineOf(state, picture);
-  const source = answer && sourceOf(answer, identifier.server !== "none", entry.source === "link");
+  const hasApp = identifier.server !== "none";
+  const source = answer && sourceOf(answer, hasApp, entry.source === "link", options.api);
   const canOpen = Boolean(options.onRun || options.onWhere);
   where.disabled = !canOpen;
   redraw(where, [text, place, canOpen, isGone || answer], () => [
