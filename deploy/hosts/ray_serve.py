@@ -60,7 +60,8 @@ HOST = Host(
     gpu=False,
     limits=Limits(memory_mb=MEMORY_MB, cpu=1),
     sources=f"""\
-{DOCS}/serve/production-guide/config.html memory, cores, files
+{DOCS}/serve/configure-serve-deployment.html memory, cores
+{DOCS}/serve/production-guide/config.html files
 """,
     budget_alert="the number of machines limits the bill; ask their provider for an alert.",
     remarks=f"""\
