@@ -12,6 +12,7 @@
 #   make bench      every figure in docs/benchmarks.md, measured again
 #   make film       the pictures of the README, by the app in Chromium
 #   make converters what exports to TensorFlow Lite and Core ML need, below build/
+#   make scale      archives in buckets and Ray, below build/; make test-scale runs its tests
 #   make build      the built-in model imagenet, built again; PHOTOS=FOLDER estimates its temperature
 
 VENV   := .venv
@@ -40,7 +41,7 @@ UV  := $(BIN)/uv --quiet
 # The environments of 'make converters', each with its requirements in model/exporting/converters/.
 CONVERTERS := onnx2tf litert coreml
 
-.PHONY: dev run share phone test test-slow check format lock latest oldest bench film build converters clean
+.PHONY: dev run share phone test test-slow check format lock latest oldest bench film build converters scale test-scale clean
 dev: $(VENV)/.dev
 
 $(VENV)/.made:
@@ -99,7 +100,7 @@ format: $(VENV)/.dev
 # $(1) is the folder to write to, $(2) further options for uv.
 define compile
 	@test -x $(BIN)/uv || $(PIP) install "$$(grep -oE '^uv==[0-9.]+' requirements-dev.txt)"
-	@$(UV) pip compile pyproject.toml --all-extras --group dev $(2) -o $(1)/requirements-dev.txt >/dev/null
+	@$(UV) pip compile pyproject.toml --extra train --extra postgres --group dev $(2) -o $(1)/requirements-dev.txt >/dev/null
 	@$(UV) pip compile pyproject.toml --extra train -c $(1)/requirements-dev.txt $(2) -o $(1)/requirements.txt >/dev/null
 	@$(UV) pip compile pyproject.toml -c $(1)/requirements-dev.txt $(2) -o $(1)/requirements-serve.txt >/dev/null
 	@sed -i.old -e '/^# The following packages were excluded/,$$d' -e 's/, -c [^,]*//g' -e 's/-c [^,]*, //' \
@@ -111,6 +112,10 @@ endef
 
 lock: $(VENV)/.made
 	$(call compile,.,$(if $(UPGRADE),--upgrade))
+	@mkdir -p build && grep -v ^python-dateutil requirements-serve.txt > build/scale.txt
+	@$(UV) pip compile pyproject.toml --extra scale --group scale -c build/scale.txt \
+	  $(if $(UPGRADE),--upgrade) -o requirements-scale.txt >/dev/null
+	@sed -i.old -e 's/, -c [^,]*//g' -e 's/-c [^,]*, //' requirements-scale.txt && rm requirements-scale.txt.old
 	@for name in $(CONVERTERS); do \
 	  case $$name in coreml) set -- 3.11 -c requirements-dev.txt;; *) set -- 3.12;; esac; \
 	  $(UV) pip compile model/exporting/converters/$$name.in $(if $(UPGRADE),--upgrade) --python-version "$$@" \
@@ -150,6 +155,18 @@ build/converters/coreml/.ready: model/exporting/converters/coreml.txt $(VENV)/.a
 	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > \
 	  "$$(build/converters/coreml/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/loupe.pth"
 	@touch $@
+
+scale: build/scale/.ready
+
+build/scale/.ready: requirements-scale.txt
+	@test -n "$(PYTHON)" || { echo "Archives and Ray need Python 3.11, 3.12 or 3.13 with venv (on Debian: apt install python3-venv)."; exit 1; }
+	@echo "Installing what archives and Ray need ..."
+	@rm -rf build/scale && $(PYTHON) -m venv build/scale
+	@build/scale/bin/python -m pip --disable-pip-version-check --quiet install -r $<
+	@touch $@
+
+test-scale: scale
+	build/scale/bin/python -m pytest tests/scale tests/api/test_openapi.py tests/api/v1
 
 build: $(VENV)/.app
 	$(BIN)/python -m model build imagenet --to model/library $(if $(PHOTOS),--photos $(PHOTOS))

@@ -56,7 +56,10 @@ def check_host(
         expected = find_expected(
             model or plan.environment.get("LOUPE_MODEL"), "the host's files have", host
         )
-        if start:
+        if start and not host.start.command:
+            message = "not started: this host needs more than one program"
+            yield CheckResult("start", State.NOTE, message)
+        elif start:
             yield from run_trial(host, plan, expected)
     except BundleError as error:
         fix = "Import it, or name another with --model. This lists them: python -m model list"

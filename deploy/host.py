@@ -20,6 +20,7 @@ class Kind(StrEnum):
     VPS = "server (VPS)"
     IAAS = "machine (IaaS)"
     ML_PAAS = "API only (ML)"
+    CLUSTER = "cluster (API only)"
 
 
 class Budget(StrEnum):
@@ -67,7 +68,7 @@ class Start:
     """The command and the routes by which a host starts and calls the app."""
 
     command: tuple[str, ...] = ("deploy/entrypoint.sh", "app")
-    """A program of the repository or on PATH, with its arguments."""
+    """A program of the repository or on PATH, with its arguments; none: `check` can't start it."""
     port_variable: str = "PORT"
     """Variable in which the host passes the port."""
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -127,12 +128,12 @@ class Offer:
     @property
     def has_page(self) -> bool:
         """True if people can open Loupe's own page."""
-        return self.kind is not Kind.ML_PAAS
+        return self.kind not in (Kind.ML_PAAS, Kind.CLUSTER)
 
     @property
     def is_private(self) -> bool:
         """True if photos stay on the device, or on a server that only its owner administers."""
-        return self.kind in (Kind.STATIC, Kind.VPS, Kind.IAAS)
+        return self.kind in (Kind.STATIC, Kind.VPS, Kind.IAAS, Kind.CLUSTER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,7 +70,7 @@ def plan_start(host: Host, texts: Mapping[str, str], folder: Path) -> StartPlan:
     """
     folder = folder.resolve()
     root = folder if all((folder / name).is_file() for name in REPOSITORY) else ROOT
-    program, *arguments = host.start.command
+    program, *arguments = host.start.command or ("",)
     if program == APP.entrypoint:
         program = str(root / program)
     # On the host the app reads the limit from its cgroup, which a trial doesn't have.

@@ -249,6 +249,7 @@ class Screen {
         this.#madeHere.askToDelete(this.#parent, this.#model, leave);
       },
       run: this.#runOf(this.#model),
+      api: data.api,
       // A model that is in one place only leaves no choice.
       onRun: this.#mayDownload(this.#model) ? (run) => this.#outbox.add("run", run) : null,
       onRetry: () => this.#identifier.start(),

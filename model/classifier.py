@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from PIL import Image
 from .admission import Timeout, admission_queue
 from .answer import decision
 from .answer.prediction import Milliseconds, Prediction
+from .api_client import request_prediction
 from .bundle import Bundle, Fingerprint, default_models, fingerprint, get_bundle
 from .engines import ENGINES, Engine, start
 from .engines.base import EngineOutput
@@ -45,13 +47,26 @@ OOD_SCORE_TOLERANCE = 1e-3
 """Largest difference of an OOD score from its golden output; relative above one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Identification:
-    """A prediction with the photo and the pixels, uint8 [height, width, 3], that it is for."""
+    """A prediction, and the photo and the pixels that it is for, decoded once they are needed."""
 
-    photo: Photo
-    pixels: Pixels
     prediction: Prediction
+    decode: Callable[[], tuple[Photo, Pixels]]
+
+    @cached_property
+    def _decoded(self) -> tuple[Photo, Pixels]:
+        return self.decode()
+
+    @property
+    def photo(self) -> Photo:
+        """The photo; ``decode`` may raise a PhotoError."""
+        return self._decoded[0]
+
+    @property
+    def pixels(self) -> Pixels:
+        """The pixels, uint8 [height, width, 3]."""
+        return self._decoded[1]
 
 
 class Classifier:
@@ -126,8 +141,7 @@ class Classifier:
             # The wait for another large photo is not part of decoding.
             started += admission.large_wait_seconds
             decoded = time.perf_counter()
-            recipe = self.bundle.manifest.recipe
-            pixels = data if isinstance(data, np.ndarray) else preprocess(photo.image, recipe)
+            pixels = self._to_pixels(photo, data)
             preprocessed = time.perf_counter()
             output = self._run_engine(pixels, is_batch=timeout is None)
             finished = time.perf_counter()
@@ -138,8 +152,14 @@ class Classifier:
             total=(finished - started) * 1000,
         )
         prediction = self._to_prediction(output, times)
-        is_from_pixels = isinstance(data, np.ndarray)
-        return Identification(photo, pixels, replace(prediction, from_pixels=is_from_pixels))
+        prediction = replace(prediction, from_pixels=isinstance(data, np.ndarray))
+        return Identification(prediction, lambda: (photo, pixels))
+
+    def _to_pixels(self, photo: Photo, source: object) -> Pixels:
+        """Return the pixels that were sent, or those of the photo."""
+        if isinstance(source, np.ndarray):
+            return source
+        return preprocess(photo.image, self.bundle.manifest.recipe)
 
     def read_photo(self, source: bytes | Image.Image | Photo | Pixels) -> Photo:
         """Return a photo, decoded no larger than this model's preprocessing needs.
@@ -221,6 +241,29 @@ class Classifier:
             f"{self.bundle.folder}: the engine {self.engine.name!r} {problem}. Don't use this "
             "model: build or import it again on this machine."
         )
+
+
+class RemoteClassifier(Classifier):
+    """A bundle whose photos the API of ``LOUPE_API`` identifies; the engine explains answers."""
+
+    def _identify(
+        self, source: Source, timeout: Timeout, is_cancelled: Callable[[], bool] | None
+    ) -> Identification:
+        data = read_file(Path(source)) if isinstance(source, str | Path) else source
+        # An image without its file can't be sent as it came, and an oversized file needn't be.
+        if not isinstance(data, bytes | np.ndarray) or len(data) > MAX_BYTES:
+            return super()._identify(data, timeout, is_cancelled)
+        with admission_queue().acquire(timeout, is_cancelled):
+            prediction = request_prediction(
+                self.bundle, data, is_batch=timeout is None, is_cancelled=is_cancelled
+            )
+        prediction = replace(prediction, from_pixels=isinstance(data, np.ndarray))
+
+        def decode() -> tuple[Photo, Pixels]:
+            photo = self.read_photo(data)
+            return photo, self._to_pixels(photo, data)
+
+        return Identification(prediction, decode)
 
 
 def read_file(path: Path) -> bytes:
@@ -326,7 +369,10 @@ def _load_bundle(bundle: Bundle, engine: str) -> Classifier:
         return classifier
     with _lock:
         if key not in _loaded:
-            classifier = Classifier(bundle, start(bundle, engine))
+            # The API runs its own engine, so one that is chosen here runs here.
+            is_remote = settings().api and engine == settings().engine
+            kind = RemoteClassifier if is_remote else Classifier
+            classifier = kind(bundle, start(bundle, engine))
             if ENGINES[engine].in_manifest:
                 classifier.run_golden_test()
             # The previous version of a bundle is dropped from memory.

@@ -1,6 +1,7 @@
 """Settings: one frozen object, read from the environment, then from ``secrets.toml``."""
 
 from functools import lru_cache
+from ipaddress import ip_address
 from pathlib import Path
 from tomllib import TOMLDecodeError
 from typing import Annotated, Any, Literal
@@ -26,6 +27,22 @@ def _require_plain_url(url: HttpUrl | None) -> HttpUrl | None:
     if url and (url.username or url.password or url.query or url.fragment):
         raise ValueError("Give scheme, host and path only, such as https://example.org/loupe")
     return url
+
+
+def _check_api(address: str) -> str:
+    """Return an API's address without a slash at its end; photos cross the internet over https."""
+    if not address:
+        return ""
+    url = HttpUrl(address)
+    _require_plain_url(url)
+    host = (url.host or "").strip("[]")
+    try:
+        is_private = ip_address(host).is_private
+    except ValueError:
+        is_private = host.endswith((".internal", ".local")) or "." not in host
+    if url.scheme == "http" and not is_private:
+        raise ValueError("Give an https address, or a private one such as http://10.0.0.5:8000")
+    return str(url).rstrip("/")
 
 
 EmptyIsNone = BeforeValidator(lambda value: value or None)
@@ -76,6 +93,9 @@ class Settings(BaseSettings):
 
     url: Annotated[HttpUrl | None, EmptyIsNone, AfterValidator(_require_plain_url)] = None
     """The app's public address, for link previews."""
+
+    api: Annotated[str, AfterValidator(_check_api)] = ""
+    """Address of another Loupe that identifies the photos; empty means this process."""
 
     engine: ServerEngine = DEFAULT_ENGINE
     """The engine that the app uses first."""

@@ -9,6 +9,7 @@ visitor's choices.
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import streamlit as st
 from streamlit import runtime
@@ -117,6 +118,7 @@ def _data(bundles: dict[str, Bundle], bundle: Bundle | None, rows: int) -> dict[
         "taught": st.session_state.get(TAUGHT_KEY),
         "engine": st.session_state.get("engine") or settings().engine,
         "run": chosen_run(),
+        "api": urlsplit(settings().api).hostname,
         "session": session.api_token,
         "corrections": settings().corrections_max > 0,
         "recent": settings().recent,

@@ -16,6 +16,8 @@ from model.admission import Lane
 from model.classifier import Identification
 from model.explanation import mean_cells, occlusion_map, render_overlay
 from model.photo import FORMAT_NAMES, MAX_BYTES
+from model.pixels import read_pixels
+from model.preprocess import Pixels
 
 from ..dispatcher import dispatcher
 from .batch import BATCH_BODY, BatchResponse, start_batch
@@ -58,7 +60,7 @@ def photo_body(params: type[BaseModel]) -> dict[str, Any]:
 @router.post(
     "/identify",
     response_model=IdentifyResponse,
-    responses=problem_responses(400, 403, 404, 408, 413, 415, 422, 503),
+    responses=problem_responses(400, 403, 404, 408, 409, 413, 415, 422, 503),
     openapi_extra=photo_body(IdentifyParams),
     summary="Identify a photo",
     description="Send the photo's bytes, or a form with the photo as `photo`.\n\n"
@@ -99,7 +101,10 @@ def identify_photo(upload: Upload, params: IdentifyParams) -> dict[str, Any]:
         LoupeError: see ``Classifier.identify`` and ``load``.
     """
     classifier = load(params.model)
-    identification = classifier.identify_detailed(upload.data)
+    source: bytes | Pixels = upload.data
+    if params.pixels is not None:
+        source = read_pixels(upload.data, classifier.bundle, params.pixels)
+    identification = classifier.identify_detailed(source)
     result = identification.prediction.to_dict(upload.name, params.top)
     if params.explain:
         result["explanation"] = _explain(classifier, identification)

@@ -86,6 +86,14 @@ class IdentifyParams(BatchParams):
         bool,
         Field(description="Return an occlusion map: how much each region matters (0.7 s more)."),
     ] = False
+    pixels: Annotated[
+        str | None,
+        Field(
+            max_length=64,
+            description="Only with pixels in place of a photo: the version by whose `recipe` they "
+            "were made, height × width × 3 bytes.",
+        ),
+    ] = None
 
 
 def _clean_label(label: str) -> str:

@@ -5,6 +5,7 @@ from . import (
     cloud_init,
     cloud_run,
     community_cloud,
+    ray_serve,
     render,
     sagemaker,
     spaces,
@@ -25,6 +26,7 @@ _IN_ORDER = (
     cloud_init.HOST,
     vertex.HOST,
     sagemaker.HOST,
+    ray_serve.HOST,
 )
 
 HOSTS: dict[str, Host] = {host.name: host for host in _IN_ORDER}

@@ -40,16 +40,20 @@ export function partOf({ sends }, recipe) {
   return (recipe?.method ?? "crop") === "crop" ? MARKED : "the picture, made small";
 }
 
+/** Return who gets photos: the server, and the host to which it passes them, if there is one. */
+const serverOf = (api) => (api ? `the server and ${api}` : "the server");
+
 /** Return what is said before a photo; `isFileAllowed` if files may go that can't be read here. */
-function disclosureOf(state, recipe, isFileAllowed) {
+function disclosureOf(state, recipe, isFileAllowed, api) {
   if (state.next === "device") {
-    if (isFileAllowed) return "On this device; files it can’t read go to the server";
+    if (isFileAllowed) return `On this device; files it can’t read go to ${serverOf(api)}`;
     return "On this device: the photo stays here";
   }
   const part = partOf(state, recipe);
   const isPixels = state.sends === "pixels";
-  if (isPixels && isFileAllowed) return `On the server: it gets ${part}, or else the file`;
-  return `On the server: it gets ${part}${isPixels && part === MARKED ? " only" : ""}`;
+  const place = `On ${serverOf(api)}: ${api ? "they get" : "it gets"} ${part}`;
+  if (isPixels && isFileAllowed) return `${place}, or else the file`;
+  return `${place}${isPixels && part === MARKED ? " only" : ""}`;
 }
 
 /** Return the line shown while the server can't be reached, or null. */
@@ -164,7 +168,7 @@ export function lastLineOf({ entry, error, isFileAllowed, next, options }, { sho
   const state = { ...options.identifier.state, next };
   const gone = goneOf(state);
   if (gone) return gone;
-  if (error?.sent) return `Sent to the server: ${sentOf(error.sent)}`;
+  if (error?.sent) return `Sent to ${serverOf(options.api)}: ${sentOf(error.sent)}`;
   if (!entry && next === "device" && shown) {
     if (!rate) return "On this device";
     return `On this device, ${rate === 1 ? "once a second" : `${rate} times a second`}`;
@@ -175,9 +179,10 @@ export function lastLineOf({ entry, error, isFileAllowed, next, options }, { sho
   if (state.device === "loading" && !entry) {
     const text = fetchingOf(state);
     if (next === "device") return `${text} A photo will wait for the model on this device.`;
-    return `${text} A photo already works: the server gets ${partOf(state, recipe)}.`;
+    const gets = `${serverOf(options.api)} ${options.api ? "get" : "gets"}`;
+    return `${text} A photo already works: ${gets} ${partOf(state, recipe)}.`;
   }
-  return disclosureOf(state, recipe, isFileAllowed && options.run !== "device");
+  return disclosureOf(state, recipe, isFileAllowed && options.run !== "device", options.api);
 }
 
 /** Return what was sent: "98 kB of pixels" or "the file, 3.4 MB". */
@@ -192,14 +197,15 @@ export function sentOf({ kind, bytes }) {
  * @param {Answer} answer
  * @param {boolean} hasApp whether an app gets the numbers of a device's answer
  * @param {boolean} isLink whether the answer is from a link, perhaps of another visitor
+ * @param {string | null} [api] the host to which the server passes photos
  */
-export function sourceOf(answer, hasApp, isLink) {
+export function sourceOf(answer, hasApp, isLink, api = null) {
   const isOnDevice = answer.where === "device";
   if (isLink) {
     if (isOnDevice) return "On a device";
     return answer.from_pixels ? "On the server, from pixels" : "On the server";
   }
-  const place = `${isOnDevice ? "On this device" : "On the server"}${withinOf(answer)}`;
+  const place = `On ${isOnDevice ? "this device" : serverOf(api)}${withinOf(answer)}`;
   if (answer.sent) return `${place}; sent: ${sentOf(answer.sent)}`;
   if (!isOnDevice) return place;
   return `${place}; ${hasApp ? "sent: numbers only" : "nothing was sent"}`;

@@ -43,6 +43,7 @@ export const DEFAULTS = {
   run: "auto",
   notice: "",
   teach: null,
+  api: null,
   what: { headline: "Point your phone at something", line: "" },
 };
 
@@ -260,7 +261,8 @@ function drawWhere({ where }, state, picture) {
   const wasSent = !isGone && !answer && error?.sent;
   const place = wasSent ? "server" : (!isGone && answer?.where) || identifier.next;
   const text = lastLineOf(state, picture);
-  const source = answer && sourceOf(answer, identifier.server !== "none", entry.source === "link");
+  const hasApp = identifier.server !== "none";
+  const source = answer && sourceOf(answer, hasApp, entry.source === "link", options.api);
   const canOpen = Boolean(options.onRun || options.onWhere);
   where.disabled = !canOpen;
   redraw(where, [text, place, canOpen, isGone || answer], () => [

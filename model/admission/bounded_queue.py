@@ -16,6 +16,9 @@ from .place import Admission, AdmissionCancelled, Lane, Timeout
 
 T = TypeVar("T")
 
+MAX_REMOTE = 64
+"""Most photos at a time that the API of ``LOUPE_API`` is asked about."""
+
 
 class Submission(Admission, Generic[T]):
     """Work that runs in an executor once it has a slot; no thread blocks while it waits."""
@@ -299,4 +302,6 @@ def _full_error() -> Busy:
 @lru_cache(maxsize=1)
 def admission_queue() -> AdmissionQueue:
     """Return the admission queue of this process."""
-    return AdmissionQueue(settings().threads, settings().queue, settings().deadline)
+    # Photos that wait elsewhere keep no core busy: their line is there.
+    slots = MAX_REMOTE if settings().api else settings().threads
+    return AdmissionQueue(slots, settings().queue, settings().deadline)

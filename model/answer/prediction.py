@@ -83,6 +83,8 @@ class Prediction:
         prediction_set: the labels of the conformal set; None without calibration.
         milliseconds: None for a prediction from a share link.
         graph: the one that answered; a card may have been measured with the other.
+        order: label indices, the most probable first, where rounding left equal probabilities;
+            None for the order of ``ranking``.
         from_pixels: whether a browser made the pixels, so that the photo's file was never seen.
     """
 
@@ -102,6 +104,7 @@ class Prediction:
     prediction_set: tuple[Candidate, ...] | None = None
     graph: Graph = "full"
     from_pixels: bool = False
+    order: tuple[int, ...] | None = field(default=None, repr=False)
 
     @classmethod
     def of_bundle(
@@ -125,8 +128,8 @@ class Prediction:
 
     def top(self, count: int = 5) -> list[Candidate]:
         """Return the ``count`` most probable labels, best first."""
-        order = ranking(self.probabilities)[: max(0, count)]
-        return [self.candidate(int(index)) for index in order]
+        order = ranking(self.probabilities) if self.order is None else self.order
+        return [self.candidate(int(index)) for index in order[: max(0, count)]]
 
     def candidate(self, index: int) -> Candidate:
         """Return the label at ``index`` with its probability."""

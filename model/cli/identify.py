@@ -1,10 +1,13 @@
 """``identify``: predict labels for photos, folders or standard input."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
+from typing import NoReturn
 
 import click
 from rich.console import Console
@@ -14,11 +17,15 @@ from rich.text import Text
 from ..answer.prediction import Prediction
 from ..classifier import Classifier, load
 from ..engine_info import SERVER_ENGINES
-from ..errors import LoupeError
+from ..errors import EngineUnavailable, LoupeError
 from ..photo import MAX_BYTES
+from ..settings import ROOT
 from ..storage.photo_files import list_photos, map_ordered
 from ..text import clean
 from .progress_bar import progress_bar
+
+SCALE = ROOT / "build" / "scale"
+"""The environment that ``make scale`` makes, with the file ``.ready`` once all is installed."""
 
 
 @click.command("identify")
@@ -28,14 +35,35 @@ from .progress_bar import progress_bar
 )
 @click.option("--engine", type=click.Choice(SERVER_ENGINES), help="By default compiled.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+@click.option(
+    "--out",
+    metavar="RESULTS",
+    help="Write Parquet files to this folder or bucket, or continue there; PHOTO is then one "
+    "folder, or a bucket as s3://, gs:// or abfs://BUCKET/PREFIX.",
+)
+@click.option("--shard", metavar="N/M", help="With --out: the share of machine N of M.")
+@click.option("--ray", "cluster", metavar="CLUSTER", help="With --out: local, auto or HOST:PORT.")
 @click.argument("photos", nargs=-1, required=True, metavar="PHOTO|FOLDER|- ...")
 def identify_command(
-    name: str | None, top: int, engine: str | None, as_json: bool, photos: tuple[str, ...]
+    name: str | None,
+    top: int,
+    engine: str | None,
+    as_json: bool,
+    out: str | None,
+    shard: str | None,
+    cluster: str | None,
+    photos: tuple[str, ...],
 ) -> None:
     """Identify photos. A folder means every photo in it; - reads standard input.
 
     Exits with 0 if all photos were read, 1 if some couldn't be, 130 after Ctrl-C.
     """
+    if out or shard or cluster:
+        if not out or as_json or len(photos) > 1:
+            raise click.UsageError(
+                "--out takes one folder or bucket; --shard and --ray need --out."
+            )
+        _start_scale()
     classifier = load(name, engine)
     paths = [path for photo in photos for path in _expand(photo)]
     if not paths:
@@ -55,6 +83,16 @@ def identify_command(
         if len(paths) > 1:
             click.echo(_summary(done, rejected, len(paths)), err=True)
     sys.exit(1 if rejected else 0)
+
+
+def _start_scale() -> NoReturn:
+    """Replace this process by the same command of ``scale``, whose packages the app lacks."""
+    python = SCALE / "bin" / "python" if (SCALE / ".ready").is_file() else Path(sys.executable)
+    if python == Path(sys.executable) and not find_spec("s3fs"):
+        raise EngineUnavailable("--out needs packages that aren't installed. Run: make scale")
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    command = [str(python), "-m", "scale", *sys.argv[1:]]
+    os.execve(python, command, {**os.environ, "PYTHONPATH": path})  # noqa: S606 - needs no shell
 
 
 def _expand(photo: str) -> Iterator[str]:

@@ -5,13 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from api import body_limits, dispatcher, telemetry
-from api.app import routes
-from api.lifecycle import lifespan
 from model.browser.folder_maker import folder_maker
+from tests.api.servers import INSTALLED, SERVERS
 from tests.conftest import _forget
 
 Serve = Callable[..., TestClient]
@@ -28,9 +26,11 @@ def forget() -> None:
         cached.cache_clear()
 
 
-@pytest.fixture
-def serve(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
-    """Start the routes with settings: ``serve(LOUPE_QUEUE="0")``."""
+@pytest.fixture(params=INSTALLED)
+def serve(
+    request: pytest.FixtureRequest, data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Serve]:
+    """Start the routes with settings: ``serve(LOUPE_QUEUE="0")``; on each server in turn."""
     clients: list[TestClient] = []
 
     def start(**environment: str) -> TestClient:
@@ -40,8 +40,7 @@ def serve(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]
         forget()
         # A child process of seconds, for pages that these tests don't open.
         monkeypatch.setattr("api.lifecycle.compress_all", lambda: None)
-        app = Starlette(routes=routes(), lifespan=lifespan)
-        client = TestClient(app, raise_server_exceptions=False)
+        client = TestClient(SERVERS[request.param](), raise_server_exceptions=False)
         client.__enter__()
         clients.append(client)
         return client

@@ -16,12 +16,12 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
     unsupported_method,
 )
-from starlette.applications import Starlette
 from starlette.testclient import TestClient
+from starlette.types import ASGIApp
 
-from api.app import routes
 from model import classifier
 from tests.api.conftest import forget
+from tests.api.servers import INSTALLED, SERVERS
 from tests.conftest import _forget
 from tests.model.tiny import CALIBRATED, tiny
 
@@ -43,9 +43,11 @@ OPERATIONS = {
 }
 
 
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starlette]:
-    """The routes without a server, shared by all examples."""
+@pytest.fixture(scope="module", params=INSTALLED)
+def app(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ASGIApp]:
+    """The application, on each server in turn, shared by all examples."""
     folder = tmp_path_factory.mktemp("openapi")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("DATA", str(folder)), ("MODEL", "tiny")):
@@ -55,13 +57,13 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starlette]:
         _forget()
         forget()
         tiny(folder / "models", confidence=CALIBRATED)
-        yield Starlette(routes=routes())
+        yield SERVERS[request.param]()
     _forget()
     forget()
 
 
 @pytest.fixture(scope="module")
-def document(app: Starlette) -> schemathesis.BaseSchema:
+def document(app: ASGIApp) -> schemathesis.BaseSchema:
     """The OpenAPI document as a client receives it."""
     return schemathesis.openapi.from_asgi("/api/v1/openapi.json", app)
 
@@ -96,7 +98,7 @@ def test_responses_match_the_openapi_document(
     ask()
 
 
-def test_document_describes_every_route(app: Starlette) -> None:
+def test_document_describes_every_route(app: ASGIApp) -> None:
     paths = TestClient(app).get("/api/v1/openapi.json").json()["paths"]
     assert {
         (method, path) for path, operations in paths.items() for method in operations
@@ -121,7 +123,7 @@ def test_document_describes_every_route(app: Starlette) -> None:
                 assert {"400", "413", "422", "503"} <= errors.keys()
 
 
-def test_docs_page_loads_nothing_from_another_site(app: Starlette) -> None:
+def test_docs_page_loads_nothing_from_another_site(app: ASGIApp) -> None:
     client = TestClient(app)
     assert client.head("/api/v1/docs").status_code == 200
     page = client.get("/api/v1/docs")
@@ -134,7 +136,7 @@ def test_docs_page_loads_nothing_from_another_site(app: Starlette) -> None:
         assert client.get(address).status_code == 200
 
 
-def test_document_does_not_name_this_machine(app: Starlette) -> None:
+def test_document_does_not_name_this_machine(app: ASGIApp) -> None:
     text = TestClient(app).get("/api/v1/openapi.json").text
     for word in (str(Path.cwd()), str(Path.home()), "localhost"):
         assert word not in text

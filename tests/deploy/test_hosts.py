@@ -46,6 +46,9 @@ def test_host_is_large_enough_for_the_app(host: Host) -> None:
 
 @every_server
 def test_instances_are_limited_to_one(host: Host) -> None:
+    if host.kind is Kind.CLUSTER:
+        assert "num_replicas: REPLICAS" in all_text(host)
+        return
     assert re.search(r"Limited to one|keeps it at one instance", host.remarks)
     setting = {
         "cloud-run": "maxScale: '1'",
@@ -66,7 +69,7 @@ def test_every_limit_has_a_source(host: Host) -> None:
         "sleeps": host.limits.sleeps,
         "start": host.limits.start_seconds,
         "disk": host.limits.keeps_files,
-        "price": host.kind not in (Kind.VPS, Kind.IAAS),
+        "price": host.kind not in (Kind.VPS, Kind.IAAS, Kind.CLUSTER),
         "files": True,
     }
     lines = [line.removesuffix(" (cited)").split(" ", 1) for line in host.sources.splitlines()]

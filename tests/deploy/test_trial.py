@@ -43,7 +43,7 @@ def check(host: Host, folder: Path, model: str | None = None) -> dict[str, Check
 DISTINCT = {
     (host.start.command, host.start.port_variable, *host.start.environment): host
     for host in HOSTS.values()
-    if host.has_server
+    if host.has_server and host.start.command
 }
 """One host for each distinct start."""
 

@@ -131,3 +131,18 @@ def test_missing_default_model_shows_a_warning(monkeypatch, data_folder):
     settings.cache_clear()
     at = opened()
     assert [one for one in at.warning if "*gone*" in one.value]
+
+
+def test_about_names_the_host_that_photos_go_to(monkeypatch):
+    def words():
+        return " ".join(item.value for item in opened("about").markdown)
+
+    assert "passes" not in words()
+    monkeypatch.setenv("LOUPE_API", "https://api.example.org/loupe")
+    settings.cache_clear()
+    try:
+        host = "`api.example.org`, where the model runs"
+        assert f"The server passes the file on to {host}" in words()
+    finally:
+        monkeypatch.undo()
+        settings.cache_clear()

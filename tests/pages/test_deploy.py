@@ -105,13 +105,13 @@ def test_app_without_models_says_so(monkeypatch, data_folder):
 def test_one_host_is_recommended_and_two_others_are_named():
     at = open_page()
     assert "You want: **Free, for a few people, no server to look after**" in text(at)
-    assert [at.subheader[0].value, at.subheader[1].value] == ["A static host", "All 13 hosts"]
+    assert [at.subheader[0].value, at.subheader[1].value] == ["A static host", "All 14 hosts"]
     assert commands(at)[3] == "python -m deploy show community-cloud --model imagenet"
     assert commands(at)[-1] == "LOUPE_MODEL=imagenet make run"
     assert "**Streamlit Community Cloud**  \nFree. Sleeps after 12 hours." in plain(at)
     assert "Needs about 350 MB of 690 MB, on 0.078 cores." in plain(at)
     assert "as their documentation gave them on 25 November 2026." in text(at)
-    assert "Loupe makes the files for nine; docs/deploy.md describes the other four." in text(at)
+    assert "Loupe makes the files for ten; docs/deploy.md describes the other four." in text(at)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_answers_change_the_recommendation(answers, best, said):
 @pytest.mark.parametrize(
     ("must", "find", "count", "first"),
     [
-        ([], "", 13, "A static host"),
+        ([], "", 14, "A static host"),
         (["whole_app"], "", 10, "Streamlit Community Cloud"),
         (["free", "awake"], "", 1, "A static host"),
         (["private", "own_domain"], "docker", 2, "A server with Docker Compose"),
@@ -142,7 +142,7 @@ def test_answers_change_the_recommendation(answers, best, said):
 def test_filters_and_search_shorten_the_list(must, find, count, first):
     at = open_page(must, find=find)
     filters = " and these filters" if must else ""
-    assert f"{count} of 13 fit this model{filters}, whatever your answers" in text(at)
+    assert f"{count} of 14 fit this model{filters}, whatever your answers" in text(at)
     assert len(hosts(at)) == count
     assert hosts(at)[0] == first
     # They leave the recommendation as it is.
@@ -240,7 +240,7 @@ def test_host_with_too_little_memory_is_excluded(models_dir):
 
     publish(ManifestDraft.model_validate(values("large")), models_dir, fill)
     at = open_page()
-    assert "9 of 13 fit" in text(at)
+    assert "10 of 14 fit" in text(at)
     assert "Render" not in hosts(at)
 
 

@@ -1,9 +1,12 @@
 """The ways that a photo can take in this app, by its settings, in words."""
 
+from urllib.parse import urlsplit
+
 from model import Bundle, LoupeError
 from model.answer.share_link import decode
 from model.bundle import is_public
 from model.engine_info import ENGINES
+from model.settings import settings
 from ui import component
 from ui.about_page.way_picture import Way
 from ui.chosen_model import chosen_bundle
@@ -57,6 +60,10 @@ def describe_way(way: Way, bundle: Bundle | None) -> tuple[str, str]:
                 "read, such as HEIC, after a question; and where the server is on the same "
                 f"machine or the browser alters pixels. {words}"
             )
+    if way != "device" and (host := urlsplit(settings().api).hostname):
+        sent = "pixels" if way == "pixels" else "file"
+        words += f" The server passes the {sent} on to `{host}`, where the model runs; *Why?* "
+        words += "is computed on the server itself."
     return TITLES[way], words
 
 

@@ -1,0 +1,142 @@
+"""A client of the API that ``LOUPE_API`` names: photos go there, predictions come back."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from http.client import HTTPException
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
+
+import numpy as np
+
+from . import errors
+from .admission import AdmissionCancelled
+from .answer.prediction import Milliseconds, Prediction
+from .bundle import Bundle
+from .errors import Busy, EngineUnavailable, OtherVersion, PhotoError
+from .preprocess import Pixels
+from .settings import settings
+
+MAX_LABELS = 1000
+"""Most labels that the API returns."""
+
+MAX_REPLY_BYTES = 2**22
+SPARE_SECONDS = 20
+"""Time for a reply beyond the longest wait in the API's queue, in seconds."""
+
+KINDS = {
+    kind.code: kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, PhotoError | OtherVersion)
+}
+"""Errors that are the same wherever a photo is identified, by code."""
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    def redirect_request(self, *args: Any, **more: Any) -> None:
+        """Leave a redirect an error: it would send the photo elsewhere."""
+
+
+def request_prediction(
+    bundle: Bundle,
+    source: bytes | Pixels,
+    *,
+    is_batch: bool = False,
+    is_cancelled: Callable[[], bool] | None = None,
+) -> Prediction:
+    """Return the API's prediction with a bundle's labels.
+
+    Args:
+        bundle: the model, of the same version as there.
+        source: a photo's bytes, or the pixels that a browser made of one.
+        is_batch: whether to ask again for as long as the API is busy.
+        is_cancelled: polled before each request.
+
+    Raises:
+        PhotoError, Busy: what the API answered.
+        OtherVersion: the API has another version of the model.
+        EngineUnavailable: it can't be reached, or its answer isn't one.
+        AdmissionCancelled: ``is_cancelled`` returned True.
+    """
+    query = {"model": bundle.name, "top": MAX_LABELS}
+    if isinstance(source, np.ndarray):
+        query["pixels"], source = bundle.version, source.tobytes()
+    address = settings().api
+    while True:
+        if is_cancelled is not None and is_cancelled():
+            raise AdmissionCancelled
+        try:
+            answer = _post(address, f"/api/v1/identify?{urlencode(query)}", source)
+            break
+        except Busy:
+            if not is_batch:
+                raise
+            time.sleep(1)
+    if answer.get("version") != bundle.version:
+        raise OtherVersion(
+            f"The API at {address} has version {answer.get('version')} of {bundle.name}, and this "
+            f"app {bundle.version}. Give both the same version."
+        )
+    try:
+        return _to_prediction(answer, bundle)
+    except (LookupError, TypeError, ValueError) as error:
+        raise EngineUnavailable(f"The answer of the API at {address} is damaged.") from error
+
+
+def _post(address: str, path: str, body: bytes) -> dict[str, Any]:
+    """Return the JSON object in the reply, or raise the error that it stands for."""
+    # A photo for a private address passes no proxy.
+    proxies = [ProxyHandler({})] if address.startswith("http:") else []
+    headers = {"Content-Type": "application/octet-stream"}
+    request = Request(address + path, body, headers)  # noqa: S310 - the settings check the scheme
+    try:
+        try:
+            timeout = settings().deadline + SPARE_SECONDS
+            reply = build_opener(_NoRedirects, *proxies).open(request, timeout=timeout)
+        except HTTPError as error:
+            reply = error
+        with reply:
+            status, text = reply.status, reply.read(MAX_REPLY_BYTES)
+    except (OSError, HTTPException) as error:
+        reason = getattr(error, "reason", None) or error
+        raise EngineUnavailable(
+            f"The API at {address} can't be reached: {reason}. Check LOUPE_API, and that it runs."
+        ) from error
+    try:
+        document = dict(json.loads(text))
+    except (ValueError, TypeError, RecursionError):
+        document = {}
+    if status == 200:
+        return document
+    code, detail = str(document.get("code")), str(document.get("detail", ""))[:500]
+    if code in KINDS:
+        raise KINDS[code](detail)
+    # Ray Serve and proxies refuse in plain text.
+    if status == 503 and code in ("busy", "stopping", "None"):
+        raise Busy(detail or "Too many photos are waiting right now. Try again in a moment.")
+    hint = "Give its own address, without a redirect." if 300 <= status < 400 else detail
+    raise EngineUnavailable(f"The API at {address} answered {status}. {hint}".strip())
+
+
+def _to_prediction(answer: dict[str, Any], bundle: Bundle) -> Prediction:
+    """Return the prediction in an answer; labels that it leaves out have zero probability."""
+    index = {label: number for number, label in enumerate(bundle.labels)}
+    order = [index[candidate["label"]] for candidate in answer["candidates"]]
+    probabilities = np.zeros(len(index), dtype=np.float32)
+    probabilities[order] = [candidate["probability"] for candidate in answer["candidates"]]
+    prediction = Prediction.of_bundle(
+        bundle,
+        answer["engine"],
+        probabilities,
+        order=(*order, *sorted(set(index.values()) - set(order))),
+        milliseconds=Milliseconds(**answer["milliseconds"]),
+        in_distribution=answer["known"],
+        ood_score=answer["novelty"],
+    )
+    if answer["plausible"] is None:
+        return prediction
+    labels = tuple(prediction.candidate(index[label]) for label in answer["plausible"])
+    return replace(prediction, prediction_set=labels)

@@ -1,0 +1,1 @@
+"""Work for many machines, in an environment of its own (``make scale``)."""

@@ -1,0 +1,64 @@
+"""``python -m scale identify``, which ``python -m model identify --out`` starts."""
+
+import re
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from model import load
+from model.cli.error_group import ErrorGroup
+from model.cli.identify import identify_command
+
+from .archive_run import ArchiveRun, Job
+
+REPORT_SECONDS = 30
+"""Time between two lines of progress."""
+
+
+def identify_archive(**options: Any) -> None:
+    """Identify the photos of an archive, or continue a run that was stopped."""
+    shard = re.fullmatch(r"([1-9]\d{0,5})/([1-9]\d{0,5})", options["shard"] or "1/1")
+    if shard is None or int(shard[1]) > int(shard[2]):
+        raise click.UsageError("Give --shard as number and count, such as 3/16.")
+    archive, results = (
+        address.rstrip("/") if "://" in address else str(Path(address).absolute())
+        for address in (*options["photos"], options["out"])
+    )
+    classifier = load(options["name"], options["engine"])
+    bundle, engine = classifier.bundle, classifier.engine.name
+    shards = int(shard[1]), int(shard[2])
+    job = Job(archive, results, *shards, bundle.name, bundle.version, engine, options["top"])
+    click.echo("Listing the photos", err=True)
+    run = ArchiveRun(job)
+    counts = run.identify(classifier, run.parts)
+    if options["cluster"] and run.parts:
+        from .ray_pool import identify_on_ray
+
+        counts = identify_on_ray(run, bundle, options["cluster"])
+    total, left = sum(run.sizes), sum(run.sizes[part] for part in run.parts)
+    earlier, done, rejected = total - left, 0, 0
+    started = reported = time.monotonic()
+    try:
+        for photos, failures in counts:
+            done, rejected, now = done + photos, rejected + failures, time.monotonic()
+            if now - reported >= REPORT_SECONDS:
+                reported = now
+                time_left = timedelta(seconds=round((now - started) / done * (left - done)))
+                click.echo(f"{earlier + done:,} of {total:,} photos, {time_left} left", err=True)
+    finally:
+        click.echo(
+            f"{total:,} photos: {earlier:,} done earlier, {done - rejected:,} identified, "
+            f"{rejected:,} couldn't be read, {left - done:,} not reached.",
+            err=True,
+        )
+    sys.exit(1 if rejected else 0)
+
+
+identify = click.Command("identify", params=identify_command.params, callback=identify_archive)
+
+if __name__ == "__main__":
+    ErrorGroup(commands=[identify])(prog_name="python -m scale")

@@ -1,0 +1,173 @@
+"""A run over an archive: a list of its photos in parts, and a Parquet file for each part.
+
+The list is written once, and a part's file when all its photos are done. A run that was killed
+continues with the parts that have no file.
+"""
+
+import json
+import os
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from io import BytesIO
+from itertools import groupby, islice
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from model import Classifier, PhotoError
+from model.errors import DamagedPhoto, DataError, FolderExists, MissingPhoto
+from model.photo import MAX_BYTES
+from model.settings import settings
+from model.storage.photo_files import map_ordered
+from model.text import clean
+
+from .storage import list_photos, open_storage, storage_errors, write_file
+
+PART_PHOTOS = 256
+"""Photos per part: the most that is done again after a kill, on each machine or Ray's cores."""
+
+THREADS = 4
+"""Threads per core: while one identifies a photo, the others read theirs."""
+
+TEXT, NUMBER = pa.string(), pa.float64()
+COLUMNS = dict.fromkeys(("photo", "model", "version", "engine", "answer"), TEXT) | {
+    "candidates": pa.list_(pa.struct({"label": TEXT, "probability": NUMBER})),
+    "known": pa.bool_(),
+    "novelty": NUMBER,
+    "plausible": pa.list_(TEXT),
+    "milliseconds": pa.struct(dict.fromkeys(("decode", "preprocess", "engine", "total"), NUMBER)),
+    "error": pa.struct({"code": TEXT, "message": TEXT}),
+}
+"""The keys of ``Prediction.to_dict``, and ``error``."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all parts of a run have in common. Shards are numbered from 1."""
+
+    archive: str
+    results: str
+    shard: int
+    shards: int
+    model: str
+    version: str
+    engine: str
+    top: int
+
+
+class ArchiveRun:
+    """A job with its list of photos, read from the results or else written there.
+
+    Raises:
+        StorageUnavailable: the archive can't be listed, or the results not read or written.
+        DataError: the archive has no photos.
+        FolderExists: the results are of another job.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job, self.probe = job, ""
+        self.archive, self.results = open_storage(job.archive), open_storage(job.results)
+        # Programs that read folders of Parquet files skip names that begin with "_".
+        path = f"_photos/{job.shard}-of-{job.shards}.parquet"
+        summary = json.dumps({**asdict(job), "results": ""})  # they may be moved
+        with storage_errors(job.results):
+            if not self.results.exists(path):
+                write_file(self.results, path, self._list_photos(summary))
+            # Opened, not read as a whole: each of Ray's cores has it.
+            self.photos = pq.ParquetFile(
+                self.results.open(path, cache_type="none"), pre_buffer=True
+            )
+            names = set(self.results.ls("", detail=False))
+        previous = self.photos.schema_arrow.metadata[b"job"].decode()
+        results = [name for name in names if name.endswith(".parquet")]
+        others = [name for name in results if f"-of-{job.shards}-" not in name]
+        if previous != summary or others:
+            raise FolderExists(
+                f"{job.results} has something else: {clean(others[0] if others else previous)}. "
+                "Give the same command as before, or another folder for the results."
+            )
+        groups = range(self.photos.num_row_groups)
+        if not groups and job.shards == 1:
+            raise DataError(f"There are no photos in {job.archive}. Add some, and change --out.")
+        self.sizes = [self.photos.metadata.row_group(part).num_rows for part in groups]
+        self.parts = [part for part in groups if self._part_name(part) not in names]
+        """The parts without a file."""
+
+    def _part_name(self, part: int) -> str:
+        return f"part-{self.job.shard}-of-{self.job.shards}-{part:07d}.parquet"
+
+    def _list_photos(self, summary: str) -> bytes:
+        job, sink = self.job, BytesIO()
+        photos = (
+            (os.fsencode(name), size)  # names of files needn't be UTF-8
+            for name, size in list_photos(self.archive)
+            if zlib.crc32(os.fsencode(name)) % job.shards == job.shard - 1
+        )
+        schema = pa.schema({"name": pa.binary(), "bytes": pa.int64()}, {"job": summary})
+        with (
+            storage_errors(job.archive),
+            pq.ParquetWriter(sink, schema, compression="zstd") as writer,
+        ):
+            while rows := list(islice(photos, PART_PHOTOS)):
+                writer.write_table(pa.table(list(zip(*rows, strict=True)), schema=schema))
+        return sink.getvalue()
+
+    def identify(self, classifier: Classifier, parts: Iterable[int]) -> Iterator[tuple[int, int]]:
+        """Write the files of some parts, on all cores; yield each part's photos and failures.
+
+        Raises:
+            StorageUnavailable: the archive or the results have failed.
+        """
+
+        def to_row(photo: tuple[int, str, int]) -> tuple[int, dict[str, Any]]:
+            part, name, size = photo
+            shown = name.encode("utf-8", "backslashreplace").decode()
+            try:
+                prediction = classifier.identify(self._read(name, size), timeout=None)
+                return part, prediction.to_dict(shown, self.job.top)
+            except PhotoError as error:
+                problem = {"code": error.code, "message": str(error)}
+            return part, {"photo": shown, "error": problem}
+
+        answer = {"answer": pa.list_(TEXT)} if classifier.bundle.manifest.multilabel else {}
+        schema = pa.schema(COLUMNS | answer)
+        threads = settings().threads * THREADS
+        with closing(map_ordered(to_row, self._read_list(parts), threads)) as results:
+            for part, group in groupby(results, key=lambda result: result[0]):
+                rows, sink = [row for _, row in group], BytesIO()
+                pq.write_table(pa.Table.from_pylist(rows, schema), sink, compression="zstd")
+                with storage_errors(self.job.results):
+                    write_file(self.results, self._part_name(part), sink.getvalue())
+                yield len(rows), sum("error" in row for row in rows)
+
+    def _read_list(self, parts: Iterable[int]) -> Iterator[tuple[int, str, int]]:
+        for part in parts:
+            with storage_errors(self.job.results):
+                photos = self.photos.read_row_group(part).to_pylist()
+            yield from ((part, os.fsdecode(photo["name"]), photo["bytes"]) for photo in photos)
+
+    def _read(self, name: str, size: int) -> bytes:
+        """Return a photo's bytes, at most one more than allowed.
+
+        Raises:
+            PhotoError: it can't be read, though the archive can.
+            StorageUnavailable: the archive has failed.
+        """
+        if "?versionId=" in name:  # s3fs would read another object
+            raise DamagedPhoto("The name of this photo can't be used. Rename it.")
+        if not size:  # a bucket refuses a range of nothing
+            return b""
+        try:
+            data = bytes(self.archive.cat_file(name, start=0, end=MAX_BYTES + 1))
+        except Exception as error:  # noqa: BLE001 - each library has errors of its own
+            # If a photo that was read before isn't found either, the archive has failed.
+            with storage_errors(self.job.archive):
+                self.archive.info(self.probe)
+            if isinstance(error, FileNotFoundError):
+                raise MissingPhoto("It was removed after the archive was listed.") from None
+            raise DamagedPhoto(f"This photo can't be read: {error}.") from None
+        self.probe = name
+        return data

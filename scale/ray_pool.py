@@ -1,0 +1,96 @@
+"""Archives on Ray: an actor per core, each with the model loaded, takes part after part."""
+
+import logging
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # Ray reads it when it is imported
+
+import ray
+import ray.data
+
+from model import Bundle, Classifier
+from model.engines import start
+from model.errors import DataError, LoupeError
+from model.resources import cores, memory_mb
+from model.settings import ROOT, settings
+
+from .archive_run import ArchiveRun, Job
+from .storage import storage_errors
+
+OBJECT_STORE_BYTES = 200 * 2**20
+"""Ray's shared memory on this machine, of which only the model's files need much."""
+
+
+class PartIdentifier:
+    """Actor with one core, its share of the node's memory, and the model that the driver sent."""
+
+    def __init__(self, job: Job, files: ray.ObjectRef) -> None:
+        memory = max(128, memory_mb() // cores())
+        os.environ |= {"LOUPE_THREADS": "1", "LOUPE_MEMORY_MB": str(memory)}
+        with tempfile.TemporaryDirectory() as folder:
+            for name, data in ray.get(files).items():
+                Path(folder, name).write_bytes(data)
+            bundle = Bundle.open(Path(folder))
+            self.classifier = Classifier(bundle, start(bundle, job.engine))
+            self.classifier.run_golden_test()
+        self.run = ArchiveRun(job)
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[int]]:
+        """Identify one part; return how many photos and failures it has."""
+        ((photos, failures),) = self.run.identify(self.classifier, batch["part"].tolist())
+        return {"photos": [photos], "failures": [failures]}
+
+
+def identify_on_ray(run: ArchiveRun, bundle: Bundle, cluster: str) -> Iterator[tuple[int, int]]:
+    """Write the files of the parts that have none; yield each part's photos and failures.
+
+    Args:
+        run: the job and its parts.
+        bundle: its model, which needn't be on the cluster's machines.
+        cluster: its address, ``auto`` for the one that this machine is in, or ``local`` to
+            start one here.
+
+    Raises:
+        DataError: the address is no cluster's.
+        StorageUnavailable: the cluster, the archive or the results can't be used.
+    """
+    # Ray imports the module that a scheme names; with ray://, Ray Data doesn't work.
+    if not re.fullmatch(r"local|auto|[\w.-]+:\d{1,5}", cluster):
+        raise DataError("Give --ray as local, auto or HOST:PORT, on a machine of the cluster.")
+    own = {"num_cpus": settings().threads, "object_store_memory": OBJECT_STORE_BYTES}
+    code = {"py_modules": [str(ROOT / "model"), str(ROOT / "scale")], "excludes": ["library"]}
+    with storage_errors(f"Ray at {cluster}"):
+        session = ray.init(
+            cluster,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="warning",
+            runtime_env=code,
+            **(own if cluster == "local" else {}),
+        )
+    with session:
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars, context.raise_original_map_exception = False, True
+        logging.getLogger("ray.data").setLevel("ERROR")
+        files = {name: bundle.copy_source(name).read_bytes() for name in bundle.copied_names}
+        parts = ray.data.from_items(
+            [{"part": part} for part in run.parts], override_num_blocks=len(run.parts)
+        )
+        actors = min(len(run.parts), int(ray.cluster_resources()["CPU"]))
+        counts = parts.map_batches(
+            PartIdentifier,
+            fn_constructor_args=(run.job, ray.put(files)),
+            batch_size=1,
+            num_cpus=1,
+            compute=ray.data.ActorPoolStrategy(size=actors),
+        )
+        try:
+            yield from ((row["photos"], row["failures"]) for row in counts.iter_rows())
+        except LoupeError as error:
+            # Ray's error, of the same class, has a traceback in its message.
+            raise getattr(error, "cause", error) from None

@@ -1,0 +1,81 @@
+"""Folders and buckets by address, through fsspec.
+
+An address names a bucket, never a host, so it can't send photos or credentials elsewhere.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import fsspec
+from fsspec.implementations.dirfs import DirFileSystem
+from fsspec.implementations.local import LocalFileSystem
+
+from model.errors import DataError, LoupeError
+from model.photo.formats import SUFFIXES
+from model.storage.atomic import replace_atomically
+from model.text import clean
+
+BUCKET = re.compile(r"(s3|gs|abfs)://([a-z0-9][a-z0-9._-]{1,61}[a-z0-9](?:/[^/?#\x00-\x1f]+)*)")
+
+
+class StorageUnavailable(LoupeError, code="storage-unavailable"):
+    """A folder or bucket that can't be listed, read or written."""
+
+
+def open_storage(address: str) -> DirFileSystem:
+    """Return the files at an address, by names relative to it.
+
+    Raises:
+        DataError: it is neither a folder nor a bucket, names a host, or is chained.
+    """
+    if "://" not in address and "::" not in address:
+        return DirFileSystem(address, LocalFileSystem())
+    match = BUCKET.fullmatch(address)
+    if match is None or {".", ".."} & set(match[2].split("/")):
+        raise DataError(
+            f"{clean(address)[:200]} can't be used as an address. Give a folder, or a bucket as "
+            "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or abfs://CONTAINER/PREFIX. Accounts and "
+            "endpoints are set in the environment (docs/scale.md)."
+        )
+    with storage_errors(address):
+        return DirFileSystem(match[2], fsspec.filesystem(match[1], use_listings_cache=False))
+
+
+@contextmanager
+def storage_errors(address: str) -> Iterator[None]:
+    """Raise ``StorageUnavailable`` for any error: each library has its own, few are OSErrors."""
+    try:
+        yield
+    except LoupeError:
+        raise
+    except Exception as error:
+        reason = clean(str(error))[:300].rstrip(".") or type(error).__name__
+        raise StorageUnavailable(
+            f"{clean(address)} can't be used: {reason}. Check the address, the network and the "
+            "permissions, then run the same command again."
+        ) from error
+
+
+def list_photos(files: DirFileSystem) -> Iterator[tuple[str, int]]:
+    """Yield the name and bytes of every photo, without hidden ones and links."""
+    # A listing per folder at the top: all at once may not fit in memory.
+    for entry in files.ls("", detail=True):
+        is_folder = entry["type"] == "directory"
+        for info in files.find(entry["name"], detail=True).values() if is_folder else [entry]:
+            is_hidden = any(part.startswith(".") for part in info["name"].split("/"))
+            is_photo = Path(info["name"]).suffix.lower() in SUFFIXES
+            if info["type"] == "file" and is_photo and not is_hidden:
+                yield info["name"], info["size"]
+
+
+def write_file(files: DirFileSystem, name: str, data: bytes) -> None:
+    """Write a file, of which readers see all or nothing."""
+    if not isinstance(files.fs, LocalFileSystem):
+        files.pipe_file(name, data)
+        return
+    path = Path(files.path, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replace_atomically(path, durable=True) as temporary:
+        temporary.write_bytes(data)

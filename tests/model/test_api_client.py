@@ -1,0 +1,193 @@
+"""``LOUPE_API``: another Loupe identifies the photos, with the answers of this process."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import nullcontext
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from model import Bundle, classifier, load
+from model.admission import AdmissionCancelled
+from model.classifier import RemoteClassifier
+from model.cli import main
+from model.errors import (
+    Busy,
+    DamagedPhoto,
+    EngineUnavailable,
+    LoupeError,
+    OtherVersion,
+    SettingRefused,
+)
+from model.samples import samples
+from model.settings import settings
+from tests.browser.server import Server
+from tests.conftest import _forget
+from tests.model.tiny import colour
+
+
+@pytest.fixture
+def use_api(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Set the address of the API, and forget what was loaded without it."""
+
+    def use(address: str) -> None:
+        monkeypatch.setenv("LOUPE_API", address)
+        monkeypatch.setattr(classifier, "_loaded", {})
+        monkeypatch.setattr(classifier, "_by_fingerprint", {})
+        _forget()
+
+    return use
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder of the samples, noise in several sizes and formats, and files that are no photos."""
+    folder, random = tmp_path / "photos", np.random.default_rng(0)
+    folder.mkdir()
+    for sample in samples():
+        (folder / sample.name).write_bytes(sample.read())
+    for number in range(40):
+        height, width = random.integers(20, 700, 2)
+        pixels = random.integers(0, 256, (height // 8 + 1, width // 8 + 1, 3), np.uint8)
+        image = Image.fromarray(pixels).resize((int(width), int(height)))
+        image.save(folder / f"{number}.{('jpg', 'png', 'webp')[number % 3]}")
+    (folder / "empty.jpg").touch()
+    (folder / "text.jpg").write_text("no photo")
+    (folder / "half.jpg").write_bytes(samples()[0].read()[:2000])
+    (folder / "large.jpg").write_bytes(b"\xff\xd8\xff" + bytes(20 * 2**20))
+    return folder
+
+
+def identify(folder: Path, *words: str) -> list[bytes]:
+    """Return the lines of the command without their times."""
+    result = CliRunner().invoke(main, ["identify", "--json", *words, str(folder)])
+    assert result.exit_code == 1, result.output
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    for line in lines:
+        line.pop("milliseconds", None)
+    return [json.dumps(line).encode() for line in lines]
+
+
+@pytest.mark.parametrize("top", ["5", "1000"])
+def test_answers_equal_those_of_this_process_byte_for_byte(
+    data_folder: Path, use_api: Any, app_server: Server, photos: Path, top: str
+) -> None:
+    here = identify(photos, "--top", top)
+    use_api(app_server.url)
+    assert isinstance(load(), RemoteClassifier)
+    assert identify(photos, "--top", top) == here
+    assert len(here) == len(samples()) + 44
+
+
+def test_pixels_and_their_photo_are_identified_alike(
+    data_folder: Path, use_api: Any, app_server: Server
+) -> None:
+    photo = samples()[0].read()
+    here = load().identify_detailed(photo)
+    use_api(app_server.url)
+    there = load().identify_detailed(photo)
+    assert np.array_equal(there.pixels, here.pixels)
+    assert there.photo.image.size == here.photo.image.size
+    pixels = load().identify(here.pixels)
+    assert pixels.from_pixels
+    assert pixels.top(5) == there.prediction.top(5) == here.prediction.top(5)
+
+
+class Api(BaseHTTPRequestHandler):
+    """An API that gives the replies of its list in turn, the last one again and again."""
+
+    replies: ClassVar[list[tuple[int, dict[str, str], bytes]]]
+    requests = 0
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        status, headers, body = self.replies[min(Api.requests, len(self.replies) - 1)]
+        Api.requests += 1
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def api(tiny_bundle: Bundle, use_api: Any) -> Iterator[type[Api]]:
+    """Such an API, at the address in the settings."""
+    with HTTPServer(("127.0.0.1", 0), Api) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        use_api(f"http://127.0.0.1:{server.server_port}")
+        Api.requests = 0
+        yield Api
+        server.shutdown()
+
+
+def problem(code: str, detail: str = "What happened.") -> bytes:
+    return json.dumps({"code": code, "detail": detail}).encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "message"),
+    [
+        (503, problem("busy", "Wait."), Busy, "Wait."),
+        (503, b"Too many queued requests", Busy, "Too many photos are waiting"),
+        (503, problem("bundle-damaged"), EngineUnavailable, "answered 503"),
+        (422, problem("damaged", "Cut."), DamagedPhoto, "Cut."),
+        (409, problem("other-version", "Old."), OtherVersion, "Old."),
+        (404, problem("no-such-model"), EngineUnavailable, "answered 404"),
+        (307, b"", EngineUnavailable, "without a redirect"),
+        (200, b"<html>", OtherVersion, "version None"),
+        (200, b'{"version": "VERSION"}', EngineUnavailable, "damaged"),
+    ],
+)
+def test_refusal_has_the_same_kind_as_in_this_process(
+    api: type[Api], status: int, body: bytes, kind: type[LoupeError], message: str
+) -> None:
+    body = body.replace(b"VERSION", load("tiny").bundle.version.encode())
+    api.replies = [(status, {"Location": settings().api}, body)]
+    with pytest.raises(kind, match=message) as raised:
+        load("tiny").identify(b"photo")
+    assert type(raised.value) is kind
+    assert api.requests == 1
+
+
+def test_batch_waits_for_a_busy_api_until_it_is_cancelled(api: type[Api]) -> None:
+    api.replies = [(503, {}, problem("busy")), (422, {}, problem("damaged"))]
+    with pytest.raises(DamagedPhoto):
+        load("tiny").identify(b"photo", timeout=None)
+    assert api.requests == 2
+    with pytest.raises(AdmissionCancelled):
+        load("tiny").identify_detailed(b"photo", is_cancelled=lambda: True)
+
+
+@pytest.mark.parametrize(
+    ("address", "is_allowed"),
+    [
+        ("https://api.example.org/loupe", True),
+        ("http://10.0.0.5:8000", True),
+        ("http://[::1]:8000", True),
+        ("http://engine:8000", True),
+        ("http://8.8.8.8", False),
+        ("http://api.example.org", False),
+        ("https://user:word@api.example.org", False),
+    ],
+)
+def test_clear_text_is_sent_to_private_addresses_alone(
+    use_api: Any, data_folder: Path, address: str, is_allowed: bool
+) -> None:
+    use_api(address)
+    with nullcontext() if is_allowed else pytest.raises(SettingRefused, match="LOUPE_API"):
+        assert settings().api == address
+
+
+def test_what_the_api_cannot_run_runs_here(tiny_bundle: Bundle, use_api: Any) -> None:
+    use_api("http://127.0.0.1:9")
+    assert type(load("tiny", "fake")) is classifier.Classifier
+    assert load("tiny").identify(colour("red")).answer == "red"
+    with pytest.raises(EngineUnavailable, match="http://127.0.0.1:9 can't be reached"):
+        load("tiny").identify(b"photo")

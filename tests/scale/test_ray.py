@@ -1,0 +1,106 @@
+"""Archives on Ray: the rows of the loop without it, a killed run, no usage reports."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model import Bundle
+from tests.waiting import wait_until
+
+from .conftest import PHOTOS, encode, identify, rows, run_in, start, write_folder
+
+REPORTING = "start --head --block --port 0 --num-cpus 1 --object-store-memory 80000000"
+
+
+@pytest.fixture
+def usage_reports(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The requests to the server that Ray is told to report its usage to, each second."""
+    requests: list[str] = []
+
+    class Log(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            requests.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+    with HTTPServer(("127.0.0.1", 0), Log) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("RAY_USAGE_STATS_REPORT_URL", f"http://127.0.0.1:{server.server_port}/")
+        monkeypatch.setenv("RAY_USAGE_STATS_REPORT_INTERVAL_S", "1")
+        yield requests
+        server.shutdown()
+
+
+def test_ray_writes_the_same_rows_and_reports_no_usage(
+    s3: Any, bucket: str, tiny_bundle: Bundle, usage_reports: list[str]
+) -> None:
+    s3.pipe({f"{bucket}/archive/{name}": data for name, data in PHOTOS.items()})
+    words = (f"s3://{bucket}/archive", "--out", f"s3://{bucket}/out")
+    identify(words[0], "--out", f"s3://{bucket}/plain", codes=(1,))
+    printed = identify(*words, "--ray", "local", codes=(1,))
+    assert f"{len(PHOTOS) - 3} identified, 3 couldn't be read" in printed
+    assert rows(f"{bucket}/out", s3) == rows(f"{bucket}/plain", s3)
+    assert f"{len(PHOTOS)} done earlier" in identify(*words, "--ray", "local")
+    assert usage_reports == []
+    # The same server gets the reports of a cluster that may send them.
+    command = [str(Path(sys.executable).parent / "ray"), *REPORTING.split()]
+    environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "1"}
+    with subprocess.Popen(command, env=environment, start_new_session=True) as process:
+        wait_until(lambda: usage_reports, 60)
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_killed_run_on_ray_continues(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    folder, out = tmp_path / "archive", tmp_path / "out"
+    names = [f"{number}.png" for number in range(2000)]
+    write_folder(folder, dict.fromkeys(names, encode("blue")))
+    process = start(folder, "--out", out, "--ray", "local")
+    wait_until(lambda: list(out.glob("part-*")), 90)
+    process.kill()
+    process.communicate()
+    assert 0 < len(list(out.glob("part-*"))) < 8
+    identify(folder, "--out", out)
+    assert [row["photo"] for row in rows(out)] == sorted(names)
+
+
+def test_removed_machine_loses_no_photo(
+    tiny_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    from ray.cluster_utils import Cluster
+
+    from scale.ray_pool import identify_on_ray
+
+    names = [f"{number}.png" for number in range(3000)]
+    folder = write_folder(tmp_path / "archive", dict.fromkeys(names, encode("blue")))
+    machine = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
+    cluster = Cluster(initialize_head=True, head_node_args=machine)
+    try:
+        second = cluster.add_node(**machine)
+        run = run_in(folder, tiny_bundle)
+        counts = identify_on_ray(run, tiny_bundle, cluster.address)
+        done, _ = next(counts)
+        cluster.remove_node(second, allow_graceful=False)
+        assert done + sum(photos for photos, _ in counts) == len(names)
+    finally:
+        cluster.shutdown()
+    assert [row["photo"] for row in rows(tmp_path / "out")] == sorted(names)
+
+
+def test_failures_on_ray_are_one_sentence(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "archive", {"a.png": encode("red")})
+    words = (folder, "--out", tmp_path / "out", "--ray")
+    assert "Give --ray as local, auto or HOST:PORT" in identify(*words, "os://local", codes=(2,))
+    (folder / "a.png").unlink()
+    folder.rmdir()
+    printed = identify(*words, "local", codes=(2,))
+    assert f"Error: {folder} can't be used: " in printed
+    assert "[storage-unavailable]" in printed

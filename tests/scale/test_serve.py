@@ -1,0 +1,121 @@
+"""The API on Ray Serve, through its proxy: the files of ``deploy write``, and the only line."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from signal import SIGKILL
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+import yaml
+
+from deploy.hosts import HOSTS
+from deploy.ports import free_port
+from deploy.spec import APP
+from model import Bundle
+from model.samples import samples
+from model.settings import ROOT
+from tests.waiting import wait_until
+
+from .conftest import encode
+
+QUEUE = 3
+SCRIPT = """
+import sys
+from scale.serve_deployment import app, serve
+import ray
+ray.init(num_cpus=1, object_store_memory=80_000_000, include_dashboard=False)
+serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[1])})
+serve.run(app, name="loupe")
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the API on a cluster of one machine, with one replica of one core."""
+    port, folder = free_port(), tmp_path_factory.mktemp("serve")
+    settings = {"THREADS": "1", "QUEUE": str(QUEUE), "MODEL": "imagenet", "NPM": "false"}
+    environment = {f"LOUPE_{name}": value for name, value in settings.items()}
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, str(port)],
+            cwd=ROOT,
+            env={**os.environ, **environment, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    address = f"http://127.0.0.1:{port}"
+
+    def is_ready() -> bool:
+        assert process.poll() is None, (folder / "log").read_text()
+        return ask(f"{address}/api/ready")[0] == 200
+
+    try:
+        wait_until(is_ready, 90)
+        yield address
+    finally:
+        process.communicate()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, SIGKILL)
+
+
+def ask(address: str, body: bytes | None = None) -> tuple[int, dict[str, str], bytes]:
+    """Return status, headers in lower case and body of a response; status 0 if there is none."""
+    try:
+        reply = urlopen(Request(address, body), timeout=30)
+    except HTTPError as error:
+        reply = error
+    except OSError:
+        return 0, {}, b""
+    with reply:
+        headers = {name.lower(): value for name, value in reply.headers.items()}
+        return reply.status, headers, reply.read()
+
+
+def test_busy_is_the_apis_own_refusal(cluster: str) -> None:
+    photo = samples()[0].read()
+    url = f"{cluster}/api/v1/identify?model=imagenet&top=1&explain=true"
+    with ThreadPoolExecutor(20) as pool:
+        replies = list(pool.map(lambda _: ask(url, photo), range(20)))
+    answers = [json.loads(body) for status, _, body in replies if status == 200]
+    refusals = [reply for reply in replies if reply[0] != 200]
+    assert len(answers) >= 1 + QUEUE
+    assert len({answer["answer"] for answer in answers}) == 1
+    assert refusals
+    for status, headers, body in refusals:
+        assert (status, headers["content-type"]) == (503, "application/problem+json"), body
+        assert int(headers["retry-after"]) >= 1
+        assert json.loads(body)["code"] == "busy"
+
+
+def test_refusals_pass_the_proxy(cluster: str) -> None:
+    for path, body, status in (
+        ("identify", b"no photo", 415),
+        ("identify?top=0", encode("red"), 422),
+        ("identify?model=nobody", encode("red"), 404),
+        ("nothing", None, 404),
+    ):
+        reply, headers, text = ask(f"{cluster}/api/v1/{path}", body)
+        assert (reply, headers["content-type"]) == (status, "application/problem+json"), text
+
+
+def test_files_are_a_config_of_serve(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    from ray.serve.schema import ServeDeploySchema
+
+    from scale.serve_deployment import deployment
+
+    (text,) = HOSTS["ray-serve"].make_files(APP, {"REPLICAS": "2"}).values()
+    config = ServeDeploySchema.model_validate(yaml.safe_load(text))
+    (application,) = config.applications
+    assert application.import_path == "scale.serve_deployment:app"
+    (options,) = application.deployments
+    assert (options.name, options.num_replicas) == (deployment().name, 2)

@@ -1,0 +1,49 @@
+"""Addresses of archives, and the photos that are found there."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model.errors import DataError
+from scale.storage import StorageUnavailable, list_photos, open_storage
+
+from .conftest import PHOTOS, write_folder
+
+REFUSED = """http://example.org/photos https://bucket.s3.amazonaws.com/photos file:///etc memory://x
+s3:// s3:///photos s3://user:password@bucket/photos s3://bucket:9000/photos s3://bucket/../other
+s3://bucket//photos s3://bucket/photos?versionId=1 s3://BUCKET/photos S3://bucket s3://bucket/a\0b
+abfs://container@account.dfs.core.windows.net/photos simplecache::s3://bucket/photos gcs://bucket
+zip://*.jpg::s3://bucket/photos.zip filecache::/photos"""
+
+
+@pytest.mark.parametrize("address", REFUSED.split())
+def test_address_of_anything_but_a_folder_or_bucket_is_refused(address: str) -> None:
+    with pytest.raises(DataError, match="can't be used as an address. Give a folder, or a bucket"):
+        open_storage(address)
+
+
+def test_address_names_a_path() -> None:
+    assert open_storage("s3://my.bucket-1/2026/hall 3").path == "my.bucket-1/2026/hall 3"
+    assert open_storage("/photos/s3").path == "/photos/s3"
+
+
+def test_photos_of_a_bucket_and_a_folder_are_the_same(s3: Any, bucket: str, tmp_path: Path) -> None:
+    others = (".hidden.png", ".cache/red.png", "notes.txt", "hall/list.parquet")
+    files = {**PHOTOS, **dict.fromkeys(others, b"other")}
+    s3.pipe({f"{bucket}/{name}": data for name, data in files.items()})
+    folder = write_folder(tmp_path / "archive", files)
+    (folder / "link.jpg").symlink_to("/etc/hostname")
+    (folder / "more").symlink_to(folder / "hall", target_is_directory=True)
+    for address in (f"s3://{bucket}", str(folder)):
+        photos = dict(list_photos(open_storage(address)))
+        assert photos == {name: len(data) for name, data in PHOTOS.items()}
+        below = dict(list_photos(open_storage(f"{address}/hall")))
+        assert below == {name[5:]: size for name, size in photos.items() if name[:5] == "hall/"}
+
+
+def test_missing_account_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_CONNECTION_STRING"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(StorageUnavailable, match=r"^abfs://container/photos can't be used: .*acco"):
+        open_storage("abfs://container/photos")
