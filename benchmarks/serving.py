@@ -53,11 +53,11 @@ def main(rounds: int) -> None:
     ray_app = replace(plain_app, name="Ray", command=(sys.executable, "-c", CLUSTER))
     with ExitStack() as stack:
         settings = {"LOUPE_THREADS": "1", "PYTHONPATH": str(ROOT)}
-        plain, on_ray = (
-            stack.enter_context(serve(app, **settings)) for app in (plain_app, ray_app)
-        )
-        for server in (plain, on_ray):
-            server.wait_for()
+        plain = stack.enter_context(serve(plain_app, **settings))
+        plain.wait_for()
+        print(f"{plain_app.name} is ready after {plain.seconds():.1f} s")
+        on_ray = stack.enter_context(serve(ray_app, **settings))
+        on_ray.wait_for()
         # The proxy is ready a little before the command.
         while "ready after" not in (log := on_ray.log.read_text()):
             time.sleep(0.1)
