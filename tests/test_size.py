@@ -66,7 +66,7 @@ BUDGETS = {
     ),
     "ui": (4650, "what pages share: seven pages, two ways to give a photo, the first screen"),
     "device": (
-        10680,
+        10690,
         "the browser's half: viewfinder, engine, offline pages, first visit, Teach (3,500)",
     ),
 }
@@ -75,7 +75,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 38_080, 39_260
+ALL_PYTHON, ALL_TESTS = 38_090, 39_280
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {
