@@ -1,7 +1,6 @@
 """A model of the app under load, in SimPy: processes, their admission queues and their cores.
 
-Its times are those that ``python -m benchmarks.processes cost`` measured of one process. A photo
-keeps a core busy for the client and the proxy, for the server's event loop, and for its slot.
+Its times are those that ``python -m benchmarks.processes cost`` measured of one process.
 """
 
 import json
@@ -15,7 +14,7 @@ from typing import Any
 
 import simpy
 
-Events = Generator[simpy.Event, Any, None]
+Steps = Generator[simpy.Event, Any, None]
 
 COST = Path(__file__).parent / "readings" / "cost.json"
 QUANTUM_SECONDS = 0.001
@@ -40,15 +39,15 @@ class Cost:
     client: float = 0
 
     @classmethod
-    def read(cls, path: Path = COST) -> "Cost":
+    def read(cls) -> "Cost":
         """Return what was measured."""
-        measured = json.loads(path.read_text(encoding="utf-8"))
+        measured = json.loads(COST.read_text(encoding="utf-8"))
         return cls(*(measured[name] for name in ("slot", "loop", "proxy", "client")))
 
 
 @dataclass(frozen=True)
 class Autoscaling:
-    """Ray Serve's rule, as in ``ray/serve/autoscaling_policy.py``; times in seconds."""
+    """Ray Serve's settings of these names; ``start_seconds`` is a new replica's start."""
 
     target_ongoing_requests: float
     upscale_delay_s: float
@@ -56,17 +55,12 @@ class Autoscaling:
     look_back_period_s: float
     max_replicas: int
     start_seconds: float
-    """From the decision until a replica takes photos."""
 
 
 @dataclass
 class Outcome:
-    """Photos by the second in which they were sent.
-
-    Attributes:
-        answered: seconds from request to answer.
-        refused: the number of photos that got a 503.
-        replicas: pairs of a time and the number of processes from then on.
+    """Answers as times of sending and seconds until the answer; the times of refused photos; the
+    number of processes from a time on.
     """
 
     answered: list[tuple[float, float]] = field(default_factory=list)
@@ -74,54 +68,42 @@ class Outcome:
     replicas: list[tuple[float, int]] = field(default_factory=list)
 
     def summarize(self, start: float = 0, end: float = math.inf) -> dict[str, float]:
-        """Return answers per second, latencies in seconds and the refused share of a period."""
+        """Return rate, 95th percentile in seconds and refused share of the photos of a period."""
         waits = sorted(wait for sent_at, wait in self.answered if start <= sent_at < end)
         refused = sum(start <= sent_at < end for sent_at in self.refused)
-        last = max((sent_at + wait for sent_at, wait in self.answered), default=0)
-        seconds = min(end, last) - start
+        last = max((sent_at + wait for sent_at, wait in self.answered), default=math.inf)
         return {
-            "photos_per_second": len(waits) / seconds if waits else 0.0,
-            "p50": waits[len(waits) // 2] if waits else math.nan,
+            "photos_per_second": len(waits) / (min(end, last) - start),
             "p95": waits[int(0.95 * len(waits))] if waits else math.nan,
             "refused": refused / max(1, refused + len(waits)),
         }
 
 
 class Process:
-    """A server process: an event loop, and slots with the places to wait for one.
-
-    Args:
-        cores: what it computes on, shared with others or its own.
-    """
+    """A server process on ``cores``: an event loop, slots, and places to wait for one."""
 
     def __init__(self, app: "App", cores: simpy.PriorityResource) -> None:
-        self.app, self.cores = app, cores
-        self.loop = simpy.Resource(app.env)
-        self.slots = simpy.Resource(app.env, app.slots)
-        self.ongoing = 0
-
-    @property
-    def is_full(self) -> bool:
-        """True if the admission queue takes no more photos."""
-        return self.slots.count >= self.app.slots and len(self.slots.queue) >= self.app.queue
+        self.app, self.cores, self.ongoing = app, cores, 0
+        self.loop, self.slots = simpy.Resource(app.env), simpy.Resource(app.env, app.slots)
 
     def identify(self) -> Generator[simpy.Event, Any, bool]:
         """Identify a photo; return False if it is refused."""
-        app = self.app
-        with self.loop.request() as turn:
-            yield turn
-            yield from app.compute(self.cores, app.cost.loop / 2)
-        if self.is_full:
+        app, slots = self.app, self.slots
+        yield from self._run_loop()
+        if slots.count >= app.slots and len(slots.queue) >= app.queue:
             return False
-        with self.slots.request() as slot:
+        with slots.request() as slot:
             yield slot | app.env.timeout(app.deadline)
             if not slot.triggered:
                 return False
             yield from app.compute(self.cores, app.random.choice(app.cost.slot), 1)
+        yield from self._run_loop()
+        return True
+
+    def _run_loop(self) -> Steps:
         with self.loop.request() as turn:
             yield turn
-            yield from app.compute(self.cores, app.cost.loop / 2)
-        return True
+            yield from self.app.compute(self.cores, self.app.cost.loop / 2)
 
 
 class App:
@@ -130,8 +112,8 @@ class App:
     Args:
         cost: what a photo takes.
         processes: how many there are at the start.
-        shared_cores: cores of the machine that they, the proxy and the load share; None gives
-            each process a core of its own, and leaves out what the proxy and the load take.
+        shared_cores: cores that they, the proxy and the load share; None gives each process cores
+            of its own, and leaves out what the proxy and the load take.
         slots: photos at a time, per process.
         queue: ``LOUPE_QUEUE``.
         deadline: ``LOUPE_DEADLINE``.
@@ -153,12 +135,15 @@ class App:
         self.slots, self.queue, self.deadline = slots, queue, deadline
         self.machine = simpy.PriorityResource(self.env, shared_cores) if shared_cores else None
         self.client, self.outcome = simpy.Resource(self.env), Outcome()
-        self.processes = [self._new_process() for _ in range(processes)]
+        self.processes = list[Process]()
+        self._add(processes)
 
-    def _new_process(self) -> Process:
-        return Process(self, self.machine or simpy.PriorityResource(self.env, self.slots))
+    def _add(self, count: int) -> None:
+        for _ in range(count):
+            cores = self.machine or simpy.PriorityResource(self.env, self.slots)
+            self.processes.append(Process(self, cores))
 
-    def compute(self, cores: simpy.PriorityResource, seconds: float, priority: int = 0) -> Events:
+    def compute(self, cores: simpy.PriorityResource, seconds: float, priority: int = 0) -> Steps:
         """Keep a core busy; work of a priority above 0 takes turns with others."""
         while seconds > 0:
             with cores.request(priority) as core:
@@ -167,14 +152,13 @@ class App:
                 yield self.env.timeout(share)
                 seconds -= share
 
-    def send(self) -> Events:
+    def send(self) -> Steps:
         """Send a photo and note its outcome."""
         sent_at = self.env.now
         if self.machine:
             with self.client.request() as turn:
                 yield turn
                 yield from self.compute(self.machine, self.cost.client)
-        is_answered = False
         for process in self.random.sample(self.processes, len(self.processes)):
             if self.machine:
                 yield from self.compute(self.machine, self.cost.proxy)
@@ -182,17 +166,15 @@ class App:
             is_answered = yield from process.identify()
             process.ongoing -= 1
             if is_answered:
-                break
-        if is_answered:
-            self.outcome.answered.append((sent_at, self.env.now - sent_at))
-        else:
-            self.outcome.refused.append(sent_at)
+                self.outcome.answered.append((sent_at, self.env.now - sent_at))
+                return
+        self.outcome.refused.append(sent_at)
 
     def run_clients(self, clients: int, photos: int) -> Outcome:
         """Let each client send a photo as soon as its last one is answered."""
         left = iter(range(photos))
 
-        def client() -> Events:
+        def client() -> Steps:
             for _ in left:
                 yield from self.send()
 
@@ -204,7 +186,7 @@ class App:
     ) -> Outcome:
         """Let photos arrive at random, at a rate per second for each second."""
 
-        def arrive() -> Events:
+        def arrive() -> Steps:
             for second, rate in enumerate(rates):
                 at = second + self.random.expovariate(rate)
                 while at < second + 1:
@@ -218,12 +200,10 @@ class App:
         self.env.run()
         return self.outcome
 
-    def _scale(self, rule: Autoscaling, seconds: float) -> Events:
-        """Add processes by the mean number of photos that they have, as Ray Serve does."""
-        recent: deque[int] = deque(
-            maxlen=max(1, round(rule.look_back_period_s / rule.metrics_interval_s))
-        )
-        target, wanted_since = len(self.processes), math.inf
+    def _scale(self, rule: Autoscaling, seconds: float) -> Steps:
+        """Add processes by the mean number of photos under way, as Ray's autoscaling_policy.py."""
+        length = max(1, round(rule.look_back_period_s / rule.metrics_interval_s))
+        recent, target, wanted_since = deque[int](maxlen=length), len(self.processes), math.inf
         while self.env.now < seconds:
             recent.append(sum(process.ongoing for process in self.processes))
             mean = sum(recent) / len(recent)
@@ -234,7 +214,7 @@ class App:
                 target, wanted_since = wanted, math.inf
             yield self.env.timeout(rule.metrics_interval_s)
 
-    def _start(self, count: int, seconds: float) -> Events:
+    def _start(self, count: int, seconds: float) -> Steps:
         yield self.env.timeout(seconds)
-        self.processes += [self._new_process() for _ in range(count)]
+        self._add(count)
         self.outcome.replicas.append((self.env.now, len(self.processes)))
