@@ -28,6 +28,7 @@ def main(visits: int, step: int) -> None:
     """Print the readings, and what one more visit takes: the slope."""
     with serve(loupe()) as server, ExitStack() as stack:
         server.wait_for()
+        server.wait_until_prepared()
         readings = []
         for number in range(visits + step):
             # The first visits also fill caches.

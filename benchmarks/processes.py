@@ -48,6 +48,7 @@ def processes(number: int) -> Iterator[tuple[str, list[Server]]]:
         servers = [stack.enter_context(serve(app, LOUPE_THREADS="1")) for _ in range(number)]
         for server in servers:
             server.wait_for()
+            server.wait_until_prepared()
         url, _ = stack.enter_context(nginx(folder, [server.port for server in servers]))
         yield f"{url}/api/v1/identify?top=5", servers
 

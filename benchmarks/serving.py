@@ -56,6 +56,7 @@ def main(rounds: int) -> None:
         plain = stack.enter_context(serve(plain_app, **settings))
         plain.wait_for()
         print(f"{plain_app.name} is ready after {plain.seconds():.1f} s")
+        plain.wait_until_prepared()
         on_ray = stack.enter_context(serve(ray_app, **settings))
         on_ray.wait_for()
         # The proxy is ready a little before the command.
