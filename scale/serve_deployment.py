@@ -11,9 +11,8 @@ from ray import serve
 from starlette.applications import Starlette
 
 from api.app import routes
-from api.lifecycle import lifespan
+from api.lifecycle import STORE_SECONDS, lifespan, load_default
 from api.problems import RETRY_AFTER_SECONDS
-from model import load
 from model.settings import settings
 
 SPARE_REQUESTS = 64
@@ -32,11 +31,16 @@ class Api:
     """A replica; it is ready once the default model has passed its golden test."""
 
     def __init__(self) -> None:
-        load()
+        if settings().store:
+            from model.model_store import store_follower
+
+            # Serve calls this before the application's lifespan.
+            store_follower().compared.wait(STORE_SECONDS)
+        load_default()
 
     def check_health(self) -> None:
         """Raise an error, so that Serve replaces this replica, if the model can't be loaded."""
-        load()
+        load_default()
 
 
 def deployment() -> serve.Deployment:

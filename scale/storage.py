@@ -1,61 +1,14 @@
-"""Folders and buckets by address, through fsspec.
+"""The photos of an archive, in a folder or bucket."""
 
-An address names a bucket, never a host, so it can't send photos or credentials elsewhere.
-"""
-
-import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import fsspec
 from fsspec.implementations.dirfs import DirFileSystem
-from fsspec.implementations.local import LocalFileSystem
 
-from model.errors import DataError, LoupeError
 from model.photo.formats import SUFFIXES
-from model.storage.atomic import replace_atomically
-from model.text import clean
+from model.storage.addresses import StorageUnavailable, open_storage, storage_errors, write_file
 
-BUCKET = re.compile(r"(s3|gs|abfs)://([a-z0-9][a-z0-9._-]{1,61}[a-z0-9](?:/[^/?#\x00-\x1f]+)*)")
-
-
-class StorageUnavailable(LoupeError, code="storage-unavailable"):
-    """A folder or bucket that can't be listed, read or written."""
-
-
-def open_storage(address: str) -> DirFileSystem:
-    """Return the files at an address, by names relative to it.
-
-    Raises:
-        DataError: it is neither a folder nor a bucket, names a host, or is chained.
-    """
-    if "://" not in address and "::" not in address:
-        return DirFileSystem(address, LocalFileSystem())
-    match = BUCKET.fullmatch(address)
-    if match is None or {".", ".."} & set(match[2].split("/")):
-        raise DataError(
-            f"{clean(address)[:200]} can't be used as an address. Give a folder, or a bucket as "
-            "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or abfs://CONTAINER/PREFIX. Accounts and "
-            "endpoints are set in the environment (docs/scale.md)."
-        )
-    with storage_errors(address):
-        return DirFileSystem(match[2], fsspec.filesystem(match[1], use_listings_cache=False))
-
-
-@contextmanager
-def storage_errors(address: str) -> Iterator[None]:
-    """Raise ``StorageUnavailable`` for any error: each library has its own, few are OSErrors."""
-    try:
-        yield
-    except LoupeError:
-        raise
-    except Exception as error:
-        reason = clean(str(error))[:300].rstrip(".") or type(error).__name__
-        raise StorageUnavailable(
-            f"{clean(address)} can't be used: {reason}. Check the address, the network and the "
-            "permissions, then run the same command again."
-        ) from error
+__all__ = ["StorageUnavailable", "list_photos", "open_storage", "storage_errors", "write_file"]
 
 
 def list_photos(files: DirFileSystem) -> Iterator[tuple[str, int]]:
@@ -68,14 +21,3 @@ def list_photos(files: DirFileSystem) -> Iterator[tuple[str, int]]:
             is_photo = Path(info["name"]).suffix.lower() in SUFFIXES
             if info["type"] == "file" and is_photo and not is_hidden:
                 yield info["name"], info["size"]
-
-
-def write_file(files: DirFileSystem, name: str, data: bytes) -> None:
-    """Write a file, of which readers see all or nothing."""
-    if not isinstance(files.fs, LocalFileSystem):
-        files.pipe_file(name, data)
-        return
-    path = Path(files.path, name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replace_atomically(path, durable=True) as temporary:
-        temporary.write_bytes(data)

@@ -1,0 +1,229 @@
+"""A replica's side of the store: take the versions that the database names, once verified."""
+
+import logging
+import os
+import shutil
+import threading
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from ..bundle import MANIFEST, Bundle, current_version, default_models, fingerprint, model_dir
+from ..bundle.bundle import BUILTIN_DIR, MAX_MANIFEST_BYTES, read_manifest
+from ..bundle.registry import Fingerprint, open_bundle
+from ..bundle.versions import add_version, set_current
+from ..classifier import load_bundle
+from ..engine_info import ENGINES, OPTIONAL_FILES
+from ..errors import BundleDamaged, BundleError, DataError, LoupeError
+from ..settings import settings
+from ..storage.atomic import publish_folder
+from ..storage.disk import require_space
+from ..storage.file_hash import hash_file
+from .publications import Publication, Publications
+from .store_files import copy_file
+
+POLL_SECONDS = 1
+MAX_FILES, MAX_VERSION_BYTES = 20, 2**31
+"""Most files of a version that are taken, and their bytes together."""
+
+FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 5, 300
+"""Pause before a version that failed is tried again, which doubles each time."""
+
+log = logging.getLogger("loupe")
+
+
+class StorePending(LoupeError, code="store-pending"):
+    """Versions of the store that must be here before this replica answers."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What couldn't be taken, why, and when that is tried again.
+
+    ``publication`` is None if the database can't be read.
+    """
+
+    publication: Publication | None
+    code: str
+    failures: int
+    retry_at: float
+
+    def to_dict(self) -> dict[str, str]:
+        """Return what anyone may read: no path, and no name that isn't a model's."""
+        if self.publication is None or not self.publication.is_valid:
+            return {"code": self.code}
+        publication = self.publication
+        return {"code": self.code, "model": publication.name, "version": publication.version}
+
+
+class Follower:
+    """Compares this replica's versions with the database's, again and again, in one thread."""
+
+    def __init__(self) -> None:
+        self.compared = threading.Event()
+        """Set once the first comparison has ended, whatever it found."""
+        self._stopped = threading.Event()
+        self._publications: Publications | None = None
+        self._problems: dict[int, Problem] = {}
+        self._followed: dict[str, tuple[int, Fingerprint]] = {}
+        self._downloaded: dict[str, set[str]] = {}
+        self._may_answer = False
+
+    def start(self) -> None:
+        """Start the thread."""
+        threading.Thread(target=self._run, name="model-store", daemon=True).start()
+
+    def stop(self) -> None:
+        """End the thread after the comparison in progress."""
+        self._stopped.set()
+
+    def report(self) -> list[dict[str, str]]:
+        """Return what couldn't be taken and why, ready for JSON."""
+        return [problem.to_dict() for problem in list(self._problems.values())]
+
+    def require_compared(self) -> None:
+        """Check that this replica may answer: later problems leave it with the previous version.
+
+        Raises:
+            StorePending: the model that it would answer with isn't known to be the right one.
+        """
+        if not self._may_answer:
+            raise StorePending("The current versions of the model store aren't here yet.")
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            self.compare()
+            self.compared.set()
+            self._stopped.wait(POLL_SECONDS)
+        if self._publications:
+            self._publications.close()
+
+    def compare(self) -> None:
+        """Take each version that the database names and that isn't current here."""
+        try:
+            self._publications = self._publications or Publications(settings().database_url)
+            current = self._publications.list_current()
+        except Exception as error:  # noqa: BLE001 - rows may hold anything
+            self._note(None, "database-unavailable", error)
+        else:
+            ids = {publication.id for publication in current}
+            self._problems = {key: self._problems[key] for key in ids & self._problems.keys()}
+            for publication in current:
+                self._follow(publication)
+        self._may_answer = self._may_answer or self._has_the_right_model()
+
+    def _has_the_right_model(self) -> bool:
+        """Return whether nothing is missing, or a previous version of the owner's can answer."""
+        wanted = settings().model
+        publications = [problem.publication for problem in self._problems.values()]
+        if not any(row is None or not wanted or row.name == wanted for row in publications):
+            return True
+        try:
+            return any(model_dir(name).parent != BUILTIN_DIR for name in default_models())
+        except BundleError:
+            return False
+
+    def _follow(self, publication: Publication) -> None:
+        problem = self._problems.get(publication.id)
+        state = publication.id, fingerprint(publication.name)
+        is_waiting = problem and time.monotonic() < problem.retry_at
+        if is_waiting or self._followed.get(publication.name) == state:
+            return
+        try:
+            if not publication.is_valid:
+                raise DataError(
+                    f"Row {publication.id} of the table publications is not a version's. Find out "
+                    "who wrote it, and delete it."
+                )
+            self._take(publication)
+            self._followed[publication.name] = publication.id, fingerprint(publication.name)
+            self._problems.pop(publication.id, None)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong, the previous version stays
+            code = error.code if isinstance(error, LoupeError) else "error"
+            self._note(publication, code, error)
+
+    def _note(self, publication: Publication | None, code: str, error: Exception) -> None:
+        """Remember a problem; the log has one line for each version and reason."""
+        key = publication.id if publication else 0
+        previous = self._problems.get(key)
+        failures = previous.failures + 1 if previous else 0
+        pause = min(MAX_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(failures, 10))
+        self._problems[key] = Problem(publication, code, failures, time.monotonic() + pause)
+        if previous is None or previous.code != code:
+            log.error("The model store: %s: %s The previous version stays.", code, error)
+
+    def _take(self, publication: Publication) -> None:
+        """Make a version current once its hashes and golden outputs match."""
+        folder = settings().data / "models" / publication.name
+        previous, is_new = current_version(folder), False
+        try:
+            bundle = _open_verified(folder / publication.version, publication)
+        except (OSError, BundleError):
+            is_new = True
+            self._download(publication, folder / publication.version)
+            bundle = _open_verified(folder / publication.version, publication)
+        try:
+            load_bundle(bundle, settings().engine)
+        except Exception:
+            if is_new and previous != publication.version:
+                shutil.rmtree(bundle.folder, ignore_errors=True)
+            raise
+        if previous != publication.version:
+            set_current(folder, publication.version)
+            log.info("%s is now %s.", publication.name, publication.version)
+        downloaded = self._downloaded.setdefault(publication.name, set())
+        # The one before stays for pages that are still open and for links. What was here before
+        # this process belongs to the owner.
+        for version in downloaded - {publication.version, previous}:
+            shutil.rmtree(folder / version, ignore_errors=True)
+            downloaded.remove(version)
+        if is_new:
+            downloaded.add(publication.version)
+
+    def _download(self, publication: Publication, target: Path) -> None:
+        source = f"{publication.name}/{publication.version}"
+
+        def fill(new: Path) -> Path:
+            copy_file(f"{source}/{MANIFEST}", new / MANIFEST, MAX_MANIFEST_BYTES)
+            _check_hash(new, publication)
+            files = read_manifest(new / MANIFEST)[0].files
+            engine_needs = ENGINES[settings().engine].needs
+            names = [name for name in files if name not in OPTIONAL_FILES or name == engine_needs]
+            size = sum(files[name].bytes for name in names)
+            if MANIFEST in files or len(files) > MAX_FILES or size > MAX_VERSION_BYTES:
+                raise BundleDamaged(
+                    f"{source} has too many files, too large ones or a second {MANIFEST}."
+                )
+            require_space(new, size)
+            for name in names:
+                copy_file(f"{source}/{name}", new / name, files[name].bytes)
+            _open_verified(new, publication)
+            # On all replicas the same model is the newest.
+            os.utime(new / MANIFEST, (publication.published.timestamp(),) * 2)
+            return target
+
+        publish_folder(target.parent.parent, fill, add_version)
+
+
+def _check_hash(folder: Path, publication: Publication) -> None:
+    if hash_file(folder / MANIFEST) != publication.sha256:
+        raise BundleDamaged(
+            f"{MANIFEST} of {publication.name} {publication.version} is not the one that was "
+            "published: its SHA-256 differs."
+        )
+
+
+def _open_verified(folder: Path, publication: Publication) -> Bundle:
+    _check_hash(folder, publication)
+    bundle = open_bundle(folder, publication.name)
+    bundle.verify()
+    return bundle
+
+
+@lru_cache(maxsize=1)
+def store_follower() -> Follower:
+    """Return the follower of this process, which the first call starts."""
+    follower = Follower()
+    follower.start()
+    return follower

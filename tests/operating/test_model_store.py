@@ -1,0 +1,220 @@
+"""The model store: replicas that start from empty folders follow PostgreSQL and a store."""
+
+import json
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import pytest
+
+from model import Bundle
+from model.model_store import Publications
+from model.storage.file_hash import hash_file
+from tests.model.tiny import COLOURS, colour, tiny
+from tests.operating.parts import PATIENCE_SECONDS, PostgreSql, Replica, nginx, postgresql_server
+from tests.photos import encoded
+from tests.tools import require_tool
+from tests.waiting import wait_until
+
+RED = encoded(colour("red"), "PNG")
+REACH_SECONDS = 5
+"""Time within which a publication is to reach all replicas, in seconds."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The database, the owner's machine with two versions, and replicas behind a proxy."""
+
+    server: PostgreSql
+    store: Path
+    owner: Replica
+    versions: tuple[Bundle, Bundle]
+    replicas: tuple[Replica, Replica]
+    url: str
+
+    def current_versions(self) -> set[str]:
+        """Return what the replicas answer with."""
+        return {replica.ready()["version"] for replica in self.replicas}
+
+    def make_current(self, bundle: Bundle, command: str = "publish") -> float:
+        """Publish or roll back; return the seconds until both replicas answer with it."""
+        self.owner.run_command(command, "tiny", bundle.version)
+        started = time.monotonic()
+        wait_until(lambda: self.current_versions() == {bundle.version}, PATIENCE_SECONDS)
+        return time.monotonic() - started
+
+
+def make_versions(owner: Replica) -> tuple[Bundle, Bundle]:
+    """Publish two versions on the owner's machine, whose answers differ in case."""
+    second = tiny(owner.models, labels=tuple(map(str.upper, COLOURS)))
+    return tiny(owner.models), second
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    require_tool("nginx")
+    folder = tmp_path_factory.mktemp("store")
+    store = folder / "store"
+    with ExitStack() as stack:
+        server = stack.enter_context(postgresql_server())
+        owner, *replicas = (
+            Replica(folder / name, server.url, str(store)) for name in ("owner", "first", "second")
+        )
+        versions = make_versions(owner)
+        owner.run_command("publish", "tiny", versions[0].version)
+        for replica in replicas:
+            stack.callback(replica.kill)
+            replica.start()
+        for replica in replicas:
+            replica.wait_until_ready()
+        ports = replicas[0].port, replicas[1].port
+        url, _ = stack.enter_context(nginx(folder, ports))
+        yield Deployment(server, store, owner, versions, (replicas[0], replicas[1]), url)
+
+
+@dataclass
+class Client:
+    """A client that notes whatever isn't the right answer of one of the versions."""
+
+    url: str
+    answers: dict[str, str]
+    count: int = 0
+    wrong: list[object] = field(default_factory=list)
+
+    def identify(self, ended: threading.Event) -> None:
+        while not ended.is_set():
+            try:
+                with urlopen(Request(f"{self.url}/api/v1/identify", RED), timeout=10) as response:
+                    answer = json.load(response)
+            except OSError as error:
+                self.wrong.append(error)
+                continue
+            self.count += 1
+            if self.answers[answer["version"]] != answer["answer"]:
+                self.wrong.append(answer)
+
+
+@contextmanager
+def clients(deployment: Deployment, count: int = 4) -> Iterator[list[Client]]:
+    first, second = deployment.versions
+    answers = {first.version: "red", second.version: "RED"}
+    running = [Client(deployment.url, answers) for _ in range(count)]
+    ended = threading.Event()
+    threads = [threading.Thread(target=client.identify, args=(ended,)) for client in running]
+    for thread in threads:
+        thread.start()
+    try:
+        yield running
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+
+
+@pytest.mark.slow
+def test_publish_and_roll_back_reach_all_under_clients(deployment: Deployment) -> None:
+    first, second = deployment.versions
+    with clients(deployment) as running:
+        seconds = [
+            deployment.make_current(second),
+            deployment.make_current(first, "rollback"),
+            deployment.make_current(second, "rollback"),
+            deployment.make_current(first),
+        ]
+        wait_until(lambda: all(client.count > 20 for client in running), PATIENCE_SECONDS)
+    assert [client.wrong for client in running] == [[]] * len(running)
+    assert max(seconds) < REACH_SECONDS, seconds
+
+
+@pytest.mark.slow
+def test_restarted_database_is_caught_up_with(deployment: Deployment) -> None:
+    first, second = deployment.versions
+    deployment.make_current(first)
+    with clients(deployment) as running:
+        deployment.server.stop()
+        for replica in deployment.replicas:
+            wait_until(lambda replica=replica: "store" in replica.ready(), PATIENCE_SECONDS)
+            assert replica.ready()["store"] == [{"code": "database-unavailable"}]
+            assert replica.ready()["status"] == "ready"
+        before = [client.count for client in running]
+        wait_until(lambda: all(c.count > b + 5 for c, b in zip(running, before, strict=True)))
+        deployment.server.start()
+        assert deployment.make_current(second) < REACH_SECONDS
+    assert [client.wrong for client in running] == [[]] * len(running)
+    for replica in deployment.replicas:
+        wait_until(lambda replica=replica: "store" not in replica.ready(), REACH_SECONDS)
+
+
+@pytest.mark.slow
+def test_replica_that_starts_without_a_database(deployment: Deployment, tmp_path: Path) -> None:
+    """With a previous version it is ready and says so; without one it isn't, until it has one."""
+    first, _ = deployment.versions
+    deployment.make_current(first)
+    url, store = deployment.server.url, str(deployment.store)
+    with ExitStack() as stack:
+        new = Replica(tmp_path / "new", url, store)
+        former = deployment.replicas[1]
+        stack.callback(new.kill)
+        former.kill()
+        deployment.server.stop()
+        try:
+            for replica in (new, former):
+                replica.start()
+            former.wait_until_ready()
+            assert former.ready()["store"] == [{"code": "database-unavailable"}]
+            wait_until(new.ready, PATIENCE_SECONDS, new.log)
+            assert new.ready() == {
+                "status": "not ready",
+                "code": "store-pending",
+                "store": [{"code": "database-unavailable"}],
+            }
+        finally:
+            deployment.server.start()
+        new.wait_until_ready()
+        assert new.ready()["version"] == first.version
+        assert "store" not in new.ready()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", ["graph.onnx", "bundle.json"])
+def test_version_that_was_changed_in_the_store_is_not_taken(
+    deployment: Deployment, file: str
+) -> None:
+    first, _ = deployment.versions
+    deployment.make_current(first)
+    third = tiny(deployment.owner.models, title=f"Its {file} is changed")
+    shutil.copytree(third.folder, deployment.store / "tiny" / third.version)
+    changed = deployment.store / "tiny" / third.version / file
+    changed.write_bytes(changed.read_bytes()[:-1] + b" ")
+    with clients(deployment) as running, closing(Publications(deployment.server.url)) as table:
+        table.add("tiny", hash_file(third.folder / "bundle.json"))
+        problem = {"code": "bundle-damaged", "model": "tiny", "version": third.version}
+        for replica in deployment.replicas:
+            wait_until(lambda replica=replica: replica.ready().get("store") == [problem])
+            assert replica.ready()["status"] == "ready"
+            assert replica.ready()["version"] == first.version
+    assert [client.wrong for client in running] == [[]] * len(running)
+    deployment.make_current(first, "rollback")
+    for replica in deployment.replicas:
+        wait_until(lambda replica=replica: "store" not in replica.ready())
+
+
+def test_replica_takes_versions_from_another_loupe(tmp_path: Path) -> None:
+    with postgresql_server() as server, ExitStack() as stack:
+        origin = Replica(tmp_path / "origin", server.url)
+        address = f"http://127.0.0.1:{origin.port}"
+        replica = Replica(tmp_path / "replica", server.url, address)
+        for started in (origin, replica):
+            stack.callback(started.kill)
+        origin.start()
+        origin.wait_until_ready()
+        bundle = tiny(origin.models)
+        origin.run_command("publish", "tiny", LOUPE_STORE=address)
+        replica.start()
+        replica.wait_until_ready()
+        assert replica.ready()["version"] == bundle.version
