@@ -25,6 +25,7 @@ from model.browser.streamlit_files import PARTS, compress_all, find_compressed
 from model.bundle import list_public
 from model.errors import EngineUnavailable
 from model.events import subscribe
+from model.model_store import store_follower
 from model.resources import limit_malloc_arenas
 from model.settings import settings
 from model.storage.disk import make_private
@@ -61,8 +62,7 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any] | None]:
         await asyncio.to_thread(signing_secret)
         # Earlier versions created the file readable for all users of the machine.
         make_private(settings().data / CORRECTIONS_FILE)
-        if settings().store:
-            await _wait_for_store(stack)
+        await _wait_for_store(stack)
         try:
             await asyncio.to_thread(load_default)
         except LoupeError as error:
@@ -76,11 +76,11 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any] | None]:
 
 async def _wait_for_store(stack: ExitStack) -> None:
     """Wait for the first comparison with the model store: a proxy may send photos right away."""
-    from model.model_store import store_follower
-
-    stack.callback(store_follower().stop)
+    if (follower := store_follower()) is None:
+        return
+    stack.callback(follower.stop)
     for _ in range(STORE_SECONDS * 10):
-        if store_follower().compared.is_set() or dispatcher().stopping:
+        if follower.compared.is_set() or dispatcher().stopping:
             return
         await asyncio.sleep(0.1)
 
@@ -92,20 +92,15 @@ def load_default() -> Classifier:
         StorePending: the model store's versions aren't here yet, and no previous ones.
         LoupeError: see ``load``.
     """
-    if settings().store:
-        from model.model_store import store_follower
-
-        store_follower().require_compared()
+    if follower := store_follower():
+        follower.require_compared()
     return load()
 
 
 def _store_problems() -> dict[str, Any]:
     """Return which versions of the model store couldn't be taken; nothing if all were."""
-    if not settings().store:
-        return {}
-    from model.model_store import store_follower
-
-    problems = store_follower().report()
+    follower = store_follower()
+    problems = follower.report() if follower else []
     return {"store": problems} if problems else {}
 
 

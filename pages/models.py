@@ -4,11 +4,17 @@ import streamlit as st
 
 from model import Bundle, list_models
 from ui.chosen_model import chosen_bundle
-from ui.models_page.card import find_axis_start, show_card, show_unusable_card
+from ui.models_page.card import (
+    find_axis_start,
+    show_card,
+    show_store_problems,
+    show_unusable_card,
+)
 
 st.set_page_config(layout="wide")
 st.header("Models", anchor=False)
 st.caption("What each one knows, how often it is right, and what it doesn’t notice.")
+show_store_problems()
 chosen, models = chosen_bundle(), list_models()
 start = find_axis_start(bundle for bundle in models.values() if isinstance(bundle, Bundle))
 for name, bundle in models.items():

@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from api.app import routes
 from api.lifecycle import STORE_SECONDS, lifespan, load_default
 from api.problems import RETRY_AFTER_SECONDS
+from model.model_store import store_follower
 from model.settings import settings
 
 SPARE_REQUESTS = 64
@@ -31,11 +32,9 @@ class Api:
     """A replica; it is ready once the default model has passed its golden test."""
 
     def __init__(self) -> None:
-        if settings().store:
-            from model.model_store import store_follower
-
-            # Serve calls this before the application's lifespan.
-            store_follower().compared.wait(STORE_SECONDS)
+        # Serve calls this before the application's lifespan.
+        if follower := store_follower():
+            follower.compared.wait(STORE_SECONDS)
         load_default()
 
     def check_health(self) -> None:

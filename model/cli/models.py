@@ -129,7 +129,7 @@ def rollback_command(name: str, version: str) -> None:
     of all replicas, if it was published before.
     """
     if settings().store:
-        from ..model_store import republish
+        from ..model_store.publishing import republish
 
         previous = republish(name, version)
         click.echo(f"{name} {version} is published again. {FOLLOWING}")
@@ -149,7 +149,7 @@ def publish_command(name: str, version: str | None) -> None:
 
     Its files are copied to LOUPE_STORE, unless that is another Loupe, which must have them.
     """
-    from ..model_store import publish_version
+    from ..model_store.publishing import publish_version
 
     versions = list_versions(name)
     is_chosen = [item.version == version if version else item.current for item in versions]

@@ -1,19 +1,26 @@
 """The model store: versions in one place, current ones in a database, replicas that follow.
 
-``publishing`` adds a version, ``publications`` is the table, ``store_files`` reads the files, and
-each replica's ``follower`` takes the current versions once it has verified them.
+``publishing`` makes a version current, ``publications`` is the table, ``store_files`` reads and
+writes the files, and ``follower`` takes the current versions once it has verified them.
 """
 
-from .follower import Follower, StorePending, store_follower
-from .publications import Publication, Publications
-from .publishing import publish_version, republish
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "Follower",
-    "Publication",
-    "Publications",
-    "StorePending",
-    "publish_version",
-    "republish",
-    "store_follower",
-]
+from ..settings import settings
+
+if TYPE_CHECKING:
+    from .follower import Follower
+
+
+@lru_cache(maxsize=1)
+def store_follower() -> "Follower | None":
+    """Return the follower of this process, which the first call starts; None without a store."""
+    if not settings().store:
+        return None
+    # Imported on first use: a database costs memory that most processes never need.
+    from .follower import Follower
+
+    follower = Follower()
+    follower.start()
+    return follower

@@ -6,7 +6,6 @@ import shutil
 import threading
 import time
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from ..bundle import MANIFEST, Bundle, current_version, default_models, fingerprint, model_dir
@@ -27,8 +26,8 @@ POLL_SECONDS = 1
 MAX_FILES, MAX_VERSION_BYTES = 20, 2**31
 """Most files of a version that are taken, and their bytes together."""
 
-FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 5, 300
-"""Pause before a version that failed is tried again, which doubles each time."""
+RETRY_SECONDS = 30
+"""Pause before a version that couldn't be taken is tried again."""
 
 log = logging.getLogger("loupe")
 
@@ -39,22 +38,18 @@ class StorePending(LoupeError, code="store-pending"):
 
 @dataclass(frozen=True)
 class Problem:
-    """What couldn't be taken, why, and when that is tried again.
-
-    ``publication`` is None if the database can't be read.
-    """
+    """What couldn't be taken, None for the table itself; why; and when it is tried again."""
 
     publication: Publication | None
     code: str
-    failures: int
     retry_at: float
 
     def to_dict(self) -> dict[str, str]:
         """Return what anyone may read: no path, and no name that isn't a model's."""
-        if self.publication is None or not self.publication.is_valid:
-            return {"code": self.code}
-        publication = self.publication
-        return {"code": self.code, "model": publication.name, "version": publication.version}
+        row, values = self.publication, {"code": self.code}
+        if row is not None and row.is_valid:
+            values |= {"model": row.name, "version": row.version}
+        return values
 
 
 class Follower:
@@ -121,14 +116,12 @@ class Follower:
             return True
         try:
             return any(model_dir(name).parent != BUILTIN_DIR for name in default_models())
-        except BundleError:
+        except (OSError, BundleError):
             return False
 
     def _follow(self, publication: Publication) -> None:
-        problem = self._problems.get(publication.id)
-        state = publication.id, fingerprint(publication.name)
-        is_waiting = problem and time.monotonic() < problem.retry_at
-        if is_waiting or self._followed.get(publication.name) == state:
+        problem, name = self._problems.get(publication.id), publication.name
+        if problem and time.monotonic() < problem.retry_at:
             return
         try:
             if not publication.is_valid:
@@ -136,8 +129,9 @@ class Follower:
                     f"Row {publication.id} of the table publications is not a version's. Find out "
                     "who wrote it, and delete it."
                 )
-            self._take(publication)
-            self._followed[publication.name] = publication.id, fingerprint(publication.name)
+            if self._followed.get(name) != (publication.id, fingerprint(name)):
+                self._take(publication)
+                self._followed[name] = publication.id, fingerprint(name)
             self._problems.pop(publication.id, None)
         except Exception as error:  # noqa: BLE001 - whatever is wrong, the previous version stays
             code = error.code if isinstance(error, LoupeError) else "error"
@@ -147,9 +141,7 @@ class Follower:
         """Remember a problem; the log has one line for each version and reason."""
         key = publication.id if publication else 0
         previous = self._problems.get(key)
-        failures = previous.failures + 1 if previous else 0
-        pause = min(MAX_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(failures, 10))
-        self._problems[key] = Problem(publication, code, failures, time.monotonic() + pause)
+        self._problems[key] = Problem(publication, code, time.monotonic() + RETRY_SECONDS)
         if previous is None or previous.code != code:
             log.error("The model store: %s: %s The previous version stays.", code, error)
 
@@ -169,17 +161,18 @@ class Follower:
             if is_new and previous != publication.version:
                 shutil.rmtree(bundle.folder, ignore_errors=True)
             raise
-        if previous != publication.version:
-            set_current(folder, publication.version)
-            log.info("%s is now %s.", publication.name, publication.version)
         downloaded = self._downloaded.setdefault(publication.name, set())
+        if is_new:
+            downloaded.add(publication.version)
+        if previous == publication.version:
+            return
+        set_current(folder, publication.version)
+        log.info("%s is now %s.", publication.name, publication.version)
         # The one before stays for pages that are still open and for links. What was here before
         # this process belongs to the owner.
         for version in downloaded - {publication.version, previous}:
             shutil.rmtree(folder / version, ignore_errors=True)
             downloaded.remove(version)
-        if is_new:
-            downloaded.add(publication.version)
 
     def _download(self, publication: Publication, target: Path) -> None:
         source = f"{publication.name}/{publication.version}"
@@ -219,11 +212,3 @@ def _open_verified(folder: Path, publication: Publication) -> Bundle:
     bundle = open_bundle(folder, publication.name)
     bundle.verify()
     return bundle
-
-
-@lru_cache(maxsize=1)
-def store_follower() -> Follower:
-    """Return the follower of this process, which the first call starts."""
-    follower = Follower()
-    follower.start()
-    return follower

@@ -19,8 +19,10 @@ from deploy.hosts import HOSTS
 from deploy.ports import free_port
 from deploy.spec import APP
 from model import Bundle
+from model.model_store.publishing import publish_version
 from model.samples import samples
 from model.settings import ROOT
+from tests.model.tiny import tiny
 from tests.waiting import wait_until
 
 from .conftest import encode
@@ -38,10 +40,18 @@ sys.stdin.read()
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the cluster's database, model store and data."""
+    return tmp_path_factory.mktemp("serve")
+
+
+@pytest.fixture(scope="module")
+def cluster(folder: Path) -> Iterator[str]:
     """The address of the API on a cluster of one machine, with one replica of one core."""
-    port, folder = free_port(), tmp_path_factory.mktemp("serve")
+    port = free_port()
     settings = {"THREADS": "1", "QUEUE": str(QUEUE), "MODEL": "imagenet", "NPM": "false"}
+    settings |= {"DATABASE": f"sqlite:///{folder}/records.sqlite", "DATA": f"{folder}/data"}
+    settings |= {"STORE": f"{folder}/store"}
     environment = {f"LOUPE_{name}": value for name, value in settings.items()}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -106,6 +116,22 @@ def test_refusals_pass_the_proxy(cluster: str) -> None:
     ):
         reply, headers, text = ask(f"{cluster}/api/v1/{path}", body)
         assert (reply, headers["content-type"]) == (status, "application/problem+json"), text
+
+
+def test_replica_follows_the_model_store(
+    cluster: str, folder: Path, data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOUPE_DATABASE", f"sqlite:///{folder}/records.sqlite")
+    monkeypatch.setenv("LOUPE_STORE", f"{folder}/store")
+    for title in ("First", "Second"):
+        bundle = tiny(folder / "publisher", title=title)
+        publish_version(bundle)
+
+        def has_it(version: str = bundle.version) -> bool:
+            _, _, body = ask(f"{cluster}/api/v1/identify?model=tiny", encode("red"))
+            return json.loads(body).get("version") == version
+
+        wait_until(has_it, 5)
 
 
 def test_files_are_a_config_of_serve(tiny_bundle: Bundle, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A replica with an empty data folder, and two versions of the model of colours to publish."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,8 @@ import sqlalchemy as sa
 
 from model import Bundle
 from model.corrections.database import connect, parse_url
-from model.model_store import Follower, Publications
-from model.model_store.publications import TABLE
+from model.model_store.follower import Follower
+from model.model_store.publications import TABLE, Publications
 from model.settings import settings
 from tests.model.tiny import tiny
 
@@ -27,9 +28,7 @@ class Replica:
     def compare(self) -> list[dict[str, str]]:
         """Compare once, without a pause after failures; return what couldn't be taken."""
         for number, problem in self.follower._problems.items():
-            self.follower._problems[number] = type(problem)(
-                problem.publication, problem.code, problem.failures, retry_at=0
-            )
+            self.follower._problems[number] = dataclasses.replace(problem, retry_at=0)
         self.follower.compare()
         return self.follower.report()
 
