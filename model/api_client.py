@@ -107,7 +107,7 @@ def request_prediction(
 
 def _post(address: str, path: str, body: bytes) -> dict[str, Any]:
     """Return the JSON object in the reply, or raise the error that it stands for."""
-    reply: HTTPResponse | HTTPError
+    reply: Any
     try:
         try:
             reply = open_url(address + path, body, timeout=settings().deadline + SPARE_SECONDS)

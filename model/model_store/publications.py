@@ -94,6 +94,7 @@ class Publications:
             sa.select(sa.func.min(other.c.published))
             .where(other.c.name == TABLE.c.name, other.c.sha256 == TABLE.c.sha256)
             .scalar_subquery()
+            .label("published")
         )
         columns = (TABLE.c.id, TABLE.c.name, TABLE.c.version, TABLE.c.sha256, first)
         query = sa.select(*columns).where(condition).order_by(TABLE.c.id.desc()).limit(MAX_MODELS)
@@ -101,8 +102,8 @@ class Publications:
             translate_database_errors("read", "publications"),
             self._engine.connect() as connection,
         ):
-            rows = connection.execute(query).all()
-        return [Publication(*values, to_utc(published)) for *values, published in rows]
+            rows = connection.execute(query).mappings().all()
+        return [Publication(**{**row, "published": to_utc(row["published"])}) for row in rows]
 
     def add(self, name: str, sha256: str) -> None:
         """Make the version with this hash of ``bundle.json`` the current one.

@@ -40,6 +40,16 @@ class Deployment:
         """Return what the replicas answer with."""
         return {replica.ready()["version"] for replica in self.replicas}
 
+    def wait_for_report(self, *problems: dict[str, str]) -> None:
+        """Wait until both replicas say, while they are ready, what they couldn't take."""
+
+        def is_reported() -> bool:
+            replies = [replica.ready() for replica in self.replicas]
+            assert {reply["status"] for reply in replies} == {"ready"}
+            return all(reply.get("store", []) == list(problems) for reply in replies)
+
+        wait_until(is_reported, PATIENCE_SECONDS)
+
     def make_current(self, bundle: Bundle, command: str = "publish") -> float:
         """Publish or roll back; return the seconds until both replicas answer with it."""
         self.owner.run_command(command, "tiny", bundle.version)
@@ -107,16 +117,12 @@ def test_restarted_database_is_caught_up_with(deployment: Deployment) -> None:
     deployment.make_current(first)
     with clients(deployment) as running:
         deployment.server.stop()
-        for replica in deployment.replicas:
-            wait_until(lambda replica=replica: "store" in replica.ready(), PATIENCE_SECONDS)
-            assert replica.ready()["store"] == [{"code": "database-unavailable"}]
-            assert replica.ready()["status"] == "ready"
+        deployment.wait_for_report({"code": "database-unavailable"})
         before = sum(client.identified for client in running)
         wait_until(lambda: sum(client.identified for client in running) > before + 20)
         deployment.server.start()
         assert deployment.make_current(second) < REACH_SECONDS
-    for replica in deployment.replicas:
-        wait_until(lambda replica=replica: "store" not in replica.ready(), REACH_SECONDS)
+    deployment.wait_for_report()
 
 
 @pytest.mark.slow
@@ -163,13 +169,10 @@ def test_version_that_was_changed_in_the_store_is_not_taken(
     with clients(deployment), closing(Publications(deployment.server.url)) as table:
         table.add("tiny", hash_file(third.folder / "bundle.json"))
         problem = {"code": "bundle-damaged", "model": "tiny", "version": third.version}
-        for replica in deployment.replicas:
-            wait_until(lambda replica=replica: replica.ready().get("store") == [problem])
-            assert replica.ready()["status"] == "ready"
-            assert replica.ready()["version"] == first.version
+        deployment.wait_for_report(problem)
+        assert deployment.current_versions() == {first.version}
     deployment.make_current(first, "rollback")
-    for replica in deployment.replicas:
-        wait_until(lambda replica=replica: "store" not in replica.ready())
+    deployment.wait_for_report()
 
 
 def test_replica_takes_versions_from_another_loupe(tmp_path: Path) -> None:

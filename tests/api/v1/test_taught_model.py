@@ -11,7 +11,6 @@ from tests.model.teaching.test_teaching import NAMES, photos_of_colours
 from tests.model.tiny import colour, tiny
 from tests.photos import encoded
 
-
 pytest.importorskip("scipy", reason="teaching needs it, and Ray's environment has none")
 
 

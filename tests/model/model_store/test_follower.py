@@ -172,8 +172,13 @@ def test_failed_version_is_tried_again_after_a_pause(
 ) -> None:
     publish_version(first)
     now, tries = [0.0], []
+
+    def fail(_: object) -> None:
+        tries.append(now[0])
+        raise OSError("no room")
+
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(replica.follower, "_take", lambda _: tries.append(now[0]) or 1 / 0)
+    monkeypatch.setattr(replica.follower, "_take", fail)
     for second in range(2 * RETRY_SECONDS + 1):
         now[0] = float(second)
         replica.follower.compare()
