@@ -175,6 +175,7 @@ def test_version_that_was_changed_in_the_store_is_not_taken(
     deployment.wait_for_report()
 
 
+@pytest.mark.slow
 def test_replica_takes_versions_from_another_loupe(tmp_path: Path) -> None:
     with postgresql_server() as server, ExitStack() as stack:
         origin = Replica(tmp_path / "origin", server.url)
@@ -184,8 +185,10 @@ def test_replica_takes_versions_from_another_loupe(tmp_path: Path) -> None:
             stack.callback(started.kill)
         origin.start()
         origin.wait_until_ready()
-        bundle = tiny(origin.models)
-        origin.run_command("publish", "tiny", LOUPE_STORE=address)
+        first, second = tiny(origin.models, title="First"), tiny(origin.models, title="Second")
+        origin.run_command("publish", "tiny", first.version, LOUPE_STORE=address)
         replica.start()
         replica.wait_until_ready()
-        assert replica.ready()["version"] == bundle.version
+        assert replica.ready()["version"] == first.version
+        origin.run_command("publish", "tiny", LOUPE_STORE=address)
+        wait_until(lambda: replica.ready()["version"] == second.version, REACH_SECONDS)
