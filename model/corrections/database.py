@@ -70,7 +70,12 @@ def connect(url: URL) -> Engine:
             pool_pre_ping=True,
             pool_timeout=TIMEOUT_SECONDS,
             hide_parameters=True,
-            connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS},
+            connect_args={
+                "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+                # A server that vanished would be waited for for a quarter of an hour or more.
+                "keepalives_idle": CONNECT_TIMEOUT_SECONDS,
+                "tcp_user_timeout": CONNECT_TIMEOUT_SECONDS * 1000,
+            },
         )
     except ImportError:
         raise DataError(
