@@ -62,7 +62,7 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any] | None]:
         await asyncio.to_thread(signing_secret)
         # Earlier versions created the file readable for all users of the machine.
         make_private(settings().data / CORRECTIONS_FILE)
-        await _wait_for_store(stack)
+        await _wait_for_store()
         try:
             await asyncio.to_thread(load_default)
         except LoupeError as error:
@@ -74,13 +74,11 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any] | None]:
         log.info("stopped")
 
 
-async def _wait_for_store(stack: ExitStack) -> None:
+async def _wait_for_store() -> None:
     """Wait for the first comparison with the model store: a proxy may send photos right away."""
-    if (follower := store_follower()) is None:
-        return
-    stack.callback(follower.stop)
+    follower = store_follower()
     for _ in range(STORE_SECONDS * 10):
-        if follower.compared.is_set() or dispatcher().stopping:
+        if follower is None or follower.compared.is_set() or dispatcher().stopping:
             return
         await asyncio.sleep(0.1)
 

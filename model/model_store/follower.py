@@ -58,7 +58,6 @@ class Follower:
     def __init__(self) -> None:
         self.compared = threading.Event()
         """Set once the first comparison has ended, whatever it found."""
-        self._stopped = threading.Event()
         self._publications: Publications | None = None
         self._problems: dict[int, Problem] = {}
         self._followed: dict[str, tuple[int, Fingerprint]] = {}
@@ -68,10 +67,6 @@ class Follower:
     def start(self) -> None:
         """Start the thread."""
         threading.Thread(target=self._run, name="model-store", daemon=True).start()
-
-    def stop(self) -> None:
-        """End the thread after the comparison in progress."""
-        self._stopped.set()
 
     def report(self) -> list[dict[str, str]]:
         """Return what couldn't be taken and why, ready for JSON."""
@@ -87,12 +82,10 @@ class Follower:
             raise StorePending("The current versions of the model store aren't here yet.")
 
     def _run(self) -> None:
-        while not self._stopped.is_set():
+        while True:
             self.compare()
             self.compared.set()
-            self._stopped.wait(POLL_SECONDS)
-        if self._publications:
-            self._publications.close()
+            time.sleep(POLL_SECONDS)
 
     def compare(self) -> None:
         """Take each version that the database names and that isn't current here."""

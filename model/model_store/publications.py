@@ -82,10 +82,9 @@ class Publications:
         for row in self._read(is_name & (TABLE.c.version == version)):
             if row.is_valid:
                 return row
-        versions = list(dict.fromkeys(row.version for row in self._read(is_name) if row.is_valid))
+        versions = list_some(list(dict.fromkeys(row.version for row in self._read(is_name))))
         raise BundleNotFound(
-            f"No version {version[:40]!r} of {name[:64]!r} was published. Published, the newest "
-            f"first: {list_some(versions) or 'none'}."
+            f"{name[:64]} {version[:40]!r} was never published. Published: {versions or 'none'}."
         )
 
     def _read(self, condition: sa.ColumnElement[bool]) -> list[Publication]:
