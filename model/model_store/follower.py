@@ -134,9 +134,11 @@ class Follower:
         """Remember a problem; the log has one line for each version and reason."""
         key = publication.id if publication else 0
         previous = self._problems.get(key)
-        self._problems[key] = Problem(publication, code, time.monotonic() + RETRY_SECONDS)
+        problem = Problem(publication, code, time.monotonic() + RETRY_SECONDS)
+        self._problems[key] = problem
         if previous is None or previous.code != code:
-            log.error("The model store: %s: %s The previous version stays.", code, error)
+            subject = " ".join(problem.to_dict().values())
+            log.error("The previous version stays, because of %s: %s", subject, error)
 
     def _take(self, publication: Publication) -> None:
         """Make a version current once its hashes and golden outputs match."""
@@ -151,7 +153,8 @@ class Follower:
         try:
             load_bundle(bundle, settings().engine)
         except Exception:
-            if is_new and previous != publication.version:
+            # Another process with this folder may run another engine.
+            if is_new and current_version(folder) != publication.version:
                 shutil.rmtree(bundle.folder, ignore_errors=True)
             raise
         downloaded = self._downloaded.setdefault(publication.name, set())
