@@ -29,6 +29,9 @@ MAX_FILES, MAX_VERSION_BYTES = 20, 2**31
 RETRY_SECONDS = 30
 """Pause before a version that couldn't be taken is tried again."""
 
+MARK = ".from-store"
+"""Empty file in a version that was downloaded, and may be removed; others are the owner's."""
+
 log = logging.getLogger("loupe")
 
 
@@ -61,7 +64,6 @@ class Follower:
         self._publications: Publications | None = None
         self._problems: dict[int, Problem] = {}
         self._followed: dict[str, tuple[int, Fingerprint]] = {}
-        self._downloaded: dict[str, set[str]] = {}
         self._may_answer = False
 
     def start(self) -> None:
@@ -157,18 +159,14 @@ class Follower:
             if is_new and current_version(folder) != publication.version:
                 shutil.rmtree(bundle.folder, ignore_errors=True)
             raise
-        downloaded = self._downloaded.setdefault(publication.name, set())
-        if is_new:
-            downloaded.add(publication.version)
         if previous == publication.version:
             return
         set_current(folder, publication.version)
         log.info("%s is now %s.", publication.name, publication.version)
-        # The one before stays for pages that are still open and for links. What was here before
-        # this process belongs to the owner.
-        for version in downloaded - {publication.version, previous}:
-            shutil.rmtree(folder / version, ignore_errors=True)
-            downloaded.remove(version)
+        # The one before stays for pages that are still open and for links.
+        for path in folder.iterdir():
+            if path.name not in (publication.version, previous) and (path / MARK).exists():
+                shutil.rmtree(path, ignore_errors=True)
 
     def _download(self, publication: Publication, target: Path) -> None:
         source = f"{publication.name}/{publication.version}"
@@ -188,6 +186,7 @@ class Follower:
             for name in names:
                 copy_file(f"{source}/{name}", new / name, files[name].bytes)
             _open_verified(new, publication)
+            (new / MARK).touch()
             # On all replicas the same model is the newest.
             os.utime(new / MANIFEST, (publication.published.timestamp(),) * 2)
             return target

@@ -53,6 +53,7 @@ def test_replica_keeps_the_current_version_and_the_one_before(
     taken = [first, *(tiny(tmp_path / "publisher", title=f"No. {n}") for n in range(3))]
     for bundle in taken:
         publish_version(bundle)
+        replica.restart()
         assert replica.compare() == []
         # Another process with the same folder.
         neighbour.compare()
