@@ -3,7 +3,10 @@
 import logging
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
@@ -34,6 +37,28 @@ PHOTOS = {f"hall/{name}.png": encode(name) for name in COLOURS} | {
     "hall/*?[a] #é%2e.PNG": encode("red"),
 }
 """An archive by name; three can't be read."""
+
+
+@contextmanager
+def https_log() -> Iterator[list[str]]:
+    """Log the https requests of the processes started meanwhile, which go nowhere.
+
+    Ray may report its usage each second.
+    """
+    requests: list[str] = []
+
+    class Log(BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            requests.append(self.path)
+            self.send_error(403)
+
+    with HTTPServer(("127.0.0.1", 0), Log) as server, pytest.MonkeyPatch.context() as patch:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        patch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{server.server_port}")
+        patch.delenv("RAY_USAGE_STATS_REPORT_URL", raising=False)
+        patch.setenv("RAY_USAGE_STATS_REPORT_INTERVAL_S", "1")
+        yield requests
+        server.shutdown()
 
 
 @pytest.fixture(scope="session")
