@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,7 +68,7 @@ class ServeCluster:
         """Kill a node's processes, as if the machine failed."""
         self._cluster.remove_node(node, allow_graceful=False)
 
-    def deploy(self, autoscaling: dict[str, float], **settings: str) -> None:
+    def deploy(self, autoscaling: Mapping[str, float], **settings: str) -> None:
         """Deploy by the command in the files' steps, with an environment of these settings."""
         values = dict.fromkeys(("MIN_REPLICAS", "MAX_REPLICAS"), "1")
         config = yaml.safe_load(HOSTS["ray-serve"].make_files(APP, values)[FILE])
