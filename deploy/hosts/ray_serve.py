@@ -16,8 +16,6 @@ RUN = f"build/scale/bin/serve run --address auto --app-dir . --non-blocking {FIL
 ENVIRONMENT = {
     "PYTHONPATH": "$PWD",
     "RAY_AUTH_MODE": "token",
-    # ONNX Runtime's reports, which its API can't switch off entirely.
-    "ORT_DISABLE_TELEMETRY": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
     # Ray also reports once that its reports are off; this port leads nowhere.
     "RAY_USAGE_STATS_REPORT_URL": "http://127.0.0.1:9",

@@ -12,6 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from model import Bundle
@@ -41,7 +42,7 @@ PHOTOS = {f"hall/{name}.png": encode(name) for name in COLOURS} | {
 
 @contextmanager
 def https_log() -> Iterator[list[str]]:
-    """Log the https requests of the processes started meanwhile, which go nowhere.
+    """Log the https requests of processes that start meanwhile; they get no further.
 
     Ray may report its usage each second.
     """
@@ -49,13 +50,16 @@ def https_log() -> Iterator[list[str]]:
 
     class Log(BaseHTTPRequestHandler):
         def do_CONNECT(self) -> None:
-            requests.append(self.path)
+            own = {connection.laddr.port for connection in psutil.Process().net_connections()}
+            if self.client_address[1] not in own:
+                requests.append(self.path)
             self.send_error(403)
 
     with HTTPServer(("127.0.0.1", 0), Log) as server, pytest.MonkeyPatch.context() as patch:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         patch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{server.server_port}")
-        patch.delenv("RAY_USAGE_STATS_REPORT_URL", raising=False)
+        for name in ("ORT_DISABLE_TELEMETRY", "RAY_USAGE_STATS_REPORT_URL"):
+            patch.delenv(name, raising=False)
         patch.setenv("RAY_USAGE_STATS_REPORT_INTERVAL_S", "1")
         yield requests
         server.shutdown()
