@@ -195,10 +195,10 @@ function createForm({ hasCamera, isAsking, pending, project }, on) {
   );
 }
 
-const createTools = ({ isAsking, isDesk }, on) =>
+const createTools = ({ device, isAsking, isDesk }, on) =>
   h(
     "div.tv-tools",
-    { hidden: !isDesk || isAsking },
+    { hidden: !isDesk || isAsking || Boolean(device.reason) },
     tool("New label", "more", () => on.onNewLabel()),
     h("p.vf-small", OR_DROP),
   );
@@ -262,7 +262,7 @@ function createDeck(view, on) {
     ? createAct("back", "Undo", on.onUndo)
     : createAct("check", "Use it", on.onDone);
   const right = photos.length ? last : createAct("folder", "Open", on.onOpenFile);
-  left.hidden = isBusy;
+  left.hidden = isBusy || Boolean(device.reason);
   right.hidden = isBusy || (photos.length > 0 && isDesk && !undo);
   right.disabled = photos.length > 0 && !isDesk && !taught;
 
