@@ -112,10 +112,8 @@ def heap_megabytes(page: Page) -> float:
     tools.send("HeapProfiler.collectGarbage")
     usage = tools.send("Runtime.getHeapUsage")
     tools.detach()
-    return (
-        sum(usage[name] for name in ("usedSize", "embedderHeapUsedSize", "backingStorageSize"))
-        / 1e6
-    )
+    names = ("usedSize", "embedderHeapUsedSize", "backingStorageSize")
+    return sum(usage[name] for name in names) / 1e6
 
 
 @pytest.mark.slow
