@@ -7,10 +7,12 @@ import { nameOf, readProject } from "../teach/project_file.mjs";
 import { MAX_BYTES, MAX_PHOTOS, openStore } from "../teach/store.mjs";
 import { certaintyRule, formatPercent, headline } from "./phrasing.mjs";
 import { randomId } from "./recents.mjs";
+import { isMadeHere } from "./teach_files.mjs";
 import { count, FILE, outcomeOf } from "./teach_words.mjs";
 
 /** Errors after which no photo can be added; and how many files that were left out are named. */
 const [FULL, NAMED] = [["limit", "storage-full"], 3];
+const ALONE = "Open a project or a model by itself.";
 /** Photos have stopped changing. */
 const AFTER_MS = 100;
 const NO_WASM =
@@ -177,9 +179,10 @@ export class TeachProject {
   /** Add the photos of files; what can't be read is named and left out. */
   async addFiles(found) {
     const named = found.map((one) => ({ ...one, name: one.file.name }));
-    await this.#addNamed(named, ({ file, label, recording }) =>
-      this.take({ label, recording: `${FILE}${recording ?? randomId()}` }, file),
-    );
+    await this.#addNamed(named, ({ file, label, recording }) => {
+      if (isMadeHere(file)) throw new LoupeError("invalid", ALONE);
+      return this.take({ label, recording: `${FILE}${recording ?? randomId()}` }, file);
+    });
   }
 
   /** Add photos, and say which ones were left out. */
