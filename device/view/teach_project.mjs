@@ -44,7 +44,7 @@ export class TeachProject {
   #signal;
   #base = null;
   #store = null;
-  #persisting = null;
+  #hasAsked = false;
   /** Ends the adding of photos. */
   #ending = new AbortController();
   /**
@@ -77,6 +77,8 @@ export class TeachProject {
   async #open(prefix) {
     if (!globalThis.WebAssembly) throw new LoupeError("engine-unavailable", NO_WASM);
     this.#store = await openStore({ prefix, onchange: () => this.sync() });
+    // A visit before this one may have asked.
+    this.#change({ isPersisted: (await navigator.storage?.persisted?.()) ?? false });
     await this.sync();
     return this.#store;
   }
@@ -169,8 +171,8 @@ export class TeachProject {
       project.bytes += photo.size + features.byteLength;
     }
     // Some browsers ask the visitor, once.
-    this.#persisting ??= this.#store.persist();
-    this.#persisting.then((isPersisted) => this.#change({ isPersisted }));
+    if (!this.#hasAsked) this.#store.persist().then((isPersisted) => this.#change({ isPersisted }));
+    this.#hasAsked = true;
     // Which label is recorded next is the visitor's choice.
     this.#change({ project });
     return true;
