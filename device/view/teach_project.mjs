@@ -126,8 +126,13 @@ export class TeachProject {
 
   async undo() {
     const { undo } = this.#state;
-    this.#change({ undo: null });
-    await this.try(() => undo?.reverse());
+    // A second press must not reverse it again.
+    this.#change({ undo: null, note: "" });
+    const isReversed = await this.try(async () => {
+      await undo?.reverse();
+      return true;
+    });
+    if (!isReversed) this.#change({ undo: this.#state.undo ?? undo });
     await this.sync();
   }
 
