@@ -310,6 +310,10 @@ def test_without_camera_files_teach_and_without_webassembly_nothing_does(
         expect(page.get_by_text(seven_days)).to_have_count(int(is_webkit))
     page = open_teach("delete globalThis.WebAssembly;")
     expect(page.get_by_text("This browser has no WebAssembly")).to_be_visible()
+    expect(page.get_by_role("button", name="Photos", exact=True)).to_have_count(0)
+    page.set_viewport_size(DESK)
+    expect(page.get_by_role("button", name="Clear all")).to_have_count(0)
+    expect(page.get_by_role("button", name="New label")).to_have_count(0)
 
 
 def test_static_folder_teaches_and_then_without_a_network(
