@@ -292,7 +292,7 @@ export class TeachProject {
       const model = await this.#base.attach(taught);
       const ids = photos.map(({ id }) => id);
       const outcome = outcomeOf(result, labels, ids);
-      changes = { outcome, taught, live: liveOf(this.#base, model, !outcome.figures) };
+      changes = { outcome, taught, live: liveOf(this.#base, model) };
     }
     if (number !== this.#trainings) return changes.live.close();
     this.#change(changes);
@@ -310,14 +310,12 @@ export class TeachProject {
 }
 
 /** Return your model, if there is one, as the live picture asks it. See `Identifier`. */
-const liveOf = (base, model = null, isUntested = false) => ({
+const liveOf = (base, model = null) => ({
   recipe: base?.info.recipe ?? null,
   state: { device: model ? "ready" : "off" },
   close: () => model?.close(),
   async *watch(video, options) {
-    // What was never tested claims no probability.
-    const words = { ...model.info.words, estimated: isUntested };
-    const info = { ...model.info, words };
+    const { info } = model;
     for await (const prediction of model.watch(video, options)) {
       const { certainty } = certaintyRule(info, prediction);
       const percents = prediction.candidates.map((one) => formatPercent(info, one.probability));
