@@ -110,6 +110,7 @@ def test_two_things_are_filmed_and_a_third_is_none_of_them(
     expect(pill(page)).to_be_visible()
 
 
+@pytest.mark.slow
 def test_keyboard_alone_names_records_and_uses_and_another_tab_deletes(
     open_teach: Visit, app: DeviceApp
 ) -> None:
