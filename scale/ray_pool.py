@@ -69,7 +69,7 @@ def identify_on_ray(run: ArchiveRun, bundle: Bundle, cluster: str) -> Iterator[t
             cluster,
             include_dashboard=False,
             log_to_driver=False,
-            logging_level="warning",
+            logging_level="error",
             runtime_env=code,
             **(own if cluster == "local" else {}),
         )
@@ -81,7 +81,7 @@ def identify_on_ray(run: ArchiveRun, bundle: Bundle, cluster: str) -> Iterator[t
         parts = ray.data.from_items(
             [{"part": part} for part in run.parts], override_num_blocks=len(run.parts)
         )
-        actors = min(len(run.parts), int(ray.cluster_resources()["CPU"]))
+        actors = min(len(run.parts), max(1, int(ray.cluster_resources().get("CPU", 0))))
         counts = parts.map_batches(
             PartIdentifier,
             fn_constructor_args=(run.job, ray.put(files)),

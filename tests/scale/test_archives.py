@@ -1,13 +1,14 @@
 """``python -m model identify ARCHIVE --out RESULTS``: rows, restarts, shards, failures."""
 
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from model import Bundle, PhotoError, load
-from model.settings import ROOT
+from model.errors import DataError, FolderExists
 from scale.archive_run import COLUMNS
 from scale.storage import StorageUnavailable
 from tests.model.tiny import tiny
@@ -55,24 +56,45 @@ def test_killed_run_continues_with_no_photo_twice_and_none_lost(
 
 def test_shards_have_each_photo_once(tiny_bundle: Bundle, tmp_path: Path) -> None:
     folder, out = write_folder(tmp_path / "archive", PHOTOS), tmp_path / "out"
-    for shard in ("1/3", "3/3", "2/3"):
-        identify(folder, "--out", out, "--shard", shard, codes=(0, 1))
+    shards = [start(folder, "--out", out, "--shard", f"{shard}/16") for shard in range(1, 17)]
+    for process in shards:
+        printed = process.communicate(timeout=200)[1]
+        assert process.returncode in (0, 1), printed
     assert [row["photo"] for row in rows(out)] == sorted(PHOTOS)
-    for words in (("--shard", "1/4"), ()):
-        assert "has something else: part-" in identify(folder, "--out", out, *words, codes=(2,))
     assert "such as 3/16" in identify(folder, "--out", out, "--shard", "4/3", codes=(2,))
 
 
-def test_results_of_two_models_or_archives_are_not_mixed(
-    tiny_bundle: Bundle, tmp_path: Path
+@pytest.mark.parametrize(
+    "change",
+    [{"archive": "/usr"}, {"shards": 3}, {"model": "imagenet"}, {"version": "0"}, {"top": 3}],
+    ids=str,
+)
+def test_results_of_two_jobs_are_not_mixed(
+    tiny_bundle: Bundle, tmp_path: Path, change: dict[str, Any]
 ) -> None:
-    folder, out = write_folder(tmp_path / "archive", {"a.png": encode("red")}), tmp_path / "out"
-    identify(folder, "--out", out)
-    for words in ((folder, "--model", "imagenet"), (folder, "--top", 3), (ROOT / "model",)):
-        assert "[folder-exists]" in identify(*words, "--out", out, codes=(2,))
-    assert len(rows(out)) == 1
-    empty = write_folder(tmp_path / "empty", {"notes.txt": b""})
-    assert "There are no photos in" in identify(empty, "--out", tmp_path / "new", codes=(2,))
+    folder = write_folder(tmp_path / "archive", {"a.png": encode("red")})
+    run_in(folder, tiny_bundle, shards=2)
+    with pytest.raises(FolderExists, match="out has results of another job"):
+        run_in(folder, tiny_bundle, **{"shards": 2, "shard": 2} | change)
+    run_in(folder, tiny_bundle, shards=2, shard=2)
+
+
+def test_address_without_photos_leaves_no_results(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "archive", {"notes.txt": b""})
+    with pytest.raises(DataError, match="There are no photos in"):
+        run_in(folder, tiny_bundle)
+    assert not (tmp_path / "out").exists()
+
+
+def test_photo_that_crashes_the_decoder_is_a_row_after_the_second_crash(
+    tiny_bundle: Bundle, tmp_path: Path, crash_on_gifs: None
+) -> None:
+    photos = {"a.png": encode("red"), "b.gif": encode("red", "GIF"), "c.jpg": b"no photo"}
+    folder, out = write_folder(tmp_path / "archive", photos), tmp_path / "out"
+    for code in (-signal.SIGSEGV, -signal.SIGSEGV, 1):
+        identify(folder, "--out", out, codes=(code,))
+    codes = {row["photo"]: row["error"] and row["error"]["code"] for row in rows(out)}
+    assert codes == {"a.png": None, "b.gif": "damaged", "c.jpg": "unsupported-format"}
 
 
 def test_each_listed_photo_has_a_row_under_any_name(tiny_bundle: Bundle, tmp_path: Path) -> None:
@@ -95,13 +117,16 @@ def test_failed_archive_stops_the_run_but_an_unreadable_photo_does_not(
     def fail(*_: object, **__: object) -> None:
         raise PermissionError("The token has expired")
 
+    def fail_too(*_: object, **__: object) -> None:
+        raise OSError("Bad Request")
+
     folder = write_folder(tmp_path / "archive", {"a.png": encode("red")})
     run = run_in(folder, tiny_bundle)
     monkeypatch.setattr(run.archive, "cat_file", fail)
     if not is_archive_gone:
         assert list(run.identify(load("tiny"), run.parts)) == [(1, 1)]
         return
-    monkeypatch.setattr(run.archive, "info", fail)
+    monkeypatch.setattr(run.archive, "info", fail_too)
     with pytest.raises(StorageUnavailable, match="archive can't be used: The token has expired"):
         list(run.identify(load("tiny"), run.parts))
     assert run_in(folder, tiny_bundle).parts == [0]
