@@ -76,15 +76,11 @@ class ArchiveRun:
         self.archive, self.results = open_storage(job.archive), open_storage(job.results)
         # Programs that read folders of Parquet files skip names that begin with "_".
         path = f"_photos/{job.shard}-of-{job.shards}.parquet"
-        # All shards have the same, and the results may be moved.
-        fields = asdict(job)
-        del fields["results"], fields["shard"]
+        fields = {**asdict(job), "shard": "any", "results": "here"}  # they may be moved
         summary = json.dumps(fields).encode()
         with storage_errors(job.results):
-            previous = summary
-            if self.results.exists("_job.json"):
-                previous = self.results.cat_file("_job.json", start=0, end=2**16)
-            if previous != summary:
+            previous = self._read_note("_job.json")
+            if previous not in (b"", summary):
                 raise FolderExists(
                     f"{job.results} has results of another job: "
                     f"{clean(previous.decode(errors='replace'))[:500]}. Give the same command as "
@@ -103,6 +99,10 @@ class ArchiveRun:
         self.sizes = [self.photos.metadata.row_group(part).num_rows for part in groups]
         self.parts = [part for part in groups if self._part_name(part) not in names]
         """The parts without a file."""
+
+    def _read_note(self, name: str) -> bytes:
+        """Return a small file of the results, empty if there is none."""
+        return self.results.cat_file(name, start=0, end=2**16) if self.results.exists(name) else b""
 
     def _part_name(self, part: int) -> str:
         return f"part-{self.job.shard}-of-{self.job.shards}-{part:07d}.parquet"
@@ -162,12 +162,10 @@ class ArchiveRun:
         for part in parts:
             starts = f"_starts/{self._part_name(part)}.txt"
             with storage_errors(self.job.results):
-                earlier = b""
-                if self.results.exists(starts):
-                    earlier = self.results.cat_file(starts, start=0, end=SUSPECT_STARTS)
+                earlier = self._read_note(starts)
                 write_file(self.results, starts, earlier + b".")
                 photos = [
-                    (part, os.fsdecode(row["name"]), row["bytes"], len(earlier) == SUSPECT_STARTS)
+                    (part, os.fsdecode(row["name"]), row["bytes"], len(earlier) >= SUSPECT_STARTS)
                     for row in self.photos.read_row_group(part).to_pylist()
                 ]
             yield from photos

@@ -56,9 +56,9 @@ def test_killed_run_continues_with_no_photo_twice_and_none_lost(
 
 def test_shards_have_each_photo_once(tiny_bundle: Bundle, tmp_path: Path) -> None:
     folder, out = write_folder(tmp_path / "archive", PHOTOS), tmp_path / "out"
-    shards = [start(folder, "--out", out, "--shard", f"{shard}/16") for shard in range(1, 17)]
+    shards = [start(folder, "--out", out, "--shard", f"{shard}/3") for shard in (1, 2, 3)]
     for process in shards:
-        printed = process.communicate(timeout=200)[1]
+        printed = process.communicate(timeout=100)[1]
         assert process.returncode in (0, 1), printed
     assert [row["photo"] for row in rows(out)] == sorted(PHOTOS)
     assert "such as 3/16" in identify(folder, "--out", out, "--shard", "4/3", codes=(2,))
