@@ -176,6 +176,7 @@ class Screen {
         // Your model's photos are never sent.
         server: taught ? null : data.routes ? server : this.#socket,
         run: this.#runOf(model),
+        api: data.api,
         taught,
         limits: data.limits,
         described,
@@ -249,7 +250,6 @@ class Screen {
         this.#madeHere.askToDelete(this.#parent, this.#model, leave);
       },
       run: this.#runOf(this.#model),
-      api: data.api,
       // A model that is in one place only leaves no choice.
       onRun: this.#mayDownload(this.#model) ? (run) => this.#outbox.add("run", run) : null,
       onRetry: () => this.#identifier.start(),

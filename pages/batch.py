@@ -14,7 +14,7 @@ from ui.batch.results_view import (
     show_table,
 )
 from ui.batch.uploads import SOURCES, current_job, is_batch_expired, upload_error, upload_widget
-from ui.phrasing import escape_markdown
+from ui.phrasing import escape_markdown, say_passed_on
 from ui.settings_menu import settings_menu, source_control, usable_bundles, warn_if_refused
 
 job = current_job()
@@ -37,10 +37,10 @@ if job is None:
     show_last_batch()
     answers = f" “{escape_markdown(bundle.manifest.title)}” answers there." if bundle else ""
     st.caption(
-        f"The files go to the server.{answers} You get a chart, a table, and CSV and JSON "
-        "downloads. Photos that can’t be read are listed with the reason. Results stay in the "
-        f"server’s memory for up to {LIFETIME_MINUTES} minutes after you leave; nothing is "
-        "saved to disk."
+        f"The files go to the server.{answers}{say_passed_on('files')} You get a chart, a table, "
+        "and CSV and JSON downloads. Photos that can’t be read are listed with the reason. Results "
+        f"stay in the server’s memory for up to {LIFETIME_MINUTES} minutes after you leave; "
+        "nothing is saved to disk."
     )
 elif not job.ended:
     show_progress(job)

@@ -14,7 +14,7 @@ from ui.compare_page.comparison_view import (
 )
 from ui.compare_page.measurement import WAYS
 from ui.component import has_routes
-from ui.phrasing import escape_markdown, to_markdown
+from ui.phrasing import escape_markdown, say_passed_on, to_markdown
 from ui.settings_menu import usable_bundles, warn_if_unusable
 
 st.set_page_config(layout="wide")
@@ -52,5 +52,5 @@ else:
     with right:
         st.caption(
             "The whole file is sent to the server for the ways that run there, used for the "
-            "answer, then gone."
+            f"answer, then gone.{say_passed_on('file')}"
         )

@@ -16,9 +16,9 @@ from api.problems import RETRY_AFTER_SECONDS
 from model import load
 from model.settings import settings
 
-SPARE_REQUESTS = 64
+SPARE_REQUESTS = 1000
 """Requests that a replica takes beyond what its admission queue holds: uploads that still arrive,
-downloads, and photos that it refuses in the API's words."""
+which ``api.body_limits`` bounds, and photos that it refuses in the API's words."""
 
 
 def build_application() -> Starlette:

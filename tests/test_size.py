@@ -13,22 +13,22 @@ from tests.test_architecture import tracked_files
 
 BUDGETS = {
     "api": (
-        2960,
+        2970,
         "HTTP over model/: v1, the pages' session, /device/, two platforms' contracts, limits",
     ),
     "benchmarks": (
-        2460,
+        2570,
         "every published figure, measured again by a command; peers in environments of their own",
     ),
-    "deploy": (2950, "nine hosts, the table that filters them, one check"),
+    "deploy": (3030, "ten hosts, the table that filters them, one check"),
     "docs": (300, "two clients without dependencies, as documentation"),
     "launch": (810, "make run, share and phone"),
     "model": (
-        2220,
+        2430,
         "what answers a photo: classifier, admission queue, preprocessing, settings, errors",
     ),
     "model/answer": (
-        1030,
+        1040,
         "predictions, decisions, words, share links; the device's answers as untrusted input",
     ),
     "model/browser": (
@@ -40,7 +40,7 @@ BUDGETS = {
         1650,
         "temperature, prediction sets, two OOD detectors, estimates, the graph's head",
     ),
-    "model/cli": (1490, "one module per group of commands"),
+    "model/cli": (1530, "one module per group of commands"),
     "model/corrections": (750, "corrections by SQLAlchemy, their export, the pages' sessions"),
     "model/engines": (310, "compiled, learner, fake"),
     "model/evaluation": (550, "accuracy, intervals, calibration error, confusion"),
@@ -60,9 +60,13 @@ BUDGETS = {
     ),
     "model/training": (2130, "a folder of photos to a bundle, resumable"),
     "pages": (300, "one script per page"),
-    "ui": (4640, "what pages share: seven pages, two ways to give a photo, the first screen"),
+    "scale": (
+        480,
+        "archives in buckets, on Ray or without; the API on Ray Serve",
+    ),
+    "ui": (4650, "what pages share: seven pages, two ways to give a photo, the first screen"),
     "device": (
-        10670,
+        10690,
         "the browser's half: viewfinder, engine, offline pages, first visit, Teach (3,500)",
     ),
 }
@@ -71,7 +75,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 37_140, 38_360
+ALL_PYTHON, ALL_TESTS = 38_090, 39_280
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from model.answer import phrases
 from model.answer.phrases import Phrase, format_percent, shorten, spell_number
 from model.answer.prediction import Prediction
 from model.answer.share_link import Signature
 from model.errors import BundleError, LoupeError
+from model.settings import settings
 from model.text import clean
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "link_urls",
     "percent_range",
     "phrase_error",
+    "say_passed_on",
     "shorten",
     "spell_number",
     "to_markdown",
@@ -112,3 +115,9 @@ def join_words(words: Sequence[str], conjunction: str = "and") -> str:
 def percent_range(low: float, high: float, digits: int = 0) -> str:
     """Return two shares as '91–96%'."""
     return f"{100 * low:.{digits}f}–{100 * high:.{digits}f}%"
+
+
+def say_passed_on(sent: str) -> str:
+    """Return a sentence, as Markdown, about the host of ``LOUPE_API``; "" without one."""
+    host = urlsplit(settings().api).hostname
+    return f" The server passes the {sent} on to `{host}`, where the model runs." if host else ""

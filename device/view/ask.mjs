@@ -62,7 +62,8 @@ export async function ask({ root, words }, { title, line, ways, keep }, signal) 
 export function openRunMenu(parent, options, answer, onRun) {
   const { run, identifier } = options;
   const { dialog, body } = createDialog(parent, "Where the model runs");
-  for (const [name, title, line] of modesOf(partOf(identifier.state, identifier.recipe))) {
+  const part = partOf(identifier.state, identifier.recipe);
+  for (const [name, title, line] of modesOf(part, identifier.api)) {
     const onclick = () => {
       dialog.close();
       if (name !== run) onRun(name);

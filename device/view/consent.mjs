@@ -64,7 +64,7 @@ export class Consent {
     const find = () => this.#placeOf(photo, previous, identifier, signal);
     const place = options.place ?? (previous ? await find() : null);
     onPlace(place);
-    const ask = (error) => this.#mayBeSent(photo, error, signal);
+    const ask = (error) => this.#mayBeSent(photo, error, identifier.api, signal);
     return identifier.identify(photo, { ...options, place, ask });
   }
 
@@ -116,9 +116,9 @@ export class Consent {
   }
 
   /** Return whether a file may be sent that this browser can't read; ask for the first one. */
-  async #mayBeSent(photo, error, signal) {
+  async #mayBeSent(photo, error, api, signal) {
     if (!this.#fileChoice) {
-      const way = await ask(this.#parts, fileQuestion(photo, error), signal);
+      const way = await ask(this.#parts, fileQuestion(photo, error, api), signal);
       this.#fileChoice = way;
       if (way !== "send") throw new Declined(way !== null);
     }

@@ -43,6 +43,12 @@ export function partOf({ sends }, recipe) {
 /** Return who gets photos: the server, and the host to which it passes them, if there is one. */
 const serverOf = (api) => (api ? `the server and ${api}` : "the server");
 
+/** Return what becomes of a part of each photo on the server, and on the host of `serverOf`. */
+const useOf = (server, part, api) =>
+  api
+    ? `${server} and ${api} get ${part} of each photo, use it for the answer and drop it`
+    : `${server} gets ${part} of each photo, uses it for the answer and drops it`;
+
 /** Return what is said before a photo; `isFileAllowed` if files may go that can't be read here. */
 function disclosureOf(state, recipe, isFileAllowed, api) {
   if (state.next === "device") {
@@ -73,29 +79,32 @@ export function fetchingOf({ loaded, total }) {
  * Return the modes between which the menu chooses, with what the server gets of a photo.
  *
  * @param {string} part see `partOf`
+ * @param {string | null} api the host to which the server passes photos
  * @returns {[import("../types").Run, string, string][]}
  */
-export const modesOf = (part) => [
+export const modesOf = (part, api) => [
   [
     "auto",
     "Automatic",
-    `This device once it has the model. Until then the server gets ${part} of each photo, uses it ` +
-      "for the answer and drops it. For more you are asked.",
+    `This device once it has the model. Until then ${useOf("the server", part, api)}. For more you ` +
+      "are asked.",
   ],
   ["device", "This device", "Photos stay here, unless you send one with a correction."],
-  ["server", "The server", `It gets ${part} of each photo, uses it for the answer and drops it.`],
+  ["server", "The server", `${useOf("It", part, api)}.`],
 ];
 
 /**
- * Return the question whether a file may be sent that this browser couldn't read.
+ * Return the question whether a file may be sent that this browser couldn't read; `api` is the host
+ * to which the server passes it.
  *
  * @returns {Question}
  */
-export function fileQuestion(file, { code }) {
+export function fileQuestion(file, { code }, api) {
   const format = formatOf(file);
   const kind = format ? `this kind of file (${format})` : "this file";
   const hasStopped = code === "engine-unavailable";
-  const line = "With the place and time your phone wrote into it. The server drops both.";
+  const drops = api ? `It goes to ${serverOf(api)}, which drop both.` : "The server drops both.";
+  const line = `With the place and time your phone wrote into it. ${drops}`;
   return {
     title: "Send this photo to the server?",
     line: hasStopped ? "The model stopped on this device." : `This browser can’t read ${kind}.`,
@@ -114,18 +123,18 @@ export const isToCome = ({ device, reason }) =>
  * Return the question where a photo may be answered, if the page last said that it stays.
  *
  * @param {Blob} photo
- * @param {Pick<Identifier, "state" | "recipe">} identifier
+ * @param {Pick<Identifier, "state" | "recipe" | "api">} identifier
  * @param {{title?: string, recipe?: Recipe | null, bytes?: number}} about the model as far as it is
  *   known, with the bytes of its download
  * @param {boolean} isOpen true if another model answered this photo, and this one is to
  * @returns {Question}
  */
-export function placeQuestion(photo, { state, recipe }, about, isOpen) {
+export function placeQuestion(photo, { state, recipe, api }, about, isOpen) {
   const amount = about.bytes ? `${megabytes(about.bytes)} MB` : "the model";
   const fetching = state.device === "loading" ? fetchingOf(state) : `Fetches ${amount} first.`;
   const line = `${fetching} The photo stays here.`;
   const wait = { name: "device", icon: "phone", title: "On this device", line };
-  const server = serverWay(photo, about.recipe ?? recipe, state);
+  const server = serverWay(photo, about.recipe ?? recipe, state, api);
   const model = about.title ? `“${about.title}”` : "The model";
   const end = { name: "keep", icon: "close", title: "Don’t send it", line: "Back to the camera" };
   return {
@@ -142,11 +151,12 @@ export function placeQuestion(photo, { state, recipe }, about, isOpen) {
   };
 }
 
-function serverWay(photo, recipe, state) {
+function serverWay(photo, recipe, state, api) {
   const bytes = state.sends === "pixels" ? pixelBytes(recipe) : 0;
   const about = bytes ? `, about ${formatBytes(bytes)}` : "";
   const amount = state.sends === "file" ? `, ${formatBytes(photo.size)}` : about;
-  const line = `Sends ${partOf(state, recipe)}${amount}.`;
+  const target = api ? `${amount && ","} to ${serverOf(api)}` : "";
+  const line = `Sends ${partOf(state, recipe)}${amount}${target}.`;
   return { name: "server", icon: "server", title: "On the server", line };
 }
 
@@ -164,11 +174,11 @@ function pixelBytes(recipe) {
  * @param {import("./live_picture.mjs").LivePicture} picture
  */
 export function lastLineOf({ entry, error, isFileAllowed, next, options }, { shown, rate }) {
-  const { recipe } = options.identifier;
+  const { api, recipe } = options.identifier;
   const state = { ...options.identifier.state, next };
   const gone = goneOf(state);
   if (gone) return gone;
-  if (error?.sent) return `Sent to ${serverOf(options.api)}: ${sentOf(error.sent)}`;
+  if (error?.sent) return `Sent to ${serverOf(api)}: ${sentOf(error.sent)}`;
   if (!entry && next === "device" && shown) {
     if (!rate) return "On this device";
     return `On this device, ${rate === 1 ? "once a second" : `${rate} times a second`}`;
@@ -179,10 +189,10 @@ export function lastLineOf({ entry, error, isFileAllowed, next, options }, { sho
   if (state.device === "loading" && !entry) {
     const text = fetchingOf(state);
     if (next === "device") return `${text} A photo will wait for the model on this device.`;
-    const gets = `${serverOf(options.api)} ${options.api ? "get" : "gets"}`;
+    const gets = `${serverOf(api)} ${api ? "get" : "gets"}`;
     return `${text} A photo already works: ${gets} ${partOf(state, recipe)}.`;
   }
-  return disclosureOf(state, recipe, isFileAllowed && options.run !== "device", options.api);
+  return disclosureOf(state, recipe, isFileAllowed && options.run !== "device", api);
 }
 
 /** Return what was sent: "98 kB of pixels" or "the file, 3.4 MB". */

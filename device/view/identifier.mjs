@@ -38,6 +38,7 @@ const SAVING = "This browser saves data, so the model isn’t downloaded.";
  *   [options.server] or the options of a `Server`; null: there is none
  * @param {"auto" | "device" | "server"} [options.run]
  * @param {"small" | "full"} [options.graph]
+ * @param {string | null} [options.api] the host to which the server passes photos
  * @param {import("../types").TaughtModel} [options.taught] your model; `address` is its base's
  * @param {import("../types").Limits | null} [options.limits] of photos; without them the server gets
  *   files, not pixels
@@ -71,6 +72,8 @@ class Identifier {
     const { model = null, address = null, server = null, run = "auto", graph = "small" } = options;
     const { taught } = options;
     this.model = model;
+    /** The host to which the server passes photos, or null. */
+    this.api = options.api ?? null;
     this.#address = address;
     const off = run === "server" ? NOT_CHOSEN : address === null ? OFF : null;
     this.#device = new DeviceModel({ address, graph, taught, off }, () => this.#change());

@@ -113,8 +113,6 @@ export interface ViewfinderOptions {
   /** True if an answer is about to be shown; no other words appear until then. */
   isOpening: boolean;
   run: Run;
-  /** Host to which the server passes photos. */
-  api?: string | null;
   what: { headline: string; line: string | Phrase; language?: string };
   /** A sentence about the link that was opened; "" for none. */
   notice: string;

@@ -43,7 +43,6 @@ export const DEFAULTS = {
   run: "auto",
   notice: "",
   teach: null,
-  api: null,
   what: { headline: "Point your phone at something", line: "" },
 };
 
@@ -262,7 +261,8 @@ function drawWhere({ where }, state, picture) {
   const place = wasSent ? "server" : (!isGone && answer?.where) || identifier.next;
   const text = lastLineOf(state, picture);
   const hasApp = identifier.server !== "none";
-  const source = answer && sourceOf(answer, hasApp, entry.source === "link", options.api);
+  const source =
+    answer && sourceOf(answer, hasApp, entry.source === "link", options.identifier.api);
   const canOpen = Boolean(options.onRun || options.onWhere);
   where.disabled = !canOpen;
   redraw(where, [text, place, canOpen, isGone || answer], () => [

@@ -92,6 +92,7 @@ def test_dialog_is_closed_by_a_press_on_its_backdrop_only(page: Page) -> None:
     expect(dialog).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_answer_closed_at_once_stays_closed_when_the_place_changes(page: Page) -> None:
     late: list[Callable[[], None]] = []
     is_late = False

@@ -7,8 +7,8 @@ from tests.device.node import run_node
 SCRIPT = """
   const { lastLineOf } = await load("view/disclosure.mjs");
   const { api, ...state } = given;
-  const identifier = { recipe: { method: "crop" }, state: { isConnected: true, ...state } };
-  const options = { identifier, api, run: "auto" };
+  const identifier = { recipe: { method: "crop" }, state: { isConnected: true, ...state }, api };
+  const options = { identifier, run: "auto" };
   const { isFileAllowed = false, next } = state;
   return lastLineOf({ entry: null, error: null, isFileAllowed, next, options }, {});
 """
@@ -35,3 +35,20 @@ SCRIPT = """
 )
 def test_line_names_the_host_that_gets_the_photo(given: dict, line: str) -> None:
     assert run_node(SCRIPT, given) == line
+
+
+def test_questions_and_modes_name_that_host_as_well() -> None:
+    asked = run_node(
+        """
+        const { fileQuestion, modesOf, placeQuestion } = await load("view/disclosure.mjs");
+        const state = { next: "server", sends: "file", device: "off", reason: "" };
+        const identifier = { recipe: null, state, api: given };
+        const place = placeQuestion(new Blob(["photo"]), identifier, {}, false);
+        const file = fileQuestion(new Blob(), { code: "bad-format" }, given);
+        const modes = modesOf("the whole file", given).map(([, , line]) => line);
+        return [place.ways[0].line, file.ways[0].line, modes[0], modes[2]];
+        """,
+        "10.0.0.5",
+    )
+    assert ["10.0.0.5" in line for line in asked] == [True] * 4
+    assert asked[0] == "Sends the whole file, 1 kB, to the server and 10.0.0.5."

@@ -25,14 +25,55 @@ PATIENCE_SECONDS = 30
 PASSWORD = "known-to-the-cluster"
 
 
+class PostgreSql:
+    """A PostgreSQL server with an empty cluster below a folder, always on the same port."""
+
+    def __init__(self, folder: Path, **run_as: Any) -> None:
+        self._folder, self._run_as, port = folder, run_as, free_port()
+        self.url = f"postgresql://loupe:{PASSWORD}@127.0.0.1:{port}/postgres"
+        options = {
+            "port": port,
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "fsync": "off",
+            "max_connections": "40",
+        }
+        arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        self._command = [require_tool("postgres"), "-D", str(folder / "db"), *arguments]
+
+    def start(self) -> None:
+        """Start it and wait until it accepts connections."""
+        log = self._folder / "log"
+        with log.open("ab") as sink:
+            self._process = subprocess.Popen(
+                self._command,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                cwd=self._folder,
+                **self._run_as,
+            )
+        wait_until(lambda: _accepts_connections(self.url), PATIENCE_SECONDS, log.read_text)
+
+    def stop(self) -> None:
+        """Stop it by its fast shutdown, which disconnects clients."""
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(timeout=30)
+
+
 @contextlib.contextmanager
 def postgresql() -> Iterator[str]:
     """Start PostgreSQL with an empty cluster; yield its URL."""
-    initdb, server = require_tool("initdb"), require_tool("postgres")
+    with postgresql_server() as server:
+        yield server.url
+
+
+@contextlib.contextmanager
+def postgresql_server() -> Iterator[PostgreSql]:
+    """Start PostgreSQL with an empty cluster; yield the server."""
+    initdb = require_tool("initdb")
     # PostgreSQL refuses to run as root; another user needs a folder that it may enter.
     user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
     run_as: dict[str, Any] = {"user": user.pw_uid, "group": user.pw_gid} if user else {}
-    port = free_port()
     with tempfile.TemporaryDirectory(prefix="loupe-postgresql-") as temporary:
         folder = Path(temporary)
         if user:
@@ -50,31 +91,12 @@ def postgresql() -> Iterator[str]:
             timeout=60,
             **run_as,
         )
-        options = {
-            "listen_addresses": "127.0.0.1",
-            "unix_socket_directories": "",
-            "fsync": "off",
-            "max_connections": "40",
-        }
-        arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [server, "-D", str(folder / "db"), "-p", str(port), *arguments],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=folder,
-                **run_as,
-            )
-        url = f"postgresql://loupe:{PASSWORD}@127.0.0.1:{port}/postgres"
+        server = PostgreSql(folder, **run_as)
+        server.start()
         try:
-            wait_until(
-                lambda: _accepts_connections(url), PATIENCE_SECONDS, (folder / "log").read_text
-            )
-            yield url
+            yield server
         finally:
-            # PostgreSQL's fast shutdown, which disconnects clients.
-            process.send_signal(signal.SIGINT)
-            process.wait(timeout=30)
+            server.stop()
 
 
 def _accepts_connections(url: str) -> bool:

@@ -133,16 +133,17 @@ def test_missing_default_model_shows_a_warning(monkeypatch, data_folder):
     assert [one for one in at.warning if "*gone*" in one.value]
 
 
-def test_about_names_the_host_that_photos_go_to(monkeypatch):
+@pytest.mark.parametrize("page", ["about", "batch"])
+def test_page_names_the_host_that_photos_go_to(monkeypatch, page):
     def words():
-        return " ".join(item.value for item in opened("about").markdown)
+        at = opened(page)
+        return " ".join(item.value for item in [*at.markdown, *at.caption])
 
     assert "passes" not in words()
     monkeypatch.setenv("LOUPE_API", "https://api.example.org/loupe")
     settings.cache_clear()
     try:
-        host = "`api.example.org`, where the model runs"
-        assert f"The server passes the file on to {host}" in words()
+        assert re.search("server passes the files? on to `api.example.org`", words())
     finally:
         monkeypatch.undo()
         settings.cache_clear()

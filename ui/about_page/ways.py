@@ -1,7 +1,5 @@
 """The ways that a photo can take in this app, by its settings, in words."""
 
-from urllib.parse import urlsplit
-
 from model import Bundle, LoupeError
 from model.answer.share_link import decode
 from model.bundle import is_public
@@ -10,6 +8,7 @@ from model.settings import settings
 from ui import component
 from ui.about_page.way_picture import Way
 from ui.chosen_model import chosen_bundle
+from ui.phrasing import say_passed_on
 from ui.session import current_session
 from ui.viewfinder import chosen_run
 
@@ -60,10 +59,9 @@ def describe_way(way: Way, bundle: Bundle | None) -> tuple[str, str]:
                 "read, such as HEIC, after a question; and where the server is on the same "
                 f"machine or the browser alters pixels. {words}"
             )
-    if way != "device" and (host := urlsplit(settings().api).hostname):
-        sent = "pixels" if way == "pixels" else "file"
-        words += f" The server passes the {sent} on to `{host}`, where the model runs; *Why?* "
-        words += "is computed on the server itself."
+    if way != "device" and settings().api:
+        words += say_passed_on("pixels" if way == "pixels" else "file")
+        words += " *Why?* is computed on the server itself."
     return TITLES[way], words
 
 
