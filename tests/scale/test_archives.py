@@ -1,14 +1,17 @@
 """``python -m model identify ARCHIVE --out RESULTS``: rows, restarts, shards, failures."""
 
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from model import Bundle, PhotoError, load
 from model.errors import DataError, FolderExists
+from scale import __main__ as command
 from scale.archive_run import COLUMNS
 from scale.storage import StorageUnavailable
 from tests.model.tiny import tiny
@@ -36,22 +39,40 @@ def test_bucket_gets_the_answers_of_the_app(s3: Any, bucket: str, tiny_bundle: B
     assert f"{len(PHOTOS)} done earlier, 0 identified" in identify(*words)
 
 
-def test_killed_run_continues_with_no_photo_twice_and_none_lost(
+def test_stopped_and_killed_run_continues_with_no_photo_twice_and_none_lost(
     tiny_bundle: Bundle, tmp_path: Path
 ) -> None:
     folder, out = tmp_path / "archive", tmp_path / "out"
-    names = [f"{number // 500}/{number}.png" for number in range(1500)]
+    names = [f"{number // 500}/{number}.png" for number in range(2000)]
     write_folder(folder, dict.fromkeys(names, encode("blue")))
-    process = start(folder, "--out", out)
-    wait_until(lambda: list(out.glob("part-*")), 60)
-    process.kill()
-    process.communicate()
-    before = {path: path.stat().st_mtime_ns for path in out.glob("part-*")}
-    assert 0 < len(before) < 6
+    before: dict[Path, int] = {}
+    for number, message in (
+        (signal.SIGINT, "not reached.\nStopped. The same"),
+        (signal.SIGKILL, ""),
+    ):
+        process = start(folder, "--out", out)
+        wait_until(lambda: set(out.glob("part-*")) - before.keys(), 60)
+        process.send_signal(number)
+        assert message in process.communicate()[1]
+        assert process.returncode == (130 if message else -number)
+        before.update({path: path.stat().st_mtime_ns for path in out.glob("part-*")})
+    assert 2 <= len(before) < 8
     printed = identify(folder, "--out", out)
-    assert f"1,500 photos: {256 * len(before):,} done earlier" in printed
+    assert f"2,000 photos: {256 * len(before):,} done earlier" in printed
     assert [row["photo"] for row in rows(out)] == sorted(names)
     assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_progress_tells_the_time_left(
+    tiny_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(command, "REPORT_SECONDS", 0)
+    names = [f"{number}.png" for number in range(300)]
+    folder = write_folder(tmp_path / "archive", dict.fromkeys(names, encode("blue")))
+    words = [str(folder), "--model", "tiny", "--out", str(tmp_path / "out")]
+    printed = CliRunner().invoke(command.identify, words).output
+    assert re.search(r"\n256 of 300 photos, 0:0\d:\d\d left\n", printed)
 
 
 def test_shards_have_each_photo_once(tiny_bundle: Bundle, tmp_path: Path) -> None:
