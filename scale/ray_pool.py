@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,6 +66,9 @@ def identify_on_ray(run: ArchiveRun, bundle: Bundle, cluster: str) -> Iterator[t
     own = {"num_cpus": settings().threads, "object_store_memory": OBJECT_STORE_BYTES}
     code = {"py_modules": [str(ROOT / "model"), str(ROOT / "scale")], "excludes": ["library"]}
     with storage_errors(f"Ray at {cluster}"):
+        if ":" in cluster:  # Ray would try for minutes, and Ctrl-C wait for it
+            host, port = cluster.split(":")
+            socket.create_connection((host, int(port)), timeout=10).close()
         session = ray.init(
             cluster,
             include_dashboard=False,
