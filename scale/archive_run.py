@@ -149,7 +149,8 @@ class ArchiveRun:
 
         answer = {"answer": pa.list_(TEXT)} if classifier.bundle.manifest.multilabel else {}
         schema = pa.schema(COLUMNS | answer)
-        threads, trial = settings().threads * THREADS, TrialDecoder()
+        trial = TrialDecoder(classifier.bundle.manifest.recipe.min_decode_size)
+        threads = settings().threads * THREADS
         with closing(map_ordered(to_row, self._read_list(parts), threads)) as results:
             for part, group in groupby(results, key=lambda result: result[0]):
                 rows, sink = [row for _, row in group], BytesIO()

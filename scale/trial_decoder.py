@@ -1,6 +1,5 @@
-"""A decoder in a process of its own, for parts at which a run has ended again and again."""
+"""A decoder in a process of its own, for parts at which runs have ended again and again."""
 
-import signal
 from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -9,16 +8,18 @@ from threading import Lock
 from model.errors import PhotoError
 from model.photo import read
 
-CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE)
-"""Signals that end a process for its own fault, unlike those that stop it."""
-
-SPAWN = get_context("spawn")  # a fork would copy other threads' locks
+SPAWN = get_context("spawn")  # a fork would copy locks that other threads hold
 
 
 class TrialDecoder:
-    """Decodes photos elsewhere first, one at a time; safe under threads."""
+    """Decodes photos in another process, one at a time; safe under threads.
 
-    def __init__(self) -> None:
+    Args:
+        resize: the shorter side that is needed, in pixels, as for ``model.photo.read``.
+    """
+
+    def __init__(self, resize: int) -> None:
+        self.resize = resize
         self.lock, self.process = Lock(), SPAWN.Process()
 
     def crashes(self, data: bytes) -> bool:
@@ -26,7 +27,8 @@ class TrialDecoder:
         with self.lock:
             if not self.process.is_alive():
                 self.photos, theirs = SPAWN.Pipe()
-                self.process = SPAWN.Process(target=_decode_each, args=(theirs,), daemon=True)
+                arguments = theirs, self.resize
+                self.process = SPAWN.Process(target=_decode_each, args=arguments, daemon=True)
                 self.process.start()
                 theirs.close()
             try:
@@ -34,13 +36,13 @@ class TrialDecoder:
                 self.photos.recv_bytes()
             except (EOFError, OSError):
                 self.process.join()
-                return -(self.process.exitcode or 0) in CRASHES
+                return True
         return False
 
 
-def _decode_each(photos: Connection) -> None:
-    with suppress(EOFError):  # the other process has ended
+def _decode_each(photos: Connection, resize: int) -> None:
+    with suppress(EOFError):  # the run has ended
         while True:
             with suppress(PhotoError):
-                read(photos.recv_bytes())
+                read(photos.recv_bytes(), resize=resize)
             photos.send_bytes(b"")
