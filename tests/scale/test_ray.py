@@ -37,17 +37,22 @@ def test_ray_writes_the_same_rows_and_reports_no_usage(
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def test_killed_run_on_ray_continues(tiny_bundle: Bundle, tmp_path: Path) -> None:
+def test_killed_run_on_ray_continues_past_a_photo_that_crashes_the_decoder(
+    tiny_bundle: Bundle, tmp_path: Path, crash_on_gifs: None
+) -> None:
     folder, out = tmp_path / "archive", tmp_path / "out"
     names = [f"{number}.png" for number in range(2000)]
-    write_folder(folder, dict.fromkeys(names, encode("blue")))
+    write_folder(folder, {**dict.fromkeys(names, encode("blue")), "z.gif": encode("red", "GIF")})
     process = start(folder, "--out", out, "--ray", "local")
     wait_until(lambda: list(out.glob("part-*")), 90)
     process.kill()
     process.communicate()
     assert 0 < len(list(out.glob("part-*"))) < 8
-    identify(folder, "--out", out)
-    assert [row["photo"] for row in rows(out)] == sorted(names)
+    identify(folder, "--out", out, "--ray", "local", codes=(1,))
+    results = {row["photo"]: row["error"] for row in rows(out)}
+    assert results.pop("z.gif")["code"] == "damaged"
+    assert results == dict.fromkeys(names)
+    assert len(rows(out)) == len(names) + 1
 
 
 def test_removed_machine_loses_no_photo(
@@ -78,6 +83,8 @@ def test_failures_on_ray_are_one_sentence(tiny_bundle: Bundle, tmp_path: Path) -
     folder = write_folder(tmp_path / "archive", {"a.png": encode("red")})
     words = (folder, "--out", tmp_path / "out", "--ray")
     assert "Give --ray as local, auto or HOST:PORT" in identify(*words, "os://local", codes=(2,))
+    printed = identify(*words, "127.0.0.1:1", codes=(2,))
+    assert "Ray at 127.0.0.1:1 can't be used: [Errno 111] Connection refused" in printed
     (folder / "a.png").unlink()
     folder.rmdir()
     printed = identify(*words, "local", codes=(2,))
