@@ -60,7 +60,8 @@ def _fill_bucket(photos: list[bytes]) -> None:
 
 def _listing_bytes() -> float:
     """Return the peak memory of listing a folder of the bucket, per photo."""
-    from scale.storage import list_photos, open_storage
+    from model.storage.addresses import open_storage
+    from scale.archive_run import list_photos
 
     files = open_storage("s3://archive")
     photos = sum(1 for _ in list_photos(files))  # also imports what it needs

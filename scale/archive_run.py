@@ -12,19 +12,22 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from itertools import chain, groupby, islice
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from fsspec.implementations.dirfs import DirFileSystem
 
 from model import Classifier, PhotoError
 from model.errors import DamagedPhoto, DataError, FolderExists, MissingPhoto
 from model.photo import MAX_BYTES
+from model.photo.formats import SUFFIXES
 from model.settings import settings
+from model.storage.addresses import open_storage, storage_errors, write_file
 from model.storage.photo_files import map_ordered
 from model.text import clean
 
-from .storage import list_photos, open_storage, storage_errors, write_file
 from .trial_decoder import TrialDecoder
 
 PART_PHOTOS = 256
@@ -46,6 +49,18 @@ COLUMNS = dict.fromkeys(("photo", "model", "version", "engine", "answer"), TEXT)
     "error": pa.struct({"code": TEXT, "message": TEXT}),
 }
 """The keys of ``Prediction.to_dict``, and ``error``."""
+
+
+def list_photos(files: DirFileSystem) -> Iterator[tuple[str, int]]:
+    """Yield the name and bytes of every photo, without hidden ones and links."""
+    # A listing per folder at the top: all at once may not fit in memory.
+    for entry in files.ls("", detail=True):
+        is_folder = entry["type"] == "directory"
+        for info in files.find(entry["name"], detail=True).values() if is_folder else [entry]:
+            is_hidden = any(part.startswith(".") for part in info["name"].split("/"))
+            is_photo = Path(info["name"]).suffix.lower() in SUFFIXES
+            if info["type"] == "file" and is_photo and not is_hidden:
+                yield info["name"], info["size"]
 
 
 @dataclass(frozen=True)

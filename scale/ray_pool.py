@@ -19,9 +19,9 @@ from model.engines import start
 from model.errors import DataError, LoupeError
 from model.resources import cores, memory_mb
 from model.settings import ROOT, settings
+from model.storage.addresses import storage_errors
 
 from .archive_run import ArchiveRun, Job
-from .storage import storage_errors
 
 OBJECT_STORE_BYTES = 200 * 2**20
 """Ray's shared memory on this machine, of which only the model's files need much."""

@@ -11,9 +11,9 @@ from click.testing import CliRunner
 
 from model import Bundle, PhotoError, load
 from model.errors import DataError, FolderExists
+from model.storage.addresses import StorageUnavailable
 from scale import __main__ as command
 from scale.archive_run import COLUMNS
-from scale.storage import StorageUnavailable
 from tests.model.tiny import tiny
 from tests.waiting import wait_until
 

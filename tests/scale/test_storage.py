@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from model.errors import DataError
-from scale.storage import StorageUnavailable, list_photos, open_storage
+from model.storage.addresses import StorageUnavailable, open_storage
+from scale.archive_run import list_photos
 
 from .conftest import PHOTOS, write_folder
 
