@@ -19,52 +19,74 @@ class LoadResult:
 
     Attributes:
         seconds: the whole run.
-        latencies: seconds from each request to its complete response, sorted.
+        latencies: seconds from each request, or from the time when it was due, to its complete
+            response; sorted.
         errors: responses with a status other than 200.
+        answered: the latencies of the others, in the order of their responses.
     """
 
     seconds: float
     latencies: tuple[float, ...]
     errors: int
+    answered: tuple[float, ...] = ()
 
     def quantile(self, share: float) -> float:
         """Return the latency that ``share`` of the responses did not exceed, in seconds."""
         return self.latencies[min(len(self.latencies) - 1, int(share * len(self.latencies)))]
 
 
-def run_load(url: str, photos: Sequence[bytes], clients: int) -> LoadResult:
-    """Post each photo once over ``clients`` keep-alive connections.
+def run_load(
+    url: str, photos: Sequence[bytes], clients: int, due: Sequence[float] = ()
+) -> LoadResult:
+    """Post each photo once over at most ``clients`` keep-alive connections.
+
+    Args:
+        url: of the API's route.
+        photos: what to post.
+        clients: the number of connections.
+        due: seconds from the start at which each photo is posted, ascending; by default, as soon
+            as a connection is free.
 
     Raises:
         NotMeasured: the server doesn't respond.
     """
     address = urlsplit(url)
-    left, latencies, errors = list(photos), list[float](), 0
+    left = list(zip(due or [0.0] * len(photos), photos, strict=True))[::-1]
+    latencies, answered = list[float](), list[float]()
+    idle = [
+        HTTPConnection(address.hostname or "127.0.0.1", address.port, TIMEOUT_SECONDS)
+        for _ in range(min(clients, len(left)))
+    ]
+    started = time.perf_counter()
 
-    def send(connection: HTTPConnection) -> None:
-        headers = {"Content-Type": "image/jpeg"}
-        sent_at = time.perf_counter()
-        connection.request("POST", f"{address.path}?{address.query}", left.pop(), headers)
-        selector.register(connection.sock, selectors.EVENT_READ, (connection, sent_at))
+    def seconds() -> float:
+        return time.perf_counter() - started
 
     with selectors.DefaultSelector() as selector:
-        started = time.perf_counter()
-        for _ in range(min(clients, len(left))):
-            send(HTTPConnection(address.hostname or "127.0.0.1", address.port, TIMEOUT_SECONDS))
-        while selector.get_map():
-            ready = selector.select(TIMEOUT_SECONDS)
-            if not ready:
+        while left or selector.get_map():
+            while left and idle and left[-1][0] <= seconds():
+                connection, (due_at, photo) = idle.pop(), left.pop()
+                sent_at = due_at if due else seconds()
+                headers = {"Content-Type": "image/jpeg"}
+                # Connects again if the server has closed the connection.
+                connection.request("POST", f"{address.path}?{address.query}", photo, headers)
+                selector.register(connection.sock, selectors.EVENT_READ, (connection, sent_at))
+            is_waiting = left and idle
+            pause = max(0.0, left[-1][0] - seconds()) if is_waiting else TIMEOUT_SECONDS
+            ready = selector.select(pause)
+            if not ready and not is_waiting:
                 raise NotMeasured(f"the API did not respond in {TIMEOUT_SECONDS} s")
             for key, _ in ready:
                 selector.unregister(key.fileobj)
                 connection, sent_at = key.data
                 response = connection.getresponse()
                 response.read()
-                latencies.append(time.perf_counter() - sent_at)
-                errors += response.status != 200
-                if left:
-                    # Connects again if the server has closed the connection.
-                    send(connection)
-                else:
-                    connection.close()
-        return LoadResult(time.perf_counter() - started, tuple(sorted(latencies)), errors)
+                latencies.append(seconds() - sent_at)
+                if response.status == 200:
+                    answered.append(latencies[-1])
+                idle.append(connection)
+        elapsed = seconds()
+    for connection in idle:
+        connection.close()
+    errors = len(latencies) - len(answered)
+    return LoadResult(elapsed, tuple(sorted(latencies)), errors, tuple(answered))

@@ -21,6 +21,9 @@ PHONE_SIZE_PX = (4000, 3000)
 GRAIN = 5.0
 """Noise of a phone's sensor, in levels of 255; with it, files are as large as a phone's."""
 
+SIZED_WIDTH_PX = {60: 480, 1000: 2240, 5000: 5200}
+"""Width of photos with a phone's noise, in pixels, by the size of their files in kB."""
+
 
 def small_photo(name: str = "cat") -> bytes:
     """Return a photo of 500 × 375 pixels as JPEG, about 50 kB."""
@@ -32,12 +35,27 @@ def small_file() -> Path:
     return write_photo("cat-small.jpg", small_photo())
 
 
-def phone_photo(name: str = "cat", turn: int = 0) -> bytes:
-    """Return a photo of 4000 × 3000 pixels as JPEG, 3 to 5 MB; ``turn`` shifts its noise."""
-    image = _cropped_sample(name).resize(PHONE_SIZE_PX, Image.Resampling.BICUBIC)
-    noise = np.roll(_noise(), 97 * turn, axis=0)
+def phone_photo(
+    name: str = "cat", turn: int = 0, size_px: tuple[int, int] = PHONE_SIZE_PX
+) -> bytes:
+    """Return a photo with a phone's noise as JPEG; ``turn`` shifts the noise.
+
+    It has 0.25 bytes per pixel or a little more: 3 MB at 4000 × 3000 pixels.
+    """
+    image = _cropped_sample(name).resize(size_px, Image.Resampling.BICUBIC)
+    noise = np.roll(_noise(size_px), 97 * turn, axis=0)
     pixels = np.asarray(image).astype(np.int16) + noise[:, :, None]
     return _jpeg(Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)))
+
+
+def photos_of_size(kilobytes: int, count: int) -> list[bytes]:
+    """Return ``count`` different photos with the noise of a phone, each of roughly that size."""
+    width = SIZED_WIDTH_PX[kilobytes]
+    names = [sample.name for sample in samples()]
+    return [
+        phone_photo(names[number % len(names)], number, (width, width * 3 // 4))
+        for number in range(count)
+    ]
 
 
 def small_photos(count: int) -> list[bytes]:
@@ -67,8 +85,8 @@ def write_photo(name: str, data: bytes) -> Path:
 
 
 @cache
-def _noise() -> NDArray[np.int16]:
-    noise = np.random.default_rng(0).normal(0, GRAIN, (PHONE_SIZE_PX[1], PHONE_SIZE_PX[0]))
+def _noise(size_px: tuple[int, int]) -> NDArray[np.int16]:
+    noise = np.random.default_rng(0).normal(0, GRAIN, size_px[::-1])
     return np.rint(noise).astype(np.int16)
 
 

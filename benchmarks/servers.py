@@ -88,6 +88,11 @@ class Server:
             time.sleep(0.2)
         raise self._failure(f"doesn't serve {page or 'its page'}")
 
+    def wait_until_prepared(self) -> None:
+        """Wait for the process in which the app compresses files at its first start."""
+        while self.process.children():
+            time.sleep(0.1)
+
     def memory_mb(self) -> float:
         """Return the resident memory of the process and its children, in MB."""
         return sum(process.memory_info().rss for process in self._processes()) / 2**20

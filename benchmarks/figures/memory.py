@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.sync_api import Browser
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 from ..apps import App, gradio, loupe, streamlit
 from ..browser import chromium, open_page, time_answer
@@ -81,13 +81,22 @@ def visits(quick: bool) -> tuple[float, str]:
 
 
 def _visit(server: Server) -> None:
+    with connect(stream_url(server), max_size=None, close_timeout=0) as stream:
+        run_script(stream, 2)
+
+
+def stream_url(server: Server) -> str:
+    """Return the address of the pages' websocket."""
+    return f"ws://127.0.0.1:{server.port}/_stcore/stream"
+
+
+def run_script(stream: ClientConnection, runs: int) -> None:
+    """Run the page's script and receive what it shows, as a browser does."""
     message = BackMsg()
     message.rerun_script.SetInParent()
     rerun = message.SerializeToString()
-    url = f"ws://127.0.0.1:{server.port}/_stcore/stream"
-    with connect(url, max_size=None, close_timeout=0) as stream:
-        for _ in range(2):
-            stream.send(rerun)
-            while ForwardMsg.FromString(stream.recv(60)).WhichOneof("type") != "script_finished":
-                pass
-            time.sleep(0.01)
+    for _ in range(runs):
+        stream.send(rerun)
+        while ForwardMsg.FromString(stream.recv(60)).WhichOneof("type") != "script_finished":
+            pass
+        time.sleep(0.01)

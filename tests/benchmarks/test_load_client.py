@@ -45,3 +45,11 @@ def test_each_photo_is_posted_once(url: str) -> None:
     assert sorted(Handler.photos) == sorted(photos)
     assert (len(result.latencies), result.errors) == (21, 1)
     assert 0 < result.quantile(0.5) <= result.quantile(0.99) <= result.seconds
+
+
+def test_photos_are_posted_when_they_are_due(url: str) -> None:
+    photos = [b"first", b"bad", b"last"]
+    result = run_load(url, photos, 1, due=(0, 0, 0.3))
+    assert Handler.photos == photos
+    assert (len(result.latencies), len(result.answered), result.errors) == (3, 2, 1)
+    assert result.seconds >= 0.3

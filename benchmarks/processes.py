@@ -1,0 +1,171 @@
+"""The app in one, two and four processes behind nginx, and what a photo costs one of them.
+
+``build/scale/bin/python -m benchmarks.processes cost`` writes what the simulation needs, and
+``… processes measure`` what it predicts. Each process has one core for the model; all of them,
+nginx and the load share the machine's cores.
+"""
+
+import json
+import random
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from statistics import fmean, median
+
+import click
+import psutil
+
+from model.corrections import CorrectionStore
+from tests.operating.parts import nginx, postgresql
+
+from .apps import loupe
+from .load_client import run_load
+from .photos import photos_of_size
+from .reference import classifier
+from .servers import Server, serve
+from .simulation import COST
+
+COUNTS = (1, 2, 4)
+CLIENTS = 8
+"""As many as one process has places to wait, so that none is refused."""
+
+ARRIVALS_PER_SECOND, ARRIVAL_SECONDS = 150, 10
+CONNECTIONS = 100
+KILOBYTES = 60
+MEASURED = COST.with_name("measured.json")
+
+
+@contextmanager
+def processes(number: int) -> Iterator[tuple[str, list[Server]]]:
+    """Start that many processes behind nginx; yield the address that identifies photos."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        app = replace(loupe(), page="/api/ready")
+        servers = [stack.enter_context(serve(app, LOUPE_THREADS="1")) for _ in range(number)]
+        for server in servers:
+            server.wait_for()
+            server.wait_until_prepared()
+        url, _ = stack.enter_context(nginx(folder, [server.port for server in servers]))
+        yield f"{url}/api/v1/identify?top=5", servers
+
+
+@click.group()
+def main() -> None:
+    """Measure the app's processes."""
+
+
+@main.command()
+@click.option("--photos", default=1000, show_default=True)
+def cost(photos: int) -> None:
+    """Write the seconds of a core per photo, of one process with one client."""
+    files = photos_of_size(KILOBYTES, 100)
+    with processes(1) as (url, (server,)):
+        run_load(url, files, 1)
+        proxies = [
+            process
+            for process in psutil.Process().children(recursive=True)
+            if process.name() == "nginx"
+        ]
+        before = _cpu_seconds(server, proxies)
+        result = run_load(url, (files * -(-photos // len(files)))[:photos], 1)
+        spent = [
+            (after - start) / photos
+            for start, after in zip(before, _cpu_seconds(server, proxies), strict=True)
+        ]
+    client, proxy, loop, slot = spent
+    # The other parts, and the waits for threads to wake up, are alike for all photos.
+    rest = fmean(result.latencies) - slot
+    _write(
+        COST,
+        {
+            "loop": loop,
+            "proxy": proxy,
+            "client": client,
+            "latency": fmean(result.latencies),
+            "slot": [round(max(0.0, latency - rest), 6) for latency in result.latencies],
+        },
+    )
+    print(f"Milliseconds of a core per photo: slot {slot * 1000:.2f}, event loop {loop * 1000:.2f}")
+    print(f"nginx {proxy * 1000:.2f}, load {client * 1000:.2f}; latency {rest + slot:.4f} s")
+
+
+def _cpu_seconds(server: Server, proxies: list[psutil.Process]) -> list[float]:
+    """Return the CPU time of this process, nginx, the server's event loop and its other threads."""
+    threads = {
+        thread.id: thread.user_time + thread.system_time for thread in server.process.threads()
+    }
+    loop = threads[server.process.pid]
+    nginx_times = [process.cpu_times() for process in proxies]
+    return [
+        time.process_time(),
+        sum(times.user + times.system for times in nginx_times),
+        loop,
+        sum(threads.values()) - loop,
+    ]
+
+
+@main.command()
+@click.option("--rounds", default=8, show_default=True)
+@click.option("--photos", default=400, show_default=True, help="Of the clients, per round.")
+def measure(rounds: int, photos: int) -> None:
+    """Write rates, latencies and the refused share, by the number of processes, in turn."""
+    files = photos_of_size(KILOBYTES, 100)
+    readings: dict[int, list[dict[str, float]]] = {number: [] for number in COUNTS}
+    with ExitStack() as stack:
+        urls = [(number, stack.enter_context(processes(number))[0]) for number in COUNTS]
+        for seed in range(rounds + 1):
+            due = list(_arrivals(random.Random(seed)))
+            for number, url in urls:
+                closed = run_load(url, (files * -(-photos // len(files)))[:photos], CLIENTS)
+                opened = run_load(
+                    url, [files[at % len(files)] for at in range(len(due))], CONNECTIONS, due
+                )
+                waits = sorted(opened.answered)
+                readings[number].append(
+                    {
+                        "photos_per_second": photos / closed.seconds,
+                        "p95": closed.quantile(0.95),
+                        "refused": opened.errors / len(due),
+                        "arrivals_p95": waits[int(0.95 * len(waits))],
+                    }
+                )
+    # The first round warms up.
+    _write(MEASURED, readings := {number: rows[1:] for number, rows in readings.items()})
+    for number, rows in readings.items():
+        print(number, {name: round(median(row[name] for row in rows), 4) for name in rows[0]})
+
+
+@main.command()
+@click.option("--number", default=500, show_default=True)
+def corrections(number: int) -> None:
+    """Print how many corrections with photos PostgreSQL takes per second, one after the other."""
+    (photo,) = photos_of_size(KILOBYTES, 1)
+    prediction = classifier().identify(photo)
+    with postgresql() as url, closing(CorrectionStore(url)) as store:
+        started = time.perf_counter()
+        for _ in range(number):
+            store.add_correction(prediction, "a label", photo)
+        print(f"{number / (time.perf_counter() - started):.0f} corrections per second, fsync off")
+
+
+def _arrivals(source: random.Random) -> Iterator[float]:
+    """Yield times at random intervals, in seconds."""
+    at = 0.0
+    for _ in count():
+        at += source.expovariate(ARRIVALS_PER_SECOND)
+        if at > ARRIVAL_SECONDS:
+            return
+        yield at
+
+
+def _write(path: Path, content: object) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(content) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

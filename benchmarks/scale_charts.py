@@ -1,0 +1,78 @@
+"""The charts of docs/scale.md, as SVG."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from .paths import ROOT
+from .simulation import Outcome
+
+TEAL, AMBER, GREY = "#0F766E", "#B45309", "#7C8B88"
+TITLES = {
+    "photos_per_second": "photos/s, 8 clients",
+    "p95": "p95 in s, 8 clients",
+    "refused": "refused share of 150 photos/s",
+    "arrivals_p95": "p95 in s of 150 photos/s",
+}
+BIN_SECONDS = 5
+
+
+def draw_comparison(
+    predicted: Mapping[int, Mapping[str, float]], measured: Mapping[str, Sequence[Any]]
+) -> None:
+    """Draw each figure by the number of processes: predicted as bars, readings as points."""
+    bars = pd.DataFrame(
+        {"processes": number, "figure": TITLES[name], "value": value}
+        for number, figures in predicted.items()
+        for name, value in figures.items()
+    )
+    points = pd.DataFrame(
+        {"processes": int(number), "figure": TITLES[name], "value": value}
+        for number, rows in measured.items()
+        for row in rows
+        for name, value in row.items()
+    )
+    x = alt.X("processes:O", title="processes", axis=alt.Axis(labelAngle=0))
+    y = alt.Y("value:Q", title=None)
+    charts = []
+    for title in TITLES.values():
+        bar = alt.Chart(bars[bars.figure == title]).mark_bar(color=GREY, opacity=0.5)
+        point = alt.Chart(points[points.figure == title]).mark_point(color=TEAL, filled=True)
+        layers = (bar.encode(x, y), point.encode(x, y))
+        charts.append(alt.layer(*layers, title=title).properties(width=140, height=160))
+    _save(alt.hconcat(*charts), "scale-processes")
+
+
+def draw_surge(outcomes: Mapping[tuple[str, str], Outcome], seconds: int) -> None:
+    """Draw the refused share over time, by where photos are answered and the rule."""
+    rows = pd.DataFrame(
+        {
+            "second": start,
+            "refused": outcome.summarize(start, start + BIN_SECONDS)["refused"],
+            "photos": where,
+            "rule": rule,
+        }
+        for (where, rule), outcome in outcomes.items()
+        for start in range(0, seconds, BIN_SECONDS)
+    )
+    chart = (
+        alt.Chart(rows, width=300, height=180)
+        .mark_line(strokeWidth=2)
+        .encode(
+            alt.X("second:Q", title="seconds"),
+            alt.Y("refused:Q", title="refused", axis=alt.Axis(format="%")),
+            alt.Color("rule:N", title=None, legend=alt.Legend(orient="top")).scale(
+                domain=list(rows["rule"].unique()), range=[GREY, AMBER, TEAL]
+            ),
+            alt.StrokeDash("rule:N"),
+            alt.Column("photos:N", title=None),
+        )
+    )
+    _save(chart, "scale-surge")
+
+
+def _save(chart: alt.HConcatChart | alt.Chart, name: str) -> None:
+    """Write it with a background that suits light and dark pages."""
+    chart.properties(background="white", padding=10).save(ROOT / "docs" / f"{name}.svg")

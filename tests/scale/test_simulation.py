@@ -1,0 +1,76 @@
+"""The simulation: known formulas of queues, the app's own limits, the same figures per seed."""
+
+import json
+import random
+from math import factorial
+from statistics import fmean
+
+import pytest
+
+from benchmarks.predictions import predict
+from benchmarks.simulation import COST, App, Autoscaling, Cost
+
+SOURCE = random.Random(1)
+EXPONENTIAL = Cost([SOURCE.expovariate(250) for _ in range(20_000)], 0)
+EVEN = Cost([0.02], 0)
+
+
+@pytest.mark.parametrize("load", [0.5, 0.9, 2])
+def test_refused_share_is_that_of_a_bounded_queue(load: float) -> None:
+    """M/M/1/K: Poisson arrivals, exponential times, one slot and K - 1 places to wait."""
+    app = App(EXPONENTIAL, 1, None, queue=4)
+    figures = app.run_arrivals([load / fmean(EXPONENTIAL.slot)] * 80).summarize()
+    expected = (1 - load) * load**5 / (1 - load**6)
+    assert figures["refused"] == pytest.approx(expected, rel=0.15)
+
+
+def test_wait_is_that_of_several_slots() -> None:
+    """M/M/c without a bound: Erlang's formula for the mean time until the answer."""
+    slots, load = 3, 0.8
+    app = App(EXPONENTIAL, 1, None, slots=slots, queue=10**9)
+    mean = fmean(EXPONENTIAL.slot)
+    outcome = app.run_arrivals([slots * load / mean] * 80)
+    offered = slots * load
+    last = offered**slots / factorial(slots) / (1 - load)
+    waits = last / (sum(offered**k / factorial(k) for k in range(slots)) + last)
+    expected = mean + waits * mean / (slots * (1 - load))
+    assert fmean(wait for _, wait in outcome.answered) == pytest.approx(expected, rel=0.05)
+
+
+def test_shared_cores_bound_the_rate() -> None:
+    for processes, cores, expected in ((1, 2, 50), (2, 2, 100), (4, 2, 100), (4, 1, 50)):
+        outcome = App(EVEN, processes, cores, queue=40).run_clients(40, 1000)
+        assert outcome.summarize()["photos_per_second"] == pytest.approx(expected, rel=0.03)
+
+
+def test_full_process_passes_a_photo_on() -> None:
+    app = App(EVEN, 2, None, queue=1)
+    app.run_clients(6, 6)
+    assert (len(app.outcome.answered), len(app.outcome.refused)) == (4, 2)
+
+
+def test_nobody_waits_beyond_the_deadline() -> None:
+    outcome = App(EVEN, 1, None, queue=100, deadline=0.1).run_arrivals([100] * 20)
+    assert max(wait for _, wait in outcome.answered) <= 0.12 + 1e-9
+    assert outcome.refused
+
+
+def test_replicas_are_added_after_the_delays() -> None:
+    rule = Autoscaling(2, 5, 1, 3, max_replicas=4, start_seconds=7)
+    outcome = App(EVEN, 1, None).run_arrivals([200] * 60, rule)
+    assert outcome.replicas[0][0] >= 5 + 7
+    assert outcome.replicas[-1][1] == 4
+    assert outcome.summarize(0, 10)["refused"] > 0.5
+    assert outcome.summarize(50)["refused"] < 0.2
+
+
+def test_seed_decides_everything() -> None:
+    first, again, other = (
+        App(EXPONENTIAL, 2, 2, seed=seed).run_arrivals([300] * 5) for seed in (3, 3, 4)
+    )
+    assert first == again != other
+
+
+def test_published_prediction_is_that_of_the_measured_times() -> None:
+    published = json.loads(COST.with_name("predicted.json").read_text())
+    assert predict(Cost.read(), 1) == published["1"]
