@@ -54,7 +54,10 @@ COLUMNS = dict.fromkeys(("photo", "model", "version", "engine", "answer"), TEXT)
 def list_photos(files: DirFileSystem) -> Iterator[tuple[str, int]]:
     """Yield the name and bytes of every photo, without hidden ones and links."""
     # A listing per folder at the top: all at once may not fit in memory.
-    for entry in files.ls("", detail=True):
+    entries = files.ls("", detail=True)
+    if not all(entry["name"] for entry in entries):  # of a key such as "//a.jpg"
+        entries = [{"name": "", "type": "directory"}]
+    for entry in entries:
         is_folder = entry["type"] == "directory"
         for info in files.find(entry["name"], detail=True).values() if is_folder else [entry]:
             is_hidden = any(part.startswith(".") for part in info["name"].split("/"))

@@ -40,8 +40,9 @@ def open_storage(address: str) -> "DirFileSystem":
         return DirFileSystem(address, LocalFileSystem())
     match = BUCKET.fullmatch(address)
     if match is None or {".", ".."} & set(match[2].split("/")):
+        shown = re.sub(r"//[^/]*@", "//…@", clean(address))  # without a password
         raise DataError(
-            f"{clean(address)[:200]} can't be used as an address. Give a folder, or a bucket as "
+            f"{shown[:200]} can't be used as an address. Give a folder, or a bucket as "
             "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or abfs://CONTAINER/PREFIX. Accounts and "
             "endpoints are set in the environment (docs/scale.md)."
         )
@@ -65,6 +66,8 @@ def storage_errors(address: str) -> Iterator[None]:
         raise
     except Exception as error:
         reason = clean(str(error))[:300].rstrip(".") or type(error).__name__
+        if isinstance(error, FileNotFoundError) and error.errno is None:  # the name alone
+            reason += " doesn't exist"
         raise StorageUnavailable(
             f"{clean(address)} can't be used: {reason}. Check the address, the network and the "
             "permissions, then try again."
