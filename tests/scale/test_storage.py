@@ -53,10 +53,10 @@ def test_photos_below_a_folder_without_a_name_are_listed_once(s3: Any, bucket: s
 
 
 def test_missing_prefix_is_named(s3: Any, bucket: str) -> None:
-    with pytest.raises(StorageUnavailable, match="/nothing doesn't exist"):
-        address = f"s3://{bucket}/nothing"
-        with storage_errors(address):
-            list(list_photos(open_storage(address)))
+    address = f"s3://{bucket}/nothing"
+    photos = list_photos(open_storage(address))
+    with pytest.raises(StorageUnavailable, match="/nothing doesn't exist"), storage_errors(address):
+        next(photos)
 
 
 def test_missing_account_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
