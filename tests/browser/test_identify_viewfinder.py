@@ -130,6 +130,7 @@ def test_answer_closed_at_once_stays_closed_when_the_place_changes(page: Page) -
         expect(headline(page)).to_have_text("Point your phone at something")
 
 
+@pytest.mark.slow
 def test_one_camera_stays_open_through_reruns_and_closes_with_the_page(page: Page) -> None:
     page.add_init_script(COUNT_TRACKS)
     page.goto("/?run=server")
