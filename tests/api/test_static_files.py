@@ -1,9 +1,11 @@
 """``api.static_files``: Streamlit's files, compressed as in the app."""
 
 import gzip
+import shutil
 from pathlib import Path
 
 import brotli
+import pytest
 import streamlit
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -13,7 +15,9 @@ from streamlit.web.server.starlette.starlette_static_routes import (
 )
 
 from api.static_files import StaticFilesMiddleware
+from model.browser import streamlit_files
 from model.browser.streamlit_files import PARTS, compress_all, compressed_name
+from tests.browser.server import compressed_files
 
 STATIC = Path(streamlit.__file__).parent / "static"
 SCRIPT = max((STATIC / "static" / "js").glob("index.*.js"), key=lambda path: path.stat().st_size)
@@ -28,6 +32,17 @@ def get(client: TestClient, path: str, encoding: str, **headers: str) -> tuple[i
         return response.status_code, dict(response.headers), b"".join(response.iter_raw())
 
 
+@pytest.fixture
+def compressed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that were compressed for all tests: that yields to everything else on the machine."""
+
+    def copy(part: str, folder: Path) -> None:
+        shutil.copytree(compressed_files(part), folder, dirs_exist_ok=True)
+
+    monkeypatch.setattr(streamlit_files, "compress", copy)
+
+
+@pytest.mark.usefixtures("compressed_once")
 def test_compressed_files_differ_only_in_their_encoding(data_folder: Path) -> None:
     bases = {base: client_below(base) for base in ("", "/some/prefix")}
     before = {

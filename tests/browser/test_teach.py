@@ -186,6 +186,7 @@ def test_tap_takes_one_photo_and_so_does_a_still_picture(open_teach: Visit) -> N
     expect(shutter(page)).to_have_accessible_name(re.compile("^Hold to record red"))
 
 
+@pytest.mark.slow
 def test_damaged_file_is_named_and_photos_move_and_return(open_teach: Visit) -> None:
     page = open_teach()
     label = "<b>warm</b>"

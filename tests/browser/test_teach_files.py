@@ -45,6 +45,7 @@ def open_file(page: Page, name: str, data: bytes) -> None:
     page.locator("input[accept]:not([capture])").set_input_files(file)
 
 
+@pytest.mark.slow
 def test_project_opens_without_a_photo_that_cannot_be_decoded(open_teach: Visit) -> None:
     page = open_teach(NO_CAMERA)
     photos = [jpeg(WARM[0]), undecodable(jpeg(WARM[1])), jpeg(COLD[0])]

@@ -185,6 +185,7 @@ def test_saved_model_opens_elsewhere_without_a_photo(teachable: Site) -> None:
     assert (result["other"], result["noBase"]) == ("bundle-damaged", "engine-unavailable")
 
 
+@pytest.mark.slow
 def test_project_goes_on_with_another_base_or_a_recalibrated_one(teachable: Site) -> None:
     path = "/models/teachable/model.json"
     info = json.loads(teachable.files[path] or b"")
