@@ -72,12 +72,14 @@ class Exchange:
     """Returns what the client sends, and the end of the connection, without limits."""
 
     def __init__(self, send: Send) -> None:
-        self._send, self._is_received = send, False
+        self._send, self._is_received, self._is_ended = send, False, False
         self.is_started = False
         self.error: LoupeError = Busy("The server lost this request. Send it again.")
 
     async def receive(self) -> Message:
-        """See ASGI; a body over a limit ends as if the client had disconnected."""
+        """See ASGI; after a limit or the response, it is as if the client had disconnected."""
+        if self._is_ended:
+            return {"type": "http.disconnect"}
         if self._is_received:
             return await self.connection()
         try:
@@ -95,6 +97,8 @@ class Exchange:
             self.is_started = message["status"] != 503 or not kind.startswith("text/plain")
             if not self.is_started:
                 self.error = Busy("No server is free for this request. Try again in a moment.")
+        # Serve would go on reading, besides the middleware that drains the body.
+        self._is_ended = message["type"] == "http.response.body" and not message.get("more_body")
         if self.is_started:
             await self._send(message)
 

@@ -35,7 +35,7 @@ SCRIPT = """
 import sys
 from scale.serve_deployment import app, serve
 import ray
-ray.init(num_cpus=1, object_store_memory=80_000_000, include_dashboard=False)
+ray.init("local", num_cpus=1, object_store_memory=80_000_000, include_dashboard=False)
 serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[1])})
 serve.run(app, name="loupe")
 sys.stdin.read()
