@@ -43,8 +43,12 @@ RUN chmod -R a+rX . \
  && python -m compileall -q model ui pages api deploy streamlit_app.py
 
 FROM base AS packages
+# What opens a bucket named in LOUPE_STORE: s3fs, gcsfs or adlfs, in the version of fsspec.
+ARG BUCKETS=
 COPY requirements-serve.txt ./
 RUN pip install -r requirements-serve.txt "psycopg[binary]>=3.2,<4"
+# Afterwards, because s3fs replaces python-dateutil by an older one.
+RUN test -z "${BUCKETS}" || pip install ${BUCKETS}
 
 # onnxruntime-web, which runs models in browsers: fetched through npm, of which nothing stays. And
 # Streamlit's static files, compressed.
@@ -64,6 +68,8 @@ RUN if python -c "import urllib.request as u; u.urlopen('${CPU_INDEX}/torch/', t
       && pip install --index-url "${CPU_INDEX}" -r /tmp/torch.txt; \
     fi \
  && pip install -r requirements.txt "psycopg[binary]>=3.2,<4"
+ARG BUCKETS=
+RUN test -z "${BUCKETS}" || pip install ${BUCKETS}
 COPY --from=code /app /app
 COPY --from=runtime /made/derived derived/
 # "root" for hosts that require it, or that mount disks only root can write to.

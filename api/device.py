@@ -62,7 +62,7 @@ NO_FILE = "No such file. The page is /device/."
 BUSY = "The files for browsers are being made. Try again in a few seconds."
 FAILED = (
     "This app can't run models on your device yet, because it couldn't make the files for that. "
-    "Use the app itself, or try again in a minute. Its log says what is wrong."
+    "Try again in a minute. The app's log says what is wrong."
 )
 
 

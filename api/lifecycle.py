@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from model import LoupeError, load
+from model import Classifier, LoupeError, load
 from model.answer.share_link import signing_secret
 from model.backup import CORRECTIONS_FILE
 from model.browser.cache import find_folder
@@ -25,6 +25,7 @@ from model.browser.streamlit_files import PARTS, compress_all, find_compressed
 from model.bundle import list_public
 from model.errors import EngineUnavailable
 from model.events import subscribe
+from model.model_store import store_follower
 from model.resources import limit_malloc_arenas
 from model.settings import settings
 from model.storage.disk import make_private
@@ -33,6 +34,9 @@ from . import telemetry
 from .dispatcher import dispatcher
 
 NO_STORE = {"Cache-Control": "no-store"}
+
+STORE_SECONDS = 60
+"""Longest wait for the model store before the server accepts connections, in seconds."""
 
 log = logging.getLogger("loupe")
 
@@ -58,8 +62,9 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any] | None]:
         await asyncio.to_thread(signing_secret)
         # Earlier versions created the file readable for all users of the machine.
         make_private(settings().data / CORRECTIONS_FILE)
+        await _wait_for_store()
         try:
-            await asyncio.to_thread(load)
+            await asyncio.to_thread(load_default)
         except LoupeError as error:
             log.error("%s: %s", error.code, error)
         await asyncio.to_thread(_prepare_files)
@@ -67,6 +72,34 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any] | None]:
         dispatcher().stopping = True
         dispatcher().close()
         log.info("stopped")
+
+
+async def _wait_for_store() -> None:
+    """Wait for the first comparison with the model store: a proxy may send photos right away."""
+    follower = store_follower()
+    for _ in range(STORE_SECONDS * 10):
+        if follower is None or follower.compared.is_set() or dispatcher().stopping:
+            return
+        await asyncio.sleep(0.1)
+
+
+def load_default() -> Classifier:
+    """Return the default model, ready to use.
+
+    Raises:
+        StorePending: the model store's versions aren't here yet, and no previous ones.
+        LoupeError: see ``load``.
+    """
+    if follower := store_follower():
+        follower.require_compared()
+    return load()
+
+
+def _store_problems() -> dict[str, Any]:
+    """Return which versions of the model store couldn't be taken; nothing if all were."""
+    follower = store_follower()
+    problems = follower.report() if follower else []
+    return {"store": problems} if problems else {}
 
 
 def _open_database() -> None:
@@ -113,17 +146,19 @@ async def live(_: Request) -> JSONResponse:
 async def ready(_: Request) -> JSONResponse:
     """Respond with 200 once the default model has passed its golden test, else with 503.
 
-    Also with 503 once the server is stopping, so that a proxy sends visitors elsewhere.
+    Also with 503 once the server is stopping, so that a proxy sends visitors elsewhere, and until
+    the versions of the model store have been compared. ``store`` lists those that couldn't be
+    taken; with the previous ones the server is ready.
     """
     if dispatcher().stopping:
         return _not_ready("stopping")
     try:
-        classifier = await run_in_threadpool(load)
+        classifier = await run_in_threadpool(load_default)
     except EngineUnavailable as error:
         return _not_ready(error.code, detail=str(error))
     except LoupeError as error:
         # The message names files of this machine and belongs in the log.
-        return _not_ready(error.code)
+        return _not_ready(error.code, **_store_problems())
     bundle = classifier.bundle
     return JSONResponse(
         {
@@ -131,12 +166,13 @@ async def ready(_: Request) -> JSONResponse:
             "model": bundle.name,
             "version": bundle.version,
             "engine": classifier.engine.name,
+            **_store_problems(),
         },
         headers=NO_STORE,
     )
 
 
-def _not_ready(code: str, **more: str) -> JSONResponse:
+def _not_ready(code: str, **more: Any) -> JSONResponse:
     return JSONResponse({"status": "not ready", "code": code, **more}, 503, headers=NO_STORE)
 
 

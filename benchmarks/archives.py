@@ -50,26 +50,26 @@ def main(folder: Path, pairs: int, copies: int, name: str) -> None:
 
 
 def _fill_bucket(photos: list[bytes]) -> None:
-    import boto3
-    from botocore.config import Config
+    import fsspec
 
-    client = boto3.client("s3", config=Config(retries={"total_max_attempts": 20}))
-    client.create_bucket(Bucket="archive")
-    for number, data in enumerate(photos):
-        client.put_object(Bucket="archive", Key=f"photos/{number}.jpg", Body=data)
+    # The server may still be starting.
+    files = fsspec.filesystem("s3", config_kwargs={"retries": {"total_max_attempts": 20}})
+    files.mkdir("archive")
+    files.pipe({f"archive/photos/{number}.jpg": data for number, data in enumerate(photos)})
 
 
 def _listing_bytes() -> float:
     """Return the peak memory of listing a folder of the bucket, per photo."""
-    from scale.storage import list_photos, open_storage
+    from model.storage.addresses import open_storage
+    from scale.archive_run import list_photos
 
     files = open_storage("s3://archive")
-    count = sum(1 for _ in list_photos(files))
+    photos = sum(1 for _ in list_photos(files))  # also imports what it needs
     tracemalloc.start()
     deque(list_photos(files), maxlen=0)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    return peak / count
+    return peak / photos
 
 
 def _ways(name: str) -> tuple[Callable[[], float], Callable[[], float]]:

@@ -9,6 +9,8 @@ from dataclasses import replace
 from statistics import fmean, median
 from typing import Any
 
+from deploy.hosts.ray_serve import AUTOSCALING
+
 from .processes import ARRIVALS_PER_SECOND, CLIENTS, COUNTS, MEASURED
 from .scale_charts import draw_comparison, draw_surge
 from .simulation import COST, App, Autoscaling, Cost, Outcome
@@ -34,7 +36,14 @@ MAX_ONGOING = 1 + 8 + 64
 RULES: dict[str, Autoscaling | None] = {
     "two replicas": None,
     "Ray's defaults": Autoscaling(2, 30, 10, 30, 20, START_SECONDS),
-    "deploy write": Autoscaling(2, 2, 1, 3, 20, START_SECONDS),
+    "deploy write": Autoscaling(
+        AUTOSCALING["target_ongoing_requests"],
+        AUTOSCALING["upscale_delay_s"],
+        AUTOSCALING["metrics_interval_s"],
+        AUTOSCALING["look_back_period_s"],
+        20,
+        START_SECONDS,
+    ),
 }
 VCPU_SECOND, GIB_SECOND, MILLION_REQUESTS = 0.000024, 0.0000025, 0.40
 """Cloud Run's list prices in US dollars, billed by request in regions of Tier 1."""

@@ -98,7 +98,7 @@ export interface Records {
 
 /** See `model/answer/words.json` and `device_words`. */
 export interface Words {
-  /** Whether the temperature was only estimated. */
+  /** Whether the temperature was only estimated, or a few-shot head never tested. */
   estimated: boolean;
   present_from: number;
   certainties: CertaintyRule[];

@@ -4,8 +4,8 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from http.client import HTTPException
-from typing import Any
+from http.client import HTTPException, HTTPResponse
+from typing import Any, cast
 from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
@@ -38,6 +38,25 @@ KINDS = {
 class _NoRedirects(HTTPRedirectHandler):
     def redirect_request(self, *args: Any, **more: Any) -> None:
         """Leave a redirect an error: it would send the photo elsewhere."""
+
+
+def open_url(url: str, body: bytes | None = None, *, timeout: float) -> HTTPResponse:
+    """Return the response of an address that the settings have checked, without redirects.
+
+    Args:
+        url: the address.
+        body: what is sent, if anything.
+        timeout: longest wait for a part of the response, in seconds.
+
+    Raises:
+        HTTPError: its status is an error or a redirect.
+        OSError, HTTPException: it can't be reached.
+    """
+    # What goes to a private address passes no proxy.
+    proxies = [ProxyHandler({})] if url.startswith("http:") else []
+    headers = {} if body is None else {"Content-Type": "application/octet-stream"}
+    request = Request(url, body, headers)  # noqa: S310 - the settings check the scheme
+    return cast(HTTPResponse, build_opener(_NoRedirects, *proxies).open(request, timeout=timeout))
 
 
 def request_prediction(
@@ -88,14 +107,10 @@ def request_prediction(
 
 def _post(address: str, path: str, body: bytes) -> dict[str, Any]:
     """Return the JSON object in the reply, or raise the error that it stands for."""
-    # A photo for a private address passes no proxy.
-    proxies = [ProxyHandler({})] if address.startswith("http:") else []
-    headers = {"Content-Type": "application/octet-stream"}
-    request = Request(address + path, body, headers)  # noqa: S310 - the settings check the scheme
+    reply: Any
     try:
         try:
-            timeout = settings().deadline + SPARE_SECONDS
-            reply = build_opener(_NoRedirects, *proxies).open(request, timeout=timeout)
+            reply = open_url(address + path, body, timeout=settings().deadline + SPARE_SECONDS)
         except HTTPError as error:
             reply = error
         with reply:

@@ -339,7 +339,7 @@ def _load(name: str, engine: str, current: Fingerprint) -> Classifier:
     cached = _by_fingerprint.get((name, engine))
     if cached and cached[0] == current:
         return cached[1]
-    classifier = _load_bundle(get_bundle(name), engine)
+    classifier = load_bundle(get_bundle(name), engine)
     _by_fingerprint[name, engine] = current, classifier
     return classifier
 
@@ -362,7 +362,12 @@ def _load_default(engine: str) -> Classifier:
     )
 
 
-def _load_bundle(bundle: Bundle, engine: str) -> Classifier:
+def load_bundle(bundle: Bundle, engine: str) -> Classifier:
+    """Return a version of a model, ready to use; ``load`` finds it loaded once it is current.
+
+    Raises:
+        BundleError, EngineUnavailable: see ``load``.
+    """
     key = (bundle.name, bundle.version, engine)
     # Checked outside the lock: other sessions must not wait while one loads torch.
     if classifier := _loaded.get(key):

@@ -7,7 +7,15 @@ from tomllib import TOMLDecodeError
 from typing import Annotated, Any, Literal
 
 from platformdirs import user_data_path
-from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    HttpUrl,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -45,6 +53,14 @@ def _check_api(address: str) -> str:
     return str(url).rstrip("/")
 
 
+def _check_store(address: str, info: ValidationInfo) -> str:
+    """Return a model store's address; a folder's or bucket's is checked when it is opened."""
+    database: SecretStr = info.data.get("database", SecretStr(""))
+    if address and not database.get_secret_value():
+        raise ValueError("A model store needs LOUPE_DATABASE, which names the current versions")
+    return _check_api(address) if address.startswith(("http:", "https:")) else address
+
+
 EmptyIsNone = BeforeValidator(lambda value: value or None)
 
 
@@ -62,7 +78,7 @@ class Settings(BaseSettings):
     """The only folder that Loupe writes to: corrections, the owner's models, the signing key."""
 
     database: SecretStr = SecretStr("")
-    """SQLAlchemy URL for corrections; empty means SQLite in the data folder."""
+    """SQLAlchemy URL for corrections and publications; empty means SQLite in the data folder."""
 
     corrections_max: Annotated[int, Field(ge=0)] = 10_000
     """Number of corrections that are kept; more are refused. 0 saves none."""
@@ -96,6 +112,10 @@ class Settings(BaseSettings):
 
     api: Annotated[str, AfterValidator(_check_api)] = ""
     """Address of another Loupe that identifies the photos; empty means this process."""
+
+    store: Annotated[str, AfterValidator(_check_store)] = ""
+    """Folder, bucket or other Loupe that has the versions which the database names as current;
+    empty means that only this machine's data folder does."""
 
     engine: ServerEngine = DEFAULT_ENGINE
     """The engine that the app uses first."""

@@ -1,17 +1,20 @@
 """``python -m scale identify``, which ``python -m model identify --out`` starts."""
 
+import os
 import re
+import signal
 import sys
 import time
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from model import load
 from model.cli.error_group import ErrorGroup
 from model.cli.identify import identify_command
+from model.text import count_of
 
 from .archive_run import ArchiveRun, Job
 
@@ -41,6 +44,22 @@ def identify_archive(**options: Any) -> None:
         counts = identify_on_ray(run, bundle, options["cluster"])
     total, left = sum(run.sizes), sum(run.sizes[part] for part in run.parts)
     earlier, done, rejected = total - left, 0, 0
+
+    def summarize() -> None:
+        click.echo(
+            f"{count_of(total, 'photo')}: {earlier:,} done earlier, "
+            f"{done - rejected:,} identified, {rejected:,} couldn't be read, "
+            f"{left - done:,} not reached.",
+            err=True,
+        )
+
+    def stop(*_: object) -> NoReturn:
+        # Threads may wait minutes for an archive that has failed, and Python for them.
+        summarize()
+        click.echo("Stopped. The same command continues.", err=True)
+        os._exit(130)
+
+    signal.signal(signal.SIGINT, stop)
     started = reported = time.monotonic()
     try:
         for photos, failures in counts:
@@ -50,11 +69,7 @@ def identify_archive(**options: Any) -> None:
                 time_left = timedelta(seconds=round((now - started) / done * (left - done)))
                 click.echo(f"{earlier + done:,} of {total:,} photos, {time_left} left", err=True)
     finally:
-        click.echo(
-            f"{total:,} photos: {earlier:,} done earlier, {done - rejected:,} identified, "
-            f"{rejected:,} couldn't be read, {left - done:,} not reached.",
-            err=True,
-        )
+        summarize()
     sys.exit(1 if rejected else 0)
 
 

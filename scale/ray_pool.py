@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +19,9 @@ from model.engines import start
 from model.errors import DataError, LoupeError
 from model.resources import cores, memory_mb
 from model.settings import ROOT, settings
+from model.storage.addresses import storage_errors
 
 from .archive_run import ArchiveRun, Job
-from .storage import storage_errors
 
 OBJECT_STORE_BYTES = 200 * 2**20
 """Ray's shared memory on this machine, of which only the model's files need much."""
@@ -65,11 +66,14 @@ def identify_on_ray(run: ArchiveRun, bundle: Bundle, cluster: str) -> Iterator[t
     own = {"num_cpus": settings().threads, "object_store_memory": OBJECT_STORE_BYTES}
     code = {"py_modules": [str(ROOT / "model"), str(ROOT / "scale")], "excludes": ["library"]}
     with storage_errors(f"Ray at {cluster}"):
+        if ":" in cluster:  # Ray would try for minutes, and Ctrl-C wait for it
+            host, port = cluster.split(":")
+            socket.create_connection((host, int(port)), timeout=10).close()
         session = ray.init(
             cluster,
             include_dashboard=False,
             log_to_driver=False,
-            logging_level="warning",
+            logging_level="error",
             runtime_env=code,
             **(own if cluster == "local" else {}),
         )
@@ -81,7 +85,7 @@ def identify_on_ray(run: ArchiveRun, bundle: Bundle, cluster: str) -> Iterator[t
         parts = ray.data.from_items(
             [{"part": part} for part in run.parts], override_num_blocks=len(run.parts)
         )
-        actors = min(len(run.parts), int(ray.cluster_resources()["CPU"]))
+        actors = min(len(run.parts), max(1, int(ray.cluster_resources().get("CPU", 0))))
         counts = parts.map_batches(
             PartIdentifier,
             fn_constructor_args=(run.job, ray.put(files)),

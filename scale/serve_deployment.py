@@ -11,14 +11,14 @@ from ray import serve
 from starlette.applications import Starlette
 
 from api.app import routes
-from api.lifecycle import lifespan
+from api.lifecycle import STORE_SECONDS, lifespan, load_default
 from api.problems import RETRY_AFTER_SECONDS
-from model import load
+from model.model_store import store_follower
 from model.settings import settings
 
-SPARE_REQUESTS = 64
+SPARE_REQUESTS = 1000
 """Requests that a replica takes beyond what its admission queue holds: uploads that still arrive,
-downloads, and photos that it refuses in the API's words."""
+which ``api.body_limits`` bounds, and photos that it refuses in the API's words."""
 
 
 def build_application() -> Starlette:
@@ -32,11 +32,14 @@ class Api:
     """A replica; it is ready once the default model has passed its golden test."""
 
     def __init__(self) -> None:
-        load()
+        # Serve calls this before the application's lifespan.
+        if follower := store_follower():
+            follower.compared.wait(STORE_SECONDS)
+        load_default()
 
     def check_health(self) -> None:
         """Raise an error, so that Serve replaces this replica, if the model can't be loaded."""
-        load()
+        load_default()
 
 
 def deployment() -> serve.Deployment:

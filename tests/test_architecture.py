@@ -26,7 +26,7 @@ FLOORS = (
     ("api_client", "browser", "engines"),
     ("classifier",),
     ("corrections", "evaluation", "explanation", "exporting", "importing"),
-    ("backup", "calibration"),
+    ("backup", "calibration", "model_store"),
     ("teaching", "training"),
     ("cli",),
     ("__main__",),

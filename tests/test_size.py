@@ -13,18 +13,18 @@ from tests.test_architecture import tracked_files
 
 BUDGETS = {
     "api": (
-        2970,
+        3010,
         "HTTP over model/: v1, the pages' session, /device/, two platforms' contracts, limits",
     ),
     "benchmarks": (
-        2570,
+        3390,
         "every published figure, measured again by a command; peers in environments of their own",
     ),
-    "deploy": (3030, "ten hosts, the table that filters them, one check"),
+    "deploy": (3070, "ten hosts, the table that filters them, one check"),
     "docs": (300, "two clients without dependencies, as documentation"),
     "launch": (810, "make run, share and phone"),
     "model": (
-        2430,
+        2470,
         "what answers a photo: classifier, admission queue, preprocessing, settings, errors",
     ),
     "model/answer": (
@@ -35,13 +35,13 @@ BUDGETS = {
         1090,
         "downloads of browsers, made once and cached; Streamlit's files compressed",
     ),
-    "model/bundle": (1530, "manifest, card and registry"),
+    "model/bundle": (1540, "manifest, card and registry"),
     "model/calibration": (
         1650,
         "temperature, prediction sets, two OOD detectors, estimates, the graph's head",
     ),
-    "model/cli": (1530, "one module per group of commands"),
-    "model/corrections": (750, "corrections by SQLAlchemy, their export, the pages' sessions"),
+    "model/cli": (1560, "one module per group of commands"),
+    "model/corrections": (760, "corrections by SQLAlchemy, their export, the pages' sessions"),
     "model/engines": (310, "compiled, learner, fake"),
     "model/evaluation": (550, "accuracy, intervals, calibration error, confusion"),
     "model/exporting": (1060, "five formats, each checked against the original"),
@@ -51,22 +51,23 @@ BUDGETS = {
         "fastai exports and weights alone, read without running them; the sandbox",
     ),
     "model/learner": (570, "a learner rebuilt from a bundle, and its ONNX"),
+    "model/model_store": (520, "versions by hash from a bucket or a route, current by a database"),
     "model/photo": (1420, "one module per format, checked before Pillow opens it"),
     "model/samples": (80, "the sample photos"),
-    "model/storage": (950, "atomic writes, zips, photos in folders, disk"),
+    "model/storage": (1030, "atomic writes, zips, photos in folders, disk"),
     "model/teaching": (
         880,
         "a few photos to a bundle, judged by photo groups; the strangers' .loupe file",
     ),
     "model/training": (2130, "a folder of photos to a bundle, resumable"),
-    "pages": (300, "one script per page"),
+    "pages": (310, "one script per page"),
     "scale": (
-        480,
-        "archives in buckets, on Ray or without; the API on Ray Serve",
+        620,
+        "archives in buckets, on Ray or without; the API on Ray Serve and its proxies",
     ),
-    "ui": (4650, "what pages share: seven pages, two ways to give a photo, the first screen"),
+    "ui": (4670, "what pages share: seven pages, two ways to give a photo, the first screen"),
     "device": (
-        10690,
+        10710,
         "the browser's half: viewfinder, engine, offline pages, first visit, Teach (3,500)",
     ),
 }
@@ -75,7 +76,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 38_090, 39_280
+ALL_PYTHON, ALL_TESTS = 39_850, 40_920
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {

@@ -3,6 +3,9 @@
 import time
 from collections.abc import Callable
 
+POLL_SECONDS = 0.01
+"""How often ``serve_forever`` looks whether it shall end; by itself every half second."""
+
 
 def wait_until(
     condition: Callable[[], object], seconds: float = 5.0, describe: Callable[[], str] = str

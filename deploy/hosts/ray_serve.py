@@ -5,46 +5,86 @@ from ..spec import AppSpec
 from ..templates import dump_yaml
 
 DOCS = "https://docs.ray.io/en/latest"
-FILE = "serve.yaml"
+FILE, ENVIRONMENT_FILE = "serve.yaml", "ray.env"
 MEMORY_MB = 1024
 PORT = 8000
-SETTINGS = "PYTHONPATH=$PWD RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0"
-RAY = f"{SETTINGS} build/scale/bin/ray start --disable-usage-stats"
+LOAD = f"set -a && . ./{ENVIRONMENT_FILE} && set +a"
+RAY = "build/scale/bin/ray start"
 STORE = "--object-store-memory 200000000"
-RUN = f"{SETTINGS} build/scale/bin/serve run --address auto --app-dir . --non-blocking {FILE}"
+RUN = f"build/scale/bin/serve run --address auto --app-dir . --non-blocking {FILE}"
+
+ENVIRONMENT = {
+    "PYTHONPATH": "$PWD",
+    "RAY_AUTH_MODE": "token",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Ray also reports once that its reports are off; this port leads nowhere.
+    "RAY_USAGE_STATS_REPORT_URL": "http://127.0.0.1:9",
+    "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "scale.serve_proxy.prepare_proxy",
+    # Otherwise a proxy sends photos to its own machine's replicas, until they have 1,000 of them.
+    "RAY_SERVE_PROXY_PREFER_LOCAL_NODE_ROUTING": "0",
+}
+"""Variables of every process of the cluster, which must be set before it starts."""
+
+AUTOSCALING = {
+    # Photos and uploads under way per replica; each photo takes a core for about 30 ms.
+    "target_ongoing_requests": 2,
+    # How often proxies report, and the time that is averaged: Serve's 10 s and 30 s are too slow
+    # for ten times the traffic within a minute.
+    "metrics_interval_s": 1,
+    "look_back_period_s": 5,
+    "upscale_delay_s": 3,
+    "downscale_delay_s": 300,
+}
+"""When Serve starts and stops replicas."""
+
+REPLICA_CHECKS = {
+    "health_check_period_s": 5,
+    "health_check_timeout_s": 10,
+    # For photos under way when a replica is stopped.
+    "graceful_shutdown_timeout_s": 30,
+}
 
 
 def make_plan(app: AppSpec) -> Plan:
-    """Return Serve's config: one application, with a replica on each core."""
+    """Return Serve's config: one application, with a replica per core; and Ray's variables."""
     settings = {**app.environment(MEMORY_MB), "LOUPE_THREADS": "1", "LOUPE_NPM": "false"}
+    replicas = {"min_replicas": "MIN_REPLICAS", "max_replicas": "MAX_REPLICAS"}
     application = {
         "name": app.name,
         "route_prefix": "/",
         "import_path": "scale.serve_deployment:app",
         "runtime_env": {"env_vars": settings},
-        "deployments": [{"name": "Api", "num_replicas": "REPLICAS"}],
+        "deployments": [
+            {"name": "Api", "autoscaling_config": {**replicas, **AUTOSCALING}, **REPLICA_CHECKS}
+        ],
     }
     document = {
         "proxy_location": "EveryNode",
         "http_options": {"host": "0.0.0.0", "port": PORT},  # noqa: S104 - the app is elsewhere
         "applications": [application],
     }
+    variables = "".join(f"{name}={value}\n" for name, value in ENVIRONMENT.items())
     return Plan(
-        {FILE: dump_yaml(document, f"Ray Serve: {DOCS}/serve/production-guide/config.html")},
+        {
+            FILE: dump_yaml(document, f"Ray Serve: {DOCS}/serve/production-guide/config.html"),
+            ENVIRONMENT_FILE: f"# For every machine, before Ray starts there: {LOAD}\n{variables}",
+        },
         f"""\
 Copy this folder to each machine, and install there what Ray needs:
 $ make scale
 On the first machine, which makes the token that Ray's ports ask for:
+$ {LOAD}
 $ build/scale/bin/ray get-auth-token --generate > /dev/null
 $ {RAY} --head --port 6379 --include-dashboard=false {STORE}
 On each other one, with the first one's ~/.ray/auth_token and its address in place of HEAD:
+$ {LOAD}
 $ {RAY} --address HEAD:6379 {STORE}
 On the first one again:
 $ {RUN}
 $ curl --fail http://HEAD:{PORT}{app.ready_path}
 Set LOUPE_API=http://HEAD:{PORT} where the app runs: docs/scale.md.
 """,
-        RUN,
+        f"{LOAD} && {RUN}",
     )
 
 
@@ -72,7 +112,8 @@ Set LOUPE_DATABASE and LOUPE_SECRET on every machine before `ray start` if clien
 """,
     make_plan=make_plan,
     placeholders={
-        "REPLICAS": "the number of replicas, at most the cluster's cores",
+        "MIN_REPLICAS": "the number of replicas that always run",
+        "MAX_REPLICAS": "the largest number of replicas, at most the cluster's cores",
         "HEAD": "the first machine's address in the private network",
     },
     start=Start(command=()),

@@ -112,7 +112,7 @@ export function taughtConfig(base, { manifest }) {
     multilabel: false,
     words: {
       ...base.words,
-      estimated: false,
+      estimated: !testOf(manifest),
       things: NUMBERS[labels.length] ?? String(labels.length),
       names: labels.map((label) => [{ label }]),
       testing: { same_graph: "", other_graph: "" },
@@ -122,11 +122,20 @@ export function taughtConfig(base, { manifest }) {
   };
 }
 
+/**
+ * Return how often a model was right, null unless each label was tested.
+ *
+ * @type {(manifest: LoupeManifest) => LoupeManifest["accuracy"]}
+ */
+const testOf = ({ accuracy }) => (accuracy?.counted.every(Boolean) ? accuracy : null);
+
 /** @type {(manifest: LoupeManifest) => {labels: Phrase[], plausible: Phrase, unknown: Phrase}} */
-function recordsOf({ labels, accuracy, promise }) {
-  const how = accuracy?.folds === "five" ? "tested in five parts" : "each tested without itself";
-  const record = accuracy
-    ? [`Right for ${sumOf(accuracy.right)} of ${sumOf(accuracy.counted)} recordings, ${how}`]
+function recordsOf(manifest) {
+  const { labels, promise } = manifest;
+  const test = testOf(manifest);
+  const how = test?.folds === "five" ? "tested in five parts" : "each tested without itself";
+  const record = test
+    ? [`Right for ${sumOf(test.right)} of ${sumOf(test.counted)} recordings, ${how}`]
     : [];
   const share = promise && Math.round(1 / (1 - promise));
   const unknown = share ? [`It says this of up to 1 in ${share} things it does know`] : [];

@@ -4,8 +4,8 @@ import { randomId } from "./recents.mjs";
 
 const EDITABLE = "input, textarea, select, [contenteditable]:not([contenteditable=false])";
 const PRESSABLE = `${EDITABLE}, button, a[href], summary, [role=button]`;
-/** A project's or a model's file. */
-const MADE_HERE = /\.(loupe|zip)$/i;
+/** Return whether a file is a project's or a model's. */
+export const isMadeHere = ({ name }) => /\.(loupe|zip)$/i.test(name);
 
 /**
  * A file, the label that its folder names, and the recording that a folder in it is, or null.
@@ -14,13 +14,13 @@ const MADE_HERE = /\.(loupe|zip)$/i;
  */
 
 /** Take files, and the space bar, until `signal` is aborted; see `createHandlers`. */
-export function connectFiles(root, { onFiles, onFile, onMixed, onSpace }, signal) {
+export function connectFiles(root, { onFiles, onFile, onSeveral, onSpace }, signal) {
   const on = (name, handler) => document.addEventListener(name, handler, { signal });
   const isOpen = () => root.isConnected && !root.querySelector("dialog[open]");
   const take = (found) => {
-    if (!found.some(({ file }) => MADE_HERE.test(file.name))) onFiles(found);
-    else if (found.length > 1) onMixed();
-    else onFile(found[0].file);
+    if (!found.every(({ file }) => isMadeHere(file))) onFiles(found);
+    else if (found.length > 1) onSeveral();
+    else onFile(found[0]?.file);
   };
   on("paste", (event) => {
     if (!isOpen() || event.defaultPrevented || matches(event, EDITABLE)) return;

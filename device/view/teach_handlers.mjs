@@ -8,8 +8,7 @@ import { canFilm } from "./teach_screen.mjs";
 import { count, fileName, mayVanish, photosOf, usedOf } from "./teach_words.mjs";
 
 const UNTITLED = "My model";
-const MIXED =
-  "Nothing was opened. A project or a model is opened by itself, without photos or other files.";
+const SEVERAL = "Nothing was opened. Open one project or model at a time.";
 const TOO_MANY = `${MAX_LABELS} labels are the most. Remove one to add another.`;
 
 /** @param {any} page the `Teach` of `teach.mjs` */
@@ -128,7 +127,7 @@ export function createHandlers(page) {
       const open = () => page.project.openFile(file);
       if (file) use(await page.project.try(open, "This file couldn’t be opened."));
     },
-    onMixed: () => change({ note: MIXED }),
+    onSeveral: () => change({ note: SEVERAL }),
     onPhotos: (label, ids = []) => {
       const changes = { screen: "photos", shown: label, current: label, isNaming: false };
       change({ ...changes, chosen: new Set(ids) });

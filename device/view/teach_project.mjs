@@ -7,10 +7,12 @@ import { nameOf, readProject } from "../teach/project_file.mjs";
 import { MAX_BYTES, MAX_PHOTOS, openStore } from "../teach/store.mjs";
 import { certaintyRule, formatPercent, headline } from "./phrasing.mjs";
 import { randomId } from "./recents.mjs";
+import { isMadeHere } from "./teach_files.mjs";
 import { count, FILE, outcomeOf } from "./teach_words.mjs";
 
 /** Errors after which no photo can be added; and how many files that were left out are named. */
 const [FULL, NAMED] = [["limit", "storage-full"], 3];
+const ALONE = "Open a project or a model by itself.";
 /** Photos have stopped changing. */
 const AFTER_MS = 100;
 const NO_WASM =
@@ -42,7 +44,7 @@ export class TeachProject {
   #signal;
   #base = null;
   #store = null;
-  #persisting = null;
+  #hasAsked = false;
   /** Ends the adding of photos. */
   #ending = new AbortController();
   /**
@@ -75,6 +77,8 @@ export class TeachProject {
   async #open(prefix) {
     if (!globalThis.WebAssembly) throw new LoupeError("engine-unavailable", NO_WASM);
     this.#store = await openStore({ prefix, onchange: () => this.sync() });
+    // A visit before this one may have asked.
+    this.#change({ isPersisted: (await navigator.storage?.persisted?.()) ?? false });
     await this.sync();
     return this.#store;
   }
@@ -122,8 +126,13 @@ export class TeachProject {
 
   async undo() {
     const { undo } = this.#state;
-    this.#change({ undo: null });
-    await this.try(() => undo?.reverse());
+    // A second press must not reverse it again.
+    this.#change({ undo: null, note: "" });
+    const isReversed = await this.try(async () => {
+      await undo?.reverse();
+      return true;
+    });
+    if (!isReversed) this.#change({ undo: this.#state.undo ?? undo });
     await this.sync();
   }
 
@@ -167,8 +176,8 @@ export class TeachProject {
       project.bytes += photo.size + features.byteLength;
     }
     // Some browsers ask the visitor, once.
-    this.#persisting ??= this.#store.persist();
-    this.#persisting.then((isPersisted) => this.#change({ isPersisted }));
+    if (!this.#hasAsked) this.#store.persist().then((isPersisted) => this.#change({ isPersisted }));
+    this.#hasAsked = true;
     // Which label is recorded next is the visitor's choice.
     this.#change({ project });
     return true;
@@ -177,9 +186,10 @@ export class TeachProject {
   /** Add the photos of files; what can't be read is named and left out. */
   async addFiles(found) {
     const named = found.map((one) => ({ ...one, name: one.file.name }));
-    await this.#addNamed(named, ({ file, label, recording }) =>
-      this.take({ label, recording: `${FILE}${recording ?? randomId()}` }, file),
-    );
+    await this.#addNamed(named, ({ file, label, recording }) => {
+      if (isMadeHere(file)) throw new LoupeError("invalid", ALONE);
+      return this.take({ label, recording: `${FILE}${recording ?? randomId()}` }, file);
+    });
   }
 
   /** Add photos, and say which ones were left out. */
@@ -282,7 +292,7 @@ export class TeachProject {
       const model = await this.#base.attach(taught);
       const ids = photos.map(({ id }) => id);
       const outcome = outcomeOf(result, labels, ids);
-      changes = { outcome, taught, live: liveOf(this.#base, model, !outcome.figures) };
+      changes = { outcome, taught, live: liveOf(this.#base, model) };
     }
     if (number !== this.#trainings) return changes.live.close();
     this.#change(changes);
@@ -300,14 +310,12 @@ export class TeachProject {
 }
 
 /** Return your model, if there is one, as the live picture asks it. See `Identifier`. */
-const liveOf = (base, model = null, isUntested = false) => ({
+const liveOf = (base, model = null) => ({
   recipe: base?.info.recipe ?? null,
   state: { device: model ? "ready" : "off" },
   close: () => model?.close(),
   async *watch(video, options) {
-    // What was never tested claims no probability.
-    const words = { ...model.info.words, estimated: isUntested };
-    const info = { ...model.info, words };
+    const { info } = model;
     for await (const prediction of model.watch(video, options)) {
       const { certainty } = certaintyRule(info, prediction);
       const percents = prediction.candidates.map((one) => formatPercent(info, one.probability));

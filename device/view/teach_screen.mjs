@@ -17,10 +17,11 @@ import {
   tool,
 } from "./teach_parts.mjs";
 import { WAYS } from "./teach_pages.mjs";
+import { createShutter, endOf } from "./teach_shutter.mjs";
 import { count, photosOf, recordingsOf, sayOf, WORTH_A_TRY } from "./teach_words.mjs";
 
-/** Photos of a recording that fill the ring, and of a label that fill the ruler. */
-const [RING, RULER] = [50, 20];
+/** Photos of a label that fill the ruler. */
+const RULER = 20;
 /** Photos of a row, on a phone and on a desk; and of a confusion. */
 const [THUMBS, DESK_THUMBS, ODD] = [3, 6, 4];
 const HERE = "On this device: the photos stay here";
@@ -195,10 +196,10 @@ function createForm({ hasCamera, isAsking, pending, project }, on) {
   );
 }
 
-const createTools = ({ isAsking, isDesk }, on) =>
+const createTools = ({ device, isAsking, isDesk }, on) =>
   h(
     "div.tv-tools",
-    { hidden: !isDesk || isAsking },
+    { hidden: !isDesk || isAsking || Boolean(device.reason) },
     tool("New label", "more", () => on.onNewLabel()),
     h("p.vf-small", OR_DROP),
   );
@@ -262,7 +263,7 @@ function createDeck(view, on) {
     ? createAct("back", "Undo", on.onUndo)
     : createAct("check", "Use it", on.onDone);
   const right = photos.length ? last : createAct("folder", "Open", on.onOpenFile);
-  left.hidden = isBusy;
+  left.hidden = isBusy || Boolean(device.reason);
   right.hidden = isBusy || (photos.length > 0 && isDesk && !undo);
   right.disabled = photos.length > 0 && !isDesk && !taught;
 
@@ -275,28 +276,6 @@ function createDeck(view, on) {
   clear.hidden = !isDesk || !labels.length || isBusy;
   return [left, createShutter(view, on), right, h("div.tv-foot", where, clear)];
 }
-
-function createShutter({ current, device, hasCamera, isNaming, recording }, on) {
-  const isUsable = current && !isNaming && device.isReady;
-  const way = hasCamera
-    ? `Hold to record ${current}. Press once to start, again to stop.`
-    : `Choose photos of ${current}`;
-  const next = current && !isNaming ? way : "Hold to record: name a label first";
-  const label = recording ? `Recording ${recording.label}. ${endOf(recording)}.` : next;
-  const named = { type: "button", ariaLabel: label, ariaDisabled: String(!isUsable) };
-  const flags = { ...flag("data-none", !isUsable), ...flag("data-down", recording) };
-  const icon = recording || !hasCamera ? createIcon(recording ? "stop" : "gallery") : null;
-  const share = Math.min(100, ((recording?.count ?? 0) / RING) * 100);
-  const shutter = h(
-    "button.vf-shutter.tv-shutter",
-    { ...named, ...flags, onclick: on.onShutter },
-    icon ?? h("span", "Hold"),
-  );
-  shutter.style.setProperty("--share", `${share}%`);
-  return shutter;
-}
-
-const endOf = ({ isToggled }) => (isToggled ? "Press to stop" : "Let go to stop");
 
 function createAct(icon, text, onclick) {
   return h("button.vf-act", { type: "button", onclick }, createIcon(icon), h("span", text));

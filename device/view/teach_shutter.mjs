@@ -5,7 +5,9 @@
 
 import { pause } from "../engine/abort.mjs";
 import { cutFrame } from "./crop.mjs";
+import { createIcon, h } from "./elements.mjs";
 import { randomId } from "./recents.mjs";
+import { flag } from "./teach_parts.mjs";
 
 /** A press that is shorter is a tap. */
 const HOLD_MS = 350;
@@ -16,8 +18,27 @@ const CLICK_MS = 100;
 const SIDE = 16;
 /** Root mean square of the differences, of 255, from which a picture has changed. */
 const CHANGE = 5;
-/** Frames that wait for their features; more would fill the memory. */
-const MAX_WAITING = 10;
+/** Photos that fill the ring; frames that wait for their features: more would fill the memory. */
+const [RING, MAX_WAITING] = [50, 10];
+
+export function createShutter({ current, device, hasCamera, isNaming, recording }, on) {
+  const isUsable = current && !isNaming && device.isReady;
+  const way = hasCamera
+    ? `Hold to record ${current}. Press once to start, again to stop.`
+    : `Choose photos of ${current}`;
+  const next = current && !isNaming ? way : "Hold to record: name a label first";
+  const label = recording ? `Recording ${recording.label}. ${endOf(recording)}.` : next;
+  const named = { ariaLabel: label, ariaDisabled: String(!isUsable), onclick: on.onShutter };
+  const flags = { ...flag("data-none", !isUsable), ...flag("data-down", recording) };
+  const icon = recording ? "stop" : hasCamera ? null : "gallery";
+  const shown = icon ? createIcon(icon) : h("span", "Hold");
+  const share = Math.min(100, ((recording?.count ?? 0) / RING) * 100);
+  const shutter = h("button.vf-shutter.tv-shutter", { type: "button", ...named, ...flags }, shown);
+  shutter.style.setProperty("--share", `${share}%`);
+  return shutter;
+}
+
+export const endOf = ({ isToggled }) => (isToggled ? "Press to stop" : "Let go to stop");
 
 /**
  * Make the shutter hold, tap and press; return what does so for the space bar, elsewhere on the

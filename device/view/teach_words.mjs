@@ -69,8 +69,9 @@ export const howOf = (folds) =>
  * @param {{labels: string[], photos: {label: string}[]}} project
  * @param {ReturnType<typeof outcomeOf> | null} outcome
  * @param {boolean} hasCamera
+ * @param {boolean} isReady whether the base is loaded
  */
-export function isEnough({ labels, photos }, outcome, hasCamera) {
+export function isEnough({ labels, photos }, outcome, hasCamera, isReady = true) {
   const numbers = labels.map((label) => photosOf({ photos }, label).length);
   const few = Math.min(...numbers);
   const fewest = { label: labels[numbers.indexOf(few)] };
@@ -87,7 +88,7 @@ export function isEnough({ labels, photos }, outcome, hasCamera) {
   const steps = [
     [few === 0, "Not yet.", first],
     [labels.length < 2, "Not yet.", ["Two labels make a model: add a second thing."]],
-    [!outcome, "", ["Training on this device…"]],
+    [!outcome, "", [isReady ? "Training on this device…" : "Training waits for the model."]],
     [others.length + 1 === labels.length, "Can’t know yet.", [`${each} Record each ${again}`]],
     [Boolean(label), "Can’t know yet.", ["“", { label }, one]],
     [few < WORTH_A_TRY, few < ALMOST ? "Not yet." : "Almost.", [more, fewest, light]],
@@ -131,7 +132,7 @@ export function sayOf(view) {
     return { title: ["Recording ", { label: recording.label }, taken], line: [CHANGES] };
   }
   if (adding) return { title: [`Adding photos: ${adding.done} of ${adding.total}`], line: [] };
-  const said = isEnough(project, outcome, hasCamera);
+  const said = isEnough(project, outcome, hasCamera, device.isReady);
   const isConfirmed = said.confusion?.photos.every((id) => confirmed.has(id));
   const confusion = isConfirmed ? null : said.confusion;
   const room = roomLeft(project, isPersisted);

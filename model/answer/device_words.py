@@ -22,7 +22,7 @@ def device_words(manifest: Manifest, small: SmallCard | None = None) -> dict[str
         # A taught model's record is a whole sentence.
         "testing": dict.fromkeys(WORDS["testing"], "") if manifest.is_taught else WORDS["testing"],
         "present_from": manifest.present_from,
-        "estimated": manifest.is_estimated,
+        "estimated": manifest.is_estimated or manifest.is_untested,
         "things": spell_number(len(labels)),
         "names": [phrase_to_json(name_label(label, language)) for label in labels],
         # By the graph that was measured.

@@ -77,7 +77,7 @@ class Prediction:
         probabilities: float32, shape [labels], in the bundle's order.
         present_from: probability from which a label of a multi-label model is in the answer.
         calibrated: whether its calibration was measured on held-out photos.
-        estimated: whether its temperature was only estimated.
+        estimated: whether its temperature was only estimated, or a few-shot head never tested.
         in_distribution: False for "none of these"; None if the bundle cannot tell.
         ood_score: higher is more likely out of distribution; None if the bundle has none.
         prediction_set: the labels of the conformal set; None without calibration.
@@ -122,7 +122,7 @@ class Prediction:
             multilabel=manifest.multilabel,
             present_from=manifest.present_from,
             calibrated=manifest.is_calibrated,
-            estimated=manifest.is_estimated,
+            estimated=manifest.is_estimated or manifest.is_untested,
             **values,
         )
 

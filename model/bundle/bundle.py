@@ -64,7 +64,7 @@ class Bundle:
             BundleTooNew: a newer Loupe wrote it.
             BundleDamaged: the manifest is invalid, or a file is missing or cut short.
         """
-        manifest, version = _read_manifest(folder / MANIFEST)
+        manifest, version = read_manifest(folder / MANIFEST)
         bundle = cls(folder, manifest, version)
         for name in bundle.file_names:
             bundle._check_size(name, manifest.files[name])
@@ -79,7 +79,7 @@ class Bundle:
         path = EARLIER_DIR / f"{name}-{version}.json"
         if not path.is_file():
             return None
-        manifest, digest = _read_manifest(path)
+        manifest, digest = read_manifest(path)
         return cls(path.parent / path.stem, manifest, digest) if digest == version else None
 
     @property
@@ -227,8 +227,12 @@ def _sha256(path: Path, _mtime_ns: int, _inode: int) -> str:
     return hash_file(path)
 
 
-def _read_manifest(path: Path) -> tuple[Manifest, str]:
-    """Return a manifest and its version, cached until the file changes."""
+def read_manifest(path: Path) -> tuple[Manifest, str]:
+    """Return a manifest and its version, cached until the file changes.
+
+    Raises:
+        BundleNotFound, BundleTooNew, BundleDamaged: see ``Bundle.open``.
+    """
     try:
         status = path.stat()
         return _load_manifest(path, status.st_mtime_ns, status.st_ino, status.st_size)

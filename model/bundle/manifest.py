@@ -221,6 +221,11 @@ class ManifestDraft(StrictModel):
         return TAUGHT_ON in self.provenance and self.card is None
 
     @property
+    def is_untested(self) -> bool:
+        """True for a few-shot head whose recordings left nothing to test on."""
+        return self.is_taught and self.metric("accuracy") is None
+
+    @property
     def present_from(self) -> float:
         """The threshold, by default ``PRESENT_FROM``."""
         return PRESENT_FROM if self.threshold is None else self.threshold

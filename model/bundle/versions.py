@@ -73,9 +73,11 @@ def publish(
         folder = models_dir / bundle.name
         return folder if is_builtin else folder / bundle.version
 
-    return Bundle.open(
-        publish_folder(models_dir, fill, replace_folder if is_builtin else _add_version)
-    )
+    def move(new: Path, target: Path) -> None:
+        add_version(new, target)
+        set_current(target.parent, target.name)
+
+    return Bundle.open(publish_folder(models_dir, fill, replace_folder if is_builtin else move))
 
 
 def _write_manifest(draft: ManifestDraft, folder: Path) -> None:
@@ -91,8 +93,12 @@ def _write_manifest(draft: ManifestDraft, folder: Path) -> None:
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
-def _add_version(new: Path, target: Path) -> None:
-    """Move a new version beside the others of its model, and make it the current one."""
+def add_version(new: Path, target: Path) -> None:
+    """Move a new version beside the others of its model; ``set_current`` makes it the current one.
+
+    Raises:
+        OSError: it can't be moved.
+    """
     target.parent.mkdir(exist_ok=True)
     try:
         new.rename(target)
@@ -105,7 +111,6 @@ def _add_version(new: Path, target: Path) -> None:
         for path in sorted(new.iterdir(), key=lambda path: path.name == MANIFEST):
             path.replace(target / path.name)
         fsync_path(target)
-    set_current(target.parent, target.name)
 
 
 def set_current(folder: Path, version: str) -> None:

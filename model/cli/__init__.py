@@ -17,6 +17,7 @@ COMMANDS = {
     "verify": "models",
     "versions": "models",
     "rollback": "models",
+    "publish": "models",
     "build": "train",
     "import": "importing",
     "export": "export",

@@ -1,4 +1,4 @@
-"""``list``, ``show``, ``verify``, ``versions`` and ``rollback``."""
+"""``list``, ``show``, ``verify``, ``versions``, ``rollback`` and ``publish``."""
 
 import json
 import sys
@@ -10,9 +10,11 @@ from rich.text import Text
 
 from ..bundle import Bundle, get_bundle, list_models, list_versions, read_small_card, roll_back
 from ..engines import available
-from ..errors import BundleError, EngineUnavailable
-from ..text import clean
+from ..errors import BundleError, BundleNotFound, EngineUnavailable
+from ..settings import settings
+from ..text import clean, list_some
 
+FOLLOWING = "Each replica takes it once its own checks have passed."
 COLUMNS = ("model", "labels", "accuracy", "size", "version", "engines")
 
 
@@ -123,13 +125,43 @@ def versions_command(name: str) -> None:
 def rollback_command(name: str, version: str) -> None:
     """Make VERSION the current version of model NAME, once all its hashes match.
 
-    A running app uses it from the next photo on.
+    A running app uses it from the next photo on. With LOUPE_STORE, it becomes the current version
+    of all replicas, if it was published before.
     """
-    previous = next((item.version for item in list_versions(name) if item.current), None)
-    bundle = roll_back(name, version)
-    click.echo(f"{name} is now {bundle.version} ({clean(bundle.manifest.title)}).")
-    if previous and previous != bundle.version:
+    if settings().store:
+        from ..model_store.publishing import republish
+
+        previous = republish(name, version)
+        click.echo(f"{name} {version} is published again. {FOLLOWING}")
+    else:
+        previous = next((item.version for item in list_versions(name) if item.current), None)
+        bundle = roll_back(name, version)
+        click.echo(f"{name} is now {bundle.version} ({clean(bundle.manifest.title)}).")
+    if previous and previous != version:
         click.echo(f"To undo: python -m model rollback {name} {previous}")
+
+
+@click.command("publish")
+@click.argument("name")
+@click.argument("version", required=False)
+def publish_command(name: str, version: str | None) -> None:
+    """Make VERSION of model NAME, by default this machine's current one, that of all replicas.
+
+    Its files are copied to LOUPE_STORE, unless that is another Loupe, which must have them.
+    """
+    from ..model_store.publishing import publish_version
+
+    versions = list_versions(name)
+    is_chosen = [item.version == version if version else item.current for item in versions]
+    if not any(is_chosen):
+        available_versions = list_some([item.version for item in versions])
+        raise BundleNotFound(f"{name} has no version {version!r}. Available: {available_versions}.")
+    chosen = versions[is_chosen.index(True)]
+    if isinstance(chosen.bundle, BundleError):
+        raise chosen.bundle
+    click.echo(f"{name} {chosen.version}: {_verify(chosen.bundle)}")
+    publish_version(chosen.bundle)
+    click.echo(f"{name} {chosen.version} is published. {FOLLOWING}")
 
 
 def _print_errors(errors: dict[str, BundleError]) -> None:

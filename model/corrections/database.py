@@ -3,12 +3,13 @@
 The URL may hold a password, so it is never shown and never part of an error.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Engine, Table, create_engine, event, inspect, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from ..errors import DataError
@@ -69,7 +70,12 @@ def connect(url: URL) -> Engine:
             pool_pre_ping=True,
             pool_timeout=TIMEOUT_SECONDS,
             hide_parameters=True,
-            connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS},
+            connect_args={
+                "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+                # A server that vanished would be waited for for a quarter of an hour or more.
+                "keepalives_idle": CONNECT_TIMEOUT_SECONDS,
+                "tcp_user_timeout": CONNECT_TIMEOUT_SECONDS * 1000,
+            },
         )
     except ImportError:
         raise DataError(
@@ -85,7 +91,7 @@ def _connect_sqlite(url: URL) -> Engine:
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise DataError(
-                f"The folder for corrections can't be created: {error.strerror}. "
+                f"The database's folder can't be created: {error.strerror}. "
                 "Check that LOUPE_DATA can be written to."
             ) from None
         with suppress(OSError):
@@ -113,12 +119,31 @@ def _set_pragmas(connection: Any, _: object) -> None:
     cursor.close()
 
 
+def create_table(engine: Engine, table: Table) -> None:
+    """Create a table unless it exists; other processes may do the same.
+
+    Raises:
+        SQLAlchemyError: it can't be created.
+    """
+    for attempts_left in reversed(range(50)):
+        try:
+            table.create(engine, checkfirst=True)
+            return
+        except SQLAlchemyError as error:
+            # Another process may have created it in between, or be about to.
+            can_retry = "locked" in str(error) or inspect(engine).has_table(table.name)
+            if not attempts_left or not can_retry:
+                raise
+            time.sleep(0.1)
+
+
 @contextmanager
-def translate_database_errors(action: str) -> Iterator[None]:
+def translate_database_errors(action: str, rows: str = "corrections") -> Iterator[None]:
     """Turn any error of the database into plain words.
 
     Args:
-        action: what can't be done to the corrections, as "written".
+        action: what can't be done, as "written".
+        rows: what it can't be done to.
 
     Raises:
         DataError: instead of any error of the database.
@@ -127,7 +152,7 @@ def translate_database_errors(action: str) -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         # "from None", because the driver's message may hold parts of the URL.
-        raise DataError(f"The corrections can't be {action}: {_reason(error)}") from None
+        raise DataError(f"The {rows} can't be {action}: {_reason(error)}") from None
 
 
 def _reason(error: SQLAlchemyError) -> str:

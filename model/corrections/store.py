@@ -1,6 +1,5 @@
 """The table of corrections, and the store that reads and writes it."""
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -10,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
 from ..answer.prediction import Prediction
 from ..errors import DataError
 from ..settings import settings
 from ..text import clean
-from .database import connect, parse_url, translate_database_errors
+from .database import connect, create_table, parse_url, translate_database_errors
 from .quota import Limits, begin_exclusive, check_limits, to_utc
 
 MAX_LABEL_LENGTH = 200
@@ -88,7 +86,7 @@ class CorrectionStore:
         """
         self._engine, self._limits = connect(parse_url(url)), limits
         with translate_database_errors("opened"):
-            self._create_table()
+            create_table(self._engine, TABLE)
 
     def add_correction(
         self,
@@ -216,19 +214,6 @@ class CorrectionStore:
     def close(self) -> None:
         """Close all connections; they are opened again when needed."""
         self._engine.dispose()
-
-    def _create_table(self) -> None:
-        for attempts_left in reversed(range(50)):
-            try:
-                TABLE.create(self._engine, checkfirst=True)
-                return
-            except SQLAlchemyError as error:
-                # Another process may have created it in between, or be about to.
-                is_locked = "locked" in str(error)
-                can_retry = is_locked or sa.inspect(self._engine).has_table(TABLE.name)
-                if not attempts_left or not can_retry:
-                    raise
-                time.sleep(0.1)
 
 
 @lru_cache(maxsize=1)

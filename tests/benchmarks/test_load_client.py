@@ -8,6 +8,7 @@ from typing import ClassVar
 import pytest
 
 from benchmarks.load_client import run_load
+from tests.waiting import POLL_SECONDS
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -33,7 +34,7 @@ class Handler(BaseHTTPRequestHandler):
 def url() -> Iterator[str]:
     Handler.photos.clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/identify?top=5"
         server.shutdown()
 

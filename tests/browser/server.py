@@ -115,11 +115,11 @@ def _add_compressed_files(data: Path) -> None:
         link = data / "derived" / compressed_name(part)
         if not link.exists():
             link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(_compressed_files(part))
+            link.symlink_to(compressed_files(part))
 
 
 @cache
-def _compressed_files(part: str) -> Path:
+def compressed_files(part: str) -> Path:
     """Return a folder with compressed files, which other processes and later runs use as well."""
     folder = Path(tempfile.gettempdir()) / f"loupe-tests-{os.getuid()}" / compressed_name(part)
     if not folder.is_dir():

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from tests.waiting import POLL_SECONDS
+
 PREFIX = "/some/path/"
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".png": "image/png"}
 """The types that every server knows."""
@@ -80,7 +82,7 @@ def static_host(folder: Path, **options: Any) -> Iterator[StaticHost]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         url = f"http://localhost:{server.server_port}{PREFIX}"
         running = StaticHost(url, folder, **options)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True)
         thread.start()
         try:
             yield running

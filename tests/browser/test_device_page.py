@@ -51,6 +51,7 @@ def test_photo_is_identified_in_words_then_numbers(open_device: Any) -> None:
     expect(device_headline(page)).to_have_text(re.compile("^None of the six things I know"))
 
 
+@pytest.mark.slow
 def test_unknown_photo_leads_first_to_the_model_that_knows_most(
     open_device: Any, models_dir: Path
 ) -> None:

@@ -46,6 +46,7 @@ ROUND_TRIP = """
 """
 
 
+@pytest.mark.slow
 def test_slow_line_gets_one_file_of_modules_and_a_quick_one_gets_each(new_page, url):
     for slow in (True, False):
         page, paths = visit(new_page, url, slow=slow)
@@ -71,9 +72,8 @@ HIDDEN_TIMINGS = "performance.getEntriesByType = () => [];"
 """As in browsers that resist fingerprinting, which hide timings."""
 
 
-@pytest.mark.parametrize(
-    "trouble", ["no bundle", pytest.param("no timings", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("trouble", ["no bundle", "no timings"])
 def test_page_starts_without_the_bundle_or_timings(new_page, url, trouble):
     """As at another replica, whose Streamlit sends its page instead of a missing file."""
     page = new_page(viewport=PHONE)

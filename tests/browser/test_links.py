@@ -68,6 +68,7 @@ def test_answer_survives_back_reload_and_other_pages(coffee):
     expect(headline(coffee)).to_have_text(second)
 
 
+@pytest.mark.slow
 def test_back_leads_to_the_previous_page_without_an_empty_one(page):
     page.goto("/")
     give(page, sample("coffee").read())

@@ -217,6 +217,7 @@ def test_refusal_holds_for_the_visit(visit: Visit) -> None:
     assert log.check() == []
 
 
+@pytest.mark.slow
 def test_photo_given_while_a_question_is_open_asks_too(visit: Visit) -> None:
     page, log = visit("auto")
     ready(page)
@@ -235,7 +236,9 @@ def test_photo_given_while_a_question_is_open_asks_too(visit: Visit) -> None:
     assert log.check() == []
 
 
-@pytest.mark.parametrize("way", ["On this device", "On the server"])
+@pytest.mark.parametrize(
+    "way", ["On this device", pytest.param("On the server", marks=pytest.mark.slow)]
+)
 def test_another_model_asks_where_to_run(visit: Visit, way: str) -> None:
     page, log = visit("auto")
     ready(page)
@@ -322,6 +325,7 @@ def test_server_gets_the_marked_part_only(visit: Visit) -> None:
     assert log.check() == ["photo"]
 
 
+@pytest.mark.slow
 def test_line_is_true_before_the_page_knows_what_it_will_send(visit: Visit) -> None:
     page, log = visit("server")
     held: list[Route] | None = []

@@ -83,26 +83,29 @@ def test_camera_opens_in_the_empty_square(visit: Visit) -> None:
         assert empty.evaluate(CUT) == camera.evaluate(CUT) == []
 
 
-@pytest.mark.parametrize(
-    ("size", "side"),
-    [
-        ((390, 844), 358),
-        pytest.param((430, 932), 398, marks=pytest.mark.slow),
-        pytest.param((375, 667), 259, marks=pytest.mark.slow),
-        ((320, 568), 208),
-        ((844, 390), 314),
-        ((1280, 800), 528),
-    ],
-    ids=str,
-)
-def test_answer_is_as_large_as_the_square_and_a_tap_shows_the_photo(
-    visit: Visit, size: tuple[int, int], side: int
-) -> None:
-    page = visit(viewport={"width": size[0], "height": size[1]})
-    for photo, long, ratio in ((WIDE, "width", 1.5), (TALL, "height", 1.8)):
-        give(page, photo)
-        expect(page.get_by_role("button", name="Why?")).to_be_visible()
-        check_answer(page, side, long, ratio)
+SIDES = {
+    (390, 844): 358,
+    (430, 932): 398,
+    (375, 667): 259,
+    (320, 568): 208,
+    (844, 390): 314,
+    (1280, 800): 528,
+}
+"""The square's side on screens of these sizes."""
+
+
+def test_answer_is_as_large_as_the_square_and_a_tap_shows_the_photo(visit: Visit) -> None:
+    page = visit()
+    for size, side in SIDES.items():
+        resize(page, *size)
+        for photo, words, long, ratio in (
+            (WIDE, "Very likely a red", "width", 1.5),
+            (TALL, "Very likely a green", "height", 1.8),
+        ):
+            give(page, photo)
+            expect(headline(page)).to_have_text(words)
+            expect(page.get_by_role("button", name="Why?")).to_be_visible()
+            check_answer(page, side, long, ratio)
 
 
 def check_answer(page: Page, side: int, long: str, ratio: float) -> None:
@@ -161,6 +164,7 @@ def test_screen_readers_hear_what_is_on_the_screen(visit: Visit) -> None:
     expect(spoken).to_have_text(re.compile("^Point your phone at something"))
 
 
+@pytest.mark.slow
 def test_why_reports_progress_meaning_and_failure(visit: Visit) -> None:
     def slow_down(route: Route) -> None:
         body = route.fetch().text()

@@ -110,6 +110,7 @@ def test_two_things_are_filmed_and_a_third_is_none_of_them(
     expect(pill(page)).to_be_visible()
 
 
+@pytest.mark.slow
 def test_keyboard_alone_names_records_and_uses_and_another_tab_deletes(
     open_teach: Visit, app: DeviceApp
 ) -> None:
@@ -185,6 +186,7 @@ def test_tap_takes_one_photo_and_so_does_a_still_picture(open_teach: Visit) -> N
     expect(shutter(page)).to_have_accessible_name(re.compile("^Hold to record red"))
 
 
+@pytest.mark.slow
 def test_damaged_file_is_named_and_photos_move_and_return(open_teach: Visit) -> None:
     page = open_teach()
     label = "<b>warm</b>"
@@ -310,6 +312,10 @@ def test_without_camera_files_teach_and_without_webassembly_nothing_does(
         expect(page.get_by_text(seven_days)).to_have_count(int(is_webkit))
     page = open_teach("delete globalThis.WebAssembly;")
     expect(page.get_by_text("This browser has no WebAssembly")).to_be_visible()
+    expect(page.get_by_role("button", name="Photos", exact=True)).to_have_count(0)
+    page.set_viewport_size(DESK)
+    expect(page.get_by_role("button", name="Clear all")).to_have_count(0)
+    expect(page.get_by_role("button", name="New label")).to_have_count(0)
 
 
 def test_static_folder_teaches_and_then_without_a_network(

@@ -2,7 +2,6 @@
 
 import re
 from base64 import b64encode
-from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -16,6 +15,7 @@ from tests.browser.drive_teach import (
     NO_CAMERA,
     WARM,
     Colour,
+    Visit,
     jpeg,
     teach_by_files,
     use_it,
@@ -34,7 +34,7 @@ def teach(page: Page) -> None:
 
 
 @pytest.fixture
-def taught(open_colours: Callable[..., Page]) -> Page:
+def taught(open_colours: Visit) -> Page:
     """Return Identify with a model that was just made on this phone, which has no camera."""
     page = open_colours(NO_CAMERA, path="/teach", viewport=PHONE)
     teach(page)
@@ -82,9 +82,7 @@ def test_your_model_answers_on_the_device_and_no_photo_is_sent(taught: Page) -> 
     assert {method for method, _ in asked} == {"GET"}
 
 
-def test_menu_is_the_same_at_device_and_deletes_after_a_question(
-    taught: Page, open_colours: Callable[..., Page]
-) -> None:
+def test_menu_is_the_same_at_device_and_deletes_after_a_question(taught: Page) -> None:
     page, link = taught, taught.url
     page.goto(f"/device/?{link.split('?')[1]}")
     assert menu(page) == ("warm, cold", ["warm, cold"])
@@ -109,15 +107,10 @@ def test_menu_is_the_same_at_device_and_deletes_after_a_question(
 
 
 @pytest.mark.parametrize("look", ["phone-light", "phone-dark", "desk-light", "desk-dark"])
-def test_page_and_menu_fit_and_are_accessible(open_colours: Callable[..., Page], look: str) -> None:
+def test_page_and_menu_fit_and_are_accessible(open_colours: Visit, look: str) -> None:
     place, colours = look.split("-")
-    page = open_colours(
-        CAMERA,
-        path="/",
-        viewport=PHONE if place == "phone" else DESK,
-        color_scheme=colours,
-        permissions=["camera"],
-    )
+    options = {"viewport": PHONE if place == "phone" else DESK, "color_scheme": colours}
+    page = open_colours(CAMERA, path="/", permissions=["camera"], **options)
 
     def keep(screen: str) -> None:
         page.screenshot(path=SCREENSHOTS / f"teach-app-{screen}-{look}.png")
@@ -138,9 +131,7 @@ def test_page_and_menu_fit_and_are_accessible(open_colours: Callable[..., Page],
     keep("live")
 
 
-def test_no_photo_is_sent_in_place_of_a_model_that_is_gone(
-    open_colours: Callable[..., Page],
-) -> None:
+def test_no_photo_is_sent_in_place_of_a_model_that_is_gone(open_colours: Visit) -> None:
     page = open_colours(NO_CAMERA, path="/?model=taught-0123456789ab&run=server", viewport=PHONE)
     expect(page.get_by_text("The model in this link")).to_be_visible()
     give(page, jpeg(COLD[0]))

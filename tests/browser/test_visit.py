@@ -67,7 +67,8 @@ def check(page: Page, words: str, seen: str, model: str) -> None:
     expect(page.locator("canvas.vf-spotlight")).not_to_be_visible()
 
 
-@pytest.mark.parametrize("run", ["server", pytest.param("device", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("run", ["server", "device"])
 def test_photo_comes_back_with_its_answer_model_and_crop(
     open_colours: Callable[..., Page], run: str
 ) -> None:

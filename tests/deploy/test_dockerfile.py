@@ -86,6 +86,12 @@ def test_dockerfile_contains_settings_but_no_secret() -> None:
     assert not re.search(r"(?i)(password|secret|token)\s*=", TEXT)
 
 
+def test_images_install_packages_of_buckets_on_request() -> None:
+    for stage in ("full", "packages"):
+        assert "ARG BUCKETS=\n" in STAGES[stage]
+        assert 'RUN test -z "${BUCKETS}" || pip install ${BUCKETS}\n' in STAGES[stage]
+
+
 def test_images_install_the_postgresql_driver_of_pyproject() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["optional-dependencies"]["postgres"] == [APP.postgres_driver]

@@ -47,7 +47,7 @@ def test_host_is_large_enough_for_the_app(host: Host) -> None:
 @every_server
 def test_instances_are_limited_to_one(host: Host) -> None:
     if host.kind is Kind.CLUSTER:
-        assert "num_replicas: REPLICAS" in all_text(host)
+        assert "max_replicas: MAX_REPLICAS" in all_text(host)
         return
     assert re.search(r"Limited to one|keeps it at one instance", host.remarks)
     setting = {

@@ -20,6 +20,7 @@ from deploy.hosts import HOSTS
 from deploy.remote import check_url
 from model import Bundle
 from tests.model.tiny import tiny
+from tests.waiting import POLL_SECONDS
 
 STREAMLIT_PAGE = (Path(streamlit.__file__).parent / "static" / "index.html").read_text()
 READY = "/api/ready"
@@ -47,7 +48,7 @@ def site(
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.socket = wrap(server.socket)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True)
         thread.start()
         yield f"127.0.0.1:{server.server_port}/"
         server.shutdown()

@@ -23,6 +23,7 @@ from deploy.remote import check_url
 from model.browser import cache
 from model.exporting.export_folder import RECORD, read_record
 from tests.model.tiny import tiny
+from tests.waiting import POLL_SECONDS
 
 STATIC = HOSTS["static"]
 
@@ -44,7 +45,7 @@ def url(folder: Path) -> Iterator[str]:
     """The address of a server of that page."""
     handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = Thread(target=server.serve_forever)
+        thread = Thread(target=server.serve_forever, args=(POLL_SECONDS,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()

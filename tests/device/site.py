@@ -6,12 +6,7 @@ result to the site.
 
 import contextlib
 import json
-import os
 import re
-import shutil
-import signal
-import subprocess
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -27,7 +22,8 @@ from model.browser.device_files import device_dir, model_json
 from model.browser.runtime import runtime_dir
 from model.bundle import Bundle
 from model.settings import ROOT
-from tests.tools import require_tool
+from tests.device.browsers import Chromium, firefox
+from tests.waiting import POLL_SECONDS
 
 BROWSERS = ("chromium", "firefox-esr")
 SLOW_FIREFOX = ("chromium", pytest.param("firefox-esr", marks=pytest.mark.slow))
@@ -40,19 +36,6 @@ TYPES = {
     ".json": "application/json",
     ".mjs": "text/javascript",
 }
-QUIET = {
-    "app.normandy.enabled": False,
-    "app.update.enabled": False,
-    "browser.aboutwelcome.enabled": False,
-    "browser.safebrowsing.update.enabled": False,
-    "datareporting.policy.dataSubmissionEnabled": False,
-    "extensions.systemAddon.update.enabled": False,
-    "media.autoplay.default": 0,
-    "services.settings.server": "http://127.0.0.1:9/",
-    "toolkit.telemetry.enabled": False,
-}
-"""Preferences under which Firefox asks nothing and sends no requests of its own."""
-
 PAGE = """<!doctype html><meta charset="utf-8"><script type="module">
 const fetchBytes = async (path) => new Uint8Array(await (await fetch(path)).arrayBuffer());
 const refusal = async (promise) => {
@@ -85,6 +68,8 @@ class Site:
     """Paths that were asked for, in order."""
     api: TestClient | None = None
     """Answers requests below ``/api/``."""
+    browsers: dict[tuple[str, ...], Chromium] = field(default_factory=dict)
+    """Running ones, by their arguments."""
 
     def read(self, path: str) -> bytes | None:
         """Return a file's bytes, or None if there is none."""
@@ -103,6 +88,12 @@ class Site:
         info = model_json(bundle, "../../runtime/")
         self.files[f"{start}model.json"] = json.dumps(info).encode()
         return info
+
+    def chromium(self, *arguments: str) -> Chromium:
+        """Return the Chromium for this site's pages, started at the first call."""
+        if arguments not in self.browsers:
+            self.browsers[arguments] = Chromium(*arguments)
+        return self.browsers[arguments]
 
     @contextlib.contextmanager
     def changed(self, files: dict[str, bytes | None]) -> Iterator[None]:
@@ -124,10 +115,12 @@ def site(host: str = "127.0.0.1") -> Iterator[Site]:
         {"/runtime/": runtime_dir(), "/device/": ROOT / "device"},
     )
     cast(Any, server).site = running
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
     try:
         yield running
     finally:
+        for browser in running.browsers.values():
+            browser.close()
         server.shutdown()
         server.server_close()
 
@@ -143,41 +136,21 @@ def run_script(
     path: str = "/page.html",
     address: str = "",
 ) -> Any:
-    """Run an async function's body as a page of the site in a new browser; return its result.
+    """Run an async function's body as a page of the site in a fresh profile; return its result.
 
-    ``path`` is the page's; ``address`` is opened instead, and has it in a frame.
+    ``path`` is the page's; ``address`` is opened instead, and has it in a frame. ``arguments`` are
+    Chromium's, ``preferences`` Firefox's.
     """
-    program = require_tool(browser)
-    with tempfile.TemporaryDirectory(prefix="loupe-browser-", ignore_cleanup_errors=True) as home:
-        if browser == "firefox-esr":
-            lines = [
-                f"user_pref({json.dumps(name)}, {json.dumps(value)});"
-                for name, value in {**QUIET, **(preferences or {})}.items()
-            ]
-            Path(home, "user.js").write_text("\n".join(lines))
-            command = [program, "--headless", "--no-remote", "--profile", home, *arguments]
+    address = address or site.url + path
+    with site.changed({path: (PAGE % script).encode()}), contextlib.ExitStack() as stack:
+        if browser == "chromium":
+            stack.enter_context(site.chromium(*arguments).open(address))
         else:
-            command = [program, "--headless", "--no-sandbox", "--no-first-run"]
-            command += ["--disable-background-networking", "--disable-quic"]
-            command += [f"--user-data-dir={home}", *arguments]
-        with site.changed({path: (PAGE % script).encode()}):
-            process = subprocess.Popen(
-                [*command, address or site.url + path],
-                env={**os.environ, "HOME": home},
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-            try:
-                result = site.results.get(timeout=patience)
-            except Empty:
-                raise AssertionError(f"{browser} posted nothing in {patience} s") from None
-            finally:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-                shutil.rmtree(home, ignore_errors=True)
-                Path(home).mkdir(exist_ok=True)
+            stack.enter_context(firefox(address, preferences or {}))
+        try:
+            result = site.results.get(timeout=patience)
+        except Empty:
+            raise AssertionError(f"{browser} posted nothing in {patience} s") from None
     assert "error" not in result, result["error"]
     return result["value"]
 

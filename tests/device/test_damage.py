@@ -160,6 +160,7 @@ def test_wrong_arguments_and_missing_servers_are_refused(web: Site) -> None:
     assert loaded == total
 
 
+@pytest.mark.slow
 def test_browser_that_adds_noise_to_pixels_is_refused(web: Site) -> None:
     refusal = run_script(
         web, "firefox-esr", LOAD, preferences={"privacy.resistFingerprinting": True}

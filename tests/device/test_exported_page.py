@@ -60,6 +60,7 @@ SCRIPT = """
 """
 
 
+@pytest.mark.slow
 def test_page_answers_in_firefox_and_without_its_host(web: Site, tmp_path: Path) -> None:
     bundle = tiny(tmp_path, "colours", title="Colours", confidence=CALIBRATED, card=CARD)
     export_models([bundle], "web", tmp_path / "page")

@@ -11,7 +11,7 @@ from PIL import Image
 from model.photo import read
 from model.preprocess import PreprocessConfig, preprocess
 from tests.device.node import run_node
-from tests.device.site import BROWSERS, SLOW_FIREFOX, Site, run_script
+from tests.device.site import SLOW_FIREFOX, Site, run_script
 from tests.device.vectors import COMPARE, pack, photos_and_recipes
 from tests.photos import drawn, encoded, turned
 
@@ -72,7 +72,7 @@ def test_tall_photo_is_resized_vertically_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("browser", BROWSERS)
+@pytest.mark.parametrize("browser", SLOW_FIREFOX)
 def test_pixels_equal_pillows_in_browsers(web: Site, browser: str) -> None:
     """Browsers compute other sines and cosines than Node."""
     jobs = photos_and_recipes(seed=12, count=120)

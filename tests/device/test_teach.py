@@ -1,6 +1,7 @@
 """Teaching in the browser: photos in, a model out, beside and in place of its base."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -60,12 +61,17 @@ def test_taught_model_answers_beside_its_base(teachable: Site, browser: str) -> 
       // Another one of the same photos, at the same time.
       const labels = ["cold", "warm"];
       const other = await base.attach((await base.teach({{...project, labels, title: ""}})).taught);
+      // Recorded once, so that nothing is left to test on.
+      const once = photos.map((photo) => ({{...photo, recording: photo.label}}));
+      const untested = await base.attach((await base.teach({{...project, photos: once}})).taught);
+      const guess = await untested.identify(orange);
       return {{
         seen, strange,
         said: [say(model, seen), say(model, strange)],
         lines: [trustLines(model.info, seen), trustLines(model.info, strange)],
         other: (await other.identify(orange)).candidates,
         title: other.info.title,
+        guess: [say(untested, guess), ...trustLines(untested.info, guess).map(toText)],
         own: (await base.identify(await paint(255, 0, 0))).answer,
         info: model.info, manifest: taught.manifest,
         features: photos.map(({{features}}) => Array.from(features)),
@@ -96,6 +102,9 @@ def test_taught_model_answers_beside_its_base(teachable: Site, browser: str) -> 
         # Six recordings are too few for a promise.
         [],
     ]
+    headline, line = result["guess"]
+    assert headline == "My best guess: warm"
+    assert re.fullmatch(r"This model says \d+%, but it was never tested\.", line)
     assert result["other"] == seen["candidates"]
     assert (result["info"]["title"], result["title"]) == ("My colours", "cold, warm")
     assert result["own"] == "red"
@@ -176,6 +185,7 @@ def test_saved_model_opens_elsewhere_without_a_photo(teachable: Site) -> None:
     assert (result["other"], result["noBase"]) == ("bundle-damaged", "engine-unavailable")
 
 
+@pytest.mark.slow
 def test_project_goes_on_with_another_base_or_a_recalibrated_one(teachable: Site) -> None:
     path = "/models/teachable/model.json"
     info = json.loads(teachable.files[path] or b"")

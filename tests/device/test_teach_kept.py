@@ -27,6 +27,14 @@ OPEN = f"""async () => {{
   window.store = await openStore({{prefix: "kept"}});
 }}"""
 READ = "store.read().then(({photos, ...rest}) => ({...rest, ids: photos.map(({id}) => id)}))"
+OPEN_PROJECT = """async () => {
+  const { noProject, TeachProject } = await import("/device/view/teach_project.mjs");
+  window.state = noProject();
+  const change = (changes) => Object.assign(state, changes);
+  const options = { address: "/none/", prefix: "kept" };
+  window.project = new TeachProject(state, change, options, new AbortController().signal);
+  await project.opening;
+}"""
 RECORD = """async () => {
   for (let at = 0; ; at++) {
     await store.addPhoto(photoOf(at % 250, "mug", "a recording"));
@@ -78,6 +86,40 @@ def test_full_disk_leaves_the_project_as_it_was(page: Page, web: Site) -> None:
     assert len(page.evaluate(READ)["ids"]) == added + 1
 
 
+@pytest.mark.parametrize("persisted", [True, False])
+def test_whether_the_browser_keeps_photos_is_known_before_one_is_added(
+    page: Page, persisted: bool
+) -> None:
+    page.evaluate(f"navigator.storage.persisted = async () => {json.dumps(persisted)}")
+    page.evaluate(OPEN_PROJECT)
+    assert page.evaluate("state.isPersisted") is persisted
+
+
+def test_undo_remains_until_it_has_worked(page: Page, web: Site) -> None:
+    tools = page.context.new_cdp_session(page)
+    tools.send("Storage.overrideQuotaForOrigin", {"origin": web.url, "quotaSize": 300_000})
+    page.evaluate(OPEN)
+    page.evaluate(OPEN_PROJECT)
+    page.evaluate(
+        """async () => {
+          const add = (bytes) => {
+            const photo = new Blob([crypto.getRandomValues(new Uint8Array(bytes))]);
+            return store.addPhoto({ ...photoOf(1, "mug"), photo });
+          };
+          const id = await add(60_000);
+          await project.edit({ ids: [id], label: null }, ["removed 1 photo"]);
+          while (!(await refusal(add(20_000))));
+        }"""
+    )
+    undo = """() => project.undo().then(() =>
+      [state.note, state.undo?.text ?? null, state.project.photos.length])"""
+    note, text, photos = page.evaluate(undo)
+    assert note.startswith("This browser has no room left.")
+    assert text == ["removed 1 photo"]
+    tools.send("Storage.overrideQuotaForOrigin", {"origin": web.url})
+    assert page.evaluate(undo) == ["", None, photos + 1]
+
+
 @pytest.mark.parametrize("end", ["reload", "kill"])
 def test_photos_that_were_counted_survive_the_tab(page: Page, end: str) -> None:
     counted: list[None] = []
@@ -112,10 +154,8 @@ def heap_megabytes(page: Page) -> float:
     tools.send("HeapProfiler.collectGarbage")
     usage = tools.send("Runtime.getHeapUsage")
     tools.detach()
-    return (
-        sum(usage[name] for name in ("usedSize", "embedderHeapUsedSize", "backingStorageSize"))
-        / 1e6
-    )
+    names = ("usedSize", "embedderHeapUsedSize", "backingStorageSize")
+    return sum(usage[name] for name in names) / 1e6
 
 
 @pytest.mark.slow

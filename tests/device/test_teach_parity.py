@@ -35,6 +35,7 @@ TEACH = """
 """.replace("LABELS", str(LABELS))
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_page_and_python_make_one_model(web: Site, tmp_path: Path, models_dir: Path) -> None:
     folder = tmp_path / "photos"

@@ -7,12 +7,12 @@ from tests.device.node import run_node
 SAY = """
 const { isEnough, outcomeOf, roomLeft } = await load("view/teach_words.mjs");
 const text = (phrase) => (phrase ?? []).map((part) => part.label ?? part).join("");
-return given.map(({ counts, result, bytes = 1 }) => {
+return given.map(({ counts, result, bytes = 1, isReady = true }) => {
   const labels = ["sneakers", "boots", "sandals"].slice(0, counts.length);
   const photos = labels.flatMap((label, at) => Array(counts[at]).fill({ label }));
   const ids = photos.map((_, at) => `p${at}`);
   const outcome = result && outcomeOf(result, labels, ids);
-  const { word, line, confusion } = isEnough({ labels, photos }, outcome, true);
+  const { word, line, confusion } = isEnough({ labels, photos }, outcome, true, isReady);
   const room = roomLeft({ labels, photos, bytes }, true);
   const { next, photos: odd } = confusion ?? {};
   const figures = outcome?.figures ?? null;
@@ -77,12 +77,12 @@ def test_figures_come_with_their_interval_and_confusions_with_photos() -> None:
 def test_room_is_shown_near_its_limits() -> None:
     megabyte = 2**20
     plenty, little, large, full = say(
-        {"counts": [200, 200]},
+        {"counts": [200, 200], "isReady": False},
         {"counts": [230, 230], "bytes": 20 * megabyte},
         {"counts": [200, 200], "bytes": 56 * megabyte},
         {"counts": [250, 250]},
     )
-    assert plenty["room"] is None
+    assert (plenty["room"], plenty["said"]) == (None, "Training waits for the model.")
     assert little["room"]["title"] == "Room for 40 more photos"
     assert little["room"]["line"] == "460 of 500 photos, 20 of 60 MB."
     assert large["room"]["title"] == "Room for 28 more photos"

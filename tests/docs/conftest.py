@@ -18,6 +18,7 @@ from tests.browser.server import Server, serving
 from tests.docs.client_runner import CLIENTS, command
 from tests.model.tiny import CALIBRATED, colour, tiny
 from tests.photos import encoded
+from tests.waiting import POLL_SECONDS
 
 
 class ClientFiles(SimpleHTTPRequestHandler):
@@ -36,7 +37,7 @@ class ClientFiles(SimpleHTTPRequestHandler):
 def site() -> Iterator[str]:
     """Another site, whose pages call the API."""
     with ThreadingHTTPServer(("127.0.0.1", 0), ClientFiles) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
+        threading.Thread(target=running.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
         yield f"http://127.0.0.1:{running.server_port}"
         running.shutdown()
 

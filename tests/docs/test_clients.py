@@ -23,6 +23,7 @@ from playwright.sync_api import sync_playwright
 from tests.browser.server import Server
 from tests.docs.client_runner import CLIENTS, run
 from tests.tools import require_tool
+from tests.waiting import POLL_SECONDS
 
 
 def test_client_identifies_a_photo(client: list[str], server: Server, photos: Path) -> None:
@@ -100,7 +101,7 @@ def run_behind_proxy(
 ) -> tuple[int, list[dict[str, Any]], str]:
     """Return the number of requests, the client's results and its errors."""
     with Proxy(server.url, list(rejections)) as proxy:
-        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        threading.Thread(target=proxy.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
         answers, errors, _ = run(client, proxy.url, photo)
         proxy.shutdown()
         return proxy.requests, answers, errors
@@ -175,7 +176,7 @@ def test_python_client_explains_corrects_and_lists_models(server: Server, photos
 
 def test_python_client_stops_retrying_after_its_patience(server: Server, photos: Path) -> None:
     with Proxy(server.url, [problem_503("busy")] * 100) as proxy:
-        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        threading.Thread(target=proxy.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
         with pytest.raises(python_client().Problem, match="busy: Wait"):
             python_client().Loupe(proxy.url, patience=1.0).identify(photos / "red.png")
         proxy.shutdown()

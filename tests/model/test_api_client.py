@@ -30,6 +30,7 @@ from model.settings import settings
 from tests.browser.server import Server
 from tests.conftest import _forget
 from tests.model.tiny import colour
+from tests.waiting import POLL_SECONDS
 
 
 @pytest.fixture
@@ -120,7 +121,7 @@ class Api(BaseHTTPRequestHandler):
 def api(tiny_bundle: Bundle, use_api: Any) -> Iterator[type[Api]]:
     """Such an API, at the address in the settings."""
     with HTTPServer(("127.0.0.1", 0), Api) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
         use_api(f"http://127.0.0.1:{server.server_port}")
         Api.requests = 0
         yield Api

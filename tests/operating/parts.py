@@ -1,6 +1,7 @@
 """PostgreSQL, replicas of the app and nginx, which tests start on free ports."""
 
 import contextlib
+import json
 import os
 import pwd
 import re
@@ -11,6 +12,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from deploy.ports import free_port
@@ -25,14 +27,55 @@ PATIENCE_SECONDS = 30
 PASSWORD = "known-to-the-cluster"
 
 
+class PostgreSql:
+    """A PostgreSQL server with an empty cluster below a folder, always on the same port."""
+
+    def __init__(self, folder: Path, **run_as: Any) -> None:
+        self._folder, self._run_as, port = folder, run_as, free_port()
+        self.url = f"postgresql://loupe:{PASSWORD}@127.0.0.1:{port}/postgres"
+        options = {
+            "port": port,
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "fsync": "off",
+            "max_connections": "40",
+        }
+        arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        self._command = [require_tool("postgres"), "-D", str(folder / "db"), *arguments]
+
+    def start(self) -> None:
+        """Start it and wait until it accepts connections."""
+        log = self._folder / "log"
+        with log.open("ab") as sink:
+            self._process = subprocess.Popen(
+                self._command,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                cwd=self._folder,
+                **self._run_as,
+            )
+        wait_until(lambda: _accepts_connections(self.url), PATIENCE_SECONDS, log.read_text)
+
+    def stop(self) -> None:
+        """Stop it by its fast shutdown, which disconnects clients."""
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(timeout=30)
+
+
 @contextlib.contextmanager
 def postgresql() -> Iterator[str]:
     """Start PostgreSQL with an empty cluster; yield its URL."""
-    initdb, server = require_tool("initdb"), require_tool("postgres")
+    with postgresql_server() as server:
+        yield server.url
+
+
+@contextlib.contextmanager
+def postgresql_server() -> Iterator[PostgreSql]:
+    """Start PostgreSQL with an empty cluster; yield the server."""
+    initdb = require_tool("initdb")
     # PostgreSQL refuses to run as root; another user needs a folder that it may enter.
     user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
     run_as: dict[str, Any] = {"user": user.pw_uid, "group": user.pw_gid} if user else {}
-    port = free_port()
     with tempfile.TemporaryDirectory(prefix="loupe-postgresql-") as temporary:
         folder = Path(temporary)
         if user:
@@ -50,31 +93,12 @@ def postgresql() -> Iterator[str]:
             timeout=60,
             **run_as,
         )
-        options = {
-            "listen_addresses": "127.0.0.1",
-            "unix_socket_directories": "",
-            "fsync": "off",
-            "max_connections": "40",
-        }
-        arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [server, "-D", str(folder / "db"), "-p", str(port), *arguments],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=folder,
-                **run_as,
-            )
-        url = f"postgresql://loupe:{PASSWORD}@127.0.0.1:{port}/postgres"
+        server = PostgreSql(folder, **run_as)
+        server.start()
         try:
-            wait_until(
-                lambda: _accepts_connections(url), PATIENCE_SECONDS, (folder / "log").read_text
-            )
-            yield url
+            yield server
         finally:
-            # PostgreSQL's fast shutdown, which disconnects clients.
-            process.send_signal(signal.SIGINT)
-            process.wait(timeout=30)
+            server.stop()
 
 
 def _accepts_connections(url: str) -> bool:
@@ -88,19 +112,26 @@ def _accepts_connections(url: str) -> bool:
 
 
 class Replica:
-    """A process of the app with a data folder of its own, always on the same port."""
+    """A process of the app with a data folder of its own, always on the same port.
 
-    def __init__(self, folder: Path, database: str) -> None:
+    Its folder has the model of colours, or with a model store nothing.
+    """
+
+    def __init__(self, folder: Path, database: str, store: str = "") -> None:
         self.port, self._folder = free_port(), folder
+        self.models = folder / "data" / "models"
         self._environment = {
             "LOUPE_DATA": str(folder / "data"),
             "LOUPE_DATABASE": database,
+            "LOUPE_STORE": store,
             "LOUPE_MODEL": "tiny",
             "LOUPE_CORRECTIONS_PER_MINUTE": "100000",
             "LOUPE_SECRET": "the same for both",
             "STREAMLIT_SERVER_COOKIE_SECRET": "the same for both",
         }
-        tiny(folder / "data" / "models")
+        folder.mkdir(parents=True, exist_ok=True)
+        if not store:
+            tiny(self.models)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -119,13 +150,35 @@ class Replica:
 
     def wait_until_ready(self) -> None:
         """Wait until its model is loaded."""
-        url = f"http://127.0.0.1:{self.port}/api/ready"
+        wait_until(lambda: self.ready()["status"] == "ready", PATIENCE_SECONDS, self.log)
 
-        def is_ready() -> bool:
-            with urlopen(url, timeout=5) as response:
-                return bool(response.status == 200)
+    def ready(self) -> dict[str, Any]:
+        """Return what ``/api/ready`` says.
 
-        wait_until(is_ready, PATIENCE_SECONDS, self.log)
+        Raises:
+            OSError: the process doesn't respond.
+        """
+        try:
+            response = urlopen(f"http://127.0.0.1:{self.port}/api/ready", timeout=5)
+        except HTTPError as error:
+            response = error
+        with response:
+            document: dict[str, Any] = json.load(response)
+            return document
+
+    def run_command(self, *words: str, **settings: str) -> str:
+        """Run ``python -m model`` with this replica's settings; return what it prints."""
+        result = subprocess.run(
+            [sys.executable, "-m", "model", *words],
+            check=False,
+            cwd=ROOT,
+            env={**os.environ, **self._environment, **settings},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert result.returncode == 0, result.stderr
+        return result.stdout
 
     def kill(self) -> None:
         """Kill the process, as a failing machine does."""

@@ -130,6 +130,7 @@ def session(server: Server) -> Iterator[tuple[ClientConnection, str]]:
         yield stream, message.new_session.initialize.session_id
 
 
+@pytest.mark.slow
 def test_reruns_without_end_delay_nobody_else(server: Server) -> None:
     with ExitStack() as stack:
         streams = [stack.enter_context(session(server))[0] for _ in range(10)]
@@ -152,6 +153,7 @@ def test_endless_head_delays_nobody_else(server: Server, start: bytes) -> None:
     assert chunks_left > 1800
 
 
+@pytest.mark.slow
 def test_half_a_head_loses_its_connection(server: Server) -> None:
     """Also on a connection that has had a response, and although a byte arrives now and then."""
     with ExitStack() as stack:
@@ -180,6 +182,7 @@ def test_large_message_closes_its_websocket(server: Server) -> None:
             exchange()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [7, 70])
 def test_slow_uploads_keep_no_photo_out(server: Server, count: int) -> None:
     """Few large ones or many of 1.9 MB: together the whole budget, but 30 kB."""
@@ -212,6 +215,7 @@ def put_file(server: Server, session_id: str, size: int, announced: int | None =
         return wire.reply().status
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sessions", "size_mb"), [(1, 95), (8, 19)])
 def test_uploads_that_nothing_reads_leave_memory(
     server: Server, sessions: int, size_mb: int

@@ -10,10 +10,12 @@ from model import classifier
 from model.bundle import BUILTIN_DIR
 from model.exporting.downloads import keep_download
 from model.exporting.formats import export_models
+from model.model_store.follower import Follower
 from model.settings import settings
 from tests.model.tiny import CALIBRATED, CARD, MEASURED, edit, tiny
 from tests.pages.hostile import CARD_NAME, LABELS, publish_hostile
 from ui import component
+from ui.models_page import card
 from ui.navigation import ROOT
 
 FIGURES = [
@@ -259,3 +261,12 @@ def test_pictures_are_the_models_own_without_the_stranger(models_dir):
     assert {"shirt", "dress", "tripod"} <= set(captions)
     assert "And 997 more" in texts(at)
     assert "No pictures: its owner gave none." in texts(at)
+
+
+def test_page_says_that_published_versions_are_missing(data_folder, monkeypatch):
+    monkeypatch.setenv("LOUPE_DATABASE", "postgresql://loupe:known@127.0.0.1:1/none")
+    follower = Follower()
+    follower.compare()
+    monkeypatch.setattr(card, "store_follower", lambda: follower)
+    (warning,) = opened().warning
+    assert "could be taken (database-unavailable). The previous ones answer." in warning.value

@@ -38,6 +38,16 @@ def test_visitors_model_is_in_the_address_until_another_is_chosen(bundle):
     assert data(open_app(model=f"{NAME}0"))["taught"] is None
 
 
+def test_no_model_of_the_apps_is_in_use_while_the_visitors_own_is(bundle):
+    at = open_app(model=NAME)
+    models = checked(at.switch_page("../pages/models.py").run())
+    assert "Try this model" in models.button(key="try-tiny").label
+    assert data(checked(models.switch_page("../pages/identify.py").run()))["taught"] == NAME
+    assert data(checked(send(at, model="tiny")))["taught"] is None
+    models = checked(at.switch_page("../pages/models.py").run())
+    assert "Point it at something" in models.button(key="try-tiny").label
+
+
 @pytest.mark.parametrize("downloads", ["true", "false"])
 def test_owners_model_is_hidden_and_builtin_ones_are_not(bundle, monkeypatch, downloads):
     monkeypatch.setenv("LOUPE_DOWNLOADS", downloads)

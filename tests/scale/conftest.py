@@ -4,6 +4,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
@@ -19,10 +20,10 @@ from tests.model.tiny import COLOURS, colour
 collect_ignore_glob = [] if find_spec("s3fs") and find_spec("moto") else ["test_*.py"]
 
 
-def encode(name: str | tuple[int, int, int]) -> bytes:
-    """Return a PNG of one colour."""
+def encode(name: str | tuple[int, int, int], suffix: str = "PNG") -> bytes:
+    """Return a photo of one colour."""
     sink = BytesIO()
-    colour(name).save(sink, "PNG")
+    colour(name).save(sink, suffix)
     return sink.getvalue()
 
 
@@ -61,6 +62,16 @@ def bucket(s3: Any, request: pytest.FixtureRequest) -> str:
     return name
 
 
+@pytest.fixture
+def crash_on_gifs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the decoder of GIFs end each process that is started."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal, PIL.GifImagePlugin as gif\n"
+        "gif.GifImageFile._open = lambda _: os.kill(os.getpid(), signal.SIGSEGV)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> Path:
     for name, data in files.items():
         path = folder / name
@@ -86,12 +97,13 @@ def identify(*words: object, codes: tuple[int, ...] = (0,)) -> str:
     return printed
 
 
-def run_in(folder: Path, bundle: Bundle) -> Any:
+def run_in(folder: Path, bundle: Bundle, **changes: Any) -> Any:
     """Return a run in this process over a folder, with the results beside it."""
     from scale.archive_run import ArchiveRun, Job
 
     out = str(folder.parent / "out")
-    return ArchiveRun(Job(str(folder), out, 1, 1, "tiny", bundle.version, "compiled", 2))
+    job = Job(str(folder), out, 1, 1, "tiny", bundle.version, "compiled", 2)
+    return ArchiveRun(replace(job, **changes))
 
 
 def rows(results: Path | str, files: Any = None) -> list[dict[str, Any]]:

@@ -1,15 +1,19 @@
 """``python -m model identify ARCHIVE --out RESULTS``: rows, restarts, shards, failures."""
 
 import os
+import re
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from model import Bundle, PhotoError, load
-from model.settings import ROOT
+from model.errors import DataError, FolderExists
+from model.storage.addresses import StorageUnavailable
+from scale import __main__ as command
 from scale.archive_run import COLUMNS
-from scale.storage import StorageUnavailable
 from tests.model.tiny import tiny
 from tests.waiting import wait_until
 
@@ -35,44 +39,83 @@ def test_bucket_gets_the_answers_of_the_app(s3: Any, bucket: str, tiny_bundle: B
     assert f"{len(PHOTOS)} done earlier, 0 identified" in identify(*words)
 
 
-def test_killed_run_continues_with_no_photo_twice_and_none_lost(
+def test_stopped_and_killed_run_continues_with_no_photo_twice_and_none_lost(
     tiny_bundle: Bundle, tmp_path: Path
 ) -> None:
     folder, out = tmp_path / "archive", tmp_path / "out"
-    names = [f"{number // 500}/{number}.png" for number in range(1500)]
+    names = [f"{number // 500}/{number}.png" for number in range(2000)]
     write_folder(folder, dict.fromkeys(names, encode("blue")))
-    process = start(folder, "--out", out)
-    wait_until(lambda: list(out.glob("part-*")), 60)
-    process.kill()
-    process.communicate()
-    before = {path: path.stat().st_mtime_ns for path in out.glob("part-*")}
-    assert 0 < len(before) < 6
+    before: dict[Path, int] = {}
+    for number, message in (
+        (signal.SIGINT, "not reached.\nStopped. The same"),
+        (signal.SIGKILL, ""),
+    ):
+        process = start(folder, "--out", out)
+        wait_until(lambda: set(out.glob("part-*")) - before.keys(), 60)
+        process.send_signal(number)
+        assert message in process.communicate()[1]
+        assert process.returncode == (130 if message else -number)
+        before.update({path: path.stat().st_mtime_ns for path in out.glob("part-*")})
+    assert 2 <= len(before) < 8
     printed = identify(folder, "--out", out)
-    assert f"1,500 photos: {256 * len(before):,} done earlier" in printed
+    assert f"2,000 photos: {256 * len(before):,} done earlier" in printed
     assert [row["photo"] for row in rows(out)] == sorted(names)
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
+def test_progress_tells_the_time_left(
+    tiny_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(command, "REPORT_SECONDS", 0)
+    names = [f"{number}.png" for number in range(300)]
+    folder = write_folder(tmp_path / "archive", dict.fromkeys(names, encode("blue")))
+    words = [str(folder), "--model", "tiny", "--out", str(tmp_path / "out")]
+    printed = CliRunner().invoke(command.identify, words).output
+    assert re.search(r"\n256 of 300 photos, 0:0\d:\d\d left\n", printed)
+
+
 def test_shards_have_each_photo_once(tiny_bundle: Bundle, tmp_path: Path) -> None:
     folder, out = write_folder(tmp_path / "archive", PHOTOS), tmp_path / "out"
-    for shard in ("1/3", "3/3", "2/3"):
-        identify(folder, "--out", out, "--shard", shard, codes=(0, 1))
+    shards = [start(folder, "--out", out, "--shard", f"{shard}/3") for shard in (1, 2, 3)]
+    for process in shards:
+        printed = process.communicate(timeout=100)[1]
+        assert process.returncode in (0, 1), printed
     assert [row["photo"] for row in rows(out)] == sorted(PHOTOS)
-    for words in (("--shard", "1/4"), ()):
-        assert "has something else: part-" in identify(folder, "--out", out, *words, codes=(2,))
     assert "such as 3/16" in identify(folder, "--out", out, "--shard", "4/3", codes=(2,))
 
 
-def test_results_of_two_models_or_archives_are_not_mixed(
-    tiny_bundle: Bundle, tmp_path: Path
+@pytest.mark.parametrize(
+    "change",
+    [{"archive": "/usr"}, {"shards": 3}, {"model": "imagenet"}, {"version": "0"}, {"top": 3}],
+    ids=str,
+)
+def test_results_of_two_jobs_are_not_mixed(
+    tiny_bundle: Bundle, tmp_path: Path, change: dict[str, Any]
 ) -> None:
-    folder, out = write_folder(tmp_path / "archive", {"a.png": encode("red")}), tmp_path / "out"
-    identify(folder, "--out", out)
-    for words in ((folder, "--model", "imagenet"), (folder, "--top", 3), (ROOT / "model",)):
-        assert "[folder-exists]" in identify(*words, "--out", out, codes=(2,))
-    assert len(rows(out)) == 1
-    empty = write_folder(tmp_path / "empty", {"notes.txt": b""})
-    assert "There are no photos in" in identify(empty, "--out", tmp_path / "new", codes=(2,))
+    folder = write_folder(tmp_path / "archive", {"a.png": encode("red")})
+    run_in(folder, tiny_bundle, shards=2)
+    with pytest.raises(FolderExists, match="out has results of another job"):
+        run_in(folder, tiny_bundle, **{"shards": 2, "shard": 2} | change)
+    run_in(folder, tiny_bundle, shards=2, shard=2)
+
+
+def test_address_without_photos_leaves_no_results(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "archive", {"notes.txt": b""})
+    with pytest.raises(DataError, match="There are no photos in"):
+        run_in(folder, tiny_bundle)
+    assert not (tmp_path / "out").exists()
+
+
+def test_photo_that_crashes_the_decoder_is_a_row_after_the_second_crash(
+    tiny_bundle: Bundle, tmp_path: Path, crash_on_gifs: None
+) -> None:
+    photos = {"a.png": encode("red"), "b.gif": encode("red", "GIF"), "c.jpg": b"no photo"}
+    folder, out = write_folder(tmp_path / "archive", photos), tmp_path / "out"
+    for code in (-signal.SIGSEGV, -signal.SIGSEGV, 1):
+        identify(folder, "--out", out, codes=(code,))
+    codes = {row["photo"]: row["error"] and row["error"]["code"] for row in rows(out)}
+    assert codes == {"a.png": None, "b.gif": "damaged", "c.jpg": "unsupported-format"}
 
 
 def test_each_listed_photo_has_a_row_under_any_name(tiny_bundle: Bundle, tmp_path: Path) -> None:
@@ -95,13 +138,16 @@ def test_failed_archive_stops_the_run_but_an_unreadable_photo_does_not(
     def fail(*_: object, **__: object) -> None:
         raise PermissionError("The token has expired")
 
+    def fail_too(*_: object, **__: object) -> None:
+        raise OSError("Bad Request")
+
     folder = write_folder(tmp_path / "archive", {"a.png": encode("red")})
     run = run_in(folder, tiny_bundle)
     monkeypatch.setattr(run.archive, "cat_file", fail)
     if not is_archive_gone:
         assert list(run.identify(load("tiny"), run.parts)) == [(1, 1)]
         return
-    monkeypatch.setattr(run.archive, "info", fail)
+    monkeypatch.setattr(run.archive, "info", fail_too)
     with pytest.raises(StorageUnavailable, match="archive can't be used: The token has expired"):
         list(run.identify(load("tiny"), run.parts))
     assert run_in(folder, tiny_bundle).parts == [0]

@@ -4,15 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from model import Bundle
+from tests.https_log import https_log
 from tests.waiting import wait_until
 
 from .conftest import PHOTOS, encode, identify, rows, run_in, start, write_folder
@@ -20,55 +18,42 @@ from .conftest import PHOTOS, encode, identify, rows, run_in, start, write_folde
 REPORTING = "start --head --block --port 0 --num-cpus 1 --object-store-memory 80000000"
 
 
-@pytest.fixture
-def usage_reports(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The requests to the server that Ray is told to report its usage to, each second."""
-    requests: list[str] = []
-
-    class Log(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            requests.append(self.path)
-            self.send_response(200)
-            self.end_headers()
-
-    with HTTPServer(("127.0.0.1", 0), Log) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setenv("RAY_USAGE_STATS_REPORT_URL", f"http://127.0.0.1:{server.server_port}/")
-        monkeypatch.setenv("RAY_USAGE_STATS_REPORT_INTERVAL_S", "1")
-        yield requests
-        server.shutdown()
-
-
 def test_ray_writes_the_same_rows_and_reports_no_usage(
-    s3: Any, bucket: str, tiny_bundle: Bundle, usage_reports: list[str]
+    s3: Any, bucket: str, tiny_bundle: Bundle
 ) -> None:
     s3.pipe({f"{bucket}/archive/{name}": data for name, data in PHOTOS.items()})
     words = (f"s3://{bucket}/archive", "--out", f"s3://{bucket}/out")
     identify(words[0], "--out", f"s3://{bucket}/plain", codes=(1,))
-    printed = identify(*words, "--ray", "local", codes=(1,))
-    assert f"{len(PHOTOS) - 3} identified, 3 couldn't be read" in printed
-    assert rows(f"{bucket}/out", s3) == rows(f"{bucket}/plain", s3)
-    assert f"{len(PHOTOS)} done earlier" in identify(*words, "--ray", "local")
-    assert usage_reports == []
-    # The same server gets the reports of a cluster that may send them.
-    command = [str(Path(sys.executable).parent / "ray"), *REPORTING.split()]
-    environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "1"}
-    with subprocess.Popen(command, env=environment, start_new_session=True) as process:
-        wait_until(lambda: usage_reports, 60)
-        os.killpg(process.pid, signal.SIGKILL)
+    with https_log() as requests:
+        printed = identify(*words, "--ray", "local", codes=(1,))
+        assert f"{len(PHOTOS) - 3} identified, 3 couldn't be read" in printed
+        assert rows(f"{bucket}/out", s3) == rows(f"{bucket}/plain", s3)
+        assert f"{len(PHOTOS)} done earlier" in identify(*words, "--ray", "local")
+        assert requests == []
+        # A cluster that may report its usage is in the log.
+        command = [sys.executable, "-m", "ray.scripts.scripts", *REPORTING.split()]
+        environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "1"}
+        with subprocess.Popen(command, env=environment, start_new_session=True) as process:
+            wait_until(lambda: "usage-stats.ray.io:443" in requests, 60)
+            os.killpg(process.pid, signal.SIGKILL)
 
 
-def test_killed_run_on_ray_continues(tiny_bundle: Bundle, tmp_path: Path) -> None:
+def test_killed_run_on_ray_continues_past_a_photo_that_crashes_the_decoder(
+    tiny_bundle: Bundle, tmp_path: Path, crash_on_gifs: None
+) -> None:
     folder, out = tmp_path / "archive", tmp_path / "out"
     names = [f"{number}.png" for number in range(2000)]
-    write_folder(folder, dict.fromkeys(names, encode("blue")))
+    write_folder(folder, {**dict.fromkeys(names, encode("blue")), "z.gif": encode("red", "GIF")})
     process = start(folder, "--out", out, "--ray", "local")
     wait_until(lambda: list(out.glob("part-*")), 90)
     process.kill()
     process.communicate()
     assert 0 < len(list(out.glob("part-*"))) < 8
-    identify(folder, "--out", out)
-    assert [row["photo"] for row in rows(out)] == sorted(names)
+    identify(folder, "--out", out, "--ray", "local", codes=(0, 1))
+    results = {row["photo"]: row["error"] for row in rows(out)}
+    assert results.pop("z.gif")["code"] == "damaged"
+    assert results == dict.fromkeys(names)
+    assert len(rows(out)) == len(names) + 1
 
 
 def test_removed_machine_loses_no_photo(
@@ -99,6 +84,8 @@ def test_failures_on_ray_are_one_sentence(tiny_bundle: Bundle, tmp_path: Path) -
     folder = write_folder(tmp_path / "archive", {"a.png": encode("red")})
     words = (folder, "--out", tmp_path / "out", "--ray")
     assert "Give --ray as local, auto or HOST:PORT" in identify(*words, "os://local", codes=(2,))
+    printed = identify(*words, "127.0.0.1:1", codes=(2,))
+    assert "Ray at 127.0.0.1:1 can't be used: [Errno 111] Connection refused" in printed
     (folder / "a.png").unlink()
     folder.rmdir()
     printed = identify(*words, "local", codes=(2,))

@@ -1,5 +1,6 @@
 """The API on Ray Serve, through its proxy: the files of ``deploy write``, and the only line."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -9,28 +10,32 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from signal import SIGKILL
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 import pytest
 import yaml
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deploy.hosts import HOSTS
+from deploy.hosts.ray_serve import FILE
 from deploy.ports import free_port
 from deploy.spec import APP
 from model import Bundle
+from model.model_store.publishing import publish_version
 from model.samples import samples
 from model.settings import ROOT
+from tests.model.tiny import tiny
 from tests.waiting import wait_until
 
 from .conftest import encode
+from .serve_cluster import ask
 
 QUEUE = 3
 SCRIPT = """
 import sys
 from scale.serve_deployment import app, serve
 import ray
-ray.init(num_cpus=1, object_store_memory=80_000_000, include_dashboard=False)
+ray.init("local", num_cpus=1, object_store_memory=80_000_000, include_dashboard=False)
 serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[1])})
 serve.run(app, name="loupe")
 sys.stdin.read()
@@ -38,10 +43,18 @@ sys.stdin.read()
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the cluster's database, model store and data."""
+    return tmp_path_factory.mktemp("serve")
+
+
+@pytest.fixture(scope="module")
+def cluster(folder: Path) -> Iterator[str]:
     """The address of the API on a cluster of one machine, with one replica of one core."""
-    port, folder = free_port(), tmp_path_factory.mktemp("serve")
+    port = free_port()
     settings = {"THREADS": "1", "QUEUE": str(QUEUE), "MODEL": "imagenet", "NPM": "false"}
+    settings |= {"DATABASE": f"sqlite:///{folder}/records.sqlite", "DATA": f"{folder}/data"}
+    settings |= {"STORE": f"{folder}/store"}
     environment = {f"LOUPE_{name}": value for name, value in settings.items()}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -66,19 +79,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.communicate()
         with suppress(ProcessLookupError):
             os.killpg(process.pid, SIGKILL)
-
-
-def ask(address: str, body: bytes | None = None) -> tuple[int, dict[str, str], bytes]:
-    """Return status, headers in lower case and body of a response; status 0 if there is none."""
-    try:
-        reply = urlopen(Request(address, body), timeout=30)
-    except HTTPError as error:
-        reply = error
-    except OSError:
-        return 0, {}, b""
-    with reply:
-        headers = {name.lower(): value for name, value in reply.headers.items()}
-        return reply.status, headers, reply.read()
 
 
 def test_busy_is_the_apis_own_refusal(cluster: str) -> None:
@@ -108,14 +108,86 @@ def test_refusals_pass_the_proxy(cluster: str) -> None:
         assert (reply, headers["content-type"]) == (status, "application/problem+json"), text
 
 
+def test_replica_follows_the_model_store(
+    cluster: str, folder: Path, data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOUPE_DATABASE", f"sqlite:///{folder}/records.sqlite")
+    monkeypatch.setenv("LOUPE_STORE", f"{folder}/store")
+    for title in ("First", "Second"):
+        bundle = tiny(folder / "publisher", title=title)
+        publish_version(bundle)
+
+        def has_it(version: str = bundle.version) -> bool:
+            _, _, body = ask(f"{cluster}/api/v1/identify?model=tiny", encode("red"))
+            return json.loads(body).get("version") == version
+
+        wait_until(has_it, 5)
+
+
 def test_files_are_a_config_of_serve(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    from ray.serve.config import AutoscalingConfig
     from ray.serve.schema import ServeDeploySchema
 
     from scale.serve_deployment import deployment
 
-    (text,) = HOSTS["ray-serve"].make_files(APP, {"REPLICAS": "2"}).values()
+    values = {"MIN_REPLICAS": "2", "MAX_REPLICAS": "3"}
+    text = HOSTS["ray-serve"].make_files(APP, values)[FILE]
     config = ServeDeploySchema.model_validate(yaml.safe_load(text))
     (application,) = config.applications
     assert application.import_path == "scale.serve_deployment:app"
     (options,) = application.deployments
-    assert (options.name, options.num_replicas) == (deployment().name, 2)
+    assert options.name == deployment().name
+    autoscaling = AutoscalingConfig.model_validate(options.autoscaling_config)
+    assert (autoscaling.min_replicas, autoscaling.max_replicas) == (2, 3)
+    assert options.autoscaling_config.keys() <= AutoscalingConfig.model_fields.keys()
+
+
+def exchange(app: ASGIApp, *parts: bytes) -> tuple[int, dict[str, str], bytes]:
+    """Return status, headers and body of the response to a request through a proxy's middleware."""
+    from scale.serve_proxy import ProxyMiddleware
+
+    received, sent = iter(parts), []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": next(received), "more_body": True}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    asyncio.run(ProxyMiddleware(app)(scope, receive, send))
+    headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    return sent[0]["status"], headers, b"".join(message.get("body", b"") for message in sent)
+
+
+async def send_nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    """Do as Serve does when the replica is lost."""
+
+
+async def read_everything(_scope: Scope, receive: Receive, _send: Send) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+@pytest.mark.parametrize(
+    ("app", "status", "code"),
+    [
+        (send_nothing, 503, "busy"),
+        (PlainTextResponse("Backpressure", 503), 503, "busy"),
+        (read_everything, 413, "too-large"),
+    ],
+)
+def test_errors_of_the_proxy_are_the_apis(app: ASGIApp, status: int, code: str) -> None:
+    reply = exchange(app, *[bytes(2**20)] * 101)
+    assert (reply[0], json.loads(reply[2])["code"]) == (status, code)
+    assert ("retry-after" in reply[1]) is (status == 503)
+
+
+def test_other_responses_pass_the_proxy() -> None:
+    for response in (PlainTextResponse("metrics"), JSONResponse({"status": "not ready"}, 503)):
+        status, headers, body = exchange(response)
+        assert (status, headers["content-type"]) == (
+            response.status_code,
+            response.headers["content-type"],
+        )
+        assert body == response.body

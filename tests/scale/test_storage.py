@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from model.errors import DataError
-from scale.storage import StorageUnavailable, list_photos, open_storage
+from model.storage.addresses import StorageUnavailable, open_storage, storage_errors
+from scale.archive_run import list_photos
 
 from .conftest import PHOTOS, write_folder
 
@@ -19,8 +20,10 @@ zip://*.jpg::s3://bucket/photos.zip filecache::/photos"""
 
 @pytest.mark.parametrize("address", REFUSED.split())
 def test_address_of_anything_but_a_folder_or_bucket_is_refused(address: str) -> None:
-    with pytest.raises(DataError, match="can't be used as an address. Give a folder, or a bucket"):
+    match = "can't be used as an address. Give a folder, or a bucket"
+    with pytest.raises(DataError, match=match) as refusal:
         open_storage(address)
+    assert "password" not in str(refusal.value)
 
 
 def test_address_names_a_path() -> None:
@@ -40,6 +43,20 @@ def test_photos_of_a_bucket_and_a_folder_are_the_same(s3: Any, bucket: str, tmp_
         assert photos == {name: len(data) for name, data in PHOTOS.items()}
         below = dict(list_photos(open_storage(f"{address}/hall")))
         assert below == {name[5:]: size for name, size in photos.items() if name[:5] == "hall/"}
+
+
+def test_photos_below_a_folder_without_a_name_are_listed_once(s3: Any, bucket: str) -> None:
+    for key in ("archive//a.png", "archive/b.png", "archive/hall/c.png"):
+        s3.pipe_file(f"{bucket}/{key}", b"photo")
+    names = [name for name, _ in list_photos(open_storage(f"s3://{bucket}/archive"))]
+    assert len(names) == len(set(names)) == 3
+
+
+def test_missing_prefix_is_named(s3: Any, bucket: str) -> None:
+    address = f"s3://{bucket}/nothing"
+    photos = list_photos(open_storage(address))
+    with pytest.raises(StorageUnavailable, match="/nothing doesn't exist"), storage_errors(address):
+        next(photos)
 
 
 def test_missing_account_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

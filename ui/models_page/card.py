@@ -9,6 +9,7 @@ from model import Bundle
 from model.answer.phrases import promised_rejections, recordings_record
 from model.bundle import Metric, named_ood_sets, read_samples, read_small_card
 from model.errors import BundleError
+from model.model_store import store_follower
 from ui.charts import accent_color
 from ui.models_page.figures import name_sets, short, show_figures
 from ui.models_page.reliability import draw_accuracy
@@ -72,6 +73,16 @@ def show_card(bundle: Bundle, *, is_chosen: bool, axis_start: float) -> None:
             ):
                 st.switch_page(get_page("identify"), query_params={"model": bundle.name})
         show_figures(bundle)
+
+
+def show_store_problems() -> None:
+    """Show that published versions couldn't be taken, if there are any."""
+    follower = store_follower()
+    if codes := {problem["code"] for problem in follower.report()} if follower else set():
+        st.warning(
+            f"Not every published version could be taken ({join_words(sorted(codes))}). The "
+            "previous ones answer. The app’s log says why."
+        )
 
 
 def show_unusable_card(name: str, error: BundleError) -> None:

@@ -87,6 +87,7 @@ def test_body_counts_as_sent_from_its_first_byte(far: Run, page: Page) -> None:
     assert far(script) == ["unreachable", None]
 
 
+@pytest.mark.slow
 def test_device_answers_when_the_server_describes_nothing(far: Run, app: DeviceApp) -> None:
     app.hanging = {"v1/models/colours"}
     script = """

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from model.settings import ROOT
 from tests.waiting import wait_until
 
@@ -16,6 +18,7 @@ compress(PARTS[0], Path(sys.argv[1]))
 """
 
 
+@pytest.mark.slow
 def test_compression_ends_with_the_app(tmp_path: Path) -> None:
     app = subprocess.Popen([sys.executable, "-c", CODE, str(tmp_path)], cwd=ROOT)
     wait_until(lambda: any(tmp_path.glob("static/js/[!l]*.gz")), 60)

@@ -67,7 +67,7 @@ def test_damaged_file_and_unusable_folder_are_reported(tmp_path: Path) -> None:
     (tmp_path / "bad.sqlite").write_bytes(b"no database" * 100)
     with pytest.raises(DataError, match="can't be opened: its file is damaged"):
         CorrectionStore(f"sqlite:///{tmp_path / 'bad.sqlite'}")
-    with pytest.raises(DataError, match="folder for corrections can't be created"):
+    with pytest.raises(DataError, match="database's folder can't be created"):
         CorrectionStore(f"sqlite:///{tmp_path / 'bad.sqlite' / 'r.sqlite'}")
     (tmp_path / "folder").mkdir()
     with pytest.raises(DataError, match="can't be opened"):

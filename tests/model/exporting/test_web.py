@@ -18,11 +18,25 @@ from model.exporting.formats import export_models
 from tests.model.tiny import give_samples, tiny
 
 
+def two_models(models_dir: Path) -> list[Bundle]:
+    return [tiny(models_dir, "apples", title="Äpfel: *& more*"), tiny(models_dir, "pears")]
+
+
 @pytest.fixture
 def models(built_dir: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> list[Bundle]:
     """Two models, on a machine that has onnxruntime-web."""
     monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
-    return [tiny(models_dir, "apples", title="Äpfel: *& more*"), tiny(models_dir, "pears")]
+    return two_models(models_dir)
+
+
+@pytest.fixture(scope="module")
+def exported(built_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page of these models, for tests that only read it."""
+    folder = tmp_path_factory.mktemp("exported")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cache, "BUILT_DIR", built_dir)
+        export_models(two_models(folder / "models"), "web", folder / "page")
+    return folder / "page"
 
 
 def read_json(path: Path) -> Any:
@@ -66,25 +80,20 @@ def test_folder_holds_the_page_and_the_files_of_its_models(
     assert {oct((folder / path).stat().st_mode & 0o777) for path in files} == {"0o644"}
 
 
-def test_no_file_imports_a_module_with_a_suffix_unknown_to_servers(
-    models: list[Bundle], tmp_path: Path
-) -> None:
-    folder = tmp_path / "page"
-    export_models(models, "web", folder)
-    names = set(list_files(folder))
+def test_no_file_imports_a_module_with_a_suffix_unknown_to_servers(exported: Path) -> None:
+    names = set(list_files(exported))
     for path in names - {"loupe.mjs"}:
         if path.startswith(("runtime/", "models/")) or not path.endswith((".js", ".html")):
             continue
-        text = (folder / path).read_text("utf-8")
+        text = (exported / path).read_text("utf-8")
         assert ".mjs" not in text, path
         for module in re.findall(r'(?:from |import\(|new URL\()"([\w./-]+\.(?:js|css))"', text):
-            assert (folder / path).parent.joinpath(module).is_file(), (path, module)
-    assert (folder / "loupe.mjs").read_text() == 'export * from "./loupe.js";\n'
+            assert (exported / path).parent.joinpath(module).is_file(), (path, module)
+    assert (exported / "loupe.mjs").read_text() == 'export * from "./loupe.js";\n'
 
 
-def test_page_carries_its_policy(models: list[Bundle], tmp_path: Path) -> None:
-    export_models(models, "web", tmp_path / "page")
-    html = (tmp_path / "page/index.html").read_text("utf-8")
+def test_page_carries_its_policy(exported: Path) -> None:
+    html = (exported / "index.html").read_text("utf-8")
     (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="(.+?)">', html)
     assert policy.startswith("default-src 'self'; script-src 'self' 'wasm-unsafe-eval';")
     # Browsers ignore this directive in a page, with a warning.
@@ -93,14 +102,14 @@ def test_page_carries_its_policy(models: list[Bundle], tmp_path: Path) -> None:
     assert html.index("Content-Security-Policy") < html.index("<link")
 
 
-def test_readme_is_the_head_of_a_static_space(models: list[Bundle], tmp_path: Path) -> None:
-    export_models(models, "web", tmp_path / "page")
-    _, head, text = (tmp_path / "page/README.md").read_text("utf-8").split("---\n", 2)
+def test_readme_is_the_head_of_a_static_space(exported: Path) -> None:
+    _, head, text = (exported / "README.md").read_text("utf-8").split("---\n", 2)
     space = yaml.safe_load(head)
     assert (space["sdk"], space["app_file"]) == ("static", "index.html")
     assert space["title"] == "Äpfel: *& more*"
     assert "# Äpfel: \\*& more\\*" in text
-    assert models[1].version in text
+    version = read_json(exported / "models/pears/model.json")["version"]
+    assert version in text
 
 
 def test_later_export_drops_models_that_it_does_not_name(

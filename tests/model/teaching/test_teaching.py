@@ -13,6 +13,7 @@ from onnx import numpy_helper
 
 from model import Bundle, Classifier, load
 from model.answer.device_words import device_words
+from model.answer.phrases import ShownLabel, headline, trust_lines
 from model.browser.base_features import describe_features
 from model.browser.device_files import device_dir, run_graph
 from model.browser.small_graph import make_small_graph
@@ -98,7 +99,11 @@ def test_one_photo_per_label_is_a_model_whose_accuracy_is_unknown(
     assert "%" not in result.output
     assert "–" in run("list").output
     assert get_bundle("once").manifest.metrics == ()
-    assert load("once").identify(colour("red")).top(1)[0].label == "red"
+    answer = load("once").identify(colour("red"))
+    assert headline(answer) == ("My best guess: ", ShownLabel("red"))
+    (line,) = trust_lines(answer, get_bundle("once").manifest)
+    assert str(line[0]).endswith("%, but it was never tested.")
+    assert device_words(get_bundle("once").manifest)["estimated"] is True
 
 
 def test_commands_teach_save_and_import_one_model(

@@ -1,0 +1,26 @@
+"""The model store: versions in one place, current ones in a database, replicas that follow.
+
+``publishing`` makes a version current, ``publications`` is the table, ``store_files`` reads and
+writes the files, and ``follower`` takes the current versions once it has verified them.
+"""
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from ..settings import settings
+
+if TYPE_CHECKING:
+    from .follower import Follower
+
+
+@lru_cache(maxsize=1)
+def store_follower() -> "Follower | None":
+    """Return the follower of this process, which the first call starts; None without a store."""
+    if not settings().store:
+        return None
+    # Imported on first use: a database costs memory that most processes never need.
+    from .follower import Follower
+
+    follower = Follower()
+    follower.start()
+    return follower

@@ -1,0 +1,209 @@
+"""A replica's side of the store: take the versions that the database names, once verified."""
+
+import logging
+import os
+import shutil
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..bundle import MANIFEST, Bundle, current_version, default_models, fingerprint, model_dir
+from ..bundle.bundle import BUILTIN_DIR, MAX_MANIFEST_BYTES, read_manifest
+from ..bundle.registry import Fingerprint, open_bundle
+from ..bundle.versions import add_version, set_current
+from ..classifier import load_bundle
+from ..engine_info import ENGINES, OPTIONAL_FILES
+from ..errors import BundleDamaged, BundleError, DataError, LoupeError
+from ..settings import settings
+from ..storage.atomic import publish_folder
+from ..storage.disk import require_space
+from ..storage.file_hash import hash_file
+from .publications import Publication, Publications
+from .store_files import copy_file
+
+POLL_SECONDS = 1
+MAX_FILES, MAX_VERSION_BYTES = 20, 2**31
+"""Most files of a version that are taken, and their bytes together."""
+
+RETRY_SECONDS = 30
+"""Pause before a version that couldn't be taken is tried again."""
+
+MARK = ".from-store"
+"""Empty file in a version that was downloaded, and may be removed; others are the owner's."""
+
+log = logging.getLogger("loupe")
+
+
+class StorePending(LoupeError, code="store-pending"):
+    """Versions of the store that must be here before this replica answers."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What couldn't be taken, None for the table itself; why; and when it is tried again."""
+
+    publication: Publication | None
+    code: str
+    retry_at: float
+
+    def to_dict(self) -> dict[str, str]:
+        """Return what anyone may read: no path, and no name that isn't a model's."""
+        row, values = self.publication, {"code": self.code}
+        if row is not None and row.is_valid:
+            values |= {"model": row.name, "version": row.version}
+        return values
+
+
+class Follower:
+    """Compares this replica's versions with the database's, again and again, in one thread."""
+
+    def __init__(self) -> None:
+        self.compared = threading.Event()
+        """Set once the first comparison has ended, whatever it found."""
+        self._publications: Publications | None = None
+        self._problems: dict[int, Problem] = {}
+        self._followed: dict[str, tuple[int, Fingerprint]] = {}
+        self._may_answer = False
+
+    def start(self) -> None:
+        """Start the thread."""
+        threading.Thread(target=self._run, name="model-store", daemon=True).start()
+
+    def report(self) -> list[dict[str, str]]:
+        """Return what couldn't be taken and why, ready for JSON."""
+        return [problem.to_dict() for problem in list(self._problems.values())]
+
+    def require_compared(self) -> None:
+        """Check that this replica may answer: later problems leave it with the previous version.
+
+        Raises:
+            StorePending: the model that it would answer with isn't known to be the right one.
+        """
+        if not self._may_answer:
+            raise StorePending("The current versions of the model store aren't here yet.")
+
+    def _run(self) -> None:
+        while True:
+            self.compare()
+            self.compared.set()
+            time.sleep(POLL_SECONDS)
+
+    def compare(self) -> None:
+        """Take each version that the database names and that isn't current here."""
+        try:
+            self._publications = self._publications or Publications(settings().database_url)
+            current = self._publications.list_current()
+        except Exception as error:  # noqa: BLE001 - rows may hold anything
+            self._note(None, "database-unavailable", error)
+        else:
+            ids = {publication.id for publication in current}
+            self._problems = {key: self._problems[key] for key in ids & self._problems.keys()}
+            for publication in current:
+                self._follow(publication)
+        self._may_answer = self._may_answer or self._has_the_right_model()
+
+    def _has_the_right_model(self) -> bool:
+        """Return whether nothing is missing, or a previous version of the owner's can answer."""
+        wanted = settings().model
+        publications = [problem.publication for problem in self._problems.values()]
+        if not any(row is None or not wanted or row.name == wanted for row in publications):
+            return True
+        try:
+            return any(model_dir(name).parent != BUILTIN_DIR for name in default_models())
+        except (OSError, BundleError):
+            return False
+
+    def _follow(self, publication: Publication) -> None:
+        problem, name = self._problems.get(publication.id), publication.name
+        if problem and time.monotonic() < problem.retry_at:
+            return
+        try:
+            if not publication.is_valid:
+                raise DataError(
+                    f"Row {publication.id} of the table publications is not a version's. Find out "
+                    "who wrote it, and delete it."
+                )
+            if self._followed.get(name) != (publication.id, fingerprint(name)):
+                self._take(publication)
+                self._followed[name] = publication.id, fingerprint(name)
+            self._problems.pop(publication.id, None)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong, the previous version stays
+            code = error.code if isinstance(error, LoupeError) else "error"
+            self._note(publication, code, error)
+
+    def _note(self, publication: Publication | None, code: str, error: Exception) -> None:
+        """Remember a problem; the log has one line for each version and reason."""
+        key = publication.id if publication else 0
+        previous = self._problems.get(key)
+        problem = Problem(publication, code, time.monotonic() + RETRY_SECONDS)
+        self._problems[key] = problem
+        if previous is None or previous.code != code:
+            subject = " ".join(problem.to_dict().values())
+            log.error("The previous version stays, because of %s: %s", subject, error)
+
+    def _take(self, publication: Publication) -> None:
+        """Make a version current once its hashes and golden outputs match."""
+        folder = settings().data / "models" / publication.name
+        previous, is_new = current_version(folder), False
+        try:
+            bundle = _open_verified(folder / publication.version, publication)
+        except (OSError, BundleError):
+            is_new = True
+            self._download(publication, folder / publication.version)
+            bundle = _open_verified(folder / publication.version, publication)
+        try:
+            load_bundle(bundle, settings().engine)
+        except Exception:
+            # Another process with this folder may run another engine.
+            if is_new and current_version(folder) != publication.version:
+                shutil.rmtree(bundle.folder, ignore_errors=True)
+            raise
+        if previous == publication.version:
+            return
+        set_current(folder, publication.version)
+        log.info("%s is now %s.", publication.name, publication.version)
+        # The one before stays for pages that are still open and for links.
+        for path in folder.iterdir():
+            if path.name not in (publication.version, previous) and (path / MARK).exists():
+                shutil.rmtree(path, ignore_errors=True)
+
+    def _download(self, publication: Publication, target: Path) -> None:
+        source = f"{publication.name}/{publication.version}"
+
+        def fill(new: Path) -> Path:
+            copy_file(f"{source}/{MANIFEST}", new / MANIFEST, MAX_MANIFEST_BYTES)
+            _check_hash(new, publication)
+            files = read_manifest(new / MANIFEST)[0].files
+            engine_needs = ENGINES[settings().engine].needs
+            names = [name for name in files if name not in OPTIONAL_FILES or name == engine_needs]
+            size = sum(files[name].bytes for name in names)
+            if MANIFEST in files or len(files) > MAX_FILES or size > MAX_VERSION_BYTES:
+                raise BundleDamaged(
+                    f"{source} has too many files, too large ones or a second {MANIFEST}."
+                )
+            require_space(new, size)
+            for name in names:
+                copy_file(f"{source}/{name}", new / name, files[name].bytes)
+            _open_verified(new, publication)
+            (new / MARK).touch()
+            # On all replicas the same model is the newest.
+            os.utime(new / MANIFEST, (publication.published.timestamp(),) * 2)
+            return target
+
+        publish_folder(target.parent.parent, fill, add_version)
+
+
+def _check_hash(folder: Path, publication: Publication) -> None:
+    if hash_file(folder / MANIFEST) != publication.sha256:
+        raise BundleDamaged(
+            f"{MANIFEST} of {publication.name} {publication.version} is not the one that was "
+            "published: its SHA-256 differs."
+        )
+
+
+def _open_verified(folder: Path, publication: Publication) -> Bundle:
+    _check_hash(folder, publication)
+    bundle = open_bundle(folder, publication.name)
+    bundle.verify()
+    return bundle

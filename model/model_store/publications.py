@@ -1,0 +1,123 @@
+"""The table that says which version of each model is current, by the hash of its manifest."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from ..corrections.database import connect, create_table, parse_url, translate_database_errors
+from ..corrections.quota import to_utc
+from ..errors import BundleNotFound
+from ..text import list_some
+
+MAX_MODELS = 100
+"""Most models that are followed."""
+
+TABLE = sa.Table(
+    "publications",
+    sa.MetaData(),
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String(64), nullable=False, index=True),
+    sa.Column("version", sa.String(12), nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("published", sa.DateTime(timezone=True), nullable=False),
+    sqlite_autoincrement=True,
+)
+"""Rows are only added: the newest of a name counts, and an earlier version comes back as a new
+row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A version that was made current.
+
+    ``sha256`` is the hash of its ``bundle.json``; ``published`` when it first was published, UTC.
+    """
+
+    id: int
+    name: str
+    version: str
+    sha256: str
+    published: datetime
+
+    @property
+    def is_valid(self) -> bool:
+        """True if its name and hash can be those of a version: anything may be in a database."""
+        has_name = re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", self.name)
+        has_hash = re.fullmatch(r"[0-9a-f]{64}", self.sha256)
+        return bool(has_name and has_hash) and self.version == self.sha256[:12]
+
+
+class Publications:
+    """The table in one database. Safe under threads and several processes."""
+
+    def __init__(self, url: str) -> None:
+        """Open the database; create the table if it is missing.
+
+        Raises:
+            DataError: the URL, its driver or the database can't be used.
+        """
+        self._engine = connect(parse_url(url))
+        with translate_database_errors("opened", "publications"):
+            create_table(self._engine, TABLE)
+
+    def list_current(self) -> list[Publication]:
+        """Return the newest publication of each name, the newest first; at most ``MAX_MODELS``.
+
+        Raises:
+            DataError: the database can't be read.
+        """
+        newest = sa.select(sa.func.max(TABLE.c.id)).group_by(TABLE.c.name)
+        return self._read(TABLE.c.id.in_(newest))
+
+    def find(self, name: str, version: str) -> Publication:
+        """Return the newest publication of a version.
+
+        Raises:
+            BundleNotFound: it was never published; the message lists what was.
+            DataError: the database can't be read.
+        """
+        is_name = TABLE.c.name == name
+        for row in self._read(is_name & (TABLE.c.version == version)):
+            if row.is_valid:
+                return row
+        versions = list_some(list(dict.fromkeys(row.version for row in self._read(is_name))))
+        raise BundleNotFound(
+            f"{name[:64]} {version[:40]!r} was never published. Published: {versions or 'none'}."
+        )
+
+    def _read(self, condition: sa.ColumnElement[bool]) -> list[Publication]:
+        other = TABLE.alias()
+        first = (
+            sa.select(sa.func.min(other.c.published))
+            .where(other.c.name == TABLE.c.name, other.c.sha256 == TABLE.c.sha256)
+            .scalar_subquery()
+            .label("published")
+        )
+        columns = (TABLE.c.id, TABLE.c.name, TABLE.c.version, TABLE.c.sha256, first)
+        query = sa.select(*columns).where(condition).order_by(TABLE.c.id.desc()).limit(MAX_MODELS)
+        with (
+            translate_database_errors("read", "publications"),
+            self._engine.connect() as connection,
+        ):
+            rows = connection.execute(query).mappings().all()
+        return [Publication(**{**row, "published": to_utc(row["published"])}) for row in rows]
+
+    def add(self, name: str, sha256: str) -> None:
+        """Make the version with this hash of ``bundle.json`` the current one.
+
+        Raises:
+            DataError: the database can't be written to.
+        """
+        row = {"name": name, "version": sha256[:12], "sha256": sha256}
+        values = row | {"published": datetime.now(UTC)}
+        with (
+            translate_database_errors("written", "publications"),
+            self._engine.begin() as connection,
+        ):
+            connection.execute(sa.insert(TABLE).values(values))
+
+    def close(self) -> None:
+        """Close all connections; they are opened again when needed."""
+        self._engine.dispose()

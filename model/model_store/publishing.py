@@ -1,0 +1,61 @@
+"""Making a version current on all replicas: a new one, or an earlier one again."""
+
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+from ..bundle import MANIFEST, Bundle
+from ..bundle.bundle import MAX_MANIFEST_BYTES
+from ..errors import SettingRefused
+from ..settings import settings
+from ..storage.addresses import StorageUnavailable
+from ..storage.file_hash import hash_file
+from .publications import Publications
+from .store_files import copy_file, is_route, upload
+
+
+def publish_version(bundle: Bundle) -> None:
+    """Make a verified version of this machine the current one of its name.
+
+    Raises:
+        SettingRefused: there is no store.
+        LoupeError: the store or the database can't be used; the current version stays.
+    """
+    if not settings().store:
+        raise SettingRefused(
+            "LOUPE_STORE isn't set. Give the folder, bucket or Loupe from which replicas take "
+            "versions (docs/scale.md)."
+        )
+    sha256 = hash_file(bundle.folder / MANIFEST)
+    with closing(Publications(settings().database_url)) as publications:
+        if not is_route(settings().store):
+            upload(bundle)
+        _check_store(bundle.name, sha256)
+        publications.add(bundle.name, sha256)
+
+
+def republish(name: str, version: str) -> str | None:
+    """Make a version current that was published before; return the version that was current.
+
+    Raises:
+        BundleNotFound: it was never published.
+        LoupeError: the store or the database can't be used; the current version stays.
+    """
+    with closing(Publications(settings().database_url)) as publications:
+        publication = publications.find(name, version)
+        current = {row.name: row.version for row in publications.list_current()}
+        _check_store(name, publication.sha256)
+        publications.add(name, publication.sha256)
+    return current.get(name)
+
+
+def _check_store(name: str, sha256: str) -> None:
+    """Check that replicas find this very manifest in the store."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, MANIFEST)
+        copy_file(f"{name}/{sha256[:12]}/{MANIFEST}", path, MAX_MANIFEST_BYTES)
+        if hash_file(path) != sha256:
+            raise StorageUnavailable(
+                f"{MANIFEST} of {name} {sha256[:12]} in {settings().store} is another file. Find "
+                "out who changed it, and publish the version again."
+            )

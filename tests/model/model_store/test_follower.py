@@ -1,0 +1,299 @@
+"""``model.model_store``: a replica takes what was published, and nothing that isn't that."""
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from model import Bundle, classifier, load
+from model.errors import BundleNotFound, FolderExists, SettingRefused
+from model.model_store.follower import RETRY_SECONDS, Follower, StorePending
+from model.model_store.publications import Publications
+from model.model_store.publishing import publish_version, republish
+from model.settings import settings
+from tests.model.tiny import colour, tiny
+
+from .conftest import Replica
+
+NOW = datetime.now(UTC)
+
+
+def test_empty_replica_takes_publications_and_rollbacks(
+    replica: Replica, first: Bundle, second: Bundle
+) -> None:
+    assert replica.compare() == []
+    for bundle in (first, second):
+        publish_version(bundle)
+        assert replica.compare() == []
+        # The first photo finds it loaded.
+        assert ("tiny", bundle.version, "compiled") in classifier._loaded
+        assert load().bundle.version == bundle.version
+        assert load().identify(colour("red")).top(1)[0].label == "red"
+    assert republish("tiny", first.version) == second.version
+    assert replica.compare() == []
+    assert load().bundle.version == first.version
+    replica.follower.require_compared()
+    # Replicas agree on which model is the newest.
+    (current,) = Publications(settings().database_url).list_current()
+    manifest = load().bundle.folder / "bundle.json"
+    assert manifest.is_relative_to(replica.models)
+    assert manifest.stat().st_mtime == pytest.approx(current.published.timestamp(), abs=0.01)
+
+
+def test_replica_keeps_the_current_version_and_the_one_before(
+    replica: Replica, first: Bundle, tmp_path: Path
+) -> None:
+    own, neighbour = tiny(replica.models, title="The owner's"), Follower()
+    taken = [first, *(tiny(tmp_path / "publisher", title=f"No. {n}") for n in range(3))]
+    for bundle in taken:
+        publish_version(bundle)
+        replica.restart()
+        assert replica.compare() == []
+        # Another process with the same folder.
+        neighbour.compare()
+        assert neighbour.report() == []
+        assert load().bundle.version == bundle.version
+    assert replica.versions() == {own.version, taken[-2].version, taken[-1].version}
+
+
+def test_owners_local_change_does_not_last(replica: Replica, first: Bundle, second: Bundle) -> None:
+    """The table says what is current, and a version that is here already isn't copied."""
+    publish_version(first)
+    for bundle in (first, second):
+        tiny(replica.models, title=bundle.manifest.title)
+    shutil.rmtree(replica.store)
+    assert replica.compare() == []
+    assert load().bundle.version == first.version
+
+
+def test_damaged_copy_is_replaced(replica: Replica, first: Bundle) -> None:
+    publish_version(first)
+    replica.compare()
+    graph = replica.models / "tiny" / first.version / "graph.onnx"
+    change(graph.name)(graph.parent)
+    replica.restart()
+    assert replica.compare() == []
+    assert hashlib.sha256(graph.read_bytes()).hexdigest() == first.manifest.files[graph.name].sha256
+
+
+def change(file: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / file).write_bytes((folder / file).read_bytes()[:-1] + b" ")
+
+
+def lengthen(file: str) -> Callable[[Path], object]:
+    return lambda folder: os.truncate(folder / file, 10**12)
+
+
+def replace_by(file: str, make: Callable[[Path], object]) -> Callable[[Path], object]:
+    def replace(folder: Path) -> None:
+        (folder / file).rename(folder / "other")
+        make(folder / file)
+
+    return replace
+
+
+@pytest.mark.parametrize(
+    ("harm", "code"),
+    [
+        (change("graph.onnx"), "bundle-damaged"),
+        (change("bundle.json"), "bundle-damaged"),
+        (lengthen("graph.onnx"), "storage-unavailable"),
+        (lengthen("bundle.json"), "storage-unavailable"),
+        (replace_by("graph.onnx", lambda path: path.symlink_to("other")), "storage-unavailable"),
+        (replace_by("bundle.json", os.mkfifo), "storage-unavailable"),
+        (replace_by("golden.npz", lambda _: None), "storage-unavailable"),
+        (shutil.rmtree, "storage-unavailable"),
+    ],
+)
+def test_previous_version_stays_if_the_store_was_changed(
+    replica: Replica,
+    first: Bundle,
+    second: Bundle,
+    caplog: pytest.LogCaptureFixture,
+    harm: Callable[[Path], object],
+    code: str,
+) -> None:
+    publish_version(first)
+    replica.compare()
+    publish_version(second)
+    harm(replica.store / "tiny" / second.version)
+    for _ in range(3):
+        assert replica.compare() == [{"code": code, "model": "tiny", "version": second.version}]
+    assert len([line for line in caplog.messages if code in line]) == 1
+    assert load().bundle.version == first.version
+    assert replica.versions() == {first.version}
+    assert [path.name for path in replica.models.iterdir()] == ["tiny"]
+    replica.follower.require_compared()
+    republish("tiny", first.version)
+    assert replica.compare() == []
+
+
+def test_version_that_fails_its_golden_test_is_removed(
+    replica: Replica, first: Bundle, tmp_path: Path
+) -> None:
+    def turn(arrays):
+        arrays["probabilities"] = arrays["probabilities"][:, ::-1].copy()
+
+    publish_version(first)
+    replica.compare()
+    wrong = tiny(tmp_path / "publisher", golden_change=turn)
+    publish_version(wrong)
+    problem = {"code": "golden-mismatch", "model": "tiny", "version": wrong.version}
+    assert replica.compare() == [problem]
+    assert load().bundle.version == first.version
+    assert replica.versions() == {first.version}
+
+
+def test_failed_version_is_tried_again_after_a_pause(
+    replica: Replica, first: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_version(first)
+    now, tries = [0.0], []
+
+    def fail(_: object) -> None:
+        tries.append(now[0])
+        raise OSError("no room")
+
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(replica.follower, "_take", fail)
+    for second in range(2 * RETRY_SECONDS + 1):
+        now[0] = float(second)
+        replica.follower.compare()
+    assert tries == [0, RETRY_SECONDS, 2 * RETRY_SECONDS]
+
+
+ROWS = (
+    {"name": "../tiny", "version": "0" * 12, "sha256": "0" * 64},
+    {"name": "..", "version": "0" * 12, "sha256": "0" * 64},
+    {"name": "t" * 10_000, "version": "0" * 12, "sha256": "0" * 64},
+    {"name": "<script>", "version": "../../etc", "sha256": "0" * 64},
+    {"name": "other", "version": "0" * 12, "sha256": "1" * 64},
+    {"name": "another", "version": "0" * 12, "sha256": "0" * 64 + "\n"},
+    {"name": "", "version": "", "sha256": ""},
+)
+
+
+def test_rows_of_anything_else_are_refused_without_being_repeated(
+    replica: Replica, first: Bundle
+) -> None:
+    for row in ROWS:
+        replica.insert(**row, published=NOW)
+    publish_version(first)
+    assert replica.compare() == len(ROWS) * [{"code": "data-refused"}]
+    assert load().bundle.version == first.version
+    assert [path.name for path in replica.models.iterdir()] == ["tiny"]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"large.bin": {"bytes": 2**31, "sha256": "0" * 64}},
+        {f"file-{n}.bin": {"bytes": 1, "sha256": "0" * 64} for n in range(30)},
+        {"bundle.json": {"bytes": 1, "sha256": "0" * 64}},
+    ],
+)
+def test_published_manifest_with_absurd_files_is_refused(
+    replica: Replica, first: Bundle, files: dict[str, object]
+) -> None:
+    manifest = json.loads((first.folder / "bundle.json").read_text())
+    manifest["files"] |= files
+    data = json.dumps(manifest).encode()
+    sha256 = hashlib.sha256(data).hexdigest()
+    shutil.copytree(first.folder, replica.store / "tiny" / sha256[:12])
+    (replica.store / "tiny" / sha256[:12] / "bundle.json").write_bytes(data)
+    replica.insert(name="tiny", version=sha256[:12], sha256=sha256, published=NOW)
+    assert [problem["code"] for problem in replica.compare()] == ["bundle-damaged"]
+    assert list(replica.models.iterdir()) == []
+
+
+def test_version_of_another_model_is_refused(replica: Replica, first: Bundle) -> None:
+    publish_version(first)
+    (replica.store / "tiny").rename(replica.store / "other")
+    sha256 = hashlib.sha256((first.folder / "bundle.json").read_bytes()).hexdigest()
+    replica.insert(name="other", version=first.version, sha256=sha256, published=NOW)
+    codes = {problem["model"]: problem["code"] for problem in replica.compare()}
+    assert codes == {"tiny": "storage-unavailable", "other": "bundle-damaged"}
+
+
+@pytest.mark.parametrize("wanted", ["", "tiny"])
+def test_replica_without_a_version_of_its_own_answers_nothing(
+    replica: Replica, first: Bundle, monkeypatch: pytest.MonkeyPatch, wanted: str
+) -> None:
+    """``imagenet`` would answer in place of the owner's model."""
+    monkeypatch.setenv("LOUPE_MODEL", wanted)
+    settings.cache_clear()
+    publish_version(first)
+    shutil.move(replica.store, replica.store.with_name("gone"))
+    for _ in range(2):
+        assert replica.compare()
+        with pytest.raises(StorePending):
+            replica.follower.require_compared()
+    shutil.move(replica.store.with_name("gone"), replica.store)
+    assert replica.compare() == []
+    replica.follower.require_compared()
+    # From then on it answers, whatever is published.
+    tiny(replica.store, "broken")
+    replica.insert(name="broken", version="0" * 12, sha256="0" * 64, published=NOW)
+    assert len(replica.compare()) == 1
+    replica.follower.require_compared()
+
+
+def test_unreachable_database_leaves_the_previous_version(
+    replica: Replica, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("LOUPE_DATABASE", "postgresql://loupe:known@127.0.0.1:1/none")
+    settings.cache_clear()
+    assert replica.compare() == [{"code": "database-unavailable"}]
+    with pytest.raises(StorePending):
+        replica.follower.require_compared()
+    tiny(replica.models)
+    replica.restart()
+    assert replica.compare() == [{"code": "database-unavailable"}]
+    replica.follower.require_compared()
+    assert "known" not in caplog.text
+
+
+def test_dates_that_are_none_are_a_problem_and_not_an_end(replica: Replica) -> None:
+    import sqlite3
+
+    replica.compare()
+    with sqlite3.connect(settings().database_url.removeprefix("sqlite:///")) as connection:
+        row = ("tiny", "0" * 12, "0" * 64, "tomorrow")
+        connection.execute(
+            "insert into publications (name, version, sha256, published) values (?, ?, ?, ?)", row
+        )
+    assert replica.compare() == [{"code": "database-unavailable"}]
+
+
+def test_publishing_replaces_no_file(replica: Replica, first: Bundle) -> None:
+    publish_version(first)
+    publish_version(first)
+    change("graph.onnx")(replica.store / "tiny" / first.version)
+    with pytest.raises(FolderExists, match="graph.onnx in .* is another file and isn't replaced"):
+        publish_version(first)
+
+
+def test_only_what_was_published_comes_back(
+    replica: Replica, first: Bundle, second: Bundle
+) -> None:
+    publish_version(first)
+    with pytest.raises(BundleNotFound, match=f"never published. Published: {first.version}"):
+        republish("tiny", second.version)
+
+
+def test_store_needs_a_database(monkeypatch: pytest.MonkeyPatch, data_folder: Path) -> None:
+    monkeypatch.setenv("LOUPE_STORE", "s3://bucket/models")
+    with pytest.raises(SettingRefused, match="LOUPE_STORE: .*needs LOUPE_DATABASE"):
+        settings()
+    for address in ("http://example.org", "https://user:password@example.org"):
+        monkeypatch.setenv("LOUPE_STORE", address)
+        monkeypatch.setenv("LOUPE_DATABASE", "sqlite:////none")
+        with pytest.raises(SettingRefused, match="LOUPE_STORE: .*Give") as caught:
+            settings()
+        assert "password" not in str(caught.value)

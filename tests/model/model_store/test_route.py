@@ -1,0 +1,116 @@
+"""Versions behind a route that redirects, never ends or sends byte by byte; and the commands."""
+
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from model import Bundle
+from model.cli import main
+from model.model_store import store_files
+from model.model_store.publications import Publications
+from model.settings import settings
+from model.storage.addresses import StorageUnavailable
+from model.storage.file_hash import hash_file
+from tests.model.tiny import tiny
+
+from .conftest import Replica
+
+Respond = Callable[[BaseHTTPRequestHandler], None]
+
+
+def redirect(request: BaseHTTPRequestHandler) -> None:
+    if request.path == "/elsewhere":
+        request.wfile.write(b"HTTP/1.0 200 OK\r\n\r\nwhat must not be read")
+    else:
+        request.wfile.write(b"HTTP/1.0 302 Found\r\nLocation: /elsewhere\r\n\r\n")
+
+
+def never_end(request: BaseHTTPRequestHandler) -> None:
+    request.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n")
+    while True:
+        request.wfile.write(bytes(2**20))
+
+
+def drip(request: BaseHTTPRequestHandler) -> None:
+    request.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n")
+    while True:
+        request.wfile.write(b"!")
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("respond", "message"),
+    [
+        (redirect, "answered 302 for .*without a redirect"),
+        (never_end, "has more than 1,000 bytes, or took longer than 0.2 s"),
+        (drip, "has more than 1,000 bytes, or took longer than 0.2 s"),
+    ],
+)
+def test_hostile_route_is_left(
+    replica: Replica,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    respond: Respond,
+    message: str,
+) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            paths.append(self.path)
+            try:
+                respond(self)
+            except OSError:
+                self.close_connection = True
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    paths: list[str] = []
+    monkeypatch.setattr(store_files, "FILE_SECONDS", 0.2)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("LOUPE_STORE", f"http://127.0.0.1:{server.server_port}/loupe")
+        settings.cache_clear()
+        with pytest.raises(StorageUnavailable, match=message):
+            store_files.copy_file("tiny/0/graph.onnx", tmp_path / "graph", 1000)
+        server.shutdown()
+    assert paths == ["/loupe/api/v1/models/tiny/0/graph.onnx"]
+
+
+@pytest.fixture
+def run(replica: Replica) -> Callable[..., str]:
+    def run(*words: str, code: int = 0) -> str:
+        result = CliRunner().invoke(main, words)
+        assert result.exit_code == code, result.output
+        return result.output
+
+    return run
+
+
+def test_commands_publish_and_roll_back(
+    replica: Replica, run: Callable[..., str], first: Bundle
+) -> None:
+    one, two = tiny(replica.models, title="First"), tiny(replica.models, title="Two")
+    assert "golden outputs match" in run("publish", "tiny", one.version)
+    assert f"tiny {two.version} is published." in run("publish", "tiny")
+    printed = run("rollback", "tiny", one.version)
+    assert f"To undo: python -m model rollback tiny {two.version}" in printed
+    (current,) = Publications(settings().database_url).list_current()
+    assert current.sha256 == hash_file(first.folder / "bundle.json")
+    assert "no version 'x'" in run("publish", "tiny", "x", code=2)
+    assert "tiny 'x' was never published" in run("rollback", "tiny", "x", code=2)
+
+
+def test_command_publishes_nothing_that_fails_its_golden_test(
+    replica: Replica, run: Callable[..., str]
+) -> None:
+    def turn(arrays):
+        arrays["probabilities"] = arrays["probabilities"][:, ::-1].copy()
+
+    tiny(replica.models, golden_change=turn)
+    assert "[golden-mismatch]" in run("publish", "tiny", code=2)
+    assert Publications(settings().database_url).list_current() == []

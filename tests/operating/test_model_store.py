@@ -1,0 +1,194 @@
+"""The model store: replicas that start from empty folders follow PostgreSQL and a store."""
+
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from model import Bundle
+from model.model_store.publications import Publications
+from model.storage.file_hash import hash_file
+from tests.model.tiny import tiny
+from tests.operating.parts import PATIENCE_SECONDS, PostgreSql, Replica, nginx, postgresql_server
+from tests.operating.test_replicas import Client
+from tests.tools import require_tool
+from tests.waiting import wait_until
+
+REACH_SECONDS = 5
+"""Time within which a publication is to reach all replicas, in seconds."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The database, the owner's machine with two versions, and replicas behind a proxy."""
+
+    server: PostgreSql
+    store: Path
+    owner: Replica
+    versions: tuple[Bundle, Bundle]
+    replicas: tuple[Replica, Replica]
+    url: str
+    log: Path
+
+    def current_versions(self) -> set[str]:
+        """Return what the replicas answer with."""
+        return {replica.ready()["version"] for replica in self.replicas}
+
+    def wait_for_report(self, *problems: dict[str, str]) -> None:
+        """Wait until both replicas say, while they are ready, what they couldn't take."""
+
+        def is_reported() -> bool:
+            replies = [replica.ready() for replica in self.replicas]
+            assert {reply["status"] for reply in replies} == {"ready"}
+            return all(reply.get("store", []) == list(problems) for reply in replies)
+
+        wait_until(is_reported, PATIENCE_SECONDS)
+
+    def make_current(self, bundle: Bundle, command: str = "publish") -> float:
+        """Publish or roll back; return the seconds until both replicas answer with it."""
+        self.owner.run_command(command, "tiny", bundle.version)
+        started = time.monotonic()
+        wait_until(lambda: self.current_versions() == {bundle.version}, PATIENCE_SECONDS)
+        return time.monotonic() - started
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    require_tool("nginx")
+    folder = tmp_path_factory.mktemp("store")
+    store = folder / "store"
+    with ExitStack() as stack:
+        server = stack.enter_context(postgresql_server())
+        owner, *replicas = (
+            Replica(folder / name, server.url, str(store)) for name in ("owner", "first", "second")
+        )
+        versions = tiny(owner.models, title="First"), tiny(owner.models, title="Second")
+        owner.run_command("publish", "tiny", versions[0].version)
+        for replica in replicas:
+            stack.callback(replica.kill)
+            replica.start()
+        for replica in replicas:
+            replica.wait_until_ready()
+        ports = replicas[0].port, replicas[1].port
+        url, log = stack.enter_context(nginx(folder, ports))
+        yield Deployment(server, store, owner, versions, (replicas[0], replicas[1]), url, log)
+
+
+@contextmanager
+def clients(deployment: Deployment, count: int = 4) -> Iterator[list[Client]]:
+    """Send photos until the block ends; none may be refused or get another answer than "red"."""
+    running, ended = [Client(deployment.url) for _ in range(count)], threading.Event()
+    with ThreadPoolExecutor(count) as pool:
+        done = [pool.submit(client.identify, ended) for client in running]
+        try:
+            yield running
+        finally:
+            ended.set()
+    for client, future in zip(running, done, strict=True):
+        future.result()
+        assert (client.failures, client.identified > 0) == (0, True)
+
+
+@pytest.mark.slow
+def test_publish_and_roll_back_reach_all_under_clients(deployment: Deployment) -> None:
+    first, second = deployment.versions
+    with clients(deployment) as running:
+        seconds = [
+            deployment.make_current(second),
+            deployment.make_current(first, "rollback"),
+            deployment.make_current(second, "rollback"),
+            deployment.make_current(first),
+        ]
+        wait_until(lambda: all(client.identified > 20 for client in running), PATIENCE_SECONDS)
+    assert max(seconds) < REACH_SECONDS, seconds
+    # No replica refused a photo, which nginx would have sent to the other one.
+    assert ", " not in deployment.log.read_text()
+
+
+@pytest.mark.slow
+def test_restarted_database_is_caught_up_with(deployment: Deployment) -> None:
+    first, second = deployment.versions
+    deployment.make_current(first)
+    with clients(deployment) as running:
+        deployment.server.stop()
+        deployment.wait_for_report({"code": "database-unavailable"})
+        before = sum(client.identified for client in running)
+        wait_until(lambda: sum(client.identified for client in running) > before + 20)
+        deployment.server.start()
+        assert deployment.make_current(second) < REACH_SECONDS
+    deployment.wait_for_report()
+
+
+@pytest.mark.slow
+def test_replica_that_starts_without_a_database(deployment: Deployment, tmp_path: Path) -> None:
+    """With a previous version it is ready and says so; without one it isn't, until it has one."""
+    first, _ = deployment.versions
+    deployment.make_current(first)
+    url, store = deployment.server.url, str(deployment.store)
+    with ExitStack() as stack:
+        new = Replica(tmp_path / "new", url, store)
+        former = deployment.replicas[1]
+        stack.callback(new.kill)
+        former.kill()
+        deployment.server.stop()
+        try:
+            for replica in (new, former):
+                replica.start()
+            former.wait_until_ready()
+            assert former.ready()["store"] == [{"code": "database-unavailable"}]
+            wait_until(new.ready, PATIENCE_SECONDS, new.log)
+            assert new.ready() == {
+                "status": "not ready",
+                "code": "store-pending",
+                "store": [{"code": "database-unavailable"}],
+            }
+        finally:
+            deployment.server.start()
+        new.wait_until_ready()
+        assert new.ready()["version"] == first.version
+        assert "store" not in new.ready()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", ["graph.onnx", "bundle.json"])
+def test_version_that_was_changed_in_the_store_is_not_taken(
+    deployment: Deployment, file: str
+) -> None:
+    first, _ = deployment.versions
+    deployment.make_current(first)
+    third = tiny(deployment.owner.models, title=f"Its {file} is changed")
+    shutil.copytree(third.folder, deployment.store / "tiny" / third.version)
+    changed = deployment.store / "tiny" / third.version / file
+    changed.write_bytes(changed.read_bytes()[:-1] + b" ")
+    with clients(deployment), closing(Publications(deployment.server.url)) as table:
+        table.add("tiny", hash_file(third.folder / "bundle.json"))
+        problem = {"code": "bundle-damaged", "model": "tiny", "version": third.version}
+        deployment.wait_for_report(problem)
+        assert deployment.current_versions() == {first.version}
+    deployment.make_current(first, "rollback")
+    deployment.wait_for_report()
+
+
+@pytest.mark.slow
+def test_replica_takes_versions_from_another_loupe(tmp_path: Path) -> None:
+    with postgresql_server() as server, ExitStack() as stack:
+        origin = Replica(tmp_path / "origin", server.url)
+        address = f"http://127.0.0.1:{origin.port}"
+        replica = Replica(tmp_path / "replica", server.url, address)
+        for started in (origin, replica):
+            stack.callback(started.kill)
+        origin.start()
+        origin.wait_until_ready()
+        first, second = tiny(origin.models, title="First"), tiny(origin.models, title="Second")
+        origin.run_command("publish", "tiny", first.version, LOUPE_STORE=address)
+        replica.start()
+        replica.wait_until_ready()
+        assert replica.ready()["version"] == first.version
+        origin.run_command("publish", "tiny", LOUPE_STORE=address)
+        wait_until(lambda: replica.ready()["version"] == second.version, REACH_SECONDS)

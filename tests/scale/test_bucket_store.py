@@ -1,0 +1,51 @@
+"""A model store in a bucket."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model import load
+from model.errors import FolderExists
+from model.model_store.follower import Follower
+from model.model_store.publishing import publish_version, republish
+from model.settings import settings
+from model.storage.addresses import StorageUnavailable
+from tests.model.tiny import tiny
+
+
+def test_replica_takes_versions_from_a_bucket(
+    s3: Any, bucket: str, tmp_path: Path, data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOUPE_DATABASE", f"sqlite:///{tmp_path / 'records.sqlite'}")
+    monkeypatch.setenv("LOUPE_STORE", f"s3://{bucket}/models")
+    first, second, third = (
+        tiny(tmp_path / "publisher", title=f"No. {n}", sharpness=n) for n in (8.0, 9.0, 10.0)
+    )
+    follower = Follower()
+    for bundle in (first, second):
+        publish_version(bundle)
+        follower.compare()
+        assert (follower.report(), load().bundle.version) == ([], bundle.version)
+    republish("tiny", first.version)
+    follower.compare()
+    assert load().bundle.version == first.version
+    names = {name.partition(f"{bucket}/")[2] for name in s3.find(bucket)}
+    assert names == {
+        f"models/tiny/{bundle.version}/{path.name}"
+        for bundle in (first, second)
+        for path in bundle.folder.iterdir()
+    }
+    # Whoever may write to the bucket can't make a replica take anything else.
+    publish_version(third)
+    graph = f"{bucket}/models/tiny/{third.version}/graph.onnx"
+    s3.pipe(graph, s3.cat(graph)[:-1] + b"!")
+    follower.compare()
+    problem = {"code": "bundle-damaged", "model": "tiny", "version": third.version}
+    assert (follower.report(), load().bundle.version) == ([problem], first.version)
+    with pytest.raises(FolderExists, match="is another file and isn't replaced"):
+        publish_version(third)
+    monkeypatch.setenv("LOUPE_STORE", "s3://no-such-bucket/models")
+    settings.cache_clear()
+    with pytest.raises(StorageUnavailable, match="s3://no-such-bucket/models can't be used: "):
+        publish_version(first)

@@ -1,0 +1,217 @@
+"""The API on Ray Serve with a head and two nodes: losses, updates, load and hostile clients."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from types import SimpleNamespace
+
+import pytest
+
+from api.body_limits import PHOTO_BYTES
+from model.corrections import CorrectionStore
+from tests.api.raw import Wire
+from tests.api.test_body_limits import (  # noqa: F401  they run on the fixture "server" below
+    test_announced_length_over_the_limit_is_rejected_immediately,
+    test_bytes_after_a_body_are_not_another_request,
+    test_malformed_length_is_rejected,
+)
+from tests.api.test_hostile import (  # noqa: F401
+    test_hostile_file_names_come_back_as_plain_json,
+    test_hostile_words_in_parameters_paths_and_headers_are_rejected,
+    test_paths_that_lead_elsewhere_are_rejected,
+)
+from tests.api.test_slow_clients import test_early_error_reaches_the_client  # noqa: F401
+from tests.https_log import https_log
+from tests.model.tiny import tiny
+from tests.operating.parts import PostgreSql, postgresql_server
+from tests.operating.test_attacks import PHOTO_HEAD, test_half_a_head_loses_its_connection  # noqa: F401
+from tests.waiting import wait_until
+
+from .serve_cluster import PATIENCE_SECONDS, PHOTOS, ServeCluster, ask, clients, cluster_environment
+
+RECOVERY_SECONDS = 10
+QUEUE = {"LOUPE_QUEUE": "30"}
+"""Room for all clients at one replica, so that none is refused for being one too many."""
+TWO, THREE = ({"min_replicas": count, "max_replicas": count} for count in (2, 3))
+
+
+@pytest.fixture(scope="module")
+def requests() -> Iterator[list[str]]:
+    """The https requests of all processes of the cluster."""
+    with https_log() as log:
+        yield log
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[PostgreSql]:
+    """The database of corrections."""
+    with postgresql_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def cluster(
+    requests: list[str], database: PostgreSql, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServeCluster]:
+    """A head and two nodes, with three replicas."""
+    assert requests == []
+    folder = tmp_path_factory.mktemp("cluster")
+    for name in ("tiny", "other"):
+        tiny(folder / "data" / "models", name)
+    settings = {"DATA": str(folder / "data"), "DATABASE": database.url, "SECRET": "the same"}
+    settings["CORRECTIONS_PER_MINUTE"] = "100000"
+    with cluster_environment(**settings):
+        started = ServeCluster(folder)
+        try:
+            started.deploy(THREE, **QUEUE)
+            wait_until(lambda: len(started.replicas()) == 3, PATIENCE_SECONDS)
+            wait_until(lambda: ask(f"{started.url}/api/ready")[0] == 200, PATIENCE_SECONDS)
+            yield started
+        finally:
+            started.shutdown()
+
+
+@pytest.fixture
+def server(cluster: ServeCluster) -> SimpleNamespace:
+    """What tests of the plain server need of it."""
+    return SimpleNamespace(url=cluster.url)
+
+
+def test_lost_node_refuses_only_what_was_under_way(cluster: ServeCluster) -> None:
+    with clients(cluster, 16) as sent:
+        cluster.wait_until_answering(3)
+        time.sleep(3)
+        lost = time.monotonic()
+        cluster.remove_node(cluster.nodes.pop())
+        time.sleep(RECOVERY_SECONDS + 3)
+        cluster.nodes.append(cluster.add_node())
+        cluster.wait_until_answering(3)
+    assert len(sent.refused) <= 16
+    assert all(moment < lost + RECOVERY_SECONDS for moment in sent.refused)
+    assert sent.rate(lost + RECOVERY_SECONDS, 3) > sent.rate(lost - 3, 3) / 2
+
+
+def test_lost_replica_refuses_only_what_was_under_way(cluster: ServeCluster) -> None:
+    former = cluster.replicas()
+    for replica in former:
+        with clients(cluster, 16) as sent:
+            cluster.wait_until_answering(3)
+            replica.kill()
+            replica.wait(PATIENCE_SECONDS)
+            wait_until(lambda: len(cluster.replicas()) == 3, PATIENCE_SECONDS)
+            cluster.wait_until_answering(3)
+        assert len(sent.refused) <= 16
+    assert not set(former) & set(cluster.replicas())
+
+
+def test_restarted_database_loses_no_correction(
+    cluster: ServeCluster, database: PostgreSql
+) -> None:
+    ended, prefix = threading.Event(), str(time.time_ns())
+    accepted: list[str] = []
+    failures: list[tuple[int, str, bool]] = []
+
+    def correct() -> None:
+        while not ended.is_set():
+            word = f"{prefix}-{len(accepted)}"
+            url = f"{cluster.url}/api/v1/corrections?label={word}"
+            status, headers, body = ask(url, PHOTOS["red"])
+            if status == 201:
+                accepted.append(word)
+            else:
+                failures.append((status, json.loads(body)["code"], "retry-after" in headers))
+                ended.wait(0.2)
+
+    thread = threading.Thread(target=correct)
+    thread.start()
+    try:
+        wait_until(lambda: len(accepted) >= 20, PATIENCE_SECONDS)
+        database.stop()
+        wait_until(lambda: len(failures) >= 3, PATIENCE_SECONDS)
+        database.start()
+        count = len(accepted)
+        wait_until(lambda: len(accepted) >= count + 20, PATIENCE_SECONDS)
+    finally:
+        ended.set()
+        thread.join()
+    assert set(failures) == {(503, "data-refused", True)}
+    with closing(CorrectionStore(database.url)) as store:
+        corrections = list(store.iter_corrections())
+    labels = [saved.label for saved in corrections if saved.label.startswith(prefix)]
+    assert set(accepted) <= set(labels)
+    assert len(labels) - len(accepted) <= len(failures)
+
+
+def test_endless_body_is_rejected_at_the_limit(cluster: ServeCluster) -> None:
+    processes = cluster.replicas() + cluster.processes("ray::ProxyActor")
+    before = {process: process.memory_full_info().uss for process in processes}
+    with Wire(cluster.url, 30) as wire:
+        wire.send(
+            b"POST /api/v1/identify HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
+        assert wire.exceed(PHOTO_BYTES).status == 413
+        assert wire.flood() < 150
+    for process, memory in before.items():
+        assert process.memory_full_info().uss - memory < 200 * 2**20
+
+
+@pytest.mark.parametrize("start", [b"GET /", b"GET / HTTP/1.1\r\nHost: here\r\nX: "])
+def test_endless_head_is_cut(cluster: ServeCluster, start: bytes) -> None:
+    with Wire(cluster.url) as wire:
+        wire.send(start)
+        sent = next((count for count in range(2000) if not wire.send(b"a" * 2**16)), 2000)
+    assert sent < 200
+
+
+def test_idle_and_slow_clients_keep_no_photo_out(cluster: ServeCluster) -> None:
+    with ExitStack() as stack:
+        wires = [stack.enter_context(Wire(cluster.url)) for _ in range(400)]
+        for wire in wires[200:]:
+            wire.send(PHOTO_HEAD % 10**6 + b"half a photo")
+        with clients(cluster, 4) as sent:
+            wait_until(lambda: len(sent.answered) > 200, PATIENCE_SECONDS)
+        assert sent.refused == []
+
+
+def test_clients_do_not_control_serve(cluster: ServeCluster) -> None:
+    for name, value in (
+        ("X-Request-Timeout-Seconds", "0.0001"),
+        ("serve_multiplexed_model_id", "x" * 1000),
+        ("X-Session-ID", "\xff"),
+        ("X-Request-ID", "\xff<script>"),
+        ("traceparent", "\xff"),
+    ):
+        url = f"{cluster.url}/api/v1/identify?top=1"
+        status, headers, _ = ask(url, PHOTOS["red"], **{name: value})
+        assert status == 200, name
+        assert "script" not in str(headers)
+
+
+def test_replicas_follow_the_load(cluster: ServeCluster) -> None:
+    delays = {"upscale_delay_s": 0, "downscale_delay_s": 2, "look_back_period_s": 2}
+    cluster.deploy({"min_replicas": 1, "max_replicas": 3, **delays}, **QUEUE)
+    with clients(cluster, 1) as steady:
+        wait_until(lambda: len(cluster.replicas()) == 1, PATIENCE_SECONDS)
+        with clients(cluster, 16):
+            cluster.wait_until_answering(3)
+        wait_until(lambda: len(cluster.replicas()) == 1, PATIENCE_SECONDS)
+    assert steady.refused == []
+
+
+def test_update_refuses_nothing(cluster: ServeCluster) -> None:
+    cluster.deploy(TWO, **QUEUE)
+    with clients(cluster, 6) as sent:
+        cluster.wait_until_answering(2)
+        former = set(cluster.replicas())
+        cluster.deploy(TWO, **QUEUE, LOUPE_MODEL="other")
+        wait_until(lambda: not former & set(cluster.replicas()), 2 * PATIENCE_SECONDS)
+        cluster.wait_until_answering(2)
+        assert json.loads(ask(f"{cluster.url}/api/ready")[2])["model"] == "other"
+    assert sent.refused == []
+
+
+def test_no_process_sent_a_report(cluster: ServeCluster, requests: list[str]) -> None:
+    assert cluster.processes("ray::ProxyActor")
+    assert requests == []
