@@ -30,7 +30,7 @@ REPLICA_SECONDS, START_SECONDS = 0.0117, 4.1
 """Of a core per photo of 60 kB in a replica on Ray Serve, and from the decision to start one until
 it takes photos where a core is free; measured by ``python -m benchmarks.serving``."""
 
-MAX_ONGOING = 1 + 8 + 64
+MAX_ONGOING = 1 + 8 + 1000
 """As in ``scale/serve_deployment.py``: a slot, places to wait, and requests beyond them."""
 
 RULES: dict[str, Autoscaling | None] = {
