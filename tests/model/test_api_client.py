@@ -142,7 +142,8 @@ def problem(code: str, detail: str = "What happened.") -> bytes:
         (409, problem("other-version", "Old."), OtherVersion, "Old."),
         (404, problem("no-such-model"), EngineUnavailable, "answered 404"),
         (307, b"", EngineUnavailable, "without a redirect"),
-        (200, b"<html>", OtherVersion, "version None"),
+        (200, b"<html>", EngineUnavailable, "damaged"),
+        (200, b'{"version": "other"}', OtherVersion, "version other of tiny, and this app"),
         (200, b'{"version": "VERSION"}', EngineUnavailable, "damaged"),
     ],
 )
