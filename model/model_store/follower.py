@@ -145,20 +145,14 @@ class Follower:
     def _take(self, publication: Publication) -> None:
         """Make a version current once its hashes and golden outputs match."""
         folder = settings().data / "models" / publication.name
-        previous, is_new = current_version(folder), False
+        previous, target = current_version(folder), folder / publication.version
         try:
-            bundle = _open_verified(folder / publication.version, publication)
+            bundle = _open_verified(target, publication)
         except (OSError, BundleError):
-            is_new = True
-            self._download(publication, folder / publication.version)
-            bundle = _open_verified(folder / publication.version, publication)
-        try:
-            load_bundle(bundle, settings().engine)
-        except Exception:
-            # Another process with this folder may run another engine.
-            if is_new and current_version(folder) != publication.version:
-                shutil.rmtree(bundle.folder, ignore_errors=True)
-            raise
+            bundle = self._download(publication, target)
+        # A version that fails here stays until another one is current: its download would only
+        # be repeated.
+        load_bundle(bundle, settings().engine)
         if previous == publication.version:
             return
         set_current(folder, publication.version)
@@ -168,7 +162,7 @@ class Follower:
             if path.name not in (publication.version, previous) and (path / MARK).exists():
                 shutil.rmtree(path, ignore_errors=True)
 
-    def _download(self, publication: Publication, target: Path) -> None:
+    def _download(self, publication: Publication, target: Path) -> Bundle:
         source = f"{publication.name}/{publication.version}"
 
         def fill(new: Path) -> Path:
@@ -191,7 +185,8 @@ class Follower:
             os.utime(new / MANIFEST, (publication.published.timestamp(),) * 2)
             return target
 
-        publish_folder(target.parent.parent, fill, add_version)
+        folder = publish_folder(target.parent.parent, fill, add_version)
+        return open_bundle(folder, publication.name)
 
 
 def _check_hash(folder: Path, publication: Publication) -> None:

@@ -134,8 +134,8 @@ def test_previous_version_stays_if_the_store_was_changed(
     assert replica.compare() == []
 
 
-def test_version_that_fails_its_golden_test_is_removed(
-    replica: Replica, first: Bundle, tmp_path: Path
+def test_version_that_fails_its_golden_test_is_downloaded_once(
+    replica: Replica, first: Bundle, second: Bundle, tmp_path: Path
 ) -> None:
     def turn(arrays):
         arrays["probabilities"] = arrays["probabilities"][:, ::-1].copy()
@@ -147,7 +147,11 @@ def test_version_that_fails_its_golden_test_is_removed(
     problem = {"code": "golden-mismatch", "model": "tiny", "version": wrong.version}
     assert replica.compare() == [problem]
     assert load().bundle.version == first.version
-    assert replica.versions() == {first.version}
+    shutil.rmtree(replica.store)
+    assert replica.compare() == [problem]
+    publish_version(second)
+    assert replica.compare() == []
+    assert replica.versions() == {first.version, second.version}
 
 
 def test_failed_version_is_tried_again_after_a_pause(
