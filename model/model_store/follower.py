@@ -5,6 +5,7 @@ import os
 import shutil
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -169,8 +170,7 @@ class Follower:
             copy_file(f"{source}/{MANIFEST}", new / MANIFEST, MAX_MANIFEST_BYTES)
             _check_hash(new, publication)
             files = read_manifest(new / MANIFEST)[0].files
-            engine_needs = ENGINES[settings().engine].needs
-            names = [name for name in files if name not in OPTIONAL_FILES or name == engine_needs]
+            names = _needed_names(files)
             size = sum(files[name].bytes for name in names)
             if MANIFEST in files or len(files) > MAX_FILES or size > MAX_VERSION_BYTES:
                 raise BundleDamaged(
@@ -200,5 +200,14 @@ def _check_hash(folder: Path, publication: Publication) -> None:
 def _open_verified(folder: Path, publication: Publication) -> Bundle:
     _check_hash(folder, publication)
     bundle = open_bundle(folder, publication.name)
+    if missing := set(_needed_names(bundle.manifest.files)) - set(bundle.file_names):
+        # It was taken when LOUPE_ENGINE was another engine.
+        raise BundleDamaged(f"{folder} has no {', '.join(missing)}.")
     bundle.verify()
     return bundle
+
+
+def _needed_names(files: Iterable[str]) -> list[str]:
+    """Return the names without those that only another engine needs."""
+    needed = ENGINES[settings().engine].needs
+    return [name for name in files if name not in OPTIONAL_FILES or name == needed]

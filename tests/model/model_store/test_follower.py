@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from model import Bundle, classifier, load
+from model.bundle import ManifestDraft, publish
 from model.errors import BundleNotFound, FolderExists, SettingRefused
 from model.model_store.follower import RETRY_SECONDS, Follower, StorePending
 from model.model_store.publications import Publications
 from model.model_store.publishing import publish_version, republish
 from model.settings import settings
-from tests.model.tiny import colour, tiny
+from tests.model.tiny import colour, files, tiny, values
 
 from .conftest import Replica
 
@@ -80,6 +81,25 @@ def test_damaged_copy_is_replaced(replica: Replica, first: Bundle) -> None:
     replica.restart()
     assert replica.compare() == []
     assert hashlib.sha256(graph.read_bytes()).hexdigest() == first.manifest.files[graph.name].sha256
+
+
+def test_file_of_another_engine_is_fetched_once_that_engine_is_set(
+    replica: Replica, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(folder: Path) -> None:
+        for name, data in (files() | {"weights.safetensors": b"weights"}).items():
+            (folder / name).write_bytes(data)
+
+    bundle = publish(ManifestDraft.model_validate(values()), tmp_path / "publisher", fill)
+    publish_version(bundle)
+    weights = replica.models / "tiny" / bundle.version / "weights.safetensors"
+    assert (replica.compare(), weights.exists()) == ([], False)
+    monkeypatch.setenv("LOUPE_ENGINE", "learner")
+    settings.cache_clear()
+    replica.restart()
+    # The model of colours has no such engine.
+    assert [problem["code"] for problem in replica.compare()] == ["engine-unavailable"]
+    assert weights.read_bytes() == b"weights"
 
 
 def change(file: str) -> Callable[[Path], object]:
