@@ -101,8 +101,9 @@ class Publications:
             translate_database_errors("read", "publications"),
             self._engine.connect() as connection,
         ):
-            rows = connection.execute(query).mappings().all()
-        return [Publication(**{**row, "published": to_utc(row["published"])}) for row in rows]
+            rows = connection.execute(query).all()
+        # SQLite keeps values of any type in a column of text.
+        return [Publication(row[0], *map(str, row[1:4]), to_utc(row[4])) for row in rows]
 
     def add(self, name: str, sha256: str) -> None:
         """Make the version with this hash of ``bundle.json`` the current one.

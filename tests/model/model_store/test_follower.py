@@ -200,6 +200,7 @@ ROWS = (
     {"name": "other", "version": "0" * 12, "sha256": "1" * 64},
     {"name": "another", "version": "0" * 12, "sha256": "0" * 64 + "\n"},
     {"name": "", "version": "", "sha256": ""},
+    {"name": b"tiny", "version": b"0" * 12, "sha256": b"0" * 64},
 )
 
 
