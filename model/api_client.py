@@ -128,7 +128,7 @@ def _post(address: str, path: str, body: bytes) -> dict[str, Any]:
     if code in KINDS:
         raise KINDS[code](detail)
     # Ray Serve and proxies refuse in plain text.
-    if status == 503 and code in ("busy", "stopping", "None"):
+    if status == 503 and code in ("busy", "stopping", "store-pending", "None"):
         raise Busy(detail or "Too many photos are waiting right now. Try again in a moment.")
     hint = "Give its own address, without a redirect." if 300 <= status < 400 else detail
     raise EngineUnavailable(f"The API at {address} answered {status}. {hint}".strip())

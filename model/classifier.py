@@ -295,6 +295,8 @@ _by_fingerprint: dict[tuple[str, str], tuple[Fingerprint, Classifier]] = {}
 """Classifiers by name and engine, with the fingerprint of their files: parsing a manifest for
 each photo takes as long as resizing one."""
 
+requirements: list[Callable[[], None]] = []
+"""Called by ``load``; each raises an error for as long as this process must not answer."""
 
 _skipped: dict[tuple[str, str], tuple[Fingerprint, LoupeError]] = {}
 """Models that can't be opened by default, by name and engine, until their files change."""
@@ -329,7 +331,10 @@ def load(name: str | None = None, engine: str | None = None) -> Classifier:
         BundleNotFound: there is no such model.
         BundleError: its files are damaged, too new, or fail the golden test.
         EngineUnavailable: the engine's packages are not installed.
+        LoupeError: one of ``requirements`` isn't met.
     """
+    for require in requirements:
+        require()
     engine = engine or settings().engine
     # Taken before the files are read, so that the next call notices a change in between.
     return _load(name, engine, fingerprint(name)) if name else _load_default(engine)

@@ -13,7 +13,7 @@ from ..bundle import MANIFEST, Bundle, current_version, default_models, fingerpr
 from ..bundle.bundle import BUILTIN_DIR, MAX_MANIFEST_BYTES, read_manifest
 from ..bundle.registry import Fingerprint, open_bundle
 from ..bundle.versions import add_version, set_current
-from ..classifier import load_bundle
+from ..classifier import load_bundle, requirements
 from ..engine_info import ENGINES, OPTIONAL_FILES
 from ..errors import BundleDamaged, BundleError, DataError, LoupeError
 from ..settings import settings
@@ -68,7 +68,8 @@ class Follower:
         self._may_answer = False
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread; until it has what this replica answers with, ``load`` raises."""
+        requirements.append(self.require_compared)
         threading.Thread(target=self._run, name="model-store", daemon=True).start()
 
     def report(self) -> list[dict[str, str]]:
@@ -82,7 +83,7 @@ class Follower:
             StorePending: the model that it would answer with isn't known to be the right one.
         """
         if not self._may_answer:
-            raise StorePending("The current versions of the model store aren't here yet.")
+            raise StorePending("The published models aren't here yet. Try again in a minute.")
 
     def _run(self) -> None:
         while True:
