@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .admission import Timeout, admission_queue
+from .admission import Timeout, admission_queue, local_slot
 from .answer import decision
 from .answer.prediction import Milliseconds, Prediction
 from .api_client import request_prediction
@@ -135,7 +135,7 @@ class Classifier:
         self, source: Source, timeout: Timeout, is_cancelled: Callable[[], bool] | None
     ) -> Identification:
         data = read_file(Path(source)) if isinstance(source, str | Path) else source
-        with admission_queue().acquire(timeout, is_cancelled) as admission:
+        with admission_queue().acquire(timeout, is_cancelled) as admission, local_slot():
             started = time.perf_counter()
             photo = self.read_photo(data)
             # The wait for another large photo is not part of decoding.
