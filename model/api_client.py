@@ -102,7 +102,7 @@ def request_prediction(
                 f"The API at {address} has version {str(answer['version'])[:40]} of {bundle.name}, "
                 f"and this app {bundle.version}. Give both the same version."
             )
-        return _to_prediction(answer, bundle)
+        return replace(_to_prediction(answer, bundle), from_pixels="pixels" in query)
     except (LookupError, TypeError, ValueError) as error:
         raise EngineUnavailable(f"The answer of the API at {address} is damaged.") from error
 

@@ -307,11 +307,7 @@ def admission_queue() -> AdmissionQueue:
     return AdmissionQueue(slots, settings().queue, settings().deadline)
 
 
-def local_slot() -> AbstractContextManager[object]:
-    """Hold a core for work in this process, where slots are for photos that wait elsewhere."""
-    return _cores() if settings().api else nullcontext()
-
-
 @lru_cache(maxsize=1)
-def _cores() -> threading.BoundedSemaphore:
-    return threading.BoundedSemaphore(settings().threads)
+def local_slot() -> AbstractContextManager[object]:
+    """Return a core for work in this process: under ``LOUPE_API``, slots are for waiting photos."""
+    return threading.BoundedSemaphore(settings().threads) if settings().api else nullcontext()
