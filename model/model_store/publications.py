@@ -103,7 +103,10 @@ class Publications:
         ):
             rows = connection.execute(query).all()
         # SQLite keeps values of any type in a column of text.
-        return [Publication(row[0], *map(str, row[1:4]), to_utc(row[4])) for row in rows]
+        return [
+            Publication(number, str(name), str(version), str(sha256), to_utc(published))
+            for number, name, version, sha256, published in rows
+        ]
 
     def add(self, name: str, sha256: str) -> None:
         """Make the version with this hash of ``bundle.json`` the current one.
