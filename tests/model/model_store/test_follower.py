@@ -13,7 +13,7 @@ import pytest
 
 from model import Bundle, classifier, load
 from model.bundle import ManifestDraft, publish
-from model.errors import BundleNotFound, FolderExists, SettingRefused
+from model.errors import FolderExists, SettingRefused
 from model.model_store.follower import RETRY_SECONDS, Follower, StorePending
 from model.model_store.publications import Publications
 from model.model_store.publishing import publish_version, republish
@@ -299,14 +299,6 @@ def test_publishing_replaces_no_file(replica: Replica, first: Bundle) -> None:
     change("graph.onnx")(replica.store / "tiny" / first.version)
     with pytest.raises(FolderExists, match="graph.onnx in .* is another file and isn't replaced"):
         publish_version(first)
-
-
-def test_only_what_was_published_comes_back(
-    replica: Replica, first: Bundle, second: Bundle
-) -> None:
-    publish_version(first)
-    with pytest.raises(BundleNotFound, match=f"never published. Published: {first.version}"):
-        republish("tiny", second.version)
 
 
 def test_store_needs_a_database(monkeypatch: pytest.MonkeyPatch, data_folder: Path) -> None:
