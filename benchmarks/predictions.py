@@ -5,8 +5,11 @@
 """
 
 import json
+from dataclasses import replace
 from statistics import fmean, median
 from typing import Any
+
+from deploy.hosts.ray_serve import AUTOSCALING
 
 from .processes import ARRIVALS_PER_SECOND, CLIENTS, COUNTS, MEASURED
 from .scale_charts import draw_comparison, draw_surge
@@ -23,13 +26,24 @@ ON_SERVER = 0.2
 """Share of photos that reach the server where devices answer: the first of five of a visitor,
 who takes it before the model has loaded. An assumption."""
 
-START_SECONDS = 6.0
-"""From a decision until a new replica takes photos, on a core that waits for one: serving.py."""
+REPLICA_SECONDS, START_SECONDS = 0.0117, 4.1
+"""Of a core per photo of 60 kB in a replica on Ray Serve, and from the decision to start one until
+it takes photos where a core is free; measured by ``python -m benchmarks.serving``."""
+
+MAX_ONGOING = 1 + 8 + 1000
+"""As in ``scale/serve_deployment.py``: a slot, places to wait, and requests beyond them."""
 
 RULES: dict[str, Autoscaling | None] = {
     "two replicas": None,
     "Ray's defaults": Autoscaling(2, 30, 10, 30, 20, START_SECONDS),
-    "deploy write": Autoscaling(2, 2, 1, 3, 20, START_SECONDS),
+    "deploy write": Autoscaling(
+        AUTOSCALING["target_ongoing_requests"],
+        AUTOSCALING["upscale_delay_s"],
+        AUTOSCALING["metrics_interval_s"],
+        AUTOSCALING["look_back_period_s"],
+        20,
+        START_SECONDS,
+    ),
 }
 VCPU_SECOND, GIB_SECOND, MILLION_REQUESTS = 0.000024, 0.0000025, 0.40
 """Cloud Run's list prices in US dollars, billed by request in regions of Tier 1."""
@@ -78,11 +92,12 @@ def surge(cost: Cost) -> dict[tuple[str, str], Outcome]:
     """Print what ten times the traffic within a minute does; return it by devices and rule."""
     steps = [1 + 9 * second / RISE for second in range(RISE)]
     curve = [1.0] * FROM_START + steps + [10.0] * HOLD
+    on_serve = replace(cost, loop=REPLICA_SECONDS - fmean(cost.slot))
     outcomes = {}
     for share in (1.0, ON_SERVER):
         rates = [USUAL_PER_SECOND * share * factor for factor in curve]
         for name, rule in RULES.items():
-            outcome = App(cost, 2, None).run_arrivals(rates, rule)
+            outcome = App(on_serve, 2, None, max_ongoing=MAX_ONGOING).run_arrivals(rates, rule)
             rise = outcome.summarize(FROM_START, FROM_START + RISE)
             after = outcome.summarize(FROM_START + RISE)
             print(

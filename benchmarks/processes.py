@@ -60,51 +60,46 @@ def main() -> None:
 
 @main.command()
 @click.option("--photos", default=1000, show_default=True)
-def cost(photos: int) -> None:
+@click.option("--number", default=1, show_default=True, help="Of processes.")
+@click.option("--clients", default=1, show_default=True, help="With more than one, only print.")
+def cost(photos: int, number: int, clients: int) -> None:
     """Write the seconds of a core per photo, of one process with one client."""
     files = photos_of_size(KILOBYTES, 100)
-    with processes(1) as (url, (server,)):
-        run_load(url, files, 1)
-        proxies = [
-            process
-            for process in psutil.Process().children(recursive=True)
-            if process.name() == "nginx"
-        ]
-        before = _cpu_seconds(server, proxies)
-        result = run_load(url, (files * -(-photos // len(files)))[:photos], 1)
+    with processes(number) as (url, servers):
+        run_load(url, files, clients)
+        before = _cpu_seconds(servers)
+        result = run_load(url, (files * -(-photos // len(files)))[:photos], clients)
         spent = [
             (after - start) / photos
-            for start, after in zip(before, _cpu_seconds(server, proxies), strict=True)
+            for start, after in zip(before, _cpu_seconds(servers), strict=True)
         ]
-    client, proxy, loop, slot = spent
+    names = ("client", "proxy", "loop", "slot")
+    for name, seconds in zip(names, spent, strict=True):
+        print(f"{name}: {seconds * 1000:.2f} ms of a core per photo")
+    print(f"latency {fmean(result.latencies) * 1000:.2f} ms, {photos / result.seconds:.1f} per s")
+    if clients > 1:
+        return
     # The other parts, and the waits for threads to wake up, are alike for all photos.
-    rest = fmean(result.latencies) - slot
-    _write(
-        COST,
-        {
-            "loop": loop,
-            "proxy": proxy,
-            "client": client,
-            "latency": fmean(result.latencies),
-            "slot": [round(max(0.0, latency - rest), 6) for latency in result.latencies],
-        },
-    )
-    print(f"Milliseconds of a core per photo: slot {slot * 1000:.2f}, event loop {loop * 1000:.2f}")
-    print(f"nginx {proxy * 1000:.2f}, load {client * 1000:.2f}; latency {rest + slot:.4f} s")
+    rest = fmean(result.latencies) - spent[-1]
+    slot = [round(max(0.0, latency - rest), 6) for latency in result.latencies]
+    _write(COST, dict(zip(names, [*spent[:-1], slot], strict=True)))
 
 
-def _cpu_seconds(server: Server, proxies: list[psutil.Process]) -> list[float]:
-    """Return the CPU time of this process, nginx, the server's event loop and its other threads."""
-    threads = {
-        thread.id: thread.user_time + thread.system_time for thread in server.process.threads()
-    }
-    loop = threads[server.process.pid]
-    nginx_times = [process.cpu_times() for process in proxies]
+def _cpu_seconds(servers: list[Server]) -> list[float]:
+    """Return the CPU time of this process, nginx, event loops and the servers' other threads."""
+    family = psutil.Process().children(recursive=True)
+    proxies = [process.cpu_times() for process in family if process.name() == "nginx"]
+    threads = [(server.process.pid, server.process.threads()) for server in servers]
+    times = [
+        (thread.id == pid, thread.user_time + thread.system_time)
+        for pid, of_server in threads
+        for thread in of_server
+    ]
     return [
         time.process_time(),
-        sum(times.user + times.system for times in nginx_times),
-        loop,
-        sum(threads.values()) - loop,
+        sum(times.user + times.system for times in proxies),
+        sum(seconds for is_loop, seconds in times if is_loop),
+        sum(seconds for is_loop, seconds in times if not is_loop),
     ]
 
 
