@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from api import body_limits, dispatcher, telemetry
 from model.browser.folder_maker import folder_maker
-from tests.api.servers import INSTALLED, SERVERS
+from tests.api.servers import start_application
 from tests.conftest import _forget
 
 Serve = Callable[..., TestClient]
@@ -26,11 +26,9 @@ def forget() -> None:
         cached.cache_clear()
 
 
-@pytest.fixture(params=INSTALLED)
-def serve(
-    request: pytest.FixtureRequest, data_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Serve]:
-    """Start the routes with settings: ``serve(LOUPE_QUEUE="0")``; on each server in turn."""
+@pytest.fixture
+def serve(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    """Start the routes with settings: ``serve(LOUPE_QUEUE="0")``."""
     clients: list[TestClient] = []
 
     def start(**environment: str) -> TestClient:
@@ -40,7 +38,7 @@ def serve(
         forget()
         # A child process of seconds, for pages that these tests don't open.
         monkeypatch.setattr("api.lifecycle.compress_all", lambda: None)
-        client = TestClient(SERVERS[request.param](), raise_server_exceptions=False)
+        client = TestClient(start_application(), raise_server_exceptions=False)
         client.__enter__()
         clients.append(client)
         return client

@@ -1,4 +1,4 @@
-"""The servers that run the API's application: this process, and Ray Serve where it is installed."""
+"""The API's application on Ray Serve where it is installed, as in ``make test-scale``, or plain."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,12 +13,12 @@ from api.app import routes
 from api.lifecycle import lifespan
 
 
-def plain() -> ASGIApp:
-    """Return the application itself."""
-    return Starlette(routes=routes(), lifespan=lifespan)
+def start_application() -> ASGIApp:
+    """Return the application with this process's settings."""
+    return _ray_serve() if find_spec("ray") else Starlette(routes=routes(), lifespan=lifespan)
 
 
-def ray_serve() -> ASGIApp:
+def _ray_serve() -> ASGIApp:
     """Return an application that hands each request to a replica, in Serve's testing mode.
 
     The replica runs in a thread of this process with an event loop of its own.
@@ -64,9 +64,3 @@ class _Reference:
 
 def _take(number: int) -> Callable[..., Any]:
     return _functions.pop(number)
-
-
-SERVERS = {"plain": plain, "ray-serve": ray_serve}
-"""Functions that start the application, by name."""
-
-INSTALLED = ["plain", *(["ray-serve"] if find_spec("ray") else [])]

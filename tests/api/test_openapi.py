@@ -21,7 +21,7 @@ from starlette.types import ASGIApp
 
 from model import classifier
 from tests.api.conftest import forget
-from tests.api.servers import INSTALLED, SERVERS
+from tests.api.servers import start_application
 from tests.conftest import _forget
 from tests.model.tiny import CALIBRATED, tiny
 
@@ -43,11 +43,9 @@ OPERATIONS = {
 }
 
 
-@pytest.fixture(scope="module", params=INSTALLED)
-def app(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[ASGIApp]:
-    """The application, on each server in turn, shared by all examples."""
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ASGIApp]:
+    """The application, shared by all examples."""
     folder = tmp_path_factory.mktemp("openapi")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("DATA", str(folder)), ("MODEL", "tiny")):
@@ -57,7 +55,7 @@ def app(
         _forget()
         forget()
         tiny(folder / "models", confidence=CALIBRATED)
-        yield SERVERS[request.param]()
+        yield start_application()
     _forget()
     forget()
 

@@ -92,7 +92,10 @@ def start(*words: object) -> "subprocess.Popen[str]":
 def identify(*words: object, codes: tuple[int, ...] = (0,)) -> str:
     """Run it to its end; return what it printed on standard error."""
     process = start(*words)
-    _, printed = process.communicate(timeout=100)
+    try:
+        _, printed = process.communicate(timeout=100)
+    finally:
+        process.kill()
     assert process.returncode in codes, printed
     return printed
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -49,15 +50,16 @@ def cluster_environment(**settings: str) -> Iterator[None]:
 
 
 class ServeCluster:
-    """A head and two nodes of one core each, and the application on them."""
+    """Nodes of one core each, the first of which is the head, and the application on them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, nodes: int) -> None:
         from ray.cluster_utils import Cluster
 
         self._folder, self._port = folder, free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self._cluster = Cluster(True, head_node_args={**NODE, "include_dashboard": False})
-        self.nodes = [self.add_node(), self.add_node()]
+        self.nodes = [self.add_node() for _ in range(nodes - 1)]
+        """The nodes without the head."""
 
     def add_node(self) -> Any:
         """Start a node, whose proxy has a port of its own; return it."""
@@ -112,6 +114,29 @@ class ServeCluster:
         self._cluster.shutdown()
 
 
+@contextmanager
+def serve_cluster(
+    folder: Path, nodes: int, replica: Mapping[str, str], **settings: str
+) -> Iterator[ServeCluster]:
+    """Run the application with a replica on each node.
+
+    Args:
+        folder: where the config is written.
+        nodes: their number.
+        replica: variables of the config.
+        settings: settings of all processes, by names without ``LOUPE_``.
+    """
+    with cluster_environment(**settings):
+        cluster = ServeCluster(folder, nodes)
+        try:
+            cluster.deploy({"min_replicas": nodes, "max_replicas": nodes}, **replica)
+            wait_until(lambda: len(cluster.replicas()) == nodes, PATIENCE_SECONDS)
+            wait_until(lambda: ask(f"{cluster.url}/api/ready")[0] == 200, PATIENCE_SECONDS)
+            yield cluster
+        finally:
+            cluster.shutdown()
+
+
 def title_of(process: psutil.Process) -> str:
     """Return what a process calls itself, or nothing once it has ended."""
     try:
@@ -125,14 +150,15 @@ def ask(
 ) -> tuple[int, dict[str, str], bytes]:
     """Return status, headers in lower case and body of a response; status 0 if there is none."""
     try:
-        reply = urlopen(Request(address, body, headers), timeout=30)
-    except HTTPError as error:
-        reply = error
-    except OSError:
+        try:
+            reply = urlopen(Request(address, body, headers), timeout=30)
+        except HTTPError as error:
+            reply = error
+        with reply:
+            lower = {name.lower(): value for name, value in reply.headers.items()}
+            return reply.status, lower, reply.read()
+    except (OSError, HTTPException):  # also in the middle of a response
         return 0, {}, b""
-    with reply:
-        lower = {name.lower(): value for name, value in reply.headers.items()}
-        return reply.status, lower, reply.read()
 
 
 @dataclass

@@ -29,12 +29,14 @@ from tests.operating.parts import PostgreSql, postgresql_server
 from tests.operating.test_attacks import PHOTO_HEAD, test_half_a_head_loses_its_connection  # noqa: F401
 from tests.waiting import wait_until
 
-from .serve_cluster import PATIENCE_SECONDS, PHOTOS, ServeCluster, ask, clients, cluster_environment
+from .serve_cluster import PATIENCE_SECONDS, PHOTOS, ServeCluster, ask, clients, serve_cluster
 
 RECOVERY_SECONDS = 10
 QUEUE = {"LOUPE_QUEUE": "30"}
 """Room for all clients at one replica, so that none is refused for being one too many."""
-TWO, THREE = ({"min_replicas": count, "max_replicas": count} for count in (2, 3))
+TWO = {"min_replicas": 2, "max_replicas": 2}
+
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
@@ -62,15 +64,8 @@ def cluster(
         tiny(folder / "data" / "models", name)
     settings = {"DATA": str(folder / "data"), "DATABASE": database.url, "SECRET": "the same"}
     settings["CORRECTIONS_PER_MINUTE"] = "100000"
-    with cluster_environment(**settings):
-        started = ServeCluster(folder)
-        try:
-            started.deploy(THREE, **QUEUE)
-            wait_until(lambda: len(started.replicas()) == 3, PATIENCE_SECONDS)
-            wait_until(lambda: ask(f"{started.url}/api/ready")[0] == 200, PATIENCE_SECONDS)
-            yield started
-        finally:
-            started.shutdown()
+    with serve_cluster(folder, 3, QUEUE, **settings) as started:
+        yield started
 
 
 @pytest.fixture

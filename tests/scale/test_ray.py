@@ -15,6 +15,8 @@ from tests.waiting import wait_until
 
 from .conftest import PHOTOS, encode, identify, rows, run_in, start, write_folder
 
+pytestmark = pytest.mark.timeout(300)
+
 REPORTING = "start --head --block --port 0 --num-cpus 1 --object-store-memory 80000000"
 
 
@@ -34,8 +36,10 @@ def test_ray_writes_the_same_rows_and_reports_no_usage(
         command = [sys.executable, "-m", "ray.scripts.scripts", *REPORTING.split()]
         environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "1"}
         with subprocess.Popen(command, env=environment, start_new_session=True) as process:
-            wait_until(lambda: "usage-stats.ray.io:443" in requests, 60)
-            os.killpg(process.pid, signal.SIGKILL)
+            try:
+                wait_until(lambda: "usage-stats.ray.io:443" in requests, 60)
+            finally:
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_killed_run_on_ray_continues_past_a_photo_that_crashes_the_decoder(

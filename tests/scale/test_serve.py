@@ -2,14 +2,9 @@
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
-from signal import SIGKILL
 
 import pytest
 import yaml
@@ -18,28 +13,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deploy.hosts import HOSTS
 from deploy.hosts.ray_serve import FILE
-from deploy.ports import free_port
 from deploy.spec import APP
 from model import Bundle
 from model.model_store.publishing import publish_version
 from model.samples import samples
-from model.settings import ROOT
 from tests.model.tiny import tiny
 from tests.waiting import wait_until
 
 from .conftest import encode
-from .serve_cluster import ask
+from .serve_cluster import ask, serve_cluster
 
 QUEUE = 3
-SCRIPT = """
-import sys
-from scale.serve_deployment import app, serve
-import ray
-ray.init("local", num_cpus=1, object_store_memory=80_000_000, include_dashboard=False)
-serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[1])})
-serve.run(app, name="loupe")
-sys.stdin.read()
-"""
+
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
@@ -51,34 +37,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def cluster(folder: Path) -> Iterator[str]:
     """The address of the API on a cluster of one machine, with one replica of one core."""
-    port = free_port()
-    settings = {"THREADS": "1", "QUEUE": str(QUEUE), "MODEL": "imagenet", "NPM": "false"}
-    settings |= {"DATABASE": f"sqlite:///{folder}/records.sqlite", "DATA": f"{folder}/data"}
-    settings |= {"STORE": f"{folder}/store"}
-    environment = {f"LOUPE_{name}": value for name, value in settings.items()}
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, str(port)],
-            cwd=ROOT,
-            env={**os.environ, **environment, "PYTHONPATH": str(ROOT)},
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    address = f"http://127.0.0.1:{port}"
-
-    def is_ready() -> bool:
-        assert process.poll() is None, (folder / "log").read_text()
-        return ask(f"{address}/api/ready")[0] == 200
-
-    try:
-        wait_until(is_ready, 90)
-        yield address
-    finally:
-        process.communicate()
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, SIGKILL)
+    settings = {"DATABASE": f"sqlite:///{folder}/records.sqlite", "STORE": f"{folder}/store"}
+    replica = {"LOUPE_QUEUE": str(QUEUE), "LOUPE_MODEL": "imagenet"}
+    with serve_cluster(folder, 1, replica, DATA=f"{folder}/data", **settings) as started:
+        yield started.url
 
 
 def test_busy_is_the_apis_own_refusal(cluster: str) -> None:
@@ -97,22 +59,7 @@ def test_busy_is_the_apis_own_refusal(cluster: str) -> None:
         assert json.loads(body)["code"] == "busy"
 
 
-def test_refusals_pass_the_proxy(cluster: str) -> None:
-    for path, body, status in (
-        ("identify", b"no photo", 415),
-        ("identify?top=0", encode("red"), 422),
-        ("identify?model=nobody", encode("red"), 404),
-        ("nothing", None, 404),
-    ):
-        reply, headers, text = ask(f"{cluster}/api/v1/{path}", body)
-        assert (reply, headers["content-type"]) == (status, "application/problem+json"), text
-
-
-def test_replica_follows_the_model_store(
-    cluster: str, folder: Path, data_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LOUPE_DATABASE", f"sqlite:///{folder}/records.sqlite")
-    monkeypatch.setenv("LOUPE_STORE", f"{folder}/store")
+def test_replica_follows_the_model_store(cluster: str, folder: Path, data_folder: Path) -> None:
     for title in ("First", "Second"):
         bundle = tiny(folder / "publisher", title=title)
         publish_version(bundle)
