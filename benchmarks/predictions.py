@@ -5,12 +5,15 @@
 """
 
 import json
+from collections.abc import Mapping
 from statistics import fmean, median
 from typing import Any
 
+from deploy.hosts.ray_serve import AUTOSCALING
+
 from .processes import ARRIVALS_PER_SECOND, CLIENTS, COUNTS, MEASURED
 from .scale_charts import draw_comparison, draw_surge
-from .simulation import COST, App, Autoscaling, Cost, Outcome
+from .simulation import COST, App, Cost, Outcome
 
 CORES = 2
 """Of the machine that was measured."""
@@ -26,10 +29,17 @@ who takes it before the model has loaded. An assumption."""
 START_SECONDS = 6.0
 """From a decision until a new replica takes photos, on a core that waits for one: serving.py."""
 
-RULES: dict[str, Autoscaling | None] = {
+LIMITS = {"max_replicas": 20, "start_seconds": START_SECONDS}
+RAY_DEFAULTS = {
+    "target_ongoing_requests": 2,
+    "metrics_interval_s": 10,
+    "look_back_period_s": 30,
+    "upscale_delay_s": 30,
+}
+RULES: dict[str, Mapping[str, float] | None] = {
     "two replicas": None,
-    "Ray's defaults": Autoscaling(2, 30, 10, 30, 20, START_SECONDS),
-    "deploy write": Autoscaling(2, 2, 1, 3, 20, START_SECONDS),
+    "Ray's defaults": RAY_DEFAULTS | LIMITS,
+    "deploy write": AUTOSCALING | LIMITS,
 }
 VCPU_SECOND, GIB_SECOND, MILLION_REQUESTS = 0.000024, 0.0000025, 0.40
 """Cloud Run's list prices in US dollars, billed by request in regions of Tier 1."""

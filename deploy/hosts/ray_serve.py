@@ -31,8 +31,8 @@ AUTOSCALING = {
     # How often proxies report, and the time that is averaged: Serve's 10 s and 30 s are too slow
     # for ten times the traffic within a minute.
     "metrics_interval_s": 1,
-    "look_back_period_s": 5,
-    "upscale_delay_s": 3,
+    "look_back_period_s": 3,
+    "upscale_delay_s": 2,
     "downscale_delay_s": 300,
 }
 """When Serve starts and stops replicas."""

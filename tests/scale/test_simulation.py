@@ -8,7 +8,7 @@ from statistics import fmean
 import pytest
 
 from benchmarks.predictions import predict
-from benchmarks.simulation import COST, App, Autoscaling, Cost
+from benchmarks.simulation import COST, App, Cost
 
 SOURCE = random.Random(1)
 EXPONENTIAL = Cost([SOURCE.expovariate(250) for _ in range(20_000)], 0)
@@ -56,7 +56,8 @@ def test_nobody_waits_beyond_the_deadline() -> None:
 
 
 def test_replicas_are_added_after_the_delays() -> None:
-    rule = Autoscaling(2, 5, 1, 3, max_replicas=4, start_seconds=7)
+    rule = {"target_ongoing_requests": 2, "metrics_interval_s": 1, "look_back_period_s": 3}
+    rule |= {"upscale_delay_s": 5, "max_replicas": 4, "start_seconds": 7}
     outcome = App(EVEN, 1, None).run_arrivals([200] * 60, rule)
     assert outcome.replicas[0][0] >= 5 + 7
     assert outcome.replicas[-1][1] == 4
