@@ -8,7 +8,7 @@ from statistics import fmean
 import pytest
 
 from benchmarks.predictions import predict
-from benchmarks.simulation import COST, App, Cost
+from benchmarks.simulation import COST, App, Cost, Steps
 
 SOURCE = random.Random(1)
 EXPONENTIAL = Cost([SOURCE.expovariate(250) for _ in range(20_000)], 0)
@@ -41,6 +41,20 @@ def test_shared_cores_bound_the_rate() -> None:
     for processes, cores, expected in ((1, 2, 50), (2, 2, 100), (4, 2, 100), (4, 1, 50)):
         outcome = App(EVEN, processes, cores, queue=40).run_clients(40, 1000)
         assert outcome.summarize()["photos_per_second"] == pytest.approx(expected, rel=0.03)
+
+
+def test_photos_take_turns_on_a_core_and_short_work_goes_first() -> None:
+    app, ends = App(EVEN, 1, 1), dict[str, float]()
+
+    def work(name: str, priority: int) -> Steps:
+        assert app.machine
+        yield from app.compute(app.machine, 0.02, priority)
+        ends[name] = app.env.now
+
+    for name, priority in (("photo", 1), ("other photo", 1), ("event loop", 0)):
+        app.env.process(work(name, priority))
+    app.env.run()
+    assert ends == pytest.approx({"event loop": 0.021, "photo": 0.059, "other photo": 0.06})
 
 
 def test_full_process_passes_a_photo_on() -> None:
