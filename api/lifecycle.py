@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from model import Classifier, LoupeError, load
+from model import LoupeError, load
 from model.answer.share_link import signing_secret
 from model.backup import CORRECTIONS_FILE
 from model.browser.cache import find_folder
@@ -64,7 +64,7 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any] | None]:
         make_private(settings().data / CORRECTIONS_FILE)
         await _wait_for_store()
         try:
-            await asyncio.to_thread(load_default)
+            await asyncio.to_thread(load)
         except LoupeError as error:
             log.error("%s: %s", error.code, error)
         await asyncio.to_thread(_prepare_files)
@@ -81,18 +81,6 @@ async def _wait_for_store() -> None:
         if follower is None or follower.compared.is_set() or dispatcher().stopping:
             return
         await asyncio.sleep(0.1)
-
-
-def load_default() -> Classifier:
-    """Return the default model, ready to use.
-
-    Raises:
-        StorePending: the model store's versions aren't here yet, and no previous ones.
-        LoupeError: see ``load``.
-    """
-    if follower := store_follower():
-        follower.require_compared()
-    return load()
 
 
 def _store_problems() -> dict[str, Any]:
@@ -153,7 +141,7 @@ async def ready(_: Request) -> JSONResponse:
     if dispatcher().stopping:
         return _not_ready("stopping")
     try:
-        classifier = await run_in_threadpool(load_default)
+        classifier = await run_in_threadpool(load)
     except EngineUnavailable as error:
         return _not_ready(error.code, detail=str(error))
     except LoupeError as error:

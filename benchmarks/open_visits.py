@@ -21,8 +21,8 @@ SETTLE_SECONDS = 15
 
 
 @click.command()
-@click.option("--visits", default=400, show_default=True)
-@click.option("--step", default=100, show_default=True)
+@click.option("--visits", default=1000, show_default=True)
+@click.option("--step", default=200, show_default=True)
 def main(visits: int, step: int) -> None:
     """Print the readings, and what one more visit takes: the slope."""
     with serve(loupe()) as server, ExitStack() as stack:

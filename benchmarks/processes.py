@@ -59,37 +59,45 @@ def main() -> None:
 
 @main.command()
 @click.option("--photos", default=1000, show_default=True)
-def cost(photos: int) -> None:
+@click.option("--number", default=1, show_default=True, help="Of processes.")
+@click.option("--clients", default=1, show_default=True, help="With more than one, only print.")
+def cost(photos: int, number: int, clients: int) -> None:
     """Write the seconds of a core per photo, of one process with one client."""
     files = photos_of_size(KILOBYTES, 100)
-    with processes(1) as (url, (server,)):
-        run_load(url, files, 1)
-        proxies = [
-            process
-            for process in psutil.Process().children(recursive=True)
-            if process.name() == "nginx"
-        ]
-        before = _cpu_seconds(server, proxies)
-        latencies = run_load(url, list(islice(cycle(files), photos)), 1).latencies
-        spent = (_cpu_seconds(server, proxies) - before) / photos
-    client, proxy, loop, slot = map(float, spent)
+    with processes(number) as (url, servers):
+        run_load(url, files, clients)
+        before = _cpu_seconds(servers)
+        result = run_load(url, list(islice(cycle(files), photos)), clients)
+        spent = (_cpu_seconds(servers) - before) / photos
+    names, latency = ("client", "proxy", "loop", "slot"), fmean(result.latencies)
+    for name, seconds in zip(names, spent, strict=True):
+        print(f"{name}: {seconds * 1000:.2f} ms of a core per photo")
+    print(f"latency {latency * 1000:.2f} ms, {photos / result.seconds:.1f} per s")
+    if clients > 1:
+        return
     # The other parts, and the waits for threads to wake up, are alike for all photos.
-    latency = fmean(latencies)
-    slots = [round(max(0.0, slot + seconds - latency), 6) for seconds in latencies]
-    content = {"loop": loop, "proxy": proxy, "client": client, "latency": latency, "slot": slots}
-    COST.write_text(json.dumps(content) + "\n", encoding="utf-8")
-    print(f"Milliseconds of a core per photo: slot {slot * 1000:.2f}, event loop {loop * 1000:.2f}")
-    print(f"nginx {proxy * 1000:.2f}, load {client * 1000:.2f}; latency {latency:.4f} s")
+    *parts, slot = map(float, spent)
+    slots = [round(max(0.0, slot + seconds - latency), 6) for seconds in result.latencies]
+    COST.write_text(json.dumps(dict(zip(names, [*parts, slots], strict=True))) + "\n", "utf-8")
 
 
-def _cpu_seconds(server: Server, proxies: list[psutil.Process]) -> NDArray[np.float64]:
-    """Return the CPU time of this process, nginx, the server's event loop and its other threads."""
-    threads = {
-        thread.id: thread.user_time + thread.system_time for thread in server.process.threads()
-    }
-    loop = threads[server.process.pid]
-    proxy = sum(sum(process.cpu_times()[:2]) for process in proxies)
-    return np.array([time.process_time(), proxy, loop, sum(threads.values()) - loop])
+def _cpu_seconds(servers: list[Server]) -> NDArray[np.float64]:
+    """Return the CPU time of this process, nginx, event loops and the servers' other threads."""
+    family = psutil.Process().children(recursive=True)
+    proxies = [process.cpu_times() for process in family if process.name() == "nginx"]
+    threads = [
+        (thread.id == server.process.pid, thread.user_time + thread.system_time)
+        for server in servers
+        for thread in server.process.threads()
+    ]
+    return np.array(
+        [
+            time.process_time(),
+            sum(times.user + times.system for times in proxies),
+            sum(seconds for is_loop, seconds in threads if is_loop),
+            sum(seconds for is_loop, seconds in threads if not is_loop),
+        ]
+    )
 
 
 @main.command()

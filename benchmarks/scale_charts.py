@@ -59,7 +59,7 @@ def draw_surge(outcomes: Mapping[tuple[str, str], Outcome], seconds: int) -> Non
             alt.Color("rule:N", title=None, legend=alt.Legend(orient="top")).scale(
                 domain=list(rows["rule"].unique()), range=[GREY, AMBER, TEAL]
             ),
-            alt.StrokeDash("rule:N"),
+            alt.StrokeDash("rule:N", legend=None),
             alt.Column("photos:N", title=None),
         )
     )

@@ -95,7 +95,9 @@ class Process:
 
 
 class App:
-    """Processes behind a proxy, which asks another one where a photo is refused.
+    """Processes behind a proxy.
+
+    nginx asks the next process where one refuses a photo; Ray Serve asks the less busy of two.
 
     Args:
         cost: what a photo takes.
@@ -105,6 +107,8 @@ class App:
         slots: photos at a time, per process.
         queue: ``LOUPE_QUEUE``.
         deadline: ``LOUPE_DEADLINE``.
+        max_ongoing: Ray Serve's ``max_ongoing_requests``, beyond which it refuses photos itself;
+            None stands for nginx.
         seed: of all random numbers.
     """
 
@@ -117,10 +121,12 @@ class App:
         slots: int = 1,
         queue: int = 8,
         deadline: float = 10,
+        max_ongoing: int | None = None,
         seed: int = 0,
     ) -> None:
         self.env, self.random, self.cost = simpy.Environment(), random.Random(seed), cost
         self.slots, self.queue, self.deadline = slots, queue, deadline
+        self.max_ongoing = max_ongoing
         self.machine = simpy.PriorityResource(self.env, shared_cores) if shared_cores else None
         self.client, self.outcome = simpy.Resource(self.env), Outcome()
         self.processes = list[Process]()
@@ -147,7 +153,7 @@ class App:
             with self.client.request() as turn:
                 yield turn
                 yield from self.compute(self.machine, self.cost.client)
-        for process in self.random.sample(self.processes, len(self.processes)):
+        for process in self._route():
             if self.machine:
                 yield from self.compute(self.machine, self.cost.proxy)
             process.ongoing += 1
@@ -157,6 +163,14 @@ class App:
                 self.outcome.answered.append((sent_at, self.env.now - sent_at))
                 return
         self.outcome.refused.append(sent_at)
+
+    def _route(self) -> list[Process]:
+        """Return the processes that are asked, one after the other."""
+        processes = self.random.sample(self.processes, len(self.processes))
+        if self.max_ongoing is None:
+            return processes
+        chosen = min(processes[:2], key=lambda process: process.ongoing)
+        return [chosen] if chosen.ongoing < self.max_ongoing else []
 
     def run_clients(self, clients: int, photos: int) -> Outcome:
         """Let each client send a photo as soon as its last one is answered."""

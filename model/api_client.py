@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from http.client import HTTPException, HTTPResponse
 from typing import Any, cast
-from urllib.error import HTTPError
 from urllib.parse import urlencode
-from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
+from urllib.request import HTTPErrorProcessor, ProxyHandler, Request, build_opener
 
 import numpy as np
 
@@ -35,13 +34,17 @@ KINDS = {
 """Errors that are the same wherever a photo is identified, by code."""
 
 
-class _NoRedirects(HTTPRedirectHandler):
-    def redirect_request(self, *args: Any, **more: Any) -> None:
-        """Leave a redirect an error: it would send the photo elsewhere."""
+class _AnyStatus(HTTPErrorProcessor):
+    """Leaves every status to the caller: a followed redirect would send the photo elsewhere."""
+
+    def http_response(self, request: Request, response: HTTPResponse) -> HTTPResponse:
+        return response
+
+    https_response = http_response
 
 
 def open_url(url: str, body: bytes | None = None, *, timeout: float) -> HTTPResponse:
-    """Return the response of an address that the settings have checked, without redirects.
+    """Return the response of an address that the settings have checked, whatever its status.
 
     Args:
         url: the address.
@@ -49,14 +52,13 @@ def open_url(url: str, body: bytes | None = None, *, timeout: float) -> HTTPResp
         timeout: longest wait for a part of the response, in seconds.
 
     Raises:
-        HTTPError: its status is an error or a redirect.
         OSError, HTTPException: it can't be reached.
     """
     # What goes to a private address passes no proxy.
     proxies = [ProxyHandler({})] if url.startswith("http:") else []
     headers = {} if body is None else {"Content-Type": "application/octet-stream"}
     request = Request(url, body, headers)  # noqa: S310 - the settings check the scheme
-    return cast(HTTPResponse, build_opener(_NoRedirects, *proxies).open(request, timeout=timeout))
+    return cast(HTTPResponse, build_opener(_AnyStatus, *proxies).open(request, timeout=timeout))
 
 
 def request_prediction(
@@ -94,26 +96,22 @@ def request_prediction(
             if not is_batch:
                 raise
             time.sleep(1)
-    if answer.get("version") != bundle.version:
-        raise OtherVersion(
-            f"The API at {address} has version {answer.get('version')} of {bundle.name}, and this "
-            f"app {bundle.version}. Give both the same version."
-        )
     try:
-        return _to_prediction(answer, bundle)
+        if answer["version"] != bundle.version:
+            raise OtherVersion(
+                f"The API at {address} has version {str(answer['version'])[:40]} of {bundle.name}, "
+                f"and this app {bundle.version}. Give both the same version."
+            )
+        return replace(_to_prediction(answer, bundle), from_pixels="pixels" in query)
     except (LookupError, TypeError, ValueError) as error:
         raise EngineUnavailable(f"The answer of the API at {address} is damaged.") from error
 
 
 def _post(address: str, path: str, body: bytes) -> dict[str, Any]:
     """Return the JSON object in the reply, or raise the error that it stands for."""
-    reply: Any
+    timeout = settings().deadline + SPARE_SECONDS
     try:
-        try:
-            reply = open_url(address + path, body, timeout=settings().deadline + SPARE_SECONDS)
-        except HTTPError as error:
-            reply = error
-        with reply:
+        with open_url(address + path, body, timeout=timeout) as reply:
             status, text = reply.status, reply.read(MAX_REPLY_BYTES)
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", None) or error
@@ -130,7 +128,7 @@ def _post(address: str, path: str, body: bytes) -> dict[str, Any]:
     if code in KINDS:
         raise KINDS[code](detail)
     # Ray Serve and proxies refuse in plain text.
-    if status == 503 and code in ("busy", "stopping", "None"):
+    if status == 503 and code in ("busy", "stopping", "store-pending", "None"):
         raise Busy(detail or "Too many photos are waiting right now. Try again in a moment.")
     hint = "Give its own address, without a redirect." if 300 <= status < 400 else detail
     raise EngineUnavailable(f"The API at {address} answered {status}. {hint}".strip())

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .admission import Timeout, admission_queue
+from .admission import Timeout, admission_queue, local_slot
 from .answer import decision
 from .answer.prediction import Milliseconds, Prediction
 from .api_client import request_prediction
@@ -34,7 +34,8 @@ from .preprocess import Pixels, preprocess
 from .resources import trim_memory
 from .settings import settings
 
-Source = str | Path | bytes | Image.Image | Photo | Pixels
+Data = bytes | Image.Image | Photo | Pixels
+Source = str | Path | Data
 """A path, a file's bytes, a PIL image, a photo that has already been read, or the pixels that
 ``preprocess`` would make of one."""
 
@@ -114,7 +115,8 @@ class Classifier:
             AdmissionCancelled: ``is_cancelled`` returned True.
         """
         try:
-            identification = self._identify(source, timeout, is_cancelled)
+            data = read_file(Path(source)) if isinstance(source, str | Path) else source
+            identification = self._identify(data, timeout, is_cancelled)
         except LoupeError as error:
             emit_error(error, self.bundle.name, self.engine.name)
             raise
@@ -132,10 +134,9 @@ class Classifier:
         return identification
 
     def _identify(
-        self, source: Source, timeout: Timeout, is_cancelled: Callable[[], bool] | None
+        self, data: Data, timeout: Timeout, is_cancelled: Callable[[], bool] | None
     ) -> Identification:
-        data = read_file(Path(source)) if isinstance(source, str | Path) else source
-        with admission_queue().acquire(timeout, is_cancelled) as admission:
+        with admission_queue().acquire(timeout, is_cancelled) as admission, local_slot():
             started = time.perf_counter()
             photo = self.read_photo(data)
             # The wait for another large photo is not part of decoding.
@@ -161,7 +162,7 @@ class Classifier:
             return source
         return preprocess(photo.image, self.bundle.manifest.recipe)
 
-    def read_photo(self, source: bytes | Image.Image | Photo | Pixels) -> Photo:
+    def read_photo(self, source: Data) -> Photo:
         """Return a photo, decoded no larger than this model's preprocessing needs.
 
         Raises:
@@ -247,9 +248,8 @@ class RemoteClassifier(Classifier):
     """A bundle whose photos the API of ``LOUPE_API`` identifies; the engine explains answers."""
 
     def _identify(
-        self, source: Source, timeout: Timeout, is_cancelled: Callable[[], bool] | None
+        self, data: Data, timeout: Timeout, is_cancelled: Callable[[], bool] | None
     ) -> Identification:
-        data = read_file(Path(source)) if isinstance(source, str | Path) else source
         # An image without its file can't be sent as it came, and an oversized file needn't be.
         if not isinstance(data, bytes | np.ndarray) or len(data) > MAX_BYTES:
             return super()._identify(data, timeout, is_cancelled)
@@ -257,7 +257,6 @@ class RemoteClassifier(Classifier):
             prediction = request_prediction(
                 self.bundle, data, is_batch=timeout is None, is_cancelled=is_cancelled
             )
-        prediction = replace(prediction, from_pixels=isinstance(data, np.ndarray))
 
         def decode() -> tuple[Photo, Pixels]:
             photo = self.read_photo(data)
@@ -295,6 +294,8 @@ _by_fingerprint: dict[tuple[str, str], tuple[Fingerprint, Classifier]] = {}
 """Classifiers by name and engine, with the fingerprint of their files: parsing a manifest for
 each photo takes as long as resizing one."""
 
+requirements: list[Callable[[], None]] = []
+"""Called by ``load``; each raises an error for as long as this process must not answer."""
 
 _skipped: dict[tuple[str, str], tuple[Fingerprint, LoupeError]] = {}
 """Models that can't be opened by default, by name and engine, until their files change."""
@@ -329,7 +330,10 @@ def load(name: str | None = None, engine: str | None = None) -> Classifier:
         BundleNotFound: there is no such model.
         BundleError: its files are damaged, too new, or fail the golden test.
         EngineUnavailable: the engine's packages are not installed.
+        LoupeError: one of ``requirements`` isn't met.
     """
+    for require in requirements:
+        require()
     engine = engine or settings().engine
     # Taken before the files are read, so that the next call notices a change in between.
     return _load(name, engine, fingerprint(name)) if name else _load_default(engine)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from .admission import admission_queue
+from .admission import admission_queue, local_slot
 from .classifier import Classifier, Identification
 from .preprocess import Pixels
 
@@ -65,7 +65,7 @@ def occlusion_map(
     difference = np.asarray(Image.fromarray(pixels).filter(blur), dtype=np.float32) - original
     importance = np.zeros(pixels.shape[:2], dtype=np.float32)
     weight = np.full(pixels.shape[:2], 1e-6, dtype=np.float32)
-    with admission_queue().acquire():
+    with admission_queue().acquire(), local_slot():
         uncovered = _score(classifier, pixels, label)
 
         # Patches run one at a time: a batch is no faster on few cores and needs more memory.

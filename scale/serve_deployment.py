@@ -11,8 +11,9 @@ from ray import serve
 from starlette.applications import Starlette
 
 from api.app import routes
-from api.lifecycle import STORE_SECONDS, lifespan, load_default
+from api.lifecycle import STORE_SECONDS, lifespan
 from api.problems import RETRY_AFTER_SECONDS
+from model import load
 from model.model_store import store_follower
 from model.settings import settings
 
@@ -35,11 +36,11 @@ class Api:
         # Serve calls this before the application's lifespan.
         if follower := store_follower():
             follower.compared.wait(STORE_SECONDS)
-        load_default()
+        load()
 
     def check_health(self) -> None:
         """Raise an error, so that Serve replaces this replica, if the model can't be loaded."""
-        load_default()
+        load()
 
 
 def deployment() -> serve.Deployment:

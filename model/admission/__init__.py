@@ -5,7 +5,7 @@ header shows that it is large, it may have to trade its slot for a place in the 
 photos, and the time it has already waited counts.
 """
 
-from .bounded_queue import AdmissionQueue, Submission, admission_queue
+from .bounded_queue import AdmissionQueue, Submission, admission_queue, local_slot
 from .place import AdmissionCancelled, Lane, Timeout
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "Submission",
     "Timeout",
     "admission_queue",
+    "local_slot",
 ]

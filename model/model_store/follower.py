@@ -5,6 +5,7 @@ import os
 import shutil
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from ..bundle import MANIFEST, Bundle, current_version, default_models, fingerpr
 from ..bundle.bundle import BUILTIN_DIR, MAX_MANIFEST_BYTES, read_manifest
 from ..bundle.registry import Fingerprint, open_bundle
 from ..bundle.versions import add_version, set_current
-from ..classifier import load_bundle
+from ..classifier import load_bundle, requirements
 from ..engine_info import ENGINES, OPTIONAL_FILES
 from ..errors import BundleDamaged, BundleError, DataError, LoupeError
 from ..settings import settings
@@ -67,7 +68,8 @@ class Follower:
         self._may_answer = False
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread; until it has what this replica answers with, ``load`` raises."""
+        requirements.append(self.require_compared)
         threading.Thread(target=self._run, name="model-store", daemon=True).start()
 
     def report(self) -> list[dict[str, str]]:
@@ -81,7 +83,7 @@ class Follower:
             StorePending: the model that it would answer with isn't known to be the right one.
         """
         if not self._may_answer:
-            raise StorePending("The current versions of the model store aren't here yet.")
+            raise StorePending("The published models aren't here yet. Try again in a minute.")
 
     def _run(self) -> None:
         while True:
@@ -140,25 +142,19 @@ class Follower:
         self._problems[key] = problem
         if previous is None or previous.code != code:
             subject = " ".join(problem.to_dict().values())
-            log.error("The previous version stays, because of %s: %s", subject, error)
+            log.error("Not taken from the model store (%s): %s", subject, error)
 
     def _take(self, publication: Publication) -> None:
         """Make a version current once its hashes and golden outputs match."""
         folder = settings().data / "models" / publication.name
-        previous, is_new = current_version(folder), False
+        previous, target = current_version(folder), folder / publication.version
         try:
-            bundle = _open_verified(folder / publication.version, publication)
+            bundle = _open_verified(target, publication)
         except (OSError, BundleError):
-            is_new = True
-            self._download(publication, folder / publication.version)
-            bundle = _open_verified(folder / publication.version, publication)
-        try:
-            load_bundle(bundle, settings().engine)
-        except Exception:
-            # Another process with this folder may run another engine.
-            if is_new and current_version(folder) != publication.version:
-                shutil.rmtree(bundle.folder, ignore_errors=True)
-            raise
+            bundle = self._download(publication, target)
+        # A version that fails here stays until another one is current: its download would only
+        # be repeated.
+        load_bundle(bundle, settings().engine)
         if previous == publication.version:
             return
         set_current(folder, publication.version)
@@ -168,15 +164,14 @@ class Follower:
             if path.name not in (publication.version, previous) and (path / MARK).exists():
                 shutil.rmtree(path, ignore_errors=True)
 
-    def _download(self, publication: Publication, target: Path) -> None:
+    def _download(self, publication: Publication, target: Path) -> Bundle:
         source = f"{publication.name}/{publication.version}"
 
         def fill(new: Path) -> Path:
             copy_file(f"{source}/{MANIFEST}", new / MANIFEST, MAX_MANIFEST_BYTES)
             _check_hash(new, publication)
             files = read_manifest(new / MANIFEST)[0].files
-            engine_needs = ENGINES[settings().engine].needs
-            names = [name for name in files if name not in OPTIONAL_FILES or name == engine_needs]
+            names = _needed_names(files)
             size = sum(files[name].bytes for name in names)
             if MANIFEST in files or len(files) > MAX_FILES or size > MAX_VERSION_BYTES:
                 raise BundleDamaged(
@@ -191,7 +186,8 @@ class Follower:
             os.utime(new / MANIFEST, (publication.published.timestamp(),) * 2)
             return target
 
-        publish_folder(target.parent.parent, fill, add_version)
+        folder = publish_folder(target.parent.parent, fill, add_version)
+        return open_bundle(folder, publication.name)
 
 
 def _check_hash(folder: Path, publication: Publication) -> None:
@@ -205,5 +201,14 @@ def _check_hash(folder: Path, publication: Publication) -> None:
 def _open_verified(folder: Path, publication: Publication) -> Bundle:
     _check_hash(folder, publication)
     bundle = open_bundle(folder, publication.name)
+    if missing := set(_needed_names(bundle.manifest.files)) - set(bundle.file_names):
+        # It was taken when LOUPE_ENGINE was another engine.
+        raise BundleDamaged(f"{folder} has no {', '.join(missing)}.")
     bundle.verify()
     return bundle
+
+
+def _needed_names(files: Iterable[str]) -> list[str]:
+    """Return the names without those that only another engine needs."""
+    needed = ENGINES[settings().engine].needs
+    return [name for name in files if name not in OPTIONAL_FILES or name == needed]

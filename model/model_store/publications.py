@@ -101,8 +101,12 @@ class Publications:
             translate_database_errors("read", "publications"),
             self._engine.connect() as connection,
         ):
-            rows = connection.execute(query).mappings().all()
-        return [Publication(**{**row, "published": to_utc(row["published"])}) for row in rows]
+            rows = connection.execute(query).all()
+        # SQLite keeps values of any type in a column of text.
+        return [
+            Publication(number, str(name), str(version), str(sha256), to_utc(published))
+            for number, name, version, sha256, published in rows
+        ]
 
     def add(self, name: str, sha256: str) -> None:
         """Make the version with this hash of ``bundle.json`` the current one.

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
 
 from ..api_client import open_url
 from ..bundle import MANIFEST, Bundle
@@ -48,15 +47,12 @@ def copy_file(name: str, target: Path, max_bytes: int) -> None:
 @contextmanager
 def _open(address: str, name: str) -> Iterator[Any]:
     if is_route(address):
-        try:
-            reply = open_url(f"{address}{ROUTE}{name}", timeout=TIMEOUT_SECONDS)
-        except HTTPError as error:
-            error.close()
-            raise StorageUnavailable(
-                f"{address} answered {error.code} for {name}. Give its own address, without a "
-                "redirect; it needs this version, and LOUPE_DOWNLOADS=true."
-            ) from None
-        with reply:
+        with open_url(f"{address}{ROUTE}{name}", timeout=TIMEOUT_SECONDS) as reply:
+            if reply.status != 200:
+                raise StorageUnavailable(
+                    f"{address} answered {reply.status} for {name}. Give its own address, without "
+                    "a redirect; it needs this version, and LOUPE_DOWNLOADS=true."
+                )
             yield reply
         return
     files = open_storage(address)

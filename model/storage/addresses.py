@@ -34,10 +34,9 @@ def open_storage(address: str) -> "DirFileSystem":
     # Imported on first use: most processes open no address.
     import fsspec
     from fsspec.implementations.dirfs import DirFileSystem
-    from fsspec.implementations.local import LocalFileSystem
 
     if "://" not in address and "::" not in address:
-        return DirFileSystem(address, LocalFileSystem())
+        return DirFileSystem(address, fsspec.filesystem("file"))
     match = BUCKET.fullmatch(address)
     if match is None or {".", ".."} & set(match[2].split("/")):
         shown = re.sub(r"//[^/]*@", "//…@", clean(address))  # without a password
@@ -76,9 +75,7 @@ def storage_errors(address: str) -> Iterator[None]:
 
 def write_file(files: "DirFileSystem", name: str, data: bytes) -> None:
     """Write a file, of which readers see all or nothing."""
-    from fsspec.implementations.local import LocalFileSystem
-
-    if not isinstance(files.fs, LocalFileSystem):
+    if "file" not in files.fs.protocol:
         files.pipe_file(name, data)
         return
     path = Path(files.path, name)

@@ -39,7 +39,7 @@ def test_link_shows_a_stranger_the_answer_without_the_photo(
 ) -> None:
     version = "[0-9a-f]{12}"
     for run, note, token in (
-        ("server", "This app gave this answer", rf"{version}~c~.*\.[0-9a-f]{{6}}\."),
+        ("server", "This app gave this answer", rf"{version}~cp?~.*\.[0-9a-f]{{6}}\."),
         ("device", "computed on the visitor’s own device", rf"{version}~ws~[^.]*$"),
     ):
         page.goto(f"/?run={run}")

@@ -2,7 +2,9 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -25,6 +27,7 @@ from model.errors import (
     OtherVersion,
     SettingRefused,
 )
+from model.explanation import occlusion_map
 from model.samples import samples
 from model.settings import settings
 from tests.browser.server import Server
@@ -142,7 +145,8 @@ def problem(code: str, detail: str = "What happened.") -> bytes:
         (409, problem("other-version", "Old."), OtherVersion, "Old."),
         (404, problem("no-such-model"), EngineUnavailable, "answered 404"),
         (307, b"", EngineUnavailable, "without a redirect"),
-        (200, b"<html>", OtherVersion, "version None"),
+        (200, b"<html>", EngineUnavailable, "damaged"),
+        (200, b'{"version": "other"}', OtherVersion, "version other of tiny, and this app"),
         (200, b'{"version": "VERSION"}', EngineUnavailable, "damaged"),
     ],
 )
@@ -164,6 +168,31 @@ def test_batch_waits_for_a_busy_api_until_it_is_cancelled(api: type[Api]) -> Non
     assert api.requests == 2
     with pytest.raises(AdmissionCancelled):
         load("tiny").identify_detailed(b"photo", is_cancelled=lambda: True)
+
+
+def test_engine_of_this_process_has_its_cores_alone(
+    tiny_bundle: Bundle, use_api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """64 photos may wait for the API at a time, and as many maps would need all memory."""
+    monkeypatch.setenv("LOUPE_THREADS", "1")
+    use_api("http://127.0.0.1:9")
+    tiny, running, most = load("tiny"), threading.Semaphore(0), []
+    pixels = np.zeros((32, 32, 3), np.uint8)
+    original = tiny.engine.run
+
+    def run(*words: Any, **options: Any) -> Any:
+        running.release()
+        most.append(running._value)
+        time.sleep(0.001)
+        running.acquire()
+        return original(*words, **options)
+
+    monkeypatch.setattr(tiny.engine, "run", run)
+    with ThreadPoolExecutor(4) as pool:
+        maps = [pool.submit(occlusion_map, tiny, pixels, 0) for _ in range(4)]
+        answers = [pool.submit(load("tiny").identify, colour("red")) for _ in range(4)]
+    assert all(future.result() is not None for future in maps + answers)
+    assert set(most) == {1}
 
 
 @pytest.mark.parametrize(

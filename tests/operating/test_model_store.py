@@ -1,5 +1,6 @@
 """The model store: replicas that start from empty folders follow PostgreSQL and a store."""
 
+import json
 import shutil
 import threading
 import time
@@ -12,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from model import Bundle
+from model.api_client import open_url
 from model.model_store.publications import Publications
 from model.storage.file_hash import hash_file
 from tests.model.tiny import tiny
 from tests.operating.parts import PATIENCE_SECONDS, PostgreSql, Replica, nginx, postgresql_server
-from tests.operating.test_replicas import Client
+from tests.operating.test_replicas import RED, Client
 from tests.tools import require_tool
 from tests.waiting import wait_until
 
@@ -148,6 +150,9 @@ def test_replica_that_starts_without_a_database(deployment: Deployment, tmp_path
                 "code": "store-pending",
                 "store": [{"code": "database-unavailable"}],
             }
+            url = f"http://127.0.0.1:{new.port}/api/v1/identify?model=imagenet"
+            with open_url(url, RED, timeout=5) as reply:
+                assert (reply.status, json.load(reply)["code"]) == (503, "store-pending")
         finally:
             deployment.server.start()
         new.wait_until_ready()

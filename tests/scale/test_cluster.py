@@ -23,12 +23,12 @@ from tests.api.test_hostile import (  # noqa: F401
     test_paths_that_lead_elsewhere_are_rejected,
 )
 from tests.api.test_slow_clients import test_early_error_reaches_the_client  # noqa: F401
+from tests.https_log import https_log
 from tests.model.tiny import tiny
 from tests.operating.parts import PostgreSql, postgresql_server
 from tests.operating.test_attacks import PHOTO_HEAD, test_half_a_head_loses_its_connection  # noqa: F401
 from tests.waiting import wait_until
 
-from .conftest import https_log
 from .serve_cluster import PATIENCE_SECONDS, PHOTOS, ServeCluster, ask, clients, cluster_environment
 
 RECOVERY_SECONDS = 10

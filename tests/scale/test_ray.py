@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from model import Bundle
+from tests.https_log import https_log
 from tests.waiting import wait_until
 
-from .conftest import PHOTOS, encode, https_log, identify, rows, run_in, start, write_folder
+from .conftest import PHOTOS, encode, identify, rows, run_in, start, write_folder
 
 REPORTING = "start --head --block --port 0 --num-cpus 1 --object-store-memory 80000000"
 

@@ -63,6 +63,14 @@ def test_full_process_passes_a_photo_on() -> None:
     assert (len(app.outcome.answered), len(app.outcome.refused)) == (4, 2)
 
 
+def test_serve_asks_one_process_and_refuses_beyond_its_limit() -> None:
+    app = App(EVEN, 2, None, queue=1, max_ongoing=2)
+    app.run_clients(6, 6)
+    assert (len(app.outcome.answered), len(app.outcome.refused)) == (4, 2)
+    app = App(EVEN, 1, None, max_ongoing=1)
+    assert len(app.run_clients(6, 6).refused) == 5
+
+
 def test_nobody_waits_beyond_the_deadline() -> None:
     outcome = App(EVEN, 1, None, queue=100, deadline=0.1).run_arrivals([100] * 20)
     assert max(wait for _, wait in outcome.answered) <= 0.12 + 1e-9

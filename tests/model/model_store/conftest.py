@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from model import Bundle
+from model import Bundle, classifier
 from model.corrections.database import connect, parse_url
 from model.model_store.follower import Follower
 from model.model_store.publications import TABLE, Publications
@@ -24,6 +24,9 @@ class Replica:
 
     def restart(self) -> None:
         self.follower = Follower()
+
+    def require_compared(self) -> None:
+        self.follower.require_compared()
 
     def compare(self) -> list[dict[str, str]]:
         """Compare once, without a pause after failures; return what couldn't be taken."""
@@ -50,7 +53,9 @@ class Replica:
 def replica(data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Replica:
     monkeypatch.setenv("LOUPE_DATABASE", f"sqlite:///{tmp_path / 'records.sqlite'}")
     monkeypatch.setenv("LOUPE_STORE", str(tmp_path / "store"))
-    return Replica(data_folder, tmp_path / "store")
+    replica = Replica(data_folder, tmp_path / "store")
+    monkeypatch.setattr(classifier, "requirements", [replica.require_compared])
+    return replica
 
 
 @pytest.fixture

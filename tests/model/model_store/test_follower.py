@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from model import Bundle, classifier, load
+from model.bundle import ManifestDraft, publish
 from model.errors import BundleNotFound, FolderExists, SettingRefused
 from model.model_store.follower import RETRY_SECONDS, Follower, StorePending
 from model.model_store.publications import Publications
 from model.model_store.publishing import publish_version, republish
 from model.settings import settings
-from tests.model.tiny import colour, tiny
+from tests.model.tiny import colour, files, tiny, values
 
 from .conftest import Replica
 
@@ -38,7 +39,6 @@ def test_empty_replica_takes_publications_and_rollbacks(
     assert republish("tiny", first.version) == second.version
     assert replica.compare() == []
     assert load().bundle.version == first.version
-    replica.follower.require_compared()
     # Replicas agree on which model is the newest.
     (current,) = Publications(settings().database_url).list_current()
     manifest = load().bundle.folder / "bundle.json"
@@ -80,6 +80,25 @@ def test_damaged_copy_is_replaced(replica: Replica, first: Bundle) -> None:
     replica.restart()
     assert replica.compare() == []
     assert hashlib.sha256(graph.read_bytes()).hexdigest() == first.manifest.files[graph.name].sha256
+
+
+def test_file_of_another_engine_is_fetched_once_that_engine_is_set(
+    replica: Replica, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(folder: Path) -> None:
+        for name, data in (files() | {"weights.safetensors": b"weights"}).items():
+            (folder / name).write_bytes(data)
+
+    bundle = publish(ManifestDraft.model_validate(values()), tmp_path / "publisher", fill)
+    publish_version(bundle)
+    weights = replica.models / "tiny" / bundle.version / "weights.safetensors"
+    assert (replica.compare(), weights.exists()) == ([], False)
+    monkeypatch.setenv("LOUPE_ENGINE", "learner")
+    settings.cache_clear()
+    replica.restart()
+    # The model of colours has no such engine.
+    assert [problem["code"] for problem in replica.compare()] == ["engine-unavailable"]
+    assert weights.read_bytes() == b"weights"
 
 
 def change(file: str) -> Callable[[Path], object]:
@@ -129,13 +148,12 @@ def test_previous_version_stays_if_the_store_was_changed(
     assert load().bundle.version == first.version
     assert replica.versions() == {first.version}
     assert [path.name for path in replica.models.iterdir()] == ["tiny"]
-    replica.follower.require_compared()
     republish("tiny", first.version)
     assert replica.compare() == []
 
 
-def test_version_that_fails_its_golden_test_is_removed(
-    replica: Replica, first: Bundle, tmp_path: Path
+def test_version_that_fails_its_golden_test_is_downloaded_once(
+    replica: Replica, first: Bundle, second: Bundle, tmp_path: Path
 ) -> None:
     def turn(arrays):
         arrays["probabilities"] = arrays["probabilities"][:, ::-1].copy()
@@ -147,7 +165,11 @@ def test_version_that_fails_its_golden_test_is_removed(
     problem = {"code": "golden-mismatch", "model": "tiny", "version": wrong.version}
     assert replica.compare() == [problem]
     assert load().bundle.version == first.version
-    assert replica.versions() == {first.version}
+    shutil.rmtree(replica.store)
+    assert replica.compare() == [problem]
+    publish_version(second)
+    assert replica.compare() == []
+    assert replica.versions() == {first.version, second.version}
 
 
 def test_failed_version_is_tried_again_after_a_pause(
@@ -176,6 +198,7 @@ ROWS = (
     {"name": "other", "version": "0" * 12, "sha256": "1" * 64},
     {"name": "another", "version": "0" * 12, "sha256": "0" * 64 + "\n"},
     {"name": "", "version": "", "sha256": ""},
+    {"name": b"tiny", "version": b"0" * 12, "sha256": b"0" * 64},
 )
 
 
@@ -233,15 +256,14 @@ def test_replica_without_a_version_of_its_own_answers_nothing(
     for _ in range(2):
         assert replica.compare()
         with pytest.raises(StorePending):
-            replica.follower.require_compared()
+            load("imagenet")
     shutil.move(replica.store.with_name("gone"), replica.store)
     assert replica.compare() == []
-    replica.follower.require_compared()
     # From then on it answers, whatever is published.
     tiny(replica.store, "broken")
     replica.insert(name="broken", version="0" * 12, sha256="0" * 64, published=NOW)
     assert len(replica.compare()) == 1
-    replica.follower.require_compared()
+    assert load().bundle.version == first.version
 
 
 def test_unreachable_database_leaves_the_previous_version(
@@ -251,11 +273,11 @@ def test_unreachable_database_leaves_the_previous_version(
     settings.cache_clear()
     assert replica.compare() == [{"code": "database-unavailable"}]
     with pytest.raises(StorePending):
-        replica.follower.require_compared()
-    tiny(replica.models)
+        load()
+    own = tiny(replica.models)
     replica.restart()
     assert replica.compare() == [{"code": "database-unavailable"}]
-    replica.follower.require_compared()
+    assert load().bundle.version == own.version
     assert "known" not in caplog.text
 
 
