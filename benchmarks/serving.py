@@ -64,7 +64,7 @@ def main(rounds: int) -> None:
         on_ray = stack.enter_context(serve(ray_app, **settings))
         on_ray.wait_for("/api/ready")
         # The proxy is ready a little before the command.
-        wait_until(lambda: READY in on_ray.log.read_text(), describe=on_ray.log.read_text)
+        wait_until(lambda: READY in on_ray.log.read_text(), 30, on_ray.log.read_text)
         print(next(line for line in on_ray.log.read_text().splitlines() if READY in line))
         _print_memory(plain, on_ray)
         print("| photos | | photos/s | p95 | CPU per photo |\n|---|---|---:|---:|---|")
