@@ -81,23 +81,19 @@ def _ways(name: str) -> tuple[Callable[[], float], Callable[[], float]]:
     classifier, numbers = load(name), count()
     bundle = classifier.bundle
 
-    def new_run() -> ArchiveRun:
+    def measure(identify: Callable[[ArchiveRun], Iterator[tuple[int, int]]]) -> float:
         out = f"s3://archive/out-{next(numbers)}"
-        return ArchiveRun(
-            Job("s3://archive/photos", out, 1, 1, name, bundle.version, "compiled", 5)
-        )
-
-    def measure(counts: Iterator[tuple[int, int]]) -> float:
+        job = Job("s3://archive/photos", out, 1, 1, name, bundle.version, "compiled", 5)
+        counts = identify(ArchiveRun(job))
         next(counts)
         started = time.perf_counter()
         photos = sum(identified for identified, _ in counts)
         return (time.perf_counter() - started) / photos
 
-    def plain() -> float:
-        run = new_run()
-        return measure(run.identify(classifier, run.parts))
-
-    return plain, lambda: measure(identify_on_ray(new_run(), bundle, "local"))
+    return (
+        lambda: measure(lambda run: run.identify(classifier, run.parts)),
+        lambda: measure(lambda run: identify_on_ray(run, bundle, "local")),
+    )
 
 
 if __name__ == "__main__":

@@ -19,16 +19,14 @@ class LoadResult:
 
     Attributes:
         seconds: the whole run.
-        latencies: seconds from each request, or from the time when it was due, to its complete
-            response; sorted.
-        errors: responses with a status other than 200.
-        answered: the latencies of the others, in the order of their responses.
+        latencies: of the responses with status 200, in seconds, sorted: each from its request, or
+            from the time when it was due, to its last byte.
+        errors: responses with another status.
     """
 
     seconds: float
     latencies: tuple[float, ...]
     errors: int
-    answered: tuple[float, ...] = ()
 
     def quantile(self, share: float) -> float:
         """Return the latency that ``share`` of the responses did not exceed, in seconds."""
@@ -52,7 +50,7 @@ def run_load(
     """
     address = urlsplit(url)
     left = list(zip(due or [0.0] * len(photos), photos, strict=True))[::-1]
-    latencies, answered = list[float](), list[float]()
+    latencies, errors = list[float](), 0
     idle = [
         HTTPConnection(address.hostname or "127.0.0.1", address.port, TIMEOUT_SECONDS)
         for _ in range(min(clients, len(left)))
@@ -81,12 +79,12 @@ def run_load(
                 connection, sent_at = key.data
                 response = connection.getresponse()
                 response.read()
-                latencies.append(seconds() - sent_at)
                 if response.status == 200:
-                    answered.append(latencies[-1])
+                    latencies.append(seconds() - sent_at)
+                else:
+                    errors += 1
                 idle.append(connection)
         elapsed = seconds()
     for connection in idle:
         connection.close()
-    errors = len(latencies) - len(answered)
-    return LoadResult(elapsed, tuple(sorted(latencies)), errors, tuple(answered))
+    return LoadResult(elapsed, tuple(sorted(latencies)), errors)

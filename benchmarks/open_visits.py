@@ -10,11 +10,10 @@ from contextlib import ExitStack
 import click
 import numpy as np
 import psutil
-from websockets.sync.client import connect
 
 from .apps import loupe
 from .browser import chromium, open_page
-from .figures.memory import run_script, stream_url
+from .figures.memory import open_stream, run_script
 from .servers import Server, serve
 
 SETTLE_SECONDS = 15
@@ -27,18 +26,14 @@ SETTLE_SECONDS = 15
 def main(visits: int, step: int) -> None:
     """Print the readings, and what one more visit takes: the slope."""
     with serve(loupe()) as server, ExitStack() as stack:
-        server.wait_for()
-        server.wait_until_prepared()
+        server.wait_until_ready()
         readings = []
-        for number in range(visits + step):
+        for number in range(1, visits + 1):
+            run_script(stack.enter_context(open_stream(server)), 1)
             # The first visits also fill caches.
-            if (number >= step and number % step == 0) or number == visits + step - 1:
+            if number % step == 0:
                 readings.append((number, *_read(server)))
                 print("{} visits: {:.1f} MB, {} sockets, {:.1f} s of CPU".format(*readings[-1]))
-            stream = stack.enter_context(
-                connect(stream_url(server), max_size=None, close_timeout=0)
-            )
-            run_script(stream, 1)
         table = np.array(readings)
         megabytes, sockets, seconds = np.polyfit(table[:, 0], table[:, 1:], 1)[0]
         print(

@@ -5,6 +5,7 @@
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from statistics import fmean, median
 from typing import Any
@@ -13,7 +14,7 @@ from deploy.hosts.ray_serve import AUTOSCALING
 
 from .processes import ARRIVALS_PER_SECOND, CLIENTS, COUNTS, MEASURED
 from .scale_charts import draw_comparison, draw_surge
-from .simulation import COST, App, Autoscaling, Cost, Outcome
+from .simulation import COST, App, Cost, Outcome
 
 CORES = 2
 """Of the machine that was measured."""
@@ -33,17 +34,17 @@ it takes photos where a core is free; measured by ``python -m benchmarks.serving
 MAX_ONGOING = 1 + 8 + 1000
 """As in ``scale/serve_deployment.py``: a slot, places to wait, and requests beyond them."""
 
-RULES: dict[str, Autoscaling | None] = {
+LIMITS = {"max_replicas": 20, "start_seconds": START_SECONDS}
+RAY_DEFAULTS = {
+    "target_ongoing_requests": 2,
+    "metrics_interval_s": 10,
+    "look_back_period_s": 30,
+    "upscale_delay_s": 30,
+}
+RULES: dict[str, Mapping[str, float] | None] = {
     "two replicas": None,
-    "Ray's defaults": Autoscaling(2, 30, 10, 30, 20, START_SECONDS),
-    "deploy write": Autoscaling(
-        AUTOSCALING["target_ongoing_requests"],
-        AUTOSCALING["upscale_delay_s"],
-        AUTOSCALING["metrics_interval_s"],
-        AUTOSCALING["look_back_period_s"],
-        20,
-        START_SECONDS,
-    ),
+    "Ray's defaults": RAY_DEFAULTS | LIMITS,
+    "deploy write": AUTOSCALING | LIMITS,
 }
 VCPU_SECOND, GIB_SECOND, MILLION_REQUESTS = 0.000024, 0.0000025, 0.40
 """Cloud Run's list prices in US dollars, billed by request in regions of Tier 1."""

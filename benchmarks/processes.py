@@ -11,13 +11,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import replace
-from itertools import count
+from itertools import accumulate, cycle, islice, repeat, takewhile
 from pathlib import Path
 from statistics import fmean, median
 
 import click
+import numpy as np
 import psutil
+from numpy.typing import NDArray
 
 from model.corrections import CorrectionStore
 from tests.operating.parts import nginx, postgresql
@@ -44,11 +45,9 @@ def processes(number: int) -> Iterator[tuple[str, list[Server]]]:
     """Start that many processes behind nginx; yield the address that identifies photos."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        app = replace(loupe(), page="/api/ready")
-        servers = [stack.enter_context(serve(app, LOUPE_THREADS="1")) for _ in range(number)]
+        servers = [stack.enter_context(serve(loupe(), LOUPE_THREADS="1")) for _ in range(number)]
         for server in servers:
-            server.wait_for()
-            server.wait_until_prepared()
+            server.wait_until_ready()
         url, _ = stack.enter_context(nginx(folder, [server.port for server in servers]))
         yield f"{url}/api/v1/identify?top=5", servers
 
@@ -68,39 +67,37 @@ def cost(photos: int, number: int, clients: int) -> None:
     with processes(number) as (url, servers):
         run_load(url, files, clients)
         before = _cpu_seconds(servers)
-        result = run_load(url, (files * -(-photos // len(files)))[:photos], clients)
-        spent = [
-            (after - start) / photos
-            for start, after in zip(before, _cpu_seconds(servers), strict=True)
-        ]
-    names = ("client", "proxy", "loop", "slot")
+        result = run_load(url, list(islice(cycle(files), photos)), clients)
+        spent = (_cpu_seconds(servers) - before) / photos
+    names, latency = ("client", "proxy", "loop", "slot"), fmean(result.latencies)
     for name, seconds in zip(names, spent, strict=True):
         print(f"{name}: {seconds * 1000:.2f} ms of a core per photo")
-    print(f"latency {fmean(result.latencies) * 1000:.2f} ms, {photos / result.seconds:.1f} per s")
+    print(f"latency {latency * 1000:.2f} ms, {photos / result.seconds:.1f} per s")
     if clients > 1:
         return
     # The other parts, and the waits for threads to wake up, are alike for all photos.
-    rest = fmean(result.latencies) - spent[-1]
-    slot = [round(max(0.0, latency - rest), 6) for latency in result.latencies]
-    _write(COST, dict(zip(names, [*spent[:-1], slot], strict=True)))
+    *parts, slot = map(float, spent)
+    slots = [round(max(0.0, slot + seconds - latency), 6) for seconds in result.latencies]
+    COST.write_text(json.dumps(dict(zip(names, [*parts, slots], strict=True))) + "\n", "utf-8")
 
 
-def _cpu_seconds(servers: list[Server]) -> list[float]:
+def _cpu_seconds(servers: list[Server]) -> NDArray[np.float64]:
     """Return the CPU time of this process, nginx, event loops and the servers' other threads."""
     family = psutil.Process().children(recursive=True)
     proxies = [process.cpu_times() for process in family if process.name() == "nginx"]
-    threads = [(server.process.pid, server.process.threads()) for server in servers]
-    times = [
-        (thread.id == pid, thread.user_time + thread.system_time)
-        for pid, of_server in threads
-        for thread in of_server
+    threads = [
+        (thread.id == server.process.pid, thread.user_time + thread.system_time)
+        for server in servers
+        for thread in server.process.threads()
     ]
-    return [
-        time.process_time(),
-        sum(times.user + times.system for times in proxies),
-        sum(seconds for is_loop, seconds in times if is_loop),
-        sum(seconds for is_loop, seconds in times if not is_loop),
-    ]
+    return np.array(
+        [
+            time.process_time(),
+            sum(times.user + times.system for times in proxies),
+            sum(seconds for is_loop, seconds in threads if is_loop),
+            sum(seconds for is_loop, seconds in threads if not is_loop),
+        ]
+    )
 
 
 @main.command()
@@ -113,23 +110,21 @@ def measure(rounds: int, photos: int) -> None:
     with ExitStack() as stack:
         urls = [(number, stack.enter_context(processes(number))[0]) for number in COUNTS]
         for seed in range(rounds + 1):
-            due = list(_arrivals(random.Random(seed)))
+            due = _arrivals(random.Random(seed))
             for number, url in urls:
-                closed = run_load(url, (files * -(-photos // len(files)))[:photos], CLIENTS)
-                opened = run_load(
-                    url, [files[at % len(files)] for at in range(len(due))], CONNECTIONS, due
-                )
-                waits = sorted(opened.answered)
+                closed = run_load(url, list(islice(cycle(files), photos)), CLIENTS)
+                opened = run_load(url, list(islice(cycle(files), len(due))), CONNECTIONS, due)
                 readings[number].append(
                     {
-                        "photos_per_second": photos / closed.seconds,
+                        "photos_per_second": len(closed.latencies) / closed.seconds,
                         "p95": closed.quantile(0.95),
                         "refused": opened.errors / len(due),
-                        "arrivals_p95": waits[int(0.95 * len(waits))],
+                        "arrivals_p95": opened.quantile(0.95),
                     }
                 )
-    # The first round warms up.
-    _write(MEASURED, readings := {number: rows[1:] for number, rows in readings.items()})
+    for rows in readings.values():
+        del rows[0]  # warms up
+    MEASURED.write_text(json.dumps(readings) + "\n", encoding="utf-8")
     for number, rows in readings.items():
         print(number, {name: round(median(row[name] for row in rows), 4) for name in rows[0]})
 
@@ -147,19 +142,10 @@ def corrections(number: int) -> None:
         print(f"{number / (time.perf_counter() - started):.0f} corrections per second, fsync off")
 
 
-def _arrivals(source: random.Random) -> Iterator[float]:
-    """Yield times at random intervals, in seconds."""
-    at = 0.0
-    for _ in count():
-        at += source.expovariate(ARRIVALS_PER_SECOND)
-        if at > ARRIVAL_SECONDS:
-            return
-        yield at
-
-
-def _write(path: Path, content: object) -> None:
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(content) + "\n", encoding="utf-8")
+def _arrivals(source: random.Random) -> list[float]:
+    """Return times of a Poisson process, in seconds."""
+    times = accumulate(source.expovariate(rate) for rate in repeat(ARRIVALS_PER_SECOND))
+    return list(takewhile(lambda at: at <= ARRIVAL_SECONDS, times))
 
 
 if __name__ == "__main__":

@@ -23,26 +23,19 @@ def draw_comparison(
     predicted: Mapping[int, Mapping[str, float]], measured: Mapping[str, Sequence[Any]]
 ) -> None:
     """Draw each figure by the number of processes: predicted as bars, readings as points."""
-    bars = pd.DataFrame(
-        {"processes": number, "figure": TITLES[name], "value": value}
+    rows = pd.DataFrame(
+        {"processes": number, "figure": TITLES[name], "predicted": value, "measured": row[name]}
         for number, figures in predicted.items()
         for name, value in figures.items()
+        for row in measured[str(number)]
     )
-    points = pd.DataFrame(
-        {"processes": int(number), "figure": TITLES[name], "value": value}
-        for number, rows in measured.items()
-        for row in rows
-        for name, value in row.items()
+    chart = alt.Chart(rows, width=140, height=160).encode(
+        alt.X("processes:O", axis=alt.Axis(labelAngle=0))
     )
-    x = alt.X("processes:O", title="processes", axis=alt.Axis(labelAngle=0))
-    y = alt.Y("value:Q", title=None)
-    charts = []
-    for title in TITLES.values():
-        bar = alt.Chart(bars[bars.figure == title]).mark_bar(color=GREY, opacity=0.5)
-        point = alt.Chart(points[points.figure == title]).mark_point(color=TEAL, filled=True)
-        layers = (bar.encode(x, y), point.encode(x, y))
-        charts.append(alt.layer(*layers, title=title).properties(width=140, height=160))
-    _save(alt.hconcat(*charts), "scale-processes")
+    bars = chart.mark_bar(color=GREY, opacity=0.5).encode(alt.Y("max(predicted):Q", title=None))
+    points = chart.mark_point(color=TEAL, filled=True).encode(alt.Y("measured:Q", title=None))
+    column = alt.Column("figure:N", title=None, sort=list(TITLES.values()))
+    _save((bars + points).facet(column).resolve_scale(y="independent"), "scale-processes")
 
 
 def draw_surge(outcomes: Mapping[tuple[str, str], Outcome], seconds: int) -> None:
@@ -73,6 +66,6 @@ def draw_surge(outcomes: Mapping[tuple[str, str], Outcome], seconds: int) -> Non
     _save(chart, "scale-surge")
 
 
-def _save(chart: alt.HConcatChart | alt.Chart, name: str) -> None:
+def _save(chart: alt.FacetChart | alt.Chart, name: str) -> None:
     """Write it with a background that suits light and dark pages."""
     chart.properties(background="white", padding=10).save(ROOT / "docs" / f"{name}.svg")

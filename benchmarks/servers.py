@@ -88,8 +88,9 @@ class Server:
             time.sleep(0.2)
         raise self._failure(f"doesn't serve {page or 'its page'}")
 
-    def wait_until_prepared(self) -> None:
-        """Wait for the process in which the app compresses files at its first start."""
+    def wait_until_ready(self) -> None:
+        """Wait until this app has a model, and has compressed files, at its first start."""
+        self.wait_for("/api/ready")
         while self.process.children():
             time.sleep(0.1)
 

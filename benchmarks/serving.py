@@ -5,20 +5,23 @@ it, the load among it, shares the machine's other cores.
 """
 
 import sys
-import time
 from collections import defaultdict
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from statistics import median
 
 import click
 import psutil
 
+from tests.waiting import wait_until
+
 from .apps import loupe
 from .load_client import LoadResult, run_load
 from .paths import ROOT
-from .photos import SIZED_WIDTH_PX, photos_of_size
+from .photos import photos_of_size
 from .servers import Server, serve
+from .timing import measure_pairs
 
 CLUSTER = """
 import os, signal, time
@@ -31,10 +34,12 @@ serve.run(app, name="loupe")
 print(f"A replica is ready after {time.monotonic() - started:.1f} s", flush=True)
 signal.pause()
 """
+READY = "A replica is ready after"
 CLIENTS = 8
 PATH = "/api/v1/identify?top=5"
-PHOTOS = {60: 300, 1000: 100, 5000: 30}
-"""Photos per reading, by the size of their files in kB."""
+PHOTOS = 30
+REPEATS = {60: 10, 1000: 3, 5000: 1}
+"""How often the photos are sent per reading, by the size of their files in kB."""
 
 KINDS = {
     "ray::ServeReplica": "replica",
@@ -49,23 +54,21 @@ KINDS = {
 @click.option("--rounds", default=7, show_default=True)
 def main(rounds: int) -> None:
     """Measure both in turn, and print medians and the median ratio of the pairs."""
-    plain_app = replace(loupe(), page="/api/ready")
-    ray_app = replace(plain_app, name="Ray", command=(sys.executable, "-c", CLUSTER))
+    ray_app = replace(loupe(), name="Ray", command=(sys.executable, "-c", CLUSTER))
     with ExitStack() as stack:
         settings = {"LOUPE_THREADS": "1", "PYTHONPATH": str(ROOT)}
-        plain = stack.enter_context(serve(plain_app, **settings))
-        plain.wait_for()
-        print(f"{plain_app.name} is ready after {plain.seconds():.1f} s")
-        plain.wait_until_prepared()
+        plain = stack.enter_context(serve(loupe(), **settings))
+        plain.wait_for("/api/ready")
+        print(f"{plain.app.name} is ready after {plain.seconds():.1f} s")
+        plain.wait_until_ready()
         on_ray = stack.enter_context(serve(ray_app, **settings))
-        on_ray.wait_for()
+        on_ray.wait_for("/api/ready")
         # The proxy is ready a little before the command.
-        while "ready after" not in (log := on_ray.log.read_text()):
-            time.sleep(0.1)
-        print(next(line for line in log.splitlines() if "ready after" in line))
+        wait_until(lambda: READY in on_ray.log.read_text(), 30, on_ray.log.read_text)
+        print(next(line for line in on_ray.log.read_text().splitlines() if READY in line))
         _print_memory(plain, on_ray)
         print("| photos | | photos/s | p95 | CPU per photo |\n|---|---|---:|---:|---|")
-        for kilobytes in SIZED_WIDTH_PX:
+        for kilobytes in REPEATS:
             _compare(plain, on_ray, kilobytes, rounds)
         _print_memory(plain, on_ray)
 
@@ -79,19 +82,20 @@ def _print_memory(*servers: Server) -> None:
 
 def _compare(plain: Server, on_ray: Server, kilobytes: int, rounds: int) -> None:
     """Print the rows of one size of photos."""
-    photos = photos_of_size(kilobytes, min(30, PHOTOS[kilobytes]))
-    photos *= PHOTOS[kilobytes] // len(photos)
+    photos = photos_of_size(kilobytes, PHOTOS) * REPEATS[kilobytes]
     readings = defaultdict[str, list[tuple[LoadResult, dict[str, float]]]](list)
-    for _ in range(rounds + 1):
-        for server in (plain, on_ray):
-            before = _cpu_seconds(server)
-            result = run_load(server.origin + PATH, photos, CLIENTS)
-            if result.errors:
-                raise click.ClickException(f"{server.app.name}: {result.errors} errors")
-            spent = {kind: at - before.get(kind, 0) for kind, at in _cpu_seconds(server).items()}
-            readings[server.app.name].append((result, spent))
-    for name, rows in readings.items():
-        del rows[0]
+
+    def read(server: Server) -> float:
+        before = _cpu_seconds(server)
+        result = run_load(server.origin + PATH, photos, CLIENTS)
+        if result.errors:
+            raise click.ClickException(f"{server.app.name}: {result.errors} errors")
+        spent = {kind: at - before.get(kind, 0) for kind, at in _cpu_seconds(server).items()}
+        readings[server.app.name].append((result, spent))
+        return result.seconds
+
+    pairs = measure_pairs(partial(read, plain), partial(read, on_ray), rounds)
+    for name, (_, *rows) in readings.items():
         rate = len(photos) / median(result.seconds for result, _ in rows)
         p95 = median(result.quantile(0.95) for result, _ in rows)
         cost = {kind: median(spent[kind] for _, spent in rows) for kind in rows[0][1]}
@@ -99,13 +103,8 @@ def _compare(plain: Server, on_ray: Server, kilobytes: int, rounds: int) -> None
             f"{kind} {seconds / len(photos) * 1000:.1f} ms" for kind, seconds in cost.items()
         )
         print(f"| {kilobytes} kB | {name} | {rate:.1f} | {p95 * 1000:.0f} ms | {shown} |")
-    ratios = sorted(
-        ours.seconds / theirs.seconds
-        for (ours, _), (theirs, _) in zip(
-            readings[plain.app.name], readings[on_ray.app.name], strict=True
-        )
-    )
-    print(f"| | Ray's rate | {median(ratios):.1%} | {ratios[0]:.1%} to {ratios[-1]:.1%} | |")
+    ratios = sorted(ours / theirs for ours, theirs in zip(pairs.ours, pairs.theirs, strict=True))
+    print(f"| | Ray's rate | {pairs.ratio:.1%} | {ratios[0]:.1%} to {ratios[-1]:.1%} | |")
 
 
 def _processes(server: Server) -> dict[str, list[psutil.Process]]:

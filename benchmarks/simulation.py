@@ -7,7 +7,7 @@ import json
 import math
 import random
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,18 +43,6 @@ class Cost:
         """Return what was measured."""
         measured = json.loads(COST.read_text(encoding="utf-8"))
         return cls(*(measured[name] for name in ("slot", "loop", "proxy", "client")))
-
-
-@dataclass(frozen=True)
-class Autoscaling:
-    """Ray Serve's settings of these names; ``start_seconds`` is a new replica's start."""
-
-    target_ongoing_requests: float
-    upscale_delay_s: float
-    metrics_interval_s: float
-    look_back_period_s: float
-    max_replicas: int
-    start_seconds: float
 
 
 @dataclass
@@ -196,9 +184,15 @@ class App:
         return self.outcome
 
     def run_arrivals(
-        self, rates: Sequence[float], autoscaling: Autoscaling | None = None
+        self, rates: Sequence[float], autoscaling: Mapping[str, float] | None = None
     ) -> Outcome:
-        """Let photos arrive at random, at a rate per second for each second."""
+        """Let photos arrive at random.
+
+        Args:
+            rates: photos per second, for each second.
+            autoscaling: Ray Serve's settings by name, and ``start_seconds`` of a new replica; by
+                default, no replica is added.
+        """
 
         def arrive() -> Steps:
             for second, rate in enumerate(rates):
@@ -214,19 +208,19 @@ class App:
         self.env.run()
         return self.outcome
 
-    def _scale(self, rule: Autoscaling, seconds: float) -> Steps:
+    def _scale(self, rule: Mapping[str, float], seconds: float) -> Steps:
         """Add processes by the mean number of photos under way, as Ray's autoscaling_policy.py."""
-        length = max(1, round(rule.look_back_period_s / rule.metrics_interval_s))
+        length = max(1, round(rule["look_back_period_s"] / rule["metrics_interval_s"]))
         recent, target, wanted_since = deque[int](maxlen=length), len(self.processes), math.inf
         while self.env.now < seconds:
             recent.append(sum(process.ongoing for process in self.processes))
             mean = sum(recent) / len(recent)
-            wanted = min(rule.max_replicas, math.ceil(mean / rule.target_ongoing_requests))
+            wanted = math.ceil(min(rule["max_replicas"], mean / rule["target_ongoing_requests"]))
             wanted_since = min(wanted_since, self.env.now) if wanted > target else math.inf
-            if self.env.now - wanted_since >= rule.upscale_delay_s:
-                self.env.process(self._start(wanted - target, rule.start_seconds))
+            if self.env.now - wanted_since >= rule["upscale_delay_s"]:
+                self.env.process(self._start(wanted - target, rule["start_seconds"]))
                 target, wanted_since = wanted, math.inf
-            yield self.env.timeout(rule.metrics_interval_s)
+            yield self.env.timeout(rule["metrics_interval_s"])
 
     def _start(self, count: int, seconds: float) -> Steps:
         yield self.env.timeout(seconds)

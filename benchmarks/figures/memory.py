@@ -81,13 +81,14 @@ def visits(quick: bool) -> tuple[float, str]:
 
 
 def _visit(server: Server) -> None:
-    with connect(stream_url(server), max_size=None, close_timeout=0) as stream:
+    with open_stream(server) as stream:
         run_script(stream, 2)
 
 
-def stream_url(server: Server) -> str:
-    """Return the address of the pages' websocket."""
-    return f"ws://127.0.0.1:{server.port}/_stcore/stream"
+def open_stream(server: Server) -> ClientConnection:
+    """Open a page's websocket."""
+    url = f"ws://127.0.0.1:{server.port}/_stcore/stream"
+    return connect(url, max_size=None, close_timeout=0)
 
 
 def run_script(stream: ClientConnection, runs: int) -> None:

@@ -43,7 +43,7 @@ def test_each_photo_is_posted_once(url: str) -> None:
     photos = [b"bad", *(b"%d" % number for number in range(20))]
     result = run_load(url, photos, 4)
     assert sorted(Handler.photos) == sorted(photos)
-    assert (len(result.latencies), result.errors) == (21, 1)
+    assert (len(result.latencies), result.errors) == (20, 1)
     assert 0 < result.quantile(0.5) <= result.quantile(0.99) <= result.seconds
 
 
@@ -51,5 +51,5 @@ def test_photos_are_posted_when_they_are_due(url: str) -> None:
     photos = [b"first", b"bad", b"last"]
     result = run_load(url, photos, 1, due=(0, 0, 0.3))
     assert Handler.photos == photos
-    assert (len(result.latencies), len(result.answered), result.errors) == (3, 2, 1)
+    assert (len(result.latencies), result.errors) == (2, 1)
     assert result.seconds >= 0.3

@@ -8,7 +8,7 @@ from statistics import fmean
 import pytest
 
 from benchmarks.predictions import predict
-from benchmarks.simulation import COST, App, Autoscaling, Cost
+from benchmarks.simulation import COST, App, Cost, Steps
 
 SOURCE = random.Random(1)
 EXPONENTIAL = Cost([SOURCE.expovariate(250) for _ in range(20_000)], 0)
@@ -43,6 +43,20 @@ def test_shared_cores_bound_the_rate() -> None:
         assert outcome.summarize()["photos_per_second"] == pytest.approx(expected, rel=0.03)
 
 
+def test_photos_take_turns_on_a_core_and_short_work_goes_first() -> None:
+    app, ends = App(EVEN, 1, 1), dict[str, float]()
+
+    def work(name: str, priority: int) -> Steps:
+        assert app.machine
+        yield from app.compute(app.machine, 0.02, priority)
+        ends[name] = app.env.now
+
+    for name, priority in (("photo", 1), ("other photo", 1), ("event loop", 0)):
+        app.env.process(work(name, priority))
+    app.env.run()
+    assert ends == pytest.approx({"event loop": 0.021, "photo": 0.059, "other photo": 0.06})
+
+
 def test_full_process_passes_a_photo_on() -> None:
     app = App(EVEN, 2, None, queue=1)
     app.run_clients(6, 6)
@@ -64,7 +78,8 @@ def test_nobody_waits_beyond_the_deadline() -> None:
 
 
 def test_replicas_are_added_after_the_delays() -> None:
-    rule = Autoscaling(2, 5, 1, 3, max_replicas=4, start_seconds=7)
+    rule = {"target_ongoing_requests": 2, "metrics_interval_s": 1, "look_back_period_s": 3}
+    rule |= {"upscale_delay_s": 5, "max_replicas": 4, "start_seconds": 7}
     outcome = App(EVEN, 1, None).run_arrivals([200] * 60, rule)
     assert outcome.replicas[0][0] >= 5 + 7
     assert outcome.replicas[-1][1] == 4
