@@ -27,7 +27,7 @@ CLUSTER = """
 import os, signal, time
 from scale.serve_deployment import app, serve
 import ray
-ray.init(num_cpus=1, object_store_memory=80_000_000, include_dashboard=False)
+ray.init("local", num_cpus=1, object_store_memory=80_000_000, include_dashboard=False)
 serve.start(http_options={"host": "127.0.0.1", "port": int(os.environ["STREAMLIT_SERVER_PORT"])})
 started = time.monotonic()
 serve.run(app, name="loupe")

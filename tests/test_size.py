@@ -13,18 +13,18 @@ from tests.test_architecture import tracked_files
 
 BUDGETS = {
     "api": (
-        3010,
+        2990,
         "HTTP over model/: v1, the pages' session, /device/, two platforms' contracts, limits",
     ),
     "benchmarks": (
-        3390,
+        3380,
         "every published figure, measured again by a command; peers in environments of their own",
     ),
-    "deploy": (3070, "ten hosts, the table that filters them, one check"),
+    "deploy": (3080, "ten hosts, the table that filters them, one check"),
     "docs": (300, "two clients without dependencies, as documentation"),
     "launch": (810, "make run, share and phone"),
     "model": (
-        2470,
+        2490,
         "what answers a photo: classifier, admission queue, preprocessing, settings, errors",
     ),
     "model/answer": (
@@ -62,7 +62,7 @@ BUDGETS = {
     "model/training": (2130, "a folder of photos to a bundle, resumable"),
     "pages": (310, "one script per page"),
     "scale": (
-        620,
+        630,
         "archives in buckets, on Ray or without; the API on Ray Serve and its proxies",
     ),
     "ui": (4670, "what pages share: seven pages, two ways to give a photo, the first screen"),
@@ -76,7 +76,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 39_850, 40_920
+ALL_PYTHON, ALL_TESTS = 39_860, 41_060
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {
