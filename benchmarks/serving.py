@@ -14,6 +14,7 @@ from statistics import median
 import click
 import psutil
 
+from deploy.hosts.ray_serve import ENVIRONMENT
 from tests.waiting import wait_until
 
 from .apps import loupe
@@ -61,7 +62,8 @@ def main(rounds: int) -> None:
         plain.wait_for("/api/ready")
         print(f"{plain.app.name} is ready after {plain.seconds():.1f} s")
         plain.wait_until_ready()
-        on_ray = stack.enter_context(serve(ray_app, **settings))
+        cluster = ENVIRONMENT | settings | {"RAY_AUTH_MODE": "disabled"}
+        on_ray = stack.enter_context(serve(ray_app, **cluster))
         on_ray.wait_for("/api/ready")
         # The proxy is ready a little before the command.
         wait_until(lambda: READY in on_ray.log.read_text(), 30, on_ray.log.read_text)

@@ -26,7 +26,7 @@ ENVIRONMENT = {
 """Variables of every process of the cluster, which must be set before it starts."""
 
 AUTOSCALING = {
-    # Photos and uploads under way per replica; each photo takes a core for about 30 ms.
+    # Photos and uploads under way per replica, which needs some 12 ms of a core for small photos.
     "target_ongoing_requests": 2,
     # How often proxies report, and the time that is averaged: Serve's 10 s and 30 s are too slow
     # for ten times the traffic within a minute.
