@@ -12,6 +12,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
+import streamlit
+
 from deploy.ports import free_port
 from model.browser.streamlit_files import PARTS, compress, compressed_name
 from tests.browser.static_host import static_host
@@ -121,7 +123,10 @@ def _add_compressed_files(data: Path) -> None:
 @cache
 def compressed_files(part: str) -> Path:
     """Return a folder with compressed files, which other processes and later runs use as well."""
-    folder = Path(tempfile.gettempdir()) / f"loupe-tests-{os.getuid()}" / compressed_name(part)
+    # Another installation's files have other dates, which are sent as well.
+    installed = str(Path(streamlit.__file__).stat().st_mtime_ns)
+    shared = Path(tempfile.gettempdir()) / f"loupe-tests-{os.getuid()}"
+    folder = shared / installed / compressed_name(part)
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         new = Path(tempfile.mkdtemp(dir=folder.parent))
