@@ -5,6 +5,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from tomllib import TOMLDecodeError
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 from pydantic import (
@@ -161,6 +162,11 @@ class Settings(BaseSettings):
 
     sagemaker: bool = False
     """True to add SageMaker's routes, /ping and /invocations."""
+
+    @property
+    def api_host(self) -> str | None:
+        """The host in ``api``, None without one."""
+        return urlsplit(self.api).hostname
 
     @property
     def upload_mb(self) -> int:

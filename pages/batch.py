@@ -14,6 +14,7 @@ from ui.batch.results_view import (
     show_table,
 )
 from ui.batch.uploads import SOURCES, current_job, is_batch_expired, upload_error, upload_widget
+from ui.chosen_model import answering_host
 from ui.phrasing import escape_markdown, say_passed_on
 from ui.settings_menu import settings_menu, source_control, usable_bundles, warn_if_refused
 
@@ -36,9 +37,10 @@ if job is None:
         st.warning(escape_markdown(error), icon=":material/folder_off:")
     show_last_batch()
     answers = f" “{escape_markdown(bundle.manifest.title)}” answers there." if bundle else ""
+    passed_on = say_passed_on("files", answering_host())
     st.caption(
-        f"The files go to the server.{answers}{say_passed_on('files')} You get a chart, a table, "
-        "and CSV and JSON downloads. Photos that can’t be read are listed with the reason. Results "
+        f"The files go to the server.{answers}{passed_on} You get a chart, a table, and CSV "
+        "and JSON downloads. Photos that can’t be read are listed with the reason. Results "
         f"stay in the server’s memory for up to {LIFETIME_MINUTES} minutes after you leave; "
         "nothing is saved to disk."
     )

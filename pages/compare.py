@@ -3,6 +3,7 @@
 import streamlit as st
 
 from model.answer.phrases import trust_lines
+from model.settings import settings
 from ui.chosen_model import chosen_bundle
 from ui.compare_page.comparison_view import (
     describe_agreement,
@@ -52,5 +53,5 @@ else:
     with right:
         st.caption(
             "The whole file is sent to the server for the ways that run there, used for the "
-            f"answer, then gone.{say_passed_on('file')}"
+            f"answer, then gone.{say_passed_on('file', settings().api_host)}"
         )

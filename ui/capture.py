@@ -9,6 +9,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from model import Bundle
 from model.bundle import BundleSample, read_samples
 from model.photo import FORMAT_NAMES, MAX_BYTES
+from ui.chosen_model import answering_host
 from ui.phrasing import escape_markdown, say_passed_on
 from ui.session import close_answer, release_upload, submit, widget_key
 
@@ -25,7 +26,7 @@ def capture(source: str, bundle: Bundle | None, *, is_answered: bool) -> None:
     """
     st.caption(
         "The whole file goes to the server, which keeps it in memory during your visit and saves "
-        f"it only if you choose to.{say_passed_on('file')}"
+        f"it only if you choose to.{say_passed_on('file', answering_host())}"
     )
     if source == "Camera":
         _camera(is_answered=is_answered)

@@ -108,6 +108,12 @@ def chosen_bundle() -> Bundle | None:
     return default_bundle()
 
 
+def answering_host() -> str | None:
+    """Return the host of ``LOUPE_API`` if it answers: an engine that is chosen here runs here."""
+    engine = st.session_state.get("engine") or settings().engine
+    return settings().api_host if engine == settings().engine else None
+
+
 def model_to_load() -> str | None:
     """Return the name of the chosen model, None if it is the one that opens first.
 

@@ -2,14 +2,12 @@
 
 import re
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from model.answer import phrases
 from model.answer.phrases import Phrase, format_percent, shorten, spell_number
 from model.answer.prediction import Prediction
 from model.answer.share_link import Signature
 from model.errors import BundleError, LoupeError
-from model.settings import settings
 from model.text import clean
 
 __all__ = [
@@ -117,7 +115,6 @@ def percent_range(low: float, high: float, digits: int = 0) -> str:
     return f"{100 * low:.{digits}f}–{100 * high:.{digits}f}%"
 
 
-def say_passed_on(sent: str) -> str:
-    """Return a sentence, as Markdown, about the host of ``LOUPE_API``; "" without one."""
-    host = urlsplit(settings().api).hostname
+def say_passed_on(sent: str, host: str | None) -> str:
+    """Return a sentence, as Markdown, about the host that gets photos; "" without one."""
     return f" The server passes the {sent} on to `{host}`, where the model runs." if host else ""

@@ -9,7 +9,6 @@ visitor's choices.
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 import streamlit as st
 from streamlit import runtime
@@ -24,7 +23,7 @@ from ui import component
 from ui.answer_view import answer_json, find_bundle
 from ui.app_info import first_words, header_logo
 from ui.capture import SOURCES
-from ui.chosen_model import TAUGHT_KEY, is_taught, write_address
+from ui.chosen_model import TAUGHT_KEY, answering_host, is_taught, write_address
 from ui.component_requests import responses, take_request
 from ui.phrasing import SIGNATURE_NOTES
 from ui.session import (
@@ -118,7 +117,7 @@ def _data(bundles: dict[str, Bundle], bundle: Bundle | None, rows: int) -> dict[
         "taught": st.session_state.get(TAUGHT_KEY),
         "engine": st.session_state.get("engine") or settings().engine,
         "run": chosen_run(),
-        "api": urlsplit(settings().api).hostname,
+        "api": answering_host(),
         "session": session.api_token,
         "corrections": settings().corrections_max > 0,
         "recent": settings().recent,

@@ -135,8 +135,11 @@ def test_missing_default_model_shows_a_warning(monkeypatch, data_folder):
 
 @pytest.mark.parametrize("page", ["about", "batch"])
 def test_page_names_the_host_that_photos_go_to(monkeypatch, page):
-    def words():
+    def words(**chosen):
         at = opened(page)
+        for key, value in chosen.items():
+            at.session_state[key] = value
+        at.run()
         return " ".join(item.value for item in [*at.markdown, *at.caption])
 
     assert "passes" not in words()
@@ -144,6 +147,7 @@ def test_page_names_the_host_that_photos_go_to(monkeypatch, page):
     settings.cache_clear()
     try:
         assert re.search("server passes the files? on to `api.example.org`", words())
+        assert "passes" not in words(engine="learner"), "that engine runs in this app"
     finally:
         monkeypatch.undo()
         settings.cache_clear()

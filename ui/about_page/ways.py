@@ -4,10 +4,9 @@ from model import Bundle, LoupeError
 from model.answer.share_link import decode
 from model.bundle import is_public
 from model.engine_info import ENGINES
-from model.settings import settings
 from ui import component
 from ui.about_page.way_picture import Way
-from ui.chosen_model import chosen_bundle
+from ui.chosen_model import answering_host, chosen_bundle
 from ui.phrasing import say_passed_on
 from ui.session import current_session
 from ui.viewfinder import chosen_run
@@ -59,8 +58,8 @@ def describe_way(way: Way, bundle: Bundle | None) -> tuple[str, str]:
                 "read, such as HEIC, after a question; and where the server is on the same "
                 f"machine or the browser alters pixels. {words}"
             )
-    if way != "device" and settings().api:
-        words += say_passed_on("pixels" if way == "pixels" else "file")
+    if way != "device" and (host := answering_host()):
+        words += say_passed_on("pixels" if way == "pixels" else "file", host)
         words += " *Why?* is computed on the server itself."
     return TITLES[way], words
 

@@ -80,8 +80,8 @@ def show_store_problems() -> None:
     follower = store_follower()
     if codes := {problem["code"] for problem in follower.report()} if follower else set():
         st.warning(
-            f"Not every published version could be taken ({join_words(sorted(codes))}). The "
-            "previous ones answer. The app’s log says why."
+            f"Some published versions couldn’t be taken ({join_words(sorted(codes))}). The "
+            "versions before them answer. The app’s log says why."
         )
 
 
