@@ -27,7 +27,7 @@ ON_SERVER = 0.2
 """Share of photos that reach the server where devices answer: the first of five of a visitor,
 who takes it before the model has loaded. An assumption."""
 
-REPLICA_SECONDS, START_SECONDS = 0.0117, 4.1
+REPLICA_SECONDS, START_SECONDS = 0.0111, 4.0
 """Of a core per photo of 60 kB in a replica on Ray Serve, and from the decision to start one until
 it takes photos where a core is free; measured by ``python -m benchmarks.serving``."""
 

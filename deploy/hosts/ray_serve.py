@@ -105,8 +105,8 @@ HOST = Host(
 """,
     budget_alert="the number of machines limits the bill; ask their provider for an alert.",
     remarks=f"""\
-Several containers come first: a core answers about 70 photos of 60 kB per second. Ray Serve \
-answers a quarter fewer, needs 0.7 GB more, and pays where a cluster already runs or replicas must \
+Several containers come first: a core answers 40 to 70 photos of 60 kB per second. Ray Serve \
+answers up to a quarter fewer, needs 0.7 GB more, and pays where a cluster already runs or replicas must \
 follow the load within seconds (docs/scale.md).
 Each replica has one core and loads the model by itself.
 Keep the machines in a private network: whoever reaches port {PORT} may send photos, and whoever \
