@@ -104,7 +104,8 @@ def request_prediction(
             )
         return replace(_to_prediction(answer, bundle), from_pixels="pixels" in query)
     except (LookupError, TypeError, ValueError) as error:
-        raise EngineUnavailable(f"The API at {address} sent damaged JSON. Check LOUPE_API.") from error
+        message = f"The API at {address} sent a damaged answer. Check LOUPE_API."
+        raise EngineUnavailable(message) from error
 
 
 def _post(address: str, path: str, body: bytes) -> dict[str, Any]:
