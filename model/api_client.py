@@ -104,8 +104,7 @@ def request_prediction(
             )
         return replace(_to_prediction(answer, bundle), from_pixels="pixels" in query)
     except (LookupError, TypeError, ValueError) as error:
-        message = f"The API at {address} sent a damaged answer. Check LOUPE_API."
-        raise EngineUnavailable(message) from error
+        raise EngineUnavailable(f"{address} sent a damaged answer. Check LOUPE_API.") from error
 
 
 def _post(address: str, path: str, body: bytes) -> dict[str, Any]:

@@ -115,8 +115,7 @@ class Settings(BaseSettings):
     """Address of another Loupe that identifies the photos; empty means this process."""
 
     store: Annotated[str, AfterValidator(_check_store)] = ""
-    """Folder, bucket or other Loupe that has the versions which the database names as current;
-    empty means that only this machine's data folder does."""
+    """Folder, bucket or other Loupe with published versions; empty means the data folder only."""
 
     engine: ServerEngine = DEFAULT_ENGINE
     """The engine that the app uses first."""
