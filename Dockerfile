@@ -43,7 +43,7 @@ RUN chmod -R a+rX . \
  && python -m compileall -q model ui pages api deploy streamlit_app.py
 
 FROM base AS packages
-# What opens a bucket named in LOUPE_STORE: s3fs, gcsfs or adlfs, in the version of fsspec.
+# What opens a bucket named in LOUPE_STORE: s3fs, gcsfs or adlfs, as in requirements-scale.txt.
 ARG BUCKETS=
 COPY requirements-serve.txt ./
 RUN pip install -r requirements-serve.txt "psycopg[binary]>=3.2,<4"

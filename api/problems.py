@@ -69,7 +69,7 @@ KINDS = {
     "too-many-corrections": (429, "Too many corrections"),
     "busy": (503, "Busy"),
     "stopping": (503, "Shutting down"),
-    "store-pending": (503, "Models not here yet"),
+    "store-pending": (503, "Models not loaded yet"),
     "data-refused": (503, "Corrections unavailable"),
     "engine-unavailable": (503, "Service Unavailable"),
     "bundle": (503, "Service Unavailable"),

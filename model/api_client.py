@@ -79,7 +79,7 @@ def request_prediction(
     Raises:
         PhotoError, Busy: what the API answered.
         OtherVersion: the API has another version of the model.
-        EngineUnavailable: it can't be reached, or its answer isn't one.
+        EngineUnavailable: it can't be reached, or its answer can't be used.
         AdmissionCancelled: ``is_cancelled`` returned True.
     """
     query = {"model": bundle.name, "top": MAX_LABELS}
@@ -104,7 +104,7 @@ def request_prediction(
             )
         return replace(_to_prediction(answer, bundle), from_pixels="pixels" in query)
     except (LookupError, TypeError, ValueError) as error:
-        raise EngineUnavailable(f"The answer of the API at {address} is damaged.") from error
+        raise EngineUnavailable(f"{address} sent a damaged answer. Check LOUPE_API.") from error
 
 
 def _post(address: str, path: str, body: bytes) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def _post(address: str, path: str, body: bytes) -> dict[str, Any]:
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise EngineUnavailable(
-            f"The API at {address} can't be reached: {reason}. Check LOUPE_API, and that it runs."
+            f"The API at {address} can't be reached: {reason}. Check LOUPE_API, or start the API."
         ) from error
     try:
         document = dict(json.loads(text))
@@ -131,7 +131,7 @@ def _post(address: str, path: str, body: bytes) -> dict[str, Any]:
     if status == 503 and code in ("busy", "stopping", "store-pending", "None"):
         raise Busy(detail or "Too many photos are waiting right now. Try again in a moment.")
     hint = "Give its own address, without a redirect." if 300 <= status < 400 else detail
-    raise EngineUnavailable(f"The API at {address} answered {status}. {hint}".strip())
+    raise EngineUnavailable(f"The API at {address} answered {status}. {hint or 'Check LOUPE_API.'}")
 
 
 def _to_prediction(answer: dict[str, Any], bundle: Bundle) -> Prediction:

@@ -58,7 +58,7 @@ def _check_store(address: str, info: ValidationInfo) -> str:
     """Return a model store's address; a folder's or bucket's is checked when it is opened."""
     database: SecretStr = info.data.get("database", SecretStr(""))
     if address and not database.get_secret_value():
-        raise ValueError("A model store needs LOUPE_DATABASE, which names the current versions")
+        raise ValueError("A model store needs LOUPE_DATABASE as well. Set it to a database's URL")
     return _check_api(address) if address.startswith(("http:", "https:")) else address
 
 
@@ -115,8 +115,7 @@ class Settings(BaseSettings):
     """Address of another Loupe that identifies the photos; empty means this process."""
 
     store: Annotated[str, AfterValidator(_check_store)] = ""
-    """Folder, bucket or other Loupe that has the versions which the database names as current;
-    empty means that only this machine's data folder does."""
+    """Folder, bucket or other Loupe with published versions; empty means the data folder only."""
 
     engine: ServerEngine = DEFAULT_ENGINE
     """The engine that the app uses first."""
@@ -180,7 +179,7 @@ class Settings(BaseSettings):
 
     @property
     def database_url(self) -> str:
-        """SQLAlchemy URL for corrections."""
+        """SQLAlchemy URL for corrections and publications."""
         return (
             self.database.get_secret_value()
             or f"sqlite:///{self.data.resolve() / 'records.sqlite'}"

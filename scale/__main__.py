@@ -56,7 +56,7 @@ def identify_archive(**options: Any) -> None:
     def stop(*_: object) -> NoReturn:
         # Threads may wait minutes for an archive that has failed, and Python for them.
         summarize()
-        click.echo("Stopped. The same command continues.", err=True)
+        click.echo("Stopped. Run the same command again to continue.", err=True)
         os._exit(130)
 
     signal.signal(signal.SIGINT, stop)

@@ -158,7 +158,7 @@ class ArchiveRun:
             try:
                 data = self._read(name, size)
                 if is_suspect and trial.crashes(data):
-                    raise DamagedPhoto("Decoding this photo crashes. Save it in another format.")
+                    raise DamagedPhoto("This photo crashes the decoder. Save it in another format.")
                 prediction = classifier.identify(data, timeout=None)
                 return part, prediction.to_dict(shown, self.job.top)
             except PhotoError as error:
@@ -216,5 +216,5 @@ class ArchiveRun:
                 except Exception:  # noqa: BLE001 - says less than the first one
                     raise failure from None
         if isinstance(failure, FileNotFoundError):
-            raise MissingPhoto("It was removed after the archive was listed.") from None
+            raise MissingPhoto("This photo was removed after the archive was listed.") from None
         raise DamagedPhoto(f"This photo can't be read: {failure}.") from None

@@ -76,7 +76,7 @@ On the first machine, which makes the token that Ray's ports ask for:
 $ {LOAD}
 $ build/scale/bin/ray get-auth-token --generate > /dev/null
 $ {RAY} --head --port 6379 --include-dashboard=false {STORE}
-On each other one, with the first one's ~/.ray/auth_token and its address in place of HEAD:
+On each other machine, with a copy of the first one's ~/.ray/auth_token, and its address for HEAD:
 $ {LOAD}
 $ {RAY} --address HEAD:6379 {STORE}
 On the first one again:
@@ -92,7 +92,7 @@ HOST = Host(
     name="ray-serve",
     title="Ray Serve",
     kind=Kind.CLUSTER,
-    summary="Answers the API on several machines of your own; the app's pages run elsewhere.",
+    summary="Runs the API on several machines of your own; the app's pages run elsewhere.",
     price="The machines' price; the software is free.",
     budget=Budget.BY_USE,
     traffic=Traffic.THOUSANDS,
@@ -105,12 +105,12 @@ HOST = Host(
 """,
     budget_alert="the number of machines limits the bill; ask their provider for an alert.",
     remarks=f"""\
-Several containers come first: a core answers 40 to 70 photos of 60 kB per second. Ray Serve \
-answers up to a quarter fewer, needs 0.7 GB more, and pays where a cluster already runs or replicas must \
-follow the load within seconds (docs/scale.md).
-Each replica has one core and loads the model by itself.
-Keep the machines in a private network: whoever reaches port {PORT} may send photos, and whoever \
-reaches Ray's ports controls the machines.
+Try several containers first: a core answers 40 to 70 photos of 60 kB per second. Ray Serve \
+answers up to a quarter fewer and needs 0.7 GB more. Use it if you have a cluster, or if replicas \
+must follow the load within seconds (docs/scale.md).
+Each replica uses one core and loads its own copy of the model.
+Keep the machines in a private network: anyone who reaches port {PORT} can send photos, and anyone \
+who reaches Ray's ports with the token controls the machines.
 Set LOUPE_DATABASE and LOUPE_SECRET on every machine before `ray start` if clients send corrections.
 """,
     make_plan=make_plan,

@@ -86,8 +86,8 @@ export const modesOf = (part, api) => [
   [
     "auto",
     "Automatic",
-    `This device once it has the model. Until then ${useOf("the server", part, api)}. For more you ` +
-      "are asked.",
+    `This device once it has the model. Until then ${useOf("the server", part, api)}. You are ` +
+      "asked before more is sent.",
   ],
   ["device", "This device", "Photos stay here, unless you send one with a correction."],
   ["server", "The server", `${useOf("It", part, api)}.`],
@@ -103,7 +103,7 @@ export function fileQuestion(file, { code }, api) {
   const format = formatOf(file);
   const kind = format ? `this kind of file (${format})` : "this file";
   const hasStopped = code === "engine-unavailable";
-  const drops = api ? `It goes to ${serverOf(api)}, which drop both.` : "The server drops both.";
+  const drops = api ? `It goes to ${serverOf(api)}; they drop both.` : "The server drops both.";
   const line = `With the place and time your phone wrote into it. ${drops}`;
   return {
     title: "Send this photo to the server?",

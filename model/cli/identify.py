@@ -61,7 +61,7 @@ def identify_command(
     if (out, shard, cluster) != (None, None, None):
         if not out or as_json or len(photos) > 1:
             raise click.UsageError(
-                "--out takes one folder or bucket; --shard and --ray need --out."
+                "--out takes one folder or bucket, and no --json; --shard and --ray need --out."
             )
         _start_scale()
     classifier = load(name, engine)

@@ -14,7 +14,7 @@ from ..errors import BundleError, BundleNotFound, EngineUnavailable
 from ..settings import settings
 from ..text import clean, list_some
 
-FOLLOWING = "Each replica takes it once its own checks have passed."
+FOLLOWING = "Each replica switches to it once its own checks have passed."
 COLUMNS = ("model", "labels", "accuracy", "size", "version", "engines")
 
 
@@ -145,9 +145,9 @@ def rollback_command(name: str, version: str) -> None:
 @click.argument("name")
 @click.argument("version", required=False)
 def publish_command(name: str, version: str | None) -> None:
-    """Make VERSION of model NAME, by default this machine's current one, that of all replicas.
+    """Make a version of model NAME, by default this machine's current one, current on all replicas.
 
-    Its files are copied to LOUPE_STORE, unless that is another Loupe, which must have them.
+    The files are copied to LOUPE_STORE. If that is another Loupe, it must already have them.
     """
     from ..model_store.publishing import publish_version
 

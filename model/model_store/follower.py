@@ -83,7 +83,7 @@ class Follower:
             StorePending: the model that it would answer with isn't known to be the right one.
         """
         if not self._may_answer:
-            raise StorePending("The published models aren't here yet. Try again in a minute.")
+            raise StorePending("The published models aren't loaded yet. Try again in a minute.")
 
     def _run(self) -> None:
         while True:
@@ -123,8 +123,8 @@ class Follower:
         try:
             if not publication.is_valid:
                 raise DataError(
-                    f"Row {publication.id} of the table publications is not a version's. Find out "
-                    "who wrote it, and delete it."
+                    f"Row {publication.id} of the table publications is invalid. Find out who "
+                    "wrote it, and delete it."
                 )
             if self._followed.get(name) != (publication.id, fingerprint(name)):
                 self._take(publication)
@@ -175,7 +175,7 @@ class Follower:
             size = sum(files[name].bytes for name in names)
             if MANIFEST in files or len(files) > MAX_FILES or size > MAX_VERSION_BYTES:
                 raise BundleDamaged(
-                    f"{source} has too many files, too large ones or a second {MANIFEST}."
+                    f"{source} has over {MAX_FILES} files, over 2 GB, or a second {MANIFEST}."
                 )
             require_space(new, size)
             for name in names:

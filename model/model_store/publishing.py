@@ -23,8 +23,8 @@ def publish_version(bundle: Bundle) -> None:
     """
     if not settings().store:
         raise SettingRefused(
-            "LOUPE_STORE isn't set. Give the folder, bucket or Loupe from which replicas take "
-            "versions (docs/scale.md)."
+            "LOUPE_STORE isn't set. Set it to the folder, bucket or other Loupe from which "
+            "replicas download versions (docs/scale.md)."
         )
     sha256 = hash_file(bundle.folder / MANIFEST)
     with closing(Publications(settings().database_url)) as publications:

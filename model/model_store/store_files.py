@@ -39,7 +39,7 @@ def copy_file(name: str, target: Path, max_bytes: int) -> None:
             if sink.tell() + len(chunk) > max_bytes or time.monotonic() > ends:
                 raise StorageUnavailable(
                     f"{name} in {address} has more than {max_bytes:,} bytes, or took longer than "
-                    f"{FILE_SECONDS} s. Publish the version again."
+                    f"{FILE_SECONDS} s. Check the network, or publish the version again."
                 )
             sink.write(chunk)
 
@@ -50,8 +50,8 @@ def _open(address: str, name: str) -> Iterator[Any]:
         with open_url(f"{address}{ROUTE}{name}", timeout=TIMEOUT_SECONDS) as reply:
             if reply.status != 200:
                 raise StorageUnavailable(
-                    f"{address} answered {reply.status} for {name}. Give its own address, without "
-                    "a redirect; it needs this version, and LOUPE_DOWNLOADS=true."
+                    f"{address} answered {reply.status} for {name}. Give the store's own address, "
+                    "without a redirect. The store needs this version and LOUPE_DOWNLOADS=true."
                 )
             yield reply
         return

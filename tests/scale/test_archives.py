@@ -47,7 +47,7 @@ def test_stopped_and_killed_run_continues_with_no_photo_twice_and_none_lost(
     write_folder(folder, dict.fromkeys(names, encode("blue")))
     before: dict[Path, int] = {}
     for number, message in (
-        (signal.SIGINT, "not reached.\nStopped. The same"),
+        (signal.SIGINT, "not reached.\nStopped. Run the same"),
         (signal.SIGKILL, ""),
     ):
         process = start(folder, "--out", out)

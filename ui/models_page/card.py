@@ -76,12 +76,12 @@ def show_card(bundle: Bundle, *, is_chosen: bool, axis_start: float) -> None:
 
 
 def show_store_problems() -> None:
-    """Show that published versions couldn't be taken, if there are any."""
+    """Show that published versions couldn't be downloaded or verified, if there are any."""
     follower = store_follower()
     if codes := {problem["code"] for problem in follower.report()} if follower else set():
         st.warning(
-            f"Some published versions couldn’t be taken ({join_words(sorted(codes))}). The "
-            "versions before them answer. The app’s log says why."
+            f"This app couldn’t update from the model store ({join_words(sorted(codes))}). The "
+            "previous versions stay in use. The app’s log says why."
         )
 
 

@@ -32,4 +32,4 @@ def test_archives_need_their_environment(tmp_path: Path, monkeypatch: pytest.Mon
 def test_options_that_do_not_fit_are_refused(words: str) -> None:
     result = run("identify", *words.split())
     assert result.exit_code == 2
-    assert "--out takes one folder or bucket; --shard and --ray need --out." in result.stderr
+    assert "--out takes one folder or bucket, and no --json; --shard" in result.stderr
