@@ -33,8 +33,8 @@ from model.browser.page_files import (
 )
 from model.browser.runtime import RUNTIME, runtime_dir, runtime_name
 from model.bundle import get_bundle, is_public, list_public, read_samples
-from model.classifier import default_model
 from model.errors import BundleError, BundleNotFound, EngineUnavailable
+from model.loading import default_model
 from model.samples import samples
 from model.settings import settings
 

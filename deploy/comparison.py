@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from model.bundle import Bundle, get_bundle
-from model.classifier import default_model
+from model.loading import default_model
 
 from .errors import DeployError
 from .host import Host

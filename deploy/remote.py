@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from model import LoupeError
-from model.classifier import default_model
 from model.exporting.export_folder import RECORD
+from model.loading import default_model
 
 from .client import SCHEMES, Reply, explain_failure, send
 from .comparison import CheckResult, State, find_expected

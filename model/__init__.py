@@ -15,8 +15,9 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 from .answer.prediction import Candidate, Prediction
 from .bundle import Bundle, list_models
-from .classifier import Classifier, load
+from .classifier import Classifier
 from .errors import LoupeError, PhotoError
+from .loading import load
 from .photo import Photo
 
 __all__ = [

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from model import Bundle, Classifier, classifier, load
+from model import Bundle, Classifier, load, loading
 from model import settings as settings_module
 from model.admission import admission_queue, local_slot
 from model.browser.runtime import runtime_dir
@@ -59,9 +59,9 @@ def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
     folder = tmp_path / "data"
     monkeypatch.setenv("LOUPE_DATA", str(folder))
     monkeypatch.setattr(settings_module, "SECRETS", tmp_path / "secrets.toml")
-    monkeypatch.setattr(classifier, "_loaded", {})
-    monkeypatch.setattr(classifier, "_by_fingerprint", {})
-    monkeypatch.setattr(classifier, "_skipped", {})
+    monkeypatch.setattr(loading, "_loaded", {})
+    monkeypatch.setattr(loading, "_by_fingerprint", {})
+    monkeypatch.setattr(loading, "_skipped", {})
     _forget()
     yield folder
     _forget()

@@ -25,6 +25,7 @@ FLOORS = (
     ("answer", "learner", "pixels"),
     ("api_client", "browser", "engines"),
     ("classifier",),
+    ("loading",),
     ("corrections", "evaluation", "explanation", "exporting", "importing"),
     ("backup", "calibration", "model_store"),
     ("teaching", "training"),

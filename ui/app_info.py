@@ -8,8 +8,8 @@ from unicodedata import east_asian_width
 
 from model import Bundle
 from model.bundle import familiar_labels, get_bundle
-from model.classifier import default_model
 from model.errors import BundleError
+from model.loading import default_model
 from model.settings import settings
 from model.text import clean
 from ui.phrasing import label_summary, shorten

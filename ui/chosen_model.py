@@ -8,8 +8,8 @@ from streamlit.runtime.state import get_session_state
 
 from model import Bundle
 from model.bundle import get_bundle, list_models
-from model.classifier import default_model
 from model.errors import BundleError
+from model.loading import default_model
 from model.settings import settings
 from ui.app_info import default_bundle
 

@@ -14,10 +14,10 @@ import streamlit as st
 from model import Classifier, LoupeError, load
 from model.answer.share_link import decode
 from model.bundle import get_bundle
-from model.classifier import default_model
 from model.corrections.page_sessions import page_sessions
 from model.errors import DataError
 from model.explanation import map_to_json
+from model.loading import default_model
 from model.pixels import read_pixels
 from model.preprocess import Pixels
 from ui.answer_view import answer_json

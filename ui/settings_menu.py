@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from model import Bundle, list_models
-from model.classifier import default_model
 from model.engine_info import DEFAULT_ENGINE, ENGINES, SERVER_ENGINES
 from model.engines import available, shortfall
+from model.loading import default_model
 from model.settings import settings
 from model.text import clean
 from ui.app_info import app_title

@@ -17,7 +17,7 @@ from model import Bundle, LoupeError
 from model.answer.share_link import MAX_LABELS, MAX_TOKEN_LENGTH, decode
 from model.browser.device_files import LIMITS, index_json
 from model.bundle import is_public, list_public
-from model.classifier import default_model
+from model.loading import default_model
 from model.settings import settings
 from ui import component
 from ui.answer_view import answer_json, find_bundle

@@ -10,9 +10,9 @@ from starlette.responses import FileResponse, JSONResponse, Response
 
 from model import Bundle, list_models
 from model.bundle import MANIFEST, Name, get_bundle, is_public, list_versions
-from model.classifier import default_model
 from model.engines import available
 from model.exporting.downloads import find_downloads
+from model.loading import default_model
 
 from .. import paths  # noqa: F401  registers the converter "segment"
 from ..caching import IMMUTABLE, WholeFile, cached, revalidate

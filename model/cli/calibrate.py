@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from ..bundle import get_bundle
-from ..classifier import default_model
+from ..loading import default_model
 from ..storage.named_folders import name_folders
 from .error_group import require_full_install
 from .options import FOLDER, unknown_option

@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ..bundle import Bundle
-from ..classifier import load
 from ..engine_info import SERVER_ENGINES
 from ..evaluation import Evaluation, Proportion, evaluate
 from ..evaluation.labelled_folders import UNRECORDED, find_trained, labelled_photos
+from ..loading import load
 from ..text import clean
 from .options import FOLDER
 from .progress_bar import StageProgress, progress_bar

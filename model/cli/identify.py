@@ -15,9 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ..answer.prediction import Prediction
-from ..classifier import Classifier, load
+from ..classifier import Classifier
 from ..engine_info import SERVER_ENGINES
 from ..errors import EngineUnavailable, LoupeError
+from ..loading import load
 from ..photo import MAX_BYTES
 from ..settings import ROOT
 from ..storage.photo_files import list_photos, map_ordered

@@ -6,11 +6,11 @@ from pathlib import Path
 import click
 
 from ..bundle import Bundle
-from ..classifier import default_model
 from ..errors import DataError
 from ..evaluation.choose_samples import add_samples
 from ..evaluation.labelled_folders import labelled_photos
 from ..importing.weights_settings import OPTIONS, WeightsSettings
+from ..loading import default_model
 from ..settings import settings
 from ..storage.disk import require_writable, translate_disk_errors
 from ..text import clean, count_of, list_some

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..bundle import DEFAULT_MODEL, check_name
-from ..classifier import default_model
+from ..loading import default_model
 from ..settings import settings
 from ..storage.disk import require_writable, translate_disk_errors
 from ..text import list_some

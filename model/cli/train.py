@@ -17,7 +17,7 @@ from ..bundle import (
     list_models,
     read_small_card,
 )
-from ..classifier import default_model
+from ..loading import default_model
 from ..settings import settings
 from .error_group import require_full_install
 from .options import FOLDER, models_dir_option, unknown_option

@@ -13,9 +13,9 @@ from ..bundle import MANIFEST, Bundle, current_version, default_models, fingerpr
 from ..bundle.bundle import BUILTIN_DIR, MAX_MANIFEST_BYTES, read_manifest
 from ..bundle.registry import Fingerprint, open_bundle
 from ..bundle.versions import add_version, set_current
-from ..classifier import load_bundle, requirements
 from ..engine_info import ENGINES, OPTIONAL_FILES
 from ..errors import BundleDamaged, BundleError, DataError, LoupeError
+from ..loading import load_bundle, requirements
 from ..settings import settings
 from ..storage.atomic import publish_folder
 from ..storage.disk import require_space

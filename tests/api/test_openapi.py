@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
-from model import classifier
+from model import loading
 from tests.api.conftest import forget
 from tests.api.servers import start_application
 from tests.conftest import _forget
@@ -50,8 +50,8 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ASGIApp]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("DATA", str(folder)), ("MODEL", "tiny")):
             patch.setenv(f"LOUPE_{name}", value)
-        patch.setattr(classifier, "_loaded", {})
-        patch.setattr(classifier, "_by_fingerprint", {})
+        patch.setattr(loading, "_loaded", {})
+        patch.setattr(loading, "_by_fingerprint", {})
         _forget()
         forget()
         tiny(folder / "models", confidence=CALIBRATED)

@@ -15,9 +15,9 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from model import Bundle, classifier, load
+from model import Bundle, load, loading
 from model.admission import AdmissionCancelled
-from model.classifier import RemoteClassifier
+from model.classifier import Classifier, RemoteClassifier
 from model.cli import main
 from model.errors import (
     Busy,
@@ -42,8 +42,8 @@ def use_api(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def use(address: str) -> None:
         monkeypatch.setenv("LOUPE_API", address)
-        monkeypatch.setattr(classifier, "_loaded", {})
-        monkeypatch.setattr(classifier, "_by_fingerprint", {})
+        monkeypatch.setattr(loading, "_loaded", {})
+        monkeypatch.setattr(loading, "_by_fingerprint", {})
         _forget()
 
     return use
@@ -216,7 +216,7 @@ def test_clear_text_is_sent_to_private_addresses_alone(
 
 def test_what_the_api_cannot_run_runs_here(tiny_bundle: Bundle, use_api: Any) -> None:
     use_api("http://127.0.0.1:9")
-    assert type(load("tiny", "fake")) is classifier.Classifier
+    assert type(load("tiny", "fake")) is Classifier
     assert load("tiny").identify(colour("red")).answer == "red"
     with pytest.raises(EngineUnavailable, match="http://127.0.0.1:9 can't be reached"):
         load("tiny").identify(b"photo")

@@ -14,11 +14,9 @@ from model.bundle.bundle import GoldenOutputs
 from model.classifier import TOLERANCE
 from model.engines import Engine, EngineOutput
 from model.errors import (
-    BundleNotFound,
     Busy,
     DamagedPhoto,
     EmptyPhoto,
-    EngineUnavailable,
     GoldenMismatch,
     MissingPhoto,
     PhotoTooLarge,
@@ -169,44 +167,6 @@ def test_cancelled_batch_leaves_the_wait_for_a_large_photo(
         )
 
 
-@pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the engines that were started."""
-    from model import classifier
-    from model.engines import start as real
-
-    names: list[str] = []
-
-    def start(bundle: Bundle, name: str) -> Engine:
-        names.append(name)
-        return real(bundle, name)
-
-    monkeypatch.setattr(classifier, "start", start)
-    return names
-
-
-def test_concurrent_loads_start_one_engine(tiny_bundle: Bundle, started: list[str]) -> None:
-    start = threading.Barrier(16)
-
-    def ask(_: int) -> Classifier:
-        start.wait()
-        return load("tiny")
-
-    with ThreadPoolExecutor(16) as pool:
-        loaded = list(pool.map(ask, range(16)))
-    assert {*loaded, load("tiny", "compiled")} == {loaded[0]}
-    assert started == ["compiled"]
-
-
-def test_unknown_model_or_engine_raises(tiny_bundle: Bundle) -> None:
-    with pytest.raises(BundleNotFound, match=r"No model named .dogs.. Available: tiny"):
-        load("dogs")
-    with pytest.raises(EngineUnavailable, match="has no engine 'learner'. Available: compiled"):
-        load("tiny", "learner")
-    with pytest.raises(EngineUnavailable, match="has no engine 'magic'"):
-        load("tiny", "magic")
-
-
 def test_sixteen_threads_agree_with_one(colours: Classifier) -> None:
     photos = [encoded(drawn(40 + seed, 50, seed), "PNG") for seed in range(50)]
     serial = [colours.identify(photo).probabilities for photo in photos]
@@ -264,19 +224,6 @@ def test_wrong_probabilities_fail_the_golden_test(
     # Two that tie may change places.
     right = Classifier(tiny_bundle, WrongEngine(tiny_bundle, [0.49998, 0.50002, 0, 0, 0, 0]))
     assert right.run_golden_test() < TOLERANCE
-
-
-def test_loaded_model_is_returned_while_another_loads(tiny_bundle: Bundle) -> None:
-    """Other sessions must not wait while one loads torch."""
-    from model import classifier
-
-    ready = load("tiny")
-    with classifier._lock:
-        loaded: list[Classifier] = []
-        visitor = threading.Thread(target=lambda: loaded.append(load("tiny")), daemon=True)
-        visitor.start()
-        visitor.join(timeout=5)
-        assert loaded == [ready]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import shutil
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from model import classifier
+from model import loading
 from model.bundle import BUILTIN_DIR
 from model.exporting.downloads import keep_download
 from model.exporting.formats import export_models
@@ -73,7 +73,7 @@ def test_closed_card_draws_and_loads_nothing(measured):
     assert not at.table
     assert not drawings(at)
     assert "Calibration error" not in texts(at)
-    assert "tiny" not in {name for name, *_ in classifier._loaded}
+    assert "tiny" not in {name for name, *_ in loading._loaded}
 
 
 def test_origin_appears_when_opened(measured):
@@ -215,7 +215,7 @@ def test_many_models_load_none(models_dir):
         tiny(models_dir, f"model-{place}", confidence=CALIBRATED, card=CARD, metrics=MEASURED)
     at = opened()
     assert len(at.subheader) == 12 + len(list(BUILTIN_DIR.iterdir()))
-    assert {name for name, *_ in classifier._loaded} <= {settings().model}
+    assert {name for name, *_ in loading._loaded} <= {settings().model}
 
 
 def test_blind_spots_are_named_where_other_photos_are_accepted(models_dir):

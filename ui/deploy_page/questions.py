@@ -16,8 +16,8 @@ from deploy.package import choose_models
 from deploy.spec import AppSpec
 from model import Bundle
 from model.bundle import BUILTIN_DIR, default_models
-from model.classifier import default_model
 from model.engine_info import OPTIONAL_FILES
+from model.loading import default_model
 from ui.chosen_model import chosen_bundle
 from ui.phrasing import escape_markdown
 from ui.settings_menu import model_select, usable_bundles, warn_if_unusable

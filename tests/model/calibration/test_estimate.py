@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from model import load
 from model.answer.decision import Certainty, certainty
 from model.answer.phrases import trust_lines
 from model.answer.prediction import Prediction
@@ -15,7 +16,6 @@ from model.calibration.calibrate_folder import write_small_figures
 from model.calibration.estimate import estimate_temperature
 from model.calibration.graph_head import write_temperature
 from model.calibration.graph_outputs import Floats, open_graph
-from model.classifier import load
 from model.preprocess import Pixels
 from tests.model.tiny import COLOURS, tiny
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from model import Bundle, classifier
+from model import Bundle, loading
 from model.corrections.database import connect, parse_url
 from model.model_store.follower import Follower
 from model.model_store.publications import TABLE, Publications
@@ -54,7 +54,7 @@ def replica(data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("LOUPE_DATABASE", f"sqlite:///{tmp_path / 'records.sqlite'}")
     monkeypatch.setenv("LOUPE_STORE", str(tmp_path / "store"))
     replica = Replica(data_folder, tmp_path / "store")
-    monkeypatch.setattr(classifier, "requirements", [replica.require_compared])
+    monkeypatch.setattr(loading, "requirements", [replica.require_compared])
     return replica
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from model import Bundle, classifier, load
+from model import Bundle, load, loading
 from model.bundle import ManifestDraft, publish
 from model.errors import FolderExists, SettingRefused
 from model.model_store.follower import RETRY_SECONDS, Follower, StorePending
@@ -33,7 +33,7 @@ def test_empty_replica_takes_publications_and_rollbacks(
         publish_version(bundle)
         assert replica.compare() == []
         # The first photo finds it loaded.
-        assert ("tiny", bundle.version, "compiled") in classifier._loaded
+        assert ("tiny", bundle.version, "compiled") in loading._loaded
         assert load().bundle.version == bundle.version
         assert load().identify(colour("red")).top(1)[0].label == "red"
     assert republish("tiny", first.version) == second.version

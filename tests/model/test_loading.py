@@ -1,19 +1,21 @@
-"""The model that opens first: the owner's newest that works, else a built-in one."""
+"""``model.loading``: models load once, and by default the newest of the owner's that works."""
 
 import gc
 import logging
 import os
+import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from model import Bundle, list_models, load
+from model import Bundle, Classifier, list_models, load, loading
 from model.bundle import default_models, get_bundle, list_versions, roll_back
-from model.classifier import default_model
-from model.engines import available, start, why_unavailable
+from model.engines import Engine, available, start, why_unavailable
 from model.errors import BundleDamaged, BundleNotFound, EngineUnavailable
+from model.loading import default_model
 from model.settings import settings
 from tests.model.tiny import edit, replace, tiny
 
@@ -172,3 +174,49 @@ def test_learner_is_refused_where_memory_is_small(
     )
     with pytest.raises(EngineUnavailable, match="LOUPE_MEMORY_MB"):
         load("imagenet", "learner")
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the engines that were started."""
+    names: list[str] = []
+
+    def note(bundle: Bundle, name: str) -> Engine:
+        names.append(name)
+        return start(bundle, name)
+
+    monkeypatch.setattr(loading, "start", note)
+    return names
+
+
+def test_concurrent_loads_start_one_engine(tiny_bundle: Bundle, started: list[str]) -> None:
+    barrier = threading.Barrier(16)
+
+    def ask(_: int) -> Classifier:
+        barrier.wait()
+        return load("tiny")
+
+    with ThreadPoolExecutor(16) as pool:
+        loaded = list(pool.map(ask, range(16)))
+    assert {*loaded, load("tiny", "compiled")} == {loaded[0]}
+    assert started == ["compiled"]
+
+
+def test_unknown_model_or_engine_raises(tiny_bundle: Bundle) -> None:
+    with pytest.raises(BundleNotFound, match=r"No model named .dogs.. Available: tiny"):
+        load("dogs")
+    with pytest.raises(EngineUnavailable, match="has no engine 'learner'. Available: compiled"):
+        load("tiny", "learner")
+    with pytest.raises(EngineUnavailable, match="has no engine 'magic'"):
+        load("tiny", "magic")
+
+
+def test_loaded_model_is_returned_while_another_loads(tiny_bundle: Bundle) -> None:
+    """Other sessions must not wait while one loads torch."""
+    ready = load("tiny")
+    with loading._lock:
+        loaded: list[Classifier] = []
+        visitor = threading.Thread(target=lambda: loaded.append(load("tiny")), daemon=True)
+        visitor.start()
+        visitor.join(timeout=5)
+        assert loaded == [ready]
