@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from http.client import HTTPException, HTTPResponse
 from typing import Any, cast
@@ -21,6 +21,9 @@ from .settings import settings
 
 MAX_LABELS = 1000
 """Most labels that the API returns."""
+
+PASSED_ON = "Loupe-Passed-On"
+"""Header of photos that an app sends to its API: an app with ``LOUPE_API`` refuses them."""
 
 MAX_REPLY_BYTES = 2**22
 SPARE_SECONDS = 20
@@ -56,9 +59,22 @@ def open_url(url: str, body: bytes | None = None, *, timeout: float) -> HTTPResp
     """
     # What goes to a private address passes no proxy.
     proxies = [ProxyHandler({})] if url.startswith("http:") else []
-    headers = {} if body is None else {"Content-Type": "application/octet-stream"}
+    headers = {} if body is None else {"Content-Type": "application/octet-stream", PASSED_ON: "1"}
     request = Request(url, body, headers)  # noqa: S310 - the settings check the scheme
     return cast(HTTPResponse, build_opener(_AnyStatus, *proxies).open(request, timeout=timeout))
+
+
+def refuse_passed_on(headers: Mapping[str, str]) -> None:
+    """Refuse a photo that an app passed on to one that passes photos on: it might go in a circle.
+
+    Raises:
+        EngineUnavailable: it is such a photo.
+    """
+    if settings().api and PASSED_ON in headers:
+        raise EngineUnavailable(
+            "LOUPE_API names an app that passes photos on itself. Give the address of one that "
+            "answers."
+        )
 
 
 def request_prediction(

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse
 
 from model import Classifier, load
 from model.admission import Lane
+from model.api_client import refuse_passed_on
 from model.classifier import Identification
 from model.explanation import mean_cells, occlusion_map, render_overlay
 from model.photo import FORMAT_NAMES, MAX_BYTES
@@ -68,6 +69,7 @@ def photo_body(params: type[BaseModel]) -> dict[str, Any]:
 )
 async def identify(request: Request, params: Annotated[IdentifyParams, Query()]) -> JSONResponse:
     """Respond with the prediction for one photo."""
+    refuse_passed_on(request.headers)
     return await identify_request(request, params, identify_photo)
 
 

@@ -30,6 +30,7 @@ from model.errors import (
 from model.explanation import occlusion_map
 from model.samples import samples
 from model.settings import settings
+from tests.browser.device_app import PREFIX, device_app
 from tests.browser.server import Server
 from tests.conftest import _forget
 from tests.model.tiny import colour
@@ -168,6 +169,14 @@ def test_batch_waits_for_a_busy_api_until_it_is_cancelled(api: type[Api]) -> Non
     assert api.requests == 2
     with pytest.raises(AdmissionCancelled):
         load("tiny").identify_detailed(b"photo", is_cancelled=lambda: True)
+
+
+def test_photo_is_not_passed_on_in_a_circle(tiny_bundle: Bundle, use_api: Any) -> None:
+    with device_app() as app:
+        use_api(f"http://localhost:{app.port}{PREFIX}")
+        with pytest.raises(EngineUnavailable, match="503. LOUPE_API names an app that passes"):
+            load("tiny").identify(b"photo")
+    assert app.asked == [f"{PREFIX}/api/v1/identify"]
 
 
 def test_engine_of_this_process_has_its_cores_alone(
