@@ -29,6 +29,9 @@ MAX_REPLY_BYTES = 2**22
 SPARE_SECONDS = 20
 """Time for a reply beyond the longest wait in the API's queue, in seconds."""
 
+RETRY_SECONDS = 600
+"""Longest time for which a batch sends one photo again while the API is busy, in seconds."""
+
 KINDS = {
     kind.code: kind
     for kind in vars(errors).values()
@@ -89,7 +92,7 @@ def request_prediction(
     Args:
         bundle: the model, of the same version as there.
         source: a photo's bytes, or the pixels that a browser made of one.
-        is_batch: whether to ask again for as long as the API is busy.
+        is_batch: whether to ask again while the API is busy, for ``RETRY_SECONDS``.
         is_cancelled: polled before each request.
 
     Raises:
@@ -101,7 +104,7 @@ def request_prediction(
     query = {"model": bundle.name, "top": MAX_LABELS}
     if isinstance(source, np.ndarray):
         query["pixels"], source = bundle.version, source.tobytes()
-    address = settings().api
+    address, ends = settings().api, time.monotonic() + RETRY_SECONDS
     while True:
         if is_cancelled is not None and is_cancelled():
             raise AdmissionCancelled
@@ -111,6 +114,11 @@ def request_prediction(
         except Busy:
             if not is_batch:
                 raise
+            if time.monotonic() > ends:
+                raise Busy(
+                    f"The API at {address} was busy for {RETRY_SECONDS / 60:.0f} minutes. See what "
+                    "keeps it busy: this photo may crash it. Then start again."
+                ) from None
             time.sleep(1)
     try:
         if answer["version"] != bundle.version:

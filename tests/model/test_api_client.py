@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from model import Bundle, load, loading
+from model import Bundle, api_client, load, loading
 from model.admission import AdmissionCancelled
 from model.classifier import Classifier, RemoteClassifier
 from model.cli import main
@@ -169,6 +169,16 @@ def test_batch_waits_for_a_busy_api_until_it_is_cancelled(api: type[Api]) -> Non
     assert api.requests == 2
     with pytest.raises(AdmissionCancelled):
         load("tiny").identify_detailed(b"photo", is_cancelled=lambda: True)
+
+
+def test_batch_asks_a_busy_api_for_a_limited_time(
+    api: type[Api], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_client, "RETRY_SECONDS", 0)
+    api.replies = [(503, {}, problem("busy"))]
+    with pytest.raises(Busy, match=r"^The API at .* was busy for 0 minutes\. .* start again\.$"):
+        load("tiny").identify(b"photo", timeout=None)
+    assert api.requests == 1
 
 
 def test_photo_is_not_passed_on_in_a_circle(tiny_bundle: Bundle, use_api: Any) -> None:
