@@ -4,7 +4,7 @@ The URL may hold a password, so it is never shown and never part of an error.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from ..errors import DataError
 from ..storage.disk import make_private
 
 TIMEOUT_SECONDS = 30
-"""Longest wait for other writers, or for a connection of the pool, in seconds."""
+"""Longest wait for other writers, PostgreSQL's reply, or a connection of the pool, in seconds."""
 
 CONNECT_TIMEOUT_SECONDS = 10
 """Longest time to connect to PostgreSQL, in seconds."""
@@ -65,7 +65,7 @@ def connect(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
         return _connect_sqlite(url)
     try:
-        return create_engine(
+        engine = create_engine(
             url,
             pool_pre_ping=True,
             pool_timeout=TIMEOUT_SECONDS,
@@ -81,6 +81,31 @@ def connect(url: URL) -> Engine:
         raise DataError(
             'PostgreSQL needs a driver. Install it with: pip install "psycopg[binary]"'
         ) from None
+    # Before SQLAlchemy's own listeners, which send queries.
+    event.listen(engine, "connect", _limit_waits, insert=True)
+    return engine
+
+
+def _limit_waits(connection: Any, _: object) -> None:
+    """Give up a server that hangs: its system keeps the connection, so TCP has no timeout."""
+    from psycopg import OperationalError
+
+    wait = connection.wait
+
+    def limit(steps: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+        ready = None
+        try:
+            while True:
+                wanted, ends = steps.send(ready), time.monotonic() + TIMEOUT_SECONDS
+                # Resumed ten times a second while nothing arrives.
+                while not (ready := (yield wanted)):
+                    if time.monotonic() > ends:
+                        connection.close()
+                        raise OperationalError("timeout")
+        except StopIteration as end:
+            return end.value
+
+    connection.wait = lambda steps, *words, **options: wait(limit(steps), *words, **options)
 
 
 def _connect_sqlite(url: URL) -> Engine:

@@ -4,6 +4,8 @@ import hashlib
 import json
 import os
 import shutil
+import socket
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,6 +15,7 @@ import pytest
 
 from model import Bundle, load, loading
 from model.bundle import ManifestDraft, publish
+from model.corrections import database
 from model.errors import FolderExists, SettingRefused
 from model.model_store.follower import RETRY_SECONDS, Follower, StorePending
 from model.model_store.publications import Publications
@@ -279,6 +282,29 @@ def test_unreachable_database_leaves_the_previous_version(
     assert replica.compare() == [{"code": "database-unavailable"}]
     assert load().bundle.version == own.version
     assert "known" not in caplog.text
+
+
+@pytest.mark.parametrize("reply", [b"", b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I"], ids=["login", "query"])
+def test_database_that_hangs_is_a_problem_and_not_an_end(
+    replica: Replica, monkeypatch: pytest.MonkeyPatch, reply: bytes
+) -> None:
+    def hang() -> None:
+        for _ in range(2):
+            connections.append(server.accept()[0])
+            connections[-1].recv(1000)
+            connections[-1].sendall(reply)
+
+    connections: list[socket.socket] = []
+    monkeypatch.setattr(database, "CONNECT_TIMEOUT_SECONDS", 2)  # the least of psycopg
+    monkeypatch.setattr(database, "TIMEOUT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=hang, daemon=True).start()
+        url = f"postgresql://127.0.0.1:{server.getsockname()[1]}/x?sslmode=disable"
+        monkeypatch.setenv("LOUPE_DATABASE", f"{url}&gssencmode=disable")
+        settings.cache_clear()
+        assert replica.compare() == [{"code": "database-unavailable"}]
+    for connection in connections:
+        connection.close()
 
 
 def test_dates_that_are_none_are_a_problem_and_not_an_end(replica: Replica) -> None:
