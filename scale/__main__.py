@@ -14,6 +14,7 @@ import click
 from model import load
 from model.cli.error_group import ErrorGroup
 from model.cli.identify import identify_command
+from model.storage.addresses import SCHEME
 from model.text import count_of
 
 from .archive_run import ArchiveRun, Job
@@ -28,7 +29,7 @@ def identify_archive(**options: Any) -> None:
     if shard is None or int(shard[1]) > int(shard[2]):
         raise click.UsageError("Give --shard as number and count, such as 3/16.")
     archive, results = (
-        address.rstrip("/") if "://" in address else str(Path(address).absolute())
+        address.rstrip("/") if SCHEME.match(address) else str(Path(address).absolute())
         for address in (*options["photos"], options["out"])
     )
     classifier = load(options["name"], options["engine"])

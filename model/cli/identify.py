@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -99,6 +100,8 @@ def _start_scale() -> NoReturn:
 def _expand(photo: str) -> Iterator[str]:
     if photo != "-" and Path(photo).is_dir():
         yield from map(str, list_photos(Path(photo)))
+    elif re.match("s3:|gs:|abfs:", photo) and not Path(photo).exists():
+        raise click.UsageError("Photos in a bucket need --out RESULTS.")
     else:
         yield photo
 

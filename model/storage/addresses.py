@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from fsspec.implementations.dirfs import DirFileSystem
 
 BUCKET = re.compile(r"(s3|gs|abfs)://([a-z0-9][a-z0-9._-]{1,61}[a-z0-9](?:/[^/?#\x00-\x1f]+)*)")
+SCHEME = re.compile(r"(?i)[a-z][a-z0-9+.-]+:(/|$)|(s3|gs|abfs):|.*(://|::)", re.DOTALL)
+"""How an address begins that is no folder's; a folder of such a name is given as ./NAME."""
+
 PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "abfs": "adlfs"}
 
 
@@ -35,7 +38,7 @@ def open_storage(address: str) -> "DirFileSystem":
     import fsspec
     from fsspec.implementations.dirfs import DirFileSystem
 
-    if "://" not in address and "::" not in address:
+    if not SCHEME.match(address):
         return DirFileSystem(address, fsspec.filesystem("file"))
     match = BUCKET.fullmatch(address)
     if match is None or {".", ".."} & set(match[2].split("/")):

@@ -15,7 +15,8 @@ REFUSED = """http://example.org/photos https://bucket.s3.amazonaws.com/photos fi
 s3:// s3:///photos s3://user:password@bucket/photos s3://bucket:9000/photos s3://bucket/../other
 s3://bucket//photos s3://bucket/photos?versionId=1 s3://BUCKET/photos S3://bucket s3://bucket/a\0b
 abfs://container@account.dfs.core.windows.net/photos simplecache::s3://bucket/photos gcs://bucket
-zip://*.jpg::s3://bucket/photos.zip filecache::/photos"""
+zip://*.jpg::s3://bucket/photos.zip filecache::/photos s3:/bucket/photos s3:bucket S3:/bucket
+file:/etc s3: http: https:/example.org"""
 
 
 @pytest.mark.parametrize("address", REFUSED.split())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from model import Bundle
 from model.cli import identify
 from model.settings import ROOT
 from tests.model.command import run
@@ -33,3 +34,10 @@ def test_options_that_do_not_fit_are_refused(words: str) -> None:
     result = run("identify", *words.split())
     assert result.exit_code == 2
     assert "--out takes one folder or bucket, and no --json; --shard" in result.stderr
+
+
+@pytest.mark.parametrize("address", ["s3://museum/photos", "s3:/museum/photos"])
+def test_bucket_without_results_is_no_missing_file(tiny_bundle: Bundle, address: str) -> None:
+    result = run("identify", address)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Photos in a bucket need --out RESULTS." in result.stderr

@@ -16,7 +16,7 @@ import pytest
 from model import Bundle, load, loading
 from model.bundle import ManifestDraft, publish
 from model.corrections import database
-from model.errors import FolderExists, SettingRefused
+from model.errors import DataError, FolderExists, SettingRefused
 from model.model_store.follower import RETRY_SECONDS, Follower, StorePending
 from model.model_store.publications import Publications
 from model.model_store.publishing import publish_version, republish
@@ -325,6 +325,19 @@ def test_publishing_replaces_no_file(replica: Replica, first: Bundle) -> None:
     change("graph.onnx")(replica.store / "tiny" / first.version)
     with pytest.raises(FolderExists, match="graph.onnx in .* is another file and isn't replaced"):
         publish_version(first)
+
+
+def test_malformed_address_of_a_bucket_is_no_folder(
+    replica: Replica, first: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    publish_version(first)
+    monkeypatch.setenv("LOUPE_STORE", "s3:/museum/models")
+    settings.cache_clear()
+    with pytest.raises(DataError, match="s3:/museum/models can't be used as an address. Give a"):
+        publish_version(first)
+    assert [problem["code"] for problem in replica.compare()] == ["data-refused"]
+    assert not Path("s3:").exists()
 
 
 def test_store_needs_a_database(monkeypatch: pytest.MonkeyPatch, data_folder: Path) -> None:
