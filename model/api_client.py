@@ -5,19 +5,22 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from http.client import HTTPException, HTTPResponse
-from typing import Any, cast
+from typing import Annotated, Any, cast
 from urllib.parse import urlencode
 from urllib.request import HTTPErrorProcessor, ProxyHandler, Request, build_opener
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from . import errors
 from .admission import AdmissionCancelled
 from .answer.prediction import Milliseconds, Prediction
 from .bundle import Bundle
+from .engine_info import ServerEngine
 from .errors import Busy, EngineUnavailable, OtherVersion, PhotoError
 from .preprocess import Pixels
 from .settings import settings
+from .text import clean
 
 MAX_LABELS = 1000
 """Most labels that the API returns."""
@@ -38,6 +41,24 @@ KINDS = {
     if isinstance(kind, type) and issubclass(kind, PhotoError | OtherVersion)
 }
 """Errors that are the same wherever a photo is identified, by code."""
+
+
+class _Candidate(BaseModel):
+    label: str
+    probability: Annotated[float, Field(ge=0, le=1, strict=True)]
+
+
+class _Answer(BaseModel):
+    """What is taken of an answer, whose labels must be a bundle's."""
+
+    model_config = ConfigDict(strict=True)
+
+    engine: ServerEngine
+    candidates: list[_Candidate]
+    known: bool | None
+    novelty: FiniteFloat | None
+    plausible: list[str] | None
+    milliseconds: dict[str, FiniteFloat]
 
 
 class _AnyStatus(HTTPErrorProcessor):
@@ -122,9 +143,10 @@ def request_prediction(
             time.sleep(1)
     try:
         if answer["version"] != bundle.version:
+            version = clean(str(answer["version"]))[:40]
             raise OtherVersion(
-                f"The API at {address} has version {str(answer['version'])[:40]} of {bundle.name}, "
-                f"and this app {bundle.version}. Give both the same version."
+                f"The API at {address} has version {version} of {bundle.name}, and this app "
+                f"{bundle.version}. Give both the same version."
             )
         return replace(_to_prediction(answer, bundle), from_pixels="pixels" in query)
     except (LookupError, TypeError, ValueError) as error:
@@ -138,7 +160,7 @@ def _post(address: str, path: str, body: bytes) -> dict[str, Any]:
         with open_url(address + path, body, timeout=timeout) as reply:
             status, text = reply.status, reply.read(MAX_REPLY_BYTES)
     except (OSError, HTTPException) as error:
-        reason = getattr(error, "reason", None) or error
+        reason = clean(str(getattr(error, "reason", None) or error))[:200]
         raise EngineUnavailable(
             f"The API at {address} can't be reached: {reason}. Check LOUPE_API, or start the API."
         ) from error
@@ -148,7 +170,7 @@ def _post(address: str, path: str, body: bytes) -> dict[str, Any]:
         document = {}
     if status == 200:
         return document
-    code, detail = str(document.get("code")), str(document.get("detail", ""))[:500]
+    code, detail = str(document.get("code")), clean(str(document.get("detail", "")))[:500]
     if code in KINDS:
         raise KINDS[code](detail)
     # Ray Serve and proxies refuse in plain text.
@@ -158,22 +180,26 @@ def _post(address: str, path: str, body: bytes) -> dict[str, Any]:
     raise EngineUnavailable(f"The API at {address} answered {status}. {hint or 'Check LOUPE_API.'}")
 
 
-def _to_prediction(answer: dict[str, Any], bundle: Bundle) -> Prediction:
+def _to_prediction(document: dict[str, Any], bundle: Bundle) -> Prediction:
     """Return the prediction in an answer; labels that it leaves out have zero probability."""
+    answer = _Answer.model_validate(document)
     index = {label: number for number, label in enumerate(bundle.labels)}
-    order = [index[candidate["label"]] for candidate in answer["candidates"]]
+    order = [index[candidate.label] for candidate in answer.candidates]
+    plausible = [index[label] for label in answer.plausible or ()]
+    is_complete = len(order) >= min(len(index), MAX_LABELS)
+    if not is_complete or len({*order}) < len(order) or len({*plausible}) < len(plausible):
+        raise ValueError("labels are missing, or one is named twice")
     probabilities = np.zeros(len(index), dtype=np.float32)
-    probabilities[order] = [candidate["probability"] for candidate in answer["candidates"]]
+    probabilities[order] = [candidate.probability for candidate in answer.candidates]
     prediction = Prediction.of_bundle(
         bundle,
-        answer["engine"],
+        answer.engine,
         probabilities,
         order=(*order, *sorted(set(index.values()) - set(order))),
-        milliseconds=Milliseconds(**answer["milliseconds"]),
-        in_distribution=answer["known"],
-        ood_score=answer["novelty"],
+        milliseconds=Milliseconds(**answer.milliseconds),
+        in_distribution=answer.known,
+        ood_score=answer.novelty,
     )
-    if answer["plausible"] is None:
+    if answer.plausible is None:
         return prediction
-    labels = tuple(prediction.candidate(index[label]) for label in answer["plausible"])
-    return replace(prediction, prediction_set=labels)
+    return replace(prediction, prediction_set=tuple(map(prediction.candidate, plausible)))

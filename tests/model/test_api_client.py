@@ -19,6 +19,7 @@ from model import Bundle, api_client, load, loading
 from model.admission import AdmissionCancelled
 from model.classifier import Classifier, RemoteClassifier
 from model.cli import main
+from model.engines import start
 from model.errors import (
     Busy,
     DamagedPhoto,
@@ -33,7 +34,7 @@ from model.settings import settings
 from tests.browser.device_app import PREFIX, device_app
 from tests.browser.server import Server
 from tests.conftest import _forget
-from tests.model.tiny import colour
+from tests.model.tiny import COLOURS, colour
 from tests.waiting import POLL_SECONDS
 
 
@@ -160,6 +161,34 @@ def test_refusal_has_the_same_kind_as_in_this_process(
         load("tiny").identify(b"photo")
     assert type(raised.value) is kind
     assert api.requests == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"engine": "fake"},
+        {"candidates": []},
+        {"candidates": 6 * [{"label": "red", "probability": 0.1}]},
+        {"candidates": [{"label": name, "probability": float("nan")} for name in COLOURS]},
+        {"candidates": [{"label": name, "probability": "1"} for name in COLOURS]},
+        {"known": "maybe"},
+        {"novelty": {"<script>": 1}},
+        {"novelty": float("inf")},
+        {"plausible": ["red", "red"]},
+        {"plausible": "red"},
+        {"milliseconds": dict.fromkeys(("decode", "preprocess", "engine", "total"), "1")},
+        {"milliseconds": {"<script>": 1.0}},
+    ],
+)
+def test_answer_of_anything_else_is_damaged(
+    tiny_bundle: Bundle, use_api: Any, api: type[Api], change: dict[str, Any]
+) -> None:
+    answer = Classifier(tiny_bundle, start(tiny_bundle, "compiled")).identify(colour("red"))
+    document = answer.to_dict("-", 1000)
+    api.replies = [(200, {}, json.dumps(given).encode()) for given in (document, document | change)]
+    assert load("tiny").identify(b"photo").to_dict("-", 1000) == document
+    with pytest.raises(EngineUnavailable, match="sent a damaged answer"):
+        load("tiny").identify(b"photo")
 
 
 def test_batch_waits_for_a_busy_api_until_it_is_cancelled(api: type[Api]) -> None:
