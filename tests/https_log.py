@@ -1,12 +1,12 @@
 """A proxy that logs the https requests of processes, and passes none on."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import psutil
 import pytest
+
+from tests.http_server import Handler, http_server
 
 
 @contextmanager
@@ -17,18 +17,16 @@ def https_log() -> Iterator[list[str]]:
     """
     requests: list[str] = []
 
-    class Log(BaseHTTPRequestHandler):
+    class Log(Handler):
         def do_CONNECT(self) -> None:
             own = {connection.laddr.port for connection in psutil.Process().net_connections()}
             if self.client_address[1] not in own:
                 requests.append(self.path)
             self.send_error(403)
 
-    with HTTPServer(("127.0.0.1", 0), Log) as server, pytest.MonkeyPatch.context() as patch:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        patch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{server.server_port}")
+    with http_server(Log) as address, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HTTPS_PROXY", address)
         for name in ("ORT_DISABLE_TELEMETRY", "RAY_USAGE_STATS_REPORT_URL"):
             patch.delenv(name, raising=False)
         patch.setenv("RAY_USAGE_STATS_REPORT_INTERVAL_S", "1")
         yield requests
-        server.shutdown()

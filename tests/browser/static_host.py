@@ -3,15 +3,13 @@
 import contextlib
 import gzip
 import hashlib
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from tests.waiting import POLL_SECONDS
+from tests.http_server import Handler, http_server
 
 PREFIX = "/some/path/"
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".png": "image/png"}
@@ -40,7 +38,7 @@ def static_host(folder: Path, **options: Any) -> Iterator[StaticHost]:
     """Serve a folder; the options are those of ``StaticHost``."""
     running: StaticHost
 
-    class Handler(BaseHTTPRequestHandler):
+    class Files(Handler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
@@ -76,16 +74,7 @@ def static_host(folder: Path, **options: Any) -> Iterator[StaticHost]:
             with contextlib.suppress(ConnectionError):
                 self.wfile.write(data)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        url = f"http://localhost:{server.server_port}{PREFIX}"
+    with http_server(Files) as address:
+        url = address.replace("127.0.0.1", "localhost") + PREFIX
         running = StaticHost(url, folder, **options)
-        thread = threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True)
-        thread.start()
-        try:
-            yield running
-        finally:
-            server.shutdown()
-            thread.join()
+        yield running

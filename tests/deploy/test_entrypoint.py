@@ -7,8 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import pytest
 from deploy import health
 from deploy.ports import free_port
 from model.settings import ROOT
+from tests.http_server import Handler, http_server
 
 ENTRYPOINT = ROOT / "deploy/entrypoint.sh"
 XSRF = "STREAMLIT_SERVER_ENABLE_XSRF_PROTECTION"
@@ -144,19 +143,13 @@ def test_entrypoint_drops_root_after_handing_over_the_data_folder(
 
 @pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1), (None, 1)])
 def test_health_check_exits_with_the_readiness_of_the_app(status: int | None, code: int) -> None:
-    class Handler(BaseHTTPRequestHandler):
+    class App(Handler):
         def do_GET(self) -> None:
             assert self.path == "/api/ready"
-            self.send_response(status or 500)
-            self.end_headers()
+            self.respond(status or 500)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        port = free_port() if status is None else server.server_port
-        if status is not None:
-            threading.Thread(target=server.handle_request, daemon=True).start()
+    with http_server(App) as address:
+        port = free_port() if status is None else address.rpartition(":")[2]
         done = subprocess.run(
             [sys.executable, "-m", "deploy.health"],
             cwd=ROOT,

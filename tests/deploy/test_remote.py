@@ -1,6 +1,5 @@
 """The check of a running app at its address, against real servers and pages of others."""
 
-import http.server
 import json
 import socket
 import ssl
@@ -19,8 +18,8 @@ from deploy.errors import DeployError
 from deploy.hosts import HOSTS
 from deploy.remote import check_url
 from model import Bundle
+from tests.http_server import NO_HEADERS, Handler, http_server
 from tests.model.tiny import tiny
-from tests.waiting import POLL_SECONDS
 
 STREAMLIT_PAGE = (Path(streamlit.__file__).parent / "static" / "index.html").read_text()
 READY = "/api/ready"
@@ -30,29 +29,17 @@ READY = "/api/ready"
 def site(
     status: int = 200,
     body: str = "",
-    headers: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] = NO_HEADERS,
     wrap: Callable[[socket.socket], socket.socket] = lambda plain: plain,
 ) -> Iterator[str]:
     """Serve one response at every path; yield the address without its scheme."""
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Site(Handler):
         def do_GET(self) -> None:
-            self.send_response(status)
-            for name, value in (headers or {}).items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body.encode())
+            self.respond(status, body.encode(), headers)
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.socket = wrap(server.socket)
-        thread = threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True)
-        thread.start()
-        yield f"127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        thread.join()
+    with http_server(Site, wrap) as address:
+        yield f"{address.removeprefix('http://')}/"
 
 
 def ask(url: str, model: str | None = None) -> CheckResult:

@@ -5,9 +5,8 @@ import re
 import zipfile
 from collections.abc import Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from click.testing import CliRunner, Result
@@ -22,8 +21,8 @@ from deploy.package import choose_models
 from deploy.remote import check_url
 from model.browser import cache
 from model.exporting.export_folder import RECORD, read_record
+from tests.http_server import http_server
 from tests.model.tiny import tiny
-from tests.waiting import POLL_SECONDS
 
 STATIC = HOSTS["static"]
 
@@ -44,12 +43,8 @@ def folder(
 def url(folder: Path) -> Iterator[str]:
     """The address of a server of that page."""
     handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = Thread(target=server.serve_forever, args=(POLL_SECONDS,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        thread.join()
+    with http_server(handler) as address:
+        yield f"{address}/"
 
 
 def call(*arguments: object) -> Result:

@@ -1,12 +1,8 @@
 """A server, photos, and another site whose pages call the API."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import (
-    SimpleHTTPRequestHandler,
-    ThreadingHTTPServer,
-)
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -16,9 +12,9 @@ from PIL import Image
 
 from tests.browser.server import Server, serving
 from tests.docs.client_runner import CLIENTS, command
+from tests.http_server import http_server
 from tests.model.tiny import CALIBRATED, colour, tiny
 from tests.photos import encoded
-from tests.waiting import POLL_SECONDS
 
 
 class ClientFiles(SimpleHTTPRequestHandler):
@@ -36,10 +32,8 @@ class ClientFiles(SimpleHTTPRequestHandler):
 @pytest.fixture(scope="session")
 def site() -> Iterator[str]:
     """Another site, whose pages call the API."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), ClientFiles) as running:
-        threading.Thread(target=running.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_port}"
-        running.shutdown()
+    with http_server(ClientFiles) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

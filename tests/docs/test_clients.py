@@ -6,10 +6,7 @@ import re
 import threading
 from base64 import b64encode
 from functools import cache
-from http.server import (
-    BaseHTTPRequestHandler,
-    ThreadingHTTPServer,
-)
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,6 +19,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.browser.server import Server
 from tests.docs.client_runner import CLIENTS, run
+from tests.http_server import Handler
 from tests.tools import require_tool
 from tests.waiting import POLL_SECONDS
 
@@ -65,35 +63,24 @@ class Proxy(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
 
-class ProxyHandler(BaseHTTPRequestHandler):
+class ProxyHandler(Handler):
     server: Proxy
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.read_body()
         self.server.requests += 1
         if len(self.server.rejections) >= self.server.requests:
             status, kind, text = self.server.rejections[self.server.requests - 1]
             headers = {"Content-Type": kind, "Retry-After": "0"}
-            return self.respond(status, headers, text.encode())
+            return self.respond(status, text.encode(), headers)
         kind = self.headers["Content-Type"]
         request = Request(self.server.upstream + self.path, body, {"Content-Type": kind})
         try:
             with urlopen(request, timeout=30) as answer:
-                self.respond(answer.status, {"Content-Type": "application/json"}, answer.read())
+                self.respond(answer.status, answer.read(), {"Content-Type": "application/json"})
         except HTTPError as error:
             with error:
-                self.respond(error.code, dict(error.headers), error.read())
-
-    def respond(self, status: int, headers: dict[str, str], body: bytes) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
+                self.respond(error.code, error.read(), dict(error.headers))
 
 
 def run_behind_proxy(

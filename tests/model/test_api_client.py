@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -34,8 +33,8 @@ from model.settings import settings
 from tests.browser.device_app import PREFIX, device_app
 from tests.browser.server import Server
 from tests.conftest import _forget
+from tests.http_server import Handler, http_server
 from tests.model.tiny import COLOURS, colour
-from tests.waiting import POLL_SECONDS
 
 
 @pytest.fixture
@@ -105,32 +104,26 @@ def test_pixels_and_their_photo_are_identified_alike(
     assert pixels.top(5) == there.prediction.top(5) == here.prediction.top(5)
 
 
-class Api(BaseHTTPRequestHandler):
+class Api(Handler):
     """An API that gives the replies of its list in turn, the last one again and again."""
 
     replies: ClassVar[list[tuple[int, dict[str, str], bytes]]]
     requests = 0
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
+        self.read_body()
         status, headers, body = self.replies[min(Api.requests, len(self.replies) - 1)]
         Api.requests += 1
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
+        self.respond(status, body, headers)
 
 
 @pytest.fixture
 def api(tiny_bundle: Bundle, use_api: Any) -> Iterator[type[Api]]:
     """Such an API, at the address in the settings."""
-    with HTTPServer(("127.0.0.1", 0), Api) as server:
-        threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
-        use_api(f"http://127.0.0.1:{server.server_port}")
+    with http_server(Api) as address:
+        use_api(address)
         Api.requests = 0
         yield Api
-        server.shutdown()
 
 
 def problem(code: str, detail: str = "What happened.") -> bytes:

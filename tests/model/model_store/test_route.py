@@ -1,9 +1,8 @@
 """Versions behind a route that redirects, never ends or sends byte by byte; and the commands."""
 
-import threading
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,27 +15,28 @@ from model.model_store.publications import Publications
 from model.settings import settings
 from model.storage.addresses import StorageUnavailable
 from model.storage.file_hash import hash_file
+from tests.http_server import Handler, http_server
 from tests.model.tiny import tiny
 
 from .conftest import Replica
 
-Respond = Callable[[BaseHTTPRequestHandler], None]
+Respond = Callable[[Handler], None]
 
 
-def redirect(request: BaseHTTPRequestHandler) -> None:
+def redirect(request: Handler) -> None:
     if request.path == "/elsewhere":
         request.wfile.write(b"HTTP/1.0 200 OK\r\n\r\nwhat must not be read")
     else:
         request.wfile.write(b"HTTP/1.0 302 Found\r\nLocation: /elsewhere\r\n\r\n")
 
 
-def never_end(request: BaseHTTPRequestHandler) -> None:
+def never_end(request: Handler) -> None:
     request.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n")
     while True:
         request.wfile.write(bytes(2**20))
 
 
-def drip(request: BaseHTTPRequestHandler) -> None:
+def drip(request: Handler) -> None:
     request.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n")
     while True:
         request.wfile.write(b"!")
@@ -58,26 +58,19 @@ def test_hostile_route_is_left(
     respond: Respond,
     message: str,
 ) -> None:
-    class Handler(BaseHTTPRequestHandler):
+    class Route(Handler):
         def do_GET(self) -> None:
             paths.append(self.path)
-            try:
+            with suppress(OSError):
                 respond(self)
-            except OSError:
-                self.close_connection = True
-
-        def log_message(self, *_: object) -> None:
-            pass
 
     paths: list[str] = []
     monkeypatch.setattr(store_files, "FILE_SECONDS", 0.2)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setenv("LOUPE_STORE", f"http://127.0.0.1:{server.server_port}/loupe")
+    with http_server(Route) as address:
+        monkeypatch.setenv("LOUPE_STORE", f"{address}/loupe")
         settings.cache_clear()
         with pytest.raises(StorageUnavailable, match=message):
             store_files.copy_file("tiny/0/graph.onnx", tmp_path / "graph", 1000)
-        server.shutdown()
     assert paths == ["/loupe/api/v1/models/tiny/0/graph.onnx"]
 
 
