@@ -158,6 +158,7 @@ def create_table(engine: Engine, table: Table) -> None:
             # Another process may have created it in between, or be about to.
             can_retry = "locked" in str(error) or inspect(engine).has_table(table.name)
             if not attempts_left or not can_retry:
+                engine.dispose()  # callers try again with another one
                 raise
             time.sleep(0.1)
 

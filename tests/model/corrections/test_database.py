@@ -9,11 +9,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Column, Integer, MetaData, Table, event
+from sqlalchemy.exc import OperationalError
 
 from model import Photo, Prediction
 from model.corrections import CorrectionStore
-from model.corrections.database import parse_url
+from model.corrections.database import connect, create_table, parse_url
 from model.errors import DataError
 from tests.model.tiny import colour
 
@@ -61,6 +62,16 @@ def test_read_only_database_is_reported(tmp_path: Path, red: Prediction) -> None
     with pytest.raises(DataError, match="can't be written: the database is read-only"):
         store.add_correction(red, "a", None)
     store.close()
+
+
+def test_refused_table_leaves_no_connection(tmp_path: Path) -> None:
+    """Replicas without the right to create it try each second."""
+    file = tmp_path / "r.sqlite"
+    CorrectionStore(f"sqlite:///{file}").close()
+    engine = connect(parse_url(f"sqlite:///file:{file}?mode=ro&uri=true"))
+    with pytest.raises(OperationalError):
+        create_table(engine, Table("other", MetaData(), Column("id", Integer)))
+    assert engine.pool.checkedin() == 0  # type: ignore[attr-defined]
 
 
 def test_damaged_file_and_unusable_folder_are_reported(tmp_path: Path) -> None:
