@@ -22,14 +22,7 @@ from model.preprocess import Pixels
 
 from ..dispatcher import dispatcher
 from .batch import BATCH_BODY, BatchResponse, start_batch
-from .params import (
-    FILE_SCHEMA,
-    BatchParams,
-    IdentifyParams,
-    Upload,
-    form_schema,
-    read_upload,
-)
+from .params import FILE_SCHEMA, BatchParams, IdentifyParams, Upload, form_schema, read_upload
 from .schemas import BatchResult, IdentifyResponse, problem_responses
 
 router = APIRouter(tags=["identify"])

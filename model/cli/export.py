@@ -28,9 +28,7 @@ from .options import FOLDER, NEW_FOLDER
     help="Folder to write: a new one, or an earlier export, which is replaced.",
 )
 @click.option(
-    "--photos",
-    type=FOLDER,
-    help="Photos to check with, up to 50 of them.  [the sample photos]",
+    "--photos", type=FOLDER, help="Photos to check with, up to 50 of them.  [the sample photos]"
 )
 @click.option("--int8", is_flag=True, help="tflite: also a file with 8-bit weights.")
 def export_command(

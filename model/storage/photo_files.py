@@ -160,10 +160,7 @@ def _open_zip(file: BinaryIO, limit: int) -> zipfile.ZipFile:
     entries = 10 * limit + 100
     try:
         zipped = zips.open_zip(
-            file,
-            max_entries=entries,
-            max_directory_bytes=entries * MAX_ENTRY_BYTES,
-            strict=False,
+            file, max_entries=entries, max_directory_bytes=entries * MAX_ENTRY_BYTES, strict=False
         )
         _check_sizes(zipped.infolist())
         zips.check_overlap(zipped)
