@@ -122,7 +122,8 @@ class Classifier:
     def _identify(
         self, data: Data, timeout: Timeout, is_cancelled: Callable[[], bool] | None
     ) -> Identification:
-        with admission_queue().acquire(timeout, is_cancelled) as admission, local_slot():
+        queue = admission_queue()
+        with queue.acquire(timeout, is_cancelled) as admission, local_slot(admission):
             started = time.perf_counter()
             photo = self.read_photo(data)
             # The wait for another large photo is not part of decoding.

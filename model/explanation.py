@@ -65,7 +65,7 @@ def occlusion_map(
     difference = np.asarray(Image.fromarray(pixels).filter(blur), dtype=np.float32) - original
     importance = np.zeros(pixels.shape[:2], dtype=np.float32)
     weight = np.full(pixels.shape[:2], 1e-6, dtype=np.float32)
-    with admission_queue().acquire(), local_slot():
+    with admission_queue().acquire() as admission, local_slot(admission):
         uncovered = _score(classifier, pixels, label)
 
         # Patches run one at a time: a batch is no faster on few cores and needs more memory.

@@ -10,7 +10,8 @@ from filelock import FileLock
 
 from model import Bundle, Classifier, load, loading
 from model import settings as settings_module
-from model.admission import admission_queue, local_slot
+from model.admission import admission_queue
+from model.admission.place import local_cores
 from model.browser.runtime import runtime_dir
 from model.corrections.page_sessions import page_sessions
 from model.settings import settings
@@ -177,4 +178,4 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def _forget() -> None:
     settings.cache_clear()
     admission_queue.cache_clear()
-    local_slot.cache_clear()
+    local_cores.cache_clear()

@@ -5,8 +5,8 @@ header shows that it is large, it may have to trade its slot for a place in the 
 photos, and the time it has already waited counts.
 """
 
-from .bounded_queue import AdmissionQueue, Submission, admission_queue, local_slot
-from .place import AdmissionCancelled, Lane, Timeout
+from .bounded_queue import AdmissionQueue, Submission, admission_queue
+from .place import AdmissionCancelled, Lane, Timeout, local_slot
 
 __all__ = [
     "AdmissionCancelled",

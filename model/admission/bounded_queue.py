@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import chain
 from typing import Any, Generic, TypeVar, get_args
@@ -305,9 +305,3 @@ def admission_queue() -> AdmissionQueue:
     # Photos that wait elsewhere keep no core busy: their line is there.
     slots = MAX_REMOTE if settings().api else settings().threads
     return AdmissionQueue(slots, settings().queue, settings().deadline)
-
-
-@lru_cache(maxsize=1)
-def local_slot() -> AbstractContextManager[object]:
-    """Return a core for work in this process: under ``LOUPE_API``, slots are for waiting photos."""
-    return threading.BoundedSemaphore(settings().threads) if settings().api else nullcontext()

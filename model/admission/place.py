@@ -1,11 +1,15 @@
 """One caller's place in the admission queue, with its deadline."""
 
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
 from typing import Literal
 
 from ..errors import Busy
+from ..settings import settings
 
 Lane = Literal["screen", "api", "batch"]
 """The lane a caller waits in. Lanes take turns for free slots, so that a visitor waits for one or
@@ -82,3 +86,25 @@ class Admission:
             return limit_seconds
         left = max(0.0, self._deadline - time.monotonic())
         return left if limit_seconds is None else min(left, limit_seconds)
+
+
+@lru_cache(maxsize=1)
+def local_cores() -> threading.Semaphore:
+    """Return the cores of this process under ``LOUPE_API``; else slots are as many as cores."""
+    return threading.Semaphore(settings().threads if settings().api else sys.maxsize)
+
+
+@contextmanager
+def local_slot(admission: Admission) -> Iterator[None]:
+    """Hold a core for work in this process: under ``LOUPE_API``, slots are for waiting photos.
+
+    Raises:
+        Busy: none came free before the admission's deadline.
+    """
+    cores = local_cores()
+    if not cores.acquire(timeout=admission.seconds_left()):
+        raise admission.late_error()
+    try:
+        yield
+    finally:
+        cores.release()

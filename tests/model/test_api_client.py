@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from model import Bundle, api_client, load, loading
-from model.admission import AdmissionCancelled
+from model.admission import AdmissionCancelled, admission_queue, local_slot
 from model.classifier import Classifier, RemoteClassifier
 from model.cli import main
 from model.engines import start
@@ -233,6 +233,19 @@ def test_engine_of_this_process_has_its_cores_alone(
         answers = [pool.submit(load("tiny").identify, colour("red")) for _ in range(4)]
     assert {future.exception() for future in maps + answers} == {None}
     assert set(most) == {1}
+
+
+def test_core_of_this_process_is_waited_for_until_the_deadline(
+    tiny_bundle: Bundle, use_api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOUPE_THREADS", "1")
+    monkeypatch.setenv("LOUPE_DEADLINE", "0.05")
+    use_api("http://127.0.0.1:9")
+    place = admission_queue().acquire(None)
+    with ThreadPoolExecutor(1) as pool, place as admission, local_slot(admission):
+        late = pool.submit(load("tiny").identify, colour("red")).exception(5)
+    assert str(late) == "Still busy after 0.05 s. Try again in a moment."
+    assert load("tiny").identify(colour("red")).answer == "red"
 
 
 @pytest.mark.parametrize(
