@@ -158,7 +158,7 @@ def _post(address: str, path: str, body: bytes) -> dict[str, Any]:
     timeout = settings().deadline + SPARE_SECONDS
     try:
         with open_url(address + path, body, timeout=timeout) as reply:
-            status, text = reply.status, reply.read(MAX_REPLY_BYTES)
+            status, text = reply.status, _read(reply, timeout)
     except (OSError, HTTPException) as error:
         reason = clean(str(getattr(error, "reason", None) or error))[:200]
         raise EngineUnavailable(
@@ -178,6 +178,14 @@ def _post(address: str, path: str, body: bytes) -> dict[str, Any]:
         raise Busy(detail or "Too many photos are waiting right now. Try again in a moment.")
     hint = "Give its own address, without a redirect." if 300 <= status < 400 else detail
     raise EngineUnavailable(f"The API at {address} answered {status}. {hint or 'Check LOUPE_API.'}")
+
+
+def _read(reply: HTTPResponse, timeout: float) -> bytes:
+    """Return a reply, cut off where it is too long or takes too long: it may come byte by byte."""
+    text, ends = b"", time.monotonic() + timeout
+    while len(text) < MAX_REPLY_BYTES and time.monotonic() < ends and (part := reply.read1(2**16)):
+        text += part
+    return text
 
 
 def _to_prediction(document: dict[str, Any], bundle: Bundle) -> Prediction:

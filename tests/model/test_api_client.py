@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -182,6 +182,26 @@ def test_answer_of_anything_else_is_damaged(
     assert load("tiny").identify(b"photo").to_dict("-", 1000) == document
     with pytest.raises(EngineUnavailable, match="sent a damaged answer"):
         load("tiny").identify(b"photo")
+
+
+def test_reply_that_drips_is_left(
+    tiny_bundle: Bundle, use_api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Drip(Handler):
+        def do_POST(self) -> None:
+            self.read_body()
+            self.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n")
+            with suppress(OSError):
+                while True:
+                    self.wfile.write(b" ")
+                    time.sleep(0.02)
+
+    monkeypatch.setenv("LOUPE_DEADLINE", "0.1")
+    monkeypatch.setattr(api_client, "SPARE_SECONDS", 0.1)
+    with http_server(Drip) as address:
+        use_api(address)
+        with pytest.raises(EngineUnavailable, match="sent a damaged answer"):
+            load("tiny").identify(b"photo")
 
 
 def test_batch_waits_for_a_busy_api_until_it_is_cancelled(api: type[Api]) -> None:
