@@ -6,11 +6,11 @@ Each proxy calls ``prepare_proxy``, which ``RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 from uvicorn.config import HTTP_PROTOCOLS
 
 from api.body_limits import BATCH_BYTES, FORM_BYTES, limited_body
-from api.middleware import SlowClientMiddleware
+from api.middleware import HttpMiddleware, SlowClientMiddleware
 from api.problems import error_response
 from model import LoupeError
 from model.errors import Busy
@@ -36,21 +36,15 @@ def prepare_proxy() -> list[Middleware]:
     return [Middleware(ProxyMiddleware), Middleware(SlowClientMiddleware)]
 
 
-class ProxyMiddleware:
+class ProxyMiddleware(HttpMiddleware):
     """Middleware that limits requests, and turns Serve's own errors into problems.
 
     Serve responds in plain text if no replica takes a request, and not at all if the replica is
     lost before it responds, for which uvicorn sends a 500. Both become 503 with ``Retry-After``.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
+    async def handle_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ``HttpMiddleware``."""
         exchange = Exchange(send)
         try:
             # Serve reads a body as fast as it arrives, even if no replica does.
