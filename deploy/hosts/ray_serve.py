@@ -76,7 +76,7 @@ On the first machine, which makes the token that Ray's ports ask for:
 $ {LOAD}
 $ build/scale/bin/ray get-auth-token --generate > /dev/null
 $ {RAY} --head --port 6379 --include-dashboard=false {STORE}
-On each other one, with the first one's ~/.ray/auth_token and its address in place of HEAD:
+On each other one, with the first one's ~/.ray/auth_token (HEAD is the first one's address):
 $ {LOAD}
 $ {RAY} --address HEAD:6379 {STORE}
 On the first one again:
