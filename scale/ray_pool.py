@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ import ray.data
 
 from model import Bundle, Classifier
 from model.engines import start
-from model.errors import DataError, LoupeError
+from model.errors import LoupeError
 from model.resources import cores, memory_mb
 from model.settings import ROOT, settings
 from model.storage.addresses import storage_errors
@@ -57,12 +56,8 @@ def identify_on_ray(run: ArchiveRun, bundle: Bundle, cluster: str) -> Iterator[t
             start one here.
 
     Raises:
-        DataError: the address is no cluster's.
         StorageUnavailable: the cluster, the archive or the results can't be used.
     """
-    # Ray imports the module that a scheme names; with ray://, Ray Data doesn't work.
-    if not re.fullmatch(r"local|auto|[\w.-]+:\d{1,5}", cluster):
-        raise DataError("Give --ray as local, auto or HOST:PORT, on a machine of the cluster.")
     own = {"num_cpus": settings().threads, "object_store_memory": OBJECT_STORE_BYTES}
     code = {"py_modules": [str(ROOT / "model"), str(ROOT / "scale")], "excludes": ["library"]}
     with storage_errors(f"Ray at {cluster}"):

@@ -82,7 +82,19 @@ def test_shards_have_each_photo_once(tiny_bundle: Bundle, tmp_path: Path) -> Non
         printed = process.communicate(timeout=100)[1]
         assert process.returncode in (0, 1), printed
     assert [row["photo"] for row in rows(out)] == sorted(PHOTOS)
-    assert "such as 3/16" in identify(folder, "--out", out, "--shard", "4/3", codes=(2,))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        *((("--shard", shard), "such as 3/16") for shard in ("0/4", "5/4", "a/b", "1", "")),
+        *((("--ray", cluster), "local, auto or HOST") for cluster in ("os://local", "head", "")),
+    ],
+)
+def test_unusable_shard_or_cluster_is_refused(words: tuple[str, str], message: str) -> None:
+    reply = CliRunner().invoke(command.identify, ["photos", "--out", "labels", *words])
+    assert reply.exit_code == 2
+    assert message in reply.output
 
 
 @pytest.mark.parametrize(
