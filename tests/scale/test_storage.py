@@ -15,7 +15,7 @@ REFUSED = """http://example.org/photos https://bucket.s3.amazonaws.com/photos fi
 s3:// s3:///photos s3://user:password@bucket/photos s3://bucket:9000/photos s3://bucket/../other
 s3://bucket//photos s3://bucket/photos?versionId=1 s3://BUCKET/photos S3://bucket s3://bucket/a\0b
 abfs://container@account.dfs.core.windows.net/photos simplecache::s3://bucket/photos gcs://bucket
-zip://*.jpg::s3://bucket/photos.zip filecache::/photos"""
+zip://*.jpg::s3://bucket/photos.zip filecache::/photos s3:/bucket/photos s3:"""
 
 
 @pytest.mark.parametrize("address", REFUSED.split())
@@ -43,6 +43,30 @@ def test_photos_of_a_bucket_and_a_folder_are_the_same(s3: Any, bucket: str, tmp_
         assert photos == {name: len(data) for name, data in PHOTOS.items()}
         below = dict(list_photos(open_storage(f"{address}/hall")))
         assert below == {name[5:]: size for name, size in photos.items() if name[:5] == "hall/"}
+
+
+@pytest.mark.parametrize("failure", [PermissionError("not allowed"), OSError("stale handle")])
+def test_folder_is_left_out_only_if_it_may_not_be_read(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    failure: OSError,
+) -> None:
+    files = open_storage(str(write_folder(tmp_path, {"hall/1/a.png": b"", "hall/2/b.png": b""})))
+    list_folder = files.fs.ls
+
+    def fail(path: str, **options: Any) -> Any:
+        if path.endswith("1"):
+            raise failure
+        return list_folder(path, **options)
+
+    monkeypatch.setattr(files.fs, "ls", fail)
+    if isinstance(failure, PermissionError):
+        assert list(list_photos(files)) == [("hall/2/b.png", 0)]
+        assert caplog.messages == ["Left out: not allowed"]
+    else:
+        with pytest.raises(OSError, match="stale handle"):
+            list(list_photos(files))
 
 
 def test_photos_below_a_folder_without_a_name_are_listed_once(s3: Any, bucket: str) -> None:
