@@ -33,10 +33,7 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 class HttpMiddleware:
-    """Base of middleware for requests; websockets and the server's lifespan pass it.
-
-    Subclasses define ``handle_http``, which has the arguments of an ASGI application.
-    """
+    """Base of middleware with a method ``handle_http``; websockets and the lifespan pass it."""
 
     handle_http: ASGIApp
 
@@ -45,8 +42,7 @@ class HttpMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        app = self.handle_http if scope["type"] == "http" else self.app
-        await app(scope, receive, send)
+        await (self.handle_http if scope["type"] == "http" else self.app)(scope, receive, send)
 
 
 class CsrfMiddleware(HttpMiddleware):

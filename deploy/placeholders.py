@@ -51,11 +51,9 @@ def parse_assignments(known: Mapping[str, str], assignments: Iterable[str]) -> d
                 "letter or digit at both ends."
             )
         values[word] = value
-    numbers = {word: values[word] for word in NUMBERS if word in values}
-    if not all(value.isdecimal() and int(value) for value in numbers.values()) or (
-        sorted(numbers.values(), key=int) != list(numbers.values())
-    ):
-        shown = " and ".join(f"{word}={value}" for word, value in numbers.items())
+    numbers = ["1", *(values[word] for word in NUMBERS if word in values)]
+    if not all(map(str.isdecimal, numbers)) or sorted(numbers, key=int) != numbers:
+        shown = " and ".join(f"{word}={values[word]}" for word in NUMBERS if word in values)
         raise BadPlaceholder(f"{shown} can't be used. Give numbers from 1 on, in ascending order.")
     return values
 

@@ -14,7 +14,6 @@ import click
 from model import load
 from model.cli.error_group import ErrorGroup
 from model.cli.identify import identify_command
-from model.storage.addresses import is_path
 from model.text import count_of
 
 from .archive_run import ArchiveRun, Job
@@ -33,7 +32,7 @@ def identify_archive(**options: Any) -> None:
     if cluster is not None and not re.fullmatch(r"local|auto|[\w.-]+:\d{1,5}", cluster):
         raise click.UsageError("Give --ray as local, auto or HOST:PORT of a cluster.")
     archive, results = (
-        str(Path(address).absolute()) if is_path(address) else address.rstrip("/")
+        address.rstrip("/") if ":/" in address else str(Path(address).absolute())
         for address in (*options["photos"], options["out"])
     )
     classifier = load(options["name"], options["engine"])

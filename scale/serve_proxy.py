@@ -18,13 +18,13 @@ from model.errors import Busy
 MAX_BODY_BYTES = BATCH_BYTES + FORM_BYTES
 """Largest body that a proxy takes, in bytes; replicas have lower limits for most routes."""
 
-SERVE_HEADERS = (
-    "serve-multiplexed-model-id",
-    "traceparent",
-    "x-request-disconnect-disabled",
-    "x-request-id",
-    "x-request-timeout-seconds",
-    "x-session-id",
+CONTROLS = (
+    b"serve-multiplexed-model-id",
+    b"traceparent",
+    b"x-request-disconnect-disabled",
+    b"x-request-id",
+    b"x-request-timeout-seconds",
+    b"x-session-id",
 )
 """Headers by which a client would control Serve, which takes ``_`` for ``-``."""
 
@@ -46,11 +46,12 @@ class ProxyMiddleware(HttpMiddleware):
     async def handle_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ``HttpMiddleware``."""
         exchange = Exchange(send)
+        headers = [pair for pair in scope["headers"] if pair[0].replace(b"_", b"-") not in CONTROLS]
         try:
             # Serve reads a body as fast as it arrives, even if no replica does.
             async with limited_body(Request(scope, receive), MAX_BODY_BYTES) as request:
                 exchange.body, exchange.connection = request.receive, receive
-                await self.app(_without_serves_headers(scope), exchange.receive, exchange.send)
+                await self.app({**scope, "headers": headers}, exchange.receive, exchange.send)
         except LoupeError as refusal:
             exchange.error = refusal
         if not exchange.is_started:
@@ -95,12 +96,3 @@ class Exchange:
         self._is_ended = message["type"] == "http.response.body" and not message.get("more_body")
         if self.is_started:
             await self._send(message)
-
-
-def _without_serves_headers(scope: Scope) -> Scope:
-    headers = [
-        (name, value)
-        for name, value in scope["headers"]
-        if name.decode("latin-1").replace("_", "-") not in SERVE_HEADERS
-    ]
-    return {**scope, "headers": headers}

@@ -24,11 +24,6 @@ class StorageUnavailable(LoupeError, code="storage-unavailable"):
     """A folder or bucket that can't be listed, read or written."""
 
 
-def is_path(address: str) -> bool:
-    """Return whether an address is a path, not a URL or one with a slash too few."""
-    return "::" not in address and not re.match(r"\w\w+:(/|$)", address)
-
-
 def open_storage(address: str) -> "DirFileSystem":
     """Return the files at an address, by names relative to it.
 
@@ -40,7 +35,7 @@ def open_storage(address: str) -> "DirFileSystem":
     import fsspec
     from fsspec.implementations.dirfs import DirFileSystem
 
-    if is_path(address):
+    if "::" not in address and not re.match(r"\w\w+:(/|$)", address):
         return DirFileSystem(address, fsspec.filesystem("file"))
     match = BUCKET.fullmatch(address)
     if match is None or {".", ".."} & set(match[2].split("/")):
