@@ -1,5 +1,6 @@
 """``python -m scale identify``, which ``python -m model identify --out`` starts."""
 
+import logging
 import os
 import re
 import signal
@@ -35,6 +36,7 @@ def identify_archive(**options: Any) -> None:
         address.rstrip("/") if ":/" in address else str(Path(address).absolute())
         for address in (*options["photos"], options["out"])
     )
+    logging.getLogger("gcsfs").setLevel("CRITICAL")  # it logs a traceback for each error
     classifier = load(options["name"], options["engine"])
     bundle, engine = classifier.bundle, classifier.engine.name
     shards = int(shard[1]), int(shard[2])
