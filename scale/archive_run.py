@@ -60,21 +60,18 @@ def list_photos(files: DirFileSystem, folder: str = "") -> Iterator[tuple[str, i
     Folders below the first one that may not be read are left out, with a warning.
     """
     is_local = "file" in files.fs.protocol
-    try:
-        # A listing per folder at the top: all at once may not fit in memory.
-        entries = files.ls(folder, detail=True)
-    except PermissionError as error:
-        if not folder:
-            raise
-        log.warning("Left out: %s", error)
-        return
+    # A listing per folder at the top: all at once may not fit in memory.
+    entries = files.ls(folder, detail=True)
     if not is_local and not all(entry["name"] for entry in entries):  # of a key such as "//a.jpg"
         entries = [{"name": "", "type": "directory"}]
     for entry in entries:
         is_folder = entry["type"] == "directory"
         if is_folder and is_local:  # find() would leave out any folder that it can't read
-            if not Path(entry["name"]).name.startswith("."):
-                yield from list_photos(files, entry["name"])
+            try:
+                if not Path(entry["name"]).name.startswith("."):
+                    yield from list_photos(files, entry["name"])
+            except PermissionError as error:
+                log.warning("Left out: %s", error)
             continue
         for info in files.find(entry["name"], detail=True).values() if is_folder else [entry]:
             is_hidden = any(part.startswith(".") for part in info["name"].split("/"))

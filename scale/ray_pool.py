@@ -64,6 +64,7 @@ def identify_on_ray(run: ArchiveRun, bundle: Bundle, cluster: str) -> Iterator[t
         if ":" in cluster:  # Ray would try for minutes, and Ctrl-C wait for it
             host, port = cluster.split(":")
             socket.create_connection((host, int(port)), timeout=10).close()
+            os.environ |= {"RAY_gcs_server_port_wait_time_s": "1"}  # where another server listens
         session = ray.init(
             cluster,
             include_dashboard=False,
@@ -73,6 +74,8 @@ def identify_on_ray(run: ArchiveRun, bundle: Bundle, cluster: str) -> Iterator[t
             **(own if cluster == "local" else {}),
         )
     with session:
+        if cluster != "local" and ray.available_resources().get("CPU", 0) < 1:
+            logging.getLogger("loupe").warning("Waiting for a free core of the cluster")
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars, context.raise_original_map_exception = False, True
         logging.getLogger("ray.data").setLevel("ERROR")
