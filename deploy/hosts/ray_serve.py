@@ -76,7 +76,7 @@ On the first machine, which makes the token that Ray's ports ask for:
 $ {LOAD}
 $ build/scale/bin/ray get-auth-token --generate > /dev/null
 $ {RAY} --head --port 6379 --include-dashboard=false {STORE}
-On each other one, with the first one's ~/.ray/auth_token (HEAD is the first one's address):
+On each other one, with the first one's ~/.ray/auth_token and its address in place of HEAD:
 $ {LOAD}
 $ {RAY} --address HEAD:6379 {STORE}
 On the first one again:
@@ -108,7 +108,7 @@ HOST = Host(
 Several containers come first: a core answers about 70 photos of 60 kB per second. Ray Serve \
 answers a quarter fewer, needs 0.7 GB more, and pays where a cluster already runs or replicas must \
 follow the load within seconds (docs/scale.md).
-Each replica has one core and its machine's model: copy new versions to each, or set LOUPE_STORE.
+Each replica has one core and loads the model by itself.
 Keep the machines in a private network: whoever reaches port {PORT} may send photos, and whoever \
 reaches Ray's ports controls the machines.
 Set LOUPE_DATABASE and LOUPE_SECRET on every machine before `ray start` if clients send corrections.
