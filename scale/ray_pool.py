@@ -78,21 +78,20 @@ def identify_on_ray(run: ArchiveRun, bundle: Bundle, cluster: str) -> Iterator[t
             logging.getLogger("loupe").warning("Waiting for a free core of the cluster")
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars, context.raise_original_map_exception = False, True
-        logging.getLogger("ray.data").setLevel("ERROR")
+        logging.getLogger("ray.data").setLevel("CRITICAL")
         files = {name: bundle.copy_source(name).read_bytes() for name in bundle.copied_names}
-        parts = ray.data.from_items(
-            [{"part": part} for part in run.parts], override_num_blocks=len(run.parts)
-        )
-        actors = min(len(run.parts), max(1, int(ray.cluster_resources().get("CPU", 0))))
-        counts = parts.map_batches(
-            PartIdentifier,
-            fn_constructor_args=(run.job, ray.put(files)),
-            batch_size=1,
-            num_cpus=1,
-            compute=ray.data.ActorPoolStrategy(size=actors),
+        arguments, count = (run.job, ray.put(files)), len(run.parts)
+        rows = [{"part": part} for part in run.parts]
+        actors = min(count, max(1, int(ray.cluster_resources().get("CPU", 0))))
+        pool = ray.data.ActorPoolStrategy(size=actors)
+        counts = ray.data.from_items(rows, override_num_blocks=count).map_batches(
+            PartIdentifier, fn_constructor_args=arguments, batch_size=1, num_cpus=1, compute=pool
         )
         try:
-            yield from ((row["photos"], row["failures"]) for row in counts.iter_rows())
+            with storage_errors(f"Ray at {cluster}"):
+                yield from ((row["photos"], row["failures"]) for row in counts.iter_rows())
         except LoupeError as error:
-            # Ray's error, of the same class, has a traceback in its message.
-            raise getattr(error, "cause", error) from None
+            # Ray's error is of the same class, with a traceback; Ray Data adds lines to both.
+            cause = getattr(error, "cause", error)
+            cause.args = (str(cause).partition("\n")[0],)
+            raise cause from None

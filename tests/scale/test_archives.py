@@ -112,6 +112,18 @@ def test_results_of_two_jobs_are_not_mixed(
     run_in(folder, tiny_bundle, shards=2, shard=2)
 
 
+def test_photos_are_not_listed_again_because_the_results_fail(
+    tiny_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("Stale file handle")
+
+    folder = write_folder(tmp_path / "archive", {"a.png": encode("red")})
+    monkeypatch.setattr(run_in(folder, tiny_bundle).results.fs, "info", fail)
+    with pytest.raises(StorageUnavailable, match="out can't be used: Stale"):
+        run_in(folder, tiny_bundle)
+
+
 def test_address_without_photos_leaves_no_results(tiny_bundle: Bundle, tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "archive", {"notes.txt": b""})
     with pytest.raises(DataError, match="There are no photos in"):
