@@ -32,7 +32,20 @@ DRAIN_SECONDS = 5.0
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
-class CsrfMiddleware:
+class HttpMiddleware:
+    """Base of middleware with a method ``handle_http``; websockets and the lifespan pass it."""
+
+    handle_http: ASGIApp
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        await (self.handle_http if scope["type"] == "http" else self.app)(scope, receive, send)
+
+
+class CsrfMiddleware(HttpMiddleware):
     """Middleware that rejects requests from other sites, unless ``LOUPE_CORS`` names the site.
 
     CORS keeps another site's page from reading a response, but not from sending a form.
@@ -41,13 +54,9 @@ class CsrfMiddleware:
     ``http.CrossOriginProtection``).
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI."""
-        is_safe = scope["type"] != "http" or scope["method"] in SAFE_METHODS
-        if is_safe or _is_allowed(Headers(scope=scope)):
+    async def handle_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ``HttpMiddleware``."""
+        if scope["method"] in SAFE_METHODS or _is_allowed(Headers(scope=scope)):
             await self.app(scope, receive, send)
             return
         error = CrossSite(
@@ -72,17 +81,11 @@ def _is_allowed(headers: Headers) -> bool:
     return bool(site) and host in (site, f"{site}:80", f"{site}:443")
 
 
-class TelemetryMiddleware:
+class TelemetryMiddleware(HttpMiddleware):
     """Middleware that counts and logs requests by route, and sets headers of all responses."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
+    async def handle_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ``HttpMiddleware``."""
         started, status = time.perf_counter(), 500
 
         async def send_response(message: Message) -> None:
@@ -111,7 +114,7 @@ class ClientTimeout(Exception):
     """A client that does not read its response."""
 
 
-class SlowClientMiddleware:
+class SlowClientMiddleware(HttpMiddleware):
     """Middleware that times out clients that stop reading, and drains bodies after an early error.
 
     Closing the socket during an upload resets it, and the client never sees the error;
@@ -119,14 +122,8 @@ class SlowClientMiddleware:
     the connection is closed.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
+    async def handle_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ``HttpMiddleware``."""
         body = RequestBody(Headers(scope=scope), receive)
         timeout_seconds = SEND_TIMEOUT_SECONDS if scope["method"] == "POST" else None
 

@@ -3,6 +3,8 @@
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from .middleware import HttpMiddleware
+
 
 class Segment(StringConvertor):
     """A converter for one part of a path, never empty.
@@ -24,7 +26,7 @@ register_url_convertor("segment", Segment())
 register_url_convertor("rest", Rest())
 
 
-class BasePathMiddleware:
+class BasePathMiddleware(HttpMiddleware):
     """Middleware that serves the routes below ``server.baseUrlPath`` as well, not compressed.
 
     Streamlit's server adds that path to its own routes only, and would send a page for all others.
@@ -33,13 +35,13 @@ class BasePathMiddleware:
     """
 
     def __init__(self, app: ASGIApp, base_path: str, roots: tuple[str, ...]) -> None:
-        self.app = app
+        super().__init__(app)
         self.base_path = f"/{base_path.strip('/')}".rstrip("/")
         self.roots = roots
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI."""
-        path = scope["path"].removeprefix(self.base_path) if scope["type"] == "http" else ""
+    async def handle_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ``HttpMiddleware``."""
+        path = scope["path"].removeprefix(self.base_path)
         if f"{path}/".startswith(self.roots):
             scope = dict(scope)
             if path != scope["path"] and not scope.get("root_path"):

@@ -11,23 +11,24 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from model.browser.streamlit_files import find_compressed
 
 from .caching import IMMUTABLE
+from .middleware import HttpMiddleware
 
 SUFFIXES = {"br": ".br", "gzip": ".gz", "identity": ""}
 """Encodings by preference, with what they add to a file's name."""
 
 
-class StaticFilesMiddleware:
+class StaticFilesMiddleware(HttpMiddleware):
     """Middleware that sends a compressed file to browsers that take it; all else is Streamlit's."""
 
     def __init__(self, app: ASGIApp, base_path: str = "") -> None:
-        self.app = app
+        super().__init__(app)
         self._prefix = f"{base_path}/static/"
         self._base_path = base_path
         self._sender = StaticFiles()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI."""
-        if scope["type"] != "http" or not scope["path"].startswith(self._prefix):
+    async def handle_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ``HttpMiddleware``."""
+        if not scope["path"].startswith(self._prefix):
             await self.app(scope, receive, send)
         elif response := self._find(scope):
             await response(scope, receive, send)

@@ -57,8 +57,7 @@ def check_host(
             model or plan.environment.get("LOUPE_MODEL"), "the host's files have", host
         )
         if start and not host.start.command:
-            message = "not started: this host needs more than one program"
-            yield CheckResult("start", State.NOTE, message)
+            yield CheckResult("start", State.NOTE, "not started: this host needs several programs")
         elif start:
             yield from run_trial(host, plan, expected)
     except BundleError as error:

@@ -11,6 +11,9 @@ COMMENT = re.compile(r"^\s*(;|//).*$|(^|\s)#.*$|<!--.*?-->", re.MULTILINE)
 VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._:/@+-]{0,250}[A-Za-z0-9])?")
 """A value that means the same in YAML, TOML, JSON, a Caddyfile and a shell."""
 
+NUMBERS = ("MIN_REPLICAS", "MAX_REPLICAS")
+"""Placeholders for whole numbers, in ascending order."""
+
 
 def fill(text: str, values: Mapping[str, str]) -> str:
     """Replace the placeholders that stand as whole words."""
@@ -48,6 +51,10 @@ def parse_assignments(known: Mapping[str, str], assignments: Iterable[str]) -> d
                 "letter or digit at both ends."
             )
         values[word] = value
+    numbers = ["1", *(values[word] for word in NUMBERS if word in values)]
+    if not all(map(str.isdecimal, numbers)) or sorted(numbers, key=int) != numbers:
+        shown = " and ".join(f"{word}={values[word]}" for word in NUMBERS if word in values)
+        raise BadPlaceholder(f"{shown} can't be used. Give numbers from 1 on, in ascending order.")
     return values
 
 

@@ -1,5 +1,6 @@
 """``python -m scale identify``, which ``python -m model identify --out`` starts."""
 
+import logging
 import os
 import re
 import signal
@@ -25,13 +26,18 @@ REPORT_SECONDS = 30
 
 def identify_archive(**options: Any) -> None:
     """Identify the photos of an archive, or continue a run that was stopped."""
-    shard = re.fullmatch(r"([1-9]\d{0,5})/([1-9]\d{0,5})", options["shard"] or "1/1")
+    given, cluster = options["shard"], options["cluster"]
+    shard = re.fullmatch(r"([1-9]\d{0,5})/([1-9]\d{0,5})", "1/1" if given is None else given)
     if shard is None or int(shard[1]) > int(shard[2]):
         raise click.UsageError("Give --shard as number and count, such as 3/16.")
+    # Ray imports the module that a scheme names; with ray://, Ray Data doesn't work.
+    if cluster is not None and not re.fullmatch(r"local|auto|[\w.-]+:\d{1,5}", cluster):
+        raise click.UsageError("Give --ray as local, auto or HOST:PORT of a cluster.")
     archive, results = (
         address.rstrip("/") if SCHEME.match(address) else str(Path(address).absolute())
         for address in (*options["photos"], options["out"])
     )
+    logging.getLogger("gcsfs").setLevel("CRITICAL")  # it logs a traceback for each error
     classifier = load(options["name"], options["engine"])
     bundle, engine = classifier.bundle, classifier.engine.name
     shards = int(shard[1]), int(shard[2])
@@ -39,10 +45,10 @@ def identify_archive(**options: Any) -> None:
     click.echo("Listing the photos", err=True)
     run = ArchiveRun(job)
     counts = run.identify(classifier, run.parts)
-    if options["cluster"] and run.parts:
+    if cluster and run.parts:
         from .ray_pool import identify_on_ray
 
-        counts = identify_on_ray(run, bundle, options["cluster"])
+        counts = identify_on_ray(run, bundle, cluster)
     total, left = sum(run.sizes), sum(run.sizes[part] for part in run.parts)
     earlier, done, rejected = total - left, 0, 0
 
@@ -77,4 +83,4 @@ def identify_archive(**options: Any) -> None:
 identify = click.Command("identify", params=identify_command.params, callback=identify_archive)
 
 if __name__ == "__main__":
-    ErrorGroup(commands=[identify])(prog_name="python -m scale")
+    ErrorGroup(commands=[identify])(prog_name="python -m model")

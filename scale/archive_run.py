@@ -5,10 +5,11 @@ continues with the parts that have no file.
 """
 
 import json
+import logging
 import os
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from itertools import chain, groupby, islice
@@ -29,6 +30,8 @@ from model.storage.photo_files import map_ordered
 from model.text import clean
 
 from .trial_decoder import TrialDecoder
+
+log = logging.getLogger("loupe")
 
 PART_PHOTOS = 256
 """Photos per part: the most that is done again after a kill, on each machine or Ray's cores."""
@@ -51,14 +54,25 @@ COLUMNS = dict.fromkeys(("photo", "model", "version", "engine", "answer"), TEXT)
 """The keys of ``Prediction.to_dict``, and ``error``."""
 
 
-def list_photos(files: DirFileSystem) -> Iterator[tuple[str, int]]:
-    """Yield the name and bytes of every photo, without hidden ones and links."""
+def list_photos(files: DirFileSystem, folder: str = "") -> Iterator[tuple[str, int]]:
+    """Yield the name and bytes of every photo, without hidden ones and links.
+
+    Folders below the first one that may not be read are left out, with a warning.
+    """
+    is_local = "file" in files.fs.protocol
     # A listing per folder at the top: all at once may not fit in memory.
-    entries = files.ls("", detail=True)
-    if not all(entry["name"] for entry in entries):  # of a key such as "//a.jpg"
+    entries = files.ls(folder, detail=True)
+    if not is_local and not all(entry["name"] for entry in entries):  # of a key such as "//a.jpg"
         entries = [{"name": "", "type": "directory"}]
     for entry in entries:
         is_folder = entry["type"] == "directory"
+        if is_folder and is_local:  # find() would leave out any folder that it can't read
+            try:
+                if not Path(entry["name"]).name.startswith("."):
+                    yield from list_photos(files, entry["name"])
+            except PermissionError as error:
+                log.warning("Left out: %s", error)
+            continue
         for info in files.find(entry["name"], detail=True).values() if is_folder else [entry]:
             is_hidden = any(part.startswith(".") for part in info["name"].split("/"))
             is_photo = Path(info["name"]).suffix.lower() in SUFFIXES
@@ -104,7 +118,9 @@ class ArchiveRun:
                     f"{clean(previous.decode(errors='replace'))[:500]}. Give the same command as "
                     "before, or another folder for the results."
                 )
-            if not self.results.exists(path):
+            try:
+                self.results.info(path)  # exists() is false after any error
+            except FileNotFoundError:
                 photos = self._list_photos()
                 write_file(self.results, "_job.json", summary)
                 write_file(self.results, path, photos)
@@ -120,7 +136,9 @@ class ArchiveRun:
 
     def _read_note(self, name: str) -> bytes:
         """Return a small file of the results, empty if there is none."""
-        return self.results.cat_file(name, start=0, end=2**16) if self.results.exists(name) else b""
+        with suppress(FileNotFoundError):
+            return bytes(self.results.cat_file(name, start=0, end=2**16))
+        return b""
 
     def _part_name(self, part: int) -> str:
         return f"part-{self.job.shard}-of-{self.job.shards}-{part:07d}.parquet"

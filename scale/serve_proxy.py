@@ -6,11 +6,11 @@ Each proxy calls ``prepare_proxy``, which ``RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 from uvicorn.config import HTTP_PROTOCOLS
 
 from api.body_limits import BATCH_BYTES, FORM_BYTES, limited_body
-from api.middleware import SlowClientMiddleware
+from api.middleware import HttpMiddleware, SlowClientMiddleware
 from api.problems import error_response
 from model import LoupeError
 from model.errors import Busy
@@ -18,13 +18,13 @@ from model.errors import Busy
 MAX_BODY_BYTES = BATCH_BYTES + FORM_BYTES
 """Largest body that a proxy takes, in bytes; replicas have lower limits for most routes."""
 
-SERVE_HEADERS = (
-    "serve-multiplexed-model-id",
-    "traceparent",
-    "x-request-disconnect-disabled",
-    "x-request-id",
-    "x-request-timeout-seconds",
-    "x-session-id",
+CONTROLS = (
+    b"serve-multiplexed-model-id",
+    b"traceparent",
+    b"x-request-disconnect-disabled",
+    b"x-request-id",
+    b"x-request-timeout-seconds",
+    b"x-session-id",
 )
 """Headers by which a client would control Serve, which takes ``_`` for ``-``."""
 
@@ -36,27 +36,22 @@ def prepare_proxy() -> list[Middleware]:
     return [Middleware(ProxyMiddleware), Middleware(SlowClientMiddleware)]
 
 
-class ProxyMiddleware:
+class ProxyMiddleware(HttpMiddleware):
     """Middleware that limits requests, and turns Serve's own errors into problems.
 
     Serve responds in plain text if no replica takes a request, and not at all if the replica is
     lost before it responds, for which uvicorn sends a 500. Both become 503 with ``Retry-After``.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
+    async def handle_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ``HttpMiddleware``."""
         exchange = Exchange(send)
+        headers = [pair for pair in scope["headers"] if pair[0].replace(b"_", b"-") not in CONTROLS]
         try:
             # Serve reads a body as fast as it arrives, even if no replica does.
             async with limited_body(Request(scope, receive), MAX_BODY_BYTES) as request:
                 exchange.body, exchange.connection = request.receive, receive
-                await self.app(_without_serves_headers(scope), exchange.receive, exchange.send)
+                await self.app({**scope, "headers": headers}, exchange.receive, exchange.send)
         except LoupeError as refusal:
             exchange.error = refusal
         if not exchange.is_started:
@@ -101,12 +96,3 @@ class Exchange:
         self._is_ended = message["type"] == "http.response.body" and not message.get("more_body")
         if self.is_started:
             await self._send(message)
-
-
-def _without_serves_headers(scope: Scope) -> Scope:
-    headers = [
-        (name, value)
-        for name, value in scope["headers"]
-        if name.decode("latin-1").replace("_", "-") not in SERVE_HEADERS
-    ]
-    return {**scope, "headers": headers}

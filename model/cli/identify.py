@@ -61,7 +61,7 @@ def identify_command(
     Exits with 0 if all photos were read, 1 if some couldn't be, 130 after Ctrl-C.
     """
     if (out, shard, cluster) != (None, None, None):
-        if not out or as_json or len(photos) > 1:
+        if not out or as_json or not photos[0] or photos[1:]:
             raise click.UsageError(
                 "--out takes one folder or bucket, and no --json; --shard and --ray need --out."
             )

@@ -68,8 +68,8 @@ def storage_errors(address: str) -> Iterator[None]:
         raise
     except Exception as error:
         reason = clean(str(error))[:300].rstrip(".") or type(error).__name__
-        if isinstance(error, FileNotFoundError) and error.errno is None:  # the name alone
-            reason += " doesn't exist"
+        if isinstance(error, FileNotFoundError) and not error.errno and "exist" not in reason:
+            reason += " doesn't exist"  # the reason is a name
         raise StorageUnavailable(
             f"{clean(address)} can't be used: {reason}. Check the address, the network and the "
             "permissions, then try again."

@@ -82,7 +82,19 @@ def test_shards_have_each_photo_once(tiny_bundle: Bundle, tmp_path: Path) -> Non
         printed = process.communicate(timeout=100)[1]
         assert process.returncode in (0, 1), printed
     assert [row["photo"] for row in rows(out)] == sorted(PHOTOS)
-    assert "such as 3/16" in identify(folder, "--out", out, "--shard", "4/3", codes=(2,))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        *((("--shard", shard), "such as 3/16") for shard in ("0/4", "5/4", "a/b", "1", "")),
+        *((("--ray", cluster), "local, auto or HOST") for cluster in ("os://local", "head", "")),
+    ],
+)
+def test_unusable_shard_or_cluster_is_refused(words: tuple[str, str], message: str) -> None:
+    reply = CliRunner().invoke(command.identify, ["photos", "--out", "labels", *words])
+    assert reply.exit_code == 2
+    assert message in reply.output
 
 
 @pytest.mark.parametrize(
@@ -98,6 +110,18 @@ def test_results_of_two_jobs_are_not_mixed(
     with pytest.raises(FolderExists, match="out has results of another job"):
         run_in(folder, tiny_bundle, **{"shards": 2, "shard": 2} | change)
     run_in(folder, tiny_bundle, shards=2, shard=2)
+
+
+def test_photos_are_not_listed_again_because_the_results_fail(
+    tiny_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("Stale file handle")
+
+    folder = write_folder(tmp_path / "archive", {"a.png": encode("red")})
+    monkeypatch.setattr(run_in(folder, tiny_bundle).results.fs, "info", fail)
+    with pytest.raises(StorageUnavailable, match="out can't be used: Stale"):
+        run_in(folder, tiny_bundle)
 
 
 def test_address_without_photos_leaves_no_results(tiny_bundle: Bundle, tmp_path: Path) -> None:

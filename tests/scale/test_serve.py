@@ -1,6 +1,5 @@
 """The API on Ray Serve, through its proxy: the files of ``deploy write``, and the only line."""
 
-import asyncio
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,8 +7,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, PlainTextResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deploy.hosts import HOSTS
 from deploy.hosts.ray_serve import FILE
@@ -17,6 +17,7 @@ from deploy.spec import APP
 from model import Bundle
 from model.model_store.publishing import publish_version
 from model.samples import samples
+from tests.api.test_slow_clients import run_middleware
 from tests.model.tiny import tiny
 from tests.waiting import wait_until
 
@@ -89,22 +90,13 @@ def test_files_are_a_config_of_serve(tiny_bundle: Bundle, tmp_path: Path) -> Non
     assert options.autoscaling_config.keys() <= AutoscalingConfig.model_fields.keys()
 
 
-def exchange(app: ASGIApp, *parts: bytes) -> tuple[int, dict[str, str], bytes]:
-    """Return status, headers and body of the response to a request through a proxy's middleware."""
+def exchange(app: ASGIApp) -> tuple[int, Headers, bytes]:
+    """Return status, headers and body of the response to a large body through the middleware."""
     from scale.serve_proxy import ProxyMiddleware
 
-    received, sent = iter(parts), []
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": next(received), "more_body": True}
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
-    asyncio.run(ProxyMiddleware(app)(scope, receive, send))
-    headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-    return sent[0]["status"], headers, b"".join(message.get("body", b"") for message in sent)
+    sent, _ = run_middleware(ProxyMiddleware(app), [bytes(2**20)] * 130)
+    body = b"".join(message.get("body", b"") for message in sent)
+    return sent[0]["status"], Headers(raw=sent[0]["headers"]), body
 
 
 async def send_nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
@@ -125,7 +117,7 @@ async def read_everything(_scope: Scope, receive: Receive, _send: Send) -> None:
     ],
 )
 def test_errors_of_the_proxy_are_the_apis(app: ASGIApp, status: int, code: str) -> None:
-    reply = exchange(app, *[bytes(2**20)] * 101)
+    reply = exchange(app)
     assert (reply[0], json.loads(reply[2])["code"]) == (status, code)
     assert ("retry-after" in reply[1]) is (status == 503)
 
@@ -133,8 +125,5 @@ def test_errors_of_the_proxy_are_the_apis(app: ASGIApp, status: int, code: str) 
 def test_other_responses_pass_the_proxy() -> None:
     for response in (PlainTextResponse("metrics"), JSONResponse({"status": "not ready"}, 503)):
         status, headers, body = exchange(response)
-        assert (status, headers["content-type"]) == (
-            response.status_code,
-            response.headers["content-type"],
-        )
-        assert body == response.body
+        expected = response.status_code, response.headers["content-type"], response.body
+        assert (status, headers["content-type"], body) == expected

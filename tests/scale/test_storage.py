@@ -46,6 +46,24 @@ def test_photos_of_a_bucket_and_a_folder_are_the_same(s3: Any, bucket: str, tmp_
         assert below == {name[5:]: size for name, size in photos.items() if name[:5] == "hall/"}
 
 
+def test_folder_is_left_out_only_if_it_may_not_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = open_storage(str(write_folder(tmp_path, {"hall/1/a.png": b"", "hall/b.png": b""})))
+    failures, list_folder = iter((PermissionError("not allowed"), OSError("stale"))), files.fs.ls
+
+    def fail(path: str, **options: Any) -> Any:
+        if path.endswith("1"):
+            raise next(failures)
+        return list_folder(path, **options)
+
+    monkeypatch.setattr(files.fs, "ls", fail)
+    assert list(list_photos(files)) == [("hall/b.png", 0)]
+    assert caplog.messages == ["Left out: not allowed"]
+    with pytest.raises(OSError, match="stale"):
+        list(list_photos(files))
+
+
 def test_photos_below_a_folder_without_a_name_are_listed_once(s3: Any, bucket: str) -> None:
     for key in ("archive//a.png", "archive/b.png", "archive/hall/c.png"):
         s3.pipe_file(f"{bucket}/{key}", b"photo")

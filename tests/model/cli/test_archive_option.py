@@ -1,6 +1,7 @@
 """``identify --out`` where the packages for archives are, and where they aren't."""
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -29,9 +30,11 @@ def test_archives_need_their_environment(tmp_path: Path, monkeypatch: pytest.Mon
     assert environment["PYTHONPATH"].startswith(str(ROOT))
 
 
-@pytest.mark.parametrize("words", ["a b --out c", "a --out c --json", "a --shard 1/2", "a --ray x"])
+@pytest.mark.parametrize(
+    "words", ["a b --out c", "'' --out c", "a --out c --json", "a --shard 1/2", "a --ray x"]
+)
 def test_options_that_do_not_fit_are_refused(words: str) -> None:
-    result = run("identify", *words.split())
+    result = run("identify", *shlex.split(words))
     assert result.exit_code == 2
     assert "--out takes one folder or bucket, and no --json; --shard" in result.stderr
 
