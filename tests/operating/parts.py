@@ -17,6 +17,7 @@ from urllib.request import urlopen
 
 from deploy.ports import free_port
 from model.settings import ROOT
+from tests.browser.server import add_compressed_files
 from tests.model.tiny import tiny
 from tests.tools import require_tool
 from tests.waiting import wait_until
@@ -129,7 +130,7 @@ class Replica:
             "LOUPE_SECRET": "the same for both",
             "STREAMLIT_SERVER_COOKIE_SECRET": "the same for both",
         }
-        folder.mkdir(parents=True, exist_ok=True)
+        add_compressed_files(folder / "data")
         if not store:
             tiny(self.models)
         self._process: subprocess.Popen[bytes] | None = None
@@ -190,6 +191,22 @@ class Replica:
     def log(self) -> str:
         """Return the end of its output."""
         return (self._folder / "log").read_text(errors="replace")[-4000:]
+
+
+@contextlib.contextmanager
+def replicas_behind_nginx(
+    folder: Path, database: str, store: str = ""
+) -> Iterator[tuple[str, Path, tuple[Replica, Replica]]]:
+    """Start two replicas and a proxy; yield its URL, its log and the replicas."""
+    first, second = (Replica(folder / name, database, store) for name in ("first", "second"))
+    with contextlib.ExitStack() as stack:
+        for replica in (first, second):
+            stack.callback(replica.kill)
+            replica.start()
+        for replica in (first, second):
+            replica.wait_until_ready()
+        url, log = stack.enter_context(nginx(folder, (first.port, second.port)))
+        yield url, log, (first, second)
 
 
 @contextlib.contextmanager
