@@ -54,6 +54,8 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ASGIApp]:
         patch.setattr(classifier, "_by_fingerprint", {})
         _forget()
         forget()
+        # A child process of seconds, for pages that these tests don't open.
+        patch.setattr("api.lifecycle.compress_all", lambda: None)
         tiny(folder / "models", confidence=CALIBRATED)
         yield start_application()
     _forget()

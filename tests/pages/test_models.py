@@ -269,4 +269,4 @@ def test_page_says_that_published_versions_are_missing(data_folder, monkeypatch)
     follower.compare()
     monkeypatch.setattr(card, "store_follower", lambda: follower)
     (warning,) = opened().warning
-    assert "could be taken (database-unavailable). The versions before them answer." in warning.value
+    assert "couldn’t be taken (database-unavailable). The versions before them" in warning.value
