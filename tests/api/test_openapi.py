@@ -62,6 +62,12 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ASGIApp]:
     forget()
 
 
+@pytest.fixture(autouse=True)
+def _accepting(app: ASGIApp) -> None:
+    """Accept photos again: schemathesis stops the application at the end of each test."""
+    forget()
+
+
 @pytest.fixture(scope="module")
 def document(app: ASGIApp) -> schemathesis.BaseSchema:
     """The OpenAPI document as a client receives it."""
