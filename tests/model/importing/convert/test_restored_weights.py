@@ -10,6 +10,7 @@ from model.errors import ExportRefused
 from model.importing.weights_settings import WeightsSettings
 from tests.model.importing.conftest import Run
 from tests.model.importing.learners import (
+    LEARNER_MARKS,
     assert_engines_agree,
     loaders,
     predict,
@@ -17,11 +18,7 @@ from tests.model.importing.learners import (
     vision,
 )
 
-pytestmark = [
-    pytest.mark.torch,
-    pytest.mark.filterwarnings("ignore:The parameter 'pretrained' is deprecated:UserWarning"),
-    pytest.mark.filterwarnings("ignore:Arguments other than a weight enum:UserWarning"),
-]
+pytestmark = LEARNER_MARKS
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)
 OPTIONS = {
