@@ -13,6 +13,7 @@ import model
 from model.engines import ENGINES
 from model.exporting.environments import CONVERTERS_DIR
 from model.settings import ROOT
+from tests.python import run_python
 
 PACKAGES = ("model", "ui", "api", "deploy", "pages", "launch", "scale")
 FLOORS = (
@@ -196,15 +197,7 @@ def test_import_cycle_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def loaded_modules(code: str) -> set[str]:
     """Return what is loaded after ``code`` in a fresh process."""
-    result = subprocess.run(
-        [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules, sep='\\n')"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    return set(result.stdout.split())
+    return set(run_python("-c", f"{code}\nimport sys; print(*sys.modules)").stdout.split())
 
 
 def test_model_package_loads_nothing_heavy() -> None:

@@ -19,6 +19,7 @@ from deploy.ports import free_port
 from model.settings import ROOT
 from tests.browser.server import add_compressed_files
 from tests.model.tiny import tiny
+from tests.python import run_python
 from tests.tools import require_tool
 from tests.waiting import wait_until
 
@@ -169,15 +170,8 @@ class Replica:
 
     def run_command(self, *words: str, **settings: str) -> str:
         """Run ``python -m model`` with this replica's settings; return what it prints."""
-        result = subprocess.run(
-            [sys.executable, "-m", "model", *words],
-            check=False,
-            cwd=ROOT,
-            env={**os.environ, **self._environment, **settings},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        environment = {**os.environ, **self._environment, **settings}
+        result = run_python("-m", "model", *words, env=environment, check=False)
         assert result.returncode == 0, result.stderr
         return result.stdout
 

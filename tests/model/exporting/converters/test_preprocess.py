@@ -1,6 +1,5 @@
 """The samples' preprocessing: the same bytes as ``model/preprocess.py`` and ``model/photo``."""
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,20 +13,14 @@ from model.preprocess import FILTERS, PreprocessConfig, preprocess
 from model.samples import samples
 from model.settings import ROOT
 from tests.photos import encoded, turned
+from tests.python import import_file
 
 SIZES = [(320, 240), (240, 321), (101, 33), (33, 1200), (60, 50)]
 
 
 @pytest.fixture(scope="module")
 def sample() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "preprocess", ROOT / "model/exporting/converters/preprocess.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return import_file(ROOT / "model/exporting/converters/preprocess.py")
 
 
 def photo(size: tuple[int, int], mode: str = "RGB") -> Image.Image:
