@@ -28,11 +28,7 @@ DECLARED = {
         *EXTRAS["postgres"],
         *PYPROJECT["dependency-groups"]["dev"],
     ],
-    "requirements-scale.txt": [
-        *SERVE,
-        *EXTRAS["scale"],
-        *PYPROJECT["dependency-groups"]["scale"],
-    ],
+    "requirements-scale.txt": [*SERVE, *EXTRAS["scale"], *PYPROJECT["dependency-groups"]["scale"]],
 }
 
 PACKAGES = ("model", "ui", "api", "deploy", "launch", "pages", "streamlit_app.py")

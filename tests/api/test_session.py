@@ -85,10 +85,7 @@ def test_wrong_token_is_rejected_before_the_body_is_read(
 
 @pytest.mark.parametrize(
     ("body", "status", "code"),
-    [
-        (b"what is this", 415, "unsupported-format"),
-        (iter([bytes(2**20)] * 22), 413, "too-large"),
-    ],
+    [(b"what is this", 415, "unsupported-format"), (iter([bytes(2**20)] * 22), 413, "too-large")],
     ids=["text", "chunked without end"],
 )
 def test_rejected_photo_is_a_problem_and_frees_the_session(
@@ -236,11 +233,7 @@ class TestCorrections:
         assert response.status_code == 201
         (saved,) = correction_store().iter_corrections()
         assert response.json() == {"number": saved.id}
-        assert (saved.predicted, saved.label, saved.has_photo) == (
-            "red",
-            "a crimson thing",
-            False,
-        )
+        assert (saved.predicted, saved.label, saved.has_photo) == ("red", "a crimson thing", False)
         # The same again, by a second tap, is not another one.
         api.post(CORRECTION, data=fields, headers=headers)
         assert correction_store().count() == 1
@@ -303,9 +296,7 @@ class TestCorrections:
         link = encode(colours.identify(RED))
         statuses = [
             api.post(
-                CORRECTION,
-                data={"token": link, "label": f"thing {number}"},
-                headers=headers,
+                CORRECTION, data={"token": link, "label": f"thing {number}"}, headers=headers
             ).status_code
             for number in range(11)
         ]

@@ -3,10 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
-from http.server import (
-    SimpleHTTPRequestHandler,
-    ThreadingHTTPServer,
-)
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen

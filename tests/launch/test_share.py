@@ -88,9 +88,7 @@ def test_waiting_tunnel_is_quoted_until_ctrl_c(tmp_path):
         assert remaining(children) == []
 
 
-def test_unreachable_address_is_described_in_words(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_unreachable_address_is_described_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("https_proxy", raising=False)
     monkeypatch.delenv("HTTPS_PROXY", raising=False)
     assert _ask("https://tunnel.invalid") == "there is no host of that name"

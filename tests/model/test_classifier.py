@@ -281,11 +281,7 @@ def test_loaded_model_is_returned_while_another_loads(tiny_bundle: Bundle) -> No
 
 @pytest.mark.parametrize(
     ("content", "error"),
-    [
-        (b"", EmptyPhoto),
-        (b"text", UnsupportedFormat),
-        (encoded(drawn(64, 64))[:300], DamagedPhoto),
-    ],
+    [(b"", EmptyPhoto), (b"text", UnsupportedFormat), (encoded(drawn(64, 64))[:300], DamagedPhoto)],
     ids=["empty", "text", "half"],
 )
 def test_invalid_file_raises_its_photo_error(

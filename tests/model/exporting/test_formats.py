@@ -76,8 +76,7 @@ def test_onnx_sample_answers_as_the_model(calibrated_bundle: Bundle, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("threshold", "answer"),
-    [(None, ["green", "yellow", "black"]), (0.9, ["green"]), (0.9999, [])],
+    ("threshold", "answer"), [(None, ["green", "yellow", "black"]), (0.9, ["green"]), (0.9999, [])]
 )
 def test_multilabel_sample_answers_by_the_threshold(
     models_dir: Path, tmp_path: Path, threshold: float | None, answer: list[str]

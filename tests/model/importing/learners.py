@@ -95,9 +95,7 @@ def tiny_learner(data: Any, network: Any = None, **options: Any) -> Any:
 
     pooled = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2)
     return Learner(
-        data,
-        network or nn.Sequential(*pooled),
-        **{"loss_func": CrossEntropyLossFlat(), **options},
+        data, network or nn.Sequential(*pooled), **{"loss_func": CrossEntropyLossFlat(), **options}
     )
 
 

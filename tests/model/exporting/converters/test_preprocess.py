@@ -37,11 +37,7 @@ def recipe(**values: Any) -> PreprocessConfig:
 @pytest.mark.parametrize("crop", [None, (40, 40), (80, 32)])
 @pytest.mark.parametrize("greyscale", [False, True], ids=["colour", "greyscale"])
 def test_pixels_match_the_servers(
-    sample: ModuleType,
-    filter_: str,
-    method: str,
-    crop: tuple[int, int] | None,
-    greyscale: bool,
+    sample: ModuleType, filter_: str, method: str, crop: tuple[int, int] | None, greyscale: bool
 ) -> None:
     config = recipe(method=method, interpolation=filter_, crop=crop, greyscale=greyscale)
     for size in SIZES:

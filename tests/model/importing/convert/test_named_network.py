@@ -13,13 +13,7 @@ from model.bundle import publish
 from model.engines import start
 from model.errors import ExportRefused
 from model.samples import shapes
-from tests.model.importing.learners import (
-    LEARNER_MARKS,
-    loaders,
-    read_back,
-    tiny_learner,
-    vision,
-)
+from tests.model.importing.learners import LEARNER_MARKS, loaders, read_back, tiny_learner, vision
 
 pytestmark = LEARNER_MARKS
 

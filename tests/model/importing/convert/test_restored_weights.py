@@ -162,12 +162,7 @@ def test_size_that_the_network_cannot_take_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_weights_become_a_model_of_both_engines(
-    learner: Any,
-    folder: Path,
-    tmp_path: Path,
-    data_folder: Path,
-    temporary: Path,
-    command: Run,
+    learner: Any, folder: Path, tmp_path: Path, data_folder: Path, temporary: Path, command: Run
 ) -> None:
     words = [word for option in OPTIONS.items() for word in option]
     result = command("import", "--name", "mine", write(learner, tmp_path / "learn.pth"), *words)
