@@ -3,6 +3,7 @@
 import tracemalloc
 import zlib
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -69,16 +70,15 @@ def test_photo_of_a_page_waits_in_the_lane_of_pages(
     assert lanes == ["screen", "screen", "api"]
 
 
-@pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("sent", [None, "é", "closed"])
 def test_wrong_token_is_rejected_before_the_body_is_read(
-    api: TestClient, token: str, route: str, sent: str | None
+    api: TestClient, token: str, sent: str | None
 ) -> None:
     if sent == "closed":
         sent = page_sessions.open_session()
         page_sessions.close_session(sent)
     headers = {} if sent is None else {b"Loupe-Session": sent.encode("latin-1")}
-    for query in ("", "?model=nobody", "?unknown=1"):
+    for route, query in product(ROUTES, ("", "?model=nobody", "?unknown=1")):
         response = api.post(f"{route}{query}", content=RED, headers=headers)
         is_problem(response, 403, "no-session")
 
