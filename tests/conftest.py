@@ -28,8 +28,8 @@ tests of a folder share only once.
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    folders = [Path(__file__).parent / name for name in LONGEST]
-    items.sort(key=lambda item: [folder not in item.path.parents for folder in folders])
+    folders = [f"tests/{name}/" for name in LONGEST]
+    items.sort(key=lambda item: [not item.nodeid.startswith(folder) for folder in folders])
 
 
 @pytest.fixture(scope="session", autouse=True)

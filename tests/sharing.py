@@ -18,6 +18,7 @@ import psutil
 
 from deploy.ports import free_port
 from model.settings import ROOT
+from tests.browser.server import add_compressed_files
 from tests.launch.tunnel_output import CLOUDFLARED, CLOUDFLARED_ADDRESS
 from tests.tools import require_tool
 
@@ -123,6 +124,7 @@ def sharing(
     """Start ``python -m launch.share``; at the end nothing that it started may run."""
     clean = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
     log = folder / "log"
+    add_compressed_files(folder / "loupe")
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "launch.share", f"--port={free_port()}", *options],

@@ -13,6 +13,7 @@ import model
 from model.engines import ENGINES
 from model.exporting.environments import CONVERTERS_DIR
 from model.settings import ROOT
+from tests.python import run_python
 
 PACKAGES = ("model", "ui", "api", "deploy", "pages", "launch", "scale")
 FLOORS = (
@@ -34,18 +35,23 @@ FLOORS = (
 )
 """Packages and modules of ``model``: each imports those of earlier rows alone."""
 
+FORBIDDEN = {
+    "model": "ui pages api deploy launch scale streamlit starlette",
+    "deploy": "ui pages api launch scale streamlit starlette",
+    "ui": "pages api launch scale",
+    "api": "ui pages deploy launch scale streamlit",
+    "scale": "ui pages deploy launch streamlit",
+    "pages": "pages api scale model.engines model.training",
+    "launch": "pages scale model.training",
+    # Importing can't import training: it is on a later floor.
+    "model/training": "model.importing",
+    # Inspecting needs no torch.
+    "model/importing/inspect": "torch fastai timm model.importing.convert",
+}
+"""What the modules of a folder may not import."""
+
 MAX_LINES = 500
-HEAVY = (
-    "streamlit",
-    "torch",
-    "fastai",
-    "sqlalchemy",
-    "pandas",
-    "fsspec",
-    "pyarrow",
-    "ray",
-    "scale",
-)
+HEAVY = set("streamlit torch fastai sqlalchemy pandas fsspec pyarrow ray scale".split())
 
 
 def python_files(*folders: str) -> list[Path]:
@@ -80,73 +86,19 @@ def imported_names(path: Path) -> Iterator[str]:
             yield from (f"{name}.{alias.name}" for alias in node.names)
 
 
-def forbidden_imports(folders: tuple[str, ...], forbidden: tuple[str, ...]) -> list[str]:
+def forbidden_imports(folder: str, *forbidden: str) -> list[str]:
     return [
         f"{path.relative_to(ROOT)} imports {name}"
-        for path in python_files(*folders)
+        for path in python_files(folder)
         for name in imported_names(path)
         if any(name == word or name.startswith(f"{word}.") for word in forbidden)
     ]
 
 
-@pytest.mark.parametrize(
-    ("folders", "forbidden"),
-    [
-        (
-            ("model",),
-            (
-                "ui",
-                "pages",
-                "api",
-                "deploy",
-                "launch",
-                "scale",
-                "streamlit",
-                "starlette",
-                "benchmarks",
-                "tests",
-            ),
-        ),
-        (
-            ("deploy",),
-            (
-                "ui",
-                "pages",
-                "api",
-                "launch",
-                "scale",
-                "streamlit",
-                "starlette",
-                "benchmarks",
-                "tests",
-            ),
-        ),
-        (("ui",), ("pages", "api", "launch", "scale", "benchmarks", "tests")),
-        (
-            ("api",),
-            ("streamlit", "ui", "pages", "deploy", "launch", "scale", "benchmarks", "tests"),
-        ),
-        (
-            ("scale",),
-            ("ui", "pages", "deploy", "launch", "streamlit", "benchmarks", "tests"),
-        ),
-        (
-            ("pages",),
-            ("api", "pages", "scale", "benchmarks", "tests", "model.engines", "model.training"),
-        ),
-        (("launch",), ("pages", "model.training", "scale", "benchmarks", "tests")),
-        # Importing can't import training: it is on a later floor.
-        (("model/training",), ("model.importing",)),
-        # Inspecting needs no torch.
-        (("model/importing/inspect",), ("torch", "fastai", "timm", "model.importing.convert")),
-    ],
-    ids=lambda value: " and ".join(value) if "/" in value[0] else value[0],
-)
-def test_package_imports_nothing_above_it(
-    folders: tuple[str, ...], forbidden: tuple[str, ...]
-) -> None:
-    assert python_files(*folders)
-    assert forbidden_imports(folders, forbidden) == []
+@pytest.mark.parametrize("folder", FORBIDDEN)
+def test_package_imports_nothing_above_it(folder: str) -> None:
+    assert python_files(folder)
+    assert forbidden_imports(folder, *FORBIDDEN[folder].split(), "benchmarks", "tests") == []
 
 
 def test_forbidden_import_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,7 +107,7 @@ def test_forbidden_import_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "model" / "deep" / "a.py").write_text(
         "def f():\n    import streamlit as st\nfrom ui import phrasing\nfrom ..b import c\n"
     )
-    assert forbidden_imports(("model",), ("ui", "streamlit")) == [
+    assert forbidden_imports("model", "ui", "streamlit") == [
         "model/deep/a.py imports ui.phrasing",
         "model/deep/a.py imports streamlit",
     ]
@@ -246,30 +198,16 @@ def test_import_cycle_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def loaded_modules(code: str) -> set[str]:
     """Return what is loaded after ``code`` in a fresh process."""
-    result = subprocess.run(
-        [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules, sep='\\n')"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    return set(result.stdout.split())
+    return set(run_python("-c", f"{code}\nimport sys; print(*sys.modules)").stdout.split())
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "import model",
-        "from model import load; load('imagenet')",
-        "import model.cli, model.cli.models, model.cli.identify",
-        "import model.answer.share_link, model.storage.photo_files",
-        "import model.samples, model.explanation, model.backup, model.cli.backup",
-        "import model.teaching, model.cli.teach",
-    ],
-)
-def test_model_package_loads_nothing_heavy(code: str) -> None:
-    assert loaded_modules(code) & set(HEAVY) == set()
+def test_model_package_loads_nothing_heavy() -> None:
+    modules = """
+        model.answer.share_link model.backup model.cli.backup model.cli.identify model.cli.models
+        model.cli.teach model.explanation model.samples model.storage.photo_files model.teaching
+    """
+    code = f"import {', '.join(modules.split())}\nmodel.load('imagenet')"
+    assert loaded_modules(code) & HEAVY == set()
 
 
 def test_api_loads_neither_streamlit_nor_torch() -> None:
@@ -315,20 +253,10 @@ def test_no_file_contains_a_path_of_one_machine() -> None:
 
 
 def test_public_names_of_model_exist() -> None:
-    assert sorted(model.__all__) == list(model.__all__)
     for name in model.__all__:
         assert getattr(model, name).__module__.startswith("model."), name
-    assert set(model.__all__) == {
-        "Bundle",
-        "Candidate",
-        "Classifier",
-        "LoupeError",
-        "Photo",
-        "PhotoError",
-        "Prediction",
-        "list_models",
-        "load",
-    }
+    names = "Bundle Candidate Classifier LoupeError Photo PhotoError Prediction list_models load"
+    assert model.__all__ == names.split()
 
 
 def test_every_error_has_a_code_of_its_own() -> None:

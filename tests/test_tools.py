@@ -2,13 +2,12 @@
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from model.settings import ROOT
+from tests.python import run_python
 from tests.tools import TOOLS, find_tool
 
 VALIDATED = (
@@ -26,16 +25,10 @@ def program(folder: Path, name: str) -> str:
 
 def run_without_tools(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
     """Run pytest where PATH names an empty folder; return its exit status and summary."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:xdist", "-p", "no:cacheprovider"]
+    words = ("-m", "pytest", "-p", "no:xdist", "-p", "no:cacheprovider", *arguments)
     others = {name: value for name, value in os.environ.items() if name not in ("CI", "CHROMIUM")}
-    done = subprocess.run(
-        [*command, *arguments],
-        cwd=ROOT,
-        env={**others, "PATH": str(folder), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = {**others, "PATH": str(folder), **environment}
+    done = run_python(*words, env=environment, check=False, timeout=None)
     return done.returncode, done.stdout.strip().splitlines()[-1]
 
 
@@ -57,17 +50,12 @@ def test_tests_without_their_tools_fail_in_ci(tmp_path: Path) -> None:
     assert "skipped" not in summary
 
 
-@pytest.mark.parametrize("name", TOOLS)
-def test_a_missing_tool_names_its_package(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_tools_name_their_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CHROMIUM", raising=False)
-    done = subprocess.run(
-        [sys.executable, "tests/tools.py"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert set(TOOLS[name].package.split()) <= set(done.stdout.split())
-    assert find_tool(name) is None
+    packages = {package for tool in TOOLS.values() for package in tool.package.split()}
+    assert set(run_python("tests/tools.py").stdout.split()) == packages
+    assert not any(map(find_tool, TOOLS))
 
 
 def test_programs_beside_path_are_found_and_the_newest_version_wins(

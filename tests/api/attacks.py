@@ -13,20 +13,9 @@ GOOD = form(FILE + b"\r\n\r\n" + PHOTO)
 
 SECRETS = ("etc/passwd", "bundle.json", "streamlit_app.py", ".git/config", "records.sqlite")
 UP = (
-    "..",
-    "%2e%2e",
-    "%2E%2E",
-    "..%2f..",
-    "%2e%2e%2f%2e%2e",
-    "%252e%252e",
-    "..%5c..",
-    "..\\..",
-    "%c0%ae%c0%ae",
-    "%ef%bc%8e%ef%bc%8e",
-    "....",
-    "..%00",
-    "..;",
-)
+    r".. %2e%2e %2E%2E ..%2f.. %2e%2e%2f%2e%2e %252e%252e ..%5c.. ..\.. %c0%ae%c0%ae "
+    "%ef%bc%8e%ef%bc%8e .... ..%00 ..;"
+).split()
 
 
 def addresses() -> Iterator[str]:

@@ -48,10 +48,7 @@ KINDS: Mapping[str, tuple[bytes, str]] = {
     "a codec that decodes nothing": (b"; boundary=x; charset=undefined", BROKEN),
     **{
         f"charset {name[:20]!r}": (b"; boundary=x; charset=" + name, READ)
-        for name in (
-            *b"utf-7 base64 unicode_escape ..\\x".split(),
-            b"\xff" * 50,
-        )
+        for name in (*b"utf-7 base64 unicode_escape ..\\x".split(), b"\xff" * 50)
     },
 }
 
@@ -73,11 +70,7 @@ HEADS: Mapping[str, tuple[tuple[bytes, ...], str]] = {
             (b'Content-Disposition: form-data; name="photo"; filename' + value,),
             MISSING,
         )
-        for value in (
-            b"*=utf-8''a.png",
-            b"*=undefined''%00",
-            b'*0="a"; filename*1=".png"',
-        )
+        for value in (b"*=utf-8''a.png", b"*=undefined''%00", b'*0="a"; filename*1=".png"')
     },
 }
 

@@ -54,9 +54,17 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ASGIApp]:
         patch.setattr(loading, "_by_fingerprint", {})
         _forget()
         forget()
+        # A child process of seconds, for pages that these tests don't open.
+        patch.setattr("api.lifecycle.compress_all", lambda: None)
         tiny(folder / "models", confidence=CALIBRATED)
         yield start_application()
     _forget()
+    forget()
+
+
+@pytest.fixture(autouse=True)
+def _accepting(app: ASGIApp) -> None:
+    """Accept photos again: schemathesis stops the application at the end of each test."""
     forget()
 
 

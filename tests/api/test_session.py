@@ -3,6 +3,7 @@
 import tracemalloc
 import zlib
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -69,26 +70,22 @@ def test_photo_of_a_page_waits_in_the_lane_of_pages(
     assert lanes == ["screen", "screen", "api"]
 
 
-@pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("sent", [None, "é", "closed"])
 def test_wrong_token_is_rejected_before_the_body_is_read(
-    api: TestClient, token: str, route: str, sent: str | None
+    api: TestClient, token: str, sent: str | None
 ) -> None:
     if sent == "closed":
         sent = page_sessions.open_session()
         page_sessions.close_session(sent)
     headers = {} if sent is None else {b"Loupe-Session": sent.encode("latin-1")}
-    for query in ("", "?model=nobody", "?unknown=1"):
+    for route, query in product(ROUTES, ("", "?model=nobody", "?unknown=1")):
         response = api.post(f"{route}{query}", content=RED, headers=headers)
         is_problem(response, 403, "no-session")
 
 
 @pytest.mark.parametrize(
     ("body", "status", "code"),
-    [
-        (b"what is this", 415, "unsupported-format"),
-        (iter([bytes(2**20)] * 22), 413, "too-large"),
-    ],
+    [(b"what is this", 415, "unsupported-format"), (iter([bytes(2**20)] * 22), 413, "too-large")],
     ids=["text", "chunked without end"],
 )
 def test_rejected_photo_is_a_problem_and_frees_the_session(
@@ -194,7 +191,7 @@ class TestPixels:
             (zlib.compress(bytes(32 * 32 * 3 - 1)), "&packed=true"),
             (zlib.compress(bytes(32 * 32 * 3))[:-2], "&packed=true"),
             (zlib.compress(bytes(32 * 32 * 3)) + b"x", "&packed=true"),
-            (zlib.compress(bytes(2**28)), "&packed=true"),
+            (zlib.compress(bytes(2**26)), "&packed=true"),
         ],
         ids=[
             "empty", "short", "long", "photo", "not said", "nothing packed", "not packed",
@@ -236,11 +233,7 @@ class TestCorrections:
         assert response.status_code == 201
         (saved,) = correction_store().iter_corrections()
         assert response.json() == {"number": saved.id}
-        assert (saved.predicted, saved.label, saved.has_photo) == (
-            "red",
-            "a crimson thing",
-            False,
-        )
+        assert (saved.predicted, saved.label, saved.has_photo) == ("red", "a crimson thing", False)
         # The same again, by a second tap, is not another one.
         api.post(CORRECTION, data=fields, headers=headers)
         assert correction_store().count() == 1
@@ -303,9 +296,7 @@ class TestCorrections:
         link = encode(colours.identify(RED))
         statuses = [
             api.post(
-                CORRECTION,
-                data={"token": link, "label": f"thing {number}"},
-                headers=headers,
+                CORRECTION, data={"token": link, "label": f"thing {number}"}, headers=headers
             ).status_code
             for number in range(11)
         ]

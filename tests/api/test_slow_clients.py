@@ -64,9 +64,7 @@ def test_rejected_client_is_not_told_to_continue() -> None:
     assert read == 0
 
 
-def test_rejected_body_is_drained_after_the_error(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_rejected_body_is_drained_after_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(middleware, "DRAIN_SECONDS", 0.6)
     sent, read = run_middleware(
         PlainTextResponse("no"), [b"x" * 100] * 3, **{"content-length": "500"}

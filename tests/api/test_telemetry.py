@@ -136,10 +136,7 @@ def test_unknown_routes_are_counted_and_respond_with_404(serve: Any) -> None:
 
 
 def test_unreachable_database_is_logged_at_the_start(
-    serve: Any,
-    tiny_bundle: Any,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
+    serve: Any, tiny_bundle: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret = "correct-horse-battery-staple"
     # Another test may have left a store in this process, and a handler on the logger.

@@ -1,4 +1,4 @@
-"""Figures: their bounds, what can't be measured, and their table and report."""
+"""Figures: timing in pairs, bounds, what can't be measured, their table and report."""
 
 import json
 from pathlib import Path
@@ -6,6 +6,17 @@ from pathlib import Path
 import pytest
 
 from benchmarks.figure import Benchmark, Figure, NotMeasured, format_table, write_report
+from benchmarks.table import BENCHMARKS
+from benchmarks.timing import Pairs, measure_pairs, timer
+
+NAMES = """
+    answer-small answer-12mp api-rate api-tail api-screen device-bytes-clothing
+    device-bytes-imagenet device-first device-rate device-rate-busy device-main-thread
+    first-visit-words first-visit-photo first-visit-bytes first-visit-answer first-visit-quick
+    first-visit-device first-visit-device-page folder memory overhead predict-small predict-12mp
+    start threads visits
+"""
+"""The published figures."""
 
 
 def entry(name: str, unit: str = "×", target: float = 0.5, *, at_least: bool = False) -> Benchmark:
@@ -58,3 +69,44 @@ def test_json_can_be_read_back(tmp_path: Path) -> None:
     assert report["machine"] == {"cores": "2"}
     assert report["quick"] is True
     assert [figure["met"] for figure in report["figures"]] == [True, False, None, True]
+
+
+def test_every_published_figure_is_listed_once_and_described() -> None:
+    assert [entry.name for entry in BENCHMARKS] == NAMES.split()
+    for entry in BENCHMARKS:
+        assert len(entry.description) > 20, entry.name
+        assert entry.target >= 0
+        more_is_better = ("folder", "api-rate", "device-rate", "device-rate-busy")
+        assert entry.at_least == (entry.name in more_is_better)
+
+
+def test_readings_alternate_and_warm_up_is_discarded() -> None:
+    calls: list[str] = []
+    readings = iter([9.0, 9.0, 1.0, 2.0, 3.0, 4.0])
+
+    def read(name: str) -> float:
+        calls.append(name)
+        return next(readings)
+
+    pairs = measure_pairs(lambda: read("A"), lambda: read("B"), 2)
+    assert calls == ["A", "B"] * 3
+    assert pairs == Pairs((1.0, 3.0), (2.0, 4.0))
+
+
+def test_ratio_is_the_median_of_pairwise_ratios() -> None:
+    # The machine slows down tenfold in the middle; one pair is disturbed.
+    readings = Pairs((1.0, 10.0, 10.0, 90.0, 1.0), (2.0, 20.0, 20.0, 2.0, 2.0))
+    assert readings.ratio == 0.5
+    with pytest.raises(ValueError, match="zip"):
+        _ = Pairs((1.0,), ()).ratio
+
+
+def test_str_gives_both_medians() -> None:
+    assert str(Pairs((0.010, 0.012, 0.5), (1.5, 2.0, 3.0))) == (
+        "12.0 ms against 2.00 s, medians of 3 pairs"
+    )
+
+
+def test_timer_returns_elapsed_seconds() -> None:
+    clock = iter([10.0, 12.5])
+    assert timer(lambda: None, lambda: next(clock))() == 2.5

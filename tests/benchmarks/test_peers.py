@@ -1,9 +1,19 @@
-"""``benchmarks/peers``: apps as their own documentation would write them."""
+"""``benchmarks/peers``: pages and apps as their documentation would write them; equal graphs."""
 
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+
+from benchmarks.device_peers import VARIANTS, Readings, format_rows
 from benchmarks.paths import PEERS
+from benchmarks.peer_graphs import make_float_graph, write_transformers
+from model import Bundle, Classifier
 
 
-def test_peers_have_about_ten_lines_and_load_their_learner_once() -> None:
+def test_apps_have_about_ten_lines_and_load_their_learner_once() -> None:
     files = sorted(PEERS.glob("*.py"))
     assert [path.name for path in files] == ["gradio_app.py", "streamlit_app.py"]
     for path in files:
@@ -13,3 +23,62 @@ def test_peers_have_about_ten_lines_and_load_their_learner_once() -> None:
         assert 5 <= len(lines) <= 15, path.name
         assert text.count("load_learner(") == 1
         assert ".predict(" in text
+
+
+def test_every_variant_has_its_page() -> None:
+    for variant in VARIANTS:
+        text = (PEERS / variant.partition("?")[0]).read_text()
+        assert "globalThis.identify" in text
+        # Nothing comes from elsewhere while it is measured.
+        assert "https://" not in text
+
+
+def test_lock_has_the_integrity_and_no_address_of_each_package() -> None:
+    packages = json.loads((PEERS / "package-lock.json").read_text())["packages"]
+    wanted = json.loads((PEERS / "package.json").read_text())["dependencies"]
+    for name, version in wanted.items():
+        assert packages[f"node_modules/{name}"]["version"] == version
+    for path, package in packages.items():
+        assert "resolved" not in package
+        assert path == "" or package["integrity"].startswith("sha512-")
+
+
+def test_times_are_followed_by_the_median_of_ratios() -> None:
+    # The machine slows down tenfold in the last round.
+    ours = Readings([100, 100, 1000], 8_400_000, [50, 50, 500], [40, 40, 400])
+    theirs = Readings([200, 220, 2000], 24_000_000, [25, 40, 250], [20, 20, 200], 4)
+    first, *_, last = VARIANTS
+    rows = format_rows({first: ours, last: theirs}, 200)
+    assert rows[0].endswith("| other answers of 200 |")
+    assert rows[2].endswith("| 8.4 MB | 100 ms (1.00) | 50 ms (1.00) | 40 ms (1.00) | 0 |")
+    assert rows[3].endswith("| 24.0 MB | 220 ms (2.00) | 40 ms (0.50) | 20 ms (0.50) | 4 |")
+
+
+def test_float_graph_has_the_bundles_logits(imagenet: Classifier) -> None:
+    golden, architecture = imagenet.bundle.golden, imagenet.bundle.manifest.architecture
+    graph = make_float_graph(imagenet.bundle.read("graph.onnx"))
+    session = ort.InferenceSession(graph.SerializeToString())
+    mean, std = (np.array(v, np.float32) for v in (architecture.mean, architecture.std))
+    values = ((golden.pixels[:2].astype(np.float32) / 255 - mean) / std).transpose(0, 3, 1, 2)
+    (logits,) = session.run(["logits"], {"pixel_values": values})
+    assert np.abs(logits - golden.logits[:2]).max() < 1e-3
+
+
+def test_transformers_gets_labels_sizes_and_both_graphs(
+    imagenet: Classifier, tmp_path: Path
+) -> None:
+    write_transformers(imagenet.bundle, tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert list(config["id2label"].values()) == list(imagenet.bundle.manifest.labels)
+    preprocessor = json.loads((tmp_path / "preprocessor_config.json").read_text())
+    assert preprocessor["size"] == {"shortest_edge": 256}
+    assert preprocessor["crop_size"] == {"height": 224, "width": 224}
+    whole, quantized = (
+        (tmp_path / "onnx" / f"model{suffix}.onnx").stat().st_size for suffix in ("", "_quantized")
+    )
+    assert quantized < 0.3 * whole
+
+
+def test_other_preprocessing_is_refused(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="tiny"):
+        write_transformers(tiny_bundle, tmp_path)

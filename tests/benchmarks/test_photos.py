@@ -1,9 +1,13 @@
-"""``benchmarks.photos``: sizes, and the same photos at every run."""
+"""Photos of fixed sizes, the same at every run, and what is compared on them."""
 
 from io import BytesIO
+from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
+from benchmarks.figures.folder import baseline_loop
+from benchmarks.figures.threads import count_differences
 from benchmarks.photos import (
     PHONE_SIZE_PX,
     SMALL_SIZE_PX,
@@ -12,6 +16,7 @@ from benchmarks.photos import (
     small_photo,
     small_photos,
 )
+from benchmarks.reference import classifier
 
 
 def decode(data: bytes) -> Image.Image:
@@ -20,15 +25,11 @@ def decode(data: bytes) -> Image.Image:
     return image
 
 
-def test_small_photo_has_its_size() -> None:
+def test_small_and_phone_photos_have_their_sizes() -> None:
     image = decode(small_photo())
     assert (image.format, image.mode, image.size) == ("JPEG", "RGB", SMALL_SIZE_PX)
-
-
-def test_phone_photo_has_the_size_of_a_real_one() -> None:
-    data = phone_photo()
-    assert decode(data).size == PHONE_SIZE_PX
-    assert 3e6 <= len(data) <= 5e6
+    assert decode(phone_photo()).size == PHONE_SIZE_PX
+    assert 3e6 <= len(phone_photo()) <= 5e6
 
 
 def test_small_photos_differ_and_are_reproducible() -> None:
@@ -43,3 +44,30 @@ def test_photos_have_the_size_that_is_asked_for() -> None:
         photos = photos_of_size(kilobytes, 5)
         assert len(set(photos)) == 5
         assert all(0.8 <= len(photo) / (1000 * kilobytes) <= 1.2 for photo in photos)
+
+
+def test_baseline_loop_gives_the_same_answers(tmp_path: Path) -> None:
+    """Otherwise its speed would be no baseline."""
+    ours = classifier()
+    for data in (small_photo(), phone_photo()):
+        path = tmp_path / "photo.jpg"
+        path.write_bytes(data)
+        (probabilities,) = baseline_loop([path], 1)()
+        assert np.abs(probabilities - ours.identify(path).probabilities).max() < 1e-5
+
+
+def answer(*probabilities: float) -> np.ndarray:
+    return np.array(probabilities, dtype=np.float32)
+
+
+def test_rounding_is_reported_but_not_counted() -> None:
+    for other, differing in ((0.1, 0), (0.1000001, 1)):
+        count, detail = count_differences([answer(0.9, 0.1)], [answer(0.9, other)])
+        assert count == 0
+        assert f"{differing} are not bit-equal" in detail
+
+
+def test_different_label_or_probability_is_counted() -> None:
+    expected = [answer(0.5, 0.4999999), answer(0.9, 0.1), answer(0.9, 0.1)]
+    actual = [answer(0.4999999, 0.5), answer(0.89, 0.11), answer(0.9, 0.1)]
+    assert count_differences(expected, actual)[0] == 2

@@ -93,6 +93,10 @@ def row(page: Page, label: str) -> Locator:
     return page.get_by_role("list", name="Labels").get_by_role("listitem").filter(has_text=label)
 
 
+def photo_count(page: Page, label: str) -> int:
+    return int(row(page, label).locator(".tv-count").inner_text())
+
+
 def name_label(page: Page, label: str) -> None:
     page.get_by_role("textbox").fill(label)
     page.keyboard.press("Enter")

@@ -69,7 +69,7 @@ def serving(
     ``options`` are Streamlit's.
     """
     data, log = folder / "data", folder / "server.log"
-    _add_compressed_files(data)
+    add_compressed_files(data)
     port = port or free_port()
     command = [sys.executable, *(("-c", PLAIN) if plain else ("-m", "streamlit"))]
     command += ["run", "streamlit_app.py", f"--server.port={port}", "--server.headless=true"]
@@ -111,7 +111,7 @@ def framing(framed: str, name: str, allow: str = "camera; clipboard-write") -> I
             yield host.url.replace("localhost", name)
 
 
-def _add_compressed_files(data: Path) -> None:
+def add_compressed_files(data: Path) -> None:
     """Give a data folder Streamlit's compressed files: making them takes each server seconds."""
     for part in PARTS:
         link = data / "derived" / compressed_name(part)

@@ -9,14 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.accessible import assert_own_parts_accessible
 from tests.browser.conftest import HERE, SCRIPTS
-from tests.browser.drive import (
-    DESK,
-    PHONE,
-    chart,
-    give,
-    headline,
-    wait_until_drawn,
-)
+from tests.browser.drive import DESK, PHONE, chart, give, headline, wait_until_drawn
 from tests.model.tiny import colour
 from tests.photos import encoded
 

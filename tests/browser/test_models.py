@@ -3,14 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.drive import (
-    UPLOAD,
-    attach,
-    chart,
-    headline,
-    photo,
-    wait_until_drawn,
-)
+from tests.browser.drive import UPLOAD, attach, chart, headline, photo, wait_until_drawn
 from tests.browser.test_look import LOOKS, open_look
 from tests.model.tiny import CALIBRATED, CARD, MEASURED, colour, tiny
 from tests.pages.hostile import CARD_NAME, publish_hostile

@@ -7,23 +7,21 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from model.exporting.formats import export_models
-from tests.browser.accessible import assert_accessible
-from tests.browser.conftest import COLOURS, HERE
+from tests.browser.conftest import COLOURS
 from tests.browser.device_app import DeviceApp
-from tests.browser.drive import DESK, PHONE
+from tests.browser.drive import DESK
 from tests.browser.drive_teach import (
     COLD,
     NO_CAMERA,
-    ODD,
     TAUGHT,
     WARM,
     Visit,
-    choose,
     drop,
     expect_verdict,
     film,
     jpeg,
     name_label,
+    photo_count,
     pill,
     row,
     teach_by_files,
@@ -33,7 +31,6 @@ from tests.browser.static_host import static_host
 from tests.model.tiny import tiny
 from tests.waiting import wait_until
 
-SCREENSHOTS = HERE / "screenshots"
 DENIED = """
 navigator.permissions.query = async () =>
   Object.assign(new EventTarget(), { state: "denied" });
@@ -46,10 +43,6 @@ navigator.storage.persist = async () => false;
 
 def shutter(page: Page) -> Locator:
     return page.locator(".tv-shutter")
-
-
-def photo_count(page: Page, label: str) -> int:
-    return int(row(page, label).locator(".tv-count").inner_text())
 
 
 def hold(page: Page, label: str, photos: int) -> None:
@@ -186,73 +179,6 @@ def test_tap_takes_one_photo_and_so_does_a_still_picture(open_teach: Visit) -> N
     expect(shutter(page)).to_have_accessible_name(re.compile("^Hold to record red"))
 
 
-@pytest.mark.slow
-def test_damaged_file_is_named_and_photos_move_and_return(open_teach: Visit) -> None:
-    page = open_teach()
-    label = "<b>warm</b>"
-    page.get_by_role("textbox").fill("\u202ewarm")
-    page.keyboard.press("Enter")
-    expect(page.get_by_text("marks of direction")).to_be_visible()
-    name_label(page, label)
-    broken = ("broken.jpg", b"\xff\xd8\xff")
-    choose(page, ("1.jpg", jpeg(WARM[0])), broken, ("2.jpg", jpeg(COLD[1])))
-    expect(page.get_by_text("broken.jpg is damaged and was left out.")).to_be_visible()
-    page.get_by_role("button", name="New label").click()
-    name_label(page, "cold")
-    choose(page, ("3.jpg", jpeg(COLD[0])))
-    expect(row(page, "Cold").locator(".tv-count")).to_have_text("1")
-    page.get_by_role("button", name=f"Photos of {label}: 2").click()
-    expect(page.get_by_text("broken.jpg is damaged and was left out.")).to_be_visible()
-    page.get_by_role("button", name="Photo 2").click()
-    expect(page.get_by_role("button", name="Photo 2")).to_have_attribute("aria-pressed", "true")
-    page.get_by_role("button", name="Move to…").click()
-    page.get_by_role("dialog").get_by_role("button", name="cold").click()
-    photos = page.get_by_role("button", name=re.compile("^Photo"))
-    expect(photos).to_have_count(1)
-    page.get_by_role("button", name="Undo: moved 1 photo to cold").click()
-    expect(photos).to_have_count(2)
-    page.get_by_role("button", name="Photo 1").click()
-    page.get_by_role("button", name="Remove 1").click()
-    page.get_by_role("button", name="Undo: removed 1 photo").click()
-    expect(photos).to_have_count(2)
-    page.get_by_role("button", name="Rename").click()
-    page.get_by_role("textbox", name="Name of this label").fill("warm")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Warm 2 photos")).to_be_visible()
-    page.get_by_role("button", name="Back").click()
-    expect(row(page, "Warm").locator(".tv-count")).to_have_text("2")
-
-
-@pytest.mark.slow
-def test_what_is_chosen_or_removed_while_files_are_added_stays_so(open_teach: Visit) -> None:
-    page = open_teach(NO_CAMERA)
-    teach_by_files(page, red=WARM[1:2])
-    page.get_by_role("button", name="New label").click()
-    choose(page, ("waiting.jpg", jpeg(WARM[0])))
-    expect(page.get_by_text("Name what 1 photo shows.")).to_be_visible()
-    row(page, "Red").locator(".tv-choose").click()
-    expect(row(page, "Red").locator(".tv-count")).to_have_text("2")
-    page.get_by_role("button", name="New label").click()
-    name_label(page, "blue")
-    choose(page, *((f"{at}.jpg", jpeg(COLD[at % 3])) for at in range(60)))
-    expect(row(page, "Blue").locator(".tv-count")).to_have_text(re.compile("[1-9]"))
-    row(page, "Red").locator(".tv-choose").click()
-    before = photo_count(page, "Blue")
-    wait_until(lambda: photo_count(page, "Blue") > before + 1, 20)
-    expect(row(page, "Red").locator(".tv-choose")).to_have_attribute("aria-current", "true")
-    # Renamed meanwhile, the old name doesn't come back; nor does a label that is removed.
-    page.get_by_role("button", name=re.compile("^Photos of blue")).click()
-    page.get_by_role("button", name="Rename").click()
-    page.keyboard.type("azure")
-    page.keyboard.press("Enter")
-    left_out = page.locator(".tv-after")
-    expect(left_out).to_have_text(re.compile(r"^\d+ photos were not added\.$"))
-    page.get_by_role("button", name="Back").click()
-    page.reload()
-    expect(row(page, "Azure")).to_be_visible()
-    expect(row(page, "Blue")).to_have_count(0)
-
-
 def test_dropped_folders_are_labels_and_the_model_is_handed_on(
     open_teach: Visit, tmp_path: Path
 ) -> None:
@@ -332,47 +258,3 @@ def test_static_folder_teaches_and_then_without_a_network(
     teach_by_files(page, warm=WARM[:1], cold=COLD[:1])
     expect(pill(page)).to_have_text(re.compile("warm|cold"))
     use_it(page)
-
-
-SIZES = {"phone": PHONE, "short": {"width": 375, "height": 667}, "desk": DESK}
-LOOKS = ["phone-light", "phone-dark", "short-light", "desk-light", "desk-dark"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("look", LOOKS)
-def test_every_screen_fits_and_is_accessible(open_teach: Visit, look: str) -> None:
-    size, colours = look.split("-")
-    page = open_teach(viewport=SIZES[size], color_scheme=colours)
-
-    def keep(screen: str) -> None:
-        page.screenshot(path=SCREENSHOTS / f"teach-{screen}-{look}.png")
-        assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth"), screen
-        assert_accessible(page)
-
-    expect(shutter(page)).to_be_visible()
-    page.wait_for_timeout(500)
-    keep("empty")
-    # Two groups of one label, near each other.
-    red, orange, blue, azure = (250, 20, 20), (250, 110, 20), (20, 20, 250), (20, 110, 250)
-    teach_by_files(page, warm=[red, orange] * 6, cold=[blue, azure] * 6)
-    expect(pill(page)).to_be_visible()
-    expect_verdict(page, "Yes.")
-    keep("enough")
-    row(page, "Warm").locator(".tv-choose").click()
-    shutter(page).hover()
-    page.mouse.down()
-    expect(page.get_by_role("heading", name=re.compile("^Recording warm"))).to_be_visible()
-    page.wait_for_timeout(900)
-    keep("recording")
-    page.mouse.up()
-    # As many cold things among the warm ones as warm ones.
-    choose(page, *((f"odd-{at}.jpg", jpeg(rgb)) for at, rgb in enumerate(ODD)))
-    expect(page.get_by_role("button", name=re.compile("^They’re"))).to_be_visible()
-    keep("confused")
-    page.get_by_role("button", name=re.compile("^Photos of warm")).click()
-    expect(page.get_by_role("button", name=re.compile("^Photo ")).first).to_be_visible()
-    keep("photos")
-    page.get_by_role("button", name="Back").click()
-    page.get_by_role("button", name="Use it").first.click()
-    expect(page.get_by_role("heading", name="How often it is right")).to_be_visible()
-    keep("done")

@@ -18,12 +18,15 @@ from tests.browser.drive_teach import (
     choose,
     drop,
     jpeg,
+    name_label,
+    photo_count,
     pill,
     row,
     teach_by_files,
     use_it,
 )
 from tests.model.teaching.hostile_loupe import zip_of
+from tests.waiting import wait_until
 
 
 def undecodable(photo: bytes) -> bytes:
@@ -109,3 +112,70 @@ def test_project_has_one_model_in_the_menu_and_a_friends_is_another(
     expect(device_headline(page)).to_have_text(re.compile("warm$"))
     teach_again(1)
     expect(own).to_have_count(2)
+
+
+@pytest.mark.slow
+def test_damaged_file_is_named_and_photos_move_and_return(open_teach: Visit) -> None:
+    page = open_teach()
+    label = "<b>warm</b>"
+    page.get_by_role("textbox").fill("\u202ewarm")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("marks of direction")).to_be_visible()
+    name_label(page, label)
+    broken = ("broken.jpg", b"\xff\xd8\xff")
+    choose(page, ("1.jpg", jpeg(WARM[0])), broken, ("2.jpg", jpeg(COLD[1])))
+    expect(page.get_by_text("broken.jpg is damaged and was left out.")).to_be_visible()
+    page.get_by_role("button", name="New label").click()
+    name_label(page, "cold")
+    choose(page, ("3.jpg", jpeg(COLD[0])))
+    expect(row(page, "Cold").locator(".tv-count")).to_have_text("1")
+    page.get_by_role("button", name=f"Photos of {label}: 2").click()
+    expect(page.get_by_text("broken.jpg is damaged and was left out.")).to_be_visible()
+    page.get_by_role("button", name="Photo 2").click()
+    expect(page.get_by_role("button", name="Photo 2")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Move to…").click()
+    page.get_by_role("dialog").get_by_role("button", name="cold").click()
+    photos = page.get_by_role("button", name=re.compile("^Photo"))
+    expect(photos).to_have_count(1)
+    page.get_by_role("button", name="Undo: moved 1 photo to cold").click()
+    expect(photos).to_have_count(2)
+    page.get_by_role("button", name="Photo 1").click()
+    page.get_by_role("button", name="Remove 1").click()
+    page.get_by_role("button", name="Undo: removed 1 photo").click()
+    expect(photos).to_have_count(2)
+    page.get_by_role("button", name="Rename").click()
+    page.get_by_role("textbox", name="Name of this label").fill("warm")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Warm 2 photos")).to_be_visible()
+    page.get_by_role("button", name="Back").click()
+    expect(row(page, "Warm").locator(".tv-count")).to_have_text("2")
+
+
+@pytest.mark.slow
+def test_what_is_chosen_or_removed_while_files_are_added_stays_so(open_teach: Visit) -> None:
+    page = open_teach(NO_CAMERA)
+    teach_by_files(page, red=WARM[1:2])
+    page.get_by_role("button", name="New label").click()
+    choose(page, ("waiting.jpg", jpeg(WARM[0])))
+    expect(page.get_by_text("Name what 1 photo shows.")).to_be_visible()
+    row(page, "Red").locator(".tv-choose").click()
+    expect(row(page, "Red").locator(".tv-count")).to_have_text("2")
+    page.get_by_role("button", name="New label").click()
+    name_label(page, "blue")
+    choose(page, *((f"{at}.jpg", jpeg(COLD[at % 3])) for at in range(60)))
+    expect(row(page, "Blue").locator(".tv-count")).to_have_text(re.compile("[1-9]"))
+    row(page, "Red").locator(".tv-choose").click()
+    before = photo_count(page, "Blue")
+    wait_until(lambda: photo_count(page, "Blue") > before + 1, 20)
+    expect(row(page, "Red").locator(".tv-choose")).to_have_attribute("aria-current", "true")
+    # Renamed meanwhile, the old name doesn't come back; nor does a label that is removed.
+    page.get_by_role("button", name=re.compile("^Photos of blue")).click()
+    page.get_by_role("button", name="Rename").click()
+    page.keyboard.type("azure")
+    page.keyboard.press("Enter")
+    left_out = page.locator(".tv-after")
+    expect(left_out).to_have_text(re.compile(r"^\d+ photos were not added\.$"))
+    page.get_by_role("button", name="Back").click()
+    page.reload()
+    expect(row(page, "Azure")).to_be_visible()
+    expect(row(page, "Blue")).to_have_count(0)

@@ -1,21 +1,25 @@
-"""What the page "Teach" says can be read on phones, in the widest of fonts."""
+"""What the page "Teach" says can be read on phones, in the widest of fonts; its screens."""
 
 import re
 
 import pytest
 from playwright.sync_api import Locator, Page, ViewportSize, expect
 
-from tests.browser.drive import PHONE
+from tests.browser.accessible import assert_accessible
+from tests.browser.conftest import HERE
+from tests.browser.drive import DESK, PHONE
 from tests.browser.drive_teach import (
     COLD,
     NO_CAMERA,
     ODD,
     WARM,
     Visit,
+    choose,
     drop,
     expect_verdict,
     jpeg,
     pill,
+    row,
     teach_by_files,
 )
 
@@ -67,3 +71,46 @@ def test_why_there_is_no_room_for_a_label_is_in_sight(open_teach: Visit) -> None
     expect(page.get_by_role("heading", name="Adding photos")).to_have_count(0)
     page.get_by_role("button", name="New label").click()
     expect(page.get_by_text("20 labels are the most.")).to_be_in_viewport()
+
+
+SIZES = {"phone": PHONE, "short": SHORT, "desk": DESK}
+LOOKS = ["phone-light", "phone-dark", "short-light", "desk-light", "desk-dark"]
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_every_screen_fits_and_is_accessible(open_teach: Visit, look: str) -> None:
+    size, colours = look.split("-")
+    page = open_teach(viewport=SIZES[size], color_scheme=colours)
+
+    def keep(screen: str) -> None:
+        page.screenshot(path=HERE / "screenshots" / f"teach-{screen}-{look}.png")
+        assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth"), screen
+        assert_accessible(page)
+
+    expect(page.locator(".tv-shutter")).to_be_visible()
+    page.wait_for_timeout(500)
+    keep("empty")
+    # Two groups of one label, near each other.
+    red, orange, blue, azure = (250, 20, 20), (250, 110, 20), (20, 20, 250), (20, 110, 250)
+    teach_by_files(page, warm=[red, orange] * 6, cold=[blue, azure] * 6)
+    expect(pill(page)).to_be_visible()
+    expect_verdict(page, "Yes.")
+    keep("enough")
+    row(page, "Warm").locator(".tv-choose").click()
+    page.locator(".tv-shutter").hover()
+    page.mouse.down()
+    expect(page.get_by_role("heading", name=re.compile("^Recording warm"))).to_be_visible()
+    page.wait_for_timeout(900)
+    keep("recording")
+    page.mouse.up()
+    # As many cold things among the warm ones as warm ones.
+    choose(page, *((f"odd-{at}.jpg", jpeg(rgb)) for at, rgb in enumerate(ODD)))
+    expect(page.get_by_role("button", name=re.compile("^They’re"))).to_be_visible()
+    keep("confused")
+    page.get_by_role("button", name=re.compile("^Photos of warm")).click()
+    expect(page.get_by_role("button", name=re.compile("^Photo ")).first).to_be_visible()
+    keep("photos")
+    page.get_by_role("button", name="Back").click()
+    page.get_by_role("button", name="Use it").first.click()
+    expect(page.get_by_role("heading", name="How often it is right")).to_be_visible()
+    keep("done")

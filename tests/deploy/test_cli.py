@@ -1,8 +1,6 @@
 """``python -m deploy``: list, show, write and check."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +10,7 @@ from deploy.cli import main
 from deploy.host import Host
 from deploy.hosts import HOSTS
 from model.bundle import Bundle
-from model.settings import ROOT
+from tests.python import run_python
 
 
 def call(*arguments: str) -> Result:
@@ -169,6 +167,5 @@ def test_check_requires_one_host_or_all(arguments: tuple[str, ...]) -> None:
 )
 def test_imports_stay_light(modules: str, unwanted: set[str]) -> None:
     code = f"import {modules}, sys; print(*sys.modules)"
-    command = [sys.executable, "-c", code]
-    loaded = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    loaded = run_python("-c", code).stdout
     assert not {name.split(".")[0] for name in loaded.split()} & unwanted

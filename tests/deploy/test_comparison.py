@@ -41,8 +41,7 @@ def test_expected_model_is_by_default_the_one_that_opens(tiny_bundle: Bundle) ->
 
 
 @pytest.mark.parametrize(
-    "document",
-    [{}, [], {"predictions": []}, {"candidates": [1]}, {"candidates": [{"label": "a"}]}],
+    "document", [{}, [], {"predictions": []}, {"candidates": [1]}, {"candidates": [{"label": "a"}]}]
 )
 def test_candidates_are_found_in_every_protocol(document: Any) -> None:
     answer = {"candidates": [{"label": "a", "probability": 1}]}

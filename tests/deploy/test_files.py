@@ -8,14 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import FilesDiffer
-from deploy.files import (
-    RECORD,
-    WriteResult,
-    read_record,
-    read_settings,
-    write_files,
-    zip_files,
-)
+from deploy.files import RECORD, WriteResult, read_record, read_settings, write_files, zip_files
 from deploy.host import Host
 from deploy.hosts import HOSTS
 from deploy.package import app_files

@@ -22,9 +22,7 @@ from tests.tools import require_tool
 
 every_host = pytest.mark.parametrize("host", HOSTS.values(), ids=HOSTS)
 every_server = pytest.mark.parametrize(
-    "host",
-    [host for host in HOSTS.values() if host.has_server],
-    ids=lambda host: host.name,
+    "host", [host for host in HOSTS.values() if host.has_server], ids=lambda host: host.name
 )
 
 

@@ -14,11 +14,7 @@ from deploy import package
 from deploy.errors import DeployError, FilesDiffer
 from deploy.files import default_folder, write_files, zip_files
 from deploy.hosts import HOSTS
-from deploy.package import (
-    app_files,
-    choose_models,
-    list_other_models,
-)
+from deploy.package import app_files, choose_models, list_other_models
 from deploy.spec import APP
 from model.bundle import BUILTIN_DIR, MANIFEST, SMALL_CARD, Bundle, get_bundle, read_samples
 from model.bundle.manifest import SAMPLE_LIST, SAMPLE_PHOTOS

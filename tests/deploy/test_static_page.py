@@ -2,6 +2,7 @@
 
 import io
 import re
+import shutil
 import zipfile
 from collections.abc import Iterator
 from functools import partial
@@ -21,22 +22,40 @@ from deploy.package import choose_models
 from deploy.remote import check_url
 from model.browser import cache
 from model.exporting.export_folder import RECORD, read_record
+from model.settings import settings
 from tests.http_server import http_server
 from tests.model.tiny import tiny
 
 STATIC = HOSTS["static"]
 
 
+@pytest.fixture(scope="module")
+def written(built_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page with the models ``pears`` and ``apples``, and their data folder."""
+    folder = tmp_path_factory.mktemp("static")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOUPE_DATA", str(folder / "data"))
+        patch.setattr(cache, "BUILT_DIR", built_dir)
+        settings.cache_clear()
+        for name in ("apples", "pears"):
+            tiny(folder / "data" / "models", name)
+        write_files(STATIC, folder / "page", choose_models(["pears", "apples"]))
+    settings.cache_clear()
+    return folder
+
+
 @pytest.fixture
 def folder(
-    built_dir: Path, models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    written: Path,
+    built_dir: Path,
+    data_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
-    """A page with the models ``pears`` and ``apples``."""
+    """A copy of that page, and the data folder with its models."""
     monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
-    for name in ("apples", "pears"):
-        tiny(models_dir, name)
-    write_files(STATIC, tmp_path / "page", choose_models(["pears", "apples"]))
-    return tmp_path / "page"
+    shutil.copytree(written / "data", data_folder)
+    return shutil.copytree(written / "page", tmp_path / "page")
 
 
 @pytest.fixture

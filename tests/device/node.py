@@ -1,5 +1,6 @@
 """JavaScript of ``device/``, run by Node."""
 
+import atexit
 import json
 import subprocess
 from functools import cache
@@ -10,13 +11,40 @@ import pytest
 from model.settings import ROOT
 from tests.tools import require_tool
 
-CODE = """
+LOOP = """
+import { File } from "node:buffer";
 import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
 const load = (name) => import(`%s/${name}`);
-const given = JSON.parse(readFileSync(0, "utf8"));
-const result = await (async () => { %s })();
-process.stdout.write(JSON.stringify(result ?? null));
+// As in browsers; Node 18 has none.
+globalThis.File ??= File;
+const AsyncFunction = (async () => {}).constructor;
+for await (const line of createInterface({ input: process.stdin })) {
+  const { script, given } = JSON.parse(line);
+  let reply;
+  try {
+    const run = new AsyncFunction("load", "readFileSync", "given", script);
+    reply = { result: (await run(load, readFileSync, given)) ?? null };
+  } catch (error) {
+    reply = { error: `${error.stack ?? error}` };
+  }
+  process.stdout.write(`${JSON.stringify(reply)}\\n`);
+}
 """
+
+
+@cache
+def _node() -> "subprocess.Popen[str]":
+    """Start Node once: it takes a tenth of a second, most scripts next to nothing."""
+    code = LOOP % (ROOT / "device").as_uri()
+    process = subprocess.Popen(
+        [require_tool("node"), "--input-type=module", "-e", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    atexit.register(process.kill)
+    return process
 
 
 def run_node(script: str, given: Any = None) -> Any:
@@ -24,19 +52,19 @@ def run_node(script: str, given: Any = None) -> Any:
 
     Args:
         script: it can use ``load``, which imports a module below ``device/``, and ``readFileSync``.
+            Other scripts find the same modules and globals.
         given: what it finds under this name, as JSON.
     """
-    code = CODE % ((ROOT / "device").as_uri(), script)
-    done = subprocess.run(
-        [require_tool("node"), "--input-type=module", "-e", code],
-        input=json.dumps(given),
-        capture_output=True,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    process = _node()
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write(json.dumps({"script": script, "given": given}) + "\n")
+    process.stdin.flush()
+    line = process.stdout.readline()
+    assert line, "Node has ended"
+    reply = json.loads(line)
+    assert "error" not in reply, reply["error"]
+    return reply["result"]
 
 
 @cache

@@ -106,18 +106,10 @@ CHANGES: dict[str, tuple[Callable[[Served], Files], str, str]] = {
         "bundle-damaged",
         "cut short",
     ),
-    "no runtime": (
-        lambda served: {served.module_path: None},
-        "engine-unavailable",
-        "can’t be run",
-    ),
+    "no runtime": (lambda served: {served.module_path: None}, "engine-unavailable", "can’t be run"),
     "a newer format": (of_format(FORMAT + 1), "bundle-too-new", "newer"),
     "no format": (of_format(None), "bundle-damaged", "is no model"),
-    "not JSON": (
-        lambda _: {"/models/tiny/model.json": b"<html>"},
-        "bundle-damaged",
-        "is not JSON",
-    ),
+    "not JSON": (lambda _: {"/models/tiny/model.json": b"<html>"}, "bundle-damaged", "is not JSON"),
     "no model": (lambda _: {"/models/tiny/model.json": None}, "no-such-model", "404"),
     "no file": (lambda served: {served.graph_path: None}, "no-such-model", "404"),
 }

@@ -40,7 +40,6 @@ def test_line_names_the_host_that_gets_the_photo(given: dict, line: str) -> None
 def test_questions_and_modes_name_that_host_as_well() -> None:
     asked = run_node(
         """
-        globalThis.File ??= (await import("node:buffer")).File;  // as in browsers; Node 18 has none
         const { fileQuestion, modesOf, placeQuestion } = await load("view/disclosure.mjs");
         const state = { next: "server", sends: "file", device: "off", reason: "" };
         const identifier = { recipe: null, state, api: given };

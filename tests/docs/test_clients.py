@@ -1,6 +1,5 @@
 """The clients in ``docs/clients``, run as a reader would copy them."""
 
-import importlib.util
 import json
 import re
 import threading
@@ -20,6 +19,7 @@ from playwright.sync_api import sync_playwright
 from tests.browser.server import Server
 from tests.docs.client_runner import CLIENTS, run
 from tests.http_server import Handler
+from tests.python import import_file
 from tests.tools import require_tool
 from tests.waiting import POLL_SECONDS
 
@@ -135,12 +135,7 @@ def test_client_does_not_retry_other_errors(
 
 @cache
 def python_client() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("loupe_client", CLIENTS / "python.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return import_file(CLIENTS / "python.py")
 
 
 def test_python_client_explains_corrects_and_lists_models(server: Server, photos: Path) -> None:

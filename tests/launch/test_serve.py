@@ -43,8 +43,7 @@ class RoutedSocket(socket.socket):
 
 
 @pytest.mark.parametrize(
-    ("local_address", "expected"),
-    [("192.0.2.7", "192.0.2.7"), ("127.0.0.1", None), (None, None)],
+    ("local_address", "expected"), [("192.0.2.7", "192.0.2.7"), ("127.0.0.1", None), (None, None)]
 )
 def test_network_address_is_none_without_a_network(monkeypatch, local_address, expected):
     monkeypatch.setattr(RoutedSocket, "local_address", local_address)

@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,18 +10,15 @@ import pytest
 from deploy.ports import free_port
 from launch.share import ShareError, _ask, choose_tunnel
 from launch.tunnels import TUNNELS
-from model.settings import ROOT
 from tests.launch.tunnel_output import CLOUDFLARED_LIMITED, TAILSCALE_NOT_ALLOWED
+from tests.python import run_python
 from tests.sharing import program, remaining, sharing, tunnel
 
 ANNOUNCED = "Photos pass through"
 
 
 def run(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "launch.share", *options]
-    return subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
+    return run_python("-m", "launch.share", *options, env=environment, check=False)
 
 
 @contextmanager
@@ -92,9 +88,7 @@ def test_waiting_tunnel_is_quoted_until_ctrl_c(tmp_path):
         assert remaining(children) == []
 
 
-def test_unreachable_address_is_described_in_words(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_unreachable_address_is_described_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("https_proxy", raising=False)
     monkeypatch.delenv("HTTPS_PROXY", raising=False)
     assert _ask("https://tunnel.invalid") == "there is no host of that name"

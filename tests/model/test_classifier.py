@@ -228,11 +228,7 @@ def test_wrong_probabilities_fail_the_golden_test(
 
 @pytest.mark.parametrize(
     ("content", "error"),
-    [
-        (b"", EmptyPhoto),
-        (b"text", UnsupportedFormat),
-        (encoded(drawn(64, 64))[:300], DamagedPhoto),
-    ],
+    [(b"", EmptyPhoto), (b"text", UnsupportedFormat), (encoded(drawn(64, 64))[:300], DamagedPhoto)],
     ids=["empty", "text", "half"],
 )
 def test_invalid_file_raises_its_photo_error(

@@ -1,8 +1,6 @@
 """Settings: read from the environment, then from secrets.toml; secrets are masked."""
 
 import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +11,8 @@ from model import resources
 from model import settings as settings_module
 from model.engine_info import ENGINES
 from model.errors import SettingRefused
-from model.settings import ROOT, settings
+from model.settings import settings
+from tests.python import run_python
 
 SECRET = "correct-horse-battery-staple"
 
@@ -126,16 +125,8 @@ def test_invalid_secrets_file_is_named(secrets_file: Path) -> None:
 
 def test_app_with_an_invalid_setting_stops_with_one_line(data_folder: Path) -> None:
     environment = {**os.environ, "LOUPE_LOG": "yaml", "LOUPE_METRICS": "metrics"}
-    command = ["streamlit", "run", "streamlit_app.py", "--server.headless=true"]
-    done = subprocess.run(
-        [sys.executable, "-m", *command, f"--server.port={free_port()}"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    words = ("-m", "streamlit", "run", "streamlit_app.py", "--server.headless=true")
+    done = run_python(*words, f"--server.port={free_port()}", env=environment, check=False)
     assert done.returncode
     assert "setting-refused: LOUPE_METRICS: " in done.stderr
     assert "LOUPE_LOG: Input should be 'text' or 'json'" in done.stderr

@@ -72,13 +72,7 @@ CARD: dict[str, Any] = {
         {"photo": "yellow/lemon.png", "label": 3, "said": 0, "probability": 0.51},
     ],
     "scores": [
-        {
-            "name": "maximum probability",
-            "auroc": 0.882,
-            "let_in": 0.25,
-            "bytes": 0,
-            "kept": False,
-        },
+        {"name": "maximum probability", "auroc": 0.882, "let_in": 0.25, "bytes": 0, "kept": False},
         {
             "name": "distance to the nearest colour",
             "auroc": 0.973,

@@ -17,7 +17,9 @@ from urllib.request import urlopen
 
 from deploy.ports import free_port
 from model.settings import ROOT
+from tests.browser.server import add_compressed_files
 from tests.model.tiny import tiny
+from tests.python import run_python
 from tests.tools import require_tool
 from tests.waiting import wait_until
 
@@ -129,7 +131,7 @@ class Replica:
             "LOUPE_SECRET": "the same for both",
             "STREAMLIT_SERVER_COOKIE_SECRET": "the same for both",
         }
-        folder.mkdir(parents=True, exist_ok=True)
+        add_compressed_files(folder / "data")
         if not store:
             tiny(self.models)
         self._process: subprocess.Popen[bytes] | None = None
@@ -168,15 +170,8 @@ class Replica:
 
     def run_command(self, *words: str, **settings: str) -> str:
         """Run ``python -m model`` with this replica's settings; return what it prints."""
-        result = subprocess.run(
-            [sys.executable, "-m", "model", *words],
-            check=False,
-            cwd=ROOT,
-            env={**os.environ, **self._environment, **settings},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        environment = {**os.environ, **self._environment, **settings}
+        result = run_python("-m", "model", *words, env=environment, check=False)
         assert result.returncode == 0, result.stderr
         return result.stdout
 
@@ -190,6 +185,22 @@ class Replica:
     def log(self) -> str:
         """Return the end of its output."""
         return (self._folder / "log").read_text(errors="replace")[-4000:]
+
+
+@contextlib.contextmanager
+def replicas_behind_nginx(
+    folder: Path, database: str, store: str = ""
+) -> Iterator[tuple[str, Path, tuple[Replica, Replica]]]:
+    """Start two replicas and a proxy; yield its URL, its log and the replicas."""
+    first, second = (Replica(folder / name, database, store) for name in ("first", "second"))
+    with contextlib.ExitStack() as stack:
+        for replica in (first, second):
+            stack.callback(replica.kill)
+            replica.start()
+        for replica in (first, second):
+            replica.wait_until_ready()
+        url, log = stack.enter_context(nginx(folder, (first.port, second.port)))
+        yield url, log, (first, second)
 
 
 @contextlib.contextmanager

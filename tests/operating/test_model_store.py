@@ -17,7 +17,13 @@ from model.api_client import open_url
 from model.model_store.publications import Publications
 from model.storage.file_hash import hash_file
 from tests.model.tiny import tiny
-from tests.operating.parts import PATIENCE_SECONDS, PostgreSql, Replica, nginx, postgresql_server
+from tests.operating.parts import (
+    PATIENCE_SECONDS,
+    PostgreSql,
+    Replica,
+    postgresql_server,
+    replicas_behind_nginx,
+)
 from tests.operating.test_replicas import RED, Client
 from tests.tools import require_tool
 from tests.waiting import wait_until
@@ -65,21 +71,12 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     require_tool("nginx")
     folder = tmp_path_factory.mktemp("store")
     store = folder / "store"
-    with ExitStack() as stack:
-        server = stack.enter_context(postgresql_server())
-        owner, *replicas = (
-            Replica(folder / name, server.url, str(store)) for name in ("owner", "first", "second")
-        )
+    with postgresql_server() as server:
+        owner = Replica(folder / "owner", server.url, str(store))
         versions = tiny(owner.models, title="First"), tiny(owner.models, title="Second")
         owner.run_command("publish", "tiny", versions[0].version)
-        for replica in replicas:
-            stack.callback(replica.kill)
-            replica.start()
-        for replica in replicas:
-            replica.wait_until_ready()
-        ports = replicas[0].port, replicas[1].port
-        url, log = stack.enter_context(nginx(folder, ports))
-        yield Deployment(server, store, owner, versions, (replicas[0], replicas[1]), url, log)
+        with replicas_behind_nginx(folder, server.url, str(store)) as (url, log, replicas):
+            yield Deployment(server, store, owner, versions, replicas, url, log)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from playwright.sync_api import FilePayload, Page, expect, sync_playwright
 from model.corrections import CorrectionStore
 from tests.browser.drive import PATIENCE_MS, UPLOAD, attach, checked_page, wait_for_answer
 from tests.model.tiny import colour
-from tests.operating.parts import PATIENCE_SECONDS, Replica, nginx, postgresql
+from tests.operating.parts import PATIENCE_SECONDS, Replica, postgresql, replicas_behind_nginx
 from tests.photos import encoded
 from tests.tools import require_tool
 from tests.waiting import wait_until
@@ -64,18 +64,9 @@ class Deployment:
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """Start both replicas behind the proxy."""
     require_tool("nginx")
     folder = tmp_path_factory.mktemp("deployment")
-    with ExitStack() as stack:
-        database = stack.enter_context(postgresql())
-        replicas = Replica(folder / "first", database), Replica(folder / "second", database)
-        for replica in replicas:
-            stack.callback(replica.kill)
-            replica.start()
-        for replica in replicas:
-            replica.wait_until_ready()
-        url, log = stack.enter_context(nginx(folder, (replicas[0].port, replicas[1].port)))
+    with postgresql() as database, replicas_behind_nginx(folder, database) as (url, log, replicas):
         yield Deployment(url, log, database, replicas)
 
 

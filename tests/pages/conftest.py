@@ -1,8 +1,20 @@
 """Pages as Streamlit alone runs them; a test of the viewfinder asks for the app's routes."""
 
+from functools import cache
+
 import pytest
+from streamlit.components.v2 import manifest_scanner
 
 from ui import component
+
+
+@pytest.fixture(scope="package", autouse=True)
+def manifests():
+    """Look for components once: each new ``AppTest`` would read the metadata of all packages."""
+    scan = cache(manifest_scanner.scan_component_manifests)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", scan)
+        yield
 
 
 @pytest.fixture(autouse=True)

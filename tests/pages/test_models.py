@@ -18,16 +18,9 @@ from ui import component
 from ui.models_page import card
 from ui.navigation import ROOT
 
-FIGURES = [
-    "Mix-ups",
-    "Calibration",
-    "Label by label",
-    "None of these",
-    "Mistakes",
-    "Method",
-    "In browsers",
-    "Origin",
-]
+FIGURES = (
+    "Mix-ups,Calibration,Label by label,None of these,Mistakes,Method,In browsers,Origin"
+).split(",")
 
 
 @pytest.fixture

@@ -53,11 +53,7 @@ def prediction(index=0, share=0.95, plausible=None, labels=LABELS, **fields):
         (prediction(), Certainty.GUESS, "My best guess: a shirt"),
         (prediction(2), Certainty.GUESS, "My best guess: an umbrella"),
         (prediction(multilabel=True), Certainty.SEVERAL, "I see a shirt"),
-        (
-            prediction(share=0.4, multilabel=True),
-            Certainty.NOTHING,
-            "I don’t see anything I know",
-        ),
+        (prediction(share=0.4, multilabel=True), Certainty.NOTHING, "I don’t see anything I know"),
     ],
 )
 def test_headline_matches_certainty(answer, degree, words):

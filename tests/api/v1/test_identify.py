@@ -33,11 +33,7 @@ def is_problem(response: Any, status: int, code: str) -> None:
     assert response.headers["content-type"] == "application/problem+json"
     body = response.json()
     assert list(body) == ["type", "title", "status", "detail", "code"]
-    assert (body["code"], body["status"], body["type"]) == (
-        code,
-        status,
-        f"urn:loupe:{code}",
-    )
+    assert (body["code"], body["status"], body["type"]) == (code, status, f"urn:loupe:{code}")
     assert body["detail"].endswith((".", "verify"))
     assert response.headers["cache-control"] == "no-store"
 
@@ -103,8 +99,7 @@ def test_bomb_is_rejected_before_decoding(api: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "query",
-    ["top=0", "top=1001", "top=many", "explain=perhaps", "model=UPPER", "model=../x"],
+    "query", ["top=0", "top=1001", "top=many", "explain=perhaps", "model=UPPER", "model=../x"]
 )
 def test_invalid_parameter_is_named(api: TestClient, query: str) -> None:
     name, _, value = query.partition("=")

@@ -5,8 +5,6 @@ import json
 import os
 import signal
 import stat
-import subprocess
-import sys
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
@@ -21,9 +19,10 @@ from model.backup import CONTENTS, CORRECTIONS_FILE, back_up, restore
 from model.bundle import list_versions
 from model.corrections import correction_store
 from model.errors import DataError
-from model.settings import ROOT, settings
+from model.settings import settings
 from tests.model.backup.helpers import JPEG, add_corrections, labels, names, state
 from tests.model.tiny import colour, tiny
+from tests.python import run_python
 
 
 def versions() -> list[tuple]:
@@ -203,8 +202,7 @@ from tests.model.tiny import colour
 correction_store().add_correction(load("tiny").identify(colour("red")), "last words", None)
 os.kill(os.getpid(), signal.SIGKILL)
 """
-    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False, timeout=60)
-    assert ended.returncode == -signal.SIGKILL
+    assert run_python("-c", script, check=False).returncode == -signal.SIGKILL
     assert (data / f"{CORRECTIONS_FILE}-wal").stat().st_size
     assert back_up(tmp_path / "b.zip")[0].corrections == 4
     restore(tmp_path / "b.zip", tmp_path / "new")

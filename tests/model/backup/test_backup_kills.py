@@ -2,17 +2,15 @@
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from model.backup import back_up, restore
 from model.errors import DataError
-from model.settings import ROOT
 from model.storage import disk
 from tests.model.backup.helpers import add_corrections, names, state
+from tests.python import run_python
 
 KILLED = """
 import os, shutil, signal, sys
@@ -41,14 +39,7 @@ main(words)
 
 def run(place: str, when: str, *words: object) -> tuple[int, str]:
     """Run a command in a process that is killed at some moment, or limited."""
-    ended = subprocess.run(
-        [sys.executable, "-c", KILLED, place, when, *map(str, words)],
-        cwd=ROOT,
-        check=False,
-        timeout=60,
-        capture_output=True,
-        text=True,
-    )
+    ended = run_python("-c", KILLED, place, when, *words, check=False)
     return ended.returncode, ended.stderr
 
 

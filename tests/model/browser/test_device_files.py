@@ -21,13 +21,7 @@ from model.browser.device_files import (
     small_card_in_use,
 )
 from model.browser.small_graph import make_small_graph, with_temperature
-from model.bundle import (
-    BUILTIN_DIR,
-    SMALL_CARD,
-    SmallCard,
-    read_small_card,
-    write_small_card,
-)
+from model.bundle import BUILTIN_DIR, SMALL_CARD, SmallCard, read_small_card, write_small_card
 from tests.model.tiny import CALIBRATED, CARD, MEASURED
 
 MAX_BYTES = {"clothing": 4_100_000, "imagenet": 5_200_000}

@@ -123,8 +123,7 @@ def test_newer_format_asks_for_an_update(tiny_bundle: Bundle) -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["../x", "/etc/passwd", "a/b.npz", "x\\y.npz", ".hidden", "a\n.npz", "\u00e9.npz"],
+    "name", ["../x", "/etc/passwd", "a/b.npz", "x\\y.npz", ".hidden", "a\n.npz", "\u00e9.npz"]
 )
 def test_listed_file_cannot_leave_the_folder(tiny_bundle: Bundle, name: str) -> None:
     listed = json.loads((tiny_bundle.folder / "bundle.json").read_text())["files"]

@@ -2,8 +2,6 @@
 
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +11,8 @@ from pydantic import ValidationError
 from model import Bundle, list_models, load
 from model.bundle import BUILTIN_DIR, ManifestDraft, fingerprint, get_bundle, publish, roll_back
 from model.errors import BundleDamaged, BundleError, BundleNotFound
-from model.settings import ROOT
 from tests.model.tiny import colour, edit, files, tiny, values
+from tests.python import run_python
 
 
 def draft(name: str = "tiny") -> ManifestDraft:
@@ -194,8 +192,7 @@ def killed(models_dir: Path, tmp_path: Path, moment: str, name: str = "tiny") ->
     source.mkdir()
     for file, data in files().items():
         (source / file).write_bytes(data)
-    command = [sys.executable, "-c", KILLED, str(source), str(models_dir), moment, name]
-    return subprocess.run(command, cwd=ROOT, check=False, timeout=60).returncode
+    return run_python("-c", KILLED, source, models_dir, moment, name, check=False).returncode
 
 
 @pytest.mark.parametrize("moment", MOMENTS)

@@ -21,18 +21,7 @@ from tests.model.command import run
 from tests.model.tiny import COLOURS, colour, tiny
 from tests.photos import encoded
 
-KEYS = [
-    "photo",
-    "model",
-    "version",
-    "engine",
-    "answer",
-    "candidates",
-    "known",
-    "novelty",
-    "plausible",
-    "milliseconds",
-]
+KEYS = "photo model version engine answer candidates known novelty plausible milliseconds".split()
 
 
 def lines(result: Result) -> list[dict[str, Any]]:

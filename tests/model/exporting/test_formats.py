@@ -1,8 +1,6 @@
 """Exports to other formats answer as the original, or nothing is written."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +16,7 @@ from model.exporting.formats import FORMATS, export_models
 from model.importing.inspect import inspect_export
 from model.samples import samples
 from tests.model.tiny import CALIBRATED, COLOURS, colour, edit, tiny
+from tests.python import run_python
 
 
 @pytest.fixture
@@ -33,14 +32,8 @@ def photos(tmp_path: Path) -> Path:
 
 def run_sample(folder: Path, photo: Path) -> str:
     """Return the output of the sample, isolated so that it can't import Loupe."""
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", ISOLATED, str(folder), str(photo)],
-        cwd=photo.parent,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    words = ("-I", "-c", ISOLATED, folder, photo)
+    done = run_python(*words, cwd=photo.parent, timeout=100, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -83,8 +76,7 @@ def test_onnx_sample_answers_as_the_model(calibrated_bundle: Bundle, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("threshold", "answer"),
-    [(None, ["green", "yellow", "black"]), (0.9, ["green"]), (0.9999, [])],
+    ("threshold", "answer"), [(None, ["green", "yellow", "black"]), (0.9, ["green"]), (0.9999, [])]
 )
 def test_multilabel_sample_answers_by_the_threshold(
     models_dir: Path, tmp_path: Path, threshold: float | None, answer: list[str]

@@ -6,10 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
 from model import load
+
+LEARNER_MARKS = [
+    pytest.mark.torch,
+    # fastai 2.8 warns like this about networks without an entry of their own.
+    pytest.mark.filterwarnings("ignore:The parameter 'pretrained' is deprecated:UserWarning"),
+    pytest.mark.filterwarnings("ignore:Arguments other than a weight enum:UserWarning"),
+]
 
 SIZES = ((90, 120), (120, 90), (64, 64), (130, 70))
 """Width and height of the pictures."""
@@ -87,9 +95,7 @@ def tiny_learner(data: Any, network: Any = None, **options: Any) -> Any:
 
     pooled = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2)
     return Learner(
-        data,
-        network or nn.Sequential(*pooled),
-        **{"loss_func": CrossEntropyLossFlat(), **options},
+        data, network or nn.Sequential(*pooled), **{"loss_func": CrossEntropyLossFlat(), **options}
     )
 
 

@@ -1,8 +1,6 @@
 """Tests of ``model.photo.read`` with bombs: small files that would become large, or slow."""
 
 import struct
-import subprocess
-import sys
 import zlib
 from functools import cache
 from pathlib import Path
@@ -15,6 +13,7 @@ from model.photo import Photo
 from model.photo.formats import prepare
 from tests.model.photo.hostile import read_or_error
 from tests.photos import drawn, encoded, png, png_chunk, turned
+from tests.python import run_python
 
 
 def box(name: bytes, *parts: bytes) -> bytes:
@@ -171,14 +170,7 @@ for file in sorted(Path(sys.argv[1]).iterdir()):
 grown = peak() - before
 print(f"{grown:.0f} MB" if grown > 40 else "fine")
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        cwd=Path(__file__).parents[3],
-        check=True,
-    )
+    done = run_python("-c", code, tmp_path)
     assert done.stdout.strip() == "fine", done.stderr
 
 

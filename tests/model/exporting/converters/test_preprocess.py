@@ -1,6 +1,5 @@
 """The samples' preprocessing: the same bytes as ``model/preprocess.py`` and ``model/photo``."""
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,20 +13,14 @@ from model.preprocess import FILTERS, PreprocessConfig, preprocess
 from model.samples import samples
 from model.settings import ROOT
 from tests.photos import encoded, turned
+from tests.python import import_file
 
 SIZES = [(320, 240), (240, 321), (101, 33), (33, 1200), (60, 50)]
 
 
 @pytest.fixture(scope="module")
 def sample() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "preprocess", ROOT / "model/exporting/converters/preprocess.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return import_file(ROOT / "model/exporting/converters/preprocess.py")
 
 
 def photo(size: tuple[int, int], mode: str = "RGB") -> Image.Image:
@@ -44,11 +37,7 @@ def recipe(**values: Any) -> PreprocessConfig:
 @pytest.mark.parametrize("crop", [None, (40, 40), (80, 32)])
 @pytest.mark.parametrize("greyscale", [False, True], ids=["colour", "greyscale"])
 def test_pixels_match_the_servers(
-    sample: ModuleType,
-    filter_: str,
-    method: str,
-    crop: tuple[int, int] | None,
-    greyscale: bool,
+    sample: ModuleType, filter_: str, method: str, crop: tuple[int, int] | None, greyscale: bool
 ) -> None:
     config = recipe(method=method, interpolation=filter_, crop=crop, greyscale=greyscale)
     for size in SIZES:

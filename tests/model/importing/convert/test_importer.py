@@ -26,6 +26,7 @@ from tests.model.importing.inspect.hostile import payloads
 from tests.model.tiny import COLOURS, files, values
 from tests.photos import drawn, encoded, turned
 
+Worker = Callable[..., None]
 REPORT = ExportReport(
     file="export.pkl",
     bytes=1,
@@ -75,23 +76,22 @@ def write_valid_files(out: Path, photos: list[Path], classifier: Classifier) -> 
     np.savez(out / "answers.npz", probabilities=np.array(answers, dtype=np.float32))
 
 
-def fake_worker(
-    monkeypatch: pytest.MonkeyPatch,
-    classifier: Classifier,
-    change: Callable[[Path], object] = lambda out: None,
-    status: int = 0,
-) -> None:
-    """Replace the worker: write valid files, then change them."""
+@pytest.fixture
+def fake_worker(colours: Classifier, temporary: Path, monkeypatch: pytest.MonkeyPatch) -> Worker:
+    """Return a function that replaces the worker: it writes valid files, then changes them."""
 
-    def run(folder: Path, task: dict[str, Any], limits: Any, tell: Callable[[str], None]) -> int:
-        photos = [folder / "photos" / name for name in task["photos"]]
-        write_valid_files(folder / "out", photos, classifier)
-        change(folder / "out")
-        for stage in ("isolated", "loading", "compiling", "\x1b[31m", "comparing"):
-            tell(stage)
-        return status
+    def fake(change: Callable[[Path], object] = lambda out: None, status: int = 0) -> None:
+        def run(folder: Path, task: dict[str, Any], limits: Any, tell: Any) -> int:
+            photos = [folder / "photos" / name for name in task["photos"]]
+            write_valid_files(folder / "out", photos, colours)
+            change(folder / "out")
+            for stage in ("isolated", "loading", "compiling", "\x1b[31m", "comparing"):
+                tell(stage)
+            return status
 
-    monkeypatch.setattr(launcher, "run", run)
+        monkeypatch.setattr(launcher, "run", run)
+
+    return fake
 
 
 class RecordedProgress(Progress):
@@ -106,9 +106,9 @@ class RecordedProgress(Progress):
 
 
 def test_bundle_contains_the_workers_files(
-    colours: Classifier, export: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+    fake_worker: Worker, export: Path, temporary: Path
 ) -> None:
-    fake_worker(monkeypatch, colours)
+    fake_worker()
     progress = RecordedProgress()
     imported = import_export(export, "own", title="My own", licence="MIT", progress=progress)
     assert imported.bundle == load("own").bundle
@@ -179,14 +179,9 @@ LIES: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("lie", LIES)
 def test_invalid_output_is_refused_and_the_previous_bundle_stays(
-    tiny_bundle: Bundle,
-    colours: Classifier,
-    export: Path,
-    temporary: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    lie: str,
+    tiny_bundle: Bundle, fake_worker: Worker, export: Path, temporary: Path, lie: str
 ) -> None:
-    fake_worker(monkeypatch, colours, LIES[lie])
+    fake_worker(LIES[lie])
     with pytest.raises(LoupeError):
         import_export(export, "tiny")
     assert load("tiny").bundle == tiny_bundle
@@ -197,20 +192,18 @@ def test_invalid_output_is_refused_and_the_previous_bundle_stays(
     assert list(temporary.iterdir()) == []
 
 
-def test_workers_refusal_is_escaped(
-    colours: Classifier, export: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_workers_refusal_is_escaped(fake_worker: Worker, export: Path) -> None:
     def refuse(out: Path) -> None:
         refusal = {"message": "It is \x1b[31mred", "foreign": False, "stage": "loading"}
         (out / "refusal.json").write_text(json.dumps(refusal))
 
-    fake_worker(monkeypatch, colours, refuse, status=1)
+    fake_worker(refuse, status=1)
     with pytest.raises(ExportRefused, match=r"^It is \\x1b\[31mred$"):
         import_export(export, "own")
-    fake_worker(monkeypatch, colours, status=-9)
+    fake_worker(status=-9)
     with pytest.raises(ExportRefused, match="ended by SIGKILL.*memory.*Installed here: python"):
         import_export(export, "own")
-    fake_worker(monkeypatch, colours, status=3)
+    fake_worker(status=3)
     with pytest.raises(ExportRefused, match="exit status 3"):
         import_export(export, "own")
 
@@ -270,13 +263,9 @@ def test_photos_that_fastai_opens_differently_are_left_out(tmp_path: Path) -> No
 
 
 def test_command_prints_the_model(
-    colours: Classifier,
-    export: Path,
-    temporary: Path,
-    command: Run,
-    monkeypatch: pytest.MonkeyPatch,
+    fake_worker: Worker, export: Path, command: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake_worker(monkeypatch, colours)
+    fake_worker()
     result = command("import", export, "--name", "own")
     assert result.exit_code == 0
     folder = load("own").bundle.folder
@@ -304,17 +293,13 @@ def test_command_prints_the_model(
 
 
 def test_refusal_names_the_photo_that_differs_and_exits_with_2(
-    colours: Classifier,
-    export: Path,
-    temporary: Path,
-    command: Run,
-    monkeypatch: pytest.MonkeyPatch,
+    fake_worker: Worker, export: Path, command: Run
 ) -> None:
     def change(array: Any) -> Any:
         array[3, 2] += 0.05
         return array
 
-    fake_worker(monkeypatch, colours, lambda out: _change_answers(out, change))
+    fake_worker(lambda out: _change_answers(out, change))
     result = command("import", export, "--name", "own")
     assert result.exit_code == 2
     message = "Error: Loupe would answer differently from fastai: for the photo astronaut a"
@@ -339,13 +324,9 @@ def test_hostile_files_are_never_run(
 
 
 def test_model_sensitive_to_scaled_decoding_decodes_in_full(
-    colours: Classifier,
-    export: Path,
-    temporary: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+    fake_worker: Worker, export: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    fake_worker(monkeypatch, colours)
+    fake_worker()
     # Lines of one pixel, which every resizing filter changes differently.
     folder = tmp_path / "lines"
     folder.mkdir()

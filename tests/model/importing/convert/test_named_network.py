@@ -13,14 +13,9 @@ from model.bundle import publish
 from model.engines import start
 from model.errors import ExportRefused
 from model.samples import shapes
-from tests.model.importing.learners import loaders, read_back, tiny_learner, vision
+from tests.model.importing.learners import LEARNER_MARKS, loaders, read_back, tiny_learner, vision
 
-pytestmark = [
-    pytest.mark.torch,
-    # fastai 2.8 warns like this about networks without an entry of their own.
-    pytest.mark.filterwarnings("ignore:The parameter 'pretrained' is deprecated:UserWarning"),
-    pytest.mark.filterwarnings("ignore:Arguments other than a weight enum:UserWarning"),
-]
+pytestmark = LEARNER_MARKS
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from model.errors import ExportRefused
 from model.importing.weights_settings import WeightsSettings
 from tests.model.importing.conftest import Run
 from tests.model.importing.learners import (
+    LEARNER_MARKS,
     assert_engines_agree,
     loaders,
     predict,
@@ -17,11 +18,7 @@ from tests.model.importing.learners import (
     vision,
 )
 
-pytestmark = [
-    pytest.mark.torch,
-    pytest.mark.filterwarnings("ignore:The parameter 'pretrained' is deprecated:UserWarning"),
-    pytest.mark.filterwarnings("ignore:Arguments other than a weight enum:UserWarning"),
-]
+pytestmark = LEARNER_MARKS
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)
 OPTIONS = {
@@ -165,12 +162,7 @@ def test_size_that_the_network_cannot_take_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_weights_become_a_model_of_both_engines(
-    learner: Any,
-    folder: Path,
-    tmp_path: Path,
-    data_folder: Path,
-    temporary: Path,
-    command: Run,
+    learner: Any, folder: Path, tmp_path: Path, data_folder: Path, temporary: Path, command: Run
 ) -> None:
     words = [word for option in OPTIONS.items() for word in option]
     result = command("import", "--name", "mine", write(learner, tmp_path / "learn.pth"), *words)

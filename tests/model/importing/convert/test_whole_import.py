@@ -16,6 +16,7 @@ from model import load
 from model.bundle import read_samples
 from tests.model.importing.conftest import Run
 from tests.model.importing.learners import (
+    LEARNER_MARKS,
     assert_engines_agree,
     loaders,
     predict,
@@ -24,11 +25,7 @@ from tests.model.importing.learners import (
     vision,
 )
 
-pytestmark = [
-    pytest.mark.torch,
-    pytest.mark.filterwarnings("ignore:The parameter 'pretrained' is deprecated:UserWarning"),
-    pytest.mark.filterwarnings("ignore:Arguments other than a weight enum:UserWarning"),
-]
+pytestmark = LEARNER_MARKS
 
 OWN = '''
 """The owner's module: a network, and code that reports its environment when it is loaded."""

@@ -1,7 +1,6 @@
 """Hostile exports: each is refused with a sentence, and nothing in it is run or built."""
 
 import pickle
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -15,7 +14,6 @@ from model.importing.inspect.container import open_export
 from model.importing.inspect.inspection import inspect_file
 from model.importing.inspect.network import read_network
 from model.importing.inspect.weights import read_state_dict
-from model.settings import ROOT
 from tests.model.command import run
 from tests.model.importing.inspect.hostile import payloads
 from tests.model.importing.inspect.hostile_reader import (
@@ -25,6 +23,7 @@ from tests.model.importing.inspect.hostile_reader import (
 )
 from tests.model.importing.inspect.pickles import assemble, glob, text, torch_zip
 from tests.model.importing.memory import assert_peak_below
+from tests.python import run_python
 
 LEARNER = "\x80\x02 fastai.learner:Learner q\x000"
 
@@ -97,14 +96,8 @@ def test_payloads_run_in_pythons_own_unpickler(files: dict[str, bytes], marker: 
         "    print(path.stem, marker.exists())\n"
         "    marker.unlink(missing_ok=True)\n"
     )
-    paths = [str(marker.parent / f"{name}.pickle") for name in sorted(RUNS)]
-    result = subprocess.run(
-        [sys.executable, "-c", code, str(marker), *paths],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=100,
-    )
+    paths = [marker.parent / f"{name}.pickle" for name in sorted(RUNS)]
+    result = run_python("-c", code, marker, *paths, timeout=100)
     assert [line for line in result.stdout.splitlines() if line.endswith("False")] == []
     assert len(result.stdout.splitlines()) == len(RUNS)
 
@@ -156,14 +149,7 @@ def test_attack_on_reader_is_refused_and_not_built(
 
 def test_doctor_runs_as_a_process(files: dict[str, bytes], marker: Path, path: Path) -> None:
     path.write_bytes(files["zip"])
-    result = subprocess.run(
-        [sys.executable, "-m", "model", "doctor", str(path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    result = run_python("-m", "model", "doctor", path, check=False)
     assert (result.returncode, result.stderr) == (1, "")
     assert "os.system" in result.stdout
     assert not marker.exists()

@@ -3,7 +3,6 @@
 import json
 import os
 import pickle
-import subprocess
 import sys
 import types
 from collections.abc import Callable
@@ -15,10 +14,10 @@ from PIL import Image
 
 from model.importing.inspect import ExportReport
 from model.importing.inspect.inspection import inspect_file
-from model.settings import ROOT
 from tests.model.command import run
 from tests.model.importing.inspect.pickles import Called
 from tests.model.importing.learners import loaders, restore, tiny_learner
+from tests.python import run_python
 
 pytestmark = pytest.mark.torch
 
@@ -208,15 +207,7 @@ def test_inspecting_imports_no_module_that_the_export_names(write: Write) -> Non
         "print(*sys.modules, sep='\\n')\n"
         "print(*('new ' + name for name in set(sys.modules) - before), sep='\\n')\n"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code, str(write())],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    loaded = set(result.stdout.splitlines())
+    loaded = set(run_python("-c", code, write()).stdout.splitlines())
     heavy = {"torch", "fastai", "fastcore", "pandas", "streamlit", "timm", "cloudpickle"}
     assert loaded & heavy == set()
     named = {line for line in loaded if line.startswith("new ")}
