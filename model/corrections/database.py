@@ -88,8 +88,6 @@ def connect(url: URL) -> Engine:
 
 def _limit_waits(connection: Any, _: object) -> None:
     """Give up a server that hangs: its system keeps the connection, so TCP has no timeout."""
-    from psycopg import OperationalError
-
     wait = connection.wait
 
     def limit(steps: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
@@ -101,7 +99,7 @@ def _limit_waits(connection: Any, _: object) -> None:
                 while not (ready := (yield wanted)):
                     if time.monotonic() > ends:
                         connection.close()
-                        raise OperationalError("timeout")
+                        raise connection.OperationalError("timeout")
         except StopIteration as end:
             return end.value
 
