@@ -1,7 +1,10 @@
 """Waiting in tests for what another thread or process does."""
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 POLL_SECONDS = 0.01
 """How often ``serve_forever`` looks whether it shall end; by itself every half second."""
@@ -23,6 +26,19 @@ def wait_until(
             raise AssertionError(f"The condition did not hold within {seconds:g} s. {describe()}")
         time.sleep(pause)
         pause = min(2 * pause, 0.05)
+
+
+@contextmanager
+def in_threads(ended: threading.Event, *actions: Callable[[], object]) -> Iterator[None]:
+    """Run each action in a thread; at the end of the block, set ``ended`` and wait for them."""
+    with ThreadPoolExecutor(len(actions)) as pool:
+        running = [pool.submit(action) for action in actions]
+        try:
+            yield
+        finally:
+            ended.set()
+    for action in running:
+        action.result()
 
 
 def _holds(condition: Callable[[], object]) -> bool:

@@ -22,7 +22,7 @@ from model.samples import samples
 from tests.api.raw import Wire, form
 from tests.browser.server import Server, serving
 from tests.model.tiny import tiny
-from tests.waiting import wait_until
+from tests.waiting import in_threads, wait_until
 
 MEMORY_MB = 512
 BUDGET_BYTES = (100 * 2**20 + FORM_BYTES) * 4 // 3
@@ -52,13 +52,8 @@ def repeatedly(action: Callable[[], object], pause_seconds: float) -> Iterator[N
         while not stop.wait(pause_seconds):
             action()
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
+    with in_threads(stop, run):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 class Visitor:

@@ -5,9 +5,9 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,7 +26,7 @@ from tests.operating.parts import (
 )
 from tests.operating.test_replicas import RED, Client
 from tests.tools import require_tool
-from tests.waiting import wait_until
+from tests.waiting import in_threads, wait_until
 
 REACH_SECONDS = 5
 """Time within which a publication is to reach all replicas, in seconds."""
@@ -83,14 +83,9 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 def clients(deployment: Deployment, count: int = 4) -> Iterator[list[Client]]:
     """Send photos until the block ends; none may be refused or get another answer than "red"."""
     running, ended = [Client(deployment.url) for _ in range(count)], threading.Event()
-    with ThreadPoolExecutor(count) as pool:
-        done = [pool.submit(client.identify, ended) for client in running]
-        try:
-            yield running
-        finally:
-            ended.set()
-    for client, future in zip(running, done, strict=True):
-        future.result()
+    with in_threads(ended, *(partial(client.identify, ended) for client in running)):
+        yield running
+    for client in running:
         assert (client.failures, client.identified > 0) == (0, True)
 
 

@@ -3,8 +3,9 @@
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -20,7 +21,7 @@ from tests.model.tiny import colour
 from tests.operating.parts import PATIENCE_SECONDS, Replica, postgresql, replicas_behind_nginx
 from tests.photos import encoded
 from tests.tools import require_tool
-from tests.waiting import wait_until
+from tests.waiting import in_threads, wait_until
 
 RED = encoded(colour("red"), "PNG")
 PAUSE_SECONDS = 0.25
@@ -153,22 +154,6 @@ class Client:
             return None
 
 
-@contextmanager
-def keep_sending(client: Client) -> Iterator[None]:
-    ended = threading.Event()
-    threads = [
-        threading.Thread(target=work, args=(ended,)) for work in (client.correct, client.identify)
-    ]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        for thread in threads:
-            thread.join()
-
-
 @pytest.mark.slow
 def test_no_accepted_correction_is_lost_when_a_replica_dies(deployment: Deployment) -> None:
     client = Client(deployment.url)
@@ -182,7 +167,8 @@ def test_no_accepted_correction_is_lost_when_a_replica_dies(deployment: Deployme
             PATIENCE_SECONDS,
         )
 
-    with keep_sending(client):
+    ended = threading.Event()
+    with in_threads(ended, partial(client.correct, ended), partial(client.identify, ended)):
         wait_for_more()
         assert all(deployment.success_counts().values())
         for replica in deployment.replicas:

@@ -7,8 +7,6 @@ import signal
 import stat
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,6 +21,7 @@ from model.settings import settings
 from tests.model.backup.helpers import JPEG, add_corrections, labels, names, state
 from tests.model.tiny import colour, tiny
 from tests.python import run_python
+from tests.waiting import in_threads
 
 
 def versions() -> list[tuple]:
@@ -141,17 +140,6 @@ def test_corrections_can_be_left_out(data: Path, backup: Path, tmp_path: Path) -
 # While others write
 
 
-@contextmanager
-def in_another_thread(work: Callable[[], None], ended: threading.Event) -> Iterator[None]:
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-
-
 def test_backup_is_consistent_while_corrections_are_written(data: Path, tmp_path: Path) -> None:
     ended, written = threading.Event(), list[int]()
 
@@ -161,7 +149,7 @@ def test_backup_is_consistent_while_corrections_are_written(data: Path, tmp_path
             written.append(correction_store().add_correction(red, f"{len(written)}", JPEG))
 
     counts: list[int] = []
-    with in_another_thread(write, ended):
+    with in_threads(ended, write):
         while len(counts) < 5 or counts[-1] == counts[0]:
             before = len(written)
             saved, _ = back_up(tmp_path / f"{len(counts)}.zip")
@@ -184,7 +172,7 @@ def test_backup_holds_the_version_that_is_current_in_it(data: Path, tmp_path: Pa
                 return
             tiny(data / "models", title=f"Number {number}")
 
-    with in_another_thread(write, ended):
+    with in_threads(ended, write):
         for number in range(5):
             back_up(tmp_path / f"{number}.zip")
     for number in range(5):

@@ -1,8 +1,8 @@
 """Tests of ``model.photo.photo_limits``: pixels, memory, and large photos one at a time."""
 
-import threading
 import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image
@@ -99,33 +99,20 @@ def test_large_photos_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch)
 
 def largest_together(data: bytes, most: list[int]) -> int:
     most.clear()
-    threads = [threading.Thread(target=read, args=(data,)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(read, [data] * 4))
     return max(most)
 
 
 def test_threads_read_the_same_as_one_thread() -> None:
     files = [encoded(drawn(200, 150, n), form) for n, form in enumerate(FORMATS)]
-    alone = [read(data).image.tobytes() for data in files]
-    failed: list[int] = []
 
-    def work() -> None:
-        failed.extend(
-            n
-            for _ in range(5)
-            for n, data in enumerate(files)
-            if read(data).image.tobytes() != alone[n]
-        )
+    def read_all(times: int) -> list[bytes]:
+        return [read(data).image.tobytes() for data in files * times]
 
-    threads = [threading.Thread(target=work) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failed
+    alone = read_all(1)
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pixels == 5 * alone for pixels in pool.map(read_all, [5] * 8))
 
 
 def test_repeated_reading_leaks_no_memory() -> None:
