@@ -24,7 +24,7 @@ BUDGETS = {
     "docs": (300, "two clients without dependencies, as documentation"),
     "launch": (810, "make run, share and phone"),
     "model": (
-        2490,
+        2580,
         "what answers a photo: classifier, admission queue, preprocessing, settings, errors",
     ),
     "model/answer": (
@@ -41,7 +41,7 @@ BUDGETS = {
         "temperature, prediction sets, two OOD detectors, estimates, the graph's head",
     ),
     "model/cli": (1560, "one module per group of commands"),
-    "model/corrections": (760, "corrections by SQLAlchemy, their export, the pages' sessions"),
+    "model/corrections": (780, "corrections by SQLAlchemy, their export, the pages' sessions"),
     "model/engines": (310, "compiled, learner, fake"),
     "model/evaluation": (550, "accuracy, intervals, calibration error, confusion"),
     "model/exporting": (1060, "five formats, each checked against the original"),
@@ -76,7 +76,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 39_860, 41_060
+ALL_PYTHON, ALL_TESTS = 39_980, 40_890
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {
