@@ -9,12 +9,14 @@ from contextlib import suppress
 import click
 import segno
 
+from api.lifecycle import STORE_SECONDS
 from deploy.ports import free_port
 from model import LoupeError, load
 from model.browser.cache import find_folder
 from model.browser.runtime import runtime_dir, runtime_name
 from model.bundle import list_public
 from model.errors import EngineUnavailable, SettingRefused
+from model.model_store import store_follower
 from model.resources import limit_malloc_arenas
 from model.settings import ROOT, settings
 from ui.app_info import app_title
@@ -97,6 +99,8 @@ def first_model() -> str:
     skipped with a line in the log.
     """
     limit_malloc_arenas()
+    if follower := store_follower():
+        follower.compared.wait(STORE_SECONDS)
     try:
         bundle = load().bundle
     except LoupeError as error:

@@ -235,7 +235,8 @@ def _read_settings() -> Settings:
     except ValidationError as error:
         # The message leaves the value out, because it may be a secret.
         problems = "; ".join(
-            f"LOUPE_{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}"
+            f"LOUPE_{'_'.join(map(str, problem['loc'])).upper()}: "
+            + problem["msg"].removeprefix("Value error, ")
             for problem in error.errors(include_input=False, include_url=False)
         )
         raise SettingRefused(f"{problems}. See the table in docs/settings.md.") from None

@@ -39,7 +39,7 @@ if job is None:
     answers = f" “{escape_markdown(bundle.manifest.title)}” answers there." if bundle else ""
     passed_on = say_passed_on("files", answering_host())
     st.caption(
-        f"The files go to the server.{answers}{passed_on} You get a chart, a table, and CSV "
+        f"The files go to the server.{passed_on}{answers} You get a chart, a table, and CSV "
         "and JSON downloads. Photos that can’t be read are listed with the reason. Results "
         f"stay in the server’s memory for up to {LIFETIME_MINUTES} minutes after you leave; "
         "nothing is saved to disk."

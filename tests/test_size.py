@@ -22,7 +22,7 @@ BUDGETS = {
     ),
     "deploy": (3080, "ten hosts, the table that filters them, one check"),
     "docs": (300, "two clients without dependencies, as documentation"),
-    "launch": (810, "make run, share and phone"),
+    "launch": (820, "make run, share and phone"),
     "model": (
         2580,
         "what answers a photo: classifier, admission queue, preprocessing, settings, errors",
@@ -35,7 +35,7 @@ BUDGETS = {
         1090,
         "downloads of browsers, made once and cached; Streamlit's files compressed",
     ),
-    "model/bundle": (1540, "manifest, card and registry"),
+    "model/bundle": (1550, "manifest, card and registry"),
     "model/calibration": (
         1650,
         "temperature, prediction sets, two OOD detectors, estimates, the graph's head",
@@ -51,7 +51,7 @@ BUDGETS = {
         "fastai exports and weights alone, read without running them; the sandbox",
     ),
     "model/learner": (570, "a learner rebuilt from a bundle, and its ONNX"),
-    "model/model_store": (520, "versions by hash from a bucket or a route, current by a database"),
+    "model/model_store": (530, "versions by hash from a bucket or a route, current by a database"),
     "model/photo": (1420, "one module per format, checked before Pillow opens it"),
     "model/samples": (80, "the sample photos"),
     "model/storage": (1030, "atomic writes, zips, photos in folders, disk"),
@@ -76,7 +76,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 39_980, 40_890
+ALL_PYTHON, ALL_TESTS = 40_010, 40_900
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {

@@ -117,4 +117,6 @@ def percent_range(low: float, high: float, digits: int = 0) -> str:
 
 def say_passed_on(sent: str, host: str | None) -> str:
     """Return a sentence, as Markdown, about the host that gets photos; "" without one."""
-    return f" The server passes the {sent} on to `{host}`, where the model runs." if host else ""
+    if not host:
+        return ""
+    return f" The server passes the {sent} on to **{escape_markdown(host)}**, where the model runs."

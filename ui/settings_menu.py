@@ -9,6 +9,7 @@ from model import Bundle, list_models
 from model.engine_info import DEFAULT_ENGINE, ENGINES, SERVER_ENGINES
 from model.engines import available, shortfall
 from model.loading import default_model
+from model.model_store import store_follower
 from model.settings import settings
 from model.text import clean
 from ui.app_info import app_title
@@ -120,7 +121,9 @@ def _explain_missing(bundle: Bundle, engine: str) -> str:
 def warn_if_unusable(bundles: dict[str, Bundle]) -> None:
     """Warn if there is no model, or the one in the settings can't be used."""
     text = ""
-    if not bundles:
+    if (follower := store_follower()) and follower.is_pending:
+        st.warning("The published models aren’t loaded yet. Try again in a minute.")
+    elif not bundles:
         text = "This app has no model that can be loaded."
     elif (name := settings().model) and name not in bundles:
         text = f"This app’s default model, *{escape_markdown(name)}*, can’t be loaded."

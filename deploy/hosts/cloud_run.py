@@ -105,8 +105,8 @@ https://docs.cloud.google.com/run/docs/overview/what-is-cloud-run sleeps
         "service.yaml limits the bill."
     ),
     remarks="""\
-maxScale keeps it at one instance, enough for about 70 photos of 60 kB per second: set \
-LOUPE_DATABASE before raising it.
+maxScale keeps it at one instance, enough for 40 to 70 photos of 60 kB per second. Before raising \
+it, set LOUPE_DATABASE: instances share corrections there.
 A page's web socket is cut after an hour; the page reconnects automatically.
 Session affinity is best effort.
 A zip larger than 32 MB is rejected.

@@ -81,7 +81,7 @@ $ {LOAD}
 $ {RAY} --address HEAD:6379 {STORE}
 On the first one again:
 $ {RUN}
-$ curl --fail http://HEAD:{PORT}{app.ready_path}
+$ curl --retry 60 --retry-delay 1 --retry-all-errors --fail http://HEAD:{PORT}{app.ready_path}
 Set LOUPE_API=http://HEAD:{PORT} where the app runs: docs/scale.md.
 """,
         f"{LOAD} && {RUN}",

@@ -27,9 +27,17 @@ CURRENT_FILE = "current"
 """The file beside a model's versions that names the current one."""
 
 
+withheld: list[Callable[[], bool]] = []
+"""While one of these returns True, no built-in model takes the place of the owner's."""
+
+
 def model_roots() -> list[Path]:
     """Return the folders that hold models, the owner's first."""
-    return [*_own_roots(), *([BUILTIN_DIR] if settings().builtin else [])]
+    return [*_own_roots(), *([BUILTIN_DIR] if _has_builtin() else [])]
+
+
+def _has_builtin() -> bool:
+    return settings().builtin and not any(is_withheld() for is_withheld in withheld)
 
 
 def _own_roots() -> list[Path]:
@@ -44,9 +52,13 @@ def default_models() -> list[str]:
     """
     if settings().model:
         return [settings().model]
-    own = _newest_first(tuple((root, _subfolder_times(root)) for root in _own_roots()))
-    has_builtin = settings().builtin and DEFAULT_MODEL not in own
-    return [*own, DEFAULT_MODEL] if has_builtin else list(own)
+    own = own_models()
+    return [*own, DEFAULT_MODEL] if _has_builtin() and DEFAULT_MODEL not in own else list(own)
+
+
+def own_models() -> tuple[str, ...]:
+    """Return the names of the owner's models, the newest first."""
+    return _newest_first(tuple((root, _subfolder_times(root)) for root in _own_roots()))
 
 
 FolderTimes = tuple[tuple[str, int], ...]

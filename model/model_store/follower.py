@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..bundle import MANIFEST, Bundle, current_version, default_models, fingerprint, model_dir
-from ..bundle.bundle import BUILTIN_DIR, MAX_MANIFEST_BYTES, read_manifest
-from ..bundle.registry import Fingerprint, open_bundle
+from ..bundle import MANIFEST, Bundle, current_version, fingerprint
+from ..bundle.bundle import MAX_MANIFEST_BYTES, read_manifest
+from ..bundle.registry import Fingerprint, open_bundle, own_models, withheld
 from ..bundle.versions import add_version, set_current
 from ..engine_info import ENGINES, OPTIONAL_FILES
 from ..errors import BundleDamaged, BundleError, DataError, LoupeError
@@ -65,11 +65,13 @@ class Follower:
         self._publications: Publications | None = None
         self._problems: dict[int, Problem] = {}
         self._followed: dict[str, tuple[int, Fingerprint]] = {}
-        self._may_answer = False
+        self.is_pending = True
+        """Whether the models that this replica should answer with were never all here."""
 
     def start(self) -> None:
-        """Start the thread; until it has what this replica answers with, ``load`` raises."""
+        """Start the thread; while ``is_pending``, ``load`` raises and built-in ones are hidden."""
         requirements.append(self.require_compared)
+        withheld.append(lambda: self.is_pending)
         threading.Thread(target=self._run, name="model-store", daemon=True).start()
 
     def report(self) -> list[dict[str, str]]:
@@ -82,7 +84,7 @@ class Follower:
         Raises:
             StorePending: the model that it would answer with isn't known to be the right one.
         """
-        if not self._may_answer:
+        if self.is_pending:
             raise StorePending("The published models aren't loaded yet. Try again in a minute.")
 
     def _run(self) -> None:
@@ -103,18 +105,20 @@ class Follower:
             self._problems = {key: self._problems[key] for key in ids & self._problems.keys()}
             for publication in current:
                 self._follow(publication)
-        self._may_answer = self._may_answer or self._has_the_right_model()
+        self.is_pending = self.is_pending and self._is_model_missing()
 
-    def _has_the_right_model(self) -> bool:
-        """Return whether nothing is missing, or a previous version of the owner's can answer."""
-        wanted = settings().model
-        publications = [problem.publication for problem in self._problems.values()]
-        if not any(row is None or not wanted or row.name == wanted for row in publications):
-            return True
-        try:
-            return any(model_dir(name).parent != BUILTIN_DIR for name in default_models())
-        except (OSError, BundleError):
-            return False
+    def _is_model_missing(self) -> bool:
+        """Return whether a published model, or any if that isn't known, has no version here."""
+        wanted, own = settings().model, set(own_models())
+        for problem in self._problems.values():
+            row = problem.publication
+            if row is None or not row.is_valid:
+                is_missing = wanted not in own if wanted else not own
+            else:
+                is_missing = wanted in ("", row.name) and row.name not in own
+            if is_missing:
+                return True
+        return False
 
     def _follow(self, publication: Publication) -> None:
         problem, name = self._problems.get(publication.id), publication.name

@@ -32,7 +32,8 @@ row."""
 class Publication:
     """A version that was made current.
 
-    ``sha256`` is the hash of its ``bundle.json``; ``published`` when it first was published, UTC.
+    ``sha256`` is the hash of its ``bundle.json``; ``published`` when its model first was
+    published, UTC.
     """
 
     id: int
@@ -91,7 +92,7 @@ class Publications:
         other = TABLE.alias()
         first = (
             sa.select(sa.func.min(other.c.published))
-            .where(other.c.name == TABLE.c.name, other.c.sha256 == TABLE.c.sha256)
+            .where(other.c.name == TABLE.c.name)
             .scalar_subquery()
             .label("published")
         )

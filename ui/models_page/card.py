@@ -78,10 +78,11 @@ def show_card(bundle: Bundle, *, is_chosen: bool, axis_start: float) -> None:
 def show_store_problems() -> None:
     """Show that published versions couldn't be downloaded or verified, if there are any."""
     follower = store_follower()
-    if codes := {problem["code"] for problem in follower.report()} if follower else set():
+    if follower and (codes := {problem["code"] for problem in follower.report()}):
+        kept = "No model answers yet." if follower.is_pending else "Previous versions stay in use."
         st.warning(
-            f"This app couldn’t update from the model store ({join_words(sorted(codes))}). The "
-            "previous versions stay in use. The app’s log says why."
+            f"This app couldn’t update from the model store ({join_words(sorted(codes))}). {kept} "
+            "The app’s log says why."
         )
 
 

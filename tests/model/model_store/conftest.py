@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from model import Bundle, loading
+from model.bundle import registry
 from model.corrections.database import connect, parse_url
 from model.model_store.follower import Follower
 from model.model_store.publications import TABLE, Publications
@@ -55,6 +56,7 @@ def replica(data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("LOUPE_STORE", str(tmp_path / "store"))
     replica = Replica(data_folder, tmp_path / "store")
     monkeypatch.setattr(loading, "requirements", [replica.require_compared])
+    monkeypatch.setattr(registry, "withheld", [lambda: replica.follower.is_pending])
     return replica
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from model import Bundle, load, loading
+from model import Bundle, list_models, load, loading
 from model.bundle import ManifestDraft, publish
 from model.corrections import database
 from model.errors import DataError, FolderExists, SettingRefused
@@ -260,13 +260,40 @@ def test_replica_without_a_version_of_its_own_answers_nothing(
         assert replica.compare()
         with pytest.raises(StorePending):
             load("imagenet")
+        assert "imagenet" not in list_models()
     shutil.move(replica.store.with_name("gone"), replica.store)
     assert replica.compare() == []
+    assert "imagenet" in list_models()
     # From then on it answers, whatever is published.
     tiny(replica.store, "broken")
     replica.insert(name="broken", version="0" * 12, sha256="0" * 64, published=NOW)
     assert len(replica.compare()) == 1
     assert load().bundle.version == first.version
+
+
+def test_empty_replica_waits_for_all_models_or_the_one_in_the_settings(
+    replica: Replica, first: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tiny(tmp_path / "publisher", "other")
+    for bundle in (first, other):
+        publish_version(bundle)
+    change("graph.onnx")(replica.store / "other" / other.version)
+    assert len(replica.compare()) == 1
+    with pytest.raises(StorePending):
+        load("tiny")
+    monkeypatch.setenv("LOUPE_MODEL", "tiny")
+    settings.cache_clear()
+    assert len(replica.compare()) == 1
+    assert load().bundle.version == first.version
+
+
+def test_model_that_was_added_last_opens(replica: Replica, first: Bundle, tmp_path: Path) -> None:
+    other = tiny(tmp_path / "publisher", "other")
+    for bundle in (first, other, tiny(tmp_path / "publisher", title="Updated")):
+        publish_version(bundle)
+    republish("tiny", first.version)
+    assert replica.compare() == []
+    assert load().bundle.version == other.version
 
 
 def test_unreachable_database_leaves_the_previous_version(
