@@ -43,7 +43,10 @@ with st.container(horizontal=True, vertical_alignment="center"):
         way = source_control(ways(), key=WAY_KEY)
     st.space("stretch")
     bundle, top_k = settings_menu(bundles)
-warn_if_unusable(bundles)
+with notice:
+    if warn_if_unusable(bundles) and has_viewfinder:
+        # The viewfinder moves up by as much, to the page's header.
+        st.space("medium")
 warn_if_refused(bundle)
 
 with head:
@@ -70,5 +73,4 @@ if token:
         except LoupeError as error:
             notice.warning(phrase_error(error), icon=":material/link_off:")
             if has_viewfinder:
-                # The viewfinder moves up by as much, to the page's header.
                 notice.space("medium")

@@ -118,18 +118,19 @@ def _explain_missing(bundle: Bundle, engine: str) -> str:
     return f"This app can’t run the {engine} engine: it {shortfall(bundle, engine)}."
 
 
-def warn_if_unusable(bundles: dict[str, Bundle]) -> None:
-    """Warn if there is no model, or the one in the settings can't be used."""
-    text = ""
+def warn_if_unusable(bundles: dict[str, Bundle]) -> bool:
+    """Warn if there is no model, or the one in the settings can't be used; return whether so."""
+    hint = "If you run this app, `python -m model verify` tells you why."
     if (follower := store_follower()) and follower.is_pending:
-        st.warning("The published models aren’t loaded yet. Try again in a minute.")
+        text = "The published models aren’t loaded yet. Try again in a minute."
     elif not bundles:
-        text = "This app has no model that can be loaded."
+        text = f"This app has no model that can be loaded. {hint}"
     elif (name := settings().model) and name not in bundles:
-        text = f"This app’s default model, *{escape_markdown(name)}*, can’t be loaded."
-    if text:
-        text += " If you run this app, `python -m model verify` tells you why."
-        st.warning(text, icon=":material/block:")
+        text = f"This app’s default model, *{escape_markdown(name)}*, can’t be loaded. {hint}"
+    else:
+        return False
+    st.warning(text, icon=":material/block:")
+    return True
 
 
 def warn_if_refused(bundle: Bundle | None) -> None:
