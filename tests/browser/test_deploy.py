@@ -36,7 +36,11 @@ def open_host(page, title):
     """Open the steps of a host in the list."""
     row = page.get_by_test_id("stExpander").filter(has=page.get_by_text(title, exact=True))
     row.get_by_text(title, exact=True).click()
-    row.get_by_text("Steps and files").click()
+    steps = row.get_by_text("Steps and files")
+    expect(steps).to_be_visible()
+    # A click is lost while the page is drawn again.
+    wait_until_drawn(page)
+    steps.click()
     expect(page.get_by_role("button", name=f"Download files for {title}")).to_be_visible()
     wait_until_drawn(page)
 
