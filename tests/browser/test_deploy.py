@@ -3,6 +3,7 @@
 import io
 import re
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -36,13 +37,15 @@ def open_host(page, title):
     """Open the steps of a host in the list."""
     row = page.get_by_test_id("stExpander").filter(has=page.get_by_text(title, exact=True))
     row.get_by_text(title, exact=True).click()
-    steps = row.get_by_text("Steps and files")
-    expect(steps).to_be_visible()
-    # A click is lost while the page is drawn again.
+    steps, files = row.get_by_text("Steps and files"), f"Download files for {title}"
+    for _ in range(3):
+        steps.click()
+        # Streamlit loses a click that comes while it draws the page again.
+        with suppress(AssertionError):
+            expect(page.get_by_role("button", name=files)).to_be_visible(timeout=5000)
+            break
     wait_until_drawn(page)
-    steps.click()
-    expect(page.get_by_role("button", name=f"Download files for {title}")).to_be_visible()
-    wait_until_drawn(page)
+    expect(page.get_by_role("button", name=files)).to_be_visible()
 
 
 def test_download_holds_the_chosen_model(browser, owner):
