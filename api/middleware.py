@@ -55,7 +55,7 @@ class CsrfMiddleware(HttpMiddleware):
     """
 
     async def handle_http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ``HttpMiddleware``."""
+        """Handle an HTTP request; see ASGI."""
         if scope["method"] in SAFE_METHODS or _is_allowed(Headers(scope=scope)):
             await self.app(scope, receive, send)
             return
@@ -85,7 +85,7 @@ class TelemetryMiddleware(HttpMiddleware):
     """Middleware that counts and logs requests by route, and sets headers of all responses."""
 
     async def handle_http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ``HttpMiddleware``."""
+        """Handle an HTTP request; see ASGI."""
         started, status = time.perf_counter(), 500
 
         async def send_response(message: Message) -> None:
@@ -123,7 +123,7 @@ class SlowClientMiddleware(HttpMiddleware):
     """
 
     async def handle_http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ``HttpMiddleware``."""
+        """Handle an HTTP request; see ASGI."""
         body = RequestBody(Headers(scope=scope), receive)
         timeout_seconds = SEND_TIMEOUT_SECONDS if scope["method"] == "POST" else None
 

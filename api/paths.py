@@ -40,7 +40,7 @@ class BasePathMiddleware(HttpMiddleware):
         self.roots = roots
 
     async def handle_http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ``HttpMiddleware``."""
+        """Handle an HTTP request; see ASGI."""
         path = scope["path"].removeprefix(self.base_path)
         if f"{path}/".startswith(self.roots):
             scope = dict(scope)

@@ -27,7 +27,7 @@ class StaticFilesMiddleware(HttpMiddleware):
         self._sender = StaticFiles()
 
     async def handle_http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ``HttpMiddleware``."""
+        """Handle an HTTP request; see ASGI."""
         if not scope["path"].startswith(self._prefix):
             await self.app(scope, receive, send)
         elif response := self._find(scope):

@@ -33,7 +33,7 @@ SPARE_SECONDS = 20
 """Time for a reply beyond the longest wait in the API's queue, in seconds."""
 
 RETRY_SECONDS = 600
-"""Longest time for which a batch sends one photo again while the API is busy, in seconds."""
+"""Longest time that a batch retries one photo while the API is busy, in seconds."""
 
 KINDS = {
     kind.code: kind

@@ -23,7 +23,7 @@ _by_fingerprint: dict[tuple[str, str], tuple[Fingerprint, Classifier]] = {}
 each photo takes as long as resizing one."""
 
 requirements: list[Callable[[], None]] = []
-"""Called by ``load``; each raises an error for as long as this process must not answer."""
+"""Checks that ``load`` runs first; each raises an error while this process must not answer."""
 
 _skipped: dict[tuple[str, str], tuple[Fingerprint, LoupeError]] = {}
 """Models that can't be opened by default, by name and engine, until their files change."""
@@ -38,7 +38,7 @@ def default_model() -> str | None:
 
 
 def _default_candidates(engine: str) -> Iterator[tuple[str, Fingerprint]]:
-    """Yield the default models that loading has not failed for, with their fingerprints."""
+    """Yield the default models that have not failed to load, with their fingerprints."""
     for name in default_models():
         current = fingerprint(name)
         skipped = _skipped.get((name, engine))

@@ -58,7 +58,7 @@ def _check_store(address: str, info: ValidationInfo) -> str:
     """Return a model store's address; a folder's or bucket's is checked when it is opened."""
     database: SecretStr = info.data.get("database", SecretStr(""))
     if address and not database.get_secret_value():
-        raise ValueError("A model store needs LOUPE_DATABASE as well. Set it to a database's URL")
+        raise ValueError("A model store also needs LOUPE_DATABASE. Set it to a database's URL")
     return _check_api(address) if address.startswith(("http:", "https:")) else address
 
 

@@ -32,7 +32,7 @@ def identify_archive(**options: Any) -> None:
         raise click.UsageError("Give --shard as number and count, such as 3/16.")
     # Ray imports the module that a scheme names; with ray://, Ray Data doesn't work.
     if cluster is not None and not re.fullmatch(r"local|auto|[\w.-]+:\d{1,5}", cluster):
-        raise click.UsageError("Give --ray as local, auto or HOST:PORT of a cluster.")
+        raise click.UsageError("Set --ray to local, auto or a cluster's HOST:PORT.")
     archive, results = (
         address.rstrip("/") if SCHEME.match(address) else str(Path(address).absolute())
         for address in (*options["photos"], options["out"])

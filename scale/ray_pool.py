@@ -32,7 +32,7 @@ class PartIdentifier:
 
     @cached_property  # in __init__, Ray would hide the error
     def run(self) -> tuple[ArchiveRun, Classifier]:
-        """The run, with its list of photos and the loaded model."""
+        """The archive run with its list of photos, and the loaded model."""
         memory = max(128, memory_mb() // cores())
         os.environ |= {"LOUPE_THREADS": "1", "LOUPE_MEMORY_MB": str(memory)}
         with tempfile.TemporaryDirectory() as folder:

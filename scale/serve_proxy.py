@@ -44,7 +44,7 @@ class ProxyMiddleware(HttpMiddleware):
     """
 
     async def handle_http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ``HttpMiddleware``."""
+        """Handle an HTTP request; see ASGI."""
         exchange = Exchange(send)
         headers = [pair for pair in scope["headers"] if pair[0].replace(b"_", b"-") not in CONTROLS]
         try:

@@ -21,7 +21,7 @@ def run_python(
 
 
 def import_file(path: Path) -> ModuleType:
-    """Import a file that is in no package."""
+    """Import a Python file that belongs to no package."""
     spec = spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None

@@ -48,7 +48,7 @@ FORBIDDEN = {
     # Inspecting needs no torch.
     "model/importing/inspect": "torch fastai timm model.importing.convert",
 }
-"""What the modules of a folder may not import."""
+"""Modules that the code in each folder must not import."""
 
 MAX_LINES = 500
 HEAVY = set("streamlit torch fastai sqlalchemy pandas fsspec pyarrow ray scale".split())

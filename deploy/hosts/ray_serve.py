@@ -109,8 +109,8 @@ Try several containers first: a core answers 40 to 70 photos of 60 kB per second
 answers up to a quarter fewer and needs 0.7 GB more. Use it if you have a cluster, or if replicas \
 must follow the load within seconds (docs/scale.md).
 Each replica uses one core and loads its own copy of the model.
-Keep the machines in a private network: anyone who reaches port {PORT} can send photos, and anyone \
-who reaches Ray's ports with the token controls the machines.
+Keep the machines in a private network: anyone who can reach port {PORT} can send photos, and \
+anyone who can reach Ray's ports and has the token controls the machines.
 Set LOUPE_DATABASE and LOUPE_SECRET on every machine before `ray start` if clients send corrections.
 """,
     make_plan=make_plan,

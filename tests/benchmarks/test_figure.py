@@ -16,7 +16,7 @@ NAMES = """
     first-visit-device first-visit-device-page folder memory overhead predict-small predict-12mp
     start threads visits
 """
-"""The published figures."""
+"""Names of the published figures."""
 
 
 def entry(name: str, unit: str = "×", target: float = 0.5, *, at_least: bool = False) -> Benchmark:

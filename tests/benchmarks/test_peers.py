@@ -29,7 +29,7 @@ def test_every_variant_has_its_page() -> None:
     for variant in VARIANTS:
         text = (PEERS / variant.partition("?")[0]).read_text()
         assert "globalThis.identify" in text
-        # Nothing comes from elsewhere while it is measured.
+        # A measurement must not load anything from another host.
         assert "https://" not in text
 
 

@@ -1,4 +1,4 @@
-"""Photos of fixed sizes, the same at every run, and what is compared on them."""
+"""Benchmark photos: fixed sizes, the same in every run; and the comparisons made with them."""
 
 from io import BytesIO
 from pathlib import Path

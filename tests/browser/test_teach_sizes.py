@@ -1,4 +1,4 @@
-"""What the page "Teach" says can be read on phones, in the widest of fonts; its screens."""
+"""*Teach* on phones: its text stays readable in the widest fonts, and its screens look right."""
 
 import re
 
@@ -90,7 +90,7 @@ def test_every_screen_fits_and_is_accessible(open_teach: Visit, look: str) -> No
     expect(page.locator(".tv-shutter")).to_be_visible()
     page.wait_for_timeout(500)
     keep("empty")
-    # Two groups of one label, near each other.
+    # Each label has two photo groups of similar colours.
     red, orange, blue, azure = (250, 20, 20), (250, 110, 20), (20, 20, 250), (20, 110, 250)
     teach_by_files(page, warm=[red, orange] * 6, cold=[blue, azure] * 6)
     expect(pill(page)).to_be_visible()
@@ -103,7 +103,7 @@ def test_every_screen_fits_and_is_accessible(open_teach: Visit, look: str) -> No
     page.wait_for_timeout(900)
     keep("recording")
     page.mouse.up()
-    # As many cold things among the warm ones as warm ones.
+    # Half of the photos labelled warm show cold things.
     choose(page, *((f"odd-{at}.jpg", jpeg(rgb)) for at, rgb in enumerate(ODD)))
     expect(page.get_by_role("button", name=re.compile("^They’re"))).to_be_visible()
     keep("confused")

@@ -31,7 +31,7 @@ STATIC = HOSTS["static"]
 
 @pytest.fixture(scope="module")
 def written(built_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A page with the models ``pears`` and ``apples``, and their data folder."""
+    """Write a page with the models ``pears`` and ``apples``; return its parent folder."""
     folder = tmp_path_factory.mktemp("static")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOUPE_DATA", str(folder / "data"))

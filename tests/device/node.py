@@ -35,7 +35,7 @@ for await (const line of createInterface({ input: process.stdin })) {
 
 @cache
 def _node() -> "subprocess.Popen[str]":
-    """Start Node once: it takes a tenth of a second, most scripts next to nothing."""
+    """Start Node once per process: that takes a tenth of a second, most scripts far less."""
     code = LOOP % (ROOT / "device").as_uri()
     process = subprocess.Popen(
         [require_tool("node"), "--input-type=module", "-e", code],

@@ -91,7 +91,7 @@ def test_files_are_a_config_of_serve(tiny_bundle: Bundle, tmp_path: Path) -> Non
 
 
 def exchange(app: ASGIApp) -> tuple[int, Headers, bytes]:
-    """Return status, headers and body of the response to a large body through the middleware."""
+    """Send a large body through the middleware; return the status, headers and body it gets."""
     from scale.serve_proxy import ProxyMiddleware
 
     sent, _ = run_middleware(ProxyMiddleware(app), [bytes(2**20)] * 130)

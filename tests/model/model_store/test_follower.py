@@ -369,7 +369,7 @@ def test_malformed_address_of_a_bucket_is_no_folder(
 
 def test_store_needs_a_database(monkeypatch: pytest.MonkeyPatch, data_folder: Path) -> None:
     monkeypatch.setenv("LOUPE_STORE", "s3://bucket/models")
-    with pytest.raises(SettingRefused, match="LOUPE_STORE: .*needs LOUPE_DATABASE"):
+    with pytest.raises(SettingRefused, match="LOUPE_STORE: .*also needs LOUPE_DATABASE"):
         settings()
     for address in ("http://example.org", "https://user:password@example.org"):
         monkeypatch.setenv("LOUPE_STORE", address)
