@@ -297,14 +297,13 @@ class Screen {
     const { entry } = this.#view;
     // The app keeps the photos of Streamlit's widgets itself, but not the visitor's models.
     const isApps = entry?.source === UPLOAD && !this.#madeHere.models.has(name);
-    if (!entry?.photo || isApps) {
-      this.#chosen = null;
-      this.#outbox.add("model", name);
-      return;
-    }
-    this.#chosen = name;
+    const isFollowedFirst = isApps || (entry && !entry.photo);
+    this.#chosen = isFollowedFirst ? null : name;
+    if (!entry?.photo || isApps) this.#outbox.add("model", name);
+    if (isFollowedFirst) return;
+    // Before the app replies, so that a photo that is taken now isn't the former model's.
     this.#follow(this.#data);
-    this.#look();
+    if (entry) this.#look();
   }
 
   /** Return where a model would get the open photo; null if that is still to be chosen. */
