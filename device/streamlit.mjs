@@ -40,7 +40,7 @@ class Screen {
   #shown = null;
   /** The token of the link that the app shows, or was last asked to show. */
   #requested = null;
-  /** The model of the photo that is shown, until the app has followed. */
+  /** The model of the photo that is shown, or the visitor's choice, until the app has followed. */
   #chosen = null;
   /** Models that were ready on this device: the browser still has their files. */
   #ready = new Set();
@@ -81,7 +81,7 @@ class Screen {
     this.#outbox.update(data.heard, setTrigger);
     if (this.#chosen === (data.taught ?? data.model)) this.#chosen = null;
     const isNewSession = previousData !== null && previousData.session !== data.session;
-    if (this.#outbox.has("opened")) {
+    if (this.#outbox.find("opened")) {
       this.#follow(previousData);
       return;
     }
@@ -137,7 +137,7 @@ class Screen {
     if (!this.#mayDownload(name)) return "server";
     // In place of a model that is gone from this device, nothing is sent unasked.
     const isSubstitute = this.#data.taught && name !== this.#chosen;
-    return isSubstitute ? "device" : this.#data.run;
+    return isSubstitute ? "device" : (this.#outbox.find("run")?.value ?? this.#data.run);
   }
 
   #mayDownload(name) {
@@ -152,9 +152,10 @@ class Screen {
     const data = this.#data;
     const previous = this.#identifier;
     const model = this.#model;
+    const run = this.#runOf(model);
     const isOther =
       previous?.model !== model ||
-      differ(previousData, data, ["run"]) ||
+      previous.run !== run ||
       (previousData.engine !== data.engine && previous.state.next === "server");
     const server = {
       url: `${data.base}api/session/`,
@@ -175,7 +176,7 @@ class Screen {
         address: folder && `${data.base}device/models/${folder}/`,
         // Your model's photos are never sent.
         server: taught ? null : data.routes ? server : this.#socket,
-        run: this.#runOf(model),
+        run,
         api: data.api,
         taught,
         limits: data.limits,
@@ -251,7 +252,7 @@ class Screen {
       },
       run: this.#runOf(this.#model),
       // A model that is in one place only leaves no choice.
-      onRun: this.#mayDownload(this.#model) ? (run) => this.#outbox.add("run", run) : null,
+      onRun: this.#mayDownload(this.#model) ? (run) => this.#chooseRun(run) : null,
       onRetry: () => this.#identifier.start(),
       onOpen: (entry) => this.#report(entry),
       onClear: () => this.#outbox.add("cleared"),
@@ -296,14 +297,19 @@ class Screen {
   #choose(name) {
     const { entry } = this.#view;
     // The app keeps the photos of Streamlit's widgets itself, but not the visitor's models.
-    const isApps = entry?.source === UPLOAD && !this.#madeHere.models.has(name);
-    const isFollowedFirst = isApps || (entry && !entry.photo);
-    this.#chosen = isFollowedFirst ? null : name;
-    if (!entry?.photo || isApps) this.#outbox.add("model", name);
-    if (isFollowedFirst) return;
-    // Before the app replies, so that a photo that is taken now isn't the former model's.
+    const isKept = entry?.photo && (entry.source !== UPLOAD || this.#madeHere.models.has(name));
+    if (!isKept) this.#outbox.add("model", name);
+    this.#chosen = isKept || !entry ? name : null;
+    if (!this.#chosen) return;
+    // The next photo may be taken before the app replies.
     this.#follow(this.#data);
-    if (entry) this.#look();
+    this.#look();
+  }
+
+  /** Choose the mode, which holds at once. */
+  #chooseRun(run) {
+    this.#outbox.add("run", run);
+    if (this.#follow(this.#data)) this.#look();
   }
 
   /** Return where a model would get the open photo; null if that is still to be chosen. */

@@ -178,7 +178,7 @@ export function lastLineOf({ entry, error, isFileAllowed, next, options }, { sho
   const state = { ...options.identifier.state, next };
   const gone = goneOf(state);
   if (gone) return gone;
-  if (error?.sent) return `Sent to ${serverOf(api)}: ${sentOf(error.sent)}`;
+  if (error?.sent) return `Sent to the server${api ? ` for ${api}` : ""}: ${sentOf(error.sent)}`;
   if (!entry && next === "device" && shown) {
     if (!rate) return "On this device";
     return `On this device, ${rate === 1 ? "once a second" : `${rate} times a second`}`;

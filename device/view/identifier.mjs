@@ -63,7 +63,6 @@ class Identifier {
   #sender = null;
   /** What the server says of its model, or the folder where there is no server. */
   #described;
-  #run;
   /** @type {Pick<IdentifierState, "server" | "isConnected">} */
   #state;
 
@@ -72,12 +71,12 @@ class Identifier {
     const { model = null, address = null, server = null, run = "auto", graph = "small" } = options;
     const { taught } = options;
     this.model = model;
+    this.run = run;
     /** The host to which the server passes photos, or null. */
     this.api = options.api ?? null;
     this.#address = address;
     const off = run === "server" ? NOT_CHOSEN : address === null ? OFF : null;
     this.#device = new DeviceModel({ address, graph, taught, off }, () => this.#change());
-    this.#run = run;
     this.#described = options.described ?? null;
     if (server) {
       this.#server = "url" in server ? new Server(server) : server;
@@ -110,7 +109,7 @@ class Identifier {
   /** Begin to load what the mode needs; again, if loading has failed. */
   start() {
     // A browser that is told to save data downloads nothing while a server answers.
-    const isSaving = this.#run === "auto" && this.#server && navigator.connection?.saveData;
+    const isSaving = this.run === "auto" && this.#server && navigator.connection?.saveData;
     if (isSaving) this.#device.skip(SAVING);
     else this.#device.start();
     this.#sender?.decide().then(() => this.#change());
@@ -175,8 +174,8 @@ class Identifier {
   async identify(blob, given = {}) {
     // Without a server, there is nothing to ask.
     const options = this.#state.isConnected ? given : { ...given, ask: undefined };
-    if (this.#run === "server") return this.#askServer(blob, options);
-    const isHere = this.#run === "device" || options.place === "device";
+    if (this.run === "server") return this.#askServer(blob, options);
+    const isHere = this.run === "device" || options.place === "device";
     if (isHere || (!this.#server && !this.#device.isReady)) {
       await this.#device.loaded(options.signal);
       return this.#device.identify(blob, options);
@@ -209,13 +208,13 @@ class Identifier {
    */
   async explain(blob, answer, options = {}) {
     const { signal } = options;
-    const isHere = answer.where === "device" || this.#run === "device" || !this.#server;
+    const isHere = answer.where === "device" || this.run === "device" || !this.#server;
     if (isHere) return this.#device.explain(blob, answer, options);
     try {
       return await this.#sender.explain(blob, answer, { signal });
     } catch (error) {
       signal?.throwIfAborted();
-      if (this.#run === "server" || PHOTO_CODES.has(error.code)) throw error;
+      if (this.run === "server" || PHOTO_CODES.has(error.code)) throw error;
       if (!(await canLoad(this.#device, signal))) throw error;
       return this.#device.explain(blob, answer, options);
     }
@@ -239,7 +238,7 @@ class Identifier {
   }
 
   #next() {
-    if (this.#run !== "auto") return this.#run;
+    if (this.run !== "auto") return this.run;
     if (this.#device.isReady || !this.#server) return "device";
     const isFailed = this.#state.server === "failed" || !this.#state.isConnected;
     return isFailed && this.#device.state.device === "loading" ? "device" : "server";

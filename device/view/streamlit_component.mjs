@@ -76,9 +76,9 @@ export class Outbox {
     this.#send();
   }
 
-  /** Return whether a message of that name waits to be acknowledged. */
-  has(name) {
-    return this.#messages.some((one) => one.name === name);
+  /** Return the message of that name that waits to be acknowledged; undefined if none does. */
+  find(name) {
+    return this.#messages.find((one) => one.name === name);
   }
 
   close() {
@@ -89,7 +89,7 @@ export class Outbox {
     clearTimeout(this.#resending);
     this.#setTrigger("messages", this.#messages);
     // Requests have a time limit of their own, because photos take long.
-    if (!this.has("request")) {
+    if (!this.find("request")) {
       this.#resending = setTimeout(() => this.#messages.length && this.#send(), this.#wait);
       // Each one restarts the script, which a busy server may need longer for.
       this.#wait *= 2;

@@ -92,39 +92,71 @@ def test_dialog_is_closed_by_a_press_on_its_backdrop_only(page: Page) -> None:
     expect(dialog).to_have_count(0)
 
 
-@pytest.mark.slow
-def test_answer_closed_at_once_stays_closed_when_the_place_changes(page: Page) -> None:
-    late: list[Callable[[], None]] = []
-    is_late = False
+class SlowReplies:
+    """The app's replies to a page, which can be held back."""
 
-    def relay(socket: WebSocketRoute) -> None:
+    def __init__(self, page: Page) -> None:
+        self.is_holding = False
+        self.held: list[Callable[[], None]] = []
+        page.route_web_socket(re.compile("/_stcore/stream"), self._relay)
+
+    def release(self) -> None:
+        self.is_holding = False
+        for send in self.held:
+            send()
+
+    def _relay(self, socket: WebSocketRoute) -> None:
         def pass_on(message: str | bytes) -> None:
-            if is_late:
-                late.append(lambda: socket.send(message))
+            if self.is_holding:
+                self.held.append(lambda: socket.send(message))
             else:
                 socket.send(message)
 
         socket.connect_to_server().on_message(pass_on)
 
-    page.route_web_socket(re.compile("/_stcore/stream"), relay)
+
+def choose_place(page: Page, place: str) -> None:
+    source_line(page).click()
+    page.get_by_role("dialog").get_by_role("button", name=re.compile(f"^{place}")).click()
+
+
+@pytest.mark.slow
+def test_choices_hold_before_the_app_replies(page: Page) -> None:
+    replies = SlowReplies(page)
+    page.goto("/?run=server")
+    expect(source_line(page)).to_contain_text("On the server: ")
+    replies.is_holding = True
+    sent: list[str] = []
+    page.on("request", lambda request: request.method == "POST" and sent.append(request.url))
+    choose_place(page, "This device")
+    expect(source_line(page)).to_contain_text(STAYS, timeout=LOADING_MS)
+    page.get_by_role("combobox", name="Model").select_option("Wide")
+    give(page, RED_PHOTO)
+    expect(source_line(page)).to_contain_text("On this device in", timeout=LOADING_MS)
+    assert not sent
+    replies.release()
+    expect(page).to_have_url(re.compile(r"run=device.*model=wide|model=wide.*run=device"))
+    expect(source_line(page)).to_contain_text("On this device in")
+
+
+@pytest.mark.slow
+def test_answer_closed_at_once_stays_closed_when_the_place_changes(page: Page) -> None:
+    replies = SlowReplies(page)
     page.goto("/?run=auto")
     expect(source_line(page)).to_contain_text(STAYS, timeout=LOADING_MS)
     # The app's reply, with the answer's address, comes after the answer is closed.
-    is_late = True
+    replies.is_holding = True
     give(page, RED_PHOTO)
     expect(headline(page)).to_have_text(IS_RED)
-    wait_until(lambda: page.evaluate("1") and len(late) > 1, 20)
+    wait_until(lambda: page.evaluate("1") and len(replies.held) > 1, 20)
     page.get_by_role("button", name="Back to the camera").click()
-    is_late = False
-    for send in late:
-        send()
+    replies.release()
     for place, address, line in (
         ("The server", r"\?run=server$", "On the server: "),
         # The owner's choice needs no address.
         ("Automatic", r"/$", STAYS),
     ):
-        source_line(page).click()
-        page.get_by_role("dialog").get_by_role("button", name=re.compile(f"^{place}")).click()
+        choose_place(page, place)
         expect(page).to_have_url(re.compile(address))
         expect(source_line(page)).to_contain_text(line, timeout=LOADING_MS)
         expect(headline(page)).to_have_text("Point your phone at something")
