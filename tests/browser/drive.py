@@ -22,7 +22,7 @@ from tests.model.tiny import colour
 from tests.photos import encoded
 from tests.waiting import wait_until
 
-PATIENCE_MS = 15_000
+PATIENCE_MS = 30_000
 LOADING_MS = 60_000
 """Longest time in which the files for browsers are made, and loaded, on a busy machine."""
 RED = encoded(colour("red"), "PNG")
