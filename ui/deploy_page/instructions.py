@@ -69,8 +69,9 @@ def _ask_values(host: Host, key: str) -> dict[str, str]:
         # Not escaped: a screen reader would read the backslashes.
         label = meaning[:1].upper() + meaning[1:]
         value = st.text_input(label, max_chars=252, placeholder=word, key=f"{key}-{word}")
+        given = [f"{name}={text}" for name, text in (values | {word: value.strip()}).items()]
         try:
-            values |= parse_assignments({word: meaning}, [f"{word}={value.strip()}"])
+            values = parse_assignments(host.placeholders, given, host.numbers)
         except BadPlaceholder as error:
             if value.strip():
                 st.error(link_urls(str(error)))
