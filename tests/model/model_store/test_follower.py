@@ -17,7 +17,8 @@ from model import Bundle, list_models, load, loading
 from model.bundle import ManifestDraft, publish
 from model.corrections import database
 from model.errors import DataError, FolderExists, SettingRefused
-from model.model_store.follower import RETRY_SECONDS, Follower, StorePending
+from model.loading import StorePending
+from model.model_store.follower import RETRY_SECONDS, Follower
 from model.model_store.publications import Publications
 from model.model_store.publishing import publish_version, republish
 from model.settings import settings
