@@ -95,16 +95,10 @@ class Follower:
 
     def _is_model_missing(self) -> bool:
         """Return whether a published model, or any if that isn't known, has no version here."""
-        wanted, own = settings().model, set(own_models())
-        for problem in self._problems.values():
-            row = problem.publication
-            if row is None or not row.is_valid:
-                is_missing = wanted not in own if wanted else not own
-            else:
-                is_missing = wanted in ("", row.name) and row.name not in own
-            if is_missing:
-                return True
-        return False
+        wanted, own = settings().model, own_models()
+        rows = (problem.publication for problem in self._problems.values())
+        names = (row.name if row and row.is_valid else wanted for row in rows)
+        return any(name not in own if name else not own for name in names if wanted in ("", name))
 
     def _follow(self, publication: Publication) -> None:
         problem, name = self._problems.get(publication.id), publication.name
@@ -173,7 +167,7 @@ class Follower:
             _open_verified(new, publication)
             (new / MARK).touch()
             # On all replicas the same model is the newest.
-            os.utime(new / MANIFEST, (publication.published.timestamp(),) * 2)
+            os.utime(new / MANIFEST, (publication.added.timestamp(),) * 2)
             return target
 
         folder = publish_folder(target.parent.parent, fill, add_version)

@@ -47,7 +47,7 @@ def test_empty_replica_takes_publications_and_rollbacks(
     (current,) = Publications(settings().database_url).list_current()
     manifest = load().bundle.folder / "bundle.json"
     assert manifest.is_relative_to(replica.models)
-    assert manifest.stat().st_mtime == pytest.approx(current.published.timestamp(), abs=0.01)
+    assert manifest.stat().st_mtime == pytest.approx(current.added.timestamp(), abs=0.01)
 
 
 def test_replica_keeps_the_current_version_and_the_one_before(

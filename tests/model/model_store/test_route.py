@@ -94,6 +94,8 @@ def test_commands_publish_and_roll_back(
     assert f"To undo: python -m model rollback tiny {two.version}" in printed
     (current,) = Publications(settings().database_url).list_current()
     assert current.sha256 == hash_file(first.folder / "bundle.json")
+    rows = [line.split()[:-2] for line in run("published").splitlines()[1:]]
+    assert rows == [["current", "tiny", one.version], ["tiny", two.version], ["tiny", one.version]]
     assert "no version 'x'" in run("publish", "tiny", "x", code=2)
     refusal = run("rollback", "tiny", "x", code=2)
     assert "tiny 'x' was never published. Published: " in refusal
