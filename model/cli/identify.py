@@ -65,6 +65,11 @@ def identify_command(
             raise click.UsageError(
                 "--out takes one folder or bucket, and no --json; --shard and --ray need --out."
             )
+        # Programs that read Parquet from a folder would stop at the photos in it.
+        if Path(photos[0]).resolve().is_relative_to(Path(out).resolve()):
+            raise click.UsageError(
+                f"{out} holds the photos. Give --out another folder; it may be inside the archive."
+            )
         _start_scale()
     classifier = load(name, engine)
     paths = [path for photo in photos for path in _expand(photo)]

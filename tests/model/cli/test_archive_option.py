@@ -39,6 +39,15 @@ def test_options_that_do_not_fit_are_refused(words: str) -> None:
     assert "--out takes one folder or bucket, and no --json; --shard" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("archive", "out"), [("s3://a/b", "s3://a/b/"), ("gs://a/b", "gs://a"), ("b", "./c/../b")]
+)
+def test_results_do_not_mix_with_photos(archive: str, out: str) -> None:
+    result = run("identify", archive, "--out", out)
+    assert result.exit_code == 2
+    assert "holds the photos. Give --out another folder" in result.stderr
+
+
 @pytest.mark.parametrize("address", ["s3://museum/photos", "s3:/museum/photos"])
 def test_bucket_without_results_is_no_missing_file(tiny_bundle: Bundle, address: str) -> None:
     result = run("identify", address)
