@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +41,12 @@ class Replica:
         return {path.name for path in (self.models / "tiny").iterdir() if path.is_dir()}
 
     def insert(self, **row: Any) -> None:
-        """Add a row, as whoever may write to the table can."""
+        """Add a row with the present time, as whoever may write to the table can."""
         url = settings().database_url
         Publications(url).close()
         engine = connect(parse_url(url))
         with engine.begin() as connection:
-            connection.execute(sa.insert(TABLE).values(row))
+            connection.execute(sa.insert(TABLE).values(row | {"published": datetime.now(UTC)}))
         engine.dispose()
 
 
