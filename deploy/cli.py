@@ -71,9 +71,8 @@ def _app_options(command: Callable[..., None]) -> Callable[..., None]:
 @_app_options
 def show_command(host: str, models: tuple[str, ...], assignments: tuple[str, ...]) -> None:
     """Show HOST: limits, sources, steps. `write` names the files."""
-    chosen = HOSTS[host]
-    app = choose_models(models)
-    values = parse_assignments(chosen.placeholders, assignments)
+    chosen, app = HOSTS[host], choose_models(models)
+    values = parse_assignments(chosen.placeholders, assignments, chosen.numbers)
     words = [f"{word}: {text}" for word, text in chosen.placeholders.items() if word not in values]
     steps = chosen.list_steps(app, values)
     click.echo(f"{chosen.title}, {chosen.kind}\n{chosen.summary}\n\nPrice: {chosen.price}")
@@ -125,9 +124,8 @@ def write_command(
     A file that you edited is kept unless --force is given. What an earlier `write` made is
     replaced.
     """
-    chosen = HOSTS[host]
-    app = choose_models(models)
-    values = parse_assignments(chosen.placeholders, assignments)
+    chosen, app = HOSTS[host], choose_models(models)
+    values = parse_assignments(chosen.placeholders, assignments, chosen.numbers)
     click.echo(_describe_models(chosen, app, chosen_by_name=bool(models)))
     folder = folder or default_folder(chosen)
     results = write_files(chosen, folder, app, values, force=force)

@@ -59,7 +59,7 @@ def default_folder(host: Host) -> Path:
     return ROOT if host.package == "repository" else ROOT / "build" / host.name
 
 
-def _list_files(host: Host, app: AppSpec, values: Mapping[str, str] | None) -> dict[str, Content]:
+def _list_files(host: Host, app: AppSpec, values: Mapping[str, str]) -> dict[str, Content]:
     """Return the contents of everything that is written, by path."""
     files: dict[str, Content] = dict(app_files(app)) if host.package == "folder" else {}
     files |= {path: text.encode() for path, text in host.make_files(app, values).items()}
@@ -69,7 +69,7 @@ def _list_files(host: Host, app: AppSpec, values: Mapping[str, str] | None) -> d
     return files
 
 
-def zip_files(host: Host, app: AppSpec = APP, values: Mapping[str, str] | None = None) -> bytes:
+def zip_files(host: Host, app: AppSpec = APP, values: Mapping[str, str] = {}) -> bytes:
     """Return the files of ``write_files`` as a zip; the same content gives the same bytes.
 
     Args:
@@ -109,7 +109,7 @@ def write_files(
     host: Host,
     folder: Path | None = None,
     app: AppSpec = APP,
-    values: Mapping[str, str] | None = None,
+    values: Mapping[str, str] = {},
     *,
     force: bool = False,
 ) -> dict[Path, str]:

@@ -146,6 +146,8 @@ class Host(Offer):
     """Function that makes the host's files and steps; both may contain placeholders."""
     placeholders: Mapping[str, str] = field(default_factory=dict)
     """Words in the files and steps that the owner replaces, each with a description."""
+    numbers: tuple[str, ...] = ()
+    """Placeholders for whole numbers, in ascending order."""
     package: Literal["repository", "folder", "page"] = "repository"
     """Place of the models: this repository, a folder of its own with the app's files,
     or a page that needs no app."""
@@ -153,9 +155,7 @@ class Host(Offer):
     """True if it takes the files from GitHub, which needs Git LFS above 100 MB a file."""
     start: Start = field(default_factory=Start)
 
-    def make_files(
-        self, app: AppSpec = APP, values: Mapping[str, str] | None = None
-    ) -> dict[str, str]:
+    def make_files(self, app: AppSpec = APP, values: Mapping[str, str] = {}) -> dict[str, str]:
         """Return the host's files by path.
 
         Args:
@@ -163,21 +163,21 @@ class Host(Offer):
             values: values by placeholder; the others are left.
         """
         files = self.make_plan(app).files
-        return {path: fill(text, values or {}) for path, text in files.items()}
+        return {path: fill(text, values) for path, text in files.items()}
 
-    def list_steps(self, app: AppSpec = APP, values: Mapping[str, str] | None = None) -> list[str]:
+    def list_steps(self, app: AppSpec = APP, values: Mapping[str, str] = {}) -> list[str]:
         """Return the steps from a fresh clone to the open page; see ``make_files``."""
         steps = [
             f"Budget alert: {self.budget_alert}",
-            f"$ {self._write_command(app, values or {})}",
+            f"$ {self._write_command(app, values)}",
             *(["$ git lfs install"] if app.git_lfs and self.github else []),
         ]
-        return steps + fill(self.make_plan(app).steps, values or {}).splitlines()
+        return steps + fill(self.make_plan(app).steps, values).splitlines()
 
-    def update_command(self, app: AppSpec = APP, values: Mapping[str, str] | None = None) -> str:
+    def update_command(self, app: AppSpec = APP, values: Mapping[str, str] = {}) -> str:
         """Return the command that brings a new version of the model to the host."""
-        update = fill(self.make_plan(app).update, values or {})
-        return f"{self._write_command(app, values or {})} && {update}"
+        update = fill(self.make_plan(app).update, values)
+        return f"{self._write_command(app, values)} && {update}"
 
     def list_commands(self, app: AppSpec = APP) -> list[str]:
         """Return the three commands that show the steps, write the files and check them."""

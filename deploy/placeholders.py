@@ -11,9 +11,6 @@ COMMENT = re.compile(r"^\s*(;|//).*$|(^|\s)#.*$|<!--.*?-->", re.MULTILINE)
 VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._:/@+-]{0,250}[A-Za-z0-9])?")
 """A value that means the same in YAML, TOML, JSON, a Caddyfile and a shell."""
 
-NUMBERS = ("MIN_REPLICAS", "MAX_REPLICAS")
-"""Placeholders for whole numbers, in ascending order."""
-
 
 def fill(text: str, values: Mapping[str, str]) -> str:
     """Replace the placeholders that stand as whole words."""
@@ -26,12 +23,15 @@ def _whole_words(words: Iterable[str]) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)({'|'.join(map(re.escape, longest_first))})(?!\w)")
 
 
-def parse_assignments(known: Mapping[str, str], assignments: Iterable[str]) -> dict[str, str]:
+def parse_assignments(
+    known: Mapping[str, str], assignments: Iterable[str], numbers: Collection[str] = ()
+) -> dict[str, str]:
     """Parse ``WORD=VALUE`` into values by placeholder.
 
     Args:
         known: the host's placeholders, each with a description.
         assignments: the values of ``--set``.
+        numbers: the placeholders for whole numbers, in ascending order.
 
     Raises:
         BadPlaceholder: a word is unknown, or a value could break a file or a command.
@@ -51,9 +51,10 @@ def parse_assignments(known: Mapping[str, str], assignments: Iterable[str]) -> d
                 "letter or digit at both ends."
             )
         values[word] = value
-    numbers = ["1", *(values[word] for word in NUMBERS if word in values)]
-    if not all(map(str.isdecimal, numbers)) or sorted(numbers, key=int) != numbers:
-        shown = " and ".join(f"{word}={values[word]}" for word in NUMBERS if word in values)
+    given = {word: values[word] for word in numbers if word in values}
+    ascending = ["1", *given.values()]
+    if not all(map(str.isdecimal, ascending)) or sorted(ascending, key=int) != ascending:
+        shown = " and ".join(f"{word}={value}" for word, value in given.items())
         raise BadPlaceholder(f"{shown} can't be used. Give numbers from 1 on, in ascending order.")
     return values
 

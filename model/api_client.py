@@ -17,7 +17,7 @@ from .admission import AdmissionCancelled
 from .answer.prediction import Milliseconds, Prediction
 from .bundle import Bundle
 from .engine_info import ServerEngine
-from .errors import Busy, EngineUnavailable, OtherVersion, PhotoError
+from .errors import Busy, EngineUnavailable, OtherVersion, PhotoError, PhotoTooLarge
 from .preprocess import Pixels
 from .settings import settings
 from .text import clean
@@ -173,6 +173,8 @@ def _post(address: str, path: str, body: bytes) -> dict[str, Any]:
     code, detail = str(document.get("code")), clean(str(document.get("detail", "")))[:500]
     if code in KINDS:
         raise KINDS[code](detail)
+    if status == 413:
+        raise PhotoTooLarge(f"A proxy at {address} refuses files of this size. Raise its limit.")
     # Ray Serve and proxies refuse in plain text.
     if status == 503 and code in ("busy", "stopping", "store-pending", "None"):
         raise Busy(detail or "Too many photos are waiting right now. Try again in a moment.")

@@ -2,10 +2,11 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from copy import copy
 
 from .bundle import Bundle, Fingerprint, default_models, fingerprint, get_bundle
+from .bundle.registry import store_pending
 from .classifier import Classifier, RemoteClassifier
 from .engines import ENGINES, start
 from .errors import BundleNotFound, LoupeError
@@ -22,11 +23,12 @@ _by_fingerprint: dict[tuple[str, str], tuple[Fingerprint, Classifier]] = {}
 """Classifiers by name and engine, with the fingerprint of their files: parsing a manifest for
 each photo takes as long as resizing one."""
 
-requirements: list[Callable[[], None]] = []
-"""Checks that ``load`` runs first; each raises an error while this process must not answer."""
-
 _skipped: dict[tuple[str, str], tuple[Fingerprint, LoupeError]] = {}
 """Models that can't be opened by default, by name and engine, until their files change."""
+
+
+class StorePending(LoupeError, code="store-pending"):
+    """A replica that lacks published models and therefore answers nothing."""
 
 
 def default_model() -> str | None:
@@ -58,10 +60,10 @@ def load(name: str | None = None, engine: str | None = None) -> Classifier:
         BundleNotFound: there is no such model.
         BundleError: its files are damaged, too new, or fail the golden test.
         EngineUnavailable: the engine's packages are not installed.
-        LoupeError: one of ``requirements`` isn't met.
+        StorePending: this replica doesn't have the published models yet.
     """
-    for require in requirements:
-        require()
+    if store_pending.is_set():
+        raise StorePending("The published models aren't loaded yet. Try again in a minute.")
     engine = engine or settings().engine
     # Taken before the files are read, so that the next call notices a change in between.
     return _load(name, engine, fingerprint(name)) if name else _load_default(engine)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from model import Bundle, list_models
+from model.bundle.registry import store_pending
 from model.engine_info import DEFAULT_ENGINE, ENGINES, SERVER_ENGINES
 from model.engines import available, shortfall
 from model.loading import default_model
@@ -23,8 +24,7 @@ MAX_RESULTS = 10
 
 def usable_bundles() -> dict[str, Bundle]:
     """Return the models that can be used, by name."""
-    models = list_models()
-    return {name: bundle for name, bundle in models.items() if isinstance(bundle, Bundle)}
+    return {name: bundle for name, bundle in list_models().items() if isinstance(bundle, Bundle)}
 
 
 def model_select(bundles: dict[str, Bundle], key: str, on_change: Callable[[], None]) -> str | None:
@@ -121,7 +121,7 @@ def _explain_missing(bundle: Bundle, engine: str) -> str:
 def warn_if_unusable(bundles: dict[str, Bundle]) -> bool:
     """Warn if there is no model, or the one in the settings can't be used; return whether so."""
     hint = "If you run this app, `python -m model verify` tells you why."
-    if (follower := store_follower()) and follower.is_pending:
+    if store_follower() and store_pending.is_set():
         text = "The published models aren’t loaded yet. Try again in a minute."
     elif not bundles:
         text = f"This app has no model that can be loaded. {hint}"

@@ -119,5 +119,6 @@ Set LOUPE_DATABASE and LOUPE_SECRET on every machine before `ray start` if clien
         "MAX_REPLICAS": "the largest number of replicas, at most the cluster's cores",
         "HEAD": "the first machine's address in the private network",
     },
+    numbers=("MIN_REPLICAS", "MAX_REPLICAS"),
     start=Start(command=()),
 )

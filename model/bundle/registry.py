@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from threading import Event
 
 from ..errors import BundleDamaged, BundleError, BundleNotFound
 from ..settings import settings
@@ -26,9 +27,8 @@ DEFAULT_MODEL = "imagenet"
 CURRENT_FILE = "current"
 """The file beside a model's versions that names the current one."""
 
-
-withheld: list[Callable[[], bool]] = []
-"""While one of these returns True, no built-in model takes the place of the owner's."""
+store_pending = Event()
+"""Set while a replica lacks published models: it answers nothing and offers no built-in model."""
 
 
 def model_roots() -> list[Path]:
@@ -37,7 +37,7 @@ def model_roots() -> list[Path]:
 
 
 def _has_builtin() -> bool:
-    return settings().builtin and not any(is_withheld() for is_withheld in withheld)
+    return settings().builtin and not store_pending.is_set()
 
 
 def _own_roots() -> list[Path]:

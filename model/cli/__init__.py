@@ -18,6 +18,7 @@ COMMANDS = {
     "versions": "models",
     "rollback": "models",
     "publish": "models",
+    "published": "models",
     "build": "train",
     "import": "importing",
     "export": "export",

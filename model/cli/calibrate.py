@@ -62,11 +62,6 @@ def calibrate_command(
             click.echo(describe_small_graph(card))
             return
         calibrated = calibrate_bundle(
-            bundle,
-            folder,
-            sets,
-            coverage=coverage,
-            command=command,
-            progress=stages,
+            bundle, folder, sets, coverage=coverage, command=command, progress=stages
         )
     print_summary(calibrated, first)

@@ -79,11 +79,7 @@ def _print(path: Path, report: ExportReport) -> None:
         left_behind = list_some(report.left_behind, MAX_LEFT_BEHIND)
         _print_section(console, "Not needed, so it stays behind", [left_behind])
     fatal, notes = (
-        [
-            f"{finding.message} [{finding.code}]"
-            for finding in report.problems
-            if finding.fatal is is_fatal
-        ]
+        [f"{item.message} [{item.code}]" for item in report.problems if item.fatal is is_fatal]
         for is_fatal in (True, False)
     )
     _print_section(console, "What blocks an import", fatal, style="bold red")

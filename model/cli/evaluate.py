@@ -64,9 +64,7 @@ def _print(evaluation: Evaluation) -> None:
     _print_table(console, _per_label(evaluation), "labels", len(evaluation.worst_first))
     if evaluation.mistakes:
         _print_table(console, _mistake_pairs(evaluation), "pairs", len(evaluation.mistakes))
-    failures = [
-        f"{failure.photo}: {failure.message} ({failure.code})" for failure in evaluation.refused
-    ]
+    failures = [f"{item.photo}: {item.message} ({item.code})" for item in evaluation.refused]
     _print_list("skipped folders (no label with that name)", evaluation.left_out)
     _print_list("photos that couldn't be read", failures)
 

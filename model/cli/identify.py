@@ -18,7 +18,7 @@ from rich.text import Text
 from ..answer.prediction import Prediction
 from ..classifier import Classifier
 from ..engine_info import SERVER_ENGINES
-from ..errors import EngineUnavailable, LoupeError
+from ..errors import Busy, EngineUnavailable, LoupeError, PhotoError
 from ..loading import load
 from ..photo import MAX_BYTES
 from ..settings import ROOT
@@ -65,6 +65,11 @@ def identify_command(
             raise click.UsageError(
                 "--out takes one folder or bucket, and no --json; --shard and --ray need --out."
             )
+        # Programs that read Parquet from a folder would stop at the photos in it.
+        if Path(photos[0]).resolve().is_relative_to(Path(out).resolve()):
+            raise click.UsageError(
+                f"{out} holds the photos. Give --out another folder; it may be inside the archive."
+            )
         _start_scale()
     classifier = load(name, engine)
     paths = [path for photo in photos for path in _expand(photo)]
@@ -110,7 +115,7 @@ def _identify(classifier: Classifier, path: str) -> Prediction | LoupeError:
     try:
         source = sys.stdin.buffer.read(MAX_BYTES + 1) if path == "-" else Path(path)
         return classifier.identify(source, timeout=None)
-    except LoupeError as error:
+    except (PhotoError, Busy) as error:  # others, of LOUPE_API, would be the same for each photo
         return error
 
 

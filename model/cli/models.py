@@ -1,4 +1,4 @@
-"""``list``, ``show``, ``verify``, ``versions``, ``rollback`` and ``publish``."""
+"""``list``, ``show``, ``verify``, ``versions``, ``rollback``, ``publish`` and ``published``."""
 
 import json
 import sys
@@ -15,7 +15,6 @@ from ..settings import settings
 from ..text import clean, list_some
 
 FOLLOWING = "Each replica switches to it once its own checks have passed."
-COLUMNS = ("model", "labels", "accuracy", "size", "version", "engines")
 
 
 @click.command("list")
@@ -23,21 +22,16 @@ def list_command() -> None:
     """List the built-in models and those in the data folder."""
     # Only names wrap, because a long one would push the last column off an 80-column terminal.
     table = Table(box=None)
-    for column in COLUMNS:
+    for column in ("model", "labels", "accuracy", "size", "version", "engines"):
         table.add_column(column, no_wrap=column != "model", overflow="fold")
     errors = {}
     for name, bundle in list_models().items():
         if isinstance(bundle, BundleError):
             errors[name] = bundle
             continue
-        cells = (
-            name,
-            f"{len(bundle.labels):,}",
-            _format_accuracy(bundle),
-            f"{bundle.size / 1e6:.0f} MB",
-            bundle.version,
-            ", ".join(available(bundle)),
-        )
+        accuracy, size = _format_accuracy(bundle), f"{bundle.size / 1e6:.0f} MB"
+        engines = ", ".join(available(bundle))
+        cells = (name, f"{len(bundle.labels):,}", accuracy, size, bundle.version, engines)
         table.add_row(*map(Text, cells))
     Console().print(table)
     _print_errors(errors)
@@ -108,13 +102,8 @@ def versions_command(name: str) -> None:
         else:
             accuracy = _format_accuracy(version.bundle)
             title = version.bundle.manifest.title
-        table.add_row(
-            "current" if version.current else "",
-            Text(version.version),
-            f"{version.created:%Y-%m-%d %H:%M}",
-            accuracy,
-            Text(clean(title)),
-        )
+        state, created = "current" if version.current else "", f"{version.created:%Y-%m-%d %H:%M}"
+        table.add_row(state, Text(version.version), created, accuracy, Text(clean(title)))
     Console().print(table)
     _print_errors(errors)
 
@@ -162,6 +151,21 @@ def publish_command(name: str, version: str | None) -> None:
     click.echo(f"{name} {chosen.version}: {_verify(chosen.bundle)}")
     publish_version(chosen.bundle)
     click.echo(f"{name} {chosen.version} is published. {FOLLOWING}")
+
+
+@click.command("published")
+def published_command() -> None:
+    """List what was published, the newest first, and which versions are current on replicas."""
+    from ..model_store.publishing import open_publications
+
+    table, names = Table("", "model", "version", "published (UTC)", box=None), set[str]()
+    with open_publications() as publications:
+        for row in publications.list_all():
+            state = "" if row.name in names else "current"
+            names.add(row.name)
+            cells = (row.name, row.version, f"{row.published:%Y-%m-%d %H:%M}")
+            table.add_row(state, *(Text(clean(cell), overflow="fold") for cell in cells))
+    Console().print(table)
 
 
 def _print_errors(errors: dict[str, BundleError]) -> None:

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from ..bundle import MANIFEST, Bundle, current_version, fingerprint
 from ..bundle.bundle import MAX_MANIFEST_BYTES, read_manifest
-from ..bundle.registry import Fingerprint, open_bundle, own_models, withheld
+from ..bundle.registry import Fingerprint, open_bundle, own_models, store_pending
 from ..bundle.versions import add_version, set_current
 from ..engine_info import ENGINES, OPTIONAL_FILES
 from ..errors import BundleDamaged, BundleError, DataError, LoupeError
-from ..loading import load_bundle, requirements
+from ..loading import load_bundle
 from ..settings import settings
 from ..storage.atomic import publish_folder
 from ..storage.disk import require_space
@@ -34,10 +34,6 @@ MARK = ".from-store"
 """Empty file in a version that was downloaded, and may be removed; others are the owner's."""
 
 log = logging.getLogger("loupe")
-
-
-class StorePending(LoupeError, code="store-pending"):
-    """Versions of the store that must be here before this replica answers."""
 
 
 @dataclass(frozen=True)
@@ -65,27 +61,15 @@ class Follower:
         self._publications: Publications | None = None
         self._problems: dict[int, Problem] = {}
         self._followed: dict[str, tuple[int, Fingerprint]] = {}
-        self.is_pending = True
-        """Whether the models that this replica should answer with were never all here."""
 
     def start(self) -> None:
-        """Start the thread; while ``is_pending``, ``load`` raises and built-in ones are hidden."""
-        requirements.append(self.require_compared)
-        withheld.append(lambda: self.is_pending)
+        """Start the thread; ``store_pending`` is set until all published models are here."""
+        store_pending.set()
         threading.Thread(target=self._run, name="model-store", daemon=True).start()
 
     def report(self) -> list[dict[str, str]]:
         """Return what couldn't be taken and why, ready for JSON."""
         return [problem.to_dict() for problem in list(self._problems.values())]
-
-    def require_compared(self) -> None:
-        """Check that this replica may answer: later problems leave it with the previous version.
-
-        Raises:
-            StorePending: the model that it would answer with isn't known to be the right one.
-        """
-        if self.is_pending:
-            raise StorePending("The published models aren't loaded yet. Try again in a minute.")
 
     def _run(self) -> None:
         while True:
@@ -105,20 +89,16 @@ class Follower:
             self._problems = {key: self._problems[key] for key in ids & self._problems.keys()}
             for publication in current:
                 self._follow(publication)
-        self.is_pending = self.is_pending and self._is_model_missing()
+        # Later problems leave this replica with the previous version.
+        if store_pending.is_set() and not self._is_model_missing():
+            store_pending.clear()
 
     def _is_model_missing(self) -> bool:
         """Return whether a published model, or any if that isn't known, has no version here."""
-        wanted, own = settings().model, set(own_models())
-        for problem in self._problems.values():
-            row = problem.publication
-            if row is None or not row.is_valid:
-                is_missing = wanted not in own if wanted else not own
-            else:
-                is_missing = wanted in ("", row.name) and row.name not in own
-            if is_missing:
-                return True
-        return False
+        wanted, own = settings().model, own_models()
+        rows = (problem.publication for problem in self._problems.values())
+        names = (row.name if row and row.is_valid else wanted for row in rows)
+        return any(name not in own if name else not own for name in names if wanted in ("", name))
 
     def _follow(self, publication: Publication) -> None:
         problem, name = self._problems.get(publication.id), publication.name
@@ -187,7 +167,7 @@ class Follower:
             _open_verified(new, publication)
             (new / MARK).touch()
             # On all replicas the same model is the newest.
-            os.utime(new / MANIFEST, (publication.published.timestamp(),) * 2)
+            os.utime(new / MANIFEST, (publication.added.timestamp(),) * 2)
             return target
 
         folder = publish_folder(target.parent.parent, fill, add_version)

@@ -32,8 +32,8 @@ row."""
 class Publication:
     """A version that was made current.
 
-    ``sha256`` is the hash of its ``bundle.json``; ``published`` when its model first was
-    published, UTC.
+    ``sha256`` is the hash of its ``bundle.json``; ``added`` when its model was first published;
+    both times are UTC.
     """
 
     id: int
@@ -41,6 +41,7 @@ class Publication:
     version: str
     sha256: str
     published: datetime
+    added: datetime
 
     @property
     def is_valid(self) -> bool:
@@ -69,8 +70,17 @@ class Publications:
         Raises:
             DataError: the database can't be read.
         """
-        newest = sa.select(sa.func.max(TABLE.c.id)).group_by(TABLE.c.name)
+        last = sa.func.max(TABLE.c.id)
+        newest = sa.select(last).group_by(TABLE.c.name).order_by(last.desc()).limit(MAX_MODELS)
         return self._read(TABLE.c.id.in_(newest))
+
+    def list_all(self) -> list[Publication]:
+        """Return all publications, the newest first.
+
+        Raises:
+            DataError: the database can't be read.
+        """
+        return self._read(sa.true())
 
     def find(self, name: str, version: str) -> Publication:
         """Return the newest publication of a version.
@@ -90,23 +100,18 @@ class Publications:
 
     def _read(self, condition: sa.ColumnElement[bool]) -> list[Publication]:
         other = TABLE.alias()
-        first = (
-            sa.select(sa.func.min(other.c.published))
-            .where(other.c.name == TABLE.c.name)
-            .scalar_subquery()
-            .label("published")
-        )
-        columns = (TABLE.c.id, TABLE.c.name, TABLE.c.version, TABLE.c.sha256, first)
-        query = sa.select(*columns).where(condition).order_by(TABLE.c.id.desc()).limit(MAX_MODELS)
+        first = sa.select(sa.func.min(other.c.published)).where(other.c.name == TABLE.c.name)
+        columns = (TABLE.c.id, TABLE.c.name, TABLE.c.version, TABLE.c.sha256, TABLE.c.published)
+        query = sa.select(*columns, first.scalar_subquery()).where(condition)
         with (
             translate_database_errors("read", "publications"),
             self._engine.connect() as connection,
         ):
-            rows = connection.execute(query).all()
+            rows = connection.execute(query.order_by(TABLE.c.id.desc())).all()
         # SQLite keeps values of any type in a column of text.
         return [
-            Publication(number, str(name), str(version), str(sha256), to_utc(published))
-            for number, name, version, sha256, published in rows
+            Publication(number, str(name), str(version), str(sha256), to_utc(date), to_utc(added))
+            for number, name, version, sha256, date, added in rows
         ]
 
     def add(self, name: str, sha256: str) -> None:

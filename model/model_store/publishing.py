@@ -1,7 +1,8 @@
 """Making a version current on all replicas: a new one, or an earlier one again."""
 
 import tempfile
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from ..bundle import MANIFEST, Bundle
@@ -14,20 +15,31 @@ from .publications import Publications
 from .store_files import copy_file, is_route, upload
 
 
-def publish_version(bundle: Bundle) -> None:
-    """Make a verified version of this machine the current one of its name.
+@contextmanager
+def open_publications() -> Iterator[Publications]:
+    """Open the table.
 
     Raises:
         SettingRefused: there is no store.
-        LoupeError: the store or the database can't be used; the current version stays.
+        DataError: the database can't be used.
     """
     if not settings().store:
         raise SettingRefused(
             "LOUPE_STORE isn't set. Set it to the folder, bucket or other Loupe from which "
             "replicas download versions (docs/scale.md)."
         )
-    sha256 = hash_file(bundle.folder / MANIFEST)
     with closing(Publications(settings().database_url)) as publications:
+        yield publications
+
+
+def publish_version(bundle: Bundle) -> None:
+    """Make a verified version of this machine the current one of its name.
+
+    Raises:
+        LoupeError: the store or the database can't be used; the current version stays.
+    """
+    sha256 = hash_file(bundle.folder / MANIFEST)
+    with open_publications() as publications:
         if not is_route(settings().store):
             upload(bundle)
         _check_store(bundle.name, sha256)
@@ -41,7 +53,7 @@ def republish(name: str, version: str) -> str | None:
         BundleNotFound: it was never published.
         LoupeError: the store or the database can't be used; the current version stays.
     """
-    with closing(Publications(settings().database_url)) as publications:
+    with open_publications() as publications:
         publication = publications.find(name, version)
         current = {row.name: row.version for row in publications.list_current()}
         _check_store(name, publication.sha256)

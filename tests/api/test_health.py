@@ -51,10 +51,7 @@ def changed(models_dir):
 
 
 def other_golden_answers(models_dir):
-    def turn(arrays):
-        arrays["probabilities"] = arrays["probabilities"][:, ::-1].copy()
-
-    tiny(models_dir, "mine", golden_change=turn)
+    tiny(models_dir, "mine", golden_change=lambda arrays: arrays["pixels"].fill(0))
 
 
 @pytest.mark.parametrize(

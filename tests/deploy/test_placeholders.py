@@ -51,11 +51,11 @@ def test_value_that_could_break_a_file_or_command_is_refused(value: str) -> None
 
 @pytest.mark.parametrize("numbers", [("abc", "2"), ("8", "2"), ("10", "9"), ("0", "2"), ("1.5",)])
 def test_numbers_that_are_none_or_in_the_wrong_order_are_refused(numbers: tuple[str, ...]) -> None:
-    words = ("MIN_REPLICAS", "MAX_REPLICAS")
+    words = ("FEWEST", "MOST")
     given = [f"{word}={number}" for word, number in zip(words, numbers, strict=False)]
     with pytest.raises(BadPlaceholder, match=f"^{' and '.join(given)} can't be used"):
-        parse_assignments(dict.fromkeys(words, ""), given)
-    assert parse_assignments(dict.fromkeys(words, ""), ["MAX_REPLICAS=10", "MIN_REPLICAS=9"])
+        parse_assignments(dict.fromkeys(words, ""), given, words)
+    assert parse_assignments(dict.fromkeys(words, ""), ["MOST=10", "FEWEST=9"], words)
 
 
 @pytest.mark.parametrize(

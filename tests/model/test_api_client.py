@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from model import Bundle, api_client, load, loading
+from model import Bundle, LoupeError, api_client, load, loading
 from model.admission import AdmissionCancelled, admission_queue, local_slot
 from model.classifier import Classifier, RemoteClassifier
 from model.cli import main
@@ -23,8 +23,8 @@ from model.errors import (
     Busy,
     DamagedPhoto,
     EngineUnavailable,
-    LoupeError,
     OtherVersion,
+    PhotoTooLarge,
     SettingRefused,
 )
 from model.explanation import occlusion_map
@@ -139,6 +139,7 @@ def problem(code: str, detail: str = "What happened.") -> bytes:
         (422, problem("damaged", "Cut."), DamagedPhoto, "Cut."),
         (409, problem("other-version", "Old."), OtherVersion, "Old."),
         (404, problem("no-such-model"), EngineUnavailable, "answered 404"),
+        (413, b"<html>", PhotoTooLarge, "A proxy at"),
         (307, b"", EngineUnavailable, "without a redirect"),
         (200, b"<html>", EngineUnavailable, "damaged"),
         (200, b'{"version": "other"}', OtherVersion, "version other of tiny, and this app"),
@@ -288,9 +289,12 @@ def test_clear_text_is_sent_to_private_addresses_alone(
         assert settings().api == address
 
 
-def test_what_the_api_cannot_run_runs_here(tiny_bundle: Bundle, use_api: Any) -> None:
+def test_lost_api_is_named_once_and_what_it_cannot_run_runs_here(
+    tiny_bundle: Bundle, use_api: Any, photos: Path
+) -> None:
     use_api("http://127.0.0.1:9")
     assert type(load("tiny", "fake")) is Classifier
     assert load("tiny").identify(colour("red")).answer == "red"
-    with pytest.raises(EngineUnavailable, match="http://127.0.0.1:9 can't be reached"):
-        load("tiny").identify(b"photo")
+    reply = CliRunner().invoke(main, ["identify", "--model", "tiny", "--json", str(photos)])
+    assert (reply.exit_code, reply.stdout) == (2, "")
+    assert reply.stderr.count("http://127.0.0.1:9 can't be reached") == 1

@@ -212,6 +212,14 @@ def test_fields_fill_files_and_steps():
     assert "rm -rf" not in "".join(element.value for element in at.code)
 
 
+def test_fields_for_numbers_must_ascend():
+    at = open_page(expanded=["row-ray-serve", "steps-row-ray-serve"])
+    at.session_state["row-ray-serve"] = at.session_state["steps-row-ray-serve"] = True
+    at.text_input(key="row-ray-serve-MIN_REPLICAS").set_value("8")
+    at.text_input(key="row-ray-serve-MAX_REPLICAS").set_value("2").run()
+    assert "in ascending order" in at.error[0].value
+
+
 def test_large_model_is_copied_by_the_command(models_dir):
     def fill(folder):
         for name, data in {**files(), "graph.onnx": bytes(MAX_MODEL_MB * 10**6 + 1)}.items():

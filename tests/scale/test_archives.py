@@ -76,7 +76,7 @@ def test_progress_tells_the_time_left(
 
 
 def test_shards_have_each_photo_once(tiny_bundle: Bundle, tmp_path: Path) -> None:
-    folder, out = write_folder(tmp_path / "archive", PHOTOS), tmp_path / "out"
+    folder, out = write_folder(tmp_path / "archive", PHOTOS), tmp_path / "archive" / "out"
     shards = [start(folder, "--out", out, "--shard", f"{shard}/3") for shard in (1, 2, 3)]
     for process in shards:
         printed = process.communicate(timeout=100)[1]
@@ -88,7 +88,7 @@ def test_shards_have_each_photo_once(tiny_bundle: Bundle, tmp_path: Path) -> Non
     ("words", "message"),
     [
         *((("--shard", shard), "such as 3/16") for shard in ("0/4", "5/4", "a/b", "1", "")),
-        *((("--ray", cluster), "local, auto or HOST") for cluster in ("os://local", "head", "")),
+        *((("--ray", cluster), "a cluster's HOST:PORT") for cluster in ("os://local", "head", "")),
     ],
 )
 def test_unusable_shard_or_cluster_is_refused(words: tuple[str, str], message: str) -> None:

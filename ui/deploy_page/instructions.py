@@ -51,14 +51,13 @@ def show_instructions(host: Host, app: AppSpec, place: str) -> None:
         st.code(host.update_command(app, values), language=None, wrap_lines=True)
         st.caption("Not tried on the host itself: all this follows its documentation.")
         for remark in host.remarks.splitlines():
-            # Not a caption: code in it is too pale to read.
+            # Neither this nor a source is a caption: code and links there are too pale to read.
             st.markdown(_format(remark))
         for path, text in host.make_files(app, values).items():
             st.markdown(f"**{escape_markdown(path)}**")
             # No syntax colours: some of Streamlit's are too pale to read.
             st.code(text, language=None, wrap_lines=True)
         for source in host.sources.splitlines():
-            # Not a caption: links in it are too pale to read.
             st.markdown(link_urls(source))
 
 
@@ -69,8 +68,9 @@ def _ask_values(host: Host, key: str) -> dict[str, str]:
         # Not escaped: a screen reader would read the backslashes.
         label = meaning[:1].upper() + meaning[1:]
         value = st.text_input(label, max_chars=252, placeholder=word, key=f"{key}-{word}")
+        given = [f"{name}={text}" for name, text in (values | {word: value.strip()}).items()]
         try:
-            values |= parse_assignments({word: meaning}, [f"{word}={value.strip()}"])
+            values = parse_assignments(host.placeholders, given, host.numbers)
         except BadPlaceholder as error:
             if value.strip():
                 st.error(link_urls(str(error)))
@@ -135,5 +135,4 @@ def _show_step(host: Host, number: int, step: str, *, unzip: bool) -> None:
 
 def _format(text: str) -> str:
     """Return text as Markdown with its links, and code where it stands between backticks."""
-    code = re.compile(r"\\`.+?\\`")
-    return code.sub(lambda found: re.sub(r"\\(.)", r"\1", found[0]), link_urls(text))
+    return re.sub(r"\\`.+?\\`", lambda code: re.sub(r"\\(.)", r"\1", code[0]), link_urls(text))

@@ -8,6 +8,7 @@ import streamlit as st
 from model import Bundle
 from model.answer.phrases import promised_rejections, recordings_record
 from model.bundle import Metric, named_ood_sets, read_samples, read_small_card
+from model.bundle.registry import store_pending
 from model.errors import BundleError
 from model.model_store import store_follower
 from ui.charts import accent_color
@@ -79,9 +80,9 @@ def show_store_problems() -> None:
     """Show that published versions couldn't be downloaded or verified, if there are any."""
     follower = store_follower()
     if follower and (codes := {problem["code"] for problem in follower.report()}):
-        kept = "No model answers yet." if follower.is_pending else "Previous versions stay in use."
+        kept = "No model answers yet" if store_pending.is_set() else "Previous versions stay in use"
         st.warning(
-            f"This app couldn’t update from the model store ({join_words(sorted(codes))}). {kept} "
+            f"This app couldn’t update from the model store ({join_words(sorted(codes))}). {kept}. "
             "The app’s log says why."
         )
 

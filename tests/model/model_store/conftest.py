@@ -1,14 +1,16 @@
 """A replica with an empty data folder, and two versions of the model of colours to publish."""
 
 import dataclasses
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from model import Bundle, loading
-from model.bundle import registry
+from model import Bundle
+from model.bundle.registry import store_pending
 from model.corrections.database import connect, parse_url
 from model.model_store.follower import Follower
 from model.model_store.publications import TABLE, Publications
@@ -21,13 +23,11 @@ class Replica:
 
     def __init__(self, data: Path, store: Path) -> None:
         self.models, self.store = data / "models", store
-        self.follower = Follower()
+        self.restart()
 
     def restart(self) -> None:
         self.follower = Follower()
-
-    def require_compared(self) -> None:
-        self.follower.require_compared()
+        store_pending.set()
 
     def compare(self) -> list[dict[str, str]]:
         """Compare once, without a pause after failures; return what couldn't be taken."""
@@ -41,23 +41,23 @@ class Replica:
         return {path.name for path in (self.models / "tiny").iterdir() if path.is_dir()}
 
     def insert(self, **row: Any) -> None:
-        """Add a row, as whoever may write to the table can."""
+        """Add a row with the present time, as whoever may write to the table can."""
         url = settings().database_url
         Publications(url).close()
         engine = connect(parse_url(url))
         with engine.begin() as connection:
-            connection.execute(sa.insert(TABLE).values(row))
+            connection.execute(sa.insert(TABLE).values(row | {"published": datetime.now(UTC)}))
         engine.dispose()
 
 
 @pytest.fixture
-def replica(data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Replica:
+def replica(
+    data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Replica]:
     monkeypatch.setenv("LOUPE_DATABASE", f"sqlite:///{tmp_path / 'records.sqlite'}")
     monkeypatch.setenv("LOUPE_STORE", str(tmp_path / "store"))
-    replica = Replica(data_folder, tmp_path / "store")
-    monkeypatch.setattr(loading, "requirements", [replica.require_compared])
-    monkeypatch.setattr(registry, "withheld", [lambda: replica.follower.is_pending])
-    return replica
+    yield Replica(data_folder, tmp_path / "store")
+    store_pending.clear()
 
 
 @pytest.fixture
