@@ -56,6 +56,18 @@ def add_colours(folder: Path, built_dir: Path) -> None:
     )
 
 
+WITHOUT = (
+    # Pages of Chromium's own for the address bar, which took most of the CPU time of each window.
+    *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup"),
+    # This list replaces Playwright's, which has these.
+    *("AimEnabled", "AvoidCorsURLLoaderRestartOnRedirect", "AvoidUnnecessaryBeforeUnloadCheckSync"),
+    *("DestroyProfileOnBrowserClose", "HttpsFirstBalancedModeAutoEnable", "HttpsUpgrades"),
+    *("LensOverlay", "MediaRouter", "NetworkTimeServiceQuerying", "OptimizationHints"),
+    *("PaintHolding", "PreconnectToSearch", "ThirdPartyStoragePartitioning"),
+)
+"""Features of Chromium that tests do without."""
+
+
 @contextmanager
 def launch(kind: BrowserType, path: str, film: Path, *args: str) -> Iterator[Browser]:
     """Start a Chromium whose camera shows a film."""
@@ -65,6 +77,7 @@ def launch(kind: BrowserType, path: str, film: Path, *args: str) -> Iterator[Bro
             "--no-sandbox",
             "--disable-background-networking",
             "--disable-quic",
+            f"--disable-features={','.join(WITHOUT)}",
             "--no-first-run",
             "--use-fake-device-for-media-stream",
             f"--use-file-for-fake-video-capture={film}",
