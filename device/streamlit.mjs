@@ -103,7 +103,9 @@ class Screen {
     if (data.upload && isLeft) this.#showUpload(data.upload);
     else if (isLeft) this.#showAddress();
     else if (isForgotten) this.#open(this.#token);
-    else if (hasFollowed) this.#identifyAgain(previousData);
+    else if (hasFollowed || (isReplaced && this.#view.entry.answer)) {
+      this.#identifyAgain(previousData);
+    }
   }
 
   close() {
@@ -299,11 +301,10 @@ class Screen {
     // The app keeps the photos of Streamlit's widgets itself, but not the visitor's models.
     const isKept = entry?.photo && (entry.source !== UPLOAD || this.#madeHere.models.has(name));
     if (!isKept) this.#outbox.add("model", name);
-    this.#chosen = isKept || !entry ? name : null;
-    if (!this.#chosen) return;
+    this.#chosen = name;
     // The next photo may be taken before the app replies.
     this.#follow(this.#data);
-    this.#look();
+    if (isKept) this.#look();
   }
 
   /** Choose the mode, which holds at once. */
