@@ -72,10 +72,8 @@ class Screen {
 
   /** Take new data. */
   update(data, setTrigger) {
-    if (data.taught && !this.#areModelsKnown) {
-      this.#waiting = [data, setTrigger];
-      return;
-    }
+    this.#waiting = data.taught && !this.#areModelsKnown ? [data, setTrigger] : null;
+    if (this.#waiting) return;
     const previousData = this.#data;
     this.#data = data;
     this.#outbox.update(data.heard, setTrigger);
