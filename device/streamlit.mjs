@@ -77,7 +77,6 @@ class Screen {
     const previousData = this.#data;
     this.#data = data;
     this.#outbox.update(data.heard, setTrigger);
-    if (this.#chosen === (data.taught ?? data.model)) this.#chosen = null;
     const isNewSession = previousData !== null && previousData.session !== data.session;
     if (this.#outbox.find("opened")) {
       this.#follow(previousData);
@@ -150,6 +149,8 @@ class Screen {
    */
   #follow(previousData) {
     const data = this.#data;
+    const isPending = this.#outbox.find("model") || this.#outbox.find("opened");
+    if (!isPending && this.#chosen === (data.taught ?? data.model)) this.#chosen = null;
     const previous = this.#identifier;
     const model = this.#model;
     const run = this.#runOf(model);
@@ -277,7 +278,7 @@ class Screen {
     // No link brings a model along that was made here.
     if (!this.#token) this.#keepChosen();
     this.#open(this.#token);
-    if (this.#identifier.model !== this.#model) this.#follow(this.#data);
+    this.#follow(this.#data);
     this.#start();
   }
 
