@@ -309,7 +309,9 @@ class Screen {
   /** Choose the mode, which holds at once. */
   #chooseRun(run) {
     this.#outbox.add("run", run);
-    if (this.#follow(this.#data)) this.#look();
+    // In place of a model that is gone, the other one is chosen as well.
+    if (this.#data.taught) this.#choose(this.#model);
+    else if (this.#follow(this.#data)) this.#look();
   }
 
   /** Return where a model would get the open photo; null if that is still to be chosen. */

@@ -152,6 +152,16 @@ def test_page_and_menu_fit_and_are_accessible(open_colours: Visit, look: str) ->
     keep("live")
 
 
+def test_place_is_chosen_in_place_of_a_model_that_is_gone(open_colours: Visit) -> None:
+    page = open_colours(NO_CAMERA, path="/?model=taught-0123456789ab", viewport=PHONE)
+    expect(page.get_by_text("The model in this link")).to_be_visible()
+    source_line(page).click()
+    page.get_by_role("dialog").get_by_role("button", name=re.compile("^The server")).click()
+    expect(source_line(page)).to_have_text(re.compile("^On the server: "))
+    page.wait_for_url(re.compile("run=server"))
+    expect(source_line(page)).to_have_text(re.compile("^On the server: "))
+
+
 def test_no_photo_is_sent_in_place_of_a_model_that_is_gone(open_colours: Visit) -> None:
     page = open_colours(NO_CAMERA, path="/?model=taught-0123456789ab&run=server", viewport=PHONE)
     expect(page.get_by_text("The model in this link")).to_be_visible()
