@@ -74,12 +74,12 @@ class Screen {
   update(data, setTrigger) {
     this.#waiting = data.taught && !this.#areModelsKnown ? [data, setTrigger] : null;
     if (this.#waiting) return;
-    const previousData = this.#data;
+    const previous = this.#data;
     this.#data = data;
     this.#outbox.update(data.heard, setTrigger);
-    const isNewSession = previousData !== null && previousData.session !== data.session;
+    const isNewSession = previous !== null && previous.session !== data.session;
     if (this.#outbox.find("opened")) {
-      this.#follow(previousData);
+      this.#follow(previous);
       return;
     }
     this.#requested = data.open;
@@ -87,22 +87,20 @@ class Screen {
     // A new session doesn't know what was opened last in the previous one.
     const isShown = this.#token !== null || Boolean(this.#view?.entry);
     const isForgotten = isNewSession && isElsewhere && isShown && !data.upload;
-    const isOther = previousData && differ(previousData, data, ["model", "taught", "engine"]);
+    const isOther = previous && differ(previous, data, ["model", "taught", "engine"]);
     // An answer that another model is to replace isn't open any more, but its photo is.
     const isReplaced = isElsewhere && !data.open && isOther && Boolean(this.#view.entry?.photo);
     // Two photos may have the same answer, and so the same link.
-    const isUploaded = Boolean(data.upload) && data.upload.id !== previousData?.upload?.id;
+    const isUploaded = Boolean(data.upload) && data.upload.id !== previous?.upload?.id;
     const isLeft = (isElsewhere || isUploaded) && !isForgotten && !isReplaced;
     if (isLeft) this.#view?.show(null);
     // An answer that is given later is on the screen already.
     else this.#isOpening = false;
-    const hasFollowed = this.#follow(previousData) && previousData !== null;
+    const hasFollowed = this.#follow(previous) && previous !== null;
     if (data.upload && isLeft) this.#showUpload(data.upload);
     else if (isLeft) this.#showAddress();
     else if (isForgotten) this.#open(this.#token);
-    else if (hasFollowed || (isReplaced && this.#view.entry.answer)) {
-      this.#identifyAgain(previousData);
-    }
+    else if (hasFollowed || (isReplaced && this.#view.entry.answer)) this.#identifyAgain(previous);
   }
 
   close() {
@@ -294,19 +292,18 @@ class Screen {
     this.#outbox.add("opened", token);
   }
 
-  /** Choose a model; of an open photo, the app follows once the model's answer is there. */
+  /** Choose a model, at once; of an open photo, the app follows once its answer is there. */
   #choose(name) {
     const { entry } = this.#view;
     // The app keeps the photos of Streamlit's widgets itself, but not the visitor's models.
     const isKept = entry?.photo && (entry.source !== UPLOAD || this.#madeHere.models.has(name));
     if (!isKept) this.#outbox.add("model", name);
     this.#chosen = name;
-    // The next photo may be taken before the app replies.
     this.#follow(this.#data);
     if (isKept) this.#look();
   }
 
-  /** Choose the mode, which holds at once. */
+  /** Choose the mode, at once: the next photo may be taken before the app replies. */
   #chooseRun(run) {
     this.#outbox.add("run", run);
     // In place of a model that is gone, the other one is chosen as well.
