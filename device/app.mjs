@@ -29,7 +29,7 @@ const allModels = () => [...appModels, ...madeHere.entries];
 const recents = openRecents({ prefix: "device" });
 let view = null;
 let identifier = null;
-/** Name of the model in use. */
+/** Name of the model in use, or of the one that is being opened. */
 let shown = "";
 /** Said until another model is chosen. */
 let notice = "";
@@ -55,7 +55,7 @@ async function start() {
   const wanted = new URLSearchParams(location.search).get("model");
   const chosen = allModels().find(({ name }) => name === wanted);
   if (!chosen && wanted?.startsWith("taught-")) notice = ELSEWHERE;
-  for (const input of graphInputs) input.onchange = () => open(identifier.info.name);
+  for (const input of graphInputs) input.onchange = () => open(shown);
   await open((chosen ?? defaultModel()).name);
 }
 
@@ -86,6 +86,7 @@ async function fetchJson(url) {
 /** Load a model with the chosen graph, and show it in the viewfinder. */
 async function open(name) {
   const turn = ++opened;
+  shown = name;
   const taught = madeHere.models.get(name);
   const graph = graphInputs[0].checked || taught ? "small" : "full";
   // Your model runs on its base.
@@ -112,7 +113,6 @@ async function open(name) {
 }
 
 function show(info) {
-  shown = info.name;
   const models = allModels();
   const { knows, samples } = models.find(({ name }) => name === info.name);
   const line = ["This model knows ", ...knows, "."];

@@ -72,17 +72,14 @@ class Screen {
 
   /** Take new data. */
   update(data, setTrigger) {
-    if (data.taught && !this.#areModelsKnown) {
-      this.#waiting = [data, setTrigger];
-      return;
-    }
-    const previousData = this.#data;
+    this.#waiting = data.taught && !this.#areModelsKnown ? [data, setTrigger] : null;
+    if (this.#waiting) return;
+    const previous = this.#data;
     this.#data = data;
     this.#outbox.update(data.heard, setTrigger);
-    if (this.#chosen === (data.taught ?? data.model)) this.#chosen = null;
-    const isNewSession = previousData !== null && previousData.session !== data.session;
+    const isNewSession = previous !== null && previous.session !== data.session;
     if (this.#outbox.find("opened")) {
-      this.#follow(previousData);
+      this.#follow(previous);
       return;
     }
     this.#requested = data.open;
@@ -90,20 +87,20 @@ class Screen {
     // A new session doesn't know what was opened last in the previous one.
     const isShown = this.#token !== null || Boolean(this.#view?.entry);
     const isForgotten = isNewSession && isElsewhere && isShown && !data.upload;
-    const isOther = previousData && differ(previousData, data, ["model", "taught", "engine"]);
+    const isOther = previous && differ(previous, data, ["model", "taught", "engine"]);
     // An answer that another model is to replace isn't open any more, but its photo is.
     const isReplaced = isElsewhere && !data.open && isOther && Boolean(this.#view.entry?.photo);
     // Two photos may have the same answer, and so the same link.
-    const isUploaded = Boolean(data.upload) && data.upload.id !== previousData?.upload?.id;
+    const isUploaded = Boolean(data.upload) && data.upload.id !== previous?.upload?.id;
     const isLeft = (isElsewhere || isUploaded) && !isForgotten && !isReplaced;
     if (isLeft) this.#view?.show(null);
     // An answer that is given later is on the screen already.
     else this.#isOpening = false;
-    const hasFollowed = this.#follow(previousData) && previousData !== null;
+    const hasFollowed = this.#follow(previous) && previous !== null;
     if (data.upload && isLeft) this.#showUpload(data.upload);
     else if (isLeft) this.#showAddress();
     else if (isForgotten) this.#open(this.#token);
-    else if (hasFollowed) this.#identifyAgain(previousData);
+    else if (hasFollowed || (isReplaced && this.#view.entry.answer)) this.#identifyAgain(previous);
   }
 
   close() {
@@ -150,6 +147,8 @@ class Screen {
    */
   #follow(previousData) {
     const data = this.#data;
+    const isPending = this.#outbox.find("model") || this.#outbox.find("opened");
+    if (!isPending && this.#chosen === (data.taught ?? data.model)) this.#chosen = null;
     const previous = this.#identifier;
     const model = this.#model;
     const run = this.#runOf(model);
@@ -277,7 +276,7 @@ class Screen {
     // No link brings a model along that was made here.
     if (!this.#token) this.#keepChosen();
     this.#open(this.#token);
-    if (this.#identifier.model !== this.#model) this.#follow(this.#data);
+    this.#follow(this.#data);
     this.#start();
   }
 
@@ -293,23 +292,23 @@ class Screen {
     this.#outbox.add("opened", token);
   }
 
-  /** Choose a model; of an open photo, the app follows once the model's answer is there. */
+  /** Choose a model, at once; of an open photo, the app follows once its answer is there. */
   #choose(name) {
     const { entry } = this.#view;
     // The app keeps the photos of Streamlit's widgets itself, but not the visitor's models.
     const isKept = entry?.photo && (entry.source !== UPLOAD || this.#madeHere.models.has(name));
     if (!isKept) this.#outbox.add("model", name);
-    this.#chosen = isKept || !entry ? name : null;
-    if (!this.#chosen) return;
-    // The next photo may be taken before the app replies.
+    this.#chosen = name;
     this.#follow(this.#data);
-    this.#look();
+    if (isKept) this.#look();
   }
 
-  /** Choose the mode, which holds at once. */
+  /** Choose the mode, at once: the next photo may be taken before the app replies. */
   #chooseRun(run) {
     this.#outbox.add("run", run);
-    if (this.#follow(this.#data)) this.#look();
+    // In place of a model that is gone, the other one is chosen as well.
+    if (this.#data.taught) this.#choose(this.#model);
+    else if (this.#follow(this.#data)) this.#look();
   }
 
   /** Return where a model would get the open photo; null if that is still to be chosen. */

@@ -12,6 +12,7 @@ from typing import Any
 
 import streamlit as st
 from streamlit import runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from model import Bundle, LoupeError
 from model.answer.share_link import MAX_LABELS, MAX_TOKEN_LENGTH, decode
@@ -176,8 +177,10 @@ def chosen_run() -> str:
     """Return where photos are answered, by the settings and the address."""
     if not (component.has_routes() and list_public()):
         return "server"
-    # Other pages drop the parameter from the address.
-    run = st.query_params.get(RUN_PARAM) or st.session_state.get(RUN_PARAM)
+    run, context = st.session_state.get(RUN_PARAM), get_script_run_ctx()
+    # Other pages drop the parameter, and until the app's reply browsers send the former choice's.
+    if run is None or (context and context.is_history_navigation):
+        run = st.query_params.get(RUN_PARAM) or run
     if run not in RUNS:
         return settings().run
     st.session_state[RUN_PARAM] = run
@@ -227,10 +230,7 @@ def _choose_run(run: object) -> None:
     """Choose where photos are answered."""
     if run in RUNS:
         st.session_state[RUN_PARAM] = run
-        if run == settings().run:
-            st.query_params.pop(RUN_PARAM, None)
-        else:
-            st.query_params[RUN_PARAM] = str(run)
+        write_address(**{RUN_PARAM: None if run == settings().run else str(run)})
 
 
 def _answer_request(request: object) -> None:

@@ -65,7 +65,10 @@ export class Consent {
     const place = options.place ?? (previous ? await find() : null);
     onPlace(place);
     const ask = (error) => this.#mayBeSent(photo, error, identifier.api, signal);
-    return identifier.identify(photo, { ...options, place, ask });
+    const answer = await identifier.identify(photo, { ...options, place, ask });
+    // The line below it says that nothing was sent.
+    if (answer.where === "device" && !answer.sent) this.#promised = 0;
+    return answer;
   }
 
   /**

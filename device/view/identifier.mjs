@@ -176,7 +176,7 @@ class Identifier {
     const options = this.#state.isConnected ? given : { ...given, ask: undefined };
     if (this.run === "server") return this.#askServer(blob, options);
     const isHere = this.run === "device" || options.place === "device";
-    if (isHere || (!this.#server && !this.#device.isReady)) {
+    if (isHere || (this.#next() === "device" && !this.#device.isReady)) {
       await this.#device.loaded(options.signal);
       return this.#device.identify(blob, options);
     }

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.accessible import assert_accessible
 from tests.browser.conftest import COLOURS
+from tests.browser.device_app import DeviceApp
 from tests.browser.drive import DESK, PHONE, TIME, device_headline, give_device, identify_red
 from tests.browser.server import Server
 from tests.model.tiny import colour, tiny
@@ -101,6 +102,18 @@ def test_full_graph_is_a_choice(open_device: Any) -> None:
     full.check()
     expect(page.locator(".vf-where")).to_have_text(re.compile(", full graph, version"))
     expect(device_headline(page)).to_have_text("Very likely a red")
+
+
+def test_graph_is_chosen_before_the_model_is_known(new_page: Any, app: DeviceApp) -> None:
+    page: Page = new_page()
+    page.route("**/model.json", lambda _: None)
+    page.route("**/model.json", lambda route: route.continue_(), times=1)
+    page.goto(app.url)
+    page.get_by_text("This device", exact=True).click()
+    page.get_by_role("radio", name=re.compile("^Full")).check()
+    page.unroute("**/model.json")
+    identify_red(page)
+    expect(page.locator(".vf-where")).to_have_text(re.compile(", full graph, version"))
 
 
 def test_title_and_labels_are_plain_text(open_device: Any, models_dir: Path) -> None:

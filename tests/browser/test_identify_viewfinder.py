@@ -140,6 +140,24 @@ def test_choices_hold_before_the_app_replies(page: Page) -> None:
 
 
 @pytest.mark.slow
+def test_model_chosen_below_a_link_answers_the_next_photo(page: Page) -> None:
+    replies = SlowReplies(page)
+    page.goto("/?run=server")
+    give(page, RED_PHOTO)
+    expect(page).to_have_url(re.compile("answer="))
+    page.get_by_role("button", name="Clear recent photos").click()
+    page.reload()
+    expect(headline(page)).to_have_text(IS_RED)
+    replies.is_holding = True
+    page.get_by_role("combobox", name="Model").select_option("Wide")
+    give(page, RED_PHOTO)
+    page.locator(".vf-ask").get_by_role("button", name="On the server").click()
+    expect(page.locator(".vf-recent")).to_have_count(1)
+    replies.release()
+    expect(page).to_have_url(re.compile("answer=wide"))
+
+
+@pytest.mark.slow
 def test_answer_closed_at_once_stays_closed_when_the_place_changes(page: Page) -> None:
     replies = SlowReplies(page)
     page.goto("/?run=auto")

@@ -21,6 +21,7 @@ from tests.browser.drive import (
 from tests.browser.sending_log import WATCH, Log
 from tests.model.tiny import colour
 from tests.photos import encoded
+from tests.waiting import wait_until
 
 FAR_MS = 60
 """Latency at which a server isn't on the same machine."""
@@ -281,6 +282,29 @@ def test_another_model_asks_where_to_run(visit: Visit, way: str) -> None:
     # The first model is still on the device, so there is no question.
     select(page, "colours")
     answered(page, "On this device in")
+    assert log.check() == []
+
+
+@pytest.mark.slow
+def test_answer_of_the_device_ends_what_was_said_of_the_server(visit: Visit) -> None:
+    page, log = visit("auto")
+    held: list[Route] = []
+    page.route("**/*.onnx*", lambda route: held.append(route))  # noqa: PLW0108
+    page.reload()
+    expect(source_line(page)).to_contain_text("A photo already works", timeout=LOADING_MS)
+    choose(page, "photo.jpg")
+    answered(page, "On the server in")
+    held.pop().continue_()
+
+    def is_here() -> bool:
+        choose(page, "photo.jpg")
+        answered(page, " in ")
+        return source_line(page).inner_text().startswith("On this device")
+
+    wait_until(is_here, 20)
+    log.check()
+    select(page, "scripts")
+    ask(page, "On this device", "On the server")
     assert log.check() == []
 
 

@@ -4,11 +4,20 @@ import re
 from base64 import b64encode
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.accessible import assert_own_parts_accessible
 from tests.browser.conftest import HERE
-from tests.browser.drive import DESK, PHONE, device_headline, give, go, source_line
+from tests.browser.drive import (
+    DESK,
+    PHONE,
+    choose_in_menu,
+    device_headline,
+    give,
+    go,
+    source_line,
+    wait_until_drawn,
+)
 from tests.browser.drive_teach import (
     CAMERA,
     COLD,
@@ -106,6 +115,18 @@ def test_menu_is_the_same_at_device_and_deletes_after_a_question(taught: Page) -
         assert menu(page) == ("Colours", [])
 
 
+def test_menu_is_followed_while_your_models_are_unknown(taught: Page) -> None:
+    page, held = taught, list[Route]()
+    page.route("**/teach/store.mjs*", lambda route: held.append(route))  # noqa: PLW0108
+    page.reload()
+    wait_until_drawn(page)
+    choose_in_menu(page, "Wide")
+    expect(page.get_by_role("combobox", name="Model").first).to_have_value("wide")
+    held.pop().continue_()
+    expect(page.locator("optgroup[label='Made here'] option")).to_have_count(1)
+    assert menu(page)[0] == "Wide"
+
+
 @pytest.mark.parametrize("look", ["phone-light", "phone-dark", "desk-light", "desk-dark"])
 def test_page_and_menu_fit_and_are_accessible(open_colours: Visit, look: str) -> None:
     place, colours = look.split("-")
@@ -129,6 +150,16 @@ def test_page_and_menu_fit_and_are_accessible(open_colours: Visit, look: str) ->
     page.get_by_role("button", name="Live").click()
     expect(page.locator(".vf-words[data-live] h2")).to_have_text(re.compile("warm$"))
     keep("live")
+
+
+def test_place_is_chosen_in_place_of_a_model_that_is_gone(open_colours: Visit) -> None:
+    page = open_colours(NO_CAMERA, path="/?model=taught-0123456789ab", viewport=PHONE)
+    expect(page.get_by_text("The model in this link")).to_be_visible()
+    source_line(page).click()
+    page.get_by_role("dialog").get_by_role("button", name=re.compile("^The server")).click()
+    expect(source_line(page)).to_have_text(re.compile("^On the server: "))
+    page.wait_for_url(re.compile("run=server"))
+    expect(source_line(page)).to_have_text(re.compile("^On the server: "))
 
 
 def test_no_photo_is_sent_in_place_of_a_model_that_is_gone(open_colours: Visit) -> None:

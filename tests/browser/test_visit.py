@@ -103,6 +103,12 @@ def test_photo_comes_back_with_its_answer_model_and_crop(
     # A recent photo brings its model along.
     page.locator(".vf").get_by_role("button", name="red", exact=True).click()
     check(page, IS_RED, SQUARE, "colours")
+    # Shown once more, it doesn't hold its model against the menu.
+    page.locator(".vf").get_by_role("button", name="red", exact=True).click()
+    choose_in_menu(page, "Wide")
+    check(page, IS_RED, WIDE, "wide")
+    choose_in_menu(page, "Colours")
+    check(page, IS_RED, SQUARE, "colours")
     assert_survives_a_crash(page)
 
 

@@ -251,6 +251,9 @@ def test_chip_chooses_the_model(bundle, models_dir):
 def test_visitor_chooses_the_engines_place(bundle):
     at = send(open_app(), run="device")
     assert data(at)["run"] == at.query_params["run"] == "device"
+    # Another widget's run may bring the address from before the choice.
+    at.query_params["run"] = "server"
+    assert data(at.run())["run"] == "device"
     for other in ("everywhere", 7, None, ["server"]):
         assert data(send(at, run=other))["run"] == "device"
     # The owner's choice needs no address.

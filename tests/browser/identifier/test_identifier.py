@@ -154,6 +154,27 @@ def test_device_answers_when_the_server_does_not(run: Run, app: DeviceApp, troub
     )
 
 
+def test_photo_waits_for_the_device_where_the_page_says_so(run: Run, app: DeviceApp) -> None:
+    app.hanging, app.broken = {".onnx.gz"}, {"/photo"}
+    next_place = run(
+        """
+        window.identifier = create({ run: "auto" });
+        const stop = new AbortController();
+        identifier.identify(blob, { signal: stop.signal }).catch(() => {});
+        await until(identifier, ({ server }) => server === "failed");
+        stop.abort();
+        return identifier.state.next;
+        """
+    )
+    assert next_place == "device"
+    app.broken = set()
+    run("window.answering = outcome(identifier.identify(blob));")
+    app.hanging = set()
+    app.released.set()
+    assert run("return answering;") == DEVICE
+    assert photos_sent(app) == 1
+
+
 def test_failure_of_device_and_server_is_unreachable(run: Run, app: DeviceApp) -> None:
     app.broken = {"/photo", "model.json"}
     result = run(
