@@ -86,6 +86,7 @@ def test_other_pages_and_back_return_to_the_batch(batch_page):
     wait_for_results(page, 3)
 
 
+@pytest.mark.slow
 def test_unknown_batch_is_reported_as_expired(page):
     page.goto("/batch?batch=nowhere")
     expect(page.get_by_test_id("stAlert")).to_contain_text("Upload the photos again")

@@ -23,6 +23,7 @@ def publish(models_dir: Path, title: str, **options: Any) -> None:
     tiny(models_dir, "colours", **{**COLOURS, "title": title, **options})
 
 
+@pytest.mark.slow
 def test_page_works_without_a_network_after_one_visit(
     open_device: Any, app: Any, models_dir: Path
 ) -> None:

@@ -136,15 +136,9 @@ def test_about_leads_to_the_page(page: Page, server: Server) -> None:
     assert "<title>Loupe on this device</title>" in page.request.get(address).text()
 
 
-@pytest.mark.parametrize(
-    ("size", "colours"),
-    [
-        pytest.param(PHONE, "light", id="phone-light"),
-        pytest.param(PHONE, "dark", id="phone-dark", marks=pytest.mark.slow),
-        pytest.param(DESK, "light", id="desk-light", marks=pytest.mark.slow),
-        pytest.param(DESK, "dark", id="desk-dark", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 def test_page_is_accessible(open_device: Any, size: Any, colours: str) -> None:
     page = open_device(viewport=size, color_scheme=colours)
     assert_accessible(page)

@@ -77,6 +77,7 @@ def test_photo_of_the_camera_is_not_cropped(view: Page) -> None:
     assert corners["x"] == pytest.approx(photo["x"] + (photo["width"] - photo["height"]) / 2, abs=1)
 
 
+@pytest.mark.slow
 def test_live_follows_the_camera_and_the_shutter_keeps_the_shown_frame(view: Page) -> None:
     view.get_by_role("button", name="Live", exact=True).click()
     for words in ("Very likely a red", "Very likely a blue", re.compile("^None of the six")):

@@ -85,6 +85,7 @@ def test_upload_works_in_a_frame_of_another_origin(browser, server):
         wait_for_answer(frame, "espresso", "cup")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
 def test_model_shares_the_header_with_name_and_pages(browser, colours_server, viewport):
     options = {"base_url": colours_server.url, "viewport": viewport}

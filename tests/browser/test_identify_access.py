@@ -69,6 +69,7 @@ def screenshot(page: Page, name: str) -> None:
     page.screenshot(path=SCREENSHOTS / f"access-{name}.png")
 
 
+@pytest.mark.slow
 def test_keyboard_alone_takes_a_photo_corrects_it_and_goes_back(visit: Visit) -> None:
     page = visit(viewport=PHONE)
     page.goto("/?run=server")

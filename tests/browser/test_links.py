@@ -40,6 +40,7 @@ def coffee(page):
     return page
 
 
+@pytest.mark.slow
 def test_answer_survives_back_reload_and_other_pages(coffee):
     first = headline(coffee).inner_text()
     pick(coffee, "Cat")

@@ -237,9 +237,8 @@ def test_photo_given_while_a_question_is_open_asks_too(visit: Visit) -> None:
     assert log.check() == []
 
 
-@pytest.mark.parametrize(
-    "way", ["On this device", pytest.param("On the server", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["On this device", "On the server"])
 def test_another_model_asks_where_to_run(visit: Visit, way: str) -> None:
     page, log = visit("auto")
     ready(page)
@@ -308,6 +307,7 @@ def test_answer_of_the_device_ends_what_was_said_of_the_server(visit: Visit) -> 
     assert log.check() == []
 
 
+@pytest.mark.slow
 def test_server_gets_the_marked_part_only(visit: Visit) -> None:
     page, log = visit("server")
     expect(source_line(page)).to_have_text("On the server: it gets the marked part only")

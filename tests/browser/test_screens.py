@@ -58,6 +58,7 @@ def visit(open_colours: Visit) -> Visit:
     return come
 
 
+@pytest.mark.slow
 def test_camera_opens_in_the_empty_square(visit: Visit) -> None:
     asking, without, allowed = visit(ASKS_FIRST), visit(NO_CAMERA), visit()
     expect(asking.get_by_role("button", name="Open the camera")).to_be_visible()
@@ -94,6 +95,7 @@ SIDES = {
 """The square's side on screens of these sizes."""
 
 
+@pytest.mark.slow
 def test_answer_is_as_large_as_the_square_and_a_tap_shows_the_photo(visit: Visit) -> None:
     page = visit()
     for size, side in SIDES.items():

@@ -61,6 +61,7 @@ def until_kept(page: Page) -> None:
     wait_until(lambda: page.evaluate(kept), 60)
 
 
+@pytest.mark.slow
 def test_two_things_are_filmed_and_a_third_is_none_of_them(
     open_teach: Visit, app: DeviceApp
 ) -> None:

@@ -57,6 +57,7 @@ def test_project_opens_without_a_photo_that_cannot_be_decoded(open_teach: Visit)
     expect(row(page, "Red").locator(".tv-count")).to_have_text("2")
 
 
+@pytest.mark.slow
 def test_project_among_photos_is_named_and_left_out(open_teach: Visit) -> None:
     page = open_teach(NO_CAMERA)
     files = {"1.jpg": jpeg(WARM[0]), "reds-project.zip": project(jpeg(WARM[1]))}

@@ -156,6 +156,7 @@ def test_taught_model_watches_explains_and_is_dropped(teachable: Site) -> None:
     assert result["base"] == "blue"
 
 
+@pytest.mark.slow
 def test_saved_model_opens_elsewhere_without_a_photo(teachable: Site) -> None:
     script = f"""
       {TEACH}

@@ -298,6 +298,7 @@ def test_answer_can_be_corrected(run: Run) -> None:
     assert numbers == [1, 2]
 
 
+@pytest.mark.slow
 def test_answer_is_explained_where_it_was_given(run: Run, app: DeviceApp) -> None:
     explained = f"{PREFIX}/api/session/explanation"
     script = """

@@ -215,6 +215,7 @@ def test_networks_that_do_not_fit_are_refused(data: Any) -> None:
         found_in(broken)
 
 
+@pytest.mark.slow
 def test_timm_network_of_another_version_is_built_by_name(data: Any) -> None:
     """Layers in exports of timm 0.9 lack attributes that timm 1.0 reads."""
     import torch

@@ -34,6 +34,7 @@ def answers_of_graph(restored: Any, photo: Path) -> Any:
         return module(torch.from_numpy(pixels.copy())[None])[2][0].numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["one-channel", "three-channels"])
 def test_probabilities_match_fastais(name: str, folder: Path) -> None:
     from fastai.vision.all import Normalize, PILImageBW, Resize

@@ -242,6 +242,7 @@ def test_own_network_runs_with_trust_and_sees_no_secrets(
     assert load("own").bundle.manifest == manifest
 
 
+@pytest.mark.slow
 def test_network_that_cannot_be_compiled_or_run_is_refused_with_the_reason(
     folder: Path, own: Any, tmp_path: Path
 ) -> None:
