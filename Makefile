@@ -3,7 +3,7 @@
 #   make run        the app, with its addresses and a QR code
 #   make share      the app under a public https address, through an installed tunnel program
 #   make phone      the app over https on the local network, with a certificate to trust once
-#   make test       the tests (about 7 minutes on two cores)
+#   make test       the tests (about 6 minutes on two cores)
 #   make check      lint and types
 #   make test-slow  tests that take long: many browsers, killed processes, real trainings
 #   make lock       requirements*.txt from pyproject.toml; UPGRADE=1 takes newer versions
