@@ -67,7 +67,7 @@ BUDGETS = {
     ),
     "ui": (4670, "what pages share: seven pages, two ways to give a photo, the first screen"),
     "device": (
-        10712,
+        10716,
         "the browser's half: viewfinder, engine, offline pages, first visit, Teach (3,500)",
     ),
 }
@@ -76,7 +76,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 40_010, 41_090
+ALL_PYTHON, ALL_TESTS = 40_010, 41_110
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {

@@ -67,6 +67,8 @@ class Viewfinder {
   #state = { options: DEFAULTS, entry: null, recents: [], ...NOTHING_SAID };
   /** The last answered entry since the camera was shown, or null. */
   #answered = null;
+  /** What had been sent of photos when the visitor stopped waiting for their answers. */
+  #abandoned = new WeakMap();
   #picture = new LivePicture(
     this.#parts,
     () => ({ identifier: null, top: 5, ...this.#state.options, entry: this.#state.entry }),
@@ -228,13 +230,15 @@ class Viewfinder {
       const previous = this.#answered;
       entry.answer ??= await this.#consent.identify(photo, previous, options.identifier, given);
     } catch (error) {
-      if (!signal.aborted) this.#refuse(error, entry);
+      if (signal.aborted) this.#abandoned.set(photo, error.sent);
+      else this.#refuse(error, entry);
       return;
     } finally {
       clearTimeout(timer);
       if (!signal.aborted) this.#state.isWaiting = false;
     }
     if (signal.aborted) return;
+    entry.answer.sent ??= this.#abandoned.get(photo);
     if (entry.answer.certainty === "unknown") navigator.vibrate?.([10, 60, 10]);
     this.#render();
     options.onOpen?.(entry);

@@ -141,6 +141,22 @@ def test_choices_hold_before_the_app_replies(page: Page) -> None:
 
 
 @pytest.mark.slow
+def test_line_tells_what_was_sent_before_the_visitor_chose_the_device(page: Page) -> None:
+    page.goto("/?run=server")
+    expect(source_line(page)).to_contain_text("On the server: ")
+    devtools = page.context.new_cdp_session(page)
+    held = {"urlPattern": "*/api/session/photo*", "requestStage": "Response"}
+    devtools.send("Fetch.enable", {"patterns": [held]})
+    with page.expect_request("**/api/session/photo*"):
+        give(page, RED_PHOTO)
+    # Time for the upload's first progress event.
+    page.wait_for_timeout(500)
+    choose_place(page, "This device")
+    line = re.compile(r"^On this device in .*; sent: the file, \d+ kB")
+    expect(source_line(page)).to_have_text(line, timeout=LOADING_MS)
+
+
+@pytest.mark.slow
 def test_model_chosen_below_a_link_answers_the_next_photo(page: Page) -> None:
     replies = SlowReplies(page)
     page.goto("/?run=server")
