@@ -186,12 +186,13 @@ async function keep(message) {
     // Private windows and other sites' frames may allow no service worker.
     result = { bytes: 0 };
   }
-  const { bytes, isNew, isFull } = result;
+  const { bytes, isNew, isMissing, isFull } = result;
   isOutdated ||= Boolean(isNew);
-  const parts = bytes
-    ? [`Kept on this device: ${formatBytes(bytes)}. It works without a network.`]
-    : ["Nothing is kept on this device."];
-  if (isFull) parts.push("There is no room for more, so this model answers from memory.");
+  const kept = bytes ? `Kept on this device: ${formatBytes(bytes)}.` : "Nothing is kept on this device.";
+  const parts = [kept];
+  if (bytes && !isMissing) parts.push("It works without a network.");
+  if (isMissing && isFull) parts.push("There is no room for more, so this model answers from memory.");
+  else if (isMissing && bytes) parts.push("This model isn’t kept, so it needs the network.");
   if (isNew) parts.push("A newer version is here: the next visit uses it.");
   if (message.clear) parts.push("The next visit loads and keeps it again.");
   $("kept").textContent = parts.join(" ");

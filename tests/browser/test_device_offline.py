@@ -170,6 +170,19 @@ def test_full_disk_answers_from_memory(open_device: Any, app: Any) -> None:
 
 
 @pytest.mark.slow
+def test_model_that_is_not_kept_is_said_to_need_the_network(
+    open_device: Any, app: Any, models_dir: Path
+) -> None:
+    tiny(models_dir, "other", title="Another model")
+    page = open_device()
+    app.broken = {"files.json"}
+    page.get_by_role("combobox", name="Model").select_option("Another model")
+    expect(page.locator("#kept")).to_have_text(
+        re.compile(r"MB\. This model isn’t kept, so it needs the network\.$")
+    )
+
+
+@pytest.mark.slow
 def test_withdrawn_models_are_deleted_from_the_browser(
     open_device: Any, app: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
