@@ -97,15 +97,19 @@ class Recents {
 
   /** Change the database after all earlier changes; a failure leaves what is in memory. */
   #store(work) {
-    this.#stored = this.#stored
-      .then(async () => {
-        const transaction = (await this.#database)?.transaction(STORE, "readwrite");
-        if (!transaction) return true;
-        work(transaction.objectStore(STORE));
-        await settled(transaction, "complete", "abort");
-        return true;
-      })
-      .catch(() => false);
+    const run = async () => {
+      const transaction = (await this.#database)?.transaction(STORE, "readwrite");
+      if (!transaction) return true;
+      work(transaction.objectStore(STORE));
+      await settled(transaction, "complete", "abort");
+      return true;
+    };
+    const again = () => {
+      // iOS ends the connections of pages in the background.
+      this.#database = openDatabase(this.#name);
+      return run();
+    };
+    this.#stored = this.#stored.then(() => run().catch(again)).catch(() => false);
   }
 
   /** Return the stored entries that are of this session or day; delete the others. */

@@ -164,6 +164,25 @@ def test_clearing_deletes_everything(visit: Visit, run: Any) -> None:
     assert run(first, "return ids(open());") == []
 
 
+def test_clearing_after_a_lost_connection_deletes_or_says_so(visit: Visit, run: Any) -> None:
+    page = visit()
+    script = f"""
+      {FILL}
+      const {{ transaction }} = IDBDatabase.prototype;
+      IDBDatabase.prototype.transaction = function (...all) {{
+        LOSE
+        this.close();
+        return transaction.apply(this, all);
+      }};
+      const isCleared = await recents.clear();
+      IDBDatabase.prototype.transaction = transaction;
+      return [isCleared, (await stored()).length];
+    """
+    once = "IDBDatabase.prototype.transaction = transaction;"
+    assert run(page, script.replace("LOSE", "")) == [False, 8]
+    assert run(page, script.replace("LOSE", once)) == [True, 0]
+
+
 FORBID = {
     "no IndexedDB": "Object.defineProperty(window, 'indexedDB', { value: undefined });",
     "refused": """
