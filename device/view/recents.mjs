@@ -29,6 +29,8 @@ export function openRecents({ scope = "session", prefix = "" } = {}) {
 }
 
 class Recents {
+  /** Called once another tab has cleared them. */
+  onclear = null;
   #scope;
   #name;
   /** The id of this tab's session. */
@@ -39,6 +41,8 @@ class Recents {
   #records;
   /** Settles when all changes are stored, with whether the last of them was. */
   #stored = Promise.resolve(true);
+  /** Tells the other tabs, whose photos are in memory as well. */
+  #channel;
 
   constructor(scope, name) {
     this.#scope = scope;
@@ -47,6 +51,15 @@ class Recents {
     holdLock(`${name} ${this.#session}`);
     this.#database = openDatabase(name).catch(() => null);
     this.#records = this.#read().catch(() => []);
+    this.#channel = new BroadcastChannel(name);
+    this.#channel.onmessage = () => {
+      this.#change(() => []);
+      this.onclear?.();
+    };
+  }
+
+  close() {
+    this.#channel.close();
   }
 
   /** Return the entries, newest first. */
@@ -77,6 +90,7 @@ class Recents {
   async clear() {
     await this.#change(() => []);
     this.#store((photos) => photos.clear());
+    this.#channel.postMessage("cleared");
     return this.#stored;
   }
 

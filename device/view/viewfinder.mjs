@@ -108,7 +108,10 @@ class Viewfinder {
     this.#state.options = { ...previous, ...options };
     const { identifier, recents } = this.#state.options;
     if (identifier !== previous.identifier) this.#useIdentifier(identifier);
-    if (recents !== previous.recents) this.#listRecents();
+    if (recents !== previous.recents) {
+      recents.onclear = () => this.#listRecents();
+      this.#listRecents();
+    }
     this.#applyTheme();
     this.#render();
   }
