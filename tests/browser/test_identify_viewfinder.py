@@ -16,6 +16,7 @@ from tests.browser.drive import (
     give,
     go,
     headline,
+    identify_red,
     photo,
     settings_menu,
     source_line,
@@ -225,9 +226,14 @@ def test_about_clears_the_recent_photos(page: Page) -> None:
     give(page, RED_PHOTO)
     expect(headline(page)).to_have_text(IS_RED)
     expect(page.locator(".vf-recent")).to_have_count(1)
+    other = page.context.new_page()
+    other.goto("/device/")
+    identify_red(other)
+    expect(other.locator(".vf-recent")).to_have_count(1)
     go(page, "About")
     page.get_by_role("button", name="Clear them now").click()
     expect(page.get_by_text("Cleared.")).to_be_visible()
+    expect(other.locator(".vf-recent")).to_have_count(0)
     go(page, "Identify")
     expect(page.locator(".vf-hint").get_by_text("its photo isn’t kept")).to_be_visible()
     expect(page.locator(".vf-recent")).to_have_count(0)
