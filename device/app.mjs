@@ -108,7 +108,10 @@ async function open(name) {
     identifier.start();
     show(info);
   } catch (error) {
-    if (turn === opened) fail(error, () => open(name));
+    if (turn !== opened) return;
+    // Before a model is shown, there is no menu.
+    if (view || name === defaultModel().name) fail(error, () => open(name));
+    else choose(defaultModel().name, phraseError(error, error.message));
   }
 }
 
