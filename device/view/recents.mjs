@@ -134,12 +134,13 @@ class Recents {
     await settled(request);
     const isExpired = this.#scope === "day" ? isOld : await this.#leftBehind();
     this.#delete(request.result.filter(isExpired).map(({ id }) => id));
-    return request.result
+    const records = request.result
       .filter((record) => !isExpired(record))
       .filter(({ session }) => this.#scope === "day" || session === this.#session)
-      .sort((a, b) => b.kept - a.kept)
-      .slice(0, MAX_PHOTOS)
-      .map(({ kept, session, ...entry }) => ({ entry, kept }));
+      .sort((a, b) => b.kept - a.kept);
+    // Two tabs may have added as many each.
+    this.#delete(records.splice(MAX_PHOTOS).map(({ id }) => id));
+    return records.map(({ kept, session, ...entry }) => ({ entry, kept }));
   }
 
   /** Return a function that tells records of closed tabs from those of this and other open ones. */

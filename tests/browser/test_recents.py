@@ -136,6 +136,21 @@ def test_day_is_for_all_tabs_and_expires(visit: Visit, run: Any) -> None:
     run(third, "await until([]);")
 
 
+def test_no_more_than_eight_of_all_tabs_are_stored(visit: Visit, run: Any) -> None:
+    script = """
+      const tabs = [open(), open()];
+      await Promise.all(tabs.map((tab) => tab.list()));
+      for (let number = 0; number < 8; number++) {
+        for (const [at, tab] of tabs.entries()) await tab.add(entry(`${at}${number}`));
+      }
+      while ((await stored()).length < 16);
+      const last = (await ids(open())).sort();
+      await until(last);
+      return last.length;
+    """
+    assert run(visit(), script, "day") == 8
+
+
 def test_day_expires_in_an_open_page(visit: Visit, run: Any) -> None:
     result = run(
         visit(),
