@@ -202,8 +202,9 @@ async function keep(message) {
   $("keeping").hidden = !bytes;
 }
 
-$("clear").onclick = async () => {
-  await keep({ clear: true });
+$("clear").onclick = () => {
+  keep({ clear: true });
+  // At once: a model may become ready meanwhile.
   mayKeep = false;
 };
 
