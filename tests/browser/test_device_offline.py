@@ -155,6 +155,21 @@ def test_new_script_of_the_page_is_a_new_version(open_device: Any, app: Any) -> 
 
 
 @pytest.mark.slow
+def test_why_is_not_said_of_another_versions_answer(open_device: Any, models_dir: Path) -> None:
+    page = open_device()
+    identify_red(page)
+    labels = ["crimson" if label == "red" else label for label in get_bundle("colours").labels]
+    tiny(models_dir, "colours", labels=labels)
+    page.reload()
+    expect(page.locator("#kept")).to_have_text(NEWER)
+    page.reload()
+    expect_kept(page)
+    page.locator(".vf-recent").click()
+    page.get_by_role("button", name="Why?").click()
+    expect(page.get_by_role("alert")).to_contain_text("This photo now gets another answer")
+
+
+@pytest.mark.slow
 def test_full_disk_answers_from_memory(open_device: Any, app: Any) -> None:
     page = open_device()
     page.get_by_text("This device", exact=True).click()
