@@ -173,7 +173,7 @@ function fail(error, again) {
 async function keep(message) {
   if (!mayKeep) return;
   if (!isSecureContext) {
-    $("kept").textContent = "This page isn’t on https, so nothing is kept on this device.";
+    $("kept").textContent = "This page isn’t on https, so no model is kept on this device.";
     return;
   }
   let result;
@@ -191,7 +191,7 @@ async function keep(message) {
   }
   const { bytes, isNew, isMissing, isFull } = result;
   isOutdated ||= Boolean(isNew);
-  const kept = bytes ? `Kept on this device: ${formatBytes(bytes)}.` : "Nothing is kept on this device.";
+  const kept = bytes ? `Kept on this device: ${formatBytes(bytes)}.` : "No model is kept on this device.";
   const parts = [kept];
   if (bytes && !isMissing) parts.push("It works without a network.");
   if (isMissing && isFull) parts.push("There is no room for more, so this model answers from memory.");

@@ -117,7 +117,7 @@ def test_page_answers_over_http_and_keeps_nothing(open_device: Any, app: Any) ->
     page.goto(app.url.replace("localhost", "phone.test"))
     identify_red(page)
     expect(page.locator("#kept")).to_have_text(
-        "This page isn’t on https, so nothing is kept on this device."
+        "This page isn’t on https, so no model is kept on this device."
     )
 
 
@@ -174,7 +174,7 @@ def test_full_disk_answers_from_memory(open_device: Any, app: Any) -> None:
     page = open_device()
     page.get_by_text("This device", exact=True).click()
     page.get_by_role("button", name="Remove it from this device").click()
-    expect(page.locator("#kept")).to_have_text(re.compile("^Nothing is kept on this device."))
+    expect(page.locator("#kept")).to_have_text(re.compile("^No model is kept on this device."))
     assert page.evaluate("caches.keys()") == []
     devtools = page.context.new_cdp_session(page)
     origin = page.evaluate("origin")
@@ -206,7 +206,7 @@ def test_withdrawn_models_are_deleted_from_the_browser(
     monkeypatch.setenv("LOUPE_BUILTIN", "false")
     settings.settings.cache_clear()
     page.reload()
-    expect(page.locator("#kept")).to_have_text("Nothing is kept on this device.")
+    expect(page.locator("#kept")).to_have_text("No model is kept on this device.")
     page.reload()
     expect(page.locator("body")).to_have_text(OFF)
 
