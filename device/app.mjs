@@ -15,6 +15,10 @@ import { followTheme } from "./view/viewfinder_parts.mjs";
 
 const DELETED = "The model that was in use here was deleted. Another one answers now.";
 
+const WORKS = "It works without a network.";
+const NOT_KEPT = "This model isn’t kept, so it needs the network.";
+const FULL = "There is no room for more, so this model answers from memory.";
+
 const $ = (id) => document.getElementById(id);
 
 /** @type {NodeListOf<HTMLInputElement>} */
@@ -191,11 +195,10 @@ async function keep(message) {
   }
   const { bytes, isNew, isMissing, isFull } = result;
   isOutdated ||= Boolean(isNew);
-  const kept = bytes ? `Kept on this device: ${formatBytes(bytes)}.` : "No model is kept on this device.";
-  const parts = [kept];
-  if (bytes && !isMissing) parts.push("It works without a network.");
-  if (isMissing && isFull) parts.push("There is no room for more, so this model answers from memory.");
-  else if (isMissing && bytes) parts.push("This model isn’t kept, so it needs the network.");
+  const parts = bytes
+    ? [`Kept on this device: ${formatBytes(bytes)}.`, isMissing ? NOT_KEPT : WORKS]
+    : ["No model is kept on this device."];
+  if (isMissing && isFull) parts.push(FULL);
   if (isNew) parts.push("A newer version is here: the next visit uses it.");
   if (message.clear) parts.push("The next visit loads and keeps it again.");
   $("kept").textContent = parts.join(" ");
