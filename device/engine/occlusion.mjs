@@ -37,7 +37,7 @@ const PASSES = 3;
  * @param {(pixels: Uint8Array) => Promise<number>} probabilityOf the label's, for other pixels
  * @param {number} seconds
  * @param {(done: number) => void} [onProgress] inferences so far
- * @returns {Promise<OcclusionMap>} from 0 (the least important sixth) to 1 (the most important)
+ * @returns {Promise<Omit<OcclusionMap, "label">>} from 0 (the least important sixth) to 1 (the most important)
  */
 export async function occlusionMap(pixels, [height, width], probabilityOf, seconds, onProgress) {
   const deadline = performance.now() + 1000 * seconds;
