@@ -165,7 +165,7 @@ function percentile(sorted, percent) {
 /**
  * Return the means over equal parts of a map, `cells` along a side.
  *
- * @type {(map: Float32Array, height: number, width: number, cells: number) => OcclusionMap}
+ * @type {(map: Float32Array, height: number, width: number, cells: number) => Omit<OcclusionMap, "label">}
  */
 function meanCells(map, height, width, cells) {
   const rows = edges(height, cells);

@@ -221,6 +221,7 @@ def test_one_camera_stays_open_through_reruns_and_closes_with_the_page(page: Pag
     page.wait_for_function("() => openTracks() === 1")
 
 
+@pytest.mark.slow
 def test_about_clears_the_recent_photos(page: Page) -> None:
     page.goto("/?run=server")
     give(page, RED_PHOTO)
