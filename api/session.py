@@ -109,7 +109,7 @@ async def correction(request: Request) -> JSONResponse:
         identification = None
         if data is not None:
             identification = await dispatcher().run(
-                lambda: load(params.model, params.engine).identify_detailed(data),
+                lambda: load(params.model, params.engine).local.identify_detailed(data),
                 request.is_disconnected,
                 LANE,
             )
@@ -176,6 +176,6 @@ def _answer(upload: Upload, params: PhotoParams) -> dict[str, Any]:
 
 
 def _explain(upload: Upload, params: PhotoParams) -> dict[str, Any]:
-    classifier = load(params.model, params.engine)
+    classifier = load(params.model, params.engine).local
     source = _source(upload, params, classifier)
     return map_to_json(classifier, classifier.identify_detailed(source))

@@ -15,6 +15,10 @@ import { followTheme } from "./view/viewfinder_parts.mjs";
 
 const DELETED = "The model that was in use here was deleted. Another one answers now.";
 
+const WORKS = "It works without a network.";
+const NOT_KEPT = "This model isn’t kept, so it needs the network.";
+const FULL = "There is no room for more, so this model answers from memory.";
+
 const $ = (id) => document.getElementById(id);
 
 /** @type {NodeListOf<HTMLInputElement>} */
@@ -108,7 +112,10 @@ async function open(name) {
     identifier.start();
     show(info);
   } catch (error) {
-    if (turn === opened) fail(error, () => open(name));
+    if (turn !== opened) return;
+    // Before a model is shown, there is no menu.
+    if (view || name === defaultModel().name) fail(error, () => open(name));
+    else choose(defaultModel().name, phraseError(error, error.message));
   }
 }
 
@@ -170,7 +177,7 @@ function fail(error, again) {
 async function keep(message) {
   if (!mayKeep) return;
   if (!isSecureContext) {
-    $("kept").textContent = "This page isn’t on https, so nothing is kept on this device.";
+    $("kept").textContent = "This page isn’t on https, so no model is kept on this device.";
     return;
   }
   let result;
@@ -186,20 +193,21 @@ async function keep(message) {
     // Private windows and other sites' frames may allow no service worker.
     result = { bytes: 0 };
   }
-  const { bytes, isNew, isFull } = result;
+  const { bytes, isNew, isMissing, isFull } = result;
   isOutdated ||= Boolean(isNew);
   const parts = bytes
-    ? [`Kept on this device: ${formatBytes(bytes)}. It works without a network.`]
-    : ["Nothing is kept on this device."];
-  if (isFull) parts.push("There is no room for more, so this model answers from memory.");
+    ? [`Kept on this device: ${formatBytes(bytes)}.`, isMissing ? NOT_KEPT : WORKS]
+    : ["No model is kept on this device."];
+  if (isMissing && isFull) parts.push(FULL);
   if (isNew) parts.push("A newer version is here: the next visit uses it.");
   if (message.clear) parts.push("The next visit loads and keeps it again.");
   $("kept").textContent = parts.join(" ");
   $("keeping").hidden = !bytes;
 }
 
-$("clear").onclick = async () => {
-  await keep({ clear: true });
+$("clear").onclick = () => {
+  keep({ clear: true });
+  // At once: a model may become ready meanwhile.
   mayKeep = false;
 };
 

@@ -34,7 +34,9 @@ class Screen {
 
   async #clear() {
     const { recent, base } = this.#data;
-    const isCleared = await openRecents({ scope: recent, prefix: base }).clear();
+    // Those of the page at `/device/` as well.
+    const all = [base, "device"].map((prefix) => openRecents({ scope: recent, prefix }).clear());
+    const isCleared = (await Promise.all(all)).every(Boolean);
     this.#send("cleared", true);
     this.#status.textContent = isCleared ? "Cleared." : "This browser couldn’t delete them.";
   }

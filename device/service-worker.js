@@ -37,8 +37,10 @@ worker.addEventListener("message", (event) => {
   done.then(
     (result) => event.ports[0].postMessage(result),
     async (error) => {
-      const { bytes = 0 } = (await readState()) ?? {};
-      event.ports[0].postMessage({ bytes, isFull: error.name === "QuotaExceededError" });
+      const { bytes = 0, graphs = {} } = (await readState()) ?? {};
+      const isMissing = !graphs[wanted?.model]?.includes(wanted.graph);
+      const isFull = error.name === "QuotaExceededError";
+      event.ports[0].postMessage({ bytes, isMissing, isFull });
     },
   );
 });

@@ -109,6 +109,7 @@ class Screen {
     /** @type {ShadowRoot | undefined} */ (this.#header?.getRootNode())?.host.remove();
     this.#stopFollowing();
     this.#madeHere.close();
+    this.#recents.close();
     this.#view?.unmount();
     this.#identifier?.close();
   }

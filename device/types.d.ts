@@ -387,8 +387,9 @@ export interface ExplainOptions {
   onProgress?: (done: number, most: number) => void;
 }
 
-/** The importance of each part of what the model sees, row by row, from 0 to 1. */
+/** The importance of each part of what the model sees for a label, row by row, from 0 to 1. */
 export interface OcclusionMap {
+  label: string;
   rows: number;
   columns: number;
   heat: Float32Array;

@@ -68,6 +68,11 @@ class Classifier:
         self.engine_ms = float("nan")
         """Median time of the engine alone for one photo, in ms; NaN before the golden test."""
 
+    @property
+    def local(self) -> "Classifier":
+        """The same without ``LOUPE_API``, for photos that were not said to go there."""
+        return self
+
     def identify(self, source: Source, *, timeout: Timeout = "deadline") -> Prediction:
         """Return the prediction for one photo.
 
@@ -233,6 +238,11 @@ class Classifier:
 
 class RemoteClassifier(Classifier):
     """A bundle whose photos the API of ``LOUPE_API`` identifies; the engine explains answers."""
+
+    @property
+    def local(self) -> Classifier:
+        """The same without the API."""
+        return Classifier(self.bundle, self.engine)
 
     def _identify(
         self, data: Data, timeout: Timeout, is_cancelled: Callable[[], bool] | None

@@ -67,7 +67,7 @@ def _identify(fields: dict[str, Any]) -> dict[str, Any]:
 
 def _explain(fields: dict[str, Any]) -> dict[str, Any]:
     answer = decode(str(fields.get("token"))).prediction
-    classifier = load(answer.model, answer.engine)
+    classifier = load(answer.model, answer.engine).local
     return map_to_json(classifier, classifier.identify_detailed(_source(fields, classifier)))
 
 
@@ -76,7 +76,7 @@ def _correct(fields: dict[str, Any]) -> dict[str, Any]:
     words = [word for word in labels if isinstance(word, str)] if isinstance(labels, list) else []
     identification = None
     if fields.get("photo"):
-        identification = load(model_to_load(), _engine()).identify_detailed(_photo(fields))
+        identification = load(model_to_load(), _engine()).local.identify_detailed(_photo(fields))
     token = current_session().api_token
     return {"number": page_sessions.save_correction(token, link, words, identification)}
 

@@ -43,7 +43,8 @@ async def add_correction(
         if not params.label:
             raise Invalid(f"label: {NO_LABEL}")
         identification = await dispatcher().run(
-            lambda: load(params.model).identify_detailed(upload.data), request.is_disconnected
+            lambda: load(params.model).local.identify_detailed(upload.data),
+            request.is_disconnected,
         )
         # Without a slot, so that photos do not wait for a slow database.
         saved = await run_in_threadpool(_save, identification, params)

@@ -37,7 +37,7 @@ const PASSES = 3;
  * @param {(pixels: Uint8Array) => Promise<number>} probabilityOf the label's, for other pixels
  * @param {number} seconds
  * @param {(done: number) => void} [onProgress] inferences so far
- * @returns {Promise<OcclusionMap>} from 0 (the least important sixth) to 1 (the most important)
+ * @returns {Promise<Omit<OcclusionMap, "label">>} from 0 (the least important sixth) to 1 (the most important)
  */
 export async function occlusionMap(pixels, [height, width], probabilityOf, seconds, onProgress) {
   const deadline = performance.now() + 1000 * seconds;
@@ -165,7 +165,7 @@ function percentile(sorted, percent) {
 /**
  * Return the means over equal parts of a map, `cells` along a side.
  *
- * @type {(map: Float32Array, height: number, width: number, cells: number) => OcclusionMap}
+ * @type {(map: Float32Array, height: number, width: number, cells: number) => Omit<OcclusionMap, "label">}
  */
 function meanCells(map, height, width, cells) {
   const rows = edges(height, cells);

@@ -186,7 +186,9 @@ async function explain({ source, seconds, taught }, onProgress) {
   };
   /** @param {number} done */
   const count = (done) => onProgress(done, MAX_INFERENCES);
-  return occlusionMap(pixels, recipe.crop ?? recipe.resize, probabilityOf, seconds, count);
+  const size = recipe.crop ?? recipe.resize;
+  const map = await occlusionMap(pixels, size, probabilityOf, seconds, count);
+  return { ...map, label: ready.model.labels[label] };
 }
 
 async function stopExplaining() {

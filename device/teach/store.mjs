@@ -143,11 +143,12 @@ export async function openStore({ prefix = "", onchange } = {}) {
       const photos = await read((stores) => resultOf(stores.photos.getAll()));
       return new Map(photos.flatMap((one) => (one.base === base ? [[one.id, one.features]] : [])));
     },
+    // Other tabs aren't told: two with different bases would take turns forever.
     setFeatures: (id, base, features) =>
-      write(async ({ photos }) => {
+      run("readwrite", async ({ photos }) => {
         const photo = await resultOf(photos.get(id));
         if (photo) photos.put({ ...photo, base, features }, id);
-      }),
+      }).catch(refuse),
     clear: () =>
       write(async ({ project, photos }) => {
         for (const store of [project, photos]) store.clear();

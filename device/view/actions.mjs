@@ -18,11 +18,13 @@ const SAVED =
  * @param {import("../types").Entry} entry
  * @param {import("./types").Identifier} identifier
  */
-export async function openCorrection(parent, entry, identifier) {
-  const labels = (await identifier.describe())?.labels ?? [];
+export function openCorrection(parent, entry, identifier) {
   const { dialog, body } = createDialog(parent, "It’s something else");
   const list = h("datalist", { id: "loupe-labels" });
-  list.append(...labels.map((label) => h("option", { value: label })));
+  // Not awaited: by then, another photo may be on the screen.
+  identifier.describe().then((described) => {
+    list.append(...(described?.labels ?? []).map((label) => h("option", { value: label })));
+  });
   const fields = h("label.vf-field", "What is it?", list);
   const addField = (required) => {
     const input = h("input", { type: "text", required, autocomplete: "off", dir: "auto" });

@@ -13,6 +13,7 @@ const DARKEST = 0.68;
 const COVERING = "Covering one part of the photo at a time";
 const SERVER_COVERING = "The server is covering one part of the photo at a time…";
 const NO_EXPLANATION = "Why? couldn’t be worked out. Try again.";
+const OTHER_ANSWER = "This photo now gets another answer, so Why? can’t be worked out.";
 
 /** Return the four corners of a frame. */
 export function createCorners() {
@@ -155,10 +156,13 @@ export async function explain(entry, identifier, photo, change, signal) {
   try {
     const map = await identifier.explain(entry.photo, entry.answer, { signal, onProgress });
     if (signal.aborted) return;
+    const [{ label }] = entry.answer.prediction.candidates;
+    // The model may have another version by now.
+    if (map.label !== label) return change({ ...changes, message: OTHER_ANSWER });
     photo.showSpotlight(map);
     changes.explanation = [
       "Light parts decided it: cover them and the model is less sure of ",
-      { label: entry.answer.prediction.candidates[0].label },
+      { label },
       ". This shows where it looked, not whether it is right.",
     ];
   } catch {

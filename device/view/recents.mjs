@@ -29,6 +29,8 @@ export function openRecents({ scope = "session", prefix = "" } = {}) {
 }
 
 class Recents {
+  /** Called once another tab has cleared them. */
+  onclear = null;
   #scope;
   #name;
   /** The id of this tab's session. */
@@ -39,6 +41,8 @@ class Recents {
   #records;
   /** Settles when all changes are stored, with whether the last of them was. */
   #stored = Promise.resolve(true);
+  /** Tells the other tabs, whose photos are in memory as well. */
+  #channel;
 
   constructor(scope, name) {
     this.#scope = scope;
@@ -47,6 +51,15 @@ class Recents {
     holdLock(`${name} ${this.#session}`);
     this.#database = openDatabase(name).catch(() => null);
     this.#records = this.#read().catch(() => []);
+    this.#channel = new BroadcastChannel(name);
+    this.#channel.onmessage = () => {
+      this.#change(() => []);
+      this.onclear?.();
+    };
+  }
+
+  close() {
+    this.#channel.close();
   }
 
   /** Return the entries, newest first. */
@@ -77,6 +90,7 @@ class Recents {
   async clear() {
     await this.#change(() => []);
     this.#store((photos) => photos.clear());
+    this.#channel.postMessage("cleared");
     return this.#stored;
   }
 
@@ -97,15 +111,19 @@ class Recents {
 
   /** Change the database after all earlier changes; a failure leaves what is in memory. */
   #store(work) {
-    this.#stored = this.#stored
-      .then(async () => {
-        const transaction = (await this.#database)?.transaction(STORE, "readwrite");
-        if (!transaction) return true;
-        work(transaction.objectStore(STORE));
-        await settled(transaction, "complete", "abort");
-        return true;
-      })
-      .catch(() => false);
+    const run = async () => {
+      const transaction = (await this.#database)?.transaction(STORE, "readwrite");
+      if (!transaction) return true;
+      work(transaction.objectStore(STORE));
+      await settled(transaction, "complete", "abort");
+      return true;
+    };
+    const again = () => {
+      // iOS ends the connections of pages in the background.
+      this.#database = openDatabase(this.#name);
+      return run();
+    };
+    this.#stored = this.#stored.then(() => run().catch(again)).catch(() => false);
   }
 
   /** Return the stored entries that are of this session or day; delete the others. */
@@ -116,12 +134,13 @@ class Recents {
     await settled(request);
     const isExpired = this.#scope === "day" ? isOld : await this.#leftBehind();
     this.#delete(request.result.filter(isExpired).map(({ id }) => id));
-    return request.result
+    const records = request.result
       .filter((record) => !isExpired(record))
       .filter(({ session }) => this.#scope === "day" || session === this.#session)
-      .sort((a, b) => b.kept - a.kept)
-      .slice(0, MAX_PHOTOS)
-      .map(({ kept, session, ...entry }) => ({ entry, kept }));
+      .sort((a, b) => b.kept - a.kept);
+    // Two tabs may have added as many each.
+    this.#delete(records.splice(MAX_PHOTOS).map(({ id }) => id));
+    return records.map(({ kept, session, ...entry }) => ({ entry, kept }));
   }
 
   /** Return a function that tells records of closed tabs from those of this and other open ones. */

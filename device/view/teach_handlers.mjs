@@ -100,7 +100,7 @@ export function createHandlers(page) {
       askName(parent, "Name of this label", label, flawOf, async (text) => {
         await settle();
         // At once, so that the page of its photos stays open.
-        Object.assign(state, { shown: text, current: text, outcome: null });
+        Object.assign(state, { shown: text, current: text, outcome: null, taught: null });
         const labels = state.project.labels.map((one) => (one === label ? text : one));
         const ids = idsOf(label);
         edit({ labels, ids, ...(ids.length ? { label: text } : {}) });

@@ -148,10 +148,15 @@ export class TeachProject {
     return photos.length + more > MAX_PHOTOS || bytes >= MAX_BYTES;
   }
 
-  /** Add a photo that a camera or a file shows; true once it is kept, false if that was ended. */
-  async take(values, picture) {
+  /**
+   * Add a photo that a camera or a file shows, or one of a project that is small already; true once
+   * it is kept, false if that was ended.
+   */
+  async take(values, picture, isSmall = false) {
     const { signal } = this.#ending;
-    const taken = await this.#base.takePhoto(picture);
+    const taken = isSmall
+      ? { photo: picture, features: await this.#base.features(picture) }
+      : await this.#base.takePhoto(picture);
     if (signal.aborted) return false;
     const adding = this.#add(values, taken);
     this.#adding = Promise.allSettled([this.#adding, adding]);
@@ -244,8 +249,8 @@ export class TeachProject {
     }
     await this.edit({ title, labels });
     const named = photos.map((one, at) => ({ ...one, name: nameOf(at) }));
-    await this.#addNamed(named, async ({ photo, label, recording }) =>
-      this.#add({ label, recording }, { photo, features: await this.#base.features(photo) }),
+    await this.#addNamed(named, ({ photo, label, recording }) =>
+      this.take({ label, recording }, photo, true),
     );
     return undefined;
   }

@@ -14,6 +14,7 @@ import { createParts, followSize, followTheme, STYLES } from "./viewfinder_parts
 import { DEFAULTS, NOTHING_SAID, render } from "./viewfinder_screen.mjs";
 
 const WAITING_MS = 300;
+const NOT_CLEARED = "This browser couldn’t delete the recent photos.";
 
 /**
  * Show the viewfinder in an element.
@@ -56,7 +57,8 @@ class Viewfinder {
     onDelete: () => this.#state.options.onDelete(),
     onEntry: (entry) => this.#open(entry),
     onClear: async () => {
-      await this.#state.options.recents.clear();
+      const isCleared = await this.#state.options.recents.clear();
+      if (!isCleared) this.#change({ message: NOT_CLEARED });
       this.#state.options.onClear?.();
       await this.#listRecents();
     },
@@ -108,7 +110,10 @@ class Viewfinder {
     this.#state.options = { ...previous, ...options };
     const { identifier, recents } = this.#state.options;
     if (identifier !== previous.identifier) this.#useIdentifier(identifier);
-    if (recents !== previous.recents) this.#listRecents();
+    if (recents !== previous.recents) {
+      recents.onclear = () => this.#listRecents();
+      this.#listRecents();
+    }
     this.#applyTheme();
     this.#render();
   }

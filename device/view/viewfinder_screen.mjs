@@ -260,7 +260,8 @@ function drawWhere({ where }, state, picture) {
   const wasSent = !isGone && !answer && error?.sent;
   const place = wasSent ? "server" : (!isGone && answer?.where) || identifier.next;
   const text = lastLineOf(state, picture);
-  const hasApp = identifier.server !== "none";
+  // The app gets nothing of an answer by a model that was made here.
+  const hasApp = identifier.server !== "none" && answer?.token !== null;
   const source =
     answer && sourceOf(answer, hasApp, entry.source === "link", options.identifier.api);
   const canOpen = Boolean(options.onRun || options.onWhere);

@@ -13,11 +13,13 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from api.body_limits import PHOTO_BYTES, memory_budget
-from model import Bundle, Classifier
+from deploy.ports import free_port
+from model import Bundle, Classifier, loading
 from model.admission import AdmissionQueue
 from model.answer.share_link import Signature, decode, encode
 from model.corrections import correction_store
 from model.corrections.page_sessions import page_sessions, read_own_answer
+from tests.api.conftest import Serve
 from tests.api.v1.test_identify import RED, is_problem, without_times
 from tests.model.tiny import colour
 from tests.photos import encoded
@@ -268,6 +270,19 @@ class TestCorrections:
         photo = correction_store().get_photo(saved.id)
         assert photo is not None
         assert photo.startswith(b"\xff\xd8")
+
+    def test_photo_is_not_passed_on(
+        self, api: TestClient, serve: Serve, token: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for cache in ("_loaded", "_by_fingerprint"):
+            monkeypatch.setattr(loading, cache, {})
+        # Nothing answers there.
+        client = serve(LOUPE_API=f"http://127.0.0.1:{free_port()}")
+        given: dict[str, Any] = {"headers": {"Loupe-Session": token}}
+        assert client.post(f"{PHOTO}?model=tiny", content=RED, **given).status_code == 503
+        assert client.post(f"{WHY}?model=tiny", content=RED, **given).status_code == 200
+        fields: dict[str, Any] = {"data": {"label": ["red"]}, "files": {"photo": ("photo", RED)}}
+        assert client.post(f"{CORRECTION}?model=tiny", **fields, **given).status_code == 201
 
     @pytest.mark.parametrize(
         "fields",

@@ -117,7 +117,7 @@ def test_page_answers_over_http_and_keeps_nothing(open_device: Any, app: Any) ->
     page.goto(app.url.replace("localhost", "phone.test"))
     identify_red(page)
     expect(page.locator("#kept")).to_have_text(
-        "This page isn’t on https, so nothing is kept on this device."
+        "This page isn’t on https, so no model is kept on this device."
     )
 
 
@@ -155,11 +155,26 @@ def test_new_script_of_the_page_is_a_new_version(open_device: Any, app: Any) -> 
 
 
 @pytest.mark.slow
+def test_why_is_not_said_of_another_versions_answer(open_device: Any, models_dir: Path) -> None:
+    page = open_device()
+    identify_red(page)
+    labels = ["crimson" if label == "red" else label for label in get_bundle("colours").labels]
+    tiny(models_dir, "colours", labels=labels)
+    page.reload()
+    expect(page.locator("#kept")).to_have_text(NEWER)
+    page.reload()
+    expect_kept(page)
+    page.locator(".vf-recent").click()
+    page.get_by_role("button", name="Why?").click()
+    expect(page.get_by_role("alert")).to_contain_text("This photo now gets another answer")
+
+
+@pytest.mark.slow
 def test_full_disk_answers_from_memory(open_device: Any, app: Any) -> None:
     page = open_device()
     page.get_by_text("This device", exact=True).click()
     page.get_by_role("button", name="Remove it from this device").click()
-    expect(page.locator("#kept")).to_have_text(re.compile("^Nothing is kept on this device."))
+    expect(page.locator("#kept")).to_have_text(re.compile("^No model is kept on this device."))
     assert page.evaluate("caches.keys()") == []
     devtools = page.context.new_cdp_session(page)
     origin = page.evaluate("origin")
@@ -167,6 +182,19 @@ def test_full_disk_answers_from_memory(open_device: Any, app: Any) -> None:
     page.reload()
     expect(page.locator("#kept")).to_have_text(re.compile("There is no room"))
     identify_red(page)
+
+
+@pytest.mark.slow
+def test_model_that_is_not_kept_is_said_to_need_the_network(
+    open_device: Any, app: Any, models_dir: Path
+) -> None:
+    tiny(models_dir, "other", title="Another model")
+    page = open_device()
+    app.broken = {"files.json"}
+    page.get_by_role("combobox", name="Model").select_option("Another model")
+    expect(page.locator("#kept")).to_have_text(
+        re.compile(r"MB\. This model isn’t kept, so it needs the network\.$")
+    )
 
 
 @pytest.mark.slow
@@ -178,7 +206,7 @@ def test_withdrawn_models_are_deleted_from_the_browser(
     monkeypatch.setenv("LOUPE_BUILTIN", "false")
     settings.settings.cache_clear()
     page.reload()
-    expect(page.locator("#kept")).to_have_text("Nothing is kept on this device.")
+    expect(page.locator("#kept")).to_have_text("No model is kept on this device.")
     page.reload()
     expect(page.locator("body")).to_have_text(OFF)
 

@@ -93,7 +93,17 @@ def test_photo_is_pasted_or_dropped_and_nothing_is_requested(open_device: Any, a
     expect(page.get_by_role("alert")).to_be_empty()
 
 
-@pytest.mark.slow
+def test_link_to_a_model_that_cannot_be_opened_leads_to_another(
+    new_page: Any, app: Any, models_dir: Path
+) -> None:
+    tiny(models_dir, "other", title="Another model")
+    app.broken = {"models/other/model.json"}
+    page = new_page()
+    page.goto(f"{app.url}?model=other")
+    expect(page.get_by_text("The app answers 500")).to_be_visible()
+    expect(page.get_by_role("combobox", name="Model")).to_have_value("colours")
+
+
 def test_full_graph_is_a_choice(open_device: Any) -> None:
     page = open_device()
     page.get_by_text("This device", exact=True).click()

@@ -9,7 +9,14 @@ from playwright.sync_api import Page, expect
 from model.bundle import get_bundle
 from tests.browser.accessible import assert_accessible
 from tests.browser.conftest import HERE
-from tests.browser.drive import DESK, PHONE, camera_ready, device_headline, shutter
+from tests.browser.drive import (
+    DESK,
+    PHONE,
+    camera_ready,
+    device_headline,
+    identify_red,
+    shutter,
+)
 from tests.model.tiny import give_samples
 
 SCREENSHOTS = HERE / "screenshots"
@@ -44,6 +51,14 @@ def test_tap_and_space_take_photos_and_escape_goes_back(view: Page) -> None:
     expect(recent.get_by_role("listitem")).to_have_count(3)
     recent.get_by_role("button", name="Clear recent photos").click()
     expect(recent).to_have_count(0)
+
+
+def test_photos_that_cannot_be_deleted_are_said_to_remain(open_device: Any) -> None:
+    page = open_device(kept=False)
+    identify_red(page)
+    page.evaluate("() => { IDBDatabase.prototype.transaction = () => { throw new Error(); }; }")
+    page.get_by_role("button", name="Clear recent photos").click()
+    expect(page.get_by_text("This browser couldn’t delete the recent photos.")).to_be_visible()
 
 
 @pytest.mark.parametrize(

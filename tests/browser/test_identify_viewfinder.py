@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import closing
 
 import pytest
-from playwright.sync_api import Page, WebSocketRoute, expect
+from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
 from model.corrections import CorrectionStore
 from tests.browser.drive import (
@@ -16,6 +16,7 @@ from tests.browser.drive import (
     give,
     go,
     headline,
+    identify_red,
     photo,
     settings_menu,
     source_line,
@@ -75,6 +76,19 @@ def test_correction_sends_the_photo_only_with_consent(page: Page, colours_server
         assert (first.label, first.has_photo, first.engine) == ("crimson", False, "wasm")
         # The server has identified it again.
         assert (second.label, second.has_photo, second.engine) == ("scarlet", True, "compiled")
+
+
+def test_correction_does_not_wait_for_the_labels(page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/api/v1/models/colours", lambda route: held.append(route))  # noqa: PLW0108
+    page.goto("/?run=server")
+    give(page, RED_PHOTO)
+    expect(headline(page)).to_have_text(IS_RED)
+    page.get_by_role("button", name="Wrong?").click()
+    dialog = page.get_by_role("dialog", name="It’s something else")
+    expect(dialog).to_be_visible()
+    held.pop().continue_()
+    expect(dialog.locator("option")).not_to_have_count(0)
 
 
 def test_dialog_is_closed_by_a_press_on_its_backdrop_only(page: Page) -> None:
@@ -223,14 +237,20 @@ def test_one_camera_stays_open_through_reruns_and_closes_with_the_page(page: Pag
     page.wait_for_function("() => openTracks() === 1")
 
 
+@pytest.mark.slow
 def test_about_clears_the_recent_photos(page: Page) -> None:
     page.goto("/?run=server")
     give(page, RED_PHOTO)
     expect(headline(page)).to_have_text(IS_RED)
     expect(page.locator(".vf-recent")).to_have_count(1)
+    other = page.context.new_page()
+    other.goto("/device/")
+    identify_red(other)
+    expect(other.locator(".vf-recent")).to_have_count(1)
     go(page, "About")
     page.get_by_role("button", name="Clear them now").click()
     expect(page.get_by_text("Cleared.")).to_be_visible()
+    expect(other.locator(".vf-recent")).to_have_count(0)
     go(page, "Identify")
     expect(page.locator(".vf-hint").get_by_text("its photo isn’t kept")).to_be_visible()
     expect(page.locator(".vf-recent")).to_have_count(0)

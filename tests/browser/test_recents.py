@@ -136,6 +136,21 @@ def test_day_is_for_all_tabs_and_expires(visit: Visit, run: Any) -> None:
     run(third, "await until([]);")
 
 
+def test_no_more_than_eight_of_all_tabs_are_stored(visit: Visit, run: Any) -> None:
+    script = """
+      const tabs = [open(), open()];
+      await Promise.all(tabs.map((tab) => tab.list()));
+      for (let number = 0; number < 8; number++) {
+        for (const [at, tab] of tabs.entries()) await tab.add(entry(`${at}${number}`));
+      }
+      while ((await stored()).length < 16);
+      const last = (await ids(open())).sort();
+      await until(last);
+      return last.length;
+    """
+    assert run(visit(), script, "day") == 8
+
+
 def test_day_expires_in_an_open_page(visit: Visit, run: Any) -> None:
     result = run(
         visit(),
@@ -159,9 +174,29 @@ def test_clearing_deletes_everything(visit: Visit, run: Any) -> None:
     run(first, f"{FILL} window.recents = recents;")
     second = visit(first.context)
     assert run(second, "await open().clear(); return stored();") == []
-    assert run(first, "await window.recents.clear(); return ids(window.recents);") == []
+    pause = "await new Promise((resolve) => setTimeout(resolve, 20));"
+    run(first, f"while ((await ids(window.recents)).length) {pause}")
     first.reload()
     assert run(first, "return ids(open());") == []
+
+
+def test_clearing_after_a_lost_connection_deletes_or_says_so(visit: Visit, run: Any) -> None:
+    page = visit()
+    script = f"""
+      {FILL}
+      const {{ transaction }} = IDBDatabase.prototype;
+      IDBDatabase.prototype.transaction = function (...all) {{
+        LOSE
+        this.close();
+        return transaction.apply(this, all);
+      }};
+      const isCleared = await recents.clear();
+      IDBDatabase.prototype.transaction = transaction;
+      return [isCleared, (await stored()).length];
+    """
+    once = "IDBDatabase.prototype.transaction = transaction;"
+    assert run(page, script.replace("LOSE", "")) == [False, 8]
+    assert run(page, script.replace("LOSE", once)) == [True, 0]
 
 
 FORBID = {

@@ -180,3 +180,17 @@ def test_what_is_chosen_or_removed_while_files_are_added_stays_so(open_teach: Vi
     page.reload()
     expect(row(page, "Azure")).to_be_visible()
     expect(row(page, "Blue")).to_have_count(0)
+
+
+@pytest.mark.slow
+def test_project_that_is_cleared_while_it_opens_does_not_come_back(open_teach: Visit) -> None:
+    page = open_teach(NO_CAMERA)
+    open_file(page, "reds-project.zip", project(*(jpeg(WARM[at % 3]) for at in range(60))))
+    expect(row(page, "Red").locator(".tv-count")).to_have_text(re.compile("[1-9]"))
+    page.get_by_role("button", name="Reds").click()
+    for _ in ("menu", "question"):
+        page.get_by_role("dialog").get_by_role("button", name="Clear all").click()
+    expect(page.get_by_text(re.compile(r"^\d+ photos were not added\.$"))).to_be_visible()
+    page.reload()
+    name_label(page, "blue")
+    expect(row(page, "Red")).to_have_count(0)

@@ -100,6 +100,8 @@ def test_menu_is_the_same_at_device_and_deletes_after_a_question(taught: Page) -
     page.get_by_role("combobox", name="Model").select_option("Wide")
     expect(page.get_by_role("button", name="Delete this model")).to_be_hidden()
     page.goto(link)
+    take(page, WARM[0], "warm$")
+    page.get_by_role("button", name="Back to the camera").click()
     page.get_by_role("button", name="Delete this model").click()
     question = page.get_by_role("dialog", name="Delete “warm, cold”?")
     question.get_by_role("button", name="Close").click()
@@ -109,6 +111,8 @@ def test_menu_is_the_same_at_device_and_deletes_after_a_question(taught: Page) -
     expect(page.get_by_role("button", name="Delete this model")).to_be_hidden()
     page.wait_for_url(re.compile("/$"))
     assert menu(page) == ("Colours", [])
+    page.get_by_role("list", name="This visit").get_by_role("button").click()
+    expect(source_line(page)).to_have_text(re.compile("^On this device.+; nothing was sent"))
     for url in (link, f"/device/?{link.split('?')[1]}"):
         page.goto(url)
         expect(page.get_by_text("The model in this link isn’t on this device.")).to_be_visible()

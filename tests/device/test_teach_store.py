@@ -177,6 +177,22 @@ def test_undo_keeps_what_another_tab_changed_since(web: Site) -> None:
 
 
 @pytest.mark.browser
+def test_tabs_with_different_bases_do_not_answer_each_other(web: Site) -> None:
+    script = f"""
+      {STORE}
+      let told = 0;
+      const mine = await openStore({{prefix: "f"}});
+      const id = await mine.addPhoto(photoOf(1, "mug"));
+      await openStore({{prefix: "f", onchange: () => {{ told += 1; }}}});
+      await mine.setFeatures(id, "another base", features(9));
+      await mine.edit({{title: "Kitchen"}});
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      return told;
+    """
+    assert run_script(web, "chromium", script) == 1
+
+
+@pytest.mark.browser
 @pytest.mark.parametrize("browser", SLOW_FIREFOX)
 def test_lost_connection_is_opened_again(web: Site, browser: str) -> None:
     script = f"""
