@@ -24,7 +24,7 @@ BUDGETS = {
     "docs": (300, "two clients without dependencies, as documentation"),
     "launch": (820, "make run, share and phone"),
     "model": (
-        2580,
+        2585,
         "what answers a photo: classifier, admission queue, preprocessing, settings, errors",
     ),
     "model/answer": (
@@ -67,7 +67,7 @@ BUDGETS = {
     ),
     "ui": (4670, "what pages share: seven pages, two ways to give a photo, the first screen"),
     "device": (
-        10716,
+        10770,
         "the browser's half: viewfinder, engine, offline pages, first visit, Teach (3,500)",
     ),
 }
@@ -76,7 +76,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 40_010, 41_110
+ALL_PYTHON, ALL_TESTS = 40_010, 41_255
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {
