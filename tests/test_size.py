@@ -76,7 +76,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 40_025, 41_255
+ALL_PYTHON, ALL_TESTS = 40_025, 41_260
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {

@@ -378,7 +378,16 @@ def test_line_is_true_before_the_page_knows_what_it_will_send(visit: Visit) -> N
 
 def test_server_on_this_machine_gets_the_file(visit: Visit) -> None:
     page, log = visit("server", is_far=False)
-    expect(source_line(page)).to_have_text("On the server: it gets the whole file")
+
+    def is_near() -> bool:
+        expect(source_line(page)).not_to_contain_text("or a part of it")
+        if source_line(page).inner_text() == "On the server: it gets the whole file":
+            return True
+        # On a busy machine, none of the page's files may have come quickly.
+        page.reload()
+        return False
+
+    wait_until(is_near, 60)
     for name in ("photo.jpg", "photo.heic"):
         choose(page, name)
         answered(page, "On the server in .* m?s; sent: the file, .* kB")
