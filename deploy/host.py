@@ -147,7 +147,7 @@ class Host(Offer):
     placeholders: Mapping[str, str] = field(default_factory=dict)
     """Words in the files and steps that the owner replaces, each with a description."""
     numbers: tuple[str, ...] = ()
-    """Placeholders for whole numbers, in ascending order."""
+    """Placeholders for whole numbers, none larger than the next."""
     package: Literal["repository", "folder", "page"] = "repository"
     """Place of the models: this repository, a folder of its own with the app's files,
     or a page that needs no app."""

@@ -31,7 +31,7 @@ def parse_assignments(
     Args:
         known: the host's placeholders, each with a description.
         assignments: the values of ``--set``.
-        numbers: the placeholders for whole numbers, in ascending order.
+        numbers: the placeholders for whole numbers, none larger than the next.
 
     Raises:
         BadPlaceholder: a word is unknown, or a value could break a file or a command.

@@ -178,7 +178,7 @@ def chosen_run() -> str:
     if not (component.has_routes() and list_public()):
         return "server"
     run, context = st.session_state.get(RUN_PARAM), get_script_run_ctx()
-    # Other pages drop the parameter, and until the app's reply browsers send the former choice's.
+    # Other pages drop the parameter. Until the app replies, a browser sends the previous choice's.
     if run is None or (context and context.is_history_navigation):
         run = st.query_params.get(RUN_PARAM) or run
     if run not in RUNS:

@@ -109,7 +109,7 @@ Try several containers first: a core answers 40 to 70 photos of 60 kB per second
 answers up to a quarter fewer and needs 0.7 GB more. Use it if you have a cluster, or if replicas \
 must follow the load within seconds (docs/scale.md).
 Each replica uses one core and loads its own copy of the model.
-Keep the machines in a private network: anyone who can reach port {PORT} can send photos, and \
+Keep the machines on a private network: anyone who can reach port {PORT} can send photos, and \
 anyone who can reach Ray's ports and has the token controls the machines.
 Set LOUPE_DATABASE and LOUPE_SECRET on every machine before `ray start` if clients send corrections.
 """,
@@ -117,7 +117,7 @@ Set LOUPE_DATABASE and LOUPE_SECRET on every machine before `ray start` if clien
     placeholders={
         "MIN_REPLICAS": "the number of replicas that always run",
         "MAX_REPLICAS": "the largest number of replicas, at most the cluster's cores",
-        "HEAD": "the first machine's address in the private network",
+        "HEAD": "the first machine's address on the private network",
     },
     numbers=("MIN_REPLICAS", "MAX_REPLICAS"),
     start=Start(command=()),

@@ -66,7 +66,7 @@ export class Consent {
     onPlace(place);
     const ask = (error) => this.#mayBeSent(photo, error, identifier.api, signal);
     const answer = await identifier.identify(photo, { ...options, place, ask });
-    // The line below it says that nothing was sent.
+    // Its line doesn't say that photos are sent.
     if (answer.where === "device" && !answer.sent) this.#promised = 0;
     return answer;
   }

@@ -235,8 +235,8 @@ class Viewfinder {
       const previous = this.#answered;
       entry.answer ??= await this.#consent.identify(photo, previous, options.identifier, given);
     } catch (error) {
-      if (signal.aborted) this.#abandoned.set(photo, error.sent);
-      else this.#refuse(error, entry);
+      if (!signal.aborted) this.#refuse(error, entry);
+      else if (error.sent) this.#abandoned.set(photo, error.sent);
       return;
     } finally {
       clearTimeout(timer);

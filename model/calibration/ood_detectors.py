@@ -197,7 +197,7 @@ def mean_cosine(means: Floats) -> Detector:
 def unit_rows(rows: Rows) -> Rows:
     """Scale rows [N, D] to length one."""
     lengths = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    normalized: Rows = (rows / lengths).astype(rows.dtype, copy=False)  # NumPy 2.5 types float64
+    normalized: Rows = (rows / lengths).astype(rows.dtype, copy=False)  # NumPy 2.5 infers float64
     return normalized
 
 

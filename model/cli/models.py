@@ -155,7 +155,7 @@ def publish_command(name: str, version: str | None) -> None:
 
 @click.command("published")
 def published_command() -> None:
-    """List what was published, the newest first, and which versions are current on replicas."""
+    """List all publications, the newest first, and mark the current versions."""
     from ..model_store.publishing import open_publications
 
     table, names = Table("", "model", "version", "published (UTC)", box=None), set[str]()

@@ -63,7 +63,7 @@ class Follower:
         self._followed: dict[str, tuple[int, Fingerprint]] = {}
 
     def start(self) -> None:
-        """Start the thread; ``store_pending`` is set until all published models are here."""
+        """Start the thread; ``store_pending`` is set until all published models are downloaded."""
         store_pending.set()
         threading.Thread(target=self._run, name="model-store", daemon=True).start()
 
@@ -89,7 +89,7 @@ class Follower:
             self._problems = {key: self._problems[key] for key in ids & self._problems.keys()}
             for publication in current:
                 self._follow(publication)
-        # Later problems leave this replica with the previous version.
+        # After later problems, this replica keeps the previous version.
         if store_pending.is_set() and not self._is_model_missing():
             store_pending.clear()
 

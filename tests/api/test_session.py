@@ -276,7 +276,7 @@ class TestCorrections:
     ) -> None:
         for cache in ("_loaded", "_by_fingerprint"):
             monkeypatch.setattr(loading, cache, {})
-        # Nothing answers there.
+        # No server listens on this port.
         client = serve(LOUPE_API=f"http://127.0.0.1:{free_port()}")
         given: dict[str, Any] = {"headers": {"Loupe-Session": token}}
         assert client.post(f"{PHOTO}?model=tiny", content=RED, **given).status_code == 503

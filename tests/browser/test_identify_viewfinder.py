@@ -108,7 +108,7 @@ def test_dialog_is_closed_by_a_press_on_its_backdrop_only(page: Page) -> None:
 
 
 class SlowReplies:
-    """The app's replies to a page, which can be held back."""
+    """Holds back the app's replies to a page."""
 
     def __init__(self, page: Page) -> None:
         self.is_holding = False

@@ -31,14 +31,14 @@ def test_archives_need_their_environment(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 OPTIONS = ("a b --out c", "'' --out c", "a --out c --json", "a --shard 1/2", "a --ray x")
-MIXED = ("s3://a/b --out s3://a/b/", "gs://a/b --out gs://a", "b --out ./c/../b")
+AROUND = ("s3://a/b --out s3://a/b/", "gs://a/b --out gs://a", "b --out ./c/../b")
 
 
-@pytest.mark.parametrize("words", [*OPTIONS, *MIXED])
+@pytest.mark.parametrize("words", [*OPTIONS, *AROUND])
 def test_options_that_do_not_fit_are_refused(words: str) -> None:
     result = run("identify", *shlex.split(words))
     assert result.exit_code == 2
-    message = "holds the photos." if words in MIXED else "--out takes one folder or bucket, and no"
+    message = "holds the photos." if words in AROUND else "--out takes one folder or bucket, and no"
     assert message in result.stderr
 
 
