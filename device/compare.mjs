@@ -19,6 +19,8 @@ const READY_MS = 120_000;
 const LOADING = new Set(["busy", "unreachable"]);
 const SLOW_MS = 10_000;
 
+const NO_SAMPLE = "This photo can’t be fetched. Check the connection, then try again.";
+
 /** Show the choice of a photo; `data` comes from `ui/compare_page/comparison_view.py`. */
 export default createComponent((parent) => new Screen(parent));
 
@@ -72,8 +74,13 @@ class Screen {
     this.#samples.hidden = !samples.length;
     for (const { title, alt, url, thumbnail } of samples) {
       const onclick = async () => {
-        const response = await fetch(url);
-        if (response.ok) this.#compare(await response.blob());
+        this.#stop?.abort();
+        const stop = (this.#stop = new AbortController());
+        const response = await fetch(url, { signal: stop.signal }).catch(() => null);
+        const photo = response?.ok ? await response.blob().catch(() => null) : null;
+        if (stop !== this.#stop) return;
+        if (photo) this.#compare(photo);
+        else this.#status.textContent = NO_SAMPLE;
       };
       const picture = h("img", { src: thumbnail, alt, loading: "lazy" });
       this.#samples.append(h("button", { type: "button", title, onclick }, picture));
@@ -145,7 +152,8 @@ async function measure(photo, data, isFull, show, signal) {
 }
 
 function waysOf(data, isFull) {
-  const server = { url: `${data.base}api/session/`, token: data.token, model: data.model };
+  const { model } = data;
+  const server = { url: `${data.base}api/session/`, token: data.token, model };
   const address = `${data.base}device/models/${data.model}/`;
   const count = data.downloads ? (isFull ? 2 : 1) : 0;
   const graphs = /** @type {const} */ (["small", "full"]).slice(0, count);
@@ -158,7 +166,7 @@ function waysOf(data, isFull) {
     ...data.engines.map((engine) => ({
       way: engine,
       title: `On the server, ${engine} engine`,
-      identifier: createIdentifier({ server: { ...server, engine }, run: "server" }),
+      identifier: createIdentifier({ model, server: { ...server, engine }, run: "server" }),
     })),
   ].map((way) => ({ ...way, tries: [], failed: null }));
 }
@@ -181,7 +189,11 @@ async function prepare(way, photo, signal) {
 /** Return a way's answer, or null if it has failed. */
 async function attempt(way, photo, signal) {
   try {
-    return await way.identifier.identify(photo, { top: TOP, signal });
+    const { model, api } = way.identifier;
+    // The page says before a photo is chosen that the server gets the file.
+    const terms = /** @type {const} */ ({ part: "file", model, host: api, isFileAllowed: true });
+    const permission = Object.freeze({ ...terms, photo, signal });
+    return await way.identifier.identify(photo, { top: TOP, signal, permission });
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof LoupeError)) throw error;

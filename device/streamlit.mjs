@@ -7,8 +7,8 @@ import { openCorrection, openLookUp, openShare } from "./view/actions.mjs";
 import { linkStyles } from "./view/elements.mjs";
 import { createIdentifier } from "./view/identifier.mjs";
 import { ELSEWHERE, openMadeHere } from "./view/made_here.mjs";
+import { openSocket } from "./view/outgoing.mjs";
 import { openRecents } from "./view/recents.mjs";
-import { SocketServer } from "./view/socket_server.mjs";
 import { createComponent, followConnection, Outbox, themeOf } from "./view/streamlit_component.mjs";
 import { mountViewfinder } from "./view/viewfinder.mjs";
 import { createHeader } from "./view/viewfinder_parts.mjs";
@@ -168,7 +168,7 @@ class Screen {
     };
     const described = data.described?.name === model ? data.described : null;
     if (isOther) {
-      this.#socket ??= new SocketServer(server);
+      this.#socket ??= openSocket(server);
       const taught = this.#madeHere.models.get(model);
       const folder = this.#madeHere.baseOf(model) ?? (this.#mayDownload(model) ? model : null);
       const identifier = createIdentifier({
@@ -236,7 +236,8 @@ class Screen {
       rows: data.rows,
       actions: {
         correct:
-          data.corrections && ((entry) => openCorrection(this.#parent, entry, this.#identifier)),
+          data.corrections &&
+          ((entry, permit) => openCorrection(this.#parent, entry, this.#identifier, permit)),
         share: (entry) => openShare(this.#parent, entry),
         lookUp: (entry) => openLookUp(this.#parent, entry, data.lookUp),
       },

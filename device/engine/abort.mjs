@@ -54,3 +54,21 @@ export function pause(milliseconds, signal) {
     return () => clearTimeout(timer);
   }, signal);
 }
+
+/**
+ * Return a signal that is aborted by `abort` and with any of the signals, until `unlink` is called.
+ * `AbortSignal.any` is missing in browsers of 2023.
+ *
+ * @param {(AbortSignal | undefined)[]} signals
+ */
+export function anyAborted(...signals) {
+  const controller = new AbortController();
+  const linked = new AbortController();
+  for (const signal of signals) {
+    const abort = () => controller.abort(signal?.reason);
+    if (signal?.aborted) abort();
+    else signal?.addEventListener("abort", abort, { once: true, signal: linked.signal });
+  }
+  const abort = () => controller.abort();
+  return { signal: controller.signal, abort, unlink: () => linked.abort() };
+}

@@ -9,16 +9,20 @@ import { createLabel, toText } from "./phrasing.mjs";
 const MAX_LABEL_LENGTH = 100;
 const SAVED =
   "Saved for the owner of this app, who may use it to improve the model: your word, the model’s " +
-  "answer and the time. A photo is saved without the location and time your phone adds.";
+  "answer and the time.";
+const COPY =
+  "Of the photo, a copy is sent and saved: at most 1,000 pixels wide or high, made on this device, " +
+  "without the place and time that your phone wrote into it.";
 
 /**
- * Ask what a photo shows, and save it; the photo only if the visitor agrees to send it.
+ * Ask what a photo shows, and save it; with a copy of the photo only if the visitor agrees.
  *
  * @param {ParentNode} parent where the viewfinder is
  * @param {import("../types").Entry} entry
  * @param {import("./types").Identifier} identifier
+ * @param {(part: import("./types").Part) => import("./types").Permission} permit
  */
-export function openCorrection(parent, entry, identifier) {
+export function openCorrection(parent, entry, identifier, permit) {
   const { dialog, body } = createDialog(parent, "It’s something else");
   const list = h("datalist", { id: "loupe-labels" });
   // Not awaited: by then, another photo may be on the screen.
@@ -39,8 +43,6 @@ export function openCorrection(parent, entry, identifier) {
   more.hidden = !["several", "nothing"].includes(entry.answer.certainty);
   more.onclick = () => addField(false).focus();
   const consent = h("input", { type: "checkbox" });
-  const isSent = entry.answer.where === "server" && entry.answer.sent?.kind !== "pixels";
-  const request = isSent ? "Save my photo as well" : "Send and save my photo as well";
   const status = h("p.vf-sub", { role: "status" });
   const button = createButton("vf-button.vf-main", "Save");
   button.type = "submit";
@@ -49,7 +51,8 @@ export function openCorrection(parent, entry, identifier) {
     "form",
     fields,
     more,
-    h("label.vf-check", consent, request),
+    h("label.vf-check", consent, h("span", "Send and save my photo as well")),
+    h("p.vf-small", COPY),
     about,
     status,
     button,
@@ -64,7 +67,8 @@ export function openCorrection(parent, entry, identifier) {
     try {
       const photo = consent.checked ? entry.photo : null;
       const correction = { answer: entry.answer, labels: chosen, photo };
-      const { number } = await identifier.correct(correction);
+      const permission = permit(photo ? "copy" : "nothing");
+      const { number } = await identifier.correct(correction, permission);
       const thanks = `Thanks. To have it deleted, mention number ${number} to the owner of this app.`;
       body.replaceChildren(h("p", { role: "status" }, thanks));
     } catch (error) {

@@ -89,7 +89,9 @@ export class Camera {
   }
 
   async toggleTorch() {
-    if (await this.#apply({ torch: !this.isTorchOn })) this.isTorchOn = !this.isTorchOn;
+    // At once, so that a second press turns it off again.
+    const torch = (this.isTorchOn = !this.isTorchOn);
+    if (!(await this.#apply({ torch })) && this.isTorchOn === torch) this.isTorchOn = !torch;
     this.#onchange();
   }
 

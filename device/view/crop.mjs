@@ -2,10 +2,18 @@
  * The part of a picture that the model sees, by its recipe, and its place on the screen.
  */
 
+import { LoupeError } from "../engine/errors.mjs";
 import { centreBox, fittedSize } from "../engine/preprocess.mjs";
 
 /** Quality of the JPEG into which a video frame is encoded; takePhoto's are about the same. */
 const FRAME_QUALITY = 0.95;
+
+/** Longest side of the copy that goes with a correction, in pixels, and its quality. */
+const COPY_SIDE = 1000;
+const COPY_QUALITY = 0.85;
+
+const NO_COPY =
+  "This browser can’t make a copy of this photo, so it can’t be saved. Save without it.";
 
 /**
  * Return the part of a photo that reaches the graph, in its pixels; padding is left out.
@@ -77,12 +85,40 @@ function createCanvas(width, height) {
   return Object.assign(document.createElement("canvas"), { width, height });
 }
 
-/** Return a canvas as a JPEG. */
-export function encodeFrame(canvas) {
+/** Return a canvas as a JPEG; it fails if memory is short. */
+export function encodeFrame(canvas, quality = FRAME_QUALITY) {
   return new Promise((resolve, reject) => {
     const done = (blob) => (blob ? resolve(blob) : reject(new Error("The frame can’t be kept.")));
-    canvas.toBlob(done, "image/jpeg", FRAME_QUALITY);
+    canvas.toBlob(done, "image/jpeg", quality);
   });
+}
+
+/**
+ * Return a small copy of a photo, upright and without metadata.
+ *
+ * @param {Blob} photo
+ * @throws {LoupeError}
+ */
+export async function encodeCopy(photo) {
+  const image = new Image();
+  image.src = URL.createObjectURL(photo);
+  try {
+    await image.decode();
+    const { naturalWidth: width, naturalHeight: height } = image;
+    const scale = Math.min(1, COPY_SIDE / Math.max(width, height));
+    const size = [width, height].map((side) => Math.max(1, Math.round(side * scale)));
+    const canvas = createCanvas(size[0], size[1]);
+    const context = canvas.getContext("2d");
+    // Transparent pixels become white, as on the server.
+    context.fillStyle = "#fff";
+    context.fillRect(0, 0, size[0], size[1]);
+    context.drawImage(image, 0, 0, size[0], size[1]);
+    return await encodeFrame(canvas, COPY_QUALITY);
+  } catch {
+    throw new LoupeError("unsupported-format", NO_COPY);
+  } finally {
+    URL.revokeObjectURL(image.src);
+  }
 }
 
 /** Return left, top, width and height of what is resized; padding makes it exceed the photo. */

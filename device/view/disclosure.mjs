@@ -170,15 +170,16 @@ function pixelBytes(recipe) {
 /**
  * Return the last line: where the model runs and what is sent.
  *
- * @param {object} state of the viewfinder
+ * @param {object} viewfinder its state
  * @param {import("./live_picture.mjs").LivePicture} picture
  */
-export function lastLineOf({ entry, error, isFileAllowed, next, options }, { shown, rate }) {
+export function lastLineOf(viewfinder, { shown, rate }) {
+  const { entry, error, isFileAllowed, next, options, sent } = viewfinder;
   const { api, recipe } = options.identifier;
   const state = { ...options.identifier.state, next };
   const gone = goneOf(state);
   if (gone) return gone;
-  if (error?.sent) return `Sent to the server${api ? ` for ${api}` : ""}: ${sentOf(error.sent)}`;
+  if (error && sent) return `Sent to the server${api ? ` for ${api}` : ""}: ${phraseSent(sent)}`;
   if (!entry && next === "device" && shown) {
     if (!rate) return "On this device";
     return `On this device, ${rate === 1 ? "once a second" : `${rate} times a second`}`;
@@ -196,7 +197,7 @@ export function lastLineOf({ entry, error, isFileAllowed, next, options }, { sho
 }
 
 /** Return what was sent: "98 kB of pixels" or "the file, 3.4 MB". */
-export function sentOf({ kind, bytes }) {
+export function phraseSent({ kind, bytes }) {
   return kind === "pixels" ? `${formatBytes(bytes)} of pixels` : `the file, ${formatBytes(bytes)}`;
 }
 
@@ -216,7 +217,7 @@ export function sourceOf(answer, hasApp, isLink, api = null) {
     return answer.from_pixels ? "On the server, from pixels" : "On the server";
   }
   const place = `On ${isOnDevice ? "this device" : serverOf(api)}${withinOf(answer)}`;
-  if (answer.sent) return `${place}; sent: ${sentOf(answer.sent)}`;
+  if (answer.sent) return `${place}; sent: ${phraseSent(answer.sent)}`;
   if (!isOnDevice) return place;
   return `${place}; ${hasApp ? "sent: numbers only" : "nothing was sent"}`;
 }

@@ -2,8 +2,8 @@
 
 /** @import { Answer } from "../types" */
 
-import { pause } from "../engine/abort.mjs";
-import { mayServerRead, noteSent } from "./sender.mjs";
+import { anyAborted, pause } from "../engine/abort.mjs";
+import { mayServerRead, NotPermitted } from "./outgoing.mjs";
 
 /** Time for the server to answer once the device could, in milliseconds. */
 const PATIENCE_MS = 4000;
@@ -33,15 +33,14 @@ export const PHOTO_CODES = new Set([
 export async function deviceFirst(device, askServer, blob, options) {
   try {
     return await device.identify(blob, options);
-  } catch (error) {
-    if (!askServer || !(await mayServerRead(blob, error))) throw error;
-    if (!(await options.ask?.(error))) throw error;
+  } catch (cause) {
+    options.signal?.throwIfAborted();
+    if (!askServer || !(await mayServerRead(blob, cause))) throw cause;
     try {
-      return await askServer(blob, { ...options, ask: async () => true });
+      return await askServer(blob, { ...options, cause });
     } catch (second) {
       options.signal?.throwIfAborted();
-      if (PHOTO_CODES.has(second.code)) throw second;
-      throw Object.assign(error, { sent: second.sent });
+      throw second instanceof NotPermitted || PHOTO_CODES.has(second.code) ? second : cause;
     }
   }
 }
@@ -49,35 +48,21 @@ export async function deviceFirst(device, askServer, blob, options) {
 /** @type {Way} The server answers, or the device if it doesn't within `PATIENCE_MS`. */
 export async function serverFirst(device, askServer, blob, options) {
   const { signal } = options;
-  const stop = new AbortController();
-  const abort = () => stop.abort(signal.reason);
-  signal?.addEventListener("abort", abort);
-  let hasAsked = false;
+  const stop = anyAborted(signal);
   if (device.loading) {
     const patience = pause(PATIENCE_MS, stop.signal);
-    Promise.all([device.loading, patience]).then(
-      // No time limit while the visitor is asked.
-      () => hasAsked || stop.abort(),
-      () => {},
-    );
+    Promise.all([device.loading, patience]).then(stop.abort, () => {});
   }
-  const ask = async (error) => {
-    hasAsked = true;
-    return Boolean(await options.ask?.(error));
-  };
   try {
-    signal?.throwIfAborted();
-    return await askServer(blob, { ...options, ask, signal: stop.signal });
+    return await askServer(blob, { ...options, signal: stop.signal });
   } catch (error) {
     signal?.throwIfAborted();
-    // The visitor is asked only about files that the device can't read.
-    if (hasAsked || PHOTO_CODES.has(error.code)) throw error;
+    // Only files that the device can't read need more than the page has said.
+    if (error instanceof NotPermitted || PHOTO_CODES.has(error.code)) throw error;
     if (!(await canLoad(device, signal))) throw error;
-    const answering = device.identify(blob, options);
-    // The server received the photo although it failed.
-    return await (error.sent ? noteSent(() => error.sent, answering) : answering);
+    return await device.identify(blob, options);
   } finally {
-    signal?.removeEventListener("abort", abort);
+    stop.unlink();
     stop.abort();
   }
 }

@@ -11,20 +11,18 @@
  * - `auto`: the device once its files are there, and the server meanwhile; the server when the
  *   device can't run the model; the device when the server doesn't answer.
  *
- * What the server gets is said before the photo, by `state`. For more, such as a file that the
- * browser can't read, the caller is asked.
+ * What the server gets is said before the photo, by `state`. More than a photo's permission covers,
+ * such as a file that the browser can't read, is refused.
  */
 
 /** @import { Answer, ExplainOptions, OcclusionMap } from "../types" */
-/** @import { IdentifierState } from "./types" */
-/** @import { SocketServer } from "./socket_server.mjs" */
+/** @import { IdentifierState, Permission } from "./types" */
 
 import { untilAborted } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
 import { DeviceModel } from "./device_model.mjs";
 import { canLoad, deviceFirst, PHOTO_CODES, serverFirst } from "./fallback.mjs";
-import { Sender } from "./sender.mjs";
-import { Server } from "./server.mjs";
+import { Outgoing, tellSent } from "./outgoing.mjs";
 
 const OFF = "This app keeps its models on the server, so they can’t run on this device.";
 const NOT_CHOSEN = "The model runs on the server, by choice.";
@@ -34,8 +32,7 @@ const SAVING = "This browser saves data, so the model isn’t downloaded.";
  * @param {object} options
  * @param {string | null} [options.model] its name
  * @param {string | null} [options.address] the folder with `model.json`; null: not on the device
- * @param {Server | SocketServer | {url: string, token: string, model: string, engine?: string} | null}
- *   [options.server] or the options of a `Server`; null: there is none
+ * @param {ConstructorParameters<typeof Outgoing>[0] | null} [options.server] null: there is none
  * @param {"auto" | "device" | "server"} [options.run]
  * @param {"small" | "full"} [options.graph]
  * @param {string | null} [options.api] the host to which the server passes photos
@@ -58,9 +55,8 @@ class Identifier {
 
   #address;
   #device;
-  /** @type {Server | SocketServer | null} */
+  /** @type {Outgoing | null} The way to the server, or null. */
   #server = null;
-  #sender = null;
   /** What the server says of its model, or the folder where there is no server. */
   #described;
   /** @type {Pick<IdentifierState, "server" | "isConnected">} */
@@ -68,8 +64,8 @@ class Identifier {
 
   /** @param {Parameters<typeof createIdentifier>[0]} options */
   constructor(options) {
-    const { model = null, address = null, server = null, run = "auto", graph = "small" } = options;
-    const { taught } = options;
+    const { address = null, server = null, run = "auto", graph = "small" } = options;
+    const { model = null, taught } = options;
     this.model = model;
     this.run = run;
     /** The host to which the server passes photos, or null. */
@@ -79,8 +75,9 @@ class Identifier {
     this.#device = new DeviceModel({ address, graph, taught, off }, () => this.#change());
     this.#described = options.described ?? null;
     if (server) {
-      this.#server = "url" in server ? new Server(server) : server;
-      this.#sender = new Sender(this.#server, {
+      this.#server = new Outgoing(server, {
+        model,
+        host: this.api,
         limits: options.limits ?? null,
         worker: () => this.#device.worker,
         describe: async (isChanged) =>
@@ -93,7 +90,7 @@ class Identifier {
   /** @returns {IdentifierState} */
   get state() {
     const next = this.#next();
-    return { ...this.#device.state, ...this.#state, next, sends: this.#sender?.kind ?? null };
+    return { ...this.#device.state, ...this.#state, next, sends: this.#server?.kind ?? null };
   }
 
   /** Version and recipe of the model, in time also its name, title and labels; null until known. */
@@ -112,13 +109,13 @@ class Identifier {
     const isSaving = this.run === "auto" && this.#server && navigator.connection?.saveData;
     if (isSaving) this.#device.skip(SAVING);
     else this.#device.start();
-    this.#sender?.decide().then(() => this.#change());
+    this.#server?.decide().then(() => this.#change());
     if (!this.info) this.describe();
   }
 
   /** Wait until `state.sends` is known, if the next photo goes to the server. */
   async decided(signal) {
-    if (this.#next() === "server") await untilAborted(this.#sender.decide(), signal);
+    if (this.#next() === "server") await untilAborted(this.#server.decide(), signal);
   }
 
   /** Note whether the server can be reached. */
@@ -164,16 +161,18 @@ class Identifier {
    * @param {object} [given]
    * @param {number} [given.top] number of candidates, 5 by default
    * @param {AbortSignal} [given.signal]
-   * @param {(error: LoupeError) => Promise<boolean>} [given.ask] whether the server may get more
-   *   than `state` said, because of this error; without it, it doesn't
+   * @param {Permission} [given.permission] what the server may get
    * @param {"device" | null} [given.place] the device for this photo, once it is ready; otherwise
    *   as the mode has it
-   * @returns {Promise<Answer>}
-   * @throws {LoupeError} with `sent` if the photo had been sent, or the signal's reason
+   * @returns {Promise<Answer>} with what was sent of the photo since its last answer
+   * @throws {NotPermitted | LoupeError} or the signal's reason; `sentOf` tells what was sent
    */
   async identify(blob, given = {}) {
-    // Without a server, there is nothing to ask.
-    const options = this.#state.isConnected ? given : { ...given, ask: undefined };
+    const answer = await this.#identify(blob, given);
+    return { ...answer, sent: tellSent(blob) ?? undefined };
+  }
+
+  async #identify(blob, options) {
     if (this.run === "server") return this.#askServer(blob, options);
     const isHere = this.run === "device" || options.place === "device";
     if (isHere || (this.#next() === "device" && !this.#device.isReady)) {
@@ -202,7 +201,7 @@ class Identifier {
    *
    * @param {Blob} blob the photo
    * @param {Answer} answer
-   * @param {ExplainOptions} [options] the server reports no progress
+   * @param {ExplainOptions & {permission?: Permission}} [options] the server reports no progress
    * @returns {Promise<OcclusionMap>}
    * @throws {LoupeError} or the signal's reason
    */
@@ -211,7 +210,7 @@ class Identifier {
     const isHere = answer.where === "device" || this.run === "device" || !this.#server;
     if (isHere) return this.#device.explain(blob, answer, options);
     try {
-      return await this.#sender.explain(blob, answer, { signal });
+      return await this.#server.explain(blob, answer, options);
     } catch (error) {
       signal?.throwIfAborted();
       if (this.run === "server" || PHOTO_CODES.has(error.code)) throw error;
@@ -224,11 +223,13 @@ class Identifier {
    * Save what a photo shows, on the server.
    *
    * @param {{answer: Answer, labels: string[], photo?: Blob | null}} correction with the photo only
-   *   if the visitor agreed to send it
+   *   if a small copy is to be saved as well
+   * @param {Permission} permission
    * @returns {Promise<{number: number}>} by which the owner can delete it
+   * @throws {NotPermitted | LoupeError}
    */
-  async correct({ answer, labels, photo }) {
-    return this.#server.request("correction", { answer, labels, body: photo });
+  async correct(correction, permission) {
+    return this.#server.correct(correction, permission);
   }
 
   /** End the worker and free its memory. */
@@ -265,7 +266,7 @@ class Identifier {
 
   async #askServer(blob, options) {
     try {
-      const answer = await this.#sender.identify(blob, options);
+      const answer = await this.#server.identify(blob, options);
       this.#change({ server: "ready" });
       return answer;
     } catch (error) {

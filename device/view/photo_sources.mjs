@@ -40,19 +40,21 @@ export function connectSources(parts, handlers, signal) {
   }
   parts.paste.hidden = !navigator.clipboard?.read;
   parts.paste.onclick = async () => {
+    const press = handlers.onBegin();
     const photo = await readClipboard().catch(() => undefined);
-    if (photo) handlers.onPhoto(photo, "paste");
-    else handlers.onRefusal(photo === null ? NO_PHOTO_PASTED : NO_CLIPBOARD);
+    if (photo) handlers.onPhoto(photo, "paste", undefined, press);
+    else handlers.onRefusal(photo === null ? NO_PHOTO_PASTED : NO_CLIPBOARD, press);
   };
   listen(parts.root, handlers, signal);
 }
 
-/** Take a sample's photo. */
-export async function takeSample({ url, alt }, { onPhoto, onRefusal }) {
+/** Take a sample's photo, unless another press comes before it. */
+export async function takeSample({ url, alt }, { onBegin, onPhoto, onRefusal }) {
+  const press = onBegin();
   const response = await fetch(url).catch(() => null);
   const photo = response?.ok ? await response.blob().catch(() => null) : null;
-  if (photo) onPhoto(photo, "sample", alt);
-  else onRefusal(NO_SAMPLE);
+  if (photo) onPhoto(photo, "sample", alt, press);
+  else onRefusal(NO_SAMPLE, press);
 }
 
 function listen(root, { onPhoto, onRefusal, onSpace, onEscape }, signal) {

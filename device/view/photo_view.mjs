@@ -140,9 +140,9 @@ export class PhotoView {
  * @param {import("./types").Identifier} identifier
  * @param {PhotoView} photo
  * @param {(changes: object) => void} change changes the viewfinder's state
- * @param {AbortSignal} signal
+ * @param {{permission: import("./types").Permission, signal: AbortSignal}} given
  */
-export async function explain(entry, identifier, photo, change, signal) {
+export async function explain(entry, identifier, photo, change, given) {
   if (photo.hasSpotlight) {
     photo.hideSpotlight();
     change({ explanation: null });
@@ -154,8 +154,8 @@ export async function explain(entry, identifier, photo, change, signal) {
     change({ explanation: [`${COVERING}: ${done} of at most ${most}.`] });
   const changes = { isExplaining: false, explanation: null };
   try {
-    const map = await identifier.explain(entry.photo, entry.answer, { signal, onProgress });
-    if (signal.aborted) return;
+    const map = await identifier.explain(entry.photo, entry.answer, { ...given, onProgress });
+    if (given.signal.aborted) return;
     const [{ label }] = entry.answer.prediction.candidates;
     // The model may have another version by now.
     if (map.label !== label) return change({ ...changes, message: OTHER_ANSWER });

@@ -143,12 +143,19 @@ function post(url, body, { token, signal, onSent }) {
     if (!(body instanceof FormData)) {
       request.setRequestHeader("Content-Type", "application/octet-stream");
     }
+    let hasProgressed = false;
+    // The first progress is reported after up to 100 ms, by when all may have been sent.
+    request.upload.onloadstart = () => onSent?.(true);
     request.upload.onprogress = ({ loaded }) => {
       restart();
-      if (loaded) onSent?.();
+      hasProgressed ||= loaded > 0;
     };
     request.onprogress = restart;
-    request.onabort = request.onerror = () => reject(errorOf(0));
+    request.onabort = () => reject(errorOf(0));
+    request.onerror = () => {
+      if (!hasProgressed) onSent?.(false);
+      reject(errorOf(0));
+    };
     request.onload = () => {
       const retryAfter = request.getResponseHeader("Retry-After");
       resolve({ status: request.status, body: request.response, retryAfter });

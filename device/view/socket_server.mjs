@@ -55,8 +55,8 @@ export class SocketServer {
       throw new LoupeError("unreachable", "The server doesn’t answer. Check the connection.");
     });
     lost.catch(() => {});
+    if (body) onSent?.(true);
     this.#send({ id, name, photo, token: answer?.token, labels, ...pixels });
-    if (body) onSent?.();
     try {
       const response = await untilAborted(Promise.race([answered, lost]), signal);
       if (response.code) throw new LoupeError(response.code, response.detail);

@@ -279,6 +279,8 @@ export class TeachProject {
 
   /** Train once the photos have stopped changing. */
   train() {
+    // What is being trained is outdated already.
+    this.#trainings++;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.try(() => this.#train()), AFTER_MS);
   }
@@ -286,7 +288,7 @@ export class TeachProject {
   async #train() {
     const { adding, live, project, recording } = this.#state;
     if (!this.#base || adding || recording || this.#signal.aborted) return;
-    const number = ++this.#trainings;
+    const number = this.#trainings;
     const has = (label) => project.photos.some((photo) => photo.label === label);
     const labels = project.labels.filter(has);
     let changes = { outcome: null, taught: null, live: liveOf(this.#base) };

@@ -103,7 +103,10 @@ export class Recorder {
     const recording = { id: randomId(), ...count, ending: new AbortController(), isToggled };
     this.#page.change({ recording, note: "", undo: null, isUnfolded: false });
     picture.setLive(false);
-    this.#record(recording);
+    // Without memory for a frame, it ends with a sentence.
+    project.try(() =>
+      this.#record(recording).finally(() => state.recording === recording && this.stop()),
+    );
   }
 
   stop() {

@@ -13,8 +13,10 @@ export type Parts = ReturnType<typeof createParts>;
 
 /** What `connectSources` calls; keys return whether they were used. */
 export interface SourceHandlers {
-  onPhoto: (photo: Blob, source: Entry["source"], alt?: string) => void;
-  onRefusal: (message: string) => void;
+  /** Called at a press whose photo comes later; the others then name that press. */
+  onBegin: () => Permission;
+  onPhoto: (photo: Blob, source: Entry["source"], alt?: string, press?: Permission) => void;
+  onRefusal: (message: string, press?: Permission) => void;
   onSpace: () => boolean;
   onEscape: () => boolean;
 }
@@ -71,8 +73,30 @@ export interface ServerRequest {
 
 export interface Transfer {
   signal?: AbortSignal;
-  /** Called once the first bytes of the body are sent, perhaps several times. */
-  onSent?: () => void;
+  /** Called when the body begins to be sent, perhaps several times; with false, if none of it was. */
+  onSent?: (isSent: boolean) => void;
+}
+
+/** A part of a photo that may leave the device. */
+export type Part = "nothing" | "pixels" | "copy" | "file";
+
+/** What may leave the device after one press; frozen then, by the words on the screen. */
+export interface Permission {
+  readonly part: Part;
+  /** Who may get it: the model, and the host to which the server passes it, if there is one. */
+  readonly model: string | null;
+  readonly host: string | null;
+  /** Of which photo; null until that is taken. */
+  readonly photo: Blob | null;
+  /** True if a file may go that this browser can't read. */
+  readonly isFileAllowed: boolean;
+  /** Aborted when the permission ends. */
+  readonly signal: AbortSignal;
+}
+
+/** What a request needs, see `covers`; `cause` is why the device can't read the file. */
+export interface Need extends Pick<Permission, "part" | "model" | "host" | "photo"> {
+  cause?: Error;
 }
 
 /** See `ask`. */
@@ -97,7 +121,7 @@ export interface ViewfinderOptions {
   /** The page's theme; by default the system's. */
   theme: "dark" | "light" | null;
   actions: {
-    correct?: ((entry: Entry) => void) | null;
+    correct?: ((entry: Entry, permit: (part: Part) => Permission) => void) | null;
     share?: (entry: Entry) => void;
     lookUp?: (entry: Entry) => void;
   };

@@ -4,9 +4,10 @@
  */
 
 import { openRunMenu } from "./ask.mjs";
-import { Consent, Declined } from "./consent.mjs";
 import { linkStyles } from "./elements.mjs";
 import { LivePicture } from "./live_picture.mjs";
+import { sentOf } from "./outgoing.mjs";
+import { Declined, Permissions } from "./permissions.mjs";
 import { ALTS, connectSources, takeSample } from "./photo_sources.mjs";
 import { explain } from "./photo_view.mjs";
 import { randomId } from "./recents.mjs";
@@ -14,6 +15,7 @@ import { createParts, followSize, followTheme, STYLES } from "./viewfinder_parts
 import { DEFAULTS, NOTHING_SAID, render } from "./viewfinder_screen.mjs";
 
 const WAITING_MS = 300;
+const NOT_TAKEN = "The photo couldn’t be taken. Try again.";
 const NOT_CLEARED = "This browser couldn’t delete the recent photos.";
 
 /**
@@ -30,8 +32,11 @@ export function mountViewfinder(parent, options) {
 class Viewfinder {
   #parent;
   #handlers = {
-    onPhoto: (photo, source, alt) => this.take(photo, source, alt),
-    onRefusal: (message) => this.#change({ message }),
+    onBegin: () => this.#begin(),
+    onPhoto: (photo, source, alt, press) => this.take(photo, source, alt, { press }),
+    onRefusal: (message, press) => {
+      if (!press || press === this.#pressed) this.#change({ message });
+    },
     onSpace: () => this.#parts.shutter.checkVisibility() && (this.#press(), true),
     onEscape: () => this.#state.entry !== null && (this.#goBack(), true),
     onPress: () => this.#press(),
@@ -49,7 +54,11 @@ class Viewfinder {
       this.#picture.setLive(isLive);
     },
     onWhy: () => this.#explain(),
-    onAction: (name) => this.#state.options.actions[name](this.#state.entry),
+    onAction: (name) => {
+      const { entry, options } = this.#state;
+      const permit = (part) => this.#permissions.pressBeside(entry, options.identifier, part);
+      options.actions[name](entry, permit);
+    },
     onRetry: () => this.#state.options.onRetry?.(),
     onWhere: () => this.#chooseRun(),
     onSample: (sample) => takeSample(sample, this.#handlers),
@@ -69,14 +78,14 @@ class Viewfinder {
   #state = { options: DEFAULTS, entry: null, recents: [], ...NOTHING_SAID };
   /** The last answered entry since the camera was shown, or null. */
   #answered = null;
-  /** What had been sent of photos when the visitor stopped waiting for their answers. */
-  #abandoned = new WeakMap();
+  /** The permission of the last press, until its photo is taken or another is shown; or null. */
+  #pressed = null;
   #picture = new LivePicture(
     this.#parts,
     () => ({ identifier: null, top: 5, ...this.#state.options, entry: this.#state.entry }),
     () => this.#render(),
   );
-  #consent = new Consent(this.#parts);
+  #permissions = new Permissions(this.#parts);
   #request = new AbortController();
   #applyTheme;
 
@@ -135,6 +144,7 @@ class Viewfinder {
 
   /** Show an entry, such as one of the recents; null goes back to the camera. */
   show(entry) {
+    this.#pressed = null;
     this.#request.abort();
     this.#request = new AbortController();
     Object.assign(this.#state, NOTHING_SAID, { entry });
@@ -150,6 +160,8 @@ class Viewfinder {
   /** Close the camera and remove everything. */
   unmount() {
     this.#unmounting.abort();
+    this.#pressed = null;
+    this.#permissions.close();
     this.#request.abort();
     this.#picture.destroy();
     this.#parts.photo.release();
@@ -161,7 +173,7 @@ class Viewfinder {
     if (!options.onRun) return options.onWhere?.();
     return openRunMenu(this.#parent, options, entry?.answer, (run) => {
       // The menu's words say what the server gets.
-      if (run !== "device") this.#consent.note({ ...options.identifier.state, next: "server" });
+      this.#permissions.noteRun(run, options.identifier.state);
       options.onRun(run);
     });
   }
@@ -200,10 +212,25 @@ class Viewfinder {
   async #shoot() {
     if (this.#state.isTaking || !this.#picture.canTake) return;
     navigator.vibrate?.(10);
+    const press = this.#begin();
     const taking = this.#picture.take();
     this.#change({ isTaking: true, message: "" });
-    const { photo, source, answer } = await taking;
-    if (this.#state.isTaking) await this.take(photo, source, ALTS[source], { answer });
+    try {
+      const { photo, source, answer } = await taking;
+      await this.take(photo, source, ALTS[source], { answer, press });
+    } catch {
+      if (this.#pressed !== press) return;
+      this.#change({ isTaking: false, message: NOT_TAKEN });
+      this.#parts.video.play().catch(() => {});
+    }
+  }
+
+  /** Return the permission of a press; only the last press's photo is taken. */
+  #begin(photo = null) {
+    const { entry, options } = this.#state;
+    if (!entry || entry.answer) this.#answered = entry;
+    this.#pressed = this.#permissions.press(options.identifier, this.#answered, photo);
+    return this.#pressed;
   }
 
   /**
@@ -216,34 +243,33 @@ class Viewfinder {
    * @param {import("../types").Answer | null} [options.answer] if it is known
    * @param {string} [options.id] of the photo
    * @param {"device" | null} [options.place] see `Identifier.identify`
+   * @param {import("./types").Permission} [options.press] of an earlier press; by default, this is
+   *   one; if it isn't the last, nothing happens
    */
   async take(
     photo,
     source,
     alt = ALTS[source],
-    { answer = null, id = randomId(), place = null } = {},
+    { answer = null, id = randomId(), place = null, press = this.#begin(photo) } = {},
   ) {
-    const { entry: shown, options } = this.#state;
-    if (!shown || shown.answer) this.#answered = shown;
+    if (press !== this.#pressed || this.#unmounting.signal.aborted) return;
+    const { options } = this.#state;
     const entry = { id, photo, source, alt, time: Date.now(), answer };
     this.show(entry);
     const { signal } = this.#request;
     const timer = setTimeout(() => this.#change({ isWaiting: true }), WAITING_MS);
     try {
       const onPlace = (chosen) => this.#change({ place: chosen });
-      const given = { top: options.top, place, signal, onPlace };
-      const previous = this.#answered;
-      entry.answer ??= await this.#consent.identify(photo, previous, options.identifier, given);
+      const given = { previous: this.#answered, top: options.top, place, signal, onPlace };
+      entry.answer ??= await this.#permissions.identify(photo, press, options.identifier, given);
     } catch (error) {
       if (!signal.aborted) this.#refuse(error, entry);
-      else if (error.sent) this.#abandoned.set(photo, error.sent);
       return;
     } finally {
       clearTimeout(timer);
       if (!signal.aborted) this.#state.isWaiting = false;
     }
     if (signal.aborted) return;
-    entry.answer.sent ??= this.#abandoned.get(photo);
     if (entry.answer.certainty === "unknown") navigator.vibrate?.([10, 60, 10]);
     this.#render();
     options.onOpen?.(entry);
@@ -269,7 +295,11 @@ class Viewfinder {
     if (isExplaining) return;
     const { signal } = this.#request;
     const change = (changes) => signal.aborted || this.#change(changes);
-    explain(entry, options.identifier, this.#parts.photo, change, signal);
+    const { sent, where } = entry.answer;
+    // Its line says what was sent for it.
+    const part = where === "server" ? (sent?.kind ?? "file") : "nothing";
+    const permission = this.#permissions.pressBeside(entry, options.identifier, part);
+    explain(entry, options.identifier, this.#parts.photo, change, { permission, signal });
   }
 
   async #listRecents() {
@@ -285,13 +315,16 @@ class Viewfinder {
 
   #render() {
     const { entry, options } = this.#state;
-    const isSaid = !entry && !options.isOpening && options.identifier;
-    if (isSaid) this.#consent.note(options.identifier.state);
+    if (!entry && !options.isOpening && options.identifier) {
+      this.#permissions.note(options.identifier.state);
+    }
     const placeOf = (name) =>
       options.placeOf(name) ??
-      (entry?.answer && this.#consent.placeOf(entry, options.identifier.state, options.run));
+      (entry?.answer && this.#permissions.placeOf(entry, options.identifier.state, options.run));
+    const { isFileAllowed } = this.#permissions;
     const next = this.#state.place ?? options.identifier?.state.next;
-    const state = { ...this.#state, isFileAllowed: this.#consent.isFileAllowed, placeOf, next };
+    const sent = entry?.photo ? sentOf(entry.photo) : null;
+    const state = { ...this.#state, isFileAllowed, placeOf, next, sent };
     render(this.#parts, state, this.#picture, this.#handlers);
   }
 }

@@ -253,11 +253,11 @@ function drawSpoken(parts, { entry, explanation, isExplaining, isWaiting }, pict
 
 /** The last line: where the model runs and what is sent, or where it ran and what was. */
 function drawWhere({ where }, state, picture) {
-  const { entry, error, options } = state;
+  const { entry, error, options, sent } = state;
   const identifier = { ...options.identifier.state, next: state.next };
   const answer = entry?.answer;
   const isGone = goneOf(identifier) !== null;
-  const wasSent = !isGone && !answer && error?.sent;
+  const wasSent = !isGone && !answer && error && sent;
   const place = wasSent ? "server" : (!isGone && answer?.where) || identifier.next;
   const text = lastLineOf(state, picture);
   // The app gets nothing of an answer by a model that was made here.

@@ -18,14 +18,16 @@ pytestmark = pytest.mark.browser
 AUTOMATIC = """
   const { createIdentifier } = await import("/device/view/identifier.mjs");
   const server = {url: "/api/session/", token: "TOKEN", model: "tiny"};
-  const identifier = createIdentifier({address: "/models/tiny/", server, run: "auto"});
+  const identifier = createIdentifier({model: "tiny", address: "/models/tiny/", server, run: "auto"});
   const settled = new Promise((resolve) => {
     identifier.onchange = () => identifier.state.device !== "loading" && resolve();
   });
   identifier.start();
   await settled;
   const photo = new Blob([await fetchBytes("/red.png")]);
-  const { where, prediction } = await identifier.identify(photo);
+  const { signal } = new AbortController();
+  const permission = { part: "file", model: "tiny", host: null, photo, signal };
+  const { where, prediction } = await identifier.identify(photo, { permission });
   return {where, label: prediction.answer, ...identifier.state};
 """
 

@@ -1,4 +1,7 @@
-/** Only what a type checker doesn't find: `js.configs.recommended`, and braces around long bodies. */
+/**
+ * What a type checker doesn't find: `js.configs.recommended`, braces around long bodies, and modules
+ * that would send something.
+ */
 
 import js from "@eslint/js";
 import globals from "globals";
@@ -11,6 +14,26 @@ export default [
     rules: {
       curly: ["error", "multi-line"],
       "no-unused-vars": ["error", { ignoreRestSiblings: true }],
+    },
+  },
+  {
+    // What leaves the device is decided in one module.
+    files: ["**/device/**"],
+    ignores: [
+      "**/device/view/outgoing.mjs",
+      "**/device/view/server.mjs",
+      "**/device/view/socket_server.mjs",
+    ],
+    rules: {
+      "no-restricted-imports": ["error", { patterns: [{ regex: "/(socket_)?server\\.mjs$" }] }],
+      "no-restricted-globals": ["error", "XMLHttpRequest", "WebSocket", "RTCPeerConnection"],
+      "no-restricted-properties": ["error", { property: "sendBeacon" }],
+      "no-restricted-syntax": [
+        "error",
+        "CallExpression[callee.name='fetch'] Property[key.name=/^(method|body)$/]",
+        "ImportExpression[source.value=/server\\.mjs$/]",
+        "NewExpression[callee.name='Request']",
+      ],
     },
   },
 ];

@@ -22,10 +22,16 @@ async (given) => {
   const address = `${page}models/colours/`;
   const create = (options) => {
     const limits = { bytes: 2e7, pixels: 5e7, side: 16 };
-    const identifier = createIdentifier({ address, server, limits, ...options });
+    const model = "colours";
+    const identifier = createIdentifier({ model, address, server, limits, ...options });
     identifier.start();
     return identifier;
   };
+  const never = new AbortController().signal;
+  const permit = (part, photo = blob, isFileAllowed = false) =>
+    ({ part, photo, model: "colours", host: null, isFileAllowed, signal: never });
+  const identify = (identifier, part = "file", options = {}) =>
+    identifier.identify(blob, { permission: permit(part), ...options });
   const until = (identifier, holds) => new Promise((resolve) => {
     const check = () => holds(identifier.state) && resolve(identifier.state);
     identifier.onchange = check;
@@ -34,7 +40,8 @@ async (given) => {
   const isSettled = ({ device }) => device !== "loading";
   const outcome = (promise) => promise.then(
     ({ where, certainty, token }) => ({ where, certainty, isSigned: token.includes(".") }),
-    ({ code, name }) => ({ code: typeof code === "string" ? code : name }),
+    ({ cause, code, name, part }) => part
+      ? { refused: part, cause: cause?.code ?? null } : { code: typeof code === "string" ? code : name },
   );
   %s
 }

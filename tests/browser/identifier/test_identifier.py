@@ -25,7 +25,7 @@ def test_server_answers_until_the_device_can(run: Run, app: DeviceApp, page: Pag
     before = run(
         """
         window.identifier = create({ run: "auto" });
-        const answer = await outcome(identifier.identify(blob));
+        const answer = await outcome(identify(identifier));
         return { answer, ...identifier.state };
         """
     )
@@ -36,7 +36,7 @@ def test_server_answers_until_the_device_can(run: Run, app: DeviceApp, page: Pag
     after = run(
         """
         await until(identifier, isSettled);
-        const answer = await outcome(identifier.identify(blob));
+        const answer = await outcome(identify(identifier));
         return { answer, recipe: identifier.recipe, ...identifier.state };
         """
     )
@@ -53,7 +53,7 @@ def test_device_and_server_give_the_same_answer(run: Run) -> None:
         const answers = [];
         for (const run of ["device", "server"]) {
           const identifier = create({ run, graph: "full" });
-          const result = await identifier.identify(blob);
+          const result = await identify(identifier);
           const { token, where, milliseconds, queue_ms, sent, ...answer } = result;
           const { answer: label, candidates, known, plausible, version } = answer.prediction;
           answers.push({ ...answer, prediction: { label, candidates, known, plausible, version } });
@@ -79,8 +79,8 @@ def test_unusable_device_leads_to_the_server(run: Run, app: DeviceApp, cause: st
         """
         const automatic = create({ run: "auto" });
         const state = await until(automatic, isSettled);
-        const answers = [await outcome(automatic.identify(blob))];
-        answers.push(await outcome(create({ run: "device" }).identify(blob)));
+        const answers = [await outcome(identify(automatic))];
+        answers.push(await outcome(identify(create({ run: "device" }))));
         return { answers, ...state };
         """
     )
@@ -102,32 +102,29 @@ def test_photo_that_the_browser_cannot_read_goes_to_the_server(
     script = """
       const identifier = create({ run: "auto" });
       await until(identifier, isSettled);
-      const asked = [];
-      const ask = async ({ code }) => { asked.push(code); return given.agrees; };
-      const answer = await outcome(identifier.identify(blob, { ask }));
-      return { ...answer, asked: asked.join() };
+      const permission = permit("nothing", blob, given.agrees);
+      return outcome(identifier.identify(blob, { permission }));
     """
-    unread = {"asked": "unsupported-format"}
     # The visitor hasn't agreed to send the file.
-    assert run(script, photo, agrees=False) == {"code": "unsupported-format"} | unread
+    assert run(script, photo, agrees=False) == {"refused": "file", "cause": "unsupported-format"}
     assert app.sent == []
     run = partial(run, agrees=True)
-    assert run(script, photo) == SERVER | unread
+    assert run(script, photo) == SERVER
     # A file that neither can read gets the server's error.
-    assert run(script, photo[:100]) == {"code": "damaged"} | unread
+    assert run(script, photo[:100]) == {"code": "damaged"}
     assert photos_sent(app) == 2
     # A file that the server would refuse as well isn't sent.
-    assert run(script, b"") == {"code": "empty", "asked": ""}
-    assert run(script, b"no photo at all") == {"code": "unsupported-format", "asked": ""}
-    assert run(script, RED[:-20]) == {"code": "damaged", "asked": ""}
+    assert run(script, b"") == {"code": "empty"}
+    assert run(script, b"no photo at all") == {"code": "unsupported-format"}
+    assert run(script, RED[:-20]) == {"code": "damaged"}
     assert photos_sent(app) == 2
     app.broken = {"/photo"}
-    assert run(script, photo) == {"code": "unsupported-format"} | unread
+    assert run(script, photo) == {"code": "unsupported-format"}
     failed = """
       const identifier = create({ run: "auto" });
       await until(identifier, isSettled);
-      const answering = identifier.identify(blob, { ask: async () => true });
-      return answering.catch(({ code, sent }) => [code, sent?.kind]);
+      const { sentOf } = await import(`${page}view/outgoing.mjs`);
+      return identify(identifier).catch(({ code }) => [code, sentOf(blob)?.kind]);
     """
     assert run(failed, photo) == ["unsupported-format", "file"]
 
@@ -138,7 +135,7 @@ def test_device_answers_when_the_server_does_not(run: Run, app: DeviceApp, troub
     result = run(
         """
         const identifier = create({ run: "auto" });
-        const answering = identifier.identify(blob);
+        const answering = identify(identifier);
         const answer = await outcome(answering);
         const { sent } = await answering;
         return { answer, sent, ...identifier.state };
@@ -160,7 +157,7 @@ def test_photo_waits_for_the_device_where_the_page_says_so(run: Run, app: Device
         """
         window.identifier = create({ run: "auto" });
         const stop = new AbortController();
-        identifier.identify(blob, { signal: stop.signal }).catch(() => {});
+        identify(identifier, "file", { signal: stop.signal }).catch(() => {});
         await until(identifier, ({ server }) => server === "failed");
         stop.abort();
         return identifier.state.next;
@@ -168,7 +165,7 @@ def test_photo_waits_for_the_device_where_the_page_says_so(run: Run, app: Device
     )
     assert next_place == "device"
     app.broken = set()
-    run("window.answering = outcome(identifier.identify(blob));")
+    run("window.answering = outcome(identify(identifier));")
     app.hanging = set()
     app.released.set()
     assert run("return answering;") == DEVICE
@@ -180,7 +177,7 @@ def test_failure_of_device_and_server_is_unreachable(run: Run, app: DeviceApp) -
     result = run(
         """
         const identifier = create({ run: "auto" });
-        const answer = await outcome(identifier.identify(blob));
+        const answer = await outcome(identify(identifier));
         return { answer, ...identifier.state };
         """
     )
@@ -196,13 +193,13 @@ def test_device_alone_sends_nothing(run: Run, app: DeviceApp) -> None:
         """
     )
     asked = len(app.asked)
-    assert run("return outcome(identifier.identify(blob));") == DEVICE
+    assert run("return outcome(identify(identifier));") == DEVICE
     tiff = encoded(colour("red"), "TIFF")
-    assert run("return outcome(identifier.identify(blob));", tiff) == {"code": "unsupported-format"}
+    assert run("return outcome(identify(identifier));", tiff) == {"code": "unsupported-format"}
     app.broken = {"model.json"}
-    refused = run('return outcome(create({ run: "device" }).identify(blob));')
+    refused = run('return outcome(identify(create({ run: "device" })));')
     assert refused == {"code": "no-such-model"}
-    off = run('return outcome(create({ run: "device", address: null }).identify(blob));')
+    off = run('return outcome(identify(create({ run: "device", address: null })));')
     assert off == {"code": "engine-unavailable"}
     assert app.sent == []
     # Labels and recipe come by GET.
@@ -215,7 +212,7 @@ def test_server_alone_loads_no_model(run: Run, app: DeviceApp) -> None:
     result = run(
         """
         const identifier = create({ run: "server" });
-        const answer = await outcome(identifier.identify(blob));
+        const answer = await outcome(identify(identifier));
         const state = await until(identifier, () => identifier.info !== null);
         const live = await outcome(identifier.watch(document.createElement("video")).next());
         return { answer, live, title: identifier.info.title, recipe: identifier.recipe, ...state };
@@ -227,7 +224,7 @@ def test_server_alone_loads_no_model(run: Run, app: DeviceApp) -> None:
     assert result["recipe"]["resize"] == [32, 32]
     assert not [path for path in app.asked if path.startswith("models/colours")]
     # So does the mode auto where downloads are off.
-    assert run("return outcome(create({ address: null }).identify(blob));") == SERVER
+    assert run("return outcome(identify(create({ address: null })));") == SERVER
 
 
 @pytest.mark.slow
@@ -239,13 +236,13 @@ def test_new_token_is_awaited_once(run: Run, token: str) -> None:
         const renew = () => setTimeout(
           () => identifier.setServer({ ...server, token: given.renewed }), 100);
         const identifier = create({ run: "server", server: { ...server, renew } });
-        return outcome(identifier.identify(blob));
+        return outcome(identify(identifier));
         """,
         renewed=renewed,
     )
     assert answer == SERVER
     page_sessions.close_session(renewed)
-    assert run('return outcome(create({ run: "server" }).identify(blob));') == {
+    assert run('return outcome(identify(create({ run: "server" })));') == {
         "code": "no-session"
     }
 
@@ -253,7 +250,7 @@ def test_new_token_is_awaited_once(run: Run, token: str) -> None:
 @pytest.mark.slow
 def test_busy_server_is_retried(run: Run, app: DeviceApp) -> None:
     with held(admission_queue(), admission_queue().slots):
-        run('window.answer = outcome(create({ run: "server" }).identify(blob)); return null;')
+        run('window.answer = outcome(identify(create({ run: "server" }))); return null;')
         # A second request means that the first one was refused.
         wait_until(lambda: photos_sent(app) >= 2, 20)
     assert run("return window.answer;") == SERVER
@@ -270,9 +267,11 @@ def test_upload_can_be_aborted(run: Run, app: DeviceApp, page: Page) -> None:
           this.upload.addEventListener("progress", () => stop.abort(), {{ once: true }});
           return send.call(this, body);
         }};
-        const answer = await outcome(identifier.identify({large}, {{ signal: stop.signal }}));
+        const upload = {large};
+        const options = {{ permission: permit("file", upload), signal: stop.signal }};
+        const answer = await outcome(identifier.identify(upload, options));
         XMLHttpRequest.prototype.send = send;
-        const after = await outcome(identifier.identify(blob));
+        const after = await outcome(identify(identifier));
         return {{ answer, after, ...identifier.state }};
         """
     )
@@ -287,11 +286,12 @@ def test_answer_can_be_corrected(run: Run) -> None:
     numbers = run(
         """
         const identifier = create({ run: "auto" });
-        const answer = await identifier.identify(blob);
-        const { number } = await identifier.correct({ answer, labels: ["rose"] });
+        const answer = await identify(identifier);
+        const { number } = await identifier.correct({ answer, labels: ["rose"] }, permit("nothing"));
         await until(identifier, isSettled);
-        const other = await identifier.identify(blob);
-        const second = await identifier.correct({ answer: other, labels: ["rose"], photo: blob });
+        const other = await identify(identifier);
+        const correction = { answer: other, labels: ["rose"], photo: blob };
+        const second = await identifier.correct(correction, permit("copy"));
         return [number, second.number];
         """
     )
@@ -303,9 +303,9 @@ def test_answer_is_explained_where_it_was_given(run: Run, app: DeviceApp) -> Non
     explained = f"{PREFIX}/api/session/explanation"
     script = """
       const identifier = create({ run: "%s" });
-      const answer = await identifier.identify(blob);
+      const answer = await identify(identifier);
       await until(identifier, isSettled);
-      const { rows, columns, heat } = await identifier.explain(blob, answer);
+      const { rows, columns, heat } = await identifier.explain(blob, answer, { permission: permit("file") });
       return { where: answer.where, rows, columns, isFilled: heat.length === rows * columns };
     """
     map_of_32 = {"rows": 32, "columns": 32, "isFilled": True}
@@ -321,7 +321,7 @@ def test_answer_is_explained_where_it_was_given(run: Run, app: DeviceApp) -> Non
         """
         const identifier = create({ run: "auto" });
         await until(identifier, isSettled);
-        const answer = await identifier.identify(blob);
+        const answer = await identify(identifier);
         const unreadable = new Blob(["no photo"]);
         return [answer.where, await outcome(identifier.explain(unreadable, answer))];
         """
@@ -336,7 +336,7 @@ def test_browser_that_saves_data_downloads_no_model_automatically(run: Run, app:
         """
         Object.defineProperty(navigator.connection, "saveData", { value: true });
         const identifier = create({ run: "auto" });
-        const answer = await outcome(identifier.identify(blob));
+        const answer = await outcome(identify(identifier));
         return { answer, ...identifier.state };
         """
     )
@@ -347,7 +347,7 @@ def test_browser_that_saves_data_downloads_no_model_automatically(run: Run, app:
     # The model is needed without the server, or if the visitor chose the device.
     for run_by in ("device", "auto"):
         app.broken = {"/photo"}
-        assert run(f"return outcome(create({{ run: '{run_by}' }}).identify(blob));") == DEVICE
+        assert run(f"return outcome(identify(create({{ run: '{run_by}' }})));") == DEVICE
 
 
 def test_closing_ends_loading_and_pending_calls(run: Run, app: DeviceApp, page: Page) -> None:
@@ -355,12 +355,12 @@ def test_closing_ends_loading_and_pending_calls(run: Run, app: DeviceApp, page: 
     result = run(
         """
         const identifier = create({ run: "device" });
-        const waiting = outcome(identifier.identify(blob));
+        const waiting = outcome(identify(identifier));
         let changes = 0;
         await new Promise((resolve) => (identifier.onchange = resolve));
         identifier.onchange = () => changes++;
         identifier.close();
-        return [await waiting, await outcome(identifier.identify(blob)), changes];
+        return [await waiting, await outcome(identify(identifier)), changes];
         """
     )
     assert result == [{"code": "engine-unavailable"}, {"code": "engine-unavailable"}, 0]

@@ -28,8 +28,8 @@ def test_distant_server_gets_pixels_only(far: Run, app: DeviceApp) -> None:
     script = """
       const identifier = create({ run: "server" });
       const { sends } = await until(identifier, ({ sends }) => sends !== null);
-      const answer = await identifier.identify(blob);
-      const { rows } = await identifier.explain(blob, answer);
+      const answer = await identify(identifier);
+      const { rows } = await identifier.explain(blob, answer, { permission: permit("pixels") });
       return [sends, rows, answer];
     """
     sends, rows, answer = far(script, coffee)
@@ -45,11 +45,11 @@ def test_distant_server_gets_pixels_only(far: Run, app: DeviceApp) -> None:
 
 def test_distant_server_gets_a_file_only_if_asked(far: Run, app: DeviceApp) -> None:
     script = """
-      const ask = async () => given.agrees;
-      return outcome(create({ run: "server" }).identify(blob, { ask }));
+      const permission = permit("pixels", blob, given.agrees);
+      return outcome(create({ run: "server" }).identify(blob, { permission }));
     """
     heic = encoded(colour("red"), "HEIF")
-    assert far(script, heic, agrees=False) == {"code": "unsupported-format"}
+    assert far(script, heic, agrees=False) == {"refused": "file", "cause": "unsupported-format"}
     assert app.sent == []
     assert far(script, heic, agrees=True) == SERVER
     assert photos_sent(app) == 1
@@ -58,18 +58,44 @@ def test_distant_server_gets_a_file_only_if_asked(far: Run, app: DeviceApp) -> N
 def test_refusal_counts_while_the_model_is_loading(far: Run, app: DeviceApp) -> None:
     app.hanging = {".onnx.gz"}
     script = """
-      const ask = async () => { throw Object.assign(new Error(), { code: "declined" }); };
       const late = new Promise((done) => setTimeout(() => done("late"), 5000));
-      return Promise.race([outcome(create({ run: "auto" }).identify(blob, { ask })), late]);
+      return Promise.race([outcome(identify(create({ run: "auto" }), "pixels")), late]);
     """
-    assert far(script, encoded(colour("red"), "HEIF")) == {"code": "declined"}
+    heic = encoded(colour("red"), "HEIF")
+    assert far(script, heic) == {"refused": "file", "cause": "unsupported-format"}
+
+
+@pytest.mark.parametrize("changed", ["model", "host", "photo", "signal", "part"])
+def test_nothing_leaves_beyond_the_permission(far: Run, app: DeviceApp, changed: str) -> None:
+    script = """
+      const other = { model: "scripts", host: "10.0.0.5", photo: new Blob(["another"]) };
+      const values = { ...other, signal: AbortSignal.abort(), part: "nothing" };
+      const permission = { ...permit("file"), [given.changed]: values[given.changed] };
+      return outcome(create({ run: "server" }).identify(blob, { permission }));
+    """
+    assert far(script, changed=changed) == {"refused": "pixels", "cause": None}
+    assert app.sent == []
+
+
+def test_upload_ends_with_its_permission(far: Run, page: Page, app: DeviceApp) -> None:
+    app.hanging = {"/pixels"}
+    script = """
+      const { sentOf } = await import(`${page}view/outgoing.mjs`);
+      const present = new AbortController();
+      const permission = { ...permit("pixels"), signal: present.signal };
+      const identifying = outcome(create({ run: "server" }).identify(blob, { permission }));
+      while (!sentOf(blob)) await new Promise((done) => setTimeout(done, 5));
+      present.abort();
+      return [await identifying, sentOf(blob).kind];
+    """
+    assert far(script) == [{"refused": "pixels", "cause": None}, "pixels"]
 
 
 def test_pixels_are_made_again_for_a_new_version(far: Run, app: DeviceApp) -> None:
     script = """
       const described = { version: "0123456789ab", recipe: { resize: [64, 64] } };
       const identifier = create({ run: "server", described });
-      const answer = await outcome(identifier.identify(blob));
+      const answer = await outcome(identify(identifier));
       const { resize } = identifier.recipe;
       identifier.setDescribed({ version: "another", recipe: { resize: [48, 48] } });
       return [answer, resize, identifier.recipe.resize];
@@ -78,13 +104,33 @@ def test_pixels_are_made_again_for_a_new_version(far: Run, app: DeviceApp) -> No
     assert app.asked.count(f"{PREFIX}/api/session/pixels") == 2
 
 
-def test_body_counts_as_sent_from_its_first_byte(far: Run, page: Page) -> None:
+def test_body_counts_as_sent_unless_the_network_failed_before(far: Run, page: Page) -> None:
     page.route("**/api/session/**", lambda route: route.abort("internetdisconnected"))
     script = """
-      const identifying = create({ run: "server" }).identify(blob);
-      return identifying.catch(({ code, sent }) => [code, sent ?? null]);
+      const { sentOf } = await import(`${page}view/outgoing.mjs`);
+      return identify(create({ run: "server" })).catch(({ code }) => [code, sentOf(blob)]);
     """
     assert far(script) == ["unreachable", None]
+
+
+@pytest.mark.parametrize("ms", [0, 30, 80])
+def test_body_counts_as_sent_although_no_progress_was_reported(far: Run, ms: int) -> None:
+    script = """
+      const { sentOf } = await import(`${page}view/outgoing.mjs`);
+      const upload = new Blob([new Uint8Array(3_000_000)]);
+      const stop = new AbortController();
+      const { send } = XMLHttpRequest.prototype;
+      XMLHttpRequest.prototype.send = function (body) {
+        setTimeout(() => stop.abort(), given.ms);
+        return send.call(this, body);
+      };
+      const options = { permission: permit("file", upload), signal: stop.signal };
+      const identifier = create({ run: "server", limits: null });
+      const ended = await outcome(identifier.identify(upload, options));
+      XMLHttpRequest.prototype.send = send;
+      return [ended.code, sentOf(upload)];
+    """
+    assert far(script, ms=ms) == ["AbortError", {"kind": "file", "bytes": 3_000_000}]
 
 
 @pytest.mark.slow
@@ -92,7 +138,7 @@ def test_device_answers_when_the_server_describes_nothing(far: Run, app: DeviceA
     app.hanging = {"v1/models/colours"}
     script = """
       const late = new Promise((done) => setTimeout(() => done("late"), 20_000));
-      return Promise.race([outcome(create({ run: "auto" }).identify(blob)), late]);
+      return Promise.race([outcome(identify(create({ run: "auto" }))), late]);
     """
     assert far(script) == DEVICE
 
@@ -113,5 +159,5 @@ def test_pixels_are_sent_though_the_model_cannot_be_loaded(far: Run, app: Device
 def test_browser_that_changes_pixels_sends_the_file(far: Run, app: DeviceApp) -> None:
     worker = (ROOT / "device" / "engine" / "worker.mjs").read_text()
     app.replaced["engine/worker.mjs"] = (NOISE + worker).encode()
-    assert far('return outcome(create({ run: "server" }).identify(blob));') == SERVER
+    assert far('return outcome(identify(create({ run: "server" })));') == SERVER
     assert photos_sent(app) == 1

@@ -1,0 +1,288 @@
+/**
+ * What leaves the device: the only module that talks to the server. A photo, or a part of it, needs
+ * a permission, which a press makes from the words on the screen; what exceeds it is refused.
+ */
+
+/** @import { Answer, Limits, OcclusionMap, Recipe, Sending } from "../types" */
+/** @import { Need, Part, Permission } from "./types" */
+
+import { anyAborted, untilAborted } from "../engine/abort.mjs";
+import { LoupeError } from "../engine/errors.mjs";
+import { encodeCopy } from "./crop.mjs";
+import { Server } from "./server.mjs";
+import { SocketServer } from "./socket_server.mjs";
+
+/** The parts of a photo, the least first. A copy is small and without metadata. */
+const PARTS = /** @type {Part[]} */ (["nothing", "pixels", "copy", "file"]);
+
+/** First bytes of what the server reads and not every browser: HEIC, AVIF and TIFF, as text. */
+const SERVER_FORMATS = /^(.{4}ftyp(he[iv][cxms]|avi[fs]|m[is]f1)|II[*+]\0|MM\0[*+])/s;
+
+/** Time of the quickest of the page's files, in milliseconds, at which the server counts as near. */
+const NEAR_MS = 30;
+
+/** Results of a measurement and a test, null until known; they hold for the visit. */
+let isServerNear = null;
+let canPrepare = null;
+
+/** What was sent of photos, until an answer says so. */
+const sendings = new WeakMap();
+
+/** A photo, or a part of it, that no permission covers. */
+export class NotPermitted extends Error {
+  /**
+   * @param {Part} part
+   * @param {LoupeError} [cause] why the file is needed: this device can't read it
+   */
+  constructor(part, cause) {
+    super(`Nothing on the screen said that ${part} would leave this device.`, { cause });
+    this.part = part;
+  }
+}
+
+/** Return whether one part of a photo is no more than another. */
+export const isWithin = (part, allowed) => PARTS.indexOf(part) <= PARTS.indexOf(allowed);
+
+/**
+ * Return whether a permission covers what is needed.
+ *
+ * @param {Permission | undefined} permission
+ * @param {Need} need
+ */
+export function covers(permission, { part, model, host, photo, cause }) {
+  const isSame =
+    permission?.photo === photo && permission.model === model && permission.host === host;
+  if (!isSame || permission.signal.aborted) return part === "nothing";
+  return isWithin(part, permission.part) || Boolean(cause && permission.isFileAllowed);
+}
+
+/** Return what was sent of a photo and no answer has told, or null. */
+export const sentOf = (photo) => sendings.get(photo) ?? null;
+
+/** Return that, and consider it told. */
+export function tellSent(photo) {
+  const sent = sentOf(photo);
+  sendings.delete(photo);
+  return sent;
+}
+
+/**
+ * Return the transport of Streamlit's websocket, for apps without HTTP routes.
+ *
+ * @param {ConstructorParameters<typeof SocketServer>[0]} options
+ */
+export const openSocket = (options) => new SocketServer(options);
+
+/**
+ * @typedef {{version: string, recipe: Recipe}} Described
+ * @typedef {import("../engine/model_worker.mjs").ModelWorker} ModelWorker
+ * @typedef {object} SendOptions
+ * @property {Permission} [permission] without one, nothing is sent
+ * @property {number} [top] number of candidates
+ * @property {AbortSignal} [signal]
+ * @property {LoupeError} [cause] why the device can't read the file
+ */
+
+export class Outgoing {
+  /**
+   * "pixels", "file", or null until that is known; it never changes afterwards, so that what the
+   * page says before a photo is true.
+   *
+   * @type {Sending | null}
+   */
+  kind = null;
+  #server;
+  #options;
+  /** Settles once `kind` is known. */
+  #deciding = null;
+
+  /**
+   * @param {SocketServer | ConstructorParameters<typeof Server>[0]} server or a server's options
+   * @param {object} options
+   * @param {string | null} options.model its name
+   * @param {string | null} options.host to which the server passes photos
+   * @param {Limits | null} options.limits of photos; without them, files are sent
+   * @param {() => ModelWorker} options.worker returns the present one
+   * @param {(isChanged?: boolean) => Promise<Described | null>} options.describe asks again if the
+   *   version has changed
+   */
+  constructor(server, options) {
+    this.#server = server instanceof SocketServer ? server : new Server(server);
+    this.#options = options;
+  }
+
+  /** Use a new token, model or engine of the server. */
+  update(server) {
+    this.#server.update(server);
+  }
+
+  /** See `Server.describe`. */
+  describe() {
+    return this.#server.describe();
+  }
+
+  /** Find out what will be sent. */
+  decide() {
+    this.#deciding ??= this.#decide();
+    return this.#deciding;
+  }
+
+  /**
+   * Have the server identify a photo.
+   *
+   * @param {Blob} photo
+   * @param {SendOptions} options
+   * @returns {Promise<Answer>}
+   * @throws {NotPermitted | LoupeError} or the signal's reason
+   */
+  async identify(photo, options) {
+    const kind = await untilAborted(this.decide(), options.signal);
+    this.#check(options.permission, { part: kind, photo, cause: options.cause });
+    if (kind === "pixels") return this.#identifyPixels(photo, options);
+    return this.#sendPhoto({ body: photo }, photo, options);
+  }
+
+  /**
+   * Have the server explain its answer, from the pixels or the file that it got for it.
+   *
+   * @param {Blob} photo
+   * @param {Answer} answer
+   * @param {SendOptions} options
+   */
+  async explain(photo, answer, { permission, signal }) {
+    const { recipe, prediction, sent: before } = answer;
+    const part = before?.kind ?? "file";
+    const need = { part, photo, model: prediction.model };
+    const described = { recipe, version: prediction.version };
+    const sent = part === "pixels" ? await this.#prepare(photo, described) : { body: photo };
+    const transfer = { signal };
+    const map = await this.#send("explanation", { ...sent, answer }, permission, need, transfer);
+    return { ...map, heat: Float32Array.from(map.heat) };
+  }
+
+  /**
+   * Save a correction; of a photo, a copy goes with it. See `Identifier.correct`.
+   *
+   * @param {{answer: Answer, labels: string[], photo?: Blob | null}} correction
+   * @param {Permission} permission
+   */
+  async correct({ answer, labels, photo }, permission) {
+    const body = photo && (await encodeCopy(photo));
+    const { model } = answer.prediction;
+    /** @type {Part} */
+    const part = photo ? "copy" : "nothing";
+    const need = { part, photo: photo ?? null, model };
+    return this.#send("correction", { answer, labels, body }, permission, need);
+  }
+
+  async #decide() {
+    isServerNear ??= measureNearness();
+    const mayPrepare = !isServerNear && this.#options.limits;
+    // Unknown if its worker ended.
+    if (mayPrepare) canPrepare ??= await this.#call("canPrepare", {}).catch(() => null);
+    this.kind = mayPrepare && canPrepare ? "pixels" : "file";
+    return this.kind;
+  }
+
+  /** Call the worker, or a new one if it ended because a model couldn't be loaded. */
+  async #call(name, values) {
+    const worker = this.#options.worker();
+    try {
+      return await worker.send(name, values);
+    } catch (error) {
+      if (!worker.isClosed) throw error;
+      return this.#options.worker().send(name, values);
+    }
+  }
+
+  async #identifyPixels(photo, options, isChanged = false) {
+    const { signal } = options;
+    const described = await untilAborted(this.#options.describe(isChanged), signal);
+    if (!described) throw new LoupeError("unreachable", "The server doesn’t answer. Try again.");
+    let request;
+    try {
+      request = await this.#prepare(photo, described);
+    } catch (cause) {
+      signal?.throwIfAborted();
+      if (!(await mayServerRead(photo, cause))) throw cause;
+      return this.#sendPhoto({ body: photo }, photo, { ...options, cause });
+    }
+    try {
+      return await this.#sendPhoto(request, photo, options);
+    } catch (error) {
+      if (error.code !== "other-version" || isChanged) throw error;
+      return this.#identifyPixels(photo, options, true);
+    }
+  }
+
+  async #prepare(photo, { version, recipe }) {
+    const values = { source: photo, recipe, limits: this.#options.limits };
+    const { bytes, packed } = await this.#call("prepare", values);
+    return { body: new Blob([bytes]), pixels: { version, packed } };
+  }
+
+  /** @type {(request: object, photo: Blob, options: SendOptions) => Promise<any>} */
+  #sendPhoto(request, photo, { permission, top = 5, signal, cause }) {
+    const before = sentOf(photo);
+    /** @type {Sending} */
+    const kind = request.pixels ? "pixels" : "file";
+    const sent = { kind, bytes: request.body.size };
+    const after = before && isWithin(kind, before.kind) ? before : sent;
+    const onSent = (isSent) => sendings.set(photo, isSent ? after : before);
+    const need = { part: kind, photo, cause };
+    return this.#send("photo", { ...request, top }, permission, need, { signal, onSent });
+  }
+
+  /**
+   * Send a request, if the permission covers it; end it with the permission.
+   *
+   * @param {"photo" | "explanation" | "correction"} name
+   * @param {import("./types").ServerRequest} request
+   * @param {Permission | undefined} permission
+   * @param {Pick<Need, "part" | "photo"> & Partial<Need>} need
+   * @param {import("./types").Transfer} [transfer]
+   */
+  async #send(name, request, permission, need, { signal, onSent } = {}) {
+    this.#check(permission, need);
+    const stop = anyAborted(signal, permission?.signal);
+    try {
+      return await this.#server.request(name, request, { signal: stop.signal, onSent });
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw permission?.signal.aborted ? new NotPermitted(need.part) : error;
+    } finally {
+      stop.unlink();
+    }
+  }
+
+  /** @throws {NotPermitted} */
+  #check(permission, need) {
+    const { model, host } = this.#options;
+    if (!covers(permission, { model, host, ...need })) {
+      throw new NotPermitted(need.part, need.cause);
+    }
+  }
+}
+
+/** Return whether the server may read a file that this device refused with an error. */
+export async function mayServerRead(file, { code }) {
+  if (code !== "unsupported-format") return code === "engine-unavailable";
+  const start = new Uint8Array(await file.slice(0, 12).arrayBuffer());
+  return SERVER_FORMATS.test(String.fromCharCode(...start));
+}
+
+/**
+ * Return whether the server is on this machine and answers quickly: then its decoder is quicker than
+ * making pixels here. A tunnel to another machine also has an address of this one.
+ */
+function measureNearness() {
+  const { hostname, origin } = location;
+  if (!/^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)) return false;
+  const entries = /** @type {PerformanceResourceTiming[]} */ (
+    performance.getEntriesByType("resource")
+  );
+  const waits = entries
+    .filter(({ name, transferSize }) => transferSize > 0 && name.startsWith(`${origin}/`))
+    .map(({ duration }) => duration);
+  return Math.min(...waits) <= NEAR_MS;
+}

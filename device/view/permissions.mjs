@@ -1,0 +1,219 @@
+/**
+ * The visitor's permissions: what may leave the device, by the words on the screen at a press and by
+ * the questions that the visitor answered.
+ */
+
+/** @import { Answer, Entry } from "../types" */
+/** @import { Identifier, IdentifierState, Permission } from "./types" */
+
+import { pause } from "../engine/abort.mjs";
+import { ask } from "./ask.mjs";
+import { fileQuestion, isToCome, placeQuestion } from "./disclosure.mjs";
+import { isWithin, NotPermitted } from "./outgoing.mjs";
+
+/** Longest wait for a model's description before a question, in milliseconds. */
+const ABOUT_MS = 1500;
+
+/** Time in the background after which a press no longer counts, in milliseconds. */
+const AWAY_MS = 120_000;
+
+/** A visitor's refusal; `wantsOther` if the visitor will choose another photo. */
+export class Declined extends Error {
+  constructor(wantsOther = false) {
+    super("The visitor declined.");
+    this.wantsOther = wantsOther;
+  }
+}
+
+/** Return the part of a photo that leaves the device; the file, while that isn't known. */
+const partOf = ({ next, sends }) => (next === "device" ? "nothing" : (sends ?? "file"));
+
+const larger = (one, other) => (isWithin(one, other) ? other : one);
+
+/** Makes permissions, and asks the visitor before more leaves the device than they cover. */
+export class Permissions {
+  #parts;
+  /** What the page last said of the next photo. */
+  #said = "nothing";
+  /** What the visitor agreed to send of open photos, and whether these wait for the device. */
+  #agreed = "nothing";
+  #isWaiting = false;
+  /** "send" or "keep", once the visitor was asked about a file that this browser can't read. */
+  #fileChoice = null;
+  /** Aborted when the permissions end. */
+  #present = new AbortController();
+  #left = new AbortController();
+
+  /** @param {{root: Element, words: Element}} parts of the viewfinder */
+  constructor(parts) {
+    this.#parts = parts;
+    let timer;
+    let hiddenAt = 0;
+    const followPage = () => {
+      clearTimeout(timer);
+      if (document.hidden) {
+        hiddenAt = Date.now();
+        timer = setTimeout(() => this.#end(), AWAY_MS);
+      } else if (hiddenAt && Date.now() - hiddenAt > AWAY_MS) {
+        // A phone that sleeps runs no timers.
+        this.#end();
+      }
+    };
+    const { signal } = this.#left;
+    document.addEventListener("visibilitychange", followPage, { signal });
+    signal.addEventListener("abort", () => clearTimeout(timer));
+  }
+
+  /** End all permissions. */
+  #end() {
+    this.#present.abort();
+    this.#present = new AbortController();
+  }
+
+  /** End all permissions, for good. */
+  close() {
+    this.#left.abort();
+    this.#present.abort();
+  }
+
+  /** True if files that this browser can't read may be sent. */
+  get isFileAllowed() {
+    return this.#fileChoice === "send";
+  }
+
+  /** Note what the page says about the next photo, by `next` and `sends` of a state. */
+  note(state) {
+    this.#said = partOf(state);
+  }
+
+  /** Note what the menu of modes said of the one that was chosen. */
+  noteRun(run, state) {
+    if (run === "device") this.#agreed = "nothing";
+    this.note({ ...state, next: run === "device" ? "device" : "server" });
+  }
+
+  /**
+   * Return the permission of a press, by the words that are on the screen now.
+   *
+   * @param {Identifier} identifier the one whose words these are
+   * @param {Entry | null} shown the photo with its answer that is on the screen
+   * @param {Blob | null} [photo] null if it is yet to be taken
+   * @returns {Permission}
+   */
+  press(identifier, shown, photo = null) {
+    const { model, api, run } = identifier;
+    const isFileAllowed = this.isFileAllowed && run !== "device";
+    const terms = { part: this.#partOf(shown), model, host: api, photo, isFileAllowed };
+    return Object.freeze({ ...terms, signal: this.#present.signal });
+  }
+
+  /**
+   * Return the permission of a press beside an answer, where words say which part of its photo is
+   * sent.
+   *
+   * @param {Entry} entry
+   * @param {Identifier} identifier
+   * @param {import("./types").Part} part
+   */
+  pressBeside({ photo, answer }, identifier, part) {
+    const permission = this.press(identifier, null, photo);
+    return Object.freeze({ ...permission, part, model: answer.prediction.model });
+  }
+
+  /**
+   * Have a photo identified; ask first where more would leave than its press permits.
+   *
+   * @param {Blob} photo
+   * @param {Permission} permission of its press
+   * @param {Identifier} identifier
+   * @param {object} options
+   * @param {Entry | null} options.previous the answered entry that was shown before
+   * @param {number} options.top
+   * @param {"device" | null} options.place see `Identifier.identify`
+   * @param {AbortSignal} options.signal
+   * @param {(place: "device" | null) => void} options.onPlace is called with the place that was
+   *   chosen, before anything is sent
+   * @returns {Promise<Answer>}
+   * @throws {Declined} or as `Identifier.identify`
+   */
+  async identify(photo, permission, identifier, { previous, top, place, signal, onPlace }) {
+    const isOpen = photo === previous?.photo;
+    let permitted = Object.freeze({ ...permission, photo });
+    await identifier.decided(signal);
+    const { device, next } = identifier.state;
+    // The model would be fetched for that photo.
+    const isFetched = place === null && isOpen && device === "off" && next === "device";
+    if (isFetched) place = await this.#askPlace(photo, identifier, previous, signal);
+    for (;;) {
+      onPlace(place);
+      try {
+        const options = { top, place, signal, permission: permitted };
+        const answer = await identifier.identify(photo, options);
+        // Its line doesn't say that photos are sent.
+        if (answer.where === "device" && !answer.sent) this.#said = "nothing";
+        return answer;
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!(error instanceof NotPermitted)) throw error;
+        if (error.cause) await this.#askFile(photo, error.cause, identifier, signal);
+        else place = await this.#askPlace(photo, identifier, previous, signal);
+        const part = error.cause || place ? permitted.part : error.part;
+        permitted = Object.freeze({ ...this.press(identifier, null, photo), part });
+      }
+    }
+  }
+
+  /**
+   * Return where a model that isn't here would get the open photo; null if it asks.
+   *
+   * @param {Entry} entry with its answer
+   * @param {IdentifierState} state
+   * @param {import("../types").Run} run
+   */
+  placeOf(entry, { sends }, run) {
+    const part = partOf({ next: "server", sends });
+    if (run === "auto" && isWithin(part, this.#partOf(entry))) return "server";
+    return this.#isWaiting ? "device" : null;
+  }
+
+  /** Return the part of a photo that may leave now, by the words and the answers to questions. */
+  #partOf(shown) {
+    if (!shown) return this.#said;
+    // The line of a shared answer says nothing of the visitor's photo.
+    const before = shown.answer?.sent?.kind ?? "nothing";
+    return [this.#agreed, before].reduce(larger, this.#said);
+  }
+
+  /**
+   * Ask where a photo is answered.
+   *
+   * @returns {Promise<"device" | null>} see `Identifier.identify`
+   * @throws {Declined}
+   */
+  async #askPlace(photo, identifier, previous, signal) {
+    const { state } = identifier;
+    if (this.#isWaiting && isToCome(state)) return "device";
+    const hasRuntime = previous?.answer.where === "device";
+    const about = await Promise.race([identifier.about(hasRuntime), pause(ABOUT_MS, signal)]);
+    const isOpen = photo === previous?.photo;
+    const question = placeQuestion(photo, identifier, about ?? {}, isOpen);
+    const way = await ask(this.#parts, question, signal);
+    if (way === "server") this.#agreed = partOf(state);
+    else if (way === "device") this.#isWaiting = true;
+    else throw new Declined();
+    return way === "device" ? "device" : null;
+  }
+
+  /**
+   * Ask for the first file that this browser can't read.
+   *
+   * @throws {Declined | import("../engine/errors.mjs").LoupeError} `cause`, if that was answered
+   */
+  async #askFile(photo, cause, identifier, signal) {
+    // Without a connection, there is nothing to ask.
+    if (this.#fileChoice || !identifier.state.isConnected) throw cause;
+    const way = await ask(this.#parts, fileQuestion(photo, cause, identifier.api), signal);
+    this.#fileChoice = way;
+    if (way !== "send") throw new Declined(way !== null);
+  }
+}
