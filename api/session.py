@@ -100,7 +100,8 @@ async def correction(request: Request) -> JSONResponse:
 
     The page sends the photo only with the visitor's consent.
     """
-    async with _turn(request) as token, limited_body(request, PHOTO_BYTES) as body:
+    token = _check_session(request)
+    async with limited_body(request, PHOTO_BYTES) as body:
         async with parse_form(body, max_files=1) as form:
             values = {**request.query_params, **text_fields(form), "label": form.getlist("label")}
             params = CorrectionParams.model_validate(values)
@@ -108,11 +109,12 @@ async def correction(request: Request) -> JSONResponse:
             data = await file.read() if isinstance(file, UploadFile) else None
         identification = None
         if data is not None:
-            identification = await dispatcher().run(
-                lambda: load(params.model, params.engine).local.identify_detailed(data),
-                request.is_disconnected,
-                LANE,
-            )
+            async with _turn(token):
+                identification = await dispatcher().run(
+                    lambda: load(params.model, params.engine).local.identify_detailed(data),
+                    request.is_disconnected,
+                    LANE,
+                )
         # Without a slot, so that photos do not wait for a slow database.
         number = await run_in_threadpool(
             page_sessions.save_correction, token, params.token, params.label, identification
@@ -120,18 +122,27 @@ async def correction(request: Request) -> JSONResponse:
         return JSONResponse({"number": number}, 201)
 
 
-@asynccontextmanager
-async def _turn(request: Request) -> AsyncIterator[str]:
-    """Hold the only slot of the request's session, and yield its token.
+def _check_session(request: Request) -> str:
+    """Return the token of the request's session.
 
     Raises:
         NoSession: no session has this token.
-        Stopping, Busy: see ``Dispatcher.check``, or the session's previous photo takes too long.
+        Stopping, Busy: see ``Dispatcher.check``.
     """
     token = request.headers.get(HEADER, "")
     if not page_sessions.is_open(token):
         raise NoSession("This page's session has ended. Reload the page, then try again.")
     dispatcher().check(LANE)
+    return token
+
+
+@asynccontextmanager
+async def _turn(token: str) -> AsyncIterator[None]:
+    """Hold the only slot of a session; its uploads may arrive meanwhile.
+
+    Raises:
+        Busy: the session's previous photo takes too long.
+    """
     lock = _turns.setdefault(token, asyncio.Lock())
     try:
         async with asyncio.timeout(TURN_SECONDS):
@@ -139,7 +150,7 @@ async def _turn(request: Request) -> AsyncIterator[str]:
     except TimeoutError:
         raise Busy("Your previous photo is still being identified. Try again.") from None
     try:
-        yield token
+        yield
     finally:
         lock.release()
 
@@ -150,9 +161,9 @@ def _photo_route(
     """Return a route that takes a photo, or the pixels that the browser has made of one."""
 
     async def identify(request: Request) -> JSONResponse:
-        async with _turn(request):
-            params = kind.model_validate(dict(request.query_params))
-            return await identify_request(request, params, respond, LANE)
+        turn = _turn(_check_session(request))
+        params = kind.model_validate(dict(request.query_params))
+        return await identify_request(request, params, respond, LANE, turn)
 
     return Route(path, identify, methods=["POST"])
 

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from io import BytesIO
 from typing import Annotated, Any, TypeVar
@@ -71,12 +72,14 @@ async def identify_request(
     params: P,
     respond: Callable[[Upload, P], dict[str, Any]],
     lane: Lane = "api",
+    turn: AbstractAsyncContextManager[None] | None = None,
 ) -> JSONResponse:
     """Respond to a request with one photo; fields of its form override ``params``.
 
     Args:
         respond: returns the response's JSON; it runs in a thread that holds a slot.
         lane: where the photo waits for it.
+        turn: held from the photo's arrival to its answer.
 
     Raises:
         LoupeError, pydantic.ValidationError: see ``read_upload``, ``Dispatcher.run``,
@@ -85,8 +88,9 @@ async def identify_request(
     dispatcher().check(lane)
     async with read_upload(request) as upload:
         work = partial(respond, upload, params.with_fields(upload.fields))
-        # Skip response validation: it takes longer than resizing a photo.
-        return JSONResponse(await dispatcher().run(work, request.is_disconnected, lane))
+        async with turn or nullcontext():
+            # Skip response validation: it takes longer than resizing a photo.
+            return JSONResponse(await dispatcher().run(work, request.is_disconnected, lane))
 
 
 def identify_photo(upload: Upload, params: IdentifyParams) -> dict[str, Any]:

@@ -6,7 +6,7 @@
 import { openRunMenu } from "./ask.mjs";
 import { linkStyles } from "./elements.mjs";
 import { LivePicture } from "./live_picture.mjs";
-import { sentOf } from "./outgoing.mjs";
+import { tellSent } from "./outgoing.mjs";
 import { Declined, Permissions } from "./permissions.mjs";
 import { ALTS, connectSources, takeSample } from "./photo_sources.mjs";
 import { explain } from "./photo_view.mjs";
@@ -280,7 +280,7 @@ class Viewfinder {
   /** Say why a photo has no answer; if the visitor declined, go back. */
   #refuse(error, { photo, source }) {
     if (!(error instanceof Declined)) {
-      this.#change({ error, isWaiting: false, place: null });
+      this.#change({ error, sent: tellSent(photo), isWaiting: false, place: null });
       this.#state.options.onError?.();
       return;
     }
@@ -323,8 +323,7 @@ class Viewfinder {
       (entry?.answer && this.#permissions.placeOf(entry, options.identifier.state, options.run));
     const { isFileAllowed } = this.#permissions;
     const next = this.#state.place ?? options.identifier?.state.next;
-    const sent = entry?.photo ? sentOf(entry.photo) : null;
-    const state = { ...this.#state, isFileAllowed, placeOf, next, sent };
+    const state = { ...this.#state, isFileAllowed, placeOf, next };
     render(this.#parts, state, this.#picture, this.#handlers);
   }
 }

@@ -16,6 +16,8 @@ const CAPTIONS = { camera: "Original photo", frame: "Video frame" };
 /** The state of an entry that is shown anew. */
 export const NOTHING_SAID = {
   error: null,
+  /** What was sent of a photo that got no answer. */
+  sent: null,
   message: "",
   isWaiting: false,
   isTaking: false,

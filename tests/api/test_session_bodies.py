@@ -7,11 +7,11 @@ import pytest
 from api import session
 from api.body_limits import memory_budget
 from model.admission import admission_queue
-from model.corrections.page_sessions import page_sessions
 from tests.api.conftest import forget
 from tests.api.raw import Wire
 from tests.api.v1.test_identify import RED
 from tests.browser.device_app import PREFIX, DeviceApp, device_app
+from tests.model.slots import held
 from tests.waiting import wait_until
 
 MB = 2**20
@@ -62,24 +62,29 @@ def test_aborted_uploads_leave_queue_and_budget_free(
     assert answers(app, token)
 
 
-def test_slow_upload_delays_only_its_own_session(
-    app: DeviceApp, token: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(session, "TURN_SECONDS", 0.2)
-    other = page_sessions.open_session()
+def test_slow_upload_delays_no_other_request_of_its_session(app: DeviceApp, token: str) -> None:
     with Wire(app.url) as slow:
         slow.send(head(token, f"Content-Length: {len(RED)}") + RED[:10])
         wait_until(lambda: memory_budget().used > 0, 10)
-        with Wire(app.url) as second:
-            second.send(head(token, f"Content-Length: {len(RED)}") + RED)
+        assert answers(app, token)
+        slow.send(RED[10:])
+        assert slow.reply().status == 200
+
+
+def test_session_has_one_photo_in_flight(
+    app: DeviceApp, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "TURN_SECONDS", 0.2)
+    photo = f"Content-Length: {len(RED)}"
+    with Wire(app.url) as first, Wire(app.url) as second:
+        with held(admission_queue(), admission_queue().slots):
+            first.send(head(token, photo) + RED)
+            wait_until(lambda: bool(session._turns), 10)
+            second.send(head(token, photo) + RED)
             reply = second.reply()
             assert (reply.status, reply.json["code"]) == (503, "busy")
             assert int(reply.header("retry-after")) >= 1
-        assert answers(app, other)
-        slow.send(RED[10:])
-        assert slow.reply().status == 200
-    assert answers(app, token)
-    page_sessions.close_session(other)
+        assert first.reply().status == 200
 
 
 def test_wrong_token_is_rejected_without_waiting_for_the_body(app: DeviceApp) -> None:

@@ -40,8 +40,10 @@ async (given) => {
   const isSettled = ({ device }) => device !== "loading";
   const outcome = (promise) => promise.then(
     ({ where, certainty, token }) => ({ where, certainty, isSigned: token.includes(".") }),
-    ({ cause, code, name, part }) => part
-      ? { refused: part, cause: cause?.code ?? null } : { code: typeof code === "string" ? code : name },
+    ({ cause, code, name, part }) => {
+      if (part) return { refused: part, cause: cause?.code ?? null };
+      return { code: typeof code === "string" ? code : name };
+    },
   );
   %s
 }

@@ -242,9 +242,7 @@ def test_new_token_is_awaited_once(run: Run, token: str) -> None:
     )
     assert answer == SERVER
     page_sessions.close_session(renewed)
-    assert run('return outcome(identify(create({ run: "server" })));') == {
-        "code": "no-session"
-    }
+    assert run('return outcome(identify(create({ run: "server" })));') == {"code": "no-session"}
 
 
 @pytest.mark.slow
@@ -287,7 +285,8 @@ def test_answer_can_be_corrected(run: Run) -> None:
         """
         const identifier = create({ run: "auto" });
         const answer = await identify(identifier);
-        const { number } = await identifier.correct({ answer, labels: ["rose"] }, permit("nothing"));
+        const plain = { answer, labels: ["rose"] };
+        const { number } = await identifier.correct(plain, permit("nothing"));
         await until(identifier, isSettled);
         const other = await identify(identifier);
         const correction = { answer: other, labels: ["rose"], photo: blob };
@@ -305,7 +304,8 @@ def test_answer_is_explained_where_it_was_given(run: Run, app: DeviceApp) -> Non
       const identifier = create({ run: "%s" });
       const answer = await identify(identifier);
       await until(identifier, isSettled);
-      const { rows, columns, heat } = await identifier.explain(blob, answer, { permission: permit("file") });
+      const given = { permission: permit("file") };
+      const { rows, columns, heat } = await identifier.explain(blob, answer, given);
       return { where: answer.where, rows, columns, isFilled: heat.length === rows * columns };
     """
     map_of_32 = {"rows": 32, "columns": 32, "isFilled": True}
