@@ -168,32 +168,41 @@ function pixelBytes(recipe) {
 }
 
 /**
- * Return the last line: where the model runs and what is sent.
+ * Return the last line, where the model runs and what is sent, and the part of a photo of which it
+ * says so; null if it says nothing of photos. With an answer, the line is `sourceOf`.
  *
  * @param {object} viewfinder its state
  * @param {import("./live_picture.mjs").LivePicture} picture
+ * @returns {{text: string, part: import("./types").Part | null}}
  */
 export function lastLineOf(viewfinder, { shown, rate }) {
   const { entry, error, isFileAllowed, next, options, sent } = viewfinder;
   const { api, recipe } = options.identifier;
   const state = { ...options.identifier.state, next };
   const gone = goneOf(state);
-  if (gone) return gone;
-  if (error && sent) return `Sent to the server${api ? ` for ${api}` : ""}: ${phraseSent(sent)}`;
+  if (gone) return { text: gone, part: null };
+  if (entry?.answer) return { text: "", part: entry.answer.sent?.kind ?? "nothing" };
+  if (error && sent) {
+    const text = `Sent to the server${api ? ` for ${api}` : ""}: ${phraseSent(sent)}`;
+    return { text, part: sent.kind };
+  }
+  // While a photo waits for its answer, a question may be about to come.
+  const sends = entry && !error ? null : (state.sends ?? "file");
+  const say = (text) => ({ text, part: next === "device" ? "nothing" : sends });
   if (!entry && next === "device" && shown) {
-    if (!rate) return "On this device";
-    return `On this device, ${rate === 1 ? "once a second" : `${rate} times a second`}`;
+    if (!rate) return say("On this device");
+    return say(`On this device, ${rate === 1 ? "once a second" : `${rate} times a second`}`);
   }
   if (state.device === "loading" && entry && next === "device") {
-    return "Your photo waits for the model on this device.";
+    return say("Your photo waits for the model on this device.");
   }
   if (state.device === "loading" && !entry) {
     const text = fetchingOf(state);
-    if (next === "device") return `${text} A photo will wait for the model on this device.`;
+    if (next === "device") return say(`${text} A photo will wait for the model on this device.`);
     const gets = `${serverOf(api)} ${api ? "get" : "gets"}`;
-    return `${text} A photo already works: ${gets} ${partOf(state, recipe)}.`;
+    return say(`${text} A photo already works: ${gets} ${partOf(state, recipe)}.`);
   }
-  return disclosureOf(state, recipe, isFileAllowed && options.run !== "device", api);
+  return say(disclosureOf(state, recipe, isFileAllowed && options.run !== "device", api));
 }
 
 /** Return what was sent: "98 kB of pixels" or "the file, 3.4 MB". */

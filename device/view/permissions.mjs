@@ -4,7 +4,7 @@
  */
 
 /** @import { Answer, Entry } from "../types" */
-/** @import { Identifier, IdentifierState, Permission } from "./types" */
+/** @import { Identifier, IdentifierState, Part, Permission } from "./types" */
 
 import { pause } from "../engine/abort.mjs";
 import { ask } from "./ask.mjs";
@@ -28,15 +28,14 @@ export class Declined extends Error {
 /** Return the part of a photo that leaves the device; the file, while that isn't known. */
 const partOf = ({ next, sends }) => (next === "device" ? "nothing" : (sends ?? "file"));
 
-const larger = (one, other) => (isWithin(one, other) ? other : one);
-
 /** Makes permissions, and asks the visitor before more leaves the device than they cover. */
 export class Permissions {
   #parts;
-  /** What the page last said of the next photo. */
+  /** @type {Part} The part of a photo of which the last line speaks. */
   #said = "nothing";
-  /** What the visitor agreed to send of open photos, and whether these wait for the device. */
+  /** @type {Part} What the visitor agreed to send of open photos. */
   #agreed = "nothing";
+  /** True if open photos wait for the device, by the visitor's choice. */
   #isWaiting = false;
   /** "send" or "keep", once the visitor was asked about a file that this browser can't read. */
   #fileChoice = null;
@@ -81,29 +80,29 @@ export class Permissions {
     return this.#fileChoice === "send";
   }
 
-  /** Note what the page says about the next photo, by `next` and `sends` of a state. */
-  note(state) {
-    this.#said = partOf(state);
+  /** Note what the last line says; null leaves what it said before. */
+  note(part) {
+    this.#said = part ?? this.#said;
   }
 
-  /** Note what the menu of modes said of the one that was chosen. */
+  /** Note the choice of a mode, whose words in the menu say what the server gets. */
   noteRun(run, state) {
-    if (run === "device") this.#agreed = "nothing";
-    this.note({ ...state, next: run === "device" ? "device" : "server" });
+    this.#agreed = partOf({ ...state, next: run === "device" ? "device" : "server" });
   }
 
   /**
    * Return the permission of a press, by the words that are on the screen now.
    *
    * @param {Identifier} identifier the one whose words these are
-   * @param {Entry | null} shown the photo with its answer that is on the screen
+   * @param {boolean} isOpen whether a photo is on the screen
    * @param {Blob | null} [photo] null if it is yet to be taken
    * @returns {Permission}
    */
-  press(identifier, shown, photo = null) {
+  press(identifier, isOpen, photo = null) {
     const { model, api, run } = identifier;
     const isFileAllowed = this.isFileAllowed && run !== "device";
-    const terms = { part: this.#partOf(shown), model, host: api, photo, isFileAllowed };
+    const part = isOpen ? this.#ofOpen : this.#said;
+    const terms = { part, model, host: api, photo, isFileAllowed };
     return Object.freeze({ ...terms, signal: this.#present.signal });
   }
 
@@ -113,10 +112,10 @@ export class Permissions {
    *
    * @param {Entry} entry
    * @param {Identifier} identifier
-   * @param {import("./types").Part} part
+   * @param {Part} part
    */
   pressBeside({ photo, answer }, identifier, part) {
-    const permission = this.press(identifier, null, photo);
+    const permission = this.press(identifier, true, photo);
     return Object.freeze({ ...permission, part, model: answer.prediction.model });
   }
 
@@ -148,17 +147,14 @@ export class Permissions {
       onPlace(place);
       try {
         const options = { top, place, signal, permission: permitted };
-        const answer = await identifier.identify(photo, options);
-        // Its line doesn't say that photos are sent.
-        if (answer.where === "device" && !answer.sent) this.#said = "nothing";
-        return answer;
+        return await identifier.identify(photo, options);
       } catch (error) {
         signal.throwIfAborted();
         if (!(error instanceof NotPermitted)) throw error;
         if (error.cause) await this.#askFile(photo, error.cause, identifier, signal);
         else place = await this.#askPlace(photo, identifier, previous, signal);
         const part = error.cause || place ? permitted.part : error.part;
-        permitted = Object.freeze({ ...this.press(identifier, null, photo), part });
+        permitted = Object.freeze({ ...this.press(identifier, true, photo), part });
       }
     }
   }
@@ -166,22 +162,18 @@ export class Permissions {
   /**
    * Return where a model that isn't here would get the open photo; null if it asks.
    *
-   * @param {Entry} entry with its answer
    * @param {IdentifierState} state
    * @param {import("../types").Run} run
    */
-  placeOf(entry, { sends }, run) {
+  placeOf({ sends }, run) {
     const part = partOf({ next: "server", sends });
-    if (run === "auto" && isWithin(part, this.#partOf(entry))) return "server";
+    if (run === "auto" && isWithin(part, this.#ofOpen)) return "server";
     return this.#isWaiting ? "device" : null;
   }
 
-  /** Return the part of a photo that may leave now, by the words and the answers to questions. */
-  #partOf(shown) {
-    if (!shown) return this.#said;
-    // The line of a shared answer says nothing of the visitor's photo.
-    const before = shown.answer?.sent?.kind ?? "nothing";
-    return [this.#agreed, before].reduce(larger, this.#said);
+  /** The part of an open photo that may leave now. */
+  get #ofOpen() {
+    return isWithin(this.#said, this.#agreed) ? this.#agreed : this.#said;
   }
 
   /**

@@ -229,7 +229,7 @@ class Viewfinder {
   #begin(photo = null) {
     const { entry, options } = this.#state;
     if (!entry || entry.answer) this.#answered = entry;
-    this.#pressed = this.#permissions.press(options.identifier, this.#answered, photo);
+    this.#pressed = this.#permissions.press(options.identifier, entry !== null, photo);
     return this.#pressed;
   }
 
@@ -315,15 +315,12 @@ class Viewfinder {
 
   #render() {
     const { entry, options } = this.#state;
-    if (!entry && !options.isOpening && options.identifier) {
-      this.#permissions.note(options.identifier.state);
-    }
     const placeOf = (name) =>
       options.placeOf(name) ??
-      (entry?.answer && this.#permissions.placeOf(entry, options.identifier.state, options.run));
+      (entry?.answer && this.#permissions.placeOf(options.identifier.state, options.run));
     const { isFileAllowed } = this.#permissions;
     const next = this.#state.place ?? options.identifier?.state.next;
     const state = { ...this.#state, isFileAllowed, placeOf, next };
-    render(this.#parts, state, this.#picture, this.#handlers);
+    this.#permissions.note(render(this.#parts, state, this.#picture, this.#handlers));
   }
 }

@@ -49,7 +49,7 @@ export const DEFAULTS = {
 };
 
 /**
- * Draw a state of the viewfinder.
+ * Draw a state of the viewfinder; return the part of a photo of which the last line speaks, or null.
  *
  * @param {any} parts see `createParts`
  * @param {any} state
@@ -59,7 +59,7 @@ export const DEFAULTS = {
 export function render(parts, state, picture, handlers) {
   const { options, entry } = state;
   const { camera } = picture;
-  if (!options.identifier) return;
+  if (!options.identifier) return null;
   const hasCamera = camera.state !== "closed" || (camera.isWanted && !camera.problem);
   const isEmpty = options.isOpening || !hasCamera;
   const screen = entry ? "answer" : !options.hasCamera ? "none" : isEmpty ? "empty" : "camera";
@@ -80,13 +80,15 @@ export function render(parts, state, picture, handlers) {
   drawControls(parts, state, picture, screen);
   drawActions(parts, state);
   drawSpoken(parts, state, picture);
-  drawWhere(parts, state, picture);
+  const line = lastLineOf(state, picture);
+  drawWhere(parts, state, line.text);
   drawStrips(parts, state, screen, handlers);
   // Keys scroll text that is too long; live words change too often to be measured.
   const { words } = parts;
   const canScroll = words.hasAttribute("data-live") || words.scrollHeight > words.clientHeight + 1;
   if (canScroll) words.tabIndex = 0;
   else words.removeAttribute("tabindex");
+  return options.isOpening && !entry ? null : line.part;
 }
 
 /** Return the choices of the menu: the app's models, then those that were made here. */
@@ -254,14 +256,13 @@ function drawSpoken(parts, { entry, explanation, isExplaining, isWaiting }, pict
 }
 
 /** The last line: where the model runs and what is sent, or where it ran and what was. */
-function drawWhere({ where }, state, picture) {
+function drawWhere({ where }, state, text) {
   const { entry, error, options, sent } = state;
   const identifier = { ...options.identifier.state, next: state.next };
   const answer = entry?.answer;
   const isGone = goneOf(identifier) !== null;
   const wasSent = !isGone && !answer && error && sent;
   const place = wasSent ? "server" : (!isGone && answer?.where) || identifier.next;
-  const text = lastLineOf(state, picture);
   // The app gets nothing of an answer by a model that was made here.
   const hasApp = identifier.server !== "none" && answer?.token !== null;
   const source =

@@ -10,7 +10,7 @@ SCRIPT = """
   const identifier = { recipe: { method: "crop" }, state: { isConnected: true, ...state }, api };
   const options = { identifier, run: "auto" };
   const { isFileAllowed = false, next } = state;
-  return lastLineOf({ entry: null, error: null, isFileAllowed, next, options }, {});
+  return lastLineOf({ entry: null, error: null, isFileAllowed, next, options }, {}).text;
 """
 
 

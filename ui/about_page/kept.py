@@ -33,7 +33,7 @@ def list_kept() -> dict[str, dict[str, str]]:
     }
     kept[RECENTS] = {"where": "this browser", "until": DELETION[settings().recent]}
     if settings().corrections_max:
-        photo = "; the photo only if you tick the box, which sends it"
+        photo = "; a small copy of the photo only if you tick the box, which sends it"
         kept["A correction"] = {
             "what": "your label, the model’s answer, the time"
             + (photo if settings().corrections_mb else ""),
