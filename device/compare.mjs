@@ -76,7 +76,7 @@ class Screen {
       const onclick = async () => {
         this.#stop?.abort();
         const stop = (this.#stop = new AbortController());
-        const response = await fetch(url, { signal: stop.signal }).catch(() => null);
+        const response = await fetch(url).catch(() => null);
         const photo = response?.ok ? await response.blob().catch(() => null) : null;
         if (stop !== this.#stop) return;
         if (photo) this.#compare(photo);
@@ -189,10 +189,10 @@ async function prepare(way, photo, signal) {
 /** Return a way's answer, or null if it has failed. */
 async function attempt(way, photo, signal) {
   try {
-    const { model, api } = way.identifier;
+    const { model, api: host } = way.identifier;
     // The page says before a photo is chosen that the server gets the file.
-    const terms = /** @type {const} */ ({ part: "file", model, host: api, isFileAllowed: true });
-    const permission = Object.freeze({ ...terms, photo, signal });
+    const terms = { model, host, photo, isFileAllowed: true, signal };
+    const permission = { ...terms, part: /** @type {const} */ ("file") };
     return await way.identifier.identify(photo, { top: TOP, signal, permission });
   } catch (error) {
     signal.throwIfAborted();

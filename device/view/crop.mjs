@@ -100,19 +100,18 @@ export function encodeFrame(canvas, quality = FRAME_QUALITY) {
  * @throws {LoupeError}
  */
 export async function encodeCopy(photo) {
-  const image = new Image();
-  image.src = URL.createObjectURL(photo);
+  const image = Object.assign(new Image(), { src: URL.createObjectURL(photo) });
   try {
     await image.decode();
-    const { naturalWidth: width, naturalHeight: height } = image;
-    const scale = Math.min(1, COPY_SIDE / Math.max(width, height));
-    const size = [width, height].map((side) => Math.max(1, Math.round(side * scale)));
-    const canvas = createCanvas(size[0], size[1]);
+    const { naturalWidth, naturalHeight } = image;
+    const scale = Math.min(1, COPY_SIDE / Math.max(naturalWidth, naturalHeight));
+    const [width, height] = [naturalWidth, naturalHeight].map((side) => Math.ceil(side * scale));
+    const canvas = createCanvas(width, height);
     const context = canvas.getContext("2d");
     // Transparent pixels become white, as on the server.
     context.fillStyle = "#fff";
-    context.fillRect(0, 0, size[0], size[1]);
-    context.drawImage(image, 0, 0, size[0], size[1]);
+    context.fillRect(0, 0, width, height);
+    context.drawImage(image, 0, 0, width, height);
     return await encodeFrame(canvas, COPY_QUALITY);
   } catch {
     throw new LoupeError("unsupported-format", NO_COPY);

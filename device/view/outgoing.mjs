@@ -43,20 +43,15 @@ export class NotPermitted extends Error {
 /** Return whether one part of a photo is no more than another. */
 export const isWithin = (part, allowed) => PARTS.indexOf(part) <= PARTS.indexOf(allowed);
 
-/**
- * Return whether a permission covers what is needed.
- *
- * @param {Permission | undefined} permission
- * @param {Need} need
- */
-export function covers(permission, { part, model, host, photo, cause }) {
+/** @type {(permission: Permission | undefined, need: Need) => boolean} */
+function covers(permission, { part, model, host, photo, cause }) {
   const isSame =
     permission?.photo === photo && permission.model === model && permission.host === host;
   if (!isSame || permission.signal.aborted) return part === "nothing";
   return isWithin(part, permission.part) || Boolean(cause && permission.isFileAllowed);
 }
 
-/** Return what was sent of a photo and no answer has told, or null. */
+/** Return what was sent of a photo that no answer has told yet, or null. */
 export const sentOf = (photo) => sendings.get(photo) ?? null;
 
 /** Return that, and consider it told. */
@@ -66,11 +61,7 @@ export function tellSent(photo) {
   return sent;
 }
 
-/**
- * Return the transport of Streamlit's websocket, for apps without HTTP routes.
- *
- * @param {ConstructorParameters<typeof SocketServer>[0]} options
- */
+/** Return the transport for apps without HTTP routes; see `SocketServer`. */
 export const openSocket = (options) => new SocketServer(options);
 
 /**
@@ -145,9 +136,7 @@ export class Outgoing {
   /**
    * Have the server explain its answer, from the pixels or the file that it got for it.
    *
-   * @param {Blob} photo
-   * @param {Answer} answer
-   * @param {SendOptions} options
+   * @type {(photo: Blob, answer: Answer, options: SendOptions) => Promise<OcclusionMap>}
    */
   async explain(photo, answer, { permission, signal }) {
     const { recipe, prediction, sent: before } = answer;
@@ -169,8 +158,7 @@ export class Outgoing {
   async correct({ answer, labels, photo }, permission) {
     const body = photo && (await encodeCopy(photo));
     const { model } = answer.prediction;
-    /** @type {Part} */
-    const part = photo ? "copy" : "nothing";
+    const part = photo ? /** @type {const} */ ("copy") : /** @type {const} */ ("nothing");
     const need = { part, photo: photo ?? null, model };
     return this.#send("correction", { answer, labels, body }, permission, need);
   }
@@ -224,8 +212,7 @@ export class Outgoing {
   /** @type {(request: object, photo: Blob, options: SendOptions) => Promise<any>} */
   #sendPhoto(request, photo, { permission, top = 5, signal, cause }) {
     const before = sentOf(photo);
-    /** @type {Sending} */
-    const kind = request.pixels ? "pixels" : "file";
+    const kind = request.pixels ? /** @type {const} */ ("pixels") : /** @type {const} */ ("file");
     const sent = { kind, bytes: request.body.size };
     const after = before && isWithin(kind, before.kind) ? before : sent;
     const onSent = (isSent) => sendings.set(photo, isSent ? after : before);

@@ -47,16 +47,13 @@ export class Permissions {
   constructor(parts) {
     this.#parts = parts;
     let timer;
-    let hiddenAt = 0;
+    let hiddenAt = Infinity;
     const followPage = () => {
       clearTimeout(timer);
-      if (document.hidden) {
-        hiddenAt = Date.now();
-        timer = setTimeout(() => this.#end(), AWAY_MS);
-      } else if (hiddenAt && Date.now() - hiddenAt > AWAY_MS) {
-        // A phone that sleeps runs no timers.
-        this.#end();
-      }
+      // A phone that sleeps runs no timers.
+      if (Date.now() - hiddenAt > AWAY_MS) this.#end();
+      hiddenAt = document.hidden ? Date.now() : Infinity;
+      if (document.hidden) timer = setTimeout(() => this.#end(), AWAY_MS);
     };
     const { signal } = this.#left;
     document.addEventListener("visibilitychange", followPage, { signal });

@@ -94,7 +94,7 @@ export interface Permission {
   readonly signal: AbortSignal;
 }
 
-/** What a request needs, see `covers`; `cause` is why the device can't read the file. */
+/** What a request needs; `cause` is why the device can't read the file. */
 export interface Need extends Pick<Permission, "part" | "model" | "host" | "photo"> {
   cause?: Error;
 }

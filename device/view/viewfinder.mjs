@@ -210,19 +210,16 @@ class Viewfinder {
   }
 
   async #shoot() {
-    if (this.#state.isTaking || !this.#picture.canTake) return;
+    if (this.#state.isTaking || !this.#picture.canTake) return undefined;
     navigator.vibrate?.(10);
     const press = this.#begin();
     const taking = this.#picture.take();
     this.#change({ isTaking: true, message: "" });
-    try {
-      const { photo, source, answer } = await taking;
-      await this.take(photo, source, ALTS[source], { answer, press });
-    } catch {
-      if (this.#pressed !== press) return;
-      this.#change({ isTaking: false, message: NOT_TAKEN });
-      this.#parts.video.play().catch(() => {});
-    }
+    const taken = await taking.catch(() => null);
+    if (taken) return this.take(taken.photo, taken.source, undefined, { ...taken, press });
+    if (this.#pressed !== press) return undefined;
+    this.#parts.video.play().catch(() => {});
+    return this.#change({ isTaking: false, message: NOT_TAKEN });
   }
 
   /** Return the permission of a press; only the last press's photo is taken. */

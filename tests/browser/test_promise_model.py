@@ -99,7 +99,7 @@ HOLES = {
         (SERVER, "request.upload.onloadstart = () => onSent?.(true);", ""),
         (SERVER, "hasProgressed ||= loaded > 0;", "if (loaded) onSent?.(true);"),
     ],
-    "no memory": [(VIEW, "if (this.#pressed !== press) return;", "return;")],
+    "no memory": [(VIEW, "if (this.#pressed !== press) return undefined;", "return undefined;")],
     "hidden for long": [("view/permissions.mjs", "setTimeout(() => this.#end(), AWAY_MS)", "0")],
 }
 """Mistakes, by what they forget."""
