@@ -65,6 +65,9 @@ def take(page: Page, rgb: Colour, label: str) -> None:
 def test_your_model_answers_on_the_device_and_no_photo_is_sent(taught: Page) -> None:
     page, asked = taught, list[tuple[str, str]]()
     page.on("request", lambda request: asked.append((request.method, request.url)))
+    frames: list[bytes | str] = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda data: frames.append(data)))  # noqa: PLW0108
+    page.reload()
     expect(page.get_by_text("This model knows warm and cold.", exact=True)).to_be_visible()
     assert menu(page) == ("warm, cold", ["warm, cold"])
     take(page, COLD[0], "cold$")
@@ -89,6 +92,10 @@ def test_your_model_answers_on_the_device_and_no_photo_is_sent(taught: Page) -> 
     page.wait_for_timeout(1000)
     assert len(asked) > 20
     assert {method for method, _ in asked} == {"GET"}
+    # Of the model, the app gets the id alone.
+    sent = b"".join(frame.encode() if isinstance(frame, str) else frame for frame in frames)
+    assert b"taught-" in sent
+    assert not [word for word in (b"warm", b"cold", b"two things", b"candidates") if word in sent]
 
 
 def test_menu_is_the_same_at_device_and_deletes_after_a_question(taught: Page) -> None:
