@@ -11,8 +11,8 @@ const SAVED =
   "Saved for the owner of this app, who may use it to improve the model: your word, the model’s " +
   "answer and the time.";
 const COPY =
-  "Of the photo, a copy is sent and saved: at most 1,000 pixels wide or high, made on this device, " +
-  "without the place and time that your phone wrote into it.";
+  "The copy is made on this device: at most 1,000 pixels a side, without the place and time that " +
+  "your phone wrote into the photo.";
 
 /**
  * Ask what a photo shows, and save it; with a copy of the photo only if the visitor agrees.
@@ -51,7 +51,7 @@ export function openCorrection(parent, entry, identifier, permit) {
     "form",
     fields,
     more,
-    h("label.vf-check", consent, h("span", "Send and save my photo as well")),
+    h("label.vf-check", consent, h("span", "Send and save a small copy of my photo, too")),
     h("p.vf-small", COPY),
     about,
     status,

@@ -247,7 +247,7 @@ def test_correction_sends_a_small_copy_without_place_and_time(visit: Visit) -> N
     page.get_by_role("button", name="Wrong?").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("may use it to improve the model")
-    expect(dialog).to_contain_text("a copy is sent and saved: at most 1,000 pixels")
+    expect(dialog).to_contain_text("at most 1,000 pixels a side, without the place and time")
     dialog.get_by_label("What is it?").fill("rose")
     dialog.get_by_role("checkbox").check()
     page.evaluate(KEEP_COPY)
