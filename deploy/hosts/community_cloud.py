@@ -19,7 +19,7 @@ def make_plan(app: AppSpec) -> Plan:
 
     Community Cloud would prefer a uv.lock, Pipfile or environment.yml to requirements.txt.
     """
-    packages = (ROOT / app.requirements).read_text(encoding="utf-8")
+    packages = [(ROOT / name).read_text(encoding="utf-8") for name in (app.requirements, app.npm)]
     secrets = " and ".join(app.secrets)
     comment = f"Paste into Advanced settings, Secrets. Add {secrets} there, never in a file."
     settings = app.environment(MEMORY_MB) | {"LOUPE_LOG": "text"}
@@ -27,7 +27,7 @@ def make_plan(app: AppSpec) -> Plan:
         {
             FILE: f"# {comment}\n{tomli_w.dumps(settings)}",
             "README.md": make_readme(app),
-            "requirements.txt": f"{packages}{app.postgres_driver}\n{app.npm}\n",
+            "requirements.txt": "".join(packages),
         },
         f"""\
 $ git init -b main {FOLDER} && git -C {FOLDER} add . && git -C {FOLDER} commit -m Loupe

@@ -20,8 +20,6 @@ BUCKET = re.compile(r"(s3|gs|abfs)://([a-z0-9][a-z0-9._-]{1,61}[a-z0-9](?:/[^/?#
 SCHEME = re.compile(r"(?i)[a-z][a-z0-9+.-]+:(/|$)|(s3|gs|abfs):|.*(://|::)", re.DOTALL)
 """How an address begins that is no folder's; a folder of such a name is given as ./NAME."""
 
-PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "abfs": "adlfs"}
-
 
 class StorageUnavailable(LoupeError, code="storage-unavailable"):
     """A folder or bucket that can't be listed, read or written."""
@@ -54,7 +52,7 @@ def open_storage(address: str) -> "DirFileSystem":
         except ImportError:
             raise StorageUnavailable(
                 f"{address} needs a package that isn't installed. "
-                f"Run: pip install {PACKAGES[match[1]]} -c requirements-scale.txt"
+                "Run: pip install -r requirements-buckets.txt"
             ) from None
         return DirFileSystem(match[2], files)
 
