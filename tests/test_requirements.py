@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -10,12 +11,14 @@ from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from model.exporting.environments import CONVERTERS_DIR
 from model.settings import ROOT
+from tests.test_architecture import tracked_files
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS = PYPROJECT["project"]["optional-dependencies"]
@@ -197,6 +200,22 @@ def test_make_images_and_workflows_install_by_hash() -> None:
     assert len(commands) > len(unchecked) == 2
     # Torch, after all else was installed by hash.
     assert all(line.endswith("/requirements.txt") or "{index" in line for line in unchecked)
+
+
+def test_update_bot_watches_every_list() -> None:
+    file = ROOT / ".github/dependabot.yml"
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.dependabot"]
+    done = subprocess.run([*command, str(file)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    updates = yaml.safe_load(file.read_text(encoding="utf-8"))["updates"]
+    watched = {
+        (update["package-ecosystem"], folder)
+        for update in updates
+        for folder in update.get("directories", [update.get("directory")])
+    }
+    locks = {path.parent for path in tracked_files() if path.name == "package-lock.json"}
+    npm = {("npm", f"/{folder.relative_to(ROOT).as_posix()}") for folder in locks}
+    assert watched == npm | {("pip", "/"), ("docker", "/"), ("github-actions", "/")}
 
 
 @pytest.mark.parametrize("name", DECLARED)
