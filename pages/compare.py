@@ -28,7 +28,7 @@ st.write(
 )
 if bundle is None or not has_routes():
     if bundle:
-        st.write("This host runs the app without its HTTP routes, so there is nothing to compare.")
+        st.write("This host can’t run this page, so there is nothing to compare.")
     st.stop()
 
 left, right = st.columns([1, 2], gap="large")

@@ -11,7 +11,6 @@ if has_routes():
 else:
     st.header("Teach", anchor=False)
     st.write(
-        "This host runs the app without its HTTP routes, so your browser can’t get the model that "
-        "learns. Teach works where the whole app runs, and on a page from `python -m model export "
-        "NAME --to web`."
+        "This host can’t run this page. Teach works where the whole app runs, and on a page made by "
+        "`python -m model export NAME --to web`."
     )

@@ -234,7 +234,7 @@ def test_commands_take_what_they_took() -> None:
 
 
 @pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith("ui.")])
-def test_programs_take_what_they_took(
+def test_commands_accept_the_options_of_earlier_releases(
     line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name, *options = line.split()

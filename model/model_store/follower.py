@@ -28,7 +28,7 @@ MAX_FILES, MAX_VERSION_BYTES = 20, 2**31
 """Most files of a version that are taken, and their bytes together."""
 
 RETRY_SECONDS = 30
-"""Pause before a version that couldn't be taken is tried again."""
+"""Pause before a version that failed to load is tried again."""
 
 MARK = ".from-store"
 """Empty file in a version that was downloaded, and may be removed; others are the owner's."""
@@ -38,7 +38,7 @@ log = logging.getLogger("loupe")
 
 @dataclass(frozen=True)
 class Problem:
-    """What couldn't be taken, None for the table itself; why; and when it is tried again."""
+    """A version that failed to load (None: the table), the reason, and the time of the next try."""
 
     publication: Publication | None
     code: str

@@ -20,7 +20,7 @@ MAX_EACH = 60
 
 FOLDS = 5
 PROMISES = ((19, 0.95), (9, 0.9))
-"""Counted groups from which the threshold keeps a share of photos like these, and that share."""
+"""Minimum counted groups, and the share of such photos that the threshold then keeps."""
 
 MIN_GROUPS_FOR_TEMPERATURE = 3
 

@@ -221,7 +221,7 @@ def test_dropped_folders_are_labels_and_the_model_is_handed_on(
 
 
 @pytest.mark.slow
-def test_without_camera_files_teach_and_without_webassembly_nothing_does(
+def test_teach_uses_files_without_a_camera_and_refuses_without_wasm(
     open_teach: Visit, app: DeviceApp
 ) -> None:
     seven_days = "may delete them after seven days"

@@ -120,7 +120,7 @@ def test_restarted_database_is_caught_up_with(deployment: Deployment) -> None:
 
 
 @pytest.mark.slow
-def test_replica_that_starts_without_a_database(deployment: Deployment, tmp_path: Path) -> None:
+def test_replica_starts_without_a_database(deployment: Deployment, tmp_path: Path) -> None:
     """With a previous version it is ready and says so; without one it isn't, until it has one."""
     first, _ = deployment.versions
     deployment.make_current(first)

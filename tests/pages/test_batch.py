@@ -90,7 +90,7 @@ def test_batches_share_the_memory_for_uploads(page):
     job_cache.add(other)
     try:
         send_zip(page, ("a.jpg", JPEG))
-        assert "Other batches take the memory" in messages(page)
+        assert "Other batches are using all the upload memory" in messages(page)
     finally:
         assert other.start().wait(10)
     send_zip(page, ("a.jpg", JPEG))

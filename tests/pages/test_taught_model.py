@@ -54,5 +54,7 @@ def test_accuracy_of_one_recording_per_label_is_not_known(models_dir, tmp_path):
     teach(photos_of_colours(tmp_path / "once", 1), "tiny").publish("once")
     at = opened()
     assert "#### Can’t be known yet" in texts(at)
-    assert "A label was recorded only once. Record each in two places or more." in texts(at)
+    assert "One label was recorded only once. Record every label in at least two places." in texts(
+        at
+    )
     assert f"<p>{ALIKE}</p>" in texts(at)

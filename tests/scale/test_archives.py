@@ -131,7 +131,7 @@ def test_address_without_photos_leaves_no_results(tiny_bundle: Bundle, tmp_path:
     assert not (tmp_path / "out").exists()
 
 
-def test_photo_that_crashes_the_decoder_is_a_row_after_the_second_crash(
+def test_crashing_photo_becomes_an_error_row_on_the_third_run(
     tiny_bundle: Bundle, tmp_path: Path, crash_on_gifs: None
 ) -> None:
     photos = {"a.png": encode("red"), "b.gif": encode("red", "GIF"), "c.jpg": b"no photo"}

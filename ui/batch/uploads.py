@@ -107,7 +107,7 @@ def _start_batch(files: Sequence[UploadedFile]) -> None:
     try:
         photos = queue_photos(files)
         if upload_bytes + job_cache.upload_bytes(last_job()) > settings().upload_mb * 2**20:
-            raise Busy("Other batches take the memory for uploads. Try again when they have ended.")
+            raise Busy("Other batches are using all the upload memory. Try again when they finish.")
     except LoupeError as error:
         st.session_state[ERROR] = str(error)
         return

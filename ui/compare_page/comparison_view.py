@@ -80,7 +80,7 @@ def describe_agreement(comparison: Comparison, bundle: Bundle) -> tuple[str, str
         return f"It says {first}", "Only one way answered, so there is nothing to compare."
     points = f"{100 * comparison.largest_difference():.2g}"
     unit = "point" if points == "1" else "points"
-    apart = f"Their probabilities are {points} percentage {unit} apart at most."
+    apart = f"Their probabilities differ by at most {points} percentage {unit}."
     if len(set(answers.values())) == 1:
         every = "Both" if len(answers) == 2 else f"All {spell_number(len(answers))}"
         return f"{every} say {first}", apart

@@ -75,7 +75,7 @@ def _ask_values(host: Host, key: str) -> dict[str, str]:
             if value.strip():
                 st.error(link_urls(str(error)))
     if host.placeholders:
-        st.caption("What you leave empty stays a word in capitals, in files and steps.")
+        st.caption("Fields you leave empty appear in CAPITALS in the files and steps.")
     return values
 
 

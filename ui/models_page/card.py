@@ -121,7 +121,7 @@ def _show_accuracy(bundle: Bundle, axis_start: float) -> None:
     accuracy = manifest.metric("accuracy")
     if accuracy is None and manifest.is_taught:
         st.markdown("#### Can’t be known yet")
-        st.caption("A label was recorded only once. Record each in two places or more.")
+        st.caption("One label was recorded only once. Record every label in at least two places.")
         return
     if accuracy is None:
         st.markdown("#### Not measured")

@@ -83,7 +83,7 @@ def test_labels_are_counted_most_frequent_first():
     ]
 
 
-def test_predicted_labels_of_several_labels_and_of_none():
+def test_multilabel_predictions_list_several_labels_or_none():
     assert predicted_labels(make_prediction(multilabel=True)) == ["shirt"]
     assert predicted_labels(make_prediction(multilabel=True, probability=0.4)) == [NONE_OF_THESE]
     assert predicted_labels(make_prediction(in_distribution=False)) == [NONE_OF_THESE]

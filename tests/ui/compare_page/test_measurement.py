@@ -51,7 +51,9 @@ def test_agreeing_ways_are_described():
     assert headline == f"All three say {BUNDLE.labels[5]}"
     assert "0.9 percentage points" in sentence
     one = sent(*(result(way, [[5, share]]) for way, share in (("small", 0.9), ("compiled", 0.91))))
-    assert "1 percentage point apart" in describe_agreement(read_comparison(one, BUNDLE), BUNDLE)[1]
+    assert (
+        "at most 1 percentage point." in describe_agreement(read_comparison(one, BUNDLE), BUNDLE)[1]
+    )
 
 
 def test_ways_of_a_model_with_several_labels_agree_by_their_answers(tiny_bundle):
