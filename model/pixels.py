@@ -16,7 +16,7 @@ def read_pixels(data: bytes, bundle: Bundle, version: str, *, packed: bool = Fal
         data: uint8 [height, width, 3] of the recipe's size, or the same packed as by
             ``device/engine/packing.mjs``.
         bundle: the model that is to answer.
-        version: the one by whose recipe they were made.
+        version: the one whose recipe made them.
         packed: whether they are packed.
 
     Raises:

@@ -16,9 +16,9 @@ st.write(
     "The model is an image classifier, chosen by the owner of this app."
 )
 
-st.subheader("The way of your photo", anchor=False)
+st.subheader("Where your photo goes", anchor=False)
 if has_routes():
-    st.write("The line below the viewfinder says which way is taken, before and after.")
+    st.write("The line below the viewfinder says which, before and after.")
 for way in list_ways():
     title, words = describe_way(way, chosen_bundle())
     left, right = st.columns(2, vertical_alignment="center")

@@ -11,6 +11,6 @@ if has_routes():
 else:
     st.header("Teach", anchor=False)
     st.write(
-        "This host can’t run this page. Teach works where the whole app runs, and on a page made by "
-        "`python -m model export NAME --to web`."
+        "This host can’t run this page. Teach works where the whole app runs, and on a page made "
+        "by `python -m model export NAME --to web`."
     )

@@ -95,7 +95,7 @@ def _submit_leftover(file: UploadedFile | None, key: str, alt: str) -> None:
 
 def _sample_buttons(samples: Sequence[BundleSample], *, has_pictures: bool) -> None:
     if not samples:
-        st.caption("This model has no samples: its owner gave none. Choose another way.")
+        st.caption("This model has no samples. Choose another way to give a photo.")
     with st.container(horizontal=True):
         for number, sample in enumerate(samples):
             with st.container(width=104 if has_pictures else "content", gap="xsmall"):

@@ -90,8 +90,8 @@ class IdentifyParams(BatchParams):
         str | None,
         Field(
             max_length=64,
-            description="Only with pixels in place of a photo: the version by whose `recipe` they "
-            "were made, height × width × 3 bytes.",
+            description="Only with pixels in place of a photo: the version whose `recipe` made "
+            "them, height × width × 3 bytes.",
         ),
     ] = None
 

@@ -75,7 +75,7 @@ class Prediction:
 
     Attributes:
         probabilities: float32, shape [labels], in the bundle's order.
-        present_from: probability from which a label of a multi-label model is in the answer.
+        present_from: lowest probability that puts a multi-label model's label in the answer.
         calibrated: whether its calibration was measured on held-out photos.
         estimated: whether its temperature was only estimated, or a few-shot head never tested.
         in_distribution: False for "none of these"; None if the bundle cannot tell.

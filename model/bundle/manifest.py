@@ -41,7 +41,7 @@ TAUGHT_ON = "taught on"
 """Key of a few-shot head's base in its bundle's provenance."""
 
 PRESENT_FROM = 0.5
-"""Default threshold: the probability from which a label of a multi-label model is in the answer."""
+"""Default threshold: the lowest probability that puts a multi-label model's label in the answer."""
 
 
 def title_from_name(name: str) -> str:
@@ -166,7 +166,7 @@ class File(StrictModel):
 class ManifestDraft(StrictModel):
     """A manifest before its files exist: everything except ``files``.
 
-    ``threshold`` is the probability from which a label of a multi-label model is part of the
+    ``threshold`` is the lowest probability that makes a multi-label model's label part of the
     answer; None means the usual one, so that it's absent from most bundles.
     """
 

@@ -123,6 +123,6 @@ def list_ood_photos(folders: Mapping[str, Path]) -> dict[str, list[Path]]:
         if len(photos[name]) < MIN_PHOTOS:
             raise DataError(
                 f"{folder} has {len(photos[name])} unknown photos, which isn't enough. Use at "
-                f"least {MIN_PHOTOS}, better 200."
+                f"least {MIN_PHOTOS}, preferably 200."
             )
     return photos

@@ -82,7 +82,7 @@ def calibrate(
     if len(held_out) < min_photos:
         raise DataError(
             f"{len(held_out)} photos aren't enough to calibrate: use at least {min_photos}, "
-            "better 300."
+            "preferably 300."
         )
     ood_sets = ood_sets or {}
     folds = list(split_folds(held_out.targets, held_out.groups, seed or 0))

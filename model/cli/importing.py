@@ -58,7 +58,7 @@ def _weights_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--threshold",
     type=float,
-    help="Weights alone: with --multilabel, the probability from which a label is shown; "
+    help="Weights alone: with --multilabel, the lowest probability that shows a label; "
     "default: 0.5.",
 )
 @click.option("--title", default="", help="The title on screen; default: the name as words.")
@@ -135,7 +135,7 @@ def import_command(
         f"engines: {', '.join(manifest.engines)}",
     ]
     if manifest.threshold is not None:
-        details.append(f"a label is shown from a probability of {manifest.threshold:g}")
+        details.append(f"labels are shown if their probability is {manifest.threshold:g} or more")
     print_summary(imported.bundle, first, *details)
 
 

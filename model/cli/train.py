@@ -205,7 +205,7 @@ def _limits_of_taught(manifest: Manifest) -> Iterator[str]:
     if not manifest.metrics:
         yield "how often it is right can't be known yet: record each label in two places or more"
     if promised := promised_rejections(manifest.calibration):
-        yield f"it says “none of these” of {promised} things it knows"
+        yield f"it may call {promised} things it knows “none of these”"
 
 
 def describe_small_graph(card: SmallCard) -> str:
@@ -213,6 +213,6 @@ def describe_small_graph(card: SmallCard) -> str:
     accuracy = card.metric("accuracy")
     lines = [f"small graph, for browsers: {accuracy.value:.1%} correct"] if accuracy else []
     for row in card.agreement:
-        known = f", “none of these” decided alike on {row.known:,}" if row.known is not None else ""
+        known = "" if row.known is None else f", same decision on “none of these” on {row.known:,}"
         lines.append(f"{row.name}: same top label on {row.top_label:,} of {row.photos:,}{known}")
     return "\n".join(lines)

@@ -182,7 +182,7 @@ class Comparison:
         unknown = (
             ""
             if self.same_unknown is None
-            else f", “none of these” decided alike on {self.same_unknown:,}"
+            else f", the same decision on “none of these” on {self.same_unknown:,}"
         )
         return (
             f"On {self.photos:,} photos, compared with {self.reference}: the same top label on "

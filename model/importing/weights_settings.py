@@ -77,7 +77,7 @@ class WeightsSettings(StrictModel):
         Args:
             options: their values by name, empty where one wasn't given.
             multilabel: whether each label has a probability of its own.
-            threshold: the probability from which a label is shown; None for the usual one.
+            threshold: the lowest probability that shows a label; None for the usual one.
 
         Raises:
             ExportRefused: some are given and others missing.

@@ -126,7 +126,7 @@ class Follower:
         self._problems[key] = problem
         if previous is None or previous.code != code:
             subject = " ".join(problem.to_dict().values())
-            log.error("Not taken from the model store (%s): %s", subject, error)
+            log.error("Not loaded from the model store (%s): %s", subject, error)
 
     def _take(self, publication: Publication) -> None:
         """Make a version current once its hashes and golden outputs match."""

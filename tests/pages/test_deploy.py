@@ -227,7 +227,7 @@ def test_large_model_is_copied_by_the_command(models_dir):
 
     publish(ManifestDraft.model_validate(values("large")), models_dir, fill)
     at = open_page(expanded=["row-community-cloud", "steps-row-community-cloud"])
-    assert "more than the 50 MB that this page zips" in text(at)
+    assert "but this page zips at most 50 MB" in text(at)
     assert not at.get("download_button")
     assert "python -m deploy write community-cloud --model large" in text(at)
 

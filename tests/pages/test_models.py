@@ -88,7 +88,7 @@ def test_published_estimated_and_unmeasured_figures_say_so(models_dir):
     at = opened()
     assert "About 75 of 100 photos" in texts(at)
     assert "it calls 17 of them “none of these” (18 with a device’s small graph, whose" in texts(at)
-    assert "50,000 photos, counted by its authors, not by Loupe." in texts(at)
+    assert "50,000 photos, measured by its authors, not by Loupe." in texts(at)
     assert "Its percentages are estimated, because" in texts(at)
     assert "Not measured" in texts(at)
     assert "python -m model calibrate tiny FOLDER" in [one.value for one in at.code]
@@ -253,7 +253,7 @@ def test_pictures_are_the_models_own_without_the_stranger(models_dir):
     assert captions.count("espresso") == 1
     assert {"shirt", "dress", "tripod"} <= set(captions)
     assert "And 997 more" in texts(at)
-    assert "No pictures: its owner gave none." in texts(at)
+    assert "This model has no pictures." in texts(at)
 
 
 def test_page_says_that_published_versions_are_missing(data_folder, monkeypatch):

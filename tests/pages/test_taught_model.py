@@ -43,7 +43,7 @@ def test_its_card_counts_recordings(taught):
     mine = texts(at).partition("How often it is right")[2].partition("**What it knows**")[0]
     assert f"{RECORD}." in mine
     assert "photos" not in mine
-    assert f"{ALIKE} And of up to 1 in 10 things it knows, it says “none of these”." in texts(at)
+    assert f"{ALIKE} It may call up to 1 in 10 things it knows “none of these”." in texts(at)
     assert "**Accuracy 100.0%** (95% CI 75.8–100.0%, 12 recordings: each" in texts(
         shown("mine", "Method")
     )

@@ -38,7 +38,7 @@ def list_kept() -> dict[str, dict[str, str]]:
             "what": "your label, the model’s answer, the time"
             + (photo if settings().corrections_mb else ""),
             "where": f"the server’s {'database' if settings().database else 'disk'}",
-            "until": "the owner deletes it; the number that you got says which",
+            "until": "the owner deletes it, by the number that you got",
         }
     kept["A batch"] = {
         "what": "the results, small copies of the photos, and their file names",

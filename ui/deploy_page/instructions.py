@@ -97,8 +97,8 @@ def _offer_download(host: Host, app: AppSpec, values: dict[str, str], key: str) 
     model_mb = sum(path.stat().st_size for path in files) / 1e6
     if model_mb > MAX_MODEL_MB:
         st.write(
-            f"This model has {model_mb:,.0f} MB, more than the {MAX_MODEL_MB} MB that this page "
-            "zips. The command `python -m deploy write` below makes the same files."
+            f"This model is {model_mb:,.0f} MB, but this page zips at most {MAX_MODEL_MB} MB. The "
+            "command `python -m deploy write` below makes the same files."
         )
         return False
 

@@ -30,7 +30,7 @@ MAX_LISTED = 12
 PICTURE_PX = 72
 """Side of a picture: four are side by side on a phone."""
 
-FLATTERING = "A little flattering: the same photos chose when training stopped."
+FLATTERING = "Slightly optimistic: the same photos decided when training stopped."
 
 
 def find_axis_start(bundles: Iterable[Bundle]) -> float:
@@ -112,7 +112,7 @@ def _show_labels(bundle: Bundle) -> None:
         more = f"{and_more}{len(names):,} {'more' if pictures else 'things'}"
         st.write(f"{more}. {escape_markdown(typographic(bundle.manifest.description))}")
     if not pictures:
-        st.caption("No pictures: its owner gave none.")
+        st.caption("This model has no pictures.")
 
 
 def _show_accuracy(bundle: Bundle, axis_start: float) -> None:
@@ -142,7 +142,7 @@ def _show_accuracy(bundle: Bundle, axis_start: float) -> None:
     st.markdown(f"#### About {share} of 100 photos")
     draw_accuracy(accuracy, axis_start)
     if accuracy.is_published:
-        st.caption(f"{accuracy.photos:,} photos, counted by its authors, not by Loupe.")
+        st.caption(f"{accuracy.photos:,} photos, measured by its authors, not by Loupe.")
     else:
         st.caption(_describe_count(bundle, accuracy))
 
@@ -197,7 +197,7 @@ def _describe_blind_spots(bundle: Bundle) -> str:
         return always
     if manifest.is_taught:
         promised = promised_rejections(calibration)
-        also = f" And of {promised} things it knows, it says “none of these”." if promised else ""
+        also = f" It may call {promised} things it knows “none of these”." if promised else ""
         return f"Things that look like these often get one of these names.{also}"
     if card is None or not card.ood_sets:
         return "Not measured: nobody has tried it on photos of other things."

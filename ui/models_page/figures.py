@@ -268,7 +268,9 @@ def _show_small_graph(bundle: Bundle, small: SmallCard) -> None:
     st.table(graph_rows(bundle, small), border="horizontal", hide_index=True)
     names = name_sets(bundle)
     for row in small.agreement:
-        alike = "" if row.known is None else f", “none of these” alike on **{row.known:,}**"
+        alike = (
+            "" if row.known is None else f", same decision on “none of these” on **{row.known:,}**"
+        )
         st.write(
             f"*{short(names.get(row.name, row.name), 80)}*: same top label on "
             f"**{row.top_label:,} of {row.photos:,}**{alike}."

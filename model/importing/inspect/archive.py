@@ -120,8 +120,8 @@ def _check_parts(pickles: int, names: Sequence[str], top: str) -> None:
     inner = {name.removeprefix(f"{top}/") for name in names if name.startswith(f"{top}/")}
     if "constants.pkl" in inner or any(name.startswith("code/") for name in inner):
         raise ExportRefused(
-            "This is a TorchScript file (torch.jit.save), not a fastai export: the labels and "
-            f"how photos are prepared are missing. {AGAIN}"
+            "This is a TorchScript file (torch.jit.save), not a fastai export: labels and "
+            f"preprocessing are missing. {AGAIN}"
         )
     unexpected = [name for name in names if not name.startswith(f"{top}/")]
     unexpected += sorted(name for name in inner if not _is_torch_part(name))

@@ -38,7 +38,7 @@ FORMATS: tuple[tuple[bytes, str], ...] = (
     # A protobuf that begins with ONNX's version, or names ONNX or its writer.
     (
         rb"\x08[\x01-\x1f][\x12\x3a\x42]|[\x08\x0a\x3a].{0,252}(?i:onnx)",
-        f"an ONNX model: a network without the labels and how photos are prepared. {AGAIN}",
+        f"an ONNX model: a network without labels and preprocessing. {AGAIN}",
     ),
 )
 """Formats by a regular expression of their first bytes, in words that follow "This is"."""

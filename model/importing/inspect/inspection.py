@@ -133,7 +133,7 @@ def _plan(parts: LearnerParts, network: Network) -> tuple[str, ...]:
     outputs = "The probabilities of all labels sum to 1 (softmax)."
     if parts.loss == "sigmoid":
         usual = parts.threshold == PRESENT_FROM
-        shown = "" if usual else f", and is shown from {parts.threshold:g}"
+        shown = "" if usual else f", and is shown if that is {parts.threshold:g} or more"
         outputs = f"Each label has a probability of its own (sigmoid){shown}."
     layers = sum(1 for _ in network.layers())
     made_of = (
@@ -199,7 +199,7 @@ def _not_a_learner(export: ExportFile) -> Iterator[Finding]:
     root = full_name(export.root)
     if root.endswith("Learner") or export.damage:
         return
-    without = "without the labels and without how photos are prepared"
+    without = "without labels and preprocessing"
     if isinstance(export.root, Placeholder) and "_modules" in export.root.attributes:
         what = f"only the network, {without} (weights alone, its state_dict(), can be imported)"
     elif export.reading.storages:

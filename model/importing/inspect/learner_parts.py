@@ -221,7 +221,7 @@ def _threshold(value: Any) -> float:
         return float(threshold)
     raise ExportRefused(
         f"Its loss function has the threshold {str(threshold)[:60]}, and Loupe takes one between "
-        "0 and 1: the probability from which a label is shown. Set it (learn.loss_func.thresh = "
+        "0 and 1: the lowest probability that shows a label. Set it (learn.loss_func.thresh = "
         "0.5) and export again."
     )
 

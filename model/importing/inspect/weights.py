@@ -91,7 +91,5 @@ def describe_weights(state: StateDict) -> tuple[str, ...]:
         sentences.append("They are named as in vision_learner's networks: a body and a head.")
     if state.outputs:
         sentences.append(f"Its last layer seems to have {state.outputs:,} outputs: one per label.")
-    sentences.append(
-        "The network's name, its labels and how photos are prepared aren't in the file."
-    )
+    sentences.append("The network's name, its labels and its preprocessing aren't in the file.")
     return tuple(sentences)

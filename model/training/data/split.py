@@ -17,7 +17,7 @@ FOLDS = 5
 """Number of folds, of which one is held out if the folders are not split."""
 
 MIN_TRAINING_PHOTOS = 2
-ADVICE = "Each label needs at least three valid photos that aren't duplicates, better ten."
+ADVICE = "Each label needs three valid photos that aren't duplicates, preferably ten."
 
 
 @dataclass(frozen=True, slots=True)

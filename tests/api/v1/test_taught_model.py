@@ -27,4 +27,4 @@ def test_taught_model_is_one_like_others(serve: Any, models_dir: Path, tmp_path:
         assert (given["answer"], given["known"]) == (answer, answer is not None)
     result = run("export", "mine", "--to", "onnx", "--out", tmp_path / "onnx")
     assert result.exit_code == 0, result.output
-    assert "“none of these” decided alike on" in result.output
+    assert "same decision on “none of these” on" in result.output

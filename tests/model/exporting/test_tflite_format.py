@@ -72,7 +72,7 @@ def test_every_file_predicts_as_the_learner(clothing: tuple[Path, Export]) -> No
     out, export = clothing
     full, classifier, small, _ = export.checks
     assert "`model.tflite`: On 20 photos" in full
-    assert "“none of these” decided alike on 20" in full
+    assert "the same decision on “none of these” on 20" in full
     assert "the same top label on 20" in classifier
     assert small.startswith("`model.int8.tflite`")
     assert export.files["model.int8.tflite"] < 0.3 * export.files["model.tflite"]
