@@ -23,7 +23,7 @@ log = logging.getLogger("loupe.api")
 
 
 class HeadTimeoutProtocol(H11Protocol):
-    """HTTP by h11, which refuses heads over 64 kB; a slow head loses its connection.
+    """HTTP by h11, which refuses heads over 64 kB; slow heads end their connection.
 
     httptools, which uvicorn prefers where it is installed, buffers a URL of any length, and copies
     all of it at each packet.

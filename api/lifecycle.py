@@ -84,7 +84,7 @@ async def _wait_for_store() -> None:
 
 
 def _store_problems() -> dict[str, Any]:
-    """Return which versions of the model store couldn't be taken; nothing if all were."""
+    """Return which versions of the model store couldn't be loaded; empty if all were."""
     follower = store_follower()
     problems = follower.report() if follower else []
     return {"store": problems} if problems else {}
@@ -136,7 +136,7 @@ async def ready(_: Request) -> JSONResponse:
 
     Also with 503 once the server is stopping, so that a proxy sends visitors elsewhere, and until
     the versions of the model store have been compared. ``store`` lists those that couldn't be
-    taken; with the previous ones the server is ready.
+    loaded; with the previous ones the server is ready.
     """
     if dispatcher().stopping:
         return _not_ready("stopping")

@@ -177,7 +177,7 @@ def _may_hold_model(folder: Path) -> bool:
 
 
 def _find_edited(folder: Path, paths: Iterable[Path]) -> list[str]:
-    """Return the paths of files below a folder that are not as its record says."""
+    """Return the paths of files below a folder that differ from its record."""
     record = read_record(folder)
     names = {str(path): path.relative_to(folder).as_posix() for path in paths}
     return [path for path, name in names.items() if record.get(name) != hash_file(Path(path))]

@@ -26,7 +26,7 @@ SCRIPT_TYPES = ("text/javascript", "application/javascript", "application/x-java
 
 COMMUNITY_CLOUD = ".streamlit.app"
 COMMUNITY_CLOUD_PATH = "/~/+"
-"""The app's path on Community Cloud; at the address for people is a frame around it."""
+"""The app's path on Community Cloud, whose public address shows a frame around the app."""
 
 
 def check_url(

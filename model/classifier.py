@@ -70,7 +70,7 @@ class Classifier:
 
     @property
     def local(self) -> "Classifier":
-        """The same without ``LOUPE_API``, for photos that were not said to go there."""
+        """The same without ``LOUPE_API``, for photos whose sender wasn't told of it."""
         return self
 
     def identify(self, source: Source, *, timeout: Timeout = "deadline") -> Prediction:

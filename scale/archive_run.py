@@ -40,7 +40,7 @@ THREADS = 4
 """Threads per core: while one identifies a photo, the others read theirs."""
 
 SUSPECT_STARTS = 2
-"""Starts of a part that didn't end, after which its photos are first decoded on trial."""
+"""Unfinished starts of a part, after which its photos are first decoded on trial."""
 
 TEXT, NUMBER = pa.string(), pa.float64()
 COLUMNS = dict.fromkeys(("photo", "model", "version", "engine", "answer"), TEXT) | {

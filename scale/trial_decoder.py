@@ -1,4 +1,4 @@
-"""A decoder in a process of its own, for parts at which runs have ended again and again."""
+"""A decoder in a process of its own, for parts that have ended runs repeatedly."""
 
 from contextlib import suppress
 from multiprocessing import get_context

@@ -1,7 +1,7 @@
 """Requests of the component over Streamlit's websocket, where the app has no ``/api/session/``.
 
 They are what the routes there do, for one visitor at a time: Streamlit runs a session's script
-once at a time, and bounds its messages.
+one run at a time, and bounds its messages.
 """
 
 import base64

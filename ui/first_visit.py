@@ -15,7 +15,7 @@ MODULES = re.compile(
 """Streamlit's modules, and its font, 170 kB that the first photo doesn't need."""
 
 SHEET = re.compile(r'\s*<link rel="stylesheet"[^>]*>')
-"""Streamlit's style sheet. In the head, nothing would be drawn before it is there."""
+"""Streamlit's style sheet. In the head, nothing would be drawn before it arrives."""
 
 STYLES = [f"device/{name}" for name in PAGE_FILES if re.match(r"view/.*\.css|streamlit\.css", name)]
 

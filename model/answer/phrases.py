@@ -186,7 +186,7 @@ def recordings_record(accuracy: Metric | None) -> Phrase:
 
 
 def promised_rejections(calibration: Calibration | None) -> str:
-    """Return of how many things it knows a few-shot head says "none of these": 'up to 1 in 10'."""
+    """Return how many things that it knows a few-shot head rejects, as 'up to 1 in 10'."""
     target = calibration and calibration.target_id_accept_rate
     return f"up to 1 in {round(1 / (1 - target))}" if target else ""
 

@@ -111,7 +111,7 @@ class Metric(StrictModel):
 
     @property
     def counted(self) -> str:
-        """How many of what were counted: '341 photos', '12 recordings'."""
+        """The number and unit of what was counted: '341 photos', '12 recordings'."""
         return f"{self.photos:,} {self.unit or 'photos'}"
 
     @property

@@ -82,7 +82,7 @@ class Measurements:
         )
 
     def agreement(self, other: "Measurements", on: str) -> tuple[GraphAgreement, ...]:
-        """Return how often another graph answers the same photos alike, by set of photos."""
+        """Return how often another graph gives the same answers, by set of photos."""
         accepted = self.id_accepted == other.id_accepted
         photos = on.partition(",")[0]
         # Older cards say it in fewer words.

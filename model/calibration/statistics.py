@@ -49,7 +49,7 @@ def fit_temperature(
 def fit_label_thresholds(
     calibrated: Doubles, targets: NDArray[np.intp], coverage: float
 ) -> Doubles:
-    """Return the probability from which each label joins the prediction set, float64 [labels].
+    """Return the lowest probability that puts each label into the set, float64 [labels].
 
     A share of ``coverage`` of each label's photos reaches its threshold, so that easy
     labels don't make up for a hard one. Labels with too few photos share one threshold.

@@ -140,7 +140,7 @@ def import_command(
 
 
 def _add_samples(bundle: Bundle, folder: Path) -> str:
-    """Show photos of a folder as samples; the model has been imported, whatever comes of it."""
+    """Show photos of a folder as samples; if that fails, the model stays imported."""
     try:
         photos, _ = labelled_photos(folder, bundle.labels)
     except DataError as error:

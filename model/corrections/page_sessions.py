@@ -1,6 +1,6 @@
 """Open sessions of the app's own pages by token, and the corrections that each has saved.
 
-They are here because both ``api/`` and ``ui/`` need them, which don't import each other.
+They are here because ``api/`` and ``ui/`` need them and don't import each other.
 """
 
 import secrets

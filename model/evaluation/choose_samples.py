@@ -30,7 +30,7 @@ def add_samples(bundle: Bundle, photos: Iterable[tuple[Path, str]]) -> str:
 def choose_samples(
     classifier: Classifier, photos: Iterable[tuple[Path, str]]
 ) -> list[tuple[SampleEntry, bytes]]:
-    """Return samples for ``write_samples``: of a label the photo that is right most surely.
+    """Return samples for ``write_samples``: per label, the likeliest of the right photos.
 
     Args:
         classifier: the model, which names each sample as it will be shown.

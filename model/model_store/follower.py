@@ -1,4 +1,4 @@
-"""A replica's side of the store: take the versions that the database names, once verified."""
+"""A replica's side of the store: load the versions that the database names, once verified."""
 
 import logging
 import os
@@ -25,7 +25,7 @@ from .store_files import copy_file
 
 POLL_SECONDS = 1
 MAX_FILES, MAX_VERSION_BYTES = 20, 2**31
-"""Most files of a version that are taken, and their bytes together."""
+"""Most files of a version, and most bytes of all of them."""
 
 RETRY_SECONDS = 30
 """Pause before a version that failed to load is tried again."""
@@ -68,7 +68,7 @@ class Follower:
         threading.Thread(target=self._run, name="model-store", daemon=True).start()
 
     def report(self) -> list[dict[str, str]]:
-        """Return what couldn't be taken and why, ready for JSON."""
+        """Return what couldn't be loaded and why, ready for JSON."""
         return [problem.to_dict() for problem in list(self._problems.values())]
 
     def _run(self) -> None:
@@ -78,7 +78,7 @@ class Follower:
             time.sleep(POLL_SECONDS)
 
     def compare(self) -> None:
-        """Take each version that the database names and that isn't current here."""
+        """Load each version that the database names and that isn't current here."""
         try:
             self._publications = self._publications or Publications(settings().database_url)
             current = self._publications.list_current()

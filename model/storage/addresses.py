@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 BUCKET = re.compile(r"(s3|gs|abfs)://([a-z0-9][a-z0-9._-]{1,61}[a-z0-9](?:/[^/?#\x00-\x1f]+)*)")
 SCHEME = re.compile(r"(?i)[a-z][a-z0-9+.-]+:(/|$)|(s3|gs|abfs):|.*(://|::)", re.DOTALL)
-"""How an address begins that is no folder's; a folder of such a name is given as ./NAME."""
+"""Beginning of an address that isn't a folder's; give a folder of such a name as ./NAME."""
 
 
 class StorageUnavailable(LoupeError, code="storage-unavailable"):
@@ -75,7 +75,7 @@ def storage_errors(address: str) -> Iterator[None]:
 
 
 def write_file(files: "DirFileSystem", name: str, data: bytes) -> None:
-    """Write a file, of which readers see all or nothing."""
+    """Write a file atomically: readers see all of it or nothing."""
     if "file" not in files.fs.protocol:
         files.pipe_file(name, data)
         return

@@ -13,7 +13,7 @@ NEW_PREFIX, OLD_PREFIX = ".loupe-new-", ".loupe-old-"
 """Beginnings of the hidden names of folders that are being written or replaced."""
 
 ABANDONED_SECONDS = 24 * 3600
-"""Age from which a half-written folder counts as left behind by a killed process, in seconds."""
+"""Age at which a half-written folder counts as left behind by a killed process, in seconds."""
 
 
 @contextmanager

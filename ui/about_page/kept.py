@@ -1,4 +1,4 @@
-"""What this app keeps of photos and answers, by its settings: what, where, until."""
+"""What this app keeps of photos and answers, where and how long, by its settings."""
 
 import streamlit as st
 

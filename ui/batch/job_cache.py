@@ -51,7 +51,7 @@ class JobCache:
             return self._jobs.get(key)
 
     def upload_bytes(self, except_job: Job | None) -> int:
-        """Return the memory that the uploads of running jobs take, at most, in bytes."""
+        """Return the most memory that the uploads of running jobs take, in bytes."""
         with self._lock:
             jobs = [job for job in self._jobs.values() if job is not except_job and not job.ended]
         return sum(job.upload_bytes for job in jobs)

@@ -34,7 +34,7 @@ UPKEEP = {
 
 
 def ask() -> tuple[AppSpec, Requirements] | None:
-    """Show what is wanted in two lines, and its questions; None if there is no model.
+    """Show the answers in two lines, and the questions; None if there is no model.
 
     The questions are folded: on a phone, what they lead to would be below the screen.
     """

@@ -205,7 +205,7 @@ def _describe_blind_spots(bundle: Bundle) -> str:
 
 
 def _describe_accepted(bundle: Bundle, label: str) -> str:
-    """Return how many photos of other things get a label, those that it accepts most first."""
+    """Return how many photos of other things get a label, the most accepted set first."""
     names, sentences = name_sets(bundle), list[str]()
     for result in sorted(named_ood_sets(bundle), key=lambda result: -result.ood_accept_rate):
         accepted = round(result.ood_accept_rate * result.photos)
