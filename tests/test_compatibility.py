@@ -222,7 +222,7 @@ def split(usage: list[str]) -> tuple[set[str], list[str]]:
     return options, [re.sub("[A-Z_]+", "NAME", word) for word in usage if word not in options]
 
 
-def test_commands_take_what_they_took() -> None:
+def test_commands_keep_their_arguments_and_options() -> None:
     today = {name: rest for name, *rest in (usage.split() for usage in usages())}
     for name, *expected in (line.split() for line in COMMANDS if not line.startswith("ui.")):
         assert name in today

@@ -18,7 +18,7 @@ def test_a_warning_of_our_own_code_is_an_error(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", ["torch.jit._script", "fastai.learner", "models", "apiclient"])
-def test_a_warning_of_an_installed_package_is_none(module: str) -> None:
+def test_a_warning_of_an_installed_package_is_no_error(module: str) -> None:
     with warnings.catch_warnings(record=True) as caught:
         exec(WARN, {"__name__": module})
     assert [str(warning.message) for warning in caught] == ["changed"]

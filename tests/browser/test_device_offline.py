@@ -155,7 +155,7 @@ def test_new_script_of_the_page_is_a_new_version(open_device: Any, app: Any) -> 
 
 
 @pytest.mark.slow
-def test_why_is_not_said_of_another_versions_answer(open_device: Any, models_dir: Path) -> None:
+def test_why_is_not_offered_for_another_versions_answer(open_device: Any, models_dir: Path) -> None:
     page = open_device()
     identify_red(page)
     labels = ["crimson" if label == "red" else label for label in get_bundle("colours").labels]
@@ -185,7 +185,7 @@ def test_full_disk_answers_from_memory(open_device: Any, app: Any) -> None:
 
 
 @pytest.mark.slow
-def test_model_that_is_not_kept_is_said_to_need_the_network(
+def test_model_that_is_not_kept_needs_the_network(
     open_device: Any, app: Any, models_dir: Path
 ) -> None:
     tiny(models_dir, "other", title="Another model")

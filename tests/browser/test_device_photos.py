@@ -53,7 +53,7 @@ def test_tap_and_space_take_photos_and_escape_goes_back(view: Page) -> None:
     expect(recent).to_have_count(0)
 
 
-def test_photos_that_cannot_be_deleted_are_said_to_remain(open_device: Any) -> None:
+def test_photos_that_cannot_be_deleted_are_reported(open_device: Any) -> None:
     page = open_device(kept=False)
     identify_red(page)
     page.evaluate("() => { IDBDatabase.prototype.transaction = () => { throw new Error(); }; }")

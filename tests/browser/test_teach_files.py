@@ -153,7 +153,7 @@ def test_damaged_file_is_named_and_photos_move_and_return(open_teach: Visit) -> 
 
 
 @pytest.mark.slow
-def test_what_is_chosen_or_removed_while_files_are_added_stays_so(open_teach: Visit) -> None:
+def test_choices_and_removals_made_while_files_are_added_persist(open_teach: Visit) -> None:
     page = open_teach(NO_CAMERA)
     teach_by_files(page, red=WARM[1:2])
     page.get_by_role("button", name="New label").click()

@@ -64,7 +64,7 @@ def test_verdict_confusion_and_reason_fit(open_teach: Visit, size: ViewportSize)
     assert_above_deck(page, *page.locator(".tv-acts button > span").all())
 
 
-def test_why_there_is_no_room_for_a_label_is_in_sight(open_teach: Visit) -> None:
+def test_reason_for_refusing_a_label_is_in_sight(open_teach: Visit) -> None:
     page = open_teach(NO_CAMERA, viewport=SHORT)
     drop(page, {f"label {at}": {"1.jpg": jpeg(WARM[0])} for at in range(20)})
     expect(page.get_by_role("list", name="Labels").get_by_role("listitem")).to_have_count(20)

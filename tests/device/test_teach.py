@@ -187,7 +187,7 @@ def test_saved_model_opens_elsewhere_without_a_photo(teachable: Site) -> None:
 
 
 @pytest.mark.slow
-def test_project_goes_on_with_another_base_or_a_recalibrated_one(teachable: Site) -> None:
+def test_project_continues_on_another_or_a_recalibrated_base(teachable: Site) -> None:
     path = "/models/teachable/model.json"
     info = json.loads(teachable.files[path] or b"")
     small = info["graphs"]["small"]

@@ -121,7 +121,7 @@ def test_undo_remains_until_it_has_worked(page: Page, web: Site) -> None:
 
 
 @pytest.mark.parametrize("end", ["reload", "kill"])
-def test_photos_that_were_counted_survive_the_tab(page: Page, end: str) -> None:
+def test_counted_photos_survive_the_tab(page: Page, end: str) -> None:
     counted: list[None] = []
     page.expose_function("count", lambda: counted.append(None))
     page.evaluate(OPEN)

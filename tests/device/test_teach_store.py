@@ -82,7 +82,7 @@ def test_project_survives_reload_and_is_changed_and_undone(web: Site, browser: s
 
 
 @pytest.mark.browser
-def test_limits_are_told_and_change_nothing(web: Site) -> None:
+def test_exceeded_limits_are_reported_and_change_nothing(web: Site) -> None:
     script = f"""
       {STORE}
       const store = await openStore({{prefix: "b"}});

@@ -185,7 +185,7 @@ def test_answer_of_anything_else_is_damaged(
         load("tiny").identify(b"photo")
 
 
-def test_reply_that_drips_is_left(
+def test_dripping_reply_times_out(
     tiny_bundle: Bundle, use_api: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Drip(Handler):
@@ -289,7 +289,7 @@ def test_clear_text_is_sent_to_private_addresses_alone(
         assert settings().api == address
 
 
-def test_lost_api_is_named_once_and_what_it_cannot_run_runs_here(
+def test_lost_api_is_logged_once_and_its_gaps_run_locally(
     tiny_bundle: Bundle, use_api: Any, photos: Path
 ) -> None:
     use_api("http://127.0.0.1:9")

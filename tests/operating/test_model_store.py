@@ -153,7 +153,7 @@ def test_replica_starts_without_a_database(deployment: Deployment, tmp_path: Pat
 
 
 @pytest.mark.slow
-def test_version_that_was_changed_in_the_store_is_not_taken(deployment: Deployment) -> None:
+def test_version_changed_in_the_store_is_not_loaded(deployment: Deployment) -> None:
     first, _ = deployment.versions
     deployment.make_current(first)
     third = tiny(deployment.owner.models, title="Changed in the store")

@@ -116,7 +116,7 @@ def test_first_screen_has_the_models_title_and_says_what_it_knows(default_bundle
     assert not send(at, "red").title
 
 
-def test_samples_are_the_models_and_their_titles_are_no_markdown(default_bundle):
+def test_samples_are_the_models_own_and_their_titles_plain_text(default_bundle):
     at = open_app(way="Sample")
     assert any("This model has no samples" in caption.value for caption in at.caption)
     give_samples(default_bundle, "blue", "red")

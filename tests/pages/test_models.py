@@ -245,7 +245,7 @@ def test_exports_are_links_unless_models_stay_here(models_dir, tmp_path, monkeyp
     assert ("Take it with you" in texts(at)) == (downloads == "true")
 
 
-def test_pictures_are_the_models_own_without_the_stranger(models_dir):
+def test_card_shows_only_samples_that_the_model_knows(models_dir):
     tiny(models_dir)
     at = opened()
     captions = [image.caption for one in at.image for image in one.proto.imgs]

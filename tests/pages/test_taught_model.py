@@ -37,7 +37,7 @@ def test_taught_model_answers_on_the_identify_page(taught):
     assert promise in map(text, shown_answer(at)["lines"])
 
 
-def test_its_card_counts_recordings(taught):
+def test_card_of_a_taught_model_counts_recordings(taught):
     at = opened()
     assert at.subheader[0].value == "My colours"
     mine = texts(at).partition("How often it is right")[2].partition("**What it knows**")[0]

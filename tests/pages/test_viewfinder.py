@@ -93,7 +93,7 @@ def test_other_ways_feed_the_same_component(bundle, way):
     assert len(at.camera_input) == (way == "Camera")
 
 
-def test_without_routes_there_is_no_viewfinder(bundle, monkeypatch):
+def test_viewfinder_is_hidden_without_routes(bundle, monkeypatch):
     monkeypatch.setattr(component, "has_routes", lambda: False)
     at = open_app()
     assert data(at)["capture"] is data(at)["routes"] is False

@@ -153,7 +153,7 @@ def test_endless_body_is_rejected_at_the_limit(cluster: ServeCluster) -> None:
 
 
 @pytest.mark.parametrize("start", [b"GET /", b"GET / HTTP/1.1\r\nHost: here\r\nX: "])
-def test_endless_head_is_cut(cluster: ServeCluster, start: bytes) -> None:
+def test_endless_request_head_is_refused(cluster: ServeCluster, start: bytes) -> None:
     with Wire(cluster.url) as wire:
         wire.send(start)
         sent = next((count for count in range(2000) if not wire.send(b"a" * 2**16)), 2000)

@@ -14,7 +14,7 @@ from tests.photos import encoded
 pytest.importorskip("scipy", reason="teaching needs it, and Ray's environment has none")
 
 
-def test_taught_model_is_one_like_others(serve: Any, models_dir: Path, tmp_path: Path) -> None:
+def test_taught_model_is_an_ordinary_model(serve: Any, models_dir: Path, tmp_path: Path) -> None:
     tiny(models_dir)
     teach(photos_of_colours(tmp_path / "colours"), "tiny").publish("mine")
     client = serve(LOUPE_MODEL="mine")

@@ -87,7 +87,7 @@ def test_failure_inside_releases_the_slot() -> None:
     assert enter(queue) == "in"
 
 
-def test_thread_with_a_slot_goes_on_with_it() -> None:
+def test_thread_with_a_slot_reuses_it() -> None:
     queue = AdmissionQueue(slots=1, queue=0, deadline_seconds=1)
     with queue.acquire() as outer:
         with queue.acquire() as inner:

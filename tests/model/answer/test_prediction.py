@@ -45,7 +45,7 @@ def test_ood_prediction_has_no_answer(known: bool | None, answer: str | None) ->
     ("probabilities", "answer"),
     [([0.5, 0.2, 0.9], ["c", "a"]), ([0.49, 0.1, 0.2], []), ([1, 1, 1], ["a", "b", "c"])],
 )
-def test_multilabel_answer_has_labels_from_one_half(
+def test_multilabel_answer_has_labels_of_one_half_or_more(
     probabilities: list[float], answer: list[str]
 ) -> None:
     assert prediction(probabilities, multilabel=True).answer == answer

@@ -181,7 +181,7 @@ def test_backup_holds_the_version_that_is_current_in_it(data: Path, tmp_path: Pa
             assert f"models/tiny/{version}/bundle.json" in saved.namelist()
 
 
-def test_backup_holds_what_a_killed_app_left_in_its_log(data: Path, tmp_path: Path) -> None:
+def test_backup_includes_the_write_ahead_log_of_a_killed_app(data: Path, tmp_path: Path) -> None:
     script = """
 import os, signal
 from model import load

@@ -86,7 +86,7 @@ def test_samples_are_kept_in_order_and_the_version_stays(sampled: Bundle) -> Non
     assert familiar_labels(sampled)[:2] == ["white", "red"]
 
 
-def test_own_model_has_none(tiny_bundle: Bundle, caplog: pytest.LogCaptureFixture) -> None:
+def test_own_model_has_no_samples(tiny_bundle: Bundle, caplog: pytest.LogCaptureFixture) -> None:
     assert read_samples(tiny_bundle) == ()
     assert familiar_labels(tiny_bundle) == list(COLOURS)
     assert not caplog.records
@@ -172,7 +172,7 @@ def test_manifest_cannot_list_files_beside_it(name: str, sampled: Bundle) -> Non
         get_bundle("sampled")
 
 
-def test_they_survive_backup_rollback_and_the_next_version(sampled: Bundle, tmp_path: Path) -> None:
+def test_samples_survive_backup_rollback_and_update(sampled: Bundle, tmp_path: Path) -> None:
     samples = read_samples(sampled)
     second = tiny(sampled.folder.parents[1], "sampled", title="Second")
     assert read_samples(second) == ()

@@ -96,7 +96,7 @@ def test_normalisation_must_be_finite(statistic: str, value: float | None) -> No
         Manifest.model_validate(wrong)
 
 
-def test_threshold_is_absent_unless_it_is_its_own(models_dir: Path) -> None:
+def test_threshold_is_written_only_if_it_is_not_the_default(models_dir: Path) -> None:
     usual = tiny(models_dir, "usual", multilabel=True)
     assert b"threshold" not in (usual.folder / "bundle.json").read_bytes()
     own = tiny(models_dir, "own", multilabel=True, threshold=0.7)

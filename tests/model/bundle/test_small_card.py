@@ -55,7 +55,7 @@ def test_card_is_read_and_the_version_stays(measured: Bundle) -> None:
     measured.verify()
 
 
-def test_bundle_without_a_card_is_no_warning(
+def test_bundle_without_a_card_logs_no_warning(
     tiny_bundle: Bundle, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert read_small_card(tiny_bundle) is None
@@ -121,7 +121,7 @@ def test_huge_card_link_and_folder_are_ignored(
 
 
 @pytest.mark.parametrize("name", BUILTIN)
-def test_builtin_models_have_one(name: str) -> None:
+def test_builtin_models_have_a_small_card(name: str) -> None:
     bundle = Bundle.open(BUILTIN_DIR / name)
     card = read_small_card(bundle)
     assert card

@@ -23,7 +23,7 @@ def test_token_has_256_random_bits_and_ends_with_its_session() -> None:
     assert (store.is_open(first), store.is_open(second)) == (False, True)
 
 
-def test_own_answers_are_signed_or_a_devices(colours: Classifier, monkeypatch: Any) -> None:
+def test_only_signed_or_device_answers_are_corrected(colours: Classifier, monkeypatch: Any) -> None:
     monkeypatch.setenv("LOUPE_SECRET", "a secret of this app")
     prediction = colours.identify(colour("red"))
     link = encode(prediction)

@@ -51,7 +51,7 @@ def shift(store: CorrectionStore, seconds: int) -> None:
             connection.execute(update(TABLE).where(TABLE.c.id == number).values(created=moved))
 
 
-def test_number_is_limited_until_some_are_deleted(limited: Open, red: Prediction) -> None:
+def test_corrections_are_limited_until_some_are_deleted(limited: Open, red: Prediction) -> None:
     store = limited(count=2)
     first, _ = (store.add_correction(red, label) for label in "ab")
     with pytest.raises(CorrectionsFull, match=r"limit for corrections \(2\)"):
@@ -61,7 +61,7 @@ def test_number_is_limited_until_some_are_deleted(limited: Open, red: Prediction
     assert [kept.label for kept in store.iter_corrections()] == ["b", "c"]
 
 
-def test_none_are_saved_if_they_are_switched_off(limited: Open, red: Prediction) -> None:
+def test_no_correction_is_saved_if_corrections_are_off(limited: Open, red: Prediction) -> None:
     with pytest.raises(CorrectionsFull, match="saves no corrections"):
         limited(count=0).add_correction(red, "a")
 
@@ -76,7 +76,7 @@ def test_photos_are_limited_in_bytes_and_labels_are_not(limited: Open, red: Pred
     assert store.count() == 3
 
 
-def test_rate_is_limited_for_all_together(limited: Open, red: Prediction) -> None:
+def test_rate_is_limited_for_all_visitors_together(limited: Open, red: Prediction) -> None:
     store, other = limited(per_minute=2), limited(per_minute=2)
     store.add_correction(red, "a")
     shift(store, -50)
@@ -191,7 +191,7 @@ def test_repeated_correction_replaces_the_first(limited: Open, red: Prediction) 
     assert store.add_correction(red, "a", repeats=first) > second
 
 
-def test_refused_repetition_keeps_the_first(limited: Open, red: Prediction) -> None:
+def test_refused_repetition_keeps_the_first_correction(limited: Open, red: Prediction) -> None:
     store = limited(photo_bytes=0)
     first = store.add_correction(red, "a")
     with pytest.raises(CorrectionsFull):

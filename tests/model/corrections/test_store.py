@@ -120,7 +120,7 @@ def test_ambiguous_or_empty_label_lists_are_rejected(
     assert store.count() == 0
 
 
-def test_copy_holds_everything_and_not_what_was_deleted(tmp_path: Path, red: Prediction) -> None:
+def test_copy_has_all_corrections_but_no_deleted_ones(tmp_path: Path, red: Prediction) -> None:
     with closing(CorrectionStore(f"sqlite:///{tmp_path / 'r.sqlite'}")) as store:
         ids = [store.add_correction(red, label, JPEG) for label in "abc"]
         store.delete(ids[2])

@@ -14,7 +14,7 @@ def save(folder: Path, label: str, name: str) -> tuple[Path, str]:
     return path, label
 
 
-def test_surest_right_photo_of_a_label_is_taken(calibrated_bundle: Bundle, tmp_path: Path) -> None:
+def test_sample_is_the_likeliest_correct_photo(calibrated_bundle: Bundle, tmp_path: Path) -> None:
     dark = tmp_path / "dark.png"
     colour("red").point(lambda value: value * 3 // 4).save(dark)
     broken = tmp_path / "broken.jpg"
@@ -38,7 +38,7 @@ def test_surest_right_photo_of_a_label_is_taken(calibrated_bundle: Bundle, tmp_p
     assert len(read_samples(get_bundle(calibrated_bundle.name))) == 4
 
 
-def test_at_most_five_and_none_that_it_calls_unknown(
+def test_samples_are_at_most_five_and_never_rejected_ones(
     calibrated_bundle: Bundle, tmp_path: Path
 ) -> None:
     classifier = load(calibrated_bundle.name)

@@ -10,7 +10,7 @@ from tests.model.importing.learners import loaders, pictures, read_back, sensiti
 pytestmark = pytest.mark.torch
 
 
-def test_graph_tells_nothing_of_the_machine_that_exported_it(tmp_path: Path) -> None:
+def test_graph_has_no_paths_of_the_exporting_machine(tmp_path: Path) -> None:
     import fastai
     import torch
     from fastai.vision.all import Resize

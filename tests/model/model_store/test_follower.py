@@ -59,7 +59,7 @@ def test_replica_keeps_the_current_version_and_the_one_before(
     assert replica.versions() == {own.version, taken[-2].version, taken[-1].version}
 
 
-def test_owners_local_change_does_not_last(replica: Replica, first: Bundle, second: Bundle) -> None:
+def test_owners_local_change_is_overridden(replica: Replica, first: Bundle, second: Bundle) -> None:
     """The table says what is current, and a version that is here already isn't copied."""
     publish_version(first)
     for bundle in (first, second):
@@ -171,7 +171,7 @@ def test_unreachable_database_leaves_the_previous_version(
 
 
 @pytest.mark.parametrize("reply", [b"", b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I"], ids=["login", "query"])
-def test_database_that_hangs_is_a_problem_and_not_an_end(
+def test_follower_survives_a_hanging_database(
     replica: Replica, monkeypatch: pytest.MonkeyPatch, reply: bytes
 ) -> None:
     def hang() -> None:

@@ -51,7 +51,7 @@ def drip(request: Handler) -> None:
         (drip, "has more than 1,000 bytes, or took longer than 0.2 s"),
     ],
 )
-def test_hostile_route_is_left(
+def test_hostile_route_is_refused(
     replica: Replica,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

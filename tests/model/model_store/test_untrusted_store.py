@@ -151,7 +151,7 @@ def test_version_of_another_model_is_refused(replica: Replica, first: Bundle) ->
     assert codes == {"tiny": "storage-unavailable", "other": "bundle-damaged"}
 
 
-def test_dates_that_are_none_are_a_problem_and_not_an_end(replica: Replica) -> None:
+def test_follower_survives_invalid_dates(replica: Replica) -> None:
     replica.compare()
     with sqlite3.connect(settings().database_url.removeprefix("sqlite:///")) as connection:
         connection.execute("insert into publications values (1, 'tiny', '0', '0', 'tomorrow')")

@@ -52,7 +52,7 @@ def taught(folder: Path, tiny_bundle: Bundle) -> TaughtModel:
     return teach(folder, tiny_bundle.name)
 
 
-def test_taught_model_names_what_it_was_taught_and_turns_others_away(taught: TaughtModel) -> None:
+def test_taught_model_names_its_labels_and_rejects_other_photos(taught: TaughtModel) -> None:
     assert taught.manifest.labels == NAMES
     assert taught.manifest.title == "My colours"
     bundle = taught.publish("mine")

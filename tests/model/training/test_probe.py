@@ -23,7 +23,7 @@ def noise(copies: int) -> GraphOutputs:
 
 
 @pytest.mark.parametrize("copies", [1, 3])
-def test_no_photo_is_predicted_by_a_head_that_saw_it_or_its_like(copies: int) -> None:
+def test_out_of_fold_heads_saw_neither_the_photo_nor_near_duplicates(copies: int) -> None:
     from model.training.probe import cross_fit, fit_probe
 
     photos = noise(copies)
