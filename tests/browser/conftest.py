@@ -23,8 +23,13 @@ from tests.browser.drive import (
     checked_page,
     expect_kept,
     sample,
+    slow_down,
+    wait_until_drawn,
 )
+from tests.browser.drive_promise import FAR_MS
+from tests.browser.drive_promise import Visit as PhotoVisit
 from tests.browser.drive_teach import CAMERA, Visit, film
+from tests.browser.sending_log import WATCH, Log
 from tests.browser.server import Server, serving
 from tests.model.tiny import CALIBRATED, CARD, colour, tiny
 from tests.photos import encoded
@@ -196,6 +201,23 @@ def open_colours(
 
     yield come
     assert not colours_server.tracebacks()
+
+
+@pytest.fixture
+def visit(open_colours: Callable[..., Page]) -> PhotoVisit:
+    """Open the app in a mode; a far server is one behind a slow network."""
+
+    def come(run: str, *scripts: str, is_far: bool = True, **options: Any) -> tuple[Page, Log]:
+        page = open_colours(WATCH, *scripts, **{"viewport": PHONE, **options})
+        if is_far:
+            slow_down(page, FAR_MS)
+        log = Log(page)
+        page.on("request", log.add)
+        page.goto(f"/?run={run}")
+        wait_until_drawn(page)
+        return page, log
+
+    return come
 
 
 @pytest.fixture

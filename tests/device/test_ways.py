@@ -18,7 +18,8 @@ pytestmark = pytest.mark.browser
 AUTOMATIC = """
   const { createIdentifier } = await import("/device/view/identifier.mjs");
   const server = {url: "/api/session/", token: "TOKEN", model: "tiny"};
-  const identifier = createIdentifier({model: "tiny", address: "/models/tiny/", server, run: "auto"});
+  const [model, address] = ["tiny", "/models/tiny/"];
+  const identifier = createIdentifier({model, address, server, run: "auto"});
   const settled = new Promise((resolve) => {
     identifier.onchange = () => identifier.state.device !== "loading" && resolve();
   });
