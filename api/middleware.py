@@ -1,4 +1,4 @@
-"""ASGI middleware of the API: cross-site requests, slow clients, telemetry."""
+"""ASGI middleware of the API: slow clients, telemetry."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ from .body_limits import (
     PHOTO_BYTES,
     receive_in_time,
 )
-from .problems import ERROR_HANDLERS, CrossSite, error_response
+from .problems import ERROR_HANDLERS
 from .telemetry import metrics
 
 log = logging.getLogger("loupe.api")
@@ -36,8 +36,6 @@ takes minutes to drain the megabytes that the system buffers.
 DRAIN_SECONDS = 5.0
 """Time to read and discard the rest of a rejected body, in seconds; more if it arrives quickly."""
 
-SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-
 
 class HttpMiddleware:
     """Base of middleware with a method ``handle_http``; websockets and the lifespan pass it."""
@@ -50,42 +48,6 @@ class HttpMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
         await (self.handle_http if scope["type"] == "http" else self.app)(scope, receive, send)
-
-
-class CsrfMiddleware(HttpMiddleware):
-    """Middleware that rejects requests from other sites, unless ``LOUPE_CORS`` names the site.
-
-    CORS keeps another site's page from reading a response, but not from sending a form.
-    Browsers send a request's origin; other programs send none and pass. The rule follows
-    Filippo Valsorda, "Cross-Site Request Forgery", 2025 (Go's
-    ``http.CrossOriginProtection``).
-    """
-
-    async def handle_http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle an HTTP request; see ASGI."""
-        if scope["method"] in SAFE_METHODS or _is_allowed(Headers(scope=scope)):
-            await self.app(scope, receive, send)
-            return
-        error = CrossSite(
-            "Requests from other sites are blocked. The owner of this server can allow one "
-            "with LOUPE_CORS."
-        )
-        await error_response(error)(scope, receive, send)
-
-
-def _is_allowed(headers: Headers) -> bool:
-    origin, fetch_site = headers.get("origin"), headers.get("sec-fetch-site")
-    if {origin, "*"} & set(settings().origins):
-        return True
-    if fetch_site is not None:
-        return fetch_site in ("same-origin", "none")
-    if origin is None:
-        # Other programs send neither.
-        return True
-    # Over plain HTTP, and before 2023, browsers send only the origin; a proxy may add the default
-    # port to the host.
-    site, host = origin.partition("://")[2], headers.get("host", "")
-    return bool(site) and host in (site, f"{site}:80", f"{site}:443")
 
 
 class TelemetryMiddleware(HttpMiddleware):
