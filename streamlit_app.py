@@ -19,6 +19,7 @@ if get_script_run_ctx(suppress_warning=True) is None:
     from api.app import ROOTS, routes
     from api.lifecycle import lifespan
     from api.paths import BasePathMiddleware
+    from api.sites import SiteMiddleware
     from api.static_files import StaticFilesMiddleware
     from api.streamlit_limits import StreamlitLimitMiddleware
     from model.errors import SettingRefused
@@ -31,11 +32,15 @@ if get_script_run_ctx(suppress_warning=True) is None:
         # One line for the owner, without the traceback.
         raise SystemExit(f"{error.code}: {error}") from None
     base_path = f"/{st.get_option('server.baseUrlPath').strip('/')}".rstrip("/")
+    # Streamlit's settings for its own check of websockets; "localhost" is a default.
+    pages = {*st.get_option("server.corsAllowedOrigins"), st.get_option("browser.serverAddress")}
+    origins = pages - {"localhost"} if st.get_option("server.enableCORS") else {"*"}
     app = st.App(
         FRAME,
         routes=[*routes(), *page_routes(base_path)],
         lifespan=lifespan,
         middleware=[
+            Middleware(SiteMiddleware, origins=origins),
             Middleware(BasePathMiddleware, base_path=base_path, roots=ROOTS),
             Middleware(StaticFilesMiddleware, base_path=base_path),
             Middleware(

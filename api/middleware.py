@@ -1,7 +1,8 @@
-"""ASGI middleware of the API: cross-site requests, slow clients, telemetry."""
+"""ASGI middleware of the API: slow clients, telemetry."""
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Sequence
 
@@ -13,8 +14,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from model.settings import settings
 
-from .body_limits import PHOTO_BYTES, receive_in_time
-from .problems import ERROR_HANDLERS, CrossSite, error_response
+from .body_limits import (
+    BATCH_BYTES,
+    BODY_TIMEOUT_SECONDS,
+    FORM_BYTES,
+    PHOTO_BYTES,
+    receive_in_time,
+)
+from .problems import ERROR_HANDLERS
 from .telemetry import metrics
 
 log = logging.getLogger("loupe.api")
@@ -27,9 +34,7 @@ takes minutes to drain the megabytes that the system buffers.
 """
 
 DRAIN_SECONDS = 5.0
-"""Time to read and discard the rest of a rejected body, in seconds; at most a photo's bytes."""
-
-SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+"""Time to read and discard the rest of a rejected body, in seconds; more if it arrives quickly."""
 
 
 class HttpMiddleware:
@@ -43,42 +48,6 @@ class HttpMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
         await (self.handle_http if scope["type"] == "http" else self.app)(scope, receive, send)
-
-
-class CsrfMiddleware(HttpMiddleware):
-    """Middleware that rejects requests from other sites, unless ``LOUPE_CORS`` names the site.
-
-    CORS keeps another site's page from reading a response, but not from sending a form.
-    Browsers send a request's origin; other programs send none and pass. The rule follows
-    Filippo Valsorda, "Cross-Site Request Forgery", 2025 (Go's
-    ``http.CrossOriginProtection``).
-    """
-
-    async def handle_http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle an HTTP request; see ASGI."""
-        if scope["method"] in SAFE_METHODS or _is_allowed(Headers(scope=scope)):
-            await self.app(scope, receive, send)
-            return
-        error = CrossSite(
-            "Requests from other sites are blocked. The owner of this server can allow one "
-            "with LOUPE_CORS."
-        )
-        await error_response(error)(scope, receive, send)
-
-
-def _is_allowed(headers: Headers) -> bool:
-    origin, fetch_site = headers.get("origin"), headers.get("sec-fetch-site")
-    if {origin, "*"} & set(settings().origins):
-        return True
-    if fetch_site is not None:
-        return fetch_site in ("same-origin", "none")
-    if origin is None:
-        # Other programs send neither.
-        return True
-    # Over plain HTTP, and before 2023, browsers send only the origin; a proxy may add the default
-    # port to the host.
-    site, host = origin.partition("://")[2], headers.get("host", "")
-    return bool(site) and host in (site, f"{site}:80", f"{site}:443")
 
 
 class TelemetryMiddleware(HttpMiddleware):
@@ -118,8 +87,8 @@ class SlowClientMiddleware(HttpMiddleware):
     """Middleware that times out clients that stop reading, and drains bodies after an early error.
 
     Closing the socket during an upload resets it, and the client never sees the error;
-    reading to the end might never finish. So input is discarded for ``DRAIN_SECONDS`` before
-    the connection is closed.
+    reading to the end might never finish. So input is discarded before the connection is closed: up
+    to the length that was announced, at the rate of a batch that arrives just in time.
     """
 
     async def handle_http(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -154,15 +123,17 @@ class RequestBody:
     """The body of a request; ``is_complete`` once all of it has been read."""
 
     def __init__(self, headers: Headers, receive: Receive) -> None:
+        length = headers.get("content-length", "0")
+        announced = int(length) if re.fullmatch("[0-9]{1,12}", length) else 0
+        is_batch = announced <= settings().upload_mb * 2**20 + FORM_BYTES
+        self._most = max(PHOTO_BYTES, announced if is_batch else 0)
         # With "Expect: 100-continue", reading would invite the client to send its body.
-        self._receive, self._bytes_left = receive, 0 if "expect" in headers else PHOTO_BYTES
-        self.is_complete = (
-            headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
-        )
+        self._receive, self._bytes_left = receive, 0 if "expect" in headers else self._most
+        self.is_complete = length == "0" and "transfer-encoding" not in headers
 
     async def receive(self) -> Message:
         """See ASGI."""
-        self._bytes_left = PHOTO_BYTES
+        self._bytes_left = self._most
         return await self._receive_next()
 
     async def _receive_next(self) -> Message:
@@ -172,13 +143,15 @@ class RequestBody:
         return message
 
     async def discard(self, seconds: float) -> None:
-        """Read and discard what still arrives within ``seconds``."""
+        """Read and discard what arrives within ``seconds``, or later but quickly."""
         deadline = time.monotonic() + seconds
         while not self.is_complete and self._bytes_left > 0:
             message = await receive_in_time(self._receive_next, deadline)
             if message is None:
                 return
-            self._bytes_left -= len(message.get("body", b""))
+            size = len(message.get("body", b""))
+            self._bytes_left -= size
+            deadline += size * BODY_TIMEOUT_SECONDS / BATCH_BYTES
 
 
 GUARDS = (Middleware(SlowClientMiddleware), Middleware(TelemetryMiddleware))

@@ -66,6 +66,7 @@ KINDS = {
     "invalid": (422, "Invalid parameter"),
     "archive-refused": (422, "Zip rejected"),
     "link-refused": (422, "Link rejected"),
+    "misdirected": (421, "Not this app's name"),
     "too-many-corrections": (429, "Too many corrections"),
     "busy": (503, "Busy"),
     "stopping": (503, "Shutting down"),

@@ -32,8 +32,9 @@ from model.preprocess import Pixels
 
 from .body_limits import PHOTO_BYTES, limited_body
 from .dispatcher import dispatcher
-from .middleware import CsrfMiddleware, guarded_app
+from .middleware import guarded_app
 from .problems import NoSession
+from .sites import CsrfMiddleware
 from .v1.identify import identify_request
 from .v1.params import (
     BatchParams,

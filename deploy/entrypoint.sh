@@ -35,8 +35,7 @@ if [ -n "${SPACE_ID:-}" ]; then
 fi
 
 set -- python -m streamlit run streamlit_app.py --server.port="$port" \
-  --server.address="${STREAMLIT_SERVER_ADDRESS:-0.0.0.0}" --server.headless=true \
-  --logger.hideWelcomeMessage=true "$@"
+  --server.address="${STREAMLIT_SERVER_ADDRESS:-0.0.0.0}" --server.headless=true "$@"
 
 # A host that mounts the disk as root starts the image as root: hand the data
 # folder to the app's own user and drop root. SageMaker requires root.

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from model.storage.atomic import replace_atomically
+from model.storage.disk import make_folder
 
 PRIVATE_NETWORKS = tuple(
     IPv4Network(network) for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
@@ -92,7 +93,7 @@ def open_local_ca(folder: Path) -> LocalCa:
     Raises:
         OSError: the folder can't be read or written.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(folder)
     try:
         certificate = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
         key = serialization.load_pem_private_key((folder / "ca-key.pem").read_bytes(), None)

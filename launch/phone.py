@@ -17,7 +17,7 @@ from string import Template
 
 from deploy.ports import free_port
 from launch.local_ca import LocalCa, is_private, open_local_ca
-from launch.serve import fetch_runtime, first_model, network_address, print_qr_code, run_server
+from launch.serve import check_hosts, first_model, network_address, print_qr_code, run_server
 from model.errors import SettingRefused
 from model.settings import ROOT, settings
 
@@ -45,7 +45,7 @@ def main() -> None:
         raise SystemExit(f"{error.code}: {error}") from None
     except OSError as error:
         raise SystemExit(f"{error}") from error
-    fetch_runtime()
+    check_hosts()
     app, page = f"https://{address}:{port}", f"http://{address}:{page_port}"
     with serving_instructions(ca, address, page_port, app):
         print(f"\n  Loupe on this network:  {app}")

@@ -12,10 +12,7 @@ import segno
 from api.lifecycle import STORE_SECONDS
 from deploy.ports import free_port
 from model import LoupeError, load
-from model.browser.cache import find_folder
-from model.browser.runtime import runtime_dir, runtime_name
-from model.bundle import list_public
-from model.errors import EngineUnavailable, SettingRefused
+from model.errors import SettingRefused
 from model.model_store import store_follower
 from model.resources import limit_malloc_arenas
 from model.settings import ROOT, settings
@@ -35,7 +32,7 @@ def main() -> None:
         port = free_port(arguments.port)
     except OSError as error:
         raise SystemExit(f"{error} Try another: make run PORT=9000") from error
-    fetch_runtime()
+    check_hosts()
     print(f"\n  Loupe on this machine:  http://localhost:{port}")
     print(f"  opens with:             {first_model()}")
     if host := network_address():
@@ -51,17 +48,11 @@ def main() -> None:
     run_server(port)
 
 
-def fetch_runtime() -> None:
-    """Fetch onnxruntime-web, once; without a network, print a warning and continue."""
-    may_fetch = settings().npm and list_public()
-    if may_fetch and find_folder(runtime_name()) is None:
-        print("Fetching onnxruntime-web, which runs models in browsers ...", flush=True)
-        # Ctrl-C skips the download.
-        with suppress(KeyboardInterrupt):
-            try:
-                runtime_dir()
-            except (EngineUnavailable, OSError) as error:
-                print(error)
+def check_hosts() -> None:
+    """Let the app refuse other names than this machine's, unless its settings name some."""
+    if not settings().host_names:
+        os.environ["LOUPE_HOSTS"] = socket.gethostname()
+        settings.cache_clear()
 
 
 def run_server(port: int, *options: str) -> None:
@@ -82,8 +73,6 @@ def server_arguments(port: int) -> list[str]:
     """Return Streamlit's arguments that run the app, in ``ROOT``."""
     return [
         *("run", "streamlit_app.py", f"--server.port={port}", "--server.headless=true"),
-        # Streamlit's own banner would print the same addresses again.
-        "--logger.hideWelcomeMessage=true",
     ]
 
 

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable
 from http.client import HTTPException
-from urllib.parse import urlsplit
 
 from deploy.client import explain_failure, send
 from deploy.ports import free_port
@@ -103,7 +102,7 @@ def share(tunnel: Tunnel, port: int, stopping: threading.Event) -> None:
         if address is None:
             return
         environment = {**os.environ, **secret, "LOUPE_URL": address}
-        command = _app_command(port, address)
+        command = _app_command(port)
         with running(command, environment, signal.SIGTERM, APP.stop_seconds) as app:
 
             def check() -> None:
@@ -128,14 +127,11 @@ def share(tunnel: Tunnel, port: int, stopping: threading.Event) -> None:
             print("\nEnding the app and the tunnel …", flush=True)
 
 
-def _app_command(port: int, address: str) -> list[str]:
+def _app_command(port: int) -> list[str]:
     return [
         *(sys.executable, "-m", "streamlit", *server_arguments(port)),
         # Only the tunnel has to reach the app.
         "--server.address=127.0.0.1",
-        # Streamlit then accepts a websocket from pages at the public address even if the
-        # tunnel changes the Host header, and without asking another server for its own.
-        f"--browser.serverAddress={urlsplit(address).hostname}",
     ]
 
 

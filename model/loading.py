@@ -12,6 +12,7 @@ from .engines import ENGINES, start
 from .errors import BundleNotFound, LoupeError
 from .resources import trim_memory
 from .settings import settings
+from .text import warn_of_labels
 
 log = logging.getLogger("loupe")
 
@@ -118,6 +119,8 @@ def load_bundle(bundle: Bundle, engine: str) -> Classifier:
             for other in [other for other in _loaded if other[0] == key[0] and other[1] != key[1]]:
                 del _loaded[other]
             _loaded[key] = classifier
+            if warning := warn_of_labels(bundle.labels):
+                log.warning("%s: %s", bundle.name, warning)
             # Loading leaves twice the model's size behind as freed memory.
             trim_memory()
         return _loaded[key]

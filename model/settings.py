@@ -38,6 +38,12 @@ def _require_plain_url(url: HttpUrl | None) -> HttpUrl | None:
     return url
 
 
+def is_local_name(name: str) -> bool:
+    """Return whether a host is an IP address, or a name that nobody can register."""
+    last = name.rpartition(".")[2]
+    return "." not in name or last in ("internal", "local", "localhost") or last.isdecimal()
+
+
 def _check_api(address: str) -> str:
     """Return an API's address without a slash at its end; photos cross the internet over https."""
     if not address:
@@ -48,7 +54,7 @@ def _check_api(address: str) -> str:
     try:
         is_private = ip_address(host).is_private
     except ValueError:
-        is_private = host.endswith((".internal", ".local")) or "." not in host
+        is_private = is_local_name(host)
     if url.scheme == "http" and not is_private:
         raise ValueError("Give an https address, or a private one such as http://10.0.0.5:8000")
     return str(url).rstrip("/")
@@ -109,7 +115,11 @@ class Settings(BaseSettings):
     """One sentence about the app; empty means the model's own description."""
 
     url: Annotated[HttpUrl | None, EmptyIsNone, AfterValidator(_require_plain_url)] = None
-    """The app's public address, for link previews."""
+    """The app's public address, for link previews; requests for other names are then refused."""
+
+    hosts: Annotated[str, Field(pattern=r"^[A-Za-z0-9.*, _-]*$")] = ""
+    """Further names of the app, separated by commas; ``*.example.org`` for all below one, ``*`` for
+    any."""
 
     api: Annotated[str, AfterValidator(_check_api)] = ""
     """Address of another Loupe that identifies the photos; empty means this process."""
@@ -176,6 +186,12 @@ class Settings(BaseSettings):
     def origins(self) -> list[str]:
         """The sites in ``cors``, as ``https://example.org``."""
         return [site.strip().rstrip("/") for site in self.cors.split(",") if site.strip()]
+
+    @property
+    def host_names(self) -> list[str]:
+        """The names in ``hosts`` and ``url``, in lower case; empty if any name may be the app's."""
+        public = (self.url and self.url.host) or ""
+        return [name.strip().lower() for name in [*self.hosts.split(","), public] if name.strip()]
 
     @property
     def database_url(self) -> str:

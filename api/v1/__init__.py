@@ -11,8 +11,9 @@ from starlette.middleware import Middleware
 
 from model.settings import settings
 
-from ..middleware import GUARDS, CsrfMiddleware
+from ..middleware import GUARDS
 from ..problems import ERROR_HANDLERS
+from ..sites import CsrfMiddleware
 from . import corrections, identify, models
 
 __all__ = ["application"]

@@ -22,27 +22,61 @@ export const MAX_CHARACTERS = 60;
 const HASH = /^[0-9a-f]{64}$/;
 const MAX_LENGTH_ERROR = 1e-3;
 
-/** Characters that control text or turn it around, as `INVISIBLE` in `model/text.py`. */
-const INVISIBLE =
-  // eslint-disable-next-line no-control-regex
-  /[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
-
-/** Something to see. Unicode counts a few blank characters among letters and symbols. */
-const VISIBLE = /(?![\u115f\u1160\u2800\u3164\uffa0])[\p{L}\p{N}\p{P}\p{S}]/u;
+/** Code points by what they do: the table of `model/text.py`, which explains it. */
+export const CHARACTERS = {
+  controls: "0-1f 7f-9f 61c 200e-200f 2028-202e 2066-2069 d800-dfff",
+  hidden:
+    "ad 34f 115f-1160 17b4-17b5 200b 2060-2065 206a-206f 2800 3164 feff ffa0 fff0-fffb " +
+    "1bca0-1bca3 1d173-1d17a e0000-e00ff e01f0-e0fff",
+  joiners: "180b-180f 200c-200d fe00-fe0f e0100-e01ef",
+  blanks:
+    "20 a0 1680 2000-200a 202f 205f 3000 300-36f 1ab0-1aff 1dc0-1dff 20d0-20ff fe20-fe2f " +
+    "e000-f8ff f0000-10ffff",
+};
+/** @param {string[]} ranges */
+const oneOf = (...ranges) => ranges.join(" ").replace(/([0-9a-f]+) ?/g, "\\u{$1}");
+const { controls, hidden, joiners } = CHARACTERS;
+const CONTROL = new RegExp(`[${oneOf(controls)}]`, "u");
+const INVISIBLE = new RegExp(`[${oneOf(controls, hidden)}]`, "u");
+const JOINERS = new RegExp(`[${oneOf(joiners)}]`, "gu");
+const VISIBLE = new RegExp(`[^${oneOf(...Object.values(CHARACTERS))}]`, "u");
+/** A space at an end. Python's are the same: a byte order mark is none. */
+const ENDS = /^(?!\ufeff)\s|(?!\ufeff)\s$/u;
+const HIDES = "it has invisible characters, such as marks of direction";
 
 /**
- * Say what is wrong with a label or a title; nothing if it is right.
+ * Say what is wrong with a label or a title of a file; nothing if it is right.
  *
  * @type {(text: unknown) => string}
  */
 export function findTextFlaw(text) {
-  if (typeof text !== "string" || text.trim() !== text || !text) {
+  if (typeof text !== "string" || ENDS.test(text) || !text) {
     return "it needs a name without spaces around it";
   }
   const isLong = Array.from(text).length > MAX_CHARACTERS;
   if (isLong) return `it is longer than ${MAX_CHARACTERS} characters`;
   if (!VISIBLE.test(text)) return "it has no visible character";
-  return INVISIBLE.test(text) ? "it has invisible characters, such as marks of direction" : "";
+  return CONTROL.test(text) ? HIDES : "";
+}
+
+/** @param {string} text */
+const lookOf = (text) => text.replace(JOINERS, "").normalize("NFKC");
+
+/**
+ * Say what is wrong with a new title, or a new label beside others. Earlier files may have such.
+ *
+ * @type {(text: string, others?: string[]) => string}
+ */
+export function findNameFlaw(text, others = []) {
+  const flaw = findTextFlaw(text) || (INVISIBLE.test(text) ? HIDES : "");
+  const isTaken = others.some((other) => lookOf(other) === lookOf(text));
+  return flaw || (isTaken ? "there is a label of this name already" : "");
+}
+
+/** Return the labels that couldn't be new beside the others. @param {string[]} labels */
+export function findConfusing(labels) {
+  const others = (/** @type {string} */ label) => labels.filter((other) => other !== label);
+  return labels.filter((label) => findNameFlaw(label, others(label)));
 }
 
 /** @param {unknown} labels */

@@ -1,6 +1,6 @@
 /** The questions of "Teach", each of which calls `use` with what was chosen or typed. */
 
-import { findTextFlaw } from "../teach/loupe_file.mjs";
+import { findNameFlaw } from "../teach/loupe_file.mjs";
 import { createButton, createDialog, h } from "./elements.mjs";
 
 /**
@@ -57,9 +57,9 @@ function open(parent, title, ...content) {
   return dialog;
 }
 
-/** Return why a text can't be a name, or "". */
-export function phraseFlaw(text) {
-  const flaw = findTextFlaw(text);
+/** Return why a text can't be a name, or a label's beside others, or "". */
+export function phraseFlaw(text, others = []) {
+  const flaw = findNameFlaw(text, others);
   return flaw && `This name can’t be used: ${flaw}.`;
 }
 

@@ -28,10 +28,7 @@ export function createHandlers(page) {
     return page.project.endAdding();
   };
   /** Return why a new label can't have a name, or "". */
-  const flawOf = (text) => {
-    const isTaken = state.project.labels.includes(text);
-    return phraseFlaw(text) || (isTaken ? "There is a label of this name already." : "");
-  };
+  const flawOf = (text) => phraseFlaw(text, state.project.labels);
   const saving = () =>
     state.project.photos.length ? [["Save project", "box", on.onSaveProject]] : [];
   const use = (model) => model && page.options.onUse(model);
@@ -125,7 +122,10 @@ export function createHandlers(page) {
     /** Open a project's or a model's file. */
     onFile: async (file) => {
       const open = () => page.project.openFile(file);
-      if (file) use(await page.project.try(open, "This file couldn’t be opened."));
+      const opened = file && (await page.project.try(open, "This file couldn’t be opened."));
+      if (!opened?.confusing.length) return use(opened?.model);
+      const line = `Labels that look alike or have invisible characters: ${opened.confusing}.`;
+      openMenu(parent, "Use this model?", line, [["Use it", "check", () => use(opened.model)]]);
     },
     onSeveral: () => change({ note: SEVERAL }),
     onPhotos: (label, ids = []) => {

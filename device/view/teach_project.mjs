@@ -2,7 +2,7 @@
 
 import { LoupeError, phraseError } from "../engine/errors.mjs";
 import { load } from "../loupe.mjs";
-import { readLoupe } from "../teach/loupe_file.mjs";
+import { findConfusing, findNameFlaw, readLoupe } from "../teach/loupe_file.mjs";
 import { nameOf, readProject } from "../teach/project_file.mjs";
 import { MAX_BYTES, MAX_PHOTOS, openStore } from "../teach/store.mjs";
 import { certaintyRule, formatPercent, headline } from "./phrasing.mjs";
@@ -193,6 +193,9 @@ export class TeachProject {
     const named = found.map((one) => ({ ...one, name: one.file.name }));
     await this.#addNamed(named, ({ file, label, recording }) => {
       if (isMadeHere(file)) throw new LoupeError("invalid", ALONE);
+      const { labels } = this.#state.project;
+      const flaw = labels.includes(label) ? "" : findNameFlaw(label, labels);
+      if (flaw) throw new LoupeError("invalid", `Its label can't be used: ${flaw}.`);
       return this.take({ label, recording: `${FILE}${recording ?? randomId()}` }, file);
     });
   }
@@ -238,11 +241,15 @@ export class TeachProject {
   /**
    * Open a project in place of an empty one, or a model that is used right away.
    *
-   * @returns {Promise<string | undefined>} the model's name
+   * @returns {Promise<{model: string, confusing: string[]} | undefined>} the model's name, and those
+   *   of its labels that people can't tell apart
    */
   async openFile(file) {
     if (!(await this.loading)) throw new LoupeError("no-such-model", this.#state.device.reason);
-    if (/\.loupe$/i.test(file.name)) return this.use(await readLoupe(file));
+    if (/\.loupe$/i.test(file.name)) {
+      const taught = await readLoupe(file);
+      return { model: await this.use(taught), confusing: findConfusing(taught.manifest.labels) };
+    }
     const { photos, title, labels } = await readProject(file);
     if (this.#state.project.photos.length) {
       throw new LoupeError("invalid", "Save this project and clear it, then open the other one.");

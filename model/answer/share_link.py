@@ -27,6 +27,7 @@ from ..engine_info import ENGINES, EngineInfo
 from ..errors import BundleError, LinkError
 from ..settings import settings
 from ..storage.atomic import fsync_path
+from ..storage.disk import make_folder
 from .prediction import Graph, Prediction, rebuild_probabilities
 
 MAX_LABELS = 10
@@ -253,7 +254,7 @@ def _load_secret(path: Path) -> str:
         OSError: the file cannot be read or created, or is empty.
     """
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         _write_secret(path, secrets.token_urlsafe(32))
     secret = path.read_text(encoding="utf-8", errors="replace").strip()
     if not secret:

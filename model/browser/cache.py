@@ -1,23 +1,34 @@
 """The cache of derived files: folders that are made once and never changed.
 
 An image's build may have made some below ``BUILT_DIR``; all others are in the data folder. A folder
-appears when it is complete, so that a killed process leaves nothing half made.
+appears when it is complete, so that a killed process leaves nothing half made. Each process
+compares a folder with its hashes before it uses it; a damaged one is made again.
 """
 
+import json
+import logging
 import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from ..settings import ROOT, settings
-from ..storage.atomic import publish_folder
+from ..storage.atomic import publish_folder, replace_folder
+from ..storage.file_hash import hash_file
 
 BUILT_DIR = ROOT / "derived"
 """Derived files that an image's build made; never written by the app."""
 
 KEPT_VERSIONS = 2
 """Number of versions that are kept: the new one, and the previous one for pages that are open."""
+
+HASHES = "sha256.json"
+"""The file in a folder with the SHA-256 of the others; earlier versions of Loupe wrote none."""
+
+log = logging.getLogger("loupe")
 
 
 def derived_dir() -> Path:
@@ -26,9 +37,42 @@ def derived_dir() -> Path:
 
 
 def find_folder(name: str) -> Path | None:
-    """Return the folder of that name if it has been made."""
+    """Return the folder of that name if it has been made and isn't damaged."""
     folders = [root / name for root in (BUILT_DIR, derived_dir())]
-    return next((folder for folder in folders if folder.is_dir()), None)
+    return next((folder for folder in folders if _is_whole(folder)), None)
+
+
+def _is_whole(folder: Path) -> bool:
+    # One that is made again has another time.
+    return folder.is_dir() and _matches_hashes(folder, folder.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _matches_hashes(folder: Path, _: int) -> bool:
+    if not (folder / HASHES).exists():
+        return True
+    try:
+        hashes = json.loads((folder / HASHES).read_bytes()).items()
+        if all(hash_file(folder / name) == sha256 for name, sha256 in hashes):
+            return True
+    except (OSError, ValueError, AttributeError):
+        pass
+    log.warning("%s is damaged and is made again.", folder)
+    return False
+
+
+def read_info(folder: Path, file: str) -> Any:
+    """Return the contents of a JSON file in a folder of the cache.
+
+    Raises:
+        OSError: it can't be read, or was damaged since this process compared the folder.
+    """
+    try:
+        return json.loads((folder / file).read_bytes())
+    except ValueError:
+        shutil.rmtree(folder, ignore_errors=True)
+        _matches_hashes.cache_clear()
+        raise OSError(f"{folder / file} is damaged. It is made again when asked for.") from None
 
 
 def find_file(name: str, file: str) -> Path | None:
@@ -36,7 +80,7 @@ def find_file(name: str, file: str) -> Path | None:
     for root in (BUILT_DIR, derived_dir()):
         for path in (root / name).glob("[!.]*/*"):
             # Compared with the folder's entries, so that no name can lead out of it.
-            if path.name == file:
+            if path.name == file and _is_whole(path.parent):
                 return path
     return None
 
@@ -60,6 +104,9 @@ def cached_folder(name: str, make: Callable[[Path], None]) -> Path:
 
     def fill(new: Path) -> Path:
         make(new)
+        files = [path for path in new.rglob("*") if path.is_file()]
+        hashes = {path.relative_to(new).as_posix(): hash_file(path) for path in files}
+        (new / HASHES).write_text(json.dumps(hashes))
         return folder
 
     publish_folder(folder.parent, fill, _move_unless_made)
@@ -71,9 +118,11 @@ def _move_unless_made(new: Path, folder: Path) -> None:
     try:
         new.rename(folder)
     except OSError:
-        # Another process was faster; its files are the same.
         if not folder.is_dir():
             raise
+        # Unless it is damaged, another process was faster, and its files are the same.
+        if not _is_whole(folder):
+            replace_folder(new, folder)
 
 
 def remove_old_versions(new: Path) -> None:

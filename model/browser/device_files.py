@@ -34,7 +34,7 @@ from ..photo import MAX_BYTES, MAX_PIXELS
 from ..photo.photo_limits import MIN_SIDE_PX
 from ..settings import ROOT
 from .base_features import describe_features
-from .cache import cached_folder, find_folder
+from .cache import cached_folder, find_folder, read_info
 from .programs import run_program
 from .runtime import runtime_info
 
@@ -87,7 +87,7 @@ def small_card_in_use(bundle: Bundle) -> SmallCard | None:
 
 @lru_cache(maxsize=64)
 def _is_measured(folder: Path) -> bool:
-    info = json.loads((folder / "model.json").read_text("utf-8"))
+    info = read_info(folder, "model.json")
     return bool(info["graphs"]["small"]["measured"])
 
 
@@ -97,7 +97,7 @@ def model_json(bundle: Bundle, runtime_base: str) -> dict[str, Any]:
     Raises:
         EngineUnavailable: see ``device_dir`` and ``runtime_info``.
     """
-    info: dict[str, Any] = json.loads((device_dir(bundle) / "model.json").read_text("utf-8"))
+    info: dict[str, Any] = read_info(device_dir(bundle), "model.json")
     # Not cached with the rest: another release may word things differently.
     info["words"] = device_words(bundle.manifest, small_card_in_use(bundle))
     runtime = runtime_info()

@@ -16,7 +16,7 @@ from typing import TypedDict
 
 from ..errors import EngineUnavailable
 from ..settings import ROOT, settings
-from .cache import cached_folder
+from .cache import cached_folder, read_info
 from .programs import run_program
 
 RUNTIME = "runtime"
@@ -69,7 +69,7 @@ def runtime_name() -> str:
 
 def runtime_info() -> Runtime:
     """Return the contents of the runtime's ``runtime.json``; see ``runtime_dir``."""
-    info: Runtime = json.loads((runtime_dir() / "runtime.json").read_text())
+    info: Runtime = read_info(runtime_dir(), "runtime.json")
     return info
 
 

@@ -7,7 +7,6 @@ server does so in the background at its first start.
 """
 
 import hashlib
-import json
 import os
 import sys
 from functools import cache, partial
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from ..settings import ROOT
-from .cache import cached_folder, find_folder
+from .cache import cached_folder, find_folder, read_info
 from .page_files import PAGE_DIR, PAGE_FILES
 from .programs import run_program
 
@@ -67,7 +66,7 @@ def find_compressed() -> list[Path]:
 def first_visit(compressed: Path) -> FirstVisit | None:
     """Return the modules of a first visit; None if Streamlit's page has another form."""
     file = compressed / "first-visit.json"
-    content: FirstVisit | None = json.loads(file.read_text()) if file.is_file() else None
+    content: FirstVisit | None = read_info(compressed, file.name) if file.is_file() else None
     return content
 
 

@@ -12,7 +12,7 @@ from ..bundle import Bundle, get_bundle, list_models, list_versions, read_small_
 from ..engines import available
 from ..errors import BundleError, BundleNotFound, EngineUnavailable
 from ..settings import settings
-from ..text import clean, list_some
+from ..text import clean, list_some, warn_of_labels
 
 FOLLOWING = "Each replica switches to it once its own checks have passed."
 
@@ -84,7 +84,7 @@ def _verify(bundle: Bundle) -> str:
             results.append(f"{engine}: golden outputs match (max difference {difference:.1g})")
         except EngineUnavailable:
             results.append(f"{engine}: not checked (its packages aren't installed)")
-    return "; ".join(results)
+    return "; ".join(filter(None, [*results, warn_of_labels(bundle.labels)]))
 
 
 @click.command("versions")

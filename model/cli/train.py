@@ -19,6 +19,7 @@ from ..bundle import (
 )
 from ..loading import default_model
 from ..settings import settings
+from ..text import warn_of_labels
 from .error_group import require_full_install
 from .options import FOLDER, models_dir_option, unknown_option
 from .progress_bar import StageProgress, progress_bar
@@ -127,7 +128,8 @@ def print_summary(bundle: Bundle, first: str | None, *details: str) -> None:
         details: lines about it.
     """
     click.echo(f"{bundle.name} {bundle.version} in {bundle.folder}")
-    for line in (*details, *_measurements(bundle.manifest)):
+    warning = warn_of_labels(bundle.labels)
+    for line in (*details, *_measurements(bundle.manifest), *filter(None, [warning])):
         click.echo(line)
     if card := read_small_card(bundle):
         click.echo(describe_small_graph(card))

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..browser.cache import derived_dir, remove_old_versions
 from ..bundle import Bundle
 from ..storage.atomic import replace_atomically
+from ..storage.disk import make_folder
 from .formats import FORMATS
 
 
@@ -33,7 +34,7 @@ def keep_download(bundle: Bundle, name: str, folder: Path, files: Iterable[str])
         OSError: the data folder can't be written.
     """
     target = _folder(bundle)
-    target.mkdir(parents=True, exist_ok=True)
+    make_folder(target)
     path = target / f"{bundle.name}-{name}.zip"
     with (
         replace_atomically(path) as temporary,

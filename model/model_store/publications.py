@@ -1,6 +1,7 @@
 """The table that says which version of each model is current, by the hash of its manifest."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -28,12 +29,15 @@ TABLE = sa.Table(
 row."""
 
 
+NO_TIME = datetime.min.replace(tzinfo=UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Publication:
     """A version that was made current.
 
     ``sha256`` is the hash of its ``bundle.json``; ``added`` when its model was first published;
-    both times are UTC.
+    both times are UTC, and ``NO_TIME`` if the row has none.
     """
 
     id: int
@@ -48,7 +52,8 @@ class Publication:
         """True if its name and hash can be those of a version: anything may be in a database."""
         has_name = re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", self.name)
         has_hash = re.fullmatch(r"[0-9a-f]{64}", self.sha256)
-        return bool(has_name and has_hash) and self.version == self.sha256[:12]
+        has_version = self.version == self.sha256[:12]
+        return bool(has_name and has_hash) and has_version and self.published != NO_TIME
 
 
 class Publications:
@@ -101,17 +106,22 @@ class Publications:
     def _read(self, condition: sa.ColumnElement[bool]) -> list[Publication]:
         other = TABLE.alias()
         first = sa.select(sa.func.min(other.c.published)).where(other.c.name == TABLE.c.name)
-        columns = (TABLE.c.id, TABLE.c.name, TABLE.c.version, TABLE.c.sha256, TABLE.c.published)
-        query = sa.select(*columns, first.scalar_subquery()).where(condition)
+        columns = (TABLE.c.id, TABLE.c.name, TABLE.c.version, TABLE.c.sha256)
+        # Parsed row by row: SQLAlchemy would raise for all of them if one isn't a time.
+        times = (TABLE.c.published, first.scalar_subquery())
+        coerced = (sa.type_coerce(time, sa.String) for time in times)
+        query = sa.select(*columns, *coerced).where(condition)
         with (
             translate_database_errors("read", "publications"),
             self._engine.connect() as connection,
         ):
             rows = connection.execute(query.order_by(TABLE.c.id.desc())).all()
-        # SQLite keeps values of any type in a column of text.
+        # SQLite keeps values of any type in any column.
         return [
-            Publication(number, str(name), str(version), str(sha256), to_utc(date), to_utc(added))
-            for number, name, version, sha256, date, added in rows
+            Publication(
+                number, str(name), str(version), str(sha256), _parse(time), _parse(first, time)
+            )
+            for number, name, version, sha256, time, first in rows
         ]
 
     def add(self, name: str, sha256: str) -> None:
@@ -131,3 +141,10 @@ class Publications:
     def close(self) -> None:
         """Close all connections; they are opened again when needed."""
         self._engine.dispose()
+
+
+def _parse(*times: object) -> datetime:
+    for time in times:
+        with suppress(ValueError, OverflowError):
+            return to_utc(time if isinstance(time, datetime) else datetime.fromisoformat(str(time)))
+    return NO_TIME

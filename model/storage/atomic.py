@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from .disk import make_folder
+
 NEW_PREFIX, OLD_PREFIX = ".loupe-new-", ".loupe-old-"
 """Beginnings of the hidden names of folders that are being written or replaced."""
 
@@ -62,7 +64,7 @@ def publish_folder(
     Raises:
         OSError: the folder can't be written or moved.
     """
-    parent.mkdir(parents=True, exist_ok=True)
+    make_folder(parent)
     for folder in parent.glob(f"{NEW_PREFIX}*"):
         with suppress(OSError):
             if time.time() - folder.stat().st_mtime > ABANDONED_SECONDS:

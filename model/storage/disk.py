@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import DataError
+from ..settings import settings
 
 RESERVED_BYTES = 64 * 2**20
 """Bytes of a disk that Loupe leaves free."""
@@ -28,6 +29,18 @@ def require_writable(folder: Path) -> None:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(existing))
     if not os.access(existing, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(existing))
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it; those in the data folder are for this user alone.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    folder, data = folder.resolve(), settings().data.resolve()
+    for path in (*reversed(folder.parents), folder):
+        if not path.is_dir():
+            path.mkdir(0o700 if path.is_relative_to(data) else 0o777, exist_ok=True)
 
 
 def free_bytes(folder: Path) -> int:

@@ -8,7 +8,6 @@ import hashlib
 import io
 import json
 import re
-import unicodedata
 import zipfile
 from datetime import date
 from typing import Annotated, Literal, Self
@@ -22,7 +21,7 @@ from ..errors import ExportRefused
 from ..evaluation.metrics import proportion_metric
 from ..preprocess import Pixels
 from ..storage import zips
-from ..text import INVISIBLE, clean
+from ..text import CHARACTERS, INVISIBLE, clean, one_of
 from .few_shot_head import FewShotHead
 from .left_out import PROMISES, Folds
 
@@ -37,19 +36,23 @@ PLAIN_FLAGS = 0x0806
 TESTED = {"each group": "each tested without itself", "five": "tested in five parts"}
 MAX_LABELS, MAX_LABEL_CHARS = 20, 60
 MAX_LENGTH_ERROR = 1e-3
-BLANKS = "\u115f\u1160\u2800\u3164\uffa0"
-"""Invisible characters that Unicode classes as letters or symbols."""
+CONTROL = re.compile(f"[{one_of('controls')}]")
+VISIBLE = re.compile(f"[^{one_of(*CHARACTERS)}]")
 
 
 def is_label(text: str) -> bool:
-    """Return whether a text can be a label or a title."""
-    visible = (c for c in text if unicodedata.category(c)[0] in "LNPS" and c not in BLANKS)
+    """Return whether a text can be a new label or title."""
+    return was_label(text) and not INVISIBLE.search(text)
+
+
+def was_label(text: str) -> bool:
+    """Return whether it could be one in some version of Loupe, so that a file with it opens."""
     is_short = len(text.strip()) == len(text) <= MAX_LABEL_CHARS
-    return is_short and any(visible) and not INVISIBLE.search(text)
+    return is_short and bool(VISIBLE.search(text)) and not CONTROL.search(text)
 
 
 def _check_text(text: str) -> str:
-    if not is_label(text):
+    if not was_label(text):
         raise ValueError(
             f"it needs 1 to {MAX_LABEL_CHARS} visible characters, no spaces at its ends"
         )

@@ -19,7 +19,7 @@ from ..photo import read
 from ..preprocess import preprocess
 from ..storage.labelled_photos import Dataset, LabelledPhoto, discover
 from ..storage.photo_files import map_ordered
-from ..text import clean
+from ..text import clean, find_confusing
 from .few_shot_head import FewShotHead
 from .left_out import LeftOut, fit_head, merge_near_copies
 from .loupe_file import (
@@ -197,7 +197,7 @@ def _check(folder: Path, dataset: Dataset) -> tuple[str, ...]:
             f"takes at most {MAX_PHOTOS} of {MAX_LABELS}. Train on them instead: "
             "python -m model train FOLDER --name NAME"
         )
-    if bad := [x for x in labels if not is_label(x) or labels.count(x) > 1]:
+    if bad := [label for label in labels if not is_label(label)] or find_confusing(labels):
         raise DataError(
             f"A folder can't be the label {bad[0]!r}: it needs 1 to {MAX_LABEL_CHARS} characters, "
             "a visible one, and to differ from others in more than spaces and marks. Rename it."

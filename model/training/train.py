@@ -10,7 +10,7 @@ from ..bundle import Bundle
 from ..errors import DataError, EngineUnavailable
 from ..progress import SILENT, Progress
 from ..settings import settings
-from ..storage.disk import require_writable, translate_disk_errors
+from ..storage.disk import make_folder, require_writable, translate_disk_errors
 from .config import CONFIG_FILE, Hyperparameters, TrainingConfig
 from .finetune import fine_tune
 from .publication import Publication
@@ -52,7 +52,7 @@ def train(config: TrainingConfig, *, resume: bool = False, progress: Progress = 
         config = saved.model_copy(update={"minutes": config.minutes or saved.minutes})
     models_dir = config.models_dir or settings().data / "models"
     require_writable(models_dir)
-    run_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(run_dir)
     try:
         with FileLock(run_dir / LOCK_FILE, timeout=0), translate_disk_errors(run_dir):
             if not resume:

@@ -118,6 +118,18 @@ def test_endless_rejected_body_is_not_drained_forever() -> None:
     assert 20 <= read < 30
 
 
+@pytest.mark.parametrize(("megabytes", "most"), [(74, 74), (10**6, 30)])
+def test_rejected_batch_is_drained_to_its_announced_end(
+    megabytes: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(middleware, "DRAIN_SECONDS", 0.2)
+    headers = {"content-length": f"{megabytes * 2**20}"}
+    _, read = run_middleware(
+        PlainTextResponse("no"), [bytes(2**20)] * min(megabytes, 200), **headers
+    )
+    assert most - 10 <= read <= most
+
+
 def test_slow_uploads_do_not_hold_slots_of_batches(server: Server) -> None:
     head = (
         b"POST /api/v1/identify/batch HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n"

@@ -83,6 +83,8 @@ def test_upload_works_in_a_frame_of_another_origin(browser, server):
         frame = page.frame_locator("iframe")
         attach(frame, sample("coffee").read(), "coffee.png")
         wait_for_answer(frame, "espresso", "cup")
+        may_film = "document.featurePolicy.allowsFeature('camera')"
+        assert [one.evaluate(may_film) for one in page.frames] == [True, True]
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from tests.sharing import remaining, sharing, tunnel
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("host_header", ["", "somewhere.example:1234"])
+@pytest.mark.parametrize("host_header", ["", "inner:1234"])
 def test_visitor_uploads_a_photo_through_a_tunnel(browser, tmp_path, host_header):
     address = tunnel(tmp_path, host_header)
     with sharing(tmp_path, address=address) as run:

@@ -67,12 +67,13 @@ def test_project_among_photos_is_named_and_left_out(open_teach: Visit) -> None:
     expect(row(page, "Reds").locator(".tv-count")).to_have_text("1")
 
 
-def renamed_base(file: Path) -> bytes:
-    """Return a model that was made where its base has another name."""
+def made_elsewhere(file: Path) -> bytes:
+    """Return a model whose base has another name there, with a label that was allowed once."""
     with zipfile.ZipFile(file) as saved:
         files = {name: saved.read(name) for name in saved.namelist()}
     manifest = json.loads(files["manifest.json"])
     manifest["base"]["name"] = "elsewhere"
+    manifest["labels"] = [label.replace("cold", "cold\u200b") for label in manifest["labels"]]
     return zip_of({**files, "manifest.json": json.dumps(manifest).encode()})
 
 
@@ -106,7 +107,10 @@ def test_project_has_one_model_in_the_menu_and_a_friends_is_another(
     expect(own).to_have_count(1)
     page.goto(page.url.split("?")[0])
     page.get_by_role("link", name="Teach your own").click()
-    open_file(page, "friend.loupe", renamed_base(tmp_path / "friend.loupe"))
+    open_file(page, "friend.loupe", made_elsewhere(tmp_path / "friend.loupe"))
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("have invisible characters: cold")
+    dialog.get_by_role("button", name="Use it").click()
     page.wait_for_url(re.compile("taught-"))
     expect(own).to_have_count(2)
     give_device(page, jpeg(WARM[0]))

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from model.teaching.loupe_file import draw, read_loupe
+from model.text import CHARACTERS
 from tests.device.node import require_inflate, run_node
 from tests.model.teaching.hostile_loupe import HOSTILE, arrays, good
+from tests.model.teaching.label_vectors import ALIKE, DIFFERENT, VECTORS, rule_of
 
 READ = """
   const { readLoupe, writeLoupe } = await load("teach/loupe_file.mjs");
@@ -48,6 +50,35 @@ def test_file_of_python_opens_and_is_written_for_python(method: int) -> None:
         assert result["head"][name] == array.ravel().tolist()
         assert np.array_equal(getattr(same, name), getattr(head, name))
     assert again.labels == manifest.labels
+
+
+def test_labels_are_judged_as_in_python() -> None:
+    script = """
+      const { CHARACTERS, findConfusing, findNameFlaw, findTextFlaw } =
+        await load("teach/loupe_file.mjs");
+      const { createHash } = await import("node:crypto");
+      const rule = (text) => (findTextFlaw(text) ? 0 : findNameFlaw(text) ? 1 : 2);
+      const every = createHash("sha256");
+      let missing = 0;
+      for (let code = 0; code < 0x110000; code++) {
+        const char = String.fromCodePoint(code);
+        every.update(`${rule(`a${char}b`)}${rule(char)}`);
+        if (/[\\p{DI}\\p{Cc}\\p{Cs}\\p{Zl}\\p{Zp}]/u.test(char) && rule(char)) missing++;
+      }
+      const [labels, pairs] = given;
+      return [CHARACTERS, labels.map(rule), pairs.map(findConfusing), every.digest("hex"), missing];
+    """
+    every = hashlib.sha256()
+    for code in range(0x110000):
+        every.update(f"{rule_of(f'a{chr(code)}b')}{rule_of(chr(code))}".encode())
+    pairs = [*ALIKE, *DIFFERENT]
+    assert run_node(script, [list(VECTORS), pairs]) == [
+        CHARACTERS,
+        list(VECTORS.values()),
+        [list(pair) for pair in ALIKE] + [[]] * len(DIFFERENT),
+        every.hexdigest(),
+        0,
+    ]
 
 
 def test_hostile_files_are_refused_with_a_sentence() -> None:

@@ -13,8 +13,9 @@ import pytest
 from deploy import ports
 from launch import serve
 from launch.serve import first_model
-from model.browser import cache
 from model.settings import ROOT, settings
+from tests.api.raw import Wire
+from tests.api.test_device_making import fake_npm
 from tests.model.tiny import tiny
 from tests.waiting import wait_until
 
@@ -92,6 +93,8 @@ def test_invalid_setting_is_named_before_anything_starts(monkeypatch, capsys):
 @pytest.mark.parametrize("network", ["192.0.2.7", None])
 def test_serve_prints_the_addresses_and_runs_the_server(monkeypatch, capsys, network):
     ports = list[int]()
+    monkeypatch.setenv("LOUPE_HOSTS", "localhost")
+    settings.cache_clear()
     monkeypatch.setattr(serve, "network_address", lambda: network)
     monkeypatch.setattr(serve, "run_server", ports.append)
     monkeypatch.setattr(os, "chdir", lambda path: None)
@@ -106,26 +109,34 @@ def test_serve_prints_the_addresses_and_runs_the_server(monkeypatch, capsys, net
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_the_server_quietly(tmp_path):
+def test_server_runs_under_its_own_names_while_npm_hangs_until_ctrl_c(tmp_path):
+    runs = fake_npm(tmp_path, "exec sleep 600")
     command = [sys.executable, "-m", "launch.serve", f"--port={ports.free_port()}"]
+    environment = {"LOUPE_DATA": str(tmp_path / "data"), "LOUPE_NPM": "true"}
     with subprocess.Popen(
         command,
         cwd=ROOT,
-        env={**os.environ, "LOUPE_DATA": str(tmp_path)},
+        env={**os.environ, **environment, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     ) as process:
         address = re.search(
             r"http://localhost:\d+", process.stdout.readline() + process.stdout.readline()
         )
         try:
             wait_until(lambda: is_ready(address[0]), seconds=60)
+            wait_until(runs.exists, seconds=60)
+            for host, status in ((socket.gethostname(), 200), ("evil.example", 421)):
+                with Wire(address[0]) as wire:
+                    wire.send(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+                    assert wire.reply().status == status
             process.send_signal(signal.SIGINT)
-            output, _ = process.communicate(timeout=30)
+            assert process.wait(30) == 0
         finally:
-            process.kill()
-    assert process.returncode == 0
+            os.killpg(process.pid, signal.SIGKILL)
+        output = process.stdout.read()
     assert "Aborted" not in output
     assert "Traceback" not in output
 
@@ -133,21 +144,3 @@ def test_ctrl_c_ends_the_server_quietly(tmp_path):
 def is_ready(address):
     with urlopen(f"{address}/api/ready", timeout=5) as response:
         return response.status == 200
-
-
-def test_app_starts_without_the_runtime_for_browsers(monkeypatch, capsys, data_folder, tmp_path):
-    npm = tmp_path / "npm"
-    npm.write_text("#!/bin/sh\necho npm error code ENOTFOUND >&2\nexit 1\n")
-    npm.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    monkeypatch.setenv("LOUPE_NPM", "true")
-    monkeypatch.setattr(cache, "BUILT_DIR", tmp_path / "nothing was built")
-    ports = list[int]()
-    monkeypatch.setattr(serve, "run_server", ports.append)
-    monkeypatch.setattr(os, "chdir", lambda path: None)
-    monkeypatch.setattr(sys, "argv", ["serve"])
-    serve.main()
-    output = capsys.readouterr().out
-    assert "Fetching onnxruntime-web" in output
-    assert "npm couldn't fetch onnxruntime-web: npm error code ENOTFOUND" in output
-    assert len(ports) == 1

@@ -17,6 +17,7 @@ from model.engines import Engine, available, start, why_unavailable
 from model.errors import BundleDamaged, BundleNotFound, EngineUnavailable
 from model.loading import default_model
 from model.settings import settings
+from tests.model.command import run
 from tests.model.tiny import edit, replace, tiny
 
 
@@ -52,6 +53,17 @@ def test_rolling_back_does_not_make_a_model_the_newest(models_dir: Path) -> None
     set_age(tiny(models_dir, "zzz"), 5)
     roll_back("aaa", first.version)
     assert default_model() == "zzz"
+
+
+def test_labels_that_look_alike_are_named_and_the_model_opens(
+    models_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    labels = ("red", "red\u200b", "cafe\u0301", "café", "white", "black")
+    tiny(models_dir, labels=labels)
+    assert load("tiny").bundle.labels == labels
+    (message,) = caplog.messages
+    assert message.endswith(r"invisible characters: 'red\u200b', 'cafe\u0301', 'caf\xe9'.")
+    assert run("verify", "tiny").stdout.endswith(f"; {message.removeprefix('tiny: ')}\n")
 
 
 def test_settings_choose_the_model(models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

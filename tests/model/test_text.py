@@ -12,6 +12,7 @@ from model.text import clean, escape, format_size, list_some
         ("a \u202e b\x1b[2J", "a b[2J", "a \\u202e b\\x1b[2J"),
         ("\u200f\u200e\u061c\u2066\u2069", "", "\\u200f\\u200e\\u061c\\u2066\\u2069"),
         ("\ud800e\u0301", "\u00e9", "\\ud800e\u0301"),
+        ("\ufeffa\u200b\u2060\U000e0041b", "ab", "\\ufeffa\\u200b\\u2060\\U000e0041b"),
         ("می\u200cخواهم 👩\u200d🚀", "می\u200cخواهم 👩\u200d🚀", "می\u200cخواهم 👩\u200d🚀"),
     ],
 )

@@ -1,13 +1,12 @@
 """The parts of a fastai learner that an import needs, read from placeholders as plain data."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from ...bundle.manifest import PRESENT_FROM
 from ...errors import ExportRefused
-from ...text import INVISIBLE
+from ...text import INVISIBLE, find_confusing
 from .placeholders import Placeholder, PlaceholderType
 from .transforms import (
     FUNCTIONS,
@@ -160,8 +159,8 @@ def check_labels(labels: Sequence[Any], advice: str) -> tuple[str, ...]:
     texts = [_label(label, advice) for label in labels]
     if not texts:
         raise ExportRefused("Its list of labels (dls.vocab) is empty.")
-    if duplicates := [text for text, count in Counter(texts).items() if count > 1]:
-        raise ExportRefused(f"Two of its labels read the same: {duplicates[0]!r}. {advice}")
+    if alike := find_confusing([" ".join(text.split()) for text in texts]):
+        raise ExportRefused(f"Two of its labels read the same: {alike[0]!r}. {advice}")
     return tuple(texts)
 
 
@@ -185,8 +184,8 @@ def _label(label: Any, advice: str) -> str:
     if not text.strip() or len(text) > MAX_LABEL or INVISIBLE.search(" ".join(text.split())):
         raise ExportRefused(
             f"One of its labels is {text[:60] or repr(label)!r}: a label must be text of 1 to "
-            f"{MAX_LABEL} characters without control characters or marks of "
-            f"the text's direction. {advice}"
+            f"{MAX_LABEL} characters without control characters, marks of the text's direction "
+            f"and other invisible ones. {advice}"
         )
     return text
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from model import Bundle, load
 from model.errors import DataError, FolderExists
 from model.model_store.publishing import publish_version, republish
 from model.settings import settings
+from model.storage.file_hash import hash_file
 from tests.model.tiny import tiny
 
 from .conftest import Replica
@@ -151,11 +153,20 @@ def test_version_of_another_model_is_refused(replica: Replica, first: Bundle) ->
     assert codes == {"tiny": "storage-unavailable", "other": "bundle-damaged"}
 
 
-def test_follower_survives_invalid_dates(replica: Replica) -> None:
-    replica.compare()
+@pytest.mark.parametrize("time", ["", "tomorrow", 7, b"\xff", "9999-12-31 23:59:59-23:00"])
+def test_follower_skips_a_row_with_an_invalid_date(
+    replica: Replica, first: Bundle, time: object
+) -> None:
+    publish_version(first)
     with sqlite3.connect(settings().database_url.removeprefix("sqlite:///")) as connection:
-        connection.execute("insert into publications values (1, 'tiny', '0', '0', 'tomorrow')")
-    assert replica.compare() == [{"code": "database-unavailable"}]
+        # An earlier one of the same model, and the newest of another model.
+        for number, name in ((0, "tiny"), (2, "other")):
+            row = (number, name, first.version, hash_file(first.folder / "bundle.json"), time)
+            connection.execute("insert into publications values (?, ?, ?, ?, ?)", row)
+    assert replica.compare() == [{"code": "data-refused"}]
+    assert load().bundle.version == first.version
+    manifest = replica.models / "tiny" / first.version / "bundle.json"
+    assert manifest.stat().st_mtime == pytest.approx(datetime.now(UTC).timestamp(), abs=3600)
 
 
 def test_publishing_replaces_no_file(replica: Replica, first: Bundle) -> None:

@@ -1,27 +1,54 @@
 """Disk checks: folders that can't be written to, and errors from a full disk."""
 
 import errno
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
 
+from model.answer.share_link import ensure_secret
+from model.browser.cache import cached_folder
 from model.errors import DataError
 from model.storage.disk import (
     RESERVED_BYTES,
     free_bytes,
+    make_folder,
     require_space,
     require_writable,
     translate_disk_errors,
 )
+from tests.model.tiny import tiny
 
 
 def test_folder_that_can_be_created_is_writable(tmp_path: Path) -> None:
     require_writable(tmp_path)
     require_writable(tmp_path / "new" / "models")
     assert not (tmp_path / "new").exists()
+
+
+WRITERS: dict[str, Callable[[Path], object]] = {
+    "key": lambda _: ensure_secret(),
+    "model": lambda data: tiny(data / "models"),
+    "files for browsers": lambda _: cached_folder("kind/version", lambda _: None),
+    "folder": lambda data: make_folder(data / "runs" / "tiny"),
+}
+
+
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+def test_only_this_user_enters_a_new_data_folder(
+    data_folder: Path, write: Callable[[Path], object]
+) -> None:
+    umask = os.umask(0o022)
+    try:
+        write(data_folder)
+        make_folder(data_folder.parent / "elsewhere")
+    finally:
+        os.umask(umask)
+    assert oct(data_folder.stat().st_mode & 0o777) == "0o700"
+    assert oct((data_folder.parent / "elsewhere").stat().st_mode & 0o777) == "0o755"
 
 
 def test_file_in_place_of_a_folder_is_named(tmp_path: Path) -> None:

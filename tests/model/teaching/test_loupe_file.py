@@ -9,8 +9,9 @@ import pytest
 
 from model.errors import ExportRefused
 from model.teaching.loupe_file import draw, pack_head, read_loupe, write_loupe
-from model.text import clean
-from tests.model.teaching.hostile_loupe import HOSTILE, HostileLoupe, arrays, good
+from model.text import clean, find_confusing, warn_of_labels
+from tests.model.teaching.hostile_loupe import HOSTILE, HostileLoupe, arrays, good, text
+from tests.model.teaching.label_vectors import ALIKE, DIFFERENT, VECTORS, rule_of
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
@@ -31,6 +32,19 @@ def test_written_file_is_read_again() -> None:
     assert again == manifest
     assert pack_head(same) == packed
     assert write_loupe(again, same) == data
+
+
+def test_rules_of_labels() -> None:
+    assert {text: rule_of(text) for text in VECTORS} == VECTORS
+    assert [find_confusing(pair) for pair in ALIKE] == [list(pair) for pair in ALIKE]
+    assert [find_confusing(pair) for pair in DIFFERENT] == [[]] * len(DIFFERENT)
+
+
+def test_file_of_an_earlier_version_opens_with_labels_that_are_no_longer_allowed() -> None:
+    labels = ["cat", "cat\u200b", "dog"]
+    manifest, _ = read_loupe(good(manifest=text(lambda values: values.update(labels=labels))))
+    assert manifest.labels == tuple(labels)
+    assert warn_of_labels(labels).endswith(r"invisible characters: 'cat\u200b'.")
 
 
 def test_accuracy_is_unknown_until_each_label_was_tested() -> None:

@@ -51,6 +51,8 @@ def parts(data: Any, tmp_path: Path, loss: Any = None, vocab: Any = None) -> Lea
         (["a", "b\u202e"], r"'b\\u202e'"),
         (["a", "b\ud800"], r"'b\\ud800'"),
         ([1, "1"], "read the same: '1'"),
+        (["café", "cafe\u0301"], "read the same: 'café'"),
+        (["cat", "dog\u200b"], "other invisible ones"),
         ([], "empty"),
         ([["a", "b"], ["c"]], "several targets"),
     ],

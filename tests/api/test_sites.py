@@ -1,0 +1,230 @@
+"""Pages of other sites and other names are rejected; programs and own pages pass."""
+
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from socketserver import StreamRequestHandler, ThreadingTCPServer
+from typing import Any, ClassVar
+
+import pytest
+from starlette.testclient import TestClient
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from api.sites import HEADERS
+from tests.api.raw import Reply, Wire
+from tests.api.v1.test_identify import RED, is_problem
+from tests.browser.server import Server, serving
+from tests.http_server import Handler, http_server
+from tests.operating.test_attacks import rerun
+
+ROUTES = ("identify", "identify/batch", "corrections?label=x")
+EVIL = "https://evil.example"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": EVIL, "Sec-Fetch-Site": "cross-site"},
+        {"Origin": "http://other.testserver", "Sec-Fetch-Site": "same-site"},
+        {"Origin": EVIL},
+        {"Origin": "null"},
+        {"Origin": "http://testserver.evil.example"},
+        {"Origin": "http://testserver:8501"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ],
+)
+def test_page_of_another_site_is_rejected(api: TestClient, headers: dict[str, str]) -> None:
+    for route in ROUTES:
+        response = api.post(f"/api/v1/{route}", files={"photo": ("a.png", RED)}, headers=headers)
+        is_problem(response, 403, "cross-site")
+        assert "access-control-allow-origin" not in response.headers
+    # Reading is left to CORS.
+    assert api.get("/api/v1/models", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Origin": "http://testserver"},
+        {"Origin": "http://testserver", "Sec-Fetch-Site": "same-origin"},
+        # Behind a proxy that changes Host, the browser's Sec-Fetch-Site counts.
+        {"Origin": "https://loupe.example.org", "Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "none"},
+        # A proxy may add the default port, which browsers leave out.
+        {"Origin": "http://testserver", "Host": "testserver:80"},
+        {"Origin": "https://testserver", "Host": "testserver:443"},
+        {"Origin": "http://testserver", "Host": "TestServer"},
+        # A proxy that puts another host in its place says which one it was.
+        {"Origin": EVIL, "Host": "inner:8501", "X-Forwarded-Host": "evil.example, other.example"},
+    ],
+)
+def test_programs_and_own_pages_pass(api: TestClient, headers: dict[str, str]) -> None:
+    assert api.post("/api/v1/identify", content=RED, headers=headers).status_code == 200
+
+
+def test_allowed_site_passes_and_may_send_conditional_requests(
+    serve: Any, tiny_bundle: Any
+) -> None:
+    client = serve(LOUPE_MODEL="tiny", LOUPE_CORS=f"{EVIL}, https://b.example/")
+    headers = {"Origin": EVIL, "Sec-Fetch-Site": "cross-site"}
+    response = client.post("/api/v1/identify", content=RED, headers=headers)
+    assert response.status_code == 200
+    assert response.headers["access-control-allow-origin"] == EVIL
+    refused = client.post("/api/v1/identify", content=b"", headers={"Origin": "https://b.example"})
+    assert refused.headers["access-control-allow-origin"] == "https://b.example"
+    preflight = {"Access-Control-Request-Method": "GET"}
+    preflight["Access-Control-Request-Headers"] = "if-none-match"
+    response = client.options("/api/v1/models/tiny", headers=headers | preflight)
+    assert response.status_code == 200
+    other = {"Origin": "https://c.example", "Sec-Fetch-Site": "cross-site"}
+    is_problem(client.post("/api/v1/identify", content=RED, headers=other), 403, "cross-site")
+
+
+def test_star_allows_every_site(serve: Any, tiny_bundle: Any) -> None:
+    client = serve(LOUPE_MODEL="tiny", LOUPE_CORS="*")
+    headers = {"Origin": EVIL, "Sec-Fetch-Site": "cross-site"}
+    assert client.post("/api/v1/identify", content=RED, headers=headers).status_code == 200
+
+
+def test_public_address_is_the_apps_own_site(serve: Any, tiny_bundle: Any) -> None:
+    client = serve(LOUPE_MODEL="tiny", LOUPE_URL="https://loupe.example/mushrooms")
+    for origin, status in (("https://loupe.example", 200), ("https://loupe.example.evil", 403)):
+        headers = {"Origin": origin, "Host": "inner:8501"}
+        assert client.post("/api/v1/identify", content=RED, headers=headers).status_code == status
+
+
+class Calls(Handler):
+    """A proxy for requests to other servers, which it refuses and records."""
+
+    recorded: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.recorded.append(self.path)
+        self.respond(403)
+
+    def do_CONNECT(self) -> None:
+        self.do_GET()
+
+
+class HostRewriter(StreamRequestHandler):
+    """A reverse proxy that puts another host in the place of the first one."""
+
+    app: ClassVar[tuple[str, int]]
+
+    def handle(self) -> None:
+        with socket.create_connection(self.app) as app:
+            head = self.request.recv(65536)
+            app.sendall(re.sub(rb"(?<=\r\nHost: )[^\r]*", b"inner:8501", head))
+            threading.Thread(target=copy, args=(app, self.request), daemon=True).start()
+            copy(self.request, app)
+
+
+def copy(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The app with names, on a machine from which no other server may be asked."""
+    folder, options = tmp_path_factory.mktemp("named"), ["--browser.serverAddress=address.example"]
+    options += ["--server.corsAllowedOrigins=https://portal.example"]
+    with http_server(Calls) as proxy:
+        variables = {"LOUPE_URL": "https://loupe.example/a", "LOUPE_HOSTS": "*.second.example"}
+        variables |= {"http_proxy": proxy, "https_proxy": proxy}
+        with serving(folder, plain=False, port=None, options=options, **variables) as server:
+            yield server
+            assert "handshake" not in server.log()
+    assert Calls.recorded == []
+
+
+def ask(server: Server, path: str, host: str = "localhost") -> Reply:
+    with Wire(server.url) as wire:
+        wire.send(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        return wire.reply()
+
+
+def open_page(port: int | None, host: str, origin: str | None = None) -> int:
+    """Open a page's websocket; return 101 once its script runs, else the status of the refusal."""
+    stream = socket.create_connection(("127.0.0.1", port))
+    headers = {"Origin": origin} if origin else {}
+    try:
+        with connect(
+            f"ws://{host}/_stcore/stream", sock=stream, additional_headers=headers
+        ) as page:
+            page.send(rerun())
+            assert page.recv(timeout=30)
+    except InvalidStatus as refusal:
+        return refusal.response.status_code
+    return 101
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("localhost:8501", None, 101),
+        ("localhost:8501", "http://localhost:8501", 101),
+        ("a.second.example", "https://a.second.example", 101),
+        ("inner:8501", "https://loupe.example", 101),
+        ("inner:8501", "https://portal.example", 101),
+        ("inner:8501", "http://address.example:8080", 101),
+        ("localhost:8501", "http://localhost:8502", 403),
+        ("loupe.example", EVIL, 403),
+        ("loupe.example", "null", 403),
+        ("loupe.example", "http://[", 403),
+        ("evil.example", EVIL, 403),
+        ("evil.example:8501", None, 403),
+    ],
+)
+def test_websocket_is_for_pages_of_the_app(
+    named: Server, host: str, origin: str | None, status: int
+) -> None:
+    assert open_page(named.port, host, origin) == status
+
+
+def test_websocket_works_through_a_proxy_that_replaces_the_host(named: Server) -> None:
+    HostRewriter.app = ("127.0.0.1", named.port or 0)
+    with ThreadingTCPServer(("127.0.0.1", 0), HostRewriter) as proxy:
+        proxy.daemon_threads = True
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        for origin, status in (("https://loupe.example", 101), (EVIL, 403)):
+            assert open_page(proxy.server_address[1], "loupe.example", origin) == status
+        proxy.shutdown()
+
+
+PASSING = """
+    loupe.example LOUPE.example:8443 loupe.example. b.second.example localhost:1 app.localhost
+    127.0.0.1:8501 203.0.113.7 [::1] [2001:DB8::1]:8501 inner:8501 pi.local web.railway.internal
+"""
+REFUSED = """
+    evil.example 127.0.0.1.evil.example:8501 localhost.evil.example loupe.example.evil
+    evil-loupe.example second.example [::1].evil.example a.local.example
+"""
+
+
+def test_app_answers_to_its_names_and_to_those_that_nobody_can_register(named: Server) -> None:
+    for path in ("/", "/device/", "/static/nothing.js", "/api/v1/models"):
+        assert 421 not in {ask(named, path, host).status for host in PASSING.split()}
+        assert {ask(named, path, host).status for host in REFUSED.split()} == {421}
+    # Hosts check an app's health under names of their own.
+    assert ask(named, "/api/ready", "evil.example").status == 200
+
+
+def test_without_a_setting_any_name_may_be_the_apps(app_server: Server) -> None:
+    """As in a container on a private address, which doesn't know its public name."""
+    assert ask(app_server, "/", "loupe.example").status == 200
+    assert open_page(app_server.port, "loupe.example:444", "https://loupe.example:444") == 101
+    assert open_page(app_server.port, "loupe.example", EVIL) == 403
+
+
+@pytest.mark.parametrize("path", ["/", "/device/", "/api/live", "/static/../x", "/_stcore/none"])
+def test_all_responses_restrict_their_pages_but_not_frames(app_server: Server, path: str) -> None:
+    reply = ask(app_server, path)
+    assert {name: reply.header(name.lower()) for name in HEADERS} == HEADERS
+    assert not reply.header("x-frame-options")
