@@ -16,14 +16,15 @@ class TrialDecoder:
 
     Args:
         resize: the shorter side that is needed, in pixels, as for ``model.photo.read``.
+        seconds: longest time for one photo, the start of the process included.
     """
 
-    def __init__(self, resize: int) -> None:
-        self.resize = resize
+    def __init__(self, resize: int, seconds: float = 60.0) -> None:
+        self.resize, self.seconds = resize, seconds
         self.lock, self.process = Lock(), SPAWN.Process()
 
     def crashes(self, data: bytes) -> bool:
-        """Return whether a photo ends the process that decodes it."""
+        """Return whether a photo ends the process that decodes it, or takes too long."""
         with self.lock:
             if not self.process.is_alive():
                 self.photos, theirs = SPAWN.Pipe()
@@ -33,8 +34,11 @@ class TrialDecoder:
                 theirs.close()
             try:
                 self.photos.send_bytes(data)
+                if not self.photos.poll(self.seconds):
+                    raise TimeoutError
                 self.photos.recv_bytes()
             except (EOFError, OSError):
+                self.process.kill()
                 self.process.join()
                 return True
         return False
