@@ -5,6 +5,7 @@ writes the files, and ``follower`` takes the current versions once it has verifi
 """
 
 from functools import lru_cache
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from ..settings import settings
@@ -13,9 +14,17 @@ if TYPE_CHECKING:
     from .follower import Follower
 
 
-@lru_cache(maxsize=1)
+_first_call = Lock()
+
+
 def store_follower() -> "Follower | None":
     """Return the follower of this process, which the first call starts; None without a store."""
+    with _first_call:  # the cache alone lets concurrent first callers start one each
+        return _start_follower()
+
+
+@lru_cache(maxsize=1)
+def _start_follower() -> "Follower | None":
     if not settings().store:
         return None
     # Imported on first use: a database costs memory that most processes never need.

@@ -4,6 +4,7 @@ import shutil
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from model.bundle import ManifestDraft, publish
 from model.corrections import database
 from model.errors import SettingRefused
 from model.loading import StorePending
+from model.model_store import _start_follower, store_follower
 from model.model_store.follower import RETRY_SECONDS, Follower
 from model.model_store.publications import Publications
 from model.model_store.publishing import publish_version, republish
@@ -41,6 +43,28 @@ def test_empty_replica_takes_publications_and_rollbacks(
     manifest = load().bundle.folder / "bundle.json"
     assert manifest.is_relative_to(replica.models)
     assert manifest.stat().st_mtime == pytest.approx(current.added.timestamp(), abs=0.01)
+
+
+def test_concurrent_first_callers_get_one_follower(
+    replica: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, barrier = list[Follower](), threading.Barrier(4)
+
+    def start(follower: Follower) -> None:
+        started.append(follower)
+        time.sleep(0.1)
+
+    def ask(_: int) -> Follower | None:
+        barrier.wait()
+        return store_follower()
+
+    monkeypatch.setattr(Follower, "start", start)
+    _start_follower.cache_clear()
+    with ThreadPoolExecutor(4) as pool:
+        found = set(pool.map(ask, range(4)))
+    _start_follower.cache_clear()
+    assert found == {*started}
+    assert len(started) == 1
 
 
 def test_replica_keeps_the_current_version_and_the_one_before(
