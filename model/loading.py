@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import weakref
 from collections.abc import Iterator
 from copy import copy
 
@@ -20,9 +21,9 @@ _lock = threading.Lock()
 _loaded: dict[tuple[str, str, str], Classifier] = {}
 """Classifiers by name, version and engine."""
 
-_by_fingerprint: dict[tuple[str, str], tuple[Fingerprint, Classifier]] = {}
-"""Classifiers by name and engine, with the fingerprint of their files: parsing a manifest for
-each photo takes as long as resizing one."""
+_by_fingerprint: dict[tuple[str, str], tuple[Fingerprint, weakref.ref[Classifier]]] = {}
+"""Classifiers of ``_loaded`` by name and engine, with the fingerprint of their files: parsing a
+manifest for each photo takes as long as resizing one."""
 
 _skipped: dict[tuple[str, str], tuple[Fingerprint, LoupeError]] = {}
 """Models that can't be opened by default, by name and engine, until their files change."""
@@ -72,10 +73,10 @@ def load(name: str | None = None, engine: str | None = None) -> Classifier:
 
 def _load(name: str, engine: str, current: Fingerprint) -> Classifier:
     cached = _by_fingerprint.get((name, engine))
-    if cached and cached[0] == current:
-        return cached[1]
+    if cached and cached[0] == current and (classifier := cached[1]()):
+        return classifier
     classifier = load_bundle(get_bundle(name), engine)
-    _by_fingerprint[name, engine] = current, classifier
+    _by_fingerprint[name, engine] = current, weakref.ref(classifier)
     return classifier
 
 

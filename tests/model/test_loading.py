@@ -208,6 +208,15 @@ def test_concurrent_loads_start_one_engine(tiny_bundle: Bundle, started: list[st
     assert started == ["compiled"]
 
 
+def test_previous_version_leaves_memory_with_all_its_engines(tiny_bundle: Bundle) -> None:
+    previous = [weakref.ref(load("tiny", engine)) for engine in ("compiled", "fake")]
+    newer = tiny(tiny_bundle.folder.parents[1], title="Newer")
+    assert load("tiny").bundle.version == newer.version
+    gc.collect()
+    assert [classifier() for classifier in previous] == [None, None]
+    assert load("tiny", "fake") is load("tiny", "fake")
+
+
 def test_unknown_model_or_engine_raises(tiny_bundle: Bundle) -> None:
     with pytest.raises(BundleNotFound, match=r"No model named .dogs.. Available: tiny"):
         load("dogs")
