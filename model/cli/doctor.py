@@ -42,8 +42,9 @@ MAX_LEFT_BEHIND = 12
 
 @click.command("doctor")
 @click.argument("export", type=click.Path(path_type=Path), metavar="EXPORT.pkl")
+@click.option("--names", is_flag=True, help="Also list the classes and functions it refers to.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def doctor_command(export: Path, as_json: bool) -> None:
+def doctor_command(export: Path, names: bool, as_json: bool) -> None:
     """Show what a fastai export.pkl holds and whether it can be imported on this machine.
 
     Weights alone (.pth, .safetensors) are recognised as well.
@@ -64,11 +65,11 @@ def doctor_command(export: Path, as_json: bool) -> None:
     if as_json:
         click.echo(report.to_json())
     else:
-        _print(export, report)
+        _print(export, report, with_names=names)
     sys.exit(1 if report.fatal else 0)
 
 
-def _print(path: Path, report: ExportReport) -> None:
+def _print(path: Path, report: ExportReport, *, with_names: bool) -> None:
     console = Console(highlight=False)
     console.print(Text(printable(str(path)), style="bold"))
     console.print(_rows(_about(report)))
@@ -82,13 +83,13 @@ def _print(path: Path, report: ExportReport) -> None:
         [f"{item.message} [{item.code}]" for item in report.problems if item.fatal is is_fatal]
         for is_fatal in (True, False)
     )
-    _print_section(console, "What blocks an import", fatal, style="bold red")
     _print_section(console, "Notes", notes)
-    if not report.fatal:
-        _print_next(console, path, report)
-    if report.names:
+    if with_names and report.names:
         title = "Names in the file, none of them loaded"
         _print_section(console, title, [list_some(sorted(report.names), MAX_NAMES)])
+    _print_section(console, "What blocks an import", fatal, style="bold red")
+    if not report.fatal:
+        _print_next(console, path, report)
 
 
 def _print_section(console: Console, title: str, lines: Sequence[str], style: str = "bold") -> None:
@@ -110,7 +111,7 @@ def _rows(rows: Sequence[tuple[str, str]]) -> Table:
 def _about(report: ExportReport) -> list[tuple[str, str]]:
     size = f"{format_size(report.bytes)}, of which weights {format_size(report.weights_bytes)}"
     rows = [("kind", KINDS.get(report.kind, f"{report.kind} learner"))]
-    if report.kind != "weights":
+    if report.kind == "vision":
         rows.append(("gives", TASKS[report.task]))
     if report.labels:
         first = ", ".join(report.labels[:MAX_LABELS])

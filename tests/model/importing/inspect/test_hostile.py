@@ -149,7 +149,7 @@ def test_attack_on_reader_is_refused_and_not_built(
 
 def test_doctor_runs_as_a_process(files: dict[str, bytes], marker: Path, path: Path) -> None:
     path.write_bytes(files["zip"])
-    result = run_python("-m", "model", "doctor", path, check=False)
+    result = run_python("-m", "model", "doctor", "--names", path, check=False)
     assert (result.returncode, result.stderr) == (1, "")
     assert "os.system" in result.stdout
     assert not marker.exists()
@@ -160,7 +160,7 @@ def test_doctor_runs_as_a_process(files: dict[str, bytes], marker: Path, path: P
 )
 def test_names_are_escaped_for_the_terminal(name: str, path: Path) -> None:
     path.write_bytes(torch_zip(b"\x80\x04" + text(f"mod{name}") + text(name) + b"\x93)R."))
-    for words in ([], ["--json"]):
+    for words in (["--names"], ["--json"]):
         shown = doctor(path, *words).stdout
         assert not {"\x1b", "\x07", "\u202e", "\r", "\x9b"} & set(shown)
         assert "evil" in shown

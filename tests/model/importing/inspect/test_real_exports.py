@@ -176,11 +176,16 @@ def test_doctor_prints_the_report(write: Write) -> None:
         "none of its code runs",
         "Not needed, so it stays behind",
         "Nothing blocks it",
-        "fastai.learner.Learner",
     ):
         assert words in printed
     assert f"python -m model import {path} --name NAME" in printed
     assert "--trust" not in printed
+    # The verdict is the last thing on the screen.
+    assert printed.endswith("--name NAME")
+    assert "Names in the file" not in printed
+    with_names = " ".join(run("doctor", "--names", path).stdout.split())
+    assert "fastai.learner.Learner," in with_names
+    assert with_names.endswith("--name NAME")
 
 
 def test_doctor_prints_json(write: Write) -> None:
