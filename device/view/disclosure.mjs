@@ -20,7 +20,7 @@ const FORMATS = { heic: "HEIC", heif: "HEIC", tif: "TIFF", tiff: "TIFF", avif: "
 
 /** Return a number of bytes: "98 kB" or "3.4 MB". */
 export function formatBytes(bytes) {
-  if (bytes < 999_500) return `${Math.max(1, Math.round(bytes / 1000))} kB`;
+  if (bytes < 999_500) return `${Math.max(Math.sign(bytes), Math.round(bytes / 1000))} kB`;
   return `${(bytes / 1e6).toFixed(1)} MB`;
 }
 

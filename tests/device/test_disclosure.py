@@ -52,3 +52,11 @@ def test_questions_and_modes_name_that_host_as_well() -> None:
     )
     assert ["10.0.0.5" in line for line in asked] == [True] * 4
     assert asked[0] == "Sends the whole file, 1 kB, to the server and 10.0.0.5."
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "0 kB"), (1, "1 kB"), (1_499, "1 kB"), (999_500, "1.0 MB")]
+)
+def test_sizes_are_in_kilobytes_or_megabytes(count: int, words: str) -> None:
+    script = 'return (await load("view/disclosure.mjs")).formatBytes(given);'
+    assert run_node(script, count) == words
