@@ -96,8 +96,12 @@ function valueOf(placeholder, model, prediction) {
       return [things];
     case "percent":
       return [formatPercent(model, prediction.candidates[0].probability)];
-    case "present":
-      return list(namesOf(prediction.answer), conjunctions.present);
+    case "present": {
+      const present = namesOf(prediction.answer);
+      // Some of several may be adjectives: "a striped".
+      const bare = present.length > 1 ? present.map((name) => [name.at(-1)]) : present;
+      return list(bare, conjunctions.present);
+    }
     case "plausible":
       return list(namesOf(prediction.plausible), conjunctions.plausible);
   }

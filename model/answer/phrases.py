@@ -94,7 +94,8 @@ def _value(name: str, prediction: Prediction) -> Phrase:
             labels = [candidate.label for candidate in prediction.prediction_set or ()]
         case _:
             raise KeyError(name)
-    names = [name_label(label, language) for label in labels]
+    is_bare = name == "present" and len(labels) > 1  # some may be adjectives: "a striped"
+    names = [(_shown(label),) if is_bare else name_label(label, language) for label in labels]
     return _join(names, WORDS["conjunctions"][name])
 
 

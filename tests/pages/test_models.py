@@ -69,6 +69,12 @@ def test_closed_card_draws_and_loads_nothing(measured):
     assert "tiny" not in {name for name, *_ in loading._loaded}
 
 
+def test_reservation_about_the_photos_is_a_sentence(models_dir):
+    by = "measured by Loupe; the model may have been trained on these photos"
+    tiny(models_dir, metrics=[{**MEASURED[0], "by": by}])
+    assert "in testing. The model may have been trained on these photos." in texts(opened())
+
+
 def test_origin_appears_when_opened(measured):
     assert measured.version in str(shown("tiny", "Origin").table[0].value)
 

@@ -71,7 +71,7 @@ def test_headline_lists_several_labels():
     several = replace(
         prediction(multilabel=True), labels=("hat", "coat", "bag"), probabilities=numbers
     )
-    assert headline(several) == "I see a hat, a coat and a bag"
+    assert headline(several) == "I see: hat, coat and bag"
 
 
 @pytest.mark.parametrize("language", ["de", "fr", "ja"])

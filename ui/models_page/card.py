@@ -163,7 +163,8 @@ def _describe_count(bundle: Bundle, accuracy: Metric) -> str:
     reservation = accuracy.by.partition("; ")[2]
     if "epoch" in reservation:
         return f"{text} {FLATTERING}"
-    return f"{text} {escape_markdown(reservation[:1].upper() + reservation[1:])}".strip()
+    end = "." if reservation else ""
+    return f"{text} {escape_markdown(reservation[:1].upper() + reservation[1:])}{end}".strip()
 
 
 def _show_blind_spots(bundle: Bundle) -> None:
