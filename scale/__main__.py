@@ -55,7 +55,7 @@ def identify_archive(**options: Any) -> None:
     def summarize() -> None:
         click.echo(
             f"{count_of(total, 'photo')}: {earlier:,} done earlier, "
-            f"{done - rejected:,} identified, {rejected:,} couldn't be read, "
+            f"{done - rejected:,} answered, {rejected:,} couldn't be read, "
             f"{left - done:,} not reached.",
             err=True,
         )

@@ -120,7 +120,7 @@ def _identify(classifier: Classifier, path: str) -> Prediction | LoupeError:
 
 
 def _summary(done: int, rejected: int, total: int) -> str:
-    parts = [f"{done - rejected:,} identified"]
+    parts = [f"{done - rejected:,} answered"]
     if rejected:
         parts.append(f"{rejected:,} couldn't be read")
     if done < total:

@@ -215,7 +215,7 @@ def test_output_without_json_is_a_table(photos: Path) -> None:
     assert result.exit_code == 1
     assert re.search(r"99\.9%\s+red", result.stdout)
     assert "couldn't be read (unsupported-format)" in result.stdout
-    assert result.stderr == "2 photos: 1 identified, 1 couldn't be read.\n"
+    assert result.stderr == "2 photos: 1 answered, 1 couldn't be read.\n"
 
 
 @pytest.mark.parametrize(
@@ -282,5 +282,5 @@ def test_ctrl_c_prints_a_summary_and_exits_with_130(photos: Path) -> None:
         process.send_signal(signal.SIGINT)
         pipe.write_bytes(b"")
         _, stderr = process.communicate(timeout=30)
-    assert stderr == "2 photos: 1 identified, 1 not reached.\nStopped.\n"
+    assert stderr == "2 photos: 1 answered, 1 not reached.\nStopped.\n"
     assert process.returncode == 130
