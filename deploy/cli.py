@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from model.bundle import get_bundle
 from model.cli.error_group import ErrorGroup
@@ -36,14 +33,13 @@ def main() -> None:
 
 @main.command("list")
 def list_command() -> None:
-    """List the hosts: kind, memory, sleep, price."""
-    table = Table(box=None)
-    for column in ("host", "kind", "memory", "sleeps", "price"):
-        table.add_column(column, no_wrap=column != "price")
+    """List the hosts: kind, memory, sleep, and the price below."""
+    row = "{:16} {:19} {:10} {}"
+    click.echo(row.format("host", "kind", "memory", "sleeps"))
     for host in HOSTS.values():
         memory = f"{host.limits.memory_mb:,} MB" if host.has_server else "–"
-        table.add_row(host.name, host.kind.value, memory, host.limits.sleeps, Text(host.price))
-    Console().print(table)
+        click.echo(row.format(host.name, host.kind.value, memory, host.limits.sleeps).rstrip())
+        click.echo(f"  {host.price_in_brief}")
     click.echo("\nMore about one: python -m deploy show HOST")
 
 

@@ -121,6 +121,11 @@ class Offer:
     """Further facts to know before choosing it, one per line, the most important ones first."""
 
     @property
+    def price_in_brief(self) -> str:
+        """The first sentence on the price."""
+        return f"{self.price.partition('. ')[0].removesuffix('.')}."
+
+    @property
     def has_server(self) -> bool:
         """True if the app runs there."""
         return self.kind is not Kind.STATIC
@@ -140,8 +145,8 @@ class Offer:
 class Host(Offer):
     """An offer for which ``write`` makes the files."""
 
-    budget_alert: str
-    """The way to get a warning or a hard stop before an unexpected bill."""
+    budget_alert: str = ""
+    """The way to get a warning or a hard stop before an unexpected bill; empty if none can come."""
     make_plan: Callable[[AppSpec], Plan]
     """Function that makes the host's files and steps; both may contain placeholders."""
     placeholders: Mapping[str, str] = field(default_factory=dict)
@@ -168,7 +173,7 @@ class Host(Offer):
     def list_steps(self, app: AppSpec = APP, values: Mapping[str, str] = {}) -> list[str]:
         """Return the steps from a fresh clone to the open page; see ``make_files``."""
         steps = [
-            f"Budget alert: {self.budget_alert}",
+            *([f"Budget alert: {self.budget_alert}"] if self.budget_alert else []),
             f"$ {self._write_command(app, values)}",
             *(["$ git lfs install"] if app.git_lfs and self.github else []),
         ]

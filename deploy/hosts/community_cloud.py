@@ -58,10 +58,10 @@ https://github.com/streamlit/docs/pull/1268 sleeps
 {DOCS} price
 {DOCS}/deploy-your-app/secrets-management files (cited)
 """,
-    budget_alert="not needed. You can't be charged; an app over its limits is stopped.",
     remarks=f"""\
 The repository is public, and the model in it can be downloaded.
 Limited to one instance.
+You can't be charged: an app over its limits is stopped.
 Files are lost when the app sleeps; corrections need LOUPE_DATABASE.
 XSRF protection can't be turned off there and doesn't need to be.
 Files in Git LFS are fetched: {DOCS}/deploy-your-app/file-organization

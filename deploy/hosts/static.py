@@ -47,14 +47,10 @@ HOST = Host(
 {PAGES}/github-pages-limits.md price
 {HUB}/spaces-config-reference.md files
 """,
-    budget_alert=(
-        "not needed on GitHub Pages and static Spaces, which charge nothing; elsewhere, ask for an "
-        "alert on traffic."
-    ),
     remarks="""\
 Anyone can download the model.
-GitHub Pages has a soft bandwidth limit of 100 GB a month: about 12,000 first visits with the \
-built-in imagenet (8.5 MB each).
+GitHub Pages has a soft bandwidth limit of 100 GB a month.
+GitHub Pages and static Spaces charge nothing; elsewhere, ask for an alert on traffic.
 GitHub Pages takes files up to 100 MB, sites up to 1 GB, and no files in Git LFS.
 In a Space, the page is in a frame of another domain, where some browsers keep nothing.
 To update a Space, run its `hf upload` again.

@@ -173,7 +173,8 @@ def test_host_shows_steps_files_and_the_budget_alert(name):
     assert sum("Unzip the download" in element.value for element in at.markdown) == 1
     assert len(at.get("download_button")) == 1
     assert [field.placeholder for field in at.text_input][1:] == list(host.placeholders)
-    assert any("Budget alert: " in element.value.replace("\\", "") for element in at.info)
+    alerts = ["Budget alert: " in element.value.replace("\\", "") for element in at.info]
+    assert sum(alerts) == bool(host.budget_alert)
     assert all(line.split()[0] in text(at) for line in host.sources.splitlines())
 
 

@@ -116,8 +116,8 @@ def _introduce(title: str, sentences: Sequence[str]) -> None:
 
 def _describe_price(host: Offer) -> str:
     """Return the first sentence on the price, and the time after which the host sleeps."""
-    price = host.price.partition(". ")[0].removesuffix(".")
-    return f"{price}. {f'Sleeps {host.limits.sleeps}' if host.limits.sleeps else 'Never sleeps'}."
+    sleeps = f"Sleeps {host.limits.sleeps}" if host.limits.sleeps else "Never sleeps"
+    return f"{host.price_in_brief} {sleeps}."
 
 
 def _show_host(host: Offer, app: AppSpec, place: str, shortfalls: Sequence[str] = ()) -> None:
