@@ -72,7 +72,7 @@ def show_command(host: str, models: tuple[str, ...], assignments: tuple[str, ...
     words = [f"{word}: {text}" for word, text in chosen.placeholders.items() if word not in values]
     steps = chosen.list_steps(app, values)
     click.echo(f"{chosen.title}, {chosen.kind}\n{chosen.summary}\n\nPrice: {chosen.price}")
-    _echo_list("Limits:", [*_list_limits(chosen), *chosen.remarks.splitlines()])
+    _echo_list("Limits:", [*_list_limits(chosen, app), *chosen.remarks.splitlines()])
     _echo_list(f"Sources, read {READ_DATE}:", chosen.sources.splitlines())
     click.echo(f"\n{_describe_models(chosen, app, chosen_by_name=bool(models))}")
     _echo_list("Words to replace, or give them with --set WORD=VALUE:", words)
@@ -86,7 +86,7 @@ def _echo_list(heading: str, lines: list[str]) -> None:
         click.echo("\n".join(["", heading, *(f"  {line}" for line in lines)]))
 
 
-def _list_limits(host: Host) -> list[str]:
+def _list_limits(host: Host, app: AppSpec) -> list[str]:
     limits = host.limits
     facts = [
         ("memory: {:,} MB", limits.memory_mb),
@@ -94,6 +94,7 @@ def _list_limits(host: Host) -> list[str]:
         ("sleeps {}", limits.sleeps),
         ("must start within {} s", limits.start_seconds),
         ("the data folder is kept", limits.keeps_files),
+        ("{}", not host.has_server and app.first_visit),
     ]
     return [template.format(value) for template, value in facts if value]
 

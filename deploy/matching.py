@@ -66,6 +66,7 @@ def describe_limits(host: Offer, app: AppSpec = APP) -> list[str]:
     empties_disk = host.has_server and host.has_page and not limits.keeps_files
     table = (
         (host.has_server, memory),
+        (not host.has_server and bool(app.first_visit), app.first_visit),
         (not host.has_server, "No API, no batches, no corrections."),
         (not host.has_page, "API only: there is no page for people to open."),
         (bool(limits.sleeps), f"Sleeps {limits.sleeps}: the next visitor waits."),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from model.browser.device_files import first_visit_bytes
 from model.bundle import (
     BUILTIN_DIR,
     MANIFEST,
@@ -55,8 +56,9 @@ def choose_models(names: Sequence[str] = ()) -> AppSpec:
     """
     bundles = [get_bundle(name) for name in dict.fromkeys(names)] or [_default_bundle()]
     builtin = all(bundle.folder.is_relative_to(BUILTIN_DIR) for bundle in bundles)
+    visit_bytes = first_visit_bytes(bundles[0])
     if builtin and not names:
-        return APP
+        return replace(APP, visit_bytes=visit_bytes)
     # With an own model, named built-in ones are copied as well; the others are then hidden.
     own = [] if builtin else bundles
     largest = max(
@@ -76,6 +78,7 @@ def choose_models(names: Sequence[str] = ()) -> AppSpec:
         model_title=bundles[0].manifest.title,
         git_lfs=largest > GITHUB_FILE_BYTES,
         memory_mb=_required_memory_mb(bundles),
+        visit_bytes=visit_bytes,
     )
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from model.text import format_size
+
 
 @dataclass(frozen=True, slots=True)
 class AppSpec:
@@ -59,6 +61,9 @@ class AppSpec:
     Large photos may use the rest, up to ``LOUPE_MEMORY_MB``; photos that need more are rejected.
     """
 
+    visit_bytes: int = 0
+    """Bytes of a first visit in which a device answers; 0 before the files for it are made here."""
+
     @property
     def options(self) -> str:
         """The options of ``write`` that lead to this app, with a leading space."""
@@ -68,6 +73,14 @@ class AppSpec:
     def heading(self) -> str:
         """The title of its page: that of the model that opens, on one line, or the app's own."""
         return " ".join(self.model_title.split()) or "Loupe"
+
+    @property
+    def first_visit(self) -> str:
+        """A sentence on a first visit in which a device answers; empty if its size isn't known."""
+        if not self.visit_bytes:
+            return ""
+        size, visits = format_size(self.visit_bytes), round(100e9 / self.visit_bytes, -2)
+        return f"A first visit loads {size}: 100 GB are {visits:,.0f} visits."
 
     def environment(self, memory_mb: int | None = None) -> dict[str, str]:
         """Return the settings that every host's files pass to the app.

@@ -60,7 +60,7 @@ class Screen {
     this.#send = send;
     this.#root.dataset.theme = data.theme;
     this.#fullRow.hidden = !data.downloads;
-    const size = data.fullSize ? ` (${data.fullSize} once, with what runs it)` : "";
+    const size = data.fullSize ? ` (${data.fullSize} at a first visit)` : "";
     this.#fullSize.textContent = `Also the full graph on this device${size}`;
   }
 

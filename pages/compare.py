@@ -48,7 +48,7 @@ if comparison := kept_comparison(bundle):
             st.caption(f"{WAYS[failure.way].title}: no answer ({failure.failed}).")
         show_labels(comparison, bundle)
     st.subheader("Where should inference take place?", anchor=False)
-    st.table(trade_offs(comparison), border="horizontal", hide_index=True)
+    st.table(trade_offs(comparison, bundle), border="horizontal", hide_index=True)
 else:
     with right:
         st.caption(

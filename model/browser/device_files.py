@@ -10,7 +10,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,9 @@ from ..photo.photo_limits import MIN_SIDE_PX
 from ..settings import ROOT
 from .base_features import describe_features
 from .cache import cached_folder, find_folder, read_info
+from .page_files import PAGE_DIR, PAGE_FILES
 from .programs import run_program
-from .runtime import runtime_info
+from .runtime import runtime_dir, runtime_info, runtime_name
 
 FORMAT = 2
 REVISION = 1
@@ -109,6 +110,27 @@ def model_json(bundle: Bundle, runtime_base: str) -> dict[str, Any]:
     # Of this code, not of the bundle: files in the cache may be older.
     info["limits"] = LIMITS
     return info
+
+
+def first_visit_bytes(bundle: Bundle, graph: str = "small") -> int:
+    """Return what a first visit to the page loads until a graph answers, in bytes.
+
+    The server compresses text, as most do. 0 before this machine has made the model's files.
+    """
+    if not (find_folder(device_name(bundle)) and find_folder(runtime_name())):
+        return 0
+    info = model_json(bundle, "")
+    chosen, runtime = info["graphs"][graph], info["runtime"]
+    packed: int = runtime["bytes"] + chosen["bytes"] + chosen["golden"]["bytes"]
+    described = len(gzip.compress(json.dumps(info).encode()))
+    return packed + described + _compressed_bytes(runtime_dir() / runtime["module"])
+
+
+@cache
+def _compressed_bytes(runtime: Path) -> int:
+    """Return the compressed size of the page's files and the runtime's module."""
+    paths = runtime, *(PAGE_DIR / name for name in PAGE_FILES)
+    return sum(len(gzip.compress(path.read_bytes())) for path in paths)
 
 
 def index_json(

@@ -15,10 +15,11 @@ from typing import Any
 
 import yaml
 
-from ..browser.device_files import device_dir, index_json, model_json
+from ..browser.device_files import device_dir, first_visit_bytes, index_json, model_json
 from ..browser.page_files import FILE_LIST, PAGE_DIR, PAGE_FILES, POLICY, list_kept
 from ..browser.runtime import RUNTIME, runtime_dir, runtime_info
 from ..bundle import Bundle, read_samples
+from ..text import format_size
 from .export_check import Written
 from .export_folder import RECORD, escape_markdown
 
@@ -45,26 +46,23 @@ def write(bundles: Sequence[Bundle], folder: Path) -> Written:
         EngineUnavailable: the files for browsers can't be made on this machine.
         OSError: it can't be written.
     """
-    visited = [*_write_page(folder), INDEX]
+    _write_page(folder)
     for bundle in bundles:
-        paths = _write_model(bundle, folder / "models" / bundle.name)
-        if bundle is bundles[0]:
-            visited += [f"models/{bundle.name}/{path}" for path in paths]
+        _write_model(bundle, folder / "models" / bundle.name)
     runtime = runtime_info()
     (folder / RUNTIME).mkdir()
     for name in (runtime["module"], runtime["wasm"]):
-        visited.append(f"{RUNTIME}/{_rename(name)}")
-        shutil.copyfile(runtime_dir() / name, folder / visited[-1])
+        shutil.copyfile(runtime_dir() / name, folder / RUNTIME / _rename(name))
     _write_json(folder / INDEX, index_json(bundles, bundles[0].name))
     # GitHub Pages then publishes the files unchanged.
     (folder / ".nojekyll").touch()
     (folder / "README.md").write_text(_readme(bundles), encoding="utf-8")
-    received = sum((folder / path).stat().st_size for path in visited)
-    return Written((f"A first visit loads {received / 1e6:,.1f} MB.",))
+    size = format_size(first_visit_bytes(bundles[0]))
+    return Written((f"A first visit loads {size} from a server that compresses text.",))
 
 
-def _write_page(folder: Path) -> list[str]:
-    """Write the files of the page; return their paths."""
+def _write_page(folder: Path) -> None:
+    """Write the files of the page."""
     names = []
     for name, media_type in PAGE_FILES.items():
         data = (PAGE_DIR / name).read_bytes()
@@ -79,7 +77,6 @@ def _write_page(folder: Path) -> list[str]:
         path.write_bytes(data)
     (folder / "loupe.mjs").write_text(LIBRARY, encoding="utf-8")
     _write_json(folder / FILE_LIST, list_kept(names))
-    return [*names, FILE_LIST]
 
 
 def _rename(name: str) -> str:
@@ -87,8 +84,8 @@ def _rename(name: str) -> str:
     return re.sub(r"\.mjs$", ".js", name)
 
 
-def _write_model(bundle: Bundle, folder: Path) -> list[str]:
-    """Write a model's files; return those that a first visit loads."""
+def _write_model(bundle: Bundle, folder: Path) -> None:
+    """Write a model's files."""
     folder.mkdir(parents=True)
     info = model_json(bundle, "../../runtime/")
     info["runtime"]["module"] = _rename(info["runtime"]["module"])
@@ -100,8 +97,6 @@ def _write_model(bundle: Bundle, folder: Path) -> list[str]:
         (folder / "samples").mkdir(exist_ok=True)
         for name, data in sample.files.items():
             (folder / "samples" / name).write_bytes(data)
-    small = info["graphs"]["small"]
-    return ["model.json", small["url"], small["golden"]["url"]]
 
 
 def _write_json(path: Path, value: Any) -> None:

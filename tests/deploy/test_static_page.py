@@ -1,6 +1,8 @@
 """The page for static hosts: written with models, checked in its folder and at its address."""
 
+import gzip
 import io
+import json
 import re
 import shutil
 import zipfile
@@ -18,11 +20,13 @@ from deploy.comparison import CheckResult, State
 from deploy.errors import FilesDiffer
 from deploy.files import write_files, zip_files
 from deploy.hosts import HOSTS
+from deploy.matching import describe_limits
 from deploy.package import choose_models
 from deploy.remote import check_url
 from model.browser import cache
-from model.exporting.export_folder import RECORD, read_record
+from model.exporting.export_folder import RECORD, list_files, read_record
 from model.settings import settings
+from model.text import format_size
 from tests.http_server import http_server
 from tests.model.tiny import tiny
 
@@ -88,6 +92,28 @@ def test_commands_write_and_check_the_page(folder: Path) -> None:
     assert result.exit_code == 0
     assert re.search(r"  ok      files: \d+ files match their hashes\n", result.stdout)
     assert "it runs in browsers\n" in result.stdout
+
+
+def test_first_visit_has_one_size_everywhere(folder: Path) -> None:
+    app = choose_models(["pears"])
+    assert app.first_visit in call("show", "static", "--model", "pears").stdout
+    assert app.first_visit in describe_limits(STATIC, app)
+    assert app.first_visit not in describe_limits(HOSTS["render"], app)
+    written = call("write", "static", "--model", "pears", "--to", folder).stdout
+    assert f" A first visit loads {format_size(app.visit_bytes)} from a server" in written
+    # As a server sends the page: what is packed already, the rest compressed.
+    full = json.loads((folder / "models/pears/model.json").read_text())["graphs"]["full"]
+    unseen = {RECORD, "README.md", "loupe.mjs", f"models/pears/{full['url']}"}
+    files = [path for path in list_files(folder) if path not in unseen and "samples" not in path]
+    loaded = sum(len(gzip.compress((folder / path).read_bytes())) for path in files)
+    assert app.visit_bytes == pytest.approx(loaded, rel=0.01)
+
+
+def test_size_of_a_first_visit_is_left_out_before_it_is_known(data_folder: Path) -> None:
+    app = choose_models(["imagenet"])
+    assert (app.visit_bytes, app.first_visit) == (0, "")
+    assert all(describe_limits(STATIC, app))
+    assert "first visit" not in call("show", "static", "--model", "imagenet").stdout
 
 
 def test_edited_page_is_kept_unless_forced(folder: Path) -> None:

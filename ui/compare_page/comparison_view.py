@@ -6,9 +6,7 @@ from html import escape
 import streamlit as st
 
 from model import Bundle, LoupeError
-from model.browser.cache import find_folder
-from model.browser.device_files import device_name, model_json, samples_json
-from model.browser.runtime import runtime_name
+from model.browser.device_files import first_visit_bytes, samples_json
 from model.bundle import is_public
 from model.engines import available
 from model.text import clean, format_size
@@ -48,12 +46,14 @@ def show_component(bundle: Bundle) -> None:
 
 
 def _full_size(bundle: Bundle) -> str:
-    """Return what the full graph downloads, with its runtime; empty before they are made."""
-    if not (find_folder(device_name(bundle)) and find_folder(runtime_name())):
-        return ""
-    info = model_json(bundle, "")
-    full = info["graphs"]["full"]
-    return format_size(info["runtime"]["bytes"] + full["bytes"] + full["golden"]["bytes"])
+    """Return what a first visit with the full graph loads; empty before its files are made."""
+    size = first_visit_bytes(bundle, "full")
+    return format_size(size) if size else ""
+
+
+def _visit_size(result: Result, bundle: Bundle) -> str:
+    """Return what a first visit by a way on the device loads; else what it downloaded."""
+    return format_size(first_visit_bytes(bundle, result.way) or result.downloaded)
 
 
 def _on_measured(bundle: Bundle) -> None:
@@ -99,7 +99,7 @@ def show_ways(comparison: Comparison, bundle: Bundle) -> None:
     for result in comparison.results:
         size = f"{format_size(result.sent)} sent"
         if WAYS[result.way].runs_in == "device":
-            size = f"{format_size(result.downloaded)} once, with what runs it"
+            size = f"{_visit_size(result, bundle)} at a first visit"
         with st.container(gap="xxsmall"):
             with st.container(horizontal=True, horizontal_alignment="distribute", gap="xxsmall"):
                 st.markdown(f"**{WAYS[result.way].title}** {size}", width="content")
@@ -148,10 +148,10 @@ def _row(tag: str, cells: Sequence[str]) -> str:
     return f"<tr>{''.join(row)}</tr>"
 
 
-def trade_offs(comparison: Comparison) -> list[dict[str, str]]:
+def trade_offs(comparison: Comparison, bundle: Bundle) -> list[dict[str, str]]:
     """Return rows that weigh device against server: a dimension, on the device, on a server."""
     device, server = _fastest(comparison, "device"), _fastest(comparison, "server")
-    downloaded = f", for {format_size(device.downloaded)}" if device else ""
+    downloaded = f", for {_visit_size(device, bundle)}" if device else ""
     latency = [f"{way.times.total:.0f} ms" if way else "not measured" for way in (device, server)]
     sent = f"{format_size(server.sent)} for this photo" if server else "The whole photo"
     rows = [

@@ -4,8 +4,11 @@ import copy
 
 import pytest
 
+from model.browser import cache
+from model.browser.device_files import device_dir, first_visit_bytes
 from model.bundle import get_bundle
 from model.errors import DataError
+from model.text import format_size
 from tests.model.tiny import tiny
 from ui.compare_page.comparison_view import describe_agreement, trade_offs
 from ui.compare_page.measurement import read_comparison
@@ -110,7 +113,7 @@ def test_differing_and_failed_ways_are_described():
 
 
 def test_trade_offs_have_the_measured_values():
-    rows = {row[""]: row for row in trade_offs(read_comparison(THREE, BUNDLE))}
+    rows = {row[""]: row for row in trade_offs(read_comparison(THREE, BUNDLE), BUNDLE)}
     assert list(rows) == [
         "Internet",
         "Bandwidth",
@@ -125,8 +128,24 @@ def test_trade_offs_have_the_measured_values():
     assert rows["Latency"]["On a server"] == "91 ms"
     assert rows["Bandwidth"]["On a server"] == "136.0 kB for this photo"
     only = read_comparison(sent(THREE["ways"][1]), BUNDLE)
-    rows = {row[""]: row for row in trade_offs(only)}
+    rows = {row[""]: row for row in trade_offs(only, BUNDLE)}
     assert rows["Latency"]["On the device"] == "not measured"
+
+
+def test_first_visit_has_the_size_that_other_pages_say(tiny_bundle, built_dir, monkeypatch):
+    plain = {"version": tiny_bundle.version, "known": None, "novelty": None, "plausible": None}
+    data = {**sent(result("small", [[0, 0.9]], **plain)), "model": "tiny"}
+    comparison = read_comparison(data, tiny_bundle)
+
+    def internet():
+        return trade_offs(comparison, tiny_bundle)[0]["On the device"]
+
+    # This server hasn't made the files: the browser's word is all there is.
+    assert "for 7.2 MB" in internet()
+    monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
+    device_dir(tiny_bundle)
+    assert f"for {format_size(first_visit_bytes(tiny_bundle))};" in internet()
+    assert "7.2 MB" not in internet()
 
 
 def changed(path, value):
