@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..bundle import DEFAULT_MODEL, check_name
+from ..bundle import DEFAULT_MODEL, check_name, title_from_name
 from ..loading import default_model
 from ..settings import settings
 from ..storage.disk import require_writable, translate_disk_errors
@@ -27,7 +27,7 @@ PACKAGES = "scikit-learn safetensors"
 @click.option(
     "--base", default=DEFAULT_MODEL, show_default=True, help="The model whose features are used."
 )
-@click.option("--title", default="", help="The title on screen; default: the folder's name.")
+@click.option("--title", default="", help="The title on screen; default: the name as words.")
 @click.option("--licence", "--license", default="", help="The model's licence.")
 @click.option("--save", type=FILE, help="Also write a NAME.loupe, for phones.")
 @models_dir_option
@@ -50,7 +50,7 @@ def teach_command(
     with require_full_install("Teaching", PACKAGES), translate_disk_errors(models_dir):
         from ..teaching import teach
 
-        taught = teach(folder, base, title=title)
+        taught = teach(folder, base, title=title or title_from_name(name))
         bundle = taught.publish(name, licence=licence, models_dir=models_dir)
     if save:
         taught.save(save)

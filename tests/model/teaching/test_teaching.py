@@ -119,6 +119,7 @@ def test_commands_teach_save_and_import_one_model(
         assert "it may call up to 1 in 10 things it knows “none of these”" in result.output
         assert "see it: make run, or python -m model identify --model " in result.output
     mine, theirs = get_bundle("mine"), get_bundle("theirs")
+    assert mine.manifest.title == "Mine"
     assert theirs.read("graph.onnx") == mine.read("graph.onnx")
     assert (theirs.manifest.title, theirs.manifest.labels) == ("Theirs", NAMES)
     assert theirs.manifest.metrics == mine.manifest.metrics
