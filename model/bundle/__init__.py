@@ -45,7 +45,7 @@ from .small_card import (
     read_small_card,
     write_small_card,
 )
-from .versions import Version, list_versions, publish, roll_back
+from .versions import Version, hold_back, list_versions, publish, roll_back
 
 __all__ = [
     "BUILTIN_DIR",
@@ -83,6 +83,7 @@ __all__ = [
     "familiar_labels",
     "fingerprint",
     "get_bundle",
+    "hold_back",
     "is_public",
     "list_models",
     "list_public",

@@ -37,6 +37,9 @@ FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*(\.[a-z0-9]+){1,2}
 Share = Annotated[float, Field(ge=0, le=1)]
 Threshold = Annotated[float, Field(gt=0, lt=1)]
 
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
+"""Limits within which a temperature is fitted."""
+
 TAUGHT_ON = "taught on"
 """Key of a few-shot head's base in its bundle's provenance."""
 

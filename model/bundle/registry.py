@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
+from math import inf
 from pathlib import Path
 from threading import Event
 
@@ -26,6 +27,9 @@ DEFAULT_MODEL = "imagenet"
 
 CURRENT_FILE = "current"
 """The file beside a model's versions that names the current one."""
+
+HELD_FILE = "held-back"
+"""The file beside a model's versions with the one that doesn't open first while it is current."""
 
 store_pending = Event()
 """Set while a replica lacks published models: it answers nothing and offers no built-in model."""
@@ -47,21 +51,25 @@ def _own_roots() -> list[Path]:
 def default_models() -> list[str]:
     """Return the models to open by default, the most wanted first.
 
-    That is the one in the settings, or else the owner's models, the newest first, and then the
-    built-in one. Nothing is read but dates: one may turn out to be damaged.
+    That is the one in the settings, or else the owner's models, the newest first, then the
+    built-in one, then those that are held back. Little is read: one may turn out to be damaged.
     """
     if settings().model:
         return [settings().model]
-    own = own_models()
-    return [*own, DEFAULT_MODEL] if _has_builtin() and DEFAULT_MODEL not in own else list(own)
+    return list(_newest_first(_own_times(), _has_builtin()))
 
 
 def own_models() -> tuple[str, ...]:
-    """Return the names of the owner's models, the newest first."""
-    return _newest_first(tuple((root, _subfolder_times(root)) for root in _own_roots()))
+    """Return the names of the owner's models."""
+    return _newest_first(_own_times(), False)
 
 
 FolderTimes = tuple[tuple[str, int], ...]
+RootTimes = tuple[tuple[Path, FolderTimes], ...]
+
+
+def _own_times() -> RootTimes:
+    return tuple((root, _subfolder_times(root)) for root in _own_roots())
 
 
 def _subfolder_times(root: Path) -> FolderTimes:
@@ -76,13 +84,21 @@ def _subfolder_times(root: Path) -> FolderTimes:
 # Every photo for the default model asks for it, and reading the dates of fifteen models takes 6%
 # of an answer's time.
 @lru_cache(maxsize=4)
-def _newest_first(roots: tuple[tuple[Path, FolderTimes], ...]) -> tuple[str, ...]:
-    """Return the names of the models in these folders, the newest first."""
-    times: dict[str, float] = {}
+def _newest_first(roots: RootTimes, has_builtin: bool) -> tuple[str, ...]:
+    """Return the names of the models in these folders and the built-in one, as they open."""
+    ranks: dict[str, tuple[bool, float, str]] = {}
     for root, _ in roots:
         for folder in _model_folders(root):
-            times.setdefault(folder.name, created(_current_dir(folder)).timestamp())
-    return tuple(sorted(times, key=lambda name: (-times[name], name)))
+            seconds = created(_current_dir(folder)).timestamp()
+            ranks.setdefault(folder.name, (_is_held_back(folder), -seconds, folder.name))
+    if has_builtin:
+        ranks.setdefault(DEFAULT_MODEL, (False, inf, DEFAULT_MODEL))
+    return tuple(sorted(ranks, key=ranks.__getitem__))
+
+
+def _is_held_back(folder: Path) -> bool:
+    file = folder / HELD_FILE
+    return file.is_file() and file.read_text(errors="replace") == current_version(folder)
 
 
 def list_models() -> dict[str, Bundle | BundleError]:

@@ -16,6 +16,7 @@ from .bundle_samples import copy_samples
 from .manifest import ManifestDraft
 from .registry import (
     CURRENT_FILE,
+    HELD_FILE,
     bundle_or_error,
     created,
     current_version,
@@ -117,6 +118,16 @@ def set_current(folder: Path, version: str) -> None:
     """Make a version the current one, atomically: readers see it or the previous one."""
     with replace_atomically(folder / CURRENT_FILE, durable=True) as temporary:
         temporary.write_text(version)
+
+
+def hold_back(bundle: Bundle, *, is_held: bool) -> None:
+    """Keep a model's current version, and no other one, from opening first; or lift that."""
+    file = bundle.folder.parent / HELD_FILE
+    if not is_held:
+        file.unlink(missing_ok=True)
+    elif current_version(file.parent) == bundle.version:
+        with replace_atomically(file, durable=True) as temporary:
+            temporary.write_text(bundle.version)
 
 
 def list_versions(name: str) -> list[Version]:

@@ -5,9 +5,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bundle.manifest import MAX_TEMPERATURE, MIN_TEMPERATURE
+
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
-MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
 PRIOR_SPREAD = 0.5
 """Standard deviation of the prior on the temperature's natural logarithm."""
 

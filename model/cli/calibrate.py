@@ -5,10 +5,12 @@ from pathlib import Path
 import click
 
 from ..bundle import get_bundle
+from ..evaluation.doubts import doubt_of_folders
+from ..evaluation.labelled_folders import labelled_photos
 from ..loading import default_model
 from ..storage.named_folders import name_folders
 from .error_group import require_full_install
-from .options import FOLDER, unknown_option
+from .options import FOLDER, keep_option, unknown_option
 from .progress_bar import StageProgress, progress_bar
 from .train import command_line, describe_small_graph, print_summary
 
@@ -24,6 +26,7 @@ from .train import command_line, describe_small_graph, print_summary
     show_default=True,
     help="Target share of photos whose plausible labels hold the right one.",
 )
+@keep_option
 @click.option(
     "--small",
     is_flag=True,
@@ -40,6 +43,7 @@ def calibrate_command(
     folder: Path,
     unknown: tuple[str, ...],
     coverage: float,
+    keep: bool,
     small: bool,
     reference: Path | None,
 ) -> None:
@@ -64,4 +68,5 @@ def calibrate_command(
         calibrated = calibrate_bundle(
             bundle, folder, sets, coverage=coverage, command=command, progress=stages
         )
-    print_summary(calibrated, first)
+    _, unmatched = labelled_photos(folder, bundle.labels)
+    print_summary(calibrated, first, doubt_of_folders(unmatched), keep=keep or bool(unmatched))

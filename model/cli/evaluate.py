@@ -13,6 +13,7 @@ from rich.text import Text
 from ..bundle import Bundle
 from ..engine_info import SERVER_ENGINES
 from ..evaluation import Evaluation, Proportion, evaluate
+from ..evaluation.doubts import doubt_of_folders, doubt_of_model
 from ..evaluation.labelled_folders import UNRECORDED, find_trained, labelled_photos
 from ..loading import load
 from ..text import clean
@@ -41,6 +42,9 @@ def evaluate_command(name: str, folder: Path, engine: str | None, as_json: bool)
         click.echo(json.dumps(evaluation.to_dict(), indent=1, ensure_ascii=False))
     else:
         _print(evaluation)
+    doubt = doubt_of_model(classifier.bundle.manifest, evaluation.accuracy)
+    for line in filter(None, (doubt_of_folders(evaluation.left_out), doubt)):
+        click.echo(f"\n{line}", err=True)
     sys.exit(1 if evaluation.refused else 0)
 
 
@@ -65,7 +69,6 @@ def _print(evaluation: Evaluation) -> None:
     if evaluation.mistakes:
         _print_table(console, _mistake_pairs(evaluation), "pairs", len(evaluation.mistakes))
     failures = [f"{item.photo}: {item.message} ({item.code})" for item in evaluation.refused]
-    _print_list("skipped folders (no label with that name)", evaluation.left_out)
     _print_list("photos that couldn't be read", failures)
 
 

@@ -15,7 +15,7 @@ from ..settings import settings
 from ..storage.disk import require_writable, translate_disk_errors
 from ..text import clean, count_of, list_some
 from .error_group import require_full_install
-from .options import FOLDER
+from .options import FOLDER, keep_option
 from .progress_bar import StageProgress, progress_bar
 from .teach import SUFFIX, import_loupe
 from .train import print_summary
@@ -69,6 +69,7 @@ def _weights_options(command: Callable[..., None]) -> Callable[..., None]:
     default="",
     help="The model's licence; by default 'not stated'.",
 )
+@keep_option
 def import_command(
     export: Path,
     name: str,
@@ -77,6 +78,7 @@ def import_command(
     samples: bool,
     title: str,
     licence: str,
+    keep: bool,
     multilabel: bool,
     threshold: float | None,
     **stated: str,
@@ -90,8 +92,8 @@ def import_command(
     """
     if export.suffix.lower() == SUFFIX:
         if any((trust, photos, samples, multilabel, threshold, *stated.values())):
-            raise click.UsageError("A .loupe file takes only --name, --title and --licence.")
-        import_loupe(export, name, title, licence)
+            raise click.UsageError("A .loupe file takes only --name, --title, --licence, --keep.")
+        import_loupe(export, name, title, licence, keep=keep)
         return
     with require_full_install("Importing"):
         from ..importing.convert.importer import STAGES, import_export
@@ -136,7 +138,7 @@ def import_command(
     ]
     if manifest.threshold is not None:
         details.append(f"labels are shown if their probability is {manifest.threshold:g} or more")
-    print_summary(imported.bundle, first, *details)
+    print_summary(imported.bundle, first, *details, keep=keep)
 
 
 def _add_samples(bundle: Bundle, folder: Path) -> str:

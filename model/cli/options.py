@@ -16,6 +16,10 @@ unknown_option = click.option(
     "what visitors read as its name. Repeatable.",
 )
 
+keep_option = click.option(
+    "--keep", is_flag=True, help="Leave the model that visitors see first as it is."
+)
+
 models_dir_option = click.option(
     "--to",
     "models_dir",

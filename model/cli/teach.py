@@ -11,7 +11,7 @@ from ..settings import settings
 from ..storage.disk import require_writable, translate_disk_errors
 from ..text import list_some
 from .error_group import require_full_install
-from .options import FILE, FOLDER, models_dir_option
+from .options import FILE, FOLDER, keep_option, models_dir_option
 from .train import print_summary
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ PACKAGES = "scikit-learn safetensors"
 @click.option("--licence", "--license", default="", help="The model's licence.")
 @click.option("--save", type=FILE, help="Also write a NAME.loupe, for phones.")
 @models_dir_option
+@keep_option
 def teach_command(
     folder: Path,
     name: str,
@@ -39,6 +40,7 @@ def teach_command(
     licence: str,
     save: Path | None,
     models_dir: Path | None,
+    keep: bool,
 ) -> None:
     """Teach a model from FOLDER, which holds one folder of a few photos per label.
 
@@ -62,10 +64,10 @@ def teach_command(
     photos = zip(taught.photos, taught.left_out.stands_out, strict=True)
     if odd := ["/".join(path.parts[-2:]) for path, stands_out in photos if stands_out]:
         details.append(f"photos that got another label: {list_some(odd, 5)}")
-    print_summary(bundle, first, *details)
+    print_summary(bundle, first, *details, keep=keep)
 
 
-def import_loupe(path: Path, name: str, title: str, licence: str) -> None:
+def import_loupe(path: Path, name: str, title: str, licence: str, *, keep: bool) -> None:
     """Turn a ``.loupe`` file into a bundle on the base that it names; ``import`` calls it.
 
     Raises:
@@ -81,7 +83,7 @@ def import_loupe(path: Path, name: str, title: str, licence: str) -> None:
         with path.open("rb") as file:
             manifest, head = read_loupe(file.read(MAX_BYTES + 1))
         bundle = publish_head(manifest, head, name, title=title, licence=licence)
-    print_summary(bundle, first, _describe(manifest))
+    print_summary(bundle, first, _describe(manifest), keep=keep)
 
 
 def _describe(manifest: "LoupeManifest") -> str:

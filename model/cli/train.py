@@ -14,14 +14,16 @@ from ..bundle import (
     Bundle,
     Manifest,
     SmallCard,
+    hold_back,
     list_models,
     read_small_card,
 )
+from ..evaluation.doubts import doubt_of_model
 from ..loading import default_model
 from ..settings import settings
 from ..text import warn_of_labels
 from .error_group import require_full_install
-from .options import FOLDER, models_dir_option, unknown_option
+from .options import FOLDER, keep_option, models_dir_option, unknown_option
 from .progress_bar import StageProgress, progress_bar
 
 
@@ -50,26 +52,31 @@ from .progress_bar import StageProgress, progress_bar
     help="Let visitors try up to five held-out photos; a linear head may also be fitted to them.",
 )
 @models_dir_option
+@keep_option
 @click.option("--resume", is_flag=True, help="Resume the unfinished run with this name.")
-def train_command(folder: Path | None, name: str, resume: bool, **options: object) -> None:
+def train_command(
+    folder: Path | None, name: str, keep: bool, resume: bool, **options: object
+) -> None:
     """Train a model on FOLDER, which holds one folder of photos per label.
 
     Folders train and validation (and test) inside it are used as the split. Ctrl-C stops
     the run, and --resume continues it.
     """
-    explicit_options = {key: value for key, value in options.items() if value not in (None, ())}
+    given = {key: value for key, value in options.items() if value not in (None, ())}
     first = default_model()
     if folder is None and not resume:
         raise click.UsageError("Name the FOLDER with the photos, or use --resume.")
-    if resume and (folder or explicit_options.keys() - {"minutes"}):
+    if resume and (folder or given.keys() - {"minutes"}):
         raise click.UsageError(
             "--resume reuses the original options; add only --name and --minutes."
         )
     with require_full_install("Training"):
         from ..training.config import TrainingConfig
-        from ..training.train import train
+        from ..training.train import get_run_dir, train
+    if resume and (saved := TrainingConfig.load(get_run_dir(name))):
+        keep |= saved.keep
     config = TrainingConfig.create(
-        folder=folder or Path(), name=name, command=command_line(name), **explicit_options
+        folder=folder or Path(), name=name, command=command_line(name), keep=keep, **given
     )
     with progress_bar() as bar:
         try:
@@ -78,7 +85,7 @@ def train_command(folder: Path | None, name: str, resume: bool, **options: objec
             bar.stop()
             click.echo(f"Stopped. Resume with: python -m model train --name {name} --resume")
             sys.exit(130)
-    print_summary(bundle, first)
+    print_summary(bundle, first, keep=keep)
 
 
 @click.command("build")
@@ -119,33 +126,40 @@ def command_line(name: str) -> str:
     return shlex.join(["python", "-m", "model", command, *map(hide, words)])[:4000]
 
 
-def print_summary(bundle: Bundle, first: str | None, *details: str) -> None:
+def print_summary(bundle: Bundle, first: str | None, *details: str, keep: bool = False) -> None:
     """Print a new model's folder, details and measurements, and what comes next.
 
     Args:
-        bundle: the new model.
+        bundle: the new model. A doubtful one is held back.
         first: the model that visitors saw first before.
         details: lines about it.
+        keep: whether visitors still see ``first`` first.
     """
+    manifest = bundle.manifest
     click.echo(f"{bundle.name} {bundle.version} in {bundle.folder}")
-    warning = warn_of_labels(bundle.labels)
-    for line in (*details, *_measurements(bundle.manifest), *filter(None, [warning])):
+    # A taught model has too few photos for this, and lines of its own.
+    doubt = "" if manifest.is_taught else doubt_of_model(manifest, manifest.metric("accuracy"))
+    card = read_small_card(bundle)
+    small = describe_small_graph(card) if card else ""
+    warnings = warn_of_labels(bundle.labels), doubt
+    for line in filter(None, (*details, *_measurements(manifest), small, *warnings)):
         click.echo(line)
-    if card := read_small_card(bundle):
-        click.echo(describe_small_graph(card))
     _warn_if_shadowing(bundle)
-    _print_next_step(bundle, first)
+    _print_next_step(bundle, first, is_held=bool(doubt) or (keep and bundle.name != first))
 
 
-def _print_next_step(bundle: Bundle, first: str | None) -> None:
-    """Print what comes next for a model of the registry, and whether visitors now see it first."""
+def _print_next_step(bundle: Bundle, first: str | None, *, is_held: bool) -> None:
+    """Print what comes next for a model of the registry, and which one visitors now see first."""
     listed = list_models().get(bundle.name)
     if not isinstance(listed, Bundle) or listed.version != bundle.version:
         return  # written to a folder of its own
-    run = "make run" if default_model() == bundle.name else f"LOUPE_MODEL={bundle.name} make run"
-    if bundle.name != first and default_model() == bundle.name:
-        keep = f" LOUPE_MODEL={first} keeps {first}." if first else ""
-        click.echo(f"Visitors of the app now see {bundle.name} first, the newest model.{keep}")
+    hold_back(bundle, is_held=is_held)
+    now = default_model()
+    run = "make run" if now == bundle.name else f"LOUPE_MODEL={bundle.name} make run"
+    if is_held or now != first:
+        state = "still" if now == first else "now"
+        back = f" LOUPE_MODEL={first} keeps {first}." if first and now != first else ""
+        click.echo(f"Visitors of the app {state} see {now} first.{back}")
     click.echo(f"see it: {run}, or python -m model identify --model {bundle.name} PHOTO")
 
 

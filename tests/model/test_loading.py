@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from model import Bundle, Classifier, list_models, load, loading
-from model.bundle import default_models, get_bundle, list_versions, roll_back
+from model.bundle import default_models, get_bundle, hold_back, list_versions, roll_back
 from model.engines import Engine, available, start, why_unavailable
 from model.errors import BundleDamaged, BundleNotFound, EngineUnavailable
 from model.loading import default_model
@@ -64,6 +64,25 @@ def test_labels_that_look_alike_are_named_and_the_model_opens(
     (message,) = caplog.messages
     assert message.endswith(r"invisible characters: 'red\u200b', 'cafe\u0301', 'caf\xe9'.")
     assert run("verify", "tiny").stdout.endswith(f"; {message.removeprefix('tiny: ')}\n")
+
+
+def test_version_that_is_held_back_opens_after_all_others(
+    models_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_age(tiny(models_dir, "aaa"), 10)
+    first = tiny(models_dir, "zzz")
+    hold_back(first, is_held=True)
+    assert default_models() == ["aaa", "imagenet", "zzz"]
+    # Another version isn't.
+    tiny(models_dir, "zzz", title="Colours again")
+    assert default_models() == ["zzz", "aaa", "imagenet"]
+    roll_back("zzz", first.version)
+    hold_back(get_bundle("aaa"), is_held=True)
+    assert default_models() == ["imagenet", "zzz", "aaa"]
+    reread_settings(monkeypatch, LOUPE_BUILTIN="false")
+    assert load().bundle.name == "zzz"
+    hold_back(get_bundle("aaa"), is_held=False)
+    assert load().bundle.name == "aaa"
 
 
 def test_settings_choose_the_model(models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """The command ``calibrate`` on a model of colours and folders of photos."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from model import Bundle, load
 from model.bundle import HASH_DIGITS, TRAINING_PHOTOS, get_bundle
 from model.cli.train import command_line
+from model.loading import default_model
 from model.storage.file_hash import hash_file
 from tests.model.calibration.shades import shades
 from tests.model.command import run
@@ -60,6 +62,43 @@ def test_damaged_photos_copies_and_other_labels_are_skipped_and_named(
     assert "tulip" not in (get_bundle("tiny").folder / "bundle.json").read_text()
     assert "The model doesn't record its training photos" in result.output
     assert "may have been trained on" in get_bundle("tiny").manifest.metrics[0].by
+
+
+def test_model_that_only_guesses_steps_back(tiny_bundle: Bundle, photos: Path) -> None:
+    # Each folder has the name of the next one.
+    names = sorted(path.name for path in photos.iterdir())
+    moved = [(photos / name).rename(photos / f"was {name}") for name in names]
+    for folder, name in zip(moved, [*names[1:], names[0]], strict=True):
+        folder.rename(photos / name)
+    assert default_model() == "tiny"
+    result = run("calibrate", "tiny", photos)
+    assert result.exit_code == 0
+    assert "The model isn't measurably better than guessing (17%)" in result.output
+    assert ": check that each folder holds photos of the label in its name" in result.output
+    assert "now see imagenet first. LOUPE_MODEL=tiny keeps tiny." in result.output
+    assert default_model() == "imagenet"
+    assert "better than guessing" in run("evaluate", "tiny", photos).stderr
+    run("rollback", "tiny", tiny_bundle.version)
+    assert default_model() == "tiny"
+
+
+def test_first_model_stays_by_option_and_while_a_folder_has_no_label(
+    models_dir: Path, tiny_bundle: Bundle, photos: Path
+) -> None:
+    os.utime(tiny(models_dir, "other").folder / "bundle.json", (0, 0))
+    kept = "Visitors of the app still see tiny first."
+    assert kept in run("calibrate", "other", photos, "--keep").output
+    (photos / "tulip").mkdir()
+    result = run("calibrate", "other", photos)
+    assert "No label is called tulip: check the names of these folders." in result.output
+    assert kept in result.output
+    # The first model itself isn't held back.
+    for words in ((), ("--keep",)):
+        run("calibrate", "tiny", photos, *words)
+        assert default_model() == "tiny"
+    (photos / "tulip").rmdir()
+    assert "Visitors of the app now see other first." in run("calibrate", "other", photos).output
+    assert default_model() == "other"
 
 
 def test_command_on_the_card_names_no_folder(

@@ -110,7 +110,10 @@ def test_commands_teach_save_and_import_one_model(
     folder: Path, tiny_bundle: Bundle, tmp_path: Path
 ) -> None:
     file = tmp_path / "mine.loupe"
-    taught = run("teach", folder, "--name", "mine", "--base", tiny_bundle.name, "--save", file)
+    base = ("--base", tiny_bundle.name)
+    kept = run("teach", folder, "--name", "my-own", *base, "--keep")
+    assert "Visitors of the app still see tiny first." in kept.output
+    taught = run("teach", folder, "--name", "mine", *base, "--save", file)
     imported = run("import", file, "--name", "theirs", "--title", "Theirs")
     for result in (taught, imported):
         assert result.exit_code == 0, result.output

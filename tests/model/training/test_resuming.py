@@ -61,14 +61,17 @@ def test_run_resumes_with_its_own_photos_only(tmp_path: Path, data_folder: Path)
     from model.training.train import get_run_dir, train
 
     folder = folder_of(tmp_path / "photos", 20)
-    config = TrainingConfig.create(folder=folder, name="forms", image_size=64, epochs=0)
+    config = TrainingConfig.create(folder=folder, name="forms", image_size=64, epochs=0, keep=True)
     with pytest.raises(KeyboardInterrupt):
         train(config, progress=Interrupted("Features"))
     (folder / "disc" / "3.jpg").rename(folder / "square" / "3-was-wrong.jpg")
     with pytest.raises(DataError, match="photos changed since this training run began"):
         train(config, resume=True)
     (folder / "square" / "3-was-wrong.jpg").rename(folder / "disc" / "3.jpg")
-    assert train(config, resume=True).labels == LABELS
+    # With the run's own options.
+    output = run_train("--name", "forms", "--resume")
+    assert "Visitors of the app still see imagenet first." in output
+    assert get_bundle("forms").labels == LABELS
     assert not get_run_dir("forms").exists()
 
 

@@ -275,7 +275,7 @@ def test_command_prints_the_model(
         f"own {folder.name} in {folder}",
         "6 labels: red, green, blue, yellow, white, black",
         "engines: compiled",
-        "Visitors of the app now see own first, the newest model. LOUPE_MODEL=tiny keeps tiny.",
+        "Visitors of the app now see own first. LOUPE_MODEL=tiny keeps tiny.",
         "see it: make run, or python -m model identify --model own PHOTO",
     ]
     stages = [f"{number}/5 {name}" for number, name in enumerate(STAGES.values(), 1)]
