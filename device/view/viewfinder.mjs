@@ -218,14 +218,15 @@ class Viewfinder {
     const taken = await taking.catch(() => null);
     if (taken) return this.take(taken.photo, taken.source, undefined, { ...taken, press });
     if (this.#pressed !== press) return undefined;
-    this.#parts.video.play().catch(() => {});
-    return this.#change({ isTaking: false, message: NOT_TAKEN });
+    this.show(null);
+    return this.#change({ message: NOT_TAKEN });
   }
 
   /** Return the permission of a press; only the last press's photo is taken. */
   #begin(photo = null) {
-    const { entry, options } = this.#state;
+    const { entry, isTaking, options } = this.#state;
     if (!entry || entry.answer) this.#answered = entry;
+    if (isTaking) this.show(null);
     this.#pressed = this.#permissions.press(options.identifier, entry !== null, photo);
     return this.#pressed;
   }
