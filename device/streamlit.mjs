@@ -156,6 +156,7 @@ class Screen {
     const isOther =
       previous?.model !== model ||
       previous.run !== run ||
+      previous.api !== data.api ||
       (previousData.engine !== data.engine && previous.state.next === "server");
     const server = {
       url: `${data.base}api/session/`,
