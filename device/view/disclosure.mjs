@@ -180,14 +180,16 @@ export function lastLineOf(viewfinder, { shown, rate }) {
   const { api, recipe } = options.identifier;
   const state = { ...options.identifier.state, next };
   const gone = goneOf(state);
-  if (gone) return { text: gone, part: null };
-  if (entry?.answer) return { text: "", part: entry.answer.sent?.kind ?? "nothing" };
+  if (gone) return { text: gone, part: gone === GONE.device ? "nothing" : null };
+  const answer = entry?.answer;
+  const part = (answer?.where === "server" && answer.sent?.kind) || "nothing";
+  if (answer) return { text: "", part };
   if (error && sent) {
     const text = `Sent to the server${api ? ` for ${api}` : ""}: ${phraseSent(sent)}`;
     return { text, part: sent.kind };
   }
-  // While a photo waits for its answer, a question may be about to come.
-  const sends = entry && !error ? null : (state.sends ?? "file");
+  // Of an open photo a question may be about to come, as when another model is chosen.
+  const sends = entry ? null : (state.sends ?? "file");
   const say = (text) => ({ text, part: next === "device" ? "nothing" : sends });
   if (!entry && next === "device" && shown) {
     if (!rate) return say("On this device");
