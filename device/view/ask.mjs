@@ -5,16 +5,17 @@
 
 import { waitFor } from "../engine/abort.mjs";
 import { createButton, createCaption, createDialog, createIcon, h } from "./elements.mjs";
-import { engineOf, modesOf, partOf } from "./disclosure.mjs";
+import { engineOf, modesOf, partOf, phraseSent } from "./disclosure.mjs";
 
 /**
  * Ask; return the name of the chosen way, or null for none, as by Esc. Nothing is sent meanwhile.
  *
  * @param {{root: Element, words: Element}} parts of the viewfinder
  * @param {import("./types").Question} question
+ * @param {import("../types").Answer["sent"] | null} sent of the photo, in an attempt that was given up
  * @param {AbortSignal} signal takes the question away
  */
-export async function ask({ root, words }, { title, line, ways, keep }, signal) {
+export async function ask({ root, words }, { title, line, ways, keep }, sent, signal) {
   const heading = h("h2.vf-headline", { id: "vf-ask", tabIndex: -1 }, title);
   const panel = h("section.vf-ask", heading, h("p", line));
   panel.setAttribute("aria-labelledby", heading.id);
@@ -36,10 +37,10 @@ export async function ask({ root, words }, { title, line, ways, keep }, signal) 
         const caption = createCaption([way.title], [way.line]);
         return h("button.vf-ask-way", { type: "button", onclick }, createIcon(way.icon), caption);
       });
-      const last = keep
-        ? createButton("vf-button", keep, { onclick: cancel })
-        : h("p.vf-small", createIcon("phone"), "Nothing has been sent");
-      const end = h("div.vf-ask-end", h("p.vf-small", "Your choice holds for this visit."), last);
+      const told = sent ? `Already sent: ${phraseSent(sent)}` : "Nothing has been sent";
+      const end = h("div.vf-ask-end", h("p.vf-small", "Your choice holds for this visit."));
+      if (keep) end.append(createButton("vf-button", keep, { onclick: cancel }));
+      if (sent || !keep) end.append(h("p.vf-small", createIcon(sent ? "server" : "phone"), told));
       panel.append(h("div", ...buttons), end);
       words.after(panel);
       root.toggleAttribute("data-asking", true);

@@ -114,8 +114,7 @@ export class Outgoing {
 
   /** Find out what will be sent. */
   decide() {
-    this.#deciding ??= this.#decide();
-    return this.#deciding;
+    return (this.#deciding ??= this.#decide());
   }
 
   /**
@@ -144,8 +143,7 @@ export class Outgoing {
     const need = { part, photo, model: prediction.model };
     const described = { recipe, version: prediction.version };
     const sent = part === "pixels" ? await this.#prepare(photo, described) : { body: photo };
-    const transfer = { signal };
-    const map = await this.#send("explanation", { ...sent, answer }, permission, need, transfer);
+    const map = await this.#send("explanation", { ...sent, answer }, permission, need, { signal });
     return { ...map, heat: Float32Array.from(map.heat) };
   }
 
@@ -157,9 +155,8 @@ export class Outgoing {
    */
   async correct({ answer, labels, photo }, permission) {
     const body = photo && (await encodeCopy(photo));
-    const { model } = answer.prediction;
     const part = photo ? /** @type {const} */ ("copy") : /** @type {const} */ ("nothing");
-    const need = { part, photo: photo ?? null, model };
+    const need = { part, photo: photo ?? null, model: answer.prediction.model };
     return this.#send("correction", { answer, labels, body }, permission, need);
   }
 
@@ -211,11 +208,14 @@ export class Outgoing {
 
   /** @type {(request: object, photo: Blob, options: SendOptions) => Promise<any>} */
   #sendPhoto(request, photo, { permission, top = 5, signal, cause }) {
-    const before = sentOf(photo);
     const kind = request.pixels ? /** @type {const} */ ("pixels") : /** @type {const} */ ("file");
-    const sent = { kind, bytes: request.body.size };
-    const after = before && isWithin(kind, before.kind) ? before : sent;
-    const onSent = (isSent) => sendings.set(photo, isSent ? after : before);
+    let before;
+    const onSent = (isSent) => {
+      // An earlier attempt may have been sent.
+      if (isSent) before = sentOf(photo);
+      const isMore = isSent && !(before && isWithin(kind, before.kind));
+      sendings.set(photo, isMore ? { kind, bytes: request.body.size } : before);
+    };
     const need = { part: kind, photo, cause };
     return this.#send("photo", { ...request, top }, permission, need, { signal, onSent });
   }
@@ -236,7 +236,7 @@ export class Outgoing {
       return await this.#server.request(name, request, { signal: stop.signal, onSent });
     } catch (error) {
       signal?.throwIfAborted();
-      throw permission?.signal.aborted ? new NotPermitted(need.part) : error;
+      throw permission?.signal.aborted ? new NotPermitted(need.part, need.cause) : error;
     } finally {
       stop.unlink();
     }
@@ -244,10 +244,8 @@ export class Outgoing {
 
   /** @throws {NotPermitted} */
   #check(permission, need) {
-    const { model, host } = this.#options;
-    if (!covers(permission, { model, host, ...need })) {
-      throw new NotPermitted(need.part, need.cause);
-    }
+    const { part, cause } = need;
+    if (!covers(permission, { ...this.#options, ...need })) throw new NotPermitted(part, cause);
   }
 }
 

@@ -9,7 +9,7 @@
 import { pause } from "../engine/abort.mjs";
 import { ask } from "./ask.mjs";
 import { fileQuestion, isToCome, placeQuestion } from "./disclosure.mjs";
-import { isWithin, NotPermitted } from "./outgoing.mjs";
+import { isWithin, NotPermitted, sentOf } from "./outgoing.mjs";
 
 /** Longest wait for a model's description before a question, in milliseconds. */
 const ABOUT_MS = 1500;
@@ -97,10 +97,9 @@ export class Permissions {
    */
   press(identifier, isOpen, photo = null) {
     const { model, api, run } = identifier;
-    const isFileAllowed = this.isFileAllowed && run !== "device";
     const part = isOpen ? this.#ofOpen : this.#said;
-    const terms = { part, model, host: api, photo, isFileAllowed };
-    return Object.freeze({ ...terms, signal: this.#present.signal });
+    const terms = { part, model, host: api, photo, signal: this.#present.signal };
+    return Object.freeze({ ...terms, isFileAllowed: this.isFileAllowed && run !== "device" });
   }
 
   /**
@@ -111,9 +110,8 @@ export class Permissions {
    * @param {Identifier} identifier
    * @param {Part} part
    */
-  pressBeside({ photo, answer }, identifier, part) {
-    const permission = this.press(identifier, true, photo);
-    return Object.freeze({ ...permission, part, model: answer.prediction.model });
+  pressBeside({ photo, answer: { prediction } }, identifier, part) {
+    return Object.freeze({ ...this.press(identifier, true, photo), part, model: prediction.model });
   }
 
   /**
@@ -143,15 +141,13 @@ export class Permissions {
     for (;;) {
       onPlace(place);
       try {
-        const options = { top, place, signal, permission: permitted };
-        return await identifier.identify(photo, options);
+        return await identifier.identify(photo, { top, place, signal, permission: permitted });
       } catch (error) {
         signal.throwIfAborted();
         if (!(error instanceof NotPermitted)) throw error;
         if (error.cause) await this.#askFile(photo, error.cause, identifier, signal);
         else place = await this.#askPlace(photo, identifier, previous, signal);
-        const part = error.cause || place ? permitted.part : error.part;
-        permitted = Object.freeze({ ...this.press(identifier, true, photo), part });
+        permitted = this.press(identifier, true, photo);
       }
     }
   }
@@ -186,7 +182,7 @@ export class Permissions {
     const about = await Promise.race([identifier.about(hasRuntime), pause(ABOUT_MS, signal)]);
     const isOpen = photo === previous?.photo;
     const question = placeQuestion(photo, identifier, about ?? {}, isOpen);
-    const way = await ask(this.#parts, question, signal);
+    const way = await ask(this.#parts, question, sentOf(photo), signal);
     if (way === "server") this.#agreed = partOf(state);
     else if (way === "device") this.#isWaiting = true;
     else throw new Declined();
@@ -200,8 +196,9 @@ export class Permissions {
    */
   async #askFile(photo, cause, identifier, signal) {
     // Without a connection, there is nothing to ask.
-    if (this.#fileChoice || !identifier.state.isConnected) throw cause;
-    const way = await ask(this.#parts, fileQuestion(photo, cause, identifier.api), signal);
+    if (this.#fileChoice === "keep" || !identifier.state.isConnected) throw cause;
+    const question = fileQuestion(photo, cause, identifier.api);
+    const way = await ask(this.#parts, question, sentOf(photo), signal);
     this.#fileChoice = way;
     if (way !== "send") throw new Declined(way !== null);
   }

@@ -1,6 +1,7 @@
 /** The shapes that the view's modules pass around; see `../types.d.ts` for those of the engine. */
 
 import type { Answer, Entry, Phrase, Run, Sending } from "../types";
+import type { LoupeError } from "../engine/errors.mjs";
 import type { createIdentifier } from "./identifier.mjs";
 import type { openRecents } from "./recents.mjs";
 import type { createParts } from "./viewfinder_parts.mjs";
@@ -96,7 +97,7 @@ export interface Permission {
 
 /** What a request needs; `cause` is why the device can't read the file. */
 export interface Need extends Pick<Permission, "part" | "model" | "host" | "photo"> {
-  cause?: Error;
+  cause?: LoupeError;
 }
 
 /** See `ask`. */
