@@ -101,6 +101,8 @@ HOLES = {
     ],
     "no memory": [(VIEW, "if (this.#pressed !== press) return undefined;", "return undefined;")],
     "hidden for long": [("view/permissions.mjs", "setTimeout(() => this.#end(), AWAY_MS)", "0")],
+    "another press": [(VIEW, "    if (isTaking) this.show(null);\n", "")],
+    "what was sent": [("view/ask.mjs", "const told = sent ?", "const told = false ?")],
 }
 """Mistakes, by what they forget."""
 

@@ -8,7 +8,6 @@ const start = Date.now();
 let now = 0;
 let timers = [];
 let lastTimer = 0;
-
 /** Reads that the browser does in its own time, until they end. */
 let reading = 0;
 
@@ -16,13 +15,11 @@ let reading = 0;
 export function createWorld(given) {
   const world = {
     ...{ given, requests: [], photos: 0, takes: "camera", takeMs: 400, canEncode: true },
-    ...{ isOnline: true, serverMs: 300, serverStatus: 200, loadMs: null, deviceFails: false },
+    ...{ isOnline: true, serverMs: 300, serverStatus: 200, loadMs: null, deviceError: null },
   };
-  installClock();
-  installCamera(world);
-  installNetwork(world);
-  installWorker(world);
-  installReads();
+  for (const install of [installBrowser, installCamera, installNetwork, installWorker]) {
+    install(world);
+  }
   return world;
 }
 
@@ -38,42 +35,43 @@ export async function settle() {
   }
 }
 
-/** Let time pass: each timer at its moment. */
-export async function pass(ms) {
+/** Let time pass, each timer at its moment, or until something holds. */
+export async function pass(ms, holds = () => false) {
   const end = now + ms;
-  await settle();
   for (;;) {
+    await settle();
     timers.sort((one, other) => one.at - other.at);
+    if (holds()) return;
     if (!timers.length || timers[0].at > end) break;
     const { at, run } = timers.shift();
     now = Math.max(now, at);
     run();
-    await settle();
   }
   now = end;
 }
 
-/** Keep the style sheets, which each visit links anew. */
-export async function keepStyles() {
-  const link = Object.getOwnPropertyDescriptor(HTMLLinkElement.prototype, "href");
-  const kept = new Map();
-  const names = "tokens viewfinder answer layouts dialog ask"
-    .split(" ")
-    .map((name) => `view/${name}`);
-  for (const name of [...names, "streamlit", "header"]) {
-    const url = new URL(`/device/${name}.css`, location.href).href;
-    const text = await (await fetch(url)).text();
-    kept.set(url, URL.createObjectURL(new Blob([text], { type: "text/css" })));
-  }
-  const set = function (url) {
-    link.set.call(this, kept.get(url) ?? url);
-  };
-  Object.defineProperty(HTMLLinkElement.prototype, "href", { ...link, set });
+const later = (ms, run) => setTimeout(run, ms);
+const sleep = (ms) => new Promise((resolve) => later(ms, resolve));
+const define = (object, name, value) =>
+  Object.defineProperty(object, name, { value, configurable: true, writable: true });
+
+/** Return a photo whose bytes say which one it is. */
+export const photoOf = (name, kind = "jpg") =>
+  new File([kind === "heic" ? `0000ftypheic ${name};` : `${name};`], `${name}.${kind}`);
+
+/** Choose a file, as by a file chooser. */
+export function choose(input, file) {
+  define(input, "files", [file]);
+  define(input, "value", "");
+  input.onchange();
 }
 
-const later = (ms, run) => setTimeout(run, ms);
+export function setHidden(isHidden) {
+  define(document, "hidden", isHidden);
+  document.dispatchEvent(new Event("visibilitychange"));
+}
 
-function installClock() {
+function installBrowser() {
   window.setTimeout = (run, ms = 0, ...values) => {
     timers.push({ id: ++lastTimer, at: now + Math.max(0, Number(ms)), run: () => run(...values) });
     return lastTimer;
@@ -81,9 +79,6 @@ function installClock() {
   window.clearTimeout = (id) => (timers = timers.filter((timer) => timer.id !== id));
   performance.now = () => now;
   Date.now = () => start + now;
-}
-
-function installReads() {
   for (const name of ["arrayBuffer", "text"]) {
     const plain = Blob.prototype[name];
     Blob.prototype[name] = function () {
@@ -91,31 +86,32 @@ function installReads() {
       return plain.call(this).finally(() => reading--);
     };
   }
-  Object.defineProperty(window, "indexedDB", { value: undefined });
+  define(window, "indexedDB", undefined);
+  define(navigator, "clipboard", { read: () => sleep(100).then(() => []) });
   HTMLImageElement.prototype.decode = async () => {};
-  Object.defineProperty(HTMLImageElement.prototype, "naturalWidth", { value: 64 });
-  Object.defineProperty(HTMLImageElement.prototype, "naturalHeight", { value: 64 });
+  define(HTMLImageElement.prototype, "naturalWidth", 64);
+  define(HTMLImageElement.prototype, "naturalHeight", 64);
+  // Style sheets matter to nothing here, and each visit would fetch them.
+  const set = function () {
+    queueMicrotask(() => this.onload?.());
+  };
+  Object.defineProperty(HTMLLinkElement.prototype, "href", { set });
 }
-
-/** Return a photo whose bytes say which one it is. */
-export const photoOf = (name, kind = "jpg") =>
-  new File([kind === "heic" ? `0000ftypheic ${name};` : `${name};`], `${name}.${kind}`);
 
 function installCamera(world) {
   const track = {
     ...{ stop() {}, getSettings: () => ({ deviceId: "1" }), getCapabilities: () => ({}) },
     ...{ muted: false, label: "", readyState: "live" },
   };
-  const devices = {
+  define(navigator, "mediaDevices", {
     getUserMedia: async () => ({ getVideoTracks: () => [track] }),
     enumerateDevices: async () => [{ kind: "videoinput", deviceId: "1", label: "" }],
-  };
-  Object.defineProperty(navigator, "mediaDevices", { value: devices });
+  });
   navigator.permissions.query = async () => Object.assign(new EventTarget(), { state: "granted" });
   const video = HTMLVideoElement.prototype;
-  Object.defineProperty(video, "srcObject", { writable: true, value: null });
-  Object.defineProperty(video, "videoWidth", { value: 640 });
-  Object.defineProperty(video, "videoHeight", { value: 480 });
+  define(video, "srcObject", null);
+  define(video, "videoWidth", 640);
+  define(video, "videoHeight", 480);
   Object.assign(video, { play: async () => {}, pause() {} });
   CanvasRenderingContext2D.prototype.drawImage = () => {};
   HTMLCanvasElement.prototype.toBlob = function (done) {
@@ -128,7 +124,7 @@ function installCamera(world) {
     async takePhoto() {
       const name = `photo${world.photos}`;
       if (world.takes !== "camera") throw new Error("It takes none.");
-      await new Promise((resolve) => later(world.takeMs, resolve));
+      await sleep(world.takeMs);
       return photoOf(name);
     }
   };
@@ -136,51 +132,57 @@ function installCamera(world) {
 
 function installWorker(world) {
   const { info, answer } = world.given;
-  const pictureOf = async (source) => (await source.text()).replace(/;.*/s, "");
+  const fail = (code) => Promise.reject({ code, message: "It failed." });
+  const check = (text) => text.includes("ftyp") && fail("unsupported-format");
   const calls = {
     canPrepare: async () => true,
-    async load({ address }) {
-      const name = address.match(/models\/(.*)\//)[1];
-      while (world.loadMs === null) await new Promise((resolve) => later(50, resolve));
-      await new Promise((resolve) => later(world.loadMs, resolve));
-      if (world.deviceFails) throw { code: "engine-unavailable", message: "No memory." };
-      return { ...info, name, graph: "small" };
+    async load() {
+      while (world.loadMs === null) await sleep(700);
+      await sleep(world.loadMs);
+      if (world.deviceError === "engine-unavailable") await fail(world.deviceError);
+      return { ...info, name: this.model, graph: "small" };
     },
     async prepare({ source }) {
-      if ((await source.text()).includes("ftyp")) throw { code: "unsupported-format", message: "" };
-      await new Promise((resolve) => later(30, resolve));
-      return { bytes: new TextEncoder().encode(`${await pictureOf(source)};`), packed: false };
+      const text = await source.text();
+      await check(text);
+      await sleep(30);
+      return { bytes: new TextEncoder().encode(text), packed: false };
     },
     async identify({ source }) {
-      await new Promise((resolve) => later(60, resolve));
-      if (world.deviceFails) throw { code: "engine-unavailable", message: "No memory." };
-      if ((await source.text()).includes("ftyp")) throw { code: "unsupported-format", message: "" };
-      return { ...answer.prediction, ...{ runs_in: "device", engine: "wasm", graph: "small" } };
+      await sleep(60);
+      await (world.deviceError ? fail(world.deviceError) : check(await source.text()));
+      const { model } = this;
+      return { ...answer.prediction, model, runs_in: "device", engine: "wasm", graph: "small" };
     },
-    async explain() {
-      return { label: answer.prediction.candidates[0].label, rows: 1, columns: 1, heat: [1] };
-    },
+    explain: async () => explanation(answer),
   };
   window.Worker = class {
-    #isEnded = false;
     async postMessage({ number, name, values }) {
-      const reply = await calls[name](values).then(
+      this.model ??= values.address?.match(/models\/(.*)\//)[1];
+      const reply = await calls[name].call(this, values).then(
         (result) => ({ number, result }),
-        (error) => ({ number, error: { code: error.code, message: `${error.message}` } }),
+        ({ code, message }) => ({ number, error: { code, message } }),
       );
-      const address = values.address ?? "";
-      if (name === "load" && reply.result) this.model = address.match(/models\/(.*)\//)[1];
-      if (name === "identify" && reply.result) reply.result.model = this.model;
-      if (!this.#isEnded) this.onmessage({ data: reply });
+      if (!this.isEnded) this.onmessage({ data: reply });
     }
     terminate() {
-      this.#isEnded = true;
+      this.isEnded = true;
     }
   };
 }
 
+const explanation = ({ prediction }) => ({
+  ...{ label: prediction.candidates[0].label, rows: 1, columns: 1, heat: [1] },
+});
+
 function installNetwork(world) {
   const { answer, described, isNear } = world.given;
+  const respond = ({ route, model }) => {
+    if (route === "correction") return { number: 1 };
+    if (route.endsWith("explanation")) return explanation(answer);
+    const token = `${model}~${answer.token.replace(/^[^~]*~/, "")}`;
+    return { ...answer, token, prediction: { ...answer.prediction, model } };
+  };
   const entries = [{ name: `${location.origin}/a`, transferSize: 1, duration: isNear ? 3 : 90 }];
   performance.getEntriesByType = () => entries;
   window.fetch = async (url, options = {}) => {
@@ -190,62 +192,42 @@ function installNetwork(world) {
     if (/\/v1\/models\//.test(pathname)) return Response.json(described);
     if (pathname.endsWith("model.json")) return Response.json(null, { status: 404 });
     const name = `photo${world.photos}`;
-    await new Promise((resolve) => later(world.takeMs, resolve));
+    await sleep(world.takeMs);
     return new Response(photoOf(name));
   };
   window.XMLHttpRequest = class {
     upload = {};
     status = 0;
-    #ended = false;
-    #url;
-    #request;
-    open(_, url) {
-      this.#url = new URL(url, location.href);
+    #request = { isOpen: true, route: "", model: null };
+    open(_, address) {
+      const { pathname, searchParams } = new URL(address, location.href);
+      this.#request.route = pathname.replace(/.*\/session\//, "");
+      this.#request.model = searchParams.get("model");
     }
     setRequestHeader() {}
-    getResponseHeader() {
-      return null;
-    }
+    getResponseHeader() {}
     async send(body) {
-      const { pathname, searchParams } = this.#url;
-      const route = pathname.replace(/.*\/session\//, "");
+      const { isOnline, serverMs } = world;
       const part = body instanceof FormData ? body.get("photo") : body;
-      const text = part instanceof Blob ? part.text() : Promise.resolve("");
-      const { isOnline } = world;
-      const request = { route, model: searchParams.get("model"), isOnline, isOpen: true };
-      this.#request = request;
+      const text = part instanceof Blob ? part.text() : "";
       this.upload.onloadstart?.();
-      if (isOnline) world.requests.push(request);
-      request.photo = (await text).replace(/^0000ftypheic |;.*/gs, "");
-      world.onRequest?.(request);
-      if (this.#ended) return;
+      if (isOnline) world.requests.push(this.#request);
+      this.#request.photo = (await text).replace(/^0000ftypheic |;.*/gs, "");
       if (!isOnline) return void later(15, () => this.#end("onerror"));
+      world.onRequest(this.#request);
       // As recorded from Chromium: the first progress after 100 ms, or with the response.
-      const loaded = body instanceof FormData ? 1000 : body.size;
-      for (let ms = Math.min(100, world.serverMs); ms <= world.serverMs; ms += 20_000) {
-        later(ms, () => this.#ended || this.upload.onprogress?.({ loaded }));
+      for (let ms = Math.min(100, serverMs); ms <= serverMs; ms += 20_000) {
+        later(ms, () => this.#request.isOpen && this.upload.onprogress?.({ loaded: 1000 }));
       }
-      later(world.serverMs, () => {
+      later(serverMs, () => {
         if (!world.isOnline) return this.#end("onerror");
         this.status = world.serverStatus;
-        this.response = this.#respond(route, searchParams);
+        this.response = this.status === 200 ? respond(this.#request) : { code: "busy" };
         return this.#end("onload");
       });
     }
-    #respond(route, query) {
-      if (this.status !== 200) return { code: "busy", detail: "Busy." };
-      const { candidates } = answer.prediction;
-      if (route === "correction") return { number: 1 };
-      if (route.endsWith("explanation")) {
-        return { label: candidates[0].label, rows: 1, columns: 1, heat: [1] };
-      }
-      const model = query.get("model");
-      const token = `${model}~${answer.token.replace(/^[^~]*~/, "")}`;
-      return { ...answer, token, prediction: { ...answer.prediction, model } };
-    }
     #end(name) {
-      if (this.#ended) return;
-      this.#ended = true;
+      if (!this.#request.isOpen) return;
       this.#request.isOpen = false;
       this[name]?.();
       this.onloadend?.();
@@ -258,12 +240,12 @@ function installNetwork(world) {
 
 /** Streamlit around the component: the page's script follows its messages after a while. */
 export class Host {
-  /** Data of the script. */
-  data;
   #create;
   #element = null;
   #leave = null;
+  #app = document.createElement("div");
 
+  /** @param {Function} create @param {any} data of the script */
   constructor(create, data) {
     this.#create = create;
     this.data = data;
@@ -272,15 +254,18 @@ export class Host {
   get root() {
     return this.#element?.querySelector(".vf") ?? null;
   }
-
   get isOpen() {
     return this.#element !== null;
+  }
+  set isConnected(isConnected) {
+    this.#app.setAttribute("data-test-connection-state", isConnected ? "CONNECTED" : "CONNECTING");
   }
 
   async open() {
     const isDrawn = new Promise((done) => addEventListener("viewfinder", done, { once: true }));
     const host = document.createElement("div");
-    document.body.append(host);
+    this.isConnected = true;
+    document.body.append(this.#app, host);
     this.#element = host.attachShadow({ mode: "open" });
     this.#run();
     await isDrawn;
@@ -290,6 +275,7 @@ export class Host {
   leave() {
     this.#leave();
     this.#element.host.remove();
+    this.#app.remove();
     this.#element = null;
   }
 
@@ -305,11 +291,11 @@ export class Host {
     for (const { id, name, value } of messages.filter(({ id }) => id > this.data.heard)) {
       changes.heard = id;
       if (name === "model" || name === "run") changes[name] = value;
-      if (name === "opened") Object.assign(changes, { open: value }, value && modelIn(value));
+      if (name !== "opened") continue;
+      changes.open = value;
+      if (value) [changes.model] = value.split("~");
     }
     this.data = { ...this.data, ...changes };
     this.#run();
   }
 }
-
-const modelIn = (token) => ({ model: token.split("~")[0] });
