@@ -37,6 +37,27 @@ def test_line_names_the_host_that_gets_the_photo(given: dict, line: str) -> None
     assert run_node(SCRIPT, given) == line
 
 
+@pytest.mark.parametrize(
+    ("shown", "part"),
+    [
+        ({"error": "damaged"}, None),
+        ({"isConnected": False, "next": "device", "device": "ready"}, "nothing"),
+        ({"isConnected": False}, None),
+        ({"where": "server"}, "pixels"),
+        ({"where": "device"}, "nothing"),
+    ],
+)
+def test_line_promises_nothing_that_it_does_not_say(shown: dict, part: str | None) -> None:
+    script = """
+      const { lastLineOf } = await load("view/disclosure.mjs");
+      const { error = null, where, next = "server", ...state } = given;
+      const answer = where ? { where, sent: { kind: "pixels", bytes: 1 } } : null;
+      const identifier = { state: { isConnected: true, next, sends: "file", ...state }, api: null };
+      return lastLineOf({ entry: { answer }, error, next, options: { identifier } }, {}).part;
+    """
+    assert run_node(script, shown) == part
+
+
 def test_questions_and_modes_name_that_host_as_well() -> None:
     asked = run_node(
         """

@@ -1,9 +1,9 @@
-"""``device/view/sender.mjs`` with a real server: what leaves the device."""
+"""``device/view/outgoing.mjs`` with a real server: what leaves the device."""
 
 from functools import partial
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 from model import load
 from model.settings import ROOT
@@ -104,17 +104,31 @@ def test_pixels_are_made_again_for_a_new_version(far: Run, app: DeviceApp) -> No
     assert app.asked.count(f"{PREFIX}/api/session/pixels") == 2
 
 
-def test_body_counts_as_sent_unless_the_network_failed_before(far: Run, page: Page) -> None:
-    page.route("**/api/session/**", lambda route: route.abort("internetdisconnected"))
+@pytest.mark.parametrize("is_busy", [False, True])
+def test_body_counts_as_sent_unless_the_network_failed_before(
+    far: Run, page: Page, is_busy: bool
+) -> None:
+    busy = [{"code": "busy", "detail": "Busy."}] if is_busy else []
+
+    def respond(route: Route) -> None:
+        if busy:
+            route.fulfill(status=503, json=busy.pop())
+        else:
+            route.abort("internetdisconnected")
+
+    page.route("**/api/session/**", respond)
     script = """
       const { sentOf } = await import(`${page}view/outgoing.mjs`);
-      return identify(create({ run: "server" })).catch(({ code }) => [code, sentOf(blob)]);
+      return identify(create({ run: "server" })).catch(({ code }) => [code, sentOf(blob)?.kind]);
     """
-    assert far(script) == ["unreachable", None]
+    assert far(script) == ["unreachable", "pixels" if is_busy else None]
 
 
 @pytest.mark.parametrize("ms", [0, 30, 80])
-def test_body_counts_as_sent_although_no_progress_was_reported(far: Run, ms: int) -> None:
+def test_body_counts_as_sent_although_no_progress_was_reported(
+    far: Run, app: DeviceApp, ms: int
+) -> None:
+    app.hanging = {"/photo"}
     script = """
       const { sentOf } = await import(`${page}view/outgoing.mjs`);
       const upload = new Blob([new Uint8Array(3_000_000)]);
