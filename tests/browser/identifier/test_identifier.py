@@ -304,8 +304,8 @@ def test_answer_is_explained_where_it_was_given(run: Run, app: DeviceApp) -> Non
       const identifier = create({ run: "%s" });
       const answer = await identify(identifier);
       await until(identifier, isSettled);
-      const given = { permission: permit("file") };
-      const { rows, columns, heat } = await identifier.explain(blob, answer, given);
+      const permission = permit("file");
+      const { rows, columns, heat } = await identifier.explain(blob, answer, { permission });
       return { where: answer.where, rows, columns, isFilled: heat.length === rows * columns };
     """
     map_of_32 = {"rows": 32, "columns": 32, "isFilled": True}
