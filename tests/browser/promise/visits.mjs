@@ -41,9 +41,8 @@ class Visit {
   said = "nothing";
   agreed = "nothing";
   areFilesAllowed = false;
-  /** The photo on the screen, and the chosen model. */
+  /** The photo on the screen. */
   shown = null;
-  model = "one";
   violations = [];
   log = [];
 
@@ -55,6 +54,10 @@ class Visit {
   $ = (selector) => this.host.root?.querySelector(selector) ?? null;
   get line() {
     return this.$(".vf-where")?.textContent ?? "";
+  }
+  /** The list of models, in the page's header, which is first. */
+  get models() {
+    return document.body.firstElementChild.shadowRoot.querySelector("select");
   }
   get isAsked() {
     return this.$(".vf-ask") !== null;
@@ -70,7 +73,7 @@ class Visit {
     this.permit(photo, isAgreed ? this.agreed : this.said);
   }
 
-  permit(photo, part, model = this.model) {
+  permit(photo, part, model = this.models.value) {
     this.shown = photo;
     this.permits.push({ photo, model, part, areFilesAllowed: this.areFilesAllowed });
   }
@@ -98,16 +101,17 @@ class Visit {
     if (!route.endsWith("explanation")) this.untold.set(photo, kind);
   }
 
-  /** What left of the photo on the screen is said beside a question, its answer or its error. */
+  /** What left of the photo on the screen is said by its answer or error, and no question denies it. */
   #checkTold() {
     const kind = this.untold.get(this.shown);
     if (!kind || this.world.requests.some(({ photo }) => photo === undefined)) return;
     const words = this.isAsked ? this.$(".vf-ask-end").textContent : this.line;
-    const isDone = this.isAnswering && (this.isAsked || / in .*; |Sent to| in /.test(words));
-    if (!isDone) return;
+    const isDone = this.isAnswering && !this.isAsked && / in |Sent to/.test(words);
     const isTold = words.includes(kind === "pixels" ? "of pixels" : "the file");
-    if (!isTold) this.violations.push(`“${words}”, but ${kind} of ${this.shown} left`);
-    if (!this.isAsked) this.untold.delete(this.shown);
+    if ((isDone && !isTold) || words.includes("Nothing")) {
+      this.violations.push(`“${words}”, but ${kind} of ${this.shown} left`);
+    }
+    if (isDone) this.untold.delete(this.shown);
   }
 
   async after() {
@@ -158,13 +162,10 @@ function paste(visit) {
 }
 
 function chooseModel(visit, model) {
-  if (visit.model === model || visit.isAsked) return;
-  visit.model = model;
+  if (visit.models.value === model || visit.isAsked) return;
+  visit.models.value = model;
   if (visit.isAnswering) visit.press(visit.shown);
-  // In the page's header, which is first.
-  const list = document.body.firstElementChild.shadowRoot.querySelector("select");
-  list.value = model;
-  list.dispatchEvent(new Event("change"));
+  visit.models.dispatchEvent(new Event("change"));
 }
 
 async function chooseRun(visit, place) {
