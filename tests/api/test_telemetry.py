@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from api.telemetry import remove_personal_data
+from api.telemetry import protect_log
 from model import load
 from model.corrections import correction_store
 from model.errors import LoupeError, SettingRefused
@@ -115,7 +115,7 @@ def test_json_log_has_no_photos_names_or_secrets(
 
 def test_log_has_no_addresses_of_visitors(caplog: pytest.LogCaptureFixture) -> None:
     """The server's own line for each open page, and a library's for each odd form."""
-    remove_personal_data()
+    protect_log()
     server, parser = logging.getLogger("uvicorn.error"), logging.getLogger("python_multipart")
     with caplog.at_level(logging.INFO):
         server.info('%s - "WebSocket %s" [accepted]', "192.0.2.7:1", "/_stcore/stream?secret=x")
