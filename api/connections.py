@@ -25,10 +25,10 @@ A slow connection takes minutes to drain what the system buffers, but acknowledg
 """
 
 RESPONSE_BYTES = 2**18
-"""Memory of a response that its client does not read, in bytes."""
+"""Memory of a response whose client doesn't read, in bytes."""
 
 MESSAGE_BYTES, MESSAGE_BYTES_PER_PHOTO = 2**16, 2**10
-"""Largest message on a page's websocket, in bytes, and for each file in its list of uploads."""
+"""Largest message of a page, in bytes, and what it may have more for each photo that it lists."""
 
 UNREAD_MESSAGES = 100
 """Most messages, or parts of one, that a page may send ahead."""
@@ -37,6 +37,21 @@ SHUTDOWN_SECONDS = 25
 """Longest wait for connections after the signal to stop, in seconds: hosts kill after 30."""
 
 log = logging.getLogger("loupe.api")
+
+_waiting: dict[Any, int] = {}
+"""Bytes by connection that wait until its client reads, or sends the rest of a message."""
+
+
+def _count_waiting(connection: Any, count: int) -> None:
+    """Set a connection's bytes; those that wait longest are lost once all take too much memory."""
+    if not count:
+        _waiting.pop(connection, None)
+        return
+    _waiting[connection] = count
+    while len(_waiting) > 1 and sum(_waiting.values()) > settings().memory_mb * 2**20 // 8:
+        first = next(iter(_waiting))
+        del _waiting[first]
+        first.transport.abort()
 
 
 class HeadTimeoutProtocol(H11Protocol):
@@ -64,21 +79,18 @@ class HeadTimeoutProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio."""
         self._stop_timer()
-        _stalled.pop(self, None)
+        _count_waiting(self, 0)
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """See asyncio. Where many clients don't read, the one that stopped first makes room."""
+        """See asyncio."""
         super().pause_writing()
-        _stalled[self] = None
-        if len(_stalled) * RESPONSE_BYTES > settings().memory_mb * 2**20 // 8:
-            (first := next(iter(_stalled))).transport.abort()
-            del _stalled[first]
+        _count_waiting(self, RESPONSE_BYTES)
 
     def resume_writing(self) -> None:
         """See asyncio."""
         super().resume_writing()
-        _stalled.pop(self, None)
+        _count_waiting(self, 0)
 
     def _time_head(self) -> None:
         if self.conn.their_state is not h11.IDLE:
@@ -92,17 +104,8 @@ class HeadTimeoutProtocol(H11Protocol):
             self._head_timer = None
 
 
-_stalled: dict[HeadTimeoutProtocol, None] = {}
-"""Connections whose clients don't read, in the order in which they stopped."""
-
-
 class PageProtocol(WebSocketsSansIOProtocol):
-    """A page's websocket, which can't send or leave unread much, and can be ended at once."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See asyncio."""
-        super().connection_made(transport)
-        _set_option(transport, socket.SOL_SOCKET, "SO_RCVBUF", MESSAGE_BYTES)
+    """A page's websocket: what it sends ahead and leaves unread is counted, and it can be ended."""
 
     def data_received(self, data: bytes) -> None:
         """See asyncio. A message of no bytes takes hundreds, so they are counted as they arrive."""
@@ -112,23 +115,46 @@ class PageProtocol(WebSocketsSansIOProtocol):
                 self.end()
             if self.transport.is_closing():
                 break
+        self._count_bytes()
 
     async def receive(self) -> Any:
         """See ASGI. Waits for a client that doesn't read, so that few answers wait for it."""
         await self.writable.wait()
-        return await super().receive()
+        message = await super().receive()
+        self._count_bytes()
+        return message
 
-    def allow_uploads(self, count: int) -> None:
-        """Let messages list this many uploads."""
-        count = min(count, max(1000, settings().batch))
-        self.conn.max_message_size = MESSAGE_BYTES + MESSAGE_BYTES_PER_PHOTO * count
+    def pause_writing(self) -> None:
+        """See asyncio."""
+        super().pause_writing()
+        self._count_bytes()
 
-    def end(self) -> None:
-        """Close the connection, whether or not its client reads that; it may try again later."""
+    def resume_writing(self) -> None:
+        """See asyncio."""
+        super().resume_writing()
+        self._count_bytes()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio. Frees what is unread: the connection itself is in reference cycles."""
+        self.conn.reader.discard()
+        self.frames.clear()
         while not self.queue.empty():
             self.queue.get_nowait()
+        _count_waiting(self, 0)
+        super().connection_lost(exc)
+
+    def _count_bytes(self) -> None:
+        unread: Any = self.queue._queue  # type: ignore[attr-defined]  # noqa: SLF001
+        messages = [message.get("bytes") or message.get("text") or "" for message in unread]
+        count = sum(map(len, (self.conn.reader.buffer, *self.frames, *messages)))
+        count += self.transport.get_write_buffer_size()
+        # Less is part of SESSION_BYTES.
+        _count_waiting(self, count if count > MESSAGE_BYTES else 0)
+
+    def end(self, code: int = 1013) -> None:
+        """Close the connection, whether or not its client reads why; 1013 is "try again later"."""
         with suppress(InvalidState):
-            self.conn.send_close(1013)
+            self.conn.send_close(code)
             self.transport.write(b"".join(self.conn.data_to_send()))
         self.transport.close()
         self.loop.call_later(1, self.transport.abort)
@@ -152,8 +178,9 @@ def limit_connections(receive: Any) -> None:
     config = getattr(getattr(receive, "__self__", None), "config", None)
     if isinstance(config, Config):
         config.http_protocol_class = HeadTimeoutProtocol
-        config.ws_protocol_class, config.ws_max_size = PageProtocol, MESSAGE_BYTES
-        # The sessions of websockets take half of the descriptors, and some responses send a file.
+        config.ws_protocol_class = PageProtocol
+        config.ws_max_size = MESSAGE_BYTES_PER_PHOTO * max(1000, settings().batch)
+        # Sessions take half of all descriptors, and a response may take two.
         config.limit_concurrency = descriptor_limit() // 3
         config.timeout_graceful_shutdown = SHUTDOWN_SECONDS
     else:

@@ -52,10 +52,10 @@ class Throttle:
         self._next = 0.0
         """Time of the bucket's next token, in seconds on the monotonic clock."""
 
-    async def take(self) -> None:
-        """Wait for a token."""
+    async def take(self, count: int = 1) -> None:
+        """Wait for tokens."""
         now = time.monotonic()
-        self._next = max(self._next, now - self._slack) + self._interval
+        self._next = max(self._next, now - self._slack) + count * self._interval
         if self._next > now:
             await asyncio.sleep(self._next - now)
 
@@ -128,6 +128,7 @@ class StreamlitLimitMiddleware:
     def __init__(self, app: ASGIApp, runtime: Callable[[], Any]) -> None:
         self.app, self._limited_upload = app, SlowClientMiddleware(self._receive_upload)
         self._all_messages = Throttle(ALL_RERUNS_PER_SECOND, BURST)
+        self._all_lists = Throttle(ALL_RERUNS_PER_SECOND, BURST)
         self._runtime, self._sessions = runtime, SessionLimits(runtime)
         self._pages: dict[str, PageUploads] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -159,11 +160,13 @@ class StreamlitLimitMiddleware:
                 session = self._sessions.connect(socket)
             message = await receive()
             is_open = True
-            if message["type"] == "websocket.receive":
-                if session:
-                    self._sessions.count_message(session, len(message.get("bytes") or b""))
-                await messages.take()
-                await self._all_messages.take()
+            if session and message["type"] == "websocket.receive":
+                count = self._sessions.count_message(session, message.get("bytes") or b"")
+                if not count:
+                    return await receive()
+                await messages.take(count)
+                # Lists of files, which take longer, don't hold up the others.
+                await (self._all_lists if count > 1 else self._all_messages).take(count)
             return message
 
         try:

@@ -4,13 +4,17 @@ import asyncio
 import gc
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
+
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from model.corrections.page_sessions import page_sessions
 from model.resources import descriptor_limit, trim_memory
 from model.settings import settings
 
-from .connections import PageProtocol
+from .connections import MESSAGE_BYTES, MESSAGE_BYTES_PER_PHOTO, PageProtocol
 
 SESSION_BYTES = 3 * 2**16
 """Memory of a session, and of messages that are unread or incomplete, in bytes."""
@@ -18,14 +22,11 @@ SESSION_BYTES = 3 * 2**16
 MESSAGE_COPIES, MESSAGE_STEP = 4, 2**13
 """How often a session holds its largest message, and by how many bytes these are told apart."""
 
-DESCRIPTORS = 4
-"""Descriptors of a session: its websocket, and the event loop of its script's thread."""
-
 SILENT_SECONDS, KEPT_SECONDS, KEPT_WITH_PHOTO_SECONDS = 10.0, 30.0, 285.0
 """Longest time until a page's first message, and until it connects again, in seconds.
 
-Streamlit itself would keep a session for ``disconnectedSessionTTL``, and then until the next one
-comes; after that time it can't be closed from here.
+After ``disconnectedSessionTTL``, Streamlit finds a session no more, but keeps it until another one
+disconnects.
 """
 
 SWEEP_SECONDS = 5.0
@@ -54,13 +55,13 @@ class Session:
 
     @property
     def worth(self) -> tuple[Any, ...]:
-        """Order in which sessions are closed for others, the least first."""
-        is_silent = not self.largest
-        return self.has_photo, self.socket is not None, not is_silent, -self.bytes, self.seen
+        """Order in which sessions are closed for others, the lowest first."""
+        has_spoken = self.largest > 0
+        return self.has_photo, self.socket is not None, has_spoken, -self.bytes, self.seen
 
     @property
     def is_over(self) -> bool:
-        """True if its page is gone, or never said anything."""
+        """True if its page has been gone or silent for too long."""
         kept_seconds = KEPT_WITH_PHOTO_SECONDS if self.has_photo else KEPT_SECONDS
         if not self.largest:
             kept_seconds = SILENT_SECONDS
@@ -70,9 +71,9 @@ class Session:
 
 
 class SessionLimits:
-    """All sessions of Streamlit's. They share an eighth of the memory and half the descriptors.
+    """All sessions of Streamlit's, which share an eighth of the memory and half the descriptors.
 
-    Where these are full, the visitors who lose least make room for new ones.
+    Where these are full, new visitors take the place of those who lose least.
 
     Args:
         runtime: returns Streamlit's runtime.
@@ -91,49 +92,57 @@ class SessionLimits:
         session_id = self._manager.list_active_sessions()[-1].session.id
         session = self._sessions.setdefault(session_id, Session(session_id))
         if session.socket:
-            # A page that took over the session of another has left this one open.
+            # Streamlit has moved its session to the new websocket, and left it open.
             session.socket.end()
         session.socket, session.seen = socket, time.monotonic()
-        socket.allow_uploads(session.uploads)
         self._make_room(session)
         if self._sweeper is None or self._sweeper.done():
             self._sweeper = asyncio.create_task(self._sweep())
         return session
 
     def disconnect(self, session: Session, socket: PageProtocol) -> None:
-        """Keep a session without its websocket for a while, if it has said anything."""
+        """Keep a session without its websocket for a while, unless it has another by now."""
         if session.socket is socket:
             session.socket, session.seen = None, time.monotonic()
-            if not session.largest:
-                self._end(session)
 
-    def count_message(self, session: Session, size: int) -> None:
-        """Count a message of this size in bytes."""
+    def count_message(self, session: Session, data: bytes) -> int:
+        """Count a page's message; return the number of usual ones that take as much time.
+
+        Returns 0 where this has ended the session, because the message is too large.
+        """
         session.seen = time.monotonic()
-        if size > session.largest:
+        names, size = _count_names(data), len(data)
+        if names:
+            # Not kept, but answered with about 300 bytes for each.
+            is_allowed = names <= 4 * max(1000, settings().batch)
+        else:
+            is_allowed = size <= MESSAGE_BYTES + MESSAGE_BYTES_PER_PHOTO * session.uploads
+        if not is_allowed:
+            self._end(session, 1009)
+        elif size > session.largest and not names:
             session.largest = size
             self._make_room()
+        return 1 + names // 100 if session.id in self._sessions else 0
 
     def count_upload(self, session_id: str) -> None:
         """Let a session's messages list one more upload."""
         if session := self._sessions.get(session_id):
             session.uploads += 1
-            if session.socket:
-                session.socket.allow_uploads(session.uploads)
 
     def _make_room(self, newest: Session | None = None) -> None:
         """End sessions until all fit; not the newest, which has had no time to say anything."""
         limit = settings().memory_mb * 2**20 // 8
-        count = descriptor_limit() // 2 // DESCRIPTORS
+        # Half of them: each session takes one for its websocket, and three for an event loop.
+        count = descriptor_limit() // 8
         sessions = self._sessions.values()
         while len(sessions) > count or sum(session.bytes for session in sessions) > limit:
             others = (session for session in sessions if session is not newest)
             self._end(min(others, key=lambda session: session.worth))
 
-    def _end(self, session: Session) -> None:
+    def _end(self, session: Session, code: int = 1013) -> None:
         self._sessions.pop(session.id, None)
         if session.socket:
-            session.socket.end()
+            session.socket.end(code)
         self._runtime().close_session(session.id)
 
     async def _sweep(self) -> None:
@@ -149,3 +158,12 @@ class SessionLimits:
                 gc.collect()
                 trim_memory()
             known = set(self._sessions)
+
+
+def _count_names(data: bytes) -> int:
+    """Return for how many files a page asks where to upload them; 0 for other messages."""
+    # The parser of most messages is Streamlit's.
+    with suppress(DecodeError):
+        if len(data) > 1000:
+            return len(BackMsg.FromString(data).file_urls_request.file_names)
+    return 0

@@ -29,7 +29,7 @@ from model.events import Event
 
 log = logging.getLogger("loupe.api")
 
-SERVERS = ("uvicorn", "streamlit", "websockets")
+SERVERS = ("asyncio", "streamlit", "uvicorn", "websockets")
 """Packages whose log contains what clients send."""
 
 MAX_LINE = 500

@@ -1,14 +1,22 @@
 """``SessionLimits``: which sessions make room for others, and when those of closed pages end."""
 
 import asyncio
+from contextlib import ExitStack
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from websockets.sync.client import connect
 
 from api import streamlit_sessions
-from api.streamlit_sessions import Session, SessionLimits
+from api.streamlit_sessions import SESSION_BYTES, Session, SessionLimits
 from model.corrections.page_sessions import page_sessions
+from tests.browser.server import serving
+from tests.operating.test_attacks import session
+from tests.waiting import wait_until
 
 LARGE = 2**16
 
@@ -16,13 +24,9 @@ LARGE = 2**16
 class Page:
     """The websocket of a page, in place of uvicorn's."""
 
-    def __init__(self) -> None:
-        self.uploads, self.has_ended = 0, False
+    has_ended = False
 
-    def allow_uploads(self, count: int) -> None:
-        self.uploads = count
-
-    def end(self) -> None:
+    def end(self, code: int = 0) -> None:
         self.has_ended = True
 
 
@@ -52,7 +56,7 @@ class Server:
         page = page or Page()
         session = self.limits.connect(page)  # type: ignore[arg-type]
         for size in sizes:
-            self.limits.count_message(session, size)
+            self.limits.count_message(session, bytes(size))
         return session, page
 
 
@@ -105,14 +109,30 @@ def test_largest_messages_count_until_their_session_ends(
 def test_uploads_make_messages_longer_also_on_the_next_websocket(small: None) -> None:
     async def run() -> None:
         server = Server()
-        _, first = server.open("a", 100)
+        _, first = server.open("a", LARGE)
         server.limits.count_upload("a")
         server.limits.count_upload("nobody")
-        assert first.uploads == 1
-        _, second = server.open("a", 100)
-        assert (second.uploads, second.has_ended, server.ended) == (1, False, [])
+        _, second = server.open("a", LARGE + 1024)
         # Streamlit takes the session from the first websocket, and leaves it open.
-        assert first.has_ended
+        assert (first.has_ended, second.has_ended, server.ended) == (True, False, [])
+        server.open("a", LARGE + 1025)
+        server.open("b", LARGE + 1)
+        assert server.ended == ["a", "b"]
+
+    asyncio.run(run())
+
+
+def test_names_of_files_are_limited_by_number(small: None) -> None:
+    async def run() -> None:
+        server = Server()
+        session, _ = server.open("a")
+        request = BackMsg()
+        request.file_urls_request.file_names.extend(["x" * 100] * 1000)
+        assert server.limits.count_message(session, request.SerializeToString()) == 11
+        assert session.bytes == SESSION_BYTES
+        request.file_urls_request.file_names.extend([""] * 3001)
+        assert server.limits.count_message(session, request.SerializeToString()) == 0
+        assert server.ended == ["a"]
 
     asyncio.run(run())
 
@@ -133,13 +153,24 @@ def test_sessions_of_closed_and_silent_pages_end(
             server.limits.disconnect(*server.open(name, 100))
         server.limits.count_upload("with photo")
         server.kept.remove("evicted by Streamlit")
-        closed_at_once = server.open("never said anything")
-        server.limits.disconnect(*closed_at_once)
-        assert server.ended == ["never said anything"]
         async with asyncio.timeout(10):
-            while len(server.ended) < 4:  # noqa: ASYNC110
+            while len(server.ended) < 3:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
-        assert sorted(server.ended[1:]) == ["closed", "evicted by Streamlit", "silent"]
+        assert sorted(server.ended) == ["closed", "evicted by Streamlit", "silent"]
         assert server.kept == ["open", "with photo"]
 
     asyncio.run(run())
+
+
+@pytest.mark.slow
+def test_new_pages_take_the_place_of_silent_ones(tmp_path: Path) -> None:
+    """With the real Streamlit: 85 pages fit."""
+    with serving(tmp_path, LOUPE_MEMORY_MB="128") as server, ExitStack() as stack:
+        process = psutil.Process(server.process.pid)
+        with session(server):
+            before = process.num_fds()
+        address = f"{server.url.replace('http', 'ws', 1)}/_stcore/stream"
+        pages = [stack.enter_context(connect(address, close_timeout=0)) for _ in range(90)]
+        with session(server):
+            wait_until(lambda: [page.close_code for page in pages] == 6 * [1013] + 84 * [None])
+            wait_until(lambda: process.num_fds() < before + 4 * 85, 10)
