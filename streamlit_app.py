@@ -43,14 +43,12 @@ if get_script_run_ctx(suppress_warning=True) is None:
             Middleware(SiteMiddleware, origins=origins),
             Middleware(BasePathMiddleware, base_path=base_path, roots=ROOTS),
             Middleware(StaticFilesMiddleware, base_path=base_path),
-            Middleware(
-                StreamlitLimitMiddleware,
-                manager=lambda: st.runtime.get_instance().uploaded_file_mgr,
-            ),
+            Middleware(StreamlitLimitMiddleware, runtime=st.runtime.get_instance),
         ],
     )
 else:
-    from model.resources import limit_malloc_arenas
+    from model.resources import descriptor_limit, limit_malloc_arenas
 
     limit_malloc_arenas()
+    descriptor_limit()
     runpy.run_path(str(FRAME), run_name="__main__")

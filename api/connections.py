@@ -1,25 +1,57 @@
-"""Limits on connections before a request is complete: bytes and seconds for its request head."""
+"""Limits on connections: seconds and bytes of request heads and messages, and their number."""
 
 import asyncio
 import logging
+import socket
+from contextlib import suppress
 from typing import Any
 
 import h11
 from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidState
 
+from model.resources import descriptor_limit
 from model.settings import settings
 
 HEAD_TIMEOUT_SECONDS = 10.0
 """Longest time for the first line and the headers of a request, in seconds."""
 
-MESSAGE_BYTES_PER_PHOTO = 2**10
-"""Largest message on a page's websocket per photo of a batch, in bytes: it lists the uploads."""
+STALL_SECONDS = 60
+"""Longest time in which a client acknowledges nothing of what it is sent, in seconds.
+
+A slow connection takes minutes to drain what the system buffers, but acknowledges some of it.
+"""
+
+RESPONSE_BYTES = 2**18
+"""Memory of a response whose client doesn't read, in bytes."""
+
+MESSAGE_BYTES, MESSAGE_BYTES_PER_PHOTO = 2**16, 2**10
+"""Largest message of a page, in bytes, and what it may have more for each photo that it lists."""
+
+UNREAD_MESSAGES = 100
+"""Most messages, or parts of one, that a page may send ahead."""
 
 SHUTDOWN_SECONDS = 25
 """Longest wait for connections after the signal to stop, in seconds: hosts kill after 30."""
 
 log = logging.getLogger("loupe.api")
+
+_waiting: dict[Any, int] = {}
+"""Bytes by connection that wait until its client reads, or sends the rest of a message."""
+
+
+def _count_waiting(connection: Any, count: int) -> None:
+    """Set a connection's bytes; those that wait longest are lost once all take too much memory."""
+    if not count:
+        _waiting.pop(connection, None)
+        return
+    _waiting[connection] = count
+    while len(_waiting) > 1 and sum(_waiting.values()) > settings().memory_mb * 2**20 // 8:
+        first = next(iter(_waiting))
+        del _waiting[first]
+        first.transport.abort()
 
 
 class HeadTimeoutProtocol(H11Protocol):
@@ -34,6 +66,9 @@ class HeadTimeoutProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See asyncio."""
         super().connection_made(transport)
+        # The system knows what the client has acknowledged; the server, what the system has taken.
+        _set_option(transport, socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", STALL_SECONDS * 1000)
+        _set_option(transport, socket.IPPROTO_TCP, "TCP_NOTSENT_LOWAT", 2**16)
         self._time_head()
 
     def data_received(self, data: bytes) -> None:
@@ -44,7 +79,18 @@ class HeadTimeoutProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio."""
         self._stop_timer()
+        _count_waiting(self, 0)
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """See asyncio."""
+        super().pause_writing()
+        _count_waiting(self, RESPONSE_BYTES)
+
+    def resume_writing(self) -> None:
+        """See asyncio."""
+        super().resume_writing()
+        _count_waiting(self, 0)
 
     def _time_head(self) -> None:
         if self.conn.their_state is not h11.IDLE:
@@ -56,6 +102,68 @@ class HeadTimeoutProtocol(H11Protocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+
+class PageProtocol(WebSocketsSansIOProtocol):
+    """A page's websocket: what it sends ahead and leaves unread is counted, and it can be ended."""
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio. A message of no bytes takes hundreds, so they are counted as they arrive."""
+        for start in range(0, len(data), 2**12):
+            super().data_received(data[start : start + 2**12])
+            if self.queue.qsize() + len(self.frames) > UNREAD_MESSAGES:
+                self.end()
+            if self.transport.is_closing():
+                break
+        self._count_bytes()
+
+    async def receive(self) -> Any:
+        """See ASGI. Waits for a client that doesn't read, so that few answers wait for it."""
+        await self.writable.wait()
+        message = await super().receive()
+        self._count_bytes()
+        return message
+
+    def pause_writing(self) -> None:
+        """See asyncio."""
+        super().pause_writing()
+        self._count_bytes()
+
+    def resume_writing(self) -> None:
+        """See asyncio."""
+        super().resume_writing()
+        self._count_bytes()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio. Frees what is unread: the connection itself is in reference cycles."""
+        self.conn.reader.discard()
+        self.frames.clear()
+        while not self.queue.empty():
+            self.queue.get_nowait()
+        _count_waiting(self, 0)
+        super().connection_lost(exc)
+
+    def _count_bytes(self) -> None:
+        unread: Any = self.queue._queue  # type: ignore[attr-defined]  # noqa: SLF001
+        messages = [message.get("bytes") or message.get("text") or "" for message in unread]
+        count = sum(map(len, (self.conn.reader.buffer, *self.frames, *messages)))
+        count += self.transport.get_write_buffer_size()
+        # Less is part of SESSION_BYTES.
+        _count_waiting(self, count if count > MESSAGE_BYTES else 0)
+
+    def end(self, code: int = 1013) -> None:
+        """Close the connection, whether or not its client reads why; 1013 is "try again later"."""
+        with suppress(InvalidState):
+            self.conn.send_close(code)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+        self.transport.close()
+        self.loop.call_later(1, self.transport.abort)
+
+
+def _set_option(transport: asyncio.BaseTransport, level: int, name: str, value: int) -> None:
+    """Set an option of a connection's socket, where the system has it."""
+    with suppress(AttributeError, OSError):
+        transport.get_extra_info("socket").setsockopt(level, getattr(socket, name), value)
 
 
 def limit_connections(receive: Any) -> None:
@@ -70,7 +178,10 @@ def limit_connections(receive: Any) -> None:
     config = getattr(getattr(receive, "__self__", None), "config", None)
     if isinstance(config, Config):
         config.http_protocol_class = HeadTimeoutProtocol
+        config.ws_protocol_class = PageProtocol
         config.ws_max_size = MESSAGE_BYTES_PER_PHOTO * max(1000, settings().batch)
+        # Sessions take half of all descriptors, and a response may take two.
+        config.limit_concurrency = descriptor_limit() // 3
         config.timeout_graceful_shutdown = SHUTDOWN_SECONDS
     else:
         log.warning("Not run by uvicorn: endless request heads aren't limited.")

@@ -49,7 +49,7 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any] | None]:
     ``/api/ready`` stays at 503.
     """
     limit_malloc_arenas()
-    telemetry.remove_personal_data()
+    telemetry.protect_log()
     watch_signals()
     with ExitStack() as stack:
         stack.callback(subscribe(telemetry.metrics().count))

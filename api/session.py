@@ -152,6 +152,7 @@ async def _turn(token: str) -> AsyncIterator[None]:
         raise Busy("Your previous photo is still being identified. Try again.") from None
     try:
         yield
+        page_sessions.note_photo(token)
     finally:
         lock.release()
 

@@ -21,9 +21,10 @@ from .body_limits import (
     limited_receive,
     memory_budget,
 )
-from .connections import limit_connections
+from .connections import PageProtocol, limit_connections
 from .middleware import SlowClientMiddleware
 from .problems import NO_ROUTE, error_response, problem
+from .streamlit_sessions import Session, SessionLimits
 
 UPLOAD_PATH = re.compile(r"/_stcore/upload_file/([^/]+)/([^/]+)$")
 
@@ -51,10 +52,10 @@ class Throttle:
         self._next = 0.0
         """Time of the bucket's next token, in seconds on the monotonic clock."""
 
-    async def take(self) -> None:
-        """Wait for a token."""
+    async def take(self, count: int = 1) -> None:
+        """Wait for tokens."""
         now = time.monotonic()
-        self._next = max(self._next, now - self._slack) + self._interval
+        self._next = max(self._next, now - self._slack) + count * self._interval
         if self._next > now:
             await asyncio.sleep(self._next - now)
 
@@ -121,13 +122,14 @@ class StreamlitLimitMiddleware:
 
     Args:
         app: see ASGI.
-        manager: returns Streamlit's manager of uploads.
+        runtime: returns Streamlit's runtime.
     """
 
-    def __init__(self, app: ASGIApp, manager: Callable[[], Any]) -> None:
+    def __init__(self, app: ASGIApp, runtime: Callable[[], Any]) -> None:
         self.app, self._limited_upload = app, SlowClientMiddleware(self._receive_upload)
         self._all_messages = Throttle(ALL_RERUNS_PER_SECOND, BURST)
-        self._manager = manager
+        self._all_lists = Throttle(ALL_RERUNS_PER_SECOND, BURST)
+        self._runtime, self._sessions = runtime, SessionLimits(runtime)
         self._pages: dict[str, PageUploads] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -137,7 +139,7 @@ class StreamlitLimitMiddleware:
         if scope["type"] == "lifespan":
             limit_connections(receive)
         elif scope["type"] == "websocket":
-            receive = self._throttled(receive)
+            app = self._run_page
         elif scope["method"] == "PUT" and UPLOAD_PATH.search(scope["path"]):
             app = self._limited_upload
         elif scope["path"].rstrip("/").endswith("/_stcore/metrics"):
@@ -145,17 +147,33 @@ class StreamlitLimitMiddleware:
             app = problem("not-found", NO_ROUTE)
         await app(scope, receive, send)
 
-    def _throttled(self, receive: Receive) -> Receive:
+    async def _run_page(self, scope: Scope, receive: Receive, send: Send) -> None:
         messages = Throttle(RERUNS_PER_SECOND, BURST)
+        socket: Any = getattr(receive, "__self__", None)
+        session: Session | None = None
+        is_open = False
 
         async def receive_in_turn() -> Message:
+            nonlocal session, is_open
+            if is_open and session is None and isinstance(socket, PageProtocol):
+                # Streamlit has connected the websocket, and asks for its first message.
+                session = self._sessions.connect(socket)
             message = await receive()
-            if message["type"] != "websocket.disconnect":
-                await messages.take()
-                await self._all_messages.take()
+            is_open = True
+            if session and message["type"] == "websocket.receive":
+                count = self._sessions.count_message(session, message.get("bytes") or b"")
+                if not count:
+                    return await receive()
+                await messages.take(count)
+                # Lists of files, which take longer, don't hold up the others.
+                await (self._all_lists if count > 1 else self._all_messages).take(count)
             return message
 
-        return receive_in_turn
+        try:
+            await self.app(scope, receive_in_turn, send)
+        finally:
+            if session:
+                self._sessions.disconnect(session, socket)
 
     async def _receive_upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         session_id, file_id = UPLOAD_PATH.findall(scope["path"])[0]
@@ -180,11 +198,14 @@ class StreamlitLimitMiddleware:
         finally:
             page.arriving -= 1
             page.end_arrival(file_id, size)
+            self._sessions.count_upload(session_id)
 
     def _page(self, session_id: str) -> PageUploads:
         page = self._pages.get(session_id)
         if page is None or page.is_dropped:
-            page = self._pages[session_id] = PageUploads(session_id, self._manager())
+            page = self._pages[session_id] = PageUploads(
+                session_id, self._runtime().uploaded_file_mgr
+            )
             memory_budget().bodies.add(page)
             task = asyncio.create_task(self._wait_until_read(session_id, page))
             self._tasks.add(task)

@@ -5,7 +5,9 @@ Metrics are in Prometheus format, at a path that is off by default (``LOUPE_METR
 """
 
 import logging
+import math
 import sys
+import time
 from functools import lru_cache
 
 from prometheus_client import (
@@ -26,6 +28,15 @@ from model.admission import admission_queue
 from model.events import Event
 
 log = logging.getLogger("loupe.api")
+
+SERVERS = ("asyncio", "streamlit", "uvicorn", "websockets")
+"""Packages whose log contains what clients send."""
+
+MAX_LINE = 500
+"""Longest line that these log, in characters."""
+
+CONTROL_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+"""Characters that move a terminal's cursor or begin a new line, and what is logged instead."""
 
 BUCKETS_SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12)
 """Bounds of the histogram's buckets, in seconds: a prediction takes 10 ms to a few seconds."""
@@ -104,16 +115,45 @@ def log_event(event: Event) -> None:
         log.info("refusal", extra={**fields, "code": event.code})
 
 
-def remove_personal_data() -> None:
-    """Keep visitors' addresses and texts out of the log."""
-    # Uvicorn logs a line with the visitor's address for each open page.
-    logging.getLogger("uvicorn.error").addFilter(_has_no_address)
+class ServerLogFilter(logging.Filter):
+    """Filter of what clients make servers log: a line a second from each place, without addresses.
+
+    A line says how many were left out before it. Control characters are escaped, long lines cut.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._places: dict[tuple[str, int], tuple[float, int]] = {}
+        """Time of each place's last line, in seconds, and how many were left out since."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a record is logged; see logging."""
+        # Uvicorn logs a line with the visitor's address for each open page.
+        if "WebSocket %s" in str(record.msg):
+            return False
+        place, now = (record.pathname, record.lineno), time.monotonic()
+        last, left_out = self._places.get(place, (-math.inf, 0))
+        if now - last < 1:
+            self._places[place] = last, left_out + 1
+            return False
+        self._places[place] = now, 0
+        text = record.getMessage().rstrip().translate(CONTROL_ESCAPES)
+        text = f"{text[:MAX_LINE]} …" if len(text) > MAX_LINE else text
+        record.msg, record.args = f"{text} ({left_out} left out)" if left_out else text, None
+        return True
+
+
+_server_log_filter = ServerLogFilter()
+
+
+def protect_log() -> None:
+    """Keep visitors' addresses and texts out of the log, and let no client fill it."""
+    # Streamlit gives each of its loggers a handler of its own.
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] in SERVERS:
+            logging.getLogger(name).addFilter(_server_log_filter)
     # A form that can't be parsed is rejected, counted and logged by its code.
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
-
-
-def _has_no_address(record: logging.LogRecord) -> bool:
-    return "WebSocket %s" not in str(record.msg)
 
 
 def log_json() -> None:

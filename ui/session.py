@@ -71,7 +71,8 @@ class Session:
         """Query parameters to restore, by page."""
         self.restored_token = ""
         """Token of an open answer that is not in the address."""
-        self.api_token = page_sessions.open_session()
+        context = get_script_run_ctx()
+        self.api_token = page_sessions.open_session(context.session_id if context else "")
         """Token of this session at the app's routes; it ends when Streamlit drops the session."""
         weakref.finalize(self, page_sessions.close_session, self.api_token)
 

@@ -11,6 +11,8 @@ SYNC = f"rsync -rlptz --delete --exclude-from=deploy/rsync.rules ./ SERVER:{SERV
 """Command that copies the app and its models to the server; excluded files stay there."""
 PROXY_BODY_MB = 201
 """Largest request body that Caddy accepts: maxUploadSize of .streamlit/config.toml, and a form."""
+LOG = {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}}
+"""Docker's own log, which by default fills the disk."""
 CADDYFILE = f"""\
 {{$SITE}} {{
 	encode zstd gzip
@@ -44,6 +46,9 @@ def make_plan(app: AppSpec) -> Plan:
         "volumes": [f"data:{app.data_dir}"],
         "mem_limit": f"{MEMORY_MB}m",
         "pids_limit": 256,
+        # An open page takes four.
+        "ulimits": {"nofile": 65_536},
+        "logging": LOG,
         "scale": 1,
         "read_only": True,
         "tmpfs": ["/tmp", "/home/loupe"],  # noqa: S108 - inside the container
@@ -64,6 +69,7 @@ def make_plan(app: AppSpec) -> Plan:
         "environment": {"SITE": "${SITE:?Put SITE=your.domain into .env}"},
         "volumes": ["./Caddyfile:/etc/caddy/Caddyfile:ro", "caddy:/data"],
         "mem_limit": "256m",
+        "logging": LOG,
         "depends_on": {app.name: {"condition": "service_healthy"}},
     }
     document = {

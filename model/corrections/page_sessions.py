@@ -29,20 +29,33 @@ class PageSessions:
 
     def __init__(self) -> None:
         self._corrections: dict[str, dict[Key, int]] = {}
+        self._owners: dict[str, str] = {}
+        self._with_photo: set[str] = set()
         # Re-entrant: garbage collection may close a session while this thread holds it.
         self._lock = threading.RLock()
 
-    def open_session(self) -> str:
-        """Return the token of a new session."""
+    def open_session(self, streamlit_id: str = "") -> str:
+        """Return the token of a new session, of which Streamlit's has this id."""
         token = secrets.token_urlsafe(32)
         with self._lock:
-            self._corrections[token] = {}
+            self._corrections[token], self._owners[token] = {}, streamlit_id
         return token
 
     def close_session(self, token: str) -> None:
         """Forget a session."""
         with self._lock:
             self._corrections.pop(token, None)
+            self._with_photo.discard(self._owners.pop(token, ""))
+
+    def note_photo(self, token: str) -> None:
+        """Note that a session's visitor has given a photo, if it is still open."""
+        with self._lock:
+            if token in self._owners:
+                self._with_photo.add(self._owners[token])
+
+    def has_photo(self, streamlit_id: str) -> bool:
+        """Return whether the visitor of Streamlit's session has given a photo."""
+        return streamlit_id in self._with_photo
 
     def is_open(self, token: str) -> bool:
         """Return whether a session has this token."""

@@ -53,6 +53,14 @@ def test_photo_has_the_apis_prediction_and_a_signed_link(
     assert answer["queue_ms"] >= 0
 
 
+def test_page_is_known_to_have_given_a_photo(api: TestClient) -> None:
+    headers = {"Loupe-Session": page_sessions.open_session("page")}
+    api.post(f"{PHOTO}?model=tiny", content=b"text", headers=headers)
+    assert not page_sessions.has_photo("page")
+    api.post(f"{PHOTO}?model=tiny", content=RED, headers=headers)
+    assert page_sessions.has_photo("page")
+
+
 @pytest.mark.usefixtures("own_corrections")
 def test_photo_of_a_page_waits_in_the_lane_of_pages(
     api: TestClient, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch

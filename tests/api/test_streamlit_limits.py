@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import MutableMapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -37,7 +38,8 @@ def upload(manager: MemoryUploadedFileManager) -> Any:
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body"})
 
-    middleware, statuses = StreamlitLimitMiddleware(store, lambda: manager), []
+    runtime = SimpleNamespace(uploaded_file_mgr=manager)
+    middleware, statuses = StreamlitLimitMiddleware(store, lambda: runtime), []
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": bytes(200_000)}

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from api.telemetry import remove_personal_data
+from api.telemetry import protect_log
 from model import load
 from model.corrections import correction_store
 from model.errors import LoupeError, SettingRefused
@@ -115,13 +115,29 @@ def test_json_log_has_no_photos_names_or_secrets(
 
 def test_log_has_no_addresses_of_visitors(caplog: pytest.LogCaptureFixture) -> None:
     """The server's own line for each open page, and a library's for each odd form."""
-    remove_personal_data()
+    protect_log()
     server, parser = logging.getLogger("uvicorn.error"), logging.getLogger("python_multipart")
     with caplog.at_level(logging.INFO):
         server.info('%s - "WebSocket %s" [accepted]', "192.0.2.7:1", "/_stcore/stream?secret=x")
         parser.warning("Expected boundary character 45, got 97 at index 2")
         server.info("Uvicorn running")
     assert [record.getMessage() for record in caplog.records] == ["Uvicorn running"]
+
+
+def test_servers_log_a_line_a_second_from_each_place(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    protect_log()
+    server, seconds = logging.getLogger("uvicorn.error"), [0.0]
+    monkeypatch.setattr("api.telemetry.time.monotonic", lambda: seconds[0])
+    for second in (1000, 1000, 1000.9, 1001.1, 1003):
+        seconds[0] = second
+        server.warning("Refused: %s", "a\x1b[31m\nb\x9b" + "x" * 1000)
+        server.warning("Another place")
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines[1::2] == ["Another place", "Another place (2 left out)", "Another place"]
+    assert lines[0].startswith(r"Refused: a\x1b[31m\x0ab\x9bxx")
+    assert [len(line) for line in lines[::2]] == [502, 515, 502]
 
 
 def test_unknown_routes_are_counted_and_respond_with_404(serve: Any) -> None:

@@ -1,11 +1,14 @@
-"""Cores and memory by the cgroup's limits, in both of its versions."""
+"""Cores and memory by the cgroup's limits, in both of its versions; descriptors."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from model import resources
 from model.resources import cores, memory_mb
+from model.settings import ROOT
 
 HUGE = "9223372036854771712"
 
@@ -106,3 +109,11 @@ def test_tightest_limit_of_the_group_and_its_parents_applies(
     (loose / "cpu.max").write_text("300000 100000")
     assert memory_mb(tmp_path) == 300
     assert cores(tmp_path) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_descriptors_are_limited_by_the_hard_limit_alone() -> None:
+    command = "import resource; from model.resources import descriptor_limit; "
+    command += "print(descriptor_limit(), *resource.getrlimit(resource.RLIMIT_NOFILE))"
+    shell = f'ulimit -Sn 200; ulimit -Hn 300; exec "{sys.executable}" -c "{command}"'
+    assert subprocess.check_output(["sh", "-c", shell], cwd=ROOT).split() == [b"300"] * 3

@@ -1,0 +1,169 @@
+"""Bounds of Streamlit's sessions, which keep memory and descriptors after their page is gone."""
+
+import asyncio
+import gc
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from streamlit.proto.BackMsg_pb2 import BackMsg
+
+from model.corrections.page_sessions import page_sessions
+from model.resources import descriptor_limit, trim_memory
+from model.settings import settings
+
+from .connections import MESSAGE_BYTES, MESSAGE_BYTES_PER_PHOTO, PageProtocol
+
+SESSION_BYTES = 3 * 2**16
+"""Memory of a session, and of messages that are unread or incomplete, in bytes."""
+
+MESSAGE_COPIES, MESSAGE_STEP = 4, 2**13
+"""How often a session holds its largest message, and by how many bytes these are told apart."""
+
+SILENT_SECONDS, KEPT_SECONDS, KEPT_WITH_PHOTO_SECONDS = 10.0, 30.0, 285.0
+"""Longest time until a page's first message, and until it connects again, in seconds.
+
+After ``disconnectedSessionTTL``, Streamlit finds a session no more, but keeps it until another one
+disconnects.
+"""
+
+SWEEP_SECONDS = 5.0
+"""Time between two sweeps, in seconds."""
+
+
+class Session:
+    """A session of Streamlit's, and its websocket while it has one."""
+
+    def __init__(self, session_id: str) -> None:
+        self.id, self.uploads, self.largest = session_id, 0, 0
+        """``largest`` is the size of its largest message, in bytes."""
+        self.socket: PageProtocol | None = None
+        self.seen = time.monotonic()
+        """Time when its websocket opened, sent the last message, or closed."""
+
+    @property
+    def bytes(self) -> int:
+        """Memory that it takes, in bytes."""
+        return SESSION_BYTES + MESSAGE_COPIES * (self.largest - self.largest % MESSAGE_STEP)
+
+    @property
+    def has_photo(self) -> bool:
+        """True if its visitor has given a photo."""
+        return self.uploads > 0 or page_sessions.has_photo(self.id)
+
+    @property
+    def worth(self) -> tuple[Any, ...]:
+        """Order in which sessions are closed for others, the lowest first."""
+        has_spoken = self.largest > 0
+        return self.has_photo, self.socket is not None, has_spoken, -self.bytes, self.seen
+
+    @property
+    def is_over(self) -> bool:
+        """True if its page has been gone or silent for too long."""
+        kept_seconds = KEPT_WITH_PHOTO_SECONDS if self.has_photo else KEPT_SECONDS
+        if not self.largest:
+            kept_seconds = SILENT_SECONDS
+        elif self.socket:
+            return False
+        return time.monotonic() - self.seen > kept_seconds
+
+
+class SessionLimits:
+    """All sessions of Streamlit's, which share an eighth of the memory and half the descriptors.
+
+    Where these are full, new visitors take the place of those who lose least.
+
+    Args:
+        runtime: returns Streamlit's runtime.
+    """
+
+    def __init__(self, runtime: Callable[[], Any]) -> None:
+        self._runtime, self._sessions = runtime, dict[str, Session]()
+        self._sweeper: asyncio.Task[None] | None = None
+
+    @property
+    def _manager(self) -> Any:
+        return self._runtime()._session_mgr  # noqa: SLF001 - the runtime lists no sessions
+
+    def connect(self, socket: PageProtocol) -> Session:
+        """Return the session that Streamlit has connected to a websocket just now."""
+        session_id = self._manager.list_active_sessions()[-1].session.id
+        session = self._sessions.setdefault(session_id, Session(session_id))
+        if session.socket:
+            # Streamlit has moved its session to the new websocket, and left it open.
+            session.socket.end()
+        session.socket, session.seen = socket, time.monotonic()
+        self._make_room(session)
+        if self._sweeper is None or self._sweeper.done():
+            self._sweeper = asyncio.create_task(self._sweep())
+        return session
+
+    def disconnect(self, session: Session, socket: PageProtocol) -> None:
+        """Keep a session without its websocket for a while, unless it has another by now."""
+        if session.socket is socket:
+            session.socket, session.seen = None, time.monotonic()
+
+    def count_message(self, session: Session, data: bytes) -> int:
+        """Count a page's message; return the number of usual ones that take as much time.
+
+        Returns 0 where this has ended the session, because the message is too large.
+        """
+        session.seen = time.monotonic()
+        names, size = _count_names(data), len(data)
+        if names:
+            # Not kept, but answered with about 300 bytes for each.
+            is_allowed = names <= 4 * max(1000, settings().batch)
+        else:
+            is_allowed = size <= MESSAGE_BYTES + MESSAGE_BYTES_PER_PHOTO * session.uploads
+        if not is_allowed:
+            self._end(session, 1009)
+        elif size > session.largest and not names:
+            session.largest = size
+            self._make_room()
+        return 1 + names // 100 if session.id in self._sessions else 0
+
+    def count_upload(self, session_id: str) -> None:
+        """Let a session's messages list one more upload."""
+        if session := self._sessions.get(session_id):
+            session.uploads += 1
+
+    def _make_room(self, newest: Session | None = None) -> None:
+        """End sessions until all fit; not the newest, which has had no time to say anything."""
+        limit = settings().memory_mb * 2**20 // 8
+        # Half of them: each session takes one for its websocket, and three for an event loop.
+        count = descriptor_limit() // 8
+        sessions = self._sessions.values()
+        while len(sessions) > count or sum(session.bytes for session in sessions) > limit:
+            others = (session for session in sessions if session is not newest)
+            self._end(min(others, key=lambda session: session.worth))
+
+    def _end(self, session: Session, code: int = 1013) -> None:
+        self._sessions.pop(session.id, None)
+        if session.socket:
+            session.socket.end(code)
+        self._runtime().close_session(session.id)
+
+    async def _sweep(self) -> None:
+        """End sessions that are over, and return their memory, until none is left."""
+        known = set(self._sessions)
+        while known:
+            await asyncio.sleep(SWEEP_SECONDS)
+            for session in list(self._sessions.values()):
+                if session.is_over or self._manager.get_session_info(session.id) is None:
+                    self._end(session)
+            if known - set(self._sessions):
+                # Sessions are in reference cycles.
+                gc.collect()
+                trim_memory()
+            known = set(self._sessions)
+
+
+def _count_names(data: bytes) -> int:
+    """Return for how many files a page asks where to upload them; 0 for other messages."""
+    # The parser of most messages is Streamlit's.
+    with suppress(DecodeError):
+        if len(data) > 1000:
+            return len(BackMsg.FromString(data).file_urls_request.file_names)
+    return 0

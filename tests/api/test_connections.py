@@ -1,0 +1,147 @@
+"""``api.connections``: clients that send much, or read nothing, on a real uvicorn."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from typing import Any
+
+import pytest
+from uvicorn import Config, Server
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from api import connections
+from api.connections import UNREAD_MESSAGES, limit_connections
+from tests.api.raw import Wire
+from tests.waiting import wait_until
+
+
+class App:
+    """Sends a megabyte for each message and request."""
+
+    def __init__(self) -> None:
+        self.received = self.responses = 0
+        self.pages: list[Any] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            limit_connections(receive)
+            for kind in ("startup", "shutdown"):
+                await receive()
+                await send({"type": f"lifespan.{kind}.complete"})
+        elif scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            self.responses += 1
+            for _ in range(50):
+                await send({"type": "http.response.body", "body": bytes(2**20), "more_body": True})
+            self.responses -= 1
+        else:
+            await receive()
+            await send({"type": "websocket.accept"})
+            self.pages.append(receive.__self__)
+            while (await receive())["type"] != "websocket.disconnect":
+                self.received += 1
+                await send({"type": "websocket.send", "bytes": bytes(2**20)})
+                await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def app() -> App:
+    return App()
+
+
+@pytest.fixture
+def url(app: App, data_folder: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setenv("LOUPE_MEMORY_MB", "128")
+    monkeypatch.setattr(connections, "STALL_SECONDS", 1)
+    config = Config(app, port=0, ws="websockets-sansio", loop="asyncio", log_config=None)
+    server = Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    wait_until(lambda: server.started)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+
+
+def open_page(url: str) -> ClientConnection:
+    address = url.replace("http", "ws")
+    return connect(address, max_size=None, max_queue=1, compression=None, close_timeout=0)
+
+
+def close_code(page: ClientConnection) -> int | None:
+    """Read all that arrives; return why the server has closed the websocket."""
+    with suppress(ConnectionClosed):
+        while True:
+            page.recv(timeout=10)
+    return page.close_code
+
+
+def test_message_is_refused_by_its_announced_length(url: str) -> None:
+    with open_page(url) as page:
+        page.socket.sendall(b"\x82\xff" + (2**21).to_bytes(8, "big") + b"mask")
+        assert close_code(page) == 1009
+
+
+def test_incomplete_messages_make_room_for_others(url: str) -> None:
+    with ExitStack() as stack:
+        pages = [stack.enter_context(open_page(url)) for _ in range(18)]
+        start = b"\x82\xff" + (10**6).to_bytes(8, "big") + bytes(10**6)
+        for page in pages:
+            page.socket.sendall(start)
+        # 16 MB are an eighth of the memory.
+        wait_until(lambda: [page.close_code for page in pages].count(None) == 16)
+
+
+@pytest.mark.parametrize("frame", [b"\x82\x80mask", b"\x00\x80mask"])
+def test_endless_messages_and_parts_of_no_bytes_end_the_websocket(
+    url: str, app: App, frame: bytes
+) -> None:
+    with open_page(url) as page:
+        # The first part of a message; then, in vain, more of them or further parts of it.
+        page.socket.sendall(b"\x02\x80mask" if frame[0] == 0 else frame)
+        with suppress(OSError):
+            for _ in range(100):
+                page.socket.sendall(frame * 10_000)
+        wait_until(lambda: app.pages[0].disconnected)
+    assert app.received <= UNREAD_MESSAGES
+
+
+def test_page_that_reads_nothing_is_not_read_and_can_be_ended(url: str, app: App) -> None:
+    with open_page(url) as page:
+        for _ in range(60):
+            page.send(b"x")
+        wait_until(lambda: app.pages and not app.pages[0].writable.is_set())
+        received = app.received
+        assert received < 60
+        app.pages[0].loop.call_soon_threadsafe(app.pages[0].end)
+        wait_until(lambda: app.pages[0].disconnected)
+        assert app.received <= received + 1
+
+
+def test_ended_page_may_try_again_later(url: str, app: App) -> None:
+    with open_page(url) as page:
+        wait_until(lambda: app.pages)
+        app.pages[0].loop.call_soon_threadsafe(app.pages[0].end)
+        assert close_code(page) == 1013
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux only")
+def test_response_that_its_client_does_not_read_is_closed(url: str, app: App) -> None:
+    with Wire(url) as wire:
+        wire.send(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        wait_until(lambda: app.responses == 1)
+        wait_until(lambda: app.responses == 0, 20)
+
+
+def test_many_unread_responses_make_room_for_others(
+    url: str, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "STALL_SECONDS", 1000)
+    with ExitStack() as stack:
+        for number in range(70):
+            wire = stack.enter_context(Wire(url))
+            wire.send(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+            wait_until(lambda: app.responses == min(64, number + 1))  # noqa: B023

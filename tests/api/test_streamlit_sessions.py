@@ -1,0 +1,176 @@
+"""``SessionLimits``: which sessions make room for others, and when those of closed pages end."""
+
+import asyncio
+from contextlib import ExitStack
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from websockets.sync.client import connect
+
+from api import streamlit_sessions
+from api.streamlit_sessions import SESSION_BYTES, Session, SessionLimits
+from model.corrections.page_sessions import page_sessions
+from tests.browser.server import serving
+from tests.operating.test_attacks import session
+from tests.waiting import wait_until
+
+LARGE = 2**16
+
+
+class Page:
+    """The websocket of a page, in place of uvicorn's."""
+
+    has_ended = False
+
+    def end(self, code: int = 0) -> None:
+        self.has_ended = True
+
+
+class Server:
+    """Limits of sessions, and what they see of Streamlit's runtime."""
+
+    def __init__(self) -> None:
+        self.kept: list[str] = []
+        self.ended: list[str] = []
+        self._session_mgr = self
+        self.limits = SessionLimits(lambda: self)
+
+    def list_active_sessions(self) -> list[Any]:
+        return [SimpleNamespace(session=SimpleNamespace(id=name)) for name in self.kept]
+
+    def get_session_info(self, name: str) -> str | None:
+        return name if name in self.kept else None
+
+    def close_session(self, name: str) -> None:
+        self.ended.append(name)
+        if name in self.kept:
+            self.kept.remove(name)
+
+    def open(self, name: str, *sizes: int, page: Page | None = None) -> tuple[Session, Any]:
+        """Open a page that sends messages of these sizes in bytes."""
+        self.kept = [*(kept for kept in self.kept if kept != name), name]
+        page = page or Page()
+        session = self.limits.connect(page)  # type: ignore[arg-type]
+        for size in sizes:
+            self.limits.count_message(session, bytes(size))
+        return session, page
+
+
+@pytest.fixture
+def small(data_folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory for 85 sessions or 37 large messages, descriptors for five."""
+    monkeypatch.setenv("LOUPE_MEMORY_MB", "128")
+    monkeypatch.setattr(streamlit_sessions, "descriptor_limit", lambda: 40)
+
+
+def test_those_who_lose_least_make_room(small: None, token: str) -> None:
+    async def run() -> None:
+        server = Server()
+        photo = page_sessions.open_session("photo")
+        page_sessions.note_photo(photo)
+        server.open("photo", LARGE)
+        server.open("old", 500)
+        server.open("large", 9000)
+        server.open("silent")
+        gone, page = server.open("gone", 1)
+        server.limits.disconnect(gone, page)
+        for number in range(5):
+            # A large message doesn't displace others, but a new page has time to say something.
+            server.open(f"new {number}", 501)
+        page_sessions.close_session(photo)
+        assert server.ended == ["gone", "silent", "large", "old", "new 0"]
+        assert not page_sessions.has_photo("photo")
+
+    asyncio.run(run())
+
+
+def test_largest_messages_count_until_their_session_ends(
+    small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streamlit_sessions, "descriptor_limit", lambda: 10_000)
+
+    async def run() -> None:
+        server = Server()
+        _, visitor = server.open("visitor", 2000)
+        pages = [server.open(f"{number}", 50_000, LARGE, 100)[1] for number in range(36)]
+        assert not server.ended
+        server.open("last", LARGE)
+        assert server.ended == ["0"]
+        assert [page.has_ended for page in pages] == [True] + 35 * [False]
+        assert not visitor.has_ended
+
+    asyncio.run(run())
+
+
+def test_uploads_make_messages_longer_also_on_the_next_websocket(small: None) -> None:
+    async def run() -> None:
+        server = Server()
+        _, first = server.open("a", LARGE)
+        server.limits.count_upload("a")
+        server.limits.count_upload("nobody")
+        _, second = server.open("a", LARGE + 1024)
+        # Streamlit takes the session from the first websocket, and leaves it open.
+        assert (first.has_ended, second.has_ended, server.ended) == (True, False, [])
+        server.open("a", LARGE + 1025)
+        server.open("b", LARGE + 1)
+        assert server.ended == ["a", "b"]
+
+    asyncio.run(run())
+
+
+def test_names_of_files_are_limited_by_number(small: None) -> None:
+    async def run() -> None:
+        server = Server()
+        session, _ = server.open("a")
+        request = BackMsg()
+        request.file_urls_request.file_names.extend(["x" * 100] * 1000)
+        assert server.limits.count_message(session, request.SerializeToString()) == 11
+        assert session.bytes == SESSION_BYTES
+        request.file_urls_request.file_names.extend([""] * 3001)
+        assert server.limits.count_message(session, request.SerializeToString()) == 0
+        assert server.ended == ["a"]
+
+    asyncio.run(run())
+
+
+def test_sessions_of_closed_and_silent_pages_end(
+    small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streamlit_sessions, "descriptor_limit", lambda: 10_000)
+    monkeypatch.setattr(streamlit_sessions, "SWEEP_SECONDS", 0.02)
+    monkeypatch.setattr(streamlit_sessions, "SILENT_SECONDS", 0.1)
+    monkeypatch.setattr(streamlit_sessions, "KEPT_SECONDS", 0.1)
+
+    async def run() -> None:
+        server = Server()
+        server.open("open", 100)
+        server.open("silent")
+        for name in ("closed", "with photo", "evicted by Streamlit"):
+            server.limits.disconnect(*server.open(name, 100))
+        server.limits.count_upload("with photo")
+        server.kept.remove("evicted by Streamlit")
+        async with asyncio.timeout(10):
+            while len(server.ended) < 3:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        assert sorted(server.ended) == ["closed", "evicted by Streamlit", "silent"]
+        assert server.kept == ["open", "with photo"]
+
+    asyncio.run(run())
+
+
+@pytest.mark.slow
+def test_new_pages_take_the_place_of_silent_ones(tmp_path: Path) -> None:
+    """With the real Streamlit: 85 pages fit."""
+    with serving(tmp_path, LOUPE_MEMORY_MB="128") as server, ExitStack() as stack:
+        process = psutil.Process(server.process.pid)
+        with session(server):
+            before = process.num_fds()
+        address = f"{server.url.replace('http', 'ws', 1)}/_stcore/stream"
+        pages = [stack.enter_context(connect(address, close_timeout=0)) for _ in range(90)]
+        with session(server):
+            wait_until(lambda: [page.close_code for page in pages] == 6 * [1013] + 84 * [None])
+            wait_until(lambda: process.num_fds() < before + 4 * 85, 10)
