@@ -1,5 +1,6 @@
 """``python -m tests.operating.attacks [NAME ...]``: attack the app, and print a table."""
 
+import logging
 import sys
 
 import click
@@ -24,6 +25,8 @@ def main(url: str | None, names: tuple[str, ...]) -> None:
 
     Exits with 1 if the app doesn't hold.
     """
+    # Also logs tracebacks of connections that a server refuses.
+    logging.getLogger("websockets").addHandler(logging.NullHandler())
     try:
         target = target_at(url) if url else None
     except ValueError as error:

@@ -116,13 +116,19 @@ def spell(statuses: Counter[int]) -> str:
 
 def visit(target: Target) -> list[int]:
     """Open the page and have a photo identified, by each way there is; return the statuses."""
-    answer = post(target.url, "/api/v1/identify")
+    url, answer = target.url, post(target.url, "/api/v1/identify")
     if not target.pages:
         return [answer]
-    statuses = [answer, status_of(target.url), status_of(f"{target.url}/device/"), 0]
-    with suppress(OSError, WebSocketException), page_session(target.url) as (_, token):
-        statuses[-1] = post(target.url, "/api/session/photo", token=token)
-    return statuses
+    return [answer, status_of(url), status_of(f"{url}/device/"), _answer_on_page(url)]
+
+
+def _answer_on_page(url: str) -> int:
+    """Have a photo identified in a session of the page, which asks for one again if refused."""
+    for _ in range(4):
+        with suppress(OSError, WebSocketException), page_session(url) as (_, token):
+            return post(url, "/api/session/photo", token=token)
+        time.sleep(0.5)
+    return 0
 
 
 def measure(attack: Attack, target: Target, *, is_short: bool = False) -> Readings:
