@@ -11,6 +11,7 @@
 #   make audit      known vulnerabilities of every locked package, Python's and JavaScript's
 #   make sbom       build/sbom.json (CycloneDX): what is installed in .venv
 #   make oldest     the tests with the oldest torch that pyproject.toml allows
+#   make attacks    attacks on the app at 512 MB, and what its other visitors see
 #   make bench      every figure in docs/benchmarks.md, measured again
 #   make film       the pictures of the README, by the app in Chromium
 #   make converters what exports to TensorFlow Lite and Core ML need, below build/
@@ -45,7 +46,7 @@ COMPILE := $(BIN)/uv --quiet pip compile
 # The environments of 'make converters', each with its requirements in model/exporting/converters/.
 CONVERTERS := onnx2tf litert coreml
 
-.PHONY: dev run share phone test test-slow check format lock latest oldest bench film build converters scale test-scale audit sbom clean
+.PHONY: dev run share phone test test-slow check format lock latest oldest attacks bench film build converters scale test-scale audit sbom clean
 dev: $(VENV)/.dev
 
 $(VENV)/.made:
@@ -161,6 +162,9 @@ build/audit/.ready: requirements-audit.txt $(VENV)/.made
 	@rm -rf build/audit && $(BIN)/python -m venv build/audit
 	@build/audit/bin/python $(HASHED) $<
 	@touch $@
+
+attacks: $(VENV)/.dev
+	$(BIN)/python -m tests.operating.attacks
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks

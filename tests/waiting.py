@@ -41,6 +41,19 @@ def in_threads(ended: threading.Event, *actions: Callable[[], object]) -> Iterat
         action.result()
 
 
+@contextmanager
+def repeatedly(action: Callable[[], object], pause_seconds: float) -> Iterator[None]:
+    """Run an action again and again, in a thread, until the block ends."""
+    stop = threading.Event()
+
+    def run() -> None:
+        while not stop.wait(pause_seconds):
+            action()
+
+    with in_threads(stop, run):
+        yield
+
+
 def _holds(condition: Callable[[], object]) -> bool:
     try:
         return bool(condition())

@@ -61,17 +61,18 @@ def serving(
     plain: bool = False,
     port: int | None = None,
     options: Sequence[str] = (),
+    launcher: Sequence[str] = (),
     **environment: str,
 ) -> Iterator[Server]:
     """Start the app and wait until its model is ready; end its whole process group after.
 
     ``plain`` runs the entry point as a script without ``st.App``; ``port`` is free by default;
-    ``options`` are Streamlit's.
+    ``options`` are Streamlit's; ``launcher`` is a command that executes the one after it.
     """
     data, log = folder / "data", folder / "server.log"
     add_compressed_files(data)
     port = port or free_port()
-    command = [sys.executable, *(("-c", PLAIN) if plain else ("-m", "streamlit"))]
+    command = [*launcher, sys.executable, *(("-c", PLAIN) if plain else ("-m", "streamlit"))]
     command += ["run", "streamlit_app.py", f"--server.port={port}", "--server.headless=true"]
     command += options
     command += [f"--server.baseUrlPath={prefix}"] if prefix else []

@@ -25,8 +25,11 @@ from tests.api.test_hostile import (  # noqa: F401
 from tests.api.test_slow_clients import test_early_error_reaches_the_client  # noqa: F401
 from tests.https_log import https_log
 from tests.model.tiny import tiny
+from tests.operating.attacks.clients import IDENTIFY, head
+from tests.operating.attacks.measuring import Attack, measure
+from tests.operating.attacks.rows import ATTACKS
+from tests.operating.attacks.target import MEMORY_MB, Target
 from tests.operating.parts import PostgreSql, postgresql_server
-from tests.operating.test_attacks import PHOTO_HEAD, test_half_a_head_loses_its_connection  # noqa: F401
 from tests.waiting import wait_until
 
 from .serve_cluster import PATIENCE_SECONDS, PHOTOS, ServeCluster, ask, clients, serve_cluster
@@ -34,6 +37,7 @@ from .serve_cluster import PATIENCE_SECONDS, PHOTOS, ServeCluster, ask, clients,
 RECOVERY_SECONDS = 10
 QUEUE = {"LOUPE_QUEUE": "30"}
 """Room for all clients at one replica, so that none is refused for being one too many."""
+API_ATTACKS = [attack for attack in ATTACKS if not attack.pages]
 TWO = {"min_replicas": 2, "max_replicas": 2}
 
 pytestmark = pytest.mark.timeout(300)
@@ -63,7 +67,7 @@ def cluster(
     for name in ("tiny", "other"):
         tiny(folder / "data" / "models", name)
     settings = {"DATA": str(folder / "data"), "DATABASE": database.url, "SECRET": "the same"}
-    settings["CORRECTIONS_PER_MINUTE"] = "100000"
+    settings |= {"CORRECTIONS_PER_MINUTE": "100000", "MEMORY_MB": str(MEMORY_MB)}
     with serve_cluster(folder, 3, QUEUE, **settings) as started:
         yield started
 
@@ -152,19 +156,21 @@ def test_endless_body_is_rejected_at_the_limit(cluster: ServeCluster) -> None:
         assert process.memory_full_info().uss - memory < 200 * 2**20
 
 
-@pytest.mark.parametrize("start", [b"GET /", b"GET / HTTP/1.1\r\nHost: here\r\nX: "])
-def test_endless_request_head_is_refused(cluster: ServeCluster, start: bytes) -> None:
-    with Wire(cluster.url) as wire:
-        wire.send(start)
-        sent = next((count for count in range(2000) if not wire.send(b"a" * 2**16)), 2000)
-    assert sent < 200
+@pytest.mark.parametrize("attack", API_ATTACKS, ids=[attack.name for attack in API_ATTACKS])
+def test_cluster_holds(cluster: ServeCluster, attack: Attack) -> None:
+    processes = cluster.replicas() + cluster.processes("ray::ProxyActor")
+    target = Target(cluster.url, lambda: processes, pages=False)
+    # Ray takes some memory of its own.
+    attack = attack._replace(peak_mb=MEMORY_MB, then_mb=MEMORY_MB)
+    readings = measure(attack, target, is_short=True)
+    assert not readings.failures, str(readings)
 
 
 def test_idle_and_slow_clients_keep_no_photo_out(cluster: ServeCluster) -> None:
     with ExitStack() as stack:
         wires = [stack.enter_context(Wire(cluster.url)) for _ in range(400)]
         for wire in wires[200:]:
-            wire.send(PHOTO_HEAD % 10**6 + b"half a photo")
+            wire.send(head(IDENTIFY, Content_Length=10**6) + b"half a photo")
         with clients(cluster, 4) as sent:
             wait_until(lambda: len(sent.answered) > 200, PATIENCE_SECONDS)
         assert sent.refused == []
