@@ -18,7 +18,7 @@ from tests.api.raw import Reply, Wire
 from tests.api.v1.test_identify import RED, is_problem
 from tests.browser.server import Server, serving
 from tests.http_server import Handler, http_server
-from tests.operating.test_attacks import rerun
+from tests.operating.attacks.clients import rerun
 
 ROUTES = ("identify", "identify/batch", "corrections?label=x")
 EVIL = "https://evil.example"

@@ -15,7 +15,7 @@ from api import streamlit_sessions
 from api.streamlit_sessions import SESSION_BYTES, Session, SessionLimits
 from model.corrections.page_sessions import page_sessions
 from tests.browser.server import serving
-from tests.operating.test_attacks import session
+from tests.operating.attacks.clients import page_session
 from tests.waiting import wait_until
 
 LARGE = 2**16
@@ -167,10 +167,10 @@ def test_new_pages_take_the_place_of_silent_ones(tmp_path: Path) -> None:
     """With the real Streamlit: 85 pages fit."""
     with serving(tmp_path, LOUPE_MEMORY_MB="128") as server, ExitStack() as stack:
         process = psutil.Process(server.process.pid)
-        with session(server):
+        with page_session(server.url):
             before = process.num_fds()
         address = f"{server.url.replace('http', 'ws', 1)}/_stcore/stream"
         pages = [stack.enter_context(connect(address, close_timeout=0)) for _ in range(90)]
-        with session(server):
+        with page_session(server.url):
             wait_until(lambda: [page.close_code for page in pages] == 6 * [1013] + 84 * [None])
             wait_until(lambda: process.num_fds() < before + 4 * 85, 10)
