@@ -15,7 +15,6 @@ from model import load
 from model.answer.answer_json import answer_to_json
 from model.answer.device_words import device_words
 from model.answer.share_link import encode
-from model.browser.runtime import find_npm
 from model.settings import ROOT
 from tests.browser.drive import RED
 from tests.javascript.__main__ import install
@@ -40,9 +39,9 @@ def draw(
     new_page: Callable[..., Page], tiny_bundle: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., str | None]:
     """Return a function that draws visits, with some code replaced; it returns what broke."""
-    require_tool("npm")
+    npm = require_tool("npm")
     with FileLock(tmp_path_factory.getbasetemp().parent / "npm.lock"):
-        assert install(find_npm() or []) == 0
+        assert install([npm]) == 0
     manifest = tiny_bundle.manifest
     prediction = load("tiny").identify(RED)
     words = device_words(manifest, None)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from model.settings import settings
 from tests.pages.component import data, send, trigger
 from tests.pages.test_viewfinder import answer, bundle, checked, open_app, routes
 from ui.component import base_path
@@ -51,5 +52,6 @@ def test_no_model_of_the_apps_is_in_use_while_the_visitors_own_is(bundle):
 @pytest.mark.parametrize("downloads", ["true", "false"])
 def test_owners_model_is_hidden_and_builtin_ones_are_not(bundle, monkeypatch, downloads):
     monkeypatch.setenv("LOUPE_DOWNLOADS", downloads)
+    settings.cache_clear()
     given = {model["name"]: model["downloads"] for model in data(open_app())["models"]}
     assert given == {"tiny": downloads == "true", "clothing": True, "imagenet": True}

@@ -72,4 +72,7 @@ def test_every_requirement_is_locked(path: Path) -> None:
     for line in required:
         name = re.split("[<>=]", line)[0]
         assert [pin for pin in locked if pin.startswith(f"{name}==")], line
-    assert all("==" in pin for pin in locked if pin and not pin.startswith("#"))
+    pins = [line for line in locked if line and not line.startswith(("#", " "))]
+    assert all("==" in pin for pin in pins)
+    hashed = [line for line in locked if line.startswith("    --hash=sha256:")]
+    assert len(hashed) >= len(pins)
