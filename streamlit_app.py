@@ -15,6 +15,7 @@ FRAME = Path(__file__).parent / "ui" / "frame.py"
 
 if get_script_run_ctx(suppress_warning=True) is None:
     from starlette.middleware import Middleware
+    from streamlit.proto.BackMsg_pb2 import BackMsg
 
     from api.app import ROOTS, routes
     from api.lifecycle import lifespan
@@ -43,7 +44,11 @@ if get_script_run_ctx(suppress_warning=True) is None:
             Middleware(SiteMiddleware, origins=origins),
             Middleware(BasePathMiddleware, base_path=base_path, roots=ROOTS),
             Middleware(StaticFilesMiddleware, base_path=base_path),
-            Middleware(StreamlitLimitMiddleware, runtime=st.runtime.get_instance),
+            Middleware(
+                StreamlitLimitMiddleware,
+                runtime=st.runtime.get_instance,
+                parse=BackMsg.FromString,
+            ),
         ],
     )
 else:

@@ -10,7 +10,6 @@ import h11
 from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.exceptions import InvalidState
 
 from model.resources import descriptor_limit
 from model.settings import settings
@@ -117,6 +116,12 @@ class PageProtocol(WebSocketsSansIOProtocol):
                 break
         self._count_bytes()
 
+    def handle_ping(self) -> None:
+        """Answer a ping, unless the client doesn't read."""
+        pongs = self.conn.data_to_send()
+        if self.writable.is_set():
+            self.transport.write(b"".join(pongs))
+
     async def receive(self) -> Any:
         """See ASGI. Waits for a client that doesn't read, so that few answers wait for it."""
         await self.writable.wait()
@@ -153,9 +158,8 @@ class PageProtocol(WebSocketsSansIOProtocol):
 
     def end(self, code: int = 1013) -> None:
         """Close the connection, whether or not its client reads why; 1013 is "try again later"."""
-        with suppress(InvalidState):
-            self.conn.send_close(code)
-            self.transport.write(b"".join(self.conn.data_to_send()))
+        self.conn.fail(code)
+        self.transport.write(b"".join(self.conn.data_to_send()))
         self.transport.close()
         self.loop.call_later(1, self.transport.abort)
 

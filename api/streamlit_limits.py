@@ -123,13 +123,16 @@ class StreamlitLimitMiddleware:
     Args:
         app: see ASGI.
         runtime: returns Streamlit's runtime.
+        parse: returns a page's message as Streamlit's ``BackMsg``.
     """
 
-    def __init__(self, app: ASGIApp, runtime: Callable[[], Any]) -> None:
+    def __init__(
+        self, app: ASGIApp, runtime: Callable[[], Any], parse: Callable[[bytes], Any]
+    ) -> None:
         self.app, self._limited_upload = app, SlowClientMiddleware(self._receive_upload)
         self._all_messages = Throttle(ALL_RERUNS_PER_SECOND, BURST)
         self._all_lists = Throttle(ALL_RERUNS_PER_SECOND, BURST)
-        self._runtime, self._sessions = runtime, SessionLimits(runtime)
+        self._runtime, self._sessions = runtime, SessionLimits(runtime, parse)
         self._pages: dict[str, PageUploads] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 

@@ -7,9 +7,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from streamlit.proto.BackMsg_pb2 import BackMsg
-
 from model.corrections.page_sessions import page_sessions
 from model.resources import descriptor_limit, trim_memory
 from model.settings import settings
@@ -77,10 +74,12 @@ class SessionLimits:
 
     Args:
         runtime: returns Streamlit's runtime.
+        parse: returns a page's message as Streamlit's ``BackMsg``.
     """
 
-    def __init__(self, runtime: Callable[[], Any]) -> None:
-        self._runtime, self._sessions = runtime, dict[str, Session]()
+    def __init__(self, runtime: Callable[[], Any], parse: Callable[[bytes], Any]) -> None:
+        self._runtime, self._parse = runtime, parse
+        self._sessions: dict[str, Session] = {}
         self._sweeper: asyncio.Task[None] | None = None
 
     @property
@@ -111,7 +110,12 @@ class SessionLimits:
         Returns 0 where this has ended the session, because the message is too large.
         """
         session.seen = time.monotonic()
-        names, size = _count_names(data), len(data)
+        names, size = 0, len(data)
+        # Streamlit closes the websocket after a message that can't be parsed.
+        with suppress(Exception):
+            # A shorter one can't list many files, to learn where to upload them.
+            if size > 1000:
+                names = len(self._parse(data).file_urls_request.file_names)
         if names:
             # Not kept, but answered with about 300 bytes for each.
             is_allowed = names <= 4 * max(1000, settings().batch)
@@ -158,12 +162,3 @@ class SessionLimits:
                 gc.collect()
                 trim_memory()
             known = set(self._sessions)
-
-
-def _count_names(data: bytes) -> int:
-    """Return for how many files a page asks where to upload them; 0 for other messages."""
-    # The parser of most messages is Streamlit's.
-    with suppress(DecodeError):
-        if len(data) > 1000:
-            return len(BackMsg.FromString(data).file_urls_request.file_names)
-    return 0

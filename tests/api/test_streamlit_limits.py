@@ -39,7 +39,7 @@ def upload(manager: MemoryUploadedFileManager) -> Any:
         await send({"type": "http.response.body"})
 
     runtime = SimpleNamespace(uploaded_file_mgr=manager)
-    middleware, statuses = StreamlitLimitMiddleware(store, lambda: runtime), []
+    middleware, statuses = StreamlitLimitMiddleware(store, lambda: runtime, bytes), []
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": bytes(200_000)}

@@ -37,7 +37,7 @@ class Server:
         self.kept: list[str] = []
         self.ended: list[str] = []
         self._session_mgr = self
-        self.limits = SessionLimits(lambda: self)
+        self.limits = SessionLimits(lambda: self, BackMsg.FromString)
 
     def list_active_sessions(self) -> list[Any]:
         return [SimpleNamespace(session=SimpleNamespace(id=name)) for name in self.kept]
