@@ -109,7 +109,7 @@ def test_endless_messages_and_parts_of_no_bytes_end_the_websocket(
         page.socket.sendall(b"\x02\x80mask" if frame[0] == 0 else frame)
         with suppress(OSError):
             page.socket.sendall(frame * 10_000)
-        wait_until(lambda: app.pages[0].disconnected)
+        wait_until(lambda: app.pages and app.pages[0].disconnected)
     assert app.received <= UNREAD_MESSAGES
 
 
