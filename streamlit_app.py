@@ -52,8 +52,8 @@ if get_script_run_ctx(suppress_warning=True) is None:
         ],
     )
 else:
-    from model.resources import descriptor_limit, limit_malloc_arenas
+    from model.resources import configure_malloc, descriptor_limit
 
-    limit_malloc_arenas()
+    configure_malloc()
     descriptor_limit()
     runpy.run_path(str(FRAME), run_name="__main__")

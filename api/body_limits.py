@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import lru_cache
+from io import BytesIO
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -16,6 +17,7 @@ from starlette.types import Message, Receive
 
 from model.errors import Busy, LoupeError, PhotoTooLarge
 from model.photo import MAX_BYTES
+from model.resources import LARGE_BLOCK_BYTES, trim_memory
 from model.settings import settings
 
 from .dispatcher import dispatcher
@@ -38,6 +40,9 @@ BODY_TIMEOUT_SECONDS = 300.0
 
 GRACE_SECONDS = 5.0
 """Time before a body counts as slow, in seconds."""
+
+TRIM_SECONDS = 1.0
+"""Longest time until memory of bodies that have ended returns to the system, in seconds."""
 
 STOP_POLL_SECONDS = 0.5
 """Longest time until an upload notices that the server is stopping, in seconds."""
@@ -87,6 +92,8 @@ class MemoryBudget:
         self.large_limit = limit * 3 // 4
         """Memory that bodies larger than a photo may fill, in bytes."""
         self.bodies: set[Body] = set()
+        self.peak = 0
+        """Most memory that was taken since freed memory returned to the system, in bytes."""
 
     @property
     def used(self) -> int:
@@ -106,6 +113,7 @@ class MemoryBudget:
         if body.is_dropped or self.used + count > limit:
             raise _full_error()
         body.bytes += count
+        self.peak = max(self.peak, self.used)
 
     def _droppable(self, new: Body, is_photo: bool) -> Body | None:
         older = [
@@ -123,6 +131,16 @@ class MemoryBudget:
 def memory_budget() -> MemoryBudget:
     """Return the budget of this process: a quarter of its memory, at least for one batch."""
     return MemoryBudget((settings().upload_mb * 2**20 + FORM_BYTES) * 4 // 3 + 1)
+
+
+async def trim_after_uploads() -> None:
+    """Return freed memory to the system while large bodies come and go, and after the last."""
+    while True:
+        await asyncio.sleep(TRIM_SECONDS)
+        budget = memory_budget()
+        if budget.peak - budget.used > LARGE_BLOCK_BYTES:
+            budget.peak = budget.used
+            await asyncio.to_thread(trim_memory)
 
 
 @asynccontextmanager
@@ -151,6 +169,14 @@ async def limited_body(request: Request, limit: int, weight: int = 1) -> AsyncIt
         yield Request(request.scope, receive)
     finally:
         memory_budget().bodies.remove(body)
+
+
+async def read_body(request: Request) -> bytes:
+    """Return a request's body, which ``Request.body`` would hold twice while it joins the parts."""
+    body = BytesIO()
+    async for part in request.stream():
+        body.write(part)
+    return body.getvalue()
 
 
 def check_length(headers: Headers, limit: int) -> None:

@@ -26,11 +26,12 @@ from model.bundle import list_public
 from model.errors import EngineUnavailable
 from model.events import subscribe
 from model.model_store import store_follower
-from model.resources import limit_malloc_arenas
+from model.resources import configure_malloc
 from model.settings import settings
 from model.storage.disk import make_private
 
 from . import telemetry
+from .body_limits import trim_after_uploads
 from .dispatcher import dispatcher
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -48,7 +49,7 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any] | None]:
     A model that can't be loaded does not stop the app: the page says what is wrong, and
     ``/api/ready`` stays at 503.
     """
-    limit_malloc_arenas()
+    configure_malloc()
     telemetry.protect_log()
     watch_signals()
     with ExitStack() as stack:
@@ -68,6 +69,7 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any] | None]:
         except LoupeError as error:
             log.error("%s: %s", error.code, error)
         await asyncio.to_thread(_prepare_files)
+        stack.callback(asyncio.create_task(trim_after_uploads()).cancel)
         yield None
         dispatcher().stopping = True
         dispatcher().close()

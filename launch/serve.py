@@ -14,7 +14,7 @@ from deploy.ports import free_port
 from model import LoupeError, load
 from model.errors import SettingRefused
 from model.model_store import store_follower
-from model.resources import limit_malloc_arenas
+from model.resources import configure_malloc
 from model.settings import ROOT, settings
 from ui.app_info import app_title
 
@@ -87,7 +87,7 @@ def first_model() -> str:
     The server runs in this process and then has it loaded. Models that can't be used are
     skipped with a line in the log.
     """
-    limit_malloc_arenas()
+    configure_malloc()
     if follower := store_follower():
         follower.compared.wait(STORE_SECONDS)
     try:

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from model import LoupeError, load
 
-from ..body_limits import PHOTO_BYTES, limited_body
+from ..body_limits import PHOTO_BYTES, limited_body, read_body
 from ..dispatcher import dispatcher
 from ..lifecycle import ready
 from ..problems import Malformed
@@ -44,9 +44,7 @@ async def predict(request: Request) -> JSONResponse:
     dispatcher().check()
     # Base64 takes four bytes for three, and is held twice: as received and as text.
     async with limited_body(request, PHOTO_BYTES * 4 // 3, weight=2) as body:
-        # body() would keep a copy for the lifetime of the request.
-        content = b"".join([chunk async for chunk in body.stream()])
-        parsed = PredictRequest.model_validate_json(content)
+        parsed = PredictRequest.model_validate_json(await read_body(body))
         params = IdentifyParams.from_known(parsed.parameters or {})
         # A missing model is an error of the request, not of each photo.
         await run_in_threadpool(load, params.model)

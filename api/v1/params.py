@@ -16,7 +16,7 @@ from model.bundle import Name
 from model.errors import MissingPhoto
 from model.text import clean
 
-from ..body_limits import PHOTO_BYTES, limited_body
+from ..body_limits import PHOTO_BYTES, limited_body, read_body
 from ..problems import Malformed
 
 MAX_FIELDS = 20
@@ -143,14 +143,16 @@ async def read_upload(request: Request) -> AsyncIterator[Upload]:
     """
     async with limited_body(request, PHOTO_BYTES) as body:
         if not is_form(request):
-            yield Upload(await body.body())
+            yield Upload(await read_body(body))
             return
         async with parse_form(body, max_files=1) as form:
             files = [part for part in form.values() if isinstance(part, UploadFile)]
             if not files:
                 raise MissingPhoto("The form has no file. Send the photo as 'photo'.")
             name = display_name(files[0].filename)
-            yield Upload(await files[0].read(), name, text_fields(form))
+            upload = Upload(await files[0].read(), name, text_fields(form))
+        # The form's copy, a file that may be in memory, is gone.
+        yield upload
 
 
 @asynccontextmanager

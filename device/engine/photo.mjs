@@ -166,8 +166,9 @@ function checkSize({ width, height }, limits) {
   if (width * height > limits.pixels) {
     throw new LoupeError(
       "too-many-pixels",
-      `This photo has ${Math.ceil((width * height) / 1e6)} megapixels; the limit is ` +
-        `${limits.pixels / 1e6}. Send a smaller version.`,
+      `This photo has ${Math.floor((width * height) / 1e6)} megapixels; the limit is ` +
+        `${Math.floor(limits.pixels / 1e6)}. Set your camera to its normal photo size ` +
+        "(12 or 50 megapixels), or send a smaller copy.",
     );
   }
 }

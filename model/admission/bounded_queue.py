@@ -26,8 +26,10 @@ class Submission(Admission, Generic[T]):
     def __init__(
         self, queue: "AdmissionQueue", work: Callable[[], T], executor: Executor, lane: Lane
     ) -> None:
-        self._is_cancelled = False
-        super().__init__(lane, queue.deadline_seconds, lambda: self._is_cancelled)
+        # A function that refers to the submission would be a reference cycle: its photo would stay
+        # in memory until the next garbage collection.
+        self._cancelled = threading.Event()
+        super().__init__(lane, queue.deadline_seconds, self._cancelled.is_set)
         self._queue, self._work, self._executor = queue, work, executor
         self.is_started = False
         self.future: Future[T] = Future()
@@ -42,7 +44,7 @@ class Submission(Admission, Generic[T]):
         if not self.is_started:
             self.is_started = True
             if not in_this_thread:
-                self._executor.submit(self.run)
+                self._executor.submit(_run_all, [self])
 
     def cancel(self) -> bool:
         """Leave the queue; return whether the work had not started.
@@ -50,7 +52,7 @@ class Submission(Admission, Generic[T]):
         Work that waits for another large photo ends with ``AdmissionCancelled``. Other work
         that has started is finished.
         """
-        self._is_cancelled = True
+        self._cancelled.set()
         if self._queue.withdraw(self):
             self.future.cancel()
         return not self.is_started
@@ -60,16 +62,7 @@ class Submission(Admission, Generic[T]):
         if self.is_late and not self.is_started and self._queue.withdraw(self):
             self.future.set_exception(self.late_error())
 
-    def run(self) -> None:
-        """Run the work, then in the same thread each submission that gets its slot.
-
-        A thread per photo would have to wake up first, and compete for the GIL.
-        """
-        submission: Submission[Any] | None = self
-        while submission is not None:
-            submission = submission.run_once()
-
-    def run_once(self) -> "Submission[Any] | None":
+    def run(self) -> "Submission[Any] | None":
         """Run the work and release the slot; return the submission that gets it."""
         is_wanted = self.future.set_running_or_notify_cancel()
         result, failure = None, None
@@ -84,18 +77,32 @@ class Submission(Admission, Generic[T]):
         follower = self._queue.release(self, take_next=True)
         if failure is not None:
             self.future.set_exception(failure)
+            # The error's traceback refers to this frame and its callers: another reference cycle.
+            del self, failure
         elif is_wanted:
             self.future.set_result(result)  # type: ignore[arg-type]
         return follower
+
+
+def _run_all(submissions: list[Submission[Any]]) -> None:
+    """Run the only one, then in the same thread each that gets its slot.
+
+    A thread per photo would have to wake up first, and compete for the GIL. The list is empty while
+    one runs, so that no frame refers to it.
+    """
+    while submissions:
+        follower = submissions.pop().run()
+        if follower is not None:
+            submissions.append(follower)
 
 
 class AdmissionQueue:
     """First-in, first-out admission for CPU-bound work with bounded slots, length and wait.
 
     A semaphore may wake any waiter, so under load some would wait many times the median.
-    At most one large photo is decoded at a time, so that their memory peaks do not add up.
-    One that has to wait gives its slot to the next photo, and gets the first free slot once
-    its turn comes.
+    At most one large photo is decoded and made into pixels at a time, so that their memory peaks
+    do not add up. One that has to wait gives its slot to the next photo, and gets the first free
+    slot once its turn comes.
 
     Args:
         slots: maximum number of active callers.
@@ -111,7 +118,8 @@ class AdmissionQueue:
         self._lanes: dict[Lane, deque[Admission]] = {lane: deque() for lane in get_args(Lane)}
         self._turns: deque[Lane] = deque(self._lanes)
         self._large_waiting: deque[Admission] = deque()
-        self._is_large_active = False
+        self._large: Admission | None = None
+        """The holder of the large-photo permit."""
         self._local = threading.local()
 
     @property
@@ -186,9 +194,10 @@ class AdmissionQueue:
 
     @contextmanager
     def large_photo(self) -> Iterator[None]:
-        """Hold the large-photo permit while a large photo is decoded.
+        """Hold the large-photo permit: until this thread's slot is released.
 
-        A thread without a slot (a training, a calibration) waits for as long as it takes.
+        The decoded picture lives as long as that. A thread without a slot (a training, a
+        calibration) waits for as long as it takes, and holds the permit until the block ends.
 
         Raises:
             Busy: the deadline of this thread's admission passed.
@@ -196,16 +205,17 @@ class AdmissionQueue:
         """
         current: Admission | None = getattr(self._local, "admission", None)
         admission = current or Admission("batch", None, needs_slot=False)
-        if not self._try_large(admission):
+        if self._large is not admission and not self._try_large(admission):
             started = time.monotonic()
             self._wait(admission)
             admission.large_wait_seconds += time.monotonic() - started
         try:
             yield
         finally:
-            with self._lock:
-                self._is_large_active = False
-                self._dispatch()
+            if current is None:
+                with self._lock:
+                    self._large = None
+                    self._dispatch()
 
     def occupy(self, admission: Admission) -> None:
         """Tie the slot of a granted admission to this thread."""
@@ -220,6 +230,8 @@ class AdmissionQueue:
                 return None
             admission.has_slot = False
             self._active -= 1
+            if self._large is admission:
+                self._large = None
             return self._dispatch(take_next=take_next)
 
     def withdraw(self, admission: Admission) -> bool:
@@ -253,8 +265,8 @@ class AdmissionQueue:
     def _try_large(self, admission: Admission) -> bool:
         """Take the large-photo permit, or release the slot, join the line and return False."""
         with self._lock:
-            if not (self._is_large_active or self._large_waiting):
-                self._is_large_active = True
+            if not (self._large or self._large_waiting):
+                self._large = admission
                 return True
             # Waiting large photos hold no slot, so the check on entry does not bound their number.
             if admission.is_counted and self.waiting(admission.lane) >= self.slots + self.queue:
@@ -269,11 +281,10 @@ class AdmissionQueue:
 
     def _dispatch(self, *, take_next: bool = False) -> "Submission[Any] | None":
         """Fill free slots; a large photo whose turn has come goes first."""
-        while self._large_waiting and not self._is_large_active:
+        while self._large_waiting and not self._large:
             if self._large_waiting[0].needs_slot and self._active >= self.slots:
                 break
-            self._is_large_active = True
-            admission = self._large_waiting.popleft()
+            self._large = admission = self._large_waiting.popleft()
             self._active += admission.needs_slot
             admission.grant()
         follower = None

@@ -1,9 +1,9 @@
 """From a file's bytes to an upright RGB photo, or a ``PhotoError`` that says what to do."""
 
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
 from io import BytesIO
+from typing import NamedTuple
 
 from PIL import AvifImagePlugin, Image, ImageFile
 
@@ -92,7 +92,7 @@ def read(data: bytes, *, resize: int = 256, memory_mb: int | None = None) -> Pho
         PhotoTooLarge: more than 20 MB.
         UnsupportedFormat: another kind of file, or a rare encoding.
         PhotoTooSmall: less than 16 pixels on a side.
-        TooManyPixels: more than 50 megapixels, or more than memory allows.
+        TooManyPixels: more than 64 megapixels, or more than memory allows.
         DamagedPhoto: incomplete or broken.
         Busy: this large photo waited for others beyond the deadline. Raised only in a
             thread that holds a slot of the admission queue; other threads wait.
@@ -108,11 +108,29 @@ def read(data: bytes, *, resize: int = 256, memory_mb: int | None = None) -> Pho
         raise PhotoTooLarge("This file is larger than 20 MB. Send a smaller version.")
     memory_mb = settings().memory_mb if memory_mb is None else memory_mb
     with translate_decoder_errors():
-        return _decode(prepare(data), max(1, resize), memory_mb)
+        opened = _open(data, max(1, resize), memory_mb)
+        if opened.needed_bytes <= LARGE_MB * 2**20:
+            return _decode(opened)
+        # The copy of the file that the decoder reads must not wait for the permit: it isn't
+        # counted.
+        del opened
+        with admission_queue().large_photo():
+            return _decode(_open(data, max(1, resize), memory_mb))
 
 
-def _decode(prepared: PreparedImage, resize: int, memory_mb: int) -> Photo:
-    image = _open(prepared, memory_mb)
+class _Opened(NamedTuple):
+    """A picture with its header read and nothing decoded, in a list that lets it be freed."""
+
+    images: list[ImageFile.ImageFile]
+    format: str
+    size: tuple[int, int]
+    orientation: int
+    needed_bytes: float
+
+
+def _open(data: bytes, resize: int, memory_mb: int) -> _Opened:
+    prepared = prepare(data)
+    image = _open_prepared(prepared, memory_mb)
     size = image.size
     if prepared.format == "JPEG":
         # libjpeg scales at a lower cost than decoding in full.
@@ -120,20 +138,20 @@ def _decode(prepared: PreparedImage, resize: int, memory_mb: int) -> Photo:
     orientation = prepared.orientation
     if prepared.format == "AVIF":
         orientation = image_orientation(image)
-    needed = decoding_bytes(prepared, image, orientation)
-    check_memory(size, needed, memory_mb)
-    opened = [image]
-    del image
-    is_large = needed > LARGE_MB * 2**20
-    with admission_queue().large_photo() if is_large else nullcontext():
-        upright = apply_orientation(_to_rgb(_load(opened)), orientation)
+    needed_bytes = decoding_bytes(prepared, image)
+    check_memory(size, needed_bytes, memory_mb)
+    return _Opened([image], prepared.format, size, orientation, needed_bytes)
+
+
+def _decode(opened: _Opened) -> Photo:
+    size, orientation = opened.size, opened.orientation
+    upright = apply_orientation(_to_rgb(_load(opened.images)), orientation)
     upright.info = {}
     # From 5 on, turning upright swaps width and height.
-    return Photo(upright, prepared.format, size[::-1] if orientation >= 5 else size)
+    return Photo(upright, opened.format, size[::-1] if orientation >= 5 else size)
 
 
-def _open(prepared: PreparedImage, memory_mb: int) -> ImageFile.ImageFile:
-    """Return the picture with its header read and nothing decoded."""
+def _open_prepared(prepared: PreparedImage, memory_mb: int) -> ImageFile.ImageFile:
     if prepared.size is not None:
         check_size(prepared.size)
     if prepared.size is not None and prepared.format == "WEBP":

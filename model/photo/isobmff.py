@@ -15,7 +15,7 @@ MAX_BOXES = 10_000
 """Most boxes side by side, or items in one file; a phone's photo has about a hundred."""
 
 MAX_TILES = 1000
-"""Most tiles of one picture; 50 megapixels have about 200."""
+"""Most tiles of one picture; 64 megapixels have about 250."""
 
 MAX_DEPTH = 8
 """Most levels of pictures within pictures; more is a cycle or an attack."""

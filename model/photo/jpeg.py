@@ -14,7 +14,7 @@ MAX_TABLE_BYTES = 2**18
 MAX_SCANS = 100
 """Most scans in one progressive JPEG; encoders write about ten."""
 
-MAX_PIXEL_SCANS = 600_000_000
+MAX_PIXEL_SCANS = 650_000_000
 """Limit on pixels times scans: each scan visits every pixel, even if it holds few bytes."""
 
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")

@@ -1,15 +1,13 @@
 """Limits of one photo: its pixels, and the memory that decoding takes."""
 
-import math
-
 from PIL import Image
 
 from ..errors import PhotoTooSmall, TooManyPixels
 from .formats import BYTES_PER_PIXEL
 from .prepared import PreparedImage, damaged
 
-MAX_PIXELS = 50_000_000
-"""Most pixels of one photo: 8160 × 6120, the largest size of phones' cameras, fits."""
+MAX_PIXELS = 65_000_000 - 1
+"""Most pixels of one photo: 64 megapixels of phones' cameras are up to 9280 × 6944."""
 
 MIN_SIDE_PX = 16
 """Fewest pixels of the shorter side: fewer show nothing."""
@@ -23,25 +21,24 @@ MIN_PHOTO_MB = 48
 LARGE_MB = 32
 """Memory above which photos are decoded one at a time, in MB."""
 
-BYTES_PER_PIXEL_ROTATED = 8.1
-"""Bytes per pixel while a photo is rotated: the original and the copy."""
+BYTES_PER_PIXEL_COPIED = 8.1
+"""Bytes per pixel of the picture and its copy, turned upright or cropped for the model."""
 
 BYTES_PER_PIXEL_444 = 2.0
 """Additional bytes per pixel if a HEIC stores colour at full resolution."""
 
 
-def decoding_bytes(prepared: PreparedImage, image: Image.Image, orientation: int) -> float:
-    """Return the peak memory of decoding in bytes; ``image`` is opened, not decoded."""
+def decoding_bytes(prepared: PreparedImage, image: Image.Image) -> float:
+    """Return the peak memory until pixels are made, in bytes; ``image`` is opened, not decoded."""
     plain = image.mode in ("RGB", "L", "1", "P") and "transparency" not in image.info
     peak = BYTES_PER_PIXEL[prepared.format][0 if plain else 1]
     if image.info.get("chroma") == 444:
         peak += BYTES_PER_PIXEL_444
-    if orientation != 1:
-        peak = max(peak, BYTES_PER_PIXEL_ROTATED)
     # ``draft`` may have reduced ``image``, but the decoder holds coefficients for every pixel.
     width, height = prepared.size or image.size
-    decoded = peak * max(image.width * image.height, prepared.coded_pixels)
-    return decoded + prepared.extra_bytes_per_pixel * width * height
+    pixels = max(image.width * image.height, prepared.coded_pixels)
+    decoding = peak * pixels + prepared.extra_bytes_per_pixel * width * height
+    return max(decoding, BYTES_PER_PIXEL_COPIED * pixels)
 
 
 def check_size(size: tuple[int, int]) -> None:
@@ -62,8 +59,9 @@ def check_size(size: tuple[int, int]) -> None:
         )
     if pixels > MAX_PIXELS:
         raise TooManyPixels(
-            f"This photo has {math.ceil(pixels / 1e6):,} megapixels; the limit is "
-            f"{MAX_PIXELS / 1e6:.0f}. Send a smaller version."
+            f"This photo has {pixels // 10**6:,} megapixels; the limit is {MAX_PIXELS // 10**6}. "
+            "Set your camera to its normal photo size (12 or 50 megapixels), or send a smaller "
+            "copy."
         )
 
 
@@ -73,8 +71,10 @@ def check_memory(size: tuple[int, int], needed_bytes: float, memory_mb: int) -> 
     Raises:
         TooManyPixels: too little memory is left.
     """
-    if needed_bytes > max(MIN_PHOTO_MB, memory_mb - SERVER_MB) * 2**20:
+    megapixels = size[0] * size[1] / 1e6
+    share = max(MIN_PHOTO_MB, memory_mb - SERVER_MB) * 2**20 / needed_bytes
+    if share < 1:
         raise TooManyPixels(
-            f"This photo has {size[0] * size[1] / 1e6:,.1f} megapixels, more than this server "
-            "has memory for. Send a smaller version, or a standard JPEG."
+            f"This photo has {megapixels:,.1f} megapixels, more than this server has memory for "
+            f"({megapixels * share:.1f} in this format). Send a smaller copy, or a standard JPEG."
         )

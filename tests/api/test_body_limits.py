@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,12 +11,21 @@ import pytest
 from starlette.requests import Request
 
 from api import body_limits
-from api.body_limits import PHOTO_BYTES, Body, MemoryBudget, limited_body
+from api.body_limits import (
+    PHOTO_BYTES,
+    Body,
+    MemoryBudget,
+    limited_body,
+    read_body,
+    trim_after_uploads,
+)
 from api.problems import BodyTooSlow, Malformed
 from model.errors import Busy, PhotoTooLarge
+from model.resources import LARGE_BLOCK_BYTES
 from model.samples import samples
 from tests.api.raw import Wire
 from tests.browser.server import Server
+from tests.waiting import wait_until
 
 PHOTO = samples()[0].read()
 HEAD = b"POST /api/v1/identify HTTP/1.1\r\nHost: here\r\n"
@@ -163,6 +173,44 @@ def test_bodies_share_a_budget_and_give_it_back(budget: MemoryBudget) -> None:
 
     asyncio.run(three())
     assert budget.used == 0
+
+
+def test_body_is_held_once() -> None:
+    part = bytes(2**16)
+
+    async def read_parts() -> tuple[int, int]:
+        data = await read_body(request(*[part] * 100))
+        return len(data), tracemalloc.get_traced_memory()[1]
+
+    tracemalloc.start()
+    try:
+        size, peak_bytes = asyncio.run(read_parts())
+    finally:
+        tracemalloc.stop()
+    assert size == 100 * len(part)
+    assert peak_bytes < 1.3 * size
+
+
+def test_memory_of_ended_uploads_returns_to_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    budget, body, trims = MemoryBudget(2**30), Body(), list[bool]()
+    monkeypatch.setattr(body_limits, "memory_budget", lambda: budget)
+    monkeypatch.setattr(body_limits, "trim_memory", lambda: trims.append(True))
+    monkeypatch.setattr(body_limits, "TRIM_SECONDS", 0.01)
+
+    async def upload() -> None:
+        trimming = asyncio.create_task(trim_after_uploads())
+        budget.bodies.add(body)
+        budget.acquire(body, LARGE_BLOCK_BYTES + 1)
+        await asyncio.sleep(0.05)
+        assert not trims
+        budget.bodies.remove(body)
+        await asyncio.to_thread(wait_until, lambda: trims)
+        # Once is enough.
+        await asyncio.sleep(0.05)
+        trimming.cancel()
+
+    asyncio.run(upload())
+    assert trims == [True]
 
 
 def test_full_budget_takes_the_memory_of_the_oldest_body() -> None:

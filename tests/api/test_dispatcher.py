@@ -1,7 +1,10 @@
 """``api.dispatcher``: photos over HTTP on their way through the admission queue."""
 
 import asyncio
+import contextlib
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 from functools import partial
 
@@ -14,6 +17,7 @@ from model.admission import AdmissionQueue, admission_queue
 from model.errors import Busy
 from model.settings import settings
 from tests.model.slots import held, large_waiting
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -128,6 +132,31 @@ def test_client_that_disconnects_leaves_the_queue(narrow: Dispatcher) -> None:
 
     assert [type(result) for result in asyncio.run(ask())] == [ClientDisconnect] * 3
     assert begun == []
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_photo_leaves_memory_with_its_answer(narrow: Dispatcher, fails: bool) -> None:
+    """At once, not with the next garbage collection."""
+
+    class Photo:
+        """An object with weak references; bytes have none."""
+
+    def identify(photo: Photo) -> None:
+        if fails:
+            raise Busy(str(photo))
+
+    async def ask() -> "weakref.ref[Photo]":
+        photo = Photo()
+        with contextlib.suppress(Busy):
+            await narrow.run(partial(identify, photo))
+        return weakref.ref(photo)
+
+    gc.disable()
+    try:
+        is_there = asyncio.run(ask())
+        wait_until(lambda: is_there() is None)
+    finally:
+        gc.enable()
 
 
 def test_client_that_disconnects_takes_its_large_photo_along(

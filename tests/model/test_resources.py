@@ -117,3 +117,9 @@ def test_descriptors_are_limited_by_the_hard_limit_alone() -> None:
     command += "print(descriptor_limit(), *resource.getrlimit(resource.RLIMIT_NOFILE))"
     shell = f'ulimit -Sn 200; ulimit -Hn 300; exec "{sys.executable}" -c "{command}"'
     assert subprocess.check_output(["sh", "-c", shell], cwd=ROOT).split() == [b"300"] * 3
+
+
+def test_malloc_of_another_c_library_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resources.ctypes, "CDLL", lambda _: object())
+    resources.configure_malloc()
+    resources.trim_memory()

@@ -39,6 +39,20 @@ def test_waiting_large_photo_leaves_its_slot_to_a_small_one() -> None:
         assert second.result(5) == "in"
 
 
+def test_permit_is_held_until_the_slot_is_released() -> None:
+    """Until then the decoded picture is in memory."""
+    queue = AdmissionQueue(slots=2, queue=4, deadline_seconds=20)
+    with ThreadPoolExecutor(1) as pool:
+        with queue.acquire():
+            with queue.large_photo():
+                second = pool.submit(enter, queue, large=True)
+                wait_until(lambda: large_waiting(queue) == 1)
+            with queue.large_photo():
+                assert large_waiting(queue) == 1
+            assert not second.done()
+        assert second.result(5) == "in"
+
+
 def test_large_photo_waits_once_and_within_one_deadline() -> None:
     queue = AdmissionQueue(slots=2, queue=4, deadline_seconds=0.6)
 
