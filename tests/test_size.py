@@ -13,18 +13,18 @@ from tests.test_architecture import tracked_files
 
 BUDGETS = {
     "api": (
-        2990,
-        "HTTP over model/: v1, the pages' session, /device/, two platforms' contracts, limits",
+        3490,
+        "HTTP over model/: v1, the pages' session, /device/; bounds of bodies, sockets, sessions",
     ),
     "benchmarks": (
         3380,
         "every published figure, measured again by a command; peers in environments of their own",
     ),
-    "deploy": (3080, "ten hosts, the table that filters them, one check"),
+    "deploy": (3098, "ten hosts, the table that filters them, one check"),
     "docs": (300, "two clients without dependencies, as documentation"),
     "launch": (820, "make run, share and phone"),
     "model": (
-        2585,
+        2681,
         "what answers a photo: classifier, admission queue, preprocessing, settings, errors",
     ),
     "model/answer": (
@@ -32,18 +32,18 @@ BUDGETS = {
         "predictions, decisions, words, share links; the device's answers as untrusted input",
     ),
     "model/browser": (
-        1090,
+        1159,
         "downloads of browsers, made once and cached; Streamlit's files compressed",
     ),
-    "model/bundle": (1550, "manifest, card and registry"),
+    "model/bundle": (1581, "manifest, card and registry"),
     "model/calibration": (
-        1650,
+        1651,
         "temperature, prediction sets, two OOD detectors, estimates, the graph's head",
     ),
-    "model/cli": (1560, "one module per group of commands"),
-    "model/corrections": (780, "corrections by SQLAlchemy, their export, the pages' sessions"),
+    "model/cli": (1591, "one module per group of commands"),
+    "model/corrections": (788, "corrections by SQLAlchemy, their export, the pages' sessions"),
     "model/engines": (310, "compiled, learner, fake"),
-    "model/evaluation": (550, "accuracy, intervals, calibration error, confusion"),
+    "model/evaluation": (581, "accuracy, intervals, calibration error, confusion"),
     "model/exporting": (1060, "five formats, each checked against the original"),
     "model/exporting/converters": (430, "scripts and sample programs beside exports"),
     "model/importing": (
@@ -51,10 +51,10 @@ BUDGETS = {
         "fastai exports and weights alone, read without running them; the sandbox",
     ),
     "model/learner": (570, "a learner rebuilt from a bundle, and its ONNX"),
-    "model/model_store": (530, "versions by hash from a bucket or a route, current by a database"),
-    "model/photo": (1420, "one module per format, checked before Pillow opens it"),
+    "model/model_store": (544, "versions by hash from a bucket or a route, current by a database"),
+    "model/photo": (1431, "one module per format, checked before Pillow opens it"),
     "model/samples": (80, "the sample photos"),
-    "model/storage": (1030, "atomic writes, zips, photos in folders, disk"),
+    "model/storage": (1043, "atomic writes, zips, photos in folders, disk"),
     "model/teaching": (
         880,
         "a few photos to a bundle, judged by photo groups; the strangers' .loupe file",
@@ -62,12 +62,12 @@ BUDGETS = {
     "model/training": (2130, "a folder of photos to a bundle, resumable"),
     "pages": (310, "one script per page"),
     "scale": (
-        630,
+        634,
         "archives in buckets, on Ray or without; the API on Ray Serve and its proxies",
     ),
-    "ui": (4670, "what pages share: seven pages, two ways to give a photo, the first screen"),
+    "ui": (4674, "what pages share: seven pages, two ways to give a photo, the first screen"),
     "device": (
-        10770,
+        11_120,
         "the browser's half: viewfinder, engine, offline pages, first visit, Teach (3,500)",
     ),
 }
@@ -76,7 +76,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 40_025, 41_260
+ALL_PYTHON, ALL_TESTS = 40_880, 43_310
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {
