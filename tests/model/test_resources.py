@@ -120,6 +120,6 @@ def test_descriptors_are_limited_by_the_hard_limit_alone() -> None:
 
 
 def test_malloc_of_another_c_library_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resources.ctypes, "CDLL", lambda _: object())
+    monkeypatch.setattr("ctypes.CDLL", lambda _: object())
     resources.configure_malloc()
     resources.trim_memory()
