@@ -34,7 +34,7 @@ def test_bucket_gets_the_answers_of_the_app(s3: Any, bucket: str, tiny_bundle: B
     s3.pipe({f"{bucket}/archive/{name}": data for name, data in PHOTOS.items()})
     words = (f"s3://{bucket}/archive/", "--out", f"s3://{bucket}/out")
     printed = identify(*words, codes=(1,))
-    assert f"{len(PHOTOS) - 3} identified, 3 couldn't be read, 0 not reached" in printed
+    assert f"{len(PHOTOS) - 3} answered, 3 couldn't be read, 0 not reached" in printed
     assert rows(f"{bucket}/out", s3) == [expected_row(*item) for item in sorted(PHOTOS.items())]
     assert f"{len(PHOTOS)} done earlier, 0 identified" in identify(*words)
 

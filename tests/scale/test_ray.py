@@ -28,7 +28,7 @@ def test_ray_writes_the_same_rows_and_reports_no_usage(
     identify(words[0], "--out", f"s3://{bucket}/plain", codes=(1,))
     with https_log() as requests:
         printed = identify(*words, "--ray", "local", codes=(1,))
-        assert f"{len(PHOTOS) - 3} identified, 3 couldn't be read" in printed
+        assert f"{len(PHOTOS) - 3} answered, 3 couldn't be read" in printed
         assert rows(f"{bucket}/out", s3) == rows(f"{bucket}/plain", s3)
         assert f"{len(PHOTOS)} done earlier" in identify(*words, "--ray", "local")
         assert requests == []
