@@ -36,7 +36,7 @@ def test_bucket_gets_the_answers_of_the_app(s3: Any, bucket: str, tiny_bundle: B
     printed = identify(*words, codes=(1,))
     assert f"{len(PHOTOS) - 3} answered, 3 couldn't be read, 0 not reached" in printed
     assert rows(f"{bucket}/out", s3) == [expected_row(*item) for item in sorted(PHOTOS.items())]
-    assert f"{len(PHOTOS)} done earlier, 0 identified" in identify(*words)
+    assert f"{len(PHOTOS)} done earlier, 0 answered" in identify(*words)
 
 
 def test_stopped_and_killed_run_continues_with_no_photo_twice_and_none_lost(
