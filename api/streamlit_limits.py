@@ -168,7 +168,7 @@ class StreamlitLimitMiddleware:
                 if not count:
                     return await receive()
                 await messages.take(count)
-                # Lists of files, which take longer, don't hold up the others.
+                # Lists of files take longer, so other messages don't wait behind them.
                 await (self._all_lists if count > 1 else self._all_messages).take(count)
             return message
 

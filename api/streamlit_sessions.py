@@ -17,7 +17,7 @@ SESSION_BYTES = 3 * 2**16
 """Memory of a session, and of messages that are unread or incomplete, in bytes."""
 
 MESSAGE_COPIES, MESSAGE_STEP = 4, 2**13
-"""How often a session holds its largest message, and by how many bytes these are told apart."""
+"""Copies that a session keeps of its largest message, whose size is rounded down to the step."""
 
 SILENT_SECONDS, KEPT_SECONDS, KEPT_WITH_PHOTO_SECONDS = 10.0, 30.0, 285.0
 """Longest time until a page's first message, and until it connects again, in seconds.
@@ -42,7 +42,7 @@ class Session:
 
     @property
     def bytes(self) -> int:
-        """Memory that it takes, in bytes."""
+        """The memory it takes, in bytes."""
         return SESSION_BYTES + MESSAGE_COPIES * (self.largest - self.largest % MESSAGE_STEP)
 
     @property
@@ -129,7 +129,7 @@ class SessionLimits:
         return 1 + names // 100 if session.id in self._sessions else 0
 
     def count_upload(self, session_id: str) -> None:
-        """Let a session's messages list one more upload."""
+        """Allow a session's messages the room to list one more upload."""
         if session := self._sessions.get(session_id):
             session.uploads += 1
 

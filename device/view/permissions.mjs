@@ -146,7 +146,10 @@ export class Permissions {
         signal.throwIfAborted();
         if (!(error instanceof NotPermitted)) throw error;
         if (error.cause) await this.#askFile(photo, error.cause, identifier, signal);
-        else place = await this.#askPlace(photo, identifier, previous, signal);
+        // By now the device may be ready.
+        else if (identifier.state.next === "server") {
+          place = await this.#askPlace(photo, identifier, previous, signal);
+        }
         permitted = this.press(identifier, true, photo);
       }
     }

@@ -73,7 +73,7 @@ def test_version_that_is_held_back_opens_after_all_others(
     first = tiny(models_dir, "zzz")
     hold_back(first, is_held=True)
     assert default_models() == ["aaa", "imagenet", "zzz"]
-    # Another version isn't.
+    # Another version may open first.
     tiny(models_dir, "zzz", title="Colours again")
     assert default_models() == ["zzz", "aaa", "imagenet"]
     roll_back("zzz", first.version)

@@ -60,7 +60,7 @@ class Readings:
         self.failures = list[str]()
 
     def take(self, sizes: Mapping[str, Any], max_seconds: float) -> None:
-        """Run the attack, wait until its memory is free, and judge."""
+        """Run the attack, wait for its memory to be freed, and return what broke."""
         attack, target, stop = self.attack, self.target, threading.Event()
         with in_threads(stop, lambda: self._sample(stop), lambda: self._visit(stop)):
             try:

@@ -32,7 +32,7 @@ class Target:
     pages: bool = True
     log: Path = Path(os.devnull)
     internet: socket.socket | None = None
-    """All that it reaches of the internet: a proxy that never responds."""
+    """The only way to the internet that the app is given: a proxy that never responds."""
     is_limited: bool = False
     """True in a cgroup of 512 MB."""
 
