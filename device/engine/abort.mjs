@@ -56,7 +56,7 @@ export function pause(milliseconds, signal) {
 }
 
 /**
- * Return a signal that is aborted by `abort` and with any of the signals, until `unlink` is called.
+ * Return a signal that `abort`, or any of the given signals, aborts until `unlink` is called.
  * `AbortSignal.any` is missing in browsers of 2023.
  *
  * @param {(AbortSignal | undefined)[]} signals

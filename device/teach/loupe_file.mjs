@@ -40,9 +40,9 @@ const CONTROL = new RegExp(`[${oneOf(controls)}]`, "u");
 const INVISIBLE = new RegExp(`[${oneOf(controls, hidden)}]`, "u");
 const JOINERS = new RegExp(`[${oneOf(joiners)}]`, "gu");
 const VISIBLE = new RegExp(`[^${oneOf(...Object.values(CHARACTERS))}]`, "u");
-/** A space at an end. Python's are the same: a byte order mark is none. */
+/** White space at either end. As in Python, a byte order mark isn't white space. */
 const ENDS = /^(?!\ufeff)\s|(?!\ufeff)\s$/u;
-const HIDES = "it has invisible characters, such as marks of direction";
+const HIDES = "it has invisible characters, such as text-direction marks";
 
 /**
  * Say what is wrong with a label or a title of a file; nothing if it is right.
@@ -63,7 +63,7 @@ export function findTextFlaw(text) {
 const lookOf = (text) => text.replace(JOINERS, "").normalize("NFKC");
 
 /**
- * Say what is wrong with a new title, or a new label beside others. Earlier files may have such.
+ * Say what is wrong with a new title, or a new label beside others. Earlier files may have flaws.
  *
  * @type {(text: string, others?: string[]) => string}
  */
@@ -73,7 +73,7 @@ export function findNameFlaw(text, others = []) {
   return flaw || (isTaken ? "there is a label of this name already" : "");
 }
 
-/** Return the labels that couldn't be new beside the others. @param {string[]} labels */
+/** Return the labels in which `findNameFlaw` finds a flaw. @param {string[]} labels */
 export function findConfusing(labels) {
   const others = (/** @type {string} */ label) => labels.filter((other) => other !== label);
   return labels.filter((label) => findNameFlaw(label, others(label)));

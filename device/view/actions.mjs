@@ -51,7 +51,7 @@ export function openCorrection(parent, entry, identifier, permit) {
     "form",
     fields,
     more,
-    h("label.vf-check", consent, h("span", "Send and save a small copy of my photo, too")),
+    h("label.vf-check", consent, h("span", "Send and save a small copy of my photo as well")),
     h("p.vf-small", COPY),
     about,
     status,

@@ -12,7 +12,7 @@ import { engineOf, modesOf, partOf, phraseSent } from "./disclosure.mjs";
  *
  * @param {{root: Element, words: Element}} parts of the viewfinder
  * @param {import("./types").Question} question
- * @param {import("../types").Answer["sent"] | null} sent of the photo, in an attempt that was given up
+ * @param {import("../types").Answer["sent"] | null} sent of the photo, in a cancelled attempt
  * @param {AbortSignal} signal takes the question away
  */
 export async function ask({ root, words }, { title, line, ways, keep }, sent, signal) {

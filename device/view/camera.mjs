@@ -89,7 +89,7 @@ export class Camera {
   }
 
   async toggleTorch() {
-    // At once, so that a second press turns it off again.
+    // Set immediately, so that a second press turns it off again.
     const torch = (this.isTorchOn = !this.isTorchOn);
     if (!(await this.#apply({ torch })) && this.isTorchOn === torch) this.isTorchOn = !torch;
     this.#onchange();

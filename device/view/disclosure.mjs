@@ -168,8 +168,8 @@ function pixelBytes(recipe) {
 }
 
 /**
- * Return the last line, where the model runs and what is sent, and the part of a photo of which it
- * says so; null if it says nothing of photos. With an answer, the line is `sourceOf`.
+ * Return the last line, which says where the model runs and what is sent, and the part of a photo
+ * that it says is sent; null if it doesn't mention photos. With an answer, see `sourceOf`.
  *
  * @param {object} viewfinder its state
  * @param {import("./live_picture.mjs").LivePicture} picture
@@ -188,7 +188,7 @@ export function lastLineOf(viewfinder, { shown, rate }) {
     const text = `Sent to the server${api ? ` for ${api}` : ""}: ${phraseSent(sent)}`;
     return { text, part: sent.kind };
   }
-  // Of an open photo a question may be about to come, as when another model is chosen.
+  // For an open photo, a question may follow, as when another model is chosen.
   const sends = entry ? null : (state.sends ?? "file");
   const say = (text) => ({ text, part: next === "device" ? "nothing" : sends });
   if (!entry && next === "device" && shown) {

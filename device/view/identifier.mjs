@@ -11,8 +11,8 @@
  * - `auto`: the device once its files are there, and the server meanwhile; the server when the
  *   device can't run the model; the device when the server doesn't answer.
  *
- * What the server gets is said before the photo, by `state`. More than a photo's permission covers,
- * such as a file that the browser can't read, is refused.
+ * `state` says what the server gets before a photo is sent. What exceeds a photo's permission, such
+ * as a file that the browser can't read, is refused.
  */
 
 /** @import { Answer, ExplainOptions, OcclusionMap } from "../types" */

@@ -18,14 +18,14 @@ const PARTS = /** @type {Part[]} */ (["nothing", "pixels", "copy", "file"]);
 /** First bytes of what the server reads and not every browser: HEIC, AVIF and TIFF, as text. */
 const SERVER_FORMATS = /^(.{4}ftyp(he[iv][cxms]|avi[fs]|m[is]f1)|II[*+]\0|MM\0[*+])/s;
 
-/** Time of the quickest of the page's files, in milliseconds, at which the server counts as near. */
+/** The server counts as near if the page's quickest file took at most so many milliseconds. */
 const NEAR_MS = 30;
 
 /** Results of a measurement and a test, null until known; they hold for the visit. */
 let isServerNear = null;
 let canPrepare = null;
 
-/** What was sent of photos, until an answer says so. */
+/** What was sent of each photo, until the page has said so. */
 const sendings = new WeakMap();
 
 /** A photo, or a part of it, that no permission covers. */
@@ -51,10 +51,10 @@ function covers(permission, { part, model, host, photo, cause }) {
   return isWithin(part, permission.part) || Boolean(cause && permission.isFileAllowed);
 }
 
-/** Return what was sent of a photo that no answer has told yet, or null. */
+/** Return what was sent of a photo, if the page hasn't said so yet, or null. */
 export const sentOf = (photo) => sendings.get(photo) ?? null;
 
-/** Return that, and consider it told. */
+/** Return the same, for the page to say; then forget it. */
 export function tellSent(photo) {
   const sent = sentOf(photo);
   sendings.delete(photo);
@@ -93,7 +93,7 @@ export class Outgoing {
    * @param {string | null} options.model its name
    * @param {string | null} options.host to which the server passes photos
    * @param {Limits | null} options.limits of photos; without them, files are sent
-   * @param {() => ModelWorker} options.worker returns the present one
+   * @param {() => ModelWorker} options.worker returns the current one
    * @param {(isChanged?: boolean) => Promise<Described | null>} options.describe asks again if the
    *   version has changed
    */
@@ -133,7 +133,7 @@ export class Outgoing {
   }
 
   /**
-   * Have the server explain its answer, from the pixels or the file that it got for it.
+   * Have the server explain its answer, from the same pixels or file.
    *
    * @type {(photo: Blob, answer: Answer, options: SendOptions) => Promise<OcclusionMap>}
    */
@@ -148,7 +148,7 @@ export class Outgoing {
   }
 
   /**
-   * Save a correction; of a photo, a copy goes with it. See `Identifier.correct`.
+   * Save a correction, with a copy of the photo if one is given. See `Identifier.correct`.
    *
    * @param {{answer: Answer, labels: string[], photo?: Blob | null}} correction
    * @param {Permission} permission
@@ -163,7 +163,7 @@ export class Outgoing {
   async #decide() {
     isServerNear ??= measureNearness();
     const mayPrepare = !isServerNear && this.#options.limits;
-    // Unknown if its worker ended.
+    // It stays unknown if the worker ended.
     if (mayPrepare) canPrepare ??= await this.#call("canPrepare", {}).catch(() => null);
     this.kind = mayPrepare && canPrepare ? "pixels" : "file";
     return this.kind;
@@ -221,7 +221,7 @@ export class Outgoing {
   }
 
   /**
-   * Send a request, if the permission covers it; end it with the permission.
+   * Send a request if the permission covers it; abort it when the permission ends.
    *
    * @param {"photo" | "explanation" | "correction"} name
    * @param {import("./types").ServerRequest} request
@@ -257,8 +257,8 @@ export async function mayServerRead(file, { code }) {
 }
 
 /**
- * Return whether the server is on this machine and answers quickly: then its decoder is quicker than
- * making pixels here. A tunnel to another machine also has an address of this one.
+ * Return whether the server is on this machine and answers quickly; then its decoder is quicker than
+ * making pixels in the browser. A tunnel to another machine also has an address of this one.
  */
 function measureNearness() {
   const { hostname, origin } = location;

@@ -25,13 +25,13 @@ export class Declined extends Error {
   }
 }
 
-/** Return the part of a photo that leaves the device; the file, while that isn't known. */
+/** Return the part of a photo that leaves the device; the file while that isn't known. */
 const partOf = ({ next, sends }) => (next === "device" ? "nothing" : (sends ?? "file"));
 
 /** Makes permissions, and asks the visitor before more leaves the device than they cover. */
 export class Permissions {
   #parts;
-  /** @type {Part} The part of a photo of which the last line speaks. */
+  /** @type {Part} The part of a photo that the last line names. */
   #said = "nothing";
   /** @type {Part} What the visitor agreed to send of open photos. */
   #agreed = "nothing";
@@ -50,7 +50,7 @@ export class Permissions {
     let hiddenAt = Infinity;
     const followPage = () => {
       clearTimeout(timer);
-      // A phone that sleeps runs no timers.
+      // Timers don't run while a phone sleeps.
       if (Date.now() - hiddenAt > AWAY_MS) this.#end();
       hiddenAt = document.hidden ? Date.now() : Infinity;
       if (document.hidden) timer = setTimeout(() => this.#end(), AWAY_MS);
@@ -135,7 +135,7 @@ export class Permissions {
     let permitted = Object.freeze({ ...permission, photo });
     await identifier.decided(signal);
     const { device, next } = identifier.state;
-    // The model would be fetched for that photo.
+    // The model would be fetched for this photo.
     const isFetched = place === null && isOpen && device === "off" && next === "device";
     if (isFetched) place = await this.#askPlace(photo, identifier, previous, signal);
     for (;;) {
@@ -156,7 +156,7 @@ export class Permissions {
   }
 
   /**
-   * Return where a model that isn't here would get the open photo; null if it asks.
+   * Return where another model would answer the open photo; null if the page asks.
    *
    * @param {IdentifierState} state
    * @param {import("../types").Run} run
@@ -195,7 +195,7 @@ export class Permissions {
   /**
    * Ask for the first file that this browser can't read.
    *
-   * @throws {Declined | import("../engine/errors.mjs").LoupeError} `cause`, if that was answered
+   * @throws {Declined | import("../engine/errors.mjs").LoupeError} `cause`, once declined
    */
   async #askFile(photo, cause, identifier, signal) {
     // Without a connection, there is nothing to ask.

@@ -48,7 +48,7 @@ export function connectSources(parts, handlers, signal) {
   listen(parts.root, handlers, signal);
 }
 
-/** Take a sample's photo, unless another press comes before it. */
+/** Take a sample's photo, unless another press comes first. */
 export async function takeSample({ url, alt }, { onBegin, onPhoto, onRefusal }) {
   const press = onBegin();
   const response = await fetch(url).catch(() => null);

@@ -98,7 +98,7 @@ function valueOf(placeholder, model, prediction) {
       return [formatPercent(model, prediction.candidates[0].probability)];
     case "present": {
       const present = namesOf(prediction.answer);
-      // Some of several may be adjectives: "a striped".
+      // Of several labels, some may be adjectives: "a striped".
       const bare = present.length > 1 ? present.map((name) => [name.at(-1)]) : present;
       return list(bare, conjunctions.present);
     }

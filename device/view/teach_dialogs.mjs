@@ -57,7 +57,7 @@ function open(parent, title, ...content) {
   return dialog;
 }
 
-/** Return why a text can't be a name, or a label's beside others, or "". */
+/** Return why a text can't be a name, or a label beside others; "" if it can. */
 export function phraseFlaw(text, others = []) {
   const flaw = findNameFlaw(text, others);
   return flaw && `This name can’t be used: ${flaw}.`;

@@ -241,8 +241,8 @@ export class TeachProject {
   /**
    * Open a project in place of an empty one, or a model that is used right away.
    *
-   * @returns {Promise<{model: string, confusing: string[]} | undefined>} the model's name, and those
-   *   of its labels that people can't tell apart
+   * @returns {Promise<{model: string, confusing: string[]} | undefined>} the model's name, and its
+   *   labels that look alike or have invisible characters
    */
   async openFile(file) {
     if (!(await this.loading)) throw new LoupeError("no-such-model", this.#state.device.reason);
@@ -286,7 +286,7 @@ export class TeachProject {
 
   /** Train once the photos have stopped changing. */
   train() {
-    // What is being trained is outdated already.
+    // What is being trained is already outdated.
     this.#trainings++;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.try(() => this.#train()), AFTER_MS);

@@ -103,7 +103,7 @@ export class Recorder {
     const recording = { id: randomId(), ...count, ending: new AbortController(), isToggled };
     this.#page.change({ recording, note: "", undo: null, isUnfolded: false });
     picture.setLive(false);
-    // Without memory for a frame, it ends with a sentence.
+    // If memory is short, it ends, and a line says so.
     project.try(() =>
       this.#record(recording).finally(() => state.recording === recording && this.stop()),
     );

@@ -241,8 +241,8 @@ class Viewfinder {
    * @param {import("../types").Answer | null} [options.answer] if it is known
    * @param {string} [options.id] of the photo
    * @param {"device" | null} [options.place] see `Identifier.identify`
-   * @param {import("./types").Permission} [options.press] of an earlier press; by default, this is
-   *   one; if it isn't the last, nothing happens
+   * @param {import("./types").Permission} [options.press] of an earlier press, by default of
+   *   this one; if there was a later press, nothing happens
    */
   async take(
     photo,
@@ -294,7 +294,7 @@ class Viewfinder {
     const { signal } = this.#request;
     const change = (changes) => signal.aborted || this.#change(changes);
     const { sent, where } = entry.answer;
-    // Its line says what was sent for it.
+    // The answer's line says what was sent for it.
     const part = where === "server" ? (sent?.kind ?? "file") : "nothing";
     const permission = this.#permissions.pressBeside(entry, options.identifier, part);
     explain(entry, options.identifier, this.#parts.photo, change, { permission, signal });

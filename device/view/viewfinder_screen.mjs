@@ -49,7 +49,7 @@ export const DEFAULTS = {
 };
 
 /**
- * Draw a state of the viewfinder; return the part of a photo of which the last line speaks, or null.
+ * Draw a state of the viewfinder; return the part of a photo that the last line names, or null.
  *
  * @param {any} parts see `createParts`
  * @param {any} state

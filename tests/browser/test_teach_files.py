@@ -125,7 +125,7 @@ def test_damaged_file_is_named_and_photos_move_and_return(open_teach: Visit) -> 
     label = "<b>warm</b>"
     page.get_by_role("textbox").fill("\u202ewarm")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("marks of direction")).to_be_visible()
+    expect(page.get_by_text("text-direction marks")).to_be_visible()
     name_label(page, label)
     broken = ("broken.jpg", b"\xff\xd8\xff")
     choose(page, ("1.jpg", jpeg(WARM[0])), broken, ("2.jpg", jpeg(COLD[1])))

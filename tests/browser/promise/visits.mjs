@@ -324,7 +324,7 @@ export async function drawVisits(given) {
     addEventListener(name, (event) => {
       event.preventDefault();
       const error = event.error ?? event.reason;
-      // That a ResizeObserver notified late is none.
+      // A late ResizeObserver notification carries no error.
       if (error) visit.violations.push(`uncaught: ${error.stack ?? error}`);
     });
   }

@@ -91,7 +91,7 @@ function installBrowser() {
   HTMLImageElement.prototype.decode = async () => {};
   define(HTMLImageElement.prototype, "naturalWidth", 64);
   define(HTMLImageElement.prototype, "naturalHeight", 64);
-  // Style sheets matter to nothing here, and each visit would fetch them.
+  // Style sheets don't matter here, and each visit would fetch them.
   const set = function () {
     queueMicrotask(() => this.onload?.());
   };
