@@ -55,8 +55,8 @@ $(VENV)/.made:
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-# Torch has no hash, since its builds come from different indexes. So it comes last, when nothing else
-# is left to fetch but, with CUDA, what only torch needs.
+# Torch has no hash, since its builds come from different indexes. So it comes last, when only torch and,
+# with CUDA, its own packages are left to fetch.
 $(VENV)/.app: $(LOCKED)/requirements-full.txt $(LOCKED)/requirements.txt $(VENV)/.made
 	@echo "Installing the app (some minutes the first time) ..."
 	@$(BIN)/python $(HASHED) $(LOCKED)/requirements-full.txt --no-deps

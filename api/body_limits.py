@@ -42,7 +42,7 @@ GRACE_SECONDS = 5.0
 """Time before a body counts as slow, in seconds."""
 
 TRIM_SECONDS = 1.0
-"""Longest time until memory of bodies that have ended returns to the system, in seconds."""
+"""Longest time until the memory of finished bodies returns to the system, in seconds."""
 
 STOP_POLL_SECONDS = 0.5
 """Longest time until an upload notices that the server is stopping, in seconds."""
@@ -93,7 +93,7 @@ class MemoryBudget:
         """Memory that bodies larger than a photo may fill, in bytes."""
         self.bodies: set[Body] = set()
         self.peak = 0
-        """Most memory that was taken since freed memory returned to the system, in bytes."""
+        """Most memory in use since freed memory last returned to the system, in bytes."""
 
     @property
     def used(self) -> int:

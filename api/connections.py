@@ -1,4 +1,4 @@
-"""Limits on connections: seconds and bytes of request heads and messages, and their number."""
+"""Limits on connections: their number, and the time and size of request heads and messages."""
 
 import asyncio
 import logging
@@ -27,7 +27,7 @@ RESPONSE_BYTES = 2**18
 """Memory of a response whose client doesn't read, in bytes."""
 
 MESSAGE_BYTES, MESSAGE_BYTES_PER_PHOTO = 2**16, 2**10
-"""Largest message of a page, in bytes, and what it may have more for each photo that it lists."""
+"""Largest message of a page, and how much larger it may be per photo that it lists, in bytes."""
 
 UNREAD_MESSAGES = 100
 """Most messages, or parts of one, that a page may send ahead."""
@@ -42,7 +42,7 @@ _waiting: dict[Any, int] = {}
 
 
 def _count_waiting(connection: Any, count: int) -> None:
-    """Set a connection's bytes; those that wait longest are lost once all take too much memory."""
+    """Set a connection's bytes; if all take too much memory, close those that wait longest."""
     if not count:
         _waiting.pop(connection, None)
         return
@@ -54,7 +54,7 @@ def _count_waiting(connection: Any, count: int) -> None:
 
 
 class HeadTimeoutProtocol(H11Protocol):
-    """HTTP by h11, which refuses heads over 64 kB; slow heads end their connection.
+    """HTTP by h11, which refuses heads over 64 kB; connections with slow heads are closed.
 
     httptools, which uvicorn prefers where it is installed, buffers a URL of any length, and copies
     all of it at each packet.
@@ -65,7 +65,7 @@ class HeadTimeoutProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See asyncio."""
         super().connection_made(transport)
-        # The system knows what the client has acknowledged; the server, what the system has taken.
+        # The system knows what the client has acknowledged, the server only what the system took.
         _set_option(transport, socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", STALL_SECONDS * 1000)
         _set_option(transport, socket.IPPROTO_TCP, "TCP_NOTSENT_LOWAT", 2**16)
         self._time_head()
@@ -107,7 +107,7 @@ class PageProtocol(WebSocketsSansIOProtocol):
     """A page's websocket: what it sends ahead and leaves unread is counted, and it can be ended."""
 
     def data_received(self, data: bytes) -> None:
-        """See asyncio. A message of no bytes takes hundreds, so they are counted as they arrive."""
+        """See asyncio. Even an empty message takes hundreds of bytes, so each is counted."""
         for start in range(0, len(data), 2**12):
             super().data_received(data[start : start + 2**12])
             if self.queue.qsize() + len(self.frames) > UNREAD_MESSAGES:
@@ -123,7 +123,7 @@ class PageProtocol(WebSocketsSansIOProtocol):
             self.transport.write(b"".join(pongs))
 
     async def receive(self) -> Any:
-        """See ASGI. Waits for a client that doesn't read, so that few answers wait for it."""
+        """See ASGI. Waits until the client reads, so that few answers pile up."""
         await self.writable.wait()
         message = await super().receive()
         self._count_bytes()
@@ -153,7 +153,7 @@ class PageProtocol(WebSocketsSansIOProtocol):
         messages = [message.get("bytes") or message.get("text") or "" for message in unread]
         count = sum(map(len, (self.conn.reader.buffer, *self.frames, *messages)))
         count += self.transport.get_write_buffer_size()
-        # Less is part of SESSION_BYTES.
+        # SESSION_BYTES includes less than that.
         _count_waiting(self, count if count > MESSAGE_BYTES else 0)
 
     def end(self, code: int = 1013) -> None:

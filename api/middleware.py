@@ -143,7 +143,7 @@ class RequestBody:
         return message
 
     async def discard(self, seconds: float) -> None:
-        """Read and discard what arrives within ``seconds``, or later but quickly."""
+        """Read and discard what arrives within ``seconds``, longer if it arrives quickly."""
         deadline = time.monotonic() + seconds
         while not self.is_complete and self._bytes_left > 0:
             message = await receive_in_time(self._receive_next, deadline)

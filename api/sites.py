@@ -26,7 +26,7 @@ HEADERS = {
 """Headers of all responses. None forbids frames: any site may show the app in one."""
 
 OTHER_NAME = (
-    "This app isn't known by the name in the address. Open it by its own address. The owner of "
+    "This app isn't known by the name in the address. Open it at its own address. The owner of "
     "this server can add a name with LOUPE_HOSTS."
 )
 
@@ -76,9 +76,9 @@ def _is_allowed(headers: Headers) -> bool:
 class SiteMiddleware:
     """Middleware in front of everything, Streamlit's server included; it adds ``HEADERS``.
 
-    It refuses requests for other names than the app's, if these are known: a site can let its name
-    lead to this machine (DNS rebinding), and a browser then takes its pages for the app's. It
-    refuses websockets by the rule of ``CsrfMiddleware``.
+    If the app's names are known, it refuses requests for others: a site can make its name resolve
+    to this machine (DNS rebinding), and a browser then takes its pages for the app's. It refuses
+    websockets by the rule of ``CsrfMiddleware``.
 
     Args:
         app: see ASGI.

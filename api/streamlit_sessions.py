@@ -20,10 +20,10 @@ MESSAGE_COPIES, MESSAGE_STEP = 4, 2**13
 """Copies that a session keeps of its largest message, whose size is rounded down to the step."""
 
 SILENT_SECONDS, KEPT_SECONDS, KEPT_WITH_PHOTO_SECONDS = 10.0, 30.0, 285.0
-"""Longest time until a page's first message, and until it connects again, in seconds.
+"""Longest time until a page's first message, and until it reconnects, in seconds.
 
-After ``disconnectedSessionTTL``, Streamlit finds a session no more, but keeps it until another one
-disconnects.
+After ``disconnectedSessionTTL``, Streamlit no longer finds a session, but keeps it until another
+one disconnects.
 """
 
 SWEEP_SECONDS = 5.0
@@ -31,7 +31,7 @@ SWEEP_SECONDS = 5.0
 
 
 class Session:
-    """A session of Streamlit's, and its websocket while it has one."""
+    """A Streamlit session, and its websocket while it has one."""
 
     def __init__(self, session_id: str) -> None:
         self.id, self.uploads, self.largest = session_id, 0, 0
@@ -68,9 +68,9 @@ class Session:
 
 
 class SessionLimits:
-    """All sessions of Streamlit's, which share an eighth of the memory and half the descriptors.
+    """All Streamlit sessions, which share an eighth of the memory and half of the descriptors.
 
-    Where these are full, new visitors take the place of those who lose least.
+    When these are full, new visitors take the place of those who lose least.
 
     Args:
         runtime: returns Streamlit's runtime.
@@ -87,11 +87,11 @@ class SessionLimits:
         return self._runtime()._session_mgr  # noqa: SLF001 - the runtime lists no sessions
 
     def connect(self, socket: PageProtocol) -> Session:
-        """Return the session that Streamlit has connected to a websocket just now."""
+        """Return the session that Streamlit has just connected to a websocket."""
         session_id = self._manager.list_active_sessions()[-1].session.id
         session = self._sessions.setdefault(session_id, Session(session_id))
         if session.socket:
-            # Streamlit has moved its session to the new websocket, and left it open.
+            # Streamlit has moved the session to the new websocket, and left the old one open.
             session.socket.end()
         session.socket, session.seen = socket, time.monotonic()
         self._make_room(session)
@@ -107,17 +107,17 @@ class SessionLimits:
     def count_message(self, session: Session, data: bytes) -> int:
         """Count a page's message; return the number of usual ones that take as much time.
 
-        Returns 0 where this has ended the session, because the message is too large.
+        Returns 0 if that ended the session, as a message that is too large does.
         """
         session.seen = time.monotonic()
         names, size = 0, len(data)
         # Streamlit closes the websocket after a message that can't be parsed.
         with suppress(Exception):
-            # A shorter one can't list many files, to learn where to upload them.
+            # A shorter one can't list many files that are to be uploaded.
             if size > 1000:
                 names = len(self._parse(data).file_urls_request.file_names)
         if names:
-            # Not kept, but answered with about 300 bytes for each.
+            # Streamlit doesn't keep these names, but answers each with about 300 bytes.
             is_allowed = names <= 4 * max(1000, settings().batch)
         else:
             is_allowed = size <= MESSAGE_BYTES + MESSAGE_BYTES_PER_PHOTO * session.uploads
@@ -134,7 +134,7 @@ class SessionLimits:
             session.uploads += 1
 
     def _make_room(self, newest: Session | None = None) -> None:
-        """End sessions until all fit; not the newest, which has had no time to say anything."""
+        """End sessions until all fit, but not the newest, which had no time to send a message."""
         limit = settings().memory_mb * 2**20 // 8
         # Half of them: each session takes one for its websocket, and three for an event loop.
         count = descriptor_limit() // 8

@@ -116,9 +116,9 @@ def log_event(event: Event) -> None:
 
 
 class ServerLogFilter(logging.Filter):
-    """Filter of what clients make servers log: a line a second from each place, without addresses.
+    """Filter of what clients make servers log: one line per second per place, no addresses.
 
-    A line says how many were left out before it. Control characters are escaped, long lines cut.
+    A line says how many were left out before it. Control characters are escaped, long lines are cut.
     """
 
     def __init__(self) -> None:

@@ -62,7 +62,7 @@ class AppSpec:
     """
 
     visit_bytes: int = 0
-    """Bytes of a first visit in which a device answers; 0 before the files for it are made here."""
+    """Bytes of a first visit in which a device answers; 0 before its files are made here."""
 
     @property
     def options(self) -> str:

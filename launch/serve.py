@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def check_hosts() -> None:
-    """Let the app refuse other names than this machine's, unless its settings name some."""
+    """Have the app refuse names other than this machine's, unless its settings name some."""
     if not settings().host_names:
         os.environ["LOUPE_HOSTS"] = socket.gethostname()
         settings.cache_clear()

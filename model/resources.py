@@ -17,8 +17,8 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 LARGE_BLOCK_BYTES = 8 * 2**20
 """Size from which blocks of memory return to the system once they are freed, in bytes.
 
-Networks for 224 × 224 pixels take up to 7 MB at each run: to map those anew would take a seventh
-of the photos per second.
+Networks for 224 × 224 pixels take up to 7 MB at each run: mapping these anew would cost a
+seventh of the photos per second.
 """
 
 CGROUP = Path("/sys/fs/cgroup")
@@ -51,8 +51,8 @@ def configure_malloc() -> None:
     """Let freed memory return to the system, where the C library supports it (glibc).
 
     By default glibc opens up to eight arenas per core and keeps in them what sessions' threads
-    freed: 70 MB after two dozen sessions. And once a block has been freed, it takes others of that
-    size, up to 32 MB, from an arena, which keeps them: 800 MB after photos of 20 megapixels.
+    freed: 70 MB after two dozen sessions. And once a block has been freed, glibc takes others of
+    that size, up to 32 MB, from an arena, which keeps them: 800 MB after photos of 20 megapixels.
     """
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
@@ -63,7 +63,7 @@ def configure_malloc() -> None:
 
 @lru_cache(maxsize=1)
 def descriptor_limit() -> int:
-    """Let this process open as many files and sockets as it may, and return their number.
+    """Let this process open as many files and sockets as it may; return that number.
 
     systemd grants 1,024 to a process that doesn't ask for more; macOS refuses more than 10,240.
     """

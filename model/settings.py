@@ -118,7 +118,7 @@ class Settings(BaseSettings):
     """The app's public address, for link previews; requests for other names are then refused."""
 
     hosts: Annotated[str, Field(pattern=r"^[A-Za-z0-9.*, _-]*$")] = ""
-    """Further names of the app, separated by commas; ``*.example.org`` for all below one, ``*`` for
+    """Further names of the app, separated by commas; ``*.example.org`` for all below it, ``*`` for
     any."""
 
     api: Annotated[str, AfterValidator(_check_api)] = ""

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from rich.filesize import decimal
 
 CHARACTERS = {
-    # Control a terminal, separate lines or reorder text, so that it reads as what it is not.
+    # Control a terminal, separate lines or reorder text, so that it reads as something else.
     "controls": "0-1f 7f-9f 61c 200e-200f 2028-202e 2066-2069 d800-dfff",
-    # Show nothing: two texts that differ in them look alike.
+    # Show nothing: two texts that differ only in them look alike.
     "hidden": "ad 34f 115f-1160 17b4-17b5 200b 2060-2065 206a-206f 2800 3164 feff ffa0 fff0-fffb "
     "1bca0-1bca3 1d173-1d17a e0000-e00ff e01f0-e0fff",
     # Show nothing either, but scripts and emoji need them.
     "joiners": "180b-180f 200c-200d fe00-fe0f e0100-e01ef",
-    # Nothing to see alone: spaces, marks for any letter, private use.
+    # Show nothing on their own: spaces, marks for any letter, private use.
     "blanks": "20 a0 1680 2000-200a 202f 205f 3000 300-36f 1ab0-1aff 1dc0-1dff 20d0-20ff fe20-fe2f "
     "e000-f8ff f0000-10ffff",
 }
@@ -70,7 +70,7 @@ def find_confusing(labels: Sequence[str]) -> list[str]:
 
 
 def warn_of_labels(labels: Sequence[str]) -> str:
-    """Return a sentence that names labels as ``find_confusing`` does; empty without any."""
+    """Return a sentence with the labels that ``find_confusing`` returns; empty without any."""
     named = list_some([ascii(label) for label in find_confusing(labels)])
     return named and f"Labels that look alike or have invisible characters: {named}."
 

@@ -1,4 +1,4 @@
-"""Facts on a page: names on the left, what they say beside them."""
+"""Facts on a page: names on the left, values beside them."""
 
 from collections.abc import Iterable, Mapping
 

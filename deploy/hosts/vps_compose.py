@@ -12,7 +12,7 @@ SYNC = f"rsync -rlptz --delete --exclude-from=deploy/rsync.rules ./ SERVER:{SERV
 PROXY_BODY_MB = 201
 """Largest request body that Caddy accepts: maxUploadSize of .streamlit/config.toml, and a form."""
 LOG = {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}}
-"""Docker's own log, which by default fills the disk."""
+"""Limits of Docker's log, which has none by default."""
 CADDYFILE = f"""\
 {{$SITE}} {{
 	encode zstd gzip
@@ -46,7 +46,7 @@ def make_plan(app: AppSpec) -> Plan:
         "volumes": [f"data:{app.data_dir}"],
         "mem_limit": f"{MEMORY_MB}m",
         "pids_limit": 256,
-        # An open page takes four.
+        # An open page takes four descriptors.
         "ulimits": {"nofile": 65_536},
         "logging": LOG,
         "scale": 1,

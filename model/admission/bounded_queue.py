@@ -85,7 +85,7 @@ class Submission(Admission, Generic[T]):
 
 
 def _run_all(submissions: list[Submission[Any]]) -> None:
-    """Run the only one, then in the same thread each that gets its slot.
+    """Run the only submission, then, in the same thread, each one that gets its slot.
 
     A thread per photo would have to wake up first, and compete for the GIL. The list is empty while
     one runs, so that no frame refers to it.
@@ -194,7 +194,7 @@ class AdmissionQueue:
 
     @contextmanager
     def large_photo(self) -> Iterator[None]:
-        """Hold the large-photo permit: until this thread's slot is released.
+        """Hold the large-photo permit until this thread's slot is released.
 
         The decoded picture lives as long as that. A thread without a slot (a training, a
         calibration) waits for as long as it takes, and holds the permit until the block ends.

@@ -187,7 +187,7 @@ def recordings_record(accuracy: Metric | None) -> Phrase:
 
 
 def promised_rejections(calibration: Calibration | None) -> str:
-    """Return how many things that it knows a few-shot head rejects, as 'up to 1 in 10'."""
+    """Return how many of the things it knows a few-shot head rejects, as 'up to 1 in 10'."""
     target = calibration and calibration.target_id_accept_rate
     return f"up to 1 in {round(1 / (1 - target))}" if target else ""
 

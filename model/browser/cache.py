@@ -43,7 +43,7 @@ def find_folder(name: str) -> Path | None:
 
 
 def _is_whole(folder: Path) -> bool:
-    # One that is made again has another time.
+    # A folder that was made again has another time.
     return folder.is_dir() and _matches_hashes(folder, folder.stat().st_mtime_ns)
 
 
@@ -57,7 +57,7 @@ def _matches_hashes(folder: Path, _: int) -> bool:
             return True
     except (OSError, ValueError, AttributeError):
         pass
-    log.warning("%s is damaged and is made again.", folder)
+    log.warning("%s is damaged and will be made again.", folder)
     return False
 
 
@@ -65,14 +65,14 @@ def read_info(folder: Path, file: str) -> Any:
     """Return the contents of a JSON file in a folder of the cache.
 
     Raises:
-        OSError: it can't be read, or was damaged since this process compared the folder.
+        OSError: it can't be read, or was damaged since this process checked the folder.
     """
     try:
         return json.loads((folder / file).read_bytes())
     except ValueError:
         shutil.rmtree(folder, ignore_errors=True)
         _matches_hashes.cache_clear()
-        raise OSError(f"{folder / file} is damaged. It is made again when asked for.") from None
+        raise OSError(f"{folder / file} is damaged. It will be made again when needed.") from None
 
 
 def find_file(name: str, file: str) -> Path | None:
@@ -91,8 +91,8 @@ def cached_folder(name: str, make: Callable[[Path], None]) -> Path:
     Older versions of the same thing are removed when a new one is made.
 
     Args:
-        name: relative path, ``KIND/VERSION``; the version names the content, since nothing is
-            made again.
+        name: relative path, ``KIND/VERSION``; the version names the content, since only
+            damaged folders are made again.
         make: fills the folder that it is given.
 
     Raises:

@@ -29,7 +29,7 @@ CURRENT_FILE = "current"
 """The file beside a model's versions that names the current one."""
 
 HELD_FILE = "held-back"
-"""The file beside a model's versions with the one that doesn't open first while it is current."""
+"""The file beside a model's versions that names one which, while current, doesn't open first."""
 
 store_pending = Event()
 """Set while a replica lacks published models: it answers nothing and offers no built-in model."""
@@ -85,7 +85,7 @@ def _subfolder_times(root: Path) -> FolderTimes:
 # of an answer's time.
 @lru_cache(maxsize=4)
 def _newest_first(roots: RootTimes, has_builtin: bool) -> tuple[str, ...]:
-    """Return the names of the models in these folders and the built-in one, as they open."""
+    """Return the names of the models in these folders and the built-in one, in opening order."""
     ranks: dict[str, tuple[bool, float, str]] = {}
     for root, _ in roots:
         for folder in _model_folders(root):

@@ -121,7 +121,7 @@ def set_current(folder: Path, version: str) -> None:
 
 
 def hold_back(bundle: Bundle, *, is_held: bool) -> None:
-    """Keep a model's current version, and no other one, from opening first; or lift that."""
+    """Keep a model's current version, and no other, from opening first; or let it open first."""
     file = bundle.folder.parent / HELD_FILE
     if not is_held:
         file.unlink(missing_ok=True)

@@ -16,9 +16,7 @@ unknown_option = click.option(
     "what visitors read as its name. Repeatable.",
 )
 
-keep_option = click.option(
-    "--keep", is_flag=True, help="Leave the model that visitors see first as it is."
-)
+keep_option = click.option("--keep", is_flag=True, help="Keep the model that visitors see first.")
 
 models_dir_option = click.option(
     "--to",

@@ -35,7 +35,7 @@ class PageSessions:
         self._lock = threading.RLock()
 
     def open_session(self, streamlit_id: str = "") -> str:
-        """Return the token of a new session, of which Streamlit's has this id."""
+        """Return the token of a new session; Streamlit's own has this id."""
         token = secrets.token_urlsafe(32)
         with self._lock:
             self._corrections[token], self._owners[token] = {}, streamlit_id
@@ -48,7 +48,7 @@ class PageSessions:
             self._with_photo.discard(self._owners.pop(token, ""))
 
     def note_photo(self, token: str) -> None:
-        """Note that a session's visitor has given a photo, if it is still open."""
+        """Note that a session's visitor has given a photo, if the session is open."""
         with self._lock:
             if token in self._owners:
                 self._with_photo.add(self._owners[token])

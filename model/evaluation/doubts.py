@@ -1,4 +1,4 @@
-"""What speaks against a measured model or its photos: a sentence that says what to check."""
+"""Doubts about a measured model or its photos, in a sentence that says what to check."""
 
 from collections.abc import Sequence
 

@@ -111,8 +111,7 @@ def read(data: bytes, *, resize: int = 256, memory_mb: int | None = None) -> Pho
         opened = _open(data, max(1, resize), memory_mb)
         if opened.needed_bytes <= LARGE_MB * 2**20:
             return _decode(opened)
-        # The copy of the file that the decoder reads must not wait for the permit: it isn't
-        # counted.
+        # The decoder's copy of the file isn't counted, so it must not wait for the permit.
         del opened
         with admission_queue().large_photo():
             return _decode(_open(data, max(1, resize), memory_mb))

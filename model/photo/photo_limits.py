@@ -7,7 +7,7 @@ from .formats import BYTES_PER_PIXEL
 from .prepared import PreparedImage, damaged
 
 MAX_PIXELS = 65_000_000 - 1
-"""Most pixels of one photo: 64 megapixels of phones' cameras are up to 9280 × 6944."""
+"""Most pixels of one photo: phones' 64-megapixel photos have up to 9280 × 6944."""
 
 MIN_SIDE_PX = 16
 """Fewest pixels of the shorter side: fewer show nothing."""

@@ -46,7 +46,7 @@ def is_label(text: str) -> bool:
 
 
 def was_label(text: str) -> bool:
-    """Return whether it could be one in some version of Loupe, so that a file with it opens."""
+    """Return whether some version of Loupe allowed it, so that a file with it opens."""
     is_short = len(text.strip()) == len(text) <= MAX_LABEL_CHARS
     return is_short and bool(VISIBLE.search(text)) and not CONTROL.search(text)
 

@@ -37,7 +37,7 @@ class TrainingConfig(BaseModel):
     ``search`` is in minutes, and ``hyperparameters`` are what it found. If ``epochs`` is None, the
     photos decide whether the network is fine-tuned. ``unknown`` are folders of photos of none of
     the labels, by a name that visitors read; with ``samples``, visitors see some of the
-    held-out photos. With ``keep``, they don't see the model first.
+    held-out photos. With ``keep``, visitors don't see the new model first.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)

@@ -184,7 +184,7 @@ def _label(label: Any, advice: str) -> str:
     if not text.strip() or len(text) > MAX_LABEL or INVISIBLE.search(" ".join(text.split())):
         raise ExportRefused(
             f"One of its labels is {text[:60] or repr(label)!r}: a label must be text of 1 to "
-            f"{MAX_LABEL} characters without control characters, marks of the text's direction "
+            f"{MAX_LABEL} characters without control characters, text-direction marks "
             f"and other invisible ones. {advice}"
         )
     return text
