@@ -118,7 +118,7 @@ def log_event(event: Event) -> None:
 class ServerLogFilter(logging.Filter):
     """Filter of what clients make servers log: one line per second per place, no addresses.
 
-    A line says how many were left out before it. Control characters are escaped, long lines are cut.
+    A line says how many were left out before it. Control characters are escaped and long lines cut.
     """
 
     def __init__(self) -> None:

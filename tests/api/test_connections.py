@@ -105,7 +105,7 @@ def test_endless_messages_and_parts_of_no_bytes_end_the_websocket(
     url: str, app: App, frame: bytes
 ) -> None:
     with open_page(url) as page:
-        # The first part of a message; then, in vain, more of them or further parts of it.
+        # The first part of a message, then too many messages, or too many parts of this one.
         page.socket.sendall(b"\x02\x80mask" if frame[0] == 0 else frame)
         with suppress(OSError):
             page.socket.sendall(frame * 10_000)

@@ -132,7 +132,7 @@ def copy(source: socket.socket, target: socket.socket) -> None:
 
 @pytest.fixture(scope="module")
 def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The app with names, on a machine from which no other server may be asked."""
+    """The app with names, on a machine that may not call other servers."""
     folder, options = tmp_path_factory.mktemp("named"), ["--browser.serverAddress=address.example"]
     options += ["--server.corsAllowedOrigins=https://portal.example"]
     with http_server(Calls) as proxy:

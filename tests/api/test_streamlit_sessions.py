@@ -106,7 +106,7 @@ def test_largest_messages_count_until_their_session_ends(
     asyncio.run(run())
 
 
-def test_uploads_make_messages_longer_also_on_the_next_websocket(small: None) -> None:
+def test_uploads_allow_longer_messages_on_the_next_websocket_as_well(small: None) -> None:
     async def run() -> None:
         server = Server()
         _, first = server.open("a", LARGE)

@@ -124,7 +124,7 @@ def test_log_has_no_addresses_of_visitors(caplog: pytest.LogCaptureFixture) -> N
     assert [record.getMessage() for record in caplog.records] == ["Uvicorn running"]
 
 
-def test_servers_log_a_line_a_second_from_each_place(
+def test_servers_log_one_line_per_second_from_each_place(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     protect_log()

@@ -1,4 +1,4 @@
-"""The promise about the photo with the camera: what leaves, and what the screen says of it."""
+"""The promise about the photo with the camera: what leaves, and what the screen says."""
 
 import re
 from io import BytesIO
@@ -48,7 +48,7 @@ DESK_WITH_CAMERA = {"viewport": DESK, "permissions": ["camera"]}
 
 
 @pytest.mark.parametrize("is_far", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_photo_of_a_page_that_is_left_stays(visit: Visit, is_far: bool) -> None:
+def test_photo_stays_if_its_page_is_left(visit: Visit, is_far: bool) -> None:
     page, log = visit("auto", SLOW_CAMERA, is_far=is_far, **DESK_WITH_CAMERA)
     ready(page)
     shutter(page).click()
@@ -62,7 +62,7 @@ def test_photo_of_a_page_that_is_left_stays(visit: Visit, is_far: bool) -> None:
     assert log.check() == []
 
 
-def test_other_model_asks_for_a_photo_that_is_being_taken(visit: Visit) -> None:
+def test_other_model_asks_before_it_gets_a_photo_being_taken(visit: Visit) -> None:
     page, log = visit("auto", SLOW_CAMERA, **DESK_WITH_CAMERA)
     ready(page)
     shutter(page).click()
@@ -75,7 +75,7 @@ def test_other_model_asks_for_a_photo_that_is_being_taken(visit: Visit) -> None:
     assert log.check() == ["pixels"]
 
 
-def test_upload_that_is_given_up_at_once_is_told(visit: Visit) -> None:
+def test_upload_cancelled_immediately_is_reported(visit: Visit) -> None:
     page, log = visit("auto", **DESK_WITH_CAMERA)
     models: list[Route] = []
     page.route("**/*.onnx*", lambda route: models.append(route))  # noqa: PLW0108

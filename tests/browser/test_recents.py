@@ -180,7 +180,7 @@ def test_clearing_deletes_everything(visit: Visit, run: Any) -> None:
     assert run(first, "return ids(open());") == []
 
 
-def test_clearing_after_a_lost_connection_works_or_fails_aloud(visit: Visit, run: Any) -> None:
+def test_clearing_after_a_lost_connection_works_or_fails_visibly(visit: Visit, run: Any) -> None:
     page = visit()
     script = f"""
       {FILL}

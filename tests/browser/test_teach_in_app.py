@@ -92,7 +92,7 @@ def test_your_model_answers_on_the_device_and_no_photo_is_sent(taught: Page) -> 
     page.wait_for_timeout(1000)
     assert len(asked) > 20
     assert {method for method, _ in asked} == {"GET"}
-    # Of the model, the app gets the id alone.
+    # The app gets only the model's id.
     sent = b"".join(frame.encode() if isinstance(frame, str) else frame for frame in frames)
     assert b"taught-" in sent
     assert not [word for word in (b"warm", b"cold", b"two things", b"candidates") if word in sent]

@@ -47,7 +47,7 @@ def test_line_names_the_host_that_gets_the_photo(given: dict, line: str) -> None
         ({"where": "device"}, "nothing"),
     ],
 )
-def test_line_promises_nothing_that_it_does_not_say(shown: dict, part: str | None) -> None:
+def test_line_permits_only_what_it_says(shown: dict, part: str | None) -> None:
     script = """
       const { lastLineOf } = await load("view/disclosure.mjs");
       const { error = null, where, next = "server", ...state } = given;

@@ -22,7 +22,7 @@ def folder(data_folder: Path) -> Path:
 
 
 def harm(folder: Path, file: str) -> None:
-    """Overwrite a file, and forget as in another process that the folder was compared."""
+    """Overwrite a file, and forget, like another process, that the folder was compared."""
     (folder / file).write_text("x\n")
     cache._matches_hashes.cache_clear()
 
@@ -41,7 +41,7 @@ def test_damaged_folder_is_made_again(
     assert find_file("kind", "info.json") == folder / "info.json"
 
 
-def test_damage_of_an_image_is_made_up_for_in_the_data_folder(
+def test_damaged_folder_of_an_image_is_made_again_in_the_data_folder(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache, "BUILT_DIR", folder.parent.parent.rename(tmp_path / "built"))

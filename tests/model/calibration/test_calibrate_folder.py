@@ -64,7 +64,7 @@ def test_damaged_photos_copies_and_other_labels_are_skipped_and_named(
     assert "may have been trained on" in get_bundle("tiny").manifest.metrics[0].by
 
 
-def test_model_that_only_guesses_steps_back(tiny_bundle: Bundle, photos: Path) -> None:
+def test_model_that_only_guesses_is_held_back(tiny_bundle: Bundle, photos: Path) -> None:
     # Each folder has the name of the next one.
     names = sorted(path.name for path in photos.iterdir())
     moved = [(photos / name).rename(photos / f"was {name}") for name in names]
@@ -82,7 +82,7 @@ def test_model_that_only_guesses_steps_back(tiny_bundle: Bundle, photos: Path) -
     assert default_model() == "tiny"
 
 
-def test_first_model_stays_by_option_and_while_a_folder_has_no_label(
+def test_first_model_stays_with_keep_and_with_unmatched_folders(
     models_dir: Path, tiny_bundle: Bundle, photos: Path
 ) -> None:
     os.utime(tiny(models_dir, "other").folder / "bundle.json", (0, 0))

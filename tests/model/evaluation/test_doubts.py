@@ -1,4 +1,4 @@
-"""``model.evaluation.doubts``: what speaks against a model, in one sentence."""
+"""``model.evaluation.doubts``: doubts about a model, in one sentence."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def test_guesses_and_limits_are_one_sentence(right: int, temperature: float, rea
     assert doubt.partition(": check that each folder ")[0] == (reasons and f"The model {reasons}")
 
 
-def test_model_that_nobody_measured_or_with_one_label_is_not_doubted() -> None:
+def test_unmeasured_model_or_one_with_one_label_is_not_doubted() -> None:
     manifest = ManifestDraft.model_validate(values("tiny"))
     assert doubt_of_model(manifest, None) == ""
     one = manifest.model_copy(update={"labels": ("red",)})

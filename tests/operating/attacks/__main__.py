@@ -23,7 +23,7 @@ HEAD = """\
 def main(url: str | None, names: tuple[str, ...]) -> None:
     """Run the named attacks, by default all of them; the beginning of a name names several.
 
-    Exits with 1 if the app doesn't hold.
+    Exits with 1 if the app doesn't withstand one.
     """
     # Also logs tracebacks of connections that a server refuses.
     logging.getLogger("websockets").addHandler(logging.NullHandler())

@@ -48,7 +48,7 @@ def frame(message: bytes) -> bytes:
 
 
 def rerun(query: str = "", widget: str = "") -> bytes:
-    """Return a page's message that runs its script, also with the state of an unknown widget."""
+    """Return a page's message that runs its script, optionally with an unknown widget's state."""
     message = BackMsg()
     message.rerun_script.query_string = query
     if widget:

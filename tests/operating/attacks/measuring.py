@@ -18,7 +18,7 @@ from tests.waiting import in_threads, wait_until
 
 SAMPLE_SECONDS, VISIT_PAUSE_SECONDS = 0.02, 0.3
 MAX_VISIT_SECONDS, MAX_SHORT_SECONDS = 3, 10
-"""Longest median of times to a page with an answer; in tests, other tests take time as well."""
+"""Longest median time to a page with an answer; in tests, longer because others also run."""
 NONE: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -27,7 +27,7 @@ class Attack(NamedTuple):
 
     ``run`` attacks a target, counts statuses, and asserts what must hold for the attacker. Its
     docstring says what it does, with the parameters ``full``; in tests, some are ``short``.
-    The app takes at most ``peak_mb``, ``then_seconds`` later ``then_mb``, and logs ``log_kb``.
+    The app may take ``peak_mb``, ``then_seconds`` later ``then_mb``, and log ``log_kb``.
     ``server`` has options of ``started``. Without ``pages``, the API is enough.
     """
 
@@ -123,7 +123,7 @@ def visit(target: Target) -> list[int]:
 
 
 def _answer_on_page(url: str) -> int:
-    """Have a photo identified in a session of the page, which asks for one again if refused."""
+    """Have a photo identified in a session of the page; try again if the session is refused."""
     for _ in range(4):
         with suppress(OSError, WebSocketException), page_session(url) as (_, token):
             return post(url, "/api/session/photo", token=token)

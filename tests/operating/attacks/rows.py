@@ -133,7 +133,7 @@ def foreign_hosts(target: Target, statuses: Counts) -> None:
 
 
 def foreign_origins(target: Target, statuses: Counts, clients: int, seconds: float) -> None:
-    """Websockets for a foreign Origin of 8 kB from {clients} at a time, without a way out"""
+    """Websockets for a foreign Origin of 8 kB from {clients} at a time, without internet"""
     request = handshake(target.url, origin=f"https://{EVIL}/{'x' * 8000}")
     target.requests_outside()
     repeat(statuses, clients, seconds, lambda: exchange(target.url, request))

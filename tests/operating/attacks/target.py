@@ -37,7 +37,7 @@ class Target:
     """True in a cgroup of 512 MB."""
 
     def usage(self) -> tuple[float, int]:
-        """Return its memory (RssAnon) in MB and its descriptors, of its largest process each.
+        """Return its memory (RssAnon) in MB and its descriptors, each of its largest process.
 
         Both are 0 once it has ended.
         """
@@ -121,7 +121,7 @@ def _cgroup() -> Iterator[list[str]]:
 
 
 def _make_cgroup() -> Path | None:
-    """Make one in our own, by version 1 and as root, where systemd doesn't run."""
+    """Make a cgroup in our own, with version 1 and as root, where systemd doesn't run."""
     with suppress(OSError):
         own = re.findall(r":memory:/(.*)", Path("/proc/self/cgroup").read_text())
         folder = Path(mkdtemp(prefix="attacked-", dir=Path("/sys/fs/cgroup/memory", *own)))

@@ -132,7 +132,7 @@ def test_trade_offs_have_the_measured_values():
     assert rows["Latency"]["On the device"] == "not measured"
 
 
-def test_first_visit_has_the_size_that_other_pages_say(tiny_bundle, built_dir, monkeypatch):
+def test_first_visit_has_the_size_that_other_pages_state(tiny_bundle, built_dir, monkeypatch):
     plain = {"version": tiny_bundle.version, "known": None, "novelty": None, "plausible": None}
     data = {**sent(result("small", [[0, 0.9]], **plain)), "model": "tiny"}
     comparison = read_comparison(data, tiny_bundle)
@@ -140,7 +140,7 @@ def test_first_visit_has_the_size_that_other_pages_say(tiny_bundle, built_dir, m
     def internet():
         return trade_offs(comparison, tiny_bundle)[0]["On the device"]
 
-    # This server hasn't made the files: the browser's word is all there is.
+    # This server hasn't made the files, so only the browser knows their size.
     assert "for 7.2 MB" in internet()
     monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
     device_dir(tiny_bundle)
