@@ -1,4 +1,4 @@
-"""Visits drawn by chance, in Chromium, over fakes of camera, canvas, worker and network.
+"""Visits drawn at random, in Chromium, over fakes of camera, canvas, worker and network.
 
 The component of the page is the real one; see ``promise/visits.mjs`` for what must always hold.
 """

@@ -1,6 +1,6 @@
 /**
- * Visits drawn by chance. Always: nothing leaves beyond what the words at the press or an answered
- * question said; what left is said; no event leaves the shutter dead.
+ * Visits drawn at random. Always: nothing leaves beyond what the words at the press or an answered
+ * question said; the page says what left; no event leaves the shutter dead.
  *
  * What may leave is read from the words on the screen, so this knows nothing of permissions.
  */
@@ -12,7 +12,7 @@ const PARTS = ["nothing", "pixels", "file"];
 const AWAY_MS = 120_000;
 const isMore = (part, other) => PARTS.indexOf(part) > PARTS.indexOf(other);
 
-/** The part of a photo that a line says leaves the device; null if it says nothing of that. */
+/** The part of a photo that a line says leaves the device; null if it says nothing about that. */
 function partIn(line) {
   if (/stays here|waits for the model|[Tt]his device/.test(line)) return "nothing";
   if (/whole file|the photo or a part|: the file/.test(line)) return "file";
@@ -36,7 +36,7 @@ const DATA = {
 class Visit {
   /** What may leave of photos: `{photo, model, part, areFilesAllowed}`. */
   permits = [];
-  /** What left of photos and was not said yet. */
+  /** What left of photos, until the page has said so. */
   untold = new Map();
   said = "nothing";
   agreed = "nothing";
@@ -78,7 +78,7 @@ class Visit {
     this.permits.push({ photo, model, part, areFilesAllowed: this.areFilesAllowed });
   }
 
-  /** Take in the line; that of an open photo promises no more than before, without an answer. */
+  /** Read the line; without an answer, that of an open photo changes nothing unless it says less. */
   hear() {
     const part = partIn(this.line);
     if (part === null || this.isAsked) return;
@@ -122,7 +122,7 @@ class Visit {
   }
 }
 
-/** Define a command: `run` does something, where it is possible, in a page that is open. */
+/** Define a command: `run` does something in an open page, if possible. */
 const command = (name, run) => ({
   check: () => true,
   toString: () => name,
@@ -217,7 +217,7 @@ async function hide(visit, ms) {
   if (ms > AWAY_MS) {
     visit.permits = [];
     const isSending = visit.world.requests.some(({ isOpen }) => isOpen);
-    if (isSending) visit.violations.push("an upload goes on though the page is hidden");
+    if (isSending) visit.violations.push("an upload continues although the page is hidden");
   }
   setHidden(false);
 }
@@ -253,7 +253,7 @@ async function interrupt(visit, [isSent, ms, act]) {
   await ACTS[act](visit);
 }
 
-/** Draw a command with one of some values. */
+/** Draw a command with one of these values. */
 const draw = (name, run, ...values) =>
   fc.constantFrom(...values).map((value) => command(`${name} ${value}`, (one) => run(one, value)));
 /** Draw a change of what surrounds the page. */
@@ -289,7 +289,7 @@ const commands = [
   vary("serverStatus", 200, 500),
 ];
 
-/** After all, a press of the shutter leads to an answer, an error or a question. */
+/** In the end, a press of the shutter still leads to an answer, an error or a question. */
 async function checkAlive(visit) {
   const { host, world } = visit;
   Object.assign(world, { isOnline: true, serverStatus: 200, serverMs: 50, loadMs: 50 });

@@ -35,7 +35,7 @@ export async function settle() {
   }
 }
 
-/** Let time pass, each timer at its moment, or until something holds. */
+/** Let time pass and run each timer that is due, at most until a condition holds. */
 export async function pass(ms, holds = () => false) {
   const end = now + ms;
   for (;;) {
@@ -59,7 +59,7 @@ const define = (object, name, value) =>
 export const photoOf = (name, kind = "jpg") =>
   new File([kind === "heic" ? `0000ftypheic ${name};` : `${name};`], `${name}.${kind}`);
 
-/** Choose a file, as by a file chooser. */
+/** Choose a file, as with a file chooser. */
 export function choose(input, file) {
   define(input, "files", [file]);
   define(input, "value", "");

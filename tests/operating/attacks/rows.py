@@ -111,7 +111,7 @@ def malformed(target: Target, statuses: Counts, seconds: float) -> None:
 
 
 def downloads(target: Target, statuses: Counts, sockets: int, seconds: float) -> None:
-    """{sockets} downloads of a model that nobody reads, for {seconds} s"""
+    """{sockets} downloads of a model that are never read, for {seconds} s"""
     with urlopen(f"{target.url}/api/v1/models/imagenet") as response:
         address = json.load(response)["files"]["graph.onnx"]["url"]
     with ExitStack() as stack:
