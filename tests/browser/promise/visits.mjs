@@ -78,7 +78,7 @@ class Visit {
     this.permits.push({ photo, model, part, areFilesAllowed: this.areFilesAllowed });
   }
 
-  /** Read the line; without an answer, that of an open photo changes nothing unless it says less. */
+  /** Read the line; before an answer, that of an open photo can only permit less. */
   hear() {
     const part = partIn(this.line);
     if (part === null || this.isAsked) return;
