@@ -43,7 +43,7 @@ RUN chmod -R a+rX . \
  && python -m compileall -q model ui pages api deploy streamlit_app.py
 
 FROM base AS packages
-# Not empty: with what opens a bucket named in LOUPE_STORE (s3fs, gcsfs and adlfs).
+# If not empty, install what opens a bucket named in LOUPE_STORE (s3fs, gcsfs and adlfs).
 ARG BUCKETS=
 COPY requirements-serve.txt requirements-buckets.txt ./
 RUN pip install --require-hashes -r requirements-serve.txt

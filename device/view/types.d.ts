@@ -14,7 +14,7 @@ export type Parts = ReturnType<typeof createParts>;
 
 /** What `connectSources` calls; keys return whether they were used. */
 export interface SourceHandlers {
-  /** Called at a press whose photo comes later; the others then name that press. */
+  /** Called at a press whose photo comes later; the next two calls pass that press on. */
   onBegin: () => Permission;
   onPhoto: (photo: Blob, source: Entry["source"], alt?: string, press?: Permission) => void;
   onRefusal: (message: string, press?: Permission) => void;
@@ -74,22 +74,22 @@ export interface ServerRequest {
 
 export interface Transfer {
   signal?: AbortSignal;
-  /** Called when the body begins to be sent, perhaps several times; with false, if none of it was. */
+  /** Called once sending begins, perhaps several times; with false if nothing was sent. */
   onSent?: (isSent: boolean) => void;
 }
 
 /** A part of a photo that may leave the device. */
 export type Part = "nothing" | "pixels" | "copy" | "file";
 
-/** What may leave the device after one press; frozen then, by the words on the screen. */
+/** What may leave the device after one press, as the words on the screen said at that moment. */
 export interface Permission {
   readonly part: Part;
   /** Who may get it: the model, and the host to which the server passes it, if there is one. */
   readonly model: string | null;
   readonly host: string | null;
-  /** Of which photo; null until that is taken. */
+  /** The photo; null until it is taken. */
   readonly photo: Blob | null;
-  /** True if a file may go that this browser can't read. */
+  /** True if a file that this browser can't read may be sent. */
   readonly isFileAllowed: boolean;
   /** Aborted when the permission ends. */
   readonly signal: AbortSignal;
