@@ -1,5 +1,6 @@
 """Sites: the app's names, whose pages may use it, and headers that restrict its own pages."""
 
+import logging
 import re
 from collections.abc import Collection
 
@@ -14,8 +15,10 @@ from .problems import CrossSite, error_response, problem
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
-HEALTH_PATHS = ("/api/live", "/api/ready")
-"""Paths that hosts ask for under names of their own."""
+HEALTH_PATHS = ("/api/live", "/api/ready", "/_stcore/health", "/ping")
+"""Ends of paths that hosts ask for under names of their own."""
+
+log = logging.getLogger("loupe.sites")
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -115,12 +118,17 @@ class SiteMiddleware:
             or any(name == own or (own[0] == "*" and name.endswith(own[1:])) for own in known)
         )
         if scope["type"] == "http":
-            is_own = is_own or scope["path"] in HEALTH_PATHS
-            return None if is_own else problem("misdirected", OTHER_NAME)
+            if is_own or scope["path"].endswith(HEALTH_PATHS):
+                return None
+            log.warning("Refused a request for %s: LOUPE_HOSTS doesn't name it.", name)
+            return problem("misdirected", OTHER_NAME)
         page = _name_of(_host_of(headers.get("origin", "")))
         is_allowed = _is_allowed(headers) or not self._names.isdisjoint((page, "*"))
+        if is_own and is_allowed:
+            return None
+        log.warning("Refused a websocket to %s from a page of %s.", name, page)
         # It becomes a 403. For another response, uvicorn would also log an error each time.
-        return None if is_own and is_allowed else WebSocketClose()
+        return WebSocketClose()
 
 
 def _host_of(url: str) -> str:

@@ -29,8 +29,8 @@ from model.events import Event
 
 log = logging.getLogger("loupe.api")
 
-SERVERS = ("asyncio", "streamlit", "uvicorn", "websockets")
-"""Packages whose log contains what clients send."""
+SERVERS = ("asyncio", "loupe.sites", "streamlit", "uvicorn", "websockets")
+"""Loggers whose lines contain what clients send."""
 
 MAX_LINE = 500
 """Longest line that these log, in characters."""
@@ -150,7 +150,7 @@ def protect_log() -> None:
     """Keep visitors' addresses and texts out of the log, and let no client fill it."""
     # Streamlit gives each of its loggers a handler of its own.
     for name in list(logging.root.manager.loggerDict):
-        if name.partition(".")[0] in SERVERS:
+        if name.startswith(SERVERS):
             logging.getLogger(name).addFilter(_server_log_filter)
     # A form that can't be parsed is rejected, counted and logged by its code.
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)

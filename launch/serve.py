@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import socket
 import sys
 from contextlib import suppress
@@ -51,7 +52,11 @@ def main() -> None:
 def check_hosts() -> None:
     """Have the app refuse names other than this machine's, unless its settings name some."""
     if not settings().host_names:
-        os.environ["LOUPE_HOSTS"] = socket.gethostname()
+        own = socket.gethostname()
+        # As home routers name it, beside names that always pass.
+        names = [own, socket.getfqdn(), f"{own}.fritz.box"]
+        usable = [name for name in names if re.fullmatch(r"[\w.-]+", name, re.ASCII)]
+        os.environ["LOUPE_HOSTS"] = ",".join(dict.fromkeys(usable)) or "localhost"
         settings.cache_clear()
 
 

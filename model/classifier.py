@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -36,24 +36,21 @@ OOD_SCORE_TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class Identification:
-    """A prediction, and the photo and the pixels that it is for, decoded once they are needed."""
+    """A prediction, and the photo and the pixels that it is for, once they are needed."""
 
     prediction: Prediction
-    decode: Callable[[], tuple[Photo, Pixels]]
+    read_photo: Callable[[], Photo]
+    read_pixels: Callable[[], Pixels]
 
     @cached_property
-    def _decoded(self) -> tuple[Photo, Pixels]:
-        return self.decode()
-
-    @property
     def photo(self) -> Photo:
-        """The photo; ``decode`` may raise a PhotoError."""
-        return self._decoded[0]
+        """The photo; may raise a PhotoError where it is decoded only now."""
+        return self.read_photo()
 
-    @property
+    @cached_property
     def pixels(self) -> Pixels:
-        """The pixels, uint8 [height, width, 3]."""
-        return self._decoded[1]
+        """The pixels, uint8 [height, width, 3]; may raise as ``photo``."""
+        return self.read_pixels()
 
 
 class Classifier:
@@ -135,6 +132,9 @@ class Classifier:
             started += admission.large_wait_seconds
             decoded = time.perf_counter()
             pixels = self._to_pixels(photo, data)
+            # A large picture is decoded again where it is needed, as for a correction.
+            kept = None if queue.release_large() else photo
+            del photo
             preprocessed = time.perf_counter()
             output = self._run_engine(pixels, is_batch=timeout is None)
             finished = time.perf_counter()
@@ -146,7 +146,7 @@ class Classifier:
         )
         prediction = self._to_prediction(output, times)
         prediction = replace(prediction, from_pixels=isinstance(data, np.ndarray))
-        return Identification(prediction, lambda: (photo, pixels))
+        return Identification(prediction, lambda: kept or self.read_photo(data), lambda: pixels)
 
     def _to_pixels(self, photo: Photo, source: object) -> Pixels:
         """Return the pixels that were sent, or those of the photo."""
@@ -254,12 +254,8 @@ class RemoteClassifier(Classifier):
             prediction = request_prediction(
                 self.bundle, data, is_batch=timeout is None, is_cancelled=is_cancelled
             )
-
-        def decode() -> tuple[Photo, Pixels]:
-            photo = self.read_photo(data)
-            return photo, self._to_pixels(photo, data)
-
-        return Identification(prediction, decode)
+        read_photo = cache(lambda: self.read_photo(data))
+        return Identification(prediction, read_photo, lambda: self._to_pixels(read_photo(), data))
 
 
 def read_file(path: Path) -> bytes:

@@ -41,7 +41,12 @@ def _require_plain_url(url: HttpUrl | None) -> HttpUrl | None:
 def is_local_name(name: str) -> bool:
     """Return whether a host is an IP address, or a name that nobody can register."""
     last = name.rpartition(".")[2]
-    return "." not in name or last in ("internal", "local", "localhost") or last.isdecimal()
+    return (
+        "." not in name
+        or last in ("home", "internal", "lan", "local", "localdomain", "localhost")
+        or last.isdecimal()
+        or name.endswith(".home.arpa")
+    )
 
 
 def _check_api(address: str) -> str:

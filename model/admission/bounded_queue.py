@@ -194,7 +194,7 @@ class AdmissionQueue:
 
     @contextmanager
     def large_photo(self) -> Iterator[None]:
-        """Hold the large-photo permit until this thread's slot is released.
+        """Hold the large-photo permit until ``release_large``, or until the slot is released.
 
         The decoded picture lives as long as that. A thread without a slot (a training, a
         calibration) waits for as long as it takes, and holds the permit until the block ends.
@@ -216,6 +216,20 @@ class AdmissionQueue:
                 with self._lock:
                     self._large = None
                     self._dispatch()
+
+    def release_large(self) -> bool:
+        """Release the permit before the slot, if this thread's admission holds it.
+
+        Returns:
+            Whether it did; the caller then drops the decoded picture.
+        """
+        current: Admission | None = getattr(self._local, "admission", None)
+        with self._lock:
+            if current is None or self._large is not current:
+                return False
+            self._large = None
+            self._dispatch()
+        return True
 
     def occupy(self, admission: Admission) -> None:
         """Tie the slot of a granted admission to this thread."""

@@ -19,6 +19,7 @@ from tests.api.v1.test_identify import RED, is_problem
 from tests.browser.server import Server, serving
 from tests.http_server import Handler, http_server
 from tests.operating.attacks.clients import rerun
+from tests.waiting import wait_until
 
 ROUTES = ("identify", "identify/batch", "corrections?label=x")
 EVIL = "https://evil.example"
@@ -201,10 +202,11 @@ def test_websocket_works_through_a_proxy_that_replaces_the_host(named: Server) -
 PASSING = """
     loupe.example LOUPE.example:8443 loupe.example. b.second.example localhost:1 app.localhost
     127.0.0.1:8501 203.0.113.7 [::1] [2001:DB8::1]:8501 inner:8501 pi.local web.railway.internal
+    pc.lan nas.home.arpa
 """
 REFUSED = """
     evil.example 127.0.0.1.evil.example:8501 localhost.evil.example loupe.example.evil
-    evil-loupe.example second.example [::1].evil.example a.local.example
+    evil-loupe.example second.example [::1].evil.example a.local.example home.arpa.example
 """
 
 
@@ -213,7 +215,25 @@ def test_app_answers_to_its_names_and_to_those_that_nobody_can_register(named: S
         assert 421 not in {ask(named, path, host).status for host in PASSING.split()}
         assert {ask(named, path, host).status for host in REFUSED.split()} == {421}
     # Hosts check an app's health under names of their own.
-    assert ask(named, "/api/ready", "evil.example").status == 200
+    for path in ("/api/ready", "/_stcore/health"):
+        assert ask(named, path, "inner.proxy.example").status == 200
+
+
+def test_refusals_are_logged_at_most_once_per_second(named: Server) -> None:
+    """An owner whose proxy sends another name sees why the page is dead."""
+
+    def is_logged() -> bool:
+        ask(named, "/", "inner.proxy.example")
+        open_page(named.port, "loupe.example", EVIL)
+        request = "Refused a request for inner.proxy.example: LOUPE_HOSTS doesn't name it."
+        page = "Refused a websocket to loupe.example from a page of evil.example."
+        return request in named.log() and page in named.log()
+
+    wait_until(is_logged)
+    before = named.log().count("Refused")
+    for _ in range(100):
+        ask(named, "/", "inner.proxy.example")
+    assert named.log().count("Refused") - before <= 4
 
 
 def test_without_a_setting_any_name_may_be_the_apps(app_server: Server) -> None:

@@ -25,7 +25,7 @@ from model.errors import (
 from model.photo import MAX_BYTES
 from model.preprocess import Pixels, preprocess
 from model.samples import samples
-from tests.model.slots import held, large_waiting
+from tests.model.slots import enter, held, large_waiting
 from tests.model.tiny import COLOURS, colour
 from tests.photos import drawn, encoded
 from tests.waiting import wait_until
@@ -153,6 +153,25 @@ def test_batch_waits_for_another_large_photo_past_the_deadline(
         times = patient.result(30).prediction.milliseconds
     assert times is not None
     assert times.total == pytest.approx(times.decode + times.preprocess + times.engine)
+
+
+def test_large_photo_gives_back_its_permit_once_it_is_made_into_pixels(
+    colours: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine, and an explanation after it, keep no other large photo waiting."""
+    queue, waiting, run = admission_queue(), list[str](), colours.engine.run
+    large = encoded(Image.new("RGB", (4000, 3000), "red"), "PNG")
+
+    def run_beside_another(pixels: Pixels, **options: bool) -> EngineOutput:
+        with ThreadPoolExecutor(1) as pool:
+            waiting.append(pool.submit(enter, queue, 5, large=True).result())
+        return run(pixels, **options)
+
+    monkeypatch.setattr(queue, "slots", 2)
+    monkeypatch.setattr(colours.engine, "run", run_beside_another)
+    identification = colours.identify_detailed(large)
+    assert waiting == ["in"]
+    assert identification.photo.size == (4000, 3000)
 
 
 def test_cancelled_batch_leaves_the_wait_for_a_large_photo(
