@@ -103,7 +103,8 @@ class HeadTimeoutProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio."""
-        self._make_room()
+        if self in _idle:
+            self._make_room()
         super().data_received(data)
         self._count_idle()
 

@@ -221,7 +221,9 @@ def test_number_and_size_of_headers_are_limited(url: str, headers: bytes, status
 def test_headers_of_pipelined_requests_and_after_a_body_are_limited(url: str) -> None:
     with Wire(url) as wire:
         wire.send(short() + short(b"a:\r\n" * HEADERS))
-        assert [wire.reply().status, b" 431 " in wire.remainder()] == [200, True]
+        reply = wire.reply()
+        assert reply.status == 200
+        assert b" 431 " in reply.remainder + wire.remainder()
     with Wire(url) as wire:
         wire.send(short(b"Transfer-Encoding: chunked\r\n"))
         assert wire.reply().status == 200
