@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from typing import Any
 
+import h11
 import pytest
 from starlette.responses import PlainTextResponse
 from uvicorn import Config, Server
@@ -14,7 +15,13 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from api import connections
-from api.connections import HEADERS, UNREAD_MESSAGES, limit_connections
+from api.connections import (
+    HEAD_BYTES,
+    HEADERS,
+    UNREAD_MESSAGES,
+    HeadBuffer,
+    limit_connections,
+)
 from tests.api.raw import Wire
 from tests.waiting import repeatedly, wait_until
 
@@ -216,6 +223,13 @@ def test_number_and_size_of_headers_are_limited(url: str, headers: bytes, status
     with Wire(url) as wire:
         wire.send(short(headers))
         assert wire.reply().status == status
+
+
+def test_large_head_is_refused_although_it_arrives_at_once() -> None:
+    buffer = HeadBuffer()
+    buffer += short(b"a: " + b"b" * HEAD_BYTES + b"\r\n")
+    with pytest.raises(h11.RemoteProtocolError):
+        buffer.maybe_extract_lines()
 
 
 def test_headers_of_pipelined_requests_and_after_a_body_are_limited(url: str) -> None:
