@@ -23,11 +23,14 @@ HEAD_TIMEOUT_SECONDS = 10.0
 In it, the first line and the headers arrive, and what is left of a body that had an early response.
 """
 
-HEADERS, HEAD_BYTES = 100, 2**16
+HEADERS, HEAD_BYTES = 100, 2**14
 """Most headers of a request, and its largest head in bytes.
 
 A head of 62 kB with 15,500 headers takes 1.6 MB, and blocks all other visitors for 27 ms.
 """
+
+CONNECTION_BYTES = 2**16
+"""Most memory of a connection while its request runs, in bytes, without body and response."""
 
 STALL_SECONDS = 60
 """Longest time in which a client acknowledges nothing of what it is sent, in seconds.
@@ -142,7 +145,7 @@ class HeadTimeoutProtocol(H11Protocol):
 
     def _count_idle(self) -> None:
         """Count the connection, and time it, while no request runs on it, whatever arrives."""
-        has_request = self.cycle is not None and not self.cycle.response_complete
+        has_request = not getattr(self.cycle, "response_complete", True)
         # A closed connection isn't in this set, nor one that has become a page's websocket.
         if has_request or self not in self.connections:
             _idle.pop(self, None)
@@ -153,10 +156,7 @@ class HeadTimeoutProtocol(H11Protocol):
 
     def _make_room(self) -> None:
         """Close others that have been idle longest while there are too many connections."""
-        most = self.limit_concurrency or math.inf
-        # Each may send almost a whole head, and all share an eighth of the memory.
-        most_idle = settings().memory_mb * 2**20 // 8 // HEAD_BYTES
-        while len(self.connections) >= most or len(_idle) > most_idle:
+        while len(self.connections) >= (self.limit_concurrency or math.inf):
             oldest = next((other for other in _idle if other is not self), None)
             if oldest is None:
                 break
@@ -251,8 +251,10 @@ def limit_connections(receive: Any) -> None:
         config.http_protocol_class = HeadTimeoutProtocol
         config.ws_protocol_class = PageProtocol
         config.ws_max_size = MESSAGE_BYTES_PER_PHOTO * max(1000, settings().batch)
+        config.h11_max_incomplete_event_size = HEAD_BYTES
         # Sessions take half of all descriptors, and a response may take two.
-        config.limit_concurrency = descriptor_limit() // 3
+        by_memory = settings().memory_mb * 2**20 // 4 // CONNECTION_BYTES
+        config.limit_concurrency = min(descriptor_limit() // 3, by_memory)
         config.timeout_graceful_shutdown = SHUTDOWN_SECONDS
     else:
         log.warning("Not run by uvicorn: endless request heads aren't limited.")
