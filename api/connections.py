@@ -2,11 +2,14 @@
 
 import asyncio
 import logging
+import math
 import socket
+import sys
 from contextlib import suppress
 from typing import Any
 
 import h11
+from h11._receivebuffer import ReceiveBuffer
 from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -15,7 +18,19 @@ from model.resources import descriptor_limit
 from model.settings import settings
 
 HEAD_TIMEOUT_SECONDS = 10.0
-"""Longest time for the first line and the headers of a request, in seconds."""
+"""Longest time without a running request, in seconds.
+
+In it, the first line and the headers arrive, and what is left of a body that had an early response.
+"""
+
+HEADERS, HEAD_BYTES = 100, 2**14
+"""Most headers of a request, and its largest head in bytes.
+
+A head of 62 kB with 15,500 headers takes 1.6 MB, and blocks all other visitors for 27 ms.
+"""
+
+CONNECTION_BYTES = 2**16
+"""Most memory of a connection while its request runs, in bytes, without body and response."""
 
 STALL_SECONDS = 60
 """Longest time in which a client acknowledges nothing of what it is sent, in seconds.
@@ -37,6 +52,9 @@ SHUTDOWN_SECONDS = 25
 
 log = logging.getLogger("loupe.api")
 
+_idle: dict["HeadTimeoutProtocol", None] = {}
+"""Connections without a running request, first those that have waited longest for one."""
+
 _waiting: dict[Any, int] = {}
 """Bytes by connection that wait until its client reads, or sends the rest of a message."""
 
@@ -53,8 +71,22 @@ def _count_waiting(connection: Any, count: int) -> None:
         first.transport.abort()
 
 
+class HeadBuffer(ReceiveBuffer):
+    """What h11 has received; large heads and trailers are refused before h11 parses their lines."""
+
+    def maybe_extract_lines(self) -> list[bytearray] | None:
+        """See h11. Without this, h11 limits only heads that arrive in parts."""
+        lines = super().maybe_extract_lines()
+        if lines and (len(lines) > 1 + HEADERS or sum(map(len, lines)) > HEAD_BYTES):
+            raise h11.RemoteProtocolError("Head too large", error_status_hint=431)
+        return lines
+
+
 class HeadTimeoutProtocol(H11Protocol):
-    """HTTP by h11, which refuses heads over 64 kB; connections with slow heads are closed.
+    """HTTP by h11, with limited heads; connections that stay idle or send slow heads are closed.
+
+    Near the limit of connections, those that have been idle longest make room for new ones. Only
+    where none is idle does uvicorn refuse requests.
 
     httptools, which uvicorn prefers where it is installed, buffers a URL of any length, and copies
     all of it at each packet.
@@ -65,21 +97,41 @@ class HeadTimeoutProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See asyncio."""
         super().connection_made(transport)
+        self.conn._receive_buffer = HeadBuffer()  # noqa: SLF001
         # The system knows what the client has acknowledged, the server only what the system took.
         _set_option(transport, socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", STALL_SECONDS * 1000)
         _set_option(transport, socket.IPPROTO_TCP, "TCP_NOTSENT_LOWAT", 2**16)
-        self._time_head()
+        self._count_idle()
+        self._make_room()
 
     def data_received(self, data: bytes) -> None:
         """See asyncio."""
+        if self in _idle:
+            self._make_room()
         super().data_received(data)
-        self._time_head()
+        self._count_idle()
+
+    def on_response_complete(self) -> None:
+        """See uvicorn. Frees the request's head: the connection may stay open."""
+        self.cycle.scope = self.scope = self.headers = None  # type: ignore[assignment]
+        super().on_response_complete()
+        self._count_idle()
+
+    def send_400_response(self, msg: str) -> None:
+        """See uvicorn. Sends 431 if the head was too large."""
+        if getattr(sys.exception(), "error_status_hint", 400) != 431:
+            super().send_400_response(msg)
+            return
+        headers = [(b"content-length", b"0"), (b"connection", b"close")]
+        response = h11.Response(status_code=431, headers=headers, reason=b"Headers Too Large")
+        self.transport.write(self.conn.send(response) or b"")
+        self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio."""
-        self._stop_timer()
-        _count_waiting(self, 0)
         super().connection_lost(exc)
+        _count_waiting(self, 0)
+        self._count_idle()
 
     def pause_writing(self) -> None:
         """See asyncio."""
@@ -91,11 +143,26 @@ class HeadTimeoutProtocol(H11Protocol):
         super().resume_writing()
         _count_waiting(self, 0)
 
-    def _time_head(self) -> None:
-        if self.conn.their_state is not h11.IDLE:
+    def _count_idle(self) -> None:
+        """Count the connection, and time it, while no request runs on it, whatever arrives."""
+        has_request = not getattr(self.cycle, "response_complete", True)
+        # A closed connection isn't in this set, nor one that has become a page's websocket.
+        if has_request or self not in self.connections:
+            _idle.pop(self, None)
             self._stop_timer()
-        elif self._head_timer is None:
+        elif self not in _idle:
+            _idle[self] = None
             self._head_timer = self.loop.call_later(HEAD_TIMEOUT_SECONDS, self.transport.close)
+
+    def _make_room(self) -> None:
+        """Close others that have been idle longest while there are too many connections."""
+        while len(self.connections) >= (self.limit_concurrency or math.inf):
+            oldest = next((other for other in _idle if other is not self), None)
+            if oldest is None:
+                break
+            oldest.connections.discard(oldest)
+            oldest._count_idle()  # noqa: SLF001
+            oldest.transport.abort()
 
     def _stop_timer(self) -> None:
         if self._head_timer is not None:
@@ -184,8 +251,10 @@ def limit_connections(receive: Any) -> None:
         config.http_protocol_class = HeadTimeoutProtocol
         config.ws_protocol_class = PageProtocol
         config.ws_max_size = MESSAGE_BYTES_PER_PHOTO * max(1000, settings().batch)
+        config.h11_max_incomplete_event_size = HEAD_BYTES
         # Sessions take half of all descriptors, and a response may take two.
-        config.limit_concurrency = descriptor_limit() // 3
+        by_memory = settings().memory_mb * 2**20 // 4 // CONNECTION_BYTES
+        config.limit_concurrency = min(descriptor_limit() // 3, by_memory)
         config.timeout_graceful_shutdown = SHUTDOWN_SECONDS
     else:
         log.warning("Not run by uvicorn: endless request heads aren't limited.")

@@ -7,15 +7,23 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from typing import Any
 
+import h11
 import pytest
+from starlette.responses import PlainTextResponse
 from uvicorn import Config, Server
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from api import connections
-from api.connections import UNREAD_MESSAGES, limit_connections
+from api.connections import (
+    HEAD_BYTES,
+    HEADERS,
+    UNREAD_MESSAGES,
+    HeadBuffer,
+    limit_connections,
+)
 from tests.api.raw import Wire
-from tests.waiting import wait_until
+from tests.waiting import repeatedly, wait_until
 
 HANDSHAKE = (
     b"GET / HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -23,8 +31,12 @@ HANDSHAKE = (
 )
 
 
+LIMIT = 10
+"""Most connections, where a test sets it."""
+
+
 class App:
-    """Sends a megabyte for each message and request."""
+    """Sends a megabyte for each message, and 50 for a request unless its path is ``/short``."""
 
     def __init__(self) -> None:
         self.received = self.requests = self.responses = 0
@@ -36,6 +48,8 @@ class App:
             for kind in ("startup", "shutdown"):
                 await receive()
                 await send({"type": f"lifespan.{kind}.complete"})
+        elif scope["type"] == "http" and scope["path"] == "/short":
+            await PlainTextResponse("ok")(scope, receive, send)
         elif scope["type"] == "http":
             await send({"type": "http.response.start", "status": 200, "headers": []})
             self.requests += 1
@@ -58,6 +72,15 @@ def app() -> App:
     return App()
 
 
+@pytest.fixture(params=["descriptors", "memory"])
+def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limit the number of connections; before ``url``, whose server reads it at its start."""
+    if request.param == "memory":
+        monkeypatch.setattr(connections, "CONNECTION_BYTES", 2**25 // LIMIT)
+    else:
+        monkeypatch.setattr(connections, "descriptor_limit", lambda: 3 * LIMIT)
+
+
 @pytest.fixture
 def url(app: App, data_folder: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("LOUPE_MEMORY_MB", "128")
@@ -69,6 +92,18 @@ def url(app: App, data_folder: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     thread.join()
+
+
+def short(headers: bytes = b"") -> bytes:
+    return b"GET /short HTTP/1.1\r\nHost: here\r\n" + headers + b"\r\n"
+
+
+def is_open(wire: Wire) -> bool:
+    """Return whether the server has kept a connection on which it sent nothing."""
+    wire.socket.setblocking(False)
+    with suppress(BlockingIOError):
+        return bool(wire.socket.recv(1))
+    return True
 
 
 def open_page(url: str) -> ClientConnection:
@@ -154,3 +189,95 @@ def test_many_unread_responses_make_room_for_others(url: str, app: App) -> None:
             stack.enter_context(Wire(url)).send(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
         wait_until(lambda: app.requests == 70)
         wait_until(lambda: app.responses == 64)
+
+
+def test_connection_is_closed_if_the_rest_of_a_body_stays_away(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "HEAD_TIMEOUT_SECONDS", 0.5)
+    with Wire(url) as wire, Wire(url) as slow:
+        for each in (wire, slow):
+            each.send(short(b"Content-Length: 1000000000\r\n"))
+            assert each.reply().status == 200
+        # uvicorn stops its own timer at the first byte.
+        wire.send(b"x")
+        with repeatedly(lambda: slow.send(b"x"), 0.05):
+            assert wire.remainder() + slow.remainder() == b""
+
+
+def test_body_after_its_response_does_not_end_the_connection(url: str) -> None:
+    with Wire(url) as wire:
+        wire.send(short(b"Content-Length: 3\r\n"))
+        assert wire.reply().status == 200
+        wire.send(b"xyz" + short())
+        assert wire.reply().status == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (b"a:\r\n" * (HEADERS - 1), 200),
+        (b"a:\r\n" * HEADERS, 431),
+        (b"a:\n" * 15_000, 431),
+        (b"a: " + b"b" * 2**17 + b"\r\n", 431),
+    ],
+)
+def test_number_and_size_of_headers_are_limited(url: str, headers: bytes, status: int) -> None:
+    with Wire(url) as wire:
+        wire.send(short(headers))
+        assert wire.reply().status == status
+
+
+def test_large_head_is_refused_although_it_arrives_at_once() -> None:
+    connection = h11.Connection(h11.SERVER)
+    connection._receive_buffer = HeadBuffer()
+    connection.receive_data(short(b"a: " + b"b" * HEAD_BYTES + b"\r\n"))
+    with pytest.raises(h11.RemoteProtocolError):
+        connection.next_event()
+
+
+def test_headers_of_pipelined_requests_and_after_a_body_are_limited(url: str) -> None:
+    with Wire(url) as wire:
+        wire.send(short() + short(b"a:\r\n" * HEADERS))
+        reply = wire.reply()
+        assert reply.status == 200
+        assert b" 431 " in reply.remainder + wire.remainder()
+    with Wire(url) as wire:
+        wire.send(short(b"Transfer-Encoding: chunked\r\n"))
+        assert wire.reply().status == 200
+        wire.send(b"0\r\n" + b"a:\r\n" * 2 * HEADERS + b"\r\n")
+        assert wire.remainder() == b""
+
+
+def test_head_is_freed_once_it_has_a_response(url: str) -> None:
+    with Wire(url) as wire:
+        wire.send(short())
+        wire.reply()
+        wait_until(lambda: connections._idle)
+        kept = next(iter(connections._idle))
+        assert [kept.scope, kept.headers, kept.cycle.scope] == [None] * 3
+
+
+def test_connections_that_are_idle_longest_make_room_for_others(few: None, url: str) -> None:
+    with ExitStack() as stack:
+        page = stack.enter_context(open_page(url))
+        wires = [stack.enter_context(Wire(url)) for _ in range(3 * LIMIT)]
+        wires[-1].send(b"GET")
+        visitor = stack.enter_context(Wire(url))
+        visitor.send(short())
+        assert visitor.reply().status == 200
+        # The page, the visitor and the newest others.
+        open_wires = [is_open(wire) for wire in wires]
+        assert open_wires == [False] * (2 * LIMIT + 3) + [True] * (LIMIT - 3)
+        page.send(b"x")
+        assert len(page.recv(timeout=10)) == 2**20
+
+
+def test_request_is_refused_if_no_connection_is_idle(few: None, url: str, app: App) -> None:
+    with ExitStack() as stack:
+        for _ in range(LIMIT - 1):
+            stack.enter_context(Wire(url)).send(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        wait_until(lambda: app.requests == LIMIT - 1)
+        visitor = stack.enter_context(Wire(url))
+        visitor.send(short())
+        assert visitor.reply().status == 503

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from api.body_limits import FORM_BYTES
-from api.connections import HEAD_TIMEOUT_SECONDS
+from api.connections import HEAD_TIMEOUT_SECONDS, STALL_SECONDS
 from model.photo import MAX_BYTES
 from tests.api.raw import Wire
 from tests.operating.attacks.clients import (
@@ -105,6 +105,34 @@ def half_heads(target: Target, statuses: Counts, sockets: int) -> None:
         assert [wire.socket.recv(1) for wire in wires] == [b""] * sockets, "not closed"
 
 
+def unsent_bodies(target: Target, statuses: Counts, sockets: int) -> None:
+    """{sockets} heads of 15,500 headers, as many of 90 whose bodies trickle after the response"""
+    start = head("GET /", Content_Length=10**9)[:-2]
+    with ExitStack() as stack:
+        for headers in (15_500, 90):
+            wires = [stack.enter_context(Wire(target.url)) for _ in range(sockets)]
+            for wire in wires:
+                wire.send(start + b"a:\r\n" * headers + b"\r\n")
+                statuses[wire.reply().status] += 1
+        stack.enter_context(repeatedly(lambda: [wire.send(b"x") for wire in wires], 1))
+        time.sleep(HEAD_TIMEOUT_SECONDS + 1)
+        # What the client goes on sending resets a closed connection; an open one times out.
+        assert not any(wire.remainder() for wire in wires)
+    assert statuses == {431: sockets, 200: sockets}
+
+
+def silent(target: Target, statuses: Counts, sockets: int, times: int) -> None:
+    """{times} × {sockets} connections that send nothing, at 1,024 descriptors"""
+    for _ in range(times):
+        with ExitStack() as stack:
+            for _ in range(sockets):
+                stack.enter_context(Wire(target.url))
+            for _ in range(8):
+                statuses[status_of(f"{target.url}/api/live")] += 1
+                time.sleep(0.5)
+    assert set(statuses) == {200}, "a request was refused"
+
+
 def malformed(target: Target, statuses: Counts, seconds: float) -> None:
     """Malformed requests, one after the other"""
     repeat(statuses, 1, seconds, lambda: exchange(target.url, b"\x00\x01\r\n\r\n"))
@@ -117,10 +145,15 @@ def downloads(target: Target, statuses: Counts, sockets: int, seconds: float) ->
     with ExitStack() as stack:
         for _ in range(sockets):
             with suppress(OSError):
-                stack.enter_context(Wire(target.url)).send(head(f"GET {address}"))
+                wire = stack.enter_context(Wire(target.url))
+                wire.send(head(f"GET {address}"))
+                statuses[int(wire.socket.recv(12)[9:] or 0)] += 1
         time.sleep(seconds)
         left = target.connections()
-    assert seconds < 60 or left < sockets / 2, f"{left} connections are still open"
+    assert statuses[200] > sockets / 2, "few downloads were begun"
+    # At first, an eighth of the memory is full of them.
+    most = sockets / 2 if seconds > STALL_SECONDS else sockets * 3 / 4
+    assert left < most, f"{left} connections are still open"
 
 
 def foreign_hosts(target: Target, statuses: Counts) -> None:
@@ -129,7 +162,7 @@ def foreign_hosts(target: Target, statuses: Counts) -> None:
         photo = head(IDENTIFY, host, Content_Length=len(PHOTO)) + PHOTO
         for request in (head("GET /", host), handshake(target.url, host, f"http://{host}"), photo):
             statuses[exchange(target.url, request)] += 1
-    assert not statuses[101] + statuses[200], "served"
+    assert statuses == {421: 4, 403: 2}, "served, or without a response"
 
 
 def foreign_origins(target: Target, statuses: Counts, clients: int, seconds: float) -> None:
@@ -147,15 +180,17 @@ def send_messages(
 ) -> None:
     """{sockets} websockets run the page {times} × with {kb} kB of {kind}"""
     data, end = frame(rerun(**{kind: "x" * kb * 1000})) * times, time.monotonic() + 40
+    tried = 0
     with ExitStack() as stack:
-        while sockets and time.monotonic() < end:
-            sockets -= 1
+        while tried < sockets and time.monotonic() < end:
+            tried += 1
             with suppress(OSError):
                 wire = stack.enter_context(Wire(target.url, 5))
                 wire.send(handshake(target.url))
                 statuses[wire.reply().status] += 1
                 wire.send(data)
         time.sleep(8)
+    assert statuses[101] > tried / 2, f"{statuses[101]} of {tried} websockets were opened"
 
 
 def oversize_message(target: Target, statuses: Counts) -> None:
@@ -163,9 +198,10 @@ def oversize_message(target: Target, statuses: Counts) -> None:
     with Wire(target.url) as wire:
         wire.send(handshake(target.url))
         assert wire.reply().status == 101
+        # Refused by its announced length, so the rest of it may be sent in vain.
         wire.send(frame(bytes(2**20)))
         # 1009: closed before it is read as a message, which would be 1002.
-        assert (1009).to_bytes(2) in (wire.remainder() or b"\x03\xf1"), "read"
+        assert (1009).to_bytes(2) in wire.remainder(), "read, or not closed"
 
 
 def unread_uploads(target: Target, statuses: Counts, sessions: int, mb: int) -> None:
@@ -173,7 +209,8 @@ def unread_uploads(target: Target, statuses: Counts, sessions: int, mb: int) -> 
     with ExitStack() as stack:
         ids = [stack.enter_context(page_session(target.url))[0] for _ in range(sessions)]
         statuses.update(put_file(target.url, ids[i % sessions], mb * 2**20) for i in range(8))
-    assert set(statuses) <= {204, 503, 0}
+    assert statuses[204], "none was taken"
+    assert set(statuses) <= {204, 503}
     # Files left unread for seconds make room for the largest zip.
     with page_session(target.url) as (own, _):
         wait_until(lambda: put_file(target.url, own, 100 * 2**20) == 204, 15)
@@ -207,6 +244,8 @@ ATTACKS = (
     Attack("slow-70", slow_bodies, {"sockets": 70}),
     Attack("endless-head", endless_head, is_slow=False),
     Attack("half-heads", half_heads, {"sockets": 100}),
+    Attack("bodies", unsent_bodies, {"sockets": 300}, {"sockets": 50}, 250, **PAGES),
+    Attack("idle", silent, {"sockets": 700, "times": 4}, {"times": 1}, server=FEW, **PAGES),
     Attack("malformed", malformed, {"seconds": 5}, SHORT, log_kb=10, is_slow=False),
     Attack("downloads", downloads, {"sockets": 400, "seconds": 70}, SHORT),
     Attack("hosts", foreign_hosts, server=WITH_URL, is_slow=False, **PAGES),
