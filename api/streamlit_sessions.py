@@ -26,6 +26,9 @@ After ``disconnectedSessionTTL``, Streamlit no longer finds a session, but keeps
 one disconnects.
 """
 
+GREETING_SECONDS = 2.0
+"""Time in which a new page needn't have sent a message to keep its place, in seconds."""
+
 SWEEP_SECONDS = 5.0
 """Time between two sweeps, in seconds."""
 
@@ -55,7 +58,9 @@ class Session:
     @property
     def worth(self) -> tuple[Any, ...]:
         """Order in which sessions are closed for others, the lowest first."""
-        return self.socket is not None, self.has_spoken, -self.bytes, self.seen
+        # Or the next page would take its place while its first message is on its way.
+        is_new = time.monotonic() - self.seen < GREETING_SECONDS
+        return self.socket is not None, self.has_spoken or is_new, -self.bytes, self.seen
 
     @property
     def is_over(self) -> bool:
@@ -97,7 +102,7 @@ class SessionLimits:
             session.socket.end()
         session.socket, session.seen = socket, time.monotonic()
         session.is_returning = is_returning
-        self._make_room(session)
+        self._make_room()
         if self._sweeper is None or self._sweeper.done():
             self._sweeper = asyncio.create_task(self._sweep())
         return session
@@ -138,13 +143,12 @@ class SessionLimits:
         if session := self._sessions.get(session_id):
             session.uploads += 1
 
-    def _make_room(self, newest: Session | None = None) -> None:
-        """End sessions until all fit, but not the newest, which had no time to send a message."""
+    def _make_room(self) -> None:
+        """End sessions until all fit."""
         while _share(self._sessions.values()) > 1:
             groups: tuple[list[Session], list[Session]] = [], []
             for session in self._sessions.values():
-                if session is not newest:
-                    groups[session.has_photo].append(session)
+                groups[session.has_photo].append(session)
             larger = max(groups, key=_share)
             self._end(min(larger, key=lambda session: session.worth))
 

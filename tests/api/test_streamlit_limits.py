@@ -127,7 +127,7 @@ def test_callers_that_are_gone_take_no_tokens() -> None:
         await asyncio.sleep(0.01)
         for task in cancelled:
             task.cancel()
-        assert await asyncio.wait_for(visitor, 0.3)
+        assert await asyncio.wait_for(visitor, 0.4)
         assert not any(task.result() for task in gone)
 
     asyncio.run(run())
@@ -197,7 +197,7 @@ def test_messages_of_closed_pages_are_not_waited_for(monkeypatch: pytest.MonkeyP
             visitor = await pages.send(b"visit")
             for page in flooders:
                 page.transport.close()
-            await pages.wait_for(b"visit", 1)
+            await pages.wait_for(b"visit", 2)
             assert pages.read.count(b"flood") < 20
             await visitor.close()
 
@@ -214,7 +214,7 @@ def test_first_message_does_not_wait_behind_floods(monkeypatch: pytest.MonkeyPat
             flooders = [await pages.send(*[b"flood"] * 20) for _ in range(20)]
             await asyncio.sleep(1.5)
             visitor = await pages.send(b"visit")
-            await pages.wait_for(b"visit", 0.3)
+            await pages.wait_for(b"visit", 0.7)
             for page in (*flooders, visitor):
                 page.transport.abort()
 
@@ -255,8 +255,9 @@ def test_silent_pages_that_had_a_session_stay(monkeypatch: pytest.MonkeyPatch) -
         async with pages.serving():
             names = ("streamlit, x, earlier", "streamlit, x,", "streamlit, x")
             opened = [await pages.send(names=name) for name in names]
-            await asyncio.sleep(0.5)
-            assert pages.sessions == ["0"]
+            async with asyncio.timeout(10):
+                await asyncio.gather(*[page.wait_closed() for page in opened[1:]])
             assert [page.close_code for page in opened] == [None, 1013, 1013]
+            assert pages.sessions == ["0"]
 
     asyncio.run(run())
