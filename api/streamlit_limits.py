@@ -3,8 +3,11 @@
 import asyncio
 import math
 import re
+import select
 import time
 from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -45,19 +48,48 @@ ALL_RERUNS_PER_SECOND = 100.0
 
 
 class Throttle:
-    """A token bucket: callers wait for a token, first come, first served."""
+    """A token bucket: callers wait for tokens, first come, first served.
+
+    Those who are gone when it is their turn take no tokens, and no time.
+    """
 
     def __init__(self, per_second: float, burst: int) -> None:
         self._interval, self._slack = 1 / per_second, burst / per_second
         self._next = 0.0
         """Time of the bucket's next token, in seconds on the monotonic clock."""
+        self._turn = asyncio.Lock()
 
-    async def take(self, count: int = 1) -> None:
-        """Wait for tokens."""
-        now = time.monotonic()
-        self._next = max(self._next, now - self._slack) + count * self._interval
-        if self._next > now:
-            await asyncio.sleep(self._next - now)
+    async def take(self, count: int = 1, is_here: Callable[[], bool] = lambda: True) -> bool:
+        """Wait for tokens; return False if the caller is gone by then."""
+        async with self._turn:
+            if not is_here():
+                return False
+            now = time.monotonic()
+            following = max(self._next, now - self._slack) + count * self._interval
+            if following > now:
+                await asyncio.sleep(following - now)
+                if not is_here():
+                    return False
+            self._next = following
+            return True
+
+
+def _is_here(socket: Any) -> bool:
+    """Return False if a page's connection is closed, even if what it sent before is unread."""
+    if not isinstance(socket, PageProtocol):
+        return True
+    if socket.transport.is_closing():
+        return False
+    # The event loop doesn't notice while it leaves messages unread.
+    poll = select.poll()
+    poll.register(socket.transport.get_extra_info("socket"), getattr(select, "POLLRDHUP", 0))
+    return not poll.poll(0)
+
+
+def _is_returning(scope: Scope) -> bool:
+    """Return whether a page's websocket names an earlier session, as Streamlit reads it."""
+    entries = Headers(scope=scope).get("sec-websocket-protocol", "").split(",")
+    return len(entries) > 2 and bool(entries[2].strip())
 
 
 class PageUploads(Body):
@@ -114,7 +146,8 @@ class StreamlitLimitMiddleware:
     Every message on a page's websocket starts a run of its script or interrupts one, which blocks
     all other visitors for milliseconds. Messages beyond the limit stay unread in the client's send
     buffer. At most one message per socket waits for a token, so flooded sockets take turns with
-    the others. A page sends a few per second while a slider is dragged.
+    the others, and the first message of a session waits for none of them. A page sends a few per
+    second while a slider is dragged.
 
     Uploads count against the budget of all bodies, because Streamlit keeps any number of files
     until their session ends. All files of a page count as one body: when others need its memory,
@@ -130,6 +163,7 @@ class StreamlitLimitMiddleware:
         self, app: ASGIApp, runtime: Callable[[], Any], parse: Callable[[bytes], Any]
     ) -> None:
         self.app, self._limited_upload = app, SlowClientMiddleware(self._receive_upload)
+        self._first_messages = Throttle(ALL_RERUNS_PER_SECOND, BURST)
         self._all_messages = Throttle(ALL_RERUNS_PER_SECOND, BURST)
         self._all_lists = Throttle(ALL_RERUNS_PER_SECOND, BURST)
         self._runtime, self._sessions = runtime, SessionLimits(runtime, parse)
@@ -160,23 +194,34 @@ class StreamlitLimitMiddleware:
             nonlocal session, is_open
             if is_open and session is None and isinstance(socket, PageProtocol):
                 # Streamlit has connected the websocket, and asks for its first message.
-                session = self._sessions.connect(socket)
-            message = await receive()
-            is_open = True
-            if session and message["type"] == "websocket.receive":
-                count = self._sessions.count_message(session, message.get("bytes") or b"")
-                if not count:
-                    return await receive()
-                await messages.take(count)
-                # Lists of files take longer, so other messages don't wait behind them.
-                await (self._all_lists if count > 1 else self._all_messages).take(count)
-            return message
+                session = self._sessions.connect(socket, is_returning=_is_returning(scope))
+            while True:
+                message = await receive()
+                is_open = True
+                if message["type"] != "websocket.receive":
+                    return message
+                if await self._take_turn(message.get("bytes") or b"", session, socket, messages):
+                    return message
 
         try:
             await self.app(scope, receive_in_turn, send)
         finally:
             if session:
                 self._sessions.disconnect(session, socket)
+
+    async def _take_turn(
+        self, data: bytes, session: Session | None, socket: Any, messages: Throttle
+    ) -> bool:
+        """Wait for a message's turn; return False if it is refused or its page is gone by then."""
+        is_here, count, shared = partial(_is_here, socket), 1, self._all_messages
+        if session:
+            shared = self._all_messages if session.has_spoken else self._first_messages
+            count = self._sessions.count_message(session, data)
+        if count > 1:
+            # Lists of files take longer, so other messages don't wait behind them.
+            shared = self._all_lists
+        is_due = count > 0 and await messages.take(count, is_here)
+        return is_due and await shared.take(count, is_here)
 
     async def _receive_upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         session_id, file_id = UPLOAD_PATH.findall(scope["path"])[0]
@@ -190,18 +235,22 @@ class StreamlitLimitMiddleware:
             size += len(message.get("body", b""))
             return message
 
+        async def send_counted(message: Message) -> None:
+            if message.get("status") == HTTPStatus.NO_CONTENT:
+                self._sessions.count_upload(session_id)
+            await send(message)
+
         page.arriving += 1
         try:
             check_length(Headers(scope=scope), limit)
             memory_budget().acquire(page, FILE_BYTES)
             size = FILE_BYTES
-            await self.app(scope, receive_counted, send)
+            await self.app(scope, receive_counted, send_counted)
         except LoupeError as error:
             await error_response(error)(scope, receive, send)
         finally:
             page.arriving -= 1
             page.end_arrival(file_id, size)
-            self._sessions.count_upload(session_id)
 
     def _page(self, session_id: str) -> PageUploads:
         page = self._pages.get(session_id)

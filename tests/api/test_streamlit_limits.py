@@ -1,17 +1,24 @@
 """``StreamlitLimitMiddleware``: files count until a page has read them, for a minute at most."""
 
 import asyncio
-from collections.abc import MutableMapping
+import socket
+import time
+from collections.abc import AsyncIterator, MutableMapping
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from starlette.datastructures import Headers
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
+from uvicorn import Config, Server
+from websockets.asyncio.client import ClientConnection, connect
 
-from api import body_limits, streamlit_limits
+from api import body_limits, streamlit_limits, streamlit_sessions
 from api.body_limits import MemoryBudget
-from api.streamlit_limits import FILE_BYTES, StreamlitLimitMiddleware
+from api.connections import PageProtocol
+from api.streamlit_limits import FILE_BYTES, StreamlitLimitMiddleware, Throttle
 
 
 @pytest.fixture
@@ -47,9 +54,12 @@ def upload(manager: MemoryUploadedFileManager) -> Any:
     async def send(message: MutableMapping[str, Any]) -> None:
         statuses.append(message.get("status"))
 
-    async def put(file_id: str) -> int:
-        path = f"/base/_stcore/upload_file/page/{file_id}"
-        scope = {"type": "http", "method": "PUT", "path": path, "headers": []}
+    async def put(file_id: str, length: str = "1") -> int:
+        path, headers = (
+            f"/base/_stcore/upload_file/page/{file_id}",
+            Headers({"content-length": length}),
+        )
+        scope = {"type": "http", "method": "PUT", "path": path, "headers": headers.raw}
         statuses.clear()
         await middleware(scope, receive, send)
         return statuses[0]
@@ -86,5 +96,168 @@ def test_unread_files_are_deleted(
         await asyncio.sleep(0.3)
         assert not manager.get_files("page", ["a"])
         assert not budget.bodies
+
+    asyncio.run(run())
+
+
+def test_only_uploads_that_streamlit_kept_are_counted(
+    manager: MemoryUploadedFileManager, budget: MemoryBudget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[str] = []
+    count_upload = "api.streamlit_sessions.SessionLimits.count_upload"
+    monkeypatch.setattr(count_upload, lambda _self, session_id: counted.append(session_id))
+
+    async def run() -> None:
+        put = upload(manager)
+        assert await put("a", length="999999999999") == 413
+        assert not counted
+        assert await put("a") == 204
+        assert counted == ["page"]
+
+    asyncio.run(run())
+
+
+def test_callers_that_are_gone_take_no_tokens() -> None:
+    async def run() -> None:
+        throttle = Throttle(10, 1)
+        assert await throttle.take()
+        cancelled = [asyncio.create_task(throttle.take(5)) for _ in range(50)]
+        gone = [asyncio.create_task(throttle.take(1, lambda: False)) for _ in range(50)]
+        visitor = asyncio.create_task(throttle.take())
+        await asyncio.sleep(0.01)
+        for task in cancelled:
+            task.cancel()
+        assert await asyncio.wait_for(visitor, 0.4)
+        assert not any(task.result() for task in gone)
+
+    asyncio.run(run())
+
+
+class Pages:
+    """A uvicorn server with the limits, whose app counts messages in place of Streamlit's."""
+
+    def __init__(self) -> None:
+        self.read: list[bytes] = []
+        self.sessions: list[str] = []
+        self._session_mgr, self.url = self, ""
+        self.middleware = StreamlitLimitMiddleware(self.run, lambda: self, bytes)
+
+    def list_active_sessions(self) -> list[Any]:
+        return [SimpleNamespace(session=SimpleNamespace(id=name)) for name in self.sessions]
+
+    def get_session_info(self, name: str) -> str:
+        return name
+
+    def close_session(self, name: str) -> None:
+        self.sessions.remove(name)
+
+    async def run(self, _scope: Any, receive: Any, send: Any) -> None:
+        """Read messages until the page is gone."""
+        await receive()
+        await send({"type": "websocket.accept"})
+        self.sessions.append(f"{len(self.sessions)}")
+        while (message := await receive())["type"] == "websocket.receive":
+            self.read.append(message["bytes"])
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        config = Config(self.middleware, ws=PageProtocol, lifespan="off", log_level="error")
+        server = Server(config)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.url = f"ws://127.0.0.1:{listener.getsockname()[1]}"
+            task = asyncio.create_task(server.serve([listener]))
+            yield
+            server.should_exit = True
+            await task
+
+    async def send(self, *messages: bytes, names: str = "streamlit, x") -> ClientConnection:
+        """Open a page that sends messages."""
+        headers = {"Sec-WebSocket-Protocol": names}
+        page = await connect(self.url, close_timeout=0, additional_headers=headers)
+        for message in messages:
+            await page.send(message)
+        return page
+
+    async def wait_for(self, message: bytes, seconds: float) -> None:
+        """Wait until a message is read."""
+        async with asyncio.timeout(seconds):
+            while message not in self.read:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+
+def test_messages_of_closed_pages_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamlit_limits, "ALL_RERUNS_PER_SECOND", 10.0)
+    monkeypatch.setattr(streamlit_limits, "BURST", 5)
+
+    async def run() -> None:
+        pages = Pages()
+        async with pages.serving():
+            # The server doesn't read the end of a connection behind a message.
+            flooders = [await pages.send(*[b"flood"] * 4) for _ in range(40)]
+            visitor = await pages.send(b"visit")
+            for page in flooders:
+                page.transport.close()
+            await pages.wait_for(b"visit", 2)
+            assert pages.read.count(b"flood") < 20
+            await visitor.close()
+
+    asyncio.run(run())
+
+
+def test_first_message_does_not_wait_behind_floods(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamlit_limits, "ALL_RERUNS_PER_SECOND", 20.0)
+    monkeypatch.setattr(streamlit_limits, "BURST", 20)
+
+    async def run() -> None:
+        pages = Pages()
+        async with pages.serving():
+            flooders = [await pages.send(*[b"flood"] * 20) for _ in range(20)]
+            await asyncio.sleep(1.5)
+            visitor = await pages.send(b"visit")
+            await pages.wait_for(b"visit", 0.7)
+            for page in (*flooders, visitor):
+                page.transport.abort()
+
+    asyncio.run(run())
+
+
+def test_messages_wait_on_any_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without uvicorn's own ``receive``, which sessions need."""
+    monkeypatch.setattr(streamlit_limits, "BURST", 5)
+
+    async def run() -> None:
+        pages, sent = Pages(), [b"a"] * 15
+
+        async def receive() -> dict[str, Any]:
+            if not pages.sessions:
+                return {"type": "websocket.connect"}
+            if sent:
+                return {"type": "websocket.receive", "bytes": sent.pop()}
+            return {"type": "websocket.disconnect"}
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            pass
+
+        start = time.monotonic()
+        await pages.middleware({"type": "websocket", "headers": []}, receive, send)
+        assert len(pages.read) == 15
+        assert time.monotonic() - start > 0.4
+
+    asyncio.run(run())
+
+
+def test_silent_pages_that_had_a_session_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamlit_sessions, "SILENT_SECONDS", 0.2)
+    monkeypatch.setattr(streamlit_sessions, "SWEEP_SECONDS", 0.05)
+
+    async def run() -> None:
+        pages = Pages()
+        async with pages.serving():
+            names = ("streamlit, x, earlier", "streamlit, x,", "streamlit, x")
+            opened = [await pages.send(names=name) for name in names]
+            async with asyncio.timeout(10):
+                await asyncio.gather(*[page.wait_closed() for page in opened[1:]])
+            assert [page.close_code for page in opened] == [None, 1013, 1013]
+            assert pages.sessions == ["0"]
 
     asyncio.run(run())

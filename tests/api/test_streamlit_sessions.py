@@ -12,6 +12,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from websockets.sync.client import connect
 
 from api import streamlit_sessions
+from api.connections import MESSAGE_BYTES, MESSAGE_BYTES_PER_PHOTO
 from api.streamlit_sessions import SESSION_BYTES, Session, SessionLimits
 from model.corrections.page_sessions import page_sessions
 from tests.browser.server import serving
@@ -50,11 +51,17 @@ class Server:
         if name in self.kept:
             self.kept.remove(name)
 
-    def open(self, name: str, *sizes: int, page: Page | None = None) -> tuple[Session, Any]:
+    async def wait_for(self, *kept: str) -> None:
+        """Wait until these sessions are left."""
+        async with asyncio.timeout(10):
+            while self.kept != [*kept]:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    def open(self, name: str, *sizes: int, is_returning: bool = False) -> tuple[Session, Any]:
         """Open a page that sends messages of these sizes in bytes."""
         self.kept = [*(kept for kept in self.kept if kept != name), name]
-        page = page or Page()
-        session = self.limits.connect(page)  # type: ignore[arg-type]
+        page: Any = Page()
+        session = self.limits.connect(page, is_returning=is_returning)
         for size in sizes:
             self.limits.count_message(session, bytes(size))
         return session, page
@@ -75,7 +82,7 @@ def test_those_who_lose_least_make_room(small: None, token: str) -> None:
         server.open("photo", LARGE)
         server.open("old", 500)
         server.open("large", 9000)
-        server.open("silent")
+        server.open("silent")[0].seen -= streamlit_sessions.GREETING_SECONDS
         gone, page = server.open("gone", 1)
         server.limits.disconnect(gone, page)
         for number in range(5):
@@ -84,6 +91,35 @@ def test_those_who_lose_least_make_room(small: None, token: str) -> None:
         page_sessions.close_session(photo)
         assert server.ended == ["gone", "silent", "large", "old", "new 0"]
         assert not page_sessions.has_photo("photo")
+
+    asyncio.run(run())
+
+
+def test_new_pages_do_not_take_each_others_place(small: None) -> None:
+    async def run() -> None:
+        server = Server()
+        for number in range(5):
+            server.open(f"attacker {number}", 1)
+        server.open("first visitor")
+        server.open("second visitor")
+        assert server.ended == ["attacker 0", "attacker 1"]
+
+    asyncio.run(run())
+
+
+def test_visitors_with_and_without_photo_do_not_push_out_the_others(small: None) -> None:
+    async def run() -> None:
+        server = Server()
+        for number in range(5):
+            server.open(f"attacker {number}", 1)
+            server.limits.count_upload(f"attacker {number}")
+        server.open("first visitor", 2)
+        server.open("second visitor", 2)
+        assert server.ended == ["attacker 0", "attacker 1"]
+        # From here on those without a photo are the larger group.
+        server.open("third visitor", 2)
+        server.open("fourth visitor", 2)
+        assert server.ended[2:] == ["first visitor", "second visitor"]
 
     asyncio.run(run())
 
@@ -137,27 +173,65 @@ def test_names_of_files_are_limited_by_number(small: None) -> None:
     asyncio.run(run())
 
 
+def repeated_list(files: int, name: str = "") -> bytes:
+    """Return a page's message that lists files, as Streamlit's widget does."""
+    request, path = BackMsg(), f"/_stcore/upload_file/{'x' * 36}/{'x' * 36}"
+    widget = request.rerun_script.widget_states.widgets.add(id="photos")
+    for _ in range(files):
+        info = widget.file_uploader_state_value.uploaded_file_info.add(name=name)
+        if name:
+            info.size, info.file_id = 3_000_000, "x" * 36
+            info.file_urls.upload_url = info.file_urls.delete_url = path
+    return request.SerializeToString()
+
+
+def test_a_new_session_allows_the_list_of_an_earlier_one(small: None) -> None:
+    async def run() -> None:
+        server = Server()
+        session, _ = server.open("batch")
+        message = repeated_list(1000, "IMG_20260101_120000.jpg")
+        assert len(message) > 3 * MESSAGE_BYTES
+        assert server.limits.count_message(session, message) == 1
+        assert session.bytes > SESSION_BYTES + 3.9 * len(message)
+        # Each listed file is allowed what it takes, not more, and not for many empty ones.
+        refused = [
+            BackMsg.FromString(repeated_list(1000)),
+            BackMsg.FromString(repeated_list(1, "x" * (MESSAGE_BYTES + MESSAGE_BYTES_PER_PHOTO))),
+            BackMsg.FromString(repeated_list(MESSAGE_BYTES)),
+        ]
+        refused[0].rerun_script.query_string = "x" * (MESSAGE_BYTES + MESSAGE_BYTES_PER_PHOTO)
+        for number, request in enumerate(refused):
+            session, _ = server.open(f"{number}")
+            assert server.limits.count_message(session, request.SerializeToString()) == 0
+
+    asyncio.run(run())
+
+
 def test_sessions_of_closed_and_silent_pages_end(
     small: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streamlit_sessions, "descriptor_limit", lambda: 10_000)
     monkeypatch.setattr(streamlit_sessions, "SWEEP_SECONDS", 0.02)
     monkeypatch.setattr(streamlit_sessions, "SILENT_SECONDS", 0.1)
-    monkeypatch.setattr(streamlit_sessions, "KEPT_SECONDS", 0.1)
 
     async def run() -> None:
         server = Server()
         server.open("open", 100)
         server.open("silent")
-        for name in ("closed", "with photo", "evicted by Streamlit"):
-            server.limits.disconnect(*server.open(name, 100))
+        server.open("returned", is_returning=True)
+        names = ("closed", "with photo", "evicted by Streamlit")
+        pages = [server.open(name, 100) for name in names]
         server.limits.count_upload("with photo")
+        for page in (*pages, server.open("left again", is_returning=True)):
+            server.limits.disconnect(*page)
         server.kept.remove("evicted by Streamlit")
-        async with asyncio.timeout(10):
-            while len(server.ended) < 3:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
-        assert sorted(server.ended) == ["closed", "evicted by Streamlit", "silent"]
-        assert server.kept == ["open", "with photo"]
+        await server.wait_for("open", "returned", "closed", "with photo")
+        # Streamlit itself no longer finds a session after five minutes.
+        for seconds, kept in ((280, ("closed", "with photo")), (10, ())):
+            for session, _ in pages:
+                session.seen -= seconds
+            await asyncio.sleep(0.1)
+            await server.wait_for("open", "returned", *kept)
 
     asyncio.run(run())
 
