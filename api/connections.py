@@ -6,6 +6,7 @@ import math
 import socket
 import sys
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 import h11
@@ -32,6 +33,9 @@ A head of 62 kB with 15,500 headers takes 1.6 MB, and blocks all other visitors 
 CONNECTION_BYTES = 2**16
 """Most memory of a connection while its request runs, in bytes, without body and response."""
 
+BODIES = 1 / 2
+"""Largest share of connections whose request's body is still arriving."""
+
 STALL_SECONDS = 60
 """Longest time in which a client acknowledges nothing of what it is sent, in seconds.
 
@@ -54,6 +58,9 @@ log = logging.getLogger("loupe.api")
 
 _idle: dict["HeadTimeoutProtocol", None] = {}
 """Connections without a running request, first those that have waited longest for one."""
+
+_receiving: dict["HeadTimeoutProtocol", None] = {}
+"""Connections whose request's body is still arriving, first the oldest."""
 
 _waiting: dict[Any, int] = {}
 """Bytes by connection that wait until its client reads, or sends the rest of a message."""
@@ -85,8 +92,8 @@ class HeadBuffer(ReceiveBuffer):
 class HeadTimeoutProtocol(H11Protocol):
     """HTTP by h11, with limited heads; connections that stay idle or send slow heads are closed.
 
-    Near the limit of connections, those that have been idle longest make room for new ones. Only
-    where none is idle does uvicorn refuse requests.
+    Near the limit of connections, those that have been idle longest make room for new ones, then
+    those that have sent a body longest. Only where there are none does uvicorn refuse requests.
 
     httptools, which uvicorn prefers where it is installed, buffers a URL of any length, and copies
     all of it at each packet.
@@ -110,6 +117,8 @@ class HeadTimeoutProtocol(H11Protocol):
             self._make_room()
         super().data_received(data)
         self._count_idle()
+        if self in _receiving:
+            self._make_room()
 
     def on_response_complete(self) -> None:
         """See uvicorn. Frees the request's head: the connection may stay open."""
@@ -146,6 +155,10 @@ class HeadTimeoutProtocol(H11Protocol):
     def _count_idle(self) -> None:
         """Count the connection, and time it, while no request runs on it, whatever arrives."""
         has_request = not getattr(self.cycle, "response_complete", True)
+        if has_request and self.conn.their_state is h11.SEND_BODY and self in self.connections:
+            _receiving.setdefault(self)
+        else:
+            _receiving.pop(self, None)
         # A closed connection isn't in this set, nor one that has become a page's websocket.
         if has_request or self not in self.connections:
             _idle.pop(self, None)
@@ -155,9 +168,12 @@ class HeadTimeoutProtocol(H11Protocol):
             self._head_timer = self.loop.call_later(HEAD_TIMEOUT_SECONDS, self.transport.close)
 
     def _make_room(self) -> None:
-        """Close others that have been idle longest while there are too many connections."""
-        while len(self.connections) >= (self.limit_concurrency or math.inf):
-            oldest = next((other for other in _idle if other is not self), None)
+        """Close others that have been idle or receiving longest while there are too many."""
+        limit = self.limit_concurrency or math.inf
+        while len(self.connections) >= limit or len(_receiving) > limit * BODIES:
+            # Uvicorn also counts the requests of closed connections, until their tasks have ended.
+            full = _receiving if len(_receiving) > limit * BODIES else chain(_idle, _receiving)
+            oldest = next((one for one in full if one is not self), None)
             if oldest is None:
                 break
             oldest.connections.discard(oldest)

@@ -13,7 +13,7 @@ from tests.test_architecture import tracked_files
 
 BUDGETS = {
     "api": (
-        3490,
+        3655,
         "HTTP over model/: v1, the pages' session, /device/; bounds of bodies, sockets, sessions",
     ),
     "benchmarks": (
@@ -24,7 +24,7 @@ BUDGETS = {
     "docs": (300, "two clients without dependencies, as documentation"),
     "launch": (820, "make run, share and phone"),
     "model": (
-        2681,
+        2700,
         "what answers a photo: classifier, admission queue, preprocessing, settings, errors",
     ),
     "model/answer": (
@@ -76,7 +76,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 40_880, 43_310
+ALL_PYTHON, ALL_TESTS = 41_060, 43_770
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {

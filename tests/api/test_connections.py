@@ -31,7 +31,7 @@ HANDSHAKE = (
 )
 
 
-LIMIT = 10
+LIMIT = 12
 """Most connections, where a test sets it."""
 
 
@@ -268,9 +268,21 @@ def test_connections_that_are_idle_longest_make_room_for_others(few: None, url: 
         assert visitor.reply().status == 200
         # The page, the visitor and the newest others.
         open_wires = [is_open(wire) for wire in wires]
-        assert open_wires == [False] * (2 * LIMIT + 3) + [True] * (LIMIT - 3)
+        kept = LIMIT - 3
+        assert open_wires == [False] * (3 * LIMIT - kept) + [True] * kept
         page.send(b"x")
         assert len(page.recv(timeout=10)) == 2**20
+
+
+def test_requests_whose_bodies_do_not_arrive_make_room_for_others(few: None, url: str) -> None:
+    with ExitStack() as stack:
+        for _ in range(3 * LIMIT):
+            stack.enter_context(Wire(url)).send(b"POST / HTTP/1.1\r\nHost: here\r\n")
+            wire = stack.enter_context(Wire(url))
+            wire.send(b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 9\r\n\r\n")
+        visitor = stack.enter_context(Wire(url))
+        visitor.send(short())
+        assert visitor.reply().status == 200
 
 
 def test_request_is_refused_if_no_connection_is_idle(few: None, url: str, app: App) -> None:

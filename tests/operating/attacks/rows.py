@@ -121,12 +121,12 @@ def unsent_bodies(target: Target, statuses: Counts, sockets: int) -> None:
     assert statuses == {431: sockets, 200: sockets}
 
 
-def silent(target: Target, statuses: Counts, sockets: int, times: int) -> None:
-    """{times} × {sockets} connections that send nothing, at 1,024 descriptors"""
+def silent(target: Target, statuses: Counts, sockets: int, times: int, sent: str) -> None:
+    """{times} × {sockets} connections that send {sent}, at 1,024 descriptors"""
     for _ in range(times):
         with ExitStack() as stack:
             for _ in range(sockets):
-                stack.enter_context(Wire(target.url))
+                stack.enter_context(Wire(target.url)).send(SILENT[sent])
             for _ in range(8):
                 statuses[status_of(f"{target.url}/api/live")] += 1
                 time.sleep(0.5)
@@ -232,6 +232,8 @@ PAGES: dict[str, Any] = {"pages": True, "then_mb": 250}
 RERUN, QUERY = {"kb": 0, "kind": "query"}, {"times": 1, "kb": 1000, "kind": "query"}
 OFFLINE, FEW = {"is_offline": True}, {"descriptors": 1024}
 WITH_URL = {"LOUPE_URL": "http://localhost:{port}"}
+MANY = {"sockets": 700, "times": 4}
+SILENT = {"nothing": b"", "a head": head(IDENTIFY, Content_Length=MAX_BYTES)}
 ATTACKS = (
     Attack("junk-1", post_photos, {"kind": JUNK, "clients": 1, **LONG}, SHORT, **FREED),
     Attack("junk-8", post_photos, {"kind": JUNK, "clients": 8, **LONG}, SHORT, 400, **FREED),
@@ -245,7 +247,8 @@ ATTACKS = (
     Attack("endless-head", endless_head, is_slow=False),
     Attack("half-heads", half_heads, {"sockets": 100}),
     Attack("bodies", unsent_bodies, {"sockets": 300}, {"sockets": 50}, 250, **PAGES),
-    Attack("idle", silent, {"sockets": 700, "times": 4}, {"times": 1}, server=FEW, **PAGES),
+    Attack("idle", silent, {**MANY, "sent": "nothing"}, {"times": 1}, server=FEW, **PAGES),
+    Attack("unsent", silent, {**MANY, "sent": "a head"}, {"times": 1}, server=FEW, **PAGES),
     Attack("malformed", malformed, {"seconds": 5}, SHORT, log_kb=10, is_slow=False),
     Attack("downloads", downloads, {"sockets": 400, "seconds": 70}, SHORT),
     Attack("hosts", foreign_hosts, server=WITH_URL, is_slow=False, **PAGES),
