@@ -65,6 +65,8 @@ $(VENV)/.app: $(LOCKED)/requirements-full.txt $(LOCKED)/requirements.txt $(VENV)
 	  echo "Taking torch without CUDA from $(CPU_INDEX)"; index="--index-url $(CPU_INDEX)"; \
 	else echo "Taking torch from the default index"; fi; \
 	$(BIN)/python $(INSTALL) $$index -r $(LOCKED)/requirements.txt
+	@# Fetches what runs models in browsers, once.
+	@command -v npm >/dev/null 2>&1 || $(BIN)/python $(HASHED) requirements-npm.txt
 	@touch $@
 
 $(VENV)/.dev: $(LOCKED)/requirements-dev.txt $(VENV)/.app

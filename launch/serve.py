@@ -34,6 +34,8 @@ def main() -> None:
     except OSError as error:
         raise SystemExit(f"{error} Try another: make run PORT=9000") from error
     check_hosts()
+    if port != arguments.port:
+        print(f"\n  Port {arguments.port} is in use by another program.")
     print(f"\n  Loupe on this machine:  http://localhost:{port}")
     print(f"  opens with:             {first_model()}")
     if host := network_address():

@@ -55,7 +55,10 @@ def main() -> None:
     # the parent ignores it: an app that outlived its terminal would stay public unseen.
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda *_: stopping.set())
+            # In a thread: the event may be locked by what the signal interrupts.
+            signal.signal(
+                getattr(signal, name), lambda *_: threading.Thread(target=stopping.set).start()
+            )
     try:
         share(choose_tunnel(arguments.program), free_port(arguments.port), stopping)
     except SettingRefused as error:

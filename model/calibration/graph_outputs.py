@@ -137,7 +137,6 @@ def run_photos(
 
     outputs = run_graph(run, usable())
     if len(outputs) < MIN_PHOTOS:
-        others = "; the others can't be read or are copies" if left_out else ""
-        usable_photos = f"Only {len(outputs)} of {len(paths)} photos can be used{others}."
-        raise DataError(f"{usable_photos} Use at least {MIN_PHOTOS}.")
+        others = f" of {len(paths)}; the others can't be read or are copies" if left_out else ""
+        raise DataError(f"Only {len(outputs)} photos{others}. Use at least {MIN_PHOTOS}.")
     return outputs, left_out

@@ -21,7 +21,7 @@ FOLLOWING = "Each replica switches to it once its own checks have passed."
 def list_command() -> None:
     """List the built-in models and those in the data folder."""
     # Only names wrap, because a long one would push the last column off an 80-column terminal.
-    table = Table(box=None)
+    table = Table(box=None, pad_edge=False)
     for column in ("model", "labels", "accuracy", "size", "version", "engines"):
         table.add_column(column, no_wrap=column != "model", overflow="fold")
     errors = {}

@@ -134,6 +134,6 @@ def _no_match(names: Sequence[str], labels: Sequence[str]) -> str:
 
     listed = list_some([*map(describe, names[:MAX_LISTED]), *names[MAX_LISTED:]])
     return (
-        f"No folder matches any of the model's {len(labels):,} labels: {listed}. "
+        f"No folder matches any of the model's {len(labels):,} labels. The folders are {listed}. "
         "Name one folder per label and pass their parent folder."
     )
