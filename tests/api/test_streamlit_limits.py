@@ -161,7 +161,7 @@ class Pages:
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
-        config = Config(self.middleware, ws=PageProtocol, lifespan="off", log_level="error")
+        config = Config(self.middleware, ws=PageProtocol, lifespan="off", log_config=None)
         server = Server(config)
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.url = f"ws://127.0.0.1:{listener.getsockname()[1]}"
