@@ -173,10 +173,11 @@ async def limited_body(request: Request, limit: int, weight: int = 1) -> AsyncIt
 
 async def read_body(request: Request) -> bytes:
     """Return a request's body, which ``Request.body`` would hold twice while it joins the parts."""
-    body = BytesIO()
-    async for part in request.stream():
-        body.write(part)
-    return body.getvalue()
+    # Closed in any case: the traceback of an error refers to it until its response is sent.
+    with BytesIO() as body:
+        async for part in request.stream():
+            body.write(part)
+        return body.getvalue()
 
 
 def check_length(headers: Headers, limit: int) -> None:

@@ -121,13 +121,22 @@ class HeadTimeoutProtocol(H11Protocol):
             self._make_room()
 
     def on_response_complete(self) -> None:
-        """See uvicorn. Frees the request's head: the connection may stay open."""
+        """See uvicorn. Frees the request's head: the connection may stay open.
+
+        A client that sends requests ahead would never be idle, so it has to connect again.
+        """
         self.cycle.scope = self.scope = self.headers = None  # type: ignore[assignment]
+        if self.conn.their_state is h11.DONE and self.conn.trailing_data[0]:
+            self.transport.close()
+            return
         super().on_response_complete()
         self._count_idle()
 
     def send_400_response(self, msg: str) -> None:
         """See uvicorn. Sends 431 if the head was too large."""
+        if self.conn.our_state is h11.ERROR:
+            self.transport.close()
+            return
         if getattr(sys.exception(), "error_status_hint", 400) != 431:
             super().send_400_response(msg)
             return

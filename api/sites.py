@@ -137,4 +137,6 @@ def _host_of(url: str) -> str:
 
 def _name_of(host: str) -> str:
     """Return the name or address in a Host header, in lower case, without its port."""
-    return re.sub(r":\d*$", "", host).strip("[]").rstrip(".").lower()
+    parsed = re.fullmatch(r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::\d*)?", host)
+    # Another one is no name of the app's.
+    return (parsed[1] or parsed[2]).rstrip(".").lower() if parsed else "malformed.invalid"

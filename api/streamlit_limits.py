@@ -200,7 +200,10 @@ class StreamlitLimitMiddleware:
                 is_open = True
                 if message["type"] != "websocket.receive":
                     return message
-                if await self._take_turn(message.get("bytes") or b"", session, socket, messages):
+                if message.get("bytes") is None:
+                    # Streamlit's own pages send no text.
+                    return {"type": "websocket.disconnect", "code": 1003}
+                if await self._take_turn(message["bytes"], session, socket, messages):
                     return message
 
         try:

@@ -35,8 +35,13 @@ SERVERS = ("asyncio", "loupe.sites", "streamlit", "uvicorn", "websockets")
 MAX_LINE = 500
 """Longest line that these log, in characters."""
 
-CONTROL_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
-"""Characters that move a terminal's cursor or begin a new line, and what is logged instead."""
+CONTROL_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {
+    code: f"\\u{code:04x}" for code in (*range(0x200E, 0x2010), *range(0x2028, 0x202F))
+}
+"""Characters that move a cursor, begin a line or turn text round, and what is logged instead."""
+
+TRACEBACK_SECONDS = 60.0
+"""Time between two tracebacks from one place, in seconds; the other lines name the error alone."""
 
 BUCKETS_SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12)
 """Bounds of the histogram's buckets, in seconds: a prediction takes 10 ms to a few seconds."""
@@ -125,6 +130,8 @@ class ServerLogFilter(logging.Filter):
         super().__init__()
         self._places: dict[tuple[str, int], tuple[float, int]] = {}
         """Time of each place's last line, in seconds, and how many were left out since."""
+        self._tracebacks: dict[tuple[str, int], float] = {}
+        """Time of each place's last traceback, in seconds."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether a record is logged; see logging."""
@@ -139,6 +146,11 @@ class ServerLogFilter(logging.Filter):
         self._places[place] = now, 0
         text = record.getMessage().rstrip().translate(CONTROL_ESCAPES)
         text = f"{text[:MAX_LINE]} …" if len(text) > MAX_LINE else text
+        if record.exc_info and now - self._tracebacks.get(place, -math.inf) < TRACEBACK_SECONDS:
+            text += f" ({type(record.exc_info[1]).__name__})"
+            record.exc_info = record.exc_text = None
+        elif record.exc_info:
+            self._tracebacks[place] = now
         record.msg, record.args = f"{text} ({left_out} left out)" if left_out else text, None
         return True
 

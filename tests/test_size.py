@@ -13,7 +13,7 @@ from tests.test_architecture import tracked_files
 
 BUDGETS = {
     "api": (
-        3655,
+        3685,
         "HTTP over model/: v1, the pages' session, /device/; bounds of bodies, sockets, sessions",
     ),
     "benchmarks": (
@@ -52,7 +52,7 @@ BUDGETS = {
     ),
     "model/learner": (570, "a learner rebuilt from a bundle, and its ONNX"),
     "model/model_store": (544, "versions by hash from a bucket or a route, current by a database"),
-    "model/photo": (1431, "one module per format, checked before Pillow opens it"),
+    "model/photo": (1445, "one module per format, checked before Pillow opens it"),
     "model/samples": (80, "the sample photos"),
     "model/storage": (1043, "atomic writes, zips, photos in folders, disk"),
     "model/teaching": (
@@ -76,7 +76,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 41_060, 43_770
+ALL_PYTHON, ALL_TESTS = 41_100, 43_820
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {

@@ -49,8 +49,7 @@ def _is_whole(folder: Path) -> bool:
 
 @lru_cache(maxsize=256)
 def _matches_hashes(folder: Path, _: int) -> bool:
-    if not (folder / HASHES).exists():
-        return True
+    # Those of earlier versions have no hashes, and are made again.
     try:
         hashes = json.loads((folder / HASHES).read_bytes()).items()
         if all(hash_file(folder / name) == sha256 for name, sha256 in hashes):

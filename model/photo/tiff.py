@@ -7,8 +7,12 @@ separate planes, BigTIFF, fax, JPEG and raw files (whose first picture is a thum
 are rejected as rare.
 """
 
+import ctypes
 import itertools
 import struct
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
 
 from PIL import TiffImagePlugin as Tiff
 
@@ -48,6 +52,15 @@ Tags = dict[int, tuple[int, ...]]
 """The values of each tag."""
 
 
+@cache
+def _silence_libtiff() -> None:
+    """Keep libtiff from writing to stderr for each damaged file; Pillow raises its errors."""
+    with suppress(OSError, AttributeError):
+        maps = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
+        for path in {line[line.index("/") :] for line in maps if "/libtiff" in line}:
+            ctypes.CDLL(path).TIFFSetErrorHandler(None)
+
+
 def prepare_tiff(data: bytes) -> PreparedImage:
     """Return the first picture of a TIFF as a separate file.
 
@@ -55,6 +68,7 @@ def prepare_tiff(data: bytes) -> PreparedImage:
         DamagedPhoto: incomplete, contradictory, or made to keep a decoder busy.
         UnsupportedFormat: in a rare encoding.
     """
+    _silence_libtiff()
     order = "<" if data[:2] == b"II" else ">"
     if len(data) < 8:
         raise incomplete()

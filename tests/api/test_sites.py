@@ -206,7 +206,8 @@ PASSING = """
 """
 REFUSED = """
     evil.example 127.0.0.1.evil.example:8501 localhost.evil.example loupe.example.evil
-    evil-loupe.example second.example [::1].evil.example a.local.example home.arpa.example
+    evil.example:1.local evil-loupe.example second.example [::1].evil.example a.local.example
+    home.arpa.example
 """
 
 

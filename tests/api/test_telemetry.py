@@ -140,6 +140,19 @@ def test_servers_log_one_line_per_second_from_each_place(
     assert [len(line) for line in lines[::2]] == [502, 515, 502]
 
 
+def test_servers_log_a_traceback_once_per_minute_from_each_place(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    protect_log()
+    server, seconds = logging.getLogger("uvicorn.error"), [0.0]
+    monkeypatch.setattr("api.telemetry.time.monotonic", lambda: seconds[0])
+    for second in (1000, 1030, 1061):
+        seconds[0] = second
+        server.error("Exception \u202e", exc_info=KeyError("bytes"))
+    assert [bool(record.exc_info) for record in caplog.records] == [True, False, True]
+    assert caplog.records[1].getMessage() == r"Exception \u202e (KeyError)"
+
+
 def test_unknown_routes_are_counted_and_respond_with_404(serve: Any) -> None:
     client = serve(LOUPE_METRICS="/counted")
     for path in ("/api", "/api/nope", "/metrics", "/ping"):

@@ -50,12 +50,14 @@ def test_damaged_folder_of_an_image_is_made_again_in_the_data_folder(
     assert cached_folder(NAME, make) == find_folder(NAME) == folder
 
 
-@pytest.mark.parametrize("is_of_earlier_version", [False, True])
-def test_information_that_is_damaged_later_is_made_again(
-    folder: Path, *, is_of_earlier_version: bool
-) -> None:
-    if is_of_earlier_version:
-        (folder / HASHES).unlink()
+def test_folder_of_an_earlier_version_without_hashes_is_made_again(folder: Path) -> None:
+    (folder / HASHES).unlink()
+    harm(folder, "info.json")
+    assert find_folder(NAME) is None
+    assert read_info(cached_folder(NAME, make), "info.json") == {}
+
+
+def test_information_that_is_damaged_later_is_made_again(folder: Path) -> None:
     assert find_folder(NAME) == folder
     (folder / "info.json").write_text("x\n")
     with pytest.raises(OSError, match="made again"):

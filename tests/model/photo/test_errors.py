@@ -134,3 +134,13 @@ def test_malformed_multi_picture_index_warns_nobody() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert read(broken).size == (320, 200)
+
+
+def test_damaged_tiff_writes_nothing_to_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+    """Clients could fill the log with what libtiff writes by itself."""
+    for compression in ("tiff_deflate", "tiff_lzw", "packbits"):
+        data = bytearray(encoded(drawn(64, 64), "TIFF", compression=compression))
+        data[8:24] = b"\xff" * 16
+        with pytest.raises(PhotoError):
+            read(bytes(data))
+    assert capfd.readouterr().err == ""

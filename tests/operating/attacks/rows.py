@@ -80,6 +80,24 @@ def slow_bodies(target: Target, statuses: Counts, sockets: int) -> None:
     assert statuses[200], "a photo over a slow network was refused"
 
 
+def unfinished_bodies(target: Target, statuses: Counts, sockets: int) -> None:
+    """{sockets} uploads of which 18 of 19 MB arrive, one after the other, then nothing"""
+    with ExitStack() as stack:
+        for _ in range(sockets):
+            wire = stack.enter_context(Wire(target.url))
+            wire.send(head(IDENTIFY, Content_Length=19 * 2**20) + bytes(18 * 2**20))
+        time.sleep(3)
+
+
+def pipelined(target: Target, statuses: Counts, sockets: int, requests: int) -> None:
+    """{sockets} connections with {requests} requests ahead, whose responses are never read"""
+    with ExitStack() as stack:
+        for _ in range(sockets):
+            with suppress(OSError):
+                stack.enter_context(Wire(target.url)).send(head("GET /api/live") * requests)
+        time.sleep(8)
+
+
 def endless_head(target: Target, statuses: Counts) -> None:
     """An endless address, an endless header"""
     for start in (b"GET /", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: "):
@@ -244,6 +262,8 @@ ATTACKS = (
     Attack("gif-4", post_photos, {"kind": "GIF", **FOUR}, SHORT, **FREED),
     Attack("slow-7", slow_bodies, {"sockets": 7}),
     Attack("slow-70", slow_bodies, {"sockets": 70}),
+    Attack("unfinished", unfinished_bodies, {"sockets": 60}, {"sockets": 24}, 400, **FREED),
+    Attack("pipelined", pipelined, {"sockets": 1000, "requests": 1500}, {"sockets": 200}),
     Attack("endless-head", endless_head, is_slow=False),
     Attack("half-heads", half_heads, {"sockets": 100}),
     Attack("bodies", unsent_bodies, {"sockets": 300}, {"sockets": 50}, 250, **PAGES),
