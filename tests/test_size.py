@@ -32,7 +32,7 @@ BUDGETS = {
         "predictions, decisions, words, share links; the device's answers as untrusted input",
     ),
     "model/browser": (
-        1159,
+        1165,
         "downloads of browsers, made once and cached; Streamlit's files compressed",
     ),
     "model/bundle": (1581, "manifest, card and registry"),
@@ -76,7 +76,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 41_100, 43_820
+ALL_PYTHON, ALL_TESTS = 41_110, 43_840
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {

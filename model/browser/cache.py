@@ -103,14 +103,19 @@ def cached_folder(name: str, make: Callable[[Path], None]) -> Path:
 
     def fill(new: Path) -> Path:
         make(new)
-        files = [path for path in new.rglob("*") if path.is_file()]
-        hashes = {path.relative_to(new).as_posix(): hash_file(path) for path in files}
-        (new / HASHES).write_text(json.dumps(hashes))
+        write_hashes(new)
         return folder
 
     publish_folder(folder.parent, fill, _move_unless_made)
     remove_old_versions(folder)
     return folder
+
+
+def write_hashes(folder: Path) -> None:
+    """Write the hashes of a folder's files, without which it counts as damaged."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    hashes = {path.relative_to(folder).as_posix(): hash_file(path) for path in files}
+    (folder / HASHES).write_text(json.dumps(hashes))
 
 
 def _move_unless_made(new: Path, folder: Path) -> None:

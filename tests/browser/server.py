@@ -15,6 +15,7 @@ from urllib.request import urlopen
 import streamlit
 
 from deploy.ports import free_port
+from model.browser.cache import write_hashes
 from model.browser.streamlit_files import PARTS, compress, compressed_name
 from tests.browser.static_host import static_host
 from tests.waiting import wait_until
@@ -126,12 +127,13 @@ def compressed_files(part: str) -> Path:
     """Return a folder with compressed files, which other processes and later runs use as well."""
     # Another installation's files have other dates, which are sent as well.
     installed = str(Path(streamlit.__file__).stat().st_mtime_ns)
-    shared = Path(tempfile.gettempdir()) / f"loupe-tests-{os.getuid()}"
+    shared = Path(tempfile.gettempdir()) / f"loupe-test-files-{os.getuid()}"
     folder = shared / installed / compressed_name(part)
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         new = Path(tempfile.mkdtemp(dir=folder.parent))
         compress(part, new)
+        write_hashes(new)
         with contextlib.suppress(OSError):
             new.rename(folder)
     return folder
