@@ -113,7 +113,7 @@ def cached_folder(name: str, make: Callable[[Path], None]) -> Path:
 
 def write_hashes(folder: Path) -> None:
     """Write the hashes of a folder's files, without which it counts as damaged."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != HASHES]
     hashes = {path.relative_to(folder).as_posix(): hash_file(path) for path in files}
     (folder / HASHES).write_text(json.dumps(hashes))
 
