@@ -70,6 +70,7 @@ def walk(page: Page, log: Log) -> list[str]:
 CORRECTED = ["correction", "correction"]
 
 
+@pytest.mark.slow
 def test_device_sends_nothing(visit: Visit) -> None:
     page, log = visit("device")
     ready(page)
@@ -98,6 +99,7 @@ def test_device_sends_nothing(visit: Visit) -> None:
     assert log.check() == []
 
 
+@pytest.mark.slow
 def test_automatic_asks_before_anything_leaves_the_device(visit: Visit) -> None:
     page, log = visit("auto")
     ready(page)

@@ -8,6 +8,7 @@ from tests.browser.drive import UPLOAD, attach, photo, sample, wait_for_answer
 from tests.photos import drawn, encoded
 
 
+@pytest.mark.slow
 def test_two_visitors_see_nothing_of_each_other(visitor):
     mine, theirs = visitor(), visitor()
     answers = {}

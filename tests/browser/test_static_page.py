@@ -80,6 +80,7 @@ def http_server(folder: Path) -> Iterator[str]:
         process.wait()
 
 
+@pytest.mark.slow
 def test_page_works_from_pythons_server_and_then_without_it(visit: Any, exported: Path) -> None:
     with http_server(exported) as url:
         page = visit(url)

@@ -180,6 +180,7 @@ def test_tap_takes_one_photo_and_so_does_a_still_picture(open_teach: Visit) -> N
     expect(shutter(page)).to_have_accessible_name(re.compile("^Hold to record red"))
 
 
+@pytest.mark.slow
 def test_dropped_folders_are_labels_and_the_model_is_handed_on(
     open_teach: Visit, tmp_path: Path
 ) -> None:
@@ -245,6 +246,7 @@ def test_teach_uses_files_without_a_camera_and_refuses_without_wasm(
     expect(page.get_by_role("button", name="New label")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_static_folder_teaches_and_then_without_a_network(
     open_teach: Visit, colours_built: Path, tmp_path: Path
 ) -> None:

@@ -269,6 +269,7 @@ def test_network_that_cannot_be_compiled_or_run_is_refused_with_the_reason(
         assert message in refusal["message"]
 
 
+@pytest.mark.slow
 def test_data_loaders_of_every_api_are_read(folder: Path) -> None:
     import pandas as pd
     from fastai.vision.all import (
