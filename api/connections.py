@@ -21,7 +21,7 @@ from model.settings import settings
 HEAD_TIMEOUT_SECONDS = 10.0
 """Longest time without a running request, in seconds.
 
-In it, the first line and the headers arrive, and what is left of a body that had an early response.
+A request's head has to arrive in this time, as has the rest of a body that got an early response.
 """
 
 HEADERS, HEAD_BYTES = 100, 2**14
@@ -33,8 +33,8 @@ A head of 62 kB with 15,500 headers takes 1.6 MB, and blocks all other visitors 
 CONNECTION_BYTES = 2**16
 """Most memory of a connection while its request runs, in bytes, without body and response."""
 
-BODIES = 1 / 2
-"""Largest share of connections whose request's body is still arriving."""
+RECEIVING_SHARE = 1 / 2
+"""Largest share of all connections that may still be receiving a request's body."""
 
 STALL_SECONDS = 60
 """Longest time in which a client acknowledges nothing of what it is sent, in seconds.
@@ -67,7 +67,7 @@ _waiting: dict[Any, int] = {}
 
 
 def _count_waiting(connection: Any, count: int) -> None:
-    """Set a connection's bytes; if all take too much memory, close those that wait longest."""
+    """Set the bytes that wait for a connection; close the oldest if all together are too many."""
     if not count:
         _waiting.pop(connection, None)
         return
@@ -92,8 +92,8 @@ class HeadBuffer(ReceiveBuffer):
 class HeadTimeoutProtocol(H11Protocol):
     """HTTP by h11, with limited heads; connections that stay idle or send slow heads are closed.
 
-    Near the limit of connections, those that have been idle longest make room for new ones, then
-    those that have sent a body longest. Only where there are none does uvicorn refuse requests.
+    At the limit of connections, the one that has been idle longest is closed for a new one, then
+    the one that has been receiving a body longest. Uvicorn refuses requests if there is neither.
 
     httptools, which uvicorn prefers where it is installed, buffers a URL of any length, and copies
     all of it at each packet.
@@ -108,17 +108,15 @@ class HeadTimeoutProtocol(H11Protocol):
         # The system knows what the client has acknowledged, the server only what the system took.
         _set_option(transport, socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", STALL_SECONDS * 1000)
         _set_option(transport, socket.IPPROTO_TCP, "TCP_NOTSENT_LOWAT", 2**16)
-        self._count_idle()
+        self._track()
         self._make_room()
 
     def data_received(self, data: bytes) -> None:
         """See asyncio."""
-        if self in _idle:
-            self._make_room()
+        # Uvicorn counts the connections when it has read a head.
+        self._make_room()
         super().data_received(data)
-        self._count_idle()
-        if self in _receiving:
-            self._make_room()
+        self._track()
 
     def on_response_complete(self) -> None:
         """See uvicorn. Frees the request's head: the connection may stay open.
@@ -130,7 +128,7 @@ class HeadTimeoutProtocol(H11Protocol):
             self.transport.close()
             return
         super().on_response_complete()
-        self._count_idle()
+        self._track()
 
     def send_400_response(self, msg: str) -> None:
         """See uvicorn. Sends 431 if the head was too large."""
@@ -141,7 +139,9 @@ class HeadTimeoutProtocol(H11Protocol):
             super().send_400_response(msg)
             return
         headers = [(b"content-length", b"0"), (b"connection", b"close")]
-        response = h11.Response(status_code=431, headers=headers, reason=b"Headers Too Large")
+        response = h11.Response(
+            status_code=431, headers=headers, reason=b"Request Header Fields Too Large"
+        )
         self.transport.write(self.conn.send(response) or b"")
         self.transport.close()
 
@@ -149,7 +149,7 @@ class HeadTimeoutProtocol(H11Protocol):
         """See asyncio."""
         super().connection_lost(exc)
         _count_waiting(self, 0)
-        self._count_idle()
+        self._track()
 
     def pause_writing(self) -> None:
         """See asyncio."""
@@ -161,8 +161,8 @@ class HeadTimeoutProtocol(H11Protocol):
         super().resume_writing()
         _count_waiting(self, 0)
 
-    def _count_idle(self) -> None:
-        """Count the connection, and time it, while no request runs on it, whatever arrives."""
+    def _track(self) -> None:
+        """Note whether the connection is idle, which is timed, or is receiving a body."""
         has_request = not getattr(self.cycle, "response_complete", True)
         if has_request and self.conn.their_state is h11.SEND_BODY and self in self.connections:
             _receiving.setdefault(self)
@@ -179,14 +179,15 @@ class HeadTimeoutProtocol(H11Protocol):
     def _make_room(self) -> None:
         """Close others that have been idle or receiving longest while there are too many."""
         limit = self.limit_concurrency or math.inf
-        while len(self.connections) >= limit or len(_receiving) > limit * BODIES:
-            # Uvicorn also counts the requests of closed connections, until their tasks have ended.
-            full = _receiving if len(_receiving) > limit * BODIES else chain(_idle, _receiving)
-            oldest = next((one for one in full if one is not self), None)
+        while len(self.connections) >= limit or len(_receiving) > limit * RECEIVING_SHARE:
+            # A share of them, since uvicorn counts the tasks of closed ones until they have ended.
+            is_full = len(_receiving) > limit * RECEIVING_SHARE
+            candidates = _receiving if is_full else chain(_idle, _receiving)
+            oldest = next((one for one in candidates if one is not self), None)
             if oldest is None:
                 break
             oldest.connections.discard(oldest)
-            oldest._count_idle()  # noqa: SLF001
+            oldest._track()  # noqa: SLF001
             oldest.transport.abort()
 
     def _stop_timer(self) -> None:
@@ -199,7 +200,7 @@ class PageProtocol(WebSocketsSansIOProtocol):
     """A page's websocket: what it sends ahead and leaves unread is counted, and it can be ended."""
 
     def data_received(self, data: bytes) -> None:
-        """See asyncio. Even an empty message takes hundreds of bytes, so each is counted."""
+        """See asyncio. Each message is counted, since even an empty one takes hundreds of bytes."""
         for start in range(0, len(data), 2**12):
             super().data_received(data[start : start + 2**12])
             if self.queue.qsize() + len(self.frames) > UNREAD_MESSAGES:

@@ -16,7 +16,7 @@ from .problems import CrossSite, error_response, problem
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 HEALTH_PATHS = ("/api/live", "/api/ready", "/_stcore/health", "/ping")
-"""Ends of paths that hosts ask for under names of their own."""
+"""How paths end that hosting platforms request under names of their own."""
 
 log = logging.getLogger("loupe.sites")
 
@@ -138,5 +138,5 @@ def _host_of(url: str) -> str:
 def _name_of(host: str) -> str:
     """Return the name or address in a Host header, in lower case, without its port."""
     parsed = re.fullmatch(r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::\d*)?", host)
-    # Another one is no name of the app's.
+    # A malformed host never matches one of the app's names.
     return (parsed[1] or parsed[2]).rstrip(".").lower() if parsed else "malformed.invalid"

@@ -20,7 +20,7 @@ MESSAGE_COPIES, MESSAGE_STEP = 4, 2**13
 """Copies that a session keeps of its largest message, whose size is rounded down to the step."""
 
 SILENT_SECONDS, KEPT_SECONDS = 10.0, 285.0
-"""Longest time until a page's first message, and until it reconnects, in seconds.
+"""Longest waits for a new page's first message, and for a lost page to reconnect, in seconds.
 
 After ``disconnectedSessionTTL``, Streamlit no longer finds a session, but keeps it until another
 one disconnects.
@@ -182,7 +182,7 @@ def _share(sessions: Collection[Session]) -> float:
 
 def _listed_bytes(message: Any) -> int:
     """Return the bytes of a message that list uploads, which a page repeats in a new session."""
-    # A page has few widgets. An attacker's many empty ones would take long to count.
+    # A page has few widgets; counting the many that an attacker sends would take too long.
     widgets = message.rerun_script.widget_states.widgets[:100]
     lists = [widget.file_uploader_state_value for widget in widgets]
     files = sum(len(uploads.uploaded_file_info) for uploads in lists)

@@ -6,6 +6,7 @@ Metrics are in Prometheus format, at a path that is off by default (``LOUPE_METR
 
 import logging
 import math
+import re
 import sys
 import time
 from functools import lru_cache
@@ -26,6 +27,7 @@ from starlette.responses import Response
 
 from model.admission import admission_queue
 from model.events import Event
+from model.text import INVISIBLE
 
 log = logging.getLogger("loupe.api")
 
@@ -34,11 +36,6 @@ SERVERS = ("asyncio", "loupe.sites", "streamlit", "uvicorn", "websockets")
 
 MAX_LINE = 500
 """Longest line that these log, in characters."""
-
-CONTROL_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {
-    code: f"\\u{code:04x}" for code in (*range(0x200E, 0x2010), *range(0x2028, 0x202F))
-}
-"""Characters that move a cursor, begin a line or turn text round, and what is logged instead."""
 
 TRACEBACK_SECONDS = 60.0
 """Time between two tracebacks from one place, in seconds; the other lines name the error alone."""
@@ -144,7 +141,7 @@ class ServerLogFilter(logging.Filter):
             self._places[place] = last, left_out + 1
             return False
         self._places[place] = now, 0
-        text = record.getMessage().rstrip().translate(CONTROL_ESCAPES)
+        text = INVISIBLE.sub(_escape, record.getMessage().rstrip())
         text = f"{text[:MAX_LINE]} …" if len(text) > MAX_LINE else text
         if record.exc_info and now - self._tracebacks.get(place, -math.inf) < TRACEBACK_SECONDS:
             text += f" ({type(record.exc_info[1]).__name__})"
@@ -153,6 +150,10 @@ class ServerLogFilter(logging.Filter):
             self._tracebacks[place] = now
         record.msg, record.args = f"{text} ({left_out} left out)" if left_out else text, None
         return True
+
+
+def _escape(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()
 
 
 _server_log_filter = ServerLogFilter()

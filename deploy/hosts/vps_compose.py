@@ -46,7 +46,7 @@ def make_plan(app: AppSpec) -> Plan:
         "volumes": [f"data:{app.data_dir}"],
         "mem_limit": f"{MEMORY_MB}m",
         "pids_limit": 256,
-        # An open page takes four descriptors.
+        # Each open page takes four file descriptors.
         "ulimits": {"nofile": 65_536},
         "logging": LOG,
         "scale": 1,

@@ -43,7 +43,7 @@ def find_folder(name: str) -> Path | None:
 
 
 def _is_whole(folder: Path) -> bool:
-    # A folder that was made again has another time.
+    # Making a folder again changes its modification time.
     return folder.is_dir() and _matches_hashes(folder, folder.stat().st_mtime_ns)
 
 

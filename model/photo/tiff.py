@@ -54,7 +54,7 @@ Tags = dict[int, tuple[int, ...]]
 
 @cache
 def _silence_libtiff() -> None:
-    """Keep libtiff from writing to stderr for each damaged file; Pillow raises its errors."""
+    """Stop libtiff from logging each damaged file to stderr; Pillow raises an error anyway."""
     with suppress(OSError, AttributeError):
         maps = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
         for path in {line[line.index("/") :] for line in maps if "/libtiff" in line}:

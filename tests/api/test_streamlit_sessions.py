@@ -52,7 +52,7 @@ class Server:
             self.kept.remove(name)
 
     async def wait_for(self, *kept: str) -> None:
-        """Wait until these sessions are left."""
+        """Wait until only these sessions remain."""
         async with asyncio.timeout(10):
             while self.kept != [*kept]:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)

@@ -65,7 +65,7 @@ def test_photo_stays_if_its_page_is_left(visit: Visit, is_far: bool) -> None:
 def test_other_model_asks_before_it_gets_a_photo_being_taken(visit: Visit) -> None:
     page, log = visit("auto", SLOW_CAMERA, **DESK_WITH_CAMERA)
     ready(page)
-    # The other model doesn't become ready meanwhile.
+    # Keep the other model from becoming ready during the test.
     page.route("**/models/scripts/*.onnx*", lambda _: None)
     shutter(page).click()
     select(page, "scripts")

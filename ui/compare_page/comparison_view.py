@@ -52,7 +52,7 @@ def _full_size(bundle: Bundle) -> str:
 
 
 def _visit_size(result: Result, bundle: Bundle) -> str:
-    """Return the size of a first visit by a way on the device; else of what it downloaded."""
+    """Return the size of a first visit if its files exist, else of what this visit downloaded."""
     return format_size(first_visit_bytes(bundle, result.way) or result.downloaded)
 
 
