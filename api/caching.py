@@ -1,6 +1,8 @@
 """Responses that clients and proxies may cache: ETag and Cache-Control."""
 
 import hashlib
+import re
+from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -10,14 +12,24 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 """For a URL that contains a hash of the content, so that it never changes."""
 
 
-class WholeFile(FileResponse):
-    """A file without byte ranges, whose errors Starlette sends as plain text."""
+class ResumableFile(FileResponse):
+    """A file, also from a byte on: the rest of a download that was cut.
+
+    Other byte ranges get the whole file, since Starlette sends their errors as plain text.
+    """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        self.headers["Accept-Ranges"] = "none"
-        headers = [pair for pair in scope["headers"] if pair[0] != b"range"]
+        headers = [
+            (name, value)
+            for name, value in scope["headers"]
+            if name != b"range" or self._is_rest(value)
+        ]
         await super().__call__({**scope, "headers": headers}, receive, send)
+
+    def _is_rest(self, value: bytes) -> bool:
+        match = re.fullmatch(rb"bytes=(\d{1,15})-", value)
+        return match is not None and int(match[1]) < Path(self.path).stat().st_size
 
 
 def cached(request: Request, response: Response, tag: str, caching: str = IMMUTABLE) -> Response:

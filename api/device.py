@@ -39,7 +39,7 @@ from model.samples import samples
 from model.settings import settings
 
 from . import paths  # noqa: F401  registers the converter "segment"
-from .caching import WholeFile, cached, revalidate
+from .caching import ResumableFile, cached, revalidate
 from .middleware import guarded_app
 from .problems import problem
 
@@ -194,7 +194,7 @@ def hashed_file(request: Request) -> Response:
     if not match or not path:
         return problem("not-found", NO_FILE)
     media_type = JAVASCRIPT if file.endswith(".mjs") else "application/octet-stream"
-    response = WholeFile(path, 200, {"Content-Security-Policy": HEADER}, media_type)
+    response = ResumableFile(path, 200, {"Content-Security-Policy": HEADER}, media_type)
     return cached(request, response, f'"{match["hash"]}"')
 
 

@@ -5,15 +5,11 @@
  */
 
 import { fetchMade } from "./engine/download.mjs";
-import { createIdentifier } from "./view/identifier.mjs";
 import { phraseError } from "./engine/errors.mjs";
 import { formatBytes } from "./view/disclosure.mjs";
-import { ELSEWHERE, openMadeHere } from "./view/made_here.mjs";
-import { openRecents } from "./view/recents.mjs";
 import { mountViewfinder } from "./view/viewfinder.mjs";
 import { followTheme } from "./view/viewfinder_parts.mjs";
-
-const DELETED = "The model that was in use here was deleted. Another one answers now.";
+import { openVisit } from "./visit/open_visit.mjs";
 
 const WORKS = "It works without a network.";
 const NOT_KEPT = "This model isn’t kept, so it needs the network.";
@@ -24,21 +20,11 @@ const $ = (id) => document.getElementById(id);
 /** @type {NodeListOf<HTMLInputElement>} */
 const graphInputs = document.querySelectorAll("[name=graph]");
 
-/** The app's models. */
-let appModels = [];
-/** Those that were made on this device. */
-const madeHere = openMadeHere("./", followMadeHere);
-const allModels = () => [...appModels, ...madeHere.entries];
-/** Photos of this tab, until it is closed. */
-const recents = openRecents({ prefix: "device" });
-let view = null;
-let identifier = null;
-/** Name of the model in use, or of the one that is being opened. */
+/** @type {import("./visit/open_visit.mjs").Visit} */
+let visit;
+let view;
+/** Name of the model that the page describes. */
 let shown = "";
-/** Said until another model is chosen. */
-let notice = "";
-/** Counts models, so that late results of a previous one are dropped. */
-let opened = 0;
 /** True if a newer version of the page exists; another model then needs a reload. */
 let isOutdated = false;
 /** False once the visitor has removed the kept files. */
@@ -48,37 +34,48 @@ async function start() {
   $("stuck").remove();
   followTheme(document.documentElement);
   try {
-    const index = await fetchJson("models/index.json");
-    appModels = index.models;
-    if (!appModels.length) throw new Error("This app has no model that runs on your device.");
-    $("note").textContent = index.note ?? "";
-    await madeHere.ready;
+    const { models, note } = await fetchJson("models/index.json");
+    if (!models.length) throw new Error("This app has no model that runs on your device.");
+    $("note").textContent = note ?? "";
+    open(models);
   } catch (error) {
-    return fail(error, () => location.reload());
+    fail(error, () => location.reload());
   }
-  const wanted = new URLSearchParams(location.search).get("model");
-  const chosen = allModels().find(({ name }) => name === wanted);
-  if (!chosen && wanted?.startsWith("taught-")) notice = ELSEWHERE;
-  for (const input of graphInputs) input.onchange = () => open(shown);
-  await open((chosen ?? defaultModel()).name);
 }
 
-const defaultModel = () => appModels.find((entry) => entry.default) ?? appModels[0];
-
-/** Show the models that are left; where the one in use was deleted, go back to the app's own. */
-function followMadeHere() {
-  if (!view) return;
-  if (allModels().some(({ name }) => name === shown)) view.update({ models: allModels() });
-  else choose(defaultModel().name, DELETED);
-}
-
-/** `reason` is said until another model is chosen. */
-function choose(name, reason = "") {
-  notice = reason;
-  const query = `?model=${name}`;
-  if (isOutdated) location.search = query;
-  else history.replaceState(null, "", query);
-  open(name);
+/** Open the visit with the app's models, and show it. */
+function open(models) {
+  const host = () => ({
+    ...{ prefix: "device", folder: "./", recent: /** @type {const} */ ("session"), top: 5 },
+    ...{
+      run: /** @type {const} */ ("device"),
+      engine: null,
+      api: null,
+      server: null,
+      limits: null,
+    },
+    models: models.map((model) => ({ ...model, downloads: true })),
+    model: (models.find((model) => model.default) ?? models[0]).name,
+    graph: /** @type {"small" | "full"} */ (graphInputs[0].checked ? "small" : "full"),
+    hasLinks: false,
+    onReady: (folder) => keep({ keep: { model: folder, graph: host().graph } }),
+  });
+  visit = openVisit(host());
+  view = mountViewfinder($("viewfinder"), visit, {
+    above: "0px",
+    onDraw: () => visit.identifier.model !== shown && describe(visit.identifier.model),
+    teach: "teach.html",
+    onWhere() {
+      $("device").setAttribute("open", "");
+      $("settings").scrollIntoView();
+    },
+    async onRetry() {
+      // The cached copy may be the damaged one.
+      if (visit.identifier.state.code === "bundle-damaged") await keep({ clear: true });
+      visit.identifier.start();
+    },
+  });
+  for (const input of graphInputs) input.onchange = () => visit.update(host());
 }
 
 /** Return a JSON file; wait while the app is making it. */
@@ -87,78 +84,38 @@ async function fetchJson(url) {
   return response.json();
 }
 
-/** Load a model with the chosen graph, and show it in the viewfinder. */
-async function open(name) {
-  const turn = ++opened;
-  shown = name;
-  const taught = madeHere.models.get(name);
-  const graph = graphInputs[0].checked || taught ? "small" : "full";
-  // Your model runs on its base.
-  const folder = madeHere.baseOf(name) ?? name;
-  try {
-    const info = await fetchJson(`models/${folder}/model.json`);
-    if (turn !== opened) return;
-    say("");
-    if (taught) Object.assign(info, { name, title: taught.manifest.title, language: "und" });
-    describe(info);
-    identifier?.close();
-    identifier = createIdentifier({ address: `models/${folder}/`, run: "device", graph, taught });
-    let isKeeping = false;
-    identifier.onchange = () => {
-      if (identifier.state.device !== "ready" || isKeeping) return;
-      isKeeping = true;
-      keep({ keep: { model: folder, graph } });
-    };
-    identifier.start();
-    show(info);
-  } catch (error) {
-    if (turn !== opened) return;
-    // Before a model is shown, there is no menu.
-    if (view || name === defaultModel().name) fail(error, () => open(name));
-    else choose(defaultModel().name, phraseError(error, error.message));
+/** Describe the model that answers; one that can't be opened leads to the app's own. */
+async function describe(name) {
+  const isFirst = !shown;
+  if (!isFirst && isOutdated) {
+    // Once the address names the model.
+    await null;
+    return location.reload();
   }
-}
-
-function show(info) {
-  const models = allModels();
-  const { knows, samples } = models.find(({ name }) => name === info.name);
-  const line = ["This model knows ", ...knows, "."];
-  const options = {
-    identifier,
-    models,
-    model: info.name,
-    notice,
-    teach: "teach.html",
-    samples,
-    recents,
-    above: "0px",
-    what: { headline: "Point your phone at something", line, language: info.language },
-    onModel: (name) => choose(name),
-    onDelete: () => madeHere.askToDelete($("viewfinder"), info.name),
-    onWhere() {
-      $("device").setAttribute("open", "");
-      $("settings").scrollIntoView();
-    },
-    async onRetry() {
-      // The cached copy may be the damaged one.
-      if (identifier.state.code === "bundle-damaged") await keep({ clear: true });
-      await open(info.name);
-    },
-  };
-  if (view) {
-    view.update(options);
-    view.identifyAgain();
-  } else view = mountViewfinder($("viewfinder"), options);
-}
-
-function describe({ title, language, graphs }) {
+  shown = name;
+  const folder = visit.models.baseOf(name);
+  try {
+    const { graphs } = await fetchJson(`models/${folder}/model.json`);
+    if (visit.identifier.model !== name) return undefined;
+    say("");
+    for (const graph of ["small", "full"]) {
+      $(`${graph}-size`).textContent = formatBytes(graphs[graph].bytes);
+    }
+  } catch (error) {
+    if (visit.identifier.model !== name) return undefined;
+    const [first] = visit.models.all;
+    if (isFirst && name !== first.name) {
+      view.update({ notice: phraseError(error, error.message) });
+      return visit.send({ type: "chosen", model: first.name });
+    }
+    return fail(error, () => describe(name));
+  }
+  const { title, language } = visit.models.all.find((model) => model.name === name);
   document.title = `${title}: Loupe on this device`;
   $("title").textContent = title;
   $("title").lang = language;
-  for (const graph of ["small", "full"]) {
-    $(`${graph}-size`).textContent = formatBytes(graphs[graph].bytes);
-  }
   $("settings").hidden = false;
+  return undefined;
 }
 
 function say(text) {

@@ -1,7 +1,7 @@
 /** A button that deletes the visitor's recent photos: a component of Streamlit. */
 
 import { createButton, h, linkStyles } from "./view/elements.mjs";
-import { openRecents } from "./view/recents.mjs";
+import { openRecents } from "./visit/recents.mjs";
 import { createComponent } from "./view/streamlit_component.mjs";
 
 /** Show the button; `data` comes from `ui/about_page/kept.py`. */

@@ -6,7 +6,7 @@
 
 import { LoupeError, phraseError } from "./engine/errors.mjs";
 import { createButton, h, linkStyles } from "./view/elements.mjs";
-import { createIdentifier } from "./view/identifier.mjs";
+import { createIdentifier } from "./visit/identifier.mjs";
 import { createComponent } from "./view/streamlit_component.mjs";
 
 /** Number of labels that each way reports. */
@@ -153,7 +153,7 @@ async function measure(photo, data, isFull, show, signal) {
 
 function waysOf(data, isFull) {
   const { model } = data;
-  const server = { url: `${data.base}api/session/`, token: data.token, model };
+  const server = { url: `${data.base}api/v1/`, token: data.token, model };
   const address = `${data.base}device/models/${data.model}/`;
   const count = data.downloads ? (isFull ? 2 : 1) : 0;
   const graphs = /** @type {const} */ (["small", "full"]).slice(0, count);

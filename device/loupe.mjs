@@ -32,12 +32,12 @@ let lastNumber = 0;
  *   origin must allow it by CORS
  * @param {object} [options]
  * @param {GraphName} [options.graph] the small one, by default, is a quarter of the download
- * @param {(loaded: number, total: number) => void} [options.onProgress] bytes so far
+ * @param {import("./types").Progress} [options.onProgress] bytes so far
  * @param {AbortSignal} [options.signal] ends loading
  * @param {ModelWorker} [options.worker] the worker, by default a new one; it ends with the model
  * @param {TaughtModel} [options.taught] answers in place of the model, which is its base
  * @returns {Promise<Model>}
- * @throws {LoupeError} "no-such-model", "bundle-damaged", "bundle-too-new", "golden-mismatch" or
+ * @throws {LoupeError} "unreachable", "no-such-model", "bundle-damaged", "bundle-too-new", "golden-mismatch" or
  *   "engine-unavailable", with the reason; or the signal's reason
  */
 export async function load(address, options = {}) {

@@ -3,23 +3,20 @@
 import { linkStyles } from "./view/elements.mjs";
 import { createComponent, themeOf } from "./view/streamlit_component.mjs";
 import { mountTeach } from "./view/teach.mjs";
+import { openAddress } from "./visit/address.mjs";
 
 /** Height of Streamlit's header. */
 const HEADER = "3.75rem";
 
 /** Show "Teach"; `base`, the app's path, comes from `ui/teach_view.py`. */
 export default createComponent((parent, { base }) => {
-  let use;
   linkStyles(parent, ["../streamlit"]);
   const teach = mountTeach(parent, {
     folder: `${base}device/`,
     theme: themeOf(parent.host),
     above: HEADER,
-    onUse: (name) => use("used", name),
+    onUse: (name) => openAddress(`${base}?model=${name}`),
   });
-  const update = (_, setTrigger) => {
-    use = setTrigger;
-    teach.update({ theme: themeOf(parent.host) });
-  };
+  const update = () => teach.update({ theme: themeOf(parent.host) });
   return { update, close: () => teach.unmount() };
 });

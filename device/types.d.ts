@@ -299,7 +299,8 @@ export interface Tensor {
 }
 
 /** Called with the work done so far and the total. */
-export type Progress = (done: number, total: number) => void;
+/** `isStalled` while there is no connection. */
+export type Progress = (done: number, total: number, isStalled?: boolean) => void;
 
 /** Calls of the worker: what each takes and returns. */
 export interface WorkerCalls {
@@ -432,6 +433,8 @@ export interface Entry {
   time: number;
   /** Null until the photo is answered. */
   answer: Answer | null;
+  /** Its answers by other models, newest first. */
+  earlier?: Answer[];
   /** A sentence on where an answer without a photo comes from. */
   note?: string;
 }

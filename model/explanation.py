@@ -7,18 +7,14 @@ Convolutional Networks, 2014), with blurred patches instead of grey ones.
 
 import math
 import time
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from .admission import admission_queue, local_slot
-from .classifier import Classifier, Identification
+from .classifier import Classifier
 from .preprocess import Pixels
-
-MAP_CELLS = 32
-"""Rows and columns of a map for the app's pages, as in ``device/engine/occlusion.mjs``."""
 
 COARSE, FINE = 4, 6
 """Patches along a side of the photo: of the grid that is always completed, and of the finer one."""
@@ -150,22 +146,3 @@ def render_overlay(pixels: Pixels, importance: NDArray[np.float32], side: int = 
     )
     dark = picture.convert("L").point(lambda value: value * 0.25).convert("RGB")
     return Image.composite(picture, dark, light)
-
-
-def map_to_json(classifier: Classifier, identification: Identification) -> dict[str, Any]:
-    """Return the occlusion map of a photo's top label, for the app's own pages.
-
-    Returns:
-        ``label``, ``rows``, ``columns`` and ``heat``: row by row, 0 (matters least) to 1.
-
-    Raises:
-        Busy: see ``occlusion_map``.
-    """
-    top_label = identification.prediction.top(1)[0]
-    cells = mean_cells(occlusion_map(classifier, identification.pixels, top_label.index), MAP_CELLS)
-    return {
-        "label": top_label.label,
-        "rows": cells.shape[0],
-        "columns": cells.shape[1],
-        "heat": cells.round(3).ravel().tolist(),
-    }

@@ -15,8 +15,9 @@ from ui.batch.results_view import (
 )
 from ui.batch.uploads import SOURCES, current_job, is_batch_expired, upload_error, upload_widget
 from ui.chosen_model import answering_host
+from ui.page_data import usable_bundles
 from ui.phrasing import escape_markdown, say_passed_on
-from ui.settings_menu import settings_menu, source_control, usable_bundles, warn_if_refused
+from ui.settings_menu import settings_menu, source_control, warn_if_refused
 
 job = current_job()
 if job is None:

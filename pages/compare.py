@@ -15,8 +15,9 @@ from ui.compare_page.comparison_view import (
 )
 from ui.compare_page.measurement import WAYS
 from ui.component import has_routes
+from ui.page_data import usable_bundles
 from ui.phrasing import escape_markdown, say_passed_on, to_markdown
-from ui.settings_menu import usable_bundles, warn_if_unusable
+from ui.settings_menu import warn_if_unusable
 
 st.set_page_config(layout="wide")
 bundles, bundle = usable_bundles(), chosen_bundle()

@@ -13,11 +13,11 @@ from tests.test_architecture import tracked_files
 
 BUDGETS = {
     "api": (
-        3685,
+        3810,
         "HTTP over model/: v1, the pages' session, /device/; bounds of bodies, sockets, sessions",
     ),
     "benchmarks": (
-        3380,
+        3450,
         "every published figure, measured again by a command; peers in environments of their own",
     ),
     "deploy": (3098, "ten hosts, the table that filters them, one check"),
@@ -28,11 +28,11 @@ BUDGETS = {
         "what answers a photo: classifier, admission queue, preprocessing, settings, errors",
     ),
     "model/answer": (
-        1040,
+        1060,
         "predictions, decisions, words, share links; the device's answers as untrusted input",
     ),
     "model/browser": (
-        1165,
+        1185,
         "downloads of browsers, made once and cached; Streamlit's files compressed",
     ),
     "model/bundle": (1581, "manifest, card and registry"),
@@ -41,7 +41,7 @@ BUDGETS = {
         "temperature, prediction sets, two OOD detectors, estimates, the graph's head",
     ),
     "model/cli": (1591, "one module per group of commands"),
-    "model/corrections": (788, "corrections by SQLAlchemy, their export, the pages' sessions"),
+    "model/corrections": (840, "corrections by SQLAlchemy, their export, the pages' sessions"),
     "model/engines": (310, "compiled, learner, fake"),
     "model/evaluation": (581, "accuracy, intervals, calibration error, confusion"),
     "model/exporting": (1060, "five formats, each checked against the original"),
@@ -60,15 +60,15 @@ BUDGETS = {
         "a few photos to a bundle, judged by photo groups; the strangers' .loupe file",
     ),
     "model/training": (2130, "a folder of photos to a bundle, resumable"),
-    "pages": (310, "one script per page"),
+    "pages": (300, "one script per page"),
     "scale": (
         634,
         "archives in buckets, on Ray or without; the API on Ray Serve and its proxies",
     ),
-    "ui": (4674, "what pages share: seven pages, two ways to give a photo, the first screen"),
+    "ui": (4320, "what pages share: seven pages, two ways to give a photo, the first screen"),
     "device": (
-        11_120,
-        "the browser's half: viewfinder, engine, offline pages, first visit, Teach (3,500)",
+        11_980,
+        "the browser's half: visit, viewfinder, engine, offline pages, first visit, Teach (3,500)",
     ),
 }
 """Most lines by folder, without folders below it that have a budget of their own; and why so many.
@@ -76,7 +76,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 41_110, 43_840
+ALL_PYTHON, ALL_TESTS = 41_000, 44_300
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {

@@ -10,7 +10,8 @@ import streamlit as st
 
 from model.answer.decision import Certainty, certainty
 from model.answer.prediction import Prediction
-from ui.phrasing import format_percent
+from model.answer.share_link import decode
+from ui.phrasing import format_percent, spell_number
 
 GREY = "#7C8B88"
 
@@ -35,17 +36,46 @@ def text_color() -> str:
     return "#E7F0EE" if st.context.theme.type == "dark" else "#0B1917"
 
 
-def draw_candidates(prediction: Prediction, first: int, last: int) -> None:
-    """Draw an answer's labels from number ``first`` on, up to ``last``, on an axis to 100%."""
-    # A link holds the likeliest labels only; the others have no probability.
-    candidates = [item for item in prediction.top(last)[first:] if item.probability > 0]
+def draw_answer(prediction: Prediction, count: int) -> None:
+    """Draw an answer's labels on an axis to 100%, with the plausible ones marked.
+
+    Args:
+        prediction: the answer.
+        count: most labels to draw.
+    """
+    plausible = {item.label for item in prediction.prediction_set or ()}
+    rows = [
+        (f"✓ {item.label}" if item.label in plausible else item.label, *_bar(item.probability))
+        for item in prediction.top(count)
+        # A link holds the likeliest labels only; the others have no probability.
+        if item.probability > 0
+    ]
+    if prediction.in_distribution is False:
+        # Its labels’ percentages mean little.
+        rows = [("✓ none of these", 0.0, ""), *((label, value, "") for label, value, _ in rows)]
     # Teal is for answers that were calibrated to be sure.
     is_sure = certainty(prediction) in (Certainty.LIKELY, Certainty.PROBABLE, Certainty.SEVERAL)
-    _draw(
-        [(item.label, item.probability, format_percent(item.probability)) for item in candidates],
-        accent_color() if is_sure and not first else GREY,
-        "Probability",
-    )
+    _draw(rows, accent_color() if is_sure else GREY, "Probability")
+
+
+def draw_further(token: str, first: int, last: int) -> None:
+    """Draw the labels after the ``first`` ones, which the viewfinder has, up to ``last``."""
+    prediction = decode(token).prediction
+    rows = [
+        (item.label, *_bar(item.probability))
+        for item in prediction.top(last)[first:]
+        if item.probability > 0
+    ]
+    # “None of these” has no meaningful percentages.
+    if not rows or certainty(prediction) is Certainty.UNKNOWN:
+        return
+    title = "The next label" if len(rows) == 1 else f"The next {spell_number(len(rows))} labels"
+    st.subheader(title, anchor=False)
+    _draw(rows, GREY, "Probability")
+
+
+def _bar(probability: float) -> tuple[float, str]:
+    return probability, format_percent(probability)
 
 
 def draw_counts(counts: Sequence[tuple[str, int]]) -> None:

@@ -4,7 +4,6 @@ import re
 from contextlib import suppress
 
 import streamlit as st
-from streamlit.runtime.state import get_session_state
 
 from model import Bundle
 from model.bundle import get_bundle, list_models
@@ -68,32 +67,16 @@ def requested_choices() -> dict[str, str]:
     return dict(st.session_state.get(ASKED, {}))
 
 
-def choose_model(name: str) -> str | None:
-    """Choose a model before its widget is made; return the address's parameter for it."""
-    state = st.session_state
-    state[CHOSEN] = name
-    # Streamlit forbids it once the widget is made, even without a change.
-    if state.get("model") != name:
-        state["model"] = name
+def choose_model(name: str) -> None:
+    """Choose a model by its widget, and name it in the address."""
+    st.session_state[CHOSEN] = name
     # The visitor chose, so what addresses asked for no longer counts.
-    state.pop(ASKED, None)
-    state.pop(TAUGHT_KEY, None)
-    return None if name == default_model() else name
-
-
-def write_address(**values: str | None) -> None:
-    """Set parameters of the address, None removes one; all as one entry of the browser's history.
-
-    Back would find an answer with another model otherwise.
-    """
-    with get_session_state().query_params() as params:
-        for name, value in values.items():
-            if value is None:
-                params.discard_param_no_forward_msg(name)
-            else:
-                params.set_with_no_forward_msg(name, value)
-    # Sends the address, without further changes.
-    st.query_params.update()
+    st.session_state.pop(ASKED, None)
+    st.session_state.pop(TAUGHT_KEY, None)
+    if name == default_model():
+        st.query_params.pop("model", None)
+    else:
+        st.query_params["model"] = name
 
 
 def chosen_bundle() -> Bundle | None:

@@ -1,14 +1,9 @@
 """The loader of the pages' JavaScript components, and the address of their files."""
 
 import sys
-from functools import lru_cache
 from urllib.parse import urlsplit
 
 import streamlit as st
-from streamlit.components.v2.get_bidi_component_manager import get_bidi_component_manager
-from streamlit.components.v2.manifest_scanner import ComponentConfig, ComponentManifest
-
-from model.settings import ROOT
 
 FAILED_KEY = "component_failed"
 """The key of the session state that is set once a script couldn't be loaded."""
@@ -54,15 +49,4 @@ def base_path() -> str:
 
 def script_address(name: str) -> str:
     """Return the address of a script in ``device/``, as the browser finds it."""
-    if has_routes():
-        return f"{base_path()}device/{name}"
-    _serve_files()
-    return f"{base_path()}_stcore/bidi-components/loupe.device/{name}"
-
-
-@lru_cache(maxsize=1)
-def _serve_files() -> None:
-    """Have Streamlit serve ``device/`` as it serves an installed component's files."""
-    # Streamlit has no public function for the files of a component that isn't installed.
-    manifest = ComponentManifest("loupe", "0", [ComponentConfig("device", asset_dir="device")])
-    get_bidi_component_manager().register_from_manifest(manifest, ROOT)
+    return f"{base_path()}device/{name}"

@@ -1,4 +1,4 @@
-"""The frame around every page: title, icon, navigation and restored parameters."""
+"""The frame around every page: title, icon and navigation."""
 
 import sys
 from pathlib import Path
@@ -14,10 +14,8 @@ from model.resources import trim_memory  # noqa: E402 - the path comes first
 from ui.app_info import app_title, header_logo  # noqa: E402
 from ui.chosen_model import chosen_bundle, remember_address  # noqa: E402
 from ui.navigation import ICON, PAGES, get_page  # noqa: E402
-from ui.session import open_token, restore_page, save_page  # noqa: E402
 
-restore_page()
-remember_address(open_token())
+remember_address(st.query_params.get("answer", ""))
 title = app_title(chosen_bundle())
 page = st.navigation([get_page(name) for name in PAGES], position="top")
 # The first page is the app itself; its path is empty.
@@ -25,9 +23,9 @@ page_title = f"{page.title} · {title}" if page.url_path else title
 st.set_page_config(page_title=page_title, page_icon=ICON)
 logo, _ = header_logo(is_dark=st.context.theme.type == "dark")
 st.logo(logo, size="large")
-# Twice: a visitor may leave before the page is drawn, and the page may write to its address.
-save_page()
+# A page may restore what it showed before.
+st.session_state["is_return"] = st.session_state.get("page", page.url_path) != page.url_path
+st.session_state["page"] = page.url_path
 page.run()
-save_page()
 # Once the page is drawn: each photo leaves a few megabytes of freed memory behind.
 trim_memory()

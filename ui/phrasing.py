@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from model.answer import phrases
 from model.answer.phrases import Phrase, format_percent, shorten, spell_number
 from model.answer.prediction import Prediction
-from model.answer.share_link import Signature
 from model.errors import BundleError, LoupeError
 from model.text import clean
 
 __all__ = [
-    "SIGNATURE_NOTES",
     "escape_markdown",
     "format_percent",
     "headline",
@@ -26,18 +24,6 @@ __all__ = [
     "to_markdown",
     "typographic",
 ]
-
-SIGNATURE_NOTES = {
-    Signature.VALID: "This app gave this answer. Its photo is no longer here: links don’t include "
-    "it. Send the photo again to see why, or to correct it.",
-    Signature.CHANGED: "This link was changed after it was made. Don’t rely on this answer.",
-    Signature.OTHER_KEY: "Unverified answer: the link was signed with another key, so this app "
-    "can’t check it.",
-    Signature.MISSING: "Unverified answer: the link isn’t signed, so anyone could have made it up.",
-    Signature.DEVICE: "Unverified answer: it was computed on the visitor’s own device, so this app "
-    "can’t check it.",
-}
-"""Notes on a shared answer by the state of its signature."""
 
 PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 URL = re.compile(r"https://[\w./~%?=&#+-]+")

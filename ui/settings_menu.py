@@ -1,4 +1,4 @@
-"""The choice of a photo source, and behind one button the settings that rarely change."""
+"""Behind one button the settings that rarely change, and warnings about what isn't there."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -14,17 +14,11 @@ from model.model_store import store_follower
 from model.settings import settings
 from model.text import clean
 from ui.app_info import app_title
-from ui.chosen_model import requested_choices
-from ui.phrasing import escape_markdown, shorten
-from ui.session import reclassify
+from ui.chosen_model import choose_model, requested_choices
+from ui.phrasing import escape_markdown, join_words, shorten
 
 MAX_RESULTS = 10
 """Most results that the chart shows."""
-
-
-def usable_bundles() -> dict[str, Bundle]:
-    """Return the models that can be used, by name."""
-    return {name: bundle for name, bundle in list_models().items() if isinstance(bundle, Bundle)}
 
 
 def model_select(bundles: dict[str, Bundle], key: str, on_change: Callable[[], None]) -> str | None:
@@ -53,44 +47,49 @@ def source_control(sources: Sequence[str], key: str) -> str:
     )
 
 
-def way_menu(ways: Sequence[str], key: str) -> str:
-    """Show the ways to give a photo and return the chosen one; ``key`` as for ``source_control``.
-
-    A list, because a row of four is too wide for a phone.
-    """
-    way = st.radio("Photo source", ways, key=key, bind="query-params", label_visibility="collapsed")
-    return str(way)
-
-
 def settings_menu(
-    bundles: dict[str, Bundle], *, has_top_k: bool = True
+    bundles: dict[str, Bundle],
+    on_change: Callable[[], None] = lambda: None,
+    *,
+    has_model: bool = True,
+    has_top_k: bool = True,
+    more: Callable[[], None] = lambda: None,
 ) -> tuple[Bundle | None, int]:
     """Show the menu; return the chosen model and how many results to show.
 
-    All choices are in the address. Another model or engine identifies the open photo again.
+    All choices are in the address.
 
     Args:
         bundles: the models that can be used, by name.
+        on_change: called once another model or engine is chosen.
+        has_model: offer the models.
         has_top_k: offer the number of results.
+        more: draws what follows in the menu.
     """
-    choices = "Model, engine and number of results" if has_top_k else "Model and engine"
+    names = [*["model"][:has_model], "engine", *["number of results"][:has_top_k]]
     top_k, default = MAX_RESULTS, default_model()
     # The default comes first: with another index, Streamlit forbids setting the choice, as
     # remember_address does.
     ordered = dict(sorted(bundles.items(), key=lambda entry: entry[0] != default))
-    with st.popover("", icon=":material/tune:", help=choices):
-        name = model_select(ordered, "model", _identify_again)
+    with st.popover("", icon=":material/tune:", help=join_words(names).capitalize()):
+        name: str | None = st.session_state.get("model")
+        if has_model:
+            name = model_select(ordered, "model", lambda: _choose_model(on_change))
         if has_top_k:
             top_k = st.slider("Results to show", 1, top_k, top_k, key="top", bind="query-params")
-        _engine_choice(bundles, name)
+        _engine_choice(bundles, name, on_change)
+        more()
     return bundles.get(name or ""), top_k
 
 
-def _identify_again() -> None:
-    reclassify(st.session_state["model"])
+def _choose_model(on_change: Callable[[], None]) -> None:
+    choose_model(st.session_state["model"])
+    on_change()
 
 
-def _engine_choice(bundles: dict[str, Bundle], name: str | None) -> None:
+def _engine_choice(
+    bundles: dict[str, Bundle], name: str | None, on_change: Callable[[], None]
+) -> None:
     """Show the selector of this app's engines."""
     engines = list(available(bundles[name])) if name else [DEFAULT_ENGINE]
     default = settings().engine
@@ -100,7 +99,7 @@ def _engine_choice(bundles: dict[str, Bundle], name: str | None) -> None:
         index=engines.index(default) if default in engines else 0,
         key="engine",
         bind="query-params",
-        on_change=_identify_again,
+        on_change=on_change,
         captions=[ENGINES[engine].caption for engine in engines],
     )
     if name:

@@ -3,23 +3,18 @@
 import streamlit as st
 
 from ui import component
-from ui.chosen_model import is_taught
-from ui.navigation import get_page
 
 _mount = st.components.v2.component("teach", js=component.SCRIPT)
 
 
 def show_teach() -> None:
-    """Show the component; *Use it* leads to Identify with the visitor's model."""
+    """Show the component; *Use it* opens the address of Identify with the visitor's model."""
     script = component.script_address("streamlit_teach.mjs")
     sent = _mount(
         key="teach",
         data={"script": script, "base": component.base_path()},
-        on_used_change=lambda: None,
         on_failed_change=lambda: None,
     )
-    if is_taught(sent.used):
-        st.switch_page(get_page("identify"), query_params={"model": sent.used})
     if sent.failed:
         st.warning(
             "Teach couldn’t be loaded, perhaps because something between this browser and the app "

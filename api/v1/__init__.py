@@ -14,11 +14,11 @@ from model.settings import settings
 from ..middleware import GUARDS
 from ..problems import ERROR_HANDLERS
 from ..sites import CsrfMiddleware
-from . import corrections, identify, models
+from . import answers, corrections, identify, models
 
 __all__ = ["application"]
 
-ROUTERS = (identify.router, models.router, corrections.router)
+ROUTERS = (identify.router, models.router, answers.router, corrections.router)
 
 DESCRIPTION = """
 Send a photo, get ranked labels: the same result as on the page and the command line.

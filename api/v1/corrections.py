@@ -4,17 +4,28 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from model import load
 from model.classifier import Identification
+from model.corrections.page_sessions import page_sessions
 from model.text import clean
 
+from ..body_limits import PHOTO_BYTES, limited_body
 from ..dispatcher import dispatcher
+from ..page_turns import LANE, page_token, page_turn
 from ..problems import Invalid
 from .identify import photo_body
-from .params import NO_LABEL, CorrectionParams, read_upload
+from .params import (
+    NO_LABEL,
+    CorrectionParams,
+    PageCorrectionParams,
+    parse_form,
+    read_upload,
+    text_fields,
+)
 from .schemas import CorrectionResponse, problem_responses
 
 router = APIRouter(tags=["corrections"])
@@ -37,6 +48,8 @@ async def add_correction(
     client's claim. The photo itself is saved only with `keep`. The owner can delete a correction
     by the `id` in the response, and may use it to improve the model.
     """
+    if page := page_token(request):
+        return JSONResponse({"id": await correct_answer(request, page)}, 201)
     dispatcher().check()
     async with read_upload(request) as upload:
         params = params.with_fields(upload.fields)
@@ -49,6 +62,38 @@ async def add_correction(
         # Without a slot, so that photos do not wait for a slow database.
         saved = await run_in_threadpool(_save, identification, params)
         return JSONResponse(saved, 201)
+
+
+async def correct_answer(request: Request, page: str) -> int:
+    """Save the labels of a page's form, for the answer with its link or for the form's photo.
+
+    The page sends the photo only with the visitor's consent.
+
+    Args:
+        request: with a form.
+        page: the token of the page's session.
+
+    Returns:
+        The number by which the owner can delete the correction.
+    """
+    async with limited_body(request, PHOTO_BYTES) as body:
+        async with parse_form(body, max_files=1) as form:
+            values = {**request.query_params, **text_fields(form), "label": form.getlist("label")}
+            params = PageCorrectionParams.model_validate(values)
+            file = form.get("photo")
+            data = await file.read() if isinstance(file, UploadFile) else None
+        identification = None
+        if data is not None:
+            async with page_turn(page):
+                identification = await dispatcher().run(
+                    lambda: load(params.model, params.engine).local.identify_detailed(data),
+                    request.is_disconnected,
+                    LANE,
+                )
+        # Without a slot, so that photos do not wait for a slow database.
+        return await run_in_threadpool(
+            page_sessions.save_correction, page, params.token, params.label, identification
+        )
 
 
 def _save(identification: Identification, params: CorrectionParams) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """``POST identify`` and ``POST identify/batch``."""
 
 import base64
+import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
@@ -13,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from model import Classifier, load
-from model.admission import Lane
+from model.admission import Lane, admission_queue
+from model.answer.answer_json import words_to_json
 from model.api_client import refuse_passed_on
 from model.classifier import Identification
 from model.explanation import mean_cells, occlusion_map, render_overlay
@@ -22,6 +24,7 @@ from model.pixels import read_pixels
 from model.preprocess import Pixels
 
 from ..dispatcher import dispatcher
+from ..page_turns import LANE, page_token, page_turn
 from .batch import BATCH_BODY, BatchResponse, start_batch
 from .params import FILE_SCHEMA, BatchParams, IdentifyParams, Upload, form_schema, read_upload
 from .schemas import BatchResult, IdentifyResponse, problem_responses
@@ -32,6 +35,9 @@ P = TypeVar("P", bound=BatchParams)
 
 MAP_CELLS = 16
 """Rows and columns of an occlusion map in JSON."""
+
+PAGE_MAP_CELLS = 32
+"""The same for the app's pages, as in ``device/engine/occlusion.mjs``."""
 
 OVERLAY_PX = 448
 """Side of the picture of an occlusion map, in pixels."""
@@ -64,6 +70,9 @@ def photo_body(params: type[BaseModel]) -> dict[str, Any]:
 async def identify(request: Request, params: Annotated[IdentifyParams, Query()]) -> JSONResponse:
     """Respond with the prediction for one photo."""
     refuse_passed_on(request.headers)
+    if page := page_token(request):
+        respond = partial(identify_photo, is_page=True)
+        return await identify_request(request, params, respond, LANE, page_turn(page))
     return await identify_request(request, params, identify_photo)
 
 
@@ -93,33 +102,59 @@ async def identify_request(
             return JSONResponse(await dispatcher().run(work, request.is_disconnected, lane))
 
 
-def identify_photo(upload: Upload, params: IdentifyParams) -> dict[str, Any]:
+def identify_photo(
+    upload: Upload, params: IdentifyParams, *, is_page: bool = False
+) -> dict[str, Any]:
     """Return the prediction for one photo, in the command line's JSON.
+
+    Args:
+        upload: the photo, or the pixels that were made of it.
+        params: of the request.
+        is_page: add ``words``, by which a page of the app shows the answer.
 
     Raises:
         LoupeError: see ``Classifier.identify`` and ``load``.
     """
-    classifier = load(params.model)
-    source: bytes | Pixels = upload.data
-    if params.pixels is not None:
-        source = read_pixels(upload.data, classifier.bundle, params.pixels)
-    identification = classifier.identify_detailed(source)
-    result = identification.prediction.to_dict(upload.name, params.top)
+    # Reuses the slot of this thread.
+    with admission_queue().acquire() as admission:
+        queue_seconds = time.perf_counter() - upload.received
+        classifier = load(params.model, params.engine)
+        if is_page and params.explain:
+            # A page says that the photo is explained here.
+            classifier = classifier.local
+        source: bytes | Pixels = upload.data
+        if params.pixels is not None:
+            bundle, version = classifier.bundle, params.pixels
+            source = read_pixels(upload.data, bundle, version, packed=params.packed)
+        identification = classifier.identify_detailed(source)
+        queue_seconds += admission.large_wait_seconds
+    prediction = identification.prediction
+    result = prediction.to_dict(upload.name, params.top)
+    if is_page:
+        words = words_to_json(prediction, classifier.bundle.manifest, params.top)
+        result["words"] = {**words, "queue_ms": round(queue_seconds * 1000, 2)}
     if params.explain:
-        result["explanation"] = _explain(classifier, identification)
+        result["explanation"] = _explain(classifier, identification, is_page=is_page)
     return result
 
 
-def _explain(classifier: Classifier, identification: Identification) -> dict[str, Any]:
+def _explain(
+    classifier: Classifier, identification: Identification, *, is_page: bool
+) -> dict[str, Any]:
     top_label = identification.prediction.top(1)[0]
     importance = occlusion_map(classifier, identification.pixels, top_label.index)
+    cells = PAGE_MAP_CELLS if is_page else MAP_CELLS
+    heat = mean_cells(importance, cells).round(3).tolist()
+    if is_page:
+        # It draws its own picture.
+        return {"label": top_label.label, "heat": heat}
     picture = BytesIO()
     overlay = render_overlay(identification.pixels, importance, OVERLAY_PX)
     overlay.save(picture, "JPEG", quality=85)
     encoded = base64.b64encode(picture.getvalue()).decode()
     return {
         "label": top_label.label,
-        "heat": mean_cells(importance, MAP_CELLS).round(3).tolist(),
+        "heat": heat,
         "picture": f"data:image/jpeg;base64,{encoded}",
     }
 

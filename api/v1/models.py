@@ -15,7 +15,7 @@ from model.exporting.downloads import find_downloads
 from model.loading import default_model
 
 from .. import paths  # noqa: F401  registers the converter "segment"
-from ..caching import IMMUTABLE, WholeFile, cached, revalidate
+from ..caching import IMMUTABLE, ResumableFile, cached, revalidate
 from .schemas import ModelList, ModelResponse, problem_responses
 
 router = APIRouter(tags=["models"])
@@ -106,7 +106,7 @@ def file(request: Request, name: Name, version: Version, file: str) -> Response:
     else:
         raise HTTPException(404)
     media_type = "application/json" if file.endswith(".json") else "application/octet-stream"
-    return cached(request, WholeFile(path, media_type=media_type), f'"{tag}"', caching)
+    return cached(request, ResumableFile(path, media_type=media_type), f'"{tag}"', caching)
 
 
 def _find_export(bundle: Bundle, file: str) -> FilePath | None:

@@ -12,7 +12,9 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from model.answer.share_link import MAX_TOKEN_LENGTH
 from model.bundle import Name
+from model.engine_info import ServerEngine
 from model.errors import MissingPhoto
 from model.text import clean
 
@@ -30,6 +32,9 @@ MAX_NAME_LENGTH = 200
 
 MAX_LABEL_LENGTH = 200
 """Longest label, as in ``model.corrections``, whose import would load SQLAlchemy."""
+
+MAX_LABELS = 20
+"""Most labels of one correction, as in ``model.corrections``."""
 
 NO_LABEL = "The label is missing. Send what the photo shows."
 
@@ -94,6 +99,12 @@ class IdentifyParams(BatchParams):
             "them, height × width × 3 bytes.",
         ),
     ] = None
+    packed: Annotated[
+        bool, Field(description="The pixels are packed, as device/engine/packing.mjs does it.")
+    ] = False
+    engine: Annotated[
+        ServerEngine | None, Field(description="The engine; by default the server's.")
+    ] = None
 
 
 def _clean_label(label: str) -> str:
@@ -117,6 +128,15 @@ class CorrectionParams(Params):
     keep: Annotated[
         bool, Field(description="Save a smaller copy of the photo; needs the visitor's consent.")
     ] = False
+
+
+class PageCorrectionParams(Params):
+    """Parameters of ``corrections`` for a page: what the photo shows, and its answer's link."""
+
+    model: ModelName = None
+    engine: ServerEngine | None = None
+    token: Annotated[str, Field(max_length=MAX_TOKEN_LENGTH)] = ""
+    label: Annotated[list[Label], Field(min_length=1, max_length=MAX_LABELS)]
 
 
 @dataclass(frozen=True, slots=True)

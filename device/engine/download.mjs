@@ -11,23 +11,30 @@ const FORMAT = 2;
 /** Pause before asking again, in milliseconds. */
 const MAKING_MS = 2000;
 
+/** Pause before a download that was cut is asked for again, in milliseconds. */
+const RESUME_MS = 3000;
+
+/** Attempts in a row that bring nothing, while the browser has a network, until a download fails. */
+const MAX_VAIN = 40;
+
 /**
  * Fetch a file; wait while it is being made.
  *
  * @param {URL | string} url
  * @param {(message: string) => void} [onWait] takes what the app says meanwhile
- * @param {RequestCache} [cache] asks the server again, unless the URL names the content
- * @throws {LoupeError} with the code of the app's problem, by default "no-such-model"
+ * @param {RequestInit} [init] by default, the server is asked even if the browser has the file
+ * @throws {LoupeError} "unreachable" without an answer; otherwise with the code of the app's problem,
+ *   by default "no-such-model"
  */
-export async function fetchMade(url, onWait, cache = "no-cache") {
+export async function fetchMade(url, onWait, init = { cache: "no-cache" }) {
   for (;;) {
     let response;
     try {
       // After what the page itself needs, over a slow line.
-      response = await fetch(url, { cache, priority: "low" });
+      response = await fetch(url, { priority: "low", ...init });
     } catch {
       const message = "The server doesn’t answer, and this model isn’t kept on this device.";
-      throw new LoupeError("no-such-model", message);
+      throw new LoupeError("unreachable", message);
     }
     if (response.ok) return response;
     const { code, detail } = await response.json().catch(() => ({}));
@@ -45,7 +52,7 @@ export async function fetchMade(url, onWait, cache = "no-cache") {
  *
  * @param {string} address of its folder
  * @returns {Promise<ModelConfig>}
- * @throws {LoupeError} "no-such-model", "bundle-damaged" or "bundle-too-new"
+ * @throws {LoupeError} "unreachable", "no-such-model", "bundle-damaged" or "bundle-too-new"
  */
 export async function fetchModel(address) {
   const url = new URL("model.json", address);
@@ -79,7 +86,8 @@ export async function importRuntime(url) {
 }
 
 /**
- * Download the runtime, the graph and its golden pixels, and report the bytes so far.
+ * Download the runtime, the graph and its golden pixels, and report the bytes so far. Without a
+ * connection, what has come is kept until the rest follows.
  *
  * @type {(address: string, model: ModelConfig, entry: Graph, onProgress: Progress) =>
  *   Promise<Uint8Array<ArrayBuffer>[]>}
@@ -88,31 +96,24 @@ export async function downloadAll(address, { runtime }, entry, onProgress) {
   const files = [{ ...runtime, url: runtime.wasm }, entry, entry.golden];
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
   let received = 0;
-  /** @param {number} bytes */
-  const count = (bytes) => onProgress((received += bytes), total);
+  /** @type {(bytes: number, isStalled?: boolean) => void} */
+  const count = (bytes, isStalled = false) => onProgress((received += bytes), total, isStalled);
   return Promise.all(
-    files.map(({ url, sha256 }) => download(new URL(url, address), sha256, count)),
+    files.map(({ url, bytes, sha256 }) => download(new URL(url, address), bytes, sha256, count)),
   );
 }
 
 /**
  * Return the unpacked bytes of a gzip file after checking their hash.
  *
- * @type {(url: URL, sha256: string,
- *   count: (bytes: number) => void) => Promise<Uint8Array<ArrayBuffer>>}
+ * @type {(url: URL, size: number, sha256: string,
+ *   count: (bytes: number, isStalled?: boolean) => void) => Promise<Uint8Array<ArrayBuffer>>}
  */
-async function download(url, sha256, count) {
-  const response = await fetchMade(url, undefined, "default");
-  /** @type {TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>} */
-  const counter = new TransformStream({
-    transform(chunk, controller) {
-      count(chunk.byteLength);
-      controller.enqueue(chunk);
-    },
-  });
+async function download(url, size, sha256, count) {
   let bytes;
+  const packed = await receive(url, size, count);
   try {
-    bytes = await unpack(await new Response(response.body?.pipeThrough(counter)).arrayBuffer());
+    bytes = await unpack(await packed.arrayBuffer());
   } catch {
     throw new LoupeError("bundle-damaged", `${url} was cut short or changed.`);
   }
@@ -123,6 +124,71 @@ async function download(url, sha256, count) {
     if (hex !== sha256) throw new LoupeError("bundle-damaged", `${url} doesn’t match its SHA-256.`);
   }
   return new Uint8Array(bytes);
+}
+
+/**
+ * Receive a file; after a cut, go on where it was, or from the start if the host can't.
+ *
+ * @type {(url: URL, size: number,
+ *   count: (bytes: number, isStalled?: boolean) => void) => Promise<Blob>}
+ */
+async function receive(url, size, count) {
+  /** @type {Uint8Array<ArrayBuffer>[]} */
+  let chunks = [];
+  let length = 0;
+  const drop = () => {
+    count(-length);
+    [chunks, length] = [[], 0];
+  };
+  for (let vain = 0; ; vain++) {
+    let canResume = true;
+    try {
+      /** @type {HeadersInit} */
+      const headers = length ? { Range: `bytes=${length}-` } : {};
+      const response = await fetchMade(url, undefined, { headers });
+      if (response.status !== 206) drop();
+      // The bytes that the browser unpacked aren't those of the host's file.
+      canResume = response.type === "basic" && !response.headers.has("Content-Encoding");
+      for await (const chunk of chunksOf(response)) {
+        chunks.push(chunk);
+        length += chunk.byteLength;
+        vain = 0;
+        count(chunk.byteLength);
+      }
+      return new Blob(chunks);
+    } catch (error) {
+      const isCut = !(error instanceof LoupeError) || error.code === "unreachable";
+      if (!isCut || (vain >= MAX_VAIN && navigator.onLine)) throw error;
+      if (!canResume) drop();
+      else if (length >= size) return new Blob(chunks);
+      count(0, true);
+      await connection();
+    }
+  }
+}
+
+/**
+ * The parts of a response, as they come.
+ *
+ * @param {Response} response
+ */
+async function* chunksOf({ body }) {
+  // Not every browser iterates over a stream.
+  const reader = /** @type {ReadableStream<Uint8Array<ArrayBuffer>>} */ (body).getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    yield value;
+  }
+}
+
+/** Wait until the browser has a network again, or a little. */
+async function connection() {
+  const stop = new AbortController();
+  const { signal } = stop;
+  const online = new Promise((resolve) => addEventListener("online", resolve, { signal }));
+  await Promise.race([online, pause(RESUME_MS)]);
+  stop.abort();
 }
 
 /**

@@ -23,19 +23,23 @@ export class ModelWorker {
   /** @type {Error | null} */
   #closed = null;
 
-  /** @throws {LoupeError} "engine-unavailable" */
+  /** @throws {LoupeError} "engine-unavailable"; calls also throw "unreachable" without its file */
   constructor() {
     this.#worker.onmessage = ({ data: { number, progress, error, result } }) => {
       const call = this.#waiting.get(number);
-      if (progress) return call?.onProgress?.(progress[0], progress[1]);
+      if (progress) return call?.onProgress?.(.../** @type {Parameters<Progress>} */ (progress));
       this.#waiting.delete(number);
       if (error) call?.reject(new LoupeError(error.code, error.message));
       else call?.resolve(result);
     };
     this.#worker.onerror = (event) => {
       event.preventDefault();
-      const reason = event.message ?? "its file can’t be loaded";
-      this.#fail(new LoupeError("engine-unavailable", `The worker failed: ${reason}`));
+      const { message } = event;
+      this.#fail(
+        message
+          ? new LoupeError("engine-unavailable", `The worker failed: ${message}`)
+          : new LoupeError("unreachable", "The server doesn’t answer, and the model isn’t here."),
+      );
     };
   }
 

@@ -21,7 +21,7 @@ const FINE_WEIGHT = 5;
 const PATCHES_PER_CHECK = 6;
 const COMPARED_REGIONS = 5;
 
-/** Rows and columns of the map that is returned, as in `api/session.py`. */
+/** Rows and columns of the map that is returned, as in `api/v1/identify.py`. */
 const MAP_CELLS = 32;
 
 /** Number of passes with which Pillow approximates a Gaussian blur. */

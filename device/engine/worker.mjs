@@ -50,7 +50,7 @@ const calls = {
 onmessage = async ({ data: { number, name, values } }) => {
   const call = calls[/** @type {keyof WorkerCalls} */ (name)];
   /** @type {Progress} */
-  const onProgress = (done, total) => postMessage({ number, progress: [done, total] });
+  const onProgress = (...progress) => postMessage({ number, progress });
   try {
     postMessage({ number, result: await call(values, onProgress) });
   } catch (error) {

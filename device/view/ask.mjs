@@ -15,7 +15,7 @@ import { engineOf, modesOf, partOf, phraseSent } from "./disclosure.mjs";
  * @param {import("../types").Answer["sent"] | null} sent of the photo, in a cancelled attempt
  * @param {AbortSignal} signal takes the question away
  */
-export async function ask({ root, words }, { title, line, ways, keep }, sent, signal) {
+export async function ask({ root, words }, { title, line, ways, keep, later }, sent, signal) {
   const heading = h("h2.vf-headline", { id: "vf-ask", tabIndex: -1 }, title);
   const panel = h("section.vf-ask", heading, h("p", line));
   panel.setAttribute("aria-labelledby", heading.id);
@@ -35,6 +35,10 @@ export async function ask({ root, words }, { title, line, ways, keep }, sent, si
       const buttons = ways.map((way) => {
         const onclick = () => resolve(way.name);
         const caption = createCaption([way.title], [way.line]);
+        later?.then((question) => {
+          const said = question.ways.find(({ name }) => name === way.name);
+          if (said) caption.replaceWith(createCaption([said.title], [said.line]));
+        });
         return h("button.vf-ask-way", { type: "button", onclick }, createIcon(way.icon), caption);
       });
       const told = sent ? `Already sent: ${phraseSent(sent)}` : "Nothing has been sent";
@@ -60,8 +64,9 @@ export async function ask({ root, words }, { title, line, ways, keep }, sent, si
  * Open the menu that chooses where the model runs, and says what leaves the device; `onRun` is called
  * with another choice.
  */
-export function openRunMenu(parent, options, answer, onRun) {
-  const { run, identifier } = options;
+export function openRunMenu(parent, { identifier, state }, onRun) {
+  const { run } = identifier;
+  const answer = state.entry?.answer;
   const { dialog, body } = createDialog(parent, "Where the model runs");
   const part = partOf(identifier.state, identifier.recipe);
   for (const [name, title, line] of modesOf(part, identifier.api)) {

@@ -7,6 +7,7 @@
 /** @import { Identifier, Question } from "./types" */
 
 const MARKED = "the marked part";
+const WHOLE = "the whole file";
 const GONE = {
   device: "The server doesn’t answer. This device still does.",
   server: "The server doesn’t answer. Trying again…",
@@ -35,7 +36,7 @@ export const formatOf = (file) => FORMATS[fileName(file).toLowerCase().split("."
 
 /** Return what the server gets of a photo; at most that, while it isn't known. */
 export function partOf({ sends }, recipe) {
-  if (sends === "file") return "the whole file";
+  if (sends === "file") return WHOLE;
   if (sends === null) return "the photo or a part of it";
   return (recipe?.method ?? "crop") === "crop" ? MARKED : "the picture, made small";
 }
@@ -62,17 +63,19 @@ function disclosureOf(state, recipe, isFileAllowed, api) {
   return `${place}${isPixels && part === MARKED ? " only" : ""}`;
 }
 
-/** Return the line shown while the server can't be reached, or null. */
+/** Return the line shown while the server can't be reached, or null; a download has its own. */
 export function goneOf({ isConnected, server, device, next }) {
-  if (isConnected || server === "none") return null;
+  if (isConnected || server === "none" || device === "loading") return null;
   return next === "device" && device === "ready" ? GONE.device : GONE.server;
 }
 
 /** Return how much of the model has arrived, as a sentence. */
-export function fetchingOf({ loaded, total }) {
+export function fetchingOf({ loaded, total, isStalled }) {
   if (!total) return "Fetching the model.";
   if (loaded >= total) return "Testing the model.";
-  return `Fetching the model: ${megabytes(loaded)} of ${megabytes(total)} MB.`;
+  const amount = `${megabytes(loaded)} of ${megabytes(total)} MB`;
+  if (isStalled) return `No connection. The model arrives when it is back (${amount}).`;
+  return `Fetching the model: ${amount}.`;
 }
 
 /**
@@ -86,8 +89,8 @@ export const modesOf = (part, api) => [
   [
     "auto",
     "Automatic",
-    `This device once it has the model. Until then ${useOf("the server", part, api)}. You are ` +
-      "asked before more is sent.",
+    `This device once it has the model. Until then ${useOf("the server", part, api)}.` +
+      (part === WHOLE ? "" : " You are asked before more is sent."),
   ],
   ["device", "This device", "Photos stay here, unless you send one with a correction."],
   ["server", "The server", `${useOf("It", part, api)}.`],
@@ -103,11 +106,16 @@ export function fileQuestion(file, { code }, api) {
   const format = formatOf(file);
   const kind = format ? `this kind of file (${format})` : "this file";
   const hasStopped = code === "engine-unavailable";
-  const drops = api ? `It goes to ${serverOf(api)}; they drop both.` : "The server drops both.";
-  const line = `With the place and time your phone wrote into it. ${drops}`;
+  // A camera's frame has neither.
+  const holds = fileName(file) ? "With the place and time your phone wrote into it. " : "";
+  const all = holds ? "both" : "it";
+  const drops = api
+    ? `It goes to ${serverOf(api)}; they drop ${all}.`
+    : `The server drops ${all}${holds ? "" : " after the answer"}.`;
+  const line = `${holds}${drops}`;
   return {
     title: "Send this photo to the server?",
-    line: hasStopped ? "The model stopped on this device." : `This browser can’t read ${kind}.`,
+    line: hasStopped ? "This device can’t make it smaller." : `This browser can’t read ${kind}.`,
     ways: [
       { name: "send", icon: "up", title: "Send the file", line },
       { name: "keep", icon: "close", title: "Don’t send it", line: "Choose another photo" },
@@ -176,9 +184,14 @@ function pixelBytes(recipe) {
  * @returns {{text: string, part: import("./types").Part | null}}
  */
 export function lastLineOf(viewfinder, { shown, rate }) {
-  const { entry, error, isFileAllowed, next, options, sent } = viewfinder;
+  const { entry, error, isFileAllowed, next, options, sent, waiting } = viewfinder;
   const { api, recipe } = options.identifier;
   const state = { ...options.identifier.state, next };
+  const awaited = waiting?.permission.part ?? "nothing";
+  if (awaited !== "nothing") {
+    const sends = awaited === "pixels" ? "pixels" : "file";
+    return { text: `Sent once the server is back: ${partOf({ sends }, recipe)}`, part: awaited };
+  }
   const gone = goneOf(state);
   if (gone) return { text: gone, part: gone === GONE.device ? "nothing" : null };
   const answer = entry?.answer;

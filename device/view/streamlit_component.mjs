@@ -1,10 +1,7 @@
 /**
- * The link of components with Streamlit: one screen for each element, for as long as it is shown;
- * messages to the page's script that aren't lost; and whether the server can be reached.
+ * The link of components with Streamlit: one screen for each element, for as long as it is shown, and
+ * whether the server can be reached.
  */
-
-/** Time after which unacknowledged messages are sent again, in milliseconds; twice that each time. */
-const LOST_MS = 2000;
 
 /** Attribute in which Streamlit's page states its connection, for Streamlit's own tests. */
 const STATE = "data-test-connection-state";
@@ -37,64 +34,6 @@ export function createComponent(create) {
       entry.screen.close();
     };
   };
-}
-
-/**
- * Messages to the page's script. Streamlit drops one if another follows before the script has taken
- * it, and loses those to a server that is gone, so all go together until they are acknowledged.
- */
-export class Outbox {
-  #messages = [];
-  #last = 0;
-  #setTrigger = null;
-  #resending;
-  #wait = LOST_MS;
-
-  /**
-   * Take new data from the script.
-   *
-   * @param {number} heard number of the last message that the session has taken
-   * @param {(name: string, value: unknown) => void} setTrigger
-   */
-  update(heard, setTrigger) {
-    this.#setTrigger = setTrigger;
-    // Numbers continue those of the session's previous screen.
-    this.#last = Math.max(this.#last, heard);
-    this.#messages = this.#messages.filter(({ id }) => id > heard);
-  }
-
-  /**
-   * Send a message. It replaces an earlier one of its name, except for requests.
-   *
-   * @param {string} name
-   * @param {unknown} [value]
-   */
-  add(name, value = null) {
-    if (name !== "request") this.#messages = this.#messages.filter((one) => one.name !== name);
-    this.#messages.push({ id: ++this.#last, name, value });
-    this.#wait = LOST_MS;
-    this.#send();
-  }
-
-  /** Return the message of that name that waits to be acknowledged; undefined if none does. */
-  find(name) {
-    return this.#messages.find((one) => one.name === name);
-  }
-
-  close() {
-    clearTimeout(this.#resending);
-  }
-
-  #send() {
-    clearTimeout(this.#resending);
-    this.#setTrigger("messages", this.#messages);
-    // Requests have a time limit of their own, because photos take long.
-    if (!this.find("request")) {
-      this.#resending = setTimeout(() => this.#messages.length && this.#send(), this.#wait);
-      // Each one restarts the script, which a busy server may need longer for.
-      this.#wait *= 2;
-    }
-  }
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Photos to teach by file: many at once, whole folders, from the clipboard, and dropped ones. */
 
-import { randomId } from "./recents.mjs";
+import { randomId } from "../visit/recents.mjs";
 
 const EDITABLE = "input, textarea, select, [contenteditable]:not([contenteditable=false])";
 const PRESSABLE = `${EDITABLE}, button, a[href], summary, [role=button]`;

@@ -6,7 +6,7 @@ import { findConfusing, findNameFlaw, readLoupe } from "../teach/loupe_file.mjs"
 import { nameOf, readProject } from "../teach/project_file.mjs";
 import { MAX_BYTES, MAX_PHOTOS, openStore } from "../teach/store.mjs";
 import { certaintyRule, formatPercent, headline } from "./phrasing.mjs";
-import { randomId } from "./recents.mjs";
+import { randomId } from "../visit/recents.mjs";
 import { isMadeHere } from "./teach_files.mjs";
 import { count, FILE, outcomeOf } from "./teach_words.mjs";
 

@@ -6,7 +6,7 @@
 import { pause } from "../engine/abort.mjs";
 import { cutFrame } from "./crop.mjs";
 import { createIcon, h } from "./elements.mjs";
-import { randomId } from "./recents.mjs";
+import { randomId } from "../visit/recents.mjs";
 import { flag } from "./teach_parts.mjs";
 
 /** A press that is shorter is a tap. */

@@ -2,8 +2,8 @@
 
 import type { Answer, Entry, Phrase, Run, Sending } from "../types";
 import type { LoupeError } from "../engine/errors.mjs";
-import type { createIdentifier } from "./identifier.mjs";
-import type { openRecents } from "./recents.mjs";
+import type { createIdentifier } from "../visit/identifier.mjs";
+import type { openRecents } from "../visit/recents.mjs";
 import type { createParts } from "./viewfinder_parts.mjs";
 
 export type Identifier = ReturnType<typeof createIdentifier>;
@@ -28,6 +28,8 @@ export interface IdentifierState {
   /** Bytes so far, of `total`. */
   loaded: number;
   total: number;
+  /** True while the rest waits for a connection. */
+  isStalled: boolean;
   /** The reason why the device doesn't answer, and the code of its error. */
   reason: string | null;
   code: string | null;
@@ -63,7 +65,7 @@ export interface ServerRequest {
   /** A photo's file, or its pixels; with a correction, only if the visitor agreed. */
   body?: Blob | null;
   /** Describes the body if it holds pixels. */
-  pixels?: { version: string; packed: boolean };
+  pixels?: { pixels: string; packed: boolean };
   /** The answer that is explained or corrected. */
   answer?: Answer;
   /** In a correction, what the photo shows. */
@@ -105,24 +107,18 @@ export interface Question {
   title: string;
   line: string;
   ways: { name: string; icon: string; title: string; line: string }[];
+  /** The same question, once more is known. */
+  later?: Promise<Question> | null;
   /** Text of the button that leaves all as it is. */
   keep?: string | null;
 }
 
-/** See `mountViewfinder`; the data from Streamlit is in `_data` in `ui/viewfinder.py`. */
+/** See `mountViewfinder`. */
 export interface ViewfinderOptions {
-  identifier: Identifier;
-  models: Model[];
-  /** Name of the open model. */
-  model: string;
-  /** Returns where another model would get the open photo; null if that is still to be chosen. */
-  placeOf: (name: string) => "device" | "server" | null;
-  samples: Sample[];
-  recents: Recents | null;
   /** The page's theme; by default the system's. */
   theme: "dark" | "light" | null;
   actions: {
-    correct?: ((entry: Entry, permit: (part: Part) => Permission) => void) | null;
+    correct?: ((entry: Entry, permit: (part: Part) => Permission) => void) | false;
     share?: (entry: Entry) => void;
     lookUp?: (entry: Entry) => void;
   };
@@ -130,30 +126,19 @@ export interface ViewfinderOptions {
   above: string | null;
   /** The place for the choice of a model in the page's header; it never changes. */
   header: Element | null;
-  /** Number of candidates to ask for (`top`) and to show (`rows`). */
-  top: number;
+  /** Number of candidates to show. */
   rows: number;
-  /** Without it, only answers are shown; it never changes. */
-  hasCamera: boolean;
-  /** True if an answer is about to be shown; no other words appear until then. */
-  isOpening: boolean;
-  run: Run;
-  what: { headline: string; line: string | Phrase; language?: string };
-  /** A sentence about the link that was opened; "" for none. */
-  notice: string;
+  /** The app's own words; without a line, it is what the model knows. */
+  words: { headline: string; line: string };
   /** The address of "Teach", or null. */
   teach: string | null;
-  onModel?: (name: string) => void;
-  /** Called when the open model, which was made here, is to be deleted. */
-  onDelete?: () => void;
-  onRun?: ((run: Run) => void) | null;
-  /** Called when another answer is shown, or none. */
-  onOpen?: (entry: Entry | null) => void;
-  /** Called when the recent photos are deleted. */
-  onClear?: () => void;
-  /** Called when a photo gets no answer. */
-  onError?: () => void;
+  /** A sentence until a photo is shown; "" for none. */
+  notice: string;
+  /** Called after each drawing. */
+  onDraw?: () => void;
+  /** Shows where the model runs, in place of the menu. */
   onWhere?: () => void;
+  /** Loads the model again, by default from where it was. */
   onRetry?: () => void;
 }
 

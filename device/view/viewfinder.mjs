@@ -1,48 +1,45 @@
 /**
- * The viewfinder: a camera that answers. One component for `/device/` and for Streamlit, where it
- * is in a shadow root.
+ * The viewfinder: a camera that answers. It draws the visit and sends it events; `/device/` has it,
+ * and Streamlit's page, where it is in a shadow root.
  */
 
-import { openRunMenu } from "./ask.mjs";
+import { ask, openRunMenu } from "./ask.mjs";
 import { linkStyles } from "./elements.mjs";
 import { LivePicture } from "./live_picture.mjs";
-import { tellSent } from "./outgoing.mjs";
-import { Declined, Permissions } from "./permissions.mjs";
-import { ALTS, connectSources, takeSample } from "./photo_sources.mjs";
+import { connectSources, takeSample } from "./photo_sources.mjs";
 import { explain } from "./photo_view.mjs";
-import { randomId } from "./recents.mjs";
 import { createParts, followSize, followTheme, STYLES } from "./viewfinder_parts.mjs";
-import { DEFAULTS, NOTHING_SAID, render } from "./viewfinder_screen.mjs";
+import { DEFAULTS, render } from "./viewfinder_screen.mjs";
 
-const WAITING_MS = 300;
 const NOT_TAKEN = "The photo couldn’t be taken. Try again.";
-const NOT_CLEARED = "This browser couldn’t delete the recent photos.";
 
 /**
  * Show the viewfinder in an element.
  *
  * @param {Element} parent
+ * @param {import("../visit/open_visit.mjs").Visit} visit
  * @param {Partial<import("./types").ViewfinderOptions>} options those that differ from `DEFAULTS`
  * @returns {Viewfinder}
  */
-export function mountViewfinder(parent, options) {
-  return new Viewfinder(parent, options);
+export function mountViewfinder(parent, visit, options) {
+  return new Viewfinder(parent, visit, options);
 }
 
 class Viewfinder {
   #parent;
+  #visit;
+  #options = DEFAULTS;
   #handlers = {
     onBegin: () => this.#begin(),
-    onPhoto: (photo, source, alt, press) => this.take(photo, source, alt, { press }),
-    onRefusal: (message, press) => {
-      if (!press || press === this.#pressed) this.#change({ message });
-    },
+    onPhoto: (photo, source, alt, permission) =>
+      this.#visit.take(photo, source, alt, { permission }),
+    onRefusal: (message, permission) => this.#visit.send({ type: "missed", permission, message }),
     onSpace: () => this.#parts.shutter.checkVisibility() && (this.#press(), true),
-    onEscape: () => this.#state.entry !== null && (this.#goBack(), true),
+    onEscape: () => this.#visit.state.entry !== null && (this.#goBack(), true),
     onPress: () => this.#press(),
     onPicture: ({ target }) => {
       if (target.closest("button")) return;
-      if (this.#state.entry) this.#toggleWhole();
+      if (this.#visit.state.entry) this.#toggleWhole();
       else if (this.#parts.square.contains(target)) this.#shoot();
     },
     onWhole: () => this.#toggleWhole(),
@@ -50,63 +47,60 @@ class Viewfinder {
     onCamera: (change) => this.#picture.camera[change](),
     onUse: () => this.#picture.resetIdle(),
     onLive: (isLive) => {
-      this.#state.message = "";
+      this.#visit.send({ type: "explained", step: this.#visit.state.step, message: "" });
       this.#picture.setLive(isLive);
     },
     onWhy: () => this.#explain(),
     onAction: (name) => {
-      const { entry, options } = this.#state;
-      const permit = (part) => this.#permissions.pressBeside(entry, options.identifier, part);
-      options.actions[name](entry, permit);
+      const { entry } = this.#visit.state;
+      this.#options.actions[name](entry, (part) => this.#visit.pressBeside(part));
     },
-    onRetry: () => this.#state.options.onRetry?.(),
+    onRetry: () => {
+      if (this.#visit.state.waiting) this.#visit.retry();
+      else if (this.#options.onRetry) this.#options.onRetry();
+      else this.#visit.identifier.start();
+    },
     onWhere: () => this.#chooseRun(),
     onSample: (sample) => takeSample(sample, this.#handlers),
-    onModel: (name) => this.#state.options.onModel?.(name),
-    onDelete: () => this.#state.options.onDelete(),
-    onEntry: (entry) => this.#open(entry),
-    onClear: async () => {
-      const isCleared = await this.#state.options.recents.clear();
-      if (!isCleared) this.#change({ message: NOT_CLEARED });
-      this.#state.options.onClear?.();
-      await this.#listRecents();
-    },
+    onModel: (model) => this.#visit.send({ type: "chosen", model }),
+    onDelete: () => this.#visit.askToDelete(this.#parent),
+    onEntry: (entry) => this.#visit.open(entry),
+    onClear: () => this.#visit.clearRecents(),
   };
   #parts = createParts(this.#handlers);
   #unmounting = new AbortController();
-  /** All that the screen depends on, beside the live picture. */
-  #state = { options: DEFAULTS, entry: null, recents: [], ...NOTHING_SAID };
-  /** The last answered entry since the camera was shown, or null. */
-  #answered = null;
-  /** The permission of the last press, until its photo is taken or another is shown; or null. */
-  #pressed = null;
-  #picture = new LivePicture(
-    this.#parts,
-    () => ({ identifier: null, top: 5, ...this.#state.options, entry: this.#state.entry }),
-    () => this.#render(),
-  );
-  #permissions = new Permissions(this.#parts);
-  #request = new AbortController();
+  #picture;
+  /** What the view last drew: the entry, and what answers. */
+  #drawn = { step: -1, identifier: null };
   #applyTheme;
 
-  constructor(parent, options) {
+  constructor(parent, visit, options) {
     this.#parent = parent;
+    this.#visit = visit;
     const { root } = this.#parts;
     const { signal } = this.#unmounting;
-    const getTheme = () => this.#state.options.theme;
-    this.#applyTheme = followTheme(root, { getTheme, signal });
-    if (options.hasCamera ?? DEFAULTS.hasCamera) {
-      connectSources(this.#parts, this.#handlers, signal);
-    }
-    this.update(options);
+    const getContext = () => ({
+      identifier: visit.identifier,
+      entry: visit.state.entry,
+      top: visit.host.top,
+    });
+    this.#picture = new LivePicture(this.#parts, getContext, () => this.#render());
+    this.#options = { ...DEFAULTS, ...options };
+    this.#applyTheme = followTheme(root, { getTheme: () => this.#options.theme, signal });
+    connectSources(this.#parts, this.#handlers, signal);
+    visit.arrive({
+      draw: () => this.#draw(),
+      ask: (question, sent, ended) => ask(this.#parts, question, sent, ended),
+      chooseFile: () => this.#parts.pick.click(),
+    });
     linkStyles(root, STYLES).then(() => {
       root.hidden = false;
       // The page's first screen, drawn before any script, leaves.
       dispatchEvent(new Event("viewfinder"));
     });
     parent.append(root);
-    followSize(this.#parts, () => this.#picture.place(), options.header ?? null, signal);
-    if (this.#state.options.hasCamera) this.#picture.start();
+    followSize(this.#parts, () => this.#picture.place(), this.#options.header, signal);
+    this.#picture.start();
   }
 
   /**
@@ -115,86 +109,29 @@ class Viewfinder {
    * @param {Partial<import("./types").ViewfinderOptions>} options
    */
   update(options) {
-    const { options: previous } = this.#state;
-    this.#state.options = { ...previous, ...options };
-    const { identifier, recents } = this.#state.options;
-    if (identifier !== previous.identifier) this.#useIdentifier(identifier);
-    if (recents !== previous.recents) {
-      recents.onclear = () => this.#listRecents();
-      this.#listRecents();
-    }
+    this.#options = { ...this.#options, ...options };
     this.#applyTheme();
-    this.#render();
-  }
-
-  /** The photo that is shown with its answer, or null. */
-  get entry() {
-    return this.#state.entry;
-  }
-
-  /**
-   * Identify the photo that is shown by the present identifier.
-   *
-   * @param {{place?: "device" | null}} [options] see `Identifier.identify`
-   */
-  identifyAgain({ place = null } = {}) {
-    const { entry } = this.#state;
-    if (entry?.photo) this.take(entry.photo, entry.source, entry.alt, { place });
-  }
-
-  /** Show an entry, such as one of the recents; null goes back to the camera. */
-  show(entry) {
-    this.#pressed = null;
-    this.#request.abort();
-    this.#request = new AbortController();
-    Object.assign(this.#state, NOTHING_SAID, { entry });
-    this.#parts.photo.hideSpotlight();
-    if (entry) this.#picture.stopWatching();
-    else this.#parts.video.play().catch(() => {});
-    this.#render();
-    // Recent photos may be far below.
-    const { root, square } = this.#parts;
-    if (square.getBoundingClientRect().top < 0) root.scrollIntoView();
+    this.#draw();
   }
 
   /** Close the camera and remove everything. */
   unmount() {
     this.#unmounting.abort();
-    this.#pressed = null;
-    this.#permissions.close();
-    this.#request.abort();
+    this.#visit.leave();
     this.#picture.destroy();
     this.#parts.photo.release();
     this.#parts.root.remove();
   }
 
   #chooseRun() {
-    const { entry, options } = this.#state;
-    if (!options.onRun) return options.onWhere?.();
-    return openRunMenu(this.#parent, options, entry?.answer, (run) => {
-      // The menu's words say what the server gets.
-      this.#permissions.noteRun(run, options.identifier.state);
-      options.onRun(run);
-    });
-  }
-
-  #useIdentifier(identifier) {
-    this.#picture.stopWatching();
-    const previous = identifier.onchange;
-    identifier.onchange = () => {
-      previous?.();
-      if (this.#state.options.identifier === identifier) this.#picture.follow();
-    };
+    const visit = this.#visit;
+    if (this.#options.onWhere) return this.#options.onWhere();
+    return openRunMenu(this.#parent, visit, (run) => visit.chooseRun(run));
   }
 
   #press() {
-    if (this.#state.entry) this.#goBack();
+    if (this.#visit.state.entry) this.#goBack();
     else this.#shoot();
-  }
-
-  #open(entry) {
-    this.show(entry);
-    this.#state.options.onOpen?.(entry);
   }
 
   #toggleWhole() {
@@ -203,122 +140,63 @@ class Viewfinder {
   }
 
   #goBack() {
-    const isWanted = this.#picture.camera.isWanted;
-    this.#open(null);
+    const { isWanted } = this.#picture.camera;
+    this.#visit.send({ type: "closed" });
     if (isWanted) this.#picture.open();
-    this.#picture.follow();
+  }
+
+  /** Begin a press whose photo comes later; return its permission. */
+  #begin(isTaking = false) {
+    const permission = this.#visit.press();
+    this.#visit.send({ type: "pressed", permission, isTaking });
+    return permission;
   }
 
   async #shoot() {
-    if (this.#state.isTaking || !this.#picture.canTake) return undefined;
+    if (this.#visit.state.phase === "taking" || !this.#picture.canTake) return;
     navigator.vibrate?.(10);
-    const press = this.#begin();
-    const taking = this.#picture.take();
-    this.#change({ isTaking: true, message: "" });
-    const taken = await taking.catch(() => null);
-    if (taken) return this.take(taken.photo, taken.source, undefined, { ...taken, press });
-    if (this.#pressed !== press) return undefined;
-    this.show(null);
-    return this.#change({ message: NOT_TAKEN });
-  }
-
-  /** Return the permission of a press; only the last press's photo is taken. */
-  #begin(photo = null) {
-    const { entry, isTaking, options } = this.#state;
-    if (!entry || entry.answer) this.#answered = entry;
-    if (isTaking) this.show(null);
-    this.#pressed = this.#permissions.press(options.identifier, entry !== null, photo);
-    return this.#pressed;
-  }
-
-  /**
-   * Show a photo and its answer.
-   *
-   * @param {Blob} photo
-   * @param {import("../types").Entry["source"]} source
-   * @param {string} [alt] by default by the source
-   * @param {object} [options]
-   * @param {import("../types").Answer | null} [options.answer] if it is known
-   * @param {string} [options.id] of the photo
-   * @param {"device" | null} [options.place] see `Identifier.identify`
-   * @param {import("./types").Permission} [options.press] of an earlier press, by default of
-   *   this one; if there was a later press, nothing happens
-   */
-  async take(
-    photo,
-    source,
-    alt = ALTS[source],
-    { answer = null, id = randomId(), place = null, press = this.#begin(photo) } = {},
-  ) {
-    if (press !== this.#pressed || this.#unmounting.signal.aborted) return;
-    const { options } = this.#state;
-    const entry = { id, photo, source, alt, time: Date.now(), answer };
-    this.show(entry);
-    const { signal } = this.#request;
-    const timer = setTimeout(() => this.#change({ isWaiting: true }), WAITING_MS);
-    try {
-      const onPlace = (chosen) => this.#change({ place: chosen });
-      const given = { previous: this.#answered, top: options.top, place, signal, onPlace };
-      entry.answer ??= await this.#permissions.identify(photo, press, options.identifier, given);
-    } catch (error) {
-      if (!signal.aborted) this.#refuse(error, entry);
-      return;
-    } finally {
-      clearTimeout(timer);
-      if (!signal.aborted) this.#state.isWaiting = false;
-    }
-    if (signal.aborted) return;
-    if (entry.answer.certainty === "unknown") navigator.vibrate?.([10, 60, 10]);
-    this.#render();
-    options.onOpen?.(entry);
-    await options.recents?.add(entry);
-    await this.#listRecents();
-  }
-
-  /** Say why a photo has no answer; if the visitor declined, go back. */
-  #refuse(error, { photo, source }) {
-    if (!(error instanceof Declined)) {
-      this.#change({ error, sent: tellSent(photo), isWaiting: false, place: null });
-      this.#state.options.onError?.();
-      return;
-    }
-    if (photo === this.#answered?.photo) this.#open(this.#answered);
-    else this.#goBack();
-    // The question's button says so; Esc only closes the question.
-    if (error.wantsOther && source === "file") this.#parts.pick.click();
+    const permission = this.#begin(true);
+    const taken = await this.#picture.take().catch(() => null);
+    if (taken) this.#visit.take(taken.photo, taken.source, undefined, { ...taken, permission });
+    else this.#visit.send({ type: "missed", permission, message: NOT_TAKEN });
   }
 
   #explain() {
-    const { entry, isExplaining, options } = this.#state;
+    const { entry, isExplaining, step } = this.#visit.state;
     if (isExplaining) return;
-    const { signal } = this.#request;
-    const change = (changes) => signal.aborted || this.#change(changes);
     const { sent, where } = entry.answer;
     // The answer's line says what was sent for it.
-    const part = where === "server" ? (sent?.kind ?? "file") : "nothing";
-    const permission = this.#permissions.pressBeside(entry, options.identifier, part);
-    explain(entry, options.identifier, this.#parts.photo, change, { permission, signal });
+    const permission = this.#visit.pressBeside(
+      where === "server" ? (sent?.kind ?? "file") : "nothing",
+    );
+    const change = (changes) => this.#visit.send({ type: "explained", step, ...changes });
+    const { identifier, signal } = this.#visit;
+    explain(entry, identifier, this.#parts.photo, change, { permission, signal });
   }
 
-  async #listRecents() {
-    const { recents } = this.#state.options;
-    const list = recents ? await recents.list() : [];
-    if (!this.#unmounting.signal.aborted) this.#change({ recents: list });
+  /** Follow the visit. */
+  #draw() {
+    const { identifier, state } = this.#visit;
+    const drawn = this.#drawn;
+    this.#drawn = { step: state.step, identifier };
+    if (drawn.identifier !== identifier) this.#picture.stopWatching();
+    if (drawn.step !== state.step) this.#turnTo(state);
+    this.#picture.follow();
   }
 
-  #change(values) {
-    Object.assign(this.#state, values);
-    this.#render();
+  /** Another photo is shown, or the live picture. */
+  #turnTo({ entry, phase }) {
+    this.#parts.photo.hideSpotlight();
+    if (entry) this.#picture.stopWatching();
+    else if (phase !== "taking") this.#parts.video.play().catch(() => {});
+    // Recent photos may be far below.
+    const { root, square } = this.#parts;
+    if (square.getBoundingClientRect().top < 0) root.scrollIntoView();
   }
 
   #render() {
-    const { entry, options } = this.#state;
-    const placeOf = (name) =>
-      options.placeOf(name) ??
-      (entry?.answer && this.#permissions.placeOf(options.identifier.state, options.run));
-    const { isFileAllowed } = this.#permissions;
-    const next = this.#state.place ?? options.identifier?.state.next;
-    const state = { ...this.#state, isFileAllowed, placeOf, next };
-    this.#permissions.note(render(this.#parts, state, this.#picture, this.#handlers));
+    const part = render(this.#parts, this.#visit, this.#options, this.#picture, this.#handlers);
+    this.#visit.permissions.note(part);
+    this.#options.onDraw?.();
   }
 }

@@ -11,69 +11,50 @@ import { phraseNodes, toText } from "./phrasing.mjs";
 import { engineOf, fetchingOf, goneOf, lastLineOf, sourceOf } from "./disclosure.mjs";
 
 const UNREADABLE = "This photo couldn’t be read. Choose it again.";
+const WAITS =
+  "The server doesn’t answer. Your photo waits here. It is sent once, when the server is back, or " +
+  "when you say so.";
+const WAITS_HERE = "No connection. Your photo waits here for the model.";
 const CAPTIONS = { camera: "Original photo", frame: "Video frame" };
 
-/** The state of an entry that is shown anew. */
-export const NOTHING_SAID = {
-  error: null,
-  /** What was sent of a photo that got no answer. */
-  sent: null,
-  message: "",
-  isWaiting: false,
-  isTaking: false,
-  isExplaining: false,
-  /** "device" for a photo that this device answers though the next one would go to the server. */
-  place: null,
-  /** A phrase in place of the answer's lines: how far "Why?" is, or what its light means. */
-  explanation: null,
-};
-/** @type {Partial<import("./types").ViewfinderOptions>} */
+/** @type {import("./types").ViewfinderOptions} */
 export const DEFAULTS = {
-  models: [],
-  model: "",
-  placeOf: () => "device",
-  samples: [],
-  recents: null,
   theme: null,
   actions: {},
   above: null,
   header: null,
-  top: 5,
   rows: 5,
-  hasCamera: true,
-  isOpening: false,
-  run: "auto",
-  notice: "",
   teach: null,
-  what: { headline: "Point your phone at something", line: "" },
+  notice: "",
+  words: { headline: "Point your phone at something", line: "" },
 };
 
 /**
- * Draw a state of the viewfinder; return the part of a photo that the last line names, or null.
+ * Draw a visit; return the part of a photo that the last line names, or null.
  *
  * @param {any} parts see `createParts`
- * @param {any} state
+ * @param {import("../visit/open_visit.mjs").Visit} visit
+ * @param {import("./types").ViewfinderOptions} options
  * @param {import("./live_picture.mjs").LivePicture} picture
  * @param {any} handlers onSample, onModel, onEntry, onClear
  */
-export function render(parts, state, picture, handlers) {
-  const { options, entry } = state;
+export function render(parts, visit, options, picture, handlers) {
+  const state = stateOf(visit, options);
+  const { entry, isOpening } = state;
   const { camera } = picture;
-  if (!options.identifier) return null;
   const hasCamera = camera.state !== "closed" || (camera.isWanted && !camera.problem);
-  const isEmpty = options.isOpening || !hasCamera;
-  const screen = entry ? "answer" : !options.hasCamera ? "none" : isEmpty ? "empty" : "camera";
+  const screen = entry ? "answer" : isOpening || !hasCamera ? "empty" : "camera";
   parts.root.dataset.screen = screen;
   parts.root.toggleAttribute("data-fill", options.above !== null);
   parts.root.toggleAttribute("data-header", Boolean(parseFloat(options.above)));
   parts.root.style.setProperty("--above", options.above ?? "0px");
-  parts.root.toggleAttribute("data-opening", options.isOpening && !entry);
+  parts.root.toggleAttribute("data-opening", isOpening);
   parts.picture.toggleAttribute("data-empty", Boolean(entry && !entry.photo));
-  parts.bar.hidden = options.models.length < 2;
-  redraw(parts.models, options.models, () => createOptions(options.models));
-  parts.models.value = options.model;
-  const isMadeHere = options.models.some((one) => one.isMadeHere && one.name === options.model);
-  parts.forget.hidden = !isMadeHere || !options.onDelete;
+  const { model, models } = state.options;
+  parts.bar.hidden = models.length < 2;
+  redraw(parts.models, models, () => createOptions(models));
+  parts.models.value = model;
+  parts.forget.hidden = !models.some((one) => one.isMadeHere && one.name === model);
   drawHint(parts, picture.access, screen, entry);
   drawPicture(parts, state, picture, screen);
   drawWords(parts, state, picture, screen, handlers);
@@ -88,7 +69,34 @@ export function render(parts, state, picture, handlers) {
   const canScroll = words.hasAttribute("data-live") || words.scrollHeight > words.clientHeight + 1;
   if (canScroll) words.tabIndex = 0;
   else words.removeAttribute("tabindex");
-  return options.isOpening && !entry ? null : line.part;
+  return isOpening ? null : line.part;
+}
+
+/** Return what is drawn, by name. */
+function stateOf(visit, options) {
+  const { identifier, permissions, recent, state } = visit;
+  const { model, run } = identifier;
+  const models = visit.models.all;
+  const chosen = models.find(({ name }) => name === model);
+  const { headline, line } = options.words;
+  const knows = chosen ? ["This model knows ", ...chosen.knows, "."] : "";
+  const what = {
+    headline,
+    line: (!chosen?.isMadeHere && line) || knows,
+    language: chosen?.language,
+  };
+  return {
+    ...state,
+    options: { ...options, identifier, model, models, run, what, samples: chosen?.samples ?? [] },
+    notice: visit.notice || options.notice,
+    recents: recent,
+    isTaking: state.phase === "taking",
+    isOpening: state.phase === "opening",
+    isFileAllowed: permissions.isFileAllowed,
+    placeOf: (name) => visit.placeOf(name),
+    next: state.place ?? identifier.state.next,
+    canChooseRun: Boolean(options.onWhere) || visit.models.isInBothPlaces(model),
+  };
 }
 
 /** Return the choices of the menu: the app's models, then those that were made here. */
@@ -137,7 +145,7 @@ function drawPicture({ square, photo }, { entry, options, isTaking }, picture, s
 }
 
 function drawWords(parts, state, picture, screen, { onModel }) {
-  const { entry, error, explanation, message, options } = state;
+  const { entry, error, explanation, message, notice, options } = state;
   const { identifier, what } = options;
   const answer = entry ? entry.answer : picture.shown;
   const isLive = !entry && answer !== null;
@@ -155,9 +163,12 @@ function drawWords(parts, state, picture, screen, { onModel }) {
   redrawPhrase(parts.explanation, explanation ?? [], answer?.language);
   const hasFailed = where.device === "failed" && where.server !== "ready";
   const failure = hasFailed && !answer ? where.reason : "";
-  const alert = (error && phraseError(error, UNREADABLE)) || message || failure;
-  parts.alert.textContent = alert || (entry ? "" : options.notice);
-  parts.retry.hidden = !failure || !options.onRetry;
+  const isSent = state.waiting?.permission.part !== "nothing";
+  const waits = state.waiting && (isSent ? WAITS : WAITS_HERE);
+  const said = waits ?? (error && phraseError(error, UNREADABLE));
+  const alert = said || message || failure;
+  parts.alert.textContent = alert || (entry ? "" : notice);
+  parts.retry.hidden = !failure && !state.waiting;
   redrawPhrase(parts.status, [statusOf(state, picture, isLive)].flat(), what.language);
   const { model, rows, teach } = options;
   const models = options.models.map((other) => ({ ...other, place: state.placeOf(other.name) }));
@@ -172,11 +183,11 @@ function drawWords(parts, state, picture, screen, { onModel }) {
 }
 
 /** Return the sentence below the headline: the current step, or what the model knows. */
-function statusOf({ entry, error, isWaiting, next, options }, { camera, isLive }, isShown) {
+function statusOf({ entry, error, isSlow, next, options }, { camera, isLive }, isShown) {
   const { identifier, what } = options;
   const { device } = identifier.state;
   if (entry) {
-    if (entry.answer || error || !isWaiting) return "";
+    if (entry.answer || error || !isSlow) return "";
     if (next === "server") return "Asking the server…";
     const isFetching = device === "loading";
     return isFetching ? `${fetchingOf(identifier.state)} Your photo is next.` : "Looking…";
@@ -190,8 +201,7 @@ function statusOf({ entry, error, isWaiting, next, options }, { camera, isLive }
 
 function drawControls(parts, { entry, isTaking, options }, { access, camera, isLive }, screen) {
   const isEmpty = screen === "empty";
-  const back = options.hasCamera ? "Back to the camera" : "Another photo";
-  const name = entry ? back : isLive ? "Keep this answer" : "Take a photo";
+  const name = entry ? "Back to the camera" : isLive ? "Keep this answer" : "Take a photo";
   parts.shutter.ariaLabel = name;
   parts.shutter.hidden = isEmpty;
   parts.shutter.toggleAttribute("data-busy", isTaking);
@@ -210,7 +220,6 @@ function drawControls(parts, { entry, isTaking, options }, { access, camera, isL
   parts.zoom.ariaLabel = `Zoom, now ${factor}`;
 
   const isFirst = !REASONS[access] || access === "idle";
-  parts.ways.hidden = !options.hasCamera;
   parts.openCamera.hidden = !isEmpty || !isFirst;
   // Without a camera, it would choose a file as well.
   const hasNone = access === "missing";
@@ -238,7 +247,7 @@ function drawActions(parts, { entry, isExplaining, options }) {
 }
 
 /** Have screen readers say what is on the screen now. Live answers are spoken less often. */
-function drawSpoken(parts, { entry, explanation, isExplaining, isWaiting }, picture) {
+function drawSpoken(parts, { entry, explanation, isExplaining, isSlow }, picture) {
   if (!entry && picture.shown) return;
   const { alert, headline, hint, spoken, status } = parts;
   const { answer } = entry ?? {};
@@ -251,7 +260,7 @@ function drawSpoken(parts, { entry, explanation, isExplaining, isWaiting }, pict
   const text = alert.textContent && !answer ? "" : sentences.filter(Boolean).join(". ");
   // A change of numbers alone, as in progress, isn't announced.
   const isSame = (words) => words.replace(/\d+/g, "") === text.replace(/\d+/g, "");
-  if ((isWaiting || isExplaining) && isSame(spoken.textContent)) return;
+  if ((isSlow || isExplaining) && isSame(spoken.textContent)) return;
   if (spoken.textContent !== text) spoken.textContent = text;
 }
 
@@ -267,7 +276,7 @@ function drawWhere({ where }, state, text) {
   const hasApp = identifier.server !== "none" && answer?.token !== null;
   const source =
     answer && sourceOf(answer, hasApp, entry.source === "link", options.identifier.api);
-  const canOpen = Boolean(options.onRun || options.onWhere);
+  const canOpen = state.canChooseRun;
   where.disabled = !canOpen;
   redraw(where, [text, place, canOpen, isGone || answer], () => [
     ...(text ? [createIcon(place === "device" ? "phone" : "server")] : []),

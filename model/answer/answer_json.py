@@ -19,7 +19,7 @@ def answer_to_json(
     token: str = "",
     small: SmallCard | None = None,
 ) -> dict[str, Any]:
-    """Return what ``device/view/identifier.mjs`` calls an answer.
+    """Return what ``device/visit/identifier.mjs`` calls an answer.
 
     Args:
         prediction: of any engine.
@@ -28,18 +28,30 @@ def answer_to_json(
         token: of the answer's link; by default a new one, which is signed.
         small: the small graph's figures, for answers of that graph.
     """
-    lines = trust_lines(prediction, manifest, small)
-    runs_in, times = ENGINES[prediction.engine].runs_in, prediction.milliseconds
+    runs_in = ENGINES[prediction.engine].runs_in
     graph = {"runs_in": runs_in, "graph": prediction.graph} if runs_in == "device" else {}
+    words = words_to_json(prediction, manifest, top, token=token, small=small)
+    return {"prediction": {**prediction.to_dict("-", top), **graph}, **words}
+
+
+def words_to_json(
+    prediction: Prediction,
+    manifest: Manifest | None,
+    top: int = 5,
+    *,
+    token: str = "",
+    small: SmallCard | None = None,
+) -> dict[str, Any]:
+    """Return an answer without its prediction; arguments as for ``answer_to_json``."""
+    lines, times = trust_lines(prediction, manifest, small), prediction.milliseconds
     return {
-        "prediction": {**prediction.to_dict("-", top), **graph},
         "percents": [format_percent(item.probability) for item in prediction.top(top)],
         "headline": phrase_to_json(headline(prediction)),
         "lines": [phrase_to_json(line) for line in lines],
         "certainty": certainty(prediction),
         "language": prediction.language,
         "recipe": manifest and manifest.recipe.model_dump(mode="json"),
-        "where": runs_in,
+        "where": ENGINES[prediction.engine].runs_in,
         "from_pixels": prediction.from_pixels,
         "milliseconds": times and round(times.total, 2),
         "token": token or encode(prediction),

@@ -90,6 +90,19 @@ class Signature(StrEnum):
     """It is not signed, and says that a visitor's own device computed the answer."""
 
 
+SIGNATURE_NOTES = {
+    Signature.VALID: "This app gave this answer. Its photo is no longer here: links don’t include "
+    "it. Send the photo again to see why, or to correct it.",
+    Signature.CHANGED: "This link was changed after it was made. Don’t rely on this answer.",
+    Signature.OTHER_KEY: "Unverified answer: the link was signed with another key, so this app "
+    "can’t check it.",
+    Signature.MISSING: "Unverified answer: the link isn’t signed, so anyone could have made it up.",
+    Signature.DEVICE: "Unverified answer: it was computed on the visitor’s own device, so this app "
+    "can’t check it.",
+}
+"""Notes on a shared answer by the state of its signature."""
+
+
 @dataclass(frozen=True, slots=True)
 class SharedPrediction:
     """A prediction from a link, and the result of checking its signature."""

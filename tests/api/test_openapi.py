@@ -36,6 +36,7 @@ CHECKS = [
 OPERATIONS = {
     ("post", "/identify"),
     ("post", "/identify/batch"),
+    ("get", "/answers"),
     ("get", "/models"),
     ("get", "/models/{name}"),
     ("get", "/models/{name}/{version}/{file}"),

@@ -1,10 +1,10 @@
-"""Bodies sent to ``/api/session/``: aborted, slow, lying, endless; no slot stays occupied."""
+"""Bodies that pages send: aborted, slow, lying, endless; no slot stays occupied."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from api import session
+from api import page_turns
 from api.body_limits import memory_budget
 from model.admission import admission_queue
 from tests.api.conftest import forget
@@ -27,8 +27,8 @@ def app(tiny_bundle: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Device
     forget()
 
 
-def head(token: str, *lines: str, route: str = "photo") -> bytes:
-    path = f"{PREFIX}/api/session/{route}"
+def head(token: str, *lines: str, route: str = "identify") -> bytes:
+    path = f"{PREFIX}/api/v1/{route}"
     return "\r\n".join(
         [f"POST {path} HTTP/1.1", "Host: here", f"Loupe-Session: {token}", *lines, "", ""]
     ).encode()
@@ -41,11 +41,11 @@ def answers(app: DeviceApp, token: str) -> bool:
 
 
 def is_free() -> bool:
-    return memory_budget().used == 0 and admission_queue().active == 0 and not session._turns
+    return memory_budget().used == 0 and admission_queue().active == 0 and not page_turns._turns
 
 
 FORM = b'--x\r\nContent-Disposition: form-data; name="photo"; filename="a"\r\n\r\n'
-BEGINNINGS = {"photo": b"", "explanation": b"", "correction": FORM}
+BEGINNINGS = {"identify": b"", "identify?explain=true": b"", "corrections": FORM}
 
 
 @pytest.mark.parametrize("route", BEGINNINGS)
@@ -74,12 +74,12 @@ def test_slow_upload_delays_no_other_request_of_its_session(app: DeviceApp, toke
 def test_session_has_one_photo_in_flight(
     app: DeviceApp, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "TURN_SECONDS", 0.2)
+    monkeypatch.setattr(page_turns, "TURN_SECONDS", 0.2)
     photo = f"Content-Length: {len(RED)}"
     with Wire(app.url) as first, Wire(app.url) as second:
         with held(admission_queue(), admission_queue().slots):
             first.send(head(token, photo) + RED)
-            wait_until(lambda: bool(session._turns), 10)
+            wait_until(lambda: bool(page_turns._turns), 10)
             second.send(head(token, photo) + RED)
             reply = second.reply()
             assert (reply.status, reply.json["code"]) == (503, "busy")
@@ -105,4 +105,4 @@ def test_chunked_photo_is_identified(app: DeviceApp, token: str) -> None:
         wire.send(b"0\r\n\r\n")
         reply = wire.reply()
     assert reply.status == 200
-    assert reply.json["prediction"]["answer"] == "red"
+    assert reply.json["answer"] == "red"

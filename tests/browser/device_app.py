@@ -26,13 +26,17 @@ class DeviceApp:
 
     port: int
     asked: list[str] = field(default_factory=list)
-    """Paths of all requests, in order; those of the page without its own."""
+    """Paths of all requests, in order, with ``?explain``; those of the page without its own."""
     sent: list[tuple[str, int]] = field(default_factory=list)
     """Paths and bytes of all bodies that arrived, in order."""
     broken: set[str] = field(default_factory=set)
     """Ends of paths that get a 500."""
     hanging: set[str] = field(default_factory=set)
     """Ends of paths that get no response until ``released`` is set."""
+    cut: set[str] = field(default_factory=set)
+    """Ends of paths whose next response breaks off after its first part."""
+    ranges: list[str] = field(default_factory=list)
+    """The ranges that were asked for."""
     released: threading.Event = field(default_factory=threading.Event)
     replaced: dict[str, bytes] = field(default_factory=dict)
     """Other contents of scripts, by their paths."""
@@ -46,6 +50,8 @@ class DeviceApp:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """See ASGI."""
         path = scope["path"].removeprefix(f"{PREFIX}/device/")
+        if b"explain=" in scope.get("query_string", b""):
+            path += "?explain"
         if scope["type"] == "http":
             self.asked.append(path)
             if any(path.endswith(end) for end in self.broken):
@@ -55,8 +61,17 @@ class DeviceApp:
             if path in self.replaced:
                 response = Response(self.replaced[path], media_type="text/javascript")
                 return await response(scope, receive, send)
+            self.ranges += [value.decode() for name, value in scope["headers"] if name == b"range"]
+            for end in [end for end in self.cut if path.endswith(end)]:
+                self.cut.remove(end)
+                send = partial(self._send_part, send)
         await self.app(scope, partial(self._receive, path, receive), send)
         return None
+
+    async def _send_part(self, send: Any, message: Any) -> None:
+        await send(message)
+        if message["type"] == "http.response.body":
+            raise ConnectionError("The connection is lost.")
 
     async def _receive(self, path: str, receive: Any) -> Any:
         message = await receive()

@@ -10,6 +10,7 @@ from playwright.sync_api import (
     Browser,
     ConsoleMessage,
     Dialog,
+    Frame,
     FrameLocator,
     Locator,
     Page,
@@ -31,8 +32,8 @@ RED_PHOTO, GREEN_PHOTO = (
 )
 KEPT = re.compile(r"^Kept on this device: \d+\.\d MB\. It works without a network\.")
 OPENING_MS = 60_000
-UPLOAD = "/?way=Upload"
-"""Streamlit's uploader in place of the viewfinder."""
+PLAIN = "/?way=plain"
+"""The page without the viewfinder."""
 TIME = r"(?:\d+ ms|under 1 ms|\d+\.\d s)"
 """An answer's time, as its last line gives it."""
 
@@ -122,7 +123,7 @@ def resize(page: Page, width: int, height: int) -> None:
     page.evaluate(SETTLED, [width, height])
 
 
-Screen = Page | FrameLocator
+Screen = Page | Frame | FrameLocator
 
 
 def headline(screen: Screen) -> Locator:
@@ -146,21 +147,27 @@ def photo(screen: Screen) -> Locator:
 
 
 def wait_for_answer(screen: Screen, *labels: str, engine: str = "compiled") -> str:
-    """Wait for a complete answer; return its headline.
+    """Wait for a complete answer in the viewfinder; return its headline.
 
     Args:
         labels: possible answers; by default any.
         engine: the engine that the last line must name.
     """
-    words = "|".join(map(re.escape, labels)) if labels else ".+"
-    expect(headline(screen)).to_have_text(re.compile(rf"^My best guess: (an? )?({words})$"))
-    expect(chart(screen)).to_be_visible()
+    words = wait_for_plain_answer(screen, *labels)
     expect(source_line(screen)).to_have_text(
         re.compile(
             rf"^On the server in {TIME}(?:; sent: .+ [kM]B(?: of pixels)?)?"
             rf", {engine} engine, version [0-9a-f]{{7}}$"
         )
     )
+    return words
+
+
+def wait_for_plain_answer(screen: Screen, *labels: str) -> str:
+    """Wait for an answer in words and its chart; arguments and result as ``wait_for_answer``."""
+    words = "|".join(map(re.escape, labels)) if labels else ".+"
+    expect(headline(screen)).to_have_text(re.compile(rf"^My best guess: (an? )?({words})$"))
+    expect(chart(screen)).to_be_visible()
     return headline(screen).inner_text()
 
 

@@ -1,6 +1,5 @@
 """Bodies that a page sends, with the words on its screen at that moment."""
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,13 +81,23 @@ class Log:
         frames = [one for one in sendings if one["url"] == "socket"]
         assert all(frame["bytes"] <= MAX_FRAME for frame in frames), frames
         photos = [one for one in sendings if one["url"] != "socket"]
-        routes = [re.sub(r".*/api/session/|\?.*", "", one["url"]) for one in photos]
-        posted = [re.sub(r".*/api/session/|\?.*", "", url) for url in self.posts]
+        routes = [route_of(one["url"]) for one in photos]
+        posted = [route_of(url) for url in self.posts]
         assert posted == routes, "sent behind the page's back"
         self.posts.clear()
         for route, sent in zip(routes, photos, strict=True):
             assert is_promised(route, sent), (route, sent)
         return routes
+
+
+def route_of(url: str) -> str:
+    """Return what a request is for: ``photo``, ``pixels``, ``correction``, or an explanation."""
+    if "/api/v1/corrections" in url:
+        return "correction"
+    kind = "pixels" if "pixels=" in url else "photo"
+    if "explain=" not in url:
+        return kind
+    return "pixels/explanation" if kind == "pixels" else "explanation"
 
 
 def is_promised(route: str, sent: dict[str, Any]) -> bool:

@@ -97,15 +97,17 @@ def serving(
 
 
 @contextlib.contextmanager
-def framing(framed: str, name: str, allow: str = "camera; clipboard-write") -> Iterator[str]:
+def framing(
+    framed: str, name: str, allow: str = "camera; clipboard-write", script: str = ""
+) -> Iterator[str]:
     """Serve a page of another origin that frames the app as hosts do; yield its address.
 
     ``name`` is its host: *localhost* is the app's own site, *127.0.0.1* is another one. ``allow``
-    names what the frame may use.
+    names what the frame may use; ``script`` is the host's.
     """
     text = (
         f'<!doctype html><title>host</title><iframe src="{framed}" sandbox="{SANDBOX}" '
-        f'allow="{allow}" width="1000" height="700"></iframe>'
+        f'allow="{allow}" width="1000" height="700"></iframe><script>{script}</script>'
     )
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "index.html").write_text(text)

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.load_client import run_load
 from model.samples import samples
-from tests.browser.drive import UPLOAD, attach, checked_page, wait_for_answer, wait_until_drawn
+from tests.browser.drive import checked_page, give, wait_for_answer, wait_until_drawn
 from tests.browser.server import serving
 
 pytestmark = pytest.mark.slow
@@ -28,14 +28,14 @@ def test_visitor_gets_answers_while_the_api_is_busy(browser, busy_server):
             error_counts.append(run_load(url, [photo] * 64, 32).errors)
 
     with checked_page(browser, {"base_url": busy_server.url}) as page:
-        page.goto(UPLOAD)
+        page.goto("/?run=server")
         wait_until_drawn(page)
         clients = threading.Thread(target=call_api)
         clients.start()
         try:
             # Each of three photos gets an answer, never "busy".
             for number in range(3):
-                attach(page, samples()[number].read(), f"{number}.png")
+                give(page, samples()[number].read(), f"{number}.png")
                 wait_for_answer(page)
         finally:
             stopped.set()

@@ -146,7 +146,11 @@ def test_camera_that_opens_after_leaving_is_closed(open_camera: Any, app: Device
         """async () => {
           const { mountViewfinder } = await import("./view/viewfinder.mjs");
           delete window.release;
-          window.view = mountViewfinder(document.body, {});
+          const { Visit } = await import("./visit/open_visit.mjs");
+          const model = { name: "x", title: "X", knows: [], samples: [], downloads: true };
+          const host = { models: [model], model: "x", run: "device", folder: "./", top: 5 };
+          const visit = new Visit({ ...host, server: null, prefix: "x", recent: "session" });
+          window.view = mountViewfinder(document.body, visit, {});
         }"""
     )
     until(page, "Boolean(window.release)")

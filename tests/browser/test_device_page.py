@@ -49,7 +49,18 @@ def test_photo_is_identified_in_words_then_numbers(open_device: Any) -> None:
     source = rf"^On this device in {TIME}; nothing was sent, small graph, version [0-9a-f]{{7}}$"
     expect(page.locator(".vf-where")).to_have_text(re.compile(source))
     give_device(page, encoded(colour((128, 128, 128)), "PNG"))
-    expect(device_headline(page)).to_have_text(re.compile("^None of the six things I know"))
+    none = re.compile("^None of the six things I know")
+    expect(device_headline(page)).to_have_text(none)
+    page.go_back()
+    expect(device_headline(page)).to_have_text("Very likely a red")
+    page.reload()
+    expect(device_headline(page)).to_have_text("Very likely a red")
+    expect(page.locator(".vf-photo img")).to_be_visible()
+    page.go_back()
+    expect(device_headline(page)).to_have_text("Point your phone at something")
+    page.go_forward()
+    page.go_forward()
+    expect(device_headline(page)).to_have_text(none)
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from tests.browser.drive import (
     DESK,
     PHONE,
-    UPLOAD,
+    PLAIN,
     attach,
     checked_page,
     choose_in_menu,
@@ -19,6 +19,7 @@ from tests.browser.drive import (
     headline,
     sample,
     wait_for_answer,
+    wait_for_plain_answer,
 )
 from tests.browser.server import framing, serving
 from tests.model.tiny import colour, tiny
@@ -76,13 +77,13 @@ def test_upload_works_in_a_frame_of_another_origin(browser, server):
     # Of the same site, as where a host frames apps under its own domain: browsers give a
     # frame of another site no cookie, and without it Streamlit refuses uploads.
     with (
-        framing(f"{server.url}{UPLOAD}", "localhost") as address,
+        framing(f"{server.url}{PLAIN}", "localhost") as address,
         checked_page(browser, {}) as page,
     ):
         page.goto(address)
         frame = page.frame_locator("iframe")
         attach(frame, sample("coffee").read(), "coffee.png")
-        wait_for_answer(frame, "espresso", "cup")
+        wait_for_plain_answer(frame, "espresso", "cup")
         may_film = "document.featurePolicy.allowsFeature('camera')"
         assert [one.evaluate(may_film) for one in page.frames] == [True, True]
 
@@ -120,7 +121,7 @@ def test_model_shares_the_header_with_name_and_pages(browser, colours_server, vi
 
 @pytest.mark.slow
 def test_tab_and_heading_name_the_chosen_model(page):
-    page.goto(f"{UPLOAD}&model=clothing")
+    page.goto(f"{PLAIN}&model=clothing")
     expect(page).to_have_title("Ten kinds of clothes")
     expect(page.get_by_role("heading", level=1)).to_have_text("Ten kinds of clothes")
     choose_in_menu(page, "A thousand everyday things")

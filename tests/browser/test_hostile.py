@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.drive import UPLOAD, attach, headline, wait_for_answer, wait_until_drawn
+from tests.browser.drive import give, headline, wait_for_answer, wait_until_drawn
 from tests.model.tiny import COLOURS, colour
 from tests.pages.hostile import LABELS, publish_hostile
 from tests.photos import encoded
@@ -27,11 +27,11 @@ def hostile(server):
 
 @pytest.mark.parametrize("place", range(len(LABELS) // len(COLOURS)))
 def test_hostile_labels_stay_text(page, hostile, place):
-    page.goto(f"{UPLOAD}&model={hostile[place]}")
+    page.goto(f"/?run=server&model={hostile[place]}")
     leaks = []
     for name, label in zip(COLOURS, LABELS[place * 6 :], strict=False):
         before = page.url
-        attach(page, encoded(colour(name), "PNG"), f"{label[:60].replace('/', ' ')}.png")
+        give(page, encoded(colour(name), "PNG"), f"{label[:60].replace('/', ' ')}.png")
         page.wait_for_function("before => location.href !== before", arg=before)
         wait_until_drawn(page)
         wait_for_answer(page)

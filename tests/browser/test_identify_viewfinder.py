@@ -160,9 +160,9 @@ def test_line_tells_what_was_sent_before_the_visitor_chose_the_device(page: Page
     page.goto("/?run=server")
     expect(source_line(page)).to_contain_text("On the server: ")
     devtools = page.context.new_cdp_session(page)
-    held = {"urlPattern": "*/api/session/p*", "requestStage": "Response"}
+    held = {"urlPattern": "*/api/v1/identify*", "requestStage": "Response"}
     devtools.send("Fetch.enable", {"patterns": [held]})
-    with page.expect_request("**/api/session/p*"):
+    with page.expect_request("**/api/v1/identify*"):
         give(page, RED_PHOTO)
     # Time for the upload's first progress event.
     page.wait_for_timeout(500)

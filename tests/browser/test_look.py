@@ -11,7 +11,7 @@ from tests.browser.conftest import HERE
 from tests.browser.drive import (
     DESK,
     PHONE,
-    UPLOAD,
+    PLAIN,
     attach,
     checked_page,
     headline,
@@ -94,7 +94,7 @@ def test_answer_is_visible_without_scrolling(look):
 
 
 def test_error_is_readable(look):
-    look.page.goto(UPLOAD)
+    look.page.goto(PLAIN)
     attach(look.page, b"no photo at all", "letter.jpg")
     expect(look.page.get_by_test_id("stAlert")).to_be_visible()
     look.check("identify-refusal")

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.drive import UPLOAD, attach, chart, headline, photo, wait_until_drawn
+from tests.browser.drive import chart, give, headline, photo, wait_until_drawn
 from tests.browser.test_look import LOOKS, open_look
 from tests.model.tiny import CALIBRATED, CARD, MEASURED, colour, tiny
 from tests.pages.hostile import CARD_NAME, publish_hostile
@@ -115,8 +115,8 @@ def test_card_and_its_figures_are_readable(look):
 )
 def test_answer_and_its_track_record_fit_on_the_screen(look, name, rgb, words, line):
     page = look.page
-    page.goto(f"{UPLOAD}&model=measured")
-    attach(page, encoded(colour(rgb), "PNG"))
+    page.goto("/?run=server&model=measured")
+    give(page, encoded(colour(rgb), "PNG"))
     expect(headline(page)).to_have_text(words)
     # Percentages among wrong labels would mean nothing.
     expect(page.get_by_role("table")).to_be_visible(visible=name != "unknown")

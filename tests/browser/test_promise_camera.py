@@ -83,8 +83,8 @@ def test_upload_cancelled_immediately_is_reported(visit: Visit) -> None:
     page.route("**/*.onnx*", lambda route: models.append(route))  # noqa: PLW0108
     page.reload()
     expect(source_line(page)).to_contain_text("A photo already works", timeout=LOADING_MS)
-    page.route("**/api/session/pixels*", lambda _: None)
-    with page.expect_request("**/api/session/pixels*"):
+    page.route("**/api/v1/identify?*pixels=*", lambda _: None)
+    with page.expect_request("**/api/v1/identify?*pixels=*"):
         shutter(page).click()
     source_line(page).click()
     page.get_by_role("button", name=re.compile("^This device")).click()

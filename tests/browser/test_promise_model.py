@@ -86,22 +86,41 @@ def draw(
     return run
 
 
-VIEW, SERVER = "view/viewfinder.mjs", "view/server.mjs"
+VISIT, OPEN, SERVER = "visit/visit.mjs", "visit/open_visit.mjs", "visit/server.mjs"
+ADDRESS = "visit/visit_address.mjs"
 HOLES = {
     "the page is left": [
-        (VIEW, " || this.#unmounting.signal.aborted", ""),
-        (VIEW, "    this.#permissions.close();\n", ""),
-        (VIEW, "    this.#unmounting.abort();\n    this.#pressed = null;\n", ""),
+        (OPEN, "    this.permissions.end();\n", ""),
+        (OPEN, '    this.send({ type: "left" });\n', ""),
     ],
-    "another model": [("view/outgoing.mjs", " && permission.model === model", "")],
+    "another model": [("visit/outgoing.mjs", " && permission.model === model", "")],
     "no progress yet": [
         (SERVER, "request.upload.onloadstart = () => onSent?.(true);", ""),
         (SERVER, "hasProgressed ||= loaded > 0;", "if (loaded) onSent?.(true);"),
     ],
-    "no memory": [(VIEW, "if (this.#pressed !== press) return undefined;", "return undefined;")],
-    "hidden for long": [("view/permissions.mjs", "setTimeout(() => this.#end(), AWAY_MS)", "0")],
-    "another press": [(VIEW, "    if (isTaking) this.show(null);\n", "")],
+    "no memory": [
+        (
+            "view/viewfinder.mjs",
+            'else this.#visit.send({ type: "missed", permission, message: NOT_TAKEN });',
+            "",
+        )
+    ],
+    "hidden for long": [("visit/permissions.mjs", "setTimeout(() => this.end(), AWAY_MS)", "0")],
+    "another press": [
+        (
+            VISIT,
+            "    if (permission !== state.press) return [state, []];\n    const next = begin",
+            "    const next = begin",
+        )
+    ],
     "what was sent": [("view/ask.mjs", "const told = sent ?", "const told = false ?")],
+    "the chart": [("streamlit.mjs", '? "" : "hidden"', '? "" : ""')],
+    "Back": [(ADDRESS, "followAddress((place) => this.#follow(place), signal);", "")],
+    "an announced address": [(ADDRESS, " || isSame(place, this.#seen)", "")],
+    "the address": [
+        (VISIT, '[{ type: "keep", entry }, { type: "write" }]', '[{ type: "keep", entry }]')
+    ],
+    "another page": [(ADDRESS, "else this.write(true);", "")],
 }
 """Mistakes, by what they forget."""
 

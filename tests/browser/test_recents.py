@@ -1,4 +1,4 @@
-"""``view/recents.mjs`` in Chromium: kept and expired photos, and a browser without storage."""
+"""``visit/recents.mjs`` in Chromium: kept and expired photos, and a browser without storage."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from tests.browser.device_app import DeviceApp
 
 SETUP = """
 async ({ page, scope }) => {
-  const { openRecents } = await import(`${page}view/recents.mjs`);
+  const { openRecents } = await import(`${page}visit/recents.mjs`);
   const open = (options) => openRecents({ scope, prefix: "/some/path", ...options });
   const entry = (id, values) => ({
     id, photo: new Blob([`photo ${id}`]), source: "file", alt: "A photo", time: 1,
@@ -75,10 +75,10 @@ def test_newest_eight_survive_a_reload_with_photo_answer_and_link(visit: Visit, 
         page,
         """
         const recents = open();
-        const found = await recents.getByToken("p9");
+        const found = await recents.find({ token: "p9" });
         return {
           ids: await ids(recents), photo: await found.photo.text(),
-          answer: found.answer, other: await recents.getByToken("x"),
+          answer: found.answer, other: await recents.find({ token: "x" }),
         };
         """,
     )
@@ -222,7 +222,7 @@ def test_photos_stay_in_memory_if_the_browser_stores_nothing(visit: Visit, run: 
       const recents = open();
       await recents.add(entry("a"));
       await recents.add(entry("b"));
-      const found = await recents.getByToken("a");
+      const found = await recents.find({ token: "a" });
       const listed = await ids(recents);
       await recents.clear();
       return [listed, found.id, await ids(recents)];

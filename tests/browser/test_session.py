@@ -4,7 +4,7 @@ import psutil
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.drive import UPLOAD, attach, photo, sample, wait_for_answer
+from tests.browser.drive import PLAIN, attach, give, photo, sample, wait_for_answer
 from tests.photos import drawn, encoded
 
 
@@ -13,10 +13,10 @@ def test_two_visitors_see_nothing_of_each_other(visitor):
     mine, theirs = visitor(), visitor()
     answers = {}
     for page in (mine, theirs):
-        page.goto(UPLOAD)
+        page.goto("/?run=server")
     for place, names in enumerate([("coffee", "cat"), ("rocket", "camera")]):
         for page, name in zip((mine, theirs), names, strict=True):
-            attach(page, sample(name).read(), f"{name}.png")
+            give(page, sample(name).read(), f"{name}.png")
         for page, name in zip((mine, theirs), names, strict=True):
             expect(page.locator(".vf-recent")).to_have_count(place + 1)
             answers[page, name] = (wait_for_answer(page), photo(page).get_attribute("src"))
@@ -32,7 +32,7 @@ def test_two_visitors_see_nothing_of_each_other(visitor):
 @pytest.mark.slow
 def test_thirty_large_photos_leave_memory_flat(page, server, tmp_path):
     process = psutil.Process(server.process.pid)
-    page.goto(UPLOAD)
+    page.goto(PLAIN)
     memory_mb, photo_file = [], tmp_path / "photo.jpg"
     for seed in range(30):
         before = page.url

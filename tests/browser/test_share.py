@@ -5,7 +5,7 @@ import re
 import pytest
 
 from model.answer.share_link import KEY_FILE
-from tests.browser.drive import UPLOAD, attach, checked_page, sample, wait_for_answer
+from tests.browser.drive import checked_page, give, sample, wait_for_answer
 from tests.sharing import remaining, sharing, tunnel
 
 
@@ -22,8 +22,8 @@ def test_visitor_uploads_a_photo_through_a_tunnel(browser, tmp_path, host_header
         assert "█" in printed
         options = {"base_url": address, "ignore_https_errors": True}
         with checked_page(browser, options) as page:
-            page.goto(UPLOAD)
-            attach(page, sample("coffee").read(), "coffee.png")
+            page.goto("/?run=server")
+            give(page, sample("coffee").read(), "coffee.png")
             wait_for_answer(page, "espresso", "cup")
             # Links lead to the public address, and are signed.
             page.get_by_role("button", name="Share").click()

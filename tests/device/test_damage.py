@@ -146,7 +146,7 @@ def test_wrong_arguments_and_missing_servers_are_refused(web: Site) -> None:
     """
     result = run_script(web, "chromium", script)
     codes = {result[name]["code"] for name in ("offline", "address", "graph")}
-    assert codes == {"no-such-model"}
+    assert codes == {"no-such-model", "unreachable"}
     assert result["folder"] == "tiny"
     loaded, total = result["progress"]
     assert loaded == total

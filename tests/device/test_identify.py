@@ -118,7 +118,7 @@ def test_every_kind_of_source_is_identified(web: Site, browser: str) -> None:
 def test_nothing_is_loaded_after_an_abort(web: Site) -> None:
     script = """
       const { load } = await import("/device/loupe.mjs");
-      const { createIdentifier } = await import("/device/view/identifier.mjs");
+      const { createIdentifier } = await import("/device/visit/identifier.mjs");
       let workers = 0;
       globalThis.Worker = class extends Worker {
         constructor(...values) {
@@ -191,7 +191,7 @@ def test_model_of_another_origin_needs_its_permission(web: Site) -> None:
         other.folders |= web.folders
         other.files |= web.files
         script = script.replace("OTHER", other.url)
-        assert run_script(web, "chromium", script)["code"] == "no-such-model"
+        assert run_script(web, "chromium", script)["code"] == "unreachable"
         other.headers["Access-Control-Allow-Origin"] = "*"
         other.headers["Cache-Control"] = "no-store"
         assert run_script(web, "chromium", script) is None

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from api.v1.identify import PAGE_MAP_CELLS
 from model import Classifier
-from model.explanation import MAP_CELLS, mean_cells, occlusion_map
+from model.explanation import mean_cells, occlusion_map
 from model.samples import samples
 from tests.device.node import run_node
 from tests.device.site import Site, run_script
@@ -53,7 +54,9 @@ def explained(web: Site, model: str, photo: bytes, seconds: float) -> Any:
 def expected(classifier: Classifier, photo: bytes, seconds: float) -> Any:
     identification = classifier.identify_detailed(photo)
     label = identification.prediction.top(1)[0].index
-    return mean_cells(occlusion_map(classifier, identification.pixels, label, seconds), MAP_CELLS)
+    return mean_cells(
+        occlusion_map(classifier, identification.pixels, label, seconds), PAGE_MAP_CELLS
+    )
 
 
 @pytest.mark.browser

@@ -1,4 +1,4 @@
-"""``view/identifier.mjs`` and ``view/recents.mjs`` in each browser, Firefox as well."""
+"""``visit/identifier.mjs`` and ``visit/recents.mjs`` in each browser, Firefox as well."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,8 +16,8 @@ from tests.photos import encoded
 pytestmark = pytest.mark.browser
 
 AUTOMATIC = """
-  const { createIdentifier } = await import("/device/view/identifier.mjs");
-  const server = {url: "/api/session/", token: "TOKEN", model: "tiny"};
+  const { createIdentifier } = await import("/device/visit/identifier.mjs");
+  const server = {url: "/api/v1/", token: "TOKEN", model: "tiny"};
   const [model, address] = ["tiny", "/models/tiny/"];
   const identifier = createIdentifier({model, address, server, run: "auto"});
   const settled = new Promise((resolve) => {
@@ -66,7 +66,7 @@ def test_browser_that_adds_noise_leads_to_the_server(site: Site, token: str) -> 
 @pytest.mark.parametrize("browser", SLOW_FIREFOX)
 def test_recent_photos_are_read_again(site: Site, browser: str) -> None:
     script = """
-      const { openRecents } = await import("/device/view/recents.mjs");
+      const { openRecents } = await import("/device/visit/recents.mjs");
       const first = openRecents({prefix: "/app/"});
       for (const id of ["a", "b"]) {
         await first.add({id, photo: new Blob([id]), answer: {token: id}});
@@ -74,7 +74,7 @@ def test_recent_photos_are_read_again(site: Site, browser: str) -> None:
       // Another page of this tab, once all is stored.
       for (;;) {
         const again = openRecents({prefix: "/app/"});
-        const found = await again.getByToken("b");
+        const found = await again.find({ token: "b" });
         if (found) {
           const ids = (await again.list()).map(({ id }) => id);
           await again.clear();

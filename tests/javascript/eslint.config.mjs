@@ -19,13 +19,9 @@ export default [
   {
     // What leaves the device is decided in one module.
     files: ["**/device/**"],
-    ignores: [
-      "**/device/view/outgoing.mjs",
-      "**/device/view/server.mjs",
-      "**/device/view/socket_server.mjs",
-    ],
+    ignores: ["**/device/visit/outgoing.mjs", "**/device/visit/server.mjs"],
     rules: {
-      "no-restricted-imports": ["error", { patterns: [{ regex: "/(socket_)?server\\.mjs$" }] }],
+      "no-restricted-imports": ["error", { patterns: [{ regex: "/server\\.mjs$" }] }],
       "no-restricted-globals": ["error", "XMLHttpRequest", "WebSocket", "RTCPeerConnection"],
       "no-restricted-properties": ["error", { property: "sendBeacon" }],
       "no-restricted-syntax": [

@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import FilePayload, Page, expect, sync_playwright
 
 from model.corrections import CorrectionStore
-from tests.browser.drive import PATIENCE_MS, UPLOAD, attach, checked_page, wait_for_answer
+from tests.browser.drive import PATIENCE_MS, checked_page, wait_for_answer
 from tests.model.tiny import colour
 from tests.operating.parts import PATIENCE_SECONDS, Replica, postgresql, replicas_behind_nginx
 from tests.photos import encoded
@@ -92,9 +92,9 @@ def replica_of_a_visit(deployment: Deployment) -> str:
     headers = {"Cookie": cookie, "Loupe-Session": "of no session"}
     marked = f"visit={cookie[-8:]}"
     statuses = {"/": 200, "/_stcore/health": 200}
-    statuses |= {"/api/session/photo": 403, "/api/session/correction": 403}
+    statuses |= {"/api/v1/identify": 422, "/api/v1/corrections": 422}
     for path, status in statuses.items():
-        body = RED if status == 403 else None
+        body = RED if status == 422 else None
         with suppress(HTTPError):
             address = f"{deployment.url}{path}?{marked}"
             urlopen(Request(address, body, headers), timeout=10).close()
@@ -198,21 +198,6 @@ def page(deployment: Deployment) -> Iterator[Page]:
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_visitor_continues_on_the_other_replica(deployment: Deployment, page: Page) -> None:
-    page.goto(UPLOAD)
-    attach(page, RED, "red.png")
-    wait_for_answer(page, "red")
-    # The visitor is on one of them. Without a reload the page connects to the other, which knows
-    # nothing of the session and takes the next photo.
-    for replica, name in zip(deployment.replicas, ("blue", "green"), strict=True):
-        _kill_and_reconnect(page, replica)
-        attach(page, encoded(colour(name), "PNG"), f"{name}.png")
-        wait_for_answer(page, name)
-        deployment.restart(replica)
-
-
-@pytest.mark.slow
-@pytest.mark.browser
 def test_viewfinder_sends_its_photos_to_the_other_replica(
     deployment: Deployment, page: Page
 ) -> None:
@@ -224,7 +209,7 @@ def test_viewfinder_sends_its_photos_to_the_other_replica(
         _give(page, name)
         deployment.restart(replica)
     sent = [line for line in deployment.log.read_text().splitlines() if "model=tiny" in line]
-    assert sum("/api/session/photo" in line and " 200 " in line for line in sent) == 3
+    assert sum("/api/v1/identify" in line and " 200 " in line for line in sent) == 3
 
 
 def _give(page: Page, name: str) -> None:

@@ -11,8 +11,6 @@ from model.photo import MAX_BYTES, read
 from model.settings import settings
 from model.text import clean
 from tests.model.tiny import COLOURS, colour
-from tests.pages import component
-from tests.pages.component import data, shown_answer, text
 from tests.pages.hostile import LABELS, publish_hostile
 from tests.photos import drawn, encoded
 from ui.navigation import PAGES, ROOT
@@ -53,12 +51,12 @@ def test_every_page_shows_content(name):
 def test_plain_script_identifies_a_photo(source):
     """As on a host that knows no ``st.App``: nothing has loaded a model before the photo."""
     at = opened()
-    at.segmented_control(key="way").set_value(source).run()
+    at.segmented_control(key="source").set_value(source).run()
     widget = at.camera_input[0] if source == "Camera" else at.file_uploader[0]
     widget.set_value(("photo.jpg", encoded(drawn(320, 240)), "image/jpeg")).run()
     assert not at.exception
     assert not [*at.error, *at.warning]
-    assert text(shown_answer(at)["headline"]).startswith("My best guess: ")
+    assert at.header[0].value.startswith("My best guess: ")
 
 
 def test_every_page_is_in_the_navigation():
@@ -91,7 +89,7 @@ def test_broken_model_is_shown_with_a_warning(hostile):
 
 @pytest.mark.parametrize("place", [0, 1])
 def test_hostile_labels_are_escaped_in_every_sentence(hostile, place):
-    at = component.send(opened(), failed=True)
+    at = opened()
     at.selectbox(key="model").set_value(hostile[place]).run()
     for name, label in zip(COLOURS, LABELS[place * 6 :], strict=False):
         send(at, encoded(colour(name), "PNG"))
@@ -109,11 +107,10 @@ def test_every_photo_error_is_a_warning(code):
     assert caught.value.code == code
     at = send(opened(), REFUSED[code])
     assert [warning.value for warning in at.warning] == [str(caught.value)]
-    assert data(at)["upload"] is None
     # The next photo clears it.
     send(at, encoded(drawn(320, 240)))
     assert not at.warning
-    assert text(shown_answer(at)["headline"]).startswith("My best guess: ")
+    assert at.header[0].value.startswith("My best guess: ")
 
 
 @pytest.mark.parametrize("code", ["no-such-model", "bundle-damaged"])

@@ -1,18 +1,15 @@
-"""The Identify page with Streamlit's own widgets: answers, links, errors, requests."""
+"""The plain Identify page: answers, links, samples, corrections, Why?."""
 
-import base64
 import json
 
 import pytest
-import streamlit as st
+from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.testing.v1 import AppTest
 
 from model.bundle import roll_back
 from model.corrections import correction_store
 from model.settings import settings
 from tests.model.tiny import CALIBRATED, CARD, MEASURED, colour, give_samples, tiny
-from tests.pages import component
-from tests.pages.component import data, shown_answer, text
 from tests.photos import encoded
 from ui.navigation import ROOT
 
@@ -54,16 +51,26 @@ def send_file(at, data, name="photo.png"):
 
 
 def words(at):
-    return text(shown_answer(at)["headline"])
+    return at.header[0].value
+
+
+def captions(at):
+    return [caption.value for caption in at.caption]
 
 
 def track_records(at):
-    lines = map(text, shown_answer(at)["lines"])
-    return [line for line in lines if " in tests" in line]
+    return [line for line in captions(at) if " in tests" in line]
 
 
 def token(at):
     return at.query_params["answer"]
+
+
+def bars(at):
+    """Return the chart's labels and texts."""
+    (chart,) = at.get("vega_lite_chart") or at.get("arrow_vega_lite_chart")
+    table = convert_arrow_bytes_to_pandas_df(chart.proto.data.data)
+    return list(zip(table["label"], table["text"], strict=True))
 
 
 @pytest.mark.parametrize(
@@ -81,6 +88,14 @@ def test_answer_shows_its_track_record(card_bundle, rgb, expected, sentences):
     assert track_records(at) == sentences
 
 
+def test_chart_marks_the_plausible_labels_and_none_of_these(card_bundle):
+    at = send(open_app(), ORANGE)
+    assert [label for label, _ in bars(at)][:3] == ["✓ yellow", "✓ red", "green"]
+    at.slider(key="top").set_value(2).run()
+    assert len(bars(at)) == 2
+    assert bars(send(at, GREY))[0] == ("✓ none of these", "")
+
+
 @pytest.mark.parametrize("version", ["000000000000", None])
 def test_link_opens_the_model_of_its_answer(default_bundle, models_dir, version):
     other = tiny(models_dir, "other")
@@ -96,7 +111,21 @@ def test_answer_of_a_previous_version_is_shown_while_it_is_kept(card_bundle, mod
     assert words(at) == "Very likely a red"
     assert not track_records(at)
     roll_back("tiny", card_bundle.version)
-    assert track_records(open_app(answer=link)) == [RED]
+    at = open_app(answer=link)
+    assert track_records(at) == [RED]
+    assert any(text.startswith("This app gave this answer.") for text in captions(at))
+
+
+@pytest.mark.parametrize(
+    ("link", "reason"),
+    [
+        ("tiny~000000000000~c~x~x~1-1", "came from version 000000000000"),
+        ("gone~000000000000~c~x~x~1-1", "a model this app doesn’t have"),
+        ("<img src=x onerror=alert(1)>", "incomplete"),
+    ],
+)
+def test_link_that_cannot_be_shown_is_refused_in_words(default_bundle, link, reason):
+    assert reason in open_app(answer=link).warning[0].value
 
 
 def test_first_screen_has_the_models_title_and_says_what_it_knows(default_bundle, models_dir):
@@ -105,9 +134,7 @@ def test_first_screen_has_the_models_title_and_says_what_it_knows(default_bundle
     assert at.title[0].value == "Colours"
     texts = [text.value for text in at.markdown]
     assert r"Names the colour of a photo\." in texts
-    captions = [caption.value for caption in at.caption]
-    assert any("The whole file goes to the server" in text for text in captions)
-    assert any(text.startswith("JPEG, PNG, WebP") for text in captions)
+    assert any("The whole file goes to the server" in text for text in captions(at))
     # The chosen model's, escaped.
     at.selectbox(key="model").set_value("other").run()
     assert at.title[0].value == r"Other \*colours\* \<b\>"
@@ -118,7 +145,7 @@ def test_first_screen_has_the_models_title_and_says_what_it_knows(default_bundle
 
 def test_samples_are_the_models_own_and_their_titles_plain_text(default_bundle):
     at = open_app(way="Sample")
-    assert any("This model has no samples" in caption.value for caption in at.caption)
+    assert any("This model has no samples" in text for text in captions(at))
     give_samples(default_bundle, "blue", "red")
     path = default_bundle.folder / "samples.json"
     listed = json.loads(path.read_text())
@@ -131,130 +158,50 @@ def test_samples_are_the_models_own_and_their_titles_plain_text(default_bundle):
     ]
     at.button(key="sample-1").click().run()
     assert words(at).endswith("a red")
-    assert data(at)["upload"]["alt"] == "Only red"
 
 
-def test_earlier_answer_is_marked_as_the_visitors_own(default_bundle):
-    first = token(at := send(open_app(), "red"))
-    at.query_params["answer"] = token(send(at, "green"))
-    assert data(at.run())["upload"]["alt"] == "The photo you uploaded"
-    at.query_params["answer"] = first
-    given = data(at.run())
-    assert given["upload"] is None
-    assert given["shared"]["note"].startswith("You got this answer earlier")
-
-
-def test_another_model_identifies_the_upload_again(default_bundle, models_dir):
+def test_another_model_identifies_the_photo_again(default_bundle, models_dir):
     tiny(models_dir, "other")
     at = send(open_app(), "red")
     first = token(at)
     at.selectbox(key="model").set_value("other").run()
-    assert data(at)["upload"]["answer"]["prediction"]["model"] == "other"
     assert token(at).startswith("other~")
     # Back brings the model along with the answer.
+    at.query_params.clear()
     at.query_params["answer"] = first
-    at.run()
-    assert data(at)["model"] == at.selectbox(key="model").value == "tiny"
-    assert shown_answer(at)["prediction"]["model"] == "tiny"
+    assert at.run().selectbox(key="model").value == "tiny"
 
 
-def request(at, name, **fields):
-    """Send a request as the component does where the app has no routes; return the response."""
-    return data(component.send(at, request={"id": "r1", "name": name, **fields}))["responses"][-1]
-
-
-def test_component_corrects_an_answer_without_routes(default_bundle, own_corrections):
+def test_why_shows_a_picture_and_says_what_its_light_means(default_bundle):
     at = send(open_app(), "red")
-    given = {"token": token(at), "labels": ["crimson"]}
-    number = request(at, "correction", **given)["body"]["number"]
-    # The same again, with the photo, takes its place.
-    picture = base64.b64encode(encoded(colour("red"))).decode()
-    assert request(at, "correction", **given, photo=picture)["body"]["number"] == number
+    at.button(key="why").click().run()
+    assert not at.exception
+    assert any("less sure of red" in text for text in captions(at))
+
+
+@pytest.mark.parametrize("has_photo", [True, False])
+def test_correction_is_saved_with_a_copy_only_if_the_visitor_agrees(
+    default_bundle, own_corrections, has_photo
+):
+    at = send(open_app(), "red")
+    at.text_input[0].set_value(" crimson ")
+    at.checkbox[0].set_value(has_photo)
+    next(button for button in at.button if button.label == "Save").click().run()
+    assert "mention number" in at.success[0].value
     (saved,) = correction_store().iter_corrections()
-    assert (saved.label, saved.known, saved.has_photo) == ("crimson", False, True)
-
-
-def test_component_learns_labels_and_why_without_routes(default_bundle):
-    at = send(open_app(), "red")
-    assert request(at, "describe")["body"]["labels"] == list(default_bundle.labels)
-    # The session has a copy; a recent photo comes from the browser.
-    assert request(at, "explanation", token=token(at))["body"]["label"] == "red"
-    picture = base64.b64encode(encoded(colour("blue"))).decode()
-    assert request(at, "photo", photo=picture)["body"]["prediction"]["answer"] == "blue"
-
-
-@pytest.mark.parametrize(
-    ("name", "fields", "code"),
-    [
-        ("photo", {}, "empty"),
-        ("photo", {"photo": "%"}, "data-refused"),
-        ("photo", {"photo": ["a"]}, "data-refused"),
-        ("explanation", {"token": "x"}, "link-refused"),
-        ("correction", {"token": "x", "labels": ["red"]}, "link-refused"),
-    ],
-)
-def test_malformed_request_is_refused(default_bundle, name, fields, code):
-    response = request(open_app(), name, **fields)
-    assert (response["code"], response["body"]) == (code, None)
-
-
-def test_unknown_request_is_ignored(default_bundle):
-    at = open_app()
-    requests: list[object] = [None, 7, [], {}, {"name": "other"}, {"name": ["photo"]}]
-    for sent in requests:
-        assert data(component.send(at, request=sent))["responses"] == []
+    assert (saved.label, saved.known, saved.has_photo) == ("crimson", False, has_photo)
 
 
 def test_corrections_can_be_switched_off(default_bundle, monkeypatch):
     monkeypatch.setenv("LOUPE_CORRECTIONS_MAX", "0")
     settings.cache_clear()
-    assert data(open_app())["corrections"] is False
+    assert not send(open_app(), "red").text_input
 
 
-def test_browser_that_cannot_load_the_component_reads_words_and_chart(card_bundle):
-    at = component.send(open_app(), failed=True)
-    send(at, "red")
-    assert not at.get("bidi_component")
-    assert at.header[0].value == "Very likely a red"
-    assert [caption.value for caption in at.caption if " in tests" in caption.value] == [RED]
-    assert at.get("vega_lite_chart") or at.get("arrow_vega_lite_chart")
-
-
-@pytest.mark.parametrize(
-    ("page", "query", "keeps_address"),
-    [
-        ("about", {}, True),
-        ("models", {}, True),
-        # Written back alone, the answer would be another address, and so an entry in the
-        # browser's history.
-        ("models", {"top": "3"}, False),
-    ],
-)
-def test_answer_is_shown_again_after_another_page(default_bundle, page, query, keeps_address):
-    at = AppTest.from_file(ROOT / "ui" / "frame.py", default_timeout=60)
-    at.query_params.update(query)
-    answer = words(send(at.run(), "red"))
-    # A click in the navigation sends no parameters.
-    kept = at.query_params.pop("answer") if keeps_address else None
-    at.query_params.clear()
-    at.switch_page(f"../pages/{page}.py").run()
-    names = {one.proto.component_name for one in at.get("bidi_component")}
-    assert names <= {"way-file", "clear"}
-    assert at.query_params.get("answer") == kept
-    at.query_params.clear()
-    at.switch_page("../pages/identify.py").run()
-    assert words(at) == answer
-    assert at.query_params.get("answer") == kept
-
-
-def test_answer_is_shown_again_although_its_page_was_left_while_drawn(default_bundle, monkeypatch):
-    monkeypatch.setattr("ui.answer_view.show_further_labels", lambda *_: st.stop())
-    at = AppTest.from_file(ROOT / "ui" / "frame.py", default_timeout=60).run()
-    answer = words(send(at, "red"))
-    for page in ("about", "identify"):
-        at.query_params.clear()
-        at.switch_page(f"../pages/{page}.py").run()
-    assert words(at) == answer
+def test_other_visitors_answers_offer_neither_why_nor_a_correction(default_bundle):
+    at = open_app(answer=token(send(open_app(), "red")))
+    assert not at.text_input
+    assert "Why?" not in [expander.label for expander in at.expander]
 
 
 def test_unusable_choices_in_the_address_are_refused_until_the_visitor_chooses(

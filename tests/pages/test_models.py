@@ -102,10 +102,10 @@ def test_published_estimated_and_unmeasured_figures_say_so(models_dir):
     assert "https://github.com/tensorflow" in texts(shown("imagenet", "Method"))
 
 
-def test_only_the_model_in_use_has_a_filled_button(measured):
-    filled = [button.proto.type == "primary" for button in opened().button]
-    assert filled.count(True) == 1
-    assert len(filled) > 1
+def test_only_the_model_in_use_says_so(measured):
+    labels = [link.proto.label for link in opened().get("page_link")]
+    assert labels.count("Point it at something") == 1
+    assert labels.count("Try this model") == len(labels) - 1 > 0
 
 
 def test_threshold_of_a_model_with_several_labels_is_shown(models_dir):

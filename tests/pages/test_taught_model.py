@@ -7,8 +7,7 @@ from model.teaching import teach
 from tests.model.command import run
 from tests.model.teaching.test_teaching import photos_of_colours
 from tests.model.tiny import tiny
-from tests.pages.component import shown_answer, text
-from tests.pages.test_identify import GREY, open_app, send, words
+from tests.pages.test_identify import GREY, captions, open_app, send, words
 from tests.pages.test_models import opened, shown, texts
 
 RECORD = "Right for 12 of 12 recordings, each tested without itself"
@@ -30,11 +29,11 @@ def taught(models_dir, tmp_path, monkeypatch, request):
 def test_taught_model_answers_on_the_identify_page(taught):
     at = send(open_app(), "green")
     assert words(at).endswith(" green")
-    assert RECORD in map(text, shown_answer(at)["lines"])
+    assert RECORD in captions(at)
     at = send(at, GREY)
     assert words(at).startswith("None of the three things I know (closest: ")
     promise = "It says this of up to 1 in 10 things it does know"
-    assert promise in map(text, shown_answer(at)["lines"])
+    assert promise in captions(at)
 
 
 def test_card_of_a_taught_model_counts_recordings(taught):

@@ -3,8 +3,8 @@
 import pytest
 
 from model.settings import settings
-from tests.pages.component import data, send, trigger
-from tests.pages.test_viewfinder import answer, bundle, checked, open_app, routes
+from tests.pages.component import data
+from tests.pages.test_viewfinder import bundle, checked, open_app, routes
 from ui.component import base_path
 
 __all__ = ["bundle", "routes"]
@@ -12,41 +12,21 @@ __all__ = ["bundle", "routes"]
 NAME = "taught-0123456789ab"
 
 
-def test_use_it_leads_to_identify_with_the_visitors_model(bundle):
+def test_teach_leads_to_identify_by_a_link(bundle):
     at = checked(open_app().switch_page("../pages/teach.py").run())
     assert data(at) == {"script": "/device/streamlit_teach.mjs", "base": base_path()}
-    for refused in ("tiny", f"{NAME}0", ["taught-"], None):
-        assert trigger(at, used=refused)
-        assert data(at)["script"] == "/device/streamlit_teach.mjs"
-    trigger(at, used=NAME)
-    assert (data(at)["taught"], at.query_params["model"]) == (NAME, NAME)
-
-
-def test_visitors_model_is_in_the_address_until_another_is_chosen(bundle):
-    at = open_app(model=NAME)
-    # The app's own model stays the one that uploads and batches get.
-    assert (data(at)["taught"], data(at)["model"]) == (NAME, "tiny")
-    assert not at.warning
-    assert data(checked(at.run()))["taught"] == NAME
-    assert data(send(at, model="tiny"))["taught"] is None
-    assert "model" not in at.query_params
-    assert data(send(at, model=NAME))["taught"] == at.query_params["model"] == NAME
-    # The answer of a model of the app's.
-    assert data(send(at, opened=answer()))["taught"] is None
-    send(at, model=NAME, opened=None)
-    assert (data(at)["taught"], data(at)["open"]) == (NAME, None)
-    assert "answer" not in at.query_params
-    assert data(open_app(model=f"{NAME}0"))["taught"] is None
 
 
 def test_no_model_of_the_apps_is_in_use_while_the_visitors_own_is(bundle):
     at = open_app(model=NAME)
+    # The app's own model stays the one that batches get.
+    assert data(at)["model"] == "tiny"
+    assert not at.warning
     models = checked(at.switch_page("../pages/models.py").run())
-    assert "Try this model" in models.button(key="try-tiny").label
-    assert data(checked(models.switch_page("../pages/identify.py").run()))["taught"] == NAME
-    assert data(checked(send(at, model="tiny")))["taught"] is None
+    assert "Try this model" in [link.proto.label for link in models.get("page_link")]
+    at = open_app(model=f"{NAME}0")
     models = checked(at.switch_page("../pages/models.py").run())
-    assert "Point it at something" in models.button(key="try-tiny").label
+    assert "Point it at something" in [link.proto.label for link in models.get("page_link")]
 
 
 @pytest.mark.parametrize("downloads", ["true", "false"])

@@ -7,10 +7,10 @@ from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.testing.v1 import AppTest
 
 from model import load
-from model.answer.share_link import Signature, decode, encode
+from model.answer.share_link import encode
 from model.settings import settings
 from tests.model.tiny import CALIBRATED, CARD, colour, tiny
-from tests.pages.component import data, mounted, send, trigger
+from tests.pages.component import data, mounted, trigger
 from tests.photos import encoded
 from ui import component
 from ui.about_page.way_picture import ALT_TEXTS
@@ -64,13 +64,11 @@ def test_first_screen_is_the_viewfinder(bundle):
     at = open_app()
     given, first = data(at), mounted(at)
     assert given["script"] == "/device/streamlit.mjs"
-    assert given["words"] == {
-        "headline": "Point your phone at something",
-        "line": "This model knows six things: red, green, blue and three more.",
-    }
+    # The line is what the chosen model knows.
+    assert given["words"] == {"headline": "Point your phone at something", "line": ""}
     assert (given["model"], given["run"], given["recent"]) == ("tiny", "auto", "session")
-    assert given["open"] is given["shared"] is given["upload"] is None
-    assert given["capture"] is True
+    assert given["models"][0]["described"]["version"] == bundle.version
+    assert given["chart"] is None
     assert not at.file_uploader
     # Equal data keep the camera open, and so does the same place on the page.
     again = at.run()
@@ -84,44 +82,47 @@ def test_first_screen_has_the_owners_words(bundle, monkeypatch):
     assert data(open_app())["words"] == {"headline": "What colour?", "line": "Any colour."}
 
 
-@pytest.mark.parametrize("way", ["Upload", "Camera", "Sample"])
-def test_other_ways_feed_the_same_component(bundle, way):
+def test_data_does_not_depend_on_the_visit(bundle, models_dir):
+    tiny(models_dir, "other", title="Other")
+    queries = ({"model": "other", "run": "device"}, {"answer": answer()}, {"answer": "x"})
+    first, *others = [data(open_app(**query)) for query in ({}, *queries)]
+    for other in others:
+        changed = {name for name in first if first[name] != other[name]}
+        assert changed <= {"session", "chart"}
+
+
+@pytest.mark.parametrize("way", ["plain", "Upload", "Camera", "Sample"])
+def test_plain_page_is_for_those_who_ask_for_it(bundle, way):
     at = open_app(way=way)
-    assert (data(at)["capture"], data(at)["run"]) == (False, "auto")
+    assert not at.get("bidi_component")
     assert at.title[0].value == "Colours"
-    assert len(at.file_uploader) == (way == "Upload")
+    assert len(at.file_uploader) == (way in ("plain", "Upload"))
     assert len(at.camera_input) == (way == "Camera")
 
 
-def test_viewfinder_is_hidden_without_routes(bundle, monkeypatch):
+def test_plain_page_is_for_hosts_without_routes(bundle, monkeypatch):
     monkeypatch.setattr(component, "has_routes", lambda: False)
     at = open_app()
-    assert data(at)["capture"] is data(at)["routes"] is False
-    assert data(at)["script"] == "/_stcore/bidi-components/loupe.device/streamlit.mjs"
+    assert not at.get("bidi_component")
     assert at.file_uploader
-    assert list(at.segmented_control(key="way").options) == ["Upload", "Camera", "Sample"]
 
 
-def test_script_that_does_not_load_falls_back_to_upload(bundle):
-    at = send(open_app(), failed=True)
+def test_plain_page_takes_the_place_of_a_script_that_does_not_load(bundle):
+    at = trigger(open_app(), failed=True)
     assert at.file_uploader
     assert "couldn’t be loaded" in at.warning[0].value
 
 
-def test_answer_of_the_server_is_opened_and_not_computed_again(bundle, monkeypatch):
-    at, link = open_app(), answer()
+def test_chart_is_of_the_answer_in_the_address_and_nothing_is_computed(bundle, monkeypatch):
+    link = answer()
 
     def refuse(*_):
         raise AssertionError("A second inference.")
 
     monkeypatch.setattr("model.classifier.Classifier.identify_detailed", refuse)
-    send(at, opened=link)
-    assert at.query_params["answer"] == data(at)["open"] == link
-    assert decode(link).signature is Signature.VALID
-
-
-def test_chart_shows_the_labels_that_the_component_does_not(bundle):
-    at = send(open_app(), opened=answer())
+    at = open_app(answer=link)
+    assert data(at)["chart"] == link
+    # The component has the first labels.
     assert [title.value for title in at.subheader] == ["The next label"]
     (chart,) = charts(at)
     assert len(convert_arrow_bytes_to_pandas_df(chart.proto.data.data)) == 1
@@ -129,164 +130,55 @@ def test_chart_shows_the_labels_that_the_component_does_not(bundle):
     at.slider(key="top").set_value(3).run()
     assert data(at)["rows"] == 3
     assert not charts(at)
+    at.query_params.clear()
+    assert data(at.run())["chart"] is None
 
 
 def test_unknown_answer_has_no_percentages(bundle):
-    at = send(open_app(), opened=device_answer(in_distribution=False))
-    assert at.query_params["answer"]
+    link = device_answer(in_distribution=False)
+    at = open_app(answer=link)
+    assert data(at)["chart"] == link
     assert not charts(at)
 
 
-def test_opening_an_answer_chooses_its_model(bundle, models_dir):
-    tiny(models_dir, "other", title="Other")
-    at = send(open_app(), opened=answer())
-    first = at.query_params["answer"]
-    second = encode(load("other").identify(encoded(colour("red"), "PNG")))
-    send(at, opened=second)
-    assert at.query_params["answer"] == second
-    assert data(at)["model"] == at.selectbox(key="model").value == "other"
-    # Back: the address of the first answer, without a model.
-    at.query_params.clear()
-    at.query_params["answer"] = first
-    assert data(at.run())["model"] == "tiny"
-    # An address with another model than the answer's is corrected.
-    at.query_params["model"] = "other"
-    assert data(at.run())["model"] == "tiny"
-
-
-def test_strangers_link_gives_the_component_its_answer_without_a_photo(bundle):
-    link = answer()
+@pytest.mark.parametrize("link", ["tiny~000000000000~c~x~x~1-1", "<img src=x onerror=alert(1)>"])
+def test_link_that_cannot_be_read_has_no_chart(bundle, link):
     at = open_app(answer=link)
-    shared = data(at)["shared"]
-    assert shared["answer"]["token"] == link
-    assert shared["note"].startswith("This app gave this answer.")
-    assert shared["answer"]["headline"] == ["Very likely a ", {"label": "red"}]
-    assert shared["answer"]["where"] == "server"
-    assert shared["answer"]["milliseconds"] is None
+    assert data(at)["chart"] is None
+    assert not charts(at)
 
 
-def test_strangers_unverified_links_say_so_and_stay_unsigned(bundle):
-    unsigned = answer().partition(".")[0]
-    shared = data(open_app(answer=unsigned))["shared"]
-    assert shared["answer"]["token"] == unsigned
-    assert shared["note"].startswith("Unverified answer")
-    shared = data(open_app(answer=device_answer()))["shared"]
-    assert "computed on the visitor’s own device" in shared["note"]
-    assert shared["answer"]["prediction"]["graph"] == "small"
+def test_title_is_of_the_model_in_the_address(bundle, models_dir, monkeypatch):
+    tiny(models_dir, "other", title="Other")
+    titles = []
+    monkeypatch.setattr(
+        "streamlit.set_page_config", lambda **options: titles.append(options.get("page_title"))
+    )
+    open_app(model="other")
+    open_app(answer=encode(load("other").identify(encoded(colour("red"), "PNG"))))
+    # An answer's own model counts.
+    open_app(model="other", answer=answer())
+    assert [title for title in titles if title] == ["Other", "Other", "Colours"]
 
 
 @pytest.mark.parametrize(
-    ("link", "reason"),
-    [
-        ("tiny~000000000000~c~x~x~1-1", "came from version 000000000000"),
-        ("gone~000000000000~c~x~x~1-1", "a model this app doesn’t have"),
-        ("<img src=x onerror=alert(1)>", "incomplete"),
-    ],
+    ("environment", "run"),
+    [({}, "auto"), ({"LOUPE_RUN": "device"}, "device")],
 )
-def test_link_that_cannot_be_shown_is_refused_in_words(bundle, link, reason):
-    at = open_app(answer=link)
-    assert data(at)["shared"] is None
-    assert reason in at.warning[0].value
-    assert not charts(at)
-
-
-def test_visitor_opens_an_answer_and_closes_it(bundle):
-    first, second = answer(), answer("green")
-    at = send(send(open_app(), opened=first), opened=second)
-    assert data(at)["open"] == second
-    assert send(at, opened=first).query_params["answer"] == first
-    assert "answer" not in send(at, opened=None).query_params
-    assert data(at)["open"] is None
-    assert not charts(at)
-
-
-@pytest.mark.parametrize("sent", [7, ["x"], {"a": 1}, "", "x" * 1001])
-def test_malformed_messages_open_nothing(bundle, sent):
-    at = send(open_app(), opened=sent)
-    for messages in (sent, [sent], [{"id": sent, "name": "opened"}], [{"id": 9, "name": sent}]):
-        trigger(at, messages=messages)
-    assert "answer" not in at.query_params
-
-
-def test_messages_are_acted_on_once_and_in_order(bundle):
-    first, second = answer(), answer("green")
-    values = (("opened", first), ("run", "device"), ("opened", second))
-    sent = [
-        {"id": number, "name": name, "value": value}
-        for number, (name, value) in enumerate(values, 5)
-    ]
-    at = trigger(open_app(), messages=sent)
-    given = data(at)
-    assert (given["heard"], given["open"], given["run"]) == (7, second, "device")
-    trigger(at, messages=[{"id": 8, "name": "run", "value": "auto"}])
-    # A message that arrives again.
-    given = data(trigger(at, messages=sent))
-    assert (given["heard"], given["open"], given["run"]) == (8, second, "auto")
-
-
-def test_repeated_message_comes_with_an_address_from_before_it(bundle):
-    at = send(open_app(), opened=answer())
-    number = data(at)["heard"] + 1
-    sent = [{"id": number, "name": "opened", "value": None}]
-    at = trigger(at, messages=sent)
-    sent.append({"id": number + 1, "name": "run", "value": "device"})
-    for _ in range(2):
-        at.query_params["answer"] = answer()
-        at.query_params.pop("run", None)
-        given = data(trigger(at, messages=sent))
-        assert (given["open"], given["run"]) == (None, "device")
-        assert "answer" not in at.query_params
-        assert at.query_params["run"] in ("device", ["device"])
-
-
-def test_chip_chooses_the_model(bundle, models_dir):
-    tiny(models_dir, "other", title="Other")
-    at = send(open_app(), model="other")
-    assert at.selectbox(key="model").value == "other"
-    assert data(at)["model"] == "other"
-    for name in ("nowhere", 7, None, ["other"]):
-        assert data(send(at, model=name))["model"] == "other"
-
-
-def test_visitor_chooses_the_engines_place(bundle):
-    at = send(open_app(), run="device")
-    assert data(at)["run"] == at.query_params["run"] == "device"
-    # Another widget's run may bring the address from before the choice.
-    at.query_params["run"] = "server"
-    assert data(at.run())["run"] == "device"
-    for other in ("everywhere", 7, None, ["server"]):
-        assert data(send(at, run=other))["run"] == "device"
-    # The owner's choice needs no address.
-    assert data(send(at, run="auto"))["run"] == "auto"
-    assert "run" not in at.query_params
-
-
-@pytest.mark.parametrize(
-    ("environment", "query", "run"),
-    [
-        ({}, {"run": "server"}, "server"),
-        ({}, {"run": "everywhere"}, "auto"),
-        ({"LOUPE_RUN": "device"}, {}, "device"),
-        ({"LOUPE_RUN": "device"}, {"run": "auto"}, "auto"),
-        ({"LOUPE_RUN": "device", "LOUPE_DOWNLOADS": "false"}, {"run": "device"}, "device"),
-        ({"LOUPE_DOWNLOADS": "false", "LOUPE_BUILTIN": "false"}, {"run": "device"}, "server"),
-    ],
-)
-def test_owner_and_address_choose_the_engines_place(bundle, monkeypatch, environment, query, run):
+def test_owner_chooses_where_photos_are_answered(bundle, monkeypatch, environment, run):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     settings.cache_clear()
-    assert data(open_app(**query))["run"] == run
+    assert data(open_app())["run"] == run
 
 
-def about(query=None, tokens=(), **environment):
+def about(query=None, **environment):
     """Return the About page's text, and the alt texts of its pictures."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(f"LOUPE_{name}", value)
         settings.cache_clear()
         at = open_app(**query or {})
-        at.session_state["session"].own_tokens.extend(tokens)
         at = checked(at.switch_page("../pages/about.py").run())
     settings.cache_clear()
     names = [one.proto.component_name for one in at.get("bidi_component")]
@@ -307,8 +199,8 @@ def test_about_shows_every_way_a_photo_can_take(bundle):
 
 def test_about_begins_with_the_way_in_use(bundle):
     assert about(RUN="server")[1] == about({"run": "server"})[1] == [PIXELS, FILE, DEVICE]
-    assert about(RUN="server", tokens=[answer(), device_answer()])[1] == [DEVICE, PIXELS, FILE]
-    assert about(tokens=[device_answer(), answer()])[1] == [FILE, DEVICE, PIXELS]
+    assert about({"answer": device_answer()}, RUN="server")[1] == [DEVICE, PIXELS, FILE]
+    assert about({"answer": answer()})[1] == [FILE, DEVICE, PIXELS]
 
 
 @pytest.mark.parametrize(

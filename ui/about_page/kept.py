@@ -6,7 +6,7 @@ from model.settings import settings
 from ui import component
 from ui.batch.job_cache import LIFETIME_MINUTES
 from ui.phrasing import spell_number
-from ui.viewfinder import MAX_RECENT, forget_photo
+from ui.viewfinder import MAX_RECENT
 
 RECENTS = f"Your last {spell_number(MAX_RECENT)} photos"
 
@@ -26,12 +26,13 @@ def list_kept() -> dict[str, dict[str, str]]:
             "where": "the server’s memory, if the server answers",
             "until": "the answer is there",
         }
-    kept["A photo from *Upload* or *Camera*" if component.has_routes() else "Your newest photo"] = {
+        kept[RECENTS] = {"where": "this browser", "until": DELETION[settings().recent]}
+    way = "Your newest photo"
+    kept[f"{way} without the viewfinder" if component.has_routes() else way] = {
         "what": "a smaller copy",
         "where": "the server’s memory",
         "until": "you send another, or your session ends",
     }
-    kept[RECENTS] = {"where": "this browser", "until": DELETION[settings().recent]}
     if settings().corrections_max:
         photo = "; a small copy of the photo only if you tick the box, which sends it"
         kept["A correction"] = {
@@ -53,7 +54,7 @@ def list_kept() -> dict[str, dict[str, str]]:
 
 
 def show_clear_button() -> None:
-    """Offer to delete the recent photos, in this browser and the newest upload."""
+    """Offer to delete the recent photos, in this browser."""
     _mount_clear(
         key="clear",
         data={
@@ -62,6 +63,6 @@ def show_clear_button() -> None:
             "base": component.base_path(),
             "theme": st.context.theme.type or "light",
         },
-        on_cleared_change=forget_photo,
+        on_cleared_change=lambda: None,
         on_failed_change=lambda: None,
     )

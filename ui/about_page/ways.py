@@ -8,8 +8,7 @@ from ui import component
 from ui.about_page.way_picture import Way
 from ui.chosen_model import answering_host, chosen_bundle
 from ui.phrasing import say_passed_on
-from ui.session import current_session
-from ui.viewfinder import chosen_run
+from ui.viewfinder import chosen_run, newest_answer
 
 TITLES: dict[Way, str] = {
     "device": "On this device",
@@ -29,9 +28,9 @@ def list_ways() -> list[Way]:
     ways: list[Way] = ["pixels", "file"] if component.has_routes() else ["file"]
     if runs_on_device():
         ways.insert(0 if chosen_run() != "server" else 2, "device")
-    if tokens := current_session().own_tokens:
+    if token := newest_answer():
         try:
-            prediction = decode(tokens[-1]).prediction
+            prediction = decode(token).prediction
         except LoupeError:
             return ways
         is_on_device = ENGINES[prediction.engine].runs_in == "device"

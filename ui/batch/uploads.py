@@ -16,7 +16,7 @@ from model.storage.photo_files import SUFFIXES, PhotoFile, displayed_parts, open
 from ui.batch.job import Job
 from ui.batch.job_cache import job_cache
 from ui.chosen_model import model_to_load
-from ui.session import BATCH_PARAM, release_upload
+from ui.session import release_upload
 
 SOURCES = ("Photos", "Folder", "Zip")
 PHOTO_MB, ZIP_MB = 20, 200
@@ -24,12 +24,22 @@ PHOTO_MB, ZIP_MB = 20, 200
 MAX_NAME_LENGTH = 200
 """Longest name of a photo or folder that is shown, in characters."""
 
+BATCH_PARAM = "batch"
+"""The query parameter that holds the key of the batch on the screen."""
+
 # Keys of the session's state.
-LAST_JOB, ERROR, ROUND = "batch-last", "batch-error", "batch-round"
+LAST_JOB, SHOWN_JOB, ERROR, ROUND = "batch-last", "batch-shown", "batch-error", "batch-round"
 
 
 def current_job() -> Job | None:
-    """Return the batch that the address names, running or finished, if it is still kept."""
+    """Return the batch that the address names, running or finished, if it is still kept.
+
+    A visitor who comes back from another page sees the same one.
+    """
+    is_return = st.session_state.get("is_return") and not st.query_params
+    if is_return and (key := st.session_state.get(SHOWN_JOB)):
+        st.query_params[BATCH_PARAM] = key
+    st.session_state[SHOWN_JOB] = st.query_params.get(BATCH_PARAM)
     job = job_cache.get(st.query_params.get(BATCH_PARAM, ""))
     if job:
         job.add_viewer(*_connection())
@@ -56,6 +66,7 @@ def leave_batch() -> None:
     """Go back to the uploader; the batch is kept for its lifetime from now on."""
     if job := current_job():
         job.remove_viewer(_connection()[0])
+    st.session_state.pop(SHOWN_JOB, None)
     st.query_params.pop(BATCH_PARAM, None)
 
 

@@ -19,8 +19,9 @@ from model.bundle import BUILTIN_DIR, default_models
 from model.engine_info import OPTIONAL_FILES
 from model.loading import default_model
 from ui.chosen_model import chosen_bundle
+from ui.page_data import usable_bundles
 from ui.phrasing import escape_markdown
-from ui.settings_menu import model_select, usable_bundles, warn_if_unusable
+from ui.settings_menu import model_select, warn_if_unusable
 
 Scale = TypeVar("Scale", bound=StrEnum)
 

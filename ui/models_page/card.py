@@ -61,18 +61,13 @@ def show_card(bundle: Bundle, *, is_chosen: bool, axis_start: float) -> None:
             _show_accuracy(bundle, axis_start)
         with unnoticed:
             _show_blind_spots(bundle)
-            title = ":material/photo_camera: "
-            title += "Point it at something" if is_chosen else "Try this model"
-            if is_chosen and st.context.theme.type == "dark":
-                # Streamlit's white is too pale to read; this is --on-accent of tokens.css.
-                title = f':color[{title}]{{foreground="#06211E"}}'
-            if st.button(
-                title,
-                type="primary" if is_chosen else "secondary",
-                key=f"try-{bundle.name}",
+            st.page_link(
+                get_page("identify"),
+                label="Point it at something" if is_chosen else "Try this model",
+                icon=":material/photo_camera:",
+                query_params={"model": bundle.name},
                 width="stretch",
-            ):
-                st.switch_page(get_page("identify"), query_params={"model": bundle.name})
+            )
         show_figures(bundle)
 
 

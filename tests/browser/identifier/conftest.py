@@ -11,14 +11,14 @@ from tests.api.conftest import forget
 from tests.browser.device_app import PREFIX, DeviceApp
 from tests.browser.drive import RED
 
-PHOTO = f"{PREFIX}/api/session/photo"
+PHOTO = f"{PREFIX}/api/v1/identify"
 
 SETUP = """
 async (given) => {
   const { page, token, photo } = given;
-  const { createIdentifier } = await import(`${page}view/identifier.mjs`);
+  const { createIdentifier } = await import(`${page}visit/identifier.mjs`);
   const blob = new Blob([Uint8Array.from(atob(photo), (letter) => letter.charCodeAt())]);
-  const server = { url: `${page}../api/session/`, token, model: "colours" };
+  const server = { url: `${page}../api/v1/`, token, model: "colours" };
   const address = `${page}models/colours/`;
   const create = (options) => {
     const limits = { bytes: 2e7, pixels: 5e7, side: 16 };

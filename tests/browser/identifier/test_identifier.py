@@ -1,4 +1,4 @@
-"""``device/view/identifier.mjs`` with a real server: answers of each, and fallbacks."""
+"""``device/visit/identifier.mjs`` with a real server: answers of each, and fallbacks."""
 
 from functools import partial
 
@@ -118,12 +118,12 @@ def test_photo_that_the_browser_cannot_read_goes_to_the_server(
     assert run(script, b"no photo at all") == {"code": "unsupported-format"}
     assert run(script, RED[:-20]) == {"code": "damaged"}
     assert photos_sent(app) == 2
-    app.broken = {"/photo"}
+    app.broken = {"/identify"}
     assert run(script, photo) == {"code": "unsupported-format"}
     failed = """
       const identifier = create({ run: "auto" });
       await until(identifier, isSettled);
-      const { sentOf } = await import(`${page}view/outgoing.mjs`);
+      const { sentOf } = await import(`${page}visit/outgoing.mjs`);
       return identify(identifier).catch(({ code }) => [code, sentOf(blob)?.kind]);
     """
     assert run(failed, photo) == ["unsupported-format", "file"]
@@ -131,7 +131,7 @@ def test_photo_that_the_browser_cannot_read_goes_to_the_server(
 
 @pytest.mark.parametrize("trouble", ["broken", pytest.param("hanging", marks=pytest.mark.slow)])
 def test_device_answers_when_the_server_does_not(run: Run, app: DeviceApp, trouble: str) -> None:
-    setattr(app, trouble, {"/photo"})
+    setattr(app, trouble, {"/identify"})
     result = run(
         """
         const identifier = create({ run: "auto" });
@@ -152,7 +152,7 @@ def test_device_answers_when_the_server_does_not(run: Run, app: DeviceApp, troub
 
 
 def test_photo_waits_for_the_device_where_the_page_says_so(run: Run, app: DeviceApp) -> None:
-    app.hanging, app.broken = {".onnx.gz"}, {"/photo"}
+    app.hanging, app.broken = {".onnx.gz"}, {"/identify"}
     next_place = run(
         """
         window.identifier = create({ run: "auto" });
@@ -173,7 +173,7 @@ def test_photo_waits_for_the_device_where_the_page_says_so(run: Run, app: Device
 
 
 def test_failure_of_device_and_server_is_unreachable(run: Run, app: DeviceApp) -> None:
-    app.broken = {"/photo", "model.json"}
+    app.broken = {"/identify", "model.json"}
     result = run(
         """
         const identifier = create({ run: "auto" });
@@ -206,6 +206,24 @@ def test_device_alone_sends_nothing(run: Run, app: DeviceApp) -> None:
     described = f"{PREFIX}/api/v1/models/colours"
     later = {path for path in app.asked[asked:] if not path.endswith(".mjs")}
     assert later <= {described, "models/colours/model.json"}
+
+
+def test_download_goes_on_where_it_was_cut(run: Run, app: DeviceApp) -> None:
+    app.cut = {".wasm.gz"}
+    stalled, answer, ready = run(
+        """
+        const identifier = create({ run: "auto" });
+        const stalled = await until(identifier, ({ isStalled }) => isStalled);
+        const answer = await outcome(identify(identifier, "nothing"));
+        return [stalled, answer, identifier.state];
+        """
+    )
+    # The photo waited for the model; none of the file came twice.
+    assert (stalled["device"], stalled["next"], answer) == ("loading", "device", DEVICE)
+    assert 0 < stalled["loaded"] < stalled["total"] == ready["loaded"] == ready["total"]
+    [rest] = app.ranges
+    assert rest.startswith("bytes=")
+    assert app.sent == []
 
 
 def test_server_alone_loads_no_model(run: Run, app: DeviceApp) -> None:
@@ -299,7 +317,7 @@ def test_answer_can_be_corrected(run: Run) -> None:
 
 @pytest.mark.slow
 def test_answer_is_explained_where_it_was_given(run: Run, app: DeviceApp) -> None:
-    explained = f"{PREFIX}/api/session/explanation"
+    explained = f"{PREFIX}/api/v1/identify?explain"
     script = """
       const identifier = create({ run: "%s" });
       const answer = await identify(identifier);
@@ -314,7 +332,7 @@ def test_answer_is_explained_where_it_was_given(run: Run, app: DeviceApp) -> Non
     assert run(script % "server") == {"where": "server", **map_of_32}
     assert app.asked.count(explained) == 1
     # In the mode auto the device explains if the server doesn't, but not the other way round.
-    app.broken = {"/explanation"}
+    app.broken = {"?explain"}
     assert run(script % "auto") == {"where": "server", **map_of_32}
     app.broken = set()
     refused = run(
@@ -346,7 +364,7 @@ def test_browser_that_saves_data_downloads_no_model_automatically(run: Run, app:
     assert not [path for path in app.asked if path.startswith("models/colours")]
     # The model is needed without the server, or if the visitor chose the device.
     for run_by in ("device", "auto"):
-        app.broken = {"/photo"}
+        app.broken = {"/identify"}
         assert run(f"return outcome(identify(create({{ run: '{run_by}' }})));") == DEVICE
 
 

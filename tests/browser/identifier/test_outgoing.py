@@ -1,4 +1,4 @@
-"""``device/view/outgoing.mjs`` with a real server: what leaves the device."""
+"""``device/visit/outgoing.mjs`` with a real server: what leaves the device."""
 
 from functools import partial
 
@@ -7,7 +7,7 @@ from playwright.sync_api import Page, Route
 
 from model import load
 from model.settings import ROOT
-from tests.browser.device_app import PREFIX, DeviceApp
+from tests.browser.device_app import DeviceApp
 from tests.browser.drive import sample
 from tests.browser.identifier.conftest import DEVICE, NOISE, SERVER, Run, photos_sent
 from tests.model.tiny import colour
@@ -34,8 +34,8 @@ def test_distant_server_gets_pixels_only(far: Run, app: DeviceApp) -> None:
     """
     sends, rows, answer = far(script, coffee)
     assert (sends, rows, answer["from_pixels"]) == ("pixels", 32, True)
-    routes = [path.partition("session/")[2] for path, _ in app.sent]
-    assert routes == ["pixels", "pixels/explanation"]
+    routes = [path.rpartition("/")[2] for path, _ in app.sent]
+    assert routes == ["identify", "identify?explain"]
     # The same bytes reached the model.
     expected = load("colours").identify(coffee).to_dict("-")["candidates"]
     assert answer["prediction"]["candidates"] == expected
@@ -80,7 +80,7 @@ def test_nothing_leaves_beyond_the_permission(far: Run, app: DeviceApp, changed:
 def test_upload_ends_with_its_permission(far: Run, page: Page, app: DeviceApp) -> None:
     app.hanging = {"/pixels"}
     script = """
-      const { sentOf } = await import(`${page}view/outgoing.mjs`);
+      const { sentOf } = await import(`${page}visit/outgoing.mjs`);
       const present = new AbortController();
       const permission = { ...permit("pixels"), signal: present.signal };
       const identifying = outcome(create({ run: "server" }).identify(blob, { permission }));
@@ -101,7 +101,7 @@ def test_pixels_are_made_again_for_a_new_version(far: Run, app: DeviceApp) -> No
       return [answer, resize, identifier.recipe.resize];
     """
     assert far(script) == [SERVER, [32, 32], [48, 48]]
-    assert app.asked.count(f"{PREFIX}/api/session/pixels") == 2
+    assert photos_sent(app) == 2
 
 
 @pytest.mark.parametrize("is_busy", [False, True])
@@ -116,9 +116,9 @@ def test_body_counts_as_sent_unless_the_network_failed_before(
         else:
             route.abort("internetdisconnected")
 
-    page.route("**/api/session/**", respond)
+    page.route("**/api/v1/identify**", respond)
     script = """
-      const { sentOf } = await import(`${page}view/outgoing.mjs`);
+      const { sentOf } = await import(`${page}visit/outgoing.mjs`);
       return identify(create({ run: "server" })).catch(({ code }) => [code, sentOf(blob)?.kind]);
     """
     assert far(script) == ["unreachable", "pixels" if is_busy else None]
@@ -128,9 +128,9 @@ def test_body_counts_as_sent_unless_the_network_failed_before(
 def test_body_counts_as_sent_although_no_progress_was_reported(
     far: Run, app: DeviceApp, ms: int
 ) -> None:
-    app.hanging = {"/photo"}
+    app.hanging = {"/identify"}
     script = """
-      const { sentOf } = await import(`${page}view/outgoing.mjs`);
+      const { sentOf } = await import(`${page}visit/outgoing.mjs`);
       const upload = new Blob([new Uint8Array(3_000_000)]);
       const stop = new AbortController();
       const { send } = XMLHttpRequest.prototype;

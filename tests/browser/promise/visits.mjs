@@ -6,7 +6,8 @@
  */
 
 import fc from "fast-check";
-import { choose, createWorld, Host, pass, photoOf, setHidden, settle } from "./world.mjs";
+import { choose, createWorld, Host, pass, percentOf, photoOf } from "./world.mjs";
+import { setHidden, settle } from "./world.mjs";
 
 const PARTS = ["nothing", "pixels", "file"];
 const AWAY_MS = 120_000;
@@ -24,13 +25,12 @@ const MODELS = ["one", "two"].map((name) => ({
   samples: [{ title: "a", alt: "a", url: "/a.jpg", thumbnail: "" }],
 }));
 
-/** See `_data` in `ui/viewfinder.py`. */
+/** See `page_data` in `ui/page_data.py`. */
 const DATA = {
-  ...{ models: MODELS, model: "one", taught: null, described: null, engine: "compiled" },
-  ...{ base: "/", capture: true, routes: true, limits: { bytes: 2e7, pixels: 5e7, side: 16 } },
-  ...{ api: null, session: "token", recent: "session", corrections: true, logo: "", lookUp: [] },
-  ...{ words: { headline: "Point", line: "Six." }, top: 5, rows: 5, open: null, heard: 0 },
-  ...{ upload: null, shared: null, responses: [], run: "auto" },
+  ...{ models: MODELS, model: "one", run: "auto", engine: "compiled", api: null, base: "/" },
+  ...{ limits: { bytes: 2e7, pixels: 5e7, side: 16 }, recent: "session" },
+  ...{ corrections: true, logo: "", lookUp: [], words: { headline: "Point", line: "Six." } },
+  ...{ top: 5, rows: 5 },
 };
 
 class Visit {
@@ -41,8 +41,9 @@ class Visit {
   said = "nothing";
   agreed = "nothing";
   areFilesAllowed = false;
-  /** The photo on the screen. */
+  /** The photo on the screen, and all so far. */
   shown = null;
+  photos = new Set();
   violations = [];
   log = [];
 
@@ -75,6 +76,7 @@ class Visit {
 
   permit(photo, part, model = this.models.value) {
     this.shown = photo;
+    this.photos.add(photo);
     this.permits.push({ photo, model, part, areFilesAllowed: this.areFilesAllowed });
   }
 
@@ -114,10 +116,33 @@ class Visit {
     if (isDone) this.untold.delete(this.shown);
   }
 
+  /** The answer on the screen is the photo's, and the address's; no chart of another one is seen. */
+  #checkShown() {
+    const { chart } = this.host;
+    const token = new URL(location.href).searchParams.get("answer");
+    const shown = this.isAnswering && this.$(".vf-row [role=cell]")?.textContent;
+    const isDone = Boolean(shown);
+    if (isDone && shown !== `${percentOf(this.shown)}%`) {
+      this.violations.push(`${shown} of ${this.shown} (${percentOf(this.shown)}%)`);
+    }
+    const own = isDone ? `${this.models.value} ${shown}` : null;
+    const named = token && `${token.split("~")[0]} ${token.match(/-(\d+)0/)[1]}%`;
+    if (isDone && own !== named) this.violations.push(`${own}, but the address names ${named}`);
+    if (chart && (!isDone || chart !== token)) this.violations.push(`a chart of ${chart}`);
+  }
+
+  /** See which photo the page shows, after a step that names it. */
+  look() {
+    const cell = this.isAnswering && this.$(".vf-row [role=cell]")?.textContent;
+    const photos = [...this.photos].filter((name) => `${percentOf(name)}%` === cell);
+    if (photos.length) this.shown = photos[0];
+  }
+
   async after() {
     await settle();
     this.hear();
     this.#checkTold();
+    if (this.host.isOpen) this.#checkShown();
     if (this.violations.length) throw new Error([...this.violations, ...this.log].join("\n"));
   }
 }
@@ -227,6 +252,45 @@ function leave(visit) {
   visit.host.leave();
 }
 
+/** Go back or forward, and see which photo the page then shows. */
+async function step(visit, steps) {
+  const { world } = visit;
+  const isTaking = visit.$(".vf-square").hasAttribute("data-taking");
+  if (visit.isAsked || isTaking || world.paths[world.at + steps] !== "/") return;
+  world.at += steps;
+  const isMoved = new Promise((done) => addEventListener("popstate", done, { once: true }));
+  history.go(steps);
+  await Promise.race([isMoved, settle().then(settle)]);
+  await pass(500);
+  visit.look();
+}
+
+/** Load the page again, which keeps the answer in its address and no permission. */
+async function reload(visit) {
+  Object.assign(visit, { permits: [], said: "nothing", agreed: "nothing", areFilesAllowed: false });
+  visit.untold.clear();
+  await visit.host.reload();
+  await pass(500);
+  visit.look();
+}
+
+/** The server is replaced; Streamlit joins it with a new session. */
+async function restart({ host, world }) {
+  host.isConnected = false;
+  await pass(300);
+  world.session = String(Number(world.session) + 1);
+  host.isConnected = true;
+}
+
+/** Take a photo, wait for its answer, and see another page. */
+async function visitElsewhere(visit) {
+  shoot(visit);
+  await pass(8000);
+  await visit.after();
+  leave(visit);
+  await visit.host.back();
+}
+
 function escape() {
   const key = { key: "Escape", bubbles: true, composed: true, cancelable: true };
   document.body.dispatchEvent(new KeyboardEvent("keydown", key));
@@ -274,11 +338,17 @@ const commands = [
   draw("why", explain, ""),
   draw("correct", correct, true, false),
   draw("leave", leave, ""),
+  draw("see another page", visitElsewhere, ""),
+  draw("history", step, -1, 1),
+  draw("reload", reload, ""),
+  draw("restart", restart, ""),
+  draw("clear in another tab", () => new BroadcastChannel("loupe-recents:/").postMessage(""), ""),
   ...Array(6).fill(
     interruption.map((one) => command(`take, then ${one}`, (visit) => interrupt(visit, one))),
   ),
-  draw("come back", ({ host }) => host.isOpen || host.open(), ""),
+  draw("come back", ({ host }) => host.isOpen || host.back(), ""),
   draw("connected", ({ host }, isConnected) => void (host.isConnected = isConnected), true, false),
+  vary("scriptMs", 150, 2000),
   vary("takes", "camera", "frame"),
   vary("takeMs", 100, 1500),
   draw("no memory", loseMemory, ""),
@@ -296,7 +366,7 @@ async function checkAlive(visit) {
   Object.assign(world, { deviceError: null, canEncode: true, takes: "frame" });
   await pass(60_000);
   await visit.after();
-  if (!host.isOpen) await host.open();
+  if (!host.isOpen) await host.back();
   host.isConnected = true;
   await pass(5000);
   visit.$("dialog")?.close();
@@ -330,8 +400,8 @@ export async function drawVisits(given) {
   }
   const list = fc.commands(commands, { maxCommands: 12, size: "max" });
   const property = fc.asyncProperty(list, async (drawn) => {
-    Object.assign(world, initial, { requests: [] });
-    const host = new Host(create, DATA);
+    Object.assign(world, initial, { requests: [], paths: ["/"], at: 0 });
+    const host = new Host(create, DATA, world);
     visit = new Visit(world, host);
     await host.open();
     await pass(1000);
@@ -339,7 +409,7 @@ export async function drawVisits(given) {
       await fc.asyncModelRun(() => ({ model: {}, real: visit }), drawn);
       await checkAlive(visit);
     } finally {
-      if (host.isOpen) host.leave();
+      host.end();
       await pass(200_000);
     }
   });

@@ -15,7 +15,13 @@ let reading = 0;
 export function createWorld(given) {
   const world = {
     ...{ given, requests: [], photos: 0, takes: "camera", takeMs: 400, canEncode: true },
+    /** Paths of the history's entries since the visit began, and the place of the present one. */
+    ...{ paths: ["/"], at: 0 },
     ...{ isOnline: true, serverMs: 300, serverStatus: 200, loadMs: null, deviceError: null },
+    /** The token of the server's session, which a restart ends. */
+    session: "1",
+    /** Time until the page's script has run. */
+    scriptMs: 150,
   };
   for (const install of [installBrowser, installCamera, installNetwork, installWorker]) {
     install(world);
@@ -59,6 +65,16 @@ const define = (object, name, value) =>
 export const photoOf = (name, kind = "jpg") =>
   new File([kind === "heic" ? `0000ftypheic ${name};` : `${name};`], `${name}.${kind}`);
 
+/** The percentage that every model gives a photo, by its number. */
+export const percentOf = (name) => 99 - (Number(name.match(/\d+/)[0]) % 60);
+
+/** Return an answer's prediction of a photo by a model. */
+function predict({ prediction }, model, name) {
+  const [first, ...others] = prediction.candidates;
+  const candidates = [{ ...first, probability: percentOf(name) / 100 }, ...others];
+  return { ...prediction, model, candidates };
+}
+
 /** Choose a file, as with a file chooser. */
 export function choose(input, file) {
   define(input, "files", [file]);
@@ -71,7 +87,7 @@ export function setHidden(isHidden) {
   document.dispatchEvent(new Event("visibilitychange"));
 }
 
-function installBrowser() {
+function installBrowser(world) {
   window.setTimeout = (run, ms = 0, ...values) => {
     timers.push({ id: ++lastTimer, at: now + Math.max(0, Number(ms)), run: () => run(...values) });
     return lastTimer;
@@ -87,6 +103,11 @@ function installBrowser() {
     };
   }
   define(window, "indexedDB", undefined);
+  const push = history.pushState.bind(history);
+  history.pushState = (...values) => {
+    push(...values);
+    world.paths = [...world.paths.slice(0, ++world.at), location.pathname];
+  };
   define(navigator, "clipboard", { read: () => sleep(100).then(() => []) });
   HTMLImageElement.prototype.decode = async () => {};
   define(HTMLImageElement.prototype, "naturalWidth", 64);
@@ -150,9 +171,10 @@ function installWorker(world) {
     },
     async identify({ source }) {
       await sleep(60);
-      await (world.deviceError ? fail(world.deviceError) : check(await source.text()));
-      const { model } = this;
-      return { ...answer.prediction, model, runs_in: "device", engine: "wasm", graph: "small" };
+      const text = await source.text();
+      await (world.deviceError ? fail(world.deviceError) : check(text));
+      const about = { runs_in: "device", engine: "wasm", graph: "small" };
+      return { ...predict(answer, this.model, text), ...about };
     },
     explain: async () => explanation(answer),
   };
@@ -177,19 +199,33 @@ const explanation = ({ prediction }) => ({
 
 function installNetwork(world) {
   const { answer, described, isNear } = world.given;
-  const respond = ({ route, model }) => {
-    if (route === "correction") return { number: 1 };
-    if (route.endsWith("explanation")) return explanation(answer);
-    const token = `${model}~${answer.token.replace(/^[^~]*~/, "")}`;
-    return { ...answer, token, prediction: { ...answer.prediction, model } };
+  const wordsOf = (model, percent) => {
+    const { prediction: _, ...words } = answer;
+    const percents = [`${percent}%`, ...words.percents.slice(1)];
+    return { ...words, percents, token: `${model}~x~c~x~x~0-${10 * percent}` };
+  };
+  const respond = ({ route, model, photo }) => {
+    if (route === "correction") return { id: 1 };
+    const { label } = explanation(answer);
+    const words = wordsOf(model, percentOf(photo));
+    return { ...predict(answer, model, photo), words, explanation: { label, heat: [[1]] } };
+  };
+  const read = (token) => {
+    const [, model, percent] = token.match(/^(.*?)~.*-(\d+)0(_|$)/) ?? [];
+    const words = { ...wordsOf(model, percent), token, where: null, milliseconds: null };
+    const [first, ...others] = answer.prediction.candidates;
+    const candidates = [{ ...first, probability: percent / 100 }, ...others];
+    const prediction = { ...answer.prediction, model, candidates };
+    return Response.json({ answer: { ...words, prediction }, note: "A link.", earlier: "" });
   };
   const entries = [{ name: `${location.origin}/a`, transferSize: 1, duration: isNear ? 3 : 90 }];
   performance.getEntriesByType = () => entries;
   window.fetch = async (url, options = {}) => {
     if (options.body) throw new Error("A body was sent by fetch.");
     if (!world.isOnline) throw new TypeError("Failed to fetch");
-    const { pathname } = new URL(url, location.href);
+    const { pathname, searchParams } = new URL(url, location.href);
     if (/\/v1\/models\//.test(pathname)) return Response.json(described);
+    if (pathname.endsWith("/answers")) return read(searchParams.get("token"));
     if (pathname.endsWith("model.json")) return Response.json(null, { status: 404 });
     const name = `photo${world.photos}`;
     await sleep(world.takeMs);
@@ -201,10 +237,14 @@ function installNetwork(world) {
     #request = { isOpen: true, route: "", model: null };
     open(_, address) {
       const { pathname, searchParams } = new URL(address, location.href);
-      this.#request.route = pathname.replace(/.*\/session\//, "");
+      const kind = searchParams.has("pixels") ? "pixels" : "photo";
+      const route = searchParams.has("explain") ? `${kind}/explanation` : kind;
+      this.#request.route = pathname.endsWith("corrections") ? "correction" : route;
       this.#request.model = searchParams.get("model");
     }
-    setRequestHeader() {}
+    setRequestHeader(name, value) {
+      if (name === "Loupe-Session") this.#request.session = value;
+    }
     getResponseHeader() {}
     async send(body) {
       const { isOnline, serverMs } = world;
@@ -221,8 +261,10 @@ function installNetwork(world) {
       }
       later(serverMs, () => {
         if (!world.isOnline) return this.#end("onerror");
-        this.status = world.serverStatus;
-        this.response = this.status === 200 ? respond(this.#request) : { code: "busy" };
+        const isKnown = this.#request.session === world.session;
+        this.status = isKnown ? world.serverStatus : 403;
+        const refusal = { code: isKnown ? "busy" : "no-session" };
+        this.response = this.status === 200 ? respond(this.#request) : refusal;
         return this.#end("onload");
       });
     }
@@ -238,16 +280,21 @@ function installNetwork(world) {
   };
 }
 
-/** Streamlit around the component: the page's script follows its messages after a while. */
+/** Streamlit around the component: the page's script follows the address after a while. */
 export class Host {
   #create;
+  #world;
   #element = null;
+  #drawn = null;
   #leave = null;
   #app = document.createElement("div");
+  #chart = Object.assign(document.createElement("div"), { className: "st-key-chart" });
+  #follow = () => later(this.#world.scriptMs, () => this.isOpen && this.#run());
 
-  /** @param {Function} create @param {any} data of the script */
-  constructor(create, data) {
+  /** @param {Function} create @param {any} data of the script @param {any} world */
+  constructor(create, data, world) {
     this.#create = create;
+    this.#world = world;
     this.data = data;
   }
 
@@ -265,8 +312,9 @@ export class Host {
     const isDrawn = new Promise((done) => addEventListener("viewfinder", done, { once: true }));
     const host = document.createElement("div");
     this.isConnected = true;
-    document.body.append(this.#app, host);
+    document.body.append(this.#app, host, this.#chart);
     this.#element = host.attachShadow({ mode: "open" });
+    addEventListener("popstate", this.#follow);
     this.#run();
     await isDrawn;
   }
@@ -274,28 +322,48 @@ export class Host {
   /** Go to another page of the app. */
   leave() {
     this.#leave();
+    history.pushState(null, "", "/about");
+    this.#close();
+  }
+
+  /** Load the document again. */
+  reload() {
+    dispatchEvent(new PageTransitionEvent("pagehide", { persisted: false }));
+    this.#leave();
+    this.#close();
+    return this.open();
+  }
+
+  #close() {
+    removeEventListener("popstate", this.#follow);
     this.#element.host.remove();
     this.#app.remove();
+    this.#chart.remove();
     this.#element = null;
   }
 
-  #run() {
-    const setTriggerValue = (name, value) =>
-      name === "messages" && later(150, () => this.#hear(value));
-    this.#leave = this.#create({ parentElement: this.#element, data: this.data, setTriggerValue });
+  /** Come back by the page's link, which names nothing. */
+  back() {
+    history.pushState(null, "", "/");
+    return this.open();
   }
 
-  #hear(messages) {
-    if (!this.isOpen) return;
-    const changes = { heard: this.data.heard };
-    for (const { id, name, value } of messages.filter(({ id }) => id > this.data.heard)) {
-      changes.heard = id;
-      if (name === "model" || name === "run") changes[name] = value;
-      if (name !== "opened") continue;
-      changes.open = value;
-      if (value) [changes.model] = value.split("~");
-    }
-    this.data = { ...this.data, ...changes };
-    this.#run();
+  /** Close the document. */
+  end() {
+    if (this.isOpen) this.leave();
+    dispatchEvent(new PageTransitionEvent("pagehide", { persisted: false }));
+    history.replaceState(null, "", "/");
+  }
+
+  /** The token of the chart that is to be seen, or null. */
+  get chart() {
+    return this.#chart.style.visibility === "hidden" ? null : this.#drawn;
+  }
+
+  #run() {
+    const chart = new URL(location.href).searchParams.get("answer");
+    this.#drawn = chart;
+    const data = { ...this.data, session: this.#world.session, chart };
+    this.#leave = this.#create({ parentElement: this.#element, data, setTriggerValue() {} });
   }
 }

@@ -58,7 +58,7 @@ def rerun(query: str = "", widget: str = "") -> bytes:
 
 def post(url: str, path: str, photo: bytes = PHOTO, token: str = "") -> int:
     """Post a photo; return the status."""
-    headers = {"Content-Type": "image/jpeg", "Loupe-Session": token}
+    headers = {"Content-Type": "image/jpeg"} | ({"Loupe-Session": token} if token else {})
     return status_of(Request(url + path, photo, headers))
 
 

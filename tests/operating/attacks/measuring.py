@@ -126,7 +126,7 @@ def _answer_on_page(url: str) -> int:
     """Have a photo identified in a session of the page; try again if the session is refused."""
     for _ in range(4):
         with suppress(OSError, WebSocketException), page_session(url) as (_, token):
-            return post(url, "/api/session/photo", token=token)
+            return post(url, "/api/v1/identify", token=token)
         time.sleep(0.5)
     return 0
 

@@ -36,8 +36,10 @@ export async function deviceFirst(device, askServer, blob, options) {
   } catch (cause) {
     options.signal?.throwIfAborted();
     if (!askServer || !(await mayServerRead(blob, cause))) throw cause;
+    // A model that stopped says nothing about the file: pixels may do.
+    const isFile = cause.code === "unsupported-format";
     try {
-      return await askServer(blob, { ...options, cause });
+      return await askServer(blob, isFile ? { ...options, cause } : options);
     } catch (second) {
       options.signal?.throwIfAborted();
       throw second instanceof NotPermitted || PHOTO_CODES.has(second.code) ? second : cause;

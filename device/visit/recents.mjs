@@ -15,7 +15,7 @@ export const MAX_PHOTOS = 8;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** The fields of an entry that are stored. */
-const FIELDS = ["id", "photo", "source", "alt", "time", "answer"];
+const FIELDS = ["id", "photo", "source", "alt", "time", "answer", "earlier"];
 
 const STORE = "photos";
 
@@ -81,9 +81,15 @@ class Recents {
     this.#store((photos) => photos.put({ ...fields, kept, session: this.#session }));
   }
 
-  /** Return the entry whose answer has this share link's token, or null. */
-  async getByToken(token) {
-    return (await this.list()).find((entry) => entry.answer.token === token) ?? null;
+  /** Return the entry that has an answer with this share link's token, or this id; or null. */
+  async find({ token, photo }) {
+    for (const entry of await this.list()) {
+      if (!token && entry.id === photo) return entry;
+      const answers = [entry.answer, ...(entry.earlier ?? [])];
+      const answer = token && answers.find((one) => one.token === token);
+      if (answer) return { ...entry, answer, earlier: answers.filter((one) => one !== answer) };
+    }
+    return null;
   }
 
   /** Delete all of them, those of other tabs as well; return whether none is left. */

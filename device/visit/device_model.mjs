@@ -8,7 +8,7 @@ import { untilAborted } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
 import { ModelWorker } from "../engine/model_worker.mjs";
 import { load } from "../loupe.mjs";
-import { certaintyRule, formatPercent, headline, trustLines } from "./phrasing.mjs";
+import { certaintyRule, formatPercent, headline, trustLines } from "../view/phrasing.mjs";
 
 const CLOSED = "The model was closed.";
 const OTHER_MODEL = "Another model gave this answer. Open it again to see why.";
@@ -21,8 +21,8 @@ const ENGINE = "w";
 const SMALL_GRAPH = "s";
 
 export class DeviceModel {
-  /** @type {Omit<import("./types").IdentifierState, "server" | "isConnected" | "next" | "sends">} */
-  state = { device: "off", loaded: 0, total: 0, reason: null, code: null };
+  /** @type {Omit<import("../view/types").IdentifierState, "server" | "isConnected" | "next" | "sends">} */
+  state = { device: "off", loaded: 0, total: 0, isStalled: false, reason: null, code: null };
   /** Settles when the device can answer, or can't; null before it loads. */
   loading = null;
   /** Its `model.json`, once loaded; null before. */
@@ -74,13 +74,15 @@ export class DeviceModel {
     if (this.#options.off || this.#model || this.state.device === "loading") return;
     // A runtime that failed once fails again.
     if (this.state.device === "failed") this.#worker?.close();
-    this.#set({ device: "loading", loaded: 0, total: 0, reason: null, code: null });
+    const fresh = { loaded: 0, total: 0, isStalled: false, reason: null, code: null };
+    this.#set({ device: "loading", ...fresh });
     this.loading = this.#load();
     this.loading.catch(() => {});
   }
 
   async #load() {
-    const onProgress = (loaded, total) => this.#set({ loaded, total });
+    const onProgress = (loaded, total, isStalled = false) =>
+      this.#set({ loaded, total, isStalled });
     const { address, graph, taught } = this.#options;
     const { signal } = this.#closing;
     const { worker } = this;

@@ -2,7 +2,7 @@
  * The app's own server, by HTTP, for the session whose token the page holds.
  */
 
-/** @import { ServerRequest, Transfer } from "./types" */
+/** @import { ServerRequest, Transfer } from "../view/types" */
 
 import { pause, waitFor } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
@@ -23,7 +23,7 @@ export class Server {
 
   /**
    * @param {{url: string, token: string, model?: string, engine?: string, renew?: () => void}} options
-   *   `url` ends in `api/session/`, relative to the page; `renew` is called when the session has
+   *   `url` ends in `api/v1/`, relative to the page; `renew` is called when the session has
    *   ended, after a restart of the app, and leads to an `update` with a new token
    */
   constructor(options) {
@@ -42,7 +42,7 @@ export class Server {
    */
   async describe() {
     const { model } = this.#options;
-    const url = new URL(`../v1/models/${model}`, this.#base);
+    const url = new URL(`models/${model}`, this.#base);
     const body = await fetch(url, { signal: AbortSignal.timeout(STALL_MS) })
       .then((response) => response.json())
       .catch(() => null);
@@ -51,28 +51,44 @@ export class Server {
   }
 
   /**
+   * Return the answer of a link, in words.
+   *
+   * @throws {LoupeError}
+   */
+  async readAnswer(token) {
+    const url = new URL("answers", this.#base);
+    url.searchParams.set("token", token);
+    const response = await fetch(url, { signal: AbortSignal.timeout(STALL_MS) }).catch(() => null);
+    const body = await response?.json().catch(() => null);
+    if (!body?.answer) throw errorOf(response?.status ?? 0, body);
+    return body;
+  }
+
+  /**
    * Send a request; retry while the server is busy or a token is due.
    *
    * @param {"photo" | "explanation" | "correction"} name
    * @param {ServerRequest} request
    * @param {Transfer} [transfer]
-   * @returns {Promise<any>} see `api/session.py`
+   * @returns {Promise<any>} see `api/v1/identify.py`
    * @throws {LoupeError} with the code of the server's problem; "unreachable" without an answer
    */
   async request(name, { body, answer, labels, pixels, top }, { signal, onSent } = {}) {
-    const route = pixels ? { photo: "pixels", explanation: "pixels/explanation" }[name] : name;
-    const data = labels ? formOf(answer, labels, body) : body;
+    const form = labels && { ...engineOf(answer), token: answer.token, label: labels, photo: body };
+    const data = form ? formOf(form) : body;
     const started = performance.now();
     let hasRenewed = false;
     for (;;) {
       const { token, ...own } = this.#options;
-      const url = new URL(route, this.#base);
+      const url = new URL(labels ? "corrections" : "identify", this.#base);
       const { model, engine } = answer ? engineOf(answer) : own;
-      for (const [key, value] of Object.entries({ model, engine, top, ...pixels })) {
+      const explain = name === "explanation" || null;
+      const query = labels ? {} : { model, engine, top, explain, ...pixels };
+      for (const [key, value] of Object.entries(query)) {
         if (value !== undefined && value !== null) url.searchParams.set(key, String(value));
       }
       const response = await post(url, data, { token, signal, onSent });
-      if (response.status < 300 && response.body) return response.body;
+      if (response.status < 300 && response.body) return resultOf(name, response.body);
       const error = errorOf(response.status, response.body);
       // The random part keeps refused clients from all returning at the same time.
       const wait = 1000 * ((Number(response.retryAfter) || 1) + Math.random() / 2);
@@ -108,12 +124,20 @@ function engineOf({ prediction: { model, engine }, where }) {
   return where === "server" ? { model, engine } : { model, engine: null };
 }
 
-/** Return the form of a correction. */
-function formOf(answer, labels, photo) {
+/** Return what a response says: an answer, an explanation, or the number of a correction. */
+function resultOf(name, { explanation, id, words, ...prediction }) {
+  if (name === "correction") return { number: id };
+  if (name === "photo") return { prediction, ...words };
+  const { heat, label } = explanation;
+  return { label, rows: heat.length, columns: heat[0].length, heat: heat.flat() };
+}
+
+/** Return a form of values and files, of which some may be missing or several. */
+function formOf(fields) {
   const form = new FormData();
-  form.append("token", answer.token);
-  for (const label of labels) form.append("label", label);
-  if (photo) form.append("photo", photo, "photo");
+  for (const [name, value] of Object.entries(fields)) {
+    for (const each of [value ?? []].flat()) form.append(name, each);
+  }
   return form;
 }
 

@@ -5,10 +5,6 @@
  * Where "Teach" was never opened, nothing of it is loaded.
  */
 
-/** Said where a link names a model that this browser doesn't have. */
-export const ELSEWHERE =
-  "The model in this link isn’t on this device. If you have its file, open it on Teach.";
-
 /**
  * @param {string} folder address of `device/`
  * @param {() => void} onchange is called once the models are known, and after each change
@@ -46,7 +42,7 @@ class MadeHere {
   /**
    * The models as the menu lists them.
    *
-   * @returns {import("./types").Model[]}
+   * @returns {import("../view/types").Model[]}
    */
   get entries() {
     return Array.from(this.models, ([name, { manifest }]) => {
@@ -66,7 +62,7 @@ class MadeHere {
 
   /** Delete a model, if the visitor wants that. */
   async askToDelete(parent, name, onDeleted = () => {}) {
-    const { openMenu } = await import("./teach_dialogs.mjs");
+    const { openMenu } = await import("../view/teach_dialogs.mjs");
     const { title } = this.models.get(name).manifest;
     const line = "It is only in this browser. A file that you saved of it stays.";
     const remove = async () => {

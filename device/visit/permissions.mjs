@@ -4,11 +4,10 @@
  */
 
 /** @import { Answer, Entry } from "../types" */
-/** @import { Identifier, IdentifierState, Part, Permission } from "./types" */
+/** @import { Identifier, IdentifierState, Part, Permission } from "../view/types" */
 
 import { pause } from "../engine/abort.mjs";
-import { ask } from "./ask.mjs";
-import { fileQuestion, isToCome, placeQuestion } from "./disclosure.mjs";
+import { fileQuestion, isToCome, placeQuestion } from "../view/disclosure.mjs";
 import { isWithin, NotPermitted, sentOf } from "./outgoing.mjs";
 
 /** Longest wait for a model's description before a question, in milliseconds. */
@@ -30,7 +29,6 @@ const partOf = ({ next, sends }) => (next === "device" ? "nothing" : (sends ?? "
 
 /** Makes permissions, and asks the visitor before more leaves the device than they cover. */
 export class Permissions {
-  #parts;
   /** @type {Part} The part of a photo that the last line names. */
   #said = "nothing";
   /** @type {Part} What the visitor agreed to send of open photos. */
@@ -41,35 +39,35 @@ export class Permissions {
   #fileChoice = null;
   /** Aborted when the permissions end. */
   #present = new AbortController();
-  #left = new AbortController();
+  /** @type {import("./types").VisitView["ask"]} */
+  #ask;
 
-  /** @param {{root: Element, words: Element}} parts of the viewfinder */
-  constructor(parts) {
-    this.#parts = parts;
+  /**
+   * @param {import("./types").VisitView["ask"]} ask asks the visitor
+   * @param {AbortSignal} signal ends all of them, for good
+   */
+  constructor(ask, signal) {
+    this.#ask = ask;
     let timer;
     let hiddenAt = Infinity;
     const followPage = () => {
       clearTimeout(timer);
       // Timers don't run while a phone sleeps.
-      if (Date.now() - hiddenAt > AWAY_MS) this.#end();
+      if (Date.now() - hiddenAt > AWAY_MS) this.end();
       hiddenAt = document.hidden ? Date.now() : Infinity;
-      if (document.hidden) timer = setTimeout(() => this.#end(), AWAY_MS);
+      if (document.hidden) timer = setTimeout(() => this.end(), AWAY_MS);
     };
-    const { signal } = this.#left;
     document.addEventListener("visibilitychange", followPage, { signal });
-    signal.addEventListener("abort", () => clearTimeout(timer));
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      this.#present.abort();
+    });
   }
 
-  /** End all permissions. */
-  #end() {
+  /** End all permissions, as when the page is left. */
+  end() {
     this.#present.abort();
     this.#present = new AbortController();
-  }
-
-  /** End all permissions, for good. */
-  close() {
-    this.#left.abort();
-    this.#present.abort();
   }
 
   /** True if files that this browser can't read may be sent. */
@@ -182,10 +180,13 @@ export class Permissions {
     const { state } = identifier;
     if (this.#isWaiting && isToCome(state)) return "device";
     const hasRuntime = previous?.answer.where === "device";
-    const about = await Promise.race([identifier.about(hasRuntime), pause(ABOUT_MS, signal)]);
     const isOpen = photo === previous?.photo;
-    const question = placeQuestion(photo, identifier, about ?? {}, isOpen);
-    const way = await ask(this.#parts, question, sentOf(photo), signal);
+    const describe = (about) => placeQuestion(photo, identifier, about ?? {}, isOpen);
+    const coming = identifier.about(hasRuntime);
+    const about = await Promise.race([coming, pause(ABOUT_MS, signal)]);
+    // A model that the server still makes has no size yet.
+    const question = { ...describe(about), later: about ? null : coming.then(describe) };
+    const way = await this.#ask(question, sentOf(photo), signal);
     if (way === "server") this.#agreed = partOf(state);
     else if (way === "device") this.#isWaiting = true;
     else throw new Declined();
@@ -201,7 +202,7 @@ export class Permissions {
     // Without a connection, there is nothing to ask.
     if (this.#fileChoice === "keep" || !identifier.state.isConnected) throw cause;
     const question = fileQuestion(photo, cause, identifier.api);
-    const way = await ask(this.#parts, question, sentOf(photo), signal);
+    const way = await this.#ask(question, sentOf(photo), signal);
     this.#fileChoice = way;
     if (way !== "send") throw new Declined(way !== null);
   }

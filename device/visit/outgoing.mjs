@@ -4,13 +4,12 @@
  */
 
 /** @import { Answer, Limits, OcclusionMap, Recipe, Sending } from "../types" */
-/** @import { Need, Part, Permission } from "./types" */
+/** @import { Need, Part, Permission } from "../view/types" */
 
 import { anyAborted, untilAborted } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
-import { encodeCopy } from "./crop.mjs";
+import { encodeCopy } from "../view/crop.mjs";
 import { Server } from "./server.mjs";
-import { SocketServer } from "./socket_server.mjs";
 
 /** The parts of a photo, the least first. A copy is small and without metadata. */
 const PARTS = /** @type {Part[]} */ (["nothing", "pixels", "copy", "file"]);
@@ -20,6 +19,8 @@ const SERVER_FORMATS = /^(.{4}ftyp(he[iv][cxms]|avi[fs]|m[is]f1)|II[*+]\0|MM\0[*
 
 /** The server counts as near if the page's quickest file took at most so many milliseconds. */
 const NEAR_MS = 30;
+
+const NO_ANSWER = "The server doesn’t answer. Try again.";
 
 /** Results of a measurement and a test, null until known; they hold for the visit. */
 let isServerNear = null;
@@ -61,9 +62,6 @@ export function tellSent(photo) {
   return sent;
 }
 
-/** Return the transport for apps without HTTP routes; see `SocketServer`. */
-export const openSocket = (options) => new SocketServer(options);
-
 /**
  * @typedef {{version: string, recipe: Recipe}} Described
  * @typedef {import("../engine/model_worker.mjs").ModelWorker} ModelWorker
@@ -73,6 +71,9 @@ export const openSocket = (options) => new SocketServer(options);
  * @property {AbortSignal} [signal]
  * @property {LoupeError} [cause] why the device can't read the file
  */
+
+/** Return the answer of a link in words; see `api/v1/answers.py`. */
+export const readAnswer = (server, token) => new Server(server).readAnswer(token);
 
 export class Outgoing {
   /**
@@ -88,7 +89,7 @@ export class Outgoing {
   #deciding = null;
 
   /**
-   * @param {SocketServer | ConstructorParameters<typeof Server>[0]} server or a server's options
+   * @param {ConstructorParameters<typeof Server>[0]} server
    * @param {object} options
    * @param {string | null} options.model its name
    * @param {string | null} options.host to which the server passes photos
@@ -98,7 +99,7 @@ export class Outgoing {
    *   version has changed
    */
   constructor(server, options) {
-    this.#server = server instanceof SocketServer ? server : new Server(server);
+    this.#server = new Server(server);
     this.#options = options;
   }
 
@@ -127,6 +128,7 @@ export class Outgoing {
    */
   async identify(photo, options) {
     const kind = await untilAborted(this.decide(), options.signal);
+    if (!kind) throw new LoupeError("unreachable", NO_ANSWER);
     this.#check(options.permission, { part: kind, photo, cause: options.cause });
     if (kind === "pixels") return this.#identifyPixels(photo, options);
     return this.#sendPhoto({ body: photo }, photo, options);
@@ -163,8 +165,12 @@ export class Outgoing {
   async #decide() {
     isServerNear ??= measureNearness();
     const mayPrepare = !isServerNear && this.#options.limits;
-    // It stays unknown if the worker ended.
-    if (mayPrepare) canPrepare ??= await this.#call("canPrepare", {}).catch(() => null);
+    try {
+      if (mayPrepare) canPrepare ??= await this.#call("canPrepare", {});
+    } catch ({ code }) {
+      // Without a connection it stays unknown, rather than that files are sent from now on.
+      if (code === "unreachable") return (this.#deciding = null);
+    }
     this.kind = mayPrepare && canPrepare ? "pixels" : "file";
     return this.kind;
   }
@@ -183,7 +189,7 @@ export class Outgoing {
   async #identifyPixels(photo, options, isChanged = false) {
     const { signal } = options;
     const described = await untilAborted(this.#options.describe(isChanged), signal);
-    if (!described) throw new LoupeError("unreachable", "The server doesn’t answer. Try again.");
+    if (!described) throw new LoupeError("unreachable", NO_ANSWER);
     let request;
     try {
       request = await this.#prepare(photo, described);
@@ -203,7 +209,7 @@ export class Outgoing {
   async #prepare(photo, { version, recipe }) {
     const values = { source: photo, recipe, limits: this.#options.limits };
     const { bytes, packed } = await this.#call("prepare", values);
-    return { body: new Blob([bytes]), pixels: { version, packed } };
+    return { body: new Blob([bytes]), pixels: { pixels: version, packed } };
   }
 
   /** @type {(request: object, photo: Blob, options: SendOptions) => Promise<any>} */
@@ -224,10 +230,10 @@ export class Outgoing {
    * Send a request if the permission covers it; abort it when the permission ends.
    *
    * @param {"photo" | "explanation" | "correction"} name
-   * @param {import("./types").ServerRequest} request
+   * @param {import("../view/types").ServerRequest} request
    * @param {Permission | undefined} permission
    * @param {Pick<Need, "part" | "photo"> & Partial<Need>} need
-   * @param {import("./types").Transfer} [transfer]
+   * @param {import("../view/types").Transfer} [transfer]
    */
   async #send(name, request, permission, need, { signal, onSent } = {}) {
     this.#check(permission, need);

@@ -16,9 +16,10 @@
  */
 
 /** @import { Answer, ExplainOptions, OcclusionMap } from "../types" */
-/** @import { IdentifierState, Permission } from "./types" */
+/** @import { IdentifierState, Permission } from "../view/types" */
 
 import { untilAborted } from "../engine/abort.mjs";
+import { fetchModel } from "../engine/download.mjs";
 import { LoupeError } from "../engine/errors.mjs";
 import { DeviceModel } from "./device_model.mjs";
 import { canLoad, deviceFirst, PHOTO_CODES, serverFirst } from "./fallback.mjs";
@@ -68,6 +69,7 @@ class Identifier {
     const { model = null, taught } = options;
     this.model = model;
     this.run = run;
+    this.graph = graph;
     /** The host to which the server passes photos, or null. */
     this.api = options.api ?? null;
     this.#address = address;
@@ -138,6 +140,11 @@ class Identifier {
   /** Return `info` with the labels, before and without the graph; null if that fails. */
   async describe() {
     return this.info?.labels ? this.info : this.#fetchDescribed();
+  }
+
+  /** Return whether the server answers; without one, true. */
+  async canReach() {
+    return this.#server === null || this.#server.describe().then(Boolean, () => false);
   }
 
   /**
@@ -241,8 +248,9 @@ class Identifier {
   #next() {
     if (this.run !== "auto") return this.run;
     if (this.#device.isReady || !this.#server) return "device";
-    const isFailed = this.#state.server === "failed" || !this.#state.isConnected;
-    return isFailed && this.#device.state.device === "loading" ? "device" : "server";
+    const { device, isStalled } = this.#device.state;
+    const isFailed = this.#state.server === "failed" || !this.#state.isConnected || isStalled;
+    return isFailed && device === "loading" ? "device" : "server";
   }
 
   #change(changes = {}) {
@@ -259,9 +267,9 @@ class Identifier {
     return described;
   }
 
+  /** Fetch what `model.json` says; the app may first have to make it. */
   async #fetchModelJson() {
-    const response = await fetch(new URL("model.json", new URL(this.#address, document.baseURI)));
-    return response.ok ? response.json() : null;
+    return fetchModel(new URL(this.#address, document.baseURI).href);
   }
 
   async #askServer(blob, options) {

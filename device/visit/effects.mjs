@@ -1,0 +1,73 @@
+/**
+ * Carries out what a visit decided about a photo: it is identified, found by its address, and kept.
+ */
+
+/** @import { Visit } from "./open_visit.mjs" */
+
+import { tellSent } from "./outgoing.mjs";
+import { Declined } from "./permissions.mjs";
+import { noteOwn, readLink } from "./shared_answer.mjs";
+
+/** Time after which a photo that waits is said to wait, in milliseconds. */
+const WAITING_MS = 300;
+
+/** Time in which a photo that waits for the server is sent without another press, in milliseconds. */
+const RESEND_MS = 120_000;
+
+/**
+ * Identify the open photo; without a new press, on this device if that has the model's files.
+ *
+ * @param {Visit} visit
+ * @param {Extract<import("./types").Effect, {type: "identify"}>} effect
+ */
+export async function identify(visit, { step, permission, until }) {
+  const { identifier, models, permissions, signal, state } = visit;
+  const { answered, chosen, entry } = state;
+  const { photo } = entry;
+  const isHere = !permission && models.placeOf(identifier.model, chosen.run) === "device";
+  const timer = setTimeout(() => visit.send({ type: "slowed", step }), WAITING_MS);
+  const press = permission ?? visit.press(photo);
+  try {
+    const given = {
+      ...{ top: visit.host.top, signal, previous: answered },
+      place: isHere ? /** @type {const} */ ("device") : null,
+      onPlace: (place) => visit.send({ type: "placed", step, place }),
+    };
+    const answer = await permissions.identify(photo, press, identifier, given);
+    visit.send({ type: "answered", step, answer });
+  } catch (error) {
+    if (signal.aborted) return;
+    const { wantsOther } = error;
+    if (error instanceof Declined) return visit.send({ type: "declined", step, wantsOther });
+    const end = press.part === "nothing" ? Infinity : (until ?? Date.now() + RESEND_MS);
+    const kept = { permission: Object.freeze({ ...press, photo }), until: end };
+    const waiting = error.code === "unreachable" ? kept : null;
+    visit.send({ type: "failed", step, error, sent: tellSent(photo), waiting });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * Find what an address names: a photo that this browser keeps, or the words of its answer.
+ *
+ * @param {Visit} visit
+ * @param {Extract<import("./types").Effect, {type: "find"}>} effect
+ */
+export async function find(visit, { step, token, photo }) {
+  const entry = await visit.recents.find({ token, photo });
+  const found = entry || !token ? { entry } : await readLink(token, visit.host);
+  visit.send({ type: "found", step, ...found, model: visit.models.toShow(found.entry) });
+}
+
+/**
+ * Keep an answered photo in this browser.
+ *
+ * @param {Visit} visit
+ * @param {Extract<import("./types").Effect, {type: "keep"}>} effect
+ */
+export async function keep({ recents }, { entry }) {
+  if (entry.answer.certainty === "unknown") navigator.vibrate?.([10, 60, 10]);
+  noteOwn(entry.answer.token);
+  await recents.add(entry);
+}

@@ -1,0 +1,162 @@
+"""Words, chart, title and address belong to one answer, whatever comes between."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Frame, Page, expect
+
+from tests.browser.conftest import add_colours
+from tests.browser.drive import (
+    GREEN_PHOTO,
+    LOADING_MS,
+    RED_PHOTO,
+    chart,
+    give,
+    headline,
+    settings_menu,
+    source_line,
+)
+from tests.browser.server import framing, serving
+from tests.waiting import wait_until
+
+MIRROR = """
+addEventListener("message", ({ data }) => {
+  if (data?.stCommVersion !== 1 || data.type !== "SET_QUERY_PARAM") return;
+  history.replaceState(null, "", `/${data.queryParams || "?"}`);
+});
+"""
+"""What a host does that shows the app in a frame, such as Community Cloud."""
+
+READ = """
+() => {
+  const chart = document.querySelector(".st-key-chart");
+  const isSeen = chart?.checkVisibility({ visibilityProperty: true });
+  const marks = isSeen ? chart.querySelector("svg.marks") : null;
+  return [document.title, marks ? chart.textContent.trim() : ""];
+}
+"""
+
+
+class App:
+    """A server that can be replaced, and the app in a page or in a frame of another origin."""
+
+    def __init__(self, folder: Path, stack: ExitStack, page: Page, *, is_framed: bool) -> None:
+        self.page = page
+        self.is_framed = is_framed
+        self._folder = folder
+        self._stack = stack
+        self._options: dict[str, Any] = {"LOUPE_MODEL": "colours", "LOUPE_BUILTIN": "false"}
+        self._server = stack.enter_context(serving(folder, **self._options))
+
+    @property
+    def frame(self) -> Frame:
+        """The frame of the app."""
+        return self.page.frames[-1]
+
+    def open(self, query: str) -> None:
+        """Open an address of the app."""
+        address = f"{self._server.url}/{query}"
+        if self.is_framed:
+            address = self._stack.enter_context(framing(address, "localhost", script=MIRROR))
+        self.page.goto(address)
+
+    def kill(self) -> None:
+        """End the server at once."""
+        self._server.process.kill()
+        self._server.process.wait()
+
+    def start(self) -> None:
+        """Start another server at the same port."""
+        port = int(self._server.url.rpartition(":")[2])
+        server = serving(self._folder, port=port, **self._options)
+        self._server = self._stack.enter_context(server)
+
+    def read(self) -> dict[str, Any]:
+        """Return words, title, chart, and the token of the answer in the address."""
+        title, drawn = self.frame.evaluate(READ)
+        words = headline(self.frame).inner_text()
+        # A host has the address that the app told it last; at first, it was told none.
+        tokens = {token for url in (self.frame.url, self.page.url) if (token := _token(url))}
+        return {"words": words, "title": title, "chart": drawn, "tokens": tokens}
+
+    def shown(self) -> dict[str, Any]:
+        """Return the same once the chart of the answer is drawn."""
+        expect(chart(self.frame)).to_be_visible(timeout=LOADING_MS)
+        wait_until(lambda: self.read()["chart"] != "", 15)
+        return self.read()
+
+    def agrees(self, expected: dict[str, Any]) -> None:
+        """Wait until all of it is as it was."""
+        wait_until(lambda: self.read() == expected, 30, lambda: f"{self.read()}\n{expected}")
+
+
+def _token(url: str) -> str | None:
+    return parse_qs(urlsplit(url).query).get("answer", [None])[0]
+
+
+@pytest.fixture(params=[False, True], ids=["page", "frame"])
+def app(
+    request: pytest.FixtureRequest, new_page: Callable[..., Page], built_dir: Path, tmp_path: Path
+) -> Iterator[App]:
+    """Run the app with a model of six colours."""
+    add_colours(tmp_path, built_dir)
+    with ExitStack() as stack:
+        yield App(tmp_path, stack, new_page(), is_framed=request.param)
+
+
+@pytest.mark.slow
+def test_answer_of_a_link_and_a_new_one_come_back(app: App) -> None:
+    app.open("")
+    give(app.frame, RED_PHOTO)
+    expect(source_line(app.frame)).to_contain_text(" in ", timeout=LOADING_MS)
+    [token] = app.shown()["tokens"]
+    app.open("")
+    none = app.read()
+    app.open(f"?answer={token}&embed_options=dark_theme")
+    opened = app.shown()
+    assert opened["tokens"] == {token}
+    give(app.frame, GREEN_PHOTO)
+    expect(source_line(app.frame)).to_contain_text(" in ", timeout=LOADING_MS)
+    wait_until(lambda: app.read()["chart"] not in ("", opened["chart"]), 15)
+    taken = app.read()
+    assert taken["words"] != opened["words"]
+    app.kill()
+    app.start()
+    if not app.is_framed:
+        app.page.reload()
+    app.agrees(taken)
+    app.page.go_back()
+    app.agrees(opened)
+    app.page.go_back()
+    app.agrees(none)
+
+
+@pytest.mark.slow
+def test_history_works_while_the_server_is_gone(app: App) -> None:
+    app.open("?run=device")
+    answers: list[dict[str, Any]] = []
+    for photo in (RED_PHOTO, GREEN_PHOTO):
+        give(app.frame, photo)
+        expect(source_line(app.frame)).to_contain_text(" in ", timeout=LOADING_MS)
+        wait_until(lambda: app.read()["chart"] not in ("", *(a["chart"] for a in answers)), 15)
+        answers.append(app.read())
+    red, green = answers
+    # A bound widget writes the address as well.
+    settings_menu(app.frame).click()
+    for _ in range(5):
+        app.frame.get_by_role("slider").press("ArrowLeft")
+    app.page.keyboard.press("Escape")
+    without_chart = {**green, "chart": ""}
+    app.agrees(without_chart)
+    app.kill()
+    app.page.go_back()
+    # The chart of another answer isn't seen beside it.
+    app.agrees({**red, "chart": ""})
+    app.start()
+    app.agrees(red)
+    app.page.go_forward()
+    app.agrees(without_chart)

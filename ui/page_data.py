@@ -1,0 +1,57 @@
+"""What the viewfinder needs to know of the app, as JSON. Nothing in it depends on the visit."""
+
+from typing import Any
+
+from model import Bundle, list_models
+from model.answer.share_link import MAX_LABELS
+from model.browser.device_files import LIMITS, index_json
+from model.bundle import is_public
+from model.loading import default_model
+from model.settings import settings
+from model.text import clean
+from ui.app_info import header_logo
+
+LOOK_UP_URLS = {
+    "Wikipedia": "https://en.wikipedia.org/w/index.php?search=",
+    "Images": "https://commons.wikimedia.org/w/index.php?ns6=1&search=",
+    "Web search": "https://duckduckgo.com/?q=",
+}
+
+
+def usable_bundles() -> dict[str, Bundle]:
+    """Return the models that can be used, by name."""
+    return {name: bundle for name, bundle in list_models().items() if isinstance(bundle, Bundle)}
+
+
+def page_data(base: str) -> dict[str, Any]:
+    """Return the models, words, limits and settings, as ``device/streamlit.mjs`` takes them.
+
+    Args:
+        base: the path below which the browser finds the app's routes; ends with a slash.
+    """
+    bundles, default = usable_bundles(), default_model()
+    models = index_json(bundles.values(), default, f"{base}device/")["models"]
+    for entry in models:
+        bundle = bundles[entry["name"]]
+        recipe = bundle.manifest.recipe.model_dump(mode="json")
+        # What a browser needs to make the model's pixels.
+        entry["described"] = {"version": bundle.version, "recipe": recipe}
+        entry["downloads"] = is_public(bundle)
+    return {
+        "base": base,
+        "models": models,
+        "model": default,
+        "run": settings().run,
+        "api": settings().api and {"engine": settings().engine, "host": settings().api_host},
+        "limits": LIMITS,
+        "corrections": settings().corrections_max > 0,
+        "recent": settings().recent,
+        "logo": header_logo()[1],
+        "words": {
+            "headline": clean(settings().title) or "Point your phone at something",
+            # Without one, the viewfinder says what the model knows.
+            "line": clean(settings().description),
+        },
+        "lookUp": [{"name": name, "url": url} for name, url in LOOK_UP_URLS.items()],
+        "top": MAX_LABELS,
+    }
