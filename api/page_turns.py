@@ -39,8 +39,17 @@ def page_token(request: Request) -> str | None:
         return None
     if not page_sessions.is_open(token):
         raise NoSession("This page's session has ended. Reload the page, then try again.")
-    dispatcher().check(LANE)
+    dispatcher().check(lane_of(token))
     return token
+
+
+def lane_of(token: str) -> Lane:
+    """Return the lane of a page's photos.
+
+    Anyone may have tokens issued, any number of them, so their photos wait with the API's. Of
+    Streamlit's sessions, the app bounds the number.
+    """
+    return LANE if page_sessions.has_session(token) else "api"
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
-"""``/api/session/``: the addresses of earlier pages, which a visitor may have open.
+"""``/api/session/``: tokens for the app's own pages, and the addresses of earlier pages.
 
-They are operations of ``/api/v1`` with the token of the page's session; gone next release.
+Those, which a visitor may have open, are operations of ``/api/v1`` with the token of the page's
+session; gone next release.
 """
 
 from collections.abc import Callable
@@ -12,10 +13,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Mount, Route
 
+from model.corrections.page_sessions import page_sessions
 from model.engine_info import ServerEngine
 
 from .middleware import guarded_app
-from .page_turns import HEADER, LANE, page_token, page_turn
+from .page_turns import HEADER, lane_of, page_token, page_turn
 from .problems import NoSession
 from .sites import CsrfMiddleware
 from .v1.corrections import correct_answer
@@ -39,6 +41,7 @@ class PixelParams(PhotoParams):
 def session_routes() -> list[BaseRoute]:
     """Return the routes below ``/api/session``."""
     routes = [
+        Route("/", issue, methods=["POST"]),
         _photo_route("/photo", PhotoParams, _answer),
         _photo_route("/pixels", PixelParams, _answer),
         _photo_route("/explanation", PhotoParams, _explain),
@@ -46,6 +49,11 @@ def session_routes() -> list[BaseRoute]:
         Route("/correction", correction, methods=["POST"]),
     ]
     return [Mount("/api/session", app=guarded_app(routes, Middleware(CsrfMiddleware)))]
+
+
+async def issue(_: Request) -> JSONResponse:
+    """Issue a token to a page that Streamlit hasn't reached, or whose session has ended."""
+    return JSONResponse({"token": page_sessions.issue_token()}, 201, {"Cache-Control": "no-store"})
 
 
 async def correction(request: Request) -> JSONResponse:
@@ -66,11 +74,11 @@ def _photo_route(
     """Return a route that takes a photo, or the pixels that the browser has made of one."""
 
     async def identify(request: Request) -> JSONResponse:
-        turn = page_turn(_token(request))
+        token = _token(request)
         values = kind.model_validate(dict(request.query_params)).model_dump()
         pixels = values.pop("version", None)
         params = IdentifyParams(**values, pixels=pixels, explain=respond is _explain)
-        return await identify_request(request, params, respond, LANE, turn)
+        return await identify_request(request, params, respond, lane_of(token), page_turn(token))
 
     return Route(path, identify, methods=["POST"])
 

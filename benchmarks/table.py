@@ -6,7 +6,13 @@ from .figure import Benchmark
 from .figures.answer import against_gradio, start
 from .figures.api import rate, screen, tail
 from .figures.device import busy_rate, first_answer, first_bytes, frame_rate, main_thread
-from .figures.first_visit import compare_visits, model_ready, words_at_full_speed
+from .figures.first_visit import (
+    at_full_speed,
+    chart_drawn,
+    compare_visits,
+    model_ready,
+    shutter_works,
+)
 from .figures.folder import folder
 from .figures.memory import memory, visits
 from .figures.predict import against_fastai, overhead
@@ -64,34 +70,43 @@ BENCHMARKS = (
         "device-main-thread", "longest task of /device/'s main thread", 50, main_thread, "ms"
     ),
     Benchmark(
-        "first-visit-words", f"{VISIT} first words", 1.5, partial(compare_visits, "words"), "s"
+        "first-visit-words", f"{VISIT} first words", 0.8, partial(compare_visits, "words"), "s"
     ),
     Benchmark(
         "first-visit-photo",
-        f"{VISIT} a photo can be taken",
-        9,
+        f"{VISIT} a photo can be chosen",
+        2.2,
         partial(compare_visits, "take"),
         "s",
     ),
     Benchmark(
         "first-visit-bytes",
-        "bytes until a photo can be taken",
-        1.3,
+        "bytes until a photo can be chosen",
+        0.12,
         partial(compare_visits, "take", unit="MB"),
         "MB",
     ),
+    Benchmark("first-visit-shutter", f"{VISIT} the shutter works", 2.3, shutter_works, "s"),
     Benchmark(
         "first-visit-answer",
         f"{VISIT} a photo of 50 kB, chosen immediately, answered by the server",
-        11,
+        5,
         partial(compare_visits, "answer"),
         "s",
     ),
+    Benchmark("first-visit-chart", f"{VISIT} the chart of its answer", 10.5, chart_drawn, "s"),
     Benchmark(
         "first-visit-quick",
-        "first visit without a slow network → words",
-        0.3,
-        words_at_full_speed,
+        "first visit without a slow network → the viewfinder",
+        0.35,
+        partial(at_full_speed, "mounted"),
+        "s",
+    ),
+    Benchmark(
+        "first-visit-quick-shutter",
+        "first visit without a slow network → the shutter works",
+        0.8,
+        partial(at_full_speed, "shutter"),
         "s",
     ),
     Benchmark(

@@ -439,8 +439,11 @@ export interface Entry {
   note?: string;
 }
 
-// Some browsers have these, and TypeScript's library leaves them out.
+// What the page's first file brings along, see `first/bundle.js`; then what some browsers have, and
+// TypeScript's library leaves out.
 declare global {
+  var modelWorker: string | undefined;
+  var styleSheets: Record<string, string> | undefined;
   interface Navigator {
     readonly connection?: { readonly saveData: boolean };
   }

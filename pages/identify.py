@@ -5,12 +5,11 @@ import streamlit as st
 from ui.charts import draw_further
 from ui.component import FAILED_KEY, has_routes
 from ui.navigation import get_page
-from ui.page_data import usable_bundles
+from ui.page_data import ROWS, usable_bundles
 from ui.plain_identify import identify_again, show_plain
 from ui.settings_menu import settings_menu, warn_if_refused, warn_if_unusable
 from ui.viewfinder import (
     PLAIN,
-    ROWS,
     WAY_PARAM,
     has_viewfinder,
     is_readable,

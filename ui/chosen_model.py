@@ -22,15 +22,19 @@ TAUGHT_NAME = re.compile(r"taught-[0-9a-f]{12}")
 """Names of models that visitors made, which their browsers keep."""
 
 
-def remember_address(token: str) -> None:
+def remember_address(token: str, *, is_named: bool = False) -> None:
     """Select the model: the open answer's, else the address's, else the visitor's choice.
 
     Without any, it is the model that opens first. To be called before the widgets are made.
 
     Args:
         token: of the open answer's link; empty if none is open.
+        is_named: whether the address names each choice, so that an earlier one doesn't count.
     """
     state, params = st.session_state, st.query_params
+    if is_named and not token and "model" not in params:
+        for key in (CHOSEN, TAUGHT_KEY):
+            state.pop(key, None)
     named = {key: params[key] for key in ("model", "engine") if key in params}
     if is_taught(named.get("model")) and not token:
         state[TAUGHT_KEY] = named.pop("model")

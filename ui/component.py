@@ -15,17 +15,15 @@ SCRIPT = """
 const newest = new WeakMap();
 export default async function (component) {
   newest.set(component.parentElement, component);
-  let module;
+  const isNewest = () => newest.get(component.parentElement) === component;
   try {
-    module = await import(new URL(component.data.script, document.baseURI));
+    const module = await import(new URL(component.data.script, document.baseURI));
+    if (isNewest()) return module.default(component);
   } catch (error) {
-    if (newest.get(component.parentElement) !== component) return undefined;
     console.error(error);
-    component.setTriggerValue("failed", true);
-    return undefined;
+    if (isNewest()) component.setTriggerValue("failed", true);
   }
-  if (newest.get(component.parentElement) !== component) return undefined;
-  return module.default(component);
+  return undefined;
 }
 """
 """Imports the module at ``data["script"]`` and calls its default export, as Streamlit would.

@@ -59,7 +59,9 @@ def first_screen(bundle: Bundle | None, samples: int, *, is_answer: bool) -> str
 def connection_bar() -> str:
     """Return the HTML, for any page, that says when the server doesn't answer."""
     light, dark, both = _themes()
-    css = f"#gone {{{light}{both}}} #gone[data-theme='dark'] {{{dark}}}"
+    own = "#gone, #early"
+    css = f"{own} {{{light}{both}}} :is({own})[data-theme='dark'] {{{dark}}}"
+    css += _read("first/early.css")
     return (
         f"\n    <style>{_shorten(css + _read('first/connection.css'))}</style>"
         '\n    <div id="gone" role="status"></div>'

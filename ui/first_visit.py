@@ -6,7 +6,7 @@ from html import escape
 
 import streamlit as st
 
-from model.browser.page_files import PAGE_DIR, PAGE_FILES
+from model.browser.page_files import PAGE_DIR
 from model.browser.streamlit_files import FirstVisit
 
 MODULES = re.compile(
@@ -14,10 +14,8 @@ MODULES = re.compile(
 )
 """Streamlit's modules, and its font, 170 kB that the first photo doesn't need."""
 
-SHEET = re.compile(r'\s*<link rel="stylesheet"[^>]*>')
+SHEET = re.compile(r'\s*<link rel="stylesheet"[^>]*href="([^"]*)"[^>]*>')
 """Streamlit's style sheet. In the head, nothing would be drawn before it arrives."""
-
-STYLES = [f"device/{name}" for name in PAGE_FILES if re.match(r"view/.*\.css|streamlit\.css", name)]
 
 FONT = """
     <style>
@@ -57,12 +55,12 @@ def add_first_visit(html: str, visit: FirstVisit | None) -> str:
         # which tells visitors to run Streamlit, would cover them.
         "blockErrorDialogs": True,
     }
-    head, start = FONT + HOST % _to_script(config), ""
+    head, start = FONT + HOST % to_script(config), ""
     if visit:
         html = MODULES.sub("", html)
-        head += "".join(f'\n    <link rel="preload" as="style" href="{path}" />' for path in STYLES)
-        load = LOAD.replace("= VISIT;", f"= {_to_script(visit)};")
-        start = f"\n    <script>\n{load}    </script>{''.join(SHEET.findall(html))}"
+        sheet = SHEET.search(html)
+        files = {**visit, "sheet": sheet[1] if sheet else ""}
+        start = f"\n    <script>\n{LOAD.replace('= VISIT;', f'= {to_script(files)};')}    </script>"
         html = SHEET.sub("", html)
     # A file of its own: 0.6 s later over a slow connection, and so only where it has to be.
     data = f' data-start="{escape(visit["start"])}"' if visit else ""
@@ -71,6 +69,6 @@ def add_first_visit(html: str, visit: FirstVisit | None) -> str:
     return html.replace("\n  </head>", f"{head}\n  </head>", 1)
 
 
-def _to_script(value: object) -> str:
+def to_script(value: object) -> str:
     """Return a value as JSON that can't end the script it is in."""
     return json.dumps(value).replace("<", "\\u003c")

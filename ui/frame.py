@@ -14,10 +14,13 @@ from model.resources import trim_memory  # noqa: E402 - the path comes first
 from ui.app_info import app_title, header_logo  # noqa: E402
 from ui.chosen_model import chosen_bundle, remember_address  # noqa: E402
 from ui.navigation import ICON, PAGES, get_page  # noqa: E402
+from ui.viewfinder import has_viewfinder  # noqa: E402
 
-remember_address(st.query_params.get("answer", ""))
-title = app_title(chosen_bundle())
 page = st.navigation([get_page(name) for name in PAGES], position="top")
+# The viewfinder names its model in the address, unless it is the one that opens first.
+is_named = not page.url_path and has_viewfinder()
+remember_address(st.query_params.get("answer", ""), is_named=is_named)
+title = app_title(chosen_bundle())
 # The first page is the app itself; its path is empty.
 page_title = f"{page.title} · {title}" if page.url_path else title
 st.set_page_config(page_title=page_title, page_icon=ICON)

@@ -18,9 +18,24 @@ LOOK_UP_URLS = {
 }
 
 
+ROWS = 5
+"""Most labels that the viewfinder draws; the page's chart shows the rest."""
+
+OWN_PARAMS = {"way", "engine", "top"}
+"""Query parameters that Streamlit's widgets read: until it has come, their meaning isn't known."""
+
+
 def usable_bundles() -> dict[str, Bundle]:
     """Return the models that can be used, by name."""
     return {name: bundle for name, bundle in list_models().items() if isinstance(bundle, Bundle)}
+
+
+def early_data() -> dict[str, Any]:
+    """Return the data before Streamlit has come; its addresses begin with ``{base}``."""
+    # Not every model has the engine of the settings; the server's own choice is one that it has.
+    engine = settings().engine if settings().api else None
+    about = {"engine": engine, "rows": ROWS, "session": None, "chart": None}
+    return {**page_data("{base}"), **about, "isEarly": True}
 
 
 def page_data(base: str) -> dict[str, Any]:

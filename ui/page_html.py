@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import lru_cache
 from html import escape
 from pathlib import Path
+from time import monotonic
 
 import streamlit
 from starlette.middleware import Middleware
@@ -24,11 +25,15 @@ from model.errors import BundleError
 from model.settings import settings
 from ui.app_info import app_description, app_title, default_bundle
 from ui.first_screen import connection_bar, first_screen
-from ui.first_visit import START, add_first_visit
+from ui.first_visit import START, add_first_visit, to_script
 from ui.navigation import ICON, PAGES, ROOT
+from ui.page_data import OWN_PARAMS, early_data
 
 VIEWFINDER = "Viewfinder"
 """The viewfinder's name in the address; other photo sources have other names."""
+
+DATA_SECONDS = 2
+"""Time for which the viewfinder's data holds, in seconds: making it opens every bundle."""
 
 INDEX = Path(streamlit.__file__).parent / "static" / "index.html"
 
@@ -105,7 +110,17 @@ def _first_screen(request: Request, bundle: Bundle | None) -> str:
         with suppress(BundleError):
             bundle = get_bundle(name)
     samples = len(read_samples(bundle)) if bundle else 0
-    return first_screen(bundle, samples, is_answer=bool(answer))
+    screen = first_screen(bundle, samples, is_answer=bool(answer))
+    if bundle is None or OWN_PARAMS & query.keys():
+        return screen
+    return screen + _data(monotonic() // DATA_SECONDS)
+
+
+@lru_cache(maxsize=1)
+def _data(_: float) -> str:
+    """Return the script with the data of the viewfinder before Streamlit, once in a while anew."""
+    data = to_script(early_data())
+    return f'\n    <script type="application/json" id="page-data">{data}</script>'
 
 
 @lru_cache(maxsize=32)

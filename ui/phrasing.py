@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from unicodedata import bidirectional
 
 from model.answer import phrases
 from model.answer.phrases import Phrase, format_percent, shorten, spell_number
@@ -40,9 +41,15 @@ def to_markdown(phrase: Phrase) -> str:
     Labels are not in italics, because that font would only be fetched when the answer appears.
     """
     return "".join(
-        typographic(part) if isinstance(part, str) else escape_markdown(part.text)
+        typographic(part) if isinstance(part, str) else escape_markdown(isolate(part.text))
         for part in phrase
     )
+
+
+def isolate(label: str) -> str:
+    """Return a label of a right-to-left script with marks that keep its neighbours in place."""
+    is_rtl = any(bidirectional(char) in ("R", "AL", "AN") for char in label)
+    return f"\u2068{label}\u2069" if is_rtl else label
 
 
 def label_summary(labels: Sequence[str], *, markdown: bool = True) -> str:
@@ -50,7 +57,7 @@ def label_summary(labels: Sequence[str], *, markdown: bool = True) -> str:
     phrase = phrases.label_summary(labels)
     if markdown:
         return to_markdown(phrase)
-    return "".join(part if isinstance(part, str) else part.text for part in phrase)
+    return "".join(part if isinstance(part, str) else isolate(part.text) for part in phrase)
 
 
 def phrase_error(error: LoupeError) -> str:

@@ -185,7 +185,8 @@ def _show_answer(token: str, shown: Shown, top_k: int) -> None:
             _show_correction(shown, prediction)
     with st.expander("Share"):
         st.caption("Anyone with this link sees the answer, but not your photo.")
-        st.code(f"{(st.context.url or '').partition('?')[0]}?answer={token}", language=None)
+        address = (st.context.url or "").partition("?")[0].rstrip("/")
+        st.code(f"{address}/?answer={token}", language=None)
 
 
 def _manifest_of(prediction: Prediction) -> Manifest | None:

@@ -71,7 +71,7 @@ def settings_menu(
     # The default comes first: with another index, Streamlit forbids setting the choice, as
     # remember_address does.
     ordered = dict(sorted(bundles.items(), key=lambda entry: entry[0] != default))
-    with st.popover("", icon=":material/tune:", help=join_words(names).capitalize()):
+    with st.popover("Settings", icon=":material/tune:", help=join_words(names).capitalize()):
         name: str | None = st.session_state.get("model")
         if has_model:
             name = model_select(ordered, "model", lambda: _choose_model(on_change))

@@ -25,9 +25,6 @@ RUN_PARAM = "run"
 
 RUNS = ("auto", "device", "server")
 
-ROWS = 5
-"""Most labels that the component draws; the page's chart shows the rest."""
-
 MAX_RECENT = 8
 """Photos that a browser keeps, as in ``device/visit/recents.mjs``."""
 

@@ -15,7 +15,7 @@ from model.text import clean
 
 from ..body_limits import PHOTO_BYTES, limited_body
 from ..dispatcher import dispatcher
-from ..page_turns import LANE, page_token, page_turn
+from ..page_turns import lane_of, page_token, page_turn
 from ..problems import Invalid
 from .identify import photo_body
 from .params import (
@@ -88,7 +88,7 @@ async def correct_answer(request: Request, page: str) -> int:
                 identification = await dispatcher().run(
                     lambda: load(params.model, params.engine).local.identify_detailed(data),
                     request.is_disconnected,
-                    LANE,
+                    lane_of(page),
                 )
         # Without a slot, so that photos do not wait for a slow database.
         return await run_in_threadpool(

@@ -24,7 +24,7 @@ from model.pixels import read_pixels
 from model.preprocess import Pixels
 
 from ..dispatcher import dispatcher
-from ..page_turns import LANE, page_token, page_turn
+from ..page_turns import lane_of, page_token, page_turn
 from .batch import BATCH_BODY, BatchResponse, start_batch
 from .params import FILE_SCHEMA, BatchParams, IdentifyParams, Upload, form_schema, read_upload
 from .schemas import BatchResult, IdentifyResponse, problem_responses
@@ -72,7 +72,7 @@ async def identify(request: Request, params: Annotated[IdentifyParams, Query()])
     refuse_passed_on(request.headers)
     if page := page_token(request):
         respond = partial(identify_photo, is_page=True)
-        return await identify_request(request, params, respond, LANE, page_turn(page))
+        return await identify_request(request, params, respond, lane_of(page), page_turn(page))
     return await identify_request(request, params, identify_photo)
 
 

@@ -31,6 +31,9 @@ PHONE: Any = {
     # The policy of /device/ forbids what Playwright waits by.
     "bypass_csp": True,
 }
+CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+"""Arguments of Chromium for a camera that shows a test picture."""
+
 APPS: tuple[Callable[[], App], ...] = (loupe, gradio, streamlit)
 MODEL = "clothing"
 TAKE = {"Loupe": ".vf-choose", "Streamlit": "[data-testid=stFileUploader] button"}
@@ -45,6 +48,10 @@ MARKS = """
     words: () => find("body, main").some(isShown),
     take: () => find(take).some((element) => element.matches("input") || isShown(element)),
     answer: () => find(answer).some(isShown),
+    mounted: () => find(".vf").some((element) => element.checkVisibility()),
+    shutter: () => find(".vf-shutter").some((element) => element.checkVisibility())
+      && find(".vf-video").some(({ readyState }) => readyState > 1),
+    chart: () => find(".st-key-chart svg.marks").length > 0,
     device: () => find(".vf-where").some(isReady),
   };
   window.marks = {};
@@ -81,9 +88,11 @@ class Visit:
 
 
 @contextmanager
-def _open_visit(browser: Browser, server: Server, *, slow: bool = True) -> Iterator[Visit]:
+def _open_visit(
+    browser: Browser, server: Server, *, slow: bool = True, **options: Any
+) -> Iterator[Visit]:
     """Open an app on a phone with an empty cache."""
-    with new_page(browser, **PHONE) as page:
+    with new_page(browser, **PHONE, **options) as page:
         visit = Visit(page)
         network = page.context.new_cdp_session(page)
         network.send("Network.enable")
@@ -106,17 +115,17 @@ def _open_visit(browser: Browser, server: Server, *, slow: bool = True) -> Itera
         yield visit
 
 
-def _as_opened(app: App) -> App:
+def _as_opened(app: App, model: str = MODEL) -> App:
     """Return Loupe's app with the page and the model that visitors open, others unchanged."""
     if app.name != "Loupe":
         return app
-    return replace(app, page="/", environment={**app.environment, "LOUPE_MODEL": MODEL})
+    return replace(app, page="/", environment={**app.environment, "LOUPE_MODEL": model})
 
 
 @contextmanager
-def _serve(make: Callable[[], App]) -> Iterator[Server]:
+def _serve(make: Callable[[], App], model: str = MODEL) -> Iterator[Server]:
     """Serve an app; Loupe's once Streamlit's files are compressed."""
-    app = _as_opened(make())
+    app = _as_opened(make(), model)
     with serve(app) as server:
         server.wait_for(text=b"static/js/loupe." if app.name == "Loupe" else b"")
         yield server
@@ -160,15 +169,55 @@ def compare_visits(event: str, quick: bool, unit: Literal["s", "MB"] = "s") -> t
     return value, f"{text}; cold cache, Fast 3G (1.44 Mbit/s, 562 ms)"
 
 
-def words_at_full_speed(quick: bool) -> tuple[float, str]:
-    """Time the first words without a slow network."""
+def at_full_speed(event: str, quick: bool) -> tuple[float, str]:
+    """Time an event of a first visit without a slow network."""
+    readings = _measure_at_full_speed(quick)
+    text = ", ".join(" ".join(f"{seconds:.2f}" for seconds in one.values()) for one in readings)
+    return median(one[event] for one in readings), f"{', '.join(readings[0])}, in s: {text}"
+
+
+EVENTS = ("words", "mounted", "shutter")
+
+
+@cache
+def _measure_at_full_speed(quick: bool) -> list[dict[str, float]]:
     readings = []
     with _serve(loupe) as server:
         for _ in range(1 if quick else 5):
-            with chromium() as browser, _open_visit(browser, server, slow=False) as visit:
-                readings.append((visit.wait("words")[0], visit.wait("take")[0]))
-    text = ", ".join(f"{first:.2f} and {second:.2f}" for first, second in readings)
-    return median(first for first, _ in readings), f"words and buttons, in s: {text}"
+            with (
+                chromium(*CAMERA) as browser,
+                _open_visit(browser, server, slow=False, permissions=["camera"]) as visit,
+            ):
+                readings.append({event: visit.wait(event)[0] for event in EVENTS})
+    return readings
+
+
+def shutter_works(quick: bool) -> tuple[float, str]:
+    """Time until the shutter takes a photo, for a visitor who has allowed the camera."""
+    readings = []
+    with _serve(loupe) as server:
+        for _ in range(1 if quick else 3):
+            with (
+                chromium(*CAMERA) as browser,
+                _open_visit(browser, server, permissions=["camera"]) as visit,
+            ):
+                readings.append(visit.wait("shutter"))
+    text = ", ".join(f"{at:.2f} s, {mb:.3f} MB" for at, mb in readings)
+    return median(at for at, _ in readings), f"camera allowed; {text}"
+
+
+def chart_drawn(quick: bool) -> tuple[float, str]:
+    """Time until Streamlit's chart of an answer is drawn, for a photo chosen immediately."""
+    readings = []
+    # The other model says “none of these” of this photo, which has no chart.
+    with _serve(loupe, "imagenet") as server:
+        for _ in range(1 if quick else 3):
+            with chromium() as browser, _open_visit(browser, server) as visit:
+                visit.wait("take")
+                visit.page.locator(server.app.input).first.set_input_files(small_file())
+                readings.append(visit.wait("chart"))
+    text = ", ".join(f"{at:.2f} s, {mb:.2f} MB" for at, mb in readings)
+    return median(at for at, _ in readings), text
 
 
 def model_ready(page: str, _: bool) -> tuple[float, str]:

@@ -16,7 +16,7 @@ import { LoupeError, messageOf } from "./errors.mjs";
 
 /** Calls the worker's functions; each result is a message with the call's number. */
 export class ModelWorker {
-  #worker = startWorker();
+  #worker;
   /** @type {Map<number, Call>} */
   #waiting = new Map();
   #last = 0;
@@ -24,7 +24,9 @@ export class ModelWorker {
   #closed = null;
 
   /** @throws {LoupeError} "engine-unavailable"; calls also throw "unreachable" without its file */
-  constructor() {
+  constructor({ isEarly = false } = {}) {
+    this.isEarly = isEarly;
+    this.#worker = startWorker(isEarly);
     this.#worker.onmessage = ({ data: { number, progress, error, result } }) => {
       const call = this.#waiting.get(number);
       if (progress) return call?.onProgress?.(.../** @type {Parameters<Progress>} */ (progress));
@@ -84,9 +86,17 @@ export class ModelWorker {
   }
 }
 
-function startWorker() {
+/**
+ * Start the worker from its file, whose Content-Security-Policy holds for all that it runs.
+ *
+ * @param {boolean} isEarly before a model is loaded, from the modules that the page's first file
+ *   brought along, if there are some; see `first/bundle.js`
+ */
+function startWorker(isEarly) {
   try {
-    return new Worker(new URL("worker.mjs", import.meta.url), { type: "module" });
+    const early = isEarly ? globalThis.modelWorker : undefined;
+    const address = early ?? new URL("worker.mjs", import.meta.url);
+    return new Worker(address, { type: "module" });
   } catch (error) {
     // Browsers start workers only from the page's own origin.
     throw new LoupeError("engine-unavailable", `The worker can’t be started: ${messageOf(error)}`);

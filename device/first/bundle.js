@@ -5,24 +5,49 @@
  *
  * @param {Record<string, string>} modules sources by path, relative to the page
  * @param {string} start path of the first module
+ * @param {string} [worker] path of a worker's first module, whose modules are in the file as well
+ * @param {Record<string, string>} [sheets] style sheets by path
  */
 // eslint-disable-next-line no-unused-vars -- called by what is added
-function runBundle(modules, start) {
+function runBundle(modules, start, worker, sheets) {
   const RELATIVE = /(\bfrom\s*|\bimport\s*\(?\s*)(["'`])(\.{1,2}\/[\w./-]+)\2/g;
+  globalThis.hasBundle = true;
   const addressOf = (path) => new URL(path, document.baseURI).href;
+  if (sheets) {
+    const entries = Object.entries(sheets).map(([path, text]) => [addressOf(path), text]);
+    globalThis.styleSheets = Object.fromEntries(entries);
+  }
   const wrap = (...parts) => URL.createObjectURL(new Blob(parts, { type: "text/javascript" }));
+
+  /** Return a blob's address of a module; `find` returns the addresses of its imports. */
+  function create(address, source, find = (other) => other) {
+    const text = source
+      .replace(RELATIVE, (_, before, quote, other) => {
+        return before + quote + find(new URL(other, address).href) + quote;
+      })
+      .replaceAll("import.meta.url", JSON.stringify(address));
+    return wrap(text, `\n//# sourceURL=${address}`);
+  }
+
+  /** Workers have no import maps: each module imports the blobs of others. */
+  function createWorker() {
+    const blobs = new Map();
+    const sources = new Map(Object.entries(modules).map(([path, text]) => [addressOf(path), text]));
+    const find = (address) => {
+      if (!sources.has(address)) return address;
+      if (!blobs.has(address)) blobs.set(address, create(address, sources.get(address), find));
+      return blobs.get(address);
+    };
+    return find(addressOf(worker));
+  }
 
   function map() {
     const imports = {};
     for (const [path, source] of Object.entries(modules)) {
       const address = addressOf(path);
-      const text = source
-        .replace(RELATIVE, (_, before, quote, other) => {
-          return before + quote + new URL(other, address).href + quote;
-        })
-        .replaceAll("import.meta.url", JSON.stringify(address));
-      imports[address] = wrap(text, `\n//# sourceURL=${address}`);
+      imports[address] = create(address, source);
     }
+    if (worker) Object.assign(globalThis, { modelWorker: createWorker() });
     const script = document.createElement("script");
     script.type = "importmap";
     script.textContent = JSON.stringify({ imports });

@@ -23,7 +23,15 @@
     observer.disconnect();
     first.remove();
   };
+  // Before Streamlit has come, its header isn't there.
+  const leave = () => {
+    if (!document.getElementById("early")) return remove();
+    view?.remove();
+    first.shadowRoot.querySelector(".first-chip")?.remove();
+    Object.assign(first.style, { insetBlockEnd: "auto", height: "3.75rem", zIndex: 999 });
+    addEventListener("placed", remove, { once: true });
+  };
   observer.observe(document.body, { childList: true, subtree: true });
-  addEventListener("viewfinder", remove, { once: true });
-  setTimeout(remove, 60_000);
+  addEventListener("viewfinder", leave, { once: true });
+  setTimeout(() => document.getElementById("early") || remove(), 60_000);
 }

@@ -85,7 +85,9 @@ function linkUrl(token, address = location.href) {
   const url = new URL(address);
   // Community Cloud frames the app under this path; links go to the app's own address.
   url.pathname = url.pathname.replace("/~/+", "");
-  url.search = `?answer=${token}`;
+  url.search = "";
+  url.searchParams.set("answer", token);
+  url.search = url.search.replaceAll("%7E", "~");
   url.hash = "";
   return url.href;
 }

@@ -88,18 +88,22 @@ export function createDialog(parent, title) {
 }
 
 /**
- * Link style sheets; the promise is fulfilled once they have loaded or failed.
+ * Link style sheets, or add those that the page's first file brought along; the promise is fulfilled
+ * once they have loaded or failed.
  *
  * @param {ParentNode} root
  * @param {string[]} names without their suffix, relative to this file
  */
 export function linkStyles(root, names) {
-  const links = names.map((name) => {
-    return h("link", { rel: "stylesheet", href: new URL(`${name}.css`, import.meta.url).href });
-  });
-  root.append(...links);
   const load = (link) => new Promise((resolve) => (link.onload = link.onerror = resolve));
-  return Promise.all(links.map(load));
+  const loads = names.map((name) => {
+    const { href } = new URL(`${name}.css`, import.meta.url);
+    const text = globalThis.styleSheets?.[href];
+    const sheet = text ? h("style", text) : h("link", { rel: "stylesheet", href });
+    root.append(sheet);
+    return text ? null : load(sheet);
+  });
+  return Promise.all(loads);
 }
 
 const SVG = "http://www.w3.org/2000/svg";

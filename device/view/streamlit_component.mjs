@@ -62,12 +62,18 @@ export function followConnection(onchange) {
 }
 
 /**
- * Return "dark" or "light", by the background of Streamlit's theme.
+ * Return "dark" or "light", by the background of Streamlit's theme; before Streamlit has come, by
+ * the visitor's choice in it or the system.
  *
  * @param {Element} host
  * @returns {"dark" | "light"}
  */
 export function themeOf(host) {
+  if (!getComputedStyle(host).getPropertyValue("--st-background-color")) {
+    const { theme } = document.getElementById("first-screen")?.dataset ?? {};
+    const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
+    return /** @type {"dark" | "light"} */ (theme ?? (isDark ? "dark" : "light"));
+  }
   const probe = document.createElement("i");
   probe.style.color = "var(--st-background-color)";
   host.before(probe);

@@ -35,7 +35,13 @@ class Viewfinder {
       this.#visit.take(photo, source, alt, { permission }),
     onRefusal: (message, permission) => this.#visit.send({ type: "missed", permission, message }),
     onSpace: () => this.#parts.shutter.checkVisibility() && (this.#press(), true),
-    onEscape: () => this.#visit.state.entry !== null && (this.#goBack(), true),
+    onEscape: () => {
+      if (!this.#visit.state.entry) return false;
+      // One thing at a time: first the enlarged photo closes.
+      if (this.#parts.photo.isWhole) this.#toggleWhole();
+      else this.#goBack();
+      return true;
+    },
     onPress: () => this.#press(),
     onPicture: ({ target }) => {
       if (target.closest("button")) return;
@@ -56,7 +62,7 @@ class Viewfinder {
       this.#options.actions[name](entry, (part) => this.#visit.pressBeside(part));
     },
     onRetry: () => {
-      if (this.#visit.state.waiting) this.#visit.retry();
+      if (this.#visit.state.error) this.#visit.retry();
       else if (this.#options.onRetry) this.#options.onRetry();
       else this.#visit.identifier.start();
     },

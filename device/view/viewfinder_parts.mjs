@@ -20,7 +20,7 @@ const TREE = {
   stage: "square pill",
   pill: "why whole",
   side: "words samples",
-  words: "head note status alert retry explanation details spoken",
+  words: "head note status alert retry other explanation details spoken",
   head: "headline percent lookUp",
   acts: "correct share",
   ways: "openCamera cameraApp choose paste pick capture",
@@ -64,7 +64,11 @@ export function createParts(on) {
     note: h("p.vf-sub.vf-note"),
     status: h("p.vf-sub"),
     alert: h("p.vf-alert", { role: "alert" }),
-    retry: createButton("vf-button", "Try again", { onclick: on.onRetry }),
+    retry: createButton("vf-button.vf-main", "Try again", { onclick: on.onRetry }),
+    other: createButton("vf-button.vf-main", "Choose another", {
+      icon: "gallery",
+      onclick: () => parts.pick.click(),
+    }),
     tryCamera: createButton("vf-text-button", "Try the camera again", { onclick: on.onOpenCamera }),
     explanation: h("p.vf-sub"),
     details: h("div.vf-details"),
@@ -95,7 +99,7 @@ export function createParts(on) {
     acts: h("div.vf-acts"),
 
     where: h("button.vf-where", { type: "button", onclick: on.onWhere }),
-    keys: h("p.vf-keys", h("kbd", "Space"), " or drop one anywhere"),
+    keys: h("p.vf-keys", h("kbd", "Space"), " or drop a photo anywhere"),
     samples: h("div.vf-samples", { hidden: true }),
     visit: h("div.vf-visit", { hidden: true }),
   };
@@ -127,7 +131,7 @@ function mainButton(text, onclick) {
 export function createHeader(logo) {
   const place = h("section.vf-header", { ariaLabel: "Model", hidden: true });
   place.style.setProperty("--logo", `${logo / 16}rem`);
-  const host = h("div");
+  const host = h("div.vf-place");
   host.attachShadow({ mode: "open" }).append(place);
   linkStyles(place, ["tokens", "viewfinder", "../header"]).then(() => (place.hidden = false));
   document.body.prepend(host);

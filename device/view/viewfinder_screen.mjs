@@ -8,6 +8,8 @@ import { phraseError } from "../engine/errors.mjs";
 import { CAN_RETRY, REASONS } from "./camera_access.mjs";
 import { createIcon, h } from "./elements.mjs";
 import { phraseNodes, toText } from "./phrasing.mjs";
+import { PHOTO_CODES } from "../visit/fallback.mjs";
+import { sentOf } from "../visit/outgoing.mjs";
 import { engineOf, fetchingOf, goneOf, lastLineOf, sourceOf } from "./disclosure.mjs";
 
 const UNREADABLE = "This photo couldn’t be read. Choose it again.";
@@ -168,7 +170,11 @@ function drawWords(parts, state, picture, screen, { onModel }) {
   const said = waits ?? (error && phraseError(error, UNREADABLE));
   const alert = said || message || failure;
   parts.alert.textContent = alert || (entry ? "" : notice);
-  parts.retry.hidden = !failure && !state.waiting;
+  // The visitor chose another kind of file, or the connection failed: each has its own way out.
+  const isOfPhoto = Boolean(error) && (!error.code || PHOTO_CODES.has(error.code));
+  parts.retry.hidden = isOfPhoto || !(failure || error);
+  parts.other.hidden = !isOfPhoto;
+  parts.root.toggleAttribute("data-failed", Boolean(entry && error));
   redrawPhrase(parts.status, [statusOf(state, picture, isLive)].flat(), what.language);
   const { model, rows, teach } = options;
   const models = options.models.map((other) => ({ ...other, place: state.placeOf(other.name) }));
@@ -188,7 +194,8 @@ function statusOf({ entry, error, isSlow, next, options }, { camera, isLive }, i
   const { device } = identifier.state;
   if (entry) {
     if (entry.answer || error || !isSlow) return "";
-    if (next === "server") return "Asking the server…";
+    // Before anything is sent, a question may follow.
+    if (next === "server") return sentOf(entry.photo) ? "Asking the server…" : "Looking…";
     const isFetching = device === "loading";
     return isFetching ? `${fetchingOf(identifier.state)} Your photo is next.` : "Looking…";
   }
@@ -220,6 +227,9 @@ function drawControls(parts, { entry, isTaking, options }, { access, camera, isL
   parts.zoom.ariaLabel = `Zoom, now ${factor}`;
 
   const isFirst = !REASONS[access] || access === "idle";
+  const isDesk = parts.root.dataset.layout === "desk";
+  parts.choose.lastChild.textContent =
+    screen === "answer" ? "Choose" : isDesk ? "Choose a photo" : "Choose one";
   parts.openCamera.hidden = !isEmpty || !isFirst;
   // Without a camera, it would choose a file as well.
   const hasNone = access === "missing";

@@ -8,8 +8,8 @@
 const NAMES = /** @type {const} */ (["answer", "model", "run"]);
 
 /**
- * What the address names, and `photo`, the id of an answered photo that no address names, in the
- * entry of the history: nothing of a model that was made here is sent.
+ * What the address names, and `photo`, the id of the answered photo, in the entry of the history: no
+ * address names an answer of a model that was made here, and two photos may have the same one.
  *
  * @typedef {Partial<Record<(typeof NAMES)[number] | "photo", string | null>>} Place
  */
@@ -26,7 +26,7 @@ export function readAddress() {
 }
 
 /**
- * Name a place in the address, as a new entry of the history; nothing happens if it is there.
+ * Name a place in the address, as a new entry of the history; return whether it wasn't there.
  *
  * @param {Place} place parameters; null removes one, and one that isn't given stays
  * @param {{isReplaced?: boolean}} [options] `isReplaced` changes the present entry
@@ -39,8 +39,14 @@ export function writeAddress({ photo = null, ...place }, { isReplaced = false } 
   }
   // Tokens have “~”, which addresses may have as it is.
   url.search = url.search.replaceAll("%7E", "~");
-  if (url.href === location.href && photo === readAddress().photo) return;
+  if (url.href === location.href && photo === readAddress().photo) return false;
   openAddress(url, { isReplaced, state: photo && { photo } });
+  return true;
+}
+
+/** Note a photo in a new entry of the history, whose address stays until the photo is answered. */
+export function markAddress(photo) {
+  history.pushState({ photo }, "", location.href);
 }
 
 /** Open an address of the app, perhaps of another page, without leaving the document. */

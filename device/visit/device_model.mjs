@@ -54,7 +54,8 @@ export class DeviceModel {
   /** The present worker, or a new one. */
   get worker() {
     this.#closing.signal.throwIfAborted();
-    if (!this.#worker || this.#worker.isClosed) this.#worker = new ModelWorker();
+    const isEarly = this.state.device !== "loading";
+    if (!this.#worker || this.#worker.isClosed) this.#worker = new ModelWorker({ isEarly });
     return this.#worker;
   }
 
@@ -85,6 +86,7 @@ export class DeviceModel {
       this.#set({ loaded, total, isStalled });
     const { address, graph, taught } = this.#options;
     const { signal } = this.#closing;
+    if (this.#worker?.isEarly) this.#worker.close();
     const { worker } = this;
     try {
       this.#model = await load(address, { graph, onProgress, signal, worker, taught });

@@ -7,6 +7,7 @@
 import { tellSent } from "./outgoing.mjs";
 import { Declined } from "./permissions.mjs";
 import { noteOwn, readLink } from "./shared_answer.mjs";
+import { NO_PRESS } from "./visit.mjs";
 
 /** Time after which a photo that waits is said to wait, in milliseconds. */
 const WAITING_MS = 300;
@@ -24,9 +25,12 @@ export async function identify(visit, { step, permission, until }) {
   const { identifier, models, permissions, signal, state } = visit;
   const { answered, chosen, entry } = state;
   const { photo } = entry;
-  const isHere = !permission && models.placeOf(identifier.model, chosen.run) === "device";
+  const isPressed = permission !== null && permission !== NO_PRESS;
+  const isHere = !isPressed && models.placeOf(identifier.model, chosen.run) === "device";
   const timer = setTimeout(() => visit.send({ type: "slowed", step }), WAITING_MS);
-  const press = permission ?? visit.press(photo);
+  const now = isPressed ? permission : visit.press(photo);
+  const nothing = /** @type {const} */ ({ part: "nothing", isFileAllowed: false });
+  const press = permission === NO_PRESS ? Object.freeze({ ...now, ...nothing }) : now;
   try {
     const given = {
       ...{ top: visit.host.top, signal, previous: answered },
@@ -37,6 +41,9 @@ export async function identify(visit, { step, permission, until }) {
     visit.send({ type: "answered", step, answer });
   } catch (error) {
     if (signal.aborted) return;
+    // Another identifier took the place of this one, which then ended: by a new graph or engine.
+    const isReplaced = visit.identifier !== identifier && error.code === "engine-unavailable";
+    if (isReplaced) return visit.send({ type: "retried", permission: press, until });
     const { wantsOther } = error;
     if (error instanceof Declined) return visit.send({ type: "declined", step, wantsOther });
     const end = press.part === "nothing" ? Infinity : (until ?? Date.now() + RESEND_MS);
@@ -61,13 +68,13 @@ export async function find(visit, { step, token, photo }) {
 }
 
 /**
- * Keep an answered photo in this browser.
+ * Keep a photo in this browser, with its answer once it has one.
  *
  * @param {Visit} visit
  * @param {Extract<import("./types").Effect, {type: "keep"}>} effect
  */
 export async function keep({ recents }, { entry }) {
-  if (entry.answer.certainty === "unknown") navigator.vibrate?.([10, 60, 10]);
-  noteOwn(entry.answer.token);
+  if (entry.answer?.certainty === "unknown") navigator.vibrate?.([10, 60, 10]);
+  if (entry.answer) noteOwn(entry.answer.token);
   await recents.add(entry);
 }

@@ -61,6 +61,7 @@ export async function serverFirst(device, askServer, blob, options) {
     signal?.throwIfAborted();
     // Only files that the device can't read need more than the page has said.
     if (error instanceof NotPermitted || PHOTO_CODES.has(error.code)) throw error;
+    options.onPlace?.("device");
     if (!(await canLoad(device, signal))) throw error;
     return await device.identify(blob, options);
   } finally {

@@ -105,14 +105,20 @@ class Identifier {
     return this.info?.recipe ?? null;
   }
 
+  /** Find out what will be sent, and what the model is. */
+  prepare() {
+    this.#server?.prepare();
+    this.#server?.decide().then(() => this.#change());
+    if (!this.info) this.describe();
+  }
+
   /** Begin to load what the mode needs; again, if loading has failed. */
   start() {
     // A browser that is told to save data downloads nothing while a server answers.
     const isSaving = this.run === "auto" && this.#server && navigator.connection?.saveData;
     if (isSaving) this.#device.skip(SAVING);
     else this.#device.start();
-    this.#server?.decide().then(() => this.#change());
-    if (!this.info) this.describe();
+    this.prepare();
   }
 
   /** Wait until `state.sends` is known, if the next photo goes to the server. */
@@ -169,6 +175,7 @@ class Identifier {
    * @param {number} [given.top] number of candidates, 5 by default
    * @param {AbortSignal} [given.signal]
    * @param {Permission} [given.permission] what the server may get
+   * @param {(place: "device") => void} [given.onPlace] is called if the photo waits for the device
    * @param {"device" | null} [given.place] the device for this photo, once it is ready; otherwise
    *   as the mode has it
    * @returns {Promise<Answer>} with what was sent of the photo since its last answer
@@ -183,6 +190,7 @@ class Identifier {
     if (this.run === "server") return this.#askServer(blob, options);
     const isHere = this.run === "device" || options.place === "device";
     if (isHere || (this.#next() === "device" && !this.#device.isReady)) {
+      options.onPlace?.("device");
       await this.#device.loaded(options.signal);
       return this.#device.identify(blob, options);
     }

@@ -5,6 +5,8 @@
  * Where "Teach" was never opened, nothing of it is loaded.
  */
 
+import { openChannel } from "./recents.mjs";
+
 /**
  * @param {string} folder address of `device/`
  * @param {() => void} onchange is called once the models are known, and after each change
@@ -30,8 +32,7 @@ class MadeHere {
     this.#onchange = onchange;
     this.#prefix = new URL(folder, document.baseURI).pathname;
     // The store's own: it tells of each change.
-    this.#channel = new BroadcastChannel(this.#name);
-    this.#channel.onmessage = () => this.#read();
+    this.#channel = openChannel(this.#name, () => this.#read());
     this.ready = this.#read();
   }
 
@@ -75,7 +76,7 @@ class MadeHere {
 
   close() {
     this.#onchange = () => {};
-    this.#channel.close();
+    this.#channel?.close();
   }
 
   async #read() {

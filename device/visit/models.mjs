@@ -4,7 +4,6 @@
 /** @import { Model } from "../view/types" */
 /** @import { Chosen, Host } from "./types" */
 
-import { announceAddress } from "./address.mjs";
 import { createIdentifier } from "./identifier.mjs";
 import { openMadeHere } from "./made_here.mjs";
 
@@ -20,7 +19,10 @@ export class Models {
   #onchange;
   /** Models that were ready on this device: the browser still has their files. */
   #ready = new Set();
-  /** The identifier that was started. */
+  /** Models that were made here, also those that were deleted since. */
+  #seen = new Set();
+  /** The identifier that was prepared, and the one that was started. */
+  #prepared = null;
   #started = null;
 
   /**
@@ -53,8 +55,13 @@ export class Models {
 
   /** Return the model to choose with an entry: its own, if it can be chosen. */
   toShow(entry) {
-    const model = entry?.answer.prediction.model;
+    const model = entry?.answer?.prediction.model;
     return this.has(model) ? model : this.identifier.model;
+  }
+
+  /** Whether a model was here during this visit. */
+  wasHere(name) {
+    return this.#seen.has(name);
   }
 
   /** Whether a model is one that was made on another device, or is gone from this one. */
@@ -105,10 +112,11 @@ export class Models {
     this.#host = host;
     const { model, run } = this.resolve(chosen);
     const isMadeHere = this.#madeHere.models.has(model);
+    if (isMadeHere) this.#seen.add(model);
     const api = host.api && chosen.engine === host.api.engine ? host.api.host : null;
     const wanted = { model, run, api, graph: isMadeHere ? "small" : (host.graph ?? "small") };
     const described = host.models.find(({ name }) => name === model)?.described ?? null;
-    const renewed = { ...host.server, model, engine: chosen.engine, renew: announceAddress };
+    const renewed = { ...host.server, model, engine: chosen.engine };
     // Your model's photos are never sent.
     const server = host.server && !isMadeHere ? renewed : null;
     const previous = this.identifier;
@@ -136,9 +144,16 @@ export class Models {
     previous?.close();
   }
 
-  /** Begin to load what the identifier needs, once. */
-  start() {
+  /**
+   * Begin to load what the identifier needs, once.
+   *
+   * @param {boolean} [isEarly] whether the model's files are for later
+   */
+  start(isEarly = false) {
     if (this.#started === this.identifier) return;
+    if (isEarly && this.#prepared === this.identifier) return;
+    this.#prepared = this.identifier;
+    if (isEarly) return this.identifier.prepare();
     this.#started = this.identifier;
     this.identifier.start();
   }

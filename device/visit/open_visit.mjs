@@ -23,6 +23,8 @@ const NOT_CLEARED = "This browser couldn’t delete the recent photos.";
 const ELSEWHERE =
   "The model in this link isn’t on this device. If you have its file, open it on Teach.";
 
+const DELETED = "The model that was in use here was deleted. Another one answers now.";
+
 /** @type {Visit | null} */
 let present = null;
 
@@ -69,7 +71,11 @@ export class Visit {
     this.state = createState({ ...chosenBy(place, host), engine: host.engine }, isOpening);
     this.permissions = new Permissions((...question) => this.view.ask(...question), signal);
     this.recents = openRecents({ scope: host.recent, prefix: host.prefix });
-    this.recents.onclear = () => this.#listRecents();
+    this.recents.onclear = () => {
+      // The photo on the screen stays there; one that waits for its page to come back is gone, too.
+      if (!this.view) this.send({ type: "closed" });
+      this.#listRecents();
+    };
     this.#listRecents();
     this.models = new Models(host, () => this.#isReady && this.#follow());
     this.models.follow(host, this.state.chosen, true);
@@ -91,7 +97,8 @@ export class Visit {
   /** A sentence about what the address names; "" for none. */
   get notice() {
     const { model } = this.state.chosen;
-    return this.#isReady && this.models.isElsewhere(model) ? ELSEWHERE : "";
+    if (!this.#isReady || !this.models.isElsewhere(model)) return "";
+    return this.models.wasHere(model) ? DELETED : ELSEWHERE;
   }
 
   /**
@@ -121,7 +128,9 @@ export class Visit {
     const { engine, graph } = this.host;
     this.host = host;
     const isServer = this.identifier.state.next === "server";
-    const isUsed = host.graph !== graph || (host.engine !== engine && isServer);
+    // Before Streamlit has come, the engine is the server's own choice.
+    const isOther = host.engine !== engine && engine !== null;
+    const isUsed = host.graph !== graph || (isOther && isServer);
     this.send({ type: "engaged", engine: host.engine, isUsed });
   }
 
@@ -131,6 +140,8 @@ export class Visit {
     view.draw();
     await this.models.known;
     this.#isReady = true;
+    if (this.view !== view) return;
+    this.send({ type: "returned" });
     this.#address.arrive();
     this.#follow();
   }
@@ -140,6 +151,11 @@ export class Visit {
     this.view = null;
     this.permissions.end();
     this.send({ type: "left" });
+  }
+
+  /** See `VisitAddress.rejoin`. */
+  rejoin() {
+    this.#address.rejoin();
   }
 
   /** Note whether the server can be reached. */
@@ -231,14 +247,17 @@ export class Visit {
     const { waiting } = this.state;
     if (!this.view || !waiting || document.hidden) return;
     const { permission, until } = waiting;
-    if (Date.now() > until || permission.signal.aborted) return;
-    this.send({ type: "retried", permission, until });
+    const isKept = permission.part === "nothing";
+    if (Date.now() > until || (permission.signal.aborted && !isKept)) return;
+    this.send({ type: "retried", permission: isKept ? null : permission, until });
   }
 
   /** Ask whether the server is back while a photo waits: Streamlit may have joined it before. */
   #watch() {
     clearTimeout(this.#watching);
-    if (!this.state.waiting || Date.now() > this.state.waiting.until) return;
+    const { step, waiting } = this.state;
+    if (!waiting) return;
+    if (Date.now() > waiting.until) return this.send({ type: "expired", step });
     this.#watching = setTimeout(async () => {
       if (await this.identifier.canReach()) this.#resume();
       this.#watch();
@@ -250,7 +269,7 @@ export class Visit {
     const { chosen, entry, isConnected } = this.state;
     this.models.follow(this.host, chosen, isConnected);
     const isAsked = entry?.photo && entry.answer?.prediction.model !== this.identifier.model;
-    if (this.#isReady && !isAsked) this.models.start();
+    if (this.#isReady && !isAsked) this.models.start(this.host.isEarly);
     this.view?.draw();
   }
 
@@ -259,7 +278,8 @@ export class Visit {
     if (effect.type === "identify") identify(this, effect);
     else if (effect.type === "find") find(this, effect);
     else if (effect.type === "keep") keep(this, effect).then(() => this.#listRecents());
-    else if (effect.type === "write") this.#address.write();
+    else if (effect.type === "write") this.#address.write(effect.isReplaced);
+    else if (effect.type === "mark") this.#address.mark();
     else this.view?.chooseFile();
   }
 

@@ -113,6 +113,11 @@ export class Outgoing {
     return this.#server.describe();
   }
 
+  /** See `Server.prepare`. */
+  prepare() {
+    this.#server.prepare();
+  }
+
   /** Find out what will be sent. */
   decide() {
     return (this.#deciding ??= this.#decide());

@@ -139,7 +139,8 @@ export class Permissions {
     for (;;) {
       onPlace(place);
       try {
-        return await identifier.identify(photo, { top, place, signal, permission: permitted });
+        const given = { top, place, signal, permission: permitted, onPlace };
+        return await identifier.identify(photo, given);
       } catch (error) {
         signal.throwIfAborted();
         if (!(error instanceof NotPermitted)) throw error;

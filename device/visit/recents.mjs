@@ -51,19 +51,22 @@ class Recents {
     holdLock(`${name} ${this.#session}`);
     this.#database = openDatabase(name).catch(() => null);
     this.#records = this.#read().catch(() => []);
-    this.#channel = new BroadcastChannel(name);
-    this.#channel.onmessage = () => {
+    this.#channel = openChannel(name, () => {
       this.#change(() => []);
       this.onclear?.();
-    };
+    });
   }
 
   close() {
-    this.#channel.close();
+    this.#channel?.close();
   }
 
-  /** Return the entries, newest first. */
+  /** Return the answered entries, newest first. */
   async list() {
+    return (await this.#all()).filter(({ answer }) => answer !== null);
+  }
+
+  async #all() {
     const isCurrent = (record) => this.#scope !== "day" || !isOld(record);
     const records = await this.#change((previous) => previous.filter(isCurrent));
     return records.map(({ entry }) => entry);
@@ -81,12 +84,18 @@ class Recents {
     this.#store((photos) => photos.put({ ...fields, kept, session: this.#session }));
   }
 
-  /** Return the entry that has an answer with this share link's token, or this id; or null. */
+  /**
+   * Return the entry that has this id, as long as it has no answer, or an answer with this share
+   * link's token; or null.
+   */
   async find({ token, photo }) {
-    for (const entry of await this.list()) {
-      if (!token && entry.id === photo) return entry;
-      const answers = [entry.answer, ...(entry.earlier ?? [])];
-      const answer = token && answers.find((one) => one.token === token);
+    const entries = await this.#all();
+    // Two photos may have the same answer.
+    const first = entries.filter(({ id }) => id === photo);
+    if (!token || first[0]?.answer === null) return first[0] ?? null;
+    for (const entry of [...first, ...entries]) {
+      const answers = [entry.answer ?? [], entry.earlier ?? []].flat();
+      const answer = answers.find((one) => one.token === token);
       if (answer) return { ...entry, answer, earlier: answers.filter((one) => one !== answer) };
     }
     return null;
@@ -96,7 +105,7 @@ class Recents {
   async clear() {
     await this.#change(() => []);
     this.#store((photos) => photos.clear());
-    this.#channel.postMessage("cleared");
+    this.#channel?.postMessage("cleared");
     return this.#stored;
   }
 
@@ -167,6 +176,12 @@ const isOld = ({ kept }) => Date.now() - kept > DAY_MS;
 export function randomId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Open a channel between tabs; null in a browser that has none. */
+export function openChannel(name, onmessage) {
+  if (!("BroadcastChannel" in globalThis)) return null;
+  return Object.assign(new BroadcastChannel(name), { onmessage });
 }
 
 /** Return the id of this tab's session, which survives reloads. */

@@ -4,11 +4,8 @@
 
 /** @import { ServerRequest, Transfer } from "../view/types" */
 
-import { pause, waitFor } from "../engine/abort.mjs";
+import { pause, untilAborted, waitFor } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
-
-/** Longest wait for a new token after the session's end, in milliseconds. */
-const TOKEN_MS = 5000;
 
 /** Longest time without progress until the server counts as unreachable, in milliseconds. */
 const STALL_MS = 30_000;
@@ -18,13 +15,20 @@ const BUSY_MS = 20_000;
 
 const BUSY = new Set(["busy", "stopping"]);
 
+/** Promise of the token that the server issued to this page, or null. */
+let issued = null;
+
+/** Tokens of sessions that have ended. */
+const refused = new Set();
+
 export class Server {
   #options;
+  /** Settles with the next token that the page gives. */
+  #given = deferred();
 
   /**
-   * @param {{url: string, token: string, model?: string, engine?: string, renew?: () => void}} options
-   *   `url` ends in `api/v1/`, relative to the page; `renew` is called when the session has
-   *   ended, after a restart of the app, and leads to an `update` with a new token
+   * @param {{url: string, token: string | null, model?: string, engine?: string}} options `url` ends
+   *   in `api/v1/`, relative to the page; `token` is the session's, or null
    */
   constructor(options) {
     this.#options = options;
@@ -33,6 +37,9 @@ export class Server {
   /** Use another token, model or engine from now on. */
   update(options) {
     this.#options = options;
+    if (!options.token || refused.has(options.token)) return;
+    this.#given.resolve(options.token);
+    this.#given = deferred();
   }
 
   /**
@@ -79,9 +86,9 @@ export class Server {
     const started = performance.now();
     let hasRenewed = false;
     for (;;) {
-      const { token, ...own } = this.#options;
+      const token = await untilAborted(this.#token(), signal);
       const url = new URL(labels ? "corrections" : "identify", this.#base);
-      const { model, engine } = answer ? engineOf(answer) : own;
+      const { model, engine } = answer ? engineOf(answer) : this.#options;
       const explain = name === "explanation" || null;
       const query = labels ? {} : { model, engine, top, explain, ...pixels };
       for (const [key, value] of Object.entries(query)) {
@@ -94,7 +101,8 @@ export class Server {
       const wait = 1000 * ((Number(response.retryAfter) || 1) + Math.random() / 2);
       if (error.code === "no-session" && !hasRenewed) {
         hasRenewed = true;
-        await this.#newToken(token, signal);
+        refused.add(token);
+        issued = null;
       } else if (BUSY.has(error.code) && performance.now() - started + wait < BUSY_MS) {
         await pause(wait, signal);
       } else {
@@ -107,12 +115,44 @@ export class Server {
     return new URL(this.#options.url, document.baseURI);
   }
 
-  /** Wait for a new token, at most `TOKEN_MS`. */
-  async #newToken(token, signal) {
-    if (this.#options.token === token) this.#options.renew?.();
-    const end = performance.now() + TOKEN_MS;
-    while (this.#options.token === token && performance.now() < end) await pause(100, signal);
+  /** Have a token issued before it is needed, if the page has none. */
+  prepare() {
+    this.#token();
   }
+
+  /**
+   * Return the session's token, or an issued one where there is none, or it was refused.
+   *
+   * @returns {Promise<string>}
+   * @throws {LoupeError} "unreachable", or as the server says, if none is issued
+   */
+  #token() {
+    const { token } = this.#options;
+    if (token && !refused.has(token)) return Promise.resolve(token);
+    issued ??= issue(new URL("../session/", this.#base));
+    // Streamlit may bring one first.
+    const next = Promise.race([issued, this.#given.promise]);
+    // Nobody waits for it once the photo is gone.
+    next.catch(() => {});
+    return next;
+  }
+}
+
+/** @returns {{promise: Promise<string>, resolve: (value: string) => void}} */
+function deferred() {
+  let resolve;
+  const promise = new Promise((done) => (resolve = done));
+  return { promise, resolve };
+}
+
+/** Return a new token. */
+async function issue(url) {
+  const signal = AbortSignal.timeout(STALL_MS);
+  const response = await fetch(url, { method: "POST", signal }).catch(() => null);
+  const body = await response?.json().catch(() => null);
+  if (body?.token) return body.token;
+  issued = null;
+  throw errorOf(response?.status ?? 0, body);
 }
 
 /**

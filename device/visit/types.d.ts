@@ -36,6 +36,8 @@ export interface VisitState {
   /** A phrase in place of the answer's lines: how far "Why?" is, or what its light means. */
   explanation: any;
   isExplaining: boolean;
+  /** True for a photo without an answer whose page was left. */
+  isLeft: boolean;
   isConnected: boolean;
 }
 
@@ -47,10 +49,17 @@ export interface VisitEvent {
 }
 
 export type Effect =
-  | { type: "identify"; step: number; permission: Permission | null; until: number | null }
+  | {
+      type: "identify";
+      step: number;
+      /** "no press" for a photo that is identified again only as far as that needs none. */
+      permission: Permission | "no press" | null;
+      until: number | null;
+    }
   | { type: "find"; step: number; token: string | null; photo: string | null }
   | { type: "keep"; entry: Entry }
-  | { type: "write" }
+  | { type: "write"; isReplaced?: boolean }
+  | { type: "mark" }
   | { type: "choose" };
 
 /** What the page around a visit knows. */
@@ -76,6 +85,8 @@ export interface Host {
   top: number;
   /** Whether answers are in the address. */
   hasLinks: boolean;
+  /** True while the page around it is to come, whose files come before the model's. */
+  isEarly?: boolean;
   /** Called with the folder of each model that is ready on this device. */
   onReady?: (folder: string) => void;
 }

@@ -23,7 +23,11 @@ const NOTHING_SAID = {
   explanation: null,
   isExplaining: false,
   place: null,
+  isLeft: false,
 };
+
+/** In place of a permission: for a photo that nobody pressed for now. */
+export const NO_PRESS = "no press";
 
 /**
  * Return the state of a new visit.
@@ -59,7 +63,7 @@ const HANDLERS = {
   /** The visitor chose a model; an open photo is identified by it, a link is closed. */
   chosen(state, { model }) {
     const chosen = { ...state.chosen, model };
-    if (state.entry?.photo) return again({ ...state, chosen });
+    if (state.entry?.photo) return againBy({ ...state, chosen });
     // A photo that is being taken goes on: it is asked for, if it may not go to this model.
     const next = { ...state, chosen };
     return [state.entry ? begin(next, null) : next, [{ type: "write" }]];
@@ -69,8 +73,7 @@ const HANDLERS = {
   ran(state, { run, model }) {
     const next = { ...state, chosen: { ...state.chosen, run, model } };
     if (!state.entry?.photo) return [next, [{ type: "write" }]];
-    const [after, effects] = again(next);
-    return [after, [{ type: "write" }, ...effects]];
+    return againBy(next);
   },
 
   /** The page has another engine for the server's answers. */
@@ -88,15 +91,23 @@ const HANDLERS = {
   },
 
   /** The photo of a press. */
-  captured(state, { permission, photo, source, alt, id, time, answer = null }) {
+  captured(state, { permission, photo, source, alt, id, time, answer: live = null }) {
     if (permission !== state.press) return [state, []];
-    const next = begin(state, { id, photo, source, alt, time, answer }, "waiting");
-    if (answer) return settle(next, answer);
-    return [next, [{ type: "identify", step: next.step, permission, until: null }]];
+    // Another model may have been chosen since the press.
+    const answer = live?.prediction.model === state.chosen.model ? live : null;
+    const entry = { id, photo, source, alt, time, answer };
+    const next = begin(state, entry, "waiting");
+    /** @type {Effect[]} */
+    const effects = [{ type: "mark" }];
+    if (answer) return settle(next, answer, effects);
+    const identify = /** @type {const} */ ({ type: "identify", step: next.step, until: null });
+    return [next, [...effects, { type: "keep", entry }, { ...identify, permission }]];
   },
 
   /** A press gave no photo. */
-  missed(state, { permission = state.press, message }) {
+  missed(state, { permission = null, message }) {
+    // Without a press there was nothing to take.
+    if (permission === null) return [{ ...state, message }, []];
     if (permission !== state.press) return [state, []];
     const next = state.phase === "taking" ? begin(state, null) : state;
     return [{ ...next, press: null, message }, []];
@@ -107,7 +118,7 @@ const HANDLERS = {
   /** The open photo has no answer; with `waiting`, it waits for the server. */
   failed(state, { error, sent, waiting = null }) {
     const phase = /** @type {const} */ ("failed");
-    return [{ ...state, phase, error, sent, waiting, place: null }, [{ type: "write" }]];
+    return [{ ...state, phase, error, sent, waiting, place: null }, []];
   },
 
   /** The open photo is identified once more: by its own permission, or by a new press. */
@@ -133,7 +144,8 @@ const HANDLERS = {
     const chosen = { ...state.chosen, model, run };
     // A photo that has no answer yet stays, unless another model is named.
     const isChosen = model === state.chosen.model && run === state.chosen.run;
-    if (isOpen && (token || photo || !state.entry || isChosen)) return [{ ...state, chosen }, []];
+    const isHere = token || photo || !state.entry || isChosen;
+    if (isOpen && isHere && state.phase !== "opening") return [{ ...state, chosen }, []];
     const next = { ...begin({ ...state, chosen }, null), answered: null };
     if (!token && !photo) return [next, []];
     return [{ ...next, phase: "opening" }, [{ type: "find", step: next.step, token, photo }]];
@@ -141,12 +153,20 @@ const HANDLERS = {
 
   /** What the address names: a recent photo, or an answer from a link; null for neither. */
   found(state, { entry, model, message = "" }) {
+    if (!entry?.answer && entry?.photo) return again({ ...state, entry }, NO_PRESS);
     return [{ ...(entry ? open(state, entry, model) : begin(state, null)), message }, []];
   },
 
-  /** The page is left: nothing more is taken or sent, and what has no answer is gone. */
+  /** The page is back; what has no answer is identified again, as far as that needs no press. */
+  returned: (state) => (state.isLeft ? again(state, NO_PRESS) : [state, []]),
+
+  /** A photo that waits is no longer sent without another press. */
+  expired: (state) => [{ ...state, waiting: null }, []],
+
+  /** The page is left: nothing more is taken or sent. */
   left(state) {
-    return [state.entry?.answer ? begin(state, state.entry, "answered") : begin(state, null), []];
+    const phase = state.entry?.answer ? "answered" : state.entry ? "waiting" : "empty";
+    return [{ ...begin(state, state.entry, phase), isLeft: phase === "waiting" }, []];
   },
 
   connected: (state, { isConnected }) => [{ ...state, isConnected }, []],
@@ -174,23 +194,37 @@ function open(state, entry, model = entry.answer.prediction.model) {
 /**
  * The open photo has an answer.
  *
- * @type {(state: VisitState, answer: Answer) => Next}
+ * @type {(state: VisitState, answer: Answer, before?: Effect[]) => Next}
  */
-function settle(state, answer) {
+function settle(state, answer, before = []) {
   const entry = { ...state.entry, answer };
   const next = { ...state, entry, phase: /** @type {const} */ ("answered"), place: null };
-  return [next, [{ type: "keep", entry }, { type: "write" }]];
+  return [next, [...before, { type: "keep", entry }, { type: "write", isReplaced: true }]];
 }
 
 /**
  * Identify the open photo again, by what is chosen now.
  *
- * @type {(state: VisitState, permission?: Permission | null, until?: number | null) => Next}
+ * @type {(state: VisitState, permission?: Permission | typeof NO_PRESS | null,
+ *   until?: number | null) => Next}
  */
 function again(state, permission = null, until = null) {
   const { entry } = state;
   const answered = entry.answer ? entry : state.answered;
   const earlier = [entry.answer ?? [], entry.earlier ?? []].flat().slice(0, MAX_EARLIER);
   const next = begin({ ...state, answered }, { ...entry, answer: null, earlier }, "waiting");
-  return [next, [{ type: "identify", step: next.step, permission, until }]];
+  const identify = /** @type {Effect} */ ({ type: "identify", step: next.step, permission, until });
+  // A new place in the history, if there was an answer to come back to.
+  if (!entry.answer) return [next, [identify]];
+  return [next, [{ type: "mark" }, { type: "keep", entry: next.entry }, identify]];
+}
+
+/**
+ * The same by another model or mode, which the address names at once.
+ *
+ * @type {(state: VisitState) => Next}
+ */
+function againBy(state) {
+  const [next, effects] = again(state);
+  return [next, [{ type: "write" }, ...effects.filter(({ type }) => type !== "mark")]];
 }

@@ -3,7 +3,13 @@
 /** @import { Visit } from "./open_visit.mjs" */
 /** @import { Host } from "./types" */
 
-import { followAddress, readAddress, writeAddress } from "./address.mjs";
+import {
+  announceAddress,
+  followAddress,
+  markAddress,
+  readAddress,
+  writeAddress,
+} from "./address.mjs";
 import { tokenOf } from "./visit.mjs";
 
 /** Return whether two places are the same. */
@@ -26,8 +32,9 @@ export function chosenBy({ answer, model, run }, host) {
 /** Follows the address, and writes it. */
 export class VisitAddress {
   #visit;
-  /** What the address was last seen to name. */
+  /** What the address was last seen to name, and whether the visit has changed it. */
   #seen = readAddress();
+  #isChanged = false;
   /** The path of the page that shows the visit. */
   #path = location.pathname;
 
@@ -50,8 +57,25 @@ export class VisitAddress {
 
   /** Name the visit's place; `isReplaced` changes the present entry of the history. */
   write(isReplaced = false) {
+    if (location.pathname !== this.#path) return;
     this.#seen = this.#own;
-    writeAddress(this.#seen, { isReplaced });
+    this.#isChanged = writeAddress(this.#seen, { isReplaced }) || this.#isChanged;
+  }
+
+  /** Note the open photo in the history, from which a reload finds it. */
+  mark() {
+    if (location.pathname !== this.#path) return;
+    const { photo } = this.#own;
+    this.#seen = { ...this.#seen, photo };
+    markAddress(photo);
+  }
+
+  /** Tell Streamlit, which has come by now, of what changed meanwhile. */
+  rejoin() {
+    if (!this.#isChanged || this.#visit.state.phase === "opening") return;
+    // Streamlit may have put back the address that it knew.
+    if (isSame(readAddress(), this.#own)) announceAddress();
+    else this.write(true);
   }
 
   /** Follow the address of the visit's own page, unless it is as before: then it was announced. */
@@ -66,7 +90,9 @@ export class VisitAddress {
     const [place, own] = [this.#seen, this.#own];
     if (isSame(place, own)) return;
     const { answer: token, photo } = place;
-    const isOpen = token === own.answer && photo === own.photo;
+    // Streamlit's own changes of the address drop the photo's id.
+    const isOpen =
+      token === own.answer && (photo === own.photo || (photo === null && token !== null));
     const chosen = chosenBy(place, this.#visit.host);
     this.#visit.send({ type: "navigated", token, photo, isOpen, ...chosen });
   }
@@ -78,7 +104,7 @@ export class VisitAddress {
     const answer = host.hasLinks ? tokenOf(state) : null;
     return {
       answer,
-      photo: entry?.answer && !answer ? entry.id : null,
+      photo: entry?.photo ? entry.id : null,
       model: chosen.model === host.model ? null : chosen.model,
       run: chosen.run === host.run || !host.hasLinks ? null : chosen.run,
     };

@@ -23,18 +23,22 @@ GOOD, QUICK = 10, 5
 
 SCRIPT = re.compile(r'<script type="module"[^>]* src="\./([^"]+)"')
 IMPORT = re.compile(r"""\b(?:from|import)\s*["'](\.{1,2}/[^"']+)["']""")
+WORKER = "engine/worker.mjs"
+SHEETS = ("view/*.css", "streamlit.css", "header.css")
+"""The viewfinder's style sheets."""
+
 COMPONENT = "static/js/BidiComponent.*.js"
 """Streamlit's module for components, which is loaded with the first one."""
 
 
 def main(part: str, static: Path, device: Path, target: Path) -> None:
-    """Compress Streamlit's scripts and styles, and write the bundle of modules.
+    """Compress Streamlit's scripts and styles, and write the bundles of modules.
 
     Args:
-        part: ``first-visit`` for the files of a first visit and the bundle; else all other files.
+        part: ``first-visit`` for the files of a first visit and the bundles; else all other files.
         static: Streamlit's static files, among them ``index.html``.
         device: the app's own modules.
-        target: the folder to write to. The bundle is ``static/js/loupe.HASH.js`` in it; it is left
+        target: the folder to write to. A bundle is ``static/js/loupe.HASH.js`` in it; they are left
             out if Streamlit's page has another form than expected.
 
     Raises:
@@ -47,9 +51,9 @@ def main(part: str, static: Path, device: Path, target: Path) -> None:
     start, component = SCRIPT.search(index), next(static.glob(COMPONENT), None)
     modules = {}
     if start and component:
-        modules = dict(_closure(static, start[1], component, device))
+        modules = dict(_closure(static, [static / start[1], component]))
         if is_first:
-            _write_bundle(target, device, start[1], modules)
+            _write_bundles(target, device, start[1], modules)
     for path in (static / "static").rglob("*"):
         name = path.relative_to(static).as_posix()
         if path.suffix in TYPES and (name in index or name in modules) == is_first:
@@ -58,26 +62,40 @@ def main(part: str, static: Path, device: Path, target: Path) -> None:
             _write(target / name, data, path.stat().st_mtime, good=is_good)
 
 
-def _write_bundle(target: Path, device: Path, start: str, modules: dict[str, str]) -> None:
-    """Write the bundle, and ``first-visit.json``, which lists its modules."""
-    call = f"runBundle({json.dumps(modules, ensure_ascii=False)}, {json.dumps(start)});\n"
+def _write_bundles(target: Path, device: Path, start: str, modules: dict[str, str]) -> None:
+    """Write the viewfinder's bundle, Streamlit's, and ``first-visit.json``, which names them."""
+    own = dict(_closure(device.parent, [device / "page.mjs", device / WORKER]))
+    sheets = {
+        path.relative_to(device.parent).as_posix(): path.read_text(encoding="utf-8")
+        for name in SHEETS
+        for path in sorted(device.glob(name))
+    }
+    content = {
+        "early": _write_bundle(target, device, own, "device/page.mjs", f"device/{WORKER}", sheets),
+        "bundle": _write_bundle(target, device, modules, start),
+        "start": start,
+        "modules": sorted(modules),
+    }
+    (target / "first-visit.json").write_text(json.dumps(content))
+
+
+def _write_bundle(target: Path, device: Path, *values: object) -> str:
+    """Write a script that runs modules, by ``runBundle`` with these values; return its path."""
+    call = f"runBundle(...{json.dumps(values, ensure_ascii=False)});\n"
     data = (device / "first" / "bundle.js").read_bytes() + call.encode()
     bundle = f"static/js/loupe.{hashlib.sha256(data).hexdigest()[:16]}.js"
     _write(target / bundle, data, None, good=True)
     # For browsers that accept no encoding: Streamlit has no such file.
     (target / bundle).write_bytes(data)
-    content = {"bundle": bundle, "start": start, "modules": sorted(modules)}
-    (target / "first-visit.json").write_text(json.dumps(content))
+    return bundle
 
 
-def _closure(static: Path, start: str, component: Path, device: Path) -> Iterator[tuple[str, str]]:
-    """Yield the modules of a first visit: each one's path in the app, and its source."""
-    left = [static / start, component, device / "streamlit.mjs"]
+def _closure(root: Path, left: list[Path]) -> Iterator[tuple[str, str]]:
+    """Yield modules with all that they import: each one's path below a root, and its source."""
     seen = set(left)
     while left:
         path = left.pop()
         text = path.read_text(encoding="utf-8")
-        root = static if path.is_relative_to(static) else device.parent
         yield path.relative_to(root).as_posix(), text
         others = {Path(os.path.normpath(path.parent / name)) for name in IMPORT.findall(text)}
         new = {other for other in others - seen if other.is_file()}

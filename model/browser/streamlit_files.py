@@ -27,14 +27,16 @@ PARTS = ("first-visit", "streamlit")
 
 
 class FirstVisit(TypedDict):
-    """The modules of a first visit, as paths relative to the app's address.
+    """The scripts of a first visit, as paths relative to the app's address.
 
     Attributes:
-        bundle: the script that contains all of them.
-        start: the module that starts the app.
+        early: the script that shows the viewfinder.
+        bundle: the script that contains Streamlit's modules.
+        start: the module that starts Streamlit.
         modules: all of them.
     """
 
+    early: str
     bundle: str
     start: str
     modules: list[str]

@@ -1,20 +1,31 @@
-"""Open sessions of the app's own pages by token, and the corrections that each has saved.
+"""Sessions of the app's own pages by token, and the corrections that each has saved.
 
 They are here because ``api/`` and ``ui/`` need them and don't import each other.
 """
 
 import secrets
 import threading
+import time
+from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
+
+from itsdangerous import BadSignature, Signer
 
 from ..answer.prediction import Prediction
-from ..answer.share_link import Signature, decode
+from ..answer.share_link import Signature, decode, signing_secret
 from ..classifier import Identification
 from ..errors import CorrectionsFull, LinkError
 
 MAX_CORRECTIONS = 10
 """Most corrections that a session saves. No address is read, so a new session may save more."""
+
+ISSUED_SECONDS = 24 * 60 * 60
+"""Time for which an issued token holds."""
+
+MAX_ISSUED = 1000
+"""Issued tokens whose corrections are remembered."""
 
 Key = tuple[str, ...]
 """A correction: the link's token of its answer, and its labels."""
@@ -24,11 +35,13 @@ class PageSessions:
     """Open sessions. Safe under threads.
 
     A token has 256 random bits, so it can't be guessed. As many sessions are open as Streamlit
-    itself keeps, each of which takes far more memory.
+    itself keeps, each of which takes far more memory. A page that Streamlit hasn't reached has an
+    issued token, which is signed and costs nothing until it saves a correction.
     """
 
     def __init__(self) -> None:
         self._corrections: dict[str, dict[Key, int]] = {}
+        self._issued: OrderedDict[str, dict[Key, int]] = OrderedDict()
         self._owners: dict[str, str] = {}
         self._with_photo: set[str] = set()
         # Re-entrant: garbage collection may close a session while this thread holds it.
@@ -40,6 +53,10 @@ class PageSessions:
         with self._lock:
             self._corrections[token], self._owners[token] = {}, streamlit_id
         return token
+
+    def issue_token(self) -> str:
+        """Return a token that no session needs; it holds for ``ISSUED_SECONDS``."""
+        return _signer().sign(f"{secrets.token_urlsafe(16)}~{int(time.time())}").decode()
 
     def close_session(self, token: str) -> None:
         """Forget a session."""
@@ -58,9 +75,22 @@ class PageSessions:
         return streamlit_id in self._with_photo
 
     def is_open(self, token: str) -> bool:
-        """Return whether a session has this token."""
+        """Return whether a session has this token, or it was issued."""
+        return self.has_session(token) or _is_issued(token)
+
+    def has_session(self, token: str) -> bool:
+        """Return whether an open session of Streamlit has this token."""
         with self._lock:
             return token in self._corrections
+
+    def _corrections_of(self, token: str) -> dict[Key, int]:
+        if token in self._corrections:
+            return self._corrections[token]
+        saved = self._issued.setdefault(token, {})
+        self._issued.move_to_end(token)
+        if len(self._issued) > MAX_ISSUED:
+            self._issued.popitem(last=False)
+        return saved
 
     def save_correction(
         self,
@@ -89,7 +119,7 @@ class PageSessions:
         prediction = identification.prediction if identification else read_own_answer(link)
         photo = identification.photo.to_jpeg() if identification else None
         with self._lock:
-            saved = self._corrections.get(token, {})
+            saved = self._corrections_of(token)
             number = saved.get(key := (link, *labels))
             if number is None and len(saved) >= MAX_CORRECTIONS:
                 raise CorrectionsFull(
@@ -116,6 +146,25 @@ def read_own_answer(link: str) -> Prediction:
         if shared.signature in (Signature.VALID, Signature.DEVICE):
             return shared.prediction
     raise LinkError("This app didn't sign this answer. Send its photo with the correction.")
+
+
+def _is_issued(token: str) -> bool:
+    try:
+        issued = _signer().unsign(token).rpartition(b"~")[2]
+    except BadSignature:
+        return False
+    # The clocks of replicas differ a little.
+    return -60 < time.time() - int(issued) < ISSUED_SECONDS
+
+
+def _signer() -> Signer:
+    return Signer(signing_secret() or _own_secret(), salt="loupe.page")
+
+
+@cache
+def _own_secret() -> str:
+    """Return this process's secret, where none can be stored."""
+    return secrets.token_urlsafe(32)
 
 
 page_sessions = PageSessions()

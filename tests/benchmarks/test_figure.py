@@ -12,8 +12,9 @@ from benchmarks.timing import Pairs, measure_pairs, timer
 NAMES = """
     answer-small answer-12mp api-rate api-tail api-screen device-bytes-clothing
     device-bytes-imagenet device-first device-rate device-rate-busy device-main-thread
-    first-visit-words first-visit-photo first-visit-bytes first-visit-answer first-visit-quick
-    first-visit-device first-visit-device-page folder memory overhead predict-small predict-12mp
+    first-visit-words first-visit-photo first-visit-bytes first-visit-shutter first-visit-answer
+    first-visit-chart first-visit-quick first-visit-quick-shutter first-visit-device
+    first-visit-device-page folder memory overhead predict-small predict-12mp
     start threads visits
 """
 """Names of the published figures."""

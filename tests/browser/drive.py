@@ -64,6 +64,16 @@ window.openTracks = () => window.tracks.filter((track) => track.readyState === "
 """Count the tracks that were opened, and those that still are."""
 
 
+FIND = """function find(place) {
+  for (const element of place.querySelectorAll("*")) {
+    const inner = element.shadowRoot;
+    const found = element.matches(".vf") ? element : inner && find(inner);
+    if (found) return found;
+  }
+  return null;
+}"""
+"""Finds the viewfinder through shadow roots."""
+
 # Resolves when the page has the size and two measurements in a row are the same.
 SETTLED = """
 ([width, height]) => new Promise((resolve) => {

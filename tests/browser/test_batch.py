@@ -26,14 +26,14 @@ def upload(page: Page, count: int, side: int = 300) -> None:
 
 
 def wait_for_results(page: Page, count: int) -> None:
-    expect(headline(page)).to_have_text(f"{count} of {count} photos identified", timeout=60_000)
+    expect(headline(page)).to_have_text(f"{count} of {count} photos answered", timeout=60_000)
     expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
 
 
 def go_back_to_models(page: Page) -> None:
     """Press Back once, or twice if Streamlit added the address after the page change."""
     page.go_back()
-    expect(headline(page)).to_have_text(re.compile("Models|photos identified"))
+    expect(headline(page)).to_have_text(re.compile("Models|photos answered"))
     try:
         expect(headline(page)).to_have_text("Models", timeout=3000)
     except AssertionError:

@@ -182,7 +182,7 @@ def test_every_reason_has_a_sentence_and_a_next_step(open_camera: Any, app: Devi
     cases.append((page, "Permissions-Policy"))
     for page, words in cases:
         expect(page.locator(".vf-hint").get_by_text(words)).to_be_visible()
-        way = "Choose one" if words == "has no camera" else "Take a photo"
+        way = "Choose a photo" if words == "has no camera" else "Take a photo"
         expect(page.locator(".vf-main:visible")).to_have_text(way)
         assert page.locator("input[capture=environment]").count() == 1
     page, words = cases[0]

@@ -115,6 +115,7 @@ def test_link_to_a_model_that_cannot_be_opened_leads_to_another(
     expect(page.get_by_role("combobox", name="Model")).to_have_value("colours")
 
 
+@pytest.mark.slow
 def test_full_graph_is_a_choice(open_device: Any) -> None:
     page = open_device()
     page.get_by_text("This device", exact=True).click()

@@ -5,15 +5,15 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.drive import pick, settings_menu, source_line, wait_for_answer
+from tests.browser.drive import give, sample, settings_menu, source_line, wait_for_answer
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
 FIRST_LOAD = 90_000
 
 
 def test_engines_agree_and_the_address_names_the_chosen_one(page):
-    page.goto("/?engine=learner&way=Sample")
-    pick(page, "Coffee")
+    page.goto("/?engine=learner&run=server")
+    give(page, sample("coffee").read())
     # The first one in this process imports torch.
     expect(source_line(page)).to_contain_text("learner engine", timeout=FIRST_LOAD)
     learner = wait_for_answer(page, engine="learner")

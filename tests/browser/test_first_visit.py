@@ -50,15 +50,17 @@ ROUND_TRIP = """
 def test_slow_line_gets_one_file_of_modules_and_a_quick_one_gets_each(new_page, url):
     for slow in (True, False):
         page, paths = visit(new_page, url, slow=slow)
-        page.locator(".vf-choose").wait_for()
-        # The worker loads modules of its own, and one script is for pages without inline ones.
-        others = re.compile(r"/engine/|^start\.js$")
+        page.locator("[data-testid=stBidiComponentIsolated] .vf").wait_for()
+        # One script is for pages without inline ones.
+        others = re.compile(r"^start\.js$")
         scripts = [path for path in paths if path.endswith("js") and not others.search(path)]
         bundles = [path for path in scripts if path.startswith("static/js/loupe.")]
         assert len(scripts) == len(set(scripts)), "no module is loaded twice"
         # A busy machine can make the connection look slow.
         is_slow = slow or page.evaluate(ROUND_TRIP) > 150
-        assert (len(scripts) == len(bundles) == 1) if is_slow else not bundles
+        # The viewfinder is always in one file.
+        assert len(bundles) == (2 if is_slow else 1), (slow, scripts)
+        assert any(path.startswith("static/js/index.") for path in scripts) != is_slow
         # Other pages load modules of their own, and share those that are already loaded.
         if slow:
             page.goto(f"{url}/models")
@@ -139,19 +141,6 @@ def test_first_screen_is_only_for_the_viewfinder(new_page, url):
     for path in ("?way=Upload", "models"):
         page.goto(f"{url}/{path}")
         expect(page.locator("#first-screen")).to_have_count(0)
-
-
-GONE = "The server doesn’t answer. Trying again…"
-
-
-@pytest.mark.slow
-def test_first_screen_says_that_websockets_are_blocked(new_page, url):
-    page = new_page(viewport=PHONE)
-    page.route_web_socket("**", lambda socket: socket.close())
-    page.goto(f"{url}/?run=server", wait_until="commit")
-    expect(page.locator("#first-screen .late")).to_have_text("Loading the app…")
-    expect(page.locator("#first-screen .late")).to_have_text(GONE)
-    expect(page.locator("#gone")).to_be_hidden()
 
 
 def test_app_starts_where_scripts_in_the_page_are_blocked(new_page, url):

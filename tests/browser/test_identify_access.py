@@ -15,7 +15,7 @@ from tests.photos import encoded
 
 SCREENSHOTS = HERE / "screenshots"
 RED, GREEN = (encoded(colour(name), "PNG") for name in ("red", "green"))
-DIALOG = {"fromShadowDom": ["[data-testid=stBidiComponentIsolated]", ".vf-dialog"]}
+DIALOG = {"fromShadowDom": ["[data-testid=stBidiComponentIsolated]", ".vf-host", ".vf-dialog"]}
 """The open dialog, as axe names it."""
 FOCUSED = """
 () => {

@@ -11,6 +11,7 @@ from tests.browser.drive import DESK, LOADING_MS, give, go, headline, shutter, s
 from tests.browser.drive_promise import Visit, answered, ask, press, ready, select
 from tests.model.tiny import colour
 from tests.photos import encoded
+from tests.waiting import wait_until
 
 SLOW_CAMERA = """
 window.isTaken = false;
@@ -57,6 +58,9 @@ def test_photo_stays_if_its_page_is_left(visit: Visit, is_far: bool) -> None:
     assert log.check() == []
     go(page, "Identify")
     ready(page)
+    # The model is still there; the camera opens anew.
+    video = page.locator(".vf-video")
+    wait_until(lambda: video.evaluate("({ readyState }) => readyState") > 1, 20)
     shutter(page).click()
     answered(page, "On this device in .*; sent: numbers only")
     assert log.check() == []

@@ -109,18 +109,18 @@ HOLES = {
     "another press": [
         (
             VISIT,
-            "    if (permission !== state.press) return [state, []];\n    const next = begin",
-            "    const next = begin",
+            "    if (permission !== state.press) return [state, []];\n    // Another model",
+            "    // Another model",
         )
     ],
     "what was sent": [("view/ask.mjs", "const told = sent ?", "const told = false ?")],
     "the chart": [("streamlit.mjs", '? "" : "hidden"', '? "" : ""')],
     "Back": [(ADDRESS, "followAddress((place) => this.#follow(place), signal);", "")],
     "an announced address": [(ADDRESS, " || isSame(place, this.#seen)", "")],
-    "the address": [
-        (VISIT, '[{ type: "keep", entry }, { type: "write" }]', '[{ type: "keep", entry }]')
+    "the address": [(VISIT, '{ type: "keep", entry }, { type: "write", isReplaced: true }]', "]")],
+    "another page": [
+        (ADDRESS, "this.#navigate();\n    else this.write(true);", "this.#navigate();")
     ],
-    "another page": [(ADDRESS, "else this.write(true);", "")],
 }
 """Mistakes, by what they forget."""
 

@@ -194,12 +194,15 @@ def test_why_reports_progress_meaning_and_failure(visit: Visit) -> None:
     why.click()
     expect(record).to_be_visible()
     page = visit()
-    page.route("**/explanation?*", lambda route: route.fulfill(status=500, json={"code": "broken"}))
+    page.route(
+        "**/identify?*explain=*", lambda route: route.fulfill(status=500, json={"code": "broken"})
+    )
     give(page, WIDE)
     page.get_by_role("button", name="Why?").click()
     expect(page.get_by_role("alert")).to_have_text("Why? couldn’t be worked out. Try again.")
 
 
+@pytest.mark.slow
 def test_link_without_its_photo_leaves_no_room_and_shows_no_other_words(visit: Visit) -> None:
     page = visit()
     give(page, WIDE)

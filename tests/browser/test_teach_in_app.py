@@ -11,7 +11,6 @@ from tests.browser.conftest import HERE
 from tests.browser.drive import (
     DESK,
     PHONE,
-    choose_in_menu,
     device_headline,
     give,
     go,
@@ -29,6 +28,7 @@ from tests.browser.drive_teach import (
     teach_by_files,
     use_it,
 )
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -102,7 +102,7 @@ def test_your_model_answers_on_the_device_and_no_photo_is_sent(taught: Page) -> 
 def test_menu_is_the_same_at_device_and_deletes_after_a_question(taught: Page) -> None:
     page, link = taught, taught.url
     page.goto(f"/device/?{link.split('?')[1]}")
-    assert menu(page) == ("warm, cold", ["warm, cold"])
+    wait_until(lambda: menu(page) == ("warm, cold", ["warm, cold"]), 10)
     take(page, WARM[0], "warm$")
     page.get_by_role("button", name="Back to the camera").click()
     page.get_by_role("combobox", name="Model").select_option("Wide")
@@ -132,7 +132,7 @@ def test_menu_is_followed_while_your_models_are_unknown(taught: Page) -> None:
     page.route("**/teach/store.mjs*", lambda route: held.append(route))  # noqa: PLW0108
     page.reload()
     wait_until_drawn(page)
-    choose_in_menu(page, "Wide")
+    page.get_by_role("combobox", name="Model").first.select_option("Wide")
     expect(page.get_by_role("combobox", name="Model").first).to_have_value("wide")
     held.pop().continue_()
     expect(page.locator("optgroup[label='Made here'] option")).to_have_count(1)

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Error, Page, expect
 
 from tests.browser.drive import (
+    FIND,
     GREEN_PHOTO,
     LOADING_MS,
     PATIENCE_MS,
@@ -24,8 +25,7 @@ SQUARE, WIDE = "77.8% 100.0%", "100.0% 64.3%"
 """Width and height that the two models see of a photo of 900 × 700 pixels."""
 STATE = """
 (() => {
-  const roots = [...document.querySelectorAll("[data-testid=stBidiComponentIsolated]")];
-  const root = roots.map((host) => host.shadowRoot?.querySelector(".vf")).find(Boolean);
+  const root = (FIND)(document);
   const photo = root?.querySelector(".vf-photo");
   if (!photo?.querySelector("img").naturalWidth) return null;
   // The list of models is in the page's header.
@@ -39,17 +39,16 @@ STATE = """
     alert: root.querySelector(".vf-alert").textContent,
   };
 })()
-"""
+""".replace("FIND", FIND)
 WHY = """
 (() => {
-  const roots = [...document.querySelectorAll("[data-testid=stBidiComponentIsolated]")];
-  const root = roots.map((host) => host.shadowRoot?.querySelector(".vf")).find(Boolean);
+  const root = (FIND)(document);
   const button = root.querySelector(".vf-why");
   const isPressed = button.ariaPressed === "true";
   if (!isPressed && !button.hasAttribute("data-busy")) button.click();
   return { isPressed, alert: root.querySelector(".vf-alert").textContent };
 })()
-"""
+""".replace("FIND", FIND)
 
 
 def check(page: Page, words: str, seen: str, model: str) -> None:
@@ -128,3 +127,25 @@ def assert_survives_a_crash(page: Page) -> None:
     expected = {"words": IS_RED, "seen": SQUARE, "model": "colours", "alert": ""}
     wait_until(lambda: run(STATE) == expected, 60)
     wait_until(lambda: run(WHY) == {"isPressed": True, "alert": ""}, 60)
+
+
+@pytest.mark.slow
+def test_photo_without_an_answer_survives_a_reload(open_colours: Callable[..., Page]) -> None:
+    page = open_colours(path="/?run=device")
+    page.route("**/*.onnx*", lambda _: None)
+    give(page, RED_PHOTO)
+    page.reload()
+    page.unroute("**/*.onnx*")
+    page.reload()
+    expect(headline(page)).to_have_text(IS_RED, timeout=LOADING_MS)
+    page = open_colours(path="/?run=server")
+    page.route("**/api/v1/identify*", lambda _: None)
+    give(page, GREEN_PHOTO)
+    expect(page.locator(".vf-photo img")).to_be_visible()
+    # The browser stores it meanwhile.
+    page.wait_for_timeout(500)
+    page.unroute("**/api/v1/identify*")
+    page.reload()
+    # Nobody pressed since, so nothing is sent unasked.
+    page.locator(".vf-ask").get_by_role("button", name="On the server").click()
+    expect(headline(page)).to_have_text(IS_GREEN, timeout=LOADING_MS)

@@ -52,6 +52,7 @@ def test_file_of_python_opens_and_is_written_for_python(method: int) -> None:
     assert again.labels == manifest.labels
 
 
+@pytest.mark.slow
 def test_labels_are_judged_as_in_python() -> None:
     script = """
       const { CHARACTERS, findConfusing, findNameFlaw, findTextFlaw } =

@@ -22,6 +22,7 @@ def compared_in_node(file: Path) -> Any:
     return run_node(f"{module} {COMPARE} {compare}", str(file))
 
 
+@pytest.mark.slow
 def test_pixels_equal_pillows(tmp_path: Path) -> None:
     """Cover every filter, method and padding, greyscale, enlarging, odd sizes and narrow strips."""
     jobs = photos_and_recipes(seed=11, count=340)

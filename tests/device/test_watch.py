@@ -72,6 +72,7 @@ PAUSE = """
 """Pause a video, and wait until nothing new is shown."""
 
 
+@pytest.mark.slow
 def test_one_frame_is_in_flight_until_watching_stops(web: Site) -> None:
     script = f"""
       {OPEN} {COUNT}

@@ -111,7 +111,7 @@ def test_page_starts_with_an_uploader(page):
 def test_photos_become_rows_and_a_failure_does_not_stop_the_rest(page):
     send(page, ("one.jpg", JPEG), ("cut.jpg", JPEG[:2000]), ("two.png", PNG))
     finish(page)
-    assert page.header[0].value == "2 of 3 photos identified"
+    assert page.header[0].value == "2 of 3 photos answered"
     assert "1 photo couldn’t be read" in messages(page)
     rows = page.dataframe[0].value
     assert list(rows["photo"]) == ["one.jpg", "cut.jpg", "two.png"]
@@ -126,7 +126,7 @@ def test_photos_become_rows_and_a_failure_does_not_stop_the_rest(page):
 def test_photo_without_a_suffix_is_read_by_its_content(page):
     send(page, ("photo", JPEG), ("letter.pdf", b"%PDF-1.4"))
     finish(page)
-    assert page.header[0].value == "1 of 2 photos identified"
+    assert page.header[0].value == "1 of 2 photos answered"
     assert "This file type" in messages(page)
     # Streamlit has released the uploads.
     assert "batch-photos-0" not in page.session_state
@@ -137,7 +137,7 @@ def test_folders_named_after_labels_get_an_accuracy(page):
     files = [("all/robin/a.jpg", JPEG), ("all/Goldfish/b.jpg", PNG), ("all/no such/c.jpg", PNG)]
     send(page, *files, ("all/.hidden/d.jpg", PNG), ("all/robin/._a.jpg", b"x"))
     finish(page)
-    assert page.header[0].value == "3 of 3 photos identified"
+    assert page.header[0].value == "3 of 3 photos answered"
     assert "Accuracy by folder" in [heading.value for heading in page.subheader]
     assert any("of 2 photos correct" in text.value for text in page.markdown)
     assert "*no such*" in messages(page)
@@ -151,7 +151,7 @@ def test_zip_bomb_is_refused(page):
     # A good zip clears the refusal.
     page.file_uploader[0].set_value(("all.zip", zipped(("a.jpg", JPEG)), "")).run()
     finish(page)
-    assert page.header[0].value == "1 of 1 photo identified"
+    assert page.header[0].value == "1 of 1 photo answered"
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ def test_stop_keeps_results(page, slow_classifier):
     go.set()
     finish(page)
     assert 0 < len(job.results) < 60
-    assert page.header[0].value == f"{len(job.results)} of 60 photos identified"
+    assert page.header[0].value == f"{len(job.results)} of 60 photos answered"
     assert "Stopped before" in messages(page)
 
 
@@ -193,7 +193,7 @@ def test_batch_continues_during_a_page_change(page, slow_classifier):
     slow_classifier[0].set()
     assert job.wait(30)
     page.switch_page("pages/batch.py").run()
-    assert page.header[0].value == "2 of 2 photos identified"
+    assert page.header[0].value == "2 of 2 photos answered"
 
 
 def test_address_brings_another_session_to_a_running_batch(page, slow_classifier):
@@ -203,7 +203,7 @@ def test_address_brings_another_session_to_a_running_batch(page, slow_classifier
     assert not reloaded.file_uploader
     slow_classifier[0].set()
     finish(reloaded)
-    assert reloaded.header[0].value == "2 of 2 photos identified"
+    assert reloaded.header[0].value == "2 of 2 photos answered"
 
 
 @pytest.mark.parametrize("key", ["guess", "x" * 5000])
@@ -224,7 +224,7 @@ def test_new_batch_starts_with_an_uploader_and_offers_the_last_results(page):
     assert page.file_uploader
     assert not address(page)
     page.button(key="batch-last-open").click().run()
-    assert page.header[0].value == "1 of 1 photo identified"
+    assert page.header[0].value == "1 of 1 photo answered"
 
 
 def test_new_upload_stops_the_sessions_running_batch(page, slow_classifier):
@@ -238,7 +238,7 @@ def test_new_upload_stops_the_sessions_running_batch(page, slow_classifier):
     slow_classifier[0].set()
     assert first.wait(60)
     finish(page)
-    assert page.header[0].value == "1 of 1 photo identified"
+    assert page.header[0].value == "1 of 1 photo answered"
 
 
 def test_photos_beyond_the_limit_are_left_out(page, data_folder, monkeypatch):

@@ -56,13 +56,13 @@ def show_progress(job: Job) -> None:
 
 
 def show_headline(job: Job) -> None:
-    """Show how many photos were identified, what went wrong, and a button for a new batch."""
+    """Show how many photos were answered, what went wrong, and a button for a new batch."""
     failures = [result.failure for result in job.results if result.failure]
     identified = len(job.results) - len(failures)
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
-        title = f"{identified:,} of {_photos(job.total)} identified"
+        title = f"{identified:,} of {_photos(job.total)} answered"
         st.header(title, anchor=False, width="content")
         st.button("New batch", icon=":material/add:", key="batch-new", on_click=leave_batch)
     if job.error:

@@ -32,6 +32,7 @@ from ui.models_page.reliability import describe_interval, format_interval, show_
 from ui.phrasing import (
     escape_markdown,
     format_percent,
+    isolate,
     join_words,
     link_urls,
     percent_range,
@@ -148,7 +149,7 @@ def describe_mix_ups(matrix: ConfusionMatrix, limit: int = 3) -> str:
 
 def short(text: str, max_length: int = 40) -> str:
     """Return a label or another name, cut where it is long, as Markdown."""
-    return escape_markdown(shorten(text, max_length))
+    return escape_markdown(isolate(shorten(text, max_length)))
 
 
 def _show_none_of_these(bundle: Bundle) -> None:

@@ -246,21 +246,11 @@ def test_server_alone_loads_no_model(run: Run, app: DeviceApp) -> None:
 
 
 @pytest.mark.slow
-def test_new_token_is_awaited_once(run: Run, token: str) -> None:
+def test_session_that_has_ended_gets_a_new_token_once(run: Run, app: DeviceApp, token: str) -> None:
     page_sessions.close_session(token)
-    renewed = page_sessions.open_session()
-    answer = run(
-        """
-        const renew = () => setTimeout(
-          () => identifier.setServer({ ...server, token: given.renewed }), 100);
-        const identifier = create({ run: "server", server: { ...server, renew } });
-        return outcome(identify(identifier));
-        """,
-        renewed=renewed,
-    )
-    assert answer == SERVER
-    page_sessions.close_session(renewed)
-    assert run('return outcome(identify(create({ run: "server" })));') == {"code": "no-session"}
+    script = 'return outcome(identify(create({ run: "server", limits: null })));'
+    assert [run(script), run(script)] == [SERVER, SERVER]
+    assert sum(path.endswith("/api/session/") for path in app.asked) == 1
 
 
 @pytest.mark.slow

@@ -58,7 +58,8 @@ class Visit {
   }
   /** The list of models, in the page's header, which is first. */
   get models() {
-    return document.body.firstElementChild.shadowRoot.querySelector("select");
+    const places = [...document.body.children].map(({ shadowRoot }) => shadowRoot);
+    return places.map((place) => place?.querySelector("select")).find(Boolean);
   }
   get isAsked() {
     return this.$(".vf-ask") !== null;
@@ -349,6 +350,7 @@ const commands = [
   draw("come back", ({ host }) => host.isOpen || host.back(), ""),
   draw("connected", ({ host }, isConnected) => void (host.isConnected = isConnected), true, false),
   vary("scriptMs", 150, 2000),
+  vary("earlyMs", 0, 5000),
   vary("takes", "camera", "frame"),
   vary("takeMs", 100, 1500),
   draw("no memory", loseMemory, ""),
@@ -386,7 +388,7 @@ async function checkAlive(visit) {
 
 /** Draw visits until one breaks the promise; return how, or null, and their number. */
 export async function drawVisits(given) {
-  const { default: create } = await import("/device/streamlit.mjs");
+  const component = await import("/device/streamlit.mjs");
   const world = createWorld(given);
   const initial = { ...world };
   let visit;
@@ -401,7 +403,7 @@ export async function drawVisits(given) {
   const list = fc.commands(commands, { maxCommands: 12, size: "max" });
   const property = fc.asyncProperty(list, async (drawn) => {
     Object.assign(world, initial, { requests: [], paths: ["/"], at: 0 });
-    const host = new Host(create, DATA, world);
+    const host = new Host(component, DATA, world);
     visit = new Visit(world, host);
     await host.open();
     await pass(1000);

@@ -20,6 +20,8 @@ export function createWorld(given) {
     ...{ isOnline: true, serverMs: 300, serverStatus: 200, loadMs: null, deviceError: null },
     /** The token of the server's session, which a restart ends. */
     session: "1",
+    /** Time until Streamlit comes to a page that was just loaded. */
+    earlyMs: 1500,
     /** Time until the page's script has run. */
     scriptMs: 150,
   };
@@ -224,6 +226,7 @@ function installNetwork(world) {
     if (options.body) throw new Error("A body was sent by fetch.");
     if (!world.isOnline) throw new TypeError("Failed to fetch");
     const { pathname, searchParams } = new URL(url, location.href);
+    if (pathname.endsWith("/session/")) return Response.json({ token: world.session });
     if (/\/v1\/models\//.test(pathname)) return Response.json(described);
     if (pathname.endsWith("/answers")) return read(searchParams.get("token"));
     if (pathname.endsWith("model.json")) return Response.json(null, { status: 404 });
@@ -282,24 +285,28 @@ function installNetwork(world) {
 
 /** Streamlit around the component: the page's script follows the address after a while. */
 export class Host {
-  #create;
+  #component;
   #world;
+  /** Whether Streamlit has come. */
+  #isHere = false;
   #element = null;
   #drawn = null;
   #leave = null;
   #app = document.createElement("div");
   #chart = Object.assign(document.createElement("div"), { className: "st-key-chart" });
-  #follow = () => later(this.#world.scriptMs, () => this.isOpen && this.#run());
+  #follow = () => later(this.#world.scriptMs, () => this.#isHere && this.#run());
 
-  /** @param {Function} create @param {any} data of the script @param {any} world */
-  constructor(create, data, world) {
-    this.#create = create;
+  /** @param {any} component its module @param {any} data of the script @param {any} world */
+  constructor(component, data, world) {
+    this.#component = component;
     this.#world = world;
     this.data = data;
   }
 
   get root() {
-    return this.#element?.querySelector(".vf") ?? null;
+    const early = document.querySelector("#early > .vf-host");
+    const own = early ?? this.#element?.querySelector(".vf-host");
+    return (own?.shadowRoot ?? this.#element)?.querySelector(".vf") ?? null;
   }
   get isOpen() {
     return this.#element !== null;
@@ -308,19 +315,34 @@ export class Host {
     this.#app.setAttribute("data-test-connection-state", isConnected ? "CONNECTED" : "CONNECTING");
   }
 
-  async open() {
+  /** @param {boolean} [isLoaded] whether the document was just loaded */
+  async open(isLoaded = true) {
     const isDrawn = new Promise((done) => addEventListener("viewfinder", done, { once: true }));
     const host = document.createElement("div");
     this.isConnected = true;
     document.body.append(this.#app, host, this.#chart);
     this.#element = host.attachShadow({ mode: "open" });
+    this.#isHere = !isLoaded;
     addEventListener("popstate", this.#follow);
-    this.#run();
+    if (isLoaded) {
+      const early = { session: null, chart: null, isEarly: true };
+      this.#component.showEarly({ ...this.data, ...early });
+      later(this.#world.earlyMs, () => this.#arrive(host));
+    } else this.#run();
     await isDrawn;
+  }
+
+  /** Streamlit comes. */
+  #arrive(host) {
+    if (this.#isHere || this.#element?.host !== host) return;
+    this.#isHere = true;
+    this.#run();
   }
 
   /** Go to another page of the app. */
   leave() {
+    // Before Streamlit has come, there is no other page.
+    this.#arrive(this.#element.host);
     this.#leave();
     history.pushState(null, "", "/about");
     this.#close();
@@ -329,6 +351,7 @@ export class Host {
   /** Load the document again. */
   reload() {
     dispatchEvent(new PageTransitionEvent("pagehide", { persisted: false }));
+    this.#arrive(this.#element.host);
     this.#leave();
     this.#close();
     return this.open();
@@ -345,7 +368,7 @@ export class Host {
   /** Come back by the page's link, which names nothing. */
   back() {
     history.pushState(null, "", "/");
-    return this.open();
+    return this.open(false);
   }
 
   /** Close the document. */
@@ -361,9 +384,10 @@ export class Host {
   }
 
   #run() {
+    if (!this.isOpen) return;
     const chart = new URL(location.href).searchParams.get("answer");
     this.#drawn = chart;
     const data = { ...this.data, session: this.#world.session, chart };
-    this.#leave = this.#create({ parentElement: this.#element, data, setTriggerValue() {} });
+    this.#leave = this.#component.default({ parentElement: this.#element, data, setTriggerValue() {} });
   }
 }

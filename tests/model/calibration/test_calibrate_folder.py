@@ -82,6 +82,7 @@ def test_model_that_only_guesses_is_held_back(tiny_bundle: Bundle, photos: Path)
     assert default_model() == "tiny"
 
 
+@pytest.mark.slow
 def test_first_model_stays_with_keep_and_with_unmatched_folders(
     models_dir: Path, tiny_bundle: Bundle, photos: Path
 ) -> None:

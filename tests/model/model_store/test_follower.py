@@ -194,6 +194,7 @@ def test_unreachable_database_leaves_the_previous_version(
     assert "known" not in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reply", [b"", b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I"], ids=["login", "query"])
 def test_follower_survives_a_hanging_database(
     replica: Replica, monkeypatch: pytest.MonkeyPatch, reply: bytes
