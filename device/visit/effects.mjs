@@ -62,9 +62,18 @@ export async function identify(visit, { step, permission, until }) {
  * @param {Extract<import("./types").Effect, {type: "find"}>} effect
  */
 export async function find(visit, { step, token, photo }) {
-  const entry = await visit.recents.find({ token, photo });
+  const kept = await visit.recents.find({ token, photo });
+  // Without a link's answer, the address names the model: that one answers, or has answered.
+  const entry = token || !kept?.answer ? kept : answeredBy(kept, visit.identifier.model);
   const found = entry || !token ? { entry } : await readLink(token, visit.host);
   visit.send({ type: "found", step, ...found, model: visit.models.toShow(found.entry) });
+}
+
+/** Return an entry with its answer by a model, or without one. */
+function answeredBy(entry, model) {
+  const answers = [entry.answer, ...(entry.earlier ?? [])];
+  const answer = answers.find(({ prediction }) => prediction.model === model) ?? null;
+  return { ...entry, answer, earlier: answers.filter((one) => one !== answer) };
 }
 
 /**

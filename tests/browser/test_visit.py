@@ -134,6 +134,8 @@ def test_photo_without_an_answer_survives_a_reload(open_colours: Callable[..., P
     page = open_colours(path="/?run=device")
     page.route("**/*.onnx*", lambda _: None)
     give(page, RED_PHOTO)
+    expect(page.locator(".vf-photo img")).to_be_visible()
+    page.wait_for_timeout(500)
     page.reload()
     page.unroute("**/*.onnx*")
     page.reload()

@@ -7,7 +7,7 @@
 
 import fc from "fast-check";
 import { choose, createWorld, Host, pass, percentOf, photoOf } from "./world.mjs";
-import { setHidden, settle } from "./world.mjs";
+import { realTime, setHidden, settle } from "./world.mjs";
 
 const PARTS = ["nothing", "pixels", "file"];
 const AWAY_MS = 120_000;
@@ -134,6 +134,11 @@ class Visit {
 
   /** See which photo the page shows, after a step that names it. */
   look() {
+    const name = this.isAnswering && this.world.names.get(this.$(".vf-photo img")?.src);
+    if (name) {
+      this.shown = name;
+      return;
+    }
     const cell = this.isAnswering && this.$(".vf-row [role=cell]")?.textContent;
     const photos = [...this.photos].filter((name) => `${percentOf(name)}%` === cell);
     if (photos.length) this.shown = photos[0];
@@ -256,12 +261,16 @@ function leave(visit) {
 /** Go back or forward, and see which photo the page then shows. */
 async function step(visit, steps) {
   const { world } = visit;
+  await pass(1000);
+  // The browser may put an answer that comes at the same moment into the wrong entry.
+  const isWaiting = visit.isAnswering && !/ in /.test(visit.line) && !visit.$(".vf-alert").textContent;
+  if (!visit.host.isOpen || visit.isAsked || isWaiting) return;
   const isTaking = visit.$(".vf-square").hasAttribute("data-taking");
-  if (visit.isAsked || isTaking || world.paths[world.at + steps] !== "/") return;
+  if (isTaking || world.paths[world.at + steps] !== "/") return;
   world.at += steps;
   const isMoved = new Promise((done) => addEventListener("popstate", done, { once: true }));
   history.go(steps);
-  await Promise.race([isMoved, settle().then(settle)]);
+  await Promise.race([isMoved, realTime(500)]);
   await pass(500);
   visit.look();
 }
@@ -290,6 +299,16 @@ async function visitElsewhere(visit) {
   await visit.after();
   leave(visit);
   await visit.host.back();
+}
+
+/** Give two photos, wait for their answers, and go back to the first. */
+async function lookBack(visit) {
+  for (let photo = 0; photo < 2 && !visit.isAsked; photo++) {
+    give(visit, "jpg");
+    await pass(8000);
+    await visit.after();
+  }
+  await step(visit, -1);
 }
 
 function escape() {
@@ -341,6 +360,7 @@ const commands = [
   draw("leave", leave, ""),
   draw("see another page", visitElsewhere, ""),
   draw("history", step, -1, 1),
+  draw("see the previous photo", lookBack, ""),
   draw("reload", reload, ""),
   draw("restart", restart, ""),
   draw("clear in another tab", () => new BroadcastChannel("loupe-recents:/").postMessage(""), ""),

@@ -20,6 +20,8 @@ export function createWorld(given) {
     ...{ isOnline: true, serverMs: 300, serverStatus: 200, loadMs: null, deviceError: null },
     /** The token of the server's session, which a restart ends. */
     session: "1",
+    /** Names of photos by their URLs. */
+    names: new Map(),
     /** Time until Streamlit comes to a page that was just loaded. */
     earlyMs: 1500,
     /** Time until the page's script has run. */
@@ -30,6 +32,9 @@ export function createWorld(given) {
   }
   return world;
 }
+
+/** Wait for the browser itself, in its own time. */
+export const realTime = (ms) => new Promise((resolve) => plainTimeout(resolve, ms));
 
 /** Let promises and the browser's own reads settle. */
 export async function settle() {
@@ -105,6 +110,12 @@ function installBrowser(world) {
     };
   }
   define(window, "indexedDB", undefined);
+  const { createObjectURL } = URL;
+  URL.createObjectURL = (file) => {
+    const url = createObjectURL(file);
+    world.names.set(url, file.name?.replace(/\..*/, ""));
+    return url;
+  };
   const push = history.pushState.bind(history);
   history.pushState = (...values) => {
     push(...values);
@@ -323,6 +334,7 @@ export class Host {
     document.body.append(this.#app, host, this.#chart);
     this.#element = host.attachShadow({ mode: "open" });
     this.#isHere = !isLoaded;
+    this.#drawn = null;
     addEventListener("popstate", this.#follow);
     if (isLoaded) {
       const early = { session: null, chart: null, isEarly: true };
