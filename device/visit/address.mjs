@@ -55,9 +55,25 @@ export function openAddress(url, { isReplaced = false, state = null } = {}) {
   announceAddress();
 }
 
-/** Have Streamlit follow the address, as after a reconnect: its script runs with it. */
+/** Run a function once the page is painted; in the background, where it isn't, soon. */
+export function afterPaint(run) {
+  if (document.hidden) setTimeout(run);
+  else requestAnimationFrame(() => setTimeout(run));
+}
+
+let isAnnouncing = false;
+
+/**
+ * Have Streamlit follow the address, as after a reconnect: its script runs with it. Streamlit draws
+ * its page at once, so an answer is painted before.
+ */
 export function announceAddress() {
-  dispatchEvent(new PopStateEvent("popstate", { state: history.state }));
+  if (isAnnouncing) return;
+  isAnnouncing = true;
+  afterPaint(() => {
+    isAnnouncing = false;
+    dispatchEvent(new PopStateEvent("popstate", { state: history.state }));
+  });
 }
 
 /**

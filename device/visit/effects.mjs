@@ -35,7 +35,9 @@ export async function identify(visit, { step, permission, until }) {
     const given = {
       ...{ top: visit.host.top, signal, previous: answered },
       place: isHere ? /** @type {const} */ ("device") : null,
-      onPlace: (place) => visit.send({ type: "placed", step, place }),
+      onPlace: (place) => {
+        if (place !== visit.state.place) visit.send({ type: "placed", step, place });
+      },
     };
     const answer = await permissions.identify(photo, press, identifier, given);
     visit.send({ type: "answered", step, answer });

@@ -8,7 +8,7 @@
 /** @import { Effect, Host, VisitEvent, VisitState } from "./types" */
 
 import { ALTS } from "../view/photo_sources.mjs";
-import { announceAddress, readAddress } from "./address.mjs";
+import { afterPaint, announceAddress, readAddress } from "./address.mjs";
 import { Models } from "./models.mjs";
 import { find, identify, keep } from "./effects.mjs";
 import { Permissions } from "./permissions.mjs";
@@ -116,7 +116,13 @@ export class Visit {
     }
     if (event.type === "failed") this.#watch();
     this.#follow();
-    for (const effect of effects) this.#run(effect);
+    for (const effect of effects) {
+      const run = () => this.#run(effect);
+      if (effect.type === "keep") afterPaint(run);
+      // By then, the visitor may be elsewhere.
+      else if (effect.type === "settle") afterPaint(() => this.state.step === state.step && run());
+      else run();
+    }
   }
 
   /**
@@ -192,11 +198,9 @@ export class Visit {
    *   default of this press; the answer if it is known
    */
   take(photo, source, alt = ALTS[source], { permission, answer = null } = {}) {
-    if (!permission) {
-      permission = this.press(photo);
-      this.send({ type: "pressed", permission });
-    }
-    const about = { id: randomId(), time: Date.now(), permission };
+    const isPress = !permission;
+    permission ??= this.press(photo);
+    const about = { id: randomId(), time: Date.now(), permission, isPress };
     this.send({ type: "captured", photo, source, alt, answer, ...about });
   }
 
@@ -278,7 +282,8 @@ export class Visit {
     if (effect.type === "identify") identify(this, effect);
     else if (effect.type === "find") find(this, effect);
     else if (effect.type === "keep") keep(this, effect).then(() => this.#listRecents());
-    else if (effect.type === "write") this.#address.write(effect.isReplaced);
+    else if (effect.type === "write") this.#address.write();
+    else if (effect.type === "settle") this.#address.write(true);
     else if (effect.type === "mark") this.#address.mark();
     else this.view?.chooseFile();
   }

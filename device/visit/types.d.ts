@@ -58,8 +58,10 @@ export type Effect =
     }
   | { type: "find"; step: number; token: string | null; photo: string | null }
   | { type: "keep"; entry: Entry }
-  | { type: "write"; isReplaced?: boolean }
+  | { type: "write" }
+  /** Marks the open photo in the history; the second names its answer there. */
   | { type: "mark" }
+  | { type: "settle" }
   | { type: "choose" };
 
 /** What the page around a visit knows. */

@@ -90,8 +90,9 @@ const HANDLERS = {
     return [{ ...next, answered, press: permission, phase: "taking", message: "" }, []];
   },
 
-  /** The photo of a press. */
-  captured(state, { permission, photo, source, alt, id, time, answer: live = null }) {
+  /** The photo of an earlier press, or with `isPress` of this one. */
+  captured(before, { permission, isPress, photo, source, alt, id, time, answer: live = null }) {
+    const [state] = isPress ? HANDLERS.pressed(before, { permission }) : [before];
     if (permission !== state.press) return [state, []];
     // Another model may have been chosen since the press.
     const answer = live?.prediction.model === state.chosen.model ? live : null;
@@ -101,7 +102,7 @@ const HANDLERS = {
     const effects = [{ type: "mark" }];
     if (answer) return settle(next, answer, effects);
     const identify = /** @type {const} */ ({ type: "identify", step: next.step, until: null });
-    return [next, [...effects, { type: "keep", entry }, { ...identify, permission }]];
+    return [next, [...effects, { ...identify, permission }]];
   },
 
   /** A press gave no photo. */
@@ -171,8 +172,8 @@ const HANDLERS = {
 
   connected: (state, { isConnected }) => [{ ...state, isConnected }, []],
 
-  /** The answer takes a while. */
-  slowed: (state) => [{ ...state, isSlow: true }, []],
+  /** The answer takes a while: a reload may come before it. */
+  slowed: (state) => [{ ...state, isSlow: true }, [{ type: "keep", entry: state.entry }]],
 
   /** Where an open photo is answered, once the visitor was asked. */
   placed: (state, { place }) => [{ ...state, place }, []],
@@ -199,7 +200,7 @@ function open(state, entry, model = entry.answer.prediction.model) {
 function settle(state, answer, before = []) {
   const entry = { ...state.entry, answer };
   const next = { ...state, entry, phase: /** @type {const} */ ("answered"), place: null };
-  return [next, [...before, { type: "keep", entry }, { type: "write", isReplaced: true }]];
+  return [next, [...before, { type: "keep", entry }, { type: "settle" }]];
 }
 
 /**
@@ -216,7 +217,7 @@ function again(state, permission = null, until = null) {
   const identify = /** @type {Effect} */ ({ type: "identify", step: next.step, permission, until });
   // A new place in the history, if there was an answer to come back to.
   if (!entry.answer) return [next, [identify]];
-  return [next, [{ type: "mark" }, { type: "keep", entry: next.entry }, identify]];
+  return [next, [{ type: "mark" }, identify]];
 }
 
 /**

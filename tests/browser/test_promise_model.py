@@ -117,7 +117,7 @@ HOLES = {
     "the chart": [("streamlit.mjs", '? "" : "hidden"', '? "" : ""')],
     "Back": [(ADDRESS, "followAddress((place) => this.#follow(place), signal);", "")],
     "an announced address": [(ADDRESS, " || isSame(place, this.#seen)", "")],
-    "the address": [(VISIT, '{ type: "keep", entry }, { type: "write", isReplaced: true }]', "]")],
+    "the address": [(VISIT, ', { type: "settle" }]', "]")],
     "another page": [
         (ADDRESS, "this.#navigate();\n    else this.write(true);", "this.#navigate();")
     ],

@@ -100,6 +100,7 @@ function installBrowser(world) {
     return lastTimer;
   };
   window.clearTimeout = (id) => (timers = timers.filter((timer) => timer.id !== id));
+  window.requestAnimationFrame = (run) => setTimeout(run, 16);
   performance.now = () => now;
   Date.now = () => start + now;
   for (const name of ["arrayBuffer", "text"]) {
