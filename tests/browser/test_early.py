@@ -156,6 +156,9 @@ def open_dialog(view: Held) -> None:
 
 
 def open_question(view: Held) -> None:
+    # Before that is known, the line covers the file as well.
+    marked = "On the server: it gets the marked part only"
+    expect(source_line(view.page)).to_have_text(marked, timeout=LOADING_MS)
     heic = encoded(colour("red").resize((300, 200)), "HEIF")
     give(view.page, heic, "photo.heic")
     view.page.locator(".vf-ask").wait_for()
