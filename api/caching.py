@@ -13,9 +13,9 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 
 
 class ResumableFile(FileResponse):
-    """A file, also from a byte on: the rest of a download that was cut.
+    """A file response that supports ``Range: bytes=N-``, to resume an interrupted download.
 
-    Other byte ranges get the whole file, since Starlette sends their errors as plain text.
+    Any other range gets the complete file, because Starlette's range errors are plain text.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -21,7 +21,7 @@ from model.settings import settings
 HEAD_TIMEOUT_SECONDS = 10.0
 """Longest time without a running request, in seconds.
 
-A request's head has to arrive in this time, as has the rest of a body that got an early response.
+Also limits the arrival of a request's head, and of the rest of a body that got an early response.
 """
 
 HEADERS, HEAD_BYTES = 100, 2**14
@@ -67,7 +67,7 @@ _waiting: dict[Any, int] = {}
 
 
 def _count_waiting(connection: Any, count: int) -> None:
-    """Set the bytes that wait for a connection; close the oldest if all together are too many."""
+    """Record a connection's waiting bytes; close the oldest ones if the total is too large."""
     if not count:
         _waiting.pop(connection, None)
         return
@@ -92,8 +92,8 @@ class HeadBuffer(ReceiveBuffer):
 class HeadTimeoutProtocol(H11Protocol):
     """HTTP by h11, with limited heads; connections that stay idle or send slow heads are closed.
 
-    At the limit of connections, the one that has been idle longest is closed for a new one, then
-    the one that has been receiving a body longest. Uvicorn refuses requests if there is neither.
+    At the connection limit, a new connection closes the one that has been idle longest, or else
+    the one that has been receiving a body longest. If there is neither, Uvicorn refuses requests.
 
     httptools, which uvicorn prefers where it is installed, buffers a URL of any length, and copies
     all of it at each packet.
@@ -113,7 +113,7 @@ class HeadTimeoutProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio."""
-        # Uvicorn counts the connections when it has read a head.
+        # Uvicorn checks its connection limit after it has read a head.
         self._make_room()
         super().data_received(data)
         self._track()
@@ -162,7 +162,7 @@ class HeadTimeoutProtocol(H11Protocol):
         _count_waiting(self, 0)
 
     def _track(self) -> None:
-        """Note whether the connection is idle, which is timed, or is receiving a body."""
+        """Record whether the connection is idle or receiving a body; an idle one gets a timer."""
         has_request = not getattr(self.cycle, "response_complete", True)
         if has_request and self.conn.their_state is h11.SEND_BODY and self in self.connections:
             _receiving.setdefault(self)
@@ -180,7 +180,7 @@ class HeadTimeoutProtocol(H11Protocol):
         """Close others that have been idle or receiving longest while there are too many."""
         limit = self.limit_concurrency or math.inf
         while len(self.connections) >= limit or len(_receiving) > limit * RECEIVING_SHARE:
-            # A share of them, since uvicorn counts the tasks of closed ones until they have ended.
+            # Uvicorn counts a closed connection's task until it ends, so bodies get only a share.
             is_full = len(_receiving) > limit * RECEIVING_SHARE
             candidates = _receiving if is_full else chain(_idle, _receiving)
             oldest = next((one for one in candidates if one is not self), None)

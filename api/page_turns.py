@@ -1,4 +1,4 @@
-"""Requests of the app's own pages, which send the token of their Streamlit session."""
+"""Requests from the app's own pages, which send a session token."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,23 +15,23 @@ from .dispatcher import dispatcher
 from .problems import NoSession
 
 HEADER = "Loupe-Session"
-"""The header with the session's token. Other sites' pages can't send it without permission."""
+"""Request header with the session token. Other sites' pages can send it only if CORS allows."""
 
 LANE: Lane = "screen"
-"""The lane of these photos: a page's visitor doesn't wait for all of the API's photos."""
+"""Admission lane of these photos, so that visitors don't wait behind API clients."""
 
 TURN_SECONDS = 2.0
-"""Longest wait for the session's previous photo, in seconds; a page cancels that one first."""
+"""Longest wait for the session's previous photo, in seconds; pages cancel that photo first."""
 
 _turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-"""A lock for each session with a photo in flight, by its token."""
+"""Locks of the sessions that have a photo in flight, by session token."""
 
 
 def page_token(request: Request) -> str | None:
     """Return the token of the page's session; None for a client that isn't a page of the app.
 
     Raises:
-        NoSession: no session has this token.
+        NoSession: the token is unknown or has expired.
         Stopping, Busy: see ``Dispatcher.check``.
     """
     token = request.headers.get(HEADER)
@@ -46,18 +46,18 @@ def page_token(request: Request) -> str | None:
 def lane_of(token: str) -> Lane:
     """Return the lane of a page's photos.
 
-    Anyone may have tokens issued, any number of them, so their photos wait with the API's. Of
-    Streamlit's sessions, the app bounds the number.
+    Anyone can request any number of issued tokens, so their photos wait in the API's lane. The
+    app limits the number of Streamlit sessions, so theirs get the lane for pages.
     """
     return LANE if page_sessions.has_session(token) else "api"
 
 
 @asynccontextmanager
 async def page_turn(token: str) -> AsyncIterator[None]:
-    """Hold the only slot of a session; its uploads may arrive meanwhile.
+    """Hold the session's only slot for identifying; its next upload may already arrive.
 
     Raises:
-        Busy: the session's previous photo takes too long.
+        Busy: the session's previous photo is still being identified after ``TURN_SECONDS``.
     """
     lock = _turns.setdefault(token, asyncio.Lock())
     try:

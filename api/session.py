@@ -1,7 +1,7 @@
-"""``/api/session/``: tokens for the app's own pages, and the addresses of earlier pages.
+"""``/api/session/``: tokens for the app's own pages, and the routes that earlier pages call.
 
-Those, which a visitor may have open, are operations of ``/api/v1`` with the token of the page's
-session; gone next release.
+Visitors may still have earlier pages open. Their routes run operations of ``/api/v1`` with the
+page's session token, and will be removed in the next release.
 """
 
 from collections.abc import Callable
@@ -52,7 +52,7 @@ def session_routes() -> list[BaseRoute]:
 
 
 async def issue(_: Request) -> JSONResponse:
-    """Issue a token to a page that Streamlit hasn't reached, or whose session has ended."""
+    """Issue a token to a page whose Streamlit session has not started yet or has ended."""
     return JSONResponse({"token": page_sessions.issue_token()}, 201, {"Cache-Control": "no-store"})
 
 

@@ -16,7 +16,7 @@ from .problems import CrossSite, error_response, problem
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 HEALTH_PATHS = ("/api/live", "/api/ready", "/_stcore/health", "/ping")
-"""How paths end that hosting platforms request under names of their own."""
+"""Ends of the paths that hosting platforms request under their own host names."""
 
 log = logging.getLogger("loupe.sites")
 

@@ -43,7 +43,7 @@ async function start() {
   }
 }
 
-/** Open the visit with the app's models, and show it. */
+/** Open a visit with the app's models, and show it. */
 function open(models) {
   const host = () => ({
     ...{ prefix: "device", folder: "./", recent: /** @type {const} */ ("session"), top: 5 },
@@ -84,11 +84,11 @@ async function fetchJson(url) {
   return response.json();
 }
 
-/** Describe the model that answers; one that can't be opened leads to the app's own. */
+/** Describe the model in use. If its files can't be read, fall back to the app's first model. */
 async function describe(name) {
   const isFirst = !shown;
   if (!isFirst && isOutdated) {
-    // Once the address names the model.
+    // Wait until the address names the model.
     await null;
     return location.reload();
   }

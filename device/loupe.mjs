@@ -37,8 +37,8 @@ let lastNumber = 0;
  * @param {ModelWorker} [options.worker] the worker, by default a new one; it ends with the model
  * @param {TaughtModel} [options.taught] answers in place of the model, which is its base
  * @returns {Promise<Model>}
- * @throws {LoupeError} "unreachable", "no-such-model", "bundle-damaged", "bundle-too-new", "golden-mismatch" or
- *   "engine-unavailable", with the reason; or the signal's reason
+ * @throws {LoupeError} "unreachable", "no-such-model", "bundle-damaged", "bundle-too-new",
+ *   "golden-mismatch" or "engine-unavailable", with the reason; or the signal's reason
  */
 export async function load(address, options = {}) {
   const { graph = "small", onProgress, signal, worker, taught } = options;

@@ -1,12 +1,12 @@
 /**
- * Shows the viewfinder as soon as the page's HTML is there, from the data in it; Streamlit follows.
+ * Shows the viewfinder from data in the page's HTML, before Streamlit loads.
  */
 
 import { showEarly } from "./streamlit.mjs";
 
 const element = document.getElementById("page-data");
 if (element) {
-  // The server doesn't know the path that a proxy puts before its own.
+  // The server doesn't know the path prefix that a proxy adds.
   const base = new URL(".", location.href).pathname;
   const isAddress = (name) => ["base", "url", "thumbnail"].includes(name);
   const place = (name, value) => (isAddress(name) ? value.replace("{base}", () => base) : value);

@@ -1,7 +1,7 @@
 /**
- * The viewfinder as a component of Streamlit: the visit of this document, in a place on the page. The
- * same element keeps the same view, and so the same camera. On a first page, the viewfinder is there
- * before Streamlit, whose component then takes it in.
+ * The viewfinder as a Streamlit component. Each element keeps its view over reruns of the script,
+ * so the camera stays open. When a document opens, the viewfinder is shown before Streamlit loads,
+ * and is later moved into the component.
  */
 
 import { openCorrection, openLookUp, openShare } from "./view/actions.mjs";
@@ -15,29 +15,29 @@ import { tokenOf } from "./visit/visit.mjs";
 /** Height of Streamlit's header. */
 const HEADER = "3.75rem";
 
-/** The classes of the chart of the answer in the address, and of the way without this component. */
+/** Selectors of the answer's chart, and of the link to the plain page. */
 const CHART = ".st-key-chart";
 const PLAIN = ".st-key-plain";
 
-/** What Chromium says of a script that it couldn't fetch, and then never fetches again. */
+/** Part of Chromium's error for a script that it couldn't fetch, and never fetches again. */
 const LOST = "dynamically imported module";
 
-/** Time after which the model's files are fetched though Streamlit hasn't come, in milliseconds. */
+/** Longest time for which the model's files wait for Streamlit to load, in milliseconds. */
 const ALONE_MS = 15_000;
 
 /**
- * The viewfinder that no component has taken in yet.
+ * The early viewfinder, until it is moved into a component.
  *
  * @type {{screen: Screen, host: HTMLElement, place: HTMLElement} | null}
  */
 let early = null;
 
-/** Show the viewfinder; for `data` see `page_data` in `ui/page_data.py`. */
+/** The component. Its `data` comes from `page_data` in `ui/page_data.py`. */
 export default createComponent((parent, data) =>
   early ? takeIn(parent) : new Screen(parent, data),
 );
 
-/** Show the viewfinder above the page, until Streamlit has come. */
+/** Show the viewfinder over the page until Streamlit has loaded. */
 export function showEarly(data) {
   const host = h("div.vf-host");
   const place = h("div", { id: "early" }, host);
@@ -52,13 +52,13 @@ export function showEarly(data) {
     );
     whenLeft(() => early?.screen === screen && screen.close());
   } catch (error) {
-    // Nothing may cover Streamlit's page, which then shows what it can.
+    // Uncover Streamlit's page, which may still work.
     place.remove();
     throw error;
   }
 }
 
-/** Call a function once another page is shown: Streamlit changes the path without an event. */
+/** Call `onleave` when Streamlit shows another page, for which it dispatches no event. */
 function whenLeft(onleave) {
   const path = location.pathname;
   const observer = new MutationObserver(() => {
@@ -74,7 +74,7 @@ function takeIn(parent) {
   const { screen, host, place } = early;
   early = null;
   screen.join();
-  // In `ShadowRoot.moveBefore`, Chromium 156 leaves an element without boxes.
+  // Chromium 156 doesn't lay out elements moved by `ShadowRoot.moveBefore`, so move into a div.
   const target = /** @type {any} */ (h("div"));
   parent.append(target);
   const move = () => {
@@ -87,7 +87,7 @@ function takeIn(parent) {
     dispatchEvent(new Event("placed"));
   };
   const dialog = host.shadowRoot.querySelector("dialog[open]");
-  // Moved otherwise, a modal dialog is one no more.
+  // Without `moveBefore`, an open dialog would no longer be modal, so wait until it closes.
   if (dialog && !("moveBefore" in target)) dialog.addEventListener("close", move, { once: true });
   else move();
   return screen;
@@ -99,9 +99,9 @@ class Screen {
   #view;
   #header;
   #stopFollowing = () => {};
-  /** True until Streamlit has drawn the page around the viewfinder that was there before. */
+  /** True from the move into the component until its first update. */
   #isNew = false;
-  /** What covers the page until then. */
+  /** The element that covers the page before the move, or null. */
   #place;
   /** The token of the answer whose chart the page has drawn, or null. */
   #drawn = null;
@@ -116,7 +116,7 @@ class Screen {
     this.#followConnection();
   }
 
-  /** Streamlit has come. */
+  /** Note that Streamlit has loaded. */
   join() {
     this.#isNew = true;
     this.#followConnection();
@@ -127,7 +127,7 @@ class Screen {
     this.#stopFollowing = followConnection((isConnected) => this.#visit.setConnected(isConnected));
   }
 
-  /** Take new data. */
+  /** Apply new data from the page's script. */
   update(data) {
     this.#drawn = data.chart;
     if (this.#isNew) this.#visit.rejoin();
@@ -161,23 +161,23 @@ class Screen {
     };
   }
 
-  /** A chart never stands beside another answer's words; until it is drawn, its place stays. */
+  /** Show the chart only beside its own answer; while hidden, it keeps its space. */
   #adaptPage() {
     const isOwn = tokenOf(this.#visit.state) === this.#drawn;
-    // Without a connection, Streamlit puts an error in place of a chart whose script it lacks.
+    // Offline, Streamlit shows an error in place of a chart whose script it couldn't fetch.
     const isLost = document.querySelector(CHART)?.textContent.includes(LOST);
     show(CHART, isOwn && !isLost);
     show(PLAIN, false);
   }
 }
 
-/** Show or hide a part of Streamlit's page; its place stays. */
+/** Show or hide a part of Streamlit's page; while hidden, it keeps its space. */
 function show(selector, isShown) {
   const part = /** @type {HTMLElement | null} */ (document.querySelector(selector));
   if (part) part.style.visibility = isShown ? "" : "hidden";
 }
 
-/** Return what the page's data says to the visit. */
+/** Return the visit's `Host` from the page's data. */
 function hostOf(data) {
   const { api, base, engine, isEarly, limits, model, models, recent, run, session, top } = data;
   const server = { url: `${base}api/v1/`, token: session };

@@ -298,8 +298,7 @@ export interface Tensor {
   dispose(): void;
 }
 
-/** Called with the work done so far and the total. */
-/** `isStalled` while there is no connection. */
+/** Called with the work done so far and the total; `isStalled` while there is no connection. */
 export type Progress = (done: number, total: number, isStalled?: boolean) => void;
 
 /** Calls of the worker: what each takes and returns. */
@@ -433,14 +432,14 @@ export interface Entry {
   time: number;
   /** Null until the photo is answered. */
   answer: Answer | null;
-  /** Its answers by other models, newest first. */
+  /** The photo's earlier answers, newest first. */
   earlier?: Answer[];
   /** A sentence on where an answer without a photo comes from. */
   note?: string;
 }
 
-// What the page's first file brings along, see `first/bundle.js`; then what some browsers have, and
-// TypeScript's library leaves out.
+// Globals set by the page's first bundle (see `first/bundle.js`), then features of some browsers
+// that TypeScript's library lacks.
 declare global {
   var modelWorker: string | undefined;
   var styleSheets: Record<string, string> | undefined;

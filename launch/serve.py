@@ -55,7 +55,7 @@ def check_hosts() -> None:
     """Have the app refuse names other than this machine's, unless its settings name some."""
     if not settings().host_names:
         own = socket.gethostname()
-        # FRITZ!Box routers name machines like this; local names such as .lan pass without it.
+        # FRITZ!Box routers use this suffix; local suffixes such as .lan are allowed anyway.
         names = [own, socket.getfqdn(), f"{own}.fritz.box"]
         usable = [name for name in names if re.fullmatch(r"[\w.-]+", name, re.ASCII)]
         os.environ["LOUPE_HOSTS"] = ",".join(dict.fromkeys(usable)) or "localhost"

@@ -44,7 +44,7 @@ class Identification:
 
     @cached_property
     def photo(self) -> Photo:
-        """The photo. If it has to be decoded first, that may raise a PhotoError."""
+        """The photo. Decoding it, if it has not been decoded yet, may raise a PhotoError."""
         return self.read_photo()
 
     @cached_property

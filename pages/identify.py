@@ -34,7 +34,7 @@ notice = st.container()
 place, chart = st.container(), st.container(key="chart", width=MAX_CHART_PX)
 with st.container(horizontal=True, vertical_alignment="center"):
     if is_wide:
-        # Until the viewfinder is there, which hides it.
+        # Shown only until the viewfinder, which hides it, is drawn.
         with st.container(key="plain", width="content"):
             link_to_plain()
     elif has_routes():
@@ -56,7 +56,7 @@ if is_wide:
         drawn = token if token and is_readable(token) else ""
         if drawn:
             draw_further(drawn, ROWS, top_k)
-    # After the chart, so that the viewfinder doesn't take an earlier one for its own.
+    # After the chart, so that the viewfinder never shows an earlier answer's chart.
     with place:
         show_viewfinder(drawn, rows=min(ROWS, top_k))
 else:

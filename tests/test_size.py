@@ -65,7 +65,7 @@ BUDGETS = {
         634,
         "archives in buckets, on Ray or without; the API on Ray Serve and its proxies",
     ),
-    "ui": (4320, "what pages share: seven pages, two ways to give a photo, the first screen"),
+    "ui": (4320, "what pages share: seven pages, viewfinder and plain page, the first screen"),
     "device": (
         11_995,
         "the browser's half: visit, viewfinder, engine, offline pages, first visit, Teach (3,500)",

@@ -47,11 +47,11 @@ def draw_answer(prediction: Prediction, count: int) -> None:
     rows = [
         (f"✓ {item.label}" if item.label in plausible else item.label, *_bar(item.probability))
         for item in prediction.top(count)
-        # A link holds the likeliest labels only; the others have no probability.
+        # A link holds only the likeliest labels; the others have a probability of 0.
         if item.probability > 0
     ]
     if prediction.in_distribution is False:
-        # Its labels’ percentages mean little.
+        # For an out-of-distribution photo, percentages mean little.
         rows = [("✓ none of these", 0.0, ""), *((label, value, "") for label, value, _ in rows)]
     # Teal is for answers that were calibrated to be sure.
     is_sure = certainty(prediction) in (Certainty.LIKELY, Certainty.PROBABLE, Certainty.SEVERAL)
@@ -59,7 +59,7 @@ def draw_answer(prediction: Prediction, count: int) -> None:
 
 
 def draw_further(token: str, first: int, last: int) -> None:
-    """Draw the labels after the ``first`` ones, which the viewfinder has, up to ``last``."""
+    """Draw an answer's labels after the ``first`` ones, which the viewfinder draws, to ``last``."""
     prediction = decode(token).prediction
     rows = [
         (item.label, *_bar(item.probability))

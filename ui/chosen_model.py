@@ -29,7 +29,7 @@ def remember_address(token: str, *, is_named: bool = False) -> None:
 
     Args:
         token: of the open answer's link; empty if none is open.
-        is_named: whether the address names each choice, so that an earlier one doesn't count.
+        is_named: whether the address names every choice, so that earlier ones are forgotten.
     """
     state, params = st.session_state, st.query_params
     if is_named and not token and "model" not in params:
@@ -72,7 +72,7 @@ def requested_choices() -> dict[str, str]:
 
 
 def choose_model(name: str) -> None:
-    """Choose a model by its widget, and name it in the address."""
+    """Choose a model for its widget, and name it in the address."""
     st.session_state[CHOSEN] = name
     # The visitor chose, so what addresses asked for no longer counts.
     st.session_state.pop(ASKED, None)

@@ -17,7 +17,7 @@ from ui.navigation import ICON, PAGES, get_page  # noqa: E402
 from ui.viewfinder import has_viewfinder  # noqa: E402
 
 page = st.navigation([get_page(name) for name in PAGES], position="top")
-# The viewfinder names its model in the address, unless it is the one that opens first.
+# With the viewfinder, the address names the model, except for the default one.
 is_named = not page.url_path and has_viewfinder()
 remember_address(st.query_params.get("answer", ""), is_named=is_named)
 title = app_title(chosen_bundle())
@@ -26,7 +26,7 @@ page_title = f"{page.title} · {title}" if page.url_path else title
 st.set_page_config(page_title=page_title, page_icon=ICON)
 logo, _ = header_logo(is_dark=st.context.theme.type == "dark")
 st.logo(logo, size="large")
-# A page may restore what it showed before.
+# On a return from another page, a page may restore what it showed.
 st.session_state["is_return"] = st.session_state.get("page", page.url_path) != page.url_path
 st.session_state["page"] = page.url_path
 page.run()

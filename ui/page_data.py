@@ -1,4 +1,4 @@
-"""What the viewfinder needs to know of the app, as JSON. Nothing in it depends on the visit."""
+"""The app's data for the viewfinder, as JSON. None of it depends on the visit."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ ROWS = 5
 """Most labels that the viewfinder draws; the page's chart shows the rest."""
 
 OWN_PARAMS = {"way", "engine", "top"}
-"""Query parameters that Streamlit's widgets read: until it has come, their meaning isn't known."""
+"""Query parameters that only Streamlit's widgets understand, so Streamlit has to load first."""
 
 
 def usable_bundles() -> dict[str, Bundle]:
@@ -31,8 +31,8 @@ def usable_bundles() -> dict[str, Bundle]:
 
 
 def early_data() -> dict[str, Any]:
-    """Return the data before Streamlit has come; its addresses begin with ``{base}``."""
-    # Not every model has the engine of the settings; the server's own choice is one that it has.
+    """Return the viewfinder's data before Streamlit; addresses in it begin with ``{base}``."""
+    # Without an outside API, the server chooses: not every model has the settings' engine.
     engine = settings().engine if settings().api else None
     about = {"engine": engine, "rows": ROWS, "session": None, "chart": None}
     return {**page_data("{base}"), **about, "isEarly": True}
@@ -49,7 +49,7 @@ def page_data(base: str) -> dict[str, Any]:
     for entry in models:
         bundle = bundles[entry["name"]]
         recipe = bundle.manifest.recipe.model_dump(mode="json")
-        # What a browser needs to make the model's pixels.
+        # With these, a browser makes the model's pixels.
         entry["described"] = {"version": bundle.version, "recipe": recipe}
         entry["downloads"] = is_public(bundle)
     return {
@@ -64,7 +64,7 @@ def page_data(base: str) -> dict[str, Any]:
         "logo": header_logo()[1],
         "words": {
             "headline": clean(settings().title) or "Point your phone at something",
-            # Without one, the viewfinder says what the model knows.
+            # If it is empty, the viewfinder says what the model knows.
             "line": clean(settings().description),
         },
         "lookUp": [{"name": name, "url": url} for name, url in LOOK_UP_URLS.items()],

@@ -33,7 +33,7 @@ VIEWFINDER = "Viewfinder"
 """The viewfinder's name in the address; other photo sources have other names."""
 
 DATA_SECONDS = 2
-"""Time for which the viewfinder's data holds, in seconds: making it opens every bundle."""
+"""Lifetime of the viewfinder's cached data, in seconds. Making it opens every bundle."""
 
 INDEX = Path(streamlit.__file__).parent / "static" / "index.html"
 
@@ -118,7 +118,7 @@ def _first_screen(request: Request, bundle: Bundle | None) -> str:
 
 @lru_cache(maxsize=1)
 def _data(_: float) -> str:
-    """Return the script with the data of the viewfinder before Streamlit, once in a while anew."""
+    """Return a script element with the viewfinder's data; the argument only expires the cache."""
     data = to_script(early_data())
     return f'\n    <script type="application/json" id="page-data">{data}</script>'
 

@@ -47,7 +47,7 @@ def to_markdown(phrase: Phrase) -> str:
 
 
 def isolate(label: str) -> str:
-    """Return a label of a right-to-left script with marks that keep its neighbours in place."""
+    """Return a label; with right-to-left characters, inside Unicode directional isolates."""
     is_rtl = any(bidirectional(char) in ("R", "AL", "AN") for char in label)
     return f"\u2068{label}\u2069" if is_rtl else label
 

@@ -1,4 +1,4 @@
-"""Identify without the viewfinder: Streamlit's own widgets, and the model in this process."""
+"""Identify without the viewfinder: with Streamlit's widgets, and the model in this process."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -29,12 +29,12 @@ from ui.session import current_session, release_upload
 
 SOURCES = ("Upload", "Camera", "Sample")
 PICTURE_PX = 1280
-"""Longest side of the picture that is kept of a photo."""
+"""Longest side of the copy that is kept of a photo, in pixels."""
 
 OVERLAY_PX = 448
 
 STATE = "plain"
-"""The key of the newest photo in the session's state."""
+"""Key of the newest photo in the session's state."""
 
 
 @dataclass
@@ -46,11 +46,11 @@ class Shown:
     token: str = ""
     error: str = ""
     round: int = 0
-    """Number of photos so far, by which the widgets forget theirs."""
+    """Number of photos so far. It is in the widgets' keys, so each photo clears them."""
 
 
 def show_plain(bundle: Bundle | None, top_k: int) -> None:
-    """Show the page: a photo, its answer, and what can be done with it.
+    """Show the page: a photo source, the answer, and the actions on it.
 
     Args:
         bundle: the chosen model.
@@ -82,7 +82,7 @@ def show_plain(bundle: Bundle | None, top_k: int) -> None:
 
 
 def identify_again() -> None:
-    """Identify the open photo by the model and engine that were chosen now."""
+    """Identify the open photo again, with the chosen model and engine."""
     shown: Shown = st.session_state.get(STATE, Shown())
     if shown.picture and shown.token == st.query_params.get("answer"):
         _identify(shown.picture, shown.alt)
@@ -117,7 +117,7 @@ def _show_source(source: str, shown: Shown, bundle: Bundle | None) -> None:
 
 def _show_samples(samples: Sequence[BundleSample]) -> None:
     if not samples:
-        st.caption("This model has no samples. Choose another way to give a photo.")
+        st.caption("This model has no samples. Use Upload or Camera instead.")
     with st.container(horizontal=True):
         for number, sample in enumerate(samples):
             with st.container(width=104, gap="xsmall"):
@@ -199,7 +199,7 @@ def _manifest_of(prediction: Prediction) -> Manifest | None:
 
 
 def _explain(shown: Shown, prediction: Prediction) -> None:
-    """Show where the model looked, on the server."""
+    """Compute and show the occlusion map, on this server."""
     try:
         with st.spinner("Covering one part of the photo at a time…"):
             classifier = load(prediction.model, prediction.engine).local

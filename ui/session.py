@@ -1,4 +1,4 @@
-"""The state of a session, which is one browser tab, and of the page on its screen."""
+"""The state of a session, which is one browser tab, and its uploads."""
 
 import weakref
 

@@ -1,4 +1,4 @@
-"""Behind one button the settings that rarely change, and warnings about what isn't there."""
+"""The settings menu, and warnings about models that are missing or can't be used."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -57,14 +57,14 @@ def settings_menu(
 ) -> tuple[Bundle | None, int]:
     """Show the menu; return the chosen model and how many results to show.
 
-    All choices are in the address.
+    Each choice is written to the address.
 
     Args:
         bundles: the models that can be used, by name.
-        on_change: called once another model or engine is chosen.
+        on_change: called after another model or engine is chosen.
         has_model: offer the models.
         has_top_k: offer the number of results.
-        more: draws what follows in the menu.
+        more: draws further entries at the end of the menu.
     """
     names = [*["model"][:has_model], "engine", *["number of results"][:has_top_k]]
     top_k, default = MAX_RESULTS, default_model()

@@ -8,7 +8,7 @@ _mount = st.components.v2.component("teach", js=component.SCRIPT)
 
 
 def show_teach() -> None:
-    """Show the component; *Use it* opens the address of Identify with the visitor's model."""
+    """Show the component. Its button *Use it* opens Identify with the visitor's model."""
     script = component.script_address("streamlit_teach.mjs")
     sent = _mount(
         key="teach",

@@ -1,8 +1,8 @@
 """The viewfinder on the Identify page, a component in JavaScript: ``device/streamlit.mjs``.
 
-Its visit is the browser's: photos stay on the visitor's device or go to the app's routes, and the
-address names the answer that is open. Streamlit follows the address, as it follows Back: the script
-reads it in each run, draws the chart of that answer, and tells the component which one it drew.
+The browser owns the visit: photos stay on the visitor's device or go to the app's routes, and the
+address names the open answer. In each run, the script reads the address, draws that answer's chart,
+and tells the component which answer it drew.
 """
 
 import streamlit as st
@@ -18,7 +18,7 @@ from ui.session import current_session
 KEY = "viewfinder"
 
 WAY_PARAM, PLAIN = "way", "plain"
-"""The query parameter, and its value, that ask for the page without the viewfinder."""
+"""Query parameter and value that select the page without the viewfinder."""
 
 RUN_PARAM = "run"
 """The query parameter that says where photos are answered."""
@@ -26,20 +26,20 @@ RUN_PARAM = "run"
 RUNS = ("auto", "device", "server")
 
 MAX_RECENT = 8
-"""Photos that a browser keeps, as in ``device/visit/recents.mjs``."""
+"""Most photos that a browser keeps, as in ``device/visit/recents.mjs``."""
 
 _mount = st.components.v2.component("viewfinder", js=component.SCRIPT)
 
 
 def has_viewfinder() -> bool:
-    """Return whether the page has the viewfinder: not without routes, its script, or if asked."""
-    # Earlier links name one of the plain page's own sources.
+    """Return whether to show the viewfinder, which needs the app's routes and its own script."""
+    # Any value selects the plain page; earlier links name one of its photo sources.
     is_plain = WAY_PARAM in st.query_params or component.FAILED_KEY in st.session_state
     return component.has_routes() and not is_plain
 
 
 def show_viewfinder(token: str, rows: int) -> None:
-    """Show the viewfinder.
+    """Mount the viewfinder with the app's data and the session's token.
 
     Args:
         token: of the answer whose chart this run has drawn; empty if there is none.
@@ -61,7 +61,7 @@ def show_viewfinder(token: str, rows: int) -> None:
 
 
 def chosen_run() -> str:
-    """Return where photos are answered, by the settings and the address that was seen last."""
+    """Return where photos are identified, by the last address of Identify, else the settings."""
     if not (component.has_routes() and list_public()):
         return "server"
     run = st.session_state.get(RUN_PARAM)
@@ -69,19 +69,19 @@ def chosen_run() -> str:
 
 
 def newest_answer() -> str:
-    """Return the token of the answer that this session's address named last; empty for none."""
+    """Return the token of the last answer that Identify's address named; empty for none."""
     return str(st.session_state.get("answer", ""))
 
 
 def remember_visit() -> None:
-    """Remember what the address of the Identify page says, for the other pages."""
+    """Remember the mode and the answer in Identify's address, for the other pages."""
     st.session_state[RUN_PARAM] = st.query_params.get(RUN_PARAM)
     if token := st.query_params.get("answer"):
         st.session_state["answer"] = token
 
 
 def is_readable(token: str) -> bool:
-    """Return whether a token is that of an answer."""
+    """Return whether a token can be decoded to an answer."""
     try:
         decode(token)
     except LinkError:

@@ -1,4 +1,4 @@
-"""``GET answers``: the answer in a share link, in words."""
+"""``GET answers``: read the answer in a share link."""
 
 from typing import Annotated, Any
 
@@ -19,7 +19,7 @@ EARLIER = "An earlier version of this model gave this answer."
 
 @router.get("/answers", responses=problem_responses(404, 422), summary="Read a share link")
 def read_answer(token: Annotated[str, Query(max_length=MAX_TOKEN_LENGTH)]) -> dict[str, Any]:
-    """Return the answer that a share link holds, and a note on where it comes from."""
+    """Return the answer in a share link, and a note on whether its signature is valid."""
     shared = decode(token)
     prediction, bundle = shared.prediction, None
     try:

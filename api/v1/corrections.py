@@ -65,12 +65,12 @@ async def add_correction(
 
 
 async def correct_answer(request: Request, page: str) -> int:
-    """Save the labels of a page's form, for the answer with its link or for the form's photo.
+    """Save the labels in a page's form, for the form's photo or for the answer that it names.
 
-    The page sends the photo only with the visitor's consent.
+    The page sends the photo only if the visitor agrees.
 
     Args:
-        request: with a form.
+        request: its body is a form.
         page: the token of the page's session.
 
     Returns:
@@ -90,7 +90,7 @@ async def correct_answer(request: Request, page: str) -> int:
                     request.is_disconnected,
                     lane_of(page),
                 )
-        # Without a slot, so that photos do not wait for a slow database.
+        # Outside the slot, so that photos do not wait for a slow database.
         return await run_in_threadpool(
             page_sessions.save_correction, page, params.token, params.label, identification
         )

@@ -37,7 +37,7 @@ MAP_CELLS = 16
 """Rows and columns of an occlusion map in JSON."""
 
 PAGE_MAP_CELLS = 32
-"""The same for the app's pages, as in ``device/engine/occlusion.mjs``."""
+"""Rows and columns of the map for the app's pages, as in ``device/engine/occlusion.mjs``."""
 
 OVERLAY_PX = 448
 """Side of the picture of an occlusion map, in pixels."""
@@ -108,19 +108,19 @@ def identify_photo(
     """Return the prediction for one photo, in the command line's JSON.
 
     Args:
-        upload: the photo, or the pixels that were made of it.
-        params: of the request.
-        is_page: add ``words``, by which a page of the app shows the answer.
+        upload: the photo, or the pixels made from it.
+        params: the request's parameters.
+        is_page: add ``words``, the text with which the app's pages show the answer.
 
     Raises:
         LoupeError: see ``Classifier.identify`` and ``load``.
     """
-    # Reuses the slot of this thread.
+    # Reuses the slot that this thread already holds.
     with admission_queue().acquire() as admission:
         queue_seconds = time.perf_counter() - upload.received
         classifier = load(params.model, params.engine)
         if is_page and params.explain:
-            # A page says that the photo is explained here.
+            # The page says that this server explains the photo, not an outside API.
             classifier = classifier.local
         source: bytes | Pixels = upload.data
         if params.pixels is not None:
@@ -146,7 +146,7 @@ def _explain(
     cells = PAGE_MAP_CELLS if is_page else MAP_CELLS
     heat = mean_cells(importance, cells).round(3).tolist()
     if is_page:
-        # It draws its own picture.
+        # The page draws its own overlay.
         return {"label": top_label.label, "heat": heat}
     picture = BytesIO()
     overlay = render_overlay(identification.pixels, importance, OVERLAY_PX)

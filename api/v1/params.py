@@ -100,7 +100,7 @@ class IdentifyParams(BatchParams):
         ),
     ] = None
     packed: Annotated[
-        bool, Field(description="The pixels are packed, as device/engine/packing.mjs does it.")
+        bool, Field(description="Whether the pixels are packed, as by device/engine/packing.mjs.")
     ] = False
     engine: Annotated[
         ServerEngine | None, Field(description="The engine; by default the server's.")
@@ -131,7 +131,7 @@ class CorrectionParams(Params):
 
 
 class PageCorrectionParams(Params):
-    """Parameters of ``corrections`` for a page: what the photo shows, and its answer's link."""
+    """Parameters of a page's correction: the labels, and the token of the answer's share link."""
 
     model: ModelName = None
     engine: ServerEngine | None = None

@@ -32,7 +32,7 @@ PHONE: Any = {
     "bypass_csp": True,
 }
 CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
-"""Arguments of Chromium for a camera that shows a test picture."""
+"""Chromium arguments for a camera that shows a test picture and needs no permission."""
 
 APPS: tuple[Callable[[], App], ...] = (loupe, gradio, streamlit)
 MODEL = "clothing"
@@ -170,7 +170,7 @@ def compare_visits(event: str, quick: bool, unit: Literal["s", "MB"] = "s") -> t
 
 
 def at_full_speed(event: str, quick: bool) -> tuple[float, str]:
-    """Time an event of a first visit without a slow network."""
+    """Measure the seconds until an event of a first visit without a slow network."""
     readings = _measure_at_full_speed(quick)
     text = ", ".join(" ".join(f"{seconds:.2f}" for seconds in one.values()) for one in readings)
     return median(one[event] for one in readings), f"{', '.join(readings[0])}, in s: {text}"
@@ -193,7 +193,7 @@ def _measure_at_full_speed(quick: bool) -> list[dict[str, float]]:
 
 
 def shutter_works(quick: bool) -> tuple[float, str]:
-    """Time until the shutter takes a photo, for a visitor who has allowed the camera."""
+    """Measure the seconds until the shutter works, for a visitor who has allowed the camera."""
     readings = []
     with _serve(loupe) as server:
         for _ in range(1 if quick else 3):
@@ -207,9 +207,9 @@ def shutter_works(quick: bool) -> tuple[float, str]:
 
 
 def chart_drawn(quick: bool) -> tuple[float, str]:
-    """Time until Streamlit's chart of an answer is drawn, for a photo chosen immediately."""
+    """Measure the seconds until an answer's chart is drawn, for a photo chosen immediately."""
     readings = []
-    # The other model says “none of these” of this photo, which has no chart.
+    # The other model calls this photo “none of these”, an answer without a chart.
     with _serve(loupe, "imagenet") as server:
         for _ in range(1 if quick else 3):
             with chromium() as browser, _open_visit(browser, server) as visit:

@@ -11,10 +11,10 @@ const FORMAT = 2;
 /** Pause before asking again, in milliseconds. */
 const MAKING_MS = 2000;
 
-/** Pause before a download that was cut is asked for again, in milliseconds. */
+/** Pause before an interrupted download is resumed, in milliseconds. */
 const RESUME_MS = 3000;
 
-/** Attempts in a row that bring nothing, while the browser has a network, until a download fails. */
+/** Consecutive attempts without progress, while online, after which a download fails. */
 const MAX_VAIN = 40;
 
 /**
@@ -22,9 +22,9 @@ const MAX_VAIN = 40;
  *
  * @param {URL | string} url
  * @param {(message: string) => void} [onWait] takes what the app says meanwhile
- * @param {RequestInit} [init] by default, the server is asked even if the browser has the file
- * @throws {LoupeError} "unreachable" without an answer; otherwise with the code of the app's problem,
- *   by default "no-such-model"
+ * @param {RequestInit} [init] by default, the browser revalidates its cached copy
+ * @throws {LoupeError} "unreachable" without a response; otherwise with the response's code, by
+ *   default "no-such-model"
  */
 export async function fetchMade(url, onWait, init = { cache: "no-cache" }) {
   for (;;) {
@@ -86,8 +86,8 @@ export async function importRuntime(url) {
 }
 
 /**
- * Download the runtime, the graph and its golden pixels, and report the bytes so far. Without a
- * connection, what has come is kept until the rest follows.
+ * Download the runtime, the graph and its golden pixels, and report the bytes so far. If the
+ * connection is lost, the bytes received are kept and the download resumes later.
  *
  * @type {(address: string, model: ModelConfig, entry: Graph, onProgress: Progress) =>
  *   Promise<Uint8Array<ArrayBuffer>[]>}
@@ -127,7 +127,7 @@ async function download(url, size, sha256, count) {
 }
 
 /**
- * Receive a file; after a cut, go on where it was, or from the start if the host can't.
+ * Download a file. After an interruption, resume it, or start again if the host can't resume.
  *
  * @type {(url: URL, size: number,
  *   count: (bytes: number, isStalled?: boolean) => void) => Promise<Blob>}
@@ -147,7 +147,7 @@ async function receive(url, size, count) {
       const headers = length ? { Range: `bytes=${length}-` } : {};
       const response = await fetchMade(url, undefined, { headers });
       if (response.status !== 206) drop();
-      // The bytes that the browser unpacked aren't those of the host's file.
+      // Lengths of unpacked content aren't offsets in the host's file.
       canResume = response.type === "basic" && !response.headers.has("Content-Encoding");
       for await (const chunk of chunksOf(response)) {
         chunks.push(chunk);
@@ -168,12 +168,12 @@ async function receive(url, size, count) {
 }
 
 /**
- * The parts of a response, as they come.
+ * Yield a response's chunks as they arrive.
  *
  * @param {Response} response
  */
 async function* chunksOf({ body }) {
-  // Not every browser iterates over a stream.
+  // Not every browser supports async iteration over streams.
   const reader = /** @type {ReadableStream<Uint8Array<ArrayBuffer>>} */ (body).getReader();
   for (;;) {
     const { done, value } = await reader.read();
@@ -182,7 +182,7 @@ async function* chunksOf({ body }) {
   }
 }
 
-/** Wait until the browser has a network again, or a little. */
+/** Wait until the browser is online again, at most `RESUME_MS`. */
 async function connection() {
   const stop = new AbortController();
   const { signal } = stop;

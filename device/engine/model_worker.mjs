@@ -40,7 +40,7 @@ export class ModelWorker {
       this.#fail(
         message
           ? new LoupeError("engine-unavailable", `The worker failed: ${message}`)
-          : new LoupeError("unreachable", "The server doesn’t answer, and the model isn’t here."),
+          : new LoupeError("unreachable", "The server doesn’t answer, so the model can’t start."),
       );
     };
   }
@@ -87,10 +87,10 @@ export class ModelWorker {
 }
 
 /**
- * Start the worker from its file, whose Content-Security-Policy holds for all that it runs.
+ * Start the worker from its file, whose Content-Security-Policy applies to everything it runs.
  *
- * @param {boolean} isEarly before a model is loaded, from the modules that the page's first file
- *   brought along, if there are some; see `first/bundle.js`
+ * @param {boolean} isEarly true before a model is loaded: start from the modules in the page's
+ *   first bundle if it has any; see `first/bundle.js`
  */
 function startWorker(isEarly) {
   try {

@@ -5,7 +5,7 @@
  *
  * @param {Record<string, string>} modules sources by path, relative to the page
  * @param {string} start path of the first module
- * @param {string} [worker] path of a worker's first module, whose modules are in the file as well
+ * @param {string} [worker] path of a worker's first module; its imports are in `modules` as well
  * @param {Record<string, string>} [sheets] style sheets by path
  */
 // eslint-disable-next-line no-unused-vars -- called by what is added
@@ -19,7 +19,7 @@ function runBundle(modules, start, worker, sheets) {
   }
   const wrap = (...parts) => URL.createObjectURL(new Blob(parts, { type: "text/javascript" }));
 
-  /** Return a blob's address of a module; `find` returns the addresses of its imports. */
+  /** Return a blob URL of a module; `find` maps the addresses of its imports to URLs. */
   function create(address, source, find = (other) => other) {
     const text = source
       .replace(RELATIVE, (_, before, quote, other) => {
@@ -29,7 +29,7 @@ function runBundle(modules, start, worker, sheets) {
     return wrap(text, `\n//# sourceURL=${address}`);
   }
 
-  /** Workers have no import maps: each module imports the blobs of others. */
+  /** Return a worker's blob URL. Workers have no import maps, so modules import blob URLs. */
   function createWorker() {
     const blobs = new Map();
     const sources = new Map(Object.entries(modules).map(([path, text]) => [addressOf(path), text]));

@@ -1,7 +1,7 @@
 /* global VISIT */
-// Loads the page's files: first the viewfinder, in one file, then Streamlit's modules, once it can be
-// used. Those come each separately, compiled once and started 0.5 s sooner at later visits, or, over
-// a slow connection without HTTP/2, all in one file: a hundred would take 17 round trips.
+// Loads the viewfinder in one file and, once it is usable, Streamlit's modules. These load one by
+// one, so that the browser caches their compiled code and later visits start 0.5 s sooner. Over a
+// slow connection without HTTP/2 they load in one file: a hundred would take 17 round trips.
 {
   const { early, bundle, start, modules, sheet } = VISIT;
   const add = (name, values) => {
@@ -27,14 +27,14 @@
     isBegun = true;
     add("link", { rel: "stylesheet", href: sheet });
     if (!isSlow) return loadEach();
-    // Browsers of before 2025 refuse a second import map, and so the bundle.
+    // Browsers from before 2025 reject a second import map, which the bundle needs.
     const map = { type: "importmap", textContent: "{}" };
     let isRefused = false;
     add("script", { ...map, onerror: () => (isRefused = true) });
     setTimeout(() => {
       if (isRefused) return loadEach();
       globalThis.hasBundle = false;
-      // Another replica may not have this file: Streamlit then sends its page, with status 200.
+      // A replica without this file sends Streamlit's page instead, with status 200.
       return addScript(bundle, () => globalThis.hasBundle || loadEach());
     }, 30);
   };

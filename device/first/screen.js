@@ -23,7 +23,7 @@
     observer.disconnect();
     first.remove();
   };
-  // Before Streamlit has come, its header isn't there.
+  // Until Streamlit loads, keep the place of its header covered.
   const leave = () => {
     if (!document.getElementById("early")) return remove();
     view?.remove();

@@ -63,7 +63,7 @@ function disclosureOf(state, recipe, isFileAllowed, api) {
   return `${place}${isPixels && part === MARKED ? " only" : ""}`;
 }
 
-/** Return the line shown while the server can't be reached, or null; a download has its own. */
+/** Return the line shown while the server can't be reached, or null; downloads have their own. */
 export function goneOf({ isConnected, server, device, next }) {
   if (isConnected || server === "none" || device === "loading") return null;
   return next === "device" && device === "ready" ? GONE.device : GONE.server;
@@ -74,7 +74,7 @@ export function fetchingOf({ loaded, total, isStalled }) {
   if (!total) return "Fetching the model.";
   if (loaded >= total) return "Testing the model.";
   const amount = `${megabytes(loaded)} of ${megabytes(total)} MB`;
-  if (isStalled) return `No connection. The model arrives when it is back (${amount}).`;
+  if (isStalled) return `No connection. The download continues once you’re online (${amount}).`;
   return `Fetching the model: ${amount}.`;
 }
 
@@ -106,7 +106,7 @@ export function fileQuestion(file, { code }, api) {
   const format = formatOf(file);
   const kind = format ? `this kind of file (${format})` : "this file";
   const hasStopped = code === "engine-unavailable";
-  // A camera's frame has neither.
+  // A camera frame holds no place or time.
   const holds = fileName(file) ? "With the place and time your phone wrote into it. " : "";
   const all = holds ? "both" : "it";
   const drops = api

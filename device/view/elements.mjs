@@ -88,8 +88,8 @@ export function createDialog(parent, title) {
 }
 
 /**
- * Link style sheets, or add those that the page's first file brought along; the promise is fulfilled
- * once they have loaded or failed.
+ * Link style sheets, or inline those in the page's first bundle. The promise is fulfilled once they
+ * have loaded or failed.
  *
  * @param {ParentNode} root
  * @param {string[]} names without their suffix, relative to this file

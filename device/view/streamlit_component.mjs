@@ -1,5 +1,5 @@
 /**
- * The link of components with Streamlit: one screen for each element, for as long as it is shown, and
+ * Connects components with Streamlit: creates one screen per element while it is shown, and follows
  * whether the server can be reached.
  */
 
@@ -62,8 +62,8 @@ export function followConnection(onchange) {
 }
 
 /**
- * Return "dark" or "light", by the background of Streamlit's theme; before Streamlit has come, by
- * the visitor's choice in it or the system.
+ * Return "dark" or "light", by the background of Streamlit's theme; before Streamlit loads, by the
+ * visitor's saved choice or the system's.
  *
  * @param {Element} host
  * @returns {"dark" | "light"}

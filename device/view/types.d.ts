@@ -28,7 +28,7 @@ export interface IdentifierState {
   /** Bytes so far, of `total`. */
   loaded: number;
   total: number;
-  /** True while the rest waits for a connection. */
+  /** True while the download waits for a connection. */
   isStalled: boolean;
   /** The reason why the device doesn't answer, and the code of its error. */
   reason: string | null;
@@ -107,7 +107,7 @@ export interface Question {
   title: string;
   line: string;
   ways: { name: string; icon: string; title: string; line: string }[];
-  /** The same question, once more is known. */
+  /** The question with more details, once they are known. */
   later?: Promise<Question> | null;
   /** Text of the button that leaves all as it is. */
   keep?: string | null;
@@ -128,17 +128,17 @@ export interface ViewfinderOptions {
   header: Element | null;
   /** Number of candidates to show. */
   rows: number;
-  /** The app's own words; without a line, it is what the model knows. */
+  /** The app's headline and line; an empty line is replaced by what the model knows. */
   words: { headline: string; line: string };
   /** The address of "Teach", or null. */
   teach: string | null;
-  /** A sentence until a photo is shown; "" for none. */
+  /** A sentence shown until there is a photo; "" for none. */
   notice: string;
   /** Called after each drawing. */
   onDraw?: () => void;
-  /** Shows where the model runs, in place of the menu. */
+  /** Opens the settings of where the model runs, in place of the menu. */
   onWhere?: () => void;
-  /** Loads the model again, by default from where it was. */
+  /** Reloads the model; by default, its identifier starts again. */
   onRetry?: () => void;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The viewfinder: a camera that answers. It draws the visit and sends it events; `/device/` has it,
- * and Streamlit's page, where it is in a shadow root.
+ * The viewfinder: the camera, the open photo and its answer. It draws the visit and sends it
+ * events. It is used by `/device/` and by Streamlit's page, there in a shadow root.
  */
 
 import { ask, openRunMenu } from "./ask.mjs";
@@ -37,7 +37,7 @@ class Viewfinder {
     onSpace: () => this.#parts.shutter.checkVisibility() && (this.#press(), true),
     onEscape: () => {
       if (!this.#visit.state.entry) return false;
-      // One thing at a time: first the enlarged photo closes.
+      // The first Escape closes an enlarged photo, the next one the answer.
       if (this.#parts.photo.isWhole) this.#toggleWhole();
       else this.#goBack();
       return true;
@@ -76,7 +76,7 @@ class Viewfinder {
   #parts = createParts(this.#handlers);
   #unmounting = new AbortController();
   #picture;
-  /** What the view last drew: the entry, and what answers. */
+  /** The step and the identifier that were last drawn. */
   #drawn = { step: -1, identifier: null };
   #applyTheme;
 
@@ -171,7 +171,7 @@ class Viewfinder {
     const { entry, isExplaining, step } = this.#visit.state;
     if (isExplaining) return;
     const { sent, where } = entry.answer;
-    // The answer's line says what was sent for it.
+    // As much as was sent for the answer, which its line says.
     const permission = this.#visit.pressBeside(
       where === "server" ? (sent?.kind ?? "file") : "nothing",
     );
@@ -180,7 +180,7 @@ class Viewfinder {
     explain(entry, identifier, this.#parts.photo, change, { permission, signal });
   }
 
-  /** Follow the visit. */
+  /** Draw the visit's state. */
   #draw() {
     const { identifier, state } = this.#visit;
     const drawn = this.#drawn;
@@ -190,12 +190,12 @@ class Viewfinder {
     this.#picture.follow();
   }
 
-  /** Another photo is shown, or the live picture. */
+  /** Switch to another photo, or to the live picture. */
   #turnTo({ entry, phase }) {
     this.#parts.photo.hideSpotlight();
     if (entry) this.#picture.stopWatching();
     else if (phase !== "taking") this.#parts.video.play().catch(() => {});
-    // Recent photos may be far below.
+    // Recent photos are further down: scroll back up to the photo.
     const { root, square } = this.#parts;
     if (square.getBoundingClientRect().top < 0) root.scrollIntoView();
   }

@@ -14,8 +14,8 @@ import { engineOf, fetchingOf, goneOf, lastLineOf, sourceOf } from "./disclosure
 
 const UNREADABLE = "This photo couldn’t be read. Choose it again.";
 const WAITS =
-  "The server doesn’t answer. Your photo waits here. It is sent once, when the server is back, or " +
-  "when you say so.";
+  "The server doesn’t answer. Your photo waits here. It is sent once: when the server is back, " +
+  "or when you press Try again.";
 const WAITS_HERE = "No connection. Your photo waits here for the model.";
 const CAPTIONS = { camera: "Original photo", frame: "Video frame" };
 
@@ -74,7 +74,7 @@ export function render(parts, visit, options, picture, handlers) {
   return isOpening ? null : line.part;
 }
 
-/** Return what is drawn, by name. */
+/** Return the values to draw. */
 function stateOf(visit, options) {
   const { identifier, permissions, recent, state } = visit;
   const { model, run } = identifier;
@@ -170,7 +170,7 @@ function drawWords(parts, state, picture, screen, { onModel }) {
   const said = waits ?? (error && phraseError(error, UNREADABLE));
   const alert = said || message || failure;
   parts.alert.textContent = alert || (entry ? "" : notice);
-  // The visitor chose another kind of file, or the connection failed: each has its own way out.
+  // An unreadable photo has to be replaced; after any other error, trying again may help.
   const isOfPhoto = Boolean(error) && (!error.code || PHOTO_CODES.has(error.code));
   parts.retry.hidden = isOfPhoto || !(failure || error);
   parts.other.hidden = !isOfPhoto;
@@ -194,7 +194,7 @@ function statusOf({ entry, error, isSlow, next, options }, { camera, isLive }, i
   const { device } = identifier.state;
   if (entry) {
     if (entry.answer || error || !isSlow) return "";
-    // Before anything is sent, a question may follow.
+    // Until something is sent, the visitor may still be asked.
     if (next === "server") return sentOf(entry.photo) ? "Asking the server…" : "Looking…";
     const isFetching = device === "loading";
     return isFetching ? `${fetchingOf(identifier.state)} Your photo is next.` : "Looking…";

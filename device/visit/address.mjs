@@ -1,21 +1,21 @@
 /**
- * The page's address, the only module that writes it. Other parameters and the fragment stay.
+ * The only module that writes the page's address. It keeps other parameters and the fragment.
  *
- * Streamlit follows `popstate`, as it follows Back: it takes the address into its own state, tells a
- * frame around it, and runs the page's script. So the event follows each change.
+ * On `popstate`, Streamlit updates its own state, tells a page that frames it, and runs the script,
+ * as for Back. So that event is dispatched after each change of the address.
  */
 
 const NAMES = /** @type {const} */ (["answer", "model", "run"]);
 
 /**
- * What the address names, and `photo`, the id of the answered photo, in the entry of the history: no
- * address names an answer of a model that was made here, and two photos may have the same one.
+ * The query parameters, and `photo`, a photo's id in the history entry. The id identifies answers
+ * of models made on this device, which have no token, and photos whose answers share a token.
  *
  * @typedef {Partial<Record<(typeof NAMES)[number] | "photo", string | null>>} Place
  */
 
 /**
- * Return what the address names; null where it names nothing.
+ * Return the current place; missing values are null.
  *
  * @returns {Required<Place>}
  */
@@ -26,10 +26,10 @@ export function readAddress() {
 }
 
 /**
- * Name a place in the address, as a new entry of the history; return whether it wasn't there.
+ * Write a place to the address, as a new history entry; return whether that changed anything.
  *
- * @param {Place} place parameters; null removes one, and one that isn't given stays
- * @param {{isReplaced?: boolean}} [options] `isReplaced` changes the present entry
+ * @param {Place} place null removes a parameter, and omitted parameters stay
+ * @param {{isReplaced?: boolean}} [options] `isReplaced` replaces the current entry
  */
 export function writeAddress({ photo = null, ...place }, { isReplaced = false } = {}) {
   const url = new URL(location.href);
@@ -37,25 +37,25 @@ export function writeAddress({ photo = null, ...place }, { isReplaced = false } 
     if (value === null) url.searchParams.delete(name);
     else url.searchParams.set(name, value);
   }
-  // Tokens have “~”, which addresses may have as it is.
+  // Tokens contain “~”, which needs no escaping in an address.
   url.search = url.search.replaceAll("%7E", "~");
   if (url.href === location.href && photo === readAddress().photo) return false;
   openAddress(url, { isReplaced, state: photo && { photo } });
   return true;
 }
 
-/** Note a photo in a new entry of the history, whose address stays until the photo is answered. */
+/** Add a history entry for a photo; its address stays the same until the photo has an answer. */
 export function markAddress(photo) {
   history.pushState({ photo }, "", location.href);
 }
 
-/** Open an address of the app, perhaps of another page, without leaving the document. */
+/** Open an address of the app, also of another page, without loading a new document. */
 export function openAddress(url, { isReplaced = false, state = null } = {}) {
   history[isReplaced ? "replaceState" : "pushState"](state, "", url);
   announceAddress();
 }
 
-/** Run a function once the page is painted; in the background, where it isn't, soon. */
+/** Run a function after the next paint; on a hidden page, which isn't painted, in a new task. */
 export function afterPaint(run) {
   if (document.hidden) setTimeout(run);
   else requestAnimationFrame(() => setTimeout(run));
@@ -64,8 +64,8 @@ export function afterPaint(run) {
 let isAnnouncing = false;
 
 /**
- * Have Streamlit follow the address, as after a reconnect: its script runs with it. Streamlit draws
- * its page at once, so an answer is painted before.
+ * Have Streamlit run its script with the current address, also after a reconnect. This waits for
+ * the next paint, because Streamlit's own drawing would delay an answer.
  */
 export function announceAddress() {
   if (isAnnouncing) return;
@@ -77,8 +77,8 @@ export function announceAddress() {
 }
 
 /**
- * Follow the visitor's own steps through the history, until `signal` is aborted. `onchange` is also
- * called after `writeAddress`.
+ * Call `onchange` with the current place after each `popstate`, until `signal` is aborted. This
+ * includes the events that `writeAddress` dispatches.
  */
 export function followAddress(onchange, signal) {
   addEventListener("popstate", () => onchange(readAddress()), { signal });

@@ -1,5 +1,5 @@
 /**
- * Carries out what a visit decided about a photo: it is identified, found by its address, and kept.
+ * The visit's effects on photos: identify a photo, find it by its address, and keep it.
  */
 
 /** @import { Visit } from "./open_visit.mjs" */
@@ -9,14 +9,14 @@ import { Declined } from "./permissions.mjs";
 import { noteOwn, readLink } from "./shared_answer.mjs";
 import { NO_PRESS } from "./visit.mjs";
 
-/** Time after which a photo that waits is said to wait, in milliseconds. */
+/** Time without an answer after which the screen says what is happening, in milliseconds. */
 const WAITING_MS = 300;
 
-/** Time in which a photo that waits for the server is sent without another press, in milliseconds. */
+/** Longest time for which a waiting photo is sent without another press, in milliseconds. */
 const RESEND_MS = 120_000;
 
 /**
- * Identify the open photo; without a new press, on this device if that has the model's files.
+ * Identify the open photo; without a new press, on this device if it has the model's files.
  *
  * @param {Visit} visit
  * @param {Extract<import("./types").Effect, {type: "identify"}>} effect
@@ -43,7 +43,7 @@ export async function identify(visit, { step, permission, until }) {
     visit.send({ type: "answered", step, answer });
   } catch (error) {
     if (signal.aborted) return;
-    // Another identifier took the place of this one, which then ended: by a new graph or engine.
+    // A change of graph or engine has replaced this identifier and closed it.
     const isReplaced = visit.identifier !== identifier && error.code === "engine-unavailable";
     if (isReplaced) return visit.send({ type: "retried", permission: press, until });
     const { wantsOther } = error;
@@ -58,20 +58,20 @@ export async function identify(visit, { step, permission, until }) {
 }
 
 /**
- * Find what an address names: a photo that this browser keeps, or the words of its answer.
+ * Find what the address names: a photo kept in this browser, or the answer in a link.
  *
  * @param {Visit} visit
  * @param {Extract<import("./types").Effect, {type: "find"}>} effect
  */
 export async function find(visit, { step, token, photo }) {
   const kept = await visit.recents.find({ token, photo });
-  // Without a link's answer, the address names the model: that one answers, or has answered.
+  // Without a token, the photo is shown with its answer by the model that the address names.
   const entry = token || !kept?.answer ? kept : answeredBy(kept, visit.identifier.model);
   const found = entry || !token ? { entry } : await readLink(token, visit.host);
   visit.send({ type: "found", step, ...found, model: visit.models.toShow(found.entry) });
 }
 
-/** Return an entry with its answer by a model, or without one. */
+/** Return an entry with its answer by a model, or with none if that model gave none. */
 function answeredBy(entry, model) {
   const answers = [entry.answer, ...(entry.earlier ?? [])];
   const answer = answers.find(({ prediction }) => prediction.model === model) ?? null;

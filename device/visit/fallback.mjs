@@ -36,7 +36,7 @@ export async function deviceFirst(device, askServer, blob, options) {
   } catch (cause) {
     options.signal?.throwIfAborted();
     if (!askServer || !(await mayServerRead(blob, cause))) throw cause;
-    // A model that stopped says nothing about the file: pixels may do.
+    // If the model stopped, the file may be readable, so its pixels may be enough.
     const isFile = cause.code === "unsupported-format";
     try {
       return await askServer(blob, isFile ? { ...options, cause } : options);

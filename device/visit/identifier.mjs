@@ -105,7 +105,7 @@ class Identifier {
     return this.info?.recipe ?? null;
   }
 
-  /** Find out what will be sent, and what the model is. */
+  /** Find out what will be sent, and fetch the model's description. */
   prepare() {
     this.#server?.prepare();
     this.#server?.decide().then(() => this.#change());
@@ -148,7 +148,7 @@ class Identifier {
     return this.info?.labels ? this.info : this.#fetchDescribed();
   }
 
-  /** Return whether the server answers; without one, true. */
+  /** Return whether the server answers; true if there is none. */
   async canReach() {
     return this.#server === null || this.#server.describe().then(Boolean, () => false);
   }
@@ -175,7 +175,7 @@ class Identifier {
    * @param {number} [given.top] number of candidates, 5 by default
    * @param {AbortSignal} [given.signal]
    * @param {Permission} [given.permission] what the server may get
-   * @param {(place: "device") => void} [given.onPlace] is called if the photo waits for the device
+   * @param {(place: "device") => void} [given.onPlace] called if the photo waits for the device
    * @param {"device" | null} [given.place] the device for this photo, once it is ready; otherwise
    *   as the mode has it
    * @returns {Promise<Answer>} with what was sent of the photo since its last answer
@@ -275,7 +275,7 @@ class Identifier {
     return described;
   }
 
-  /** Fetch what `model.json` says; the app may first have to make it. */
+  /** Fetch `model.json`, which the app may first have to make. */
   async #fetchModelJson() {
     return fetchModel(new URL(this.#address, document.baseURI).href);
   }

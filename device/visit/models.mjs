@@ -1,4 +1,4 @@
-/** The models that can be chosen, and what answers photos by the chosen one. */
+/** The models that can be chosen, and the identifier of the chosen one. */
 
 /** @import { Run } from "../types" */
 /** @import { Model } from "../view/types" */
@@ -7,19 +7,19 @@
 import { createIdentifier } from "./identifier.mjs";
 import { openMadeHere } from "./made_here.mjs";
 
-/** Names of models that are made on devices. */
+/** Names of models made on a device. */
 const MADE_HERE = /^taught-/;
 
 export class Models {
-  /** Answers photos by the chosen model. */
+  /** Identifies photos with the chosen model. */
   identifier = null;
   /** @type {Host} */
   #host;
   #madeHere;
   #onchange;
-  /** Models that were ready on this device: the browser still has their files. */
+  /** Models that have been ready on this device, so that the browser has their files. */
   #ready = new Set();
-  /** Models that were made here, also those that were deleted since. */
+  /** Models made on this device, including those deleted since. */
   #seen = new Set();
   /** The identifier that was prepared, and the one that was started. */
   #prepared = null;
@@ -27,7 +27,7 @@ export class Models {
 
   /**
    * @param {Host} host
-   * @param {() => void} onchange is called after each change of the models or of what answers
+   * @param {() => void} onchange called when the models or the identifier change
    */
   constructor(host, onchange) {
     this.#host = host;
@@ -35,13 +35,13 @@ export class Models {
     this.#madeHere = openMadeHere(host.folder, onchange);
   }
 
-  /** Settles once the models that were made here are known. */
+  /** Resolves once the models made on this device are known. */
   get known() {
     return this.#madeHere.ready;
   }
 
   /**
-   * The app's models, then those that were made here.
+   * The app's models, then those made on this device.
    *
    * @returns {Model[]}
    */
@@ -53,35 +53,35 @@ export class Models {
     return this.all.some((model) => model.name === name);
   }
 
-  /** Return the model to choose with an entry: its own, if it can be chosen. */
+  /** Return the model to select with an entry: its answer's if available, else the current one. */
   toShow(entry) {
     const model = entry?.answer?.prediction.model;
     return this.has(model) ? model : this.identifier.model;
   }
 
-  /** Whether a model was here during this visit. */
+  /** Return whether a model made on this device was used during this visit. */
   wasHere(name) {
     return this.#seen.has(name);
   }
 
-  /** Whether a model is one that was made on another device, or is gone from this one. */
+  /** Return whether a model was made on another device, or was deleted from this one. */
   isElsewhere(name) {
     return MADE_HERE.test(name) && !this.#madeHere.models.has(name);
   }
 
-  /** Return the folder of a model's files: of one that was made here, its base's. */
+  /** Return the folder of a model's files; a model made on this device uses its base model's. */
   baseOf(name) {
     return this.#madeHere.baseOf(name) ?? name;
   }
 
-  /** Whether the visitor may choose where a model's photos are answered. */
+  /** Return whether a model can run both on this device and on the server. */
   isInBothPlaces(name) {
     return this.#host.server !== null && this.#mayDownload(name);
   }
 
   /**
-   * Return what answers: the app's first model in place of one that isn't here, which then runs on
-   * this device, so that nothing is sent unasked.
+   * Return the model and mode to use. The app's default replaces a missing model; if that was made
+   * on a device, the default runs on this device, so that nothing is sent unasked.
    *
    * @param {Chosen} chosen
    * @returns {{model: string, run: Run}}
@@ -93,7 +93,7 @@ export class Models {
     return { model, run: this.isElsewhere(wanted) ? "device" : run };
   }
 
-  /** Return where a model answers, whatever the visitor permits; null if that may be either. */
+  /** Return where a model identifies photos in a mode; null if that depends on the visitor. */
   placeOf(name, run) {
     if (this.#madeHere.models.has(name) || !this.#host.server) return "device";
     if (!this.#mayDownload(name) || run === "server") return "server";
@@ -102,7 +102,7 @@ export class Models {
   }
 
   /**
-   * Have the chosen model answer: another model, mode, graph or host needs another identifier.
+   * Follow the visitor's choice: another model, mode, graph or host needs another identifier.
    *
    * @param {Host} host
    * @param {Chosen} chosen
@@ -117,7 +117,7 @@ export class Models {
     const wanted = { model, run, api, graph: isMadeHere ? "small" : (host.graph ?? "small") };
     const described = host.models.find(({ name }) => name === model)?.described ?? null;
     const renewed = { ...host.server, model, engine: chosen.engine };
-    // Your model's photos are never sent.
+    // Photos for a model made on this device are never sent.
     const server = host.server && !isMadeHere ? renewed : null;
     const previous = this.identifier;
     if (previous && Object.entries(wanted).every(([name, value]) => previous[name] === value)) {
@@ -145,9 +145,9 @@ export class Models {
   }
 
   /**
-   * Begin to load what the identifier needs, once.
+   * Start the identifier, unless it has been started.
    *
-   * @param {boolean} [isEarly] whether the model's files are for later
+   * @param {boolean} [isEarly] true to leave the model's files for later
    */
   start(isEarly = false) {
     if (this.#started === this.identifier) return;
@@ -158,7 +158,7 @@ export class Models {
     this.identifier.start();
   }
 
-  /** Delete a model that was made here, if the visitor wants that. */
+  /** Delete a model made on this device, if the visitor confirms. */
   askToDelete(parent, name, onDeleted) {
     this.#madeHere.askToDelete(parent, name, onDeleted);
   }
@@ -168,7 +168,7 @@ export class Models {
     this.identifier.close();
   }
 
-  /** Whether the app offers a model for download. */
+  /** Return whether the app offers a model for download. */
   #mayDownload(name) {
     return this.#host.models.some((one) => one.name === name && one.downloads);
   }

@@ -1,6 +1,6 @@
 /**
- * The visit of this document, and the only place where its effects are carried out: what answers
- * photos, the address, the recent photos. Views draw `state` and send events.
+ * The visit of this document. It carries out the reducer's effects: it identifies photos, writes
+ * the address and keeps recent photos. Views draw `state` and send events.
  */
 
 /** @import { Answer, Entry } from "../types" */
@@ -16,14 +16,14 @@ import { openRecents, randomId } from "./recents.mjs";
 import { createState, reduce } from "./visit.mjs";
 import { chosenBy, VisitAddress } from "./visit_address.mjs";
 
-/** Time between looks whether the server is back, in milliseconds. */
+/** Time between checks whether the server is back, in milliseconds. */
 const WATCH_MS = 5000;
 
 const NOT_CLEARED = "This browser couldn’t delete the recent photos.";
 const ELSEWHERE =
   "The model in this link isn’t on this device. If you have its file, open it on Teach.";
 
-const DELETED = "The model that was in use here was deleted. Another one answers now.";
+const DELETED = "The model you were using was deleted. Another one answers now.";
 
 /** @type {Visit | null} */
 let present = null;
@@ -31,7 +31,7 @@ let present = null;
 /**
  * Return the visit of this document; the first call opens it.
  *
- * @param {Host} host what the page around it knows
+ * @param {Host} host what the surrounding page provides
  */
 export function openVisit(host) {
   if (present) present.update(host);
@@ -49,7 +49,7 @@ export class Visit {
   recent = [];
   permissions;
   models;
-  /** @type {import("./types").VisitView | null} What draws the visit, while it is shown. */
+  /** @type {import("./types").VisitView | null} The view, while the visit is shown. */
   view = null;
   /** @type {Host} */
   host;
@@ -58,7 +58,7 @@ export class Visit {
   /** @type {VisitAddress} */
   #address;
   #request = new AbortController();
-  /** Timer of the next look whether the server is back. */
+  /** Timer of the next check whether the server is back. */
   #watching = 0;
   #ending = new AbortController();
 
@@ -72,7 +72,7 @@ export class Visit {
     this.permissions = new Permissions((...question) => this.view.ask(...question), signal);
     this.recents = openRecents({ scope: host.recent, prefix: host.prefix });
     this.recents.onclear = () => {
-      // The photo on the screen stays there; one that waits for its page to come back is gone, too.
+      // A photo on the screen stays; if no page shows the visit, its open photo is closed as well.
       if (!this.view) this.send({ type: "closed" });
       this.#listRecents();
     };
@@ -81,7 +81,7 @@ export class Visit {
     this.models.follow(host, this.state.chosen, true);
     this.#address = new VisitAddress(this, signal);
     addEventListener("online", () => this.#resume(), { signal });
-    // A page that only went to the background may come back.
+    // A page in the browser's back/forward cache may be restored.
     addEventListener("pagehide", ({ persisted }) => persisted || this.#end(), { signal });
   }
 
@@ -94,7 +94,7 @@ export class Visit {
     return this.#request.signal;
   }
 
-  /** A sentence about what the address names; "" for none. */
+  /** A sentence about a chosen model that is missing; "" for none. */
   get notice() {
     const { model } = this.state.chosen;
     if (!this.#isReady || !this.models.isElsewhere(model)) return "";
@@ -102,7 +102,7 @@ export class Visit {
   }
 
   /**
-   * Take an event.
+   * Apply an event, and run its effects.
    *
    * @param {VisitEvent} event
    */
@@ -119,14 +119,14 @@ export class Visit {
     for (const effect of effects) {
       const run = () => this.#run(effect);
       if (effect.type === "keep") afterPaint(run);
-      // By then, the visitor may be elsewhere.
+      // By then, the visitor may have moved on.
       else if (effect.type === "settle") afterPaint(() => this.state.step === state.step && run());
       else run();
     }
   }
 
   /**
-   * Take what the page around it knows by now.
+   * Apply what the surrounding page now provides.
    *
    * @param {Host} host
    */
@@ -134,13 +134,13 @@ export class Visit {
     const { engine, graph } = this.host;
     this.host = host;
     const isServer = this.identifier.state.next === "server";
-    // Before Streamlit has come, the engine is the server's own choice.
+    // Before Streamlit loads, the engine is null: the server chooses.
     const isOther = host.engine !== engine && engine !== null;
     const isUsed = host.graph !== graph || (isOther && isServer);
     this.send({ type: "engaged", engine: host.engine, isUsed });
   }
 
-  /** A view shows the visit, for the first time or again. */
+  /** Attach a view, for the first time or again. */
   async arrive(view) {
     this.view = view;
     view.draw();
@@ -152,7 +152,7 @@ export class Visit {
     this.#follow();
   }
 
-  /** The page is left; its view is gone. */
+  /** Detach the view, because its page is left. */
   leave() {
     this.view = null;
     this.permissions.end();
@@ -169,13 +169,13 @@ export class Visit {
     const { isConnected: before } = this.state;
     this.send({ type: "connected", isConnected });
     if (!isConnected || before) return;
-    // Streamlit joins a new server, but runs the page there only when something happens.
+    // Streamlit reconnects to a new server, but doesn't run the page's script there by itself.
     announceAddress();
     this.#resume();
   }
 
   /**
-   * Return the permission of a press, by the words that are on the screen now.
+   * Return the permission that a press gives by the words now on the screen.
    *
    * @param {Blob | null} [photo] null if it is yet to be taken
    */
@@ -183,19 +183,19 @@ export class Visit {
     return this.permissions.press(this.identifier, this.state.entry !== null, photo);
   }
 
-  /** Return the permission of a press beside the open answer, by which a part of its photo is sent. */
+  /** Return the permission of a press beside the open answer to send a part of its photo. */
   pressBeside(part) {
     return this.permissions.pressBeside(this.state.entry, this.identifier, part);
   }
 
   /**
-   * Take the photo of a press, unless there was another press since.
+   * Use the photo of a press, unless another press has followed.
    *
    * @param {Blob} photo
    * @param {Entry["source"]} source
-   * @param {string} [alt] by default by the source
-   * @param {{permission?: Permission, answer?: Answer | null}} [options] the press's permission, by
-   *   default of this press; the answer if it is known
+   * @param {string} [alt] alternative text; by default that of the source
+   * @param {{permission?: Permission, answer?: Answer | null}} [options] the earlier press's
+   *   permission, by default a new one; and the answer if it is known
    */
   take(photo, source, alt = ALTS[source], { permission, answer = null } = {}) {
     const isPress = !permission;
@@ -209,19 +209,19 @@ export class Visit {
     this.send({ type: "opened", entry, model: this.models.toShow(entry) });
   }
 
-  /** Choose where photos are answered; the menu's words say what the server gets. */
+  /** Choose where photos are identified. The menu's words say what the server gets. */
   chooseRun(run) {
     this.permissions.noteRun(run, this.identifier.state);
-    // In place of a model that is gone, the other one is chosen as well.
+    // Also choose the model that replaces one that is gone.
     this.send({ type: "ran", run, model: this.identifier.model });
   }
 
-  /** Identify the open photo once more, at a press. */
+  /** Identify the open photo again, as a new press. */
   retry() {
     this.send({ type: "retried" });
   }
 
-  /** Return where a model would get the open photo; null if that is still to be chosen. */
+  /** Return where a model would identify the open photo; null if the visitor will be asked. */
   placeOf(name) {
     const { run, state } = this.identifier;
     const mayAsk = Boolean(this.state.entry?.answer);
@@ -229,10 +229,10 @@ export class Visit {
     return this.models.placeOf(name, this.state.chosen.run) ?? asked;
   }
 
-  /** Delete the chosen model, which was made here, if the visitor wants that. */
+  /** Delete the chosen model, which was made on this device, if the visitor confirms. */
   askToDelete(parent) {
     this.models.askToDelete(parent, this.identifier.model, () => {
-      // Its photo isn't for another model.
+      // Don't identify its photo with another model.
       this.send({ type: "closed" });
       this.send({ type: "chosen", model: this.host.model });
     });
@@ -245,7 +245,7 @@ export class Visit {
     await this.#listRecents();
   }
 
-  /** The network or the server is back: what waits for it continues, if its words are in sight. */
+  /** Continue after a reconnect; a waiting photo is sent only if its words are still on screen. */
   #resume() {
     if (this.identifier.state.device === "failed") this.identifier.start();
     const { waiting } = this.state;
@@ -256,7 +256,7 @@ export class Visit {
     this.send({ type: "retried", permission: isKept ? null : permission, until });
   }
 
-  /** Ask whether the server is back while a photo waits: Streamlit may have joined it before. */
+  /** Poll the server while a photo waits: Streamlit may report no further reconnect. */
   #watch() {
     clearTimeout(this.#watching);
     const { step, waiting } = this.state;
@@ -268,7 +268,7 @@ export class Visit {
     }, WATCH_MS);
   }
 
-  /** Have the chosen model answer; it loads unless the visitor is asked first where it answers. */
+  /** Follow the choice of a model; load it unless the visitor is first asked where it runs. */
   #follow() {
     const { chosen, entry, isConnected } = this.state;
     this.models.follow(this.host, chosen, isConnected);
@@ -293,7 +293,7 @@ export class Visit {
     this.view?.draw();
   }
 
-  /** The document ends. */
+  /** Close the visit, because its document is unloaded. */
   #end() {
     present = null;
     this.#ending.abort();

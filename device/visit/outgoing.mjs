@@ -72,7 +72,7 @@ export function tellSent(photo) {
  * @property {LoupeError} [cause] why the device can't read the file
  */
 
-/** Return the answer of a link in words; see `api/v1/answers.py`. */
+/** Return the answer in a share link; see `api/v1/answers.py`. */
 export const readAnswer = (server, token) => new Server(server).readAnswer(token);
 
 export class Outgoing {
@@ -173,7 +173,7 @@ export class Outgoing {
     try {
       if (mayPrepare) canPrepare ??= await this.#call("canPrepare", {});
     } catch ({ code }) {
-      // Without a connection it stays unknown, rather than that files are sent from now on.
+      // Offline, leave it unknown; otherwise files would be sent from now on.
       if (code === "unreachable") return (this.#deciding = null);
     }
     this.kind = mayPrepare && canPrepare ? "pixels" : "file";

@@ -44,7 +44,7 @@ export class Permissions {
 
   /**
    * @param {import("./types").VisitView["ask"]} ask asks the visitor
-   * @param {AbortSignal} signal ends all of them, for good
+   * @param {AbortSignal} signal ends all permissions for good
    */
   constructor(ask, signal) {
     this.#ask = ask;
@@ -185,7 +185,7 @@ export class Permissions {
     const describe = (about) => placeQuestion(photo, identifier, about ?? {}, isOpen);
     const coming = identifier.about(hasRuntime);
     const about = await Promise.race([coming, pause(ABOUT_MS, signal)]);
-    // A model that the server still makes has no size yet.
+    // The size of a model is unknown while the server still makes it.
     const question = { ...describe(about), later: about ? null : coming.then(describe) };
     const way = await this.#ask(question, sentOf(photo), signal);
     if (way === "server") this.#agreed = partOf(state);

@@ -85,8 +85,8 @@ class Recents {
   }
 
   /**
-   * Return the entry that has this id, as long as it has no answer, or an answer with this share
-   * link's token; or null.
+   * Return the entry with this id if it has no answer or no token is given; otherwise an entry with
+   * the answer that has this token; or null.
    */
   async find({ token, photo }) {
     const entries = await this.#all();
@@ -178,7 +178,7 @@ export function randomId() {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Open a channel between tabs; null in a browser that has none. */
+/** Open a channel between tabs; return null if the browser doesn't support them. */
 export function openChannel(name, onmessage) {
   if (!("BroadcastChannel" in globalThis)) return null;
   return Object.assign(new BroadcastChannel(name), { onmessage });

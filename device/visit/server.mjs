@@ -23,7 +23,7 @@ const refused = new Set();
 
 export class Server {
   #options;
-  /** Settles with the next token that the page gives. */
+  /** Resolves with the next session token that the page provides. */
   #given = deferred();
 
   /**
@@ -58,7 +58,7 @@ export class Server {
   }
 
   /**
-   * Return the answer of a link, in words.
+   * Return the answer in a share link.
    *
    * @throws {LoupeError}
    */
@@ -115,24 +115,24 @@ export class Server {
     return new URL(this.#options.url, document.baseURI);
   }
 
-  /** Have a token issued before it is needed, if the page has none. */
+  /** Request a token before it is needed, if the page has none. */
   prepare() {
     this.#token();
   }
 
   /**
-   * Return the session's token, or an issued one where there is none, or it was refused.
+   * Return the session's token, or an issued one if there is none or it was refused.
    *
    * @returns {Promise<string>}
-   * @throws {LoupeError} "unreachable", or as the server says, if none is issued
+   * @throws {LoupeError} "unreachable", or with the server's code, if no token is issued
    */
   #token() {
     const { token } = this.#options;
     if (token && !refused.has(token)) return Promise.resolve(token);
     issued ??= issue(new URL("../session/", this.#base));
-    // Streamlit may bring one first.
+    // Streamlit's session may provide one first.
     const next = Promise.race([issued, this.#given.promise]);
-    // Nobody waits for it once the photo is gone.
+    // Avoid an unhandled rejection once no photo waits for the token.
     next.catch(() => {});
     return next;
   }
@@ -145,7 +145,7 @@ function deferred() {
   return { promise, resolve };
 }
 
-/** Return a new token. */
+/** Request a new token from the server. */
 async function issue(url) {
   const signal = AbortSignal.timeout(STALL_MS);
   const response = await fetch(url, { method: "POST", signal }).catch(() => null);
@@ -164,7 +164,7 @@ function engineOf({ prediction: { model, engine }, where }) {
   return where === "server" ? { model, engine } : { model, engine: null };
 }
 
-/** Return what a response says: an answer, an explanation, or the number of a correction. */
+/** Return the answer, the explanation or the number of a correction from a response. */
 function resultOf(name, { explanation, id, words, ...prediction }) {
   if (name === "correction") return { number: id };
   if (name === "photo") return { prediction, ...words };
@@ -172,7 +172,7 @@ function resultOf(name, { explanation, id, words, ...prediction }) {
   return { label, rows: heat.length, columns: heat[0].length, heat: heat.flat() };
 }
 
-/** Return a form of values and files, of which some may be missing or several. */
+/** Return a form with values, files and lists of them; null and undefined are left out. */
 function formOf(fields) {
   const form = new FormData();
   for (const [name, value] of Object.entries(fields)) {

@@ -1,11 +1,11 @@
-/** Answers from links, in words: those that this visitor got, and other people's. */
+/** Answers in share links: the visitor's own, and other people's. */
 
 /** @import { Entry } from "../types" */
 /** @import { Host } from "./types" */
 
 import { readAnswer } from "./outgoing.mjs";
 
-/** The key of the tokens of answers that this tab got, which survive a reload. */
+/** Session storage key of the tokens of this tab's own answers, which survive a reload. */
 const KEY = "loupe-own-answers";
 const MAX_OWN = 50;
 
@@ -13,14 +13,14 @@ const OWN =
   "You got this answer earlier, but its photo isn’t kept any more. Take the photo again to see " +
   "why, or to correct it.";
 
-/** Note that this visitor got the answer of a token; null has none. */
+/** Remember the token of an answer as the visitor's own; null is ignored. */
 export function noteOwn(token) {
   const others = ownTokens().filter((other) => other !== token);
   if (token === null) return;
   try {
     sessionStorage.setItem(KEY, JSON.stringify([token, ...others].slice(0, MAX_OWN)));
   } catch {
-    // A browser may keep nothing.
+    // Storage may be blocked or full.
   }
 }
 
@@ -34,7 +34,7 @@ function ownTokens() {
 }
 
 /**
- * Return the answer of a link, as an entry without a photo; or why there is none.
+ * Return the answer in a share link as an entry without a photo, or a message why there is none.
  *
  * @param {string} token
  * @param {Host} host

@@ -1,9 +1,9 @@
-/** The shapes of the visit; see `../view/types.d.ts` for those of the view. */
+/** Types of the visit; see `../view/types.d.ts` for those of the view. */
 
 import type { Answer, Entry, Limits, Recipe, Run } from "../types";
 import type { Model, Part, Permission, Question } from "../view/types";
 
-/** What answers photos, as the visitor or an address chose it. */
+/** The model, mode and engine that the visitor or the address chose. */
 export interface Chosen {
   model: string;
   run: Run;
@@ -12,36 +12,36 @@ export interface Chosen {
 }
 
 export interface VisitState {
-  /** Number of the present step; events that name an earlier one are late. */
+  /** Number of the current step; events of an earlier step are dropped. */
   step: number;
   /** `opening`: the answer in the address isn't shown yet. */
   phase: "empty" | "opening" | "taking" | "waiting" | "answered" | "failed";
   chosen: Chosen;
-  /** The photo that is shown, in time with its answer; null for the live picture. */
+  /** The photo on the screen, with its answer once there is one; null for the live picture. */
   entry: Entry | null;
-  /** The last answered entry, for a visitor who declines a question. */
+  /** The last answered entry, shown again if the visitor declines a question. */
   answered: Entry | null;
-  /** The permission of the last press, until its photo is there. */
+  /** The permission of the last press, until its photo arrives. */
   press: Permission | null;
-  /** "device" for a photo that this device answers though the next one would go to the server. */
+  /** "device" if this device identifies the photo although the next one would go to the server. */
   place: "device" | null;
   error: any;
-  /** What was sent of a photo that got no answer. */
+  /** What was sent for a photo that got no answer. */
   sent: Answer["sent"] | null;
-  /** The permission of a photo that waits for a connection, and until when: milliseconds since 1970. */
+  /** The permission of a photo that waits for a connection, and its deadline: ms since 1970. */
   waiting: { permission: Permission; until: number } | null;
   message: string;
   /** True if the answer takes a while. */
   isSlow: boolean;
-  /** A phrase in place of the answer's lines: how far "Why?" is, or what its light means. */
+  /** Replaces the answer's lines: the progress of "Why?", or what its bright areas mean. */
   explanation: any;
   isExplaining: boolean;
-  /** True for a photo without an answer whose page was left. */
+  /** True if the page was left before the photo had an answer. */
   isLeft: boolean;
   isConnected: boolean;
 }
 
-/** See `HANDLERS` in `visit.mjs`; events with a `step` are dropped once that is over. */
+/** See `HANDLERS` in `visit.mjs`; events with a `step` are dropped once that step is over. */
 export interface VisitEvent {
   type: string;
   step?: number;
@@ -52,31 +52,31 @@ export type Effect =
   | {
       type: "identify";
       step: number;
-      /** "no press" for a photo that is identified again only as far as that needs none. */
+      /** "no press" to identify the photo again without a press: nothing is sent unasked. */
       permission: Permission | "no press" | null;
       until: number | null;
     }
   | { type: "find"; step: number; token: string | null; photo: string | null }
   | { type: "keep"; entry: Entry }
   | { type: "write" }
-  /** Marks the open photo in the history; the second names its answer there. */
+  /** `mark` adds the open photo to the history; `settle` adds its answer to that entry. */
   | { type: "mark" }
   | { type: "settle" }
   | { type: "choose" };
 
-/** What the page around a visit knows. */
+/** What the surrounding page provides to a visit. */
 export interface Host {
-  /** Tells apps of one origin apart. */
+  /** Distinguishes apps of one origin. */
   prefix: string;
   /** The address of `device/`. */
   folder: string;
-  /** The app's models; each with what makes the server's pixels, if that is known. */
+  /** The app's models; `described` says how the server's pixels are made, if known. */
   models: (Model & { downloads?: boolean; described?: Described | null })[];
-  /** The model and the mode that are the app's own, and so not in the address. */
+  /** The app's default model and mode, which the address doesn't name. */
   model: string;
   run: Run;
   engine: string | null;
-  /** The engine whose photos the server passes on, and to which host. */
+  /** The engine whose photos the server passes on to another host, and that host. */
   api: { engine: string; host: string } | null;
   server: { url: string; token: string } | null;
   limits: Limits | null;
@@ -85,9 +85,9 @@ export interface Host {
   recent: "session" | "day";
   /** Number of candidates to ask for. */
   top: number;
-  /** Whether answers are in the address. */
+  /** Whether the address names answers. */
   hasLinks: boolean;
-  /** True while the page around it is to come, whose files come before the model's. */
+  /** True until the surrounding page has loaded; the model's files wait for it. */
   isEarly?: boolean;
   /** Called with the folder of each model that is ready on this device. */
   onReady?: (folder: string) => void;
@@ -98,7 +98,7 @@ export interface Described {
   recipe: Recipe;
 }
 
-/** What draws the visit. */
+/** A view that draws the visit. */
 export interface VisitView {
   draw: () => void;
   /** Asks the visitor; see `ask`. */

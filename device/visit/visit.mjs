@@ -1,9 +1,9 @@
 /**
- * The visit: what one visitor sees in one document. A pure reducer is its only writer: an event
- * comes in, the next state and what is to be done come out. No DOM, no network, no waiting.
+ * The state of a visit (what one visitor sees in one document), and the pure reducer that changes
+ * it: an event leads to the next state and a list of effects. No DOM, no network, no timers.
  *
- * Each photo that is taken or opened, and each change of what answers it, begins a step. An event
- * that names an earlier step is late, and dropped.
+ * Each photo that is taken or opened, and each change of model, mode or engine that identifies it
+ * again, begins a step. Events of an earlier step are dropped.
  */
 
 /** @import { Answer, Entry } from "../types" */
@@ -13,7 +13,7 @@
 /** Most answers by other models that are kept with a photo, so that Back finds them. */
 const MAX_EARLIER = 4;
 
-/** What is said of the open photo, and is gone with it. */
+/** State of the open photo, reset when a step begins. */
 const NOTHING_SAID = {
   error: null,
   sent: null,
@@ -26,7 +26,7 @@ const NOTHING_SAID = {
   isLeft: false,
 };
 
-/** In place of a permission: for a photo that nobody pressed for now. */
+/** Replaces the permission of a photo that is identified again without a press. */
 export const NO_PRESS = "no press";
 
 /**
@@ -42,7 +42,7 @@ export function createState(chosen, isOpening) {
 }
 
 /**
- * Return the state after an event, and what is to be done, in order.
+ * Return the state after an event, and the effects to run, in order.
  *
  * @param {VisitState} state
  * @param {VisitEvent} event
@@ -53,36 +53,36 @@ export function reduce(state, event) {
   return HANDLERS[event.type](state, event);
 }
 
-/** The token of the open answer; null for none, and for one by a model that was made here. */
+/** Return the open answer's token; null without one, as for models made on this device. */
 export const tokenOf = ({ entry }) => entry?.answer?.token ?? null;
 
 /** @typedef {[VisitState, Effect[]]} Next */
 
 /** @type {Record<string, (state: VisitState, event: any) => Next>} */
 const HANDLERS = {
-  /** The visitor chose a model; an open photo is identified by it, a link is closed. */
+  /** The visitor chose a model: identify the open photo with it, and close a link. */
   chosen(state, { model }) {
     const chosen = { ...state.chosen, model };
     if (state.entry?.photo) return againBy({ ...state, chosen });
-    // A photo that is being taken goes on: it is asked for, if it may not go to this model.
+    // A capture continues; the visitor is asked if its permission doesn't cover this model.
     const next = { ...state, chosen };
     return [state.entry ? begin(next, null) : next, [{ type: "write" }]];
   },
 
-  /** The visitor chose where photos are answered. */
+  /** The visitor chose where photos are identified. */
   ran(state, { run, model }) {
     const next = { ...state, chosen: { ...state.chosen, run, model } };
     if (!state.entry?.photo) return [next, [{ type: "write" }]];
     return againBy(next);
   },
 
-  /** The page has another engine for the server's answers. */
+  /** The page chose another engine of the server. */
   engaged(state, { engine, isUsed }) {
     const next = { ...state, chosen: { ...state.chosen, engine } };
     return isUsed && state.entry?.photo ? again(next) : [next, []];
   },
 
-  /** A press from which a photo comes; only the last one's counts. */
+  /** The visitor pressed for a photo; only the last press counts. */
   pressed(state, { permission, isTaking = false }) {
     const answered = !state.entry || state.entry.answer ? state.entry : state.answered;
     const next = state.phase === "taking" ? begin(state, null) : state;
@@ -90,7 +90,7 @@ const HANDLERS = {
     return [{ ...next, answered, press: permission, phase: "taking", message: "" }, []];
   },
 
-  /** The photo of an earlier press, or with `isPress` of this one. */
+  /** The photo of an earlier press arrived; with `isPress`, it is a press itself. */
   captured(before, { permission, isPress, photo, source, alt, id, time, answer: live = null }) {
     const [state] = isPress ? HANDLERS.pressed(before, { permission }) : [before];
     if (permission !== state.press) return [state, []];
@@ -105,9 +105,9 @@ const HANDLERS = {
     return [next, [...effects, { ...identify, permission }]];
   },
 
-  /** A press gave no photo. */
+  /** A press yielded no photo. */
   missed(state, { permission = null, message }) {
-    // Without a press there was nothing to take.
+    // Without a press, only the message changes.
     if (permission === null) return [{ ...state, message }, []];
     if (permission !== state.press) return [state, []];
     const next = state.phase === "taking" ? begin(state, null) : state;
@@ -116,16 +116,16 @@ const HANDLERS = {
 
   answered: (state, { answer }) => settle(state, answer),
 
-  /** The open photo has no answer; with `waiting`, it waits for the server. */
+  /** Identifying the open photo failed; with `waiting`, it waits for a connection. */
   failed(state, { error, sent, waiting = null }) {
     const phase = /** @type {const} */ ("failed");
     return [{ ...state, phase, error, sent, waiting, place: null }, []];
   },
 
-  /** The open photo is identified once more: by its own permission, or by a new press. */
+  /** Identify the open photo again, with its own permission or as a new press. */
   retried: (state, { permission = null, until = null }) => again(state, permission, until),
 
-  /** The visitor would rather send nothing: back to what was there before. */
+  /** The visitor declined to send the photo: return to what was shown before. */
   declined(state, { wantsOther }) {
     const isSame = state.entry?.photo === state.answered?.photo;
     /** @type {Effect[]} */
@@ -137,13 +137,13 @@ const HANDLERS = {
   /** A recent photo was opened; `model` is the one to choose with it. */
   opened: (state, { entry, model }) => [open(state, entry, model), [{ type: "write" }]],
 
-  /** Back to the camera. */
+  /** The visitor returned to the camera. */
   closed: (state) => [begin(state, null), [{ type: "write" }]],
 
-  /** The address names another answer, model or mode: by Back, Forward, a link, or at the start. */
+  /** The address changed its answer, model or mode: by Back, Forward, a link, or at the start. */
   navigated(state, { token, photo, isOpen, model, run }) {
     const chosen = { ...state.chosen, model, run };
-    // A photo that has no answer yet stays, unless another model is named.
+    // A photo without an answer stays, unless the address names another model or mode.
     const isChosen = model === state.chosen.model && run === state.chosen.run;
     const isHere = token || photo || !state.entry || isChosen;
     if (isOpen && isHere && state.phase !== "opening") return [{ ...state, chosen }, []];
@@ -152,16 +152,16 @@ const HANDLERS = {
     return [{ ...next, phase: "opening" }, [{ type: "find", step: next.step, token, photo }]];
   },
 
-  /** What the address names: a recent photo, or an answer from a link; null for neither. */
+  /** The search for the address's photo or answer ended; `entry` is null if it found none. */
   found(state, { entry, model, message = "" }) {
     if (!entry?.answer && entry?.photo) return again({ ...state, entry }, NO_PRESS);
     return [{ ...(entry ? open(state, entry, model) : begin(state, null)), message }, []];
   },
 
-  /** The page is back; what has no answer is identified again, as far as that needs no press. */
+  /** The page is shown again: identify a photo without an answer again, sending nothing unasked. */
   returned: (state) => (state.isLeft ? again(state, NO_PRESS) : [state, []]),
 
-  /** A photo that waits is no longer sent without another press. */
+  /** The waiting photo is no longer sent without another press. */
   expired: (state) => [{ ...state, waiting: null }, []],
 
   /** The page is left: nothing more is taken or sent. */
@@ -172,13 +172,13 @@ const HANDLERS = {
 
   connected: (state, { isConnected }) => [{ ...state, isConnected }, []],
 
-  /** The answer takes a while: a reload may come before it. */
+  /** The answer takes a while: keep the photo, in case of a reload. */
   slowed: (state) => [{ ...state, isSlow: true }, [{ type: "keep", entry: state.entry }]],
 
-  /** Where an open photo is answered, once the visitor was asked. */
+  /** Note where the open photo is identified. */
   placed: (state, { place }) => [{ ...state, place }, []],
 
-  /** What “Why?” says, or a sentence beside the answer. */
+  /** Show what “Why?” says, or a message beside the answer. */
   explained: (state, { type, step, ...changes }) => [{ ...state, ...changes }, []],
 };
 
@@ -193,7 +193,7 @@ function open(state, entry, model = entry.answer.prediction.model) {
 }
 
 /**
- * The open photo has an answer.
+ * Give the open photo its answer.
  *
  * @type {(state: VisitState, answer: Answer, before?: Effect[]) => Next}
  */
@@ -204,7 +204,7 @@ function settle(state, answer, before = []) {
 }
 
 /**
- * Identify the open photo again, by what is chosen now.
+ * Identify the open photo again, with the current choices.
  *
  * @type {(state: VisitState, permission?: Permission | typeof NO_PRESS | null,
  *   until?: number | null) => Next}
@@ -215,13 +215,13 @@ function again(state, permission = null, until = null) {
   const earlier = [entry.answer ?? [], entry.earlier ?? []].flat().slice(0, MAX_EARLIER);
   const next = begin({ ...state, answered }, { ...entry, answer: null, earlier }, "waiting");
   const identify = /** @type {Effect} */ ({ type: "identify", step: next.step, permission, until });
-  // A new place in the history, if there was an answer to come back to.
+  // Add a history entry only if there was an answer to come back to.
   if (!entry.answer) return [next, [identify]];
   return [next, [{ type: "mark" }, identify]];
 }
 
 /**
- * The same by another model or mode, which the address names at once.
+ * Identify the open photo again after a choice, which the address names immediately.
  *
  * @type {(state: VisitState) => Next}
  */

@@ -1,4 +1,4 @@
-/** The visit's place in the address, in both directions. */
+/** Keeps the visit and the page's address in step. */
 
 /** @import { Visit } from "./open_visit.mjs" */
 /** @import { Host } from "./types" */
@@ -17,7 +17,7 @@ const isSame = (place, other) =>
   Object.entries(place).every(([name, value]) => other[name] === value);
 
 /**
- * Return what an address chooses.
+ * Return the model and mode that an address chooses.
  *
  * @param {import("./address.mjs").Place} place
  * @param {Host} host
@@ -29,10 +29,10 @@ export function chosenBy({ answer, model, run }, host) {
   return { model: name ?? host.model, run: mode };
 }
 
-/** Follows the address, and writes it. */
+/** Follows changes of the address, and writes the visit's place to it. */
 export class VisitAddress {
   #visit;
-  /** What the address was last seen to name, and whether the visit has changed it. */
+  /** The place last read or written, and whether the visit has changed the address. */
   #seen = readAddress();
   #isChanged = false;
   /** The path of the page that shows the visit. */
@@ -40,14 +40,14 @@ export class VisitAddress {
 
   /**
    * @param {Visit} visit
-   * @param {AbortSignal} signal ends it
+   * @param {AbortSignal} signal stops following the address
    */
   constructor(visit, signal) {
     this.#visit = visit;
     followAddress((place) => this.#follow(place), signal);
   }
 
-  /** The visit is shown, perhaps again: it goes where the address leads, or names itself there. */
+  /** Follow the address when a view is shown; if it names nothing, write the visit's place. */
   arrive() {
     this.#path = location.pathname;
     this.#seen = readAddress();
@@ -55,14 +55,14 @@ export class VisitAddress {
     else this.write(true);
   }
 
-  /** Name the visit's place; `isReplaced` changes the present entry of the history. */
+  /** Write the visit's place; `isReplaced` replaces the current history entry. */
   write(isReplaced = false) {
     if (location.pathname !== this.#path) return;
     this.#seen = this.#own;
     this.#isChanged = writeAddress(this.#seen, { isReplaced }) || this.#isChanged;
   }
 
-  /** Note the open photo in the history, from which a reload finds it. */
+  /** Add the open photo to the history, so that a reload finds it. */
   mark() {
     if (location.pathname !== this.#path) return;
     const { photo } = this.#own;
@@ -70,22 +70,22 @@ export class VisitAddress {
     markAddress(photo);
   }
 
-  /** Tell Streamlit, which has come by now, of what changed meanwhile. */
+  /** Tell Streamlit about changes of the address from before it loaded. */
   rejoin() {
     if (!this.#isChanged || this.#visit.state.phase === "opening") return;
-    // Streamlit may have put back the address that it knew.
+    // Streamlit may have restored the address that it knew.
     if (isSame(readAddress(), this.#own)) announceAddress();
     else this.write(true);
   }
 
-  /** Follow the address of the visit's own page, unless it is as before: then it was announced. */
+  /** Follow a change of the address on the visit's own page, but not the visit's own changes. */
   #follow(place) {
     if (!this.#visit.view || location.pathname !== this.#path || isSame(place, this.#seen)) return;
     this.#seen = place;
     this.#navigate();
   }
 
-  /** Go where the address leads, unless that is here. */
+  /** Send the place in the address to the visit, unless it is there already. */
   #navigate() {
     const [place, own] = [this.#seen, this.#own];
     if (isSame(place, own)) return;
@@ -97,7 +97,7 @@ export class VisitAddress {
     this.#visit.send({ type: "navigated", token, photo, isOpen, ...chosen });
   }
 
-  /** What the address is to name; the app's own choices aren't named. */
+  /** The visit's own place; the app's defaults aren't named. */
   get #own() {
     const { host, state } = this.#visit;
     const { chosen, entry } = state;

@@ -85,7 +85,7 @@ class Submission(Admission, Generic[T]):
 
 
 def _run_all(submissions: list[Submission[Any]]) -> None:
-    """Run the one submission in the list, then each one that gets its slot, in the same thread.
+    """Run the only submission in the list, then each one that inherits its slot, in this thread.
 
     A thread per photo would have to wake up first, and compete for the GIL. The list is empty while
     one runs, so that no frame refers to it.

@@ -19,7 +19,7 @@ def answer_to_json(
     token: str = "",
     small: SmallCard | None = None,
 ) -> dict[str, Any]:
-    """Return what ``device/visit/identifier.mjs`` calls an answer.
+    """Return an answer as JSON, in the form of ``device/visit/identifier.mjs``.
 
     Args:
         prediction: of any engine.

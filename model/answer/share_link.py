@@ -100,7 +100,7 @@ SIGNATURE_NOTES = {
     Signature.DEVICE: "Unverified answer: it was computed on the visitor’s own device, so this app "
     "can’t check it.",
 }
-"""Notes on a shared answer by the state of its signature."""
+"""Notes on a shared answer, by the state of its signature."""
 
 
 @dataclass(frozen=True, slots=True)

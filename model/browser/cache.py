@@ -43,7 +43,7 @@ def find_folder(name: str) -> Path | None:
 
 
 def _is_whole(folder: Path) -> bool:
-    # Making a folder again changes its modification time.
+    # A folder that was made again has another modification time, so it is checked again.
     return folder.is_dir() and _matches_hashes(folder, folder.stat().st_mtime_ns)
 
 

@@ -38,8 +38,8 @@ def main(part: str, static: Path, device: Path, target: Path) -> None:
         part: ``first-visit`` for the files of a first visit and the bundles; else all other files.
         static: Streamlit's static files, among them ``index.html``.
         device: the app's own modules.
-        target: the folder to write to. A bundle is ``static/js/loupe.HASH.js`` in it; they are left
-            out if Streamlit's page has another form than expected.
+        target: the folder to write to. Bundles are ``static/js/loupe.HASH.js`` in it, and
+            are left out if Streamlit's page has an unexpected form.
 
     Raises:
         OSError: a file can't be written.
@@ -80,7 +80,7 @@ def _write_bundles(target: Path, device: Path, start: str, modules: dict[str, st
 
 
 def _write_bundle(target: Path, device: Path, *values: object) -> str:
-    """Write a script that runs modules, by ``runBundle`` with these values; return its path."""
+    """Write a script that calls ``runBundle`` with these values; return its path."""
     call = f"runBundle(...{json.dumps(values, ensure_ascii=False)});\n"
     data = (device / "first" / "bundle.js").read_bytes() + call.encode()
     bundle = f"static/js/loupe.{hashlib.sha256(data).hexdigest()[:16]}.js"
@@ -91,7 +91,7 @@ def _write_bundle(target: Path, device: Path, *values: object) -> str:
 
 
 def _closure(root: Path, left: list[Path]) -> Iterator[tuple[str, str]]:
-    """Yield modules with all that they import: each one's path below a root, and its source."""
+    """Yield the path relative to ``root`` and the source of modules and all their imports."""
     seen = set(left)
     while left:
         path = left.pop()

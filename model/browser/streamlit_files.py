@@ -33,7 +33,7 @@ class FirstVisit(TypedDict):
         early: the script that shows the viewfinder.
         bundle: the script that contains Streamlit's modules.
         start: the module that starts Streamlit.
-        modules: all of them.
+        modules: all modules in the bundle.
     """
 
     early: str

@@ -22,10 +22,10 @@ MAX_CORRECTIONS = 10
 """Most corrections that a session saves. No address is read, so a new session may save more."""
 
 ISSUED_SECONDS = 24 * 60 * 60
-"""Time for which an issued token holds."""
+"""Validity of an issued token, in seconds."""
 
 MAX_ISSUED = 1000
-"""Issued tokens whose corrections are remembered."""
+"""Most issued tokens whose corrections are remembered."""
 
 Key = tuple[str, ...]
 """A correction: the link's token of its answer, and its labels."""
@@ -35,8 +35,8 @@ class PageSessions:
     """Open sessions. Safe under threads.
 
     A token has 256 random bits, so it can't be guessed. As many sessions are open as Streamlit
-    itself keeps, each of which takes far more memory. A page that Streamlit hasn't reached has an
-    issued token, which is signed and costs nothing until it saves a correction.
+    itself keeps, each of which takes far more memory. A page without a Streamlit session has an
+    issued token, which is signed and takes no memory until it saves a correction.
     """
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class PageSessions:
         return token
 
     def issue_token(self) -> str:
-        """Return a token that no session needs; it holds for ``ISSUED_SECONDS``."""
+        """Return a signed token that needs no session, valid for ``ISSUED_SECONDS``."""
         return _signer().sign(f"{secrets.token_urlsafe(16)}~{int(time.time())}").decode()
 
     def close_session(self, token: str) -> None:
@@ -75,7 +75,7 @@ class PageSessions:
         return streamlit_id in self._with_photo
 
     def is_open(self, token: str) -> bool:
-        """Return whether a session has this token, or it was issued."""
+        """Return whether a token is that of an open session, or a valid issued one."""
         return self.has_session(token) or _is_issued(token)
 
     def has_session(self, token: str) -> bool:
@@ -153,7 +153,7 @@ def _is_issued(token: str) -> bool:
         issued = _signer().unsign(token).rpartition(b"~")[2]
     except BadSignature:
         return False
-    # The clocks of replicas differ a little.
+    # Clocks of replicas may differ slightly.
     return -60 < time.time() - int(issued) < ISSUED_SECONDS
 
 
@@ -163,7 +163,7 @@ def _signer() -> Signer:
 
 @cache
 def _own_secret() -> str:
-    """Return this process's secret, where none can be stored."""
+    """Return this process's secret, for when none can be stored."""
     return secrets.token_urlsafe(32)
 
 

@@ -1,4 +1,4 @@
-"""Bodies that pages send: aborted, slow, lying, endless; no slot stays occupied."""
+"""Pages' bodies that are aborted, slow, endless or of a false length; none keeps its slot."""
 
 from collections.abc import Iterator
 

@@ -126,7 +126,7 @@ def test_log_has_no_addresses_of_visitors(caplog: pytest.LogCaptureFixture) -> N
 
 @pytest.fixture
 def seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The time for a protected log, which a test sets."""
+    """Protect the log; return its clock, which the test sets."""
     protect_log()
     now = [0.0]
     monkeypatch.setattr("api.telemetry.time.monotonic", lambda: now[0])

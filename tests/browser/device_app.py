@@ -26,7 +26,7 @@ class DeviceApp:
 
     port: int
     asked: list[str] = field(default_factory=list)
-    """Paths of all requests, in order, with ``?explain``; those of the page without its own."""
+    """Paths of all requests, in order, without the page's prefix; also ``?explain``, if sent."""
     sent: list[tuple[str, int]] = field(default_factory=list)
     """Paths and bytes of all bodies that arrived, in order."""
     broken: set[str] = field(default_factory=set)
@@ -34,9 +34,9 @@ class DeviceApp:
     hanging: set[str] = field(default_factory=set)
     """Ends of paths that get no response until ``released`` is set."""
     cut: set[str] = field(default_factory=set)
-    """Ends of paths whose next response breaks off after its first part."""
+    """Ends of paths whose next response is cut off after its first chunk."""
     ranges: list[str] = field(default_factory=list)
-    """The ranges that were asked for."""
+    """``Range`` headers of all requests, in order."""
     released: threading.Event = field(default_factory=threading.Event)
     replaced: dict[str, bytes] = field(default_factory=dict)
     """Other contents of scripts, by their paths."""

@@ -33,7 +33,7 @@ RED_PHOTO, GREEN_PHOTO = (
 KEPT = re.compile(r"^Kept on this device: \d+\.\d MB\. It works without a network\.")
 OPENING_MS = 60_000
 PLAIN = "/?way=plain"
-"""The page without the viewfinder."""
+"""Path of the page without the viewfinder."""
 TIME = r"(?:\d+ ms|under 1 ms|\d+\.\d s)"
 """An answer's time, as its last line gives it."""
 
@@ -72,7 +72,7 @@ FIND = """function find(place) {
   }
   return null;
 }"""
-"""Finds the viewfinder through shadow roots."""
+"""A JavaScript function that finds the viewfinder, also in shadow roots."""
 
 # Resolves when the page has the size and two measurements in a row are the same.
 SETTLED = """
@@ -174,7 +174,7 @@ def wait_for_answer(screen: Screen, *labels: str, engine: str = "compiled") -> s
 
 
 def wait_for_plain_answer(screen: Screen, *labels: str) -> str:
-    """Wait for an answer in words and its chart; arguments and result as ``wait_for_answer``."""
+    """Wait for a headline and its chart; arguments and result as in ``wait_for_answer``."""
     words = "|".join(map(re.escape, labels)) if labels else ".+"
     expect(headline(screen)).to_have_text(re.compile(rf"^My best guess: (an? )?({words})$"))
     expect(chart(screen)).to_be_visible()

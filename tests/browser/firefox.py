@@ -1,4 +1,4 @@
-"""Firefox by WebDriver BiDi, since Playwright drives only a Firefox of its own."""
+"""Firefox over WebDriver BiDi, because Playwright only drives its own build of Firefox."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ from tests.waiting import wait_until
 
 
 class Firefox:
-    """A window of Firefox."""
+    """A Firefox window."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
@@ -25,15 +25,15 @@ class Firefox:
         self._context = self._send("browsingContext.getTree")["contexts"][0]["context"]
 
     def open(self, url: str) -> None:
-        """Open an address, without waiting for anything."""
+        """Open an address, without waiting until it has loaded."""
         self._send("browsingContext.navigate", context=self._context, url=url, wait="none")
 
     def evaluate(self, expression: str) -> Any:
-        """Return the value of an expression, as JSON has it."""
+        """Return the value of a JavaScript expression, converted through JSON."""
         return json.loads(self._evaluate(f"JSON.stringify({expression})")["value"])
 
     def choose(self, element: str, file: Path) -> None:
-        """Choose a file in the input that an expression finds."""
+        """Choose a file for the file input to which a JavaScript expression evaluates."""
         shared = {"sharedId": self._evaluate(element)["sharedId"]}
         self._send("input.setFiles", context=self._context, element=shared, files=[str(file)])
 

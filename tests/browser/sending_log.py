@@ -73,7 +73,7 @@ class Log:
     posts: list[str] = field(default_factory=list)
 
     def add(self, request: Request) -> None:
-        # A token for the page is asked for without a body.
+        # A request for a session token has no body.
         is_token = request.url.endswith("/api/session/") and not request.post_data
         if request.method not in ("GET", "HEAD") and not is_token:
             self.posts.append(request.url)

@@ -103,7 +103,7 @@ def framing(
     """Serve a page of another origin that frames the app as hosts do; yield its address.
 
     ``name`` is its host: *localhost* is the app's own site, *127.0.0.1* is another one. ``allow``
-    names what the frame may use; ``script`` is the host's.
+    is the frame's permissions policy; ``script`` runs in the framing page.
     """
     text = (
         f'<!doctype html><title>host</title><iframe src="{framed}" sandbox="{SANDBOX}" '

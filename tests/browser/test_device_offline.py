@@ -109,7 +109,7 @@ def test_other_model_is_chosen_by_reloading_an_outdated_page(
     page.get_by_role("combobox", name="Model").select_option("Version 2")
     identify_red(page)
     expect(page.get_by_role("heading", level=1)).to_have_text("Version 2")
-    # The page's own model isn't named.
+    # The address doesn't name the default model.
     assert page.url.endswith("/device/")
 
 

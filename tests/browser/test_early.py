@@ -1,4 +1,4 @@
-"""The viewfinder before Streamlit: what it does alone, and that Streamlit takes it in unchanged."""
+"""The viewfinder before Streamlit loads, and its move into Streamlit's page."""
 
 import re
 from collections.abc import Callable
@@ -50,7 +50,7 @@ READ = """
 """.replace("FIND", FIND)
 SAVE_DATA = "Object.defineProperty(navigator.connection, 'saveData', { value: true });"
 NO_TIMINGS = "performance.getEntriesByType = () => [];"
-"""The server then doesn't count as near, and gets pixels."""
+"""Without timings, the server doesn't count as near, so it gets pixels."""
 
 WITHOUT_MOVE = "delete Element.prototype.moveBefore; delete ShadowRoot.prototype.moveBefore;"
 REFUSE_MAPS = """
@@ -62,17 +62,17 @@ new MutationObserver((changes) => {
   }
 }).observe(document, { childList: true, subtree: true });
 """
-"""Acts as a browser that refuses a second import map."""
+"""Makes a second import map fail, as in browsers that reject one."""
 
 
 class Held:
-    """A page whose Streamlit comes when it is let in."""
+    """A page on which Streamlit's scripts are held back until ``let_in``."""
 
     def __init__(self, page: Page, *, is_slow: bool = False) -> None:
         self.page = page
         self.posts: list[str] = []
         self._held: list[Route] | None = []
-        # Over a slow line, all of Streamlit is in the second bundle.
+        # Over a slow connection, Streamlit is in the second bundle.
         self._bundles = 0 if is_slow else 1
         page.on("request", self._note)
         self.sockets: list[str] = []
@@ -99,7 +99,7 @@ class Held:
         expect(source_line(self.page)).not_to_have_text("", timeout=LOADING_MS)
 
     def let_in(self) -> None:
-        """Let Streamlit come, and wait until it has taken the viewfinder in."""
+        """Let Streamlit load, and wait until the viewfinder has moved into its page."""
         held, self._held = self._held or [], None
         for route in held:
             route.continue_()
@@ -107,12 +107,12 @@ class Held:
         wait_until_drawn(self.page)
 
     def read(self) -> dict[str, Any]:
-        """Return words, line, address and focus."""
+        """Return the viewfinder's texts and state, the address and the focus."""
         read: dict[str, Any] = self.page.evaluate(READ)
         return read
 
     def picture(self, name: str) -> Image.Image:
-        """Return what is below the header."""
+        """Save and return a screenshot of the page below its header."""
         size = self.page.viewport_size or PHONE
         height = size["height"] - HEADER_PX
         clip: FloatRect = {"x": 0, "y": HEADER_PX, "width": size["width"], "height": height}
@@ -127,7 +127,7 @@ class Held:
 
 @pytest.fixture
 def held(open_colours: Callable[..., Page]) -> Open:
-    """Open a phone's page without a camera; Streamlit is held back."""
+    """Return a function that opens a page on a phone without a camera, and holds Streamlit back."""
 
     def come(*scripts: str, **options: Any) -> Held:
         return Held(open_colours(*scripts, **{"viewport": PHONE, "permissions": [], **options}))
@@ -156,7 +156,7 @@ def open_dialog(view: Held) -> None:
 
 
 def open_question(view: Held) -> None:
-    # Before that is known, the line covers the file as well.
+    # Until the page knows what it will send, the line names the whole file.
     marked = "On the server: it gets the marked part only"
     expect(source_line(view.page)).to_have_text(marked, timeout=LOADING_MS)
     heic = encoded(colour("red").resize((300, 200)), "HEIF")
@@ -174,22 +174,22 @@ STATES: dict[str, tuple[str, Callable[[Held], None]]] = {
 
 @pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("state", STATES)
-def test_streamlit_takes_the_viewfinder_in_unchanged(held: Open, state: str, theme: str) -> None:
+def test_viewfinder_moves_into_streamlit_unchanged(held: Open, state: str, theme: str) -> None:
     view = held(SAVE_DATA, NO_TIMINGS, color_scheme=theme)
     run, prepare = STATES[state]
     view.open(f"/?run={run}")
     prepare(view)
-    # Buttons change their colours within 0.2 s.
+    # The buttons' colour transitions take 0.2 s.
     view.page.wait_for_timeout(300)
     before, seen = view.read(), view.picture(f"{state}-{theme}-before")
-    # A visitor who leaves by now has cost no session.
+    # So far, no Streamlit session was opened.
     assert view.sockets == []
     view.let_in()
     assert view.read() == before
 
     def is_unchanged() -> bool:
         difference = ImageChops.difference(seen, view.picture(f"{state}-{theme}-after"))
-        # But for a few pixels at the edges of letters, by less than the eye sees.
+        # Antialiasing may differ by up to 15 of 255 grey levels.
         return not any(difference.convert("L").histogram()[16:])
 
     wait_until(is_unchanged, 5)
@@ -202,7 +202,7 @@ def test_streamlit_takes_the_viewfinder_in_unchanged(held: Open, state: str, the
         expect(chart(view.page)).to_be_visible(timeout=LOADING_MS)
 
 
-def test_photo_taken_before_is_answered_after(held: Open) -> None:
+def test_photo_chosen_before_streamlit_is_answered_after_the_move(held: Open) -> None:
     view, waiting = held(), list[Route]()
     view.page.route("**/api/v1/identify*", lambda route: waiting.append(route))  # noqa: PLW0108
     view.open("/?run=server")
@@ -218,7 +218,7 @@ def test_photo_taken_before_is_answered_after(held: Open) -> None:
     expect(view.page.locator(".vf-words h2")).to_have_text("Very likely a red")
 
 
-def test_link_is_open_before_streamlit_has_come(held: Open) -> None:
+def test_link_opens_before_streamlit_loads(held: Open) -> None:
     first = held()
     first.open("/?run=server")
     answered(first)
@@ -248,7 +248,7 @@ def test_camera_stays_open(held: Open, has_move: bool) -> None:
 
 
 @pytest.mark.slow
-def test_dialog_is_moved_once_it_is_closed_where_it_would_end(held: Open) -> None:
+def test_without_move_before_an_open_dialog_delays_the_move(held: Open) -> None:
     view = held(WITHOUT_MOVE)
     view.open("/?run=server")
     open_dialog(view)
@@ -291,7 +291,7 @@ def test_browser_that_refuses_a_second_import_map_loads_each_module(
 
 
 @pytest.mark.slow
-def test_firefox_has_the_viewfinder_first(colours_server: Server, tmp_path: Path) -> None:
+def test_firefox_shows_the_viewfinder_first(colours_server: Server, tmp_path: Path) -> None:
     (tmp_path / "profile").mkdir()
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(RED_PHOTO)

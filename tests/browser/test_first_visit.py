@@ -51,7 +51,7 @@ def test_slow_line_gets_one_file_of_modules_and_a_quick_one_gets_each(new_page, 
     for slow in (True, False):
         page, paths = visit(new_page, url, slow=slow)
         page.locator("[data-testid=stBidiComponentIsolated] .vf").wait_for()
-        # One script is for pages without inline ones.
+        # start.js is for pages whose inline scripts are blocked.
         others = re.compile(r"^start\.js$")
         scripts = [path for path in paths if path.endswith("js") and not others.search(path)]
         bundles = [path for path in scripts if path.startswith("static/js/loupe.")]

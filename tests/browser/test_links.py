@@ -30,7 +30,7 @@ HOSTILE = (
 
 @pytest.fixture
 def coffee(page):
-    """Open a page with the answer for a photo of coffee."""
+    """Return a page with the answer for a photo of coffee."""
     page.goto("/?run=server")
     give(page, sample("coffee").read())
     wait_for_answer(page)
@@ -143,7 +143,7 @@ def expect_refusal(page, value):
     )
     expect(headline(page)).to_have_count(0)
     main = page.get_by_test_id("stMain")
-    # But for the way back to the viewfinder.
+    # Except for the link back to the viewfinder.
     own = ":not([data-testid=stPageLink-NavLink])"
     assert main.locator(f"script, a{own}, strong, em, .katex").count() == 0, value
 

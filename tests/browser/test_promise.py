@@ -285,7 +285,7 @@ def test_server_gets_the_marked_part_only(visit: Visit) -> None:
 
 @pytest.mark.slow
 def test_line_is_true_before_the_page_knows_what_it_will_send(visit: Visit) -> None:
-    # As where the page's first file brought no worker along.
+    # As if the page's first bundle contained no worker.
     none = "Object.defineProperty(globalThis, 'modelWorker', { get() {}, set() {} });"
     page, log = visit("server", none)
     held: list[Route] | None = []

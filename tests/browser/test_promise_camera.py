@@ -58,7 +58,7 @@ def test_photo_stays_if_its_page_is_left(visit: Visit, is_far: bool) -> None:
     assert log.check() == []
     go(page, "Identify")
     ready(page)
-    # The model is still there; the camera opens anew.
+    # The model is still loaded, but the camera opens again.
     video = page.locator(".vf-video")
     wait_until(lambda: video.evaluate("({ readyState }) => readyState") > 1, 20)
     shutter(page).click()

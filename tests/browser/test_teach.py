@@ -153,8 +153,8 @@ def test_keyboard_alone_names_records_and_uses_and_another_tab_deletes(
     other.goto(page.url)
     other.get_by_role("button", name="Delete this model").click()
     other.get_by_role("button", name="Delete it").click()
-    # The other tab's visitor knows.
-    expect(page.get_by_text("The model that was in use here was deleted.")).to_be_visible()
+    # The first tab says that its model was deleted.
+    expect(page.get_by_text("The model you were using was deleted.")).to_be_visible()
     for tab in (other, page):
         expect(tab.get_by_role("combobox", name="Model")).not_to_have_value("")
     expect(own).to_have_count(0)

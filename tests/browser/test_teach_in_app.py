@@ -81,7 +81,7 @@ def test_your_model_answers_on_the_device_and_no_photo_is_sent(taught: Page) -> 
     link = page.locator(".vf-way", has_text="Name two things")
     expect(link).to_have_attribute("href", "/teach")
     page.reload()
-    # After a reload, the photo is there, as the others are.
+    # A reload keeps the open photo and the earlier ones.
     expect(device_headline(page)).to_have_text(re.compile("^None of the two things"))
     page.get_by_role("list", name="This visit").get_by_role("button").last.click()
     expect(device_headline(page)).to_have_text(re.compile("cold$"))

@@ -144,10 +144,10 @@ def test_photo_without_an_answer_survives_a_reload(open_colours: Callable[..., P
     page.route("**/api/v1/identify*", lambda _: None)
     give(page, GREEN_PHOTO)
     expect(page.locator(".vf-photo img")).to_be_visible()
-    # The browser stores it meanwhile.
+    # The browser needs time to store the photo.
     page.wait_for_timeout(500)
     page.unroute("**/api/v1/identify*")
     page.reload()
-    # Nobody pressed since, so nothing is sent unasked.
+    # After a reload, nothing is sent without another press.
     page.locator(".vf-ask").get_by_role("button", name="On the server").click()
     expect(headline(page)).to_have_text(IS_GREEN, timeout=LOADING_MS)

@@ -1,4 +1,4 @@
-"""Words, chart, title and address belong to one answer, whatever comes between."""
+"""Headline, chart, title and address always belong to the same answer."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -29,7 +29,7 @@ addEventListener("message", ({ data }) => {
   history.replaceState(null, "", `/${data.queryParams || "?"}`);
 });
 """
-"""What a host does that shows the app in a frame, such as Community Cloud."""
+"""The script of a host that frames the app, such as Community Cloud; it mirrors the query."""
 
 READ = """
 () => {
@@ -54,7 +54,7 @@ class App:
 
     @property
     def frame(self) -> Frame:
-        """The frame of the app."""
+        """The frame that contains the app."""
         return self.page.frames[-1]
 
     def open(self, query: str) -> None:
@@ -65,32 +65,32 @@ class App:
         self.page.goto(address)
 
     def kill(self) -> None:
-        """End the server at once."""
+        """Kill the server."""
         self._server.process.kill()
         self._server.process.wait()
 
     def start(self) -> None:
-        """Start another server at the same port."""
+        """Start another server on the same port."""
         port = int(self._server.url.rpartition(":")[2])
         server = serving(self._folder, port=port, **self._options)
         self._server = self._stack.enter_context(server)
 
     def read(self) -> dict[str, Any]:
-        """Return words, title, chart, and the token of the answer in the address."""
+        """Return the headline, the title, the chart, and the tokens in the addresses."""
         title, drawn = self.frame.evaluate(READ)
         words = headline(self.frame).inner_text()
-        # A host has the address that the app told it last; at first, it was told none.
+        # A host shows the query that the app sent it last, and none before the first.
         tokens = {token for url in (self.frame.url, self.page.url) if (token := _token(url))}
         return {"words": words, "title": title, "chart": drawn, "tokens": tokens}
 
     def shown(self) -> dict[str, Any]:
-        """Return the same once the chart of the answer is drawn."""
+        """Wait until the answer's chart is drawn; return what ``read`` returns."""
         expect(chart(self.frame)).to_be_visible(timeout=LOADING_MS)
         wait_until(lambda: self.read()["chart"] != "", 15)
         return self.read()
 
     def agrees(self, expected: dict[str, Any]) -> None:
-        """Wait until all of it is as it was."""
+        """Wait until ``read`` returns the expected values."""
         wait_until(lambda: self.read() == expected, 30, lambda: f"{self.read()}\n{expected}")
 
 
@@ -109,7 +109,7 @@ def app(
 
 
 @pytest.mark.slow
-def test_answer_of_a_link_and_a_new_one_come_back(app: App) -> None:
+def test_reload_and_back_restore_linked_and_new_answers(app: App) -> None:
     app.open("")
     give(app.frame, RED_PHOTO)
     expect(source_line(app.frame)).to_contain_text(" in ", timeout=LOADING_MS)
@@ -145,7 +145,7 @@ def test_history_works_while_the_server_is_gone(app: App) -> None:
         wait_until(lambda: app.read()["chart"] not in ("", *(a["chart"] for a in answers)), 15)
         answers.append(app.read())
     red, green = answers
-    # A bound widget writes the address as well.
+    # The slider, a widget bound to a query parameter, changes the address as well.
     settings_menu(app.frame).click()
     for _ in range(5):
         app.frame.get_by_role("slider").press("ArrowLeft")
@@ -154,7 +154,7 @@ def test_history_works_while_the_server_is_gone(app: App) -> None:
     app.agrees(without_chart)
     app.kill()
     app.page.go_back()
-    # The chart of another answer isn't seen beside it.
+    # The other answer's chart is hidden.
     app.agrees({**red, "chart": ""})
     app.start()
     app.agrees(red)

@@ -1,4 +1,4 @@
-"""``visit/identifier.mjs`` and ``visit/recents.mjs`` in each browser, Firefox as well."""
+"""``visit/identifier.mjs`` and ``visit/recents.mjs`` in each browser, including Firefox."""
 
 from collections.abc import Iterator
 from typing import Any

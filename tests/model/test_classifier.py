@@ -158,7 +158,7 @@ def test_batch_waits_for_another_large_photo_past_the_deadline(
 def test_large_photo_gives_back_its_permit_once_it_is_made_into_pixels(
     colours: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another large photo needn't wait for this one's inference or explanation."""
+    """A large photo doesn't wait for another one's inference or explanation."""
     queue, waiting, run = admission_queue(), list[str](), colours.engine.run
     large = encoded(Image.new("RGB", (4000, 3000), "red"), "PNG")
 

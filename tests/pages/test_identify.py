@@ -67,7 +67,7 @@ def token(at):
 
 
 def bars(at):
-    """Return the chart's labels and texts."""
+    """Return the label and the text of each bar of the chart."""
     (chart,) = at.get("vega_lite_chart") or at.get("arrow_vega_lite_chart")
     table = convert_arrow_bytes_to_pandas_df(chart.proto.data.data)
     return list(zip(table["label"], table["text"], strict=True))
@@ -124,7 +124,7 @@ def test_answer_of_a_previous_version_is_shown_while_it_is_kept(card_bundle, mod
         ("<img src=x onerror=alert(1)>", "incomplete"),
     ],
 )
-def test_link_that_cannot_be_shown_is_refused_in_words(default_bundle, link, reason):
+def test_link_that_cannot_be_shown_gets_a_warning_with_the_reason(default_bundle, link, reason):
     assert reason in open_app(answer=link).warning[0].value
 
 
@@ -166,13 +166,13 @@ def test_another_model_identifies_the_photo_again(default_bundle, models_dir):
     first = token(at)
     at.selectbox(key="model").set_value("other").run()
     assert token(at).startswith("other~")
-    # Back brings the model along with the answer.
+    # Back selects the model of the answer again.
     at.query_params.clear()
     at.query_params["answer"] = first
     assert at.run().selectbox(key="model").value == "tiny"
 
 
-def test_why_shows_a_picture_and_says_what_its_light_means(default_bundle):
+def test_why_shows_and_explains_the_overlay(default_bundle):
     at = send(open_app(), "red")
     at.button(key="why").click().run()
     assert not at.exception

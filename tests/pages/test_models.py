@@ -102,7 +102,7 @@ def test_published_estimated_and_unmeasured_figures_say_so(models_dir):
     assert "https://github.com/tensorflow" in texts(shown("imagenet", "Method"))
 
 
-def test_only_the_model_in_use_says_so(measured):
+def test_only_the_model_in_use_has_another_button_label(measured):
     labels = [link.proto.label for link in opened().get("page_link")]
     assert labels.count("Point it at something") == 1
     assert labels.count("Try this model") == len(labels) - 1 > 0

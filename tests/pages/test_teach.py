@@ -19,7 +19,7 @@ def test_teach_leads_to_identify_by_a_link(bundle):
 
 def test_no_model_of_the_apps_is_in_use_while_the_visitors_own_is(bundle):
     at = open_app(model=NAME)
-    # The app's own model stays the one that batches get.
+    # Batches still get the app's own model.
     assert data(at)["model"] == "tiny"
     assert not at.warning
     models = checked(at.switch_page("../pages/models.py").run())

@@ -64,7 +64,7 @@ def test_first_screen_is_the_viewfinder(bundle):
     at = open_app()
     given, first = data(at), mounted(at)
     assert given["script"] == "/device/streamlit.mjs"
-    # The line is what the chosen model knows.
+    # Instead of an empty line, the viewfinder says what the model knows.
     assert given["words"] == {"headline": "Point your phone at something", "line": ""}
     assert (given["model"], given["run"], given["recent"]) == ("tiny", "auto", "session")
     assert given["models"][0]["described"]["version"] == bundle.version
@@ -92,7 +92,7 @@ def test_data_does_not_depend_on_the_visit(bundle, models_dir):
 
 
 @pytest.mark.parametrize("way", ["plain", "Upload", "Camera", "Sample"])
-def test_plain_page_is_for_those_who_ask_for_it(bundle, way):
+def test_parameter_way_opens_the_plain_page(bundle, way):
     at = open_app(way=way)
     assert not at.get("bidi_component")
     assert at.title[0].value == "Colours"
@@ -100,20 +100,20 @@ def test_plain_page_is_for_those_who_ask_for_it(bundle, way):
     assert len(at.camera_input) == (way == "Camera")
 
 
-def test_plain_page_is_for_hosts_without_routes(bundle, monkeypatch):
+def test_hosts_without_routes_show_the_plain_page(bundle, monkeypatch):
     monkeypatch.setattr(component, "has_routes", lambda: False)
     at = open_app()
     assert not at.get("bidi_component")
     assert at.file_uploader
 
 
-def test_plain_page_takes_the_place_of_a_script_that_does_not_load(bundle):
+def test_plain_page_replaces_a_script_that_does_not_load(bundle):
     at = trigger(open_app(), failed=True)
     assert at.file_uploader
     assert "couldn’t be loaded" in at.warning[0].value
 
 
-def test_chart_is_of_the_answer_in_the_address_and_nothing_is_computed(bundle, monkeypatch):
+def test_chart_shows_the_answer_in_the_address_without_inference(bundle, monkeypatch):
     link = answer()
 
     def refuse(*_):
@@ -122,7 +122,7 @@ def test_chart_is_of_the_answer_in_the_address_and_nothing_is_computed(bundle, m
     monkeypatch.setattr("model.classifier.Classifier.identify_detailed", refuse)
     at = open_app(answer=link)
     assert data(at)["chart"] == link
-    # The component has the first labels.
+    # The component draws the first labels.
     assert [title.value for title in at.subheader] == ["The next label"]
     (chart,) = charts(at)
     assert len(convert_arrow_bytes_to_pandas_df(chart.proto.data.data)) == 1
@@ -148,7 +148,7 @@ def test_link_that_cannot_be_read_has_no_chart(bundle, link):
     assert not charts(at)
 
 
-def test_title_is_of_the_model_in_the_address(bundle, models_dir, monkeypatch):
+def test_title_names_the_model_in_the_address(bundle, models_dir, monkeypatch):
     tiny(models_dir, "other", title="Other")
     titles = []
     monkeypatch.setattr(
@@ -156,7 +156,7 @@ def test_title_is_of_the_model_in_the_address(bundle, models_dir, monkeypatch):
     )
     open_app(model="other")
     open_app(answer=encode(load("other").identify(encoded(colour("red"), "PNG"))))
-    # An answer's own model counts.
+    # The answer's model takes precedence.
     open_app(model="other", answer=answer())
     assert [title for title in titles if title] == ["Other", "Other", "Colours"]
 

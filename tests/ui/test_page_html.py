@@ -200,7 +200,7 @@ def test_picture_and_icon_may_be_cached(browse):
 def test_page_opens_one_bundle(browse, monkeypatch):
     client, opened, real_open = browse(), [], registry.open_bundle
     monkeypatch.setattr(page_html, "monotonic", lambda: 1e9)
-    # The viewfinder's data, which names all of them, is made once in a while.
+    # Fill the cache of the viewfinder's data, which opens every bundle.
     client.get("/")
 
     def count_opened(*names):

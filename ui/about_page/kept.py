@@ -54,7 +54,7 @@ def list_kept() -> dict[str, dict[str, str]]:
 
 
 def show_clear_button() -> None:
-    """Offer to delete the recent photos, in this browser."""
+    """Offer to delete the recent photos that this browser keeps."""
     _mount_clear(
         key="clear",
         data={

@@ -56,7 +56,7 @@ def show_progress(job: Job) -> None:
 
 
 def show_headline(job: Job) -> None:
-    """Show how many photos were answered, what went wrong, and a button for a new batch."""
+    """Show how many photos were answered, which failed, and a button for a new batch."""
     failures = [result.failure for result in job.results if result.failure]
     identified = len(job.results) - len(failures)
     with st.container(

@@ -25,16 +25,16 @@ MAX_NAME_LENGTH = 200
 """Longest name of a photo or folder that is shown, in characters."""
 
 BATCH_PARAM = "batch"
-"""The query parameter that holds the key of the batch on the screen."""
+"""Query parameter with the key of the batch on the screen."""
 
 # Keys of the session's state.
 LAST_JOB, SHOWN_JOB, ERROR, ROUND = "batch-last", "batch-shown", "batch-error", "batch-round"
 
 
 def current_job() -> Job | None:
-    """Return the batch that the address names, running or finished, if it is still kept.
+    """Return the batch that the address names, running or finished, or None if it isn't kept.
 
-    A visitor who comes back from another page sees the same one.
+    On a return from another page, this is the batch that the visitor saw last.
     """
     is_return = st.session_state.get("is_return") and not st.query_params
     if is_return and (key := st.session_state.get(SHOWN_JOB)):

@@ -1,4 +1,4 @@
-"""``device/visit/identifier.mjs`` with a real server: answers of each, and fallbacks."""
+"""``device/visit/identifier.mjs`` with a real server: answers of device and server, fallbacks."""
 
 from functools import partial
 
@@ -208,7 +208,7 @@ def test_device_alone_sends_nothing(run: Run, app: DeviceApp) -> None:
     assert later <= {described, "models/colours/model.json"}
 
 
-def test_download_goes_on_where_it_was_cut(run: Run, app: DeviceApp) -> None:
+def test_interrupted_download_resumes(run: Run, app: DeviceApp) -> None:
     app.cut = {".wasm.gz"}
     stalled, answer, ready = run(
         """
@@ -218,7 +218,7 @@ def test_download_goes_on_where_it_was_cut(run: Run, app: DeviceApp) -> None:
         return [stalled, answer, identifier.state];
         """
     )
-    # The photo waited for the model; none of the file came twice.
+    # The photo waited for the model, and no byte was downloaded twice.
     assert (stalled["device"], stalled["next"], answer) == ("loading", "device", DEVICE)
     assert 0 < stalled["loaded"] < stalled["total"] == ready["loaded"] == ready["total"]
     [rest] = app.ranges

@@ -41,7 +41,7 @@ class Visit {
   said = "nothing";
   agreed = "nothing";
   areFilesAllowed = false;
-  /** The photo on the screen, and all so far. */
+  /** The photo on the screen, and all photos so far. */
   shown = null;
   photos = new Set();
   violations = [];
@@ -117,7 +117,7 @@ class Visit {
     if (isDone) this.untold.delete(this.shown);
   }
 
-  /** The answer on the screen is the photo's, and the address's; no chart of another one is seen. */
+  /** Check that photo, answer and address match, and that no other answer's chart is visible. */
   #checkShown() {
     const { chart } = this.host;
     const token = new URL(location.href).searchParams.get("answer");
@@ -132,7 +132,7 @@ class Visit {
     if (chart && (!isDone || chart !== token)) this.violations.push(`a chart of ${chart}`);
   }
 
-  /** See which photo the page shows, after a step that names it. */
+  /** Note which photo the page shows after a step through the history or a reload. */
   look() {
     const name = this.isAnswering && this.world.names.get(this.$(".vf-photo img")?.src);
     if (name) {
@@ -258,11 +258,11 @@ function leave(visit) {
   visit.host.leave();
 }
 
-/** Go back or forward, and see which photo the page then shows. */
+/** Go back or forward, and note which photo the page then shows. */
 async function step(visit, steps) {
   const { world } = visit;
   await pass(1000);
-  // The browser may put an answer that comes at the same moment into the wrong entry.
+  // An answer that arrives during the navigation may be written to the wrong history entry.
   const isWaiting = visit.isAnswering && !/ in /.test(visit.line) && !visit.$(".vf-alert").textContent;
   if (!visit.host.isOpen || visit.isAsked || isWaiting) return;
   const isTaking = visit.$(".vf-square").hasAttribute("data-taking");
@@ -275,7 +275,7 @@ async function step(visit, steps) {
   visit.look();
 }
 
-/** Load the page again, which keeps the answer in its address and no permission. */
+/** Reload the page: the answer in its address stays, all permissions end. */
 async function reload(visit) {
   Object.assign(visit, { permits: [], said: "nothing", agreed: "nothing", areFilesAllowed: false });
   visit.untold.clear();
@@ -284,7 +284,7 @@ async function reload(visit) {
   visit.look();
 }
 
-/** The server is replaced; Streamlit joins it with a new session. */
+/** Replace the server; Streamlit reconnects with a new session. */
 async function restart({ host, world }) {
   host.isConnected = false;
   await pass(300);
@@ -292,7 +292,7 @@ async function restart({ host, world }) {
   host.isConnected = true;
 }
 
-/** Take a photo, wait for its answer, and see another page. */
+/** Take a photo, wait for its answer, open another page, and return. */
 async function visitElsewhere(visit) {
   shoot(visit);
   await pass(8000);
@@ -301,7 +301,7 @@ async function visitElsewhere(visit) {
   await visit.host.back();
 }
 
-/** Give two photos, wait for their answers, and go back to the first. */
+/** Choose two photos, wait for their answers, and go back to the first. */
 async function lookBack(visit) {
   for (let photo = 0; photo < 2 && !visit.isAsked; photo++) {
     give(visit, "jpg");

@@ -15,16 +15,16 @@ let reading = 0;
 export function createWorld(given) {
   const world = {
     ...{ given, requests: [], photos: 0, takes: "camera", takeMs: 400, canEncode: true },
-    /** Paths of the history's entries since the visit began, and the place of the present one. */
+    /** Paths of the history entries since the visit began, and the index of the current one. */
     ...{ paths: ["/"], at: 0 },
     ...{ isOnline: true, serverMs: 300, serverStatus: 200, loadMs: null, deviceError: null },
     /** The token of the server's session, which a restart ends. */
     session: "1",
     /** Names of photos by their URLs. */
     names: new Map(),
-    /** Time until Streamlit comes to a page that was just loaded. */
+    /** Time from a page load until Streamlit has loaded, in milliseconds. */
     earlyMs: 1500,
-    /** Time until the page's script has run. */
+    /** Time until the page's script has run, in milliseconds. */
     scriptMs: 150,
   };
   for (const install of [installBrowser, installCamera, installNetwork, installWorker]) {
@@ -33,7 +33,7 @@ export function createWorld(given) {
   return world;
 }
 
-/** Wait for the browser itself, in its own time. */
+/** Wait in real time, which the browser's own work takes. */
 export const realTime = (ms) => new Promise((resolve) => plainTimeout(resolve, ms));
 
 /** Let promises and the browser's own reads settle. */
@@ -72,10 +72,10 @@ const define = (object, name, value) =>
 export const photoOf = (name, kind = "jpg") =>
   new File([kind === "heic" ? `0000ftypheic ${name};` : `${name};`], `${name}.${kind}`);
 
-/** The percentage that every model gives a photo, by its number. */
+/** Return the percentage that every model gives a photo, by the number in its name. */
 export const percentOf = (name) => 99 - (Number(name.match(/\d+/)[0]) % 60);
 
-/** Return an answer's prediction of a photo by a model. */
+/** Return a model's prediction for a photo. */
 function predict({ prediction }, model, name) {
   const [first, ...others] = prediction.candidates;
   const candidates = [{ ...first, probability: percentOf(name) / 100 }, ...others];
@@ -295,11 +295,11 @@ function installNetwork(world) {
   };
 }
 
-/** Streamlit around the component: the page's script follows the address after a while. */
+/** Streamlit around the component: it runs the script some time after the address changes. */
 export class Host {
   #component;
   #world;
-  /** Whether Streamlit has come. */
+  /** Whether Streamlit has loaded. */
   #isHere = false;
   #element = null;
   #drawn = null;
@@ -345,7 +345,7 @@ export class Host {
     await isDrawn;
   }
 
-  /** Streamlit comes. */
+  /** Streamlit has loaded: run the script. */
   #arrive(host) {
     if (this.#isHere || this.#element?.host !== host) return;
     this.#isHere = true;
@@ -354,14 +354,14 @@ export class Host {
 
   /** Go to another page of the app. */
   leave() {
-    // Before Streamlit has come, there is no other page.
+    // Only Streamlit can show another page.
     this.#arrive(this.#element.host);
     this.#leave();
     history.pushState(null, "", "/about");
     this.#close();
   }
 
-  /** Load the document again. */
+  /** Reload the document. */
   reload() {
     dispatchEvent(new PageTransitionEvent("pagehide", { persisted: false }));
     this.#arrive(this.#element.host);
@@ -378,7 +378,7 @@ export class Host {
     this.#element = null;
   }
 
-  /** Come back by the page's link, which names nothing. */
+  /** Return by the page's link, which names no answer. */
   back() {
     history.pushState(null, "", "/");
     return this.open(false);
@@ -391,7 +391,7 @@ export class Host {
     history.replaceState(null, "", "/");
   }
 
-  /** The token of the chart that is to be seen, or null. */
+  /** The token of the visible chart, or null. */
   get chart() {
     return this.#chart.style.visibility === "hidden" ? null : this.#drawn;
   }
