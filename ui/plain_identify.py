@@ -9,8 +9,8 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from model import Bundle, LoupeError, Prediction, load
 from model.answer.phrases import trust_lines
-from model.answer.share_link import SIGNATURE_NOTES, decode, encode
-from model.bundle import BundleSample, Manifest, get_bundle, read_samples
+from model.answer.share_link import SIGNATURE_NOTES, bundle_of, decode, encode
+from model.bundle import BundleSample, read_samples
 from model.corrections.page_sessions import page_sessions
 from model.explanation import occlusion_map, render_overlay
 from model.photo import FORMAT_NAMES, MAX_BYTES
@@ -170,7 +170,8 @@ def _show_answer(token: str, shown: Shown, top_k: int) -> None:
         return
     prediction, is_own = answer.prediction, token == shown.token
     st.header(headline(prediction), anchor=False)
-    for line in trust_lines(prediction, _manifest_of(prediction)):
+    bundle = bundle_of(prediction)
+    for line in trust_lines(prediction, bundle.manifest if bundle else None):
         st.caption(to_markdown(line))
     draw_answer(prediction, top_k)
     if not is_own:
@@ -187,15 +188,6 @@ def _show_answer(token: str, shown: Shown, top_k: int) -> None:
         st.caption("Anyone with this link sees the answer, but not your photo.")
         address = (st.context.url or "").partition("?")[0].rstrip("/")
         st.code(f"{address}/?answer={token}", language=None)
-
-
-def _manifest_of(prediction: Prediction) -> Manifest | None:
-    """Return the manifest of the version that answered; None if it isn't the current one."""
-    try:
-        bundle = get_bundle(prediction.model)
-    except LoupeError:
-        return None
-    return bundle.manifest if bundle.version == prediction.version else None
 
 
 def _explain(shown: Shown, prediction: Prediction) -> None:

@@ -1,4 +1,4 @@
-"""An answer as JSON for the app's own pages, in words and numbers, as the device gives it."""
+"""The words of an answer as JSON for the app's own pages, as the device gives them."""
 
 from typing import Any
 
@@ -11,15 +11,15 @@ from .prediction import Prediction
 from .share_link import encode
 
 
-def answer_to_json(
+def words_to_json(
     prediction: Prediction,
     manifest: Manifest | None,
-    top: int = 5,
+    top: int,
     *,
     token: str = "",
     small: SmallCard | None = None,
 ) -> dict[str, Any]:
-    """Return an answer as JSON, in the form of ``device/visit/identifier.mjs``.
+    """Return an answer without its prediction, in the form of ``device/visit/identifier.mjs``.
 
     Args:
         prediction: of any engine.
@@ -28,21 +28,6 @@ def answer_to_json(
         token: of the answer's link; by default a new one, which is signed.
         small: the small graph's figures, for answers of that graph.
     """
-    runs_in = ENGINES[prediction.engine].runs_in
-    graph = {"runs_in": runs_in, "graph": prediction.graph} if runs_in == "device" else {}
-    words = words_to_json(prediction, manifest, top, token=token, small=small)
-    return {"prediction": {**prediction.to_dict("-", top), **graph}, **words}
-
-
-def words_to_json(
-    prediction: Prediction,
-    manifest: Manifest | None,
-    top: int = 5,
-    *,
-    token: str = "",
-    small: SmallCard | None = None,
-) -> dict[str, Any]:
-    """Return an answer without its prediction; arguments as for ``answer_to_json``."""
     lines, times = trust_lines(prediction, manifest, small), prediction.milliseconds
     return {
         "percents": [format_percent(item.probability) for item in prediction.top(top)],

@@ -160,6 +160,15 @@ def decode(token: str) -> SharedPrediction:
     return SharedPrediction(prediction, signature)
 
 
+def bundle_of(prediction: Prediction) -> Bundle | None:
+    """Return the bundle that gave an answer; None if it isn't its model's current version."""
+    try:
+        bundle = get_bundle(prediction.model)
+    except BundleError:
+        return None
+    return bundle if bundle.version == prediction.version else None
+
+
 def ensure_secret() -> bool:
     """Create the secret that signs links if there is none; return False if it can't be stored."""
     try:

@@ -12,9 +12,8 @@ from filelock import FileLock
 from playwright.sync_api import Page, Route
 
 from model import load
-from model.answer.answer_json import answer_to_json
+from model.answer.answer_json import words_to_json
 from model.answer.device_words import device_words
-from model.answer.share_link import encode
 from model.settings import ROOT
 from tests.browser.drive import RED
 from tests.javascript.__main__ import install
@@ -48,8 +47,9 @@ def draw(
     recipe = manifest.recipe.model_dump(mode="json")
     about = {"version": tiny_bundle.version, "labels": list(tiny_bundle.labels), "recipe": recipe}
     info = {**about, "title": "One", "language": "en", "multilabel": False, "words": words}
+    answer = {"prediction": prediction.to_dict("-", 5), **words_to_json(prediction, manifest, 5)}
     given = {
-        "answer": answer_to_json(prediction, manifest, token=encode(prediction)),
+        "answer": answer,
         "described": {"manifest": {**info}, "version": tiny_bundle.version},
         "info": info,
     }
