@@ -110,7 +110,7 @@ def identify_photo(
     Args:
         upload: the photo, or the pixels made from it.
         params: the request's parameters.
-        is_page: add ``words``, the text with which the app's pages show the answer.
+        is_page: use the given engine; add ``words``, by which the app's pages show the answer.
 
     Raises:
         LoupeError: see ``Classifier.identify`` and ``load``.
@@ -118,7 +118,8 @@ def identify_photo(
     # Reuses the slot that this thread already holds.
     with admission_queue().acquire() as admission:
         queue_seconds = time.perf_counter() - upload.received
-        classifier = load(params.model, params.engine)
+        # Anyone could make a small server load torch.
+        classifier = load(params.model, params.engine if is_page else None)
         if is_page and params.explain:
             # The page says that this server explains the photo, not an outside API.
             classifier = classifier.local

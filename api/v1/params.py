@@ -103,7 +103,7 @@ class IdentifyParams(BatchParams):
         bool, Field(description="Whether the pixels are packed, as by device/engine/packing.mjs.")
     ] = False
     engine: Annotated[
-        ServerEngine | None, Field(description="The engine; by default the server's.")
+        ServerEngine | None, Field(description="For the app's own pages; ignored from others.")
     ] = None
 
 

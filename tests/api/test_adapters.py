@@ -37,7 +37,7 @@ def test_adapters_are_off_by_default(api: TestClient) -> None:
 def test_sagemaker_routes_respond_as_its_contract_says(sagemaker: TestClient) -> None:
     assert sagemaker.get("/ping").status_code == 200
     response = sagemaker.post(
-        "/invocations", content=RED, headers={ATTRIBUTES: "top=2&model=tiny&other=x"}
+        "/invocations", content=RED, headers={ATTRIBUTES: "top=2&model=tiny&engine=learner&x"}
     )
     expected = sagemaker.post("/api/v1/identify?top=2", content=RED)
     assert without_times(response.json()) == without_times(expected.json())

@@ -68,6 +68,13 @@ def test_file_type_comes_from_the_bytes_not_the_header(api: TestClient, kind: st
     assert (response.status_code, response.json()["answer"]) == (200, "red")
 
 
+def test_only_pages_choose_the_engine(api: TestClient, token: str) -> None:
+    url = f"{URL}?model=tiny&engine=learner"
+    assert api.post(url, content=RED).json()["engine"] == "compiled"
+    page = api.post(url, content=RED, headers={"Loupe-Session": token})
+    is_problem(page, 503, "engine-unavailable")
+
+
 def test_form_fields_override_the_query(api: TestClient) -> None:
     response = api.post(
         f"{URL}?model=nobody&top=9", files={"photo": RED}, data={"model": "tiny", "top": "1"}
