@@ -36,12 +36,12 @@ def remember_address(token: str, *, is_named: bool = False) -> None:
         for key in (CHOSEN, TAUGHT_KEY):
             state.pop(key, None)
     named = {key: params[key] for key in ("model", "engine") if key in params}
-    if is_taught(named.get("model")) and not token:
+    if TAUGHT_NAME.fullmatch(named.get("model", "")) and not token:
         state[TAUGHT_KEY] = named.pop("model")
     elif token or "model" in named:
         state.pop(TAUGHT_KEY, None)
     state[ASKED] = requested_choices() | named
-    for name in (answer_model(token), params.get("model"), state.get(CHOSEN)):
+    for name in (token.partition("~")[0], params.get("model"), state.get(CHOSEN)):
         if _is_usable(name):
             state[CHOSEN] = name
             break
@@ -49,17 +49,6 @@ def remember_address(token: str, *, is_named: bool = False) -> None:
     shown = name if _is_usable(name) else default_model()
     if shown != state.get("model") and _is_usable(shown):
         state["model"] = shown
-
-
-def is_taught(name: object) -> bool:
-    """Return whether a visitor's own model has this name, from an address or a message."""
-    return isinstance(name, str) and bool(TAUGHT_NAME.fullmatch(name))
-
-
-def answer_model(token: str) -> str | None:
-    """Return the model that an answer's link names, if it can be used."""
-    name = token.partition("~")[0]
-    return name if _is_usable(name) else None
 
 
 def _is_usable(name: str | None) -> bool:
