@@ -21,7 +21,7 @@ LOOK_UP_URLS = {
 ROWS = 5
 """Most labels that the viewfinder draws; the page's chart shows the rest."""
 
-OWN_PARAMS = {"way", "engine", "top"}
+OWN_PARAMS = {"engine", "top"}
 """Query parameters that only Streamlit's widgets understand, so Streamlit has to load first."""
 
 

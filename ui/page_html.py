@@ -29,9 +29,6 @@ from ui.first_visit import START, add_first_visit, to_script
 from ui.navigation import ICON, PAGES, ROOT
 from ui.page_data import OWN_PARAMS, early_data
 
-VIEWFINDER = "Viewfinder"
-"""The viewfinder's name in the address; other photo sources have other names."""
-
 DATA_SECONDS = 2
 """Lifetime of the viewfinder's cached data, in seconds. Making it opens every bundle."""
 
@@ -102,7 +99,7 @@ def _respond(request: Request, path: str, page_title: str) -> Response:
 def _first_screen(request: Request, bundle: Bundle | None) -> str:
     """Return the first screen for the model of the address or of its answer, else the given one."""
     query = request.query_params
-    if query.get("way", VIEWFINDER) != VIEWFINDER:
+    if "way" in query:
         return ""
     answer = query.get("answer", "")
     name = answer.partition("~")[0] or query.get("model", "")
