@@ -1,7 +1,10 @@
 """The Identify page: from a photo to an answer."""
 
+from contextlib import suppress
+
 import streamlit as st
 
+from model.errors import LinkError
 from ui.charts import draw_further
 from ui.component import FAILED_KEY, has_routes
 from ui.navigation import get_page
@@ -12,7 +15,6 @@ from ui.viewfinder import (
     PLAIN,
     WAY_PARAM,
     has_viewfinder,
-    is_readable,
     remember_visit,
     show_viewfinder,
 )
@@ -52,10 +54,10 @@ warn_if_refused(bundle)
 if is_wide:
     remember_visit()
     token = st.query_params.get("answer", "")
-    with chart:
-        drawn = token if token and is_readable(token) else ""
-        if drawn:
-            draw_further(drawn, ROWS, top_k)
+    drawn = ""
+    with chart, suppress(LinkError):
+        draw_further(token, ROWS, top_k)
+        drawn = token
     # After the chart, so that the viewfinder never shows an earlier answer's chart.
     with place:
         show_viewfinder(drawn, rows=min(ROWS, top_k))

@@ -59,7 +59,11 @@ def draw_answer(prediction: Prediction, count: int) -> None:
 
 
 def draw_further(token: str, first: int, last: int) -> None:
-    """Draw an answer's labels after the ``first`` ones, which the viewfinder draws, to ``last``."""
+    """Draw an answer's labels after the ``first`` ones, which the viewfinder draws, to ``last``.
+
+    Raises:
+        LinkError: the token can't be decoded; nothing is drawn.
+    """
     prediction = decode(token).prediction
     rows = [
         (item.label, *_bar(item.probability))

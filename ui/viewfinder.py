@@ -7,9 +7,7 @@ and tells the component which answer it drew.
 
 import streamlit as st
 
-from model.answer.share_link import decode
 from model.bundle import list_public
-from model.errors import LinkError
 from model.settings import settings
 from ui import component
 from ui.page_data import page_data
@@ -78,15 +76,6 @@ def remember_visit() -> None:
     st.session_state[RUN_PARAM] = st.query_params.get(RUN_PARAM)
     if token := st.query_params.get("answer"):
         st.session_state["answer"] = token
-
-
-def is_readable(token: str) -> bool:
-    """Return whether a token can be decoded to an answer."""
-    try:
-        decode(token)
-    except LinkError:
-        return False
-    return True
 
 
 def _on_failed() -> None:
