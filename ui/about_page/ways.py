@@ -53,9 +53,9 @@ def describe_way(way: Way, bundle: Bundle | None) -> tuple[str, str]:
         words = "Place and time are in the file; the server drops them."
         if component.has_routes():
             words = (
-                "For *Upload*, *Camera*, *Batch* and *Compare*; for files that a browser can’t "
-                "read, such as HEIC, after a question; and where the server is on the same "
-                f"machine or the browser alters pixels. {words}"
+                "For *Batch*, *Compare* and the page without the viewfinder; for files that a "
+                "browser can’t read, such as HEIC, after a question; and where the server is on "
+                f"the same machine or the browser alters pixels. {words}"
             )
     if way != "device" and (host := answering_host()):
         words += say_passed_on("pixels" if way == "pixels" else "file", host)
