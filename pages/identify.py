@@ -6,28 +6,21 @@ import streamlit as st
 
 from model.errors import LinkError
 from ui.charts import draw_further
-from ui.component import FAILED_KEY, has_routes
-from ui.navigation import get_page
+from ui.component import has_routes
 from ui.page_data import ROWS, usable_bundles
 from ui.plain_identify import identify_again, show_plain
 from ui.settings_menu import settings_menu, warn_if_refused, warn_if_unusable
 from ui.viewfinder import (
-    PLAIN,
-    WAY_PARAM,
     has_viewfinder,
+    link_to_plain,
+    open_viewfinder,
     remember_visit,
     show_viewfinder,
+    warn_if_not_loaded,
 )
 
 # As wide as on a page that isn't.
 MAX_CHART_PX = 704
-
-
-def link_to_plain() -> None:
-    """Link to this page without the viewfinder."""
-    query = {WAY_PARAM: PLAIN}
-    st.page_link(get_page("identify"), label="Without the viewfinder", query_params=query)
-
 
 bundles, is_wide = usable_bundles(), has_viewfinder()
 st.set_page_config(layout="wide" if is_wide else "centered")
@@ -40,7 +33,7 @@ with st.container(horizontal=True, vertical_alignment="center"):
         with st.container(key="plain", width="content"):
             link_to_plain()
     elif has_routes():
-        st.page_link(get_page("identify"), label="With the viewfinder", query_params={})
+        st.button("With the viewfinder", type="tertiary", on_click=open_viewfinder)
     st.space("stretch")
     more = link_to_plain if is_wide else lambda: None
     bundle, top_k = settings_menu(bundles, identify_again, has_model=not is_wide, more=more)
@@ -48,8 +41,7 @@ with notice:
     if warn_if_unusable(bundles) and is_wide:
         # The viewfinder moves up by as much, to the page's header.
         st.space("medium")
-    if failure := st.session_state.get(FAILED_KEY):
-        st.warning(failure, icon=":material/block:")
+    warn_if_not_loaded()
 warn_if_refused(bundle)
 if is_wide:
     remember_visit()

@@ -37,6 +37,11 @@ def has_routes() -> bool:
     return "api.app" in sys.modules
 
 
+def note_failure() -> None:
+    """Note that a component's script couldn't be loaded, so that pages do without."""
+    st.session_state[FAILED_KEY] = True
+
+
 def base_path() -> str:
     """Return the path below which the browser finds the app's routes; ends with a slash."""
     path = urlsplit(st.context.url or "").path or "/"

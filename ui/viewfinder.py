@@ -10,6 +10,7 @@ import streamlit as st
 from model.bundle import list_public
 from model.settings import settings
 from ui import component
+from ui.navigation import get_page
 from ui.page_data import page_data
 from ui.session import current_session
 
@@ -36,6 +37,26 @@ def has_viewfinder() -> bool:
     return component.has_routes() and not is_plain
 
 
+def warn_if_not_loaded() -> None:
+    """Warn if a script couldn't be loaded, where the app has scripts at all."""
+    if component.has_routes() and component.FAILED_KEY in st.session_state:
+        text = "The viewfinder couldn’t be loaded, perhaps because something between this browser "
+        text += "and the app blocks its files. Upload a photo here instead."
+        st.warning(text, icon=":material/block:")
+
+
+def link_to_plain() -> None:
+    """Link to the page without the viewfinder."""
+    query = {WAY_PARAM: PLAIN}
+    st.page_link(get_page("identify"), label="Without the viewfinder", query_params=query)
+
+
+def open_viewfinder() -> None:
+    """Leave the plain page; if the viewfinder couldn't be loaded, try it again."""
+    st.session_state.pop(component.FAILED_KEY, None)
+    st.query_params.pop(WAY_PARAM, None)
+
+
 def show_viewfinder(token: str, rows: int) -> None:
     """Mount the viewfinder with the app's data and the session's token.
 
@@ -54,7 +75,7 @@ def show_viewfinder(token: str, rows: int) -> None:
             "rows": rows,
             "chart": token or None,
         },
-        on_failed_change=_on_failed,
+        on_failed_change=component.note_failure,
     )
 
 
@@ -76,11 +97,3 @@ def remember_visit() -> None:
     st.session_state[RUN_PARAM] = st.query_params.get(RUN_PARAM)
     if token := st.query_params.get("answer"):
         st.session_state["answer"] = token
-
-
-def _on_failed() -> None:
-    """Show the plain page, because the component's script did not load."""
-    st.session_state[component.FAILED_KEY] = (
-        "The viewfinder couldn’t be loaded, perhaps because something between this browser and the "
-        "app blocks its files. Upload a photo here instead."
-    )

@@ -17,8 +17,8 @@ def data(at):
 
 def trigger(at, **events):
     """Run the script as the browser does when the component sets triggers."""
-    states = at._tree.get_widget_states()
-    trigger = WidgetState(id=f"$$STREAMLIT_INTERNAL_KEY_{mounted(at).id}__events")
+    states, first = at._tree.get_widget_states(), at.get("bidi_component")[0].proto.id
+    trigger = WidgetState(id=f"$$STREAMLIT_INTERNAL_KEY_{first}__events")
     trigger.json_trigger_value = json.dumps(
         [{"event": name, "value": value} for name, value in events.items()]
     )

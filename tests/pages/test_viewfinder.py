@@ -107,10 +107,16 @@ def test_hosts_without_routes_show_the_plain_page(bundle, monkeypatch):
     assert at.file_uploader
 
 
-def test_plain_page_replaces_a_script_that_does_not_load(bundle):
-    at = trigger(open_app(), failed=True)
+@pytest.mark.parametrize("page", ["identify", "deploy"])
+def test_plain_page_replaces_a_script_that_does_not_load(bundle, page):
+    failed = trigger(checked(open_app().switch_page(f"../pages/{page}.py").run()), failed=True)
+    at = checked(failed.switch_page("../pages/identify.py").run())
     assert at.file_uploader
     assert "couldn’t be loaded" in at.warning[0].value
+    # Once pressed, it is tried again.
+    (button,) = (button for button in at.button if button.label == "With the viewfinder")
+    assert mounted(checked(button.click().run()))
+    assert not at.warning
 
 
 def test_chart_shows_the_answer_in_the_address_without_inference(bundle, monkeypatch):

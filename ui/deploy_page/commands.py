@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from ui.component import FAILED_KEY, SCRIPT, script_address
+from ui.component import FAILED_KEY, SCRIPT, note_failure, script_address
 from ui.phrasing import spell_number
 
 _mount = st.components.v2.component("commands", js=SCRIPT)
@@ -26,9 +26,5 @@ def show_commands(key: str, commands: Sequence[tuple[str, str]]) -> None:
             "all": f"Copy all {spell_number(len(commands))}" if len(commands) > 1 else "Copy",
             "theme": st.context.theme.type or "light",
         },
-        on_failed_change=_on_failed,
+        on_failed_change=note_failure,
     )
-
-
-def _on_failed() -> None:
-    st.session_state[FAILED_KEY] = True
