@@ -43,8 +43,8 @@ with notice:
         st.space("medium")
     warn_if_not_loaded()
 warn_if_refused(bundle)
+remember_visit()
 if is_wide:
-    remember_visit()
     token = st.query_params.get("answer", "")
     drawn = ""
     with chart, suppress(LinkError):

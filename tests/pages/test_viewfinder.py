@@ -206,6 +206,7 @@ def test_about_shows_every_way_a_photo_can_take(bundle):
 def test_about_begins_with_the_way_in_use(bundle):
     assert about(RUN="server")[1] == about({"run": "server"})[1] == [PIXELS, FILE, DEVICE]
     assert about({"answer": device_answer()}, RUN="server")[1] == [DEVICE, PIXELS, FILE]
+    assert about({"answer": device_answer(), "way": "plain"}, RUN="server")[1][0] == DEVICE
     assert about({"answer": answer()})[1] == [FILE, DEVICE, PIXELS]
 
 
