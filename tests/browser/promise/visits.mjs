@@ -64,6 +64,10 @@ class Visit {
   get isAsked() {
     return this.$(".vf-ask") !== null;
   }
+  /** The percentage of the first bar, if an answer is shown. */
+  get cell() {
+    return this.isAnswering && this.$(".vf-row [role=cell]")?.textContent;
+  }
   get isAnswering() {
     return this.host.root?.dataset.screen === "answer";
   }
@@ -118,17 +122,17 @@ class Visit {
   }
 
   /** Check that photo, answer and address match, and that no other answer's chart is visible. */
-  #checkShown() {
+  #checkShown(before) {
     const { chart } = this.host;
     const token = new URL(location.href).searchParams.get("answer");
-    const shown = this.isAnswering && this.$(".vf-row [role=cell]")?.textContent;
+    const shown = this.cell;
     const isDone = Boolean(shown);
     if (isDone && shown !== `${percentOf(this.shown)}%`) {
       this.violations.push(`${shown} of ${this.shown} (${percentOf(this.shown)}%)`);
     }
     const own = isDone ? `${this.models.value} ${shown}` : null;
     const named = token && `${token.split("~")[0]} ${token.match(/-(\d+)0/)[1]}%`;
-    if (isDone && own !== named) this.violations.push(`${own}, but the address names ${named}`);
+    if (isDone && shown === before && own !== named) this.violations.push(`${own}, but the address names ${named}`);
     if (chart && (!isDone || chart !== token)) this.violations.push(`a chart of ${chart}`);
   }
 
@@ -139,8 +143,7 @@ class Visit {
       this.shown = name;
       return;
     }
-    const cell = this.isAnswering && this.$(".vf-row [role=cell]")?.textContent;
-    const photos = [...this.photos].filter((name) => `${percentOf(name)}%` === cell);
+    const photos = [...this.photos].filter((name) => `${percentOf(name)}%` === this.cell);
     if (photos.length) this.shown = photos[0];
   }
 
@@ -148,7 +151,10 @@ class Visit {
     await settle();
     this.hear();
     this.#checkTold();
-    if (this.host.isOpen) this.#checkShown();
+    const { cell } = this;
+    // The address follows after the next paint.
+    await pass(20);
+    if (this.host.isOpen) this.#checkShown(cell);
     if (this.violations.length) throw new Error([...this.violations, ...this.log].join("\n"));
   }
 }
