@@ -75,11 +75,3 @@ export function announceAddress() {
     dispatchEvent(new PopStateEvent("popstate", { state: history.state }));
   });
 }
-
-/**
- * Call `onchange` with the current place after each `popstate`, until `signal` is aborted. This
- * includes the events that `writeAddress` dispatches.
- */
-export function followAddress(onchange, signal) {
-  addEventListener("popstate", () => onchange(readAddress()), { signal });
-}

@@ -3,13 +3,7 @@
 /** @import { Visit } from "./open_visit.mjs" */
 /** @import { Host } from "./types" */
 
-import {
-  announceAddress,
-  followAddress,
-  markAddress,
-  readAddress,
-  writeAddress,
-} from "./address.mjs";
+import { announceAddress, markAddress, readAddress, writeAddress } from "./address.mjs";
 import { tokenOf } from "./visit.mjs";
 
 /** Return whether two places are the same. */
@@ -44,7 +38,8 @@ export class VisitAddress {
    */
   constructor(visit, signal) {
     this.#visit = visit;
-    followAddress((place) => this.#follow(place), signal);
+    // This includes the events that `writeAddress` dispatches.
+    addEventListener("popstate", () => this.#follow(readAddress()), { signal });
   }
 
   /** Follow the address when a view is shown; if it names nothing, write the visit's place. */

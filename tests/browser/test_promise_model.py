@@ -115,7 +115,7 @@ HOLES = {
     ],
     "what was sent": [("view/ask.mjs", "const told = sent ?", "const told = false ?")],
     "the chart": [("streamlit.mjs", '? "" : "hidden"', '? "" : ""')],
-    "Back": [(ADDRESS, "followAddress((place) => this.#follow(place), signal);", "")],
+    "Back": [(ADDRESS, "this.#follow(readAddress())", "null")],
     "an announced address": [(ADDRESS, " || isSame(place, this.#seen)", "")],
     "the address": [(VISIT, ', { type: "settle" }]', "]")],
     "another page": [
