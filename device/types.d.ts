@@ -425,11 +425,9 @@ export interface Entry {
   id: string;
   /** Null for an answer from a link. */
   photo: Blob | null;
-  source: "file" | "camera" | "frame" | "paste" | "drop" | "sample" | "upload" | "link";
+  source: "file" | "camera" | "frame" | "paste" | "drop" | "sample" | "link";
   /** For screen readers. */
   alt: string;
-  /** When it was taken, in milliseconds since 1970. */
-  time: number;
   /** Null until the photo is answered. */
   answer: Answer | null;
   /** The photo's earlier answers, newest first. */

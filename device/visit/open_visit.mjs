@@ -200,7 +200,7 @@ export class Visit {
   take(photo, source, alt = ALTS[source], { permission, answer = null } = {}) {
     const isPress = !permission;
     permission ??= this.press(photo);
-    const about = { id: randomId(), time: Date.now(), permission, isPress };
+    const about = { id: randomId(), permission, isPress };
     this.send({ type: "captured", photo, source, alt, answer, ...about });
   }
 

@@ -91,12 +91,12 @@ const HANDLERS = {
   },
 
   /** The photo of an earlier press arrived; with `isPress`, it is a press itself. */
-  captured(before, { permission, isPress, photo, source, alt, id, time, answer: live = null }) {
+  captured(before, { permission, isPress, photo, source, alt, id, answer: live = null }) {
     const [state] = isPress ? HANDLERS.pressed(before, { permission }) : [before];
     if (permission !== state.press) return [state, []];
     // Another model may have been chosen since the press.
     const answer = live?.prediction.model === state.chosen.model ? live : null;
-    const entry = { id, photo, source, alt, time, answer };
+    const entry = { id, photo, source, alt, answer };
     const next = begin(state, entry, "waiting");
     /** @type {Effect[]} */
     const effects = [{ type: "mark" }];

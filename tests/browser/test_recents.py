@@ -13,7 +13,7 @@ async ({ page, scope }) => {
   const { openRecents } = await import(`${page}visit/recents.mjs`);
   const open = (options) => openRecents({ scope, prefix: "/some/path", ...options });
   const entry = (id, values) => ({
-    id, photo: new Blob([`photo ${id}`]), source: "file", alt: "A photo", time: 1,
+    id, photo: new Blob([`photo ${id}`]), source: "file", alt: "A photo",
     answer: { headline: ["A ", { label: "قميص" }], token: id }, ...values,
   });
   const stored = async () => {
