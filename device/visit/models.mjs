@@ -1,11 +1,15 @@
-/** The models that can be chosen, and the identifier of the chosen one. */
+/**
+ * The models that can be chosen, and the identifier of the chosen one. The browser keeps models that
+ * were made on this device below the address of `device/`, so that the app and `/device/` have the
+ * same. Where "Teach" was never opened, nothing of it is loaded.
+ */
 
-/** @import { Run } from "../types" */
+/** @import { Run, TaughtModel } from "../types" */
 /** @import { Model } from "../view/types" */
 /** @import { Chosen, Host } from "./types" */
 
 import { createIdentifier } from "./identifier.mjs";
-import { openMadeHere } from "./made_here.mjs";
+import { openChannel } from "./recents.mjs";
 
 /** Names of models made on a device. */
 const MADE_HERE = /^taught-/;
@@ -13,14 +17,19 @@ const MADE_HERE = /^taught-/;
 export class Models {
   /** Identifies photos with the chosen model. */
   identifier = null;
+  /** Models made on this device that were used during this visit, including those deleted since. */
+  seen = new Set();
+  /** Resolves once the models made on this device are known. */
+  known;
+  /** @type {Map<string, TaughtModel>} Models made on this device, by name. */
+  #madeHere = new Map();
+  #prefix;
+  #channel;
   /** @type {Host} */
   #host;
-  #madeHere;
   #onchange;
   /** Models that have been ready on this device, so that the browser has their files. */
   #ready = new Set();
-  /** Models made on this device, including those deleted since. */
-  #seen = new Set();
   /** The identifier that was prepared, and the one that was started. */
   #prepared = null;
   #started = null;
@@ -32,12 +41,10 @@ export class Models {
   constructor(host, onchange) {
     this.#host = host;
     this.#onchange = onchange;
-    this.#madeHere = openMadeHere(host.folder, onchange);
-  }
-
-  /** Resolves once the models made on this device are known. */
-  get known() {
-    return this.#madeHere.ready;
+    this.#prefix = new URL(host.folder, document.baseURI).pathname;
+    // The store's own: it tells of each change.
+    this.#channel = openChannel(this.#storeName, () => this.#readMadeHere());
+    this.known = this.#readMadeHere();
   }
 
   /**
@@ -46,7 +53,15 @@ export class Models {
    * @returns {Model[]}
    */
   get all() {
-    return [...this.#host.models, ...this.#madeHere.entries];
+    const madeHere = Array.from(this.#madeHere, ([name, { manifest }]) => {
+      const { labels, language, title } = manifest;
+      const last = labels.length - 1;
+      const before = (at) => (at === last ? " and " : ", ");
+      const knows = labels.flatMap((label, at) => [at ? before(at) : "", { label }]);
+      const fixed = { count: labels.length, samples: [], isMadeHere: true };
+      return { name, title, language, knows, ...fixed };
+    });
+    return [...this.#host.models, ...madeHere];
   }
 
   has(name) {
@@ -59,19 +74,14 @@ export class Models {
     return this.has(model) ? model : this.identifier.model;
   }
 
-  /** Return whether a model made on this device was used during this visit. */
-  wasHere(name) {
-    return this.#seen.has(name);
-  }
-
   /** Return whether a model was made on another device, or was deleted from this one. */
   isElsewhere(name) {
-    return MADE_HERE.test(name) && !this.#madeHere.models.has(name);
+    return MADE_HERE.test(name) && !this.#madeHere.has(name);
   }
 
   /** Return the folder of a model's files; a model made on this device uses its base model's. */
   baseOf(name) {
-    return this.#madeHere.baseOf(name) ?? name;
+    return this.#madeHere.get(name)?.manifest.base.name ?? name;
   }
 
   /** Return whether a model can run both on this device and on the server. */
@@ -88,14 +98,14 @@ export class Models {
    */
   resolve({ model: wanted, run }) {
     const model = this.has(wanted) ? wanted : this.#host.model;
-    if (this.#madeHere.models.has(model)) return { model, run: "device" };
+    if (this.#madeHere.has(model)) return { model, run: "device" };
     if (!this.#mayDownload(model)) return { model, run: "server" };
     return { model, run: this.isElsewhere(wanted) ? "device" : run };
   }
 
   /** Return where a model identifies photos in a mode; null if that depends on the visitor. */
   placeOf(name, run) {
-    if (this.#madeHere.models.has(name) || !this.#host.server) return "device";
+    if (this.#madeHere.has(name) || !this.#host.server) return "device";
     if (!this.#mayDownload(name) || run === "server") return "server";
     if (this.#ready.has(name)) return "device";
     return run === "auto" && this.identifier.state.reason !== null ? "server" : null;
@@ -111,8 +121,8 @@ export class Models {
   follow(host, chosen, isConnected) {
     this.#host = host;
     const { model, run } = this.resolve(chosen);
-    const isMadeHere = this.#madeHere.models.has(model);
-    if (isMadeHere) this.#seen.add(model);
+    const isMadeHere = this.#madeHere.has(model);
+    if (isMadeHere) this.seen.add(model);
     const api = host.api && chosen.engine === host.api.engine ? host.api.host : null;
     const wanted = { model, run, api, graph: isMadeHere ? "small" : (host.graph ?? "small") };
     const described = host.models.find(({ name }) => name === model)?.described ?? null;
@@ -130,7 +140,7 @@ export class Models {
     const identifier = createIdentifier({
       ...{ ...wanted, server, described, limits: host.limits },
       address: folder && `${host.folder}models/${folder}/`,
-      taught: this.#madeHere.models.get(model),
+      taught: this.#madeHere.get(model),
     });
     identifier.setConnected(isConnected);
     identifier.onchange = () => {
@@ -159,17 +169,45 @@ export class Models {
   }
 
   /** Delete a model made on this device, if the visitor confirms. */
-  askToDelete(parent, name, onDeleted) {
-    this.#madeHere.askToDelete(parent, name, onDeleted);
+  async askToDelete(parent, name, onDeleted) {
+    const { openMenu } = await import("../view/teach_dialogs.mjs");
+    const { title } = this.#madeHere.get(name).manifest;
+    const line = "It is only in this browser. A file that you saved of it stays.";
+    const remove = async () => {
+      await this.#useStore((store) => store.setModel(name, null));
+      await this.#readMadeHere();
+      onDeleted();
+    };
+    openMenu(parent, `Delete “${title}”?`, line, [["Delete it", "trash", remove]]);
   }
 
   close() {
-    this.#madeHere.close();
+    this.#onchange = () => {};
+    this.#channel?.close();
     this.identifier.close();
   }
 
   /** Return whether the app offers a model for download. */
   #mayDownload(name) {
     return this.#host.models.some((one) => one.name === name && one.downloads);
+  }
+
+  get #storeName() {
+    return `loupe-teach:${this.#prefix}`;
+  }
+
+  async #readMadeHere() {
+    // Private windows may keep nothing.
+    const models = await this.#useStore((store) => store.models()).catch(() => null);
+    if (models) this.#madeHere = models;
+    this.#onchange();
+  }
+
+  async #useStore(work) {
+    const kept = await indexedDB.databases();
+    if (!kept.some(({ name }) => name === this.#storeName)) return null;
+    const { openStore } = await import("../teach/store.mjs");
+    const store = await openStore({ prefix: this.#prefix });
+    return work(store).finally(() => store.close());
   }
 }

@@ -98,7 +98,7 @@ export class Visit {
   get notice() {
     const { model } = this.state.chosen;
     if (!this.#isReady || !this.models.isElsewhere(model)) return "";
-    return this.models.wasHere(model) ? DELETED : ELSEWHERE;
+    return this.models.seen.has(model) ? DELETED : ELSEWHERE;
   }
 
   /**
