@@ -2,9 +2,11 @@
  * The visit's effects on photos: identify a photo, find it by its address, and keep it.
  */
 
+/** @import { Answer } from "../types" */
+/** @import { Permission } from "../view/types" */
 /** @import { Visit } from "./open_visit.mjs" */
 
-import { tellSent } from "./outgoing.mjs";
+import { NotPermitted, tellSent } from "./outgoing.mjs";
 import { Declined } from "./permissions.mjs";
 import { noteOwn, readLink } from "./shared_answer.mjs";
 import { NO_PRESS } from "./visit.mjs";
@@ -22,24 +24,19 @@ const RESEND_MS = 120_000;
  * @param {Extract<import("./types").Effect, {type: "identify"}>} effect
  */
 export async function identify(visit, { step, permission, until }) {
-  const { identifier, models, permissions, signal, state } = visit;
-  const { answered, chosen, entry } = state;
-  const { photo } = entry;
+  const { identifier, models, signal, state } = visit;
+  const { photo } = state.entry;
   const isPressed = permission !== null && permission !== NO_PRESS;
-  const isHere = !isPressed && models.placeOf(identifier.model, chosen.run) === "device";
+  const isHere = !isPressed && models.placeOf(identifier.model, state.chosen.run) === "device";
   const timer = setTimeout(() => visit.send({ type: "slowed", step }), WAITING_MS);
   const now = isPressed ? permission : visit.press(photo);
   const nothing = /** @type {const} */ ({ part: "nothing", isFileAllowed: false });
   const press = permission === NO_PRESS ? Object.freeze({ ...now, ...nothing }) : now;
+  const onPlace = (place) => {
+    if (place !== visit.state.place) visit.send({ type: "placed", step, place });
+  };
   try {
-    const given = {
-      ...{ top: visit.host.top, signal, previous: answered },
-      place: isHere ? /** @type {const} */ ("device") : null,
-      onPlace: (place) => {
-        if (place !== visit.state.place) visit.send({ type: "placed", step, place });
-      },
-    };
-    const answer = await permissions.identify(photo, press, identifier, given);
+    const answer = await identifyPermitted(visit, press, isHere ? "device" : null, onPlace);
     visit.send({ type: "answered", step, answer });
   } catch (error) {
     if (signal.aborted) return;
@@ -54,6 +51,44 @@ export async function identify(visit, { step, permission, until }) {
     visit.send({ type: "failed", step, error, sent: tellSent(photo), waiting });
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/**
+ * Identify the open photo; ask first where more would leave than its press permits.
+ *
+ * @param {Visit} visit
+ * @param {Permission} press
+ * @param {"device" | null} place see `Identifier.identify`
+ * @param {(place: "device" | null) => void} onPlace called with the place that was chosen, before
+ *   anything is sent
+ * @returns {Promise<Answer>}
+ * @throws {Declined} or as `Identifier.identify`
+ */
+async function identifyPermitted(visit, press, place, onPlace) {
+  const { host, identifier, permissions, signal } = visit;
+  const { answered, entry } = visit.state;
+  const { photo } = entry;
+  const askPlace = () => permissions.askPlace(photo, identifier, answered, signal);
+  let permission = Object.freeze({ ...press, photo });
+  await identifier.decided(signal);
+  const { device, next } = identifier.state;
+  // The model would be fetched for this photo.
+  const isToFetch = photo === answered?.photo && device === "off" && next === "device";
+  if (isToFetch) place ??= await askPlace();
+  for (;;) {
+    onPlace(place);
+    try {
+      const given = { top: host.top, place, signal, permission, onPlace };
+      return await identifier.identify(photo, given);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof NotPermitted)) throw error;
+      if (error.cause) await permissions.askFile(photo, error.cause, identifier, signal);
+      // By now the device may be ready.
+      else if (identifier.state.next === "server") place = await askPlace();
+      permission = permissions.press(identifier, true, photo);
+    }
   }
 }
 

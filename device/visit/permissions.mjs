@@ -3,12 +3,12 @@
  * the questions that the visitor answered.
  */
 
-/** @import { Answer, Entry } from "../types" */
+/** @import { Entry } from "../types" */
 /** @import { Identifier, IdentifierState, Part, Permission } from "../view/types" */
 
 import { pause } from "../engine/abort.mjs";
 import { fileQuestion, isToCome, placeQuestion } from "../view/disclosure.mjs";
-import { isWithin, NotPermitted, sentOf } from "./outgoing.mjs";
+import { isWithin, sentOf } from "./outgoing.mjs";
 
 /** Longest wait for a model's description before a question, in milliseconds. */
 const ABOUT_MS = 1500;
@@ -113,48 +113,6 @@ export class Permissions {
   }
 
   /**
-   * Have a photo identified; ask first where more would leave than its press permits.
-   *
-   * @param {Blob} photo
-   * @param {Permission} permission of its press
-   * @param {Identifier} identifier
-   * @param {object} options
-   * @param {Entry | null} options.previous the answered entry that was shown before
-   * @param {number} options.top
-   * @param {"device" | null} options.place see `Identifier.identify`
-   * @param {AbortSignal} options.signal
-   * @param {(place: "device" | null) => void} options.onPlace is called with the place that was
-   *   chosen, before anything is sent
-   * @returns {Promise<Answer>}
-   * @throws {Declined} or as `Identifier.identify`
-   */
-  async identify(photo, permission, identifier, { previous, top, place, signal, onPlace }) {
-    const isOpen = photo === previous?.photo;
-    let permitted = Object.freeze({ ...permission, photo });
-    await identifier.decided(signal);
-    const { device, next } = identifier.state;
-    // The model would be fetched for this photo.
-    const isFetched = place === null && isOpen && device === "off" && next === "device";
-    if (isFetched) place = await this.#askPlace(photo, identifier, previous, signal);
-    for (;;) {
-      onPlace(place);
-      try {
-        const given = { top, place, signal, permission: permitted, onPlace };
-        return await identifier.identify(photo, given);
-      } catch (error) {
-        signal.throwIfAborted();
-        if (!(error instanceof NotPermitted)) throw error;
-        if (error.cause) await this.#askFile(photo, error.cause, identifier, signal);
-        // By now the device may be ready.
-        else if (identifier.state.next === "server") {
-          place = await this.#askPlace(photo, identifier, previous, signal);
-        }
-        permitted = this.press(identifier, true, photo);
-      }
-    }
-  }
-
-  /**
    * Return where another model would answer the open photo; null if the page asks.
    *
    * @param {IdentifierState} state
@@ -174,10 +132,14 @@ export class Permissions {
   /**
    * Ask where a photo is answered.
    *
+   * @param {Blob} photo
+   * @param {Identifier} identifier
+   * @param {Entry | null} previous the answered entry that was shown before
+   * @param {AbortSignal} signal
    * @returns {Promise<"device" | null>} see `Identifier.identify`
    * @throws {Declined}
    */
-  async #askPlace(photo, identifier, previous, signal) {
+  async askPlace(photo, identifier, previous, signal) {
     const { state } = identifier;
     if (this.#isWaiting && isToCome(state)) return "device";
     const hasRuntime = previous?.answer.where === "device";
@@ -199,7 +161,7 @@ export class Permissions {
    *
    * @throws {Declined | import("../engine/errors.mjs").LoupeError} `cause`, once declined
    */
-  async #askFile(photo, cause, identifier, signal) {
+  async askFile(photo, cause, identifier, signal) {
     // Without a connection, there is nothing to ask.
     if (this.#fileChoice === "keep" || !identifier.state.isConnected) throw cause;
     const question = fileQuestion(photo, cause, identifier.api);
