@@ -2,13 +2,13 @@
  * The visit's effects on photos: identify a photo, find it by its address, and keep it.
  */
 
-/** @import { Answer } from "../types" */
+/** @import { Answer, Entry } from "../types" */
 /** @import { Permission } from "../view/types" */
 /** @import { Visit } from "./open_visit.mjs" */
+/** @import { Host } from "./types" */
 
-import { NotPermitted, tellSent } from "./outgoing.mjs";
+import { NotPermitted, readAnswer, tellSent } from "./outgoing.mjs";
 import { Declined } from "./permissions.mjs";
-import { noteOwn, readLink } from "./shared_answer.mjs";
 import { NO_PRESS } from "./visit.mjs";
 
 /** Time without an answer after which the screen says what is happening, in milliseconds. */
@@ -16,6 +16,14 @@ const WAITING_MS = 300;
 
 /** Longest time for which a waiting photo is sent without another press, in milliseconds. */
 const RESEND_MS = 120_000;
+
+/** Session storage key of the tokens of this tab's own answers, which survive a reload. */
+const OWN_KEY = "loupe-own-answers";
+const MAX_OWN = 50;
+
+const OWN =
+  "You got this answer earlier, but its photo isn’t kept any more. Take the photo again to see " +
+  "why, or to correct it.";
 
 /**
  * Identify the open photo; without a new press, on this device if it has the model's files.
@@ -121,6 +129,44 @@ function answeredBy(entry, model) {
  */
 export async function keep({ recents }, { entry }) {
   if (entry.answer?.certainty === "unknown") navigator.vibrate?.([10, 60, 10]);
-  if (entry.answer) noteOwn(entry.answer.token);
+  if (entry.answer?.token) noteOwn(entry.answer.token);
   await recents.add(entry);
+}
+
+/** Remember the token of an answer as the visitor's own. */
+function noteOwn(token) {
+  const others = ownTokens().filter((other) => other !== token);
+  try {
+    sessionStorage.setItem(OWN_KEY, JSON.stringify([token, ...others].slice(0, MAX_OWN)));
+  } catch {
+    // Storage may be blocked or full.
+  }
+}
+
+/** @returns {string[]} */
+function ownTokens() {
+  try {
+    return JSON.parse(sessionStorage.getItem(OWN_KEY) ?? "[]");
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * Return the answer in a share link as an entry without a photo, or a message why there is none.
+ *
+ * @param {string} token
+ * @param {Host} host
+ * @returns {Promise<{entry: Entry | null, message?: string}>}
+ */
+async function readLink(token, { server }) {
+  if (!server) return { entry: null };
+  try {
+    const { answer, earlier, note } = await readAnswer(server, token);
+    const notes = [earlier, ownTokens().includes(token) ? OWN : note];
+    const about = { id: token, photo: null, source: /** @type {const} */ ("link"), alt: "" };
+    return { entry: { ...about, answer, note: notes.filter(Boolean).join(" ") } };
+  } catch (error) {
+    return { entry: null, message: error.message };
+  }
 }
