@@ -46,11 +46,8 @@ export function showEarly(data) {
   try {
     const screen = new Screen(host.attachShadow({ mode: "open" }), data, place);
     early = { screen, host, place };
-    setTimeout(
-      () => early?.screen === screen && screen.update({ ...data, isEarly: false }),
-      ALONE_MS,
-    );
-    whenLeft(() => early?.screen === screen && screen.close());
+    setTimeout(() => early?.screen.update({ ...data, isEarly: false }), ALONE_MS);
+    whenLeft(() => early?.screen.close());
   } catch (error) {
     // Uncover Streamlit's page, which may still work.
     place.remove();
@@ -99,8 +96,6 @@ class Screen {
   #view;
   #header;
   #stopFollowing = () => {};
-  /** True from the move into the component until its first update. */
-  #isNew = false;
   /** The element that covers the page before the move, or null. */
   #place;
   /** The token of the answer whose chart the page has drawn, or null. */
@@ -118,7 +113,7 @@ class Screen {
 
   /** Note that Streamlit has loaded. */
   join() {
-    this.#isNew = true;
+    this.#visit.address.rejoin();
     this.#followConnection();
   }
 
@@ -130,14 +125,12 @@ class Screen {
   /** Apply new data from the page's script. */
   update(data) {
     this.#drawn = data.chart;
-    if (this.#isNew) this.#visit.rejoin();
-    this.#isNew = false;
     this.#visit.update(hostOf(data));
     this.#view.update(this.#options(data));
   }
 
   close() {
-    if (early?.screen === this) early = null;
+    early = null;
     this.#place?.remove();
     this.#stopFollowing();
     this.#view.unmount();

@@ -62,7 +62,7 @@ class Viewfinder {
       this.#options.actions[name](entry, (part) => this.#visit.pressBeside(part));
     },
     onRetry: () => {
-      if (this.#visit.state.error) this.#visit.retry();
+      if (this.#visit.state.error) this.#visit.send({ type: "retried" });
       else if (this.#options.onRetry) this.#options.onRetry();
       else this.#visit.identifier.start();
     },

@@ -49,14 +49,14 @@ export class Visit {
   recent = [];
   permissions;
   models;
+  /** @type {VisitAddress} */
+  address;
   /** @type {import("./types").VisitView | null} The view, while the visit is shown. */
   view = null;
   /** @type {Host} */
   host;
   /** True once all models are known. */
   #isReady = false;
-  /** @type {VisitAddress} */
-  #address;
   #request = new AbortController();
   /** Timer of the next check whether the server is back. */
   #watching = 0;
@@ -79,7 +79,7 @@ export class Visit {
     this.#listRecents();
     this.models = new Models(host, () => this.#isReady && this.#follow());
     this.models.follow(host, this.state.chosen, true);
-    this.#address = new VisitAddress(this, signal);
+    this.address = new VisitAddress(this, signal);
     addEventListener("online", () => this.#resume(), { signal });
     // A page in the browser's back/forward cache may be restored.
     addEventListener("pagehide", ({ persisted }) => persisted || this.#end(), { signal });
@@ -148,7 +148,7 @@ export class Visit {
     this.#isReady = true;
     if (this.view !== view) return;
     this.send({ type: "returned" });
-    this.#address.arrive();
+    this.address.arrive();
     this.#follow();
   }
 
@@ -157,11 +157,6 @@ export class Visit {
     this.view = null;
     this.permissions.end();
     this.send({ type: "left" });
-  }
-
-  /** See `VisitAddress.rejoin`. */
-  rejoin() {
-    this.#address.rejoin();
   }
 
   /** Note whether the server can be reached. */
@@ -214,11 +209,6 @@ export class Visit {
     this.permissions.noteRun(run, this.identifier.state);
     // Also choose the model that replaces one that is gone.
     this.send({ type: "ran", run, model: this.identifier.model });
-  }
-
-  /** Identify the open photo again, as a new press. */
-  retry() {
-    this.send({ type: "retried" });
   }
 
   /** Return where a model would identify the open photo; null if the visitor will be asked. */
@@ -282,9 +272,9 @@ export class Visit {
     if (effect.type === "identify") identify(this, effect);
     else if (effect.type === "find") find(this, effect);
     else if (effect.type === "keep") keep(this, effect).then(() => this.#listRecents());
-    else if (effect.type === "write") this.#address.write();
-    else if (effect.type === "settle") this.#address.write(true);
-    else if (effect.type === "mark") this.#address.mark();
+    else if (effect.type === "write") this.address.write();
+    else if (effect.type === "settle") this.address.write(true);
+    else if (effect.type === "mark") this.address.mark();
     else this.view?.chooseFile();
   }
 
