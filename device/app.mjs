@@ -62,9 +62,7 @@ function open(models) {
   });
   visit = openVisit(host());
   view = mountViewfinder($("viewfinder"), visit, {
-    above: "0px",
     onDraw: () => visit.identifier.model !== shown && describe(visit.identifier.model),
-    teach: "teach.html",
     onWhere() {
       $("device").setAttribute("open", "");
       $("settings").scrollIntoView();

@@ -81,13 +81,11 @@ export function openCorrection(parent, entry, identifier, permit) {
 }
 
 /** Return the address that shows an answer to others. */
-function linkUrl(token, address = location.href) {
-  const url = new URL(address);
+function linkUrl(token) {
+  const url = new URL(location.href);
   // Community Cloud frames the app under this path; links go to the app's own address.
   url.pathname = url.pathname.replace("/~/+", "");
-  url.search = "";
-  url.searchParams.set("answer", token);
-  url.search = url.search.replaceAll("%7E", "~");
+  url.search = `?answer=${token}`;
   url.hash = "";
   return url.href;
 }

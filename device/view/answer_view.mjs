@@ -6,7 +6,6 @@ import { createButton, createCaption, createIcon, h } from "./elements.mjs";
 import { createLabel, phraseNodes } from "./phrasing.mjs";
 import { formatOf } from "./disclosure.mjs";
 
-const ROWS = 5;
 /** Places where another model sees the photo. */
 const PLACES = { device: "On this device", server: "On the server" };
 /** Names of recent photos whose answers name no label. */
@@ -40,7 +39,7 @@ function createMark(selector, share, properties = {}) {
 }
 
 /** Return the likeliest labels with bars on one axis; a table to screen readers. */
-export function createBars(answer, rowCount = ROWS) {
+export function createBars(answer, rowCount) {
   const { candidates, plausible, answer: named } = answer.prediction;
   const isNamed = new Set(plausible?.length ? plausible : [named].flat());
   const rows = candidates.slice(0, rowCount).map(({ label, probability }, index) => {
@@ -88,7 +87,7 @@ export function createRuler(answer) {
  * @param {(import("./types").Model & {place: string | null})[]} models see `placeOf`
  * @param {string} current name of the model that answered
  * @param {(name: string) => void} onModel
- * @param {string | null} teach the address of "Teach"
+ * @param {string} teach the address of "Teach"
  */
 export function createWaysOn(models, current, onModel, teach) {
   const others = models
@@ -103,9 +102,8 @@ export function createWaysOn(models, current, onModel, teach) {
     return h("li", h("button.vf-way", properties, ...parts));
   });
   const titles = others.slice(1).map(({ title }) => h("bdi", title));
-  const more = teach ? [...items, createTeachLink(teach)] : items;
-  const all = [first ?? [], foldModels(more, titles, teach !== null)].flat();
-  return all.length ? [h("ul.vf-ways-on", ...all)] : [];
+  const more = foldModels([...items, createTeachLink(teach)], titles);
+  return h("ul.vf-ways-on", ...(first ? [first] : []), ...more);
 }
 
 function createTeachLink(address) {
@@ -114,10 +112,10 @@ function createTeachLink(address) {
 }
 
 /** Return several items as one that opens, a single one as it is. */
-function foldModels(items, titles, hasTeach) {
+function foldModels(items, titles) {
   if (items.length < 2) return items;
   const names = titles.flatMap((title, index) => (index ? [", ", title] : [title]));
-  const caption = createCaption([`Other models${hasTeach ? ", or teach your own" : ""}`], names);
+  const caption = createCaption(["Other models, or teach your own"], names);
   const summary = h("summary.vf-way", createIcon("more"), caption, createIcon("down"));
   const details = h("details", summary, h("ul", ...items));
   details.ontoggle = () => details.open && details.scrollIntoView({ block: "nearest" });

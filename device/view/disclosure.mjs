@@ -232,9 +232,9 @@ export function phraseSent({ kind, bytes }) {
  * @param {Answer} answer
  * @param {boolean} hasApp whether an app gets the numbers of a device's answer
  * @param {boolean} isLink whether the answer is from a link, perhaps of another visitor
- * @param {string | null} [api] the host to which the server passes photos
+ * @param {string | null} api the host to which the server passes photos
  */
-export function sourceOf(answer, hasApp, isLink, api = null) {
+export function sourceOf(answer, hasApp, isLink, api) {
   const isOnDevice = answer.where === "device";
   if (isLink) {
     if (isOnDevice) return "On a device";

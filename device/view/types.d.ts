@@ -123,15 +123,15 @@ export interface ViewfinderOptions {
     lookUp?: (entry: Entry) => void;
   };
   /** CSS length that the page keeps above the viewfinder, whose first screen fills the rest. */
-  above: string | null;
+  above: string;
   /** The place for the choice of a model in the page's header; it never changes. */
   header: Element | null;
   /** Number of candidates to show. */
   rows: number;
   /** The app's headline and line; an empty line is replaced by what the model knows. */
   words: { headline: string; line: string };
-  /** The address of "Teach", or null. */
-  teach: string | null;
+  /** The address of "Teach". */
+  teach: string;
   /** A sentence shown until there is a photo; "" for none. */
   notice: string;
   /** Called after each drawing. */

@@ -23,10 +23,10 @@ const CAPTIONS = { camera: "Original photo", frame: "Video frame" };
 export const DEFAULTS = {
   theme: null,
   actions: {},
-  above: null,
+  above: "0px",
   header: null,
   rows: 5,
-  teach: null,
+  teach: "teach.html",
   notice: "",
   words: { headline: "Point your phone at something", line: "" },
 };
@@ -47,9 +47,8 @@ export function render(parts, visit, options, picture, handlers) {
   const hasCamera = camera.state !== "closed" || (camera.isWanted && !camera.problem);
   const screen = entry ? "answer" : isOpening || !hasCamera ? "empty" : "camera";
   parts.root.dataset.screen = screen;
-  parts.root.toggleAttribute("data-fill", options.above !== null);
   parts.root.toggleAttribute("data-header", Boolean(parseFloat(options.above)));
-  parts.root.style.setProperty("--above", options.above ?? "0px");
+  parts.root.style.setProperty("--above", options.above);
   parts.root.toggleAttribute("data-opening", isOpening);
   parts.picture.toggleAttribute("data-empty", Boolean(entry && !entry.photo));
   const { model, models } = state.options;
@@ -183,7 +182,7 @@ function drawWords(parts, state, picture, screen, { onModel }) {
     if (!answer) return [];
     const lines = createLines(answer);
     if (isLive) return createRuler(answer);
-    if (tone === "unknown") return [...lines, ...createWaysOn(models, model, onModel, teach)];
+    if (tone === "unknown") return [...lines, createWaysOn(models, model, onModel, teach)];
     return [...lines, createBars(answer, rows)];
   });
 }

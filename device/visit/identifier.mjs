@@ -40,8 +40,8 @@ const SAVING = "This browser saves data, so the model isn’t downloaded.";
  * @param {import("../types").TaughtModel} [options.taught] your model; `address` is its base's
  * @param {import("../types").Limits | null} [options.limits] of photos; without them the server gets
  *   files, not pixels
- * @param {{version: string, recipe: import("../types").Recipe} | null} [options.described] what
- *   pixels are made by; fetched if it isn't given
+ * @param {import("./types").Described | null} [options.described] what pixels are made by; fetched
+ *   if it isn't given
  */
 export function createIdentifier(options) {
   return new Identifier(options);

@@ -3,8 +3,9 @@
  * a permission, which a press makes from the words on the screen; what exceeds it is refused.
  */
 
-/** @import { Answer, Limits, OcclusionMap, Recipe, Sending } from "../types" */
+/** @import { Answer, Limits, OcclusionMap, Sending } from "../types" */
 /** @import { Need, Part, Permission } from "../view/types" */
+/** @import { Described } from "./types" */
 
 import { anyAborted, untilAborted } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
@@ -63,7 +64,6 @@ export function tellSent(photo) {
 }
 
 /**
- * @typedef {{version: string, recipe: Recipe}} Described
  * @typedef {import("../engine/model_worker.mjs").ModelWorker} ModelWorker
  * @typedef {object} SendOptions
  * @property {Permission} [permission] without one, nothing is sent
