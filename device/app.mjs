@@ -45,18 +45,17 @@ async function start() {
 
 /** Open a visit with the app's models, and show it. */
 function open(models) {
+  /** @returns {import("./visit/types").Host} */
   const host = () => ({
-    ...{ prefix: "device", folder: "./", recent: /** @type {const} */ ("session"), top: 5 },
-    ...{
-      run: /** @type {const} */ ("device"),
-      engine: null,
-      api: null,
-      server: null,
-      limits: null,
-    },
+    prefix: "device",
+    folder: "./",
     models: models.map((model) => ({ ...model, downloads: true })),
     model: (models.find((model) => model.default) ?? models[0]).name,
-    graph: /** @type {"small" | "full"} */ (graphInputs[0].checked ? "small" : "full"),
+    run: "device",
+    graph: graphInputs[0].checked ? "small" : "full",
+    ...{ engine: null, api: null, server: null, limits: null },
+    recent: "session",
+    top: 5,
     hasLinks: false,
     onReady: (folder) => keep({ keep: { model: folder, graph: host().graph } }),
   });
