@@ -81,7 +81,7 @@ async function fetchJson(url) {
   return response.json();
 }
 
-/** Describe the model in use. If its files can't be read, fall back to the app's first model. */
+/** Describe the model in use. If its files can't be read, fall back to the app's default model. */
 async function describe(name) {
   const isFirst = !shown;
   if (!isFirst && isOutdated) {
@@ -100,10 +100,10 @@ async function describe(name) {
     }
   } catch (error) {
     if (visit.identifier.model !== name) return undefined;
-    const [first] = visit.models.all;
-    if (isFirst && name !== first.name) {
+    const { model } = visit.host;
+    if (isFirst && name !== model) {
       view.update({ notice: phraseError(error, error.message) });
-      return visit.send({ type: "chosen", model: first.name });
+      return visit.send({ type: "chosen", model });
     }
     return fail(error, () => describe(name));
   }

@@ -104,9 +104,11 @@ def test_photo_is_pasted_or_dropped_and_nothing_is_requested(open_device: Any, a
     expect(page.get_by_role("alert")).to_be_empty()
 
 
-def test_link_to_a_model_that_cannot_be_opened_leads_to_another(
+def test_link_to_a_model_that_cannot_be_opened_leads_to_the_apps_own(
     new_page: Any, app: Any, models_dir: Path
 ) -> None:
+    # It is first in the list.
+    tiny(models_dir, "aaa", title="A few")
     tiny(models_dir, "other", title="Another model")
     app.broken = {"models/other/model.json"}
     page = new_page()
