@@ -76,7 +76,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 41_000, 44_300
+ALL_PYTHON, ALL_TESTS = 41_000, 44_370
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {

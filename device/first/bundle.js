@@ -11,7 +11,7 @@
 // eslint-disable-next-line no-unused-vars -- called by what is added
 function runBundle(modules, start, worker, sheets) {
   const RELATIVE = /(\bfrom\s*|\bimport\s*\(?\s*)(["'`])(\.{1,2}\/[\w./-]+)\2/g;
-  globalThis.hasBundle = true;
+  globalThis.lastBundle = start;
   const addressOf = (path) => new URL(path, document.baseURI).href;
   if (sheets) {
     const entries = Object.entries(sheets).map(([path, text]) => [addressOf(path), text]);

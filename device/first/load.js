@@ -33,14 +33,13 @@
     add("script", { ...map, onerror: () => (isRefused = true) });
     setTimeout(() => {
       if (isRefused) return loadEach();
-      globalThis.hasBundle = false;
       // A replica without this file sends Streamlit's page instead, with status 200.
-      return addScript(bundle, () => globalThis.hasBundle || loadEach());
+      return addScript(bundle, () => globalThis.lastBundle === start || loadEach());
     }, 30);
   };
   if (document.getElementById("page-data")) {
     addEventListener("viewfinder", loadStreamlit, { once: true });
-    addScript(early, () => globalThis.hasBundle || loadStreamlit());
+    addScript(early, () => globalThis.lastBundle || loadStreamlit());
     setTimeout(loadStreamlit, 8000);
   } else {
     loadStreamlit();

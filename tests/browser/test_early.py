@@ -64,6 +64,12 @@ new MutationObserver((changes) => {
 """
 """Makes a second import map fail, as in browsers that reject one."""
 
+IMPATIENT = """
+const wait = window.setTimeout;
+window.setTimeout = (run, ms, ...values) => wait(run, ms === 8000 ? 0 : ms, ...values);
+"""
+"""Makes Streamlit load although the viewfinder isn't there yet."""
+
 
 class Held:
     """A page on which Streamlit's scripts are held back until ``let_in``."""
@@ -288,6 +294,27 @@ def test_browser_that_refuses_a_second_import_map_loads_each_module(
         assert sum("/static/js/loupe." in name for name in page.evaluate(asked)) == bundles
         give(page, RED_PHOTO)
         expect(source_line(page)).to_have_text(ANSWERED, timeout=LOADING_MS)
+
+
+@pytest.mark.slow
+def test_second_bundle_that_is_missing_is_noticed(open_colours: Callable[..., Page]) -> None:
+    rtt = "Object.defineProperty(navigator, 'connection', { value: { rtt: 400 } });"
+    page = open_colours(rtt, IMPATIENT, viewport=PHONE)
+    held: list[Route] = []
+
+    def serve(route: Route) -> None:
+        if not held:
+            held.append(route)
+            return
+        # It runs nothing, as from a replica without the file. The first bundle still runs first.
+        route.fulfill(body="", content_type="text/javascript")
+        held[0].continue_()
+
+    page.route("**/static/js/loupe.*", serve)
+    page.goto("/?run=server", wait_until="commit")
+    page.locator("[data-testid=stBidiComponentIsolated] .vf").wait_for(timeout=LOADING_MS)
+    give(page, RED_PHOTO)
+    expect(source_line(page)).to_have_text(ANSWERED, timeout=LOADING_MS)
 
 
 @pytest.mark.slow
