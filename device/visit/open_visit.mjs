@@ -13,7 +13,7 @@ import { Models } from "./models.mjs";
 import { find, identify, keep } from "./effects.mjs";
 import { Permissions } from "./permissions.mjs";
 import { openRecents, randomId } from "./recents.mjs";
-import { createState, reduce } from "./visit.mjs";
+import { createState, NO_PRESS, reduce } from "./visit.mjs";
 import { chosenBy, VisitAddress } from "./visit_address.mjs";
 
 /** Time between checks whether the server is back, in milliseconds. */
@@ -243,7 +243,7 @@ export class Visit {
     const { permission, until } = waiting;
     const isKept = permission.part === "nothing";
     if (Date.now() > until || (permission.signal.aborted && !isKept)) return;
-    this.send({ type: "retried", permission: isKept ? null : permission, until });
+    this.send({ type: "retried", permission: isKept ? NO_PRESS : permission, until });
   }
 
   /** Poll the server while a photo waits: Streamlit may report no further reconnect. */

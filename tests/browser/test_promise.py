@@ -26,6 +26,14 @@ from tests.browser.drive_promise import (
 from tests.browser.sending_log import Log
 from tests.waiting import wait_until
 
+CONNECT = """
+(state) => {
+  const name = "data-test-connection-state";
+  document.querySelector(`[${name}]`).setAttribute(name, state);
+}
+"""
+"""Makes Streamlit's page say whether it is connected."""
+
 
 def walk(page: Page, log: Log) -> list[str]:
     """Do all that a visitor does besides choosing a file; return the routes that got a photo."""
@@ -238,6 +246,36 @@ def test_answer_of_the_device_ends_what_was_said_of_the_server(visit: Visit) -> 
     log.check()
     select(page, "scripts")
     ask(page, "On this device", "On the server")
+    assert log.check() == []
+
+
+@pytest.mark.slow
+def test_photo_that_waits_for_the_device_is_not_sent_unasked(visit: Visit) -> None:
+    page, log = visit("auto")
+    ready(page)
+    choose(page, "photo.jpg")
+    answered(page, "On this device in")
+    # From now on, open photos may be sent.
+    select(page, "scripts")
+    press(page, "On the server")
+    expect(headline(page)).to_contain_text("أحمر", timeout=LOADING_MS)
+    assert log.check() == ["pixels"]
+    page.locator(".vf-shutter").click()
+    held: list[Route] = []
+    page.route("**/models/wide/model.json*", lambda route: held.append(route))  # noqa: PLW0108
+    select(page, "wide")
+    page.evaluate(CONNECT, "CONNECTING")
+    expect(source_line(page)).to_contain_text("A photo will wait for the model on this device.")
+    choose(page, "photo.jpg")
+    expect(page.locator(".vf-words")).to_contain_text("Your photo is next.")
+    for route in held:
+        route.abort()
+    waits = "No connection. Your photo waits here for the model."
+    expect(page.locator(".vf-alert")).to_have_text(waits)
+    page.route("**/models/wide/*.onnx*", lambda _: None)
+    page.unroute("**/models/wide/model.json*")
+    page.evaluate(CONNECT, "CONNECTED")
+    ask(page, "On this device", "On the server", "Don’t send it")
     assert log.check() == []
 
 
