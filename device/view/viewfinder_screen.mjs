@@ -300,11 +300,13 @@ function drawStrips({ samples, visit }, { entry, recents, options }, screen, han
   // Without samples their place stays, in which the camera's picture opens.
   samples.hidden = screen !== "empty";
   redraw(samples, options.samples, () => createSamples(options.samples, handlers.onSample));
-  visit.hidden = !recents.length;
+  const answered = recents.filter(({ answer }) => answer);
+  // A kept photo without an answer isn't listed, but can be cleared once it is closed.
+  visit.hidden = !answered.length && recents.every(({ id }) => id === entry?.id);
   redraw(
     visit,
-    recents.map(({ id }) => id),
-    () => createRecents(recents, handlers.onEntry, handlers.onClear),
+    answered.map(({ id }) => id),
+    () => createRecents(answered, handlers.onEntry, handlers.onClear),
   );
   for (const button of visit.querySelectorAll(".vf-recent")) {
     button.setAttribute("aria-current", String(button.dataset.entry === entry?.id));

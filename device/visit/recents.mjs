@@ -61,12 +61,8 @@ class Recents {
     this.#channel?.close();
   }
 
-  /** Return the answered entries, newest first. */
+  /** Return the entries, newest first, those without an answer as well. */
   async list() {
-    return (await this.#all()).filter(({ answer }) => answer !== null);
-  }
-
-  async #all() {
     const isCurrent = (record) => this.#scope !== "day" || !isOld(record);
     const records = await this.#change((previous) => previous.filter(isCurrent));
     return records.map(({ entry }) => entry);
@@ -89,7 +85,7 @@ class Recents {
    * the answer that has this token; or null.
    */
   async find({ token, photo }) {
-    const entries = await this.#all();
+    const entries = await this.list();
     // Two photos may have the same answer.
     const first = entries.filter(({ id }) => id === photo);
     if (!token || first[0]?.answer === null) return first[0] ?? null;

@@ -151,3 +151,20 @@ def test_photo_without_an_answer_survives_a_reload(open_colours: Callable[..., P
     # After a reload, nothing is sent without another press.
     page.locator(".vf-ask").get_by_role("button", name="On the server").click()
     expect(headline(page)).to_have_text(IS_GREEN, timeout=LOADING_MS)
+
+
+@pytest.mark.slow
+def test_photo_without_an_answer_can_be_cleared(open_colours: Callable[..., Page]) -> None:
+    page = open_colours(path="/?run=server")
+    page.route("**/api/v1/identify*", lambda _: None)
+    give(page, RED_PHOTO)
+    expect(page.locator(".vf-photo img")).to_be_visible()
+    # The browser needs time to store the photo.
+    page.wait_for_timeout(500)
+    page.keyboard.press("Escape")
+    clear = page.get_by_role("button", name="Clear recent photos")
+    clear.click()
+    expect(clear).to_be_hidden()
+    page.go_back()
+    expect(headline(page)).to_have_text("Point your phone at something")
+    expect(page.locator(".vf-photo")).to_be_hidden()
