@@ -30,6 +30,9 @@ SHEETS = ("view/*.css", "streamlit.css", "header.css")
 COMPONENT = "static/js/BidiComponent.*.js"
 """Streamlit's module for components, which is loaded with the first one."""
 
+CHART = "static/js/ArrowVegaLiteChart.*.js"
+"""Streamlit's module for charts."""
+
 
 def main(part: str, static: Path, device: Path, target: Path) -> None:
     """Compress Streamlit's scripts and styles, and write the bundles of modules.
@@ -53,7 +56,8 @@ def main(part: str, static: Path, device: Path, target: Path) -> None:
     if start and component:
         modules = dict(_closure(static, [static / start[1], component]))
         if is_first:
-            _write_bundles(target, device, start[1], modules)
+            chart = dict(_closure(static, list(static.glob(CHART)))).keys() - modules.keys()
+            _write_bundles(target, device, start[1], modules, sorted(chart))
     for path in (static / "static").rglob("*"):
         name = path.relative_to(static).as_posix()
         if path.suffix in TYPES and (name in index or name in modules) == is_first:
@@ -62,7 +66,9 @@ def main(part: str, static: Path, device: Path, target: Path) -> None:
             _write(target / name, data, path.stat().st_mtime, good=is_good)
 
 
-def _write_bundles(target: Path, device: Path, start: str, modules: dict[str, str]) -> None:
+def _write_bundles(
+    target: Path, device: Path, start: str, modules: dict[str, str], chart: list[str]
+) -> None:
     """Write the viewfinder's bundle, Streamlit's, and ``first-visit.json``, which names them."""
     own = dict(_closure(device.parent, [device / "page.mjs", device / WORKER]))
     sheets = {
@@ -75,6 +81,7 @@ def _write_bundles(target: Path, device: Path, start: str, modules: dict[str, st
         "bundle": _write_bundle(target, device, modules, start),
         "start": start,
         "modules": sorted(modules),
+        "chart": chart,
     }
     (target / "first-visit.json").write_text(json.dumps(content))
 

@@ -34,12 +34,14 @@ class FirstVisit(TypedDict):
         bundle: the script that contains Streamlit's modules.
         start: the module that starts Streamlit.
         modules: all modules in the bundle.
+        chart: the further modules that a chart needs.
     """
 
     early: str
     bundle: str
     start: str
     modules: list[str]
+    chart: list[str]
 
 
 TIMEOUT_SECONDS = 1800
