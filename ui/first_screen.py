@@ -12,6 +12,7 @@ from string import Template
 from model import Bundle
 from model.browser.page_files import PAGE_DIR
 from ui.app_info import app_title, first_words, header_logo
+from ui.navigation import navigation_html
 
 HINT = (
     '<div class="first-hint"><svg class="first-icon" viewBox="0 0 24 24" aria-hidden="true">'
@@ -56,16 +57,24 @@ def first_screen(bundle: Bundle | None, samples: int, *, is_answer: bool) -> str
 
 
 @cache
-def connection_bar() -> str:
-    """Return the HTML, for any page, that says when the server doesn't answer."""
+def every_page(logo: int) -> str:
+    """Return the HTML of every page: the links to all, and what says that the server is gone.
+
+    Args:
+        logo: width of the logo in the header, in pixels.
+    """
     light, dark, both = _themes()
-    own = "#gone, #early"
-    css = f"{own} {{{light}{both}}} :is({own})[data-theme='dark'] {{{dark}}}"
-    css += _read("first/early.css")
+    own = "#gone, #early, #pages"
+    css = (
+        f"{own} {{{light}{both}}} :is({own})[data-theme='dark'] {{{dark}}} "
+        f"@media (prefers-color-scheme: dark) {{ #pages:not([data-theme='light']) {{{dark}}} }}"
+    )
+    for name in ("early", "navigation", "connection"):
+        css += _read(f"first/{name}.css")
+    scripts = "".join(_read(f"first/{name}.js") for name in ("navigation", "connection"))
     return (
-        f"\n    <style>{_shorten(css + _read('first/connection.css'))}</style>"
-        '\n    <div id="gone" role="status"></div>'
-        f"\n    <script>\n{_read('first/connection.js')}    </script>"
+        f"\n    <style>{_shorten(css)}</style>\n    {navigation_html(logo)}"
+        f'\n    <div id="gone" role="status"></div>\n    <script>\n{scripts}    </script>'
     )
 
 

@@ -13,10 +13,13 @@ if str(ROOT) not in sys.path:
 from model.resources import trim_memory  # noqa: E402 - the path comes first
 from ui.app_info import app_title, header_logo  # noqa: E402
 from ui.chosen_model import chosen_bundle, remember_address  # noqa: E402
+from ui.component import has_routes  # noqa: E402
 from ui.navigation import ICON, PAGES, get_page  # noqa: E402
 from ui.viewfinder import has_viewfinder  # noqa: E402
 
-page = st.navigation([get_page(name) for name in PAGES], position="top")
+# The page's HTML has its own links, if it is the app's.
+position = "hidden" if has_routes() else "top"
+page = st.navigation([get_page(name) for name in PAGES], position=position)
 # With the viewfinder, the address names the model, except for the default one.
 is_named = not page.url_path and has_viewfinder()
 remember_address(st.query_params.get("answer", ""), is_named=is_named)

@@ -1,8 +1,9 @@
-"""The pages, in the order in which the header shows them.
+"""The pages, and the links to them: a bar at the bottom on phones, names in the header elsewhere.
 
-To add a page, add a file to ``pages/`` and an entry to ``PAGES``.
+To add a page, add a file to ``pages/`` and an entry to ``PAGES``, and to ``LINKS`` or *More*.
 """
 
+from html import escape
 from pathlib import Path
 
 import streamlit as st
@@ -21,11 +22,40 @@ PAGES = {
     "models": "Models",
     "deploy": "Deploy",
     "about": "About",
+    "more": "More",
 }
 """Titles by the name of the file in ``pages/``; the first page is the one at the root."""
+
+LINKS = {
+    "identify": "M4 10a6 6 0 1 0 12 0a6 6 0 1 0-12 0M14.5 14.5 20 20",
+    "teach": "M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5M12 8.5v7M8.5 12h7",
+    "batch": "",
+    "about": "",
+    "more": "M5 12h1M11.5 12h1M18 12h1",
+}
+"""Icons by page, as paths of 24 × 24; on phones, those without one are found under *More*."""
+
+OFFLINE = {"identify": "device/", "teach": "device/teach.html"}
+"""Addresses of pages that work without a network."""
 
 
 def get_page(name: str) -> StreamlitPage:
     """Return a page to link to; a path would depend on where the main script is."""
     path = ROOT / f"pages/{name}.py"
     return st.Page(path, title=PAGES[name], default=name == "identify")
+
+
+def navigation_html(logo: int) -> str:
+    """Return the links to the pages as HTML; their addresses are relative to any page's.
+
+    Args:
+        logo: width of the logo in the header, in pixels.
+    """
+    links = ""
+    for name, icon in LINKS.items():
+        address = "./" if name == "identify" else f"./{name}"
+        offline = f' data-offline="./{OFFLINE[name]}"' if name in OFFLINE else ""
+        drawing = f'<svg viewBox="0 0 24 24" aria-hidden="true"><path d="{icon}"/></svg>'
+        kind, icon = ("", drawing) if icon else (' class="wide"', "")
+        links += f'<a href="{address}"{kind}{offline}>{icon}{escape(PAGES[name])}</a>'
+    return f'<nav id="pages" aria-label="Pages" style="--logo: {logo}px">{links}</nav>'

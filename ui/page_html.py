@@ -23,8 +23,8 @@ from model.browser.streamlit_files import find_compressed, first_visit
 from model.bundle import get_bundle, read_samples
 from model.errors import BundleError
 from model.settings import settings
-from ui.app_info import app_description, app_title, default_bundle
-from ui.first_screen import connection_bar, first_screen
+from ui.app_info import app_description, app_title, default_bundle, header_logo
+from ui.first_screen import every_page, first_screen
 from ui.first_visit import START, add_first_visit, to_script
 from ui.navigation import ICON, PAGES, ROOT
 from ui.page_data import OWN_PARAMS, early_data
@@ -156,6 +156,5 @@ def _page(
     )
     html = re.sub(r"<title>.*?</title>", lambda _: "\n    ".join(tags), html, count=1)
     html = html.replace("<noscript>", about, 1)
-    return html.replace(
-        '<div id="root"></div>', f'<div id="root"></div>{first}{connection_bar()}', 1
-    ).encode()
+    content = f'<div id="root"></div>{first}{every_page(header_logo()[1])}'
+    return html.replace('<div id="root"></div>', content, 1).encode()

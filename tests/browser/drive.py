@@ -191,8 +191,13 @@ def wait_until_drawn(page: Page) -> None:
 
 
 def go(page: Screen, title: str) -> None:
-    """Open a page from the navigation at the top of a wide screen."""
-    page.get_by_test_id("stTopNav").get_by_role("link", name=title, exact=True).click()
+    """Open a page by the app's links, or by those of *More*."""
+    links = page.get_by_role("navigation", name="Pages")
+    link = links.get_by_role("link", name=title, exact=True)
+    if not link.is_visible():
+        links.get_by_role("link", name="More", exact=True).click()
+        link = page.get_by_test_id("stMain").locator(f"a[href={title.lower()}]")
+    link.click()
 
 
 def settings_menu(screen: Screen) -> Locator:

@@ -24,7 +24,7 @@ from tests.browser.drive import (
 from tests.browser.server import framing, serving
 from tests.model.tiny import colour, tiny
 from tests.photos import encoded
-from ui.navigation import PAGES
+from ui.navigation import LINKS, PAGES
 
 
 @pytest.mark.slow
@@ -37,7 +37,8 @@ def test_fresh_server_opens_any_page_with_its_navigation(browser, tmp_path, name
         page.goto(f"/{name}")
         content = page.get_by_test_id("stMain")
         expect(content.locator("h2, [data-testid=stFileUploader]").first).to_be_visible()
-        expect(page.get_by_test_id("stTopNavLink")).to_have_text(list(PAGES.values()))
+        links = page.get_by_role("navigation", name="Pages").get_by_role("link")
+        expect(links).to_have_text([PAGES[name] for name in LINKS])
         expect(page).to_have_title(f"{PAGES[name]} · A thousand everyday things")
         assert not new_server.tracebacks()
 
@@ -104,17 +105,13 @@ def test_model_shares_the_header_with_name_and_pages(browser, colours_server, vi
         box = model.bounding_box()
         assert box["y"] >= 0
         assert box["y"] + box["height"] <= band["height"] == 60
-        menu = page.get_by_test_id("stExpandSidebarButton")
+        links = page.get_by_role("navigation", name="Pages").get_by_role("link")
         beside = (
-            menu if viewport == PHONE else page.get_by_test_id("stTopNavLink").last
+            page.get_by_test_id("stHeaderLogo") if viewport == PHONE else links.last
         ).bounding_box()
         assert beside["x"] + beside["width"] < box["x"]
         # Other pages have none.
-        if viewport == PHONE:
-            menu.click()
-            page.get_by_test_id("stSidebar").get_by_role("link", name="About").click()
-        else:
-            go(page, "About")
+        go(page, "About")
         expect(headline(page)).to_have_text("About Loupe")
         expect(model).to_have_count(0)
 
