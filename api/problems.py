@@ -54,6 +54,7 @@ KINDS = {
     "cross-site": (403, "Cross-site request blocked"),
     "no-session": (403, "No session"),
     "no-such-model": (404, "No such model"),
+    "no-such-correction": (404, "No such correction"),
     "not-found": (404, "Not found"),
     "method-not-allowed": (405, "Method not allowed"),
     "other-version": (409, "Another version of the model"),

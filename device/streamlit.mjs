@@ -4,7 +4,7 @@
  * and is later moved into the component.
  */
 
-import { openCorrection, openLookUp, openShare } from "./view/actions.mjs";
+import { openLookUp, openShare } from "./view/actions.mjs";
 import { h, linkStyles } from "./view/elements.mjs";
 import { createComponent, followConnection, themeOf } from "./view/streamlit_component.mjs";
 import { mountViewfinder } from "./view/viewfinder.mjs";
@@ -140,14 +140,12 @@ class Screen {
   #options({ base, corrections, lookUp, rows, words }) {
     const theme = themeOf(this.#parent.host);
     this.#header.dataset.theme = theme;
-    const correct = (entry, permit) => {
-      openCorrection(this.#parent, entry, this.#visit.identifier, permit);
-    };
     return {
       ...{ rows, theme, words, above: HEADER, header: this.#header, teach: `${base}teach` },
       onDraw: () => this.#adaptPage(),
       actions: {
-        correct: corrections && correct,
+        right: corrections,
+        correct: corrections,
         share: (entry) => openShare(this.#parent, entry),
         lookUp: (entry) => openLookUp(this.#parent, entry, lookUp),
       },

@@ -13,7 +13,7 @@ from tests.test_architecture import tracked_files
 
 BUDGETS = {
     "api": (
-        3810,
+        3827,
         "HTTP over model/: v1, the pages' session, /device/; bounds of bodies, sockets, sessions",
     ),
     "benchmarks": (
@@ -41,7 +41,7 @@ BUDGETS = {
         "temperature, prediction sets, two OOD detectors, estimates, the graph's head",
     ),
     "model/cli": (1591, "one module per group of commands"),
-    "model/corrections": (840, "corrections by SQLAlchemy, their export, the pages' sessions"),
+    "model/corrections": (891, "corrections by SQLAlchemy, their export, the pages' sessions"),
     "model/engines": (310, "compiled, learner, fake"),
     "model/evaluation": (581, "accuracy, intervals, calibration error, confusion"),
     "model/exporting": (1060, "five formats, each checked against the original"),

@@ -18,8 +18,9 @@ from ui.navigation import ICON, PAGES, get_page  # noqa: E402
 from ui.viewfinder import has_viewfinder  # noqa: E402
 
 # The page's HTML has its own links, if it is the app's.
-position = "hidden" if has_routes() else "top"
-page = st.navigation([get_page(name) for name in PAGES], position=position)
+page = st.navigation(
+    [get_page(name) for name in PAGES], position="hidden" if has_routes() else "top"
+)
 # With the viewfinder, the address names the model, except for the default one.
 is_named = not page.url_path and has_viewfinder()
 remember_address(st.query_params.get("answer", ""), is_named=is_named)

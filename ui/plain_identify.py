@@ -12,6 +12,7 @@ from model.answer.phrases import trust_lines
 from model.answer.share_link import SIGNATURE_NOTES, bundle_of, decode, encode
 from model.bundle import BundleSample, read_samples
 from model.corrections.page_sessions import page_sessions
+from model.corrections.store import SAVED
 from model.explanation import occlusion_map, render_overlay
 from model.photo import FORMAT_NAMES, MAX_BYTES
 from model.settings import settings
@@ -212,17 +213,15 @@ def _show_correction(shown: Shown, prediction: Prediction) -> None:
     with st.form("correction", clear_on_submit=True):
         word = st.text_input("What is it?", max_chars=100)
         has_photo = st.checkbox("Save a small copy of my photo as well")
-        st.caption(
-            "Saved for the owner of this app, who may use it to improve the model: your word, the "
-            "model’s answer and the time."
-        )
+        st.caption(SAVED)
         if not st.form_submit_button("Save") or not word.strip():
             return
     try:
         classifier = load(prediction.model, prediction.engine).local
         identification = classifier.identify_detailed(shown.picture) if has_photo else None
+        wording = "form-photo-1" if has_photo else "form-1"
         number = page_sessions.save_correction(
-            current_session().api_token, shown.token, [word.strip()], identification
+            current_session().api_token, shown.token, [word.strip()], identification, wording
         )
     except LoupeError as error:
         st.warning(phrase_error(error))

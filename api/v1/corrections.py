@@ -1,27 +1,29 @@
-"""``POST corrections``: save what a photo shows, next to the model's prediction."""
+"""``corrections``: save what a photo shows, next to the model's prediction; undo it."""
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Header, Path, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from model import load
 from model.classifier import Identification
+from model.corrections import correction_store
 from model.corrections.page_sessions import page_sessions
 from model.text import clean
 
 from ..body_limits import PHOTO_BYTES, limited_body
 from ..dispatcher import dispatcher
 from ..page_turns import lane_of, page_token, page_turn
-from ..problems import Invalid
+from ..problems import Invalid, NoSession, problem
 from .identify import photo_body
 from .params import (
     NO_LABEL,
     CorrectionParams,
     PageCorrectionParams,
+    UndoKey,
     parse_form,
     read_upload,
     text_fields,
@@ -64,6 +66,23 @@ async def add_correction(
         return JSONResponse(saved, 201)
 
 
+@router.delete(
+    "/corrections/{id}", status_code=204, responses=problem_responses(403, 404, 422, 503)
+)
+async def undo_correction(
+    request: Request,
+    number: Annotated[int, Path(alias="id", ge=1, le=2**31 - 1)],
+    undo_key: Annotated[UndoKey, Header(alias="Loupe-Undo-Key")],
+) -> Response:
+    """Delete a correction and its photo, from the page that saved it, within 24 hours."""
+    if not page_token(request):
+        raise NoSession("Only a page of this app can undo a correction.")
+    # A wrong key and an unknown number get the same response, so nobody can count corrections.
+    if await run_in_threadpool(page_sessions.undo_correction, number, undo_key):
+        return Response(status_code=204)
+    return problem("no-such-correction", "This correction doesn't exist or can't be undone.")
+
+
 async def correct_answer(request: Request, page: str) -> int:
     """Save the labels in a page's form, for the form's photo or for the answer that it names.
 
@@ -90,16 +109,14 @@ async def correct_answer(request: Request, page: str) -> int:
                     request.is_disconnected,
                     lane_of(page),
                 )
+        extras = identification, params.wording, params.undo_key
         # Outside the slot, so that photos do not wait for a slow database.
         return await run_in_threadpool(
-            page_sessions.save_correction, page, params.token, params.label, identification
+            page_sessions.save_correction, page, params.token, params.label, *extras
         )
 
 
 def _save(identification: Identification, params: CorrectionParams) -> dict[str, Any]:
-    # Imported on first use: a database costs memory that most processes never need.
-    from model.corrections import correction_store
-
     prediction = identification.prediction
     photo = identification.photo.to_jpeg() if params.keep else None
     correction_id = correction_store().add_correction(prediction, params.label, photo)

@@ -14,6 +14,7 @@ from starlette.requests import Request
 
 from model.answer.share_link import MAX_TOKEN_LENGTH
 from model.bundle import Name
+from model.corrections.store import MAX_LABEL_LENGTH, MAX_LABELS, WORDINGS
 from model.engine_info import ServerEngine
 from model.errors import MissingPhoto
 from model.text import clean
@@ -30,12 +31,6 @@ MAX_FIELD_BYTES = 2**16
 MAX_NAME_LENGTH = 200
 """Longest name of a photo in a response, in characters."""
 
-MAX_LABEL_LENGTH = 200
-"""Longest label, as in ``model.corrections``, whose import would load SQLAlchemy."""
-
-MAX_LABELS = 20
-"""Most labels of one correction, as in ``model.corrections``."""
-
 NO_LABEL = "The label is missing. Send what the photo shows."
 
 FORM_HELP = "Send multipart/form-data, and a photo as a file with a file name."
@@ -45,6 +40,8 @@ FILE_SCHEMA = {"type": "string", "format": "binary"}
 
 UNNAMED = "-"
 """Name of a photo that came without one, as the command line calls standard input."""
+
+UndoKey = Annotated[str, Field(pattern="^[A-Za-z0-9_-]{22,64}$", description="16 random bytes.")]
 
 ModelName = Annotated[Name | None, Field(description="The model; by default the server's.")]
 
@@ -131,12 +128,14 @@ class CorrectionParams(Params):
 
 
 class PageCorrectionParams(Params):
-    """Parameters of a page's correction: the labels, and the token of the answer's share link."""
+    """Parameters of a page's correction; ``token`` is that of the answer's share link."""
 
     model: ModelName = None
     engine: ServerEngine | None = None
     token: Annotated[str, Field(max_length=MAX_TOKEN_LENGTH)] = ""
     label: Annotated[list[Label], Field(min_length=1, max_length=MAX_LABELS)]
+    wording: Annotated[str, Field(pattern=f"^({'|'.join(WORDINGS)})$")] | None = None
+    undo_key: UndoKey | None = None
 
 
 @dataclass(frozen=True, slots=True)

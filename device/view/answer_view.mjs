@@ -6,6 +6,10 @@ import { createButton, createCaption, createIcon, h } from "./elements.mjs";
 import { createLabel, phraseNodes } from "./phrasing.mjs";
 import { formatOf } from "./disclosure.mjs";
 
+/** Smallest probability that has a bar. */
+const LEAST = 0.001;
+/** Answers that name one label, beside which its percentage stands. */
+const ONE = new Set(["likely", "probable"]);
 /** Places where another model sees the photo. */
 const PLACES = { device: "On this device", server: "On the server" };
 /** Names of recent photos whose answers name no label. */
@@ -38,11 +42,16 @@ function createMark(selector, share, properties = {}) {
   return mark;
 }
 
+/** Return the percentage that stands beside an answer's headline, or "". */
+export const percentOf = ({ certainty, percents }) => (ONE.has(certainty) ? percents[0] : "");
+
 /** Return the likeliest labels with bars on one axis; a table to screen readers. */
 export function createBars(answer, rowCount) {
   const { candidates, plausible, answer: named } = answer.prediction;
   const isNamed = new Set(plausible?.length ? plausible : [named].flat());
-  const rows = candidates.slice(0, rowCount).map(({ label, probability }, index) => {
+  const [first, ...others] = candidates.slice(0, rowCount);
+  const shown = [first, ...others.filter(({ probability }) => probability >= LEAST)];
+  const rows = shown.map(({ label, probability }, index) => {
     const head = h("div", { role: "rowheader" }, createLabel(label, answer.language));
     const track = h("div.vf-track", { ariaHidden: "true" }, createMark("i.vf-bar", probability));
     const share = h("div", { role: "cell" }, answer.percents[index]);
@@ -55,6 +64,12 @@ export function createBars(answer, rowCount) {
   // Only calibrated models call something very likely.
   const axis = h("div.vf-axis", { ariaHidden: "true" }, h("div.vf-track", "very likely"));
   if (plausible) bars.prepend(axis);
+  const rest = 1 - shown.reduce((sum, { probability }) => sum + probability, 0);
+  if (shown.length < Math.min(rowCount, candidates.length)) {
+    bars.append(h("p.vf-rest", "Everything else under 0.1%"));
+  } else if (candidates.length > shown.length && rest >= LEAST) {
+    bars.append(h("p.vf-rest", `Everything else: ${(rest * 100).toFixed(rest < 0.1 ? 1 : 0)}%`));
+  }
   return bars;
 }
 

@@ -12,12 +12,14 @@ import { engineOf, modesOf, partOf, phraseSent } from "./disclosure.mjs";
  *
  * @param {{root: Element, words: Element}} parts of the viewfinder
  * @param {import("./types").Question} question
- * @param {import("../types").Answer["sent"] | null} sent of the photo, in a cancelled attempt
+ * @param {import("../types").Answer["sent"] | null} sent of the photo; null if that isn't known
  * @param {AbortSignal} signal takes the question away
  */
 export async function ask({ root, words }, { title, line, ways, keep, later }, sent, signal) {
   const heading = h("h2.vf-headline", { id: "vf-ask", tabIndex: -1 }, title);
-  const panel = h("section.vf-ask", heading, h("p", line));
+  const sentence = h("p", line);
+  later?.then((question) => (sentence.textContent = question.line));
+  const panel = h("section.vf-ask", heading, sentence);
   panel.setAttribute("aria-labelledby", heading.id);
   const document = root.ownerDocument;
   const previous = /** @type {ShadowRoot | Document} */ (root.getRootNode()).activeElement;
@@ -44,7 +46,8 @@ export async function ask({ root, words }, { title, line, ways, keep, later }, s
       const told = sent ? `Already sent: ${phraseSent(sent)}` : "Nothing has been sent";
       const end = h("div.vf-ask-end", h("p.vf-small", "Your choice holds for this visit."));
       if (keep) end.append(createButton("vf-button", keep, { onclick: cancel }));
-      if (sent || !keep) end.append(h("p.vf-small", createIcon(sent ? "server" : "phone"), told));
+      const isTold = sent || (sent !== null && !keep);
+      if (isTold) end.append(h("p.vf-small", createIcon(sent ? "server" : "phone"), told));
       panel.append(h("div", ...buttons), end);
       words.after(panel);
       root.toggleAttribute("data-asking", true);

@@ -70,6 +70,8 @@ export interface ServerRequest {
   answer?: Answer;
   /** In a correction, what the photo shows. */
   labels?: string[];
+  /** Further fields of a correction. */
+  fields?: Record<string, string>;
   /** Number of candidates. */
   top?: number;
 }
@@ -118,7 +120,9 @@ export interface ViewfinderOptions {
   /** The page's theme; by default the system's. */
   theme: "dark" | "light" | null;
   actions: {
-    correct?: ((entry: Entry, permit: (part: Part) => Permission) => void) | false;
+    /** Whether visitors can say that an answer is right, or what it should have been. */
+    right?: boolean;
+    correct?: boolean;
     share?: (entry: Entry) => void;
     lookUp?: (entry: Entry) => void;
   };

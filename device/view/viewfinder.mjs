@@ -5,6 +5,7 @@
 
 import { ask, openRunMenu } from "./ask.mjs";
 import { linkStyles } from "./elements.mjs";
+import { CorrectionPanel } from "./correction.mjs";
 import { LivePicture } from "./live_picture.mjs";
 import { connectSources, takeSample } from "./photo_sources.mjs";
 import { explain } from "./photo_view.mjs";
@@ -36,6 +37,7 @@ class Viewfinder {
     onRefusal: (message, permission) => this.#visit.send({ type: "missed", permission, message }),
     onSpace: () => this.#parts.shutter.checkVisibility() && (this.#press(), true),
     onEscape: () => {
+      if (this.#correction.dismiss()) return true;
       if (!this.#visit.state.entry) return false;
       // The first Escape closes an enlarged photo, the next one the answer.
       if (this.#parts.photo.isWhole) this.#toggleWhole();
@@ -59,7 +61,10 @@ class Viewfinder {
     onWhy: () => this.#explain(),
     onAction: (name) => {
       const { entry } = this.#visit.state;
-      this.#options.actions[name](entry, (part) => this.#visit.pressBeside(part));
+      const permit = (part) => this.#visit.pressBeside(part);
+      if (name === "correct") this.#correction.open(entry, this.#visit.identifier, permit);
+      else if (name === "right") this.#correction.confirm(entry, this.#visit.identifier, permit);
+      else this.#options.actions[name](entry);
     },
     onRetry: () => {
       if (this.#visit.state.error) this.#visit.send({ type: "retried" });
@@ -74,6 +79,7 @@ class Viewfinder {
     onClear: () => this.#visit.clearRecents(),
   };
   #parts = createParts(this.#handlers);
+  #correction = new CorrectionPanel(this.#parts);
   #unmounting = new AbortController();
   #picture;
   /** The step and the identifier that were last drawn. */
@@ -193,6 +199,7 @@ class Viewfinder {
   /** Switch to another photo, or to the live picture. */
   #turnTo({ entry, phase }) {
     this.#parts.photo.hideSpotlight();
+    this.#correction.close();
     if (entry) this.#picture.stopWatching();
     else if (phase !== "taking") this.#parts.video.play().catch(() => {});
     // Recent photos are further down: scroll back up to the photo.

@@ -18,11 +18,11 @@ const TREE = {
   screen: "picture side shutter acts ways mode torch zoom flip where keys bar",
   picture: "video stage",
   stage: "square pill",
-  pill: "why whole",
-  side: "words samples",
-  words: "head note status alert retry other explanation details spoken",
-  head: "headline percent lookUp",
-  acts: "correct share",
+  pill: "why lookUp whole",
+  side: "words correction samples",
+  words: "saved head note status alert retry other explanation details spoken",
+  head: "headline percent",
+  acts: "right correct share",
   ways: "openCamera cameraApp choose paste pick capture",
   mode: "live still",
   bar: "models forget",
@@ -57,10 +57,12 @@ export function createParts(on) {
     pill: h("div.vf-pill"),
 
     words: h("section.vf-words", { ariaLabel: "Answer" }),
+    saved: h("p.vf-saved", { role: "status" }),
+    correction: h("section.vf-correction", { ariaLabel: "Correction", hidden: true }),
     head: h("div.vf-head"),
     headline: h("h2.vf-headline"),
     percent: h("b.vf-percent"),
-    lookUp: iconButton("vf-icon-button", "Look it up", "book", act("lookUp")),
+    lookUp: iconButton("vf-look-up", "Look it up", "book", act("lookUp")),
     note: h("p.vf-sub.vf-note"),
     status: h("p.vf-sub"),
     alert: h("p.vf-alert", { role: "alert" }),
@@ -94,6 +96,7 @@ export function createParts(on) {
     pick: h("input", { type: "file", hidden: true }),
     capture: h("input", { type: "file", accept: "image/*", hidden: true }),
 
+    right: createButton("vf-act.vf-right", "Right", { icon: "check", onclick: act("right") }),
     correct: createButton("vf-act.vf-correct", "Wrong?", { icon: "pen", onclick: act("correct") }),
     share: createButton("vf-act.vf-share", "Share", { icon: "share", onclick: act("share") }),
     acts: h("div.vf-acts"),
@@ -157,7 +160,7 @@ export function followSize(parts, onchange, header, signal) {
     if (root.dataset.layout !== layout) {
       root.dataset.layout = layout;
       (isDesk ? side : root).append(visit);
-      (isDesk ? parts.words : parts.shutter).after(acts);
+      (isDesk ? parts.correction : parts.shutter).after(acts);
       if (!header && isDesk) side.prepend(bar);
       else if (!header) screen.append(bar);
     }

@@ -3,7 +3,7 @@
  */
 
 import { cornersOf, createBars, createLines, createRecents, createRuler } from "./answer_view.mjs";
-import { createSamples, createWaysOn, toneOf } from "./answer_view.mjs";
+import { createSamples, createWaysOn, percentOf, toneOf } from "./answer_view.mjs";
 import { phraseError } from "../engine/errors.mjs";
 import { CAN_RETRY, REASONS } from "./camera_access.mjs";
 import { createIcon, h } from "./elements.mjs";
@@ -157,8 +157,9 @@ function drawWords(parts, state, picture, screen, { onModel }) {
   redrawPhrase(parts.headline, headline, answer?.language);
   parts.headline.hidden = !headline.length;
   const { state: where } = identifier;
-  parts.percent.hidden = !isLive || tone === "unknown";
-  parts.percent.textContent = parts.percent.hidden ? "" : answer.percents[0];
+  const isNamed = isLive && tone !== "unknown";
+  parts.percent.textContent = answer ? (isNamed ? answer.percents[0] : percentOf(answer)) : "";
+  parts.percent.hidden = !parts.percent.textContent;
   parts.note.textContent = entry?.note ?? "";
   parts.words.toggleAttribute("data-explained", Boolean(explanation));
   redrawPhrase(parts.explanation, explanation ?? [], answer?.language);
@@ -239,12 +240,15 @@ function drawControls(parts, { entry, isTaking, options }, { access, camera, isL
 function drawActions(parts, { entry, isExplaining, options }) {
   const { actions } = options;
   const isAnswered = Boolean(entry?.answer);
-  for (const name of ["correct", "share", "lookUp"]) {
+  for (const name of ["right", "correct", "share", "lookUp"]) {
     parts[name].hidden = !isAnswered || !actions[name];
   }
   // The server doesn't know a model that was made here.
   const isOwn = isAnswered && entry.answer.token === null;
   parts.correct.hidden ||= isOwn || !entry.photo;
+  const isEither = isAnswered && entry.answer.certainty === "few";
+  parts.correct.lastChild.textContent = isEither ? "Which?" : "Wrong?";
+  parts.right.hidden = parts.correct.hidden || isEither;
   parts.share.hidden ||= isOwn;
   parts.lookUp.hidden ||= entry.answer.certainty === "unknown";
   parts.acts.hidden = parts.correct.hidden && parts.share.hidden;

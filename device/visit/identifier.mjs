@@ -240,11 +240,20 @@ class Identifier {
    * @param {{answer: Answer, labels: string[], photo?: Blob | null}} correction with the photo only
    *   if a small copy is to be saved as well
    * @param {Permission} permission
-   * @returns {Promise<{number: number}>} by which the owner can delete it
+   * @returns {Promise<{number: number, key: string}>} by which `undo` deletes it
    * @throws {NotPermitted | LoupeError}
    */
   async correct(correction, permission) {
     return this.#server.correct(correction, permission);
+  }
+
+  /**
+   * Delete a correction that this page saved.
+   *
+   * @throws {LoupeError}
+   */
+  async undo(saved) {
+    return this.#server.undo(saved);
   }
 
   /** End the worker and free its memory. */

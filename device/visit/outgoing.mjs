@@ -10,6 +10,7 @@
 import { anyAborted, untilAborted } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
 import { encodeCopy } from "../view/crop.mjs";
+import { randomId } from "./recents.mjs";
 import { Server } from "./server.mjs";
 
 /** The parts of a photo, the least first. A copy is small and without metadata. */
@@ -60,8 +61,21 @@ export const sentOf = (photo) => sendings.get(photo) ?? null;
 export function tellSent(photo) {
   const sent = sentOf(photo);
   sendings.delete(photo);
+  if (sent) noteTold(photo, sent);
   return sent;
 }
+
+/** What the page has said was sent of each photo; null where a reload has lost that. */
+const told = new WeakMap();
+
+/** Note what was sent of a photo that was found again: what its answers say, or null. */
+export function noteTold(photo, sent) {
+  const before = told.get(photo);
+  if (!before || (sent && !isWithin(sent.kind, before.kind))) told.set(photo, sent);
+}
+
+/** Return the most that was sent of a photo: undefined for nothing, null if that isn't known. */
+export const everSent = (photo) => sentOf(photo) ?? told.get(photo);
 
 /**
  * @typedef {import("../engine/model_worker.mjs").ModelWorker} ModelWorker
@@ -159,12 +173,27 @@ export class Outgoing {
    *
    * @param {{answer: Answer, labels: string[], photo?: Blob | null}} correction
    * @param {Permission} permission
+   * @returns {Promise<{number: number, key: string}>} see `undo`
    */
   async correct({ answer, labels, photo }, permission) {
     const body = photo && (await encodeCopy(photo));
     const part = photo ? /** @type {const} */ ("copy") : /** @type {const} */ ("nothing");
     const need = { part, photo: photo ?? null, model: answer.prediction.model };
-    return this.#send("correction", { answer, labels, body }, permission, need);
+    const key = randomId();
+    // The words that the visitor read, by their names on the server.
+    const fields = { undo_key: key, wording: photo ? "tap-photo-1" : "tap-1" };
+    const saved = await this.#send(
+      "correction",
+      { answer, labels, body, fields },
+      permission,
+      need,
+    );
+    return { ...saved, key };
+  }
+
+  /** See `Server.undo`. */
+  undo(saved) {
+    return this.#server.undo(saved);
   }
 
   async #decide() {

@@ -8,7 +8,7 @@
 
 import { pause } from "../engine/abort.mjs";
 import { fileQuestion, isToCome, placeQuestion } from "../view/disclosure.mjs";
-import { isWithin, sentOf } from "./outgoing.mjs";
+import { everSent, isWithin } from "./outgoing.mjs";
 
 /** Longest wait for a model's description before a question, in milliseconds. */
 const ABOUT_MS = 1500;
@@ -149,7 +149,7 @@ export class Permissions {
     const about = await Promise.race([coming, pause(ABOUT_MS, signal)]);
     // The size of a model is unknown while the server still makes it.
     const question = { ...describe(about), later: about ? null : coming.then(describe) };
-    const way = await this.#ask(question, sentOf(photo), signal);
+    const way = await this.#ask(question, everSent(photo), signal);
     if (way === "server") this.#agreed = partOf(state);
     else if (way === "device") this.#isWaiting = true;
     else throw new Declined();
@@ -165,7 +165,7 @@ export class Permissions {
     // Without a connection, there is nothing to ask.
     if (this.#fileChoice === "keep" || !identifier.state.isConnected) throw cause;
     const question = fileQuestion(photo, cause, identifier.api);
-    const way = await this.#ask(question, sentOf(photo), signal);
+    const way = await this.#ask(question, everSent(photo), signal);
     this.#fileChoice = way;
     if (way !== "send") throw new Declined(way !== null);
   }

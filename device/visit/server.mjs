@@ -80,8 +80,15 @@ export class Server {
    * @returns {Promise<any>} see `api/v1/identify.py`
    * @throws {LoupeError} with the code of the server's problem; "unreachable" without an answer
    */
-  async request(name, { body, answer, labels, pixels, top }, { signal, onSent } = {}) {
-    const form = labels && { ...engineOf(answer), token: answer.token, label: labels, photo: body };
+  async request(name, { body, answer, labels, fields, pixels, top }, { signal, onSent } = {}) {
+    const { token: link } = answer ?? {};
+    const form = labels && {
+      ...engineOf(answer),
+      ...fields,
+      token: link,
+      label: labels,
+      photo: body,
+    };
     const data = form ? formOf(form) : body;
     const started = performance.now();
     let hasRenewed = false;
@@ -109,6 +116,21 @@ export class Server {
         throw error;
       }
     }
+  }
+
+  /**
+   * Delete a correction that this page saved.
+   *
+   * @param {{number: number, key: string}} saved see `Outgoing.correct`
+   * @throws {LoupeError}
+   */
+  async undo({ number, key }) {
+    const url = new URL(`corrections/${number}`, this.#base);
+    const headers = { "Loupe-Session": await this.#token(), "Loupe-Undo-Key": key };
+    const signal = AbortSignal.timeout(STALL_MS);
+    const response = await fetch(url, { method: "DELETE", headers, signal }).catch(() => null);
+    if (response?.ok) return;
+    throw errorOf(response?.status ?? 0, await response?.json().catch(() => null));
   }
 
   get #base() {

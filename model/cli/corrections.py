@@ -38,6 +38,7 @@ def corrections_command() -> None:
 def _list(as_json: bool) -> None:
     """List all corrections, oldest first."""
     from ..corrections import correction_store
+    from ..corrections.store import WORDINGS
 
     corrections = correction_store().iter_corrections()
     if as_json:
@@ -45,7 +46,7 @@ def _list(as_json: bool) -> None:
             values = asdict(correction) | {"created": correction.created.isoformat()}
             click.echo(json.dumps(values, ensure_ascii=False))
         return
-    table = Table("id", "saved (UTC)", "model", "answer", "label", "photo", box=None)
+    table = Table("id", "saved (UTC)", "model", "answer", "label", "photo", "wording", box=None)
     for correction in corrections:
         table.add_row(
             str(correction.id),
@@ -54,6 +55,7 @@ def _list(as_json: bool) -> None:
             Text(correction.predicted or "none of these"),
             Text(correction.label),
             "yes" if correction.has_photo else "",
+            {text: name for name, text in WORDINGS.items()}.get(correction.wording or ""),
         )
     Console().print(table)
 

@@ -16,7 +16,7 @@ from .store import Correction, CorrectionStore
 
 CSV_NAME = "corrections.csv"
 
-COLUMNS = "id created model version engine predicted probability label known file".split()
+COLUMNS = "id created model version engine predicted probability label known file wording".split()
 
 MAX_NAME_BYTES = 180
 """Longest name of a folder, in UTF-8 bytes; most file systems end at 255."""

@@ -143,17 +143,22 @@ def _set_pragmas(connection: Any, _: object) -> None:
 
 
 def create_table(engine: Engine, table: Table) -> None:
-    """Create a table unless it exists; other processes may do the same.
+    """Create a table, or add the columns that it lacks; other processes may do the same.
 
     Raises:
-        SQLAlchemyError: it can't be created.
+        SQLAlchemyError: it can't be created or changed.
     """
     for attempts_left in reversed(range(50)):
         try:
             table.create(engine, checkfirst=True)
+            existing = {column["name"] for column in inspect(engine).get_columns(table.name)}
+            with engine.begin() as connection:
+                for column in [column for column in table.c if column.name not in existing]:
+                    definition = f"{column.name} {column.type.compile(engine.dialect)}"
+                    connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {definition}")
             return
         except SQLAlchemyError as error:
-            # Another process may have created it in between, or be about to.
+            # Another process may have done so in between, or be about to.
             can_retry = "locked" in str(error) or inspect(engine).has_table(table.name)
             if not attempts_left or not can_retry:
                 engine.dispose()  # callers try again with another one

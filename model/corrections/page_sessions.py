@@ -17,6 +17,7 @@ from ..answer.prediction import Prediction
 from ..answer.share_link import Signature, decode, signing_secret
 from ..classifier import Identification
 from ..errors import CorrectionsFull, LinkError
+from .store import correction_store
 
 MAX_CORRECTIONS = 10
 """Most corrections that a session saves. No address is read, so a new session may save more."""
@@ -98,6 +99,8 @@ class PageSessions:
         link: str,
         labels: Sequence[str],
         identification: Identification | None = None,
+        wording: str | None = None,
+        undo_key: str | None = None,
     ) -> int:
         """Save a correction of a session and return its number, by which the owner can delete it.
 
@@ -107,15 +110,13 @@ class PageSessions:
             labels: what the photo shows.
             identification: of the photo, which is then saved as well; None unless the visitor
                 agreed. Made anew, so that the prediction that is saved with it is the model's.
+            wording, undo_key: see ``CorrectionStore.add_correction``.
 
         Raises:
             LinkError: there is no identification, and ``read_own_answer`` rejects the link.
             CorrectionsFull: the session or the app has reached its limit.
             DataError, TooManyCorrections: see ``CorrectionStore.add_correction``.
         """
-        # Imported on first use: a database costs memory that most processes never need.
-        from . import correction_store
-
         prediction = identification.prediction if identification else read_own_answer(link)
         photo = identification.photo.to_jpeg() if identification else None
         with self._lock:
@@ -126,10 +127,22 @@ class PageSessions:
                     "You've saved ten corrections, the most for one visit. Thank you."
                 )
         # Outside the lock: a slow database must not keep other sessions waiting.
-        number = correction_store().add_correction(prediction, labels, photo, repeats=number)
+        number = correction_store().add_correction(
+            prediction, labels, photo, repeats=number, wording=wording, undo_key=undo_key
+        )
         with self._lock:
             saved[key] = number
         return number
+
+    def undo_correction(self, number: int, undo_key: str) -> bool:
+        """Delete a correction, as ``CorrectionStore.delete`` does; its session may save another."""
+        if is_deleted := correction_store().delete(number, undo_key):
+            with self._lock:
+                # The page may have another token by now.
+                for saved in [*self._corrections.values(), *self._issued.values()]:
+                    for key in [key for key in saved if saved[key] == number]:
+                        del saved[key]
+        return is_deleted
 
 
 def read_own_answer(link: str) -> Prediction:

@@ -1,10 +1,12 @@
 """The table of corrections, and the store that reads and writes it."""
 
+import hmac
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,17 @@ LABEL_SEPARATOR = "; "
 ROWS_PER_PAGE = 500
 """Rows read at a time, because a caller may go through them slowly."""
 
+SAVED = "Saved for the owner of this app, who may use it to improve the model"
+FORM = f"{SAVED}: your word, the model’s answer and the time."
+
+WORDINGS = {
+    "form-1": FORM,
+    "form-photo-1": f"{FORM} Save a small copy of my photo as well.",
+    "tap-1": f"{SAVED}.",
+    "tap-photo-1": f"{SAVED}. Send a small copy too, without place and time.",
+}
+"""What visitors read when they save, by the name that pages send: free text could be anything."""
+
 TABLE = sa.Table(
     "corrections",
     sa.MetaData(),
@@ -42,6 +55,8 @@ TABLE = sa.Table(
     sa.Column("label", sa.Text, nullable=False),
     sa.Column("known", sa.Boolean, nullable=False),
     sa.Column("photo", sa.LargeBinary),
+    sa.Column("wording", sa.Text),
+    sa.Column("undo_sha256", sa.Text),
     # An id is never used twice, even after a deletion: exports name photos by it.
     sqlite_autoincrement=True,
 )
@@ -57,6 +72,7 @@ class Correction:
         probability: of the top label, even if the model said "none of these".
         label: what the visitor chose or typed; several labels are joined by ``LABEL_SEPARATOR``.
         known: True if the model has the label, or all of several.
+        wording: what the visitor read; None from API clients and earlier releases.
     """
 
     id: int
@@ -69,6 +85,7 @@ class Correction:
     label: str
     known: bool
     has_photo: bool
+    wording: str | None
 
 
 class CorrectionStore:
@@ -95,6 +112,8 @@ class CorrectionStore:
         photo: bytes | None = None,
         *,
         repeats: int | None = None,
+        wording: str | None = None,
+        undo_key: str | None = None,
     ) -> int:
         """Save a visitor's correction; return its id, by which the owner can delete it.
 
@@ -104,6 +123,8 @@ class CorrectionStore:
                 for a model that gives several.
             photo: a JPEG made by ``Photo.to_jpeg``; None unless the visitor agreed.
             repeats: the id of the same correction, saved before, which this one replaces.
+            wording: the name in ``WORDINGS`` of what the visitor read.
+            undo_key: a random secret that allows ``delete`` for a day; only its hash is saved.
 
         Raises:
             DataError: a label is empty or longer than 200 characters, the photo is no JPEG, or
@@ -124,6 +145,8 @@ class CorrectionStore:
             "label": LABEL_SEPARATOR.join(labels),
             "known": known_labels.issuperset(labels),
             "photo": photo,
+            "wording": wording and WORDINGS[wording],
+            "undo_sha256": undo_key and sha256(undo_key.encode()).hexdigest(),
         }
         with translate_database_errors("written"), self._engine.begin() as connection:
             begin_exclusive(connection)
@@ -146,7 +169,7 @@ class CorrectionStore:
         Raises:
             DataError: the database can't be read.
         """
-        columns = [column for column in TABLE.c if column.name != "photo"]
+        columns = [column for column in TABLE.c if column.name not in ("photo", "undo_sha256")]
         has_photo = TABLE.c.photo.is_not(None).label("has_photo")
         query = sa.select(*columns, has_photo).order_by(TABLE.c.id).limit(ROWS_PER_PAGE)
         last_id = 0
@@ -179,17 +202,25 @@ class CorrectionStore:
         with translate_database_errors("read"), self._engine.connect() as connection:
             return connection.scalar(sa.select(sa.func.count()).select_from(TABLE)) or 0
 
-    def delete(self, correction_id: int) -> bool:
+    def delete(self, correction_id: int, undo_key: str | None = None) -> bool:
         """Delete the correction with that id and its photo; return False if there was none.
 
+        With ``undo_key``, only one that was saved with this key in the last 24 hours is deleted.
         SQLite overwrites the photo's bytes immediately, PostgreSQL at its next VACUUM.
 
         Raises:
             DataError: the database can't be written to.
         """
-        query = sa.delete(TABLE).where(TABLE.c.id == correction_id)
+        is_meant = TABLE.c.id == correction_id
+        query = sa.delete(TABLE).where(is_meant)
         with translate_database_errors("written"):
             with self._engine.begin() as connection:
+                if undo_key is not None:
+                    is_young = TABLE.c.created > datetime.now(UTC) - timedelta(days=1)
+                    saved = sa.select(TABLE.c.undo_sha256).where(is_meant, is_young)
+                    given = sha256(undo_key.encode()).hexdigest()
+                    if not hmac.compare_digest(str(connection.scalar(saved)), given):
+                        return False
                 is_deleted = connection.execute(query).rowcount > 0
             if is_deleted and self._engine.dialect.name == "sqlite":
                 with self._engine.connect() as connection:

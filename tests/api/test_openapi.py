@@ -41,6 +41,7 @@ OPERATIONS = {
     ("get", "/models/{name}"),
     ("get", "/models/{name}/{version}/{file}"),
     ("post", "/corrections"),
+    ("delete", "/corrections/{id}"),
 }
 
 

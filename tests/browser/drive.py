@@ -200,6 +200,16 @@ def go(page: Screen, title: str) -> None:
     link.click()
 
 
+def correct(page: Page, label: str, *, sends_copy: bool = False) -> None:
+    """Type what the photo shows, and save it."""
+    page.locator(".vf-correct").click()
+    page.get_by_role("button", name="Something else…").click()
+    page.get_by_role("combobox", name="Label").fill(label)
+    page.get_by_role("checkbox").set_checked(sends_copy)
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator(".vf-saved")).to_contain_text(f"Saved: {label}")
+
+
 def settings_menu(screen: Screen) -> Locator:
     """Return the button that opens the choice of model, engine and number of results."""
     # Its only text is the name of its icon.

@@ -32,7 +32,7 @@ const note = (url, body) => {
   const bytes = body?.byteLength ?? body?.size ?? body?.length ?? 0;
   const size = body instanceof FormData
     ? [...body.values()].reduce((sum, value) => sum + (value.size ?? value.length), 0) : bytes;
-  const consent = deep(".vf-dialog input[type=checkbox]")?.checked ?? false;
+  const consent = deep(".vf-correction input[type=checkbox]")?.checked ?? false;
   const isAsking = deep(".vf-ask") !== null;
   const words = { line: lineNow(), promised, again, agreed, consent, isAsking };
   window.sendings.push({ url: String(url), bytes: size, ...words });

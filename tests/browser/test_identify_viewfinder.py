@@ -10,9 +10,11 @@ from playwright.sync_api import Page, Route, WebSocketRoute, expect
 from model.corrections import CorrectionStore
 from tests.browser.drive import (
     COUNT_TRACKS,
+    GREEN_PHOTO,
     LOADING_MS,
     RED_PHOTO,
     chart,
+    correct,
     give,
     go,
     headline,
@@ -63,20 +65,43 @@ def test_correction_sends_the_photo_only_with_consent(page: Page, colours_server
     give(page, RED_PHOTO)
     expect(page).to_have_url(re.compile("answer="))
     for word, consents in (("crimson", False), ("scarlet", True)):
-        page.get_by_role("button", name="Wrong?").click()
-        dialog = page.get_by_role("dialog")
-        dialog.get_by_label("What is it?").fill(word)
-        if consents:
-            dialog.get_by_role("checkbox").check()
-        dialog.get_by_role("button", name="Save", exact=True).click()
-        expect(dialog).to_contain_text("Thanks.")
-        dialog.get_by_role("button", name="Close").click()
+        correct(page, word, sends_copy=consents)
     with closing(CorrectionStore(f"sqlite:///{colours_server.data / 'records.sqlite'}")) as store:
         # Other tests of this server save some as well.
         *_, first, second = store.iter_corrections()
         assert (first.label, first.has_photo, first.engine) == ("crimson", False, "wasm")
         # The server has identified it again.
         assert (second.label, second.has_photo, second.engine) == ("scarlet", True, "compiled")
+        page.get_by_role("button", name="Undo").click()
+        expect(page.locator(".vf-saved")).to_have_text("Undone: nothing is saved.")
+        assert [one.label for one in store.iter_corrections()][-1] == "crimson"
+
+
+def test_one_press_saves_a_label_or_that_the_answer_is_right(page: Page) -> None:
+    page.goto("/?run=server")
+    give(page, RED_PHOTO)
+    page.get_by_role("button", name="Right").click()
+    panel = page.get_by_role("region", name="Correction")
+    expect(panel).to_contain_text("may use it to improve the model")
+    panel.get_by_role("button", name="Yes").click()
+    saved = page.locator(".vf-saved")
+    expect(saved).to_contain_text("Thanks")
+    saved.get_by_role("button", name="Undo").click()
+    expect(saved).to_contain_text("nothing is saved")
+    page.get_by_role("button", name="Wrong?").click()
+    # What the model said is no correction of it.
+    expect(panel.get_by_role("button", name="red", exact=True)).to_have_count(0)
+    panel.get_by_role("button", name="Something else…").click()
+    panel.get_by_role("combobox", name="Label").fill("Red")
+    panel.get_by_role("button", name="Save").click()
+    expect(panel).to_contain_text("That is what it said.")
+    page.keyboard.press("Escape")
+    expect(panel).to_have_count(0)
+    page.get_by_role("button", name="Wrong?").click()
+    panel.get_by_role("button", name="green").click()
+    expect(saved).to_contain_text("Saved: green")
+    give(page, GREEN_PHOTO)
+    expect(saved).to_be_empty()
 
 
 def test_correction_does_not_wait_for_the_labels(page: Page) -> None:
@@ -86,10 +111,11 @@ def test_correction_does_not_wait_for_the_labels(page: Page) -> None:
     give(page, RED_PHOTO)
     expect(headline(page)).to_have_text(IS_RED)
     page.get_by_role("button", name="Wrong?").click()
-    dialog = page.get_by_role("dialog", name="It’s something else")
-    expect(dialog).to_be_visible()
+    page.get_by_role("button", name="Something else…").click()
+    panel = page.get_by_role("region", name="Correction")
+    expect(panel.get_by_role("combobox", name="Label")).to_be_focused()
     held.pop().continue_()
-    expect(dialog.locator("option")).not_to_have_count(0)
+    expect(panel.locator("option")).not_to_have_count(0)
 
 
 def test_dialog_is_closed_by_a_press_on_its_backdrop_only(page: Page) -> None:

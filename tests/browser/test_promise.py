@@ -9,6 +9,7 @@ from playwright.sync_api import Page, Route, expect
 from tests.browser.drive import (
     GREEN_PHOTO,
     LOADING_MS,
+    correct,
     headline,
     source_line,
     wait_until_drawn,
@@ -43,18 +44,9 @@ def walk(page: Page, log: Log) -> list[str]:
     expect(page.locator("canvas.vf-spotlight")).to_be_visible()
     page.get_by_role("button", name="Share").click()
     page.get_by_role("button", name="Close").click()
-    page.get_by_role("button", name="Wrong?").click()
-    page.get_by_label("What is it?").fill("rose")
-    page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_text("Thanks.")).to_be_visible()
-    page.get_by_role("button", name="Close").click()
-    page.get_by_role("button", name="Wrong?").click()
-    page.get_by_label("What is it?").fill("tulip")
-    page.get_by_role("checkbox").check()
-    page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_text("Thanks.")).to_be_visible()
+    correct(page, "rose")
+    correct(page, "tulip", sends_copy=True)
     routes = log.check()
-    page.get_by_role("button", name="Close").click()
     page.evaluate(
         """(bytes) => {
           const data = new DataTransfer();

@@ -7,7 +7,7 @@ import pytest
 from PIL import ExifTags, Image
 from playwright.sync_api import Route, expect
 
-from tests.browser.drive import DESK, LOADING_MS, give, go, headline, shutter, source_line
+from tests.browser.drive import DESK, LOADING_MS, correct, give, go, headline, shutter, source_line
 from tests.browser.drive_promise import Visit, answered, ask, press, ready, select
 from tests.model.tiny import colour
 from tests.photos import encoded
@@ -119,15 +119,8 @@ def test_correction_sends_a_small_copy_without_place_and_time(visit: Visit) -> N
     photo = colour("red").resize((1600, 1200))
     give(page, encoded(photo, "JPEG", exif=exif))
     answered(page, "On this device in")
-    page.get_by_role("button", name="Wrong?").click()
-    dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("may use it to improve the model")
-    expect(dialog).to_contain_text("at most 1,000 pixels a side, without the place and time")
-    dialog.get_by_label("What is it?").fill("rose")
-    dialog.get_by_role("checkbox").check()
     page.evaluate(KEEP_COPY)
-    dialog.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_text("Thanks.")).to_be_visible()
+    correct(page, "rose", sends_copy=True)
     copy = Image.open(BytesIO(bytes(page.evaluate("window.copy"))))
     assert (copy.format, copy.size, dict(copy.getexif())) == ("JPEG", (750, 1000), {})
     assert log.check() == ["correction"]

@@ -29,7 +29,7 @@ def test_page_lists_every_code_with_its_status() -> None:
 
 def test_page_lists_every_route(described: dict[str, Any]) -> None:
     text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
-    listed = set(re.findall(r"^\| `(GET|POST) ([^?`]+)", text, re.M))
+    listed = set(re.findall(r"^\| `(DELETE|GET|POST) ([^?`]+)", text, re.M))
     actual = {
         (method.upper(), re.sub(r"\{(\w+)\}", lambda match: match[1].upper(), path))
         for path, methods in described["paths"].items()

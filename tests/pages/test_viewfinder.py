@@ -216,6 +216,7 @@ def test_about_begins_with_the_way_in_use(bundle):
         ({}, "your next visit after you close this tab", "your first visit after a day"),
         ({"RECENT": "day"}, "your first visit after a day", "you close this tab"),
         ({}, "the photo only if you tick the box", "the server’s database"),
+        ({}, "a hash of your key to *Undo* it for a day", "the server’s database"),
         ({"DATABASE": "sqlite:///x"}, "the server’s database", "the server’s disk"),
         ({"CORRECTIONS_MB": "0"}, "your label, the model’s answer, the time", "tick the box"),
         ({"CORRECTIONS_MAX": "0"}, "A batch", "A correction"),

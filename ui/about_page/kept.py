@@ -36,7 +36,8 @@ def list_kept() -> dict[str, dict[str, str]]:
     if settings().corrections_max:
         photo = "; a small copy of the photo only if you tick the box, which sends it"
         kept["A correction"] = {
-            "what": "your label, the model’s answer, the time"
+            "what": "your label, the model’s answer, the time, the wording you saw"
+            + (", a hash of your key to *Undo* it for a day" if component.has_routes() else "")
             + (photo if settings().corrections_mb else ""),
             "where": f"the server’s {'database' if settings().database else 'disk'}",
             "until": "the owner deletes it, by the number that you got",

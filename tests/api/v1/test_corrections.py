@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from api.v1 import params
-from model.corrections import MAX_LABEL_LENGTH, correction_store
+from model.corrections import correction_store
+from model.corrections.page_sessions import MAX_CORRECTIONS, page_sessions
 from tests.api.v1.test_identify import is_problem
 from tests.model.tiny import colour
 from tests.photos import encoded
@@ -102,5 +102,28 @@ def test_corrections_beyond_the_storage_limit_are_507(serve: Any, tiny_bundle: A
     assert client.post(f"{URL}?label=red", content=RED).status_code == 201
 
 
-def test_label_limit_equals_that_of_the_store() -> None:
-    assert params.MAX_LABEL_LENGTH == MAX_LABEL_LENGTH
+def test_page_undoes_what_it_saved_and_may_save_it_again(
+    serve: Any, colours: Any, token: str
+) -> None:
+    client, page = serve(LOUPE_CORRECTIONS_MAX="1"), {"Loupe-Session": token}
+    # The page may have another token by then.
+    undo = {"Loupe-Session": page_sessions.issue_token(), "Loupe-Undo-Key": "k" * 22}
+    fields = {"model": "tiny", "label": "green", "wording": "form-photo-1", "undo_key": "k" * 22}
+    for _ in range(MAX_CORRECTIONS + 1):
+        files = {"photo": ("photo", RED)}
+        number = client.post(URL, data=fields, files=files, headers=page).json()["id"]
+        (correction,) = correction_store().iter_corrections()
+        assert str(correction.wording).endswith("Save a small copy of my photo as well.")
+        wrong = client.delete(f"{URL}/{number}", headers={**undo, "Loupe-Undo-Key": "K" * 22})
+        is_problem(wrong, 404, "no-such-correction")
+        assert wrong.text == client.delete(f"{URL}/{number + 1}", headers=undo).text
+        is_problem(client.delete(f"{URL}/{number}", headers=page), 422, "invalid")
+        is_problem(
+            client.delete(f"{URL}/{number}", headers={"Loupe-Undo-Key": "k" * 22}),
+            403,
+            "no-session",
+        )
+        assert client.delete(f"{URL}/{number}", headers=undo).status_code == 204
+        assert correction_store().count() == 0
+    for wrong_field in ({"wording": "other"}, {"undo_key": "short"}):
+        is_problem(client.post(URL, data=fields | wrong_field, headers=page), 422, "invalid")

@@ -31,18 +31,19 @@ def red(
 
 
 def test_corrections_are_listed_for_people_and_programs(red: Prediction) -> None:
-    first = correction_store().add_correction(red, "green", JPEG)
+    first = correction_store().add_correction(red, "green", JPEG, wording="form-1")
     second = correction_store().add_correction(red, "[bold]x[/bold] \x1b[31m\u00fc")
     lines = run("corrections", "list").stdout.splitlines()
-    assert lines[0].split() == ["id", "saved", "(UTC)", "model", "answer", "label", "photo"]
+    assert lines[0].split() == "id saved (UTC) model answer label photo wording".split()
     assert lines[1].split()[0] == str(first)
-    assert lines[1].split()[3:] == ["tiny", "red", "green", "yes"]
+    assert lines[1].split()[3:] == ["tiny", "red", "green", "yes", "form-1"]
     assert "[bold]x[/bold] [31m\u00fc" in lines[2]
     listed = [json.loads(line) for line in run("corrections", "list", "--json").stdout.splitlines()]
     assert [(item["id"], item["has_photo"]) for item in listed] == [(first, True), (second, False)]
-    assert set(listed[0]) == set(
-        "id created model version engine predicted probability label known has_photo".split()
+    assert " ".join(listed[0]) == (
+        "id created model version engine predicted probability label known has_photo wording"
     )
+    assert listed[0]["wording"].startswith("Saved for the owner of this app")
 
 
 def test_deleted_corrections_and_photos_are_gone(red: Prediction) -> None:

@@ -52,12 +52,13 @@ def test_export_has_a_folder_per_label_and_a_table_of_all_rows(
         for correction in (("x", JPEG), ("y", JPEG), ("x", None))
     )
     # None of these.
-    d = store.add_correction(replace(red, in_distribution=False), "brick", None)
+    d = store.add_correction(replace(red, in_distribution=False), "brick", None, wording="tap-1")
     names, rows = exported(store)
     assert names == [f"x/{a}.jpg", f"y/{b}.jpg"]
     assert [row["file"] for row in rows] == [f"x/{a}.jpg", f"y/{b}.jpg", "", ""]
     assert [row["id"] for row in rows] == [str(a), str(b), str(c), str(d)]
     assert [row["predicted"] for row in rows] == ["red", "red", "red", ""]
+    assert [row["wording"][:5] for row in rows] == ["", "", "", "Saved"]
     assert rows[0]["known"] == "0"
     assert datetime.fromisoformat(rows[0]["created"]).tzinfo is not None
     file = tmp_path / "out.zip"

@@ -1,14 +1,18 @@
 """``model.corrections.store``: corrections are kept, read and deleted, in both databases."""
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from model import Photo, Prediction
 from model.corrections import MAX_LABEL_LENGTH, CorrectionStore, correction_store
+from model.corrections.store import TABLE
 from model.errors import DataError
 from tests.model.tiny import colour
 
@@ -43,6 +47,42 @@ def test_delete_removes_row_and_photo_and_never_reuses_the_id(
     assert not store.delete(ids[1])
     assert (store.count(), store.get_photo(ids[1])) == (1, None)
     assert store.add_correction(red, "a", None) > ids[1]
+
+
+def test_undo_needs_the_key_and_ends_after_a_day(store: CorrectionStore, red: Prediction) -> None:
+    first, other, old = (store.add_correction(red, "a", JPEG, undo_key=key) for key in "abc")
+    keyless = store.add_correction(red, "a", JPEG)
+    with store._engine.begin() as connection:
+        saved = connection.scalars(sa.select(TABLE.c.undo_sha256).order_by(TABLE.c.id)).all()
+        past = datetime.now(UTC) - timedelta(hours=24, seconds=1)
+        connection.execute(sa.update(TABLE).where(TABLE.c.id == old).values(created=past))
+    assert saved == [*(sha256(key.encode()).hexdigest() for key in "abc"), None]
+    for number, key in ((first, "b"), (old, "c"), (999, "a"), (keyless, ""), (keyless, "None")):
+        assert not store.delete(number, key)
+    assert [store.delete(first, "a"), store.delete(first, "a")] == [True, False]
+    assert [correction.id for correction in store.iter_corrections()] == [other, old, keyless]
+    # Saved again, with another key.
+    assert store.add_correction(red, "a", None, repeats=other, undo_key="d") == other
+    assert [store.delete(other, key) for key in "bd"] == [False, True]
+
+
+def test_database_of_an_earlier_release_gets_new_columns(
+    database_url: str, red: Prediction
+) -> None:
+    with closing(CorrectionStore(database_url)) as store:
+        old = store.add_correction(red, "a", JPEG, wording="form-1")
+        with store._engine.begin() as connection:
+            for column in ("wording", "undo_sha256"):
+                connection.execute(sa.text(f"ALTER TABLE corrections DROP COLUMN {column}"))
+    with ThreadPoolExecutor() as pool:
+        # Several processes may open it at the same time.
+        *others, store = pool.map(CorrectionStore, [database_url] * 4)
+    new = store.add_correction(red, "b", None, wording="tap-1", undo_key="key")
+    assert [row.wording and row.wording[:5] for row in store.iter_corrections()] == [None, "Saved"]
+    assert store.get_photo(old) == JPEG
+    assert [store.delete(number, "key") for number in (old, new)] == [False, True]
+    for opened in (*others, store):
+        opened.close()
 
 
 def test_deleted_photo_leaves_no_bytes_in_any_file(tmp_path: Path, red: Prediction) -> None:

@@ -1,0 +1,196 @@
+/**
+ * The panel where a visitor says what a photo shows, in place of the answer's words. A label is saved
+ * with one press and can be undone until another photo is shown.
+ */
+
+import { phraseError } from "../engine/errors.mjs";
+import { createButton, h } from "./elements.mjs";
+import { createLabel } from "./phrasing.mjs";
+
+const MAX_LABEL_LENGTH = 100;
+/** Most of the model's labels that are offered. */
+const OFFERED = 4;
+const NONE = "none of these";
+const SAVED_FOR = "Saved for the owner of this app, who may use it to improve the model.";
+
+/** Return the labels that an answer names. */
+function saidBy({ certainty, prediction: { answer, plausible, candidates } }) {
+  if (certainty === "unknown") return [NONE];
+  if (certainty === "few") return plausible;
+  return [answer ?? candidates[0].label].flat();
+}
+
+/** Return whether an answer gives a photo several labels, or may have. */
+const isMulti = ({ certainty }) => ["several", "nothing"].includes(certainty);
+
+const isIn = (labels, label) => labels.some((other) => other.toLowerCase() === label.toLowerCase());
+
+export class CorrectionPanel {
+  #parts;
+  /** True once the visitor has read what happens to a correction. */
+  #isTold = false;
+  /** Whether a copy of the photo is sent as well; the choice is kept for the visit. */
+  #copy = h("input", { type: "checkbox" });
+  #status = h("p.vf-alert", { role: "alert" });
+  /**
+   * Saves labels for the answer on the screen.
+   *
+   * @type {((labels: string[], photo?: Blob | null) => Promise<void>) | null}
+   */
+  #save = null;
+
+  /** @param {any} parts see `createParts` */
+  constructor(parts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Ask what a photo shows.
+   *
+   * @param {import("../types").Entry} entry
+   * @param {import("./types").Identifier} identifier of the model that answered
+   * @param {(part: import("./types").Part) => import("./types").Permission} permit
+   */
+  open(entry, identifier, permit) {
+    this.#begin(entry, identifier, permit);
+    const { answer } = entry;
+    const said = saidBy(answer);
+    // Of two names, either may be right.
+    const known = answer.certainty === "few" ? said : [];
+    const others = answer.prediction.candidates.map(({ label }) => label);
+    const offered = [...known, ...others.filter((label) => !said.includes(label))];
+    const list = h("datalist", { id: "loupe-labels" });
+    // Not awaited: by then, another photo may be on the screen.
+    identifier.describe().then((described) => {
+      list.append(...(described?.labels ?? []).map((label) => h("option", { value: label })));
+    });
+    const choose = (label) => () => this.#save([label]);
+    const chips = offered.slice(0, OFFERED).map((label) => {
+      const text = createLabel(label, answer.language);
+      return h("button.vf-button", { type: "button", onclick: choose(label) }, text);
+    });
+    const dashed = "vf-button.vf-dashed";
+    if (!said.includes(NONE)) {
+      chips.push(createButton(dashed, "None of these", { onclick: choose(NONE) }));
+    }
+    const write = () => this.#write(form, list, said, isMulti(answer));
+    chips.push(createButton(dashed, "Something else…", { onclick: write }));
+    const form = h("form.vf-chips", ...chips);
+    const consent = "Send a small copy too, without place and time";
+    this.#show("What is it?", form, h("label.vf-check", this.#copy, h("span", consent)));
+    if (isMulti(answer)) write();
+  }
+
+  /** Save that an answer is right; the first time, once the visitor has read what is saved. */
+  confirm(entry, identifier, permit) {
+    this.#begin(entry, identifier, permit, "Thanks");
+    const labels = saidBy(entry.answer);
+    const save = () => this.#save(labels, null);
+    if (this.#isTold) save();
+    else this.#show("Is it right?", createButton("vf-button.vf-main", "Yes", { onclick: save }));
+  }
+
+  /** Close the panel; return whether it was open. */
+  dismiss() {
+    const isOpen = !this.#parts.correction.hidden;
+    this.#hide();
+    return isOpen;
+  }
+
+  /** Close the panel, and take away what was said of an earlier photo. */
+  close() {
+    this.#save = null;
+    this.#hide();
+    this.#parts.saved.replaceChildren();
+  }
+
+  #begin(entry, identifier, permit, thanks = "") {
+    this.close();
+    const save = async (labels, photo = this.#copy.checked ? entry.photo : null) => {
+      const { activeElement } = this.#parts.correction.getRootNode();
+      this.#status.textContent = "Saving…";
+      try {
+        const correction = { answer: entry.answer, labels, photo };
+        const saved = await identifier.correct(correction, permit(photo ? "copy" : "nothing"));
+        if (this.#save !== save) return;
+        this.#isTold = true;
+        this.#hide();
+        this.#say(thanks || `Saved: ${labels.join(", ")}`, () => identifier.undo(saved));
+      } catch (error) {
+        if (this.#save === save) this.#status.textContent = phraseError(error);
+        activeElement?.focus();
+      }
+    };
+    this.#save = save;
+  }
+
+  #show(title, ...content) {
+    const { correction, root } = this.#parts;
+    const heading = h("h2.vf-headline", { tabIndex: -1 }, title);
+    const close = createButton("vf-icon-button", "Cancel", {
+      icon: "close",
+      isIconOnly: true,
+      onclick: () => this.#hide(),
+    });
+    this.#status.textContent = "";
+    const about = h("p.vf-small", SAVED_FOR);
+    correction.replaceChildren(h("div.vf-head", heading, close), this.#status, ...content, about);
+    correction.hidden = false;
+    root.toggleAttribute("data-correcting", true);
+    heading.focus({ preventScroll: true });
+  }
+
+  /** Have the visitor type a label, or several where a photo may have several. */
+  #write(form, list, said, hasMore) {
+    const addField = (required) => {
+      const input = h("input", { type: "text", required, autocomplete: "off", dir: "auto" });
+      Object.assign(input, { maxLength: MAX_LABEL_LENGTH, ariaLabel: "Label" });
+      input.setAttribute("list", list.id);
+      fields.append(input);
+      input.focus();
+    };
+    const fields = h("div.vf-fields", list);
+    const more = createButton("vf-text-button", "Another label", {
+      onclick: () => addField(false),
+    });
+    const save = createButton("vf-button.vf-main", "Save");
+    save.type = "submit";
+    form.replaceChildren(fields, ...(hasMore ? [more] : []), save);
+    form.onsubmit = (event) => {
+      event.preventDefault();
+      const words = [...fields.querySelectorAll("input")].map(({ value }) => value.trim());
+      const labels = words.filter(Boolean);
+      const isSaid = labels.length === said.length && labels.every((label) => isIn(said, label));
+      if (isSaid) this.#status.textContent = "That is what it said.";
+      else if (labels.length) this.#save(labels);
+    };
+    addField(true);
+  }
+
+  /** Say what was saved, and offer to delete it. */
+  #say(text, undo) {
+    const { saved } = this.#parts;
+    const said = h("span", { dir: "auto" }, text);
+    const button = createButton("vf-text-button", "Undo");
+    button.onclick = async () => {
+      button.disabled = true;
+      try {
+        await undo();
+        saved.replaceChildren("Undone: nothing is saved.");
+      } catch (error) {
+        said.textContent = phraseError(error);
+        button.disabled = false;
+      }
+    };
+    saved.replaceChildren(said, button);
+  }
+
+  #hide() {
+    const { correct, correction, root } = this.#parts;
+    const hadFocus = correction.contains(correction.getRootNode().activeElement);
+    correction.hidden = true;
+    correction.replaceChildren();
+    root.removeAttribute("data-correcting");
+    if (hadFocus) correct.focus({ preventScroll: true });
+  }
+}
