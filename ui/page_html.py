@@ -156,5 +156,6 @@ def _page(
     )
     html = re.sub(r"<title>.*?</title>", lambda _: "\n    ".join(tags), html, count=1)
     html = html.replace("<noscript>", about, 1)
-    content = f'<div id="root"></div>{first}{every_page(header_logo()[1])}'
+    heading = f'<h1 id="title">{escape(title)}</h1>\n    '
+    content = f'{heading}<div id="root"></div>{first}{every_page(header_logo()[1])}'
     return html.replace('<div id="root"></div>', content, 1).encode()

@@ -27,7 +27,7 @@ import { Outgoing, tellSent } from "./outgoing.mjs";
 
 const OFF = "This app keeps its models on the server, so they can’t run on this device.";
 const NOT_CHOSEN = "The model runs on the server, by choice.";
-const SAVING = "This browser saves data, so the model isn’t downloaded.";
+const SAVING = "Data saver is on, so the model isn’t fetched. “This device” fetches it.";
 
 /**
  * @param {object} options

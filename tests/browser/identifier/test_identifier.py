@@ -350,7 +350,7 @@ def test_browser_that_saves_data_downloads_no_model_automatically(run: Run, app:
     )
     assert result["answer"] == SERVER
     assert (result["device"], result["next"]) == ("off", "server")
-    assert "saves data" in result["reason"]
+    assert "Data saver is on" in result["reason"]
     assert not [path for path in app.asked if path.startswith("models/colours")]
     # The model is needed without the server, or if the visitor chose the device.
     for run_by in ("device", "auto"):
