@@ -3,7 +3,9 @@
 {
   const pages = document.getElementById("pages");
   const pathOf = ({ href }) => new URL(href, document.baseURI).pathname.replace(/\/$/, "");
+  const heading = document.getElementById("title");
   const update = () => {
+    heading.textContent = document.title;
     const app = document.querySelector("[data-testid=stApp]");
     const first = document.getElementById("first-screen");
     pages.dataset.theme = app ? getComputedStyle(app).colorScheme : (first?.dataset.theme ?? "");

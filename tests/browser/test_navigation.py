@@ -1,5 +1,7 @@
 """The links to the pages: a bar on phones, names in the header elsewhere."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -44,6 +46,7 @@ def test_links_cover_nothing_and_name_the_page_that_is_open(view):
     expect(pages(view).locator("[aria-current=page]")).to_have_text("Identify")
     pages(view).get_by_role("link", name="More").click()
     expect(headline(view)).to_have_text("More")
+    expect(view.get_by_role("heading", level=1)).to_have_text(re.compile("^More · "))
     expect(pages(view).locator("[aria-current=page]")).to_have_text("More")
     # Streamlit's own links change the address as well.
     view.get_by_test_id("stMain").get_by_role("link", name="What each model knows").click()
