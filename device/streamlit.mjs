@@ -142,6 +142,7 @@ class Screen {
     this.#header.dataset.theme = theme;
     return {
       ...{ rows, theme, words, above: HEADER, header: this.#header, teach: `${base}teach` },
+      about: `${base}models`,
       onDraw: () => this.#adaptPage(),
       actions: {
         right: corrections,
@@ -152,20 +153,23 @@ class Screen {
     };
   }
 
-  /** Show the chart only beside its own answer; while hidden, it keeps its space. */
+  /** Show the chart only beside its own answer, and not to strangers. */
   #adaptPage() {
-    const isOwn = tokenOf(this.#visit.state) === this.#drawn;
+    const { state } = this.#visit;
+    const isOwn = tokenOf(state) === this.#drawn;
     // Offline, Streamlit shows an error in place of a chart whose script it couldn't fetch.
     const isLost = document.querySelector(CHART)?.textContent.includes(LOST);
-    show(CHART, isOwn && !isLost);
+    show(CHART, isOwn && !isLost, Boolean(state.entry?.said));
     show(PLAIN, false);
   }
 }
 
-/** Show or hide a part of Streamlit's page; while hidden, it keeps its space. */
-function show(selector, isShown) {
+/** Show or hide a part of Streamlit's page; while hidden, it keeps its space, unless it is gone. */
+function show(selector, isShown, isGone = false) {
   const part = /** @type {HTMLElement | null} */ (document.querySelector(selector));
-  if (part) part.style.visibility = isShown ? "" : "hidden";
+  if (!part) return;
+  part.style.visibility = isShown ? "" : "hidden";
+  part.style.display = isGone ? "none" : "";
 }
 
 /** Return the visit's `Host` from the page's data. */

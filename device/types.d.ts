@@ -434,6 +434,13 @@ export interface Entry {
   earlier?: Answer[];
   /** A sentence on where an answer without a photo comes from. */
   note?: string;
+  /** That answer as a stranger reads it; absent from the visitor's own. */
+  said?: SharedWords;
+}
+
+/** See `SharedWords` in `model/answer/share_link.py`. */
+export interface SharedWords extends Record<"by" | "percent" | "photo" | "proof", string> {
+  answer: Phrase;
 }
 
 // Globals set by the page's first bundle (see `first/bundle.js`), then features of some browsers

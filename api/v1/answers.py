@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from model.answer.answer_json import words_to_json
+from model.answer.device_words import phrase_to_json
 from model.answer.share_link import MAX_LABELS, MAX_TOKEN_LENGTH, SIGNATURE_NOTES, bundle_of, decode
 from model.browser.device_files import small_card_in_use
 
@@ -17,7 +18,7 @@ EARLIER = "An earlier version of this model gave this answer."
 
 @router.get("/answers", responses=problem_responses(422), summary="Read a share link")
 def read_answer(token: Annotated[str, Query(max_length=MAX_TOKEN_LENGTH)]) -> dict[str, Any]:
-    """Return the answer in a share link, and a note on whether its signature is valid."""
+    """Return the answer in a share link, as ``said`` to a stranger, and a note on its signature."""
     shared = decode(token)
     prediction, bundle = shared.prediction, bundle_of(shared.prediction)
     manifest, small = (bundle.manifest, small_card_in_use(bundle)) if bundle else (None, None)
@@ -25,5 +26,11 @@ def read_answer(token: Annotated[str, Query(max_length=MAX_TOKEN_LENGTH)]) -> di
     result = prediction.to_dict("-", MAX_LABELS)
     if words["where"] == "device":
         result |= {"runs_in": "device", "graph": prediction.graph}
-    answer, earlier = {"prediction": result, **words}, "" if bundle else EARLIER
-    return {"answer": answer, "note": SIGNATURE_NOTES[shared.signature], "earlier": earlier}
+    said = shared.words()._asdict()
+    said["answer"] = phrase_to_json(said["answer"])
+    return {
+        "answer": {"prediction": result, **words},
+        "said": said,
+        "note": SIGNATURE_NOTES[shared.signature],
+        "earlier": "" if bundle else EARLIER,
+    }

@@ -136,6 +136,8 @@ export interface ViewfinderOptions {
   words: { headline: string; line: string };
   /** The address of "Teach". */
   teach: string;
+  /** The address of "Models", or null. */
+  about: string | null;
   /** A sentence shown until there is a photo; "" for none. */
   notice: string;
   /** Called after each drawing. */

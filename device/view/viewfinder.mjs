@@ -12,6 +12,9 @@ import { explain } from "./photo_view.mjs";
 import { createParts, followSize, followTheme, STYLES } from "./viewfinder_parts.mjs";
 import { DEFAULTS, render } from "./viewfinder_screen.mjs";
 
+/** Access to a camera that opens, or for which the browser asks. */
+const CAN_OPEN = new Set(["granted", "prompt", "idle"]);
+
 const NOT_TAKEN = "The photo couldn’t be taken. Try again.";
 
 /**
@@ -52,6 +55,11 @@ class Viewfinder {
     },
     onWhole: () => this.#toggleWhole(),
     onOpenCamera: () => this.#picture.open(),
+    onTry: () => {
+      this.#visit.send({ type: "closed" });
+      // Elsewhere, the empty square says why there is no camera.
+      if (CAN_OPEN.has(this.#picture.access)) this.#picture.open();
+    },
     onCamera: (change) => this.#picture.camera[change](),
     onUse: () => this.#picture.resetIdle(),
     onLive: (isLive) => {

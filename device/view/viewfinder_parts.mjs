@@ -7,14 +7,14 @@ import { createButton, createIcon, h, linkStyles } from "./elements.mjs";
 import { createCorners, PhotoView } from "./photo_view.mjs";
 
 /** The style sheets of the viewfinder; see `linkStyles`. */
-export const STYLES = ["tokens", "viewfinder", "answer", "layouts", "dialog", "ask"];
+export const STYLES = ["tokens", "viewfinder", "answer", "layouts", "landing", "dialog", "ask"];
 
 /** Least width of the layout with the answer at the picture's side, in the page's rem. */
 const DESK_REM = 56.25;
 
 /** The children of elements, in the order of the document: words, shutter, rest. */
 const TREE = {
-  root: "screen visit",
+  root: "screen landing visit",
   screen: "picture side shutter acts ways mode torch zoom flip where keys bar",
   picture: "video stage",
   stage: "square pill",
@@ -40,6 +40,7 @@ export function createParts(on) {
   const parts = {
     root: h("div.vf", { hidden: true, onpointerdown: on.onUse, onkeydown: on.onUse }),
     screen: h("div.vf-screen"),
+    landing: h("section.vf-landing", { ariaLabel: "Shared answer" }),
     side: h("div.vf-side"),
 
     models: h("select.vf-chip", { ariaLabel: "Model", onchange: onModel }),

@@ -7,6 +7,7 @@ import { createSamples, createWaysOn, percentOf, toneOf } from "./answer_view.mj
 import { phraseError } from "../engine/errors.mjs";
 import { CAN_RETRY, REASONS } from "./camera_access.mjs";
 import { createIcon, h } from "./elements.mjs";
+import { createLanding } from "./landing.mjs";
 import { phraseNodes, toText } from "./phrasing.mjs";
 import { PHOTO_CODES } from "../visit/fallback.mjs";
 import { sentOf } from "../visit/outgoing.mjs";
@@ -27,6 +28,7 @@ export const DEFAULTS = {
   header: null,
   rows: 5,
   teach: "teach.html",
+  about: null,
   notice: "",
   words: { headline: "Point your phone at something", line: "" },
 };
@@ -45,7 +47,8 @@ export function render(parts, visit, options, picture, handlers) {
   const { entry, isOpening } = state;
   const { camera } = picture;
   const hasCamera = camera.state !== "closed" || (camera.isWanted && !camera.problem);
-  const screen = entry ? "answer" : isOpening || !hasCamera ? "empty" : "camera";
+  const shown = entry?.said ? "landing" : "answer";
+  const screen = entry ? shown : isOpening || !hasCamera ? "empty" : "camera";
   parts.root.dataset.screen = screen;
   parts.root.toggleAttribute("data-header", Boolean(parseFloat(options.above)));
   parts.root.style.setProperty("--above", options.above);
@@ -65,6 +68,7 @@ export function render(parts, visit, options, picture, handlers) {
   const line = lastLineOf(state, picture);
   drawWhere(parts, state, line.text);
   drawStrips(parts, state, screen, handlers);
+  drawLanding(parts, state, handlers);
   // Keys scroll text that is too long; live words change too often to be measured.
   const { words } = parts;
   const canScroll = words.hasAttribute("data-live") || words.scrollHeight > words.clientHeight + 1;
@@ -97,6 +101,7 @@ function stateOf(visit, options) {
     placeOf: (name) => visit.placeOf(name),
     next: state.place ?? identifier.state.next,
     canChooseRun: Boolean(options.onWhere) || visit.models.isInBothPlaces(model),
+    isOnPhone: visit.models.isInBothPlaces(model) && run !== "server",
   };
 }
 
@@ -298,6 +303,13 @@ function drawWhere({ where }, state, text) {
       : h("span", text),
     ...(canOpen && !answer ? [createIcon("down")] : []),
   ]);
+}
+
+function drawLanding({ landing }, { entry, isOnPhone, message, options }, { onTry }) {
+  const about = { isOnPhone, models: options.about, rows: options.rows };
+  redraw(landing, entry?.said ? [entry.id, about, message] : null, () =>
+    entry?.said ? createLanding(entry, about, message, onTry) : [],
+  );
 }
 
 function drawStrips({ samples, visit }, { entry, recents, options }, screen, handlers) {

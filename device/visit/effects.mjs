@@ -165,10 +165,12 @@ function ownTokens() {
 async function readLink(token, { server }) {
   if (!server) return { entry: null };
   try {
-    const { answer, earlier, note } = await readAnswer(server, token);
-    const notes = [earlier, ownTokens().includes(token) ? OWN : note];
+    const { answer, earlier, note, said } = await readAnswer(server, token);
+    const isOwn = ownTokens().includes(token);
+    const notes = [earlier, isOwn ? OWN : note];
     const about = { id: token, photo: null, source: /** @type {const} */ ("link"), alt: "" };
-    return { entry: { ...about, answer, note: notes.filter(Boolean).join(" ") } };
+    const shared = { note: notes.filter(Boolean).join(" "), said: isOwn ? undefined : said };
+    return { entry: { ...about, answer, ...shared } };
   } catch (error) {
     return { entry: null, message: error.message };
   }

@@ -45,6 +45,13 @@ def headline(prediction: Prediction) -> Phrase:
     return _capitalize(_fill(certainty_rule(prediction)["headline"], prediction))
 
 
+def shared_words(prediction: Prediction) -> tuple[Phrase, str]:
+    """Return an answer as others tell it, after "said", and its percentage; "" without one."""
+    shared = certainty_rule(prediction).get("shared")
+    percent = "" if shared else format_percent(prediction.top(1)[0].probability)
+    return _fill(shared or "{closest}", prediction), percent
+
+
 def trust_lines(
     prediction: Prediction, manifest: Manifest | None, small: SmallCard | None = None
 ) -> list[Phrase]:

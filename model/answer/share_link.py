@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from itsdangerous import BadSignature, Signer
@@ -28,6 +29,8 @@ from ..errors import BundleError, LinkError
 from ..settings import settings
 from ..storage.atomic import fsync_path
 from ..storage.disk import make_folder
+from ..text import clean
+from .phrases import Phrase, shared_words
 from .prediction import Graph, Prediction, rebuild_probabilities
 
 MAX_LABELS = 10
@@ -97,10 +100,13 @@ SIGNATURE_NOTES = {
     Signature.OTHER_KEY: "Unverified answer: the link was signed with another key, so this app "
     "can’t check it.",
     Signature.MISSING: "Unverified answer: the link isn’t signed, so anyone could have made it up.",
-    Signature.DEVICE: "Unverified answer: it was computed on the visitor’s own device, so this app "
-    "can’t check it.",
+    Signature.DEVICE: "Unverified answer: somebody’s own device computed it, so this app can’t "
+    "check it.",
 }
 """Notes on a shared answer, by the state of its signature."""
+
+PROOFS = {Signature.VALID: "This app said so", Signature.CHANGED: "This link was changed"}
+"""The same in a few words; all others aren't checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +115,26 @@ class SharedPrediction:
 
     prediction: Prediction
     signature: Signature
+
+    def words(self) -> "SharedWords":
+        """Return the answer as a stranger reads it."""
+        by, proof = "Somebody’s link says", PROOFS.get(self.signature, "Not checked by this app")
+        photo = "There is no photo: links don’t include it."
+        if self.signature is Signature.VALID:
+            by = f"{clean(settings().title) or 'Loupe'} said"
+        elif self.signature is Signature.DEVICE:
+            by, photo = "Somebody’s phone said", "There is no photo: it was never sent."
+        return SharedWords(by, *shared_words(self.prediction), photo, proof)
+
+
+class SharedWords(NamedTuple):
+    """Who said what and how surely, where the photo is, and whether this app vouches for it."""
+
+    by: str
+    answer: Phrase
+    percent: str
+    photo: str
+    proof: str
 
 
 def encode(prediction: Prediction) -> str:

@@ -18,14 +18,16 @@ class Range(TypedDict, total=False):
 class CertaintyRule(TypedDict):
     """A certainty, the facts on which it rests and its words; the first rule that fits holds.
 
-    ``when`` gives a fact's value, or its range. ``note`` is a template, as ``headline`` is.
-    ``record`` names the track record that fits.
+    ``when`` gives a fact's value, or its range. ``note`` is a template, as ``headline`` is, and so
+    is ``shared``, for those who didn't ask: without it, the label and its percentage. ``record``
+    names the track record that fits.
     """
 
     certainty: str
     when: dict[str, float | Range]
     headline: str
     note: NotRequired[str]
+    shared: NotRequired[str]
     record: NotRequired[Literal["labels", "plausible", "unknown"]]
 
 

@@ -56,6 +56,12 @@ def test_hostile_labels_stay_text(page, hostile, place):
         if button.locator("strong, code, del, .katex, a").count()
     ]
     assert not leaks
+    # As a stranger.
+    page.get_by_role("button", name="Clear recent photos").click()
+    page.evaluate("sessionStorage.clear()")
+    page.reload()
+    expect(headline(page)).to_contain_text("Loupe said")
+    assert not injected_elements(page)
     page.goto("/models")
     expect(page.get_by_text("percentages aren’t calibrated").first).to_be_visible()
     wait_until_drawn(page)

@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.drive import PHONE, chart, give, headline, resize
+from tests.browser.accessible import READABLE, assert_own_parts_accessible
+from tests.browser.conftest import SCRIPTS
+from tests.browser.drive import PHONE, give, headline, resize, wait_until_drawn
+from tests.browser.server import Server
 from tests.model.tiny import colour
 from tests.photos import encoded
 
@@ -56,6 +59,36 @@ def visit(open_colours: Visit) -> Visit:
         return page
 
     return come
+
+
+@pytest.mark.slow
+def test_shared_answer_fits_each_screen_and_leads_to_the_camera(
+    open_colours: Visit, colours_server: Server
+) -> None:
+    version = (colours_server.data / "models/scripts/current").read_text().strip()
+    page = open_colours(path=f"/?answer=scripts~{version}~ws~y~1~0-971_1-20", viewport=PHONE)
+    landing = page.locator(".vf-landing")
+    words = landing.get_by_role("heading")
+    expect(words).to_have_text(f"Somebody’s phone said {SCRIPTS[0]} 97%")
+    expect(words.locator("[dir=auto][lang=ar]")).to_have_text(SCRIPTS[0])
+    for size in (*PHONES, (568, 320), (1280, 800)):
+        resize(page, *size)
+        assert landing.evaluate(CUT) == [], size
+        line, pages = (page.locator(name).bounding_box() for name in (".vf-proof", "#pages"))
+        assert pages["y"] == 0 or line["y"] + line["height"] <= pages["y"], size
+    for colours in ("light", "dark"):
+        page.emulate_media(color_scheme=colours)
+        page.reload()
+        expect(words).to_be_visible()
+        wait_until_drawn(page)
+        assert_own_parts_accessible(page, rules=READABLE)
+    page.get_by_role("button", name="Try it yourself").click()
+    expect(page.locator(".vf[data-screen=camera]")).to_be_visible()
+    expect(page).not_to_have_url(re.compile("answer="))
+    page.go_back()
+    expect(words).to_be_visible()
+    page.get_by_role("link", name="What does it know?").click()
+    expect(page).to_have_url(re.compile("/models$"))
 
 
 @pytest.mark.slow
@@ -203,7 +236,7 @@ def test_why_reports_progress_meaning_and_failure(visit: Visit) -> None:
 
 
 @pytest.mark.slow
-def test_link_without_its_photo_leaves_no_room_and_shows_no_other_words(visit: Visit) -> None:
+def test_link_without_its_photo_shows_no_other_words(visit: Visit, open_colours: Visit) -> None:
     page = visit()
     give(page, WIDE)
     expect(page).to_have_url(re.compile("answer="))
@@ -216,8 +249,6 @@ def test_link_without_its_photo_leaves_no_room_and_shows_no_other_words(visit: V
       }
     }, 5);
     """
-    other = visit(watch, path=page.url)
-    expect(chart(other)).to_be_visible()
-    assert other.evaluate("[...window.said].filter(Boolean)") == ["Very likely a red"]
-    last, where = boxes(other.locator(".vf-row").last, other.locator(".vf-shutter"))
-    assert where["y"] - (last["y"] + last["height"]) < 60
+    other = open_colours(watch, path=page.url)
+    expect(other.locator(".vf-told")).to_contain_text("Loupe said")
+    assert other.evaluate("[...window.said].filter(Boolean)") == []

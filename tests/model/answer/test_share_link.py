@@ -28,6 +28,7 @@ from model.answer.share_link import (
     encode,
     ensure_secret,
 )
+from model.bundle import get_bundle
 from model.errors import LinkError
 from model.settings import ROOT, settings
 from tests.model.tiny import colour, tiny
@@ -68,6 +69,25 @@ def test_prediction_survives_encoding_and_decoding(answer: Prediction) -> None:
     assert [item.label for item in back.prediction_set] == [
         item.label for item in answer.prediction_set
     ]
+
+
+@pytest.mark.parametrize(
+    ("facts", "words", "percent"),
+    [
+        ("y~1~0-951_1-30", "dress", "95%"),
+        ("n~1~0-951_1-30", "none of the ten things it knows", ""),
+        ("y~2~0-501_1-400", "a dress or a hat", ""),
+        ("y~4~0-301_1-300_2-200_3-100", "hard to say, maybe a dress", ""),
+    ],
+)
+def test_stranger_reads_the_answer_without_i(facts: str, words: str, percent: str) -> None:
+    token = f"clothing~{get_bundle('clothing').version}~ws~{facts}"
+    said = decode(token).words()
+    text = "".join(part if isinstance(part, str) else part.text for part in said.answer)
+    assert (said.by, text, said.percent) == ("Somebody’s phone said", words, percent)
+    assert said.proof == "Not checked by this app"
+    # Nobody can know whether a server gave an answer that isn't signed.
+    assert decode(token.replace("~ws~", "~c~")).words().by == "Somebody’s link says"
 
 
 @pytest.mark.parametrize("grey", [(128, 128, 128), (120, 130, 125)])
