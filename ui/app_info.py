@@ -62,6 +62,13 @@ def app_description(bundle: Bundle | None = None) -> str:
     return sentences[0] if len(text) > MAX_DESCRIPTION and sentences else _cut(text)
 
 
+def preview_description(bundle: Bundle | None) -> str:
+    """Return a sentence about the app for link previews: the owner's, or what to do with it."""
+    if clean(settings().description):
+        return app_description(bundle)
+    return _cut(f"Point your phone at something. {first_words(bundle)['line']}".strip())
+
+
 def first_words(bundle: Bundle | None) -> dict[str, str]:
     """Return the words of the empty viewfinder: the owner's, or what the model knows."""
     line = clean(settings().description)

@@ -23,18 +23,17 @@ from model.browser.streamlit_files import find_compressed, first_visit
 from model.bundle import get_bundle, read_samples
 from model.errors import BundleError
 from model.settings import settings
-from ui.app_info import app_description, app_title, default_bundle, header_logo
+from ui.app_info import app_title, default_bundle, header_logo, preview_description
 from ui.first_screen import every_page, first_screen
 from ui.first_visit import START, add_first_visit, to_script
-from ui.navigation import ICON, PAGES, ROOT
+from ui.link_preview import ANSWER_PICTURE, PICTURE, describe_answer, send_answer_picture
+from ui.navigation import ICON, PAGES
 from ui.page_data import OWN_PARAMS, early_data
 
 DATA_SECONDS = 2
 """Lifetime of the viewfinder's cached data, in seconds. Making it opens every bundle."""
 
 INDEX = Path(streamlit.__file__).parent / "static" / "index.html"
-
-PICTURE = ROOT / "ui" / "link-preview.png"
 
 FILES: dict[str, tuple[str | Path, str]] = {
     PICTURE.name: (PICTURE, "public, max-age=86400"),
@@ -66,6 +65,7 @@ def page_routes(base_path: str = "") -> list[Route]:
         route("/", ""),
         *(route(f"/{name}", title) for name, title in others),
         *(Route(f"{base_path}/{name}", _send_file) for name in FILES),
+        Route(f"{base_path}/{ANSWER_PICTURE}", send_answer_picture),
     ]
 
 
@@ -78,9 +78,13 @@ def _respond(request: Request, path: str, page_title: str) -> Response:
     # Opened once, because opening a bundle takes 20 file system calls.
     bundle = default_bundle()
     title = app_title(bundle)
-    page = _page(
-        f"{page_title} · {title}" if page_title else title,
-        app_description(bundle),
+    answer = request.query_params.get("answer", "") if path == "/" else ""
+    shared = describe_answer(answer) if answer else None
+    own_title = f"{page_title} · {title}" if page_title else title
+    # Answers are anyone's, so they stay out of the cache; a page takes 0.4 ms to make.
+    make = _page.__wrapped__ if shared else _page
+    page = make(
+        shared or (own_title, preview_description(bundle), PICTURE.name),
         # Not the request's, whose headers are anyone's text.
         str(settings().url or "").rstrip("/"),
         # A preview's address is what chats open, so a page with parameters names none.
@@ -122,24 +126,24 @@ def _data(_: float) -> str:
 
 @lru_cache(maxsize=32)
 def _page(
-    title: str, description: str, url: str, path: str, compressed: Path | None, first: str
+    preview: tuple[str, str, str], url: str, path: str, compressed: Path | None, first: str
 ) -> bytes:
     """Return the page with its head filled in.
 
     Args:
-        title: of the page, as plain text.
-        description: of the app, as plain text; may be empty.
+        preview: title and description, as plain text, and the picture's address below ``url``.
         url: the app's public address, without a slash at the end; empty leaves out what needs it.
         path: of the page below that address; empty leaves out the page's own address.
         compressed: folder of the compressed files of a first visit, or None.
         first: HTML of the first screen.
     """
+    title, description, picture = preview
     properties = {
         "og:type": "website",
         "og:title": title,
         "og:description": description,
         "og:url": f"{url}{path}" if url and path else "",
-        "og:image": f"{url}/{PICTURE.name}" if url else "",
+        "og:image": f"{url}/{picture}" if url else "",
         "og:image:alt": title if url else "",
     }
     names = {"description": description, "twitter:card": "summary_large_image" if url else ""}

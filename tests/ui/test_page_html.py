@@ -1,18 +1,21 @@
 """``ui.page_html``: the HTML page with the app's title, description and picture."""
 
 from html.parser import HTMLParser
+from io import BytesIO
 
 import pytest
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from model.bundle import registry
+from model.answer.share_link import decode, encode
+from model.bundle import get_bundle, registry
 from model.settings import settings
 from tests.model.tiny import tiny
-from ui import page_html
+from ui import link_preview, page_html
+from ui.link_preview import PICTURE, draw_picture
 from ui.navigation import PAGES
-from ui.page_html import INDEX, PICTURE, page_routes
+from ui.page_html import INDEX, page_routes
 
 HOSTILE = [
     "</title><script>alert(1)</script>",
@@ -21,6 +24,11 @@ HOSTILE = [
     "الفطر",
     r"\1 \g<0>",
 ]
+
+
+DESCRIPTION = (
+    "Point your phone at something. This model knows six things: red, green, blue and three more."
+)
 
 
 class Head(HTMLParser):
@@ -71,8 +79,8 @@ def test_page_names_the_app_in_its_head(browse):
         >= {
             "og:type": "website",
             "og:title": "Colours",
-            "og:description": "Names the colour of a photo.",
-            "description": "Names the colour of a photo.",
+            "og:description": DESCRIPTION,
+            "description": DESCRIPTION,
         }.items()
     )
     # For those without JavaScript, and everything else is Streamlit's.
@@ -97,6 +105,66 @@ def test_preview_of_a_link_with_an_answer_names_no_other_address(browse):
     assert "og:url" not in head.meta
     assert "og:image" in head.meta
     assert "<b>" not in str(head.meta)
+
+
+def test_preview_of_an_answer_says_and_draws_it(browse):
+    client = browse(LOUPE_URL="https://example.org", LOUPE_DESCRIPTION="The owner’s.")
+    token = f"tiny~{get_bundle('tiny').version}~ws~x~x~0-971_1-20"
+    head = Head(client.get(f"/?answer={token}").text)
+    assert head.title == head.meta["og:title"] == "Somebody’s phone said: red, 97%"
+    expected = "No photo was sent. Point your own phone at something and see."
+    assert head.meta["og:description"] == head.meta["description"] == expected
+    assert head.meta["og:image"] == f"https://example.org/answer-preview.png?answer={token}"
+    picture = client.get(head.meta["og:image"].removeprefix("https://example.org"))
+    assert picture.content == draw_picture("Somebody’s phone said", "red", "97%")
+    assert "max-age" in picture.headers["cache-control"]
+    signed = encode(decode(token.replace("~ws~", "~c~")).prediction)
+    head = Head(client.get(f"/?answer={signed}").text)
+    assert head.title == "Loupe said: red, 97%"
+    assert head.meta["description"].startswith("The link holds no photo.")
+    assert Head(client.get("/").text).meta["og:description"] == "The owner’s."
+
+
+@pytest.mark.parametrize("token", [*HOSTILE, "~" * 9000, "tiny~000000000000~ws~x~x~0-971", "\0"])
+def test_preview_of_a_bad_token_is_the_apps(browse, token):
+    client = browse(LOUPE_URL="https://example.org")
+    usual = Head(client.get("/").text).meta
+    response = client.get("/", params={"answer": token})
+    del usual["og:url"]
+    assert Head(response.text).meta == usual
+    assert token not in response.text
+    picture = client.get("/answer-preview.png", params={"answer": token})
+    assert picture.content == PICTURE.read_bytes()
+
+
+def test_many_answers_fill_no_cache(browse):
+    client = browse()
+    client.get("/")
+    before = page_html._page.cache_info()
+    for share in range(500, 540):
+        token = f"tiny~{get_bundle('tiny').version}~ws~x~x~0-{share}"
+        assert "phone said: red" in client.get(f"/?answer={token}").text
+        client.get(f"/answer-preview.png?answer={token}")
+    assert page_html._page.cache_info() == before
+    assert draw_picture.cache_info().currsize <= 32
+
+
+@pytest.mark.parametrize("answer", ["W" * 60, "an antidisestablishmentarian " * 9, "Žlutý kůň"])
+def test_picture_keeps_within_its_corners(answer):
+    with Image.open(BytesIO(draw_picture("Somebody’s phone said", answer, "97%"))) as image:
+        assert (image.format, image.size) == ("PNG", (1200, 630))
+        margins = [(0, 0, 1200, 69), (0, 0, 99, 630), (1101, 0, 1200, 630)]
+        assert all(image.crop(box).getextrema() == ((255, 255),) * 3 for box in margins)
+
+
+def test_apps_picture_replaces_one_whose_letters_the_font_lacks(browse, monkeypatch, tmp_path):
+    assert [draw_picture("Loupe said", answer, "") for answer in ("金魚", "أحمر", "🐻")] == [
+        None
+    ] * 3
+    monkeypatch.setattr(link_preview, "FONTS", tmp_path)
+    client, token = browse(), f"tiny~{get_bundle('tiny').version}~ws~x~x~0-432"
+    picture = client.get(f"/answer-preview.png?answer={token}")
+    assert picture.content == PICTURE.read_bytes()
 
 
 @pytest.mark.parametrize("title", HOSTILE)
