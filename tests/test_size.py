@@ -28,8 +28,8 @@ BUDGETS = {
         "what answers a photo: classifier, admission queue, preprocessing, settings, errors",
     ),
     "model/answer": (
-        1060,
-        "predictions, decisions, words, share links; the device's answers as untrusted input",
+        1095,
+        "predictions, decisions, words, share links, also for strangers; the device's answers as untrusted input",
     ),
     "model/browser": (
         1185,
@@ -65,9 +65,12 @@ BUDGETS = {
         634,
         "archives in buckets, on Ray or without; the API on Ray Serve and its proxies",
     ),
-    "ui": (4320, "what pages share: seven pages, viewfinder and plain page, the first screen"),
+    "ui": (
+        4470,
+        "what pages share: seven pages, viewfinder and plain page, the first screen, previews of links",
+    ),
     "device": (
-        11_995,
+        12_137,
         "the browser's half: visit, viewfinder, engine, offline pages, first visit, Teach (3,500)",
     ),
 }
