@@ -29,10 +29,10 @@ BUDGETS = {
     ),
     "model/answer": (
         1095,
-        "predictions, decisions, words, share links, also for strangers; the device's answers as untrusted input",
+        "predictions, decisions, words, share links; the device's answers as untrusted input",
     ),
     "model/browser": (
-        1185,
+        1195,
         "downloads of browsers, made once and cached; Streamlit's files compressed",
     ),
     "model/bundle": (1581, "manifest, card and registry"),
@@ -60,17 +60,17 @@ BUDGETS = {
         "a few photos to a bundle, judged by photo groups; the strangers' .loupe file",
     ),
     "model/training": (2130, "a folder of photos to a bundle, resumable"),
-    "pages": (300, "one script per page"),
+    "pages": (325, "one script per page"),
     "scale": (
         634,
         "archives in buckets, on Ray or without; the API on Ray Serve and its proxies",
     ),
     "ui": (
         4470,
-        "what pages share: seven pages, viewfinder and plain page, the first screen, previews of links",
+        "what pages share: eight pages, viewfinder and plain page, first screen, previews of links",
     ),
     "device": (
-        12_137,
+        12_380,
         "the browser's half: visit, viewfinder, engine, offline pages, first visit, Teach (3,500)",
     ),
 }
@@ -79,7 +79,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 41_000, 44_370
+ALL_PYTHON, ALL_TESTS = 41_300, 44_900
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {
