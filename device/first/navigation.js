@@ -32,6 +32,8 @@
   // Streamlit changes the address, and soon the title, without a popstate event.
   globalThis.navigation?.addEventListener("currententrychange", update);
   new MutationObserver(update).observe(document.querySelector("title"), { childList: true });
+  // Streamlit follows the system's theme, too.
+  matchMedia("(prefers-color-scheme: dark)").onchange = () => setTimeout(update, 500);
   addEventListener("popstate", update);
   update();
 }
