@@ -18,7 +18,13 @@ import { connectShutter, Recorder } from "./teach_shutter.mjs";
 import { followTheme } from "./viewfinder_parts.mjs";
 
 const STYLES = ["tokens", "viewfinder", "answer", "dialog", "../teach"];
-const DESK_PX = 900;
+const [DESK_PX, LOW_PX] = [900, 500];
+
+/** A desk, or a phone held sideways, as a page is that is zoomed to 200%. */
+const layoutOf = (width) => {
+  const isSideways = innerHeight < LOW_PX && width > innerHeight;
+  return { isSideways, isDesk: width >= DESK_PX && !isSideways };
+};
 
 /**
  * Show "Teach" in an element.
@@ -46,13 +52,14 @@ class Teach {
     ...{ chosen: new Set(), confirmed: new Set() },
     /** The label that is recorded next, and the recording; see `Recorder`. */
     ...{ current: null, recording: null },
-    ...{ isNaming: false, isUnfolded: false, isDesk: false },
+    ...{ isNaming: false, isUnfolded: false, isDesk: false, isSideways: false },
     /** Files that wait for their label's name. */
     pending: [],
     urls: new PhotoUrls(),
   };
   #unmounting = new AbortController();
   #applyTheme;
+  #shown = "";
 
   constructor(parent, options) {
     this.parent = parent;
@@ -82,16 +89,18 @@ class Teach {
 
   /** Connect files, keys, and what else happens to the page. */
   #connect(signal) {
-    const { root, picture, square, video } = this.parts;
+    const { middle, root, picture, square, video } = this.parts;
     const onSpace = connectShutter(this, signal);
     connectFiles(root, { ...this.on, onSpace }, signal);
     const onHide = () => document.hidden && this.recorder.stop();
     document.addEventListener("visibilitychange", onHide, { signal });
     const observer = new ResizeObserver(() => {
-      this.change({ isDesk: root.clientWidth >= DESK_PX });
+      if (!this.state.isDesk) this.#shown = "";
+      this.change(layoutOf(root.clientWidth));
       this.picture.place();
     });
-    for (const element of [root, picture, square]) observer.observe(element);
+    const list = middle.querySelector(".tv-list");
+    for (const element of [root, picture, square, list]) observer.observe(element);
     signal.addEventListener("abort", () => observer.disconnect());
     video.addEventListener("resize", () => this.picture.place(), { signal });
   }
@@ -128,19 +137,32 @@ class Teach {
     if (note) note.scrollIntoView({ block: "nearest" });
   };
 
+  /** Scroll the chosen label into view once it, or what else is on the screen, has changed. */
+  #showChosen() {
+    const { current, isNaming, recording } = this.state;
+    const { middle, root } = this.parts;
+    const { layout, screen } = root.dataset;
+    const shown = JSON.stringify([current, isNaming, layout, screen, Boolean(recording)]);
+    if (shown === this.#shown) return;
+    this.#shown = shown;
+    const wanted = isNaming ? ".tv-field" : ".tv-label:has([aria-current=true])";
+    middle.querySelector(wanted)?.scrollIntoView({ block: "nearest" });
+  }
+
   #render() {
     if (this.#unmounting.signal.aborted) return;
     const { main, page, root } = this.parts;
     const view = { ...this.state, options: this.options };
     const { screen } = view;
     const before = root.dataset.screen;
-    root.dataset.layout = view.isDesk ? "desk" : "phone";
+    root.dataset.layout = view.isDesk ? "desk" : view.isSideways ? "sideways" : "phone";
     root.dataset.screen = screen;
     root.style.setProperty("--above", this.options.above);
     [main.hidden, page.hidden] = [screen !== "teach", screen === "teach"];
     renderTeach(this.parts, view, this.picture, this.on);
     const create = screen === "photos" ? createPhotosPage : createDonePage;
     draw(page, ...(screen === "teach" ? [] : create(view, this.on)));
+    this.#showChosen();
     if (!before || before === screen) return;
     this.picture.follow();
     (screen === "teach" ? this.parts.shutter : page.querySelector("button")).focus();

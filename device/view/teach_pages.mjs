@@ -3,7 +3,7 @@
 import { formatBytes } from "./disclosure.mjs";
 import { createButton, createIcon, h } from "./elements.mjs";
 import { bdi, capitalized, createUndo, flag, iconButton, tool } from "./teach_parts.mjs";
-import { count, FILE, fileName, howOf, percent, photosOf, recordingsOf } from "./teach_words.mjs";
+import { amountOf, count, FILE, fileName, percent, photosOf, testedOf } from "./teach_words.mjs";
 
 const FILES = "Chosen files";
 /** The axis of a figure begins at the half, or at zero. */
@@ -26,8 +26,8 @@ export function createPhotosPage(view, on) {
     const key = photo.recording.startsWith(FILE) ? FILES : photo.recording;
     groups.set(key, [...(groups.get(key) ?? []), photo]);
   }
-  const recordings = count(recordingsOf(view, label), "recording");
-  const about = h("span.vf-sub", `${count(photos.length, "photo")}, ${recordings}`);
+  const parts = new Set([count(photos.length, "photo"), amountOf(view, label)]);
+  const about = h("span.vf-sub", [...parts].join(", "));
   const bar = h(
     "div.tv-bar",
     iconButton("Back", "back", on.onBack),
@@ -108,19 +108,19 @@ export function createDonePage(view, on) {
     return h("li", button);
   });
   const list = h("div.tv-scroll", h("h3.vf-unseen", "What it knows"), h("ul.tv-knows", ...knows));
-  list.append(h("h3", "How often it is right"), ...createFigures(outcome.figures));
+  list.append(h("h3", "How often it is right"), ...createFigures(outcome, project));
   list.append(edge, h("ul.tv-rows", ...rows), h("p.vf-alert", { role: "alert" }, note));
   const use = createButton("vf-button.vf-main", "Use it", { icon: "camera", onclick: on.onUse });
   const where = h("p.vf-where", createIcon("phone"), "Made on this device, and kept on it only");
   return [bar, list, h("div.tv-tray.tv-last", use, where)];
 }
 
-/** Return the share of right recordings on an axis, with its interval; or why there is none. */
-function createFigures(figures) {
-  if (!figures) return [h("p", "Can’t be known yet: record every label twice.")];
-  const { counted, folds, interval, right } = figures;
+/** Return the share that was right on an axis, with its interval; or why there is none. */
+function createFigures(outcome, project) {
+  if (!outcome.figures) return [h("p", "Can’t be known yet: record every label twice.")];
+  const { counted, interval, right } = outcome.figures;
   const [low, high] = interval.map((share) => Math.round(share * 100));
-  const text = `Right for ${right} of ${count(counted, "recording")}, ${howOf(folds)}.`;
+  const text = `Right for ${testedOf(project, outcome)}.`;
   const least = AXES.find((start) => start <= low);
   const value = (right / counted) * 100;
   const plot = h("div.tv-plot", { ariaHidden: "true" });

@@ -17,16 +17,17 @@ import {
   tool,
 } from "./teach_parts.mjs";
 import { WAYS } from "./teach_pages.mjs";
-import { createShutter, endOf } from "./teach_shutter.mjs";
-import { count, photosOf, recordingsOf, sayOf, WORTH_A_TRY } from "./teach_words.mjs";
+import { createShutter } from "./teach_shutter.mjs";
+import { amountOf, count, ENOUGH, photosOf, sayOf, WORTH_A_TRY } from "./teach_words.mjs";
 
 /** Photos of a label that fill the ruler. */
 const RULER = 20;
 /** Photos of a row, on a phone and on a desk; and of a confusion. */
 const [THUMBS, DESK_THUMBS, ODD] = [3, 6, 4];
 const HERE = "On this device: the photos stay here";
+const CHANGES = "A photo is taken when the picture changes";
 const TWO = "Two labels make a model. It is trained on this device, and no photo leaves it.";
-const OR_DROP = "or drop folders anywhere: a folder’s name is its label";
+const DROP = "Drop folders anywhere: a folder’s name is its label";
 
 /** Return whether the camera is open or may be opened. */
 export const canFilm = ({ access, camera }) =>
@@ -81,20 +82,27 @@ function createInput(use, options) {
  * @param {any} on
  */
 export function renderTeach(parts, state, picture, on) {
-  const { adding, device, isNaming, note, project, recording } = state;
+  const { adding, device, isDesk, isNaming, note, project, recording } = state;
   const isBusy = recording || adding || device.reason;
   const isAsking = !isBusy && (isNaming || !project.labels.length);
   const view = { ...state, hasCamera: canFilm(picture), isAsking };
   const said = isAsking ? null : sayOf(view);
+  const confused = said?.confusion;
+  const photos = h("div", ...(confused ? [createConfusion(confused, view, on)] : []));
   drawPicture(parts, view, picture, on);
   draw(
     parts.middle,
-    createLabels(said?.confusion, view, on),
-    createForm(view, on),
-    createTools(view, on),
+    createHead(confused, view, on),
+    h(
+      "div.tv-list",
+      createLabels(confused, view, on),
+      createForm(view, on),
+      h("p.vf-small.tv-drop", { hidden: !isDesk || isAsking || Boolean(device.reason) }, DROP),
+      ...(isDesk ? [] : [photos]),
+      h("p.vf-small.tv-note", { role: "alert", hidden: !note }, note),
+    ),
     createWords(said, view, on),
-    h("p.vf-small.tv-note", { role: "alert", hidden: !note }, note),
-    createFinish(view, on),
+    ...(isDesk ? [photos, createFinish(view, on)] : []),
   );
   draw(parts.deck, ...createDeck(view, on));
   // Numbers that change aren’t read aloud.
@@ -102,7 +110,7 @@ export function renderTeach(parts, state, picture, on) {
   draw(parts.status, ...(isCounting ? [] : [...nodesOf(said.title), said.word ?? ""]));
 }
 
-function drawPicture(parts, { hasCamera, options, project, recording }, picture, on) {
+function drawPicture(parts, { hasCamera, options, recording }, picture, on) {
   const { access, camera } = picture;
   const answer = recording ? null : picture.shown;
   const isOpen = camera.state === "open";
@@ -121,28 +129,44 @@ function drawPicture(parts, { hasCamera, options, project, recording }, picture,
   draw(parts.hint, h("p", reason), ...ways);
   const { back } = options;
   const leave = { href: back ?? "", ariaLabel: "Back to Identify", hidden: !back };
-  const title = project.title ? bdi(project.title) : "New model";
-  const chip = { type: "button", onclick: on.onMenu };
   const flip = iconButton("Other camera", "flip", on.onFlip);
   flip.hidden = !isOpen || !camera.canFlip;
-  draw(
-    parts.topbar,
-    h("a.vf-icon-button", leave, createIcon("back")),
-    h("button.vf-chip.tv-chip", chip, title, createIcon("down")),
-    flip,
-  );
+  draw(parts.topbar, h("a.vf-icon-button", leave, createIcon("back")), flip);
+}
+
+/** Where a label is confused, a phone shows that one only. */
+const isFolded = (confused, { isDesk, isUnfolded, project: { labels } }) =>
+  confused && !isDesk && !isUnfolded && labels.length > 1;
+
+/** Return the row above the labels; on a phone, it has also what can be undone or unfolded. */
+function createHead(confused, view, on) {
+  const { device, isAsking, isDesk, project, recording, undo } = view;
+  const { labels, title } = project;
+  const { length } = labels;
+  const text = `Show ${length === 2 ? "both" : `all ${length}`} labels`;
+  const chip = { type: "button", onclick: on.onMenu, disabled: Boolean(recording) };
+  const name = title ? bdi(title) : h("span", "New model");
+  const number = h("small", length ? count(length, "label") : "");
+  const start =
+    undo?.text && !isDesk && !recording
+      ? createUndo(undo.text, on)
+      : isFolded(confused, view)
+        ? createButton("vf-text-button", text, { onclick: on.onUnfold })
+        : h("button.tv-chip", chip, name, createIcon("down"), number);
+  const more = { icon: "more", onclick: () => on.onNewLabel() };
+  const add = createButton("vf-text-button.tv-link", "New label", more);
+  add.hidden = Boolean(recording || isAsking || device.reason);
+  return h("div.tv-head", start, add);
 }
 
 function createLabels(confused, view, on) {
-  const { isDesk, isUnfolded, project } = view;
-  const { labels } = project;
-  const isFolded = confused && !isDesk && !isUnfolded && labels.length > 1;
-  const rows = (isFolded ? [confused.label] : labels).map((label) => createRow(label, view, on));
-  if (isFolded) {
-    const text = `Show ${labels.length === 2 ? "both" : `all ${labels.length}`} labels`;
-    rows.push(h("li.tv-unfold", createButton("vf-text-button", text, { onclick: on.onUnfold })));
-  }
-  return h("ul.tv-labels", { ariaLabel: "Labels" }, ...rows);
+  const { labels } = view.project;
+  const shown = isFolded(confused, view) ? [confused.label] : labels;
+  return h(
+    "ul.tv-labels",
+    { ariaLabel: "Labels" },
+    ...shown.map((one) => createRow(one, view, on)),
+  );
 }
 
 /** A label is chosen by one button, and its photos are opened by the other. */
@@ -157,7 +181,7 @@ function createRow(label, view, on) {
     { type: "button", onclick: () => on.onLabel(label) },
     h("b", capitalized(label)),
     ruler,
-    h("small", count(recordingsOf(view, label), "recording")),
+    h("small", amountOf(view, label)),
   );
   choose.setAttribute("aria-current", String(label === current && !isNaming));
   const shown = photos.slice(isDesk ? -DESK_THUMBS : -THUMBS).reverse();
@@ -171,7 +195,7 @@ function createRow(label, view, on) {
     h("span.tv-stack", ...shown.map((photo) => h("img", { alt: "", src: urls.of(photo) }))),
     ...(length ? [] : [createIcon("pen")]),
     h("b.tv-count", String(length)),
-    h("span.tv-dots", createIcon("dots")),
+    h("span.tv-dots", createIcon(isDesk ? "dots" : "next")),
   );
   return h("li.tv-label", flag("data-few", length < WORTH_A_TRY), choose, open);
 }
@@ -196,33 +220,25 @@ function createForm({ hasCamera, isAsking, pending, project }, on) {
   );
 }
 
-const createTools = ({ device, isAsking, isDesk }, on) =>
-  h(
-    "div.tv-tools",
-    { hidden: !isDesk || isAsking || Boolean(device.reason) },
-    tool("New label", "more", () => on.onNewLabel()),
-    h("p.vf-small", OR_DROP),
-  );
-
-/** Return what `sayOf` says, a confusion with its photos, and on a phone what can be undone. */
-function createWords(said, view, on) {
-  const { isAsking, isDesk, undo } = view;
+/** Return what `sayOf` says. */
+function createWords(said, { isAsking }, on) {
   const room = { icon: "box", onclick: on.onSaveProject };
-  const { confusion, isRoom, line, title, word } = said ?? {};
+  const { isRoom, line, title, word } = said ?? {};
   return h(
     "section.tv-enough",
     { ariaLabel: "Is it enough?", hidden: isAsking, ...flag("data-edge", isRoom) },
     ...(said ? [createTitle(title, word), h("p.vf-sub", ...nodesOf(line))] : []),
     ...(isRoom ? [createButton("vf-text-button.tv-link", "Save the project", room)] : []),
-    ...(confusion ? [createConfusion(confusion, view, on)] : []),
-    ...(undo?.text && !isDesk ? [createUndo(undo.text, on)] : []),
   );
 }
 
-const createTitle = (title, word) =>
-  h("h2.tv-title", ...nodesOf(title), ...(word ? [h(word === "Yes." ? "span" : "em", word)] : []));
+/** Return the headline; where room is short, its question is only the section's name. */
+function createTitle(title, word) {
+  const start = h(title[0] === ENOUGH ? "span.tv-ask" : "span", ...nodesOf(title));
+  return h("h2.tv-title", start, ...(word ? [h(word === "Yes." ? "span" : "em", word)] : []));
+}
 
-function createConfusion({ called, label, next, photos }, { project, urls }, on) {
+function createConfusion({ called, label, next, photos }, { isDesk, project, urls }, on) {
   const shown = project.photos.filter(({ id }) => photos.includes(id));
   const open = { type: "button", onclick: () => on.onPhotos(label, photos) };
   const items = shown.slice(0, ODD).map((photo) => {
@@ -237,7 +253,8 @@ function createConfusion({ called, label, next, photos }, { project, urls }, on)
   const move = tool("Move", "move", () => on.onMove(photos, called));
   const remove = tool("Remove", "trash", () => on.onRemove(photos));
   const acts = h("div.tv-acts", move, remove, right);
-  return h("div.tv-confusion", h("ul.tv-odd", ...items), acts, h("p.vf-sub", ...nodesOf(next)));
+  const advice = isDesk ? [h("p.vf-sub", ...nodesOf(next))] : [];
+  return h("div.tv-confusion", h("ul.tv-odd", ...items), acts, ...advice);
 }
 
 /** Return what can be done with the model, on a desk. */
@@ -251,14 +268,10 @@ function createFinish({ isDesk, project, taught }, on) {
 }
 
 function createDeck(view, on) {
-  const { current, device, isDesk, isNaming, project, recording, taught, undo } = view;
+  const { device, isDesk, project, recording, taught, undo } = view;
   const { bytes, labels, photos } = project;
   const isBusy = Boolean(recording);
-  const isEmpty = isNaming || !photosOf(project, current).length;
-  const left =
-    isDesk || isEmpty
-      ? createAct("gallery", "Photos", on.onPick)
-      : createAct("more", "New label", () => on.onNewLabel());
+  const left = createAct("gallery", "Photos", on.onPick);
   const last = isDesk
     ? createAct("back", "Undo", on.onUndo)
     : createAct("check", "Use it", on.onDone);
@@ -271,7 +284,7 @@ function createDeck(view, on) {
   const here = isDesk && photos.length ? kept : HERE;
   const text = device.isReady || device.reason ? here : fetchingOf(device);
   const where = h("button.vf-where", { type: "button", onclick: on.onMenu, disabled: isBusy });
-  where.append(...(isBusy ? [endOf(recording)] : [createIcon("phone"), h("span", text)]));
+  where.append(...(isBusy ? [h("span", CHANGES)] : [createIcon("phone"), h("span", text)]));
   const clear = createButton("vf-text-button.tv-clear", "Clear all", { onclick: on.onClear });
   clear.hidden = !isDesk || !labels.length || isBusy;
   return [left, createShutter(view, on), right, h("div.tv-foot", where, clear)];

@@ -8,6 +8,7 @@ import { cutFrame } from "./crop.mjs";
 import { createIcon, h } from "./elements.mjs";
 import { randomId } from "../visit/recents.mjs";
 import { flag } from "./teach_parts.mjs";
+import { endOf } from "./teach_words.mjs";
 
 /** A press that is shorter is a tap. */
 const HOLD_MS = 350;
@@ -37,8 +38,6 @@ export function createShutter({ current, device, hasCamera, isNaming, recording 
   shutter.style.setProperty("--share", `${share}%`);
   return shutter;
 }
-
-export const endOf = ({ isToggled }) => (isToggled ? "Press to stop" : "Let go to stop");
 
 /**
  * Make the shutter hold, tap and press; return what does so for the space bar, elsewhere on the

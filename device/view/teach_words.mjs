@@ -17,8 +17,9 @@ const NEAR = 0.9;
 /** Begins the recordings of photos that came as files. */
 export const FILE = "file-";
 
-const CHANGES = "Turn it, come closer. A photo is taken only when the picture changes.";
 const NUMBERS = "No One Two Three Four Five Six Seven Eight Nine".split(" ");
+
+export const ENOUGH = "Is it enough? ";
 
 export const percent = (share) => `${Math.round(share * 100)}%`;
 /** Return "1 photo" or "12 photos". */
@@ -26,10 +27,29 @@ export const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "
 
 export const photosOf = ({ photos }, label) => photos.filter((photo) => photo.label === label);
 
+/** Return whether photos came one by one as files: then they are called photos, not recordings. */
+const areFiles = (photos) =>
+  photos.every(({ recording }) => recording.startsWith(FILE)) &&
+  new Set(photos.map(({ recording }) => recording)).size === photos.length;
+
 /** Return how many recordings of a label there are, as far as it is known. */
 export const recordingsOf = ({ outcome, project }, label) =>
   outcome?.groups.get(label) ??
   new Set(photosOf(project, label).map(({ recording }) => recording)).size;
+
+/** Return what a label has: "12 photos", or "3 recordings" and so perhaps near copies. */
+export function amountOf(view, label) {
+  const photos = photosOf(view.project, label);
+  if (areFiles(photos)) return count(photos.length, "photo");
+  return count(recordingsOf(view, label), "recording");
+}
+
+/** Return what a test counts; photos that are near copies count once. */
+function unitOf({ photos }, { groups }) {
+  if (!areFiles(photos)) return "recording";
+  const sum = [...groups.values()].reduce((total, one) => total + one, 0);
+  return sum === photos.length ? "photo" : "different photo";
+}
 
 /**
  * Return the result of a training by names and ids, for the screens.
@@ -58,8 +78,12 @@ export function outcomeOf({ accuracy, groups }, labels, ids) {
   };
 }
 
-export const howOf = (folds) =>
-  folds === "five" ? "tested in five parts" : "each tested without itself";
+/** Return "10 of 12 recordings, each tested without itself". */
+export function testedOf(project, outcome) {
+  const { counted, folds, right } = outcome.figures;
+  const how = folds === "five" ? "tested in five parts" : "each tested without itself";
+  return `${right} of ${count(counted, unitOf(project, outcome))}, ${how}`;
+}
 
 /**
  * Return the answer to "Is it enough?": a word, the sentence after it, and perhaps a confusion with
@@ -75,46 +99,48 @@ export function isEnough({ labels, photos }, outcome, hasCamera, isReady = true)
   const numbers = labels.map((label) => photosOf({ photos }, label).length);
   const few = Math.min(...numbers);
   const fewest = { label: labels[numbers.indexOf(few)] };
-  const first = hasCamera
-    ? ["Hold the button and film ", fewest, " from all sides for a few seconds."]
-    : ["Choose photos of ", fewest, ", or drop them here: from all sides."];
+  const first = hasCamera ? "Hold the button and film " : "Choose photos of ";
   const [label, ...others] = labels.filter((one) => outcome?.groups.get(one) === 1);
-  const again = hasCamera ? "once more, somewhere else." : "in another place as well.";
-  const each = "Each label was recorded once, so nothing is left to test on.";
-  const one = `” was recorded once, so it can’t be tested. Record it ${again}`;
+  const [record, place] = hasCamera
+    ? ["Record ", " once more, somewhere else."]
+    : ["Add a photo of ", " in another place."];
   const more = `${NUMBERS[WORTH_A_TRY - few]} more photo${few === WORTH_A_TRY - 1 ? "" : "s"} of `;
-  const light = " and it is worth a try. Record it in another light.";
+  const light = [more, fewest, ", in another light."];
   /** @type {[boolean, string, any[]][]} the first that applies is said */
   const steps = [
-    [few === 0, "Not yet.", first],
+    [few === 0, "Not yet.", [first, fewest, " from all sides."]],
     [labels.length < 2, "Not yet.", ["Two labels make a model: add a second thing."]],
     [!outcome, "", [isReady ? "Training on this device…" : "Training waits for the model."]],
-    [others.length + 1 === labels.length, "Can’t know yet.", [`${each} Record each ${again}`]],
-    [Boolean(label), "Can’t know yet.", ["“", { label }, one]],
-    [few < WORTH_A_TRY, few < ALMOST ? "Not yet." : "Almost.", [more, fewest, light]],
+    [others.length + 1 === labels.length, "Can’t know yet.", [`${record}each${place}`]],
+    [Boolean(label), "Can’t know yet.", [record, { label }, place]],
+    [few < WORTH_A_TRY, few < ALMOST ? "Not yet." : "Almost.", light],
   ];
   const step = steps.find(([applies]) => applies);
   if (step) return { word: step[1], line: step[2] };
   const { confusions, figures } = outcome;
   const confusion = confusions.find(({ isFrequent }) => isFrequent);
-  const line = figures ? [`In testing, ${phraseFigures(figures)}.`] : [];
-  return confusion ? withConfusion(line, confusion) : { word: "Yes.", line };
+  const unit = unitOf({ photos }, outcome);
+  const line = figures ? [phraseFigures(figures, unit)] : [];
+  return confusion ? withConfusion(line, confusion, unit) : { word: "Yes.", line };
 }
 
-function withConfusion(line, confusion) {
+function withConfusion(line, confusion, unit) {
   const [label, called] = [{ label: confusion.label }, { label: confusion.called }];
   const { groups, of } = confusion;
   const were = groups === 1 ? " was called " : " were called ";
-  line.push(` ${groups} of ${count(of, "recording")} of `, label, were, called, ".");
-  const next = ["Next: record ", label, " once more, where you recorded ", called, "."];
-  return { word: "Almost.", line, confusion: { ...confusion, next } };
+  line.push(` ${groups} of ${count(of, unit)} of `, label, were, called, ".");
+  const next =
+    unit === "recording"
+      ? ["Record ", label, " once more, where you recorded ", called, "."]
+      : ["Add photos of ", label, " in the place of ", called, "."];
+  return { word: "Almost.", line, confusion: { ...confusion, next, unit } };
 }
 
-/** Return "10 of 12 recordings were right (83%; 95% CI 55–95%), each tested without itself". */
-function phraseFigures({ counted, folds, interval, right }) {
+/** Return "83% right in testing (10 of 12 recordings; 95% CI 55–95%)." */
+function phraseFigures({ counted, interval, right }, unit) {
   const [low, high] = interval.map((share) => Math.round(share * 100));
-  const share = `${percent(right / counted)}; 95% CI ${low}–${high}%`;
-  return `${right} of ${count(counted, "recording")} were right (${share}), ${howOf(folds)}`;
+  const of = `${right} of ${count(counted, unit)}`;
+  return `${percent(right / counted)} right in testing (${of}; 95% CI ${low}–${high}%).`;
 }
 
 /**
@@ -129,7 +155,8 @@ export function sayOf(view) {
   if (device.reason) return { title: ["Teaching isn’t possible here."], line: [device.reason] };
   if (recording) {
     const taken = `: ${count(recording.count, "photo")}`;
-    return { title: ["Recording ", { label: recording.label }, taken], line: [CHANGES] };
+    const line = [`Turn it, come closer. ${endOf(recording)}.`];
+    return { title: ["Recording ", { label: recording.label }, taken], line };
   }
   if (adding) return { title: [`Adding photos: ${adding.done} of ${adding.total}`], line: [] };
   const said = isEnough(project, outcome, hasCamera, device.isReady);
@@ -137,11 +164,13 @@ export function sayOf(view) {
   const confusion = isConfirmed ? null : said.confusion;
   const room = roomLeft(project, isPersisted);
   if (room) return { title: [room.title], line: [room.line], isRoom: true, confusion };
-  if (isDesk || !confusion) return { title: ["Is it enough? "], ...said, confusion };
-  const { called, groups, label, of } = confusion;
+  if (isDesk || !confusion) return { title: [ENOUGH], ...said, confusion };
+  const { called, groups, label, next, of, unit } = confusion;
   const title = [{ label }, " called ", { label: called }, ": "];
-  return { title, word: `${groups} of ${count(of, "recording")}`, line: [], confusion };
+  return { title, word: `${groups} of ${count(of, unit)}`, line: next, confusion };
 }
+
+export const endOf = ({ isToggled }) => (isToggled ? "Press to stop" : "Let go to stop");
 
 /** Return how much room is left where that is little, or null. */
 export function roomLeft({ bytes, photos }, isPersisted) {

@@ -189,7 +189,7 @@ def test_dropped_folders_are_labels_and_the_model_is_handed_on(
     warm, cold = ({f"{i}.jpg": jpeg(rgb) for i, rgb in enumerate(one)} for one in (WARM, COLD))
     drop(page, {"warm": warm, "cold": cold})
     for label in ("Warm", "Cold"):
-        expect(row(page, label)).to_contain_text("3 recordings")
+        expect(row(page, label)).to_contain_text("3 photos")
     page.get_by_role("button", name="New model").click()
     page.get_by_role("button", name="Rename").click()
     page.get_by_role("textbox", name="Name of your model").fill("My colours")
@@ -213,13 +213,13 @@ def test_dropped_folders_are_labels_and_the_model_is_handed_on(
     expect(page.get_by_role("heading", name="What is this?")).to_be_visible()
     opened = page.locator("input[accept]:not([capture])")
     opened.set_input_files(tmp_path / "my-colours-project.zip")
-    expect(row(page, "Cold")).to_contain_text("3 recordings")
+    expect(row(page, "Cold")).to_contain_text("3 photos")
     expect(page.get_by_role("button", name="My colours")).to_be_visible()
     opened.set_input_files(tmp_path / "my-colours.loupe")
     page.wait_for_url(TAUGHT)
     page.goto(page.url.split("?")[0])
     page.get_by_role("link", name="Teach your own").click()
-    expect(row(page, "Warm")).to_contain_text("3 recordings")
+    expect(row(page, "Warm")).to_contain_text("3 photos")
 
 
 @pytest.mark.slow

@@ -51,6 +51,7 @@ def test_verdict_confusion_and_reason_fit(open_teach: Visit, size: ViewportSize)
     assert hint.evaluate("(element) => element.scrollHeight <= element.clientHeight")
     teach_by_files(page, **{LONG: WARM[:1], "cold": COLD[:1]})
     expect_verdict(page, "Can’t know yet.")
+    expect(row(page, "Cold").locator("small")).to_have_text("1 photo")
     words = page.locator(".tv-enough")
     assert_above_deck(page, words.locator("h2"), words.locator(".vf-sub"))
     page = open_teach(viewport=size)
@@ -62,6 +63,72 @@ def test_verdict_confusion_and_reason_fit(open_teach: Visit, size: ViewportSize)
     assert_above_deck(page, *page.locator(".tv-acts button").all())
     # Not shortened, either.
     assert_above_deck(page, *page.locator(".tv-acts button > span").all())
+
+
+# Room for the header and for the bar of links, as the app has them.
+APP = """
+addEventListener("DOMContentLoaded", () => {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(`html:root { --header: 60px; --nav: 56px } body { padding-top: 60px }
+    @media (min-width: 768px), (max-height: 499px) { html:root { --nav: 0px } }`);
+  document.adoptedStyleSheets = [sheet];
+});
+"""
+# What is fixed and not wholly in the window, or over the list, or cut.
+FLAWS = """
+() => {
+  const find = (name) => document.querySelector(name);
+  const [list, row] = [".tv-list", ".tv-label:has([aria-current=true])"].map(find);
+  const [box, chosen] = [list, row].map((one) => one.getBoundingClientRect());
+  // A target reaches 6 px into the gaps around it.
+  const low = Math.min(innerHeight, find(".tv-main").getBoundingClientRect().bottom + 6);
+  const flaws = chosen.top < box.top - 1 || chosen.bottom > box.bottom + 1 ? ["row"] : [];
+  for (const name of [".tv-enough", ".tv-shutter", ".tv-foot > .vf-where"]) {
+    const { left, top, right, bottom } = find(name).getBoundingClientRect();
+    const isIn = left >= 0 && top >= 0 && right <= innerWidth && bottom <= low;
+    if (!isIn) flaws.push(`${name} is outside`);
+    const isOver = left < box.right - 1 && right > box.left + 1 && top < box.bottom - 1;
+    if (isOver) flaws.push(`${name} is over the list`);
+  }
+  if (document.scrollingElement.scrollHeight > innerHeight) flaws.push("the page scrolls");
+  for (const one of document.querySelectorAll(".tv-enough *, .tv-deck *, .tv-head > .tv-link")) {
+    if (one.clientWidth && one.scrollWidth > one.clientWidth + 1) flaws.push(one.textContent);
+  }
+  return flaws;
+}
+"""
+FRAMES = [(390, 844), (390, 664), (320, 568), (844, 390), (667, 375), (568, 320), (640, 400)]
+
+
+def test_verdict_shutter_and_last_line_are_fixed_at_every_size(open_teach: Visit) -> None:
+    page = open_teach(APP)
+    names = {"t-shirt": WARM[:1], "pants": WARM[1:2], "قبعة صيفية": COLD[:1], "hat": COLD[1:2]}
+    teach_by_files(page, **names)
+    expect_verdict(page, "Can’t know yet.")
+    expect(pill(page)).to_be_visible()
+
+    def check(state: str) -> None:
+        for width, height in FRAMES:
+            page.set_viewport_size({"width": width, "height": height})
+            page.wait_for_timeout(300)
+            assert page.evaluate(FLAWS) == [], (state, width, height)
+            # What is filmed is in sight, too.
+            expect(page.locator(".vf-square")).to_be_in_viewport(ratio=1)
+
+    check("idle")
+    row(page, "قبعة صيفية").locator(".tv-choose").click()
+    page.locator(".tv-shutter").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Turn it, come closer. Press to stop.")).to_be_visible()
+    expect(page.get_by_role("button", name="New label")).to_be_hidden()
+    check("recording")
+    page.keyboard.press("Enter")
+    # The browser's font at 200%.
+    fonts = {"fontSizes": {"standard": 32}}
+    page.context.new_cdp_session(page).send("Page.setFontSizes", fonts)
+    page.set_viewport_size(PHONE)
+    page.wait_for_timeout(300)
+    assert page.evaluate(FLAWS) == []
 
 
 def test_reason_for_refusing_a_label_is_in_sight(open_teach: Visit) -> None:
