@@ -17,6 +17,10 @@ const OPTIONS = {
   end: "Ask for the file again, or save it again where the model was made.",
 };
 
+/** First line of a file as text, for who opens it elsewhere. Any short line is accepted. */
+const INTRO = "A model made with Loupe. Save this file, then open it on the page Teach.";
+const TEXT = /^[^\r\n]{1,200}\r?\n([A-Za-z0-9+/]+={0,2})\s{0,4}$/;
+
 export const MAX_LABELS = 20;
 export const MAX_CHARACTERS = 60;
 const HASH = /^[0-9a-f]{64}$/;
@@ -97,9 +101,32 @@ export function writeLoupe({ manifest, head }) {
 }
 
 /**
+ * Return a `.loupe` file as text, because some browsers share text where they refuse other files.
+ *
+ * @param {Blob} file
+ */
+export async function toText(file) {
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  return `${INTRO}\n${btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""))}\n`;
+}
+
+/**
+ * Return the file in a stranger's text, for `readLoupe`.
+ *
+ * @type {(text: Blob) => Promise<Blob>}
+ * @throws {Flaw}
+ */
+export async function fromText(text) {
+  if (text.size > 2 * OPTIONS.bytes) throw new Flaw("its text is too long");
+  const [, base64 = ""] = TEXT.exec(await text.text()) ?? [];
+  if (!base64 || base64.length % 4) throw new Flaw("its text isn't what Loupe sends, or was cut");
+  return new Blob([Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))]);
+}
+
+/**
  * Return the model in a `.loupe` file after checking all of it.
  *
- * @type {(file: Blob) => Promise<TaughtModel>}
+ * @type {(file: Blob | Promise<Blob>) => Promise<TaughtModel>}
  * @throws {LoupeError} "export-refused"
  */
 export function readLoupe(file) {

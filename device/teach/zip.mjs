@@ -62,13 +62,13 @@ export function writeZip(files) {
 /**
  * Read a stranger's zip; where it has a flaw, say so in a sentence that has this begin and end.
  *
- * @type {<T>(file: Blob, options: Most & {begin: string, end: string},
+ * @type {<T>(file: Blob | Promise<Blob>, options: Most & {begin: string, end: string},
  *   use: (files: Files) => T) => Promise<T>}
  * @throws {LoupeError} "export-refused"
  */
 export async function openZip(file, { begin, end, ...most }, use) {
   try {
-    return use(await readZip(file, most));
+    return use(await readZip(await file, most));
   } catch (error) {
     if (!(error instanceof Flaw)) throw error;
     throw new LoupeError("export-refused", `${begin}: ${error.message}. ${end}`);

@@ -1,7 +1,9 @@
 /** The questions of "Teach", each of which calls `use` with what was chosen or typed. */
 
 import { findNameFlaw } from "../teach/loupe_file.mjs";
-import { createButton, createDialog, h } from "./elements.mjs";
+import { createButton, createDialog, createIcon, h } from "./elements.mjs";
+
+const OPENS = "Your friend opens it in Teach.";
 
 /**
  * Offer actions, one of which closes the dialog.
@@ -38,6 +40,36 @@ export function askName(parent, title, value, flawOf, use) {
     dialog.close();
     if (text !== value) use(text);
   };
+}
+
+/**
+ * Send a model by the device's share sheet, which may refuse its type: then as text, and where no
+ * file can be sent, it is saved. `files` are the model, and the same as text.
+ */
+export function openSend(parent, title, line, files) {
+  const ways = files.filter((file) => navigator.canShare?.({ files: [file] }));
+  const offer = () => {
+    const [icon, text] = ways.length ? ["share", "Send the file"] : ["save", "Save the file"];
+    send.replaceChildren(createIcon(icon), h("span", text));
+    const asText = ways[0] === files[0] ? "" : "It goes as a text file. ";
+    note.textContent = (ways.length ? asText : "Save it, then attach it to a message. ") + OPENS;
+  };
+  const onclick = async () => {
+    if (!ways.length) return download(files[0], files[0].name);
+    try {
+      await navigator.share({ files: [ways[0]] });
+      dialog.close();
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      // Chromium tells only now that it refuses a type; the next try needs a press of its own.
+      ways.shift();
+      offer();
+    }
+  };
+  const send = createButton("vf-button.vf-main", "", { onclick });
+  const note = h("p.vf-sub", { role: "status" });
+  const dialog = open(parent, title, h("p.vf-sub", line), send, note);
+  offer();
 }
 
 /** Show a command for a terminal. */

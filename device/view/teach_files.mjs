@@ -5,7 +5,7 @@ import { randomId } from "../visit/recents.mjs";
 const EDITABLE = "input, textarea, select, [contenteditable]:not([contenteditable=false])";
 const PRESSABLE = `${EDITABLE}, button, a[href], summary, [role=button]`;
 /** Return whether a file is a project's or a model's. */
-export const isMadeHere = ({ name }) => /\.(loupe|zip)$/i.test(name);
+export const isMadeHere = ({ name }) => /\.(loupe|zip|loupe\b.*\.txt)$/i.test(name);
 
 /**
  * A file, the label that its folder names, and the recording that a folder in it is, or null.

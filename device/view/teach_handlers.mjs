@@ -1,8 +1,16 @@
 /** What the controls of "Teach" do. */
 
-import { MAX_LABELS, writeLoupe } from "../teach/loupe_file.mjs";
+import { MAX_LABELS, toText, writeLoupe } from "../teach/loupe_file.mjs";
 import { writeProject } from "../teach/project_file.mjs";
-import { askName, download, openMenu, phraseFlaw, showCommand } from "./teach_dialogs.mjs";
+import { formatBytes } from "./disclosure.mjs";
+import {
+  askName,
+  download,
+  openMenu,
+  openSend,
+  phraseFlaw,
+  showCommand,
+} from "./teach_dialogs.mjs";
 import { withoutLabels } from "./teach_files.mjs";
 import { canFilm } from "./teach_screen.mjs";
 import { count, fileName, mayVanish, photosOf, usedOf } from "./teach_words.mjs";
@@ -180,6 +188,17 @@ export function createHandlers(page) {
     },
     onDone: () => change({ screen: "done" }),
     onUse: finish(async (taught) => use(await page.project.use(taught, true))),
+    onSend: finish(async (taught) => {
+      const file = `${name()}.loupe`;
+      const blob = writeLoupe(taught);
+      const files = [
+        new File([blob], file, { type: "application/octet-stream" }),
+        new File([await toText(blob)], `${file}.txt`, { type: "text/plain" }),
+      ];
+      const labels = count(taught.manifest.labels.length, "label");
+      const line = `${labels}, ${formatBytes(blob.size)}. No photo is in it.`;
+      openSend(parent, `Send “${state.project.title || UNTITLED}”`, line, files);
+    }),
     onSaveFile: finish((taught) => download(writeLoupe(taught), `${name()}.loupe`)),
     onSaveProject: () => {
       const save = async () => download(await writeProject(state.project), `${name()}-project.zip`);

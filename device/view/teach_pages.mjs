@@ -11,6 +11,7 @@ const AXES = [50, 0];
 
 /** Ways to hand a model on: icon, name, handler. */
 export const WAYS = [
+  ["share", "Send to a friend", "onSend"],
   ["save", "Save file", "onSaveFile"],
   ["box", "Save project", "onSaveProject"],
   ["code", "Put it in my app", "onPutInApp"],
@@ -98,6 +99,7 @@ export function createDonePage(view, on) {
   edge.append(h("p", `${alike} And ${unknown}.`));
   const lines = [
     `${fileName(project)}.loupe, about ${formatBytes(sizeOf(taught))}. No photo in it`,
+    "The same file, to keep",
     `${count(project.photos.length, "photo")} with labels; opens elsewhere`,
     "One command, for the owner of an app",
   ];

@@ -2,7 +2,7 @@
 
 import { LoupeError, phraseError } from "../engine/errors.mjs";
 import { load } from "../loupe.mjs";
-import { findConfusing, findNameFlaw, readLoupe } from "../teach/loupe_file.mjs";
+import { findConfusing, findNameFlaw, fromText, readLoupe } from "../teach/loupe_file.mjs";
 import { nameOf, readProject } from "../teach/project_file.mjs";
 import { MAX_BYTES, MAX_PHOTOS, openStore } from "../teach/store.mjs";
 import { certaintyRule, formatPercent, headline } from "./phrasing.mjs";
@@ -246,8 +246,8 @@ export class TeachProject {
    */
   async openFile(file) {
     if (!(await this.loading)) throw new LoupeError("no-such-model", this.#state.device.reason);
-    if (/\.loupe$/i.test(file.name)) {
-      const taught = await readLoupe(file);
+    if (/\.(loupe|txt)$/i.test(file.name)) {
+      const taught = await readLoupe(/\.txt$/i.test(file.name) ? fromText(file) : file);
       return { model: await this.use(taught), confusing: findConfusing(taught.manifest.labels) };
     }
     const { photos, title, labels } = await readProject(file);

@@ -50,7 +50,7 @@ export function createTeachParts(on) {
   const pick = createInput(on.onChosen, { multiple: true });
   const capture = createInput(on.onChosen, { accept: "image/*" });
   capture.setAttribute("capture", "environment");
-  const open = createInput(([file]) => on.onFile(file), { accept: ".loupe,.zip" });
+  const open = createInput(([file]) => on.onFile(file), { accept: ".loupe,.zip,.txt" });
   const touch = { onpointerdown: on.onTouch, onkeydown: on.onTouch };
   const root = h("div.vf.tv", { hidden: true, ...touch }, main, page, status, spoken);
   root.append(pick, capture, open);

@@ -119,6 +119,55 @@ def test_project_has_one_model_in_the_menu_and_a_friends_is_another(
     expect(own).to_have_count(2)
 
 
+SHARE = """
+window.sent = [];
+window.takes = window.refuses = null;
+navigator.canShare = ({ files: [{ name }] }) => takes.test(name);
+navigator.share = async ({ files: [file] }) => {
+  if (refuses.test(file.name)) throw new DOMException("", "NotAllowedError");
+  sent.push([file.name, await file.text()]);
+};
+"""
+
+
+@pytest.mark.slow
+def test_model_is_sent_to_a_friend_as_what_the_browser_takes(open_teach: Visit) -> None:
+    page = open_teach(NO_CAMERA, SHARE)
+    teach_by_files(page, warm=WARM[:1], cold=COLD[:1])
+    page.get_by_role("button", name="Use it").first.click()
+    dialog = page.get_by_role("dialog", name="Send “My model”")
+
+    def offer(takes: str, refuses: str) -> None:
+        page.evaluate(f"[takes, refuses] = ['{takes}', '{refuses}'].map((one) => new RegExp(one))")
+        page.get_by_role("button", name="Send to a friend").click()
+        expect(dialog.get_by_text("2 labels")).to_be_visible()
+
+    offer("loupe$", "^$")
+    dialog.get_by_role("button", name="Send the file").click()
+    expect(dialog).to_have_count(0)
+    # Chromium takes every type, and then refuses most of them.
+    offer("", "loupe$")
+    dialog.get_by_role("button", name="Send the file").click()
+    expect(dialog.get_by_text("It goes as a text file.")).to_be_visible()
+    dialog.get_by_role("button", name="Send the file").click()
+    expect(dialog).to_have_count(0)
+    [(name, zipped), (text_name, text)] = page.evaluate("sent")
+    assert (name, zipped[:2], text_name) == ("my-model.loupe", "PK", "my-model.loupe.txt")
+    offer("^$", "")
+    expect(dialog.get_by_text("Save it, then attach it to a message.")).to_be_visible()
+    with page.expect_download() as saved:
+        dialog.get_by_role("button", name="Save the file").click()
+    assert saved.value.suggested_filename == name
+    page.get_by_role("button", name="Close").click()
+    page.get_by_role("button", name="Back").click()
+    for hostile, flaw in ((text[:-10], "its text"), (text.replace("A", "B"), "its zip|whole zip")):
+        open_file(page, text_name, hostile.encode())
+        refusal = re.compile(f"^This .loupe file can’t be used: .*({flaw})")
+        expect(page.get_by_text(refusal)).to_be_visible()
+    open_file(page, text_name, text.encode())
+    page.wait_for_url(re.compile("taught-"))
+
+
 @pytest.mark.slow
 def test_damaged_file_is_named_and_photos_move_and_return(open_teach: Visit) -> None:
     page = open_teach()

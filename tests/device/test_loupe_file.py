@@ -94,6 +94,32 @@ def test_hostile_files_are_refused_with_a_sentence() -> None:
     assert not wrong
 
 
+def test_text_opens_as_its_file_does_and_hostile_text_is_refused() -> None:
+    """Some browsers share text where they refuse other files."""
+    script = """
+      const { fromText, readLoupe, toText } = await load("teach/loupe_file.mjs");
+      const read = (text) => readLoupe(fromText(new Blob([text])));
+      const file = new Blob([Buffer.from(given[0], "base64")]);
+      const text = await toText(file);
+      const taughts = await Promise.all([readLoupe(file), read(text.replaceAll("\\n", "\\r\\n"))]);
+      const [a, b] = taughts.map((taught) => JSON.stringify(taught));
+      const hostile = [text.slice(0, -10), `${text}<script>`, "\\0".repeat(9e6), "", "a\\nAA=A",
+        `x\\n${given[1]}`, `x\\n${"A".repeat(4e6)}`];
+      const refusals = await Promise.all(hostile.map((one) => read(one).then(() => "it opened",
+        ({ code, message }) => `${code}: ${message}`)));
+      return [a === b, refusals];
+    """
+    data = next(one.data for one in HOSTILE if one.data.startswith(b"PK"))
+    files = [base64.b64encode(one).decode() for one in (good(), data)]
+    is_same, refusals = run_node(script, files)
+    assert is_same
+    for refusal in refusals:
+        assert refusal.startswith("export-refused: This .loupe file can't be used: "), refusal
+    assert sum("isn't what Loupe sends" in refusal for refusal in refusals) == 4
+    assert "its text is too long" in refusals[2]
+    assert "it is larger than 2 MB" in refusals[-1]
+
+
 def test_drawings_and_hashes_are_those_of_python() -> None:
     script = """
       const { draw } = await load("teach/taught_model.mjs");
