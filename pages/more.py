@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from ui.about_page.ways import runs_on_device
 from ui.navigation import get_page
 
 # Icons, titles and lines by page.
@@ -23,5 +24,7 @@ def link_to(pages: dict[str, tuple[str, str, str]]) -> None:
 
 st.header("More", anchor=False)
 link_to(VISITORS)
+if runs_on_device():
+    st.write("Works without a network: [keep this page](device/) on your phone.")
 st.subheader("For the owner", anchor=False)
 link_to(OWNER)

@@ -1,15 +1,16 @@
 """What chats show of a link to an answer. Its token is anyone's text, but holds only numbers."""
 
 import textwrap
+import threading
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from urllib.parse import quote
 
 import streamlit
-from anyio import CapacityLimiter, to_thread
 from PIL import Image, ImageDraw
 from PIL.ImageFont import FreeTypeFont, truetype
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
@@ -23,13 +24,13 @@ FONTS = Path(streamlit.__file__).parent / "static/static/media"
 """Where Streamlit has Source Sans, the app's own font: Latin, Greek and Cyrillic."""
 
 MAX_WAITING = 8
-"""Most pictures that wait until they are drawn; for more, the app's own is sent."""
+"""Most pictures that are drawn, one at a time; beyond them, the app's own is sent."""
 
 INK, SECOND_INK, ACCENT = "#0B1917", "#465653", "#0F766E"
 SIZES = ((148, 15), (112, 18), (96, 21), (72, 26), (44, 20))
 """Font sizes of the answer, each with its most characters per line; all fit in the last."""
 
-drawing = CapacityLimiter(1)
+places, turn = threading.BoundedSemaphore(MAX_WAITING), threading.Lock()
 
 
 def describe_answer(token: str) -> tuple[str, str, str] | None:
@@ -50,8 +51,11 @@ def describe_answer(token: str) -> tuple[str, str, str] | None:
 async def send_answer_picture(request: Request) -> Response:
     """Send the picture of an answer, or the app's own if that one can't be drawn."""
     png, token = None, request.query_params.get("answer", "")
-    if drawing.statistics().tasks_waiting < MAX_WAITING:
-        png = await to_thread.run_sync(_draw_answer, token, limiter=drawing)
+    if places.acquire(blocking=False):
+        try:
+            png = await run_in_threadpool(_draw_answer, token)
+        finally:
+            places.release()
     if png is None:
         return FileResponse(PICTURE, headers={"Cache-Control": "no-cache"})
     return Response(png, headers={"Cache-Control": "public, max-age=86400"}, media_type="image/png")
@@ -61,7 +65,8 @@ def _draw_answer(token: str) -> bytes | None:
     try:
         words = decode(token).words()
         answer = "".join(part if isinstance(part, str) else part.text for part in words.answer)
-        return draw_picture(shorten(words.by, 40), answer, words.percent)
+        with turn:
+            return draw_picture(shorten(words.by, 40), answer, words.percent)
     # Not every Pillow can read this font.
     except (LinkError, OSError, StopIteration):
         return None

@@ -160,6 +160,6 @@ def _page(
     )
     html = re.sub(r"<title>.*?</title>", lambda _: "\n    ".join(tags), html, count=1)
     html = html.replace("<noscript>", about, 1)
-    heading = f'<h1 id="title">{escape(title)}</h1>\n    '
+    heading = f'<section aria-label="Page"><h1 id="title">{escape(title)}</h1></section>'
     content = f'{heading}<div id="root"></div>{first}{every_page(header_logo()[1])}'
     return html.replace('<div id="root"></div>', content, 1).encode()

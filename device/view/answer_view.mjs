@@ -45,7 +45,7 @@ function createMark(selector, share, properties = {}) {
 /** Return the percentage that stands beside an answer's headline, or "". */
 export const percentOf = ({ certainty, percents }) => (ONE.has(certainty) ? percents[0] : "");
 
-/** Return the likeliest labels with bars on one axis; a table to screen readers. */
+/** Return the likeliest labels with bars on one axis, a table to screen readers, and the rest. */
 export function createBars(answer, rowCount) {
   const { candidates, plausible, answer: named } = answer.prediction;
   const isNamed = new Set(plausible?.length ? plausible : [named].flat());
@@ -66,11 +66,13 @@ export function createBars(answer, rowCount) {
   if (plausible) bars.prepend(axis);
   const rest = 1 - shown.reduce((sum, { probability }) => sum + probability, 0);
   if (shown.length < Math.min(rowCount, candidates.length)) {
-    bars.append(h("p.vf-rest", "Everything else under 0.1%"));
-  } else if (candidates.length > shown.length && rest >= LEAST) {
-    bars.append(h("p.vf-rest", `Everything else: ${(rest * 100).toFixed(rest < 0.1 ? 1 : 0)}%`));
+    return [bars, h("div.vf-rest", "Everything else under 0.1%")];
   }
-  return bars;
+  if (candidates.length > shown.length && rest >= LEAST) {
+    const share = (rest * 100).toFixed(rest < 0.1 ? 1 : 0);
+    return [bars, h("div.vf-rest", `Everything else: ${share}%`)];
+  }
+  return [bars];
 }
 
 /**

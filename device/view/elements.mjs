@@ -38,6 +38,13 @@ export function createButton(classes, text, { icon, isIconOnly = false, onclick 
   return button;
 }
 
+/** Let keys scroll text that is too long; live words change too often to be measured. */
+export function letKeysScroll(words) {
+  const isLong = words.hasAttribute("data-live") || words.scrollHeight > words.clientHeight + 1;
+  if (isLong) words.tabIndex = 0;
+  else words.removeAttribute("tabindex");
+}
+
 /**
  * Return a title with a small line below it, as for a choice.
  *

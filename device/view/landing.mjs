@@ -46,7 +46,7 @@ export function createLanding(entry, { isOnPhone, models, rows }, message, onTry
 
 /** Return whether this app can vouch for an answer; opened, why, and the answer in full. */
 function createProof(answer, proof, note, rows) {
-  const bars = toneOf(answer) === "unknown" ? [] : [createBars(answer, rows)];
+  const bars = toneOf(answer) === "unknown" ? [] : createBars(answer, rows);
   const source = `${sourceOf(answer, true, true, null)}, ${engineOf(answer)}`;
   const summary = h("summary", createIcon("info"), h("span", proof), createIcon("down"));
   const details = h("details.vf-proof", summary, h("p.vf-sub", note), ...createLines(answer));

@@ -3,7 +3,7 @@
  * which of them are shown, and where.
  */
 
-import { createButton, createIcon, h, linkStyles } from "./elements.mjs";
+import { createButton, createIcon, h, letKeysScroll, linkStyles } from "./elements.mjs";
 import { createCorners, PhotoView } from "./photo_view.mjs";
 
 /** The style sheets of the viewfinder; see `linkStyles`. */
@@ -165,10 +165,11 @@ export function followSize(parts, onchange, header, signal) {
       if (!header && isDesk) side.prepend(bar);
       else if (!header) screen.append(bar);
     }
+    letKeysScroll(parts.words);
     onchange();
   };
   const observer = new ResizeObserver(arrange);
-  for (const element of [root, parts.picture, parts.square]) observer.observe(element);
+  for (const element of [root, parts.picture, parts.square, parts.words]) observer.observe(element);
   parts.video.addEventListener("resize", onchange, { signal });
   signal.addEventListener("abort", () => observer.disconnect());
 }

@@ -6,7 +6,7 @@ import { cornersOf, createBars, createLines, createRecents, createRuler } from "
 import { createSamples, createWaysOn, percentOf, toneOf } from "./answer_view.mjs";
 import { phraseError } from "../engine/errors.mjs";
 import { CAN_RETRY, REASONS } from "./camera_access.mjs";
-import { createIcon, h } from "./elements.mjs";
+import { createIcon, h, letKeysScroll } from "./elements.mjs";
 import { createLanding } from "./landing.mjs";
 import { phraseNodes, toText } from "./phrasing.mjs";
 import { PHOTO_CODES } from "../visit/fallback.mjs";
@@ -69,11 +69,7 @@ export function render(parts, visit, options, picture, handlers) {
   drawWhere(parts, state, line.text);
   drawStrips(parts, state, screen, handlers);
   drawLanding(parts, state, handlers);
-  // Keys scroll text that is too long; live words change too often to be measured.
-  const { words } = parts;
-  const canScroll = words.hasAttribute("data-live") || words.scrollHeight > words.clientHeight + 1;
-  if (canScroll) words.tabIndex = 0;
-  else words.removeAttribute("tabindex");
+  letKeysScroll(parts.words);
   return isOpening ? null : line.part;
 }
 
@@ -189,7 +185,7 @@ function drawWords(parts, state, picture, screen, { onModel }) {
     const lines = createLines(answer);
     if (isLive) return createRuler(answer);
     if (tone === "unknown") return [...lines, createWaysOn(models, model, onModel, teach)];
-    return [...lines, createBars(answer, rows)];
+    return [...lines, ...createBars(answer, rows)];
   });
 }
 

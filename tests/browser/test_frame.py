@@ -120,9 +120,10 @@ def test_model_shares_the_header_with_name_and_pages(browser, colours_server, vi
 def test_tab_and_heading_name_the_chosen_model(page):
     page.goto(f"{PLAIN}&model=clothing")
     expect(page).to_have_title("Ten kinds of clothes")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Ten kinds of clothes")
+    heading = page.get_by_test_id("stMain").get_by_role("heading", level=1)
+    expect(heading).to_have_text("Ten kinds of clothes")
     choose_in_menu(page, "A thousand everyday things")
-    expect(page.get_by_role("heading", level=1)).to_have_text("A thousand everyday things")
+    expect(heading).to_have_text("A thousand everyday things")
     expect(page).to_have_title("A thousand everyday things")
 
 

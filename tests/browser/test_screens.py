@@ -109,8 +109,8 @@ def test_camera_opens_in_the_empty_square(visit: Visit) -> None:
         places = empty.evaluate(BOXES)
         assert places[".vf-square"][1] == 64
         if size == (390, 844):
-            assert places[".vf-square"] == [16, 64, 358, 358]
-            assert places[".vf-headline"][1] == 444
+            assert places[".vf-square"] == [41, 64, 308, 308]
+            assert places[".vf-headline"][1] == 388
         assert hint.evaluate("(hint) => hint.scrollHeight <= hint.clientHeight")
         assert without.locator(".vf").evaluate(BOXES) == places
         assert camera.evaluate(BOXES) == places
@@ -118,10 +118,10 @@ def test_camera_opens_in_the_empty_square(visit: Visit) -> None:
 
 
 SIDES = {
-    (390, 844): 358,
-    (430, 932): 398,
-    (375, 667): 259,
-    (320, 568): 208,
+    (390, 844): 304,
+    (430, 932): 376,
+    (375, 667): 203,
+    (320, 568): 152,
     (844, 390): 314,
     (1280, 800): 528,
 }

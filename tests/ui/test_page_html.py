@@ -86,7 +86,7 @@ def test_page_names_the_app_in_its_head(browse):
     # For those without JavaScript, and everything else is Streamlit's.
     assert head.tags.index("noscript") < head.tags.index("h1")
     rest, root, end = INDEX.read_text(encoding="utf-8").partition('<div id="root"></div>')
-    heading = f'<h1 id="title">{head.title}</h1>\n    '
+    heading = f'<section aria-label="Page"><h1 id="title">{head.title}</h1></section>'
     assert rest[-500:] + heading + root in response.text
     assert response.text.endswith(end)
     assert "<title>Streamlit" not in response.text
