@@ -37,7 +37,7 @@ PLAIN = "/?way=plain"
 TIME = r"(?:\d+ ms|under 1 ms|\d+\.\d s)"
 """An answer's time, as its last line gives it."""
 
-PHONE = {"width": 390, "height": 844}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 DESK: ViewportSize = {"width": 1280, "height": 800}
 # Reports exceptions that the next run of the script removes from the page.
 REPORT_EXCEPTIONS = """

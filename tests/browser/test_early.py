@@ -228,6 +228,7 @@ def test_link_opens_before_streamlit_loads(held: Open) -> None:
     first = held()
     first.open("/?run=server")
     answered(first)
+    expect(first.page).to_have_url(re.compile("answer="))
     link = first.page.url.partition("?")[2]
     view = held()
     view.open(f"/?{link}")
