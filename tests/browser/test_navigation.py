@@ -23,7 +23,13 @@ def pages(page: Page):
     return page.get_by_role("navigation", name="Pages")
 
 
-@pytest.fixture(params=[PHONE, DESK, SIDEWAYS], ids=["phone", "desk", "sideways"])
+@pytest.fixture(
+    params=[
+        pytest.param(PHONE, id="phone"),
+        pytest.param(DESK, id="desk", marks=pytest.mark.slow),
+        pytest.param(SIDEWAYS, id="sideways", marks=pytest.mark.slow),
+    ]
+)
 def view(request, browser, server):
     with checked_page(browser, {"base_url": server.url, "viewport": request.param}) as page:
         page.goto("/?run=server")
