@@ -21,7 +21,7 @@ from model.settings import settings
 HEAD_TIMEOUT_SECONDS = 10.0
 """Longest time without a running request, in seconds.
 
-Also limits the arrival of a request's head, and of the rest of a body that got an early response.
+Also limits how long headers may take to arrive, and the rest of a body that was answered early.
 """
 
 HEADERS, HEAD_BYTES = 100, 2**14

@@ -36,7 +36,7 @@ LINKS = {
 """Icons by page, as paths of 24 × 24; on phones, those without one are found under *More*."""
 
 OFFLINE = {"identify": "device/", "teach": "device/teach.html"}
-"""Addresses of pages that work without a network."""
+"""Pages to open instead when there is no network, by page."""
 
 
 def get_page(name: str) -> StreamlitPage:
@@ -46,7 +46,7 @@ def get_page(name: str) -> StreamlitPage:
 
 
 def navigation_html(logo: int) -> str:
-    """Return the links to the pages as HTML; their addresses are relative to any page's.
+    """Return the page links as HTML. Their URLs are relative and work on every page.
 
     Args:
         logo: width of the logo in the header, in pixels.

@@ -209,7 +209,7 @@ def shutter_works(quick: bool) -> tuple[float, str]:
 def chart_drawn(quick: bool) -> tuple[float, str]:
     """Measure the seconds until an answer's chart is drawn, for a photo chosen immediately."""
     readings = []
-    # The other model calls this photo “none of these”, an answer without a chart.
+    # The other model answers “none of these” here, which has no chart.
     with _serve(loupe, "imagenet") as server:
         for _ in range(1 if quick else 3):
             with chromium() as browser, _open_visit(browser, server) as visit:

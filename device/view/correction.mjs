@@ -134,7 +134,8 @@ export class CorrectionPanel {
     });
     this.#status.textContent = "";
     const about = h("p.vf-small", SAVED_FOR);
-    correction.replaceChildren(h("div.vf-head", heading, close), this.#status, ...content, about);
+    // First, so that it is read before a press, on low screens as well.
+    correction.replaceChildren(h("div.vf-head", heading, close), about, this.#status, ...content);
     correction.hidden = false;
     root.toggleAttribute("data-correcting", true);
     heading.focus({ preventScroll: true });

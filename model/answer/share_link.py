@@ -187,7 +187,7 @@ def decode(token: str) -> SharedPrediction:
 
 
 def bundle_of(prediction: Prediction) -> Bundle | None:
-    """Return the bundle that gave an answer; None if it isn't its model's current version."""
+    """Return the bundle that made a prediction; None if its model has another version now."""
     try:
         bundle = get_bundle(prediction.model)
     except BundleError:

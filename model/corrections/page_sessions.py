@@ -1,4 +1,4 @@
-"""Sessions of the app's own pages by token, and the corrections that each has saved.
+"""The sessions of the app's own pages, by token, and the corrections saved in each.
 
 They are here because ``api/`` and ``ui/`` need them and don't import each other.
 """

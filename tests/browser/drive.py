@@ -72,7 +72,7 @@ FIND = """function find(place) {
   }
   return null;
 }"""
-"""A JavaScript function that finds the viewfinder, also in shadow roots."""
+"""A JavaScript function that finds the viewfinder, even inside shadow roots."""
 
 # Resolves when the page has the size and two measurements in a row are the same.
 SETTLED = """

@@ -25,7 +25,7 @@ class Firefox:
         self._context = self._send("browsingContext.getTree")["contexts"][0]["context"]
 
     def open(self, url: str) -> None:
-        """Open an address, without waiting until it has loaded."""
+        """Open a URL without waiting for it to load."""
         self._send("browsingContext.navigate", context=self._context, url=url, wait="none")
 
     def evaluate(self, expression: str) -> Any:

@@ -1,4 +1,4 @@
-"""The viewfinder before Streamlit loads, and its move into Streamlit's page."""
+"""The viewfinder before Streamlit has loaded, and how Streamlit's page takes it over."""
 
 import re
 from collections.abc import Callable
@@ -188,7 +188,7 @@ def test_viewfinder_moves_into_streamlit_unchanged(held: Open, state: str, theme
     # The buttons' colour transitions take 0.2 s.
     view.page.wait_for_timeout(300)
     before, seen = view.read(), view.picture(f"{state}-{theme}-before")
-    # So far, no Streamlit session was opened.
+    # No Streamlit session has been opened yet.
     assert view.sockets == []
     view.let_in()
     assert view.read() == before

@@ -128,7 +128,7 @@ def test_chart_shows_the_answer_in_the_address_without_inference(bundle, monkeyp
     monkeypatch.setattr("model.classifier.Classifier.identify_detailed", refuse)
     at = open_app(answer=link)
     assert data(at)["chart"] == link
-    # The component draws the first labels.
+    # The viewfinder draws the first labels.
     assert [title.value for title in at.subheader] == ["The next label"]
     (chart,) = charts(at)
     assert len(convert_arrow_bytes_to_pandas_df(chart.proto.data.data)) == 1
@@ -162,7 +162,7 @@ def test_title_names_the_model_in_the_address(bundle, models_dir, monkeypatch):
     )
     open_app(model="other")
     open_app(answer=encode(load("other").identify(encoded(colour("red"), "PNG"))))
-    # The answer's model takes precedence.
+    # The answer's model overrides the chosen one.
     open_app(model="other", answer=answer())
     assert [title for title in titles if title] == ["Other", "Other", "Colours"]
 

@@ -32,7 +32,7 @@ LAST_JOB, SHOWN_JOB, ERROR, ROUND = "batch-last", "batch-shown", "batch-error", 
 
 
 def current_job() -> Job | None:
-    """Return the batch that the address names, running or finished, or None if it isn't kept.
+    """Return the batch named in the address, running or finished; None if it is no longer kept.
 
     On a return from another page, this is the batch that the visitor saw last.
     """

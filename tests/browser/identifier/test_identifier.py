@@ -218,7 +218,7 @@ def test_interrupted_download_resumes(run: Run, app: DeviceApp) -> None:
         return [stalled, answer, identifier.state];
         """
     )
-    # The photo waited for the model, and no byte was downloaded twice.
+    # The photo waited for the model; no byte was downloaded twice.
     assert (stalled["device"], stalled["next"], answer) == ("loading", "device", DEVICE)
     assert 0 < stalled["loaded"] < stalled["total"] == ready["loaded"] == ready["total"]
     [rest] = app.ranges
