@@ -1,0 +1,150 @@
+"""Questions before a photo leaves the device, and what left it meanwhile."""
+
+import re
+
+import pytest
+from playwright.sync_api import Route, expect
+
+from tests.browser.drive import LOADING_MS, headline, source_line
+from tests.browser.drive_promise import (
+    Visit,
+    answered,
+    answered_here,
+    ask,
+    choose,
+    press,
+    ready,
+    select,
+)
+from tests.waiting import wait_until
+
+CONNECT = """
+(state) => {
+  const name = "data-test-connection-state";
+  document.querySelector(`[${name}]`).setAttribute(name, state);
+}
+"""
+"""Makes Streamlit's page say whether it is connected."""
+
+
+def test_refusal_holds_for_the_visit(visit: Visit) -> None:
+    page, log = visit("auto")
+    ready(page)
+    choose(page, "photo.heic")
+    with page.expect_file_chooser():
+        press(page, "Don’t send it")
+    expect(headline(page)).to_have_text("Point your phone at something")
+    choose(page, "photo.tiff")
+    expect(page.locator(".vf-alert")).to_contain_text("can’t read")
+    expect(source_line(page)).to_have_text("On this device: the photo stays here")
+    assert log.check() == []
+
+
+@pytest.mark.slow
+def test_photo_given_while_a_question_is_open_asks_too(visit: Visit) -> None:
+    page, log = answered_here(visit)
+    select(page, "scripts")
+    ask(page, "On this device", "On the server")
+    page.locator(".vf-ask").evaluate("(panel) => panel.setAttribute('data-first', '')")
+    choose(page, "photo.jpg")
+    expect(page.locator(".vf-ask[data-first]")).to_have_count(0)
+    ask(page, "On this device", "On the server", "Don’t send it")
+    assert log.check() == []
+    press(page, "Don’t send it")
+    expect(page.locator(".vf-ask")).to_have_count(0)
+    expect(headline(page)).to_have_text("Point your phone at something")
+    assert log.check() == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["On this device", "On the server"])
+def test_another_model_asks_where_to_run(visit: Visit, way: str) -> None:
+    page, log = answered_here(visit)
+    ways = ("On this device", "On the server")
+    fetched: list[str] = []
+    page.on("request", lambda request: fetched.append(request.url))
+    select(page, "scripts")
+    ask(page, *ways)
+    panel = page.locator(".vf-ask")
+    expect(panel).to_contain_text("“ألوان 色” isn’t on this device yet.")
+    expect(panel).to_contain_text("Fetches 1 MB first. The photo stays here.")
+    assert not [url for url in fetched if ".onnx" in url], "nothing is fetched before the choice"
+    expect(page.locator(".vf-ask")).to_contain_text("Sends the marked part, about 2 kB.")
+    page.get_by_role("button", name="Keep the first answer").click()
+    answered(page, "On this device in")
+    expect(page.locator(".vf-chip")).to_have_value("colours")
+    select(page, "scripts")
+    ask(page, *ways)
+    # A second choice's question takes the place of the first one's.
+    page.locator(".vf-ask").evaluate("(panel) => panel.setAttribute('data-first', '')")
+    select(page, "scripts")
+    expect(page.locator(".vf-ask[data-first]")).to_have_count(0)
+    ask(page, *ways)
+    assert log.check() == []
+    held: list[Route] = []
+    page.route("**/*.onnx*", lambda route: held.append(route))  # noqa: PLW0108
+    press(page, way)
+    if way == "On this device":
+        expect(page.locator(".vf-words")).to_contain_text("Your photo is next.")
+        expect(source_line(page)).to_have_text("Your photo waits for the model on this device.")
+    page.unroute("**/*.onnx*")
+    for route in held:
+        route.continue_()
+    expect(headline(page)).to_contain_text("أحمر", timeout=LOADING_MS)
+    sent = {"On this device": "sent: numbers only", "On the server": "sent: .* kB of pixels"}
+    expect(source_line(page)).to_contain_text(re.compile(f"{way} in .* m?s; {sent[way]}"))
+    assert log.check() == ([] if way == "On this device" else ["pixels"])
+    # The first model is still on the device, so there is no question.
+    select(page, "colours")
+    answered(page, "On this device in")
+    assert log.check() == []
+
+
+@pytest.mark.slow
+def test_answer_of_the_device_ends_what_was_said_of_the_server(visit: Visit) -> None:
+    page, log = visit("auto")
+    held: list[Route] = []
+    page.route("**/*.onnx*", lambda route: held.append(route))  # noqa: PLW0108
+    page.reload()
+    expect(source_line(page)).to_contain_text("A photo already works", timeout=LOADING_MS)
+    choose(page, "photo.jpg")
+    answered(page, "On the server in")
+    held.pop().continue_()
+
+    def is_here() -> bool:
+        choose(page, "photo.jpg")
+        answered(page, " in ")
+        return source_line(page).inner_text().startswith("On this device")
+
+    wait_until(is_here, 20)
+    log.check()
+    select(page, "scripts")
+    ask(page, "On this device", "On the server")
+    assert log.check() == []
+
+
+@pytest.mark.slow
+def test_photo_that_waits_for_the_device_is_not_sent_unasked(visit: Visit) -> None:
+    page, log = answered_here(visit)
+    # From now on, open photos may be sent.
+    select(page, "scripts")
+    press(page, "On the server")
+    expect(headline(page)).to_contain_text("أحمر", timeout=LOADING_MS)
+    assert log.check() == ["pixels"]
+    page.locator(".vf-shutter").click()
+    held: list[Route] = []
+    page.route("**/models/wide/model.json*", lambda route: held.append(route))  # noqa: PLW0108
+    select(page, "wide")
+    page.evaluate(CONNECT, "CONNECTING")
+    expect(source_line(page)).to_contain_text("A photo will wait for the model on this device.")
+    choose(page, "photo.jpg")
+    expect(page.locator(".vf-words")).to_contain_text("Your photo is next.")
+    for route in held:
+        route.abort()
+    waits = "No connection. Your photo waits here for the model."
+    expect(page.locator(".vf-alert")).to_have_text(waits)
+    page.route("**/models/wide/*.onnx*", lambda _: None)
+    page.unroute("**/models/wide/model.json*")
+    page.evaluate(CONNECT, "CONNECTED")
+    ask(page, "On this device", "On the server", "Don’t send it")
+    assert log.check() == []
