@@ -44,9 +44,11 @@ export function writeAddress({ photo = null, ...place }, { isReplaced = false } 
   return true;
 }
 
-/** Add a history entry for a photo; its address stays the same until the photo has an answer. */
+/** Add a history entry for a photo without an answer. Streamlit needn't know of it. */
 export function markAddress(photo) {
-  history.pushState({ photo }, "", location.href);
+  const url = new URL(location.href);
+  url.searchParams.delete("answer");
+  history.pushState({ photo }, "", url);
 }
 
 /** Open an address of the app, also of another page, without loading a new document. */

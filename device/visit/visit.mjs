@@ -119,7 +119,10 @@ const HANDLERS = {
   /** Identifying the open photo failed; with `waiting`, it waits for a connection. */
   failed(state, { error, sent, waiting = null }) {
     const phase = /** @type {const} */ ("failed");
-    return [{ ...state, phase, error, sent, waiting, place: null }, []];
+    const { entry } = state;
+    /** @type {Effect[]} */
+    const effects = waiting ? [{ type: "keep", entry }] : [];
+    return [{ ...state, phase, error, sent, waiting, place: null }, effects];
   },
 
   /** Identify the open photo again, with its own permission or as a new press. */

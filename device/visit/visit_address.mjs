@@ -31,6 +31,8 @@ export class VisitAddress {
   #isChanged = false;
   /** The path of the page that shows the visit. */
   #path = location.pathname;
+  /** True between the address of another page and the page itself, which may never be drawn. */
+  #isLeaving = false;
 
   /**
    * @param {Visit} visit
@@ -45,6 +47,7 @@ export class VisitAddress {
   /** Follow the address when a view is shown; if it names nothing, write the visit's place. */
   arrive() {
     this.#path = location.pathname;
+    this.#isLeaving = false;
     this.#seen = readAddress();
     if (Object.values(this.#seen).some((value) => value !== null)) this.#navigate();
     else this.write(true);
@@ -61,7 +64,7 @@ export class VisitAddress {
   mark() {
     if (location.pathname !== this.#path) return;
     const { photo } = this.#own;
-    this.#seen = { ...this.#seen, photo };
+    this.#seen = { ...this.#seen, answer: null, photo };
     markAddress(photo);
   }
 
@@ -75,9 +78,12 @@ export class VisitAddress {
 
   /** Follow a change of the address on the visit's own page, but not the visit's own changes. */
   #follow(place) {
-    if (!this.#visit.view || location.pathname !== this.#path || isSame(place, this.#seen)) return;
+    if (!this.#visit.view) return undefined;
+    if (location.pathname !== this.#path) return void (this.#isLeaving = true);
+    if (this.#isLeaving) return this.arrive();
+    if (isSame(place, this.#seen)) return undefined;
     this.#seen = place;
-    this.#navigate();
+    return this.#navigate();
   }
 
   /** Send the place in the address to the visit, unless it is there already. */

@@ -88,6 +88,7 @@ def test_back_leads_to_the_previous_page_without_an_empty_one(page):
 
 def test_chosen_model_stays_in_the_address_from_page_to_page(page):
     page.goto("/")
+    wait_until_drawn(page)
     page.get_by_role("combobox", name="Model").select_option("Ten kinds of clothes")
     expect(page).to_have_url(re.compile(r"/\?model=clothing$"))
     open_page(page, "About")

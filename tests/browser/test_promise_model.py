@@ -116,7 +116,7 @@ HOLES = {
     "what was sent": [("view/ask.mjs", "const told = sent ?", "const told = false ?")],
     "the chart": [("streamlit.mjs", '? "" : "hidden"', '? "" : ""')],
     "Back": [(ADDRESS, "this.#follow(readAddress())", "null")],
-    "an announced address": [(ADDRESS, " || isSame(place, this.#seen)", "")],
+    "an announced address": [(ADDRESS, "if (isSame(place, this.#seen)) return undefined;", "")],
     "the address": [(VISIT, ', { type: "settle" }]', "]")],
     "another page": [
         (ADDRESS, "this.#navigate();\n    else this.write(true);", "this.#navigate();")

@@ -315,6 +315,14 @@ async function lookBack(visit) {
   await step(visit, -1);
 }
 
+/** Choose a photo, and announce the address between its answer and that answer's address. */
+async function announce(visit) {
+  if (visit.isAsked) return;
+  give(visit, "jpg");
+  await pass(8000, () => visit.cell);
+  dispatchEvent(new PopStateEvent("popstate", { state: history.state }));
+}
+
 function escape() {
   const key = { key: "Escape", bubbles: true, composed: true, cancelable: true };
   document.body.dispatchEvent(new KeyboardEvent("keydown", key));
@@ -365,6 +373,7 @@ const commands = [
   draw("see another page", visitElsewhere, ""),
   draw("history", step, -1, 1),
   draw("see the previous photo", lookBack, ""),
+  draw("announce", announce, ""),
   draw("reload", reload, ""),
   draw("restart", restart, ""),
   draw("clear in another tab", () => new BroadcastChannel("loupe-recents:/").postMessage(""), ""),
