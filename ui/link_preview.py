@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from model.answer.share_link import MAX_TOKEN_LENGTH, Signature, decode
+from model.answer.share_link import MAX_TOKEN_LENGTH, decode
 from model.errors import LinkError
 from ui.navigation import ICON, ROOT
 from ui.phrasing import isolate, shorten
@@ -42,10 +42,9 @@ def describe_answer(token: str) -> tuple[str, str, str] | None:
     words = shared.words()
     answer = "".join(p if isinstance(p, str) else isolate(p.text) for p in words.answer)
     said = ", ".join(filter(None, (shorten(answer, 120), words.percent)))
-    is_here = shared.signature is Signature.DEVICE
-    photo = "No photo was sent." if is_here else "The link holds no photo."
     picture = f"{ANSWER_PICTURE}?answer={quote(token[:MAX_TOKEN_LENGTH])}"
-    return f"{words.by}: {said}", f"{photo} Point your own phone at something and see.", picture
+    line = "The link holds no photo. Point your own phone at something and see."
+    return f"{words.by}: {said}", line, picture
 
 
 async def send_answer_picture(request: Request) -> Response:
@@ -65,8 +64,7 @@ def _draw_answer(token: str) -> bytes | None:
     try:
         words = decode(token).words()
         answer = "".join(part if isinstance(part, str) else part.text for part in words.answer)
-        with turn:
-            return draw_picture(shorten(words.by, 40), answer, words.percent)
+        return draw_picture(shorten(words.by, 40), answer, words.percent)
     # Not every Pillow can read this font.
     except (LinkError, OSError, StopIteration):
         return None
@@ -75,6 +73,11 @@ def _draw_answer(token: str) -> bytes | None:
 @lru_cache(maxsize=32)
 def draw_picture(by: str, answer: str, percent: str) -> bytes | None:
     """Return a PNG of about 30 kB; None if the font lacks a character."""
+    with turn:
+        return _paint(by, answer, percent)
+
+
+def _paint(by: str, answer: str, percent: str) -> bytes | None:
     small = _font(44, "Regular")
     missing = bytes(small.getmask("\uffff"))
     if any(bytes(small.getmask(char)) == missing for char in {*by, *answer} - {" "}):

@@ -119,12 +119,15 @@ class SharedPrediction:
     def words(self) -> "SharedWords":
         """Return the answer as a stranger reads it."""
         by, proof = "Somebody’s link says", PROOFS.get(self.signature, "Not checked by this app")
-        photo = "There is no photo: links don’t include it."
         if self.signature is Signature.VALID:
             by = f"{clean(settings().title) or 'Loupe'} said"
         elif self.signature is Signature.DEVICE:
-            by, photo = "Somebody’s phone said", "There is no photo: it was never sent."
-        return SharedWords(by, *shared_words(self.prediction), photo, proof)
+            by = "Somebody’s phone said"
+        return SharedWords(by, *shared_words(self.prediction), NO_PHOTO, proof)
+
+
+NO_PHOTO = "There is no photo: links don’t include it."
+"""What can be known of it: the photo may have been sent for another answer."""
 
 
 class SharedWords(NamedTuple):

@@ -112,7 +112,7 @@ def test_preview_of_an_answer_says_and_draws_it(browse):
     token = f"tiny~{get_bundle('tiny').version}~ws~x~x~0-971_1-20"
     head = Head(client.get(f"/?answer={token}").text)
     assert head.title == head.meta["og:title"] == "Somebody’s phone said: red, 97%"
-    expected = "No photo was sent. Point your own phone at something and see."
+    expected = "The link holds no photo. Point your own phone at something and see."
     assert head.meta["og:description"] == head.meta["description"] == expected
     assert head.meta["og:image"] == f"https://example.org/answer-preview.png?answer={token}"
     picture = client.get(head.meta["og:image"].removeprefix("https://example.org"))
