@@ -29,7 +29,10 @@ REASONS = {
     ("malformed", "not a database"): "its file is damaged. Restore it from a backup.",
     ("password auth", "no password"): "the user name or password in LOUPE_DATABASE is wrong.",
     ("does not exist",): "the database in LOUPE_DATABASE, or its table, doesn't exist.",
-    ("permission denied",): "its user can't create or write tables. Grant it these rights.",
+    (
+        "permission denied",
+        "must be owner",
+    ): "its user can't create or write tables. Grant it these rights.",
     ("connection", "timeout"): "the database doesn't respond. Check LOUPE_DATABASE.",
 }
 """Reasons by fragments of drivers' messages, in lower case; the first match counts."""
@@ -159,8 +162,9 @@ def create_table(engine: Engine, table: Table) -> None:
             return
         except SQLAlchemyError as error:
             # Another process may have done so in between, or be about to.
+            is_refused = "must be owner" in str(error)
             can_retry = "locked" in str(error) or inspect(engine).has_table(table.name)
-            if not attempts_left or not can_retry:
+            if not attempts_left or is_refused or not can_retry:
                 engine.dispose()  # callers try again with another one
                 raise
             time.sleep(0.1)
