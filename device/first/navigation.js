@@ -1,5 +1,5 @@
 // Leads to other pages without loading the app again: Streamlit follows the address as it follows
-// Back. Until it has come, the links are plain ones.
+// Back. Before that, links load their pages; without a server, they lead to what this browser keeps.
 {
   const pages = document.getElementById("pages");
   const pathOf = ({ href }) => new URL(href, document.baseURI).pathname.replace(/\/$/, "");
@@ -19,21 +19,25 @@
     const link = event.target.closest("a");
     const isPlain = !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
     if (!link || !isPlain) return;
-    if (!navigator.onLine && link.dataset.offline) {
-      event.preventDefault();
-      location.assign(link.dataset.offline);
-    } else if (document.querySelector("[data-test-connection-state=CONNECTED]")) {
-      event.preventDefault();
-      if (pathOf(link) === pathOf(location)) return;
-      history.pushState(null, "", link.href);
-      dispatchEvent(new PopStateEvent("popstate"));
-    }
+    event.preventDefault();
+    if (pathOf(link) !== pathOf(location)) open(link);
   });
+  const open = async ({ href, dataset: { offline } }) => {
+    if (navigator.onLine && document.querySelector("[data-test-connection-state=CONNECTED]")) {
+      history.pushState(null, "", href);
+      return dispatchEvent(new PopStateEvent("popstate"));
+    }
+    const signal = AbortSignal.timeout(3000);
+    const answers = await fetch("./_stcore/health", { signal }).catch(() => null);
+    if (answers?.ok) return location.assign(href);
+    // Leave this page only for one that the browser has kept.
+    return offline && (await globalThis.caches?.keys())?.length && location.assign(offline);
+  };
   // Streamlit changes the address, and soon the title, without a popstate event.
-  globalThis.navigation?.addEventListener("currententrychange", update);
+  if ("navigation" in globalThis) navigation.addEventListener("currententrychange", update);
+  else addEventListener("popstate", update);
   new MutationObserver(update).observe(document.querySelector("title"), { childList: true });
   // Streamlit follows the system's theme, too.
   matchMedia("(prefers-color-scheme: dark)").onchange = () => setTimeout(update, 500);
-  addEventListener("popstate", update);
   update();
 }

@@ -77,6 +77,7 @@ def test_photo_stays_on_the_way_to_another_page_and_back(view):
 
 def test_without_a_network_links_lead_to_the_pages_that_need_none(view):
     source_line(view).click(trial=True)
+    view.evaluate("caches.open('kept by /device/')")
     view.context.set_offline(True)
     with view.expect_request("**/device/teach.html"):
         pages(view).get_by_role("link", name="Teach").click()
