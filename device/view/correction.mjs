@@ -15,7 +15,7 @@ const SAVED_FOR = "Saved for the owner of this app, who may use it to improve th
 
 /** Return the labels that an answer names. */
 function saidBy({ certainty, prediction: { answer, plausible, candidates } }) {
-  if (certainty === "unknown") return [NONE];
+  if (certainty === "unknown" || certainty === "nothing") return [NONE];
   if (certainty === "few") return plausible;
   return [answer ?? candidates[0].label].flat();
 }
@@ -32,6 +32,11 @@ export class CorrectionPanel {
   /** Whether a copy of the photo is sent as well; the choice is kept for the visit. */
   #copy = h("input", { type: "checkbox" });
   #status = h("p.vf-alert", { role: "alert" });
+  /** What deletes the corrections of this photo that are saved: the newest, and those it replaces. */
+  #undos = new Set();
+  #isSaving = false;
+  /** Aborted once another photo is shown. */
+  #closing = new AbortController();
   /**
    * Saves labels for the answer on the screen.
    *
@@ -99,29 +104,55 @@ export class CorrectionPanel {
 
   /** Close the panel, and take away what was said of an earlier photo. */
   close() {
-    this.#save = null;
+    this.#closing.abort();
+    this.#closing = new AbortController();
+    this.#undos.clear();
     this.#hide();
     this.#parts.saved.replaceChildren();
   }
 
   #begin(entry, identifier, permit, thanks = "") {
-    this.close();
-    const save = async (labels, photo = this.#copy.checked ? entry.photo : null) => {
-      const { activeElement } = this.#parts.correction.getRootNode();
+    this.#hide();
+    const { signal } = this.#closing;
+    this.#save = async (labels, photo = this.#copy.checked ? entry.photo : null) => {
+      if (this.#isSaving) return;
+      this.#isSaving = true;
       this.#status.textContent = "Saving…";
       try {
-        const correction = { answer: entry.answer, labels, photo };
+        const correction = { answer: entry.answer, labels, photo, signal };
         const saved = await identifier.correct(correction, permit(photo ? "copy" : "nothing"));
-        if (this.#save !== save) return;
+        const undo = () => identifier.undo(saved);
+        // Nothing on the screen would say that it was saved.
+        if (signal.aborted) return void (await undo().catch(() => {}));
         this.#isTold = true;
         this.#hide();
-        this.#say(thanks || `Saved: ${labels.join(", ")}`, () => identifier.undo(saved));
+        const said = thanks || `Saved: ${labels.join(", ")} (no. ${saved.number})`;
+        // A photo has one correction: the last.
+        this.#undo().catch(() => {});
+        this.#undos.add(undo);
+        this.#say(said);
       } catch (error) {
-        if (this.#save === save) this.#status.textContent = phraseError(error);
-        activeElement?.focus();
+        if (!signal.aborted) this.#fail(phraseError(error));
+      } finally {
+        this.#isSaving = false;
       }
     };
-    this.#save = save;
+  }
+
+  #fail(text) {
+    const { correction, saved } = this.#parts;
+    if (correction.hidden) saved.replaceChildren(text);
+    else this.#status.textContent = text;
+  }
+
+  /** Delete what was saved for this photo. */
+  async #undo() {
+    for (const undo of [...this.#undos]) {
+      await undo().catch((error) => {
+        if (error.code !== "no-such-correction") throw error;
+      });
+      this.#undos.delete(undo);
+    }
   }
 
   #show(title, ...content) {
@@ -169,15 +200,15 @@ export class CorrectionPanel {
   }
 
   /** Say what was saved, and offer to delete it. */
-  #say(text, undo) {
+  #say(text) {
     const { saved } = this.#parts;
     const said = h("span", { dir: "auto" }, text);
     const button = createButton("vf-text-button", "Undo");
     button.onclick = async () => {
       button.disabled = true;
       try {
-        await undo();
-        saved.replaceChildren("Undone: nothing is saved.");
+        await this.#undo();
+        if (said.isConnected) saved.replaceChildren("Undone: nothing is saved.");
       } catch (error) {
         said.textContent = phraseError(error);
         button.disabled = false;

@@ -222,7 +222,10 @@ export function lastLineOf(viewfinder, { shown, rate }) {
 
 /** Return what was sent: "98 kB of pixels" or "the file, 3.4 MB". */
 export function phraseSent({ kind, bytes }) {
-  return kind === "pixels" ? `${formatBytes(bytes)} of pixels` : `the file, ${formatBytes(bytes)}`;
+  const names = { copy: "a small copy", file: "the file" };
+  return kind === "pixels"
+    ? `${formatBytes(bytes)} of pixels`
+    : `${names[kind]}, ${formatBytes(bytes)}`;
 }
 
 /**

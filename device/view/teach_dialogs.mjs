@@ -56,6 +56,7 @@ export function openSend(parent, title, line, files) {
   };
   const onclick = async () => {
     if (!ways.length) return download(files[0], files[0].name);
+    send.disabled = true;
     try {
       await navigator.share({ files: [ways[0]] });
       dialog.close();
@@ -64,6 +65,8 @@ export function openSend(parent, title, line, files) {
       // Chromium tells only now that it refuses a type; the next try needs a press of its own.
       ways.shift();
       offer();
+    } finally {
+      send.disabled = false;
     }
   };
   const send = createButton("vf-button.vf-main", "", { onclick });

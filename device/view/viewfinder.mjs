@@ -137,6 +137,7 @@ class Viewfinder {
   /** Close the camera and remove everything. */
   unmount() {
     this.#unmounting.abort();
+    this.#correction.close();
     this.#visit.leave();
     this.#picture.destroy();
     this.#parts.photo.release();

@@ -165,13 +165,17 @@ export function followSize(parts, onchange, header, signal) {
       if (!header && isDesk) side.prepend(bar);
       else if (!header) screen.append(bar);
     }
-    letKeysScroll(parts.words);
     onchange();
   };
   const observer = new ResizeObserver(arrange);
-  for (const element of [root, parts.picture, parts.square, parts.words]) observer.observe(element);
+  for (const element of [root, parts.picture, parts.square]) observer.observe(element);
+  const textObserver = new ResizeObserver(() => letKeysScroll(parts.words));
+  for (const text of [parts.words, parts.head, parts.details]) textObserver.observe(text);
   parts.video.addEventListener("resize", onchange, { signal });
-  signal.addEventListener("abort", () => observer.disconnect());
+  signal.addEventListener("abort", () => {
+    observer.disconnect();
+    textObserver.disconnect();
+  });
 }
 
 /**

@@ -6,7 +6,7 @@ import { cornersOf, createBars, createLines, createRecents, createRuler } from "
 import { createSamples, createWaysOn, percentOf, toneOf } from "./answer_view.mjs";
 import { phraseError } from "../engine/errors.mjs";
 import { CAN_RETRY, REASONS } from "./camera_access.mjs";
-import { createIcon, h, letKeysScroll } from "./elements.mjs";
+import { createIcon, h } from "./elements.mjs";
 import { createLanding } from "./landing.mjs";
 import { phraseNodes, toText } from "./phrasing.mjs";
 import { PHOTO_CODES } from "../visit/fallback.mjs";
@@ -69,7 +69,6 @@ export function render(parts, visit, options, picture, handlers) {
   drawWhere(parts, state, line.text);
   drawStrips(parts, state, screen, handlers);
   drawLanding(parts, state, handlers);
-  letKeysScroll(parts.words);
   return isOpening ? null : line.part;
 }
 
@@ -317,7 +316,7 @@ function drawStrips({ samples, visit }, { entry, recents, options }, screen, han
   visit.hidden = !answered.length && recents.every(({ id }) => id === entry?.id);
   redraw(
     visit,
-    answered.map(({ id }) => id),
+    answered.map(({ id, answer }) => [id, answer.prediction.model, answer.prediction.version]),
     () => createRecents(answered, handlers.onEntry, handlers.onClear),
   );
   for (const button of visit.querySelectorAll(".vf-recent")) {

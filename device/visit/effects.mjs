@@ -7,7 +7,7 @@
 /** @import { Visit } from "./open_visit.mjs" */
 /** @import { Host } from "./types" */
 
-import { NotPermitted, noteTold, readAnswer, tellSent } from "./outgoing.mjs";
+import { NotPermitted, readAnswer, recallSent, tellSent } from "./outgoing.mjs";
 import { Declined } from "./permissions.mjs";
 import { NO_PRESS } from "./visit.mjs";
 
@@ -108,9 +108,7 @@ async function identifyPermitted(visit, press, place, onPlace) {
  */
 export async function find(visit, { step, token, photo }) {
   const kept = await visit.recents.find({ token, photo });
-  for (const answer of kept ? [...(kept.earlier ?? []), kept.answer] : []) {
-    noteTold(kept.photo, answer ? answer.sent : null);
-  }
+  if (kept) recallSent(kept);
   // Without a token, the photo is shown with its answer by the model that the address names.
   const entry = token || !kept?.answer ? kept : answeredBy(kept, visit.identifier.model);
   const found = entry || !token ? { entry } : await readLink(token, visit.host);

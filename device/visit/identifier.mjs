@@ -237,8 +237,8 @@ class Identifier {
   /**
    * Save what a photo shows, on the server.
    *
-   * @param {{answer: Answer, labels: string[], photo?: Blob | null}} correction with the photo only
-   *   if a small copy is to be saved as well
+   * @param {{answer: Answer, labels: string[], photo?: Blob | null, signal?: AbortSignal}} correction
+   *   with the photo only if a small copy is to be saved as well
    * @param {Permission} permission
    * @returns {Promise<{number: number, key: string}>} by which `undo` deletes it
    * @throws {NotPermitted | LoupeError}

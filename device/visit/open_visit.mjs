@@ -12,6 +12,7 @@ import { afterPaint, announceAddress, readAddress } from "./address.mjs";
 import { Models } from "./models.mjs";
 import { find, identify, keep } from "./effects.mjs";
 import { Permissions } from "./permissions.mjs";
+import { recallSent } from "./outgoing.mjs";
 import { openRecents, randomId } from "./recents.mjs";
 import { createState, NO_PRESS, reduce } from "./visit.mjs";
 import { chosenBy, VisitAddress } from "./visit_address.mjs";
@@ -201,6 +202,7 @@ export class Visit {
 
   /** Open a recent photo. */
   open(entry) {
+    recallSent(entry);
     this.send({ type: "opened", entry, model: this.models.toShow(entry) });
   }
 

@@ -22,6 +22,9 @@ const SERVER_FORMATS = /^(.{4}ftyp(he[iv][cxms]|avi[fs]|m[is]f1)|II[*+]\0|MM\0[*
 /** The server counts as near if the page's quickest file took at most so many milliseconds. */
 const NEAR_MS = 30;
 
+/** Session storage key of the measurement. */
+const NEAR_KEY = "loupe-server";
+
 const NO_ANSWER = "The server doesn’t answer. Try again.";
 
 /** Results of a measurement and a test, null until known; they hold for the visit. */
@@ -69,9 +72,15 @@ export function tellSent(photo) {
 const told = new WeakMap();
 
 /** Note what was sent of a photo that was found again: what its answers say, or null. */
-export function noteTold(photo, sent) {
+function noteTold(photo, sent) {
   const before = told.get(photo);
   if (!before || (sent && !isWithin(sent.kind, before.kind))) told.set(photo, sent);
+}
+
+/** Note what the answers of a photo say was sent of it; without an answer, that isn't known. */
+export function recallSent({ photo, answer, earlier = [] }) {
+  if (!photo) return;
+  for (const one of [...earlier, answer]) noteTold(photo, one ? one.sent : null);
 }
 
 /** Return the most that was sent of a photo: undefined for nothing, null if that isn't known. */
@@ -171,23 +180,20 @@ export class Outgoing {
   /**
    * Save a correction, with a copy of the photo if one is given. See `Identifier.correct`.
    *
-   * @param {{answer: Answer, labels: string[], photo?: Blob | null}} correction
+   * @param {{answer: Answer, labels: string[], photo?: Blob | null, signal?: AbortSignal}} correction
    * @param {Permission} permission
    * @returns {Promise<{number: number, key: string}>} see `undo`
    */
-  async correct({ answer, labels, photo }, permission) {
+  async correct({ answer, labels, photo, signal }, permission) {
     const body = photo && (await encodeCopy(photo));
     const part = photo ? /** @type {const} */ ("copy") : /** @type {const} */ ("nothing");
     const need = { part, photo: photo ?? null, model: answer.prediction.model };
     const key = randomId();
     // The words that the visitor read, by their names on the server.
     const fields = { undo_key: key, wording: photo ? "tap-photo-1" : "tap-1" };
-    const saved = await this.#send(
-      "correction",
-      { answer, labels, body, fields },
-      permission,
-      need,
-    );
+    const request = { answer, labels, body, fields };
+    const saved = await this.#send("correction", request, permission, need, { signal });
+    if (photo) noteTold(photo, { kind: "copy", bytes: body.size });
     return { ...saved, key };
   }
 
@@ -197,7 +203,7 @@ export class Outgoing {
   }
 
   async #decide() {
-    isServerNear ??= measureNearness();
+    isServerNear ??= isNear();
     const mayPrepare = !isServerNear && this.#options.limits;
     try {
       if (mayPrepare) canPrepare ??= await this.#call("canPrepare", {});
@@ -294,6 +300,20 @@ export async function mayServerRead(file, { code }) {
   if (code !== "unsupported-format") return code === "engine-unavailable";
   const start = new Uint8Array(await file.slice(0, 12).arrayBuffer());
   return SERVER_FORMATS.test(String.fromCharCode(...start));
+}
+
+/** Return whether the server counts as near; a reload doesn't change that, nor what photos send. */
+function isNear() {
+  try {
+    const known = sessionStorage.getItem(NEAR_KEY);
+    if (known) return known === "near";
+    const measured = measureNearness();
+    sessionStorage.setItem(NEAR_KEY, measured ? "near" : "far");
+    return measured;
+  } catch {
+    // Storage may be blocked or full.
+    return measureNearness();
+  }
 }
 
 /**

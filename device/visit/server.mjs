@@ -108,8 +108,7 @@ export class Server {
       const wait = 1000 * ((Number(response.retryAfter) || 1) + Math.random() / 2);
       if (error.code === "no-session" && !hasRenewed) {
         hasRenewed = true;
-        refused.add(token);
-        issued = null;
+        refuse(token);
       } else if (BUSY.has(error.code) && performance.now() - started + wait < BUSY_MS) {
         await pause(wait, signal);
       } else {
@@ -124,13 +123,17 @@ export class Server {
    * @param {{number: number, key: string}} saved see `Outgoing.correct`
    * @throws {LoupeError}
    */
-  async undo({ number, key }) {
+  async undo({ number, key }, hasRenewed = false) {
     const url = new URL(`corrections/${number}`, this.#base);
-    const headers = { "Loupe-Session": await this.#token(), "Loupe-Undo-Key": key };
+    const token = await this.#token();
+    const headers = { "Loupe-Session": token, "Loupe-Undo-Key": key };
     const signal = AbortSignal.timeout(STALL_MS);
     const response = await fetch(url, { method: "DELETE", headers, signal }).catch(() => null);
-    if (response?.ok) return;
-    throw errorOf(response?.status ?? 0, await response?.json().catch(() => null));
+    if (response?.ok) return undefined;
+    const error = errorOf(response?.status ?? 0, await response?.json().catch(() => null));
+    if (error.code !== "no-session" || hasRenewed) throw error;
+    refuse(token);
+    return this.undo({ number, key }, true);
   }
 
   get #base() {
@@ -165,6 +168,12 @@ function deferred() {
   let resolve;
   const promise = new Promise((done) => (resolve = done));
   return { promise, resolve };
+}
+
+/** Use a token no longer. */
+function refuse(token) {
+  refused.add(token);
+  issued = null;
 }
 
 /** Request a new token from the server. */

@@ -73,9 +73,10 @@ class Log:
     posts: list[str] = field(default_factory=list)
 
     def add(self, request: Request) -> None:
-        # A request for a session token has no body.
-        is_token = request.url.endswith("/api/session/") and not request.post_data
-        if request.method not in ("GET", "HEAD") and not is_token:
+        # A request for a session token has no body, nor has one that undoes a correction.
+        is_bare = request.url.endswith("/api/session/") or request.method == "DELETE"
+        is_known = is_bare and not request.post_data
+        if request.method not in ("GET", "HEAD") and not is_known:
             self.posts.append(request.url)
 
     def check(self) -> list[str]:

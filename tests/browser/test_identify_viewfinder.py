@@ -51,7 +51,13 @@ def test_link_shows_a_stranger_the_answer_without_the_photo(
             "This app said so",
             rf"{version}~cp?~.*\.\w+\.",
         ),
-        ("device", "Somebody’s phone said", "never sent", "Not checked", rf"{version}~ws~[^.]*$"),
+        (
+            "device",
+            "Somebody’s phone said",
+            "links don’t include it",
+            "Not checked",
+            rf"{version}~ws~[^.]*$",
+        ),
     ):
         page.goto(f"/?run={run}")
         give(page, RED_PHOTO)
@@ -76,17 +82,20 @@ def test_correction_sends_the_photo_only_with_consent(page: Page, colours_server
     page.goto("/?run=device")
     give(page, RED_PHOTO)
     expect(page).to_have_url(re.compile("answer="))
-    for word, consents in (("crimson", False), ("scarlet", True)):
-        correct(page, word, sends_copy=consents)
     with closing(CorrectionStore(f"sqlite:///{colours_server.data / 'records.sqlite'}")) as store:
-        # Other tests of this server save some as well.
-        *_, first, second = store.iter_corrections()
-        assert (first.label, first.has_photo, first.engine) == ("crimson", False, "wasm")
-        # The server has identified it again.
-        assert (second.label, second.has_photo, second.engine) == ("scarlet", True, "compiled")
+
+        def saved() -> list[tuple[str, bool, str]]:
+            return [(one.label, one.has_photo, one.engine) for one in store.iter_corrections()]
+
+        before = saved()
+        correct(page, "crimson")
+        assert saved() == [*before, ("crimson", False, "wasm")]
+        # It replaces the first one, and the server has identified the copy.
+        correct(page, "scarlet", sends_copy=True)
+        wait_until(lambda: saved() == [*before, ("scarlet", True, "compiled")])
         page.get_by_role("button", name="Undo").click()
         expect(page.locator(".vf-saved")).to_have_text("Undone: nothing is saved.")
-        assert [one.label for one in store.iter_corrections()][-1] == "crimson"
+        assert saved() == before
 
 
 def test_one_press_saves_a_label_or_that_the_answer_is_right(page: Page) -> None:
@@ -112,6 +121,10 @@ def test_one_press_saves_a_label_or_that_the_answer_is_right(page: Page) -> None
     page.get_by_role("button", name="Wrong?").click()
     panel.get_by_role("button", name="green").click()
     expect(saved).to_contain_text("Saved: green")
+    page.route("**/api/v1/corrections", lambda route: route.abort())
+    page.get_by_role("button", name="Right").click()
+    expect(saved).to_have_text("The server doesn’t answer. Check the connection.")
+    page.unroute("**/api/v1/corrections")
     give(page, GREEN_PHOTO)
     expect(saved).to_be_empty()
 
