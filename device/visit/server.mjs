@@ -101,7 +101,11 @@ export class Server {
       for (const [key, value] of Object.entries(query)) {
         if (value !== undefined && value !== null) url.searchParams.set(key, String(value));
       }
-      const response = await post(url, data, { token, signal, onSent });
+      const response = await post(url, data, { token, signal, onSent }).catch((error) => {
+        // A server that went away may return without its sessions, and would refuse a whole photo.
+        if (error.code === "unreachable") refuse(token);
+        throw error;
+      });
       if (response.status < 300 && response.body) return resultOf(name, response.body);
       const error = errorOf(response.status, response.body);
       // The random part keeps refused clients from all returning at the same time.
