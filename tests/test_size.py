@@ -79,7 +79,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 41_300, 44_900
+ALL_PYTHON, ALL_TESTS = 41_340, 44_980
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {
