@@ -19,14 +19,18 @@ from ui.viewfinder import (
     warn_if_not_loaded,
 )
 
-# As wide as on a page that isn't.
-MAX_CHART_PX = 704
+# On a desk, the chart stands below the viewfinder's words; elsewhere, it wraps to its own line.
+BESIDE_PX, CHART_PX = 560, 440
 
 bundles, is_wide = usable_bundles(), has_viewfinder()
 st.set_page_config(layout="wide" if is_wide else "centered")
 # Above a viewfinder that fills the screen, or a warning would go unseen.
 notice = st.container()
-place, chart = st.container(), st.container(key="chart", width=MAX_CHART_PX)
+place = st.container()
+with st.container(horizontal=True, gap=None):
+    if is_wide:
+        st.space(BESIDE_PX)
+    chart = st.container(key="chart", width=CHART_PX)
 with st.container(horizontal=True, vertical_alignment="center"):
     if is_wide:
         # Shown only until the viewfinder, which hides it, is drawn.

@@ -60,17 +60,17 @@ BUDGETS = {
         "a few photos to a bundle, judged by photo groups; the strangers' .loupe file",
     ),
     "model/training": (2130, "a folder of photos to a bundle, resumable"),
-    "pages": (325, "one script per page"),
+    "pages": (330, "one script per page"),
     "scale": (
         634,
         "archives in buckets, on Ray or without; the API on Ray Serve and its proxies",
     ),
     "ui": (
-        4470,
+        4480,
         "what pages share: eight pages, viewfinder and plain page, first screen, previews of links",
     ),
     "device": (
-        12_480,
+        12_500,
         "the browser's half: visit, viewfinder, engine, offline pages, first visit, Teach (3,500)",
     ),
 }

@@ -14,6 +14,8 @@ from model.settings import settings
 from model.text import clean
 from ui.phrasing import label_summary, shorten
 
+HEADLINE, DESK_HEADLINE = "Point your phone at something", "Hold something up, or drop a photo"
+
 MAX_TITLE = 80
 MAX_DESCRIPTION = 160
 """Longest texts that fit the first screen and that chats show in full, in characters."""
@@ -66,7 +68,7 @@ def preview_description(bundle: Bundle | None) -> str:
     """Return a sentence about the app for link previews: the owner's, or what to do with it."""
     if clean(settings().description):
         return app_description(bundle)
-    return _cut(f"Point your phone at something. {first_words(bundle)['line']}".strip())
+    return _cut(f"{HEADLINE}. {first_words(bundle)['line']}".strip())
 
 
 def first_words(bundle: Bundle | None) -> dict[str, str]:
@@ -74,7 +76,13 @@ def first_words(bundle: Bundle | None) -> dict[str, str]:
     line = clean(settings().description)
     if not line and bundle:
         line = f"This model knows {label_summary(familiar_labels(bundle), markdown=False)}."
-    return {"headline": clean(settings().title) or "Point your phone at something", "line": line}
+    return {**headlines(), "line": line}
+
+
+def headlines() -> dict[str, str]:
+    """Return the headline of the empty viewfinder, and the one on a desk."""
+    title = clean(settings().title)
+    return {"headline": title or HEADLINE, "desk": title or DESK_HEADLINE}
 
 
 def header_logo(*, is_dark: bool = False) -> tuple[str, int]:

@@ -19,10 +19,13 @@ HINT = (
     '<path d="M4 10a6 6 0 1 0 12 0a6 6 0 1 0-12 0M14.5 14.5 20 20"/></svg>Loupe</div>'
 )
 WORDS = (
-    '<div class="first-head"><h2 class="first-headline">$headline</h2></div>'
+    '<div class="first-head"><h2 class="first-headline" data-desk="$desk">$headline</h2></div>'
     '<p class="first-sub">$line</p>'
 )
-PLACE = '<li><div class="first-sample"><div class="first-thumb"></div></div></li>'
+PLACE = (
+    '<li><div class="first-sample"><div class="first-thumb"></div>'
+    '<span class="first-title">&nbsp;</span></div></li>'
+)
 SAMPLES = '<h3 class="first-small">Or try one of these</h3><ul class="first-places">$places</ul>'
 COLOURS = {"#0F766E": "accent", "#0B1917": "ink", "#FFFFFF": "ground"}
 THEME = re.compile(r"^[^{}@/]*\[data-theme[^{]*\{([^}]*)\}", re.MULTILINE)

@@ -9,7 +9,7 @@ from model.bundle import is_public
 from model.loading import default_model
 from model.settings import settings
 from model.text import clean
-from ui.app_info import header_logo
+from ui.app_info import header_logo, headlines
 
 LOOK_UP_URLS = {
     "Wikipedia": "https://en.wikipedia.org/w/index.php?search=",
@@ -63,7 +63,7 @@ def page_data(base: str) -> dict[str, Any]:
         "recent": settings().recent,
         "logo": header_logo()[1],
         "words": {
-            "headline": clean(settings().title) or "Point your phone at something",
+            **headlines(),
             # If it is empty, the viewfinder says what the model knows.
             "line": clean(settings().description),
         },

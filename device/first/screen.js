@@ -7,6 +7,8 @@
   const isSideways = innerHeight < 500 && innerWidth > innerHeight;
   const view = first.shadowRoot?.querySelector(".first");
   if (view) view.dataset.layout = isDesk ? "desk" : isSideways ? "sideways" : "phone";
+  const headline = view?.querySelector(".first-headline");
+  if (headline && isDesk) headline.textContent = headline.dataset.desk;
   try {
     const theme = localStorage.getItem(`stActiveTheme-${page}-v2`) ?? "";
     const [chosen] = theme.toLowerCase().match(/light|dark/) ?? [];

@@ -145,7 +145,8 @@ export function createSamples(samples, onSample) {
   const items = samples.map((sample) => {
     const image = h("img.vf-thumb", { loading: "lazy", alt: sample.alt, src: sample.thumbnail });
     const onclick = () => onSample(sample);
-    const item = h("li", h("button.vf-sample", { type: "button", onclick }, image));
+    const title = h("span.vf-title", { ariaHidden: "true", dir: "auto" }, sample.title);
+    const item = h("li", h("button.vf-sample", { type: "button", onclick }, image, title));
     // The thumbnail is missing without a network.
     image.onerror = () => item.remove();
     return item;

@@ -133,7 +133,7 @@ export interface ViewfinderOptions {
   /** Number of candidates to show. */
   rows: number;
   /** The app's headline and line; an empty line is replaced by what the model knows. */
-  words: { headline: string; line: string };
+  words: { headline: string; desk: string; line: string };
   /** The address of "Teach". */
   teach: string;
   /** The address of "Models", or null. */

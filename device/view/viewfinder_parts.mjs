@@ -19,7 +19,8 @@ const TREE = {
   picture: "video stage",
   stage: "square pill",
   pill: "why lookUp whole",
-  side: "words correction samples",
+  side: "words correction samples drop",
+  drop: "dropHere letGo",
   words: "saved head note status alert retry other explanation details spoken",
   head: "headline percent",
   acts: "right correct share",
@@ -105,6 +106,9 @@ export function createParts(on) {
     where: h("button.vf-where", { type: "button", onclick: on.onWhere }),
     keys: h("p.vf-keys", h("kbd", "Space"), " or drop a photo anywhere"),
     samples: h("div.vf-samples", { hidden: true }),
+    drop: h("div.vf-drop", createIcon("save")),
+    dropHere: h("p", h("b", "Drop a photo here"), "or anywhere on this page"),
+    letGo: h("p", h("b", "Let go: this photo is next")),
     visit: h("div.vf-visit", { hidden: true }),
   };
   for (const [parent, children] of Object.entries(TREE)) {

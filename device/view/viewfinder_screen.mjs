@@ -30,7 +30,11 @@ export const DEFAULTS = {
   teach: "teach.html",
   about: null,
   notice: "",
-  words: { headline: "Point your phone at something", line: "" },
+  words: {
+    headline: "Point your phone at something",
+    desk: "Hold something up, or drop a photo",
+    line: "",
+  },
 };
 
 /**
@@ -78,10 +82,11 @@ function stateOf(visit, options) {
   const { model, run } = identifier;
   const models = visit.models.all;
   const chosen = models.find(({ name }) => name === model);
-  const { headline, line } = options.words;
+  const { headline, desk, line } = options.words;
   const knows = chosen ? ["This model knows ", ...chosen.knows, "."] : "";
   const what = {
     headline,
+    desk,
     line: (!chosen?.isMadeHere && line) || knows,
     language: chosen?.language,
   };
@@ -153,7 +158,9 @@ function drawWords(parts, state, picture, screen, { onModel }) {
   const tone = answer ? toneOf(answer) : "";
   parts.words.dataset.tone = tone;
   parts.words.toggleAttribute("data-live", isLive);
-  const headline = answer ? answer.headline : entry ? [] : [what.headline];
+  const isDesk = parts.root.dataset.layout === "desk";
+  const greeting = isDesk ? what.desk : what.headline;
+  const headline = answer ? answer.headline : entry ? [] : [greeting];
   redrawPhrase(parts.headline, headline, answer?.language);
   parts.headline.hidden = !headline.length;
   const { state: where } = identifier;

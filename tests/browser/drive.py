@@ -39,6 +39,8 @@ TIME = r"(?:\d+ ms|under 1 ms|\d+\.\d s)"
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
 DESK: ViewportSize = {"width": 1280, "height": 800}
+GREETING = re.compile("^(Point your phone at something|Hold something up, or drop a photo)")
+"""The headline without a photo, on a phone or on a desk."""
 # Reports exceptions that the next run of the script removes from the page.
 REPORT_EXCEPTIONS = """
 new MutationObserver(() => {

@@ -11,7 +11,15 @@ from playwright.sync_api import Page, expect
 from tests.browser.accessible import assert_accessible
 from tests.browser.conftest import COLOURS
 from tests.browser.device_app import DeviceApp
-from tests.browser.drive import DESK, PHONE, TIME, device_headline, give_device, identify_red
+from tests.browser.drive import (
+    DESK,
+    GREETING,
+    PHONE,
+    TIME,
+    device_headline,
+    give_device,
+    identify_red,
+)
 from tests.browser.server import Server
 from tests.model.tiny import colour, tiny
 from tests.photos import encoded
@@ -37,7 +45,7 @@ def give(page: Page, event: str, data: bytes) -> None:
 def test_photo_is_identified_in_words_then_numbers(open_device: Any) -> None:
     page = open_device(kept=False)
     expect(page.get_by_role("heading", level=1)).to_have_text("Colours")
-    expect(device_headline(page)).to_have_text("Point your phone at something")
+    expect(device_headline(page)).to_have_text(GREETING)
     words = "This model knows six things: red, green, blue and three more."
     expect(page.locator(".vf-sub").get_by_text(words)).to_be_visible()
     identify_red(page)
@@ -57,7 +65,7 @@ def test_photo_is_identified_in_words_then_numbers(open_device: Any) -> None:
     expect(device_headline(page)).to_have_text("Very likely a red")
     expect(page.locator(".vf-photo img")).to_be_visible()
     page.go_back()
-    expect(device_headline(page)).to_have_text("Point your phone at something")
+    expect(device_headline(page)).to_have_text(GREETING)
     page.go_forward()
     page.go_forward()
     expect(device_headline(page)).to_have_text(none)

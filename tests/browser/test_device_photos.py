@@ -11,6 +11,7 @@ from tests.browser.accessible import assert_accessible
 from tests.browser.conftest import HERE
 from tests.browser.drive import (
     DESK,
+    GREETING,
     PHONE,
     camera_ready,
     device_headline,
@@ -40,7 +41,7 @@ def test_tap_and_space_take_photos_and_escape_goes_back(view: Page) -> None:
         expect(shutter(view, "Back to the camera")).to_be_visible()
         expect(device_headline(view)).to_have_text(re.compile("^(Very likely|Probably|None)"))
         view.keyboard.press("Escape")
-        expect(device_headline(view)).to_have_text("Point your phone at something")
+        expect(device_headline(view)).to_have_text(GREETING)
         expect(shutter(view)).to_be_visible()
     assert view.evaluate("openTracks()") == 1
     recent = view.get_by_role("list", name="This visit").locator("xpath=..")

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from tests.browser.drive import DESK, PHONE, go, slow_down, wait_until_drawn
 from tests.browser.server import serving
+from ui.app_info import DESK_HEADLINE, HEADLINE
 
 PREFIX = "some/prefix"
 FILES = ".vf-ways input[type=file]:not([capture])"
@@ -112,7 +113,8 @@ def test_viewfinder_takes_the_place_of_the_first_screen(new_page, url, size, the
     )
     page.goto(f"{url}/?run=server&model=clothing", wait_until="commit")
     first = page.locator("#first-screen")
-    expect(first.locator("h2")).to_have_text("Point your phone at something")
+    greeting = DESK_HEADLINE if size == DESK else HEADLINE
+    expect(first.locator("h2")).to_have_text(greeting)
     expect(first.locator(".first-sub")).to_have_text(re.compile("^This model knows ten things: "))
     expect(first.locator(".first-chip")).to_have_text("Ten kinds of clothes")
     expect(first.locator(".late")).to_have_css("opacity", "1")
@@ -124,6 +126,7 @@ def test_viewfinder_takes_the_place_of_the_first_screen(new_page, url, size, the
     for route in held:
         route.continue_()
     page.locator(".vf-choose").wait_for()
+    expect(page.locator(".vf-headline")).to_have_text(greeting)
     expect(first).to_have_count(0)
     wait_until_drawn(page)
     for ours, theirs in zip(before, page.locator(".vf").evaluate(PLACES), strict=True):

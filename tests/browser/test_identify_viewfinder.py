@@ -11,6 +11,7 @@ from model.corrections import CorrectionStore
 from tests.browser.drive import (
     COUNT_TRACKS,
     GREEN_PHOTO,
+    GREETING,
     LOADING_MS,
     RED_PHOTO,
     chart,
@@ -259,7 +260,7 @@ def test_answer_closed_at_once_stays_closed_when_the_place_changes(page: Page) -
         choose_place(page, place)
         expect(page).to_have_url(re.compile(address))
         expect(source_line(page)).to_contain_text(line, timeout=LOADING_MS)
-        expect(headline(page)).to_have_text("Point your phone at something")
+        expect(headline(page)).to_have_text(GREETING)
 
 
 @pytest.mark.slow
@@ -303,7 +304,7 @@ def test_about_clears_the_recent_photos(page: Page) -> None:
     expect(page.get_by_text("Cleared.")).to_be_visible()
     expect(other.locator(".vf-recent")).to_have_count(0)
     go(page, "Identify")
-    expect(headline(page)).to_have_text("Point your phone at something")
+    expect(headline(page)).to_have_text(GREETING)
     expect(page.locator(".vf-recent")).to_have_count(0)
 
 

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.drive import (
+    GREETING,
     PLAIN,
     give,
     go,
@@ -110,7 +111,7 @@ def test_link_to_another_version_is_refused(page):
     page.goto("/?answer=imagenet~000000000000~c~x~x~967-951")
     alert = page.locator(".vf-alert")
     expect(alert).to_contain_text("came from version 000000000000")
-    expect(headline(page)).to_have_text("Point your phone at something")
+    expect(headline(page)).to_have_text(GREETING)
     expect(alert).to_be_in_viewport()
 
 

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import add_colours
 from tests.browser.drive import (
+    GREETING,
     LOADING_MS,
     PHONE,
     RED_PHOTO,
@@ -95,7 +96,7 @@ def test_pages_join_a_server_that_comes_back(
         stack.enter_context(serving(tmp_path, port=first.port, **options))
         expect(source_line(page)).to_contain_text("On the server: ", timeout=LOADING_MS)
         expect(page).not_to_have_url(re.compile("answer="))
-        expect(headline(page)).to_have_text("Point your phone at something")
+        expect(headline(page)).to_have_text(GREETING)
         give(page, RED_PHOTO)
         expect(headline(page)).to_have_text(IS_RED)
         assert page.evaluate("window.isSamePage")
@@ -108,7 +109,7 @@ def answer_without_server(page: Page) -> None:
     assert "?answer=colours~" in link
     page.get_by_role("button", name="Close").click()
     page.keyboard.press("Escape")
-    expect(headline(page)).to_have_text("Point your phone at something")
+    expect(headline(page)).to_have_text(GREETING)
     # No server can get the file, so there is no question.
     give(page, HEIC, "photo.heic")
     expect(page.locator(".vf-alert")).not_to_be_empty()

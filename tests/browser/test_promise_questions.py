@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.browser.drive import LOADING_MS, headline, source_line
+from tests.browser.drive import GREETING, LOADING_MS, headline, source_line
 from tests.browser.drive_promise import (
     Visit,
     answered,
@@ -33,7 +33,7 @@ def test_refusal_holds_for_the_visit(visit: Visit) -> None:
     choose(page, "photo.heic")
     with page.expect_file_chooser():
         press(page, "Don’t send it")
-    expect(headline(page)).to_have_text("Point your phone at something")
+    expect(headline(page)).to_have_text(GREETING)
     choose(page, "photo.tiff")
     expect(page.locator(".vf-alert")).to_contain_text("can’t read")
     expect(source_line(page)).to_have_text("On this device: the photo stays here")
@@ -52,7 +52,7 @@ def test_photo_given_while_a_question_is_open_asks_too(visit: Visit) -> None:
     assert log.check() == []
     press(page, "Don’t send it")
     expect(page.locator(".vf-ask")).to_have_count(0)
-    expect(headline(page)).to_have_text("Point your phone at something")
+    expect(headline(page)).to_have_text(GREETING)
     assert log.check() == []
 
 

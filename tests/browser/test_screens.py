@@ -115,6 +115,12 @@ def test_camera_opens_in_the_empty_square(visit: Visit) -> None:
         assert without.locator(".vf").evaluate(BOXES) == places
         assert camera.evaluate(BOXES) == places
         assert empty.evaluate(CUT) == camera.evaluate(CUT) == []
+    resize(without, 1280, 800)
+    expect(without.get_by_text("Drop a photo here")).to_be_visible()
+    over = "new DragEvent('dragover', {dataTransfer: new DataTransfer()})"
+    without.evaluate(f"document.dispatchEvent({over})")
+    expect(without.get_by_text("Let go: this photo is next")).to_be_visible()
+    assert without.locator(".vf").evaluate(CUT) == []
 
 
 SIDES = {

@@ -11,6 +11,7 @@ from playwright.sync_api import Error, Page, expect
 from tests.browser.drive import (
     FIND,
     GREEN_PHOTO,
+    GREETING,
     LOADING_MS,
     PATIENCE_MS,
     RED_PHOTO,
@@ -166,5 +167,5 @@ def test_photo_without_an_answer_can_be_cleared(open_colours: Callable[..., Page
     clear.click()
     expect(clear).to_be_hidden()
     page.go_back()
-    expect(headline(page)).to_have_text("Point your phone at something")
+    expect(headline(page)).to_have_text(GREETING)
     expect(page.locator(".vf-photo")).to_be_hidden()

@@ -65,7 +65,9 @@ def test_first_screen_is_the_viewfinder(bundle):
     given, first = data(at), mounted(at)
     assert given["script"] == "/device/streamlit.mjs"
     # Instead of an empty line, the viewfinder says what the model knows.
-    assert given["words"] == {"headline": "Point your phone at something", "line": ""}
+    desk = "Hold something up, or drop a photo"
+    words = {"headline": "Point your phone at something", "desk": desk, "line": ""}
+    assert given["words"] == words
     assert (given["model"], given["run"], given["recent"]) == ("tiny", "auto", "session")
     assert given["models"][0]["described"]["version"] == bundle.version
     assert given["chart"] is None
@@ -79,7 +81,8 @@ def test_first_screen_has_the_owners_words(bundle, monkeypatch):
     monkeypatch.setenv("LOUPE_TITLE", "What colour?")
     monkeypatch.setenv("LOUPE_DESCRIPTION", "Any colour.")
     settings.cache_clear()
-    assert data(open_app())["words"] == {"headline": "What colour?", "line": "Any colour."}
+    words = {"headline": "What colour?", "desk": "What colour?", "line": "Any colour."}
+    assert data(open_app())["words"] == words
 
 
 def test_data_does_not_depend_on_the_visit(bundle, models_dir):
