@@ -76,7 +76,7 @@ def _send_file(request: Request) -> Response:
 
 def _respond(request: Request, path: str, page_title: str) -> Response:
     # Opened once, because opening a bundle takes 20 file system calls.
-    bundle = default_bundle()
+    bundle = _bundle(request) if path == "/" else default_bundle()
     title = app_title(bundle)
     answer = request.query_params.get("answer", "") if path == "/" else ""
     shared = describe_answer(answer) if answer else None
@@ -100,18 +100,21 @@ def _respond(request: Request, path: str, page_title: str) -> Response:
     return HTMLResponse(page, headers=headers)
 
 
+def _bundle(request: Request) -> Bundle | None:
+    """Return the model of the address or of its answer, else the one that opens first."""
+    query = request.query_params
+    if name := query.get("answer", "").partition("~")[0] or query.get("model", ""):
+        with suppress(BundleError):
+            return get_bundle(name)
+    return default_bundle()
+
+
 def _first_screen(request: Request, bundle: Bundle | None) -> str:
-    """Return the first screen for the model of the address or of its answer, else the given one."""
     query = request.query_params
     if "way" in query:
         return ""
-    answer = query.get("answer", "")
-    name = answer.partition("~")[0] or query.get("model", "")
-    if name and (bundle is None or name != bundle.name):
-        with suppress(BundleError):
-            bundle = get_bundle(name)
     samples = len(read_samples(bundle)) if bundle else 0
-    screen = first_screen(bundle, samples, is_answer=bool(answer))
+    screen = first_screen(bundle, samples, is_answer="answer" in query)
     if bundle is None or OWN_PARAMS & query.keys():
         return screen
     return screen + _data(monotonic() // DATA_SECONDS)

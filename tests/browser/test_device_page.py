@@ -173,6 +173,13 @@ def test_about_leads_to_the_page(page: Page, server: Server) -> None:
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 def test_page_is_accessible(open_device: Any, size: Any, colours: str) -> None:
     page = open_device(viewport=size, color_scheme=colours)
+    links = page.get_by_role("navigation", name="Pages")
+    expect(links.locator("[aria-current=page]")).to_have_text("Identify")
+    box = links.bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] == (
+        size["height"] if size == PHONE else pytest.approx(44, abs=2)
+    )
     assert_accessible(page)
     page.get_by_text("This device", exact=True).click()
     identify_red(page)

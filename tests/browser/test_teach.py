@@ -114,7 +114,7 @@ def test_keyboard_alone_names_records_and_uses_and_another_tab_deletes(
     loaded = page.evaluate("performance.getEntriesByType('resource').map(({ name }) => name)")
     assert len(loaded) > 20
     assert not [url for url in loaded if "teach" in url]
-    page.get_by_role("link", name="Teach your own").click()
+    page.get_by_role("link", name="Teach", exact=True).click()
     expect(shutter(page)).to_be_visible()
     film(page, "coffee")
 
@@ -218,7 +218,7 @@ def test_dropped_folders_are_labels_and_the_model_is_handed_on(
     opened.set_input_files(tmp_path / "my-colours.loupe")
     page.wait_for_url(TAUGHT)
     page.goto(page.url.split("?")[0])
-    page.get_by_role("link", name="Teach your own").click()
+    page.get_by_role("link", name="Teach", exact=True).click()
     expect(row(page, "Warm")).to_contain_text("3 photos")
 
 

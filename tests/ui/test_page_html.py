@@ -201,6 +201,7 @@ def test_hostile_model_is_escaped_on_the_first_screen(browse, models_dir):
     usual = Head(client.get("/?model=usual").text)
     tiny(models_dir, "hostile", title="</template><script>", labels=(*HOSTILE[:2], "$x", "a"))
     head = Head(client.get("/?model=hostile").text)
+    assert head.title == "</template><script>"
     assert [tag for tag in head.tags if tag != "meta"] == [
         tag for tag in usual.tags if tag != "meta"
     ]
