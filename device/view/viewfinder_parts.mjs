@@ -142,7 +142,8 @@ export function createHeader(logo) {
   const host = h("div.vf-place");
   host.attachShadow({ mode: "open" }).append(place);
   linkStyles(place, ["tokens", "viewfinder", "../header"]).then(() => (place.hidden = false));
-  document.body.prepend(host);
+  // Streamlit's skip link stays the first stop of the keyboard.
+  document.body.append(host);
   return place;
 }
 

@@ -76,9 +76,10 @@ def test_keyboard_alone_takes_a_photo_corrects_it_and_goes_back(visit: Visit) ->
     page.goto("/?run=server")
     expect(page.get_by_role("button", name="Take a photo")).to_be_visible()
     wait_until_drawn(page)
+    page.keyboard.press("Tab")
+    assert page.evaluate(FOCUSED)["name"] == "Skip to main content"
     names = walk(page)
-    # The words are no stop as long as they fit.
-    # The choice of a model is in the page's header, so it comes before.
+    # The words are no stop as long as they fit, and the choice of a model comes after the page.
     assert names[:2] == ["Take a photo", "Choose one"]
     assert names[-1].startswith("On the server: it gets the ")
     page.locator(".vf-shutter").focus()
