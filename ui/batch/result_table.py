@@ -108,14 +108,15 @@ def _table_row(result: PhotoResult) -> dict[str, object]:
     if result.prediction is None:
         return row
     top, *runners_up = result.prediction.top(3)
-    times = result.prediction.milliseconds
+    percent, times = format_percent(top.probability), result.prediction.milliseconds
     runners_up_text = ", ".join(
         f"{candidate.label} {format_percent(candidate.probability)}" for candidate in runners_up
     )
     return row | {
         "picture": f"data:image/jpeg;base64,{base64.b64encode(result.thumbnail).decode()}",
         "answer": escape_formula(", ".join(predicted_labels(result.prediction))),
-        "probability": top.probability * 100,
+        # Rounded as elsewhere on the screen. A photo of none of the labels has none to speak of.
+        "probability": float(percent.strip("<%")) if result.prediction.answer else None,
         "next": escape_formula(runners_up_text),
         "milliseconds": times and round(times.total),
     }

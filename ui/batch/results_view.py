@@ -127,7 +127,7 @@ def show_table(job: Job) -> None:
             "picture": st.column_config.ImageColumn("Photo", width=64, pinned=True),
             "answer": st.column_config.TextColumn("Answer", width=420 if only_failures else 150),
             "probability": st.column_config.ProgressColumn(
-                "Probability", format="%.1f%%", min_value=0, max_value=100, width=110
+                "Probability", format="%g%%", min_value=0, max_value=100, width=110
             ),
             "photo": st.column_config.TextColumn("File", width=180),
             "folder": st.column_config.TextColumn("Folder", width=110),
@@ -163,17 +163,12 @@ def show_downloads(job: Job) -> None:
     """Offer all results as files, whatever the table shows, and say how long they are kept."""
     if not job.results:
         return
-    files = {
-        "csv": ("CSV", to_csv, "text/csv", "One row per photo, for spreadsheets"),
-        "jsonl": (
-            "JSON Lines",
-            to_json_lines,
-            "application/jsonl",
-            "One JSON object per photo, the same as the command line prints",
-        ),
-    }
+    files = (
+        ("csv", "CSV", to_csv, "text/csv", "One row per photo, for spreadsheets"),
+        ("jsonl", "JSON Lines", to_json_lines, "application/jsonl", "One JSON object per photo"),
+    )
     with st.container(horizontal=True):
-        for suffix, (label, convert, media_type, explanation) in files.items():
+        for suffix, label, convert, media_type, explanation in files:
             st.download_button(
                 label,
                 partial(convert, job.results),

@@ -70,8 +70,10 @@ def test_frame_has_predictions_and_failures():
     frame = to_frame([make_result(2, "a/b/c.jpg", "b"), make_failure()])
     assert frame["answer"].tolist() == ["shoes", "Couldn’t read: It is incomplete."]
     assert frame["photo"].tolist() == ["c.jpg", "bad.jpg"]
-    assert frame["probability"][0] == pytest.approx(90)
     assert pd.isna(frame["picture"][1])
+    frame = to_frame([make_result(probability=share) for share in (0.9999, 0.944, 0.612)])
+    assert frame["probability"].tolist() == [99.9, 94, 61]
+    assert pd.isna(to_frame([make_result(in_distribution=False)])["probability"][0])
 
 
 def test_labels_are_counted_most_frequent_first():
