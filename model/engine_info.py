@@ -23,7 +23,7 @@ class EngineInfo:
     Attributes:
         name: as used in manifests, commands and query parameters.
         letter: its abbreviation in share links.
-        caption: one line for the screen.
+        title, caption: its name and a line on the screen, if visitors can choose it there.
         needs: the bundle's file that it runs; a bundle without it does not have the engine.
         runs_in: *server* for an engine in the app's process, *device* for one on the visitor's
             device. The server has no ``Engine`` class for the latter and cannot load it.
@@ -38,8 +38,9 @@ class EngineInfo:
 
     name: str
     letter: str
-    caption: str
     needs: str
+    title: str = ""
+    caption: str = ""
     runs_in: Literal["server", "device"] = "server"
     packages: tuple[str, ...] = ()
     memory_mb: int = 0
@@ -77,7 +78,8 @@ ENGINES = {
         EngineInfo(
             name="compiled",
             letter="c",
-            caption="Fast: the model compiled for ONNX Runtime",
+            title="The fast copy",
+            caption="Compiled for ONNX Runtime",
             needs="graph.onnx",
             packages=("onnxruntime",),
             implementation=("model.engines.compiled", "OnnxEngine"),
@@ -86,7 +88,8 @@ ENGINES = {
         EngineInfo(
             name="learner",
             letter="l",
-            caption="Reference: the original fastai learner",
+            title="The original model",
+            caption="fastai, as it was trained",
             needs="weights.safetensors",
             packages=("torch", "fastai", "safetensors"),
             # Measured: 720 MB with one model and one visitor, 915 MB with five models.
@@ -98,14 +101,12 @@ ENGINES = {
         EngineInfo(
             name="wasm",
             letter="w",
-            caption="On this device: the graph in the browser",
             needs="graph.onnx",
             runs_in="device",
         ),
         EngineInfo(
             name="fake",
             letter="f",
-            caption="For tests: instant and meaningless",
             needs="graph.onnx",
             implementation=("model.engines.fake", "FakeEngine"),
         ),

@@ -7,6 +7,7 @@ import streamlit as st
 
 from model import Bundle
 from model.bundle import get_bundle, list_models
+from model.engines import available
 from model.errors import BundleError
 from model.loading import default_model
 from model.settings import settings
@@ -25,7 +26,8 @@ TAUGHT_NAME = re.compile(r"taught-[0-9a-f]{12}")
 def remember_address(token: str, *, is_named: bool = False) -> None:
     """Select the model: the open answer's, else the address's, else the visitor's choice.
 
-    Without any, it is the model that opens first. To be called before the widgets are made.
+    Without any, it is the model that opens first. The engine is the address's, if the model has
+    it. To be called before the widgets are made.
 
     Args:
         token: of the open answer's link; empty if none is open.
@@ -49,6 +51,12 @@ def remember_address(token: str, *, is_named: bool = False) -> None:
     shown = name if _is_usable(name) else default_model()
     if shown != state.get("model") and _is_usable(shown):
         state["model"] = shown
+    bundle = list_models().get(state.get("model", ""))
+    if isinstance(bundle, Bundle) and (engine := params.get("engine")):
+        if engine in available(bundle):
+            state["engine"] = engine
+        else:
+            del params["engine"]
 
 
 def _is_usable(name: str | None) -> bool:
@@ -60,16 +68,18 @@ def requested_choices() -> dict[str, str]:
     return dict(st.session_state.get(ASKED, {}))
 
 
-def choose_model(name: str) -> None:
-    """Choose a model for its widget, and name it in the address."""
-    st.session_state[CHOSEN] = name
+def choose(key: str) -> None:
+    """Name the model or engine of the widget ``key`` in the address, unless it is the default."""
+    state, params = st.session_state, st.query_params
     # The visitor chose, so what addresses asked for no longer counts.
-    st.session_state.pop(ASKED, None)
-    st.session_state.pop(TAUGHT_KEY, None)
-    if name == default_model():
-        st.query_params.pop("model", None)
+    state.pop(ASKED, None)
+    if key == "model":
+        state[CHOSEN] = state[key]
+        state.pop(TAUGHT_KEY, None)
+    if state[key] == (default_model() if key == "model" else settings().engine):
+        params.pop(key, None)
     else:
-        st.query_params["model"] = name
+        params[key] = state[key]
 
 
 def chosen_bundle() -> Bundle | None:

@@ -14,8 +14,8 @@ from model.model_store import store_follower
 from model.settings import settings
 from model.text import clean
 from ui.app_info import app_title
-from ui.chosen_model import choose_model, requested_choices
-from ui.phrasing import escape_markdown, join_words, shorten
+from ui.chosen_model import choose, requested_choices
+from ui.phrasing import escape_markdown, shorten
 
 MAX_RESULTS = 10
 """Most results that the chart shows."""
@@ -66,40 +66,39 @@ def settings_menu(
         has_top_k: offer the number of results.
         more: draws further entries at the end of the menu.
     """
-    names = [*["model"][:has_model], "engine", *["number of results"][:has_top_k]]
-    top_k, default = MAX_RESULTS, default_model()
+    top, default = MAX_RESULTS, default_model()
     # The default comes first: with another index, Streamlit forbids setting the choice, as
     # remember_address does.
     ordered = dict(sorted(bundles.items(), key=lambda entry: entry[0] != default))
-    with st.popover("Settings", icon=":material/tune:", help=join_words(names).capitalize()):
+    with st.popover("Settings", icon=":material/tune:"):
         name: str | None = st.session_state.get("model")
         if has_model:
-            name = model_select(ordered, "model", lambda: _choose_model(on_change))
+            name = model_select(ordered, "model", lambda: _choose("model", on_change))
         if has_top_k:
-            top_k = st.slider("Results to show", 1, top_k, top_k, key="top", bind="query-params")
+            top = st.slider("Labels in the chart", 1, top, top, key="top", bind="query-params")
         _engine_choice(bundles, name, on_change)
         more()
-    return bundles.get(name or ""), top_k
+    return bundles.get(name or ""), top
 
 
-def _choose_model(on_change: Callable[[], None]) -> None:
-    choose_model(st.session_state["model"])
+def _choose(key: str, on_change: Callable[[], None]) -> None:
+    choose(key)
     on_change()
 
 
 def _engine_choice(
     bundles: dict[str, Bundle], name: str | None, on_change: Callable[[], None]
 ) -> None:
-    """Show the selector of this app's engines."""
-    engines = list(available(bundles[name])) if name else [DEFAULT_ENGINE]
-    default = settings().engine
+    """Show this app's engines by title, the default first and not bound, as in ``model_select``."""
+    usable = available(bundles[name]) if name else (DEFAULT_ENGINE,)
+    engines = sorted(usable, key=lambda engine: engine != settings().engine)
     st.radio(
-        "Engine",
+        "Answered by",
         engines,
-        index=engines.index(default) if default in engines else 0,
+        format_func=lambda engine: ENGINES[engine].title,
         key="engine",
-        bind="query-params",
-        on_change=on_change,
+        on_change=_choose,
+        args=("engine", on_change),
         captions=[ENGINES[engine].caption for engine in engines],
     )
     if name:
@@ -114,7 +113,8 @@ def _explain_missing(bundle: Bundle, engine: str) -> str:
         return f"This app has no engine named “{shorten(engine)}”."
     if engine not in bundle.manifest.engines:
         return f"“{shorten(bundle.manifest.title)}” has no {engine} engine."
-    return f"This app can’t run the {engine} engine: it {shortfall(bundle, engine)}."
+    title, reason = ENGINES[engine].title, shortfall(bundle, engine)
+    return f"{title} ({engine}) can’t run in this app: it {reason}."
 
 
 def warn_if_unusable(bundles: dict[str, Bundle]) -> bool:
@@ -135,10 +135,7 @@ def warn_if_unusable(bundles: dict[str, Bundle]) -> bool:
 def warn_if_refused(bundle: Bundle | None) -> None:
     """Warn if the address asked for a model or an engine that the menu doesn't offer.
 
-    The warning stays until the visitor chooses a model or an engine.
-
-    Args:
-        bundle: the model in use.
+    The warning stays until the visitor chooses a model or an engine. ``bundle`` is in use.
     """
     requested = requested_choices()
     if bundle is None:

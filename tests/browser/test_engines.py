@@ -17,11 +17,11 @@ def test_engines_agree_and_the_address_names_the_chosen_one(page):
     # The first one in this process imports torch.
     expect(source_line(page)).to_contain_text("learner engine", timeout=FIRST_LOAD)
     learner = wait_for_answer(page, engine="learner")
-    choose(page, "compiled")
+    choose(page, "The fast copy")
     assert wait_for_answer(page, engine="compiled") == learner
     expect(page).to_have_url(re.compile("answer=imagenet~[0-9a-f]{12}~c~"))
     assert "engine=learner" not in page.url
-    choose(page, "learner")
+    choose(page, "The original model")
     assert wait_for_answer(page, engine="learner") == learner
     expect(page).to_have_url(re.compile("engine=learner"))
     expect(page).to_have_url(re.compile("answer=imagenet~[0-9a-f]{12}~l~"))

@@ -204,6 +204,17 @@ def test_other_visitors_answers_offer_neither_why_nor_a_correction(default_bundl
     assert "Why?" not in [expander.label for expander in at.expander]
 
 
+@pytest.mark.torch
+def test_engine_has_a_plain_title_and_its_name_in_the_address(data_folder):
+    at = open_app(engine="learner")
+    labels = {widget.label for widget in (*at.radio, *at.slider)}
+    assert labels == {"Answered by", "Labels in the chart"}
+    assert at.radio(key="engine").value == "learner"
+    assert at.radio(key="engine").options == ["The fast copy", "The original model"]
+    at.radio(key="engine").set_value("compiled").run()
+    assert "engine" not in at.query_params
+
+
 def test_unusable_choices_in_the_address_are_refused_until_the_visitor_chooses(
     default_bundle, models_dir
 ):
