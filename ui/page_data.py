@@ -8,8 +8,7 @@ from model.browser.device_files import LIMITS, index_json
 from model.bundle import is_public
 from model.loading import default_model
 from model.settings import settings
-from model.text import clean
-from ui.app_info import header_logo, headlines
+from ui.app_info import first_words, header_logo
 
 LOOK_UP_URLS = {
     "Wikipedia": "https://en.wikipedia.org/w/index.php?search=",
@@ -62,11 +61,8 @@ def page_data(base: str) -> dict[str, Any]:
         "corrections": settings().corrections_max > 0,
         "recent": settings().recent,
         "logo": header_logo()[1],
-        "words": {
-            **headlines(),
-            # If it is empty, the viewfinder says what the model knows.
-            "line": clean(settings().description),
-        },
+        # If the line is empty, the viewfinder says what the model knows.
+        "words": first_words(None),
         "lookUp": [{"name": name, "url": url} for name, url in LOOK_UP_URLS.items()],
         "top": MAX_LABELS,
     }
