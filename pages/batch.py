@@ -2,6 +2,8 @@
 
 import streamlit as st
 
+from model.settings import settings
+from ui.batch.example_rows import show_examples
 from ui.batch.job_cache import LIFETIME_MINUTES
 from ui.batch.results_view import (
     show_accuracy,
@@ -13,38 +15,38 @@ from ui.batch.results_view import (
     show_source_line,
     show_table,
 )
-from ui.batch.uploads import SOURCES, current_job, is_batch_expired, upload_error, upload_widget
+from ui.batch.uploads import SOURCES, current_job, upload_widget
 from ui.chosen_model import answering_host
 from ui.page_data import usable_bundles
 from ui.phrasing import escape_markdown, say_passed_on
 from ui.settings_menu import settings_menu, source_control, warn_if_refused
 
 job = current_job()
+st.set_page_config(layout="centered" if job else "wide")
 if job is None:
-    st.header("Identify a batch of photos", anchor=False)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        source = source_control(SOURCES, key="from")
-        st.space("stretch")
-        bundle, _ = settings_menu(usable_bundles(), has_top_k=False)
-    warn_if_refused(bundle)
-    if is_batch_expired():
-        st.info(
-            f"This batch has expired: results are kept for up to {LIFETIME_MINUTES} minutes after "
-            "you leave. Upload the photos again for new results.",
-            icon=":material/history_toggle_off:",
-        )
-    upload_widget(source)
-    if error := upload_error():
-        st.warning(escape_markdown(error), icon=":material/folder_off:")
-    show_last_batch()
-    answers = f" “{escape_markdown(bundle.manifest.title)}” answers there." if bundle else ""
-    passed_on = say_passed_on("files", answering_host())
-    st.caption(
-        f"The files go to the server.{passed_on}{answers} You get a chart, a table, and CSV "
-        "and JSON downloads. Photos that can’t be read are listed with the reason. Results "
-        f"stay in the server’s memory for up to {LIFETIME_MINUTES} minutes after you leave; "
-        "nothing is saved to disk."
+    left, right = st.columns(2, gap="medium")
+    left.header("Many photos at once", anchor=False)
+    left.write(
+        f"Up to {settings().batch:,} photos, a folder or a zip. You get one table of answers, "
+        "a chart, and files for a spreadsheet."
     )
+    with right:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            source = source_control(SOURCES, key="from")
+            st.space("stretch")
+            bundle, _ = settings_menu(usable_bundles(), has_top_k=False)
+        warn_if_refused(bundle)
+        upload_widget(source)
+        show_last_batch()
+        model = f"“{escape_markdown(bundle.manifest.title)}” has" if bundle else "they are"
+        st.caption(
+            f":material/dns: On the server: the files, until {model} answered, and the results, "
+            f"for up to {LIFETIME_MINUTES} minutes after you leave. Nothing is saved to disk."
+            f"{say_passed_on('files', answering_host())}"
+        )
+    if bundle:
+        with left:  # Last, because a model that isn't loaded yet needs a moment to answer.
+            show_examples(bundle)
 elif not job.ended:
     show_progress(job)
 else:

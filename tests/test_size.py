@@ -66,7 +66,7 @@ BUDGETS = {
         "archives in buckets, on Ray or without; the API on Ray Serve and its proxies",
     ),
     "ui": (
-        4480,
+        4510,
         "what pages share: eight pages, viewfinder and plain page, first screen, previews of links",
     ),
     "device": (

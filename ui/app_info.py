@@ -72,17 +72,12 @@ def preview_description(bundle: Bundle | None) -> str:
 
 
 def first_words(bundle: Bundle | None) -> dict[str, str]:
-    """Return the words of the empty viewfinder: the owner's, or what the model knows."""
+    """Return the empty viewfinder's words, on a desk as well: the owner's, or what it knows."""
     line = clean(settings().description)
     if not line and bundle:
         line = f"This model knows {label_summary(familiar_labels(bundle), markdown=False)}."
-    return {**headlines(), "line": line}
-
-
-def headlines() -> dict[str, str]:
-    """Return the headline of the empty viewfinder, and the one on a desk."""
     title = clean(settings().title)
-    return {"headline": title or HEADLINE, "desk": title or DESK_HEADLINE}
+    return {"headline": title or HEADLINE, "desk": title or DESK_HEADLINE, "line": line}
 
 
 def header_logo(*, is_dark: bool = False) -> tuple[str, int]:

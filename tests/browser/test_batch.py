@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import FilePayload, Page, expect
 
-from tests.browser.drive import PHONE, go, headline, wait_until_drawn
+from tests.browser.drive import DESK, PHONE, go, headline, wait_until_drawn
 
 PHOTOS = 24
 ADDRESS = re.compile(r"[?&]batch=[\w-]{22}")
@@ -46,6 +46,19 @@ def batch_page(page):
     page.goto("/batch")
     wait_until_drawn(page)
     return page
+
+
+@pytest.mark.slow
+def test_samples_leave_the_uploader_in_sight(page):
+    page.set_viewport_size(PHONE)
+    page.goto("/batch?model=clothing")
+    example, uploader = page.get_by_text("none of these"), page.get_by_test_id("stFileUploader")
+    expect(example).to_be_visible()
+    button, links = uploader.get_by_role("button").last.bounding_box(), page.locator("#pages")
+    assert example.bounding_box()["y"] < button["y"]
+    assert button["y"] + button["height"] < links.bounding_box()["y"]
+    page.set_viewport_size(DESK)
+    assert uploader.bounding_box()["y"] < example.bounding_box()["y"]
 
 
 @pytest.mark.slow

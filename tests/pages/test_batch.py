@@ -6,14 +6,19 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from model import load
+from model.answer.phrases import shared_words
+from model.bundle import read_samples
 from model.classifier import Classifier
 from model.settings import settings
 from tests.photos import drawn, encoded
 from ui.batch.job import Job
 from ui.batch.job_cache import job_cache
 from ui.batch.result_table import to_csv, to_json_lines
+from ui.phrasing import to_markdown
 
 APP = Path(__file__).resolve().parents[2] / "streamlit_app.py"
 JPEG = encoded(drawn(300, 240))
@@ -100,12 +105,26 @@ def test_batches_share_the_memory_for_uploads(page):
 def test_page_starts_with_an_uploader(page):
     assert page.segmented_control(key="from").value == "Photos"
     assert "1,000 photos" in page.file_uploader[0].label
-    assert any("“A thousand everyday things” answers there" in text.value for text in page.caption)
+    assert any("until “A thousand everyday things” has" in text.value for text in page.caption)
     assert page.file_uploader[0].accept_multiple_files
     page = open_batch_page(**{"from": "Folder"})
     assert page.file_uploader[0].accept_directory
     assert any("Most phones can’t upload a folder" in caption.value for caption in page.caption)
     assert "batch-last-open" not in button_keys(page)
+
+
+@pytest.mark.parametrize("engine", ["compiled", "none"])
+def test_samples_show_the_models_own_answers_or_nothing(data_folder, monkeypatch, engine):
+    monkeypatch.setenv("LOUPE_MODEL", "clothing")
+    monkeypatch.setattr("ui.batch.example_rows.DEFAULT_ENGINE", engine)
+    st.cache_data.clear()
+    page, classifier, expected = open_batch_page(), load("clothing"), []
+    for sample in read_samples(classifier.bundle)[:3]:
+        words, percent = shared_words(classifier.identify(sample.photo))
+        expected += [to_markdown(words), f"**{percent}**"]
+    shown = [text.value for text in page.markdown[1:]]
+    assert shown == ([] if engine == "none" else [*expected, ":orange[none of these]"])
+    assert page.file_uploader
 
 
 def test_photos_become_rows_and_a_failure_does_not_stop_the_rest(page):

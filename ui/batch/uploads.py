@@ -14,8 +14,9 @@ from model.photo.formats import FORMAT_NAMES
 from model.settings import settings
 from model.storage.photo_files import SUFFIXES, PhotoFile, displayed_parts, open_photos
 from ui.batch.job import Job
-from ui.batch.job_cache import job_cache
+from ui.batch.job_cache import LIFETIME_MINUTES, job_cache
 from ui.chosen_model import model_to_load
+from ui.phrasing import escape_markdown
 from ui.session import release_upload
 
 SOURCES = ("Photos", "Folder", "Zip")
@@ -46,12 +47,6 @@ def current_job() -> Job | None:
     return job
 
 
-def is_batch_expired() -> bool:
-    """Return True if the address names a batch that has expired or never existed."""
-    key = st.query_params.get(BATCH_PARAM, "")
-    return bool(key) and job_cache.get(key) is None
-
-
 def last_job() -> Job | None:
     """Return this session's latest batch, whatever the address says."""
     return job_cache.get(st.session_state.get(LAST_JOB, ""))
@@ -70,16 +65,16 @@ def leave_batch() -> None:
     st.query_params.pop(BATCH_PARAM, None)
 
 
-def upload_error() -> str:
-    """Return why the last upload started no batch; empty if it did."""
-    return str(st.session_state.get(ERROR, ""))
-
-
 def upload_widget(source: str) -> None:
     """Show the uploader of one of ``SOURCES``; a batch starts as soon as its files have arrived."""
+    expired = (
+        f"This batch has expired: results are kept for up to {LIFETIME_MINUTES} minutes after "
+        "you leave. Upload the photos again for new results."
+    )
+    if problem := expired if BATCH_PARAM in st.query_params else st.session_state.get(ERROR):
+        st.warning(escape_markdown(problem), icon=":material/folder_off:")
     limit, total_mb = f"{settings().batch:,} photos", settings().upload_mb
     photo_sizes = f"up to {PHOTO_MB} MB each and {total_mb:,} MB in all"
-    folders = "Name folders after labels to see how often the model is right."
     label, caption, max_mb = f"Choose up to {limit}", f"{FORMAT_NAMES}, {photo_sizes}.", PHOTO_MB
     # Any file: photos without a suffix are read by their content, and other files become rows that
     # say why they couldn't be read.
@@ -88,13 +83,11 @@ def upload_widget(source: str) -> None:
     if source == "Folder":
         label, many = f"Choose a folder of up to {limit}", "directory"
         suffixes = [suffix.lstrip(".") for suffix in sorted(SUFFIXES)]
-        caption = (
-            f"{folders} Most phones can’t upload a folder: choose Photos or Zip instead. Photos "
-            f"have {photo_sizes}."
-        )
+        caption = f"Photos {photo_sizes}. Most phones can’t upload a folder: choose Zip instead."
     elif source == "Zip":
         label, many, suffixes = f"Choose a zip of up to {limit}", False, ["zip"]
-        caption, max_mb = folders, min(ZIP_MB, total_mb)
+        caption = f"{FORMAT_NAMES}, up to {PHOTO_MB} MB each."
+        max_mb = min(ZIP_MB, total_mb)
     key = f"batch-{source.lower()}-{st.session_state.get(ROUND, 0)}"
     files = st.file_uploader(
         label,
