@@ -66,7 +66,7 @@ BUDGETS = {
         "archives in buckets, on Ray or without; the API on Ray Serve and its proxies",
     ),
     "ui": (
-        4510,
+        4_520,
         "what pages share: eight pages, viewfinder and plain page, first screen, previews of links",
     ),
     "device": (
@@ -79,7 +79,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 41_340, 44_980
+ALL_PYTHON, ALL_TESTS = 41_350, 44_990
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {
