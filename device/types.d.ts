@@ -250,12 +250,12 @@ export interface ProjectEdit extends Partial<Pick<Project, "title" | "labels">> 
 export interface ProjectStore {
   /** Photos are in the order in which they came. */
   read(): Promise<Project>;
+  /** The project without its photos: also the name of its model, and all that it has had. */
+  names(): Promise<Pick<Project, "title" | "labels"> & { model?: string; versions?: string[] }>;
   /** Add a photo, and its label if it is new; return the photo's id. */
   addPhoto(photo: Omit<ProjectPhoto, "id">): Promise<string>;
   /** Change all of it in one step; return what undoes it until the page is left. */
   edit(edit: ProjectEdit): Promise<() => Promise<void>>;
-  /** The features for one base by the photos' ids; some may be missing. */
-  features(base: string): Promise<Map<string, Float32Array>>;
   setFeatures(id: string, base: string, features: Float32Array): Promise<void>;
   /** Delete the project; models stay. */
   clear(): Promise<void>;
@@ -266,6 +266,41 @@ export interface ProjectStore {
   /** Ask the browser not to delete the photos; true if it agrees within a moment. */
   persist(): Promise<boolean>;
   close(): void;
+}
+
+/**
+ * Train the labels that have photos. Photos that another base has seen get the features of this one.
+ */
+export type TrainProject = (
+  base: TeachableModel,
+  store: ProjectStore,
+  project: Omit<Project, "bytes">,
+) => ReturnType<TeachableModel["teach"]>;
+
+/**
+ * Add a photo of the viewfinder to the project, by its `id` there, and replace the project's model. A
+ * photo that was added before gets another label. If it throws, also the signal's reason, the project
+ * and its model are as before.
+ */
+export type AddPhoto = (
+  base: TeachableModel,
+  store: ProjectStore,
+  given: { id: string; photo: Blob; label: string; signal: AbortSignal },
+) => Promise<{
+  /** Says what was done. */
+  text: string;
+  /** Reverse it, but not what another tab has changed since. */
+  undo(base: TeachableModel, store: ProjectStore): Promise<void>;
+}>;
+
+/** What teaching needs of a loaded model; see `Model` in `loupe.mjs`. */
+export interface TeachableModel {
+  info: { features: Features };
+  takePhoto(photo: Blob): Promise<TakenPhoto>;
+  features(photo: Blob): Promise<Float32Array>;
+  teach(project: ProjectToTeach): Promise<{ taught: TaughtModel; result: Taught }>;
+  addGolden(taught: TaughtModel): Promise<TaughtModel>;
+  attach(taught: TaughtModel): Promise<{ info: ModelInfo; close(): void }>;
 }
 
 /** Your model: a few-shot head with its description. */
@@ -432,6 +467,8 @@ export interface Entry {
   answer: Answer | null;
   /** The photo's earlier answers, newest first. */
   earlier?: Answer[];
+  /** True once the photo was added to the project that its model was trained on. */
+  isLearned?: boolean;
   /** A sentence on where an answer without a photo comes from. */
   note?: string;
   /** That answer as a stranger reads it; absent from the visitor's own. */

@@ -6,6 +6,7 @@ import { LoupeError } from "./errors.mjs";
 
 /**
  * @typedef {object} Loaded
+ * @property {string} address
  * @property {ModelConfig} model
  * @property {GraphName} graph
  * @property {Runtime} ort

@@ -61,6 +61,7 @@ onmessage = async ({ data: { number, name, values } }) => {
 
 /** @type {WorkerCalls["load"]} */
 async function load({ address, graph }, onProgress) {
+  if (loaded?.address === address && loaded.graph === graph) return infoOf(loaded);
   const model = await fetchModel(address);
   const entry = Object.hasOwn(model.graphs, graph) ? model.graphs[graph] : null;
   if (!entry) throw new LoupeError("no-such-model", `${model.name} has no graph '${graph}'.`);
@@ -79,7 +80,7 @@ async function load({ address, graph }, onProgress) {
   } catch (error) {
     throw new LoupeError("bundle-damaged", `The graph can’t be loaded: ${messageOf(error)}`);
   }
-  const ready = { model, graph, ort, session };
+  const ready = { address, model, graph, ort, session };
   await testGolden(ready, entry.golden, golden);
   loaded = ready;
   taughtModels.clear();

@@ -13,6 +13,8 @@ import { findTextFlaw, MAX_LABELS } from "./loupe_file.mjs";
 
 export const MAX_PHOTOS = 500;
 export const MAX_BYTES = 60 * 2 ** 20;
+/** Begins the recordings of photos that came as files. */
+export const FILE = "file-";
 
 /** Browsers that decide by themselves whether to keep photos need less. */
 const MOMENT_MS = 300;
@@ -26,7 +28,7 @@ const LOST = ["AbortError", "InvalidStateError", "UnknownError"];
 const STORES = ["project", "photos", "models"];
 const KEY = "project";
 
-/** @typedef {Pick<Project, "title" | "labels"> & {model?: string}} Names */
+/** @typedef {Pick<Project, "title" | "labels"> & {model?: string, versions?: string[]}} Names */
 /** @typedef {Record<string, IDBObjectStore>} Stores */
 
 /**
@@ -119,6 +121,7 @@ export async function openStore({ prefix = "", onchange } = {}) {
         const theirs = photos.map(({ label }) => label);
         return { title, labels: unite(labels, theirs), photos, bytes };
       }),
+    names: () => read(({ project }) => readNames(project)),
     addPhoto: (photo) =>
       change(async ({ title, labels }, photos) => {
         const last = (await resultOf(photos.getAllKeys())).at(-1);
@@ -138,11 +141,6 @@ export async function openStore({ prefix = "", onchange } = {}) {
         const after = { title: title ?? before.title, labels: all };
         return [after, () => undo(before, after, changed, label)];
       }),
-    features: async (base) => {
-      /** @type {ProjectPhoto[]} */
-      const photos = await read((stores) => resultOf(stores.photos.getAll()));
-      return new Map(photos.flatMap((one) => (one.base === base ? [[one.id, one.features]] : [])));
-    },
     // Other tabs aren't told: two with different bases would take turns forever.
     setFeatures: (id, base, features) =>
       run("readwrite", async ({ photos }) => {
@@ -159,7 +157,8 @@ export async function openStore({ prefix = "", onchange } = {}) {
         if (isOurs) {
           const names = await readNames(project);
           if (names.model) models.delete(names.model);
-          project.put({ ...names, model: name }, KEY);
+          const versions = unite(names.versions ?? [], [name]);
+          project.put({ ...names, model: name, versions }, KEY);
         }
         if (taught) models.put([name, taught], name);
         else models.delete(name);
@@ -260,7 +259,7 @@ function refuse(error) {
   throw error.name === "QuotaExceededError"
     ? new LoupeError(
         "storage-full",
-        "This browser has no room left. Remove photos here, or the data of other sites.",
+        "This browser has no room left. Remove photos in Teach, or the data of other sites.",
       )
     : new LoupeError(
         "storage-failed",

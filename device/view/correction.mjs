@@ -1,6 +1,7 @@
 /**
  * The panel where a visitor says what a photo shows, in place of the answer's words. A label is saved
- * with one press and can be undone until another photo is shown.
+ * with one press and can be undone until another photo is shown. It goes to the owner of the app or,
+ * for a model made on this device, with the photo to the model's project.
  */
 
 import { phraseError } from "../engine/errors.mjs";
@@ -11,6 +12,8 @@ const MAX_LABEL_LENGTH = 100;
 /** Most of the model's labels that are offered. */
 const OFFERED = 4;
 const NONE = "none of these";
+const TRAINS =
+  "Your model is trained again on this device. It takes about a second. Nothing is sent.";
 const SAVED_FOR = "Saved for the owner of this app, who may use it to improve the model.";
 
 /** Return the labels that an answer names. */
@@ -57,7 +60,7 @@ export class CorrectionPanel {
    * @param {(part: import("./types").Part) => import("./types").Permission} permit
    */
   open(entry, identifier, permit) {
-    this.#begin(entry, identifier, permit);
+    this.#begin(entry, identifier.server, permit);
     const { answer } = entry;
     const said = saidBy(answer);
     // Of two names, either may be right.
@@ -82,17 +85,37 @@ export class CorrectionPanel {
     chips.push(createButton(dashed, "Something else…", { onclick: write }));
     const form = h("form.vf-chips", ...chips);
     const consent = "Send a small copy too, without place and time";
-    this.#show("What is it?", form, h("label.vf-check", this.#copy, h("span", consent)));
+    this.#show("What is it?", [form, h("label.vf-check", this.#copy, h("span", consent))]);
     if (isMulti(answer)) write();
   }
 
   /** Save that an answer is right; the first time, once the visitor has read what is saved. */
   confirm(entry, identifier, permit) {
-    this.#begin(entry, identifier, permit, "Thanks");
+    this.#begin(entry, identifier.server, permit, "Thanks");
     const labels = saidBy(entry.answer);
     const save = () => this.#save(labels, null);
     if (this.#isTold) save();
-    else this.#show("Is it right?", createButton("vf-button.vf-main", "Yes", { onclick: save }));
+    else this.#show("Is it right?", [createButton("vf-button.vf-main", "Yes", { onclick: save })]);
+  }
+
+  /** Ask to which label of its model's project a photo is added, which trains the model again. */
+  openProject(entry, visit) {
+    const labels = visit.models.labelsOf(entry.answer.prediction.model);
+    const onTrained = (isLearned) => {
+      const { model } = visit.identifier;
+      visit.send({ type: "learned", model, isLearned: isLearned || entry.isLearned });
+    };
+    const correct = ({ labels: [label], signal }) =>
+      visit.models.train((teach, ...own) => teach.addPhoto(...own, { ...entry, label, signal }));
+    const undo = (added) => visit.models.train((_, ...own) => added.undo(...own));
+    this.#begin(entry, { correct, undo, onTrained }, () => null);
+    const chips = labels.map((label) =>
+      createButton("vf-button", label, { onclick: () => this.#save([label]) }),
+    );
+    const write = () => this.#write(form, h("datalist"), [], false);
+    const add = createButton("vf-button.vf-dashed", "New label", { icon: "more", onclick: write });
+    const form = h("form.vf-chips", ...chips, add);
+    this.#show("Add this photo to", [form, h("p.vf-small", TRAINS)], "");
   }
 
   /** Close the panel; return whether it was open. */
@@ -111,26 +134,28 @@ export class CorrectionPanel {
     this.#parts.saved.replaceChildren();
   }
 
-  #begin(entry, identifier, permit, thanks = "") {
+  #begin(entry, target, permit, thanks = "") {
     this.#hide();
     const { signal } = this.#closing;
     this.#save = async (labels, photo = this.#copy.checked ? entry.photo : null) => {
       if (this.#isSaving) return;
       this.#isSaving = true;
-      this.#status.textContent = "Saving…";
+      this.#status.textContent = target.onTrained ? "Training…" : "Saving…";
       try {
         const correction = { answer: entry.answer, labels, photo, signal };
-        const saved = await identifier.correct(correction, permit(photo ? "copy" : "nothing"));
-        const undo = () => identifier.undo(saved);
+        const saved = await target.correct(correction, permit(photo ? "copy" : "nothing"));
+        const undo = () => target.undo(saved);
         // Nothing on the screen would say that it was saved.
         if (signal.aborted) return void (await undo().catch(() => {}));
-        this.#isTold = true;
+        this.#isTold ||= !target.onTrained;
         this.#hide();
-        const said = thanks || `Saved: ${labels.join(", ")} (no. ${saved.number})`;
+        const said = thanks || (saved.text ?? `Saved: ${labels.join(", ")} (no. ${saved.number})`);
+        // The new step closes what was said before: then the photo was moved.
+        target.onTrained?.(true);
         // A photo has one correction: the last.
         this.#undo().catch(() => {});
         this.#undos.add(undo);
-        this.#say(said);
+        this.#say(said, target.onTrained);
       } catch (error) {
         if (!signal.aborted) this.#fail(phraseError(error));
       } finally {
@@ -155,7 +180,7 @@ export class CorrectionPanel {
     }
   }
 
-  #show(title, ...content) {
+  #show(title, content, about = SAVED_FOR) {
     const { correction, root } = this.#parts;
     const heading = h("h2.vf-headline", { tabIndex: -1 }, title);
     const close = createButton("vf-icon-button", "Cancel", {
@@ -164,9 +189,9 @@ export class CorrectionPanel {
       onclick: () => this.#hide(),
     });
     this.#status.textContent = "";
-    const about = h("p.vf-small", SAVED_FOR);
     // First, so that it is read before a press, on low screens as well.
-    correction.replaceChildren(h("div.vf-head", heading, close), about, this.#status, ...content);
+    const head = [h("div.vf-head", heading, close), h("p.vf-small", about), this.#status];
+    correction.replaceChildren(...head, ...content);
     correction.hidden = false;
     root.toggleAttribute("data-correcting", true);
     heading.focus({ preventScroll: true });
@@ -200,21 +225,25 @@ export class CorrectionPanel {
   }
 
   /** Say what was saved, and offer to delete it. */
-  #say(text) {
-    const { saved } = this.#parts;
+  #say(text, onTrained) {
+    const { correct, saved } = this.#parts;
     const said = h("span", { dir: "auto" }, text);
     const button = createButton("vf-text-button", "Undo");
     button.onclick = async () => {
       button.disabled = true;
       try {
         await this.#undo();
-        if (said.isConnected) saved.replaceChildren("Undone: nothing is saved.");
+        if (!said.isConnected) return;
+        onTrained?.(false);
+        const state = onTrained ? "your model is as it was" : "nothing is saved";
+        saved.replaceChildren(`Undone: ${state}.`);
       } catch (error) {
         said.textContent = phraseError(error);
         button.disabled = false;
       }
     };
     saved.replaceChildren(said, button);
+    if (correct.hidden) button.focus({ preventScroll: true });
   }
 
   #hide() {

@@ -1,9 +1,10 @@
 /** The pages of "Teach" beside the camera: a label's photos by recording, and the finished model. */
 
+import { FILE } from "../teach/store.mjs";
 import { formatBytes } from "./disclosure.mjs";
 import { createButton, createIcon, h } from "./elements.mjs";
 import { bdi, capitalized, createUndo, flag, iconButton, tool } from "./teach_parts.mjs";
-import { amountOf, count, FILE, fileName, percent, photosOf, testedOf } from "./teach_words.mjs";
+import { amountOf, count, fileName, percent, photosOf, testedOf } from "./teach_words.mjs";
 
 const FILES = "Chosen files";
 /** The axis of a figure begins at the half, or at zero. */

@@ -4,11 +4,12 @@ import { LoupeError, phraseError } from "../engine/errors.mjs";
 import { load } from "../loupe.mjs";
 import { findConfusing, findNameFlaw, fromText, readLoupe } from "../teach/loupe_file.mjs";
 import { nameOf, readProject } from "../teach/project_file.mjs";
-import { MAX_BYTES, MAX_PHOTOS, openStore } from "../teach/store.mjs";
+import { train } from "../teach/project_model.mjs";
+import { FILE, MAX_BYTES, MAX_PHOTOS, openStore } from "../teach/store.mjs";
 import { certaintyRule, formatPercent, headline } from "./phrasing.mjs";
 import { randomId } from "../visit/recents.mjs";
 import { isMadeHere } from "./teach_files.mjs";
-import { count, FILE, outcomeOf } from "./teach_words.mjs";
+import { count, outcomeOf } from "./teach_words.mjs";
 
 /** Errors after which no photo can be added; and how many files that were left out are named. */
 const [FULL, NAMED] = [["limit", "storage-full"], 3];
@@ -301,8 +302,7 @@ export class TeachProject {
     let changes = { outcome: null, taught: null, live: liveOf(this.#base) };
     if (labels.length > 1) {
       const photos = [...project.photos];
-      for (const photo of photos) await this.#see(photo);
-      const { taught, result } = await this.#base.teach({ title: project.title, labels, photos });
+      const { taught, result } = await train(this.#base, this.#store, { ...project, photos });
       const model = await this.#base.attach(taught);
       const ids = photos.map(({ id }) => id);
       const outcome = outcomeOf(result, labels, ids);
@@ -311,15 +311,6 @@ export class TeachProject {
     if (number !== this.#trainings) return changes.live.close();
     this.#change(changes);
     return live.close();
-  }
-
-  /** Give a photo that another base has seen the features of this one. */
-  async #see(photo) {
-    const base = this.#base.info.features.sha256;
-    if (photo.base === base) return;
-    const features = await this.#base.features(photo.photo);
-    await this.#store.setFeatures(photo.id, base, features);
-    Object.assign(photo, { base, features });
   }
 }
 

@@ -4,7 +4,7 @@
  * Phrases are those of `phrasing.mjs`. Labels are what the visitor typed.
  */
 
-import { MAX_BYTES, MAX_PHOTOS } from "../teach/store.mjs";
+import { FILE, MAX_BYTES, MAX_PHOTOS } from "../teach/store.mjs";
 
 /** Photos of a label from which it is worth a try. */
 export const WORTH_A_TRY = 10;
@@ -14,8 +14,6 @@ const MB = 2 ** 20;
 const RIGHT = 2 / 3;
 /** Share of a limit from which the room that is left is shown. */
 const NEAR = 0.9;
-/** Begins the recordings of photos that came as files. */
-export const FILE = "file-";
 
 const NUMBERS = "No One Two Three Four Five Six Seven Eight Nine".split(" ");
 

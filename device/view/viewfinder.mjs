@@ -70,7 +70,9 @@ class Viewfinder {
     onAction: (name) => {
       const { entry } = this.#visit.state;
       const permit = (part) => this.#visit.pressBeside(part);
-      if (name === "correct") this.#correction.open(entry, this.#visit.identifier, permit);
+      const isOwn = entry.answer.token === null;
+      if (name === "correct" && isOwn) this.#correction.openProject(entry, this.#visit);
+      else if (name === "correct") this.#correction.open(entry, this.#visit.identifier, permit);
       else if (name === "right") this.#correction.confirm(entry, this.#visit.identifier, permit);
       else this.#options.actions[name](entry);
     },

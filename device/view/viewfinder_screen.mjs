@@ -95,6 +95,7 @@ function stateOf(visit, options) {
     options: { ...options, identifier, model, models, run, what, samples: chosen?.samples ?? [] },
     notice: visit.notice || options.notice,
     recents: recent,
+    isTeachable: visit.models.labelsOf(state.entry?.answer?.prediction.model) !== null,
     isTaking: state.phase === "taking",
     isOpening: state.phase === "opening",
     isFileAllowed: permissions.isFileAllowed,
@@ -244,18 +245,19 @@ function drawControls(parts, { entry, isTaking, options }, { access, camera, isL
   parts.choose.classList.toggle("vf-main", isEmpty && hasNone);
 }
 
-function drawActions(parts, { entry, isExplaining, options }) {
+function drawActions(parts, { entry, isExplaining, isTeachable, options }) {
   const { actions } = options;
   const isAnswered = Boolean(entry?.answer);
   for (const name of ["right", "correct", "share", "lookUp"]) {
     parts[name].hidden = !isAnswered || !actions[name];
   }
-  // The server doesn't know a model that was made here.
+  // The server doesn't know a model that was made here; its project may be here.
   const isOwn = isAnswered && entry.answer.token === null;
-  parts.correct.hidden ||= isOwn || !entry.photo;
+  if (isOwn) parts.correct.hidden = !isTeachable;
+  parts.correct.hidden ||= !entry.photo;
   const isEither = isAnswered && entry.answer.certainty === "few";
   parts.correct.lastChild.textContent = isEither ? "Which?" : "Wrong?";
-  parts.right.hidden = parts.correct.hidden || isEither;
+  parts.right.hidden = parts.correct.hidden || isEither || isOwn;
   parts.share.hidden ||= isOwn;
   parts.lookUp.hidden ||= entry.answer.certainty === "unknown";
   parts.acts.hidden = parts.correct.hidden && parts.share.hidden;

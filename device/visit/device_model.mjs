@@ -81,6 +81,13 @@ export class DeviceModel {
     this.loading.catch(() => {});
   }
 
+  /** Answer by another one of your models on the same base. */
+  setTaught(taught) {
+    this.#options.taught = taught;
+    this.#model = null;
+    this.start();
+  }
+
   async #load() {
     const onProgress = (loaded, total, isStalled = false) =>
       this.#set({ loaded, total, isStalled });
@@ -104,7 +111,7 @@ export class DeviceModel {
   }
 
   /**
-   * Wait until the device can answer.
+   * Return the model, once the device can answer.
    *
    * @throws {LoupeError} if it can't, or the signal's reason
    */
@@ -114,6 +121,7 @@ export class DeviceModel {
     this.#closing.signal.throwIfAborted();
     this.start();
     await untilAborted(this.loading, signal);
+    return this.#model;
   }
 
   /** Identify a photo, once loaded; see `Identifier.identify`. */

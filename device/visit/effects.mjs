@@ -21,6 +21,7 @@ const RESEND_MS = 120_000;
 const OWN_KEY = "loupe-own-answers";
 const MAX_OWN = 50;
 
+const LEARNED = "It has learned from this photo: try another one";
 const OWN =
   "You got this answer earlier, but its photo isn’t kept any more. Take the photo again to see " +
   "why, or to correct it.";
@@ -45,6 +46,7 @@ export async function identify(visit, { step, permission, until }) {
   };
   try {
     const answer = await identifyPermitted(visit, press, isHere ? "device" : null, onPlace);
+    if (state.entry.isLearned && models.labelsOf(identifier.model)) answer.lines = [[LEARNED]];
     visit.send({ type: "answered", step, answer });
   } catch (error) {
     if (signal.aborted) return;

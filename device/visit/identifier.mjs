@@ -51,13 +51,13 @@ class Identifier {
   /** Called after each change of `state`, `info` or `recipe`. */
   onchange = null;
 
-  /** The model's name, or null. */
+  /** The model's name, or null, and the model on this device. */
   model;
+  device;
 
   #address;
-  #device;
   /** @type {Outgoing | null} The way to the server, or null. */
-  #server = null;
+  server = null;
   /** What the server says of its model, or the folder where there is no server. */
   #described;
   /** @type {Pick<IdentifierState, "server" | "isConnected">} */
@@ -74,14 +74,14 @@ class Identifier {
     this.api = options.api ?? null;
     this.#address = address;
     const off = run === "server" ? NOT_CHOSEN : address === null ? OFF : null;
-    this.#device = new DeviceModel({ address, graph, taught, off }, () => this.#change());
+    this.device = new DeviceModel({ address, graph, taught, off }, () => this.#change());
     this.#described = options.described ?? null;
     if (server) {
-      this.#server = new Outgoing(server, {
+      this.server = new Outgoing(server, {
         model,
         host: this.api,
         limits: options.limits ?? null,
-        worker: () => this.#device.worker,
+        worker: () => this.device.worker,
         describe: async (isChanged) =>
           (isChanged ? null : this.#described) ?? this.#fetchDescribed(),
       });
@@ -92,12 +92,12 @@ class Identifier {
   /** @returns {IdentifierState} */
   get state() {
     const next = this.#next();
-    return { ...this.#device.state, ...this.#state, next, sends: this.#server?.kind ?? null };
+    return { ...this.device.state, ...this.#state, next, sends: this.server?.kind ?? null };
   }
 
   /** Version and recipe of the model, in time also its name, title and labels; null until known. */
   get info() {
-    return this.#device.info ?? this.#described;
+    return this.device.info ?? this.#described;
   }
 
   /** The model's preprocessing, from which `centreBox` tells what it sees; null until known. */
@@ -107,23 +107,23 @@ class Identifier {
 
   /** Find out what will be sent, and fetch the model's description. */
   prepare() {
-    this.#server?.prepare();
-    this.#server?.decide().then(() => this.#change());
+    this.server?.prepare();
+    this.server?.decide().then(() => this.#change());
     if (!this.info) this.describe();
   }
 
   /** Begin to load what the mode needs; again, if loading has failed. */
   start() {
     // A browser that is told to save data downloads nothing while a server answers.
-    const isSaving = this.run === "auto" && this.#server && navigator.connection?.saveData;
-    if (isSaving) this.#device.skip(SAVING);
-    else this.#device.start();
+    const isSaving = this.run === "auto" && this.server && navigator.connection?.saveData;
+    if (isSaving) this.device.skip(SAVING);
+    else this.device.start();
     this.prepare();
   }
 
   /** Wait until `state.sends` is known, if the next photo goes to the server. */
   async decided(signal) {
-    if (this.#next() === "server") await untilAborted(this.#server.decide(), signal);
+    if (this.#next() === "server") await untilAborted(this.server.decide(), signal);
   }
 
   /** Note whether the server can be reached. */
@@ -133,7 +133,7 @@ class Identifier {
 
   /** Use a new token, model or engine of the server. */
   setServer(server) {
-    this.#server?.update(server);
+    this.server?.update(server);
   }
 
   /** Follow the server's model to another version; null leaves it. What runs here stays. */
@@ -150,7 +150,7 @@ class Identifier {
 
   /** Return whether the server answers; true if there is none. */
   async canReach() {
-    return this.#server === null || this.#server.describe().then(Boolean, () => false);
+    return this.server === null || this.server.describe().then(Boolean, () => false);
   }
 
   /**
@@ -189,14 +189,14 @@ class Identifier {
   async #identify(blob, options) {
     if (this.run === "server") return this.#askServer(blob, options);
     const isHere = this.run === "device" || options.place === "device";
-    if (isHere || (this.#next() === "device" && !this.#device.isReady)) {
+    if (isHere || (this.#next() === "device" && !this.device.isReady)) {
       options.onPlace?.("device");
-      await this.#device.loaded(options.signal);
-      return this.#device.identify(blob, options);
+      await this.device.loaded(options.signal);
+      return this.device.identify(blob, options);
     }
-    const askServer = this.#server && ((...given) => this.#askServer(...given));
-    const answer = this.#device.isReady ? deviceFirst : serverFirst;
-    return answer(this.#device, askServer, blob, options);
+    const askServer = this.server && ((...given) => this.#askServer(...given));
+    const answer = this.device.isReady ? deviceFirst : serverFirst;
+    return answer(this.device, askServer, blob, options);
   }
 
   /**
@@ -207,7 +207,7 @@ class Identifier {
    * @returns {AsyncGenerator<object>} answers; it ends when the signal is aborted
    */
   watch(video, options = {}) {
-    return this.#device.watch(video, options);
+    return this.device.watch(video, options);
   }
 
   /**
@@ -222,50 +222,28 @@ class Identifier {
    */
   async explain(blob, answer, options = {}) {
     const { signal } = options;
-    const isHere = answer.where === "device" || this.run === "device" || !this.#server;
-    if (isHere) return this.#device.explain(blob, answer, options);
+    const isHere = answer.where === "device" || this.run === "device" || !this.server;
+    if (isHere) return this.device.explain(blob, answer, options);
     try {
-      return await this.#server.explain(blob, answer, options);
+      return await this.server.explain(blob, answer, options);
     } catch (error) {
       signal?.throwIfAborted();
       if (this.run === "server" || PHOTO_CODES.has(error.code)) throw error;
-      if (!(await canLoad(this.#device, signal))) throw error;
-      return this.#device.explain(blob, answer, options);
+      if (!(await canLoad(this.device, signal))) throw error;
+      return this.device.explain(blob, answer, options);
     }
-  }
-
-  /**
-   * Save what a photo shows, on the server.
-   *
-   * @param {{answer: Answer, labels: string[], photo?: Blob | null, signal?: AbortSignal}} correction
-   *   with the photo only if a small copy is to be saved as well
-   * @param {Permission} permission
-   * @returns {Promise<{number: number, key: string}>} by which `undo` deletes it
-   * @throws {NotPermitted | LoupeError}
-   */
-  async correct(correction, permission) {
-    return this.#server.correct(correction, permission);
-  }
-
-  /**
-   * Delete a correction that this page saved.
-   *
-   * @throws {LoupeError}
-   */
-  async undo(saved) {
-    return this.#server.undo(saved);
   }
 
   /** End the worker and free its memory. */
   close() {
     this.onchange = null;
-    this.#device.close();
+    this.device.close();
   }
 
   #next() {
     if (this.run !== "auto") return this.run;
-    if (this.#device.isReady || !this.#server) return "device";
-    const { device, isStalled } = this.#device.state;
+    if (this.device.isReady || !this.server) return "device";
+    const { device, isStalled } = this.device.state;
     const isFailed = this.#state.server === "failed" || !this.#state.isConnected || isStalled;
     return isFailed && device === "loading" ? "device" : "server";
   }
@@ -276,7 +254,7 @@ class Identifier {
   }
 
   async #fetchDescribed() {
-    const fetched = this.#server ? this.#server.describe() : this.#fetchModelJson();
+    const fetched = this.server ? this.server.describe() : this.#fetchModelJson();
     const described = await fetched.catch(() => null);
     if (!described) return null;
     this.#described = described;
@@ -291,7 +269,7 @@ class Identifier {
 
   async #askServer(blob, options) {
     try {
-      const answer = await this.#server.identify(blob, options);
+      const answer = await this.server.identify(blob, options);
       this.#change({ server: "ready" });
       return answer;
     } catch (error) {

@@ -23,6 +23,8 @@ export class Models {
   known;
   /** @type {Map<string, TaughtModel>} Models made on this device, by name. */
   #madeHere = new Map();
+  /** The project on this device: its labels, its model, and all models that it has had. */
+  #project = { labels: [], model: "", versions: [] };
   #prefix;
   #channel;
   /** @type {Host} */
@@ -70,13 +72,30 @@ export class Models {
 
   /** Return the model to select with an entry: its answer's if available, else the current one. */
   toShow(entry) {
-    const model = entry?.answer?.prediction.model;
+    const model = this.#latest(entry?.answer?.prediction.model);
     return this.has(model) ? model : this.identifier.model;
   }
 
   /** Return whether a model was made on another device, or was deleted from this one. */
   isElsewhere(name) {
-    return MADE_HERE.test(name) && !this.#madeHere.has(name);
+    return MADE_HERE.test(name) && !this.#madeHere.has(this.#latest(name));
+  }
+
+  /** Return the labels of the chosen model's project, if it has made a model; or null. */
+  labelsOf(name) {
+    const { labels, model, versions } = this.#project;
+    return versions?.includes(name) && this.identifier.model === model ? labels : null;
+  }
+
+  /** Change the chosen model's project, in one tab at a time: each trains on all that was added. */
+  async train(change) {
+    const projectModel = await import("../teach/project_model.mjs");
+    const run = async () => {
+      const base = await this.identifier.device.loaded();
+      const work = (store) => change(projectModel, base, store);
+      return this.#useStore(work).finally(() => this.#readMadeHere());
+    };
+    return navigator.locks ? navigator.locks.request(this.#storeName, run) : run();
   }
 
   /** Return the folder of a model's files; a model made on this device uses its base model's. */
@@ -97,7 +116,8 @@ export class Models {
    * @returns {{model: string, run: Run}}
    */
   resolve({ model: wanted, run }) {
-    const model = this.has(wanted) ? wanted : this.#host.model;
+    const latest = this.#latest(wanted);
+    const model = this.has(latest) ? latest : this.#host.model;
     if (this.#madeHere.has(model)) return { model, run: "device" };
     if (!this.#mayDownload(model)) return { model, run: "server" };
     return { model, run: this.isElsewhere(wanted) ? "device" : run };
@@ -135,6 +155,10 @@ export class Models {
       previous.setDescribed(described);
       previous.setConnected(isConnected);
       return;
+    }
+    if (isMadeHere && previous?.device.isReady && this.#latest(previous.model) === model) {
+      previous.model = model;
+      return previous.device.setTaught(this.#madeHere.get(model));
     }
     const folder = isMadeHere || this.#mayDownload(model) ? this.baseOf(model) : null;
     const identifier = createIdentifier({
@@ -196,10 +220,17 @@ export class Models {
     return `loupe-teach:${this.#prefix}`;
   }
 
+  /** Return the name of a model after later trainings of its project. */
+  #latest(name) {
+    const { model, versions } = this.#project;
+    return versions?.includes(name) && !this.#madeHere.has(name) ? model : name;
+  }
+
   async #readMadeHere() {
     // Private windows may keep nothing.
-    const models = await this.#useStore((store) => store.models()).catch(() => null);
-    if (models) this.#madeHere = models;
+    const read = async (store) => [await store.models(), await store.names()];
+    const kept = await this.#useStore(read).catch(() => null);
+    if (kept) [this.#madeHere, this.#project] = kept;
     this.#onchange();
   }
 

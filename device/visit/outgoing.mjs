@@ -178,7 +178,7 @@ export class Outgoing {
   }
 
   /**
-   * Save a correction, with a copy of the photo if one is given. See `Identifier.correct`.
+   * Save a correction, with a copy of the photo if one is given: only if the visitor agreed.
    *
    * @param {{answer: Answer, labels: string[], photo?: Blob | null, signal?: AbortSignal}} correction
    * @param {Permission} permission

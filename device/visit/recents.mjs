@@ -15,7 +15,7 @@ export const MAX_PHOTOS = 8;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** The fields of an entry that are stored. */
-const FIELDS = ["id", "photo", "source", "alt", "answer", "earlier"];
+const FIELDS = ["id", "photo", "source", "alt", "answer", "earlier", "isLearned"];
 
 const STORE = "photos";
 

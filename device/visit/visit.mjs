@@ -69,6 +69,13 @@ const HANDLERS = {
     return [state.entry ? begin(next, null) : next, [{ type: "write" }]];
   },
 
+  /** The model was trained with the open photo, or again without it: identify it again. */
+  learned(state, { isLearned, model }) {
+    const chosen = { ...state.chosen, model };
+    const [next, effects] = again({ ...state, chosen, entry: { ...state.entry, isLearned } });
+    return [next, effects.slice(-1)];
+  },
+
   /** The visitor chose where photos are identified. */
   ran(state, { run, model }) {
     const next = { ...state, chosen: { ...state.chosen, run, model } };

@@ -21,6 +21,7 @@ from tests.browser.drive_teach import (
     CAMERA,
     COLD,
     NO_CAMERA,
+    ODD,
     WARM,
     Colour,
     Visit,
@@ -34,6 +35,7 @@ pytestmark = pytest.mark.slow
 
 SCREENSHOTS = HERE / "screenshots"
 GREEN = (0, 200, 60)
+LEARNED = "It has learned from this photo: try another one"
 
 
 def teach(page: Page) -> None:
@@ -72,7 +74,7 @@ def test_your_model_answers_on_the_device_and_no_photo_is_sent(taught: Page) -> 
     assert menu(page) == ("warm, cold", ["warm, cold"])
     take(page, COLD[0], "cold$")
     expect(source_line(page)).to_have_text(re.compile("^On this device.+; nothing was sent"))
-    for name in ("Share", "Wrong?"):
+    for name in ("Share", "Right"):
         expect(page.get_by_role("button", name=name)).to_be_hidden()
     page.get_by_role("button", name="Why?").click()
     expect(page.get_by_text("decided it").first).to_be_visible()
@@ -125,6 +127,69 @@ def test_menu_is_the_same_at_device_and_deletes_after_a_question(taught: Page) -
         page.goto(url)
         expect(page.get_by_text("The model in this link isn’t on this device.")).to_be_visible()
         assert menu(page) == ("Colours", [])
+
+
+def version(page: Page) -> str:
+    return source_line(page).inner_text().split()[-1]
+
+
+def project(page: Page) -> dict[str, int]:
+    """Return how many photos each label has, as another tab with *Teach* shows them."""
+    other = page.context.new_page()
+    other.goto("/teach")
+    rows = other.get_by_role("list", name="Labels").get_by_role("listitem")
+    expect(rows.first).to_be_visible()
+    texts = [row.split("\n") for row in rows.all_inner_texts()]
+    other.close()
+    return {texts[0]: int(texts[-1]) for texts in texts}
+
+
+def test_photo_is_added_to_the_project_and_taken_out_again(taught: Page) -> None:
+    page, sent = taught, list[str]()
+    page.on("request", lambda request: request.method != "GET" and sent.append(request.url))
+    take(page, ODD[0], "cold")
+    before = version(page)
+    page.get_by_role("button", name="Wrong?").click()
+    expect(page.get_by_role("heading", name="Add this photo to")).to_be_focused()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Wrong?").click()
+    page.get_by_role("button", name="warm", exact=True).click()
+    saved = page.locator(".vf-saved")
+    expect(saved).to_have_text("Added to warm: 2 photosUndo")
+    expect(page.get_by_text(LEARNED, exact=True)).to_be_visible()
+    expect(device_headline(page)).to_have_text(re.compile("warm$"))
+    assert version(page) != before
+    assert project(page) == {"Warm": 2, "Cold": 1}
+    # The same photo moves.
+    page.get_by_role("button", name="Wrong?").click()
+    page.get_by_role("button", name="New label").click()
+    page.get_by_role("textbox", name="Label").fill("co\u200bld")
+    page.keyboard.press("Enter")
+    alert = page.locator(".vf-correction").get_by_role("alert")
+    expect(alert).to_have_text(re.compile("^This name can’t be used"))
+    page.get_by_role("textbox", name="Label").fill("pale")
+    page.get_by_role("button", name="Save").click()
+    expect(saved).to_have_text("Added to pale: 1 photoUndo")
+    expect(device_headline(page)).to_have_text(re.compile("pale$"))
+    assert project(page) == {"Warm": 1, "Cold": 1, "Pale": 1}
+    page.reload()
+    expect(page.get_by_text(LEARNED, exact=True)).to_be_visible()
+    take(page, WARM[1], "warm$")
+    page.get_by_role("button", name="Wrong?").click()
+    page.get_by_role("button", name="cold", exact=True).click()
+    before = page.url
+    expect(saved).to_contain_text("Added to cold: 2 photos")
+    page.wait_for_url(lambda url: url != before)
+    added = page.url
+    saved.get_by_role("button", name="Undo").click()
+    expect(saved).to_have_text("Undone: your model is as it was.")
+    expect(device_headline(page)).to_have_text(re.compile("warm$"))
+    page.wait_for_url(before)
+    assert project(page) == {"Warm": 1, "Cold": 1, "Pale": 1}
+    # Another version leads to the present one.
+    page.goto(added)
+    wait_until(lambda: menu(page)[0] == "warm, cold, pale", 10)
+    assert not sent
 
 
 def test_menu_is_followed_while_your_models_are_unknown(taught: Page) -> None:

@@ -222,7 +222,7 @@ def test_project_continues_on_another_or_a_recalibrated_base(teachable: Site) ->
         const model = await now.attach(state.taught);
         found[name] = {{
           answer: (await model.identify(await paint(30, 80, 245))).answer,
-          kept: Array.from((await store.features(now.info.features.sha256)).get(ids[3])),
+          kept: Array.from((await store.read()).photos.find(({{id}}) => id === ids[3]).features),
           computed: Array.from(await now.features(kept)),
           attached: await now.attach(saved).then(({{info}}) => info.labels, ({{code}}) => code),
         }};

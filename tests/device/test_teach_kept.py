@@ -76,7 +76,7 @@ def test_full_disk_leaves_the_project_as_it_was(page: Page, web: Site) -> None:
         before = page.evaluate(READ)
         added += 1
     assert refused["code"] == "storage-full"
-    assert refused["message"].startswith("This browser has no room left. Remove photos here")
+    assert refused["message"].startswith("This browser has no room left. Remove photos in Teach")
     assert len(before["ids"]) == added > 1
     page.reload()
     page.evaluate(OPEN)

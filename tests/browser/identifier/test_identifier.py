@@ -232,11 +232,11 @@ def test_answer_can_be_corrected(run: Run) -> None:
         const identifier = create({ run: "auto" });
         const answer = await identify(identifier);
         const plain = { answer, labels: ["rose"] };
-        const { number } = await identifier.correct(plain, permit("nothing"));
+        const { number } = await identifier.server.correct(plain, permit("nothing"));
         await until(identifier, isSettled);
         const other = await identify(identifier);
         const correction = { answer: other, labels: ["rose"], photo: blob };
-        const second = await identifier.correct(correction, permit("copy"));
+        const second = await identifier.server.correct(correction, permit("copy"));
         return [number, second.number];
         """
     )
