@@ -79,7 +79,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 41_350, 44_990
+ALL_PYTHON, ALL_TESTS = 41_350, 45_050
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {
