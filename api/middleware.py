@@ -14,13 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from model.settings import settings
 
-from .body_limits import (
-    BATCH_BYTES,
-    BODY_TIMEOUT_SECONDS,
-    FORM_BYTES,
-    PHOTO_BYTES,
-    receive_in_time,
-)
+from .body_limits import BATCH_BYTES, BODY_TIMEOUT_SECONDS, FORM_BYTES, PHOTO_BYTES, receive_in_time
 from .problems import ERROR_HANDLERS
 from .telemetry import metrics
 

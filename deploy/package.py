@@ -8,13 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from model.browser.device_files import first_visit_bytes
-from model.bundle import (
-    BUILTIN_DIR,
-    MANIFEST,
-    Bundle,
-    default_models,
-    get_bundle,
-)
+from model.bundle import BUILTIN_DIR, MANIFEST, Bundle, default_models, get_bundle
 from model.engine_info import ENGINES, OPTIONAL_FILES
 from model.errors import BundleError, BundleNotFound
 from model.settings import ROOT

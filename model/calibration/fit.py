@@ -11,12 +11,7 @@ from numpy.typing import NDArray
 from ..browser.small_graph import round_matrix
 from ..bundle import Calibration, PredictionSetRule
 from .graph_outputs import Floats, GraphOutputs
-from .ood_detectors import (
-    DEFAULT_DETECTOR,
-    DETECTORS,
-    Detector,
-    FitDetector,
-)
+from .ood_detectors import DEFAULT_DETECTOR, DETECTORS, Detector, FitDetector
 from .statistics import (
     auroc,
     fit_label_thresholds,

@@ -13,14 +13,7 @@ import onnxruntime as ort
 from ..bundle import Bundle
 from ..engines.compiled import GRAPH
 from .environments import CONVERTERS_DIR, find_converter, run_converter
-from .export_check import (
-    CheckPhotos,
-    Comparison,
-    Reference,
-    Written,
-    compare,
-    run_reference,
-)
+from .export_check import CheckPhotos, Comparison, Reference, Written, compare, run_reference
 from .export_text import label_lines
 
 MODEL, CLASSIFIER, INT8 = "model.tflite", "classifier.tflite", "model.int8.tflite"

@@ -15,13 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from api import connections
-from api.connections import (
-    HEAD_BYTES,
-    HEADERS,
-    UNREAD_MESSAGES,
-    HeadBuffer,
-    limit_connections,
-)
+from api.connections import HEAD_BYTES, HEADERS, UNREAD_MESSAGES, HeadBuffer, limit_connections
 from tests.api.raw import Wire
 from tests.waiting import repeatedly, wait_until
 

@@ -5,13 +5,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.drive import (
-    LOADING_MS,
-    RED_PHOTO,
-    give,
-    headline,
-    source_line,
-)
+from tests.browser.drive import LOADING_MS, RED_PHOTO, give, headline, source_line
 from tests.browser.sending_log import Log
 from tests.model.tiny import colour
 from tests.photos import encoded

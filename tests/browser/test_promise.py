@@ -14,16 +14,7 @@ from tests.browser.drive import (
     source_line,
     wait_until_drawn,
 )
-from tests.browser.drive_promise import (
-    FILES,
-    Visit,
-    answered,
-    ask,
-    choose,
-    press,
-    ready,
-    select,
-)
+from tests.browser.drive_promise import FILES, Visit, answered, ask, choose, press, ready, select
 from tests.browser.sending_log import Log
 from tests.waiting import wait_until
 
