@@ -3,19 +3,13 @@
 from model import LoupeError
 
 
-class DeployError(LoupeError):
+class DeployError(LoupeError, code="deploy"):
     """Base of all errors of ``deploy``; raised itself for a file that can't be used."""
 
-    code = "deploy"
 
-
-class FilesDiffer(DeployError):
+class FilesDiffer(DeployError, code="files-differ"):
     """A file of that name exists with other content."""
 
-    code = "files-differ"
 
-
-class BadPlaceholder(DeployError):
+class BadPlaceholder(DeployError, code="bad-placeholder"):
     """A word that the host's files don't contain, or a value that could break them."""
-
-    code = "bad-placeholder"
