@@ -4,7 +4,6 @@ import json
 import threading
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
-from functools import partial
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, cast
 
@@ -131,7 +130,7 @@ async def start_batch(request: Request, params: BatchParams) -> BatchResponse:
         if is_form(request):
             form = await stack.enter_async_context(parse_form(body, settings().batch))
             photos = [
-                PhotoFile(display_name(part.filename), None, partial(_read_part, part))
+                PhotoFile(display_name(part.filename), None, part.file.read)
                 for _, part in form.multi_items()
                 if isinstance(part, UploadFile)
             ]
@@ -154,8 +153,3 @@ async def _read_zip(body: Request, stack: AsyncExitStack) -> list[PhotoFile]:
     if file.tell() == 0:
         raise Malformed("The body is empty. Send a form with photos, or a zip of them.")
     return await run_in_threadpool(open_photos, cast(BinaryIO, file), settings().batch)
-
-
-def _read_part(part: UploadFile) -> bytes:
-    part.file.seek(0)
-    return part.file.read()
