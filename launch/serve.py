@@ -78,9 +78,7 @@ def run_server(port: int, *options: str) -> None:
 
 def server_arguments(port: int) -> list[str]:
     """Return Streamlit's arguments that run the app, in ``ROOT``."""
-    return [
-        *("run", "streamlit_app.py", f"--server.port={port}", "--server.headless=true"),
-    ]
+    return ["run", "streamlit_app.py", f"--server.port={port}", "--server.headless=true"]
 
 
 def print_qr_code(url: str) -> None:

@@ -105,7 +105,9 @@ def share(tunnel: Tunnel, port: int, stopping: threading.Event) -> None:
         if address is None:
             return
         environment = {**os.environ, **secret, "LOUPE_URL": address}
-        command = _app_command(port)
+        # Only the tunnel has to reach the app.
+        arguments = [*server_arguments(port), "--server.address=127.0.0.1"]
+        command = [sys.executable, "-m", "streamlit", *arguments]
         with running(command, environment, signal.SIGTERM, APP.stop_seconds) as app:
 
             def check() -> None:
@@ -128,14 +130,6 @@ def share(tunnel: Tunnel, port: int, stopping: threading.Event) -> None:
             while not stopping.wait(0.2):
                 check()
             print("\nEnding the app and the tunnel …", flush=True)
-
-
-def _app_command(port: int) -> list[str]:
-    return [
-        *(sys.executable, "-m", "streamlit", *server_arguments(port)),
-        # Only the tunnel has to reach the app.
-        "--server.address=127.0.0.1",
-    ]
 
 
 def _wait_for_address(
