@@ -5,7 +5,7 @@ from functools import partial
 import streamlit as st
 
 from model.errors import DataError
-from model.text import list_some
+from model.text import count_of, list_some
 from ui.batch.job import Job, PhotoResult
 from ui.batch.job_cache import LIFETIME_MINUTES
 from ui.batch.result_table import (
@@ -62,7 +62,7 @@ def show_headline(job: Job) -> None:
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
-        title = f"{identified:,} of {_photos(job.total)} answered"
+        title = f"{identified:,} of {count_of(job.total, 'photo')} answered"
         st.header(title, anchor=False, width="content")
         st.button("New batch", icon=":material/add:", key="batch-new", on_click=leave_batch)
     if job.error:
@@ -71,26 +71,22 @@ def show_headline(job: Job) -> None:
         reason = "Nobody had this page open for a while. " if job.is_abandoned else ""
         verb = "was" if missing == 1 else "were"
         st.info(
-            f"{reason}Stopped before {_photos(missing)} {verb} processed.",
+            f"{reason}Stopped before {count_of(missing, 'photo')} {verb} processed.",
             icon=":material/stop_circle:",
         )
     if job.left_out:
-        verb = "was" if job.left_out == 1 else "were"
+        left_out = f"{job.left_out:,} {'was' if job.left_out == 1 else 'were'} left out"
         st.warning(
-            f"A batch holds up to {_photos(job.total)}, so {job.left_out:,} {verb} left out.",
+            f"A batch holds up to {count_of(job.total, 'photo')}, so {left_out}.",
             icon=":material/production_quantity_limits:",
         )
     if failures:
         reason = f": {escape_markdown(typographic(failures[0].message))}"
         st.warning(
-            f"{_photos(len(failures))} couldn’t be read"
+            f"{count_of(len(failures), 'photo')} couldn’t be read"
             f"{reason if len(failures) == 1 else '. See the table for the reasons.'}",
             icon=":material/broken_image:",
         )
-
-
-def _photos(count: int) -> str:
-    return f"{count:,} photo" if count == 1 else f"{count:,} photos"
 
 
 def show_labels_chart(job: Job) -> None:
@@ -204,7 +200,7 @@ def show_accuracy(job: Job) -> None:
     st.subheader("Accuracy by folder", anchor=False)
     accuracy = evaluation.answered
     st.write(
-        f"**{accuracy.right:,} of {_photos(accuracy.count)} correct**: "
+        f"**{accuracy.right:,} of {count_of(accuracy.count, 'photo')} correct**: "
         f"{format_percent(accuracy.value)}. On many more photos like these, expect "
         f"{percent_range(accuracy.low, accuracy.high)} (95% CI)."
     )
@@ -226,7 +222,7 @@ def _list_folders(folders: list[str]) -> str:
 def show_source_line(job: Job) -> None:
     """Show how long it took, the engine and the version."""
     prediction = next((result.prediction for result in job.results if result.prediction), None)
-    parts = [f"{_photos(len(job.results))} in {job.seconds:.1f} s"]
+    parts = [f"{count_of(len(job.results), 'photo')} in {job.seconds:.1f} s"]
     if prediction:
         parts += [f"{prediction.engine} engine", f"{prediction.model} {prediction.version}"]
     st.caption(" · ".join(parts))

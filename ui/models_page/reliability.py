@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from model.bundle import Manifest, Metric, ModelCard, ReliabilityBin
+from model.text import count_of
 from ui.charts import GREY, accent_color, text_color
 from ui.phrasing import format_percent, percent_range
 
@@ -98,7 +99,7 @@ def describe_typical_bin(bins: Sequence[ReliabilityBin]) -> str:
     """Return 'Of 18 answers at about 79% confidence, 78% were correct.'."""
     large = [item for item in bins if item.photos >= MIN_EXAMPLE_PHOTOS] or list(bins)
     typical = min(large, key=lambda item: abs(item.confidence - TYPICAL_CONFIDENCE))
-    answers = "1 answer" if typical.photos == 1 else f"{typical.photos:,} answers"
+    answers = count_of(typical.photos, "answer")
     return (
         f"Of {answers} at about {typical.confidence:.0%} confidence, "
         f"{typical.accuracy:.0%} were correct."
