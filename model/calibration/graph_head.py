@@ -22,16 +22,13 @@ from .ood_detectors import OPSET, Detector
 from .statistics import probabilities
 
 
-def attach_head(
-    graph: bytes, temperature: float, detector: Detector | None, multilabel: bool
-) -> bytes:
+def attach_head(graph: bytes, temperature: float, detector: Detector | None) -> bytes:
     """Return the graph with a new head, which replaces an existing one.
 
     Args:
         graph: ONNX with outputs ``logits`` and ``features``.
         temperature: what logits are divided by.
         detector: computes ``novelty``, the OOD score; None for a graph without it.
-        multilabel: take the sigmoid of each logit instead of the softmax of all.
 
     Raises:
         BundleDamaged: the graph lacks an output, or its operators are too old.
@@ -44,7 +41,7 @@ def attach_head(
             f"The graph uses ONNX opset {opset}; calibration needs {OPSET} or newer. Import the "
             "model again."
         )
-    _add_probabilities(trunk.graph, temperature, multilabel)
+    _add_probabilities(trunk.graph, temperature)
     probabilities_output = trunk.graph.output.add()
     probabilities_output.CopyFrom(trunk.graph.output[0])
     probabilities_output.name = "probabilities"
@@ -58,11 +55,11 @@ def attach_head(
     return bytes(trunk.SerializeToString())
 
 
-def _add_probabilities(graph: onnx.GraphProto, temperature: float, multilabel: bool) -> None:
-    activation = "Sigmoid(calib_scaled)" if multilabel else "Softmax <axis = 1> (calib_scaled)"
+def _add_probabilities(graph: onnx.GraphProto, temperature: float) -> None:
     nodes = parser.parse_graph(
         "head (float[N, C] logits) => (float[N, C] probabilities) {"
-        f"calib_scaled = Div(logits, calib_temperature) probabilities = {activation} }}"
+        "calib_scaled = Div(logits, calib_temperature) "
+        "probabilities = Softmax <axis = 1> (calib_scaled) }"
     )
     graph.node.extend(nodes.node)
     graph.initializer.append(
@@ -136,7 +133,7 @@ def _rewrite_graph(folder: Path, temperature: float, detector: Detector | None) 
     still compares the graph with the learner.
     """
     path = folder / "graph.onnx"
-    graph = attach_head(path.read_bytes(), temperature, detector, multilabel=False)
+    graph = attach_head(path.read_bytes(), temperature, detector)
     path.write_bytes(graph)
     path = folder / "golden.npz"
     with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as golden:

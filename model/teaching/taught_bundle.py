@@ -70,7 +70,7 @@ def publish_head(
     except BundleNotFound as error:
         raise BundleNotFound(f"It needs the model that it was taught on. {error}") from None
     graph = replace_classifier(base.read("graph.onnx"), head.weight, head.bias)
-    graph = attach_head(graph, manifest.temperature, detector, multilabel=False)
+    graph = attach_head(graph, manifest.temperature, detector)
     _check_outputs(manifest, graph, base)
     weights = _replace_weights(base, head)
     draft = _draft(

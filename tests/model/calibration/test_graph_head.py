@@ -34,8 +34,8 @@ def test_extracted_head_gives_the_outputs_of_the_full_graph(fit, novelty: bool, 
     previous = graph(novelty=novelty, temperature=1.5)
     before = run(previous, pixels=pixels)
     detector = fit(as_outputs(before), as_outputs(before))
-    new = attach_head(previous, 2.5, detector, multilabel=False)
-    assert attach_head(new, 2.5, detector, multilabel=False) == new
+    new = attach_head(previous, 2.5, detector)
+    assert attach_head(new, 2.5, detector) == new
     full = run(new, pixels=pixels)
     assert list(full) == ["logits", "features", "probabilities", "novelty"]
     assert np.array_equal(full["logits"], before["logits"])
@@ -52,14 +52,16 @@ def test_extracted_head_gives_the_outputs_of_the_full_graph(fit, novelty: bool, 
 
 
 def test_attaching_a_head_removes_the_previous_one(pixels) -> None:
-    new = onnx.load_from_string(attach_head(graph(novelty=True), 1.0, None, multilabel=True))
+    new = onnx.load_from_string(attach_head(graph(novelty=True), 1.0, None))
     assert [output.name for output in new.graph.output] == ["logits", "features", "probabilities"]
     names = {name for node in new.graph.node for name in node.output}
     assert not names & {"novelty", "squares", "nearness", "calibrated"}
     outputs = run(new.SerializeToString(), pixels=pixels)
-    assert outputs["probabilities"] == pytest.approx(1 / (1 + np.exp(-outputs["logits"])), abs=1e-6)
+    exponentials = np.exp(outputs["logits"])
+    expected = exponentials / exponentials.sum(axis=1, keepdims=True)
+    assert outputs["probabilities"] == pytest.approx(expected, abs=1e-6)
 
 
 def test_graph_without_features_is_refused() -> None:
     with pytest.raises(BundleDamaged, match="no output 'features'"):
-        attach_head(graph(drop=("features",)), 1.0, None, multilabel=False)
+        attach_head(graph(drop=("features",)), 1.0, None)

@@ -237,7 +237,7 @@ def test_hash_of_features_survives_a_calibration_and_nothing_else(imagenet: Clas
         return str(features["sha256"])
 
     before = digest(graph)
-    assert digest(attach_head(graph, 3.0, None, multilabel=False)) == before
+    assert digest(attach_head(graph, 3.0, None)) == before
     assert digest(graph, interpolation="bilinear") != before
     model = onnx.load_from_string(graph)
     tensor = next(
