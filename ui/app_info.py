@@ -7,12 +7,13 @@ from math import ceil
 from unicodedata import east_asian_width
 
 from model import Bundle
+from model.answer.phrases import label_summary
 from model.bundle import familiar_labels, get_bundle
 from model.errors import BundleError
 from model.loading import default_model
 from model.settings import settings
 from model.text import clean
-from ui.phrasing import label_summary, shorten
+from ui.phrasing import shorten, to_text
 
 HEADLINE, DESK_HEADLINE = "Point your phone at something", "Hold something up, or drop a photo"
 
@@ -59,7 +60,7 @@ def app_description(bundle: Bundle | None = None) -> str:
     text = clean(settings().description)
     if not text and bundle:
         text = clean(bundle.manifest.description)
-        text = text or f"Knows {label_summary(familiar_labels(bundle), markdown=False)}."
+        text = text or f"Knows {to_text(label_summary(familiar_labels(bundle)))}."
     sentences = SENTENCES.match(text[: MAX_DESCRIPTION + 1])
     return sentences[0] if len(text) > MAX_DESCRIPTION and sentences else _cut(text)
 
@@ -75,7 +76,7 @@ def first_words(bundle: Bundle | None) -> dict[str, str]:
     """Return the empty viewfinder's words, on a desk as well: the owner's, or what it knows."""
     line = clean(settings().description)
     if not line and bundle:
-        line = f"This model knows {label_summary(familiar_labels(bundle), markdown=False)}."
+        line = f"This model knows {to_text(label_summary(familiar_labels(bundle)))}."
     title = clean(settings().title)
     return {"headline": title or HEADLINE, "desk": title or DESK_HEADLINE, "line": line}
 

@@ -15,7 +15,6 @@ __all__ = [
     "format_percent",
     "headline",
     "join_words",
-    "label_summary",
     "link_urls",
     "percent_range",
     "phrase_error",
@@ -23,6 +22,7 @@ __all__ = [
     "shorten",
     "spell_number",
     "to_markdown",
+    "to_text",
     "typographic",
 ]
 
@@ -52,11 +52,8 @@ def isolate(label: str) -> str:
     return f"\u2068{label}\u2069" if is_rtl else label
 
 
-def label_summary(labels: Sequence[str], *, markdown: bool = True) -> str:
-    """Return how many labels there are and the first few, as Markdown or plain text."""
-    phrase = phrases.label_summary(labels)
-    if markdown:
-        return to_markdown(phrase)
+def to_text(phrase: Phrase) -> str:
+    """Return a phrase as plain text."""
     return "".join(part if isinstance(part, str) else isolate(part.text) for part in phrase)
 
 
@@ -96,11 +93,11 @@ def link_urls(text: str) -> str:
     return " ".join(f"<{word}>" if URL.fullmatch(word) else escape_markdown(word) for word in words)
 
 
-def join_words(words: Sequence[str], conjunction: str = "and") -> str:
+def join_words(words: Sequence[str]) -> str:
     """Return 'a', 'a and b', 'a, b and c'."""
     if len(words) < 2:
         return "".join(words)
-    return f"{', '.join(words[:-1])} {conjunction} {words[-1]}"
+    return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def percent_range(low: float, high: float, digits: int = 0) -> str:
