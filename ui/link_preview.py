@@ -16,8 +16,9 @@ from starlette.responses import FileResponse, Response
 
 from model.answer.share_link import MAX_TOKEN_LENGTH, decode
 from model.errors import LinkError
-from ui.navigation import ICON, ROOT
-from ui.phrasing import isolate, shorten
+from model.settings import ROOT
+from ui.navigation import ICON
+from ui.phrasing import shorten, to_text
 
 PICTURE, ANSWER_PICTURE = ROOT / "ui" / "link-preview.png", "answer-preview.png"
 FONTS = Path(streamlit.__file__).parent / "static/static/media"
@@ -40,8 +41,7 @@ def describe_answer(token: str) -> tuple[str, str, str] | None:
     except LinkError:
         return None
     words = shared.words()
-    answer = "".join(p if isinstance(p, str) else isolate(p.text) for p in words.answer)
-    said = ", ".join(filter(None, (shorten(answer, 120), words.percent)))
+    said = ", ".join(filter(None, (shorten(to_text(words.answer), 120), words.percent)))
     picture = f"{ANSWER_PICTURE}?answer={quote(token[:MAX_TOKEN_LENGTH])}"
     line = "The link holds no photo. Point your own phone at something and see."
     return f"{words.by}: {said}", line, picture

@@ -4,12 +4,11 @@ To add a page, add a file to ``pages/`` and an entry to ``PAGES``, and to ``LINK
 """
 
 from html import escape
-from pathlib import Path
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-ROOT = Path(__file__).resolve().parent.parent
+from model.settings import ROOT
 
 ICON = str(ROOT / "ui" / "icon.png")
 """The app's icon, a local file: an emoji or icon name would be fetched from another server."""

@@ -8,12 +8,12 @@ from streamlit.testing.v1 import AppTest
 from model import LoupeError
 from model.bundle import BUILTIN_DIR, get_bundle
 from model.photo import MAX_BYTES, read
-from model.settings import settings
+from model.settings import ROOT, settings
 from model.text import clean
 from tests.model.tiny import COLOURS, colour
 from tests.pages.hostile import LABELS, publish_hostile
 from tests.photos import drawn, encoded
-from ui.navigation import PAGES, ROOT
+from ui.navigation import PAGES
 
 NAMES = list(PAGES)
 REFUSED = {

@@ -10,10 +10,10 @@ from deploy.matching import describe_limits
 from deploy.package import choose_models
 from model.browser import cache
 from model.bundle import ManifestDraft, publish
+from model.settings import ROOT
 from tests.model.tiny import files, tiny, values
 from tests.pages.hostile import LABELS
 from ui.deploy_page.instructions import MAX_MODEL_MB
-from ui.navigation import ROOT
 
 
 def open_page(must=(), expanded=(), find="", **answers):

@@ -8,10 +8,9 @@ from streamlit.testing.v1 import AppTest
 
 from model.bundle import roll_back
 from model.corrections import correction_store
-from model.settings import settings
+from model.settings import ROOT, settings
 from tests.model.tiny import CALIBRATED, CARD, MEASURED, colour, give_samples, tiny
 from tests.photos import encoded
-from ui.navigation import ROOT
 
 RED = "Right 8 of the 9 times it said this in tests"
 YELLOW = "One of the words it named was right 92 of 100 times in tests"

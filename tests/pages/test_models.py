@@ -11,12 +11,11 @@ from model.bundle import BUILTIN_DIR
 from model.exporting.downloads import keep_download
 from model.exporting.formats import export_models
 from model.model_store.follower import Follower
-from model.settings import settings
+from model.settings import ROOT, settings
 from tests.model.tiny import CALIBRATED, CARD, MEASURED, edit, tiny
 from tests.pages.hostile import CARD_NAME, LABELS, publish_hostile
 from ui import component
 from ui.models_page import card
-from ui.navigation import ROOT
 
 FIGURES = (
     "Mix-ups,Calibration,Label by label,None of these,Mistakes,Method,In browsers,Origin"

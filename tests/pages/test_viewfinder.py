@@ -8,13 +8,12 @@ from streamlit.testing.v1 import AppTest
 
 from model import load
 from model.answer.share_link import encode
-from model.settings import settings
+from model.settings import ROOT, settings
 from tests.model.tiny import CALIBRATED, CARD, colour, tiny
 from tests.pages.component import data, mounted, trigger
 from tests.photos import encoded
 from ui import component
 from ui.about_page.way_picture import ALT_TEXTS
-from ui.navigation import ROOT
 
 
 @pytest.fixture(autouse=True)
