@@ -130,7 +130,7 @@ def mean_cells(importance: NDArray[np.float32], cells: int) -> NDArray[np.float6
     return np.asarray(sums / np.outer(np.diff(rows), np.diff(columns)))
 
 
-def render_overlay(pixels: Pixels, importance: NDArray[np.float32], side: int = 672) -> Image.Image:
+def render_overlay(pixels: Pixels, importance: NDArray[np.float32], side: int = 448) -> Image.Image:
     """Return the photo with important regions bright and the rest dark and grey.
 
     Brightness is readable with any kind of colour vision.

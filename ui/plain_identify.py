@@ -26,8 +26,6 @@ SOURCES = ("Upload", "Camera", "Sample")
 PICTURE_PX = 1280
 """Longest side of the copy that is kept of a photo, in pixels."""
 
-OVERLAY_PX = 448
-
 STATE = "plain"
 """Key of the newest photo in the session's state."""
 
@@ -196,7 +194,7 @@ def _explain(shown: Shown, prediction: Prediction) -> None:
         st.warning(phrase_error(error))
         return
     label = escape_markdown(prediction.top(1)[0].label)
-    st.image(render_overlay(pixels, importance, OVERLAY_PX), width=360)
+    st.image(render_overlay(pixels, importance), width=360)
     st.caption(
         f"Light parts decided it: cover them and the model is less sure of {label}. This shows "
         "where it looked, not whether it is right."

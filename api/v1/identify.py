@@ -39,9 +39,6 @@ MAP_CELLS = 16
 PAGE_MAP_CELLS = 32
 """Rows and columns of the map for the app's pages, as in ``device/engine/occlusion.mjs``."""
 
-OVERLAY_PX = 448
-"""Side of the picture of an occlusion map, in pixels."""
-
 LINES_RESPONSE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}
 }
@@ -150,7 +147,7 @@ def _explain(
         # The page draws its own overlay.
         return {"label": top_label.label, "heat": heat}
     picture = BytesIO()
-    overlay = render_overlay(identification.pixels, importance, OVERLAY_PX)
+    overlay = render_overlay(identification.pixels, importance)
     overlay.save(picture, "JPEG", quality=85)
     encoded = base64.b64encode(picture.getvalue()).decode()
     return {
