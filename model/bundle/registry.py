@@ -89,7 +89,7 @@ def _newest_first(roots: RootTimes, has_builtin: bool) -> tuple[str, ...]:
     ranks: dict[str, tuple[bool, float, str]] = {}
     for root, _ in roots:
         for folder in _model_folders(root):
-            seconds = created(_current_dir(folder)).timestamp()
+            seconds = created(folder / (current_version(folder) or "")).timestamp()
             ranks.setdefault(folder.name, (_is_held_back(folder), -seconds, folder.name))
     if has_builtin:
         ranks.setdefault(DEFAULT_MODEL, (False, inf, DEFAULT_MODEL))
@@ -213,11 +213,6 @@ def open_bundle(folder: Path, name: str) -> Bundle:
             f"{name!r}. Rename the folder."
         )
     return bundle
-
-
-def _current_dir(folder: Path) -> Path:
-    """Return the folder of a model's current version, whether or not it exists."""
-    return folder / (current_version(folder) or "")
 
 
 def current_version(folder: Path) -> str | None:

@@ -1,6 +1,5 @@
 """Versions of a model: published, listed and rolled back."""
 
-import hashlib
 import json
 import re
 import shutil
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from ..errors import BundleDamaged, BundleError, BundleNotFound
 from ..storage.atomic import fsync_path, publish_folder, replace_atomically, replace_folder
+from ..storage.file_hash import hash_file
 from .bundle import BUILTIN_DIR, MANIFEST, Bundle
 from .bundle_samples import copy_samples
 from .manifest import ManifestDraft
@@ -83,10 +83,7 @@ def publish(
 
 def _write_manifest(draft: ManifestDraft, folder: Path) -> None:
     files = {
-        path.name: {
-            "bytes": path.stat().st_size,
-            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        }
+        path.name: {"bytes": path.stat().st_size, "sha256": hash_file(path)}
         for path in sorted(folder.iterdir())
     }
     manifest = {**draft.model_dump(mode="json", exclude_none=True), "files": files}
