@@ -97,11 +97,6 @@ class StartedApp:
         self.base_url = f"http://127.0.0.1:{port}"
         self.log = log
 
-    @property
-    def peak_memory_mb(self) -> float:
-        """Its peak memory so far, in MB."""
-        return peak_memory_mb(self.process.pid)
-
     def wait_until_ready(self, path: str) -> tuple[CheckResult, Reply | None]:
         """Wait for 200 from the host's health check; return the result and the last response."""
         plan, process, reply = self.plan, self.process, None

@@ -13,12 +13,13 @@ from model import LoupeError, load
 from model.answer.prediction import Prediction
 from model.classifier import TOLERANCE
 from model.samples import samples
+from model.text import count_of
 
 from .client import Reply, send
 from .comparison import CheckResult, ExpectedModel, State
 from .host import Host
 from .spec import APP
-from .start import StartedApp, StartPlan, start_app
+from .start import StartedApp, StartPlan, peak_memory_mb, start_app
 
 TIMEOUT_SECONDS = 60
 MAX_CANDIDATES = 1000
@@ -145,9 +146,8 @@ def _check_memory(app: StartedApp, offered: list[dict[str, Any]]) -> CheckResult
         if reply.status != 200:
             message = f"'{model.get('name')}' gives no answer: {reply.status} {reply.text[:200]}"
             return CheckResult("models", State.FAILED, message, LOG_FIX)
-    limit_mb, peak_mb = app.plan.memory_mb, app.peak_memory_mb
-    models = f"{len(offered)} model{'s' if len(offered) != 1 else ''}"
-    message = f"{peak_mb:.0f} MB of {limit_mb} MB after {models}"
+    limit_mb, peak_mb = app.plan.memory_mb, peak_memory_mb(app.process.pid)
+    message = f"{peak_mb:.0f} MB of {limit_mb} MB after {count_of(len(offered), 'model')}"
     if peak_mb <= limit_mb:
         return CheckResult("memory in use", State.OK, message)
     fewer = ", or deploy fewer models" if len(offered) > 1 else ""
