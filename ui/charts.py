@@ -45,10 +45,8 @@ def draw_answer(prediction: Prediction, count: int) -> None:
     """
     plausible = {item.label for item in prediction.prediction_set or ()}
     rows = [
-        (f"✓ {item.label}" if item.label in plausible else item.label, *_bar(item.probability))
-        for item in prediction.top(count)
-        # A link holds only the likeliest labels; the others have a probability of 0.
-        if item.probability > 0
+        (f"✓ {label}" if label in plausible else label, value, text)
+        for label, value, text in _bars(prediction, count)
     ]
     if prediction.in_distribution is False:
         # For an out-of-distribution photo, percentages mean little.
@@ -65,11 +63,7 @@ def draw_further(token: str, first: int, last: int) -> None:
         LinkError: the token can't be decoded; nothing is drawn.
     """
     prediction = decode(token).prediction
-    rows = [
-        (item.label, *_bar(item.probability))
-        for item in prediction.top(last)[first:]
-        if item.probability > 0
-    ]
+    rows = _bars(prediction, last)[first:]
     # “None of these” has no meaningful percentages.
     if not rows or certainty(prediction) is Certainty.UNKNOWN:
         return
@@ -78,8 +72,10 @@ def draw_further(token: str, first: int, last: int) -> None:
     _draw(rows, GREY, "Probability")
 
 
-def _bar(probability: float) -> tuple[float, str]:
-    return probability, format_percent(probability)
+def _bars(prediction: Prediction, count: int) -> list[tuple[str, float, str]]:
+    # A link holds only the likeliest labels; the others have a probability of 0.
+    likely = [item for item in prediction.top(count) if item.probability > 0]
+    return [(item.label, item.probability, format_percent(item.probability)) for item in likely]
 
 
 def draw_counts(counts: Sequence[tuple[str, int]]) -> None:
