@@ -136,7 +136,9 @@ class Classifier:
             kept = None if queue.release_large() else photo
             del photo
             preprocessed = time.perf_counter()
-            output = self._run_engine(pixels, is_batch=timeout is None)
+            # Under load, one core per photo has higher throughput than all cores on one photo.
+            single_thread = timeout is None or queue.contended
+            output = self.engine.run(pixels[None], single_thread=single_thread)
             finished = time.perf_counter()
         times = Milliseconds(
             decode=(decoded - started) * 1000,
@@ -170,11 +172,6 @@ class Classifier:
         if isinstance(source, Image.Image):
             return Photo.from_image(source)
         return read(source, resize=self.bundle.manifest.recipe.min_decode_size)
-
-    def _run_engine(self, pixels: Pixels, *, is_batch: bool = False) -> EngineOutput:
-        # Under load, one core per photo has higher throughput than all cores on one photo.
-        single_thread = is_batch or admission_queue().contended
-        return self.engine.run(pixels[None], single_thread=single_thread)
 
     def _to_prediction(self, output: EngineOutput, times: Milliseconds) -> Prediction:
         ood_score = None if output.ood_score is None else float(output.ood_score[0])

@@ -43,12 +43,10 @@ def remember_address(token: str, *, is_named: bool = False) -> None:
     elif token or "model" in named:
         state.pop(TAUGHT_KEY, None)
     state[ASKED] = requested_choices() | named
-    for name in (token.partition("~")[0], params.get("model"), state.get(CHOSEN)):
-        if _is_usable(name):
-            state[CHOSEN] = name
-            break
-    name = state.get(CHOSEN)
-    shown = name if _is_usable(name) else default_model()
+    names = (token.partition("~")[0], params.get("model"), state.get(CHOSEN))
+    if name := next(filter(_is_usable, names), None):
+        state[CHOSEN] = name
+    shown = name or default_model()
     if shown != state.get("model") and _is_usable(shown):
         state["model"] = shown
     bundle = list_models().get(state.get("model", ""))

@@ -16,7 +16,6 @@ LOOK_UP_URLS = {
     "Web search": "https://duckduckgo.com/?q=",
 }
 
-
 ROWS = 5
 """Most labels that the viewfinder draws; the page's chart shows the rest."""
 

@@ -13,8 +13,6 @@ from .schemas import problem_responses
 
 router = APIRouter(tags=["answers"])
 
-EARLIER = "An earlier version of this model gave this answer."
-
 
 @router.get("/answers", responses=problem_responses(422), summary="Read a share link")
 def read_answer(token: Annotated[str, Query(max_length=MAX_TOKEN_LENGTH)]) -> dict[str, Any]:
@@ -32,5 +30,5 @@ def read_answer(token: Annotated[str, Query(max_length=MAX_TOKEN_LENGTH)]) -> di
         "answer": {"prediction": result, **words},
         "said": said,
         "note": SIGNATURE_NOTES[shared.signature],
-        "earlier": "" if bundle else EARLIER,
+        "earlier": "" if bundle else "An earlier version of this model gave this answer.",
     }

@@ -24,7 +24,6 @@ MEDIA_TYPES = {
 }
 """Media types by suffix. A file with another one isn't part of the page: npm's lock file, say."""
 
-
 FOLDERS = (".", "engine", "teach", "view", "visit")
 """Folders with files of the page. Others, like npm's, aren't part of it."""
 

@@ -23,7 +23,7 @@ _mount = st.components.v2.component("compare", js=SCRIPT)
 
 def show_component(bundle: Bundle) -> None:
     """Show the choice of a photo; what the browser measures is kept for ``kept_comparison``."""
-    base = base_path()
+    base, full_bytes = base_path(), first_visit_bytes(bundle, "full")
     _mount(
         key=KEY,
         # The same in each run until something changes.
@@ -35,7 +35,8 @@ def show_component(bundle: Bundle) -> None:
             "engines": list(available(bundle)),
             "token": current_session().api_token,
             "downloads": is_public(bundle),
-            "fullSize": _full_size(bundle),
+            # Of a first visit with the full graph; empty before its files are made.
+            "fullSize": format_size(full_bytes) if full_bytes else "",
             "tries": TRIES,
             "theme": st.context.theme.type or "light",
             "samples": samples_json(bundle, f"{base}device/"),
@@ -43,12 +44,6 @@ def show_component(bundle: Bundle) -> None:
         on_measured_change=lambda: _on_measured(bundle),
         on_failed_change=lambda: None,
     )
-
-
-def _full_size(bundle: Bundle) -> str:
-    """Return what a first visit with the full graph loads; empty before its files are made."""
-    size = first_visit_bytes(bundle, "full")
-    return format_size(size) if size else ""
 
 
 def _visit_size(result: Result, bundle: Bundle) -> str:

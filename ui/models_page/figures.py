@@ -291,11 +291,9 @@ def graph_rows(bundle: Bundle, small: SmallCard) -> list[dict[str, str]]:
     names = name_sets(bundle)
     for result in small.card.ood_sets if small.card else ():
         if result.name in full_rates:
-            rates = full_rates[result.name], result.ood_accept_rate
-            rows[f"Accepted: {short(names[result.name], 80)}"] = (
-                format_percent(rates[0]),
-                format_percent(rates[1]),
-            )
+            title = f"Accepted: {short(names[result.name], 80)}"
+            full_rate = format_percent(full_rates[result.name])
+            rows[title] = full_rate, format_percent(result.ood_accept_rate)
     return [
         {"": title, "Full graph": full, "Small graph": own} for title, (full, own) in rows.items()
     ]
@@ -334,9 +332,8 @@ def _show_origin(bundle: Bundle) -> None:
 
 def _show_downloads(bundle: Bundle) -> None:
     """Show a link to each export that the owner has made; nothing if the model stays here."""
-    if not is_public(bundle) or not component.has_routes():
-        return
-    downloads = find_downloads(bundle)
+    is_offered = is_public(bundle) and component.has_routes()
+    downloads = find_downloads(bundle) if is_offered else {}
     if not downloads:
         return
     st.markdown("**Take it with you**")
