@@ -171,7 +171,9 @@ class HeadTimeoutProtocol(H11Protocol):
         # A closed connection isn't in this set, nor one that has become a page's websocket.
         if has_request or self not in self.connections:
             _idle.pop(self, None)
-            self._stop_timer()
+            if self._head_timer is not None:
+                self._head_timer.cancel()
+                self._head_timer = None
         elif self not in _idle:
             _idle[self] = None
             self._head_timer = self.loop.call_later(HEAD_TIMEOUT_SECONDS, self.transport.close)
@@ -189,11 +191,6 @@ class HeadTimeoutProtocol(H11Protocol):
             oldest.connections.discard(oldest)
             oldest._track()  # noqa: SLF001
             oldest.transport.abort()
-
-    def _stop_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
 
 
 class PageProtocol(WebSocketsSansIOProtocol):
