@@ -82,14 +82,9 @@ function stateOf(visit, options) {
   const { model, run } = identifier;
   const models = visit.models.all;
   const chosen = models.find(({ name }) => name === model);
-  const { headline, desk, line } = options.words;
   const knows = chosen ? ["This model knows ", ...chosen.knows, "."] : "";
-  const what = {
-    headline,
-    desk,
-    line: (!chosen?.isMadeHere && line) || knows,
-    language: chosen?.language,
-  };
+  const line = (!chosen?.isMadeHere && options.words.line) || knows;
+  const what = { ...options.words, line, language: chosen?.language };
   return {
     ...state,
     options: { ...options, identifier, model, models, run, what, samples: chosen?.samples ?? [] },

@@ -22,9 +22,6 @@ const SERVER_FORMATS = /^(.{4}ftyp(he[iv][cxms]|avi[fs]|m[is]f1)|II[*+]\0|MM\0[*
 /** The server counts as near if the page's quickest file took at most so many milliseconds. */
 const NEAR_MS = 30;
 
-/** Session storage key of the measurement. */
-const NEAR_KEY = "loupe-server";
-
 const NO_ANSWER = "The server doesn’t answer. Try again.";
 
 /** Results of a measurement and a test, null until known; they hold for the visit. */
@@ -305,11 +302,8 @@ export async function mayServerRead(file, { code }) {
 /** Return whether the server counts as near; a reload doesn't change that, nor what photos send. */
 function isNear() {
   try {
-    const known = sessionStorage.getItem(NEAR_KEY);
-    if (known) return known === "near";
-    const measured = measureNearness();
-    sessionStorage.setItem(NEAR_KEY, measured ? "near" : "far");
-    return measured;
+    sessionStorage.loupeServer ??= measureNearness() ? "near" : "far";
+    return sessionStorage.loupeServer === "near";
   } catch {
     // Storage may be blocked or full.
     return measureNearness();
