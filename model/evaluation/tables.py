@@ -123,56 +123,69 @@ def label_scores(confusion: Iterable[Confused], labels: Sequence[str]) -> tuple[
     )
 
 
-def summarise(
-    labels: Sequence[str],
-    results: Iterable[Row | PhotoFailure],
-    seconds: float | None = None,
-) -> Evaluation:
-    """Return the figures for identified photos. Of each it keeps two numbers, so any number fits.
+class Tally:
+    """Counts of one model's predictions. Of each it keeps two numbers, so any number fits."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self.labels, self.known = labels, frozenset(labels)
+        self.pairs, self.in_top5 = Counter[tuple[str, str | None]](), 0
+        self.confidence, self.right = list[float](), list[bool]()
+        self.refused = list[PhotoFailure]()
+        self.prediction: Prediction | None = None
+
+    def add(self, result: Row | PhotoFailure) -> None:
+        """Count a prediction, or a photo that could not be read; see ``summarise``."""
+        if isinstance(result, PhotoFailure):
+            self.refused.append(result)
+            return
+        label, prediction = result.label, result.prediction
+        if label not in self.known:
+            raise DataError(f"{label!r}, the label of {result.photo}, is not one of the model's.")
+        require_single_label(prediction.multilabel)
+        top5 = prediction.top(5)
+        self.pairs[label, None if prediction.in_distribution is False else top5[0].label] += 1
+        self.in_top5 += label in {candidate.label for candidate in top5}
+        self.confidence.append(top5[0].probability)
+        self.right.append(top5[0].label == label)
+        self.prediction = prediction
+
+    def summarise(self) -> Evaluation:
+        """Return the figures; see the function ``summarise``."""
+        if self.prediction is None:
+            raise DataError(_nothing_to_measure(self.refused))
+        labels, pairs, photos = self.labels, self.pairs, len(self.right)
+        confusion = tuple(Confused(*pair, count) for pair, count in pairs.most_common())
+        confidence, right = np.array(self.confidence), np.array(self.right)
+        return Evaluation(
+            model=self.prediction.model,
+            version=self.prediction.version,
+            engine=self.prediction.engine,
+            photos=photos,
+            accuracy=Proportion.of(sum(self.right), photos),
+            answered=Proportion.of(sum(pairs[label, label] for label in labels), photos),
+            top5=Proportion.of(self.in_top5, photos) if len(labels) > 5 else None,
+            unknown=Proportion.of(sum(pairs[label, None] for label in labels), photos),
+            labels=label_scores(confusion, labels),
+            confusion=confusion,
+            calibration_error=expected_calibration_error(confidence, right),
+            refused=tuple(self.refused),
+        )
+
+
+def summarise(labels: Sequence[str], results: Iterable[Row | PhotoFailure]) -> Evaluation:
+    """Return the figures for identified photos.
 
     Args:
         labels: all labels of the model, in its order.
         results: the predictions, all by the same model, and photos that could not be read.
-        seconds: wall clock for all photos.
 
     Raises:
         DataError: no rows, a label that the model does not have, or a multi-label model.
     """
-    known, pairs, in_top5 = frozenset(labels), Counter[tuple[str, str | None]](), 0
-    confidence, right, refused = list[float](), list[bool](), list[PhotoFailure]()
-    prediction = None
+    tally = Tally(labels)
     for result in results:
-        if isinstance(result, PhotoFailure):
-            refused.append(result)
-            continue
-        label, prediction = result.label, result.prediction
-        if label not in known:
-            raise DataError(f"{label!r}, the label of {result.photo}, is not one of the model's.")
-        require_single_label(prediction.multilabel)
-        top5 = prediction.top(5)
-        pairs[label, None if prediction.in_distribution is False else top5[0].label] += 1
-        in_top5 += label in {candidate.label for candidate in top5}
-        confidence.append(top5[0].probability)
-        right.append(top5[0].label == label)
-    if prediction is None:
-        raise DataError(_nothing_to_measure(refused))
-    photos = len(right)
-    confusion = tuple(Confused(*pair, count) for pair, count in pairs.most_common())
-    return Evaluation(
-        model=prediction.model,
-        version=prediction.version,
-        engine=prediction.engine,
-        photos=photos,
-        accuracy=Proportion.of(sum(right), photos),
-        answered=Proportion.of(sum(pairs[label, label] for label in labels), photos),
-        top5=Proportion.of(in_top5, photos) if len(labels) > 5 else None,
-        unknown=Proportion.of(sum(pairs[label, None] for label in labels), photos),
-        labels=label_scores(confusion, labels),
-        confusion=confusion,
-        calibration_error=expected_calibration_error(np.array(confidence), np.array(right)),
-        seconds=seconds,
-        refused=tuple(refused),
-    )
+        tally.add(result)
+    return tally.summarise()
 
 
 def require_single_label(multilabel: bool) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def test_summarise_computes_figures_from_counts() -> None:
         Row("4", "b", predict("b")),
         Row("5", "b", predict("c", "d", "e", "f", "g")),
     ]
-    figures = summarise(LABELS, rows, seconds=2.0)
+    figures = replace(summarise(LABELS, rows), seconds=2.0)
     assert (figures.model, figures.version, figures.engine) == ("m", "v", "compiled")
     assert figures.photos == 5
     assert figures.accuracy == Proportion(0.6, *wilson_interval(3, 5), 3, 5)
@@ -106,7 +107,7 @@ def test_evaluation_converts_to_json() -> None:
         Row("1", "a", predict("b")),
         PhotoFailure("x", "damaged", "No."),
     ]
-    figures = summarise(LABELS, results, 0.5)
+    figures = replace(summarise(LABELS, results), seconds=0.5)
     values = json.loads(json.dumps(figures.to_dict(), allow_nan=False))
     assert values["photos_per_second"] == 4.0
     assert values["refused"] == [{"photo": "x", "code": "damaged", "message": "No."}]
