@@ -1,0 +1,99 @@
+"""Two models on the same photos: the test, the interval, the verdict, each photo decoded once."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest, multinomial
+
+from model import load, photo
+from model.evaluation import paired_evaluation
+from model.evaluation.paired import (
+    PairedTable,
+    describe_difference,
+    judge_replacement,
+    mcnemar_exact,
+    tango_interval,
+)
+from model.evaluation.paired_evaluation import evaluate_pair
+from tests.model.tiny import colour, tiny
+
+
+def test_figures_equal_published_ones() -> None:
+    # Fagerland, Lydersen and Laake, Statistical Analysis of Contingency Tables, 2017, chapter 8:
+    # the data of Bentur et al. and of Cavo et al.
+    assert tango_interval(7, 1, 21) == pytest.approx((-0.517, -0.026), abs=5e-4)
+    assert tango_interval(16, 6, 161) == pytest.approx((-0.1240, -0.0054), abs=5e-5)
+    assert mcnemar_exact(16, 6) == pytest.approx(0.052479, abs=5e-7)
+
+
+@pytest.mark.parametrize(
+    ("only_old", "only_new", "photos"),
+    [(0, 0, 5), (5, 0, 5), (0, 1, 44), (3, 9, 341), (16, 6, 161), (40, 40, 100)],
+)
+def test_figures_equal_those_by_search(only_old: int, only_new: int, photos: int) -> None:
+    count = only_old + only_new
+    expected = binomtest(only_old, count, 0.5).pvalue if count else 1
+    assert mcnemar_exact(only_old, only_new) == pytest.approx(expected)
+    low, high = tango_interval(only_old, only_new, photos)
+    assert -1 <= low <= (only_new - only_old) / photos <= high <= 1
+    assert tango_interval(only_new, only_old, photos) == pytest.approx((-high, -low))
+    if low > -1:  # at which the score test must reject: the likeliest shares, then the score
+        share = np.linspace(max(0, -low), (1 - low) / 2, 200_001)[1:-1]
+        logs = only_old * np.log(share) + only_new * np.log(share + low)
+        logs += (photos - count) * np.log(1 - 2 * share - low)
+        variance = photos * (2 * share[logs.argmax()] + low * (1 - low))
+        score = (only_new - only_old - photos * low) / math.sqrt(variance)
+        assert score == pytest.approx(1.96, abs=0.01)
+
+
+def test_lower_end_exceeds_the_truth_about_as_rarely_as_stated() -> None:
+    tables = [(lost, won) for lost in range(31) for won in range(31 - lost)]
+    missed = [item for item in tables if tango_interval(*item, 30)[0] > -0.01]
+    for only_old in (0.02, 0.06, 0.2):
+        shares = [only_old, only_old - 0.01, 1.01 - 2 * only_old]
+        counts = [(*item, 30 - sum(item)) for item in missed]
+        assert multinomial.pmf(counts, 30, shares).sum() <= 0.03
+
+
+def test_verdict_asks_for_the_interval_and_for_each_label() -> None:
+    table, none = PairedTable.of(319, 3, 9, 10), PairedTable.of(0, 0, 0, 0)
+    words = "Right on 6 more of the same 341 photos: +1.8 points (95% CI −0.3 to +4.2)."
+    assert describe_difference(table) == words
+    verdict = judge_replacement(table, {"shirt": PairedTable.of(300, 3, 0, 0), "hat": none})
+    assert verdict.may_replace
+    assert verdict.reasons == ("The lower end is above −1, and no label loses more than three.",)
+    unseen = "hat has the fewest photos, 0: a loss of 100 points there could go unseen."
+    assert verdict.limits == (unseen,)
+    verdict = judge_replacement(table, {"hat": PairedTable.of(20, 4, 0, 0)})
+    assert not verdict.may_replace
+    assert verdict.reasons == ("hat loses 4 photos net. The limit is three.",)
+
+
+def test_agreement_on_few_photos_is_not_enough() -> None:
+    few, enough = (PairedTable.of(photos, 0, 0, 0) for photos in (380, 381))
+    assert judge_replacement(enough, {"hat": enough}).may_replace
+    verdict = judge_replacement(few, {"hat": few})
+    assert not verdict.may_replace
+    assert verdict.limits[0].startswith("380 photos can't rule out a loss of 1 point, even if no")
+
+
+def test_photo_is_decoded_once_and_trained_ones_are_left_out(
+    models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = (load(tiny(models_dir, name).name) for name in ("old", "new"))
+    folder, sides = tmp_path / "photos", list[int]()
+    (folder / "red").mkdir(parents=True)
+    for name in ("1.png", "2.png"):
+        colour("red").save(folder / "red" / name)
+
+    def count_reads(data: bytes, *, resize: int) -> photo.Photo:
+        sides.append(resize)
+        return photo.read(data, resize=resize)
+
+    monkeypatch.setattr(paired_evaluation, "read", count_reads)
+    assert evaluate_pair(old, new, folder).table.both_right == 2
+    assert sides == [32, 32]
+    monkeypatch.setattr(paired_evaluation, "find_trained", lambda _, paths: list(paths)[:1])
+    assert evaluate_pair(old, new, folder).trained == 1
