@@ -28,6 +28,7 @@ COMMANDS = {
     "calibrate": "calibrate",
     "identify": "identify",
     "evaluate": "evaluate",
+    "compare": "compare",
     "corrections": "corrections",
     "backup": "backup",
     "restore": "backup",

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ..bundle import Bundle
 from ..engine_info import SERVER_ENGINES
-from ..evaluation import Evaluation, Proportion, evaluate
+from ..evaluation import Evaluation, PhotoFailure, Proportion, evaluate
 from ..evaluation.doubts import doubt_of_folders, doubt_of_model
 from ..evaluation.labelled_folders import UNRECORDED, find_trained, labelled_photos
 from ..loading import load
@@ -63,71 +63,62 @@ def _describe_trained(bundle: Bundle, folder: Path) -> str:
 
 
 def _print(evaluation: Evaluation) -> None:
-    console = Console()
-    console.print(_overall(evaluation))
-    _print_table(console, _per_label(evaluation), "labels", len(evaluation.worst_first))
-    if evaluation.mistakes:
-        _print_table(console, _mistake_pairs(evaluation), "pairs", len(evaluation.mistakes))
-    failures = [f"{item.photo}: {item.message} ({item.code})" for item in evaluation.refused]
-    _print_list("photos that couldn't be read", failures)
+    Console().print(_overall(evaluation))
+    note = ", “none of these” counts as wrong" if evaluation.unknown.right else ""
+    rows = [
+        (row.label, row.support, format_share(row.recall), *map(_percent, (row.precision, row.f1)))
+        for row in evaluation.worst_first
+    ]
+    columns = f"label, worst first{note}", "photos", "recall (95% CI)", "precision", "F1"
+    print_rows(*columns, rows=rows)
+    mistakes = [
+        (pair.label, pair.predicted or "none of these", pair.count) for pair in evaluation.mistakes
+    ]
+    print_rows("actual", "predicted", "photos", rows=mistakes)
+    print_failures(evaluation.refused)
 
 
 def _overall(evaluation: Evaluation) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_row("model", f"{evaluation.model} {evaluation.version}, {evaluation.engine}")
     table.add_row("photos", f"{evaluation.photos:,}")
-    table.add_row("accuracy", _proportion(evaluation.accuracy))
+    table.add_row("accuracy", format_share(evaluation.accuracy))
     if evaluation.top5:
-        table.add_row("top 5", _proportion(evaluation.top5))
+        table.add_row("top 5", format_share(evaluation.top5))
     if evaluation.unknown.right:
-        table.add_row("“none of these”", _proportion(evaluation.unknown))
-        table.add_row("right as shown", _proportion(evaluation.answered))
+        table.add_row("“none of these”", format_share(evaluation.unknown))
+        table.add_row("right as shown", format_share(evaluation.answered))
     table.add_row("calibration error", f"{evaluation.calibration_error:.1%}")
     if evaluation.photos_per_second:
         table.add_row("photos per second", f"{evaluation.photos_per_second:.1f}")
     return table
 
 
-def _per_label(evaluation: Evaluation) -> Table:
-    suffix = ", “none of these” counts as wrong" if evaluation.unknown.right else ""
-    table = Table(f"label, worst first{suffix}", box=None, padding=(0, 2, 0, 0))
-    for heading in ("photos", "recall (95% CI)", "precision", "F1"):
-        table.add_column(heading, justify="right")
-    for score in evaluation.worst_first[:MAX_ROWS]:
-        table.add_row(
-            Text(clean(score.label)),
-            f"{score.support:,}",
-            _proportion(score.recall),
-            _percent(score.precision),
-            _percent(score.f1),
-        )
-    return table
+def print_rows(*headings: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """Print a table with names on the left, figures on the right; nothing without rows."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in headings:
+        is_name = heading in (headings[0], "actual", "predicted", "old", "new")
+        table.add_column(heading, justify="left" if is_name else "right", overflow="fold")
+    for row in rows[:MAX_ROWS]:
+        cells = (f"{cell:,}" if isinstance(cell, int) else clean(str(cell)) for cell in row)
+        table.add_row(*map(Text, cells))
+    if rows:
+        Console().print("", table)
+    if len(rows) > MAX_ROWS:
+        click.echo(f"… and {len(rows) - MAX_ROWS:,} more (all in --json)")
 
 
-def _mistake_pairs(evaluation: Evaluation) -> Table:
-    table = Table("actual", "predicted", box=None, padding=(0, 2, 0, 0))
-    table.add_column("photos", justify="right")
-    for pair in evaluation.mistakes[:MAX_ROWS]:
-        predicted = "none of these" if pair.predicted is None else clean(pair.predicted)
-        table.add_row(Text(clean(pair.label)), Text(predicted), f"{pair.count:,}")
-    return table
+def print_failures(failures: Sequence[PhotoFailure]) -> None:
+    """Print the photos that could not be read to standard error, with the reasons."""
+    if failures:
+        click.echo(f"\nphotos that couldn't be read ({len(failures):,}):", err=True)
+    for item in failures:
+        click.echo(f"  {item.photo}: {item.message} ({item.code})", err=True)
 
 
-def _print_table(console: Console, table: Table, rows: str, total: int) -> None:
-    console.print()
-    console.print(table)
-    if total > MAX_ROWS:
-        console.print(f"… and {total - MAX_ROWS:,} more {rows} (all in --json)", style="dim")
-
-
-def _print_list(heading: str, lines: Sequence[str]) -> None:
-    if lines:
-        click.echo(f"\n{heading} ({len(lines):,}):", err=True)
-    for line in lines:
-        click.echo(f"  {line}", err=True)
-
-
-def _proportion(proportion: Proportion | None) -> str:
+def format_share(proportion: Proportion | None) -> str:
+    """Return a proportion with its 95% interval; a dash without one."""
     if proportion is None:
         return "–"
     low, high = 100 * proportion.low, 100 * proportion.high

@@ -140,17 +140,20 @@ def publish_command(name: str, version: str | None) -> None:
     """
     from ..model_store.publishing import publish_version
 
-    versions = list_versions(name)
-    is_chosen = [item.version == version if version else item.current for item in versions]
-    if not any(is_chosen):
-        available_versions = list_some([item.version for item in versions])
-        raise BundleNotFound(f"{name} has no version {version!r}. Available: {available_versions}.")
-    chosen = versions[is_chosen.index(True)]
-    if isinstance(chosen.bundle, BundleError):
-        raise chosen.bundle
-    click.echo(f"{name} {chosen.version}: {_verify(chosen.bundle)}")
-    publish_version(chosen.bundle)
-    click.echo(f"{name} {chosen.version} is published. {FOLLOWING}")
+    bundle = open_version(name, version) if version else get_bundle(name)
+    click.echo(f"{name} {bundle.version}: {_verify(bundle)}")
+    publish_version(bundle)
+    click.echo(f"{name} {bundle.version} is published. {FOLLOWING}")
+
+
+def open_version(name: str, version: str) -> Bundle:
+    """Open a version of a model, current or not; raises a BundleError if that fails."""
+    versions = {item.version: item.bundle for item in list_versions(name)}
+    message = f"{name} has no version {version!r}. Available: {list_some(list(versions))}."
+    bundle = versions.get(version) or BundleNotFound(message)
+    if isinstance(bundle, BundleError):
+        raise bundle
+    return bundle
 
 
 @click.command("published")
