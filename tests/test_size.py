@@ -79,7 +79,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 41_226, 45_030
+ALL_PYTHON, ALL_TESTS = 41_560, 45_180
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {
