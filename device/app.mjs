@@ -100,8 +100,8 @@ async function describe(name) {
     }
   } catch (error) {
     if (visit.identifier.model !== name) return undefined;
-    const { model } = visit.host;
-    if (isFirst && name !== model) {
+    const model = name === visit.host.model ? await findKept() : visit.host.model;
+    if (isFirst && model && name !== model) {
       view.update({ notice: phraseError(error, error.message) });
       return visit.send({ type: "chosen", model });
     }
@@ -113,6 +113,12 @@ async function describe(name) {
   $("title").lang = language;
   $("settings").hidden = false;
   return undefined;
+}
+
+/** Return the name of a model that the service worker has kept, if any. */
+async function findKept() {
+  const state = await globalThis.caches?.match(new URL("state.json", location.href));
+  return state && Object.keys((await state.json()).graphs)[0];
 }
 
 function say(text) {

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from ui.about_page.ways import runs_on_device
+from ui.chosen_model import chosen_bundle
 from ui.navigation import get_page
 
 # Icons, titles and lines by page.
@@ -24,7 +25,8 @@ def link_to(pages: dict[str, tuple[str, str, str]]) -> None:
 
 st.header("More", anchor=False)
 link_to(VISITORS)
-if runs_on_device():
-    st.write("Works without a network: [keep this page](device/) on your phone.")
+if runs_on_device() and (bundle := chosen_bundle()):
+    page = f"device/?model={bundle.name}"
+    st.write(f"Works without a network: [keep this page]({page}) on your phone.")
 st.subheader("For the owner", anchor=False)
 link_to(OWNER)

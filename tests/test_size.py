@@ -60,17 +60,17 @@ BUDGETS = {
         "a few photos to a bundle, judged by photo groups; the strangers' .loupe file",
     ),
     "model/training": (2130, "a folder of photos to a bundle, resumable"),
-    "pages": (325, "one script per page"),
+    "pages": (330, "one script per page"),
     "scale": (
         634,
         "archives in buckets, on Ray or without; the API on Ray Serve and its proxies",
     ),
     "ui": (
-        4_491,
+        4_500,
         "what pages share: eight pages, viewfinder and plain page, first screen, previews of links",
     ),
     "device": (
-        12_594,
+        12_615,
         "the browser's half: visit, viewfinder, engine, offline pages, first visit, Teach (3,500)",
     ),
 }
@@ -79,7 +79,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 41_560, 45_180
+ALL_PYTHON, ALL_TESTS = 41_565, 45_190
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {

@@ -15,6 +15,9 @@ from ui.phrasing import format_percent, spell_number
 
 GREY = "#7C8B88"
 
+LEAST = 0.001
+"""As in ``device/view/answer_view.mjs``."""
+
 LABEL_WIDTH = 130
 """Largest width of the label column, in pixels; tooltips show labels in full."""
 
@@ -57,13 +60,17 @@ def draw_answer(prediction: Prediction, count: int) -> None:
 
 
 def draw_further(token: str, first: int, last: int) -> None:
-    """Draw an answer's labels after the ``first`` ones, which the viewfinder draws, to ``last``.
+    """Draw an answer's labels to ``last`` that the viewfinder doesn't draw.
+
+    That draws at most ``first`` ones, all but the first of at least 0.1%.
 
     Raises:
         LinkError: the token can't be decoded; nothing is drawn.
     """
     prediction = decode(token).prediction
-    rows = _bars(prediction, last)[first:]
+    # A link's 0.1% may be less, and without a bar: then it is drawn here.
+    drawn = 1 + sum(item.probability > LEAST for item in prediction.top(first)[1:])
+    rows = _bars(prediction, last)[drawn:]
     # “None of these” has no meaningful percentages.
     if not rows or certainty(prediction) is Certainty.UNKNOWN:
         return

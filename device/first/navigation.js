@@ -14,6 +14,8 @@
       link.toggleAttribute("aria-current", isCurrent);
       if (isCurrent) link.setAttribute("aria-current", "page");
     }
+    const isHere = (link) => link.ariaCurrent && link.checkVisibility();
+    if (![...pages.children].some(isHere)) pages.lastElementChild.ariaCurrent = "true";
   };
   pages.addEventListener("click", (event) => {
     const link = event.target.closest("a");
@@ -31,7 +33,10 @@
     const answers = await fetch("./_stcore/health", { signal }).catch(() => null);
     if (answers?.ok) return location.assign(href);
     // Leave this page only for one that the browser has kept.
-    return offline && (await globalThis.caches?.keys())?.length && location.assign(offline);
+    if (offline && (await globalThis.caches?.keys())?.length) return location.assign(offline);
+    const gone = document.getElementById("gone");
+    gone.dataset.asked = "";
+    gone.textContent = "That page needs the server, which doesn’t answer.";
   };
   // Streamlit changes the address, and soon the title, without a popstate event.
   if ("navigation" in globalThis) navigation.addEventListener("currententrychange", update);

@@ -43,7 +43,8 @@ function createMark(selector, share, properties = {}) {
 }
 
 /** Return the percentage that stands beside an answer's headline, or "". */
-export const percentOf = ({ certainty, percents }) => (ONE.has(certainty) ? percents[0] : "");
+export const percentOf = ({ certainty, percents: [first] }) =>
+  certainty === "guess" ? `about ${first}` : ONE.has(certainty) ? first : "";
 
 /** Return the likeliest labels with bars on one axis, a table to screen readers, and the rest. */
 export function createBars(answer, rowCount) {

@@ -58,7 +58,8 @@ export function openSend(parent, title, line, files) {
     if (!ways.length) return download(files[0], files[0].name);
     send.disabled = true;
     try {
-      await navigator.share({ files: [ways[0]] });
+      const text = `Open it in Teach: ${location.origin}${location.pathname}`;
+      await navigator.share({ files: [ways[0]], text });
       dialog.close();
     } catch (error) {
       if (error.name === "AbortError") return;

@@ -92,12 +92,10 @@ export function createDonePage(view, on) {
     const image = photo ? [h("img", { alt: "", src: urls.of(photo) })] : [];
     return h("li", ...image, capitalized(label));
   });
-  const none = "says “none of these”";
-  const share = promise && `of up to 1 in ${Math.round(1 / (1 - promise))} things it knows`;
-  const unknown = share ? `${share}, it ${none}` : `it sometimes ${none} of things it knows`;
+  const share = promise ? `up to 1 in ${Math.round(1 / (1 - promise))}` : "some";
   const alike = "Things that look like these often get one of these names.";
   const edge = h("div.tv-edge", h("h3", "What it doesn’t notice"));
-  edge.append(h("p", `${alike} And ${unknown}.`));
+  edge.append(h("p", `${alike} It may call ${share} things it knows “none of these”.`));
   const lines = [
     `${fileName(project)}.loupe, about ${formatBytes(sizeOf(taught))}. No photo in it`,
     "The same file, to keep",
@@ -120,7 +118,8 @@ export function createDonePage(view, on) {
 
 /** Return the share that was right on an axis, with its interval; or why there is none. */
 function createFigures(outcome, project) {
-  if (!outcome.figures) return [h("p", "Can’t be known yet: record every label twice.")];
+  const unknown = "Can’t be known yet: every label needs two recordings or photos.";
+  if (!outcome.figures) return [h("p", unknown)];
   const { counted, interval, right } = outcome.figures;
   const [low, high] = interval.map((share) => Math.round(share * 100));
   const text = `Right for ${testedOf(project, outcome)}.`;

@@ -22,12 +22,12 @@ import { untilAborted } from "../engine/abort.mjs";
 import { fetchModel } from "../engine/download.mjs";
 import { LoupeError } from "../engine/errors.mjs";
 import { DeviceModel } from "./device_model.mjs";
+import { SAVING } from "../view/disclosure.mjs";
 import { canLoad, deviceFirst, PHOTO_CODES, serverFirst } from "./fallback.mjs";
 import { Outgoing, tellSent } from "./outgoing.mjs";
 
 const OFF = "This app keeps its models on the server, so they can’t run on this device.";
 const NOT_CHOSEN = "The model runs on the server, by choice.";
-const SAVING = "Data saver is on, so the model isn’t fetched. “This device” fetches it.";
 
 /**
  * @param {object} options

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ..bundle import Calibration, Manifest, Metric, ModelCard, SmallCard
 from ..text import clean
-from .decision import certainty_rule
+from .decision import Certainty, certainty, certainty_rule
 from .prediction import Prediction
 from .words import WORDS
 
@@ -49,6 +49,8 @@ def shared_words(prediction: Prediction) -> tuple[Phrase, str]:
     """Return an answer as others tell it, after "said", and its percentage; "" without one."""
     shared = certainty_rule(prediction).get("shared")
     percent = "" if shared else format_percent(prediction.top(1)[0].probability)
+    if percent and certainty(prediction) is Certainty.GUESS:
+        percent = f"about {percent}"
     return _fill(shared or "{closest}", prediction), percent
 
 

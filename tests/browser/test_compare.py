@@ -24,7 +24,7 @@ def test_photo_is_answered_by_each_way_of_the_server(page):
     expect(compiled).to_contain_text(f"{format_size(coffee.path.stat().st_size)} sent")
     expect(page.get_by_text("My best guess: an espresso").first).to_be_visible()
     # This model isn't calibrated.
-    expect(page.get_by_text("Estimated at")).to_be_visible()
+    expect(page.get_by_text("Estimated: ")).to_be_visible()
     expect(page.get_by_role("columnheader").filter(has_text="compiled")).to_be_visible()
     latency = page.get_by_role("row").filter(has_text="Latency")
     expect(latency).to_contain_text(" ms")

@@ -109,8 +109,8 @@ def test_camera_opens_in_the_empty_square(visit: Visit) -> None:
         places = empty.evaluate(BOXES)
         assert places[".vf-square"][1] == 64
         if size == (390, 844):
-            assert places[".vf-square"] == [41, 64, 308, 308]
-            assert places[".vf-headline"][1] == 388
+            assert places[".vf-square"] == [27, 64, 336, 336]
+            assert places[".vf-headline"][1] == 416
         assert hint.evaluate("(hint) => hint.scrollHeight <= hint.clientHeight")
         assert without.locator(".vf").evaluate(BOXES) == places
         assert camera.evaluate(BOXES) == places
@@ -124,8 +124,8 @@ def test_camera_opens_in_the_empty_square(visit: Visit) -> None:
 
 
 SIDES = {
-    (390, 844): 304,
-    (430, 932): 376,
+    (390, 844): 332,
+    (430, 932): 398,
     (375, 667): 203,
     (320, 568): 152,
     (844, 390): 314,

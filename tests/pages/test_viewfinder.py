@@ -130,10 +130,10 @@ def test_chart_shows_the_answer_in_the_address_without_inference(bundle, monkeyp
     monkeypatch.setattr("model.classifier.Classifier.identify_detailed", refuse)
     at = open_app(answer=link)
     assert data(at)["chart"] == link
-    # The viewfinder draws the first labels.
-    assert [title.value for title in at.subheader] == ["The next label"]
+    # The viewfinder draws the first labels, of which three have at least 0.1%.
+    assert [title.value for title in at.subheader] == ["The next three labels"]
     (chart,) = charts(at)
-    assert len(convert_arrow_bytes_to_pandas_df(chart.proto.data.data)) == 1
+    assert len(convert_arrow_bytes_to_pandas_df(chart.proto.data.data)) == 3
     # The slider counts both.
     at.slider(key="top").set_value(3).run()
     assert data(at)["rows"] == 3

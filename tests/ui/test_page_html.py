@@ -111,16 +111,16 @@ def test_preview_of_an_answer_says_and_draws_it(browse):
     client = browse(LOUPE_URL="https://example.org", LOUPE_DESCRIPTION="The owner’s.")
     token = f"tiny~{get_bundle('tiny').version}~ws~x~x~0-971_1-20"
     head = Head(client.get(f"/?answer={token}").text)
-    assert head.title == head.meta["og:title"] == "Somebody’s phone said: red, 97%"
+    assert head.title == head.meta["og:title"] == "Somebody’s phone said: red, about 97%"
     expected = "The link holds no photo. Point your own phone at something and see."
     assert head.meta["og:description"] == head.meta["description"] == expected
     assert head.meta["og:image"] == f"https://example.org/answer-preview.png?answer={token}"
     picture = client.get(head.meta["og:image"].removeprefix("https://example.org"))
-    assert picture.content == draw_picture("Somebody’s phone said", "red", "97%")
+    assert picture.content == draw_picture("Somebody’s phone said", "red", "about 97%")
     assert "max-age" in picture.headers["cache-control"]
     signed = encode(decode(token.replace("~ws~", "~c~")).prediction)
     head = Head(client.get(f"/?answer={signed}").text)
-    assert head.title == "Loupe said: red, 97%"
+    assert head.title == "Loupe said: red, about 97%"
     assert head.meta["description"].startswith("The link holds no photo.")
     assert Head(client.get("/").text).meta["og:description"] == "The owner’s."
 

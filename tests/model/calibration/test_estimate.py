@@ -83,7 +83,7 @@ def test_estimated_model_says_so_and_names_something(models_dir: Path) -> None:
     assert after.top(1)[0].label == "red"
     assert after.top(1)[0].probability < before.top(1)[0].probability
     (line,) = trust_lines(after, bundle.manifest)
-    assert str(line[0]).startswith("Estimated at ")
+    assert str(line[0]).startswith("Estimated: ")
     assert "always names something" in str(line[0])
     shared: Prediction = decode(encode(after)).prediction
     assert shared.estimated
