@@ -88,7 +88,7 @@ export function createParts(on) {
 
     openCamera: mainButton("Open the camera", on.onOpenCamera),
     cameraApp: mainButton("Take a photo", () => parts.capture.click()),
-    choose: createButton("vf-button.vf-choose", "Choose one", {
+    choose: createButton("vf-button.vf-choose", "Choose a photo", {
       icon: "gallery",
       onclick: () => parts.pick.click(),
     }),

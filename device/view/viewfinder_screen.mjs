@@ -230,9 +230,7 @@ function drawControls(parts, { entry, isTaking, options }, { access, camera, isL
   parts.zoom.ariaLabel = `Zoom, now ${factor}`;
 
   const isFirst = !REASONS[access] || access === "idle";
-  const isDesk = parts.root.dataset.layout === "desk";
-  parts.choose.lastChild.textContent =
-    screen === "answer" ? "Choose" : isDesk ? "Choose a photo" : "Choose one";
+  parts.choose.lastChild.textContent = screen === "answer" ? "Choose" : "Choose a photo";
   parts.openCamera.hidden = !isEmpty || !isFirst;
   // Without a camera, it would choose a file as well.
   const hasNone = access === "missing";

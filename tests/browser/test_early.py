@@ -147,7 +147,7 @@ def answered(view: Held, photo: bytes = RED_PHOTO) -> None:
 
 
 def open_nothing(view: Held) -> None:
-    view.page.get_by_role("button", name="Choose one").focus()
+    view.page.get_by_role("button", name="Choose a photo").focus()
 
 
 def open_answer(view: Held) -> None:

@@ -80,7 +80,7 @@ def test_keyboard_alone_takes_a_photo_corrects_it_and_goes_back(visit: Visit) ->
     assert page.evaluate(FOCUSED)["name"] == "Skip to main content"
     names = walk(page)
     # The words are no stop as long as they fit, and the choice of a model comes after the page.
-    assert names[:2] == ["Take a photo", "Choose one"]
+    assert names[:2] == ["Take a photo", "Choose a photo"]
     assert names[-1].startswith("On the server: it gets the ")
     page.locator(".vf-shutter").focus()
     page.keyboard.press("Enter")

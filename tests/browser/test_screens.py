@@ -97,7 +97,7 @@ def test_camera_opens_in_the_empty_square(visit: Visit) -> None:
     expect(asking.get_by_role("button", name="Open the camera")).to_be_visible()
     hint = without.locator(".vf-hint")
     expect(hint).to_contain_text("this device has no camera")
-    expect(without.locator(".vf-main:visible")).to_have_text("Choose one")
+    expect(without.locator(".vf-main:visible")).to_have_text("Choose a photo")
     expect(allowed.get_by_role("button", name="Take a photo")).to_be_visible()
     empty, camera = (
         page.locator(f".vf[data-screen={screen}]")
