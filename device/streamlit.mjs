@@ -119,7 +119,7 @@ class Screen {
 
   #followConnection() {
     this.#stopFollowing();
-    this.#stopFollowing = followConnection((isConnected) => this.#visit.setConnected(isConnected));
+    this.#stopFollowing = followConnection((...now) => this.#visit.setConnected(...now));
   }
 
   /** Apply new data from the page's script. */

@@ -40,16 +40,17 @@ export function createComponent(create) {
  * Report whether the server can be reached, now and after each change. Streamlit notices within a
  * moment that a server is gone, and joins a new one.
  *
- * @param {(isConnected: boolean) => void} onchange
+ * @param {(isConnected: boolean, isAgain?: boolean) => void} onchange `isAgain` after a reconnect,
+ *   however short the break was
  * @returns {() => void} ends it
  */
 export function followConnection(onchange) {
   const app = document.querySelector(`[${STATE}]`);
   if (!app) return () => {};
   let timer;
-  const report = () => {
+  const report = (changes = []) => {
     clearTimeout(timer);
-    if (app.getAttribute(STATE) === CONNECTED) onchange(true);
+    if (app.getAttribute(STATE) === CONNECTED) onchange(true, changes.length > 0 || undefined);
     else timer = setTimeout(() => onchange(false), GRACE_MS);
   };
   const observer = new MutationObserver(report);

@@ -162,11 +162,10 @@ export class Visit {
     this.send({ type: "left" });
   }
 
-  /** Note whether the server can be reached. */
-  setConnected(isConnected) {
-    const { isConnected: before } = this.state;
+  /** Note whether the server can be reached, and whether the page has just joined it. */
+  setConnected(isConnected, isAgain = !this.state.isConnected) {
     this.send({ type: "connected", isConnected });
-    if (!isConnected || before) return;
+    if (!isConnected || !isAgain) return;
     // Streamlit reconnects to a new server, but doesn't run the page's script there by itself.
     announceAddress();
     this.#resume();

@@ -86,7 +86,7 @@ def test_project_has_one_model_in_the_menu_and_a_friends_is_another(
 
     def teach_again(count: int) -> None:
         page.goto(page.url.split("?")[0])
-        page.get_by_role("link", name="Teach your own").click()
+        page.get_by_role("link", name="Teach", exact=True).click()
         expect(row(page, "Cold").locator(".tv-count")).to_have_text(str(3 + count))
         choose(page, (f"{count}.jpg", jpeg(ODD[count])))
         expect(row(page, "Cold").locator(".tv-count")).to_have_text(str(4 + count))
@@ -106,7 +106,7 @@ def test_project_has_one_model_in_the_menu_and_a_friends_is_another(
     teach_again(0)
     expect(own).to_have_count(1)
     page.goto(page.url.split("?")[0])
-    page.get_by_role("link", name="Teach your own").click()
+    page.get_by_role("link", name="Teach", exact=True).click()
     open_file(page, "friend.loupe", made_elsewhere(tmp_path / "friend.loupe"))
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("have invisible characters: cold")
