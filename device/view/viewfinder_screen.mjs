@@ -316,6 +316,7 @@ function drawStrips({ samples, visit }, { entry, recents, options }, screen, han
   const answered = recents.filter(({ answer }) => answer);
   // A kept photo without an answer isn't listed, but can be cleared once it is closed.
   visit.hidden = !answered.length && recents.every(({ id }) => id === entry?.id);
+  const focused = visit.getRootNode().activeElement?.dataset.entry;
   redraw(
     visit,
     answered.map(({ id, answer }) => [id, answer.prediction.model, answer.prediction.version]),
@@ -323,5 +324,6 @@ function drawStrips({ samples, visit }, { entry, recents, options }, screen, han
   );
   for (const button of visit.querySelectorAll(".vf-recent")) {
     button.setAttribute("aria-current", String(button.dataset.entry === entry?.id));
+    if (button.dataset.entry === focused) button.focus({ preventScroll: true });
   }
 }
