@@ -129,7 +129,7 @@ def test_address_opens_a_model(app: AppTest) -> None:
 def test_address_of_a_batch_from_before_a_restart_says_what_to_do(app: AppTest) -> None:
     app.run().query_params["batch"] = "xk0cEGcXT1u3SSrOcv0XkA"
     assert not app.switch_page("pages/batch.py").run().exception
-    assert any("Upload the photos again" in message.value for message in app.info)
+    assert any("Upload the photos again" in message.value for message in app.warning)
 
 
 def test_data_folder_is_taken_over(recorded: Path) -> None:
