@@ -21,7 +21,7 @@ from model.settings import settings
 HEAD_TIMEOUT_SECONDS = 10.0
 """Longest time without a running request, in seconds.
 
-Also limits how long headers may take to arrive, and the rest of a body that was answered early.
+Also limits the wait for a request's headers, and for the rest of a body after an early response.
 """
 
 HEADERS, HEAD_BYTES = 100, 2**14

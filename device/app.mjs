@@ -35,7 +35,7 @@ async function start() {
   followTheme(document.documentElement);
   try {
     const { models, note } = await fetchJson("models/index.json");
-    if (!models.length) throw new Error("None of this app’s models runs on your device.");
+    if (!models.length) throw new Error("None of this app’s models can run on your device.");
     $("note").textContent = note ?? "";
     open(models);
   } catch (error) {

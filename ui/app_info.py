@@ -73,7 +73,7 @@ def preview_description(bundle: Bundle | None) -> str:
 
 
 def first_words(bundle: Bundle | None) -> dict[str, str]:
-    """Return the empty viewfinder's words, on a desk as well: the owner's, or what it knows."""
+    """Return the words of the empty viewfinder: the owner's, or what the model knows."""
     line = clean(settings().description)
     if not line and bundle:
         line = f"This model knows {to_text(label_summary(familiar_labels(bundle)))}."

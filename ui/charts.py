@@ -16,7 +16,7 @@ from ui.phrasing import format_percent, spell_number
 GREY = "#7C8B88"
 
 LEAST = 0.001
-"""As in ``device/view/answer_view.mjs``."""
+"""Smallest probability for which the viewfinder draws a bar, as in its ``answer_view.mjs``."""
 
 LABEL_WIDTH = 130
 """Largest width of the label column, in pixels; tooltips show labels in full."""
@@ -60,15 +60,15 @@ def draw_answer(prediction: Prediction, count: int) -> None:
 
 
 def draw_further(token: str, first: int, last: int) -> None:
-    """Draw an answer's labels to ``last`` that the viewfinder doesn't draw.
+    """Draw those of an answer's ``last`` likeliest labels for which the viewfinder has no bar.
 
-    That draws at most ``first`` ones, all but the first of at least 0.1%.
+    It has bars for at most ``first`` labels: the likeliest, and others of at least 0.1%.
 
     Raises:
         LinkError: the token can't be decoded; nothing is drawn.
     """
     prediction = decode(token).prediction
-    # A link's 0.1% may be less, and without a bar: then it is drawn here.
+    # 0.1% in a link may be rounded up: such a label has no bar, so it is drawn here.
     drawn = 1 + sum(item.probability > LEAST for item in prediction.top(first)[1:])
     rows = _bars(prediction, last)[drawn:]
     # “None of these” has no meaningful percentages.

@@ -114,7 +114,7 @@ def _first_screen(request: Request, bundle: Bundle | None) -> str:
     if "way" in query:
         return ""
     samples = len(read_samples(bundle)) if bundle else 0
-    screen = first_screen(bundle, samples, is_answer="answer" in query)
+    screen = first_screen(bundle, samples, is_answer=bool(query.get("answer")))
     if bundle is None or OWN_PARAMS & query.keys():
         return screen
     return screen + _data(monotonic() // DATA_SECONDS)

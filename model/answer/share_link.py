@@ -108,6 +108,9 @@ SIGNATURE_NOTES = {
 PROOFS = {Signature.VALID: "This app said so", Signature.CHANGED: "This link was changed"}
 """The same in a few words; all others aren't checked."""
 
+NO_PHOTO = "There is no photo: links don’t include it."
+"""Not that the photo was never sent: it may have been, for another answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class SharedPrediction:
@@ -124,10 +127,6 @@ class SharedPrediction:
         elif self.signature is Signature.DEVICE:
             by = "Somebody’s phone said"
         return SharedWords(by, *shared_words(self.prediction), NO_PHOTO, proof)
-
-
-NO_PHOTO = "There is no photo: links don’t include it."
-"""What can be known of it: the photo may have been sent for another answer."""
 
 
 class SharedWords(NamedTuple):

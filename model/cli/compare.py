@@ -67,7 +67,7 @@ def _print(figures: PairedEvaluation) -> None:
     print_rows("photos", "new right", "new wrong", rows=(old_right, old_wrong))
     names = "model", "accuracy", "“none of these”", "calibration error"
     sides = _describe(figures.old), _describe(figures.new)
-    print_rows("", "old", "new", rows=[*zip(names, *sides, strict=True)])
+    print_rows("", "old", "new", rows=[*zip(names, *sides, strict=True)], names=3)
     labels = [
         (label, counts.photos, counts.old_right, counts.new_right, f"{counts.net:+}")
         for label, counts in sorted(figures.labels.items(), key=lambda item: item[1].net)
@@ -75,7 +75,7 @@ def _print(figures: PairedEvaluation) -> None:
     ]
     print_rows("label, worst first", "photos", "old right", "new right", "change", rows=labels)
     changed = [(escape(item.photo), item.label, item.old, item.new) for item in figures.changed]
-    print_rows("changed photo", "actual", "old", "new", rows=changed)
+    print_rows("changed photo", "actual", "old", "new", rows=changed, names=4)
 
 
 def _describe(side: Evaluation) -> tuple[str, ...]:

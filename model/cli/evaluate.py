@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import click
 from rich.console import Console
@@ -74,7 +75,7 @@ def _print(evaluation: Evaluation) -> None:
     mistakes = [
         (pair.label, pair.predicted or "none of these", pair.count) for pair in evaluation.mistakes
     ]
-    print_rows("actual", "predicted", "photos", rows=mistakes)
+    print_rows("actual", "predicted", "photos", rows=mistakes, names=2)
     print_failures(evaluation.refused)
 
 
@@ -94,12 +95,12 @@ def _overall(evaluation: Evaluation) -> Table:
     return table
 
 
-def print_rows(*headings: str, rows: Sequence[tuple[object, ...]]) -> None:
-    """Print a table with names on the left, figures on the right; nothing without rows."""
+def print_rows(*headings: str, rows: Sequence[tuple[object, ...]], names: int = 1) -> None:
+    """Print a table, the first ``names`` columns left-aligned; nothing without rows."""
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in headings:
-        is_name = heading in (headings[0], "actual", "predicted", "old", "new")
-        table.add_column(heading, justify="left" if is_name else "right", overflow="fold")
+    for column, heading in enumerate(headings):
+        justify: Literal["left", "right"] = "left" if column < names else "right"
+        table.add_column(heading, justify=justify, overflow="fold")
     for row in rows[:MAX_ROWS]:
         cells = (f"{cell:,}" if isinstance(cell, int) else clean(str(cell)) for cell in row)
         table.add_row(*map(Text, cells))

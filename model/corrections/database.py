@@ -163,8 +163,8 @@ def create_table(engine: Engine, table: Table) -> None:
         except SQLAlchemyError as error:
             # Another process may have done so in between, or be about to.
             is_refused = "must be owner" in str(error)
-            can_retry = "locked" in str(error) or inspect(engine).has_table(table.name)
-            if not attempts_left or is_refused or not can_retry:
+            is_done = not is_refused and inspect(engine).has_table(table.name)
+            if not attempts_left or not (is_done or "locked" in str(error)):
                 engine.dispose()  # callers try again with another one
                 raise
             time.sleep(0.1)

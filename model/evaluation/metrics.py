@@ -64,7 +64,7 @@ def calibration_error_metric(
     """Return the manifest's metric for a calibration error, with its 95% bootstrap interval.
 
     Small samples have a larger calibration error than the model, so the figure may be close to
-    the interval's lower end.
+    the interval's lower limit.
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993 (percentiles).
     """

@@ -9,17 +9,17 @@ from ..text import clean, count_of
 from .metrics import Z95
 
 MARGIN = 1
-"""Loss of accuracy that the interval must rule out, in percentage points."""
+"""Loss of accuracy that the interval must exclude, in percentage points."""
 
 MAX_LOST = 3
 """Most photos that a label may lose net."""
 
 
 def mcnemar_exact(only_old: int, only_new: int) -> float:
-    """Return the two-sided p-value of McNemar's exact test; 1 without discordant photos.
+    """Return the two-sided p-value of McNemar's exact test; 1 without discordant pairs.
 
     Source: McNemar, Note on the Sampling Error of the Difference Between Correlated Proportions or
-    Percentages, 1947, here with the binomial distribution of the discordant photos.
+    Percentages, 1947, here with the binomial distribution of the discordant pairs.
     """
     count, splits, tail = only_old + only_new, 1, 0
     for right in range(min(only_old, only_new) + 1):
@@ -33,7 +33,7 @@ def tango_interval(only_old: int, only_new: int, photos: int) -> tuple[float, fl
     """Return the 95% score interval of new accuracy minus old accuracy, each -1 to 1.
 
     It holds the differences that the score test does not reject, and (-1, 1) without photos.
-    Unlike Wald's interval, it is suited to few discordant photos, and to none.
+    Unlike Wald's interval, it is suited to few discordant pairs, and to none.
 
     Source: Tango, Equivalence Test and Confidence Interval for the Difference in Proportions for
     the Paired-Sample Design, 1998.
@@ -50,13 +50,13 @@ def tango_interval(only_old: int, only_new: int, photos: int) -> tuple[float, fl
         variance = photos * (2 * share + difference * (1 - difference))
         return (net - photos * difference) ** 2 > Z95**2 * variance
 
-    def find_end(inside: float, outside: float) -> float:
+    def find_limit(inside: float, outside: float) -> float:
         for _ in range(60):  # to the last bit
             middle = (inside + outside) / 2
             inside, outside = (inside, middle) if is_rejected(middle) else (middle, outside)
         return inside
 
-    return find_end(net / photos, -1.0), find_end(net / photos, 1.0)
+    return find_limit(net / photos, -1.0), find_limit(net / photos, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def judge_replacement(table: PairedTable, labels: Mapping[str, PairedTable]) -> 
     low, most, reasons, limits = 100 * table.interval[0], spell_number(MAX_LOST), [], []
     if low <= -MARGIN:
         reasons.append(f"The new one could be worse by {-low:.1f} points. The limit is {MARGIN}.")
-        # Without a discordant photo, Tango's lower end is -z² / (photos + z²).
+        # With no discordant pairs, the lower limit is -z² / (photos + z²).
         needed = math.floor(Z95**2 * (100 / MARGIN - 1)) + 1
         if table.photos < needed:
             few = f"{count_of(table.photos, 'photo')} can't rule out a loss of {MARGIN} point"
@@ -114,7 +114,7 @@ def judge_replacement(table: PairedTable, labels: Mapping[str, PairedTable]) -> 
         few = f"{clean(rarest)} has the fewest photos, {counts.photos:,}"
         limits.append(f"{few}: a loss of {hidden:.0f} points there could go unseen.")
     if not reasons:
-        text = f"The lower end is above −{MARGIN}, and no label loses more than {most}."
+        text = f"The lower limit is above −{MARGIN}, and no label loses more than {most}."
         return Verdict(True, "The new one may replace the old", (text,), tuple(limits))
     headline = "The new one needs a second look before it replaces the old"
     return Verdict(False, headline, tuple(reasons), tuple(limits))
@@ -125,5 +125,5 @@ def describe_difference(table: PairedTable) -> str:
     count = f"{abs(table.net):,} {'more' if table.net > 0 else 'fewer'}" if table.net else "as many"
     shares = table.net / table.photos, *table.interval
     value, low, high = (f"{100 * share:+.1f}".replace("-", "−") for share in shares)
-    photos = count_of(table.photos, "photo")
-    return f"Right on {count} of the same {photos}: {value} points (95% CI {low} to {high})."
+    result = f"right on {count} of the same {count_of(table.photos, 'photo')}"
+    return f"The new one is {result}: {value} points (95% CI {low} to {high})."

@@ -140,7 +140,7 @@ class Tally:
             return
         label, prediction = result.label, result.prediction
         if label not in self.known:
-            raise DataError(f"{label!r}, the label of {result.photo}, is not one of the model's.")
+            raise DataError(f"{result.photo} has a label that the model lacks: {label!r}.")
         require_single_label(prediction.multilabel)
         top5 = prediction.top(5)
         self.pairs[label, None if prediction.in_distribution is False else top5[0].label] += 1
@@ -152,7 +152,7 @@ class Tally:
     def summarise(self) -> Evaluation:
         """Return the figures; see the function ``summarise``."""
         if self.prediction is None:
-            raise DataError(_nothing_to_measure(self.refused))
+            raise DataError(_no_photos_message(self.refused))
         labels, pairs, photos = self.labels, self.pairs, len(self.right)
         confusion = tuple(Confused(*pair, count) for pair, count in pairs.most_common())
         confidence, right = np.array(self.confidence), np.array(self.right)
@@ -201,7 +201,7 @@ def require_single_label(multilabel: bool) -> None:
         )
 
 
-def _nothing_to_measure(refused: Sequence[PhotoFailure]) -> str:
+def _no_photos_message(refused: Sequence[PhotoFailure]) -> str:
     if refused:
         return f"None of the {len(refused):,} photos can be read. The first: {refused[0].message}"
     return "There are no photos to measure."

@@ -1,4 +1,4 @@
-"""Questions before a photo leaves the device, and what left it meanwhile."""
+"""Questions before a photo is sent, and what is sent while they are open."""
 
 import re
 
@@ -126,7 +126,7 @@ def test_answer_of_the_device_ends_what_was_said_of_the_server(visit: Visit) -> 
 @pytest.mark.slow
 def test_photo_that_waits_for_the_device_is_not_sent_unasked(visit: Visit) -> None:
     page, log = answered_here(visit)
-    # From now on, open photos may be sent.
+    # After this consent, open photos may be sent.
     select(page, "scripts")
     press(page, "On the server")
     expect(headline(page)).to_contain_text("أحمر", timeout=LOADING_MS)

@@ -134,7 +134,7 @@ def version(page: Page) -> str:
 
 
 def project(page: Page) -> dict[str, int]:
-    """Return how many photos each label has, as another tab with *Teach* shows them."""
+    """Return each label's number of photos, as shown by *Teach* in another tab."""
     other = page.context.new_page()
     other.goto("/teach")
     rows = other.get_by_role("list", name="Labels").get_by_role("listitem")
@@ -186,7 +186,7 @@ def test_photo_is_added_to_the_project_and_taken_out_again(taught: Page) -> None
     expect(device_headline(page)).to_have_text(re.compile("warm$"))
     page.wait_for_url(before)
     assert project(page) == {"Warm": 1, "Cold": 1, "Pale": 1}
-    # Another version leads to the present one.
+    # A link to an earlier version opens the current one.
     page.goto(added)
     wait_until(lambda: menu(page)[0] == "warm, cold, pale", 10)
     assert {request.method for request in requests} <= {"GET"}

@@ -58,7 +58,7 @@ class App:
         return self.page.frames[-1]
 
     def open(self, query: str) -> None:
-        """Open a path of the app."""
+        """Open the app with a query."""
         address = f"{self._server.url}/{query}"
         if self.is_framed:
             address = self._stack.enter_context(framing(address, "localhost", script=MIRROR))

@@ -1,4 +1,4 @@
-"""What a batch gives, in rows: the model's own samples with its answers to them."""
+"""Examples of a batch's results: the model's samples with its answers."""
 
 from operator import attrgetter
 
@@ -27,7 +27,7 @@ def show_examples(bundle: Bundle) -> None:
                 st.image(sample.thumbnail, alt=sample.entry.alt, width=48)
                 st.markdown(words, width="stretch")
                 if percent:
-                    # With a wider bar, words would break at 320 px.
+                    # A wider bar would break words at 320 px.
                     st.progress(probability, width=64)
                     st.markdown(f"**{percent}**", width=48, text_alignment="right")
         if not bundle.manifest.multilabel:

@@ -48,7 +48,7 @@ def test_device_alone_sends_nothing(run: Run, app: DeviceApp) -> None:
     off = run('return outcome(identify(create({ run: "device", address: null })));')
     assert off == {"code": "engine-unavailable"}
     assert app.sent == []
-    # Labels and recipe come by GET.
+    # Labels and recipe are fetched by GET.
     described = f"{PREFIX}/api/v1/models/colours"
     later = {path for path in app.asked[asked:] if not path.endswith(".mjs")}
     assert later <= {described, "models/colours/model.json"}
@@ -119,7 +119,7 @@ def test_browser_that_saves_data_downloads_no_model_automatically(run: Run, app:
     assert (result["device"], result["next"]) == ("off", "server")
     assert "Data saver is on" in result["reason"]
     assert not [path for path in app.asked if path.startswith("models/colours")]
-    # The model is needed without the server, or if the visitor chose the device.
+    # Without a server, or if the visitor chose the device, the model is needed.
     for run_by in ("device", "auto"):
         app.broken = {"/identify"}
         assert run(f"return outcome(identify(create({{ run: '{run_by}' }})));") == DEVICE

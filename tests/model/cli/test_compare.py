@@ -20,7 +20,8 @@ def test_words_tables_and_json_show_the_change(models_dir: Path, tmp_path: Path)
     assert result.exit_code == 0, result.output
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert lines[0] == "The new one needs a second look before it replaces the old"
-    assert lines[2].startswith("Right on as many of the same 3 photos: +0.0 points (95% CI −")
+    words = "right on as many of the same 3 photos: +0.0 points (95% CI −"
+    assert lines[2].startswith(f"The new one is {words}")
     assert {"old right 1 1", "old wrong 1 0", "green 1 1 0 -1", "red 2 1 2 +1"} <= {*lines}
     changed = lines[lines.index("changed photo actual old new") + 1 :]
     assert changed == ["green/green.png green green white", "red/blue.png red blue red"]
@@ -40,7 +41,7 @@ def test_unfit_models_and_folders_exit_with_2(models_dir: Path, tmp_path: Path) 
     tiny(models_dir, "other", labels=["rot", *list(COLOURS)[1:]])
     (tmp_path / "photos" / "red").mkdir(parents=True)
     for old, new, message in (
-        ("tiny", "other", "Only one model has red, rot."),
+        ("tiny", "other", "Only one of the models knows red, rot."),
         ("tiny@123", "tiny", "tiny has no version '123'. Available: "),
         ("tiny", "nope", "No model named 'nope'."),
         ("tiny", "tiny", "No photos found"),

@@ -59,11 +59,11 @@ def test_lower_end_exceeds_the_truth_about_as_rarely_as_stated() -> None:
 
 def test_verdict_asks_for_the_interval_and_for_each_label() -> None:
     table, none = PairedTable.of(319, 3, 9, 10), PairedTable.of(0, 0, 0, 0)
-    words = "Right on 6 more of the same 341 photos: +1.8 points (95% CI −0.3 to +4.2)."
-    assert describe_difference(table) == words
+    words = "right on 6 more of the same 341 photos: +1.8 points (95% CI −0.3 to +4.2)."
+    assert describe_difference(table) == f"The new one is {words}"
     verdict = judge_replacement(table, {"shirt": PairedTable.of(300, 3, 0, 0), "hat": none})
     assert verdict.may_replace
-    assert verdict.reasons == ("The lower end is above −1, and no label loses more than three.",)
+    assert verdict.reasons == ("The lower limit is above −1, and no label loses more than three.",)
     unseen = "hat has the fewest photos, 0: a loss of 100 points there could go unseen."
     assert verdict.limits == (unseen,)
     verdict = judge_replacement(table, {"hat": PairedTable.of(20, 4, 0, 0)})
