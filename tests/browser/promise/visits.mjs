@@ -320,7 +320,10 @@ async function announce(visit) {
   if (visit.isAsked) return;
   give(visit, "jpg");
   await pass(8000, () => visit.cell);
+  const { cell } = visit;
   dispatchEvent(new PopStateEvent("popstate", { state: history.state }));
+  await pass(500);
+  if (visit.cell !== cell) visit.violations.push(`${visit.cell} instead of ${cell}`);
 }
 
 function escape() {
