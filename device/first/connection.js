@@ -8,6 +8,7 @@
   const say = (isGone) => {
     const app = document.querySelector(`[${STATE}]`);
     bar.dataset.theme = app ? getComputedStyle(app).colorScheme : "";
+    delete bar.dataset.asked;
     bar.textContent = isGone ? "The server doesn’t answer. Trying again…" : "";
     const loading = document.getElementById("first-screen")?.shadowRoot?.querySelector(".late");
     if (loading) loading.textContent = bar.textContent || "Loading the app…";

@@ -1,5 +1,6 @@
 // Leads to other pages without loading the app again: Streamlit follows the address as it follows
-// Back. Before that, links load their pages; without a server, they lead to what this browser keeps.
+// Back. Before that, links load their pages; without a server, they lead to what this browser has
+// kept, or say that there is nothing.
 {
   const pages = document.getElementById("pages");
   const pathOf = ({ href }) => new URL(href, document.baseURI).pathname.replace(/\/$/, "");
@@ -24,19 +25,34 @@
     event.preventDefault();
     if (pathOf(link) !== pathOf(location)) open(link);
   });
+  const gone = document.getElementById("gone");
+  const say = (text) => {
+    gone.toggleAttribute("data-asked", text !== "");
+    gone.textContent = text;
+  };
+  addEventListener("online", () => say(""));
+  /** Whether the service worker has kept the pages of `device/`. Storage may be blocked. */
+  const isKept = async () => {
+    try {
+      return Boolean(await caches.match(new URL("device/state.json", document.baseURI)));
+    } catch {
+      return false;
+    }
+  };
+  // Streamlit knows its pages once the first one has begun to be drawn.
+  const HERE = "[data-test-connection-state=CONNECTED] [data-testid=stElementContainer]";
   const open = async ({ href, dataset: { offline } }) => {
-    if (navigator.onLine && document.querySelector("[data-test-connection-state=CONNECTED]")) {
+    if (navigator.onLine && document.querySelector(HERE)) {
       history.pushState(null, "", href);
       return dispatchEvent(new PopStateEvent("popstate"));
     }
     const signal = AbortSignal.timeout(3000);
-    const answers = await fetch("./_stcore/health", { signal }).catch(() => null);
-    if (answers?.ok) return location.assign(href);
-    // Leave this page only for one that the browser has kept.
-    if (offline && (await globalThis.caches?.keys())?.length) return location.assign(offline);
-    const gone = document.getElementById("gone");
-    gone.dataset.asked = "";
-    gone.textContent = "That page needs the server, which doesn’t answer.";
+    // On a slow network, an answer may take longer.
+    const assumed = ({ name }) => ({ ok: name === "TimeoutError" });
+    const { ok } = await fetch("./_stcore/health", { signal }).catch(assumed);
+    if (ok) return location.assign(href);
+    if (offline && (await isKept())) return location.assign(offline);
+    say("That page needs the server, which doesn’t answer.");
   };
   // Streamlit changes the address, and soon the title, without a popstate event.
   if ("navigation" in globalThis) navigation.addEventListener("currententrychange", update);

@@ -77,7 +77,8 @@ def test_photo_stays_on_the_way_to_another_page_and_back(view):
 
 def test_without_a_network_links_lead_to_the_pages_that_need_none(view):
     source_line(view).click(trial=True)
-    view.evaluate("caches.open('kept by /device/')")
+    keep = "caches.open('x').then((kept) => kept.put('device/state.json', new Response('{}')))"
+    view.evaluate(keep)
     view.context.set_offline(True)
     with view.expect_request("**/device/teach.html"):
         pages(view).get_by_role("link", name="Teach").click()
