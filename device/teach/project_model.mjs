@@ -34,15 +34,18 @@ export async function addPhoto(base, store, { id, photo, label, signal }) {
   const former = (await store.models()).get(model) ?? null;
   const isNew = !labels.includes(label);
   const flaw = isNew && findNameFlaw(label, labels);
-  if (flaw) throw new LoupeError("invalid", `This name can't be used: ${flaw}.`);
+  if (flaw) throw new LoupeError("invalid", `This name can’t be used: ${flaw}.`);
   const values = { label, recording: `${FILE}${id}`, base: base.info.features.sha256 };
   const present = photos.find(({ recording }) => recording === values.recording);
   const added = present?.id ?? store.addPhoto({ ...values, ...(await base.takePhoto(photo)) });
   const ids = [await added];
   if (present) await store.edit({ ids, label });
   const reverse = async (/** @type {ProjectStore} */ now) => {
-    const names = (await now.names()).labels.filter((one) => !isNew || one !== label);
-    await now.edit({ labels: names, ids, label: present?.label ?? null });
+    const { labels: all, photos: kept } = await now.read();
+    const names = all.filter((one) => !isNew || one !== label);
+    // Another tab may have moved it since.
+    const own = kept.filter((one) => one.id === ids[0] && one.label === label);
+    await now.edit({ labels: names, ids: own.map((one) => one.id), label: present?.label ?? null });
   };
   const name = await replaceModel(base, store, signal).catch(async (error) => {
     await reverse(store);

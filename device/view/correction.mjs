@@ -13,7 +13,7 @@ const MAX_LABEL_LENGTH = 100;
 const OFFERED = 4;
 const NONE = "none of these";
 const TRAINS =
-  "Your model is trained again on this device. It takes about a second. Nothing is sent.";
+  "Your model is trained again on this device, which takes a few seconds. Nothing is sent.";
 const SAVED_FOR = "Saved for the owner of this app, who may use it to improve the model.";
 
 /** Return the labels that an answer names. */
@@ -37,7 +37,8 @@ export class CorrectionPanel {
   #status = h("p.vf-alert", { role: "alert" });
   /** What deletes the corrections of this photo that are saved: the newest, and those it replaces. */
   #undos = new Set();
-  #isSaving = false;
+  /** The signal of the photo whose label is being saved. */
+  #saving = null;
   /** Aborted once another photo is shown. */
   #closing = new AbortController();
   /**
@@ -106,7 +107,10 @@ export class CorrectionPanel {
       visit.send({ type: "learned", model, isLearned: isLearned || entry.isLearned });
     };
     const correct = ({ labels: [label], signal }) =>
-      visit.models.train((teach, ...own) => teach.addPhoto(...own, { ...entry, label, signal }));
+      visit.models.train(
+        (teach, ...own) => teach.addPhoto(...own, { ...entry, label, signal }),
+        signal,
+      );
     const undo = (added) => visit.models.train((_, ...own) => added.undo(...own));
     this.#begin(entry, { correct, undo, onTrained }, () => null);
     const chips = labels.map((label) =>
@@ -138,8 +142,8 @@ export class CorrectionPanel {
     this.#hide();
     const { signal } = this.#closing;
     this.#save = async (labels, photo = this.#copy.checked ? entry.photo : null) => {
-      if (this.#isSaving) return;
-      this.#isSaving = true;
+      if (this.#saving === signal) return;
+      this.#saving = signal;
       this.#status.textContent = target.onTrained ? "Training…" : "Saving…";
       try {
         const correction = { answer: entry.answer, labels, photo, signal };
@@ -159,7 +163,7 @@ export class CorrectionPanel {
       } catch (error) {
         if (!signal.aborted) this.#fail(phraseError(error));
       } finally {
-        this.#isSaving = false;
+        if (this.#saving === signal) this.#saving = null;
       }
     };
   }
@@ -235,8 +239,7 @@ export class CorrectionPanel {
         await this.#undo();
         if (!said.isConnected) return;
         onTrained?.(false);
-        const state = onTrained ? "your model is as it was" : "nothing is saved";
-        saved.replaceChildren(`Undone: ${state}.`);
+        saved.replaceChildren(onTrained ? "Undone." : "Undone: nothing is saved.");
       } catch (error) {
         said.textContent = phraseError(error);
         button.disabled = false;

@@ -81,21 +81,23 @@ export class Models {
     return MADE_HERE.test(name) && !this.#madeHere.has(this.#latest(name));
   }
 
-  /** Return the labels of the chosen model's project, if it has made a model; or null. */
+  /** Return the project's labels if its current model is chosen, and it has made `name`; or null. */
   labelsOf(name) {
-    const { labels, model, versions } = this.#project;
-    return versions?.includes(name) && this.identifier.model === model ? labels : null;
+    const { labels, model, versions = [model] } = this.#project;
+    return versions.includes(name) && this.identifier.model === model ? labels : null;
   }
 
   /** Change the chosen model's project, in one tab at a time: each trains on all that was added. */
-  async train(change) {
+  async train(change, signal) {
+    const { device } = this.identifier;
     const projectModel = await import("../teach/project_model.mjs");
     const run = async () => {
-      const base = await this.identifier.device.loaded();
+      signal?.throwIfAborted();
+      const base = await device.loaded(signal);
       const work = (store) => change(projectModel, base, store);
       return this.#useStore(work).finally(() => this.#readMadeHere());
     };
-    return navigator.locks ? navigator.locks.request(this.#storeName, run) : run();
+    return navigator.locks ? navigator.locks.request(this.#storeName, { signal }, run) : run();
   }
 
   /** Return the folder of a model's files; a model made on this device uses its base model's. */
@@ -132,7 +134,8 @@ export class Models {
   }
 
   /**
-   * Follow the visitor's choice: another model, mode, graph or host needs another identifier.
+   * Follow the visitor's choice: another model, mode, graph or host needs another identifier, except
+   * for a later version of your own model.
    *
    * @param {Host} host
    * @param {Chosen} chosen

@@ -177,11 +177,11 @@ export class Outgoing {
   /**
    * Save a correction, with a copy of the photo if one is given: only if the visitor agreed.
    *
-   * @param {{answer: Answer, labels: string[], photo?: Blob | null, signal?: AbortSignal}} correction
+   * @param {{answer: Answer, labels: string[], photo?: Blob | null}} correction
    * @param {Permission} permission
    * @returns {Promise<{number: number, key: string}>} see `undo`
    */
-  async correct({ answer, labels, photo, signal }, permission) {
+  async correct({ answer, labels, photo }, permission) {
     const body = photo && (await encodeCopy(photo));
     const part = photo ? /** @type {const} */ ("copy") : /** @type {const} */ ("nothing");
     const need = { part, photo: photo ?? null, model: answer.prediction.model };
@@ -189,8 +189,9 @@ export class Outgoing {
     // The words that the visitor read, by their names on the server.
     const fields = { undo_key: key, wording: photo ? "tap-photo-1" : "tap-1" };
     const request = { answer, labels, body, fields };
-    const saved = await this.#send("correction", request, permission, need, { signal });
-    if (photo) noteTold(photo, { kind: "copy", bytes: body.size });
+    const onSent = (isSent) =>
+      photo && isSent && noteTold(photo, { kind: "copy", bytes: body.size });
+    const saved = await this.#send("correction", request, permission, need, { onSent });
     return { ...saved, key };
   }
 
