@@ -25,6 +25,8 @@ let visit;
 let view;
 /** Name of the model that the page describes. */
 let shown = "";
+/** Models that couldn't be opened, until one could. */
+let failed = [];
 /** True if a newer version of the page exists; another model then needs a reload. */
 let isOutdated = false;
 /** False once the visitor has removed the kept files. */
@@ -35,7 +37,7 @@ async function start() {
   followTheme(document.documentElement);
   try {
     const { models, note } = await fetchJson("models/index.json");
-    if (!models.length) throw new Error("None of this app’s models can run on your device.");
+    if (!models.length) throw new Error("This app has no model that can run on your device.");
     $("note").textContent = note ?? "";
     open(models);
   } catch (error) {
@@ -81,27 +83,32 @@ async function fetchJson(url) {
   return response.json();
 }
 
-/** Describe the model in use. If its files can't be read, fall back to the app's default model. */
+/**
+ * Describe the model in use. If the first one's files can't be read, fall back to the app's default
+ * model, then to one that is kept.
+ */
 async function describe(name) {
-  const isFirst = !shown;
-  if (!isFirst && isOutdated) {
+  const folder = visit.models.baseOf(name);
+  if (shown && isOutdated && folder !== visit.models.baseOf(shown)) {
     // Wait until the address names the model.
     await null;
     return location.reload();
   }
   shown = name;
-  const folder = visit.models.baseOf(name);
   try {
     const { graphs } = await fetchJson(`models/${folder}/model.json`);
     if (visit.identifier.model !== name) return undefined;
+    failed = null;
     say("");
     for (const graph of ["small", "full"]) {
       $(`${graph}-size`).textContent = formatBytes(graphs[graph].bytes);
     }
   } catch (error) {
     if (visit.identifier.model !== name) return undefined;
-    const model = name === visit.host.model ? await findKept() : visit.host.model;
-    if (isFirst && model && name !== model) {
+    failed?.push(name);
+    const others = [visit.host.model, await findKept()];
+    const model = failed && others.find((other) => other && !failed.includes(other));
+    if (model) {
       view.update({ notice: phraseError(error, error.message) });
       return visit.send({ type: "chosen", model });
     }
@@ -117,8 +124,13 @@ async function describe(name) {
 
 /** Return the name of a model that the service worker has kept, if any. */
 async function findKept() {
-  const state = await globalThis.caches?.match(new URL("state.json", location.href));
-  return state && Object.keys((await state.json()).graphs)[0];
+  try {
+    const state = await caches.match(new URL("state.json", location.href));
+    return Object.keys((await state.json()).graphs)[0];
+  } catch {
+    // Nothing is kept, or storage is blocked.
+    return undefined;
+  }
 }
 
 function say(text) {

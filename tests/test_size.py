@@ -70,7 +70,7 @@ BUDGETS = {
         "what pages share: eight pages, viewfinder and plain page, first screen, previews of links",
     ),
     "device": (
-        12_615,
+        12_655,
         "the browser's half: visit, viewfinder, engine, offline pages, first visit, Teach (3,500)",
     ),
 }

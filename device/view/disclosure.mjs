@@ -50,9 +50,6 @@ const useOf = (server, part, api) =>
     ? `${server} and ${api} get ${part} of each photo, use it for the answer and drop it`
     : `${server} gets ${part} of each photo, uses it for the answer and drops it`;
 
-/** Why the device doesn't answer. */
-export const SAVING = "Data saver is on, so the model isn’t fetched. “This device” fetches it.";
-
 /** Return what is said before a photo; `isFileAllowed` if files may go that can't be read here. */
 function disclosureOf(state, recipe, isFileAllowed, api) {
   if (state.next === "device") {
@@ -61,7 +58,7 @@ function disclosureOf(state, recipe, isFileAllowed, api) {
   }
   const part = partOf(state, recipe);
   const isPixels = state.sends === "pixels";
-  const why = state.reason === SAVING ? ", since data saver is on" : "";
+  const why = state.code === "data-saver" ? ", since data saver is on" : "";
   const place = `On ${serverOf(api)}${why}: ${api ? "they get" : "it gets"} ${part}`;
   if (isPixels && isFileAllowed) return `${place}, or else the file`;
   return `${place}${isPixels && part === MARKED ? " only" : ""}`;

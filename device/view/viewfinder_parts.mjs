@@ -175,7 +175,7 @@ export function followSize(parts, onchange, header, signal) {
   const observer = new ResizeObserver(arrange);
   for (const element of [root, parts.picture, parts.square]) observer.observe(element);
   const textObserver = new ResizeObserver(() => letKeysScroll(parts.words));
-  for (const text of [parts.words, parts.head, parts.details]) textObserver.observe(text);
+  for (const text of [parts.words, ...parts.words.children]) textObserver.observe(text);
   parts.video.addEventListener("resize", onchange, { signal });
   signal.addEventListener("abort", () => {
     observer.disconnect();

@@ -114,7 +114,9 @@ function redraw(element, key, create) {
   const text = JSON.stringify(key);
   if (element.dataset.key === text) return;
   element.dataset.key = text;
+  const focused = element.getRootNode().activeElement?.dataset.entry;
   element.replaceChildren(...create());
+  if (focused) element.querySelector(`[data-entry="${focused}"]`)?.focus({ preventScroll: true });
 }
 
 /** Show a phrase, if it has changed. */
@@ -161,7 +163,8 @@ function drawWords(parts, state, picture, screen, { onModel }) {
   parts.headline.hidden = !headline.length;
   const { state: where } = identifier;
   const isNamed = isLive && tone !== "unknown";
-  parts.percent.textContent = answer ? (isNamed ? answer.percents[0] : percentOf(answer)) : "";
+  const percent = answer ? percentOf(answer) || (isNamed ? answer.percents[0] : "") : "";
+  parts.percent.textContent = percent;
   parts.percent.hidden = !parts.percent.textContent;
   parts.note.textContent = entry?.note ?? "";
   parts.words.toggleAttribute("data-explained", Boolean(explanation));
@@ -316,14 +319,12 @@ function drawStrips({ samples, visit }, { entry, recents, options }, screen, han
   const answered = recents.filter(({ answer }) => answer);
   // A kept photo without an answer isn't listed, but can be cleared once it is closed.
   visit.hidden = !answered.length && recents.every(({ id }) => id === entry?.id);
-  const focused = visit.getRootNode().activeElement?.dataset.entry;
   redraw(
     visit,
-    answered.map(({ id, answer }) => [id, answer.prediction.model, answer.prediction.version]),
+    answered.map(({ id, answer }) => [id, answer.token ?? answer.prediction]),
     () => createRecents(answered, handlers.onEntry, handlers.onClear),
   );
   for (const button of visit.querySelectorAll(".vf-recent")) {
     button.setAttribute("aria-current", String(button.dataset.entry === entry?.id));
-    if (button.dataset.entry === focused) button.focus({ preventScroll: true });
   }
 }

@@ -66,8 +66,8 @@ export class DeviceModel {
   }
 
   /** Note why the model isn't loaded yet. */
-  skip(reason) {
-    if (!this.#options.off && !this.#model) this.#set({ reason });
+  skip(reason, code) {
+    if (!this.#options.off && !this.#model) this.#set({ reason, code });
   }
 
   /** Begin to load the model, unless that was done; again, if loading has failed. */

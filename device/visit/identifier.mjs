@@ -22,11 +22,11 @@ import { untilAborted } from "../engine/abort.mjs";
 import { fetchModel } from "../engine/download.mjs";
 import { LoupeError } from "../engine/errors.mjs";
 import { DeviceModel } from "./device_model.mjs";
-import { SAVING } from "../view/disclosure.mjs";
 import { canLoad, deviceFirst, PHOTO_CODES, serverFirst } from "./fallback.mjs";
 import { Outgoing, tellSent } from "./outgoing.mjs";
 
 const OFF = "This app keeps its models on the server, so they can’t run on this device.";
+const SAVING = "Data saver is on, so the model isn’t downloaded. Choose “This device” to do so.";
 const NOT_CHOSEN = "The model runs on the server, by choice.";
 
 /**
@@ -51,8 +51,9 @@ class Identifier {
   /** Called after each change of `state`, `info` or `recipe`. */
   onchange = null;
 
-  /** The model's name, or null, and the model on this device. */
+  /** The model's name, or null. */
   model;
+  /** The model on this device. */
   device;
 
   #address;
@@ -116,7 +117,7 @@ class Identifier {
   start() {
     // A browser that is told to save data downloads nothing while a server answers.
     const isSaving = this.run === "auto" && this.server && navigator.connection?.saveData;
-    if (isSaving) this.device.skip(SAVING);
+    if (isSaving) this.device.skip(SAVING, "data-saver");
     else this.device.start();
     this.prepare();
   }
@@ -148,9 +149,9 @@ class Identifier {
     return this.info?.labels ? this.info : this.#fetchDescribed();
   }
 
-  /** Return whether the server answers; true if there is none. */
+  /** Return whether the server answers or, where there is none, the network is there. */
   async canReach() {
-    return this.server === null || this.server.describe().then(Boolean, () => false);
+    return this.server ? this.server.describe().then(Boolean, () => false) : navigator.onLine;
   }
 
   /**

@@ -81,9 +81,10 @@ export class Visit {
     this.models = new Models(host, () => this.#isReady && this.#follow());
     this.models.follow(host, this.state.chosen, true);
     this.address = new VisitAddress(this, signal);
-    addEventListener("offline", () => this.setConnected(false), { signal });
-    const resume = () => (this.state.isConnected ? this.#resume() : this.setConnected(true));
-    addEventListener("online", resume, { signal });
+    // A server on this machine answers without a network.
+    const check = async () => this.setConnected(await this.identifier.canReach());
+    addEventListener("offline", check, { signal });
+    addEventListener("online", () => check().then(() => this.#resume()), { signal });
     // A page in the browser's back/forward cache may be restored.
     addEventListener("pagehide", ({ persisted }) => persisted || this.#end(), { signal });
   }

@@ -60,7 +60,7 @@ export class VisitAddress {
     this.#isChanged = writeAddress(this.#seen, { isReplaced }) || this.#isChanged;
   }
 
-  /** Add the open photo to the history, so that a reload finds it. */
+  /** Add the open photo to the history, without an answer, so that a reload finds it. */
   mark() {
     if (location.pathname !== this.#path) return;
     const { photo } = this.#own;
