@@ -301,6 +301,22 @@ def until(page: Page, condition: str) -> None:
     wait_until(lambda: page.evaluate(condition), 20)
 
 
+def wait_until_stored(page: Page) -> None:
+    """Wait until the browser has stored a photo, so that a reload finds it."""
+    count = """async () => {
+      const isRecents = ({ name }) => name.startsWith("loupe-recents:");
+      const found = (await indexedDB.databases()).find(isRecents);
+      if (!found) return 0;
+      const settle = (request) =>
+        new Promise((resolve) => (request.onsuccess = () => resolve(request.result)));
+      const database = await settle(indexedDB.open(found.name));
+      const count = await settle(database.transaction("photos").objectStore("photos").count());
+      database.close();
+      return count;
+    }"""
+    wait_until(lambda: page.evaluate(count) > 0, PATIENCE_MS / 1000)
+
+
 def identify_red(page: Page) -> None:
     """Choose a red photo at ``/device/``, and wait for its answer."""
     give_device(page)

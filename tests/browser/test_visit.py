@@ -18,6 +18,7 @@ from tests.browser.drive import (
     give,
     headline,
     wait_until_drawn,
+    wait_until_stored,
 )
 from tests.waiting import wait_until
 
@@ -136,7 +137,7 @@ def test_photo_without_an_answer_survives_a_reload(open_colours: Callable[..., P
     page.route("**/*.onnx*", lambda _: None)
     give(page, RED_PHOTO)
     expect(page.locator(".vf-photo img")).to_be_visible()
-    page.wait_for_timeout(500)
+    wait_until_stored(page)
     page.reload()
     page.unroute("**/*.onnx*")
     page.reload()
@@ -145,8 +146,7 @@ def test_photo_without_an_answer_survives_a_reload(open_colours: Callable[..., P
     page.route("**/api/v1/identify*", lambda _: None)
     give(page, GREEN_PHOTO)
     expect(page.locator(".vf-photo img")).to_be_visible()
-    # The browser needs time to store the photo.
-    page.wait_for_timeout(500)
+    wait_until_stored(page)
     page.unroute("**/api/v1/identify*")
     page.reload()
     # After a reload, nothing is sent without another press.
@@ -160,8 +160,7 @@ def test_photo_without_an_answer_can_be_cleared(open_colours: Callable[..., Page
     page.route("**/api/v1/identify*", lambda _: None)
     give(page, RED_PHOTO)
     expect(page.locator(".vf-photo img")).to_be_visible()
-    # The browser needs time to store the photo.
-    page.wait_for_timeout(500)
+    wait_until_stored(page)
     page.keyboard.press("Escape")
     clear = page.get_by_role("button", name="Clear recent photos")
     clear.click()
