@@ -79,7 +79,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 41_565, 45_190
+ALL_PYTHON, ALL_TESTS = 41_565, 45_200
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {
