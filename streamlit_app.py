@@ -18,6 +18,7 @@ if get_script_run_ctx(suppress_warning=True) is None:
     from streamlit.proto.BackMsg_pb2 import BackMsg
 
     from api.app import ROOTS, routes
+    from api.door import OwnerMiddleware, door_routes
     from api.lifecycle import lifespan
     from api.paths import BasePathMiddleware
     from api.sites import SiteMiddleware
@@ -38,9 +39,10 @@ if get_script_run_ctx(suppress_warning=True) is None:
     origins = pages - {"localhost"} if st.get_option("server.enableCORS") else {"*"}
     app = st.App(
         FRAME,
-        routes=[*routes(), *page_routes(base_path)],
+        routes=[*routes(), *door_routes(base_path), *page_routes(base_path)],
         lifespan=lifespan,
         middleware=[
+            Middleware(OwnerMiddleware),
             Middleware(SiteMiddleware, origins=origins),
             Middleware(BasePathMiddleware, base_path=base_path, roots=ROOTS),
             Middleware(StaticFilesMiddleware, base_path=base_path),

@@ -13,7 +13,7 @@ from .session import session_routes
 from .telemetry import exposition
 from .v1 import application
 
-ROOTS = ("/api/", "/device/")
+ROOTS = ("/api/", "/device/", "/owner/")
 """Below these, every path is one of ours."""
 
 OPTIONAL_PATHS = ("/metrics", "/ping", "/invocations", "/execution-parameters")
@@ -29,8 +29,9 @@ def routes() -> list[BaseRoute]:
     """
     metrics = [Route(settings().metrics, exposition)] if settings().metrics else []
     platforms = [route for adapter in ADAPTERS for route in adapter.routes()]
-    missing = [*OPTIONAL_PATHS, *(f"{root}{{path:rest}}" for root in ROOTS)]
-    missing += [root.rstrip("/") for root in ROOTS]
+    roots = ("/api/", "/device/")
+    missing = [*OPTIONAL_PATHS, *(f"{root}{{path:rest}}" for root in roots)]
+    missing += [root.rstrip("/") for root in roots]
     not_found = guarded_app([])
     # Matched first, because the owner or a platform chooses these paths.
     return [

@@ -13,6 +13,7 @@ import segno
 from api.lifecycle import STORE_SECONDS
 from deploy.ports import free_port
 from model import LoupeError, load
+from model.cli.owner import link_for
 from model.errors import SettingRefused
 from model.model_store import store_follower
 from model.resources import configure_malloc
@@ -38,6 +39,9 @@ def main() -> None:
         print(f"\n  Port {arguments.port} is in use by another program.")
     print(f"\n  Loupe on this machine:  http://localhost:{port}")
     print(f"  opens with:             {first_model()}")
+    if sys.stdout.isatty():
+        with suppress(LoupeError):
+            print(f"  the owner's workshop:   {link_for(f'http://localhost:{port}')}")
     if host := network_address():
         network = f"http://{host}:{port}"
         print(f"  on the same network:    {network}\n")

@@ -49,18 +49,21 @@ def is_local_name(name: str) -> bool:
     )
 
 
+def is_private_host(host: str) -> bool:
+    """Return whether a host is a private IP address, or a name that nobody can register."""
+    try:
+        return ip_address(host.strip("[]")).is_private
+    except ValueError:
+        return is_local_name(host)
+
+
 def _check_api(address: str) -> str:
     """Return an API's address without a slash at its end; photos cross the internet over https."""
     if not address:
         return ""
     url = HttpUrl(address)
     _require_plain_url(url)
-    host = (url.host or "").strip("[]")
-    try:
-        is_private = ip_address(host).is_private
-    except ValueError:
-        is_private = is_local_name(host)
-    if url.scheme == "http" and not is_private:
+    if url.scheme == "http" and not is_private_host(url.host or ""):
         raise ValueError("Give an https address, or a private one such as http://10.0.0.5:8000")
     return str(url).rstrip("/")
 
@@ -173,6 +176,9 @@ class Settings(BaseSettings):
 
     log: Literal["text", "json"] = "text"
     """Format of the log; json is one object per line."""
+
+    owner_key: Annotated[SecretStr, Field(min_length=20), EmptyIsNone] | None = None
+    """Key that signs the owner in where nobody has a terminal; empty means by link alone."""
 
     sagemaker: bool = False
     """True to add SageMaker's routes, /ping and /invocations."""

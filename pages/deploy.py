@@ -2,10 +2,14 @@
 
 import streamlit as st
 
+from ui.component import has_routes
 from ui.deploy_page.hosts_view import show_all_hosts, show_recommendation
 from ui.deploy_page.questions import ask
+from ui.owner_pages import open_workshop
 
 st.set_page_config(layout="wide")
+if has_routes():
+    open_workshop()
 st.header("Deploy", anchor=False)
 left, right = st.columns([2, 7], gap="medium")
 with left:

@@ -4,6 +4,7 @@ import streamlit as st
 
 from ui.about_page.ways import runs_on_device
 from ui.chosen_model import chosen_bundle
+from ui.component import has_routes
 from ui.navigation import get_page
 
 # Icons, titles and lines by page.
@@ -13,7 +14,6 @@ VISITORS = {
     "compare": ("swap_horiz", "This device or the server", "One photo, answered by both"),
     "about": ("info", "About", "What is kept, and where your photo goes"),
 }
-OWNER = {"deploy": ("cloud_upload", "Deploy", "Where this app can run, and the files for it")}
 
 
 def link_to(pages: dict[str, tuple[str, str, str]]) -> None:
@@ -28,5 +28,6 @@ link_to(VISITORS)
 if runs_on_device() and (bundle := chosen_bundle()):
     page = f"device/?model={bundle.name}"
     st.write(f"Works without a network: [keep this page]({page}) on your phone.")
-st.subheader("For the owner", anchor=False)
-link_to(OWNER)
+if not has_routes():
+    # There is no door without routes.
+    link_to({"deploy": ("cloud_upload", "Deploy", "Where this app can run, and the files for it")})

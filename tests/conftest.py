@@ -156,12 +156,14 @@ def postgres() -> Iterator[str]:
 
 @pytest.fixture
 def empty_postgres(postgres: str) -> str:
-    """The same, without corrections."""
+    """The same, without corrections and sign-ins."""
+    from model import sign_ins
+    from model.corrections import store
     from model.corrections.database import connect, parse_url
-    from model.corrections.store import TABLE
 
     engine = connect(parse_url(postgres))
-    TABLE.drop(engine, checkfirst=True)
+    for table in (store.TABLE, sign_ins.TABLE):
+        table.drop(engine, checkfirst=True)
     engine.dispose()
     return postgres
 

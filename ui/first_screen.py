@@ -60,11 +60,10 @@ def first_screen(bundle: Bundle | None, samples: int, *, is_answer: bool) -> str
 
 
 @cache
-def every_page(logo: int) -> str:
+def every_page(logo: int, *, is_owner: bool = False) -> str:
     """Return the HTML of every page: the links to all, and what says that the server is gone.
 
-    Args:
-        logo: width of the logo in the header, in pixels.
+    Args: see ``navigation_html``.
     """
     light, dark, both = _themes()
     own = "#gone, #early, #pages"
@@ -76,7 +75,7 @@ def every_page(logo: int) -> str:
         css += _read(f"first/{name}.css")
     scripts = "".join(_read(f"first/{name}.js") for name in ("navigation", "connection"))
     return (
-        f"\n    <style>{_shorten(css)}</style>\n    {navigation_html(logo)}"
+        f"\n    <style>{_shorten(css)}</style>\n    {navigation_html(logo, is_owner=is_owner)}"
         f'\n    <div id="gone" role="status"></div>\n    <script>\n{scripts}    </script>'
     )
 

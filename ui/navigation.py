@@ -3,8 +3,6 @@
 To add a page, add a file to ``pages/`` and an entry to ``PAGES``, and to ``LINKS`` or *More*.
 """
 
-from html import escape
-
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
@@ -22,8 +20,13 @@ PAGES = {
     "deploy": "Deploy",
     "about": "About",
     "more": "More",
+    "corrections": "Corrections",
+    "publish": "Publish",
 }
 """Titles by the name of the file in ``pages/``; the first page is the one at the root."""
+
+OWNER_PAGES = ("corrections", "publish", "deploy")
+"""Pages of the owner's workshop, in the order of their links."""
 
 LINKS = {
     "identify": "M4 10a6 6 0 1 0 12 0a6 6 0 1 0-12 0M14.5 14.5 20 20",
@@ -33,6 +36,9 @@ LINKS = {
     "more": "M5 12h1M11.5 12h1M18 12h1",
 }
 """Icons by page, as paths of 24 × 24; on phones, those without one are found under *More*."""
+
+WORKSHOP = {"corrections": "M4 8h16v11H4zM9 8V5h6v3M4 13h6m4 0h6M10 12h4v3h-4z"}
+"""The first of the owner's pages, with its icon."""
 
 OFFLINE = {"identify": "device/", "teach": "device/teach.html"}
 """Pages to open instead when there is no network, by page."""
@@ -44,17 +50,21 @@ def get_page(name: str) -> StreamlitPage:
     return st.Page(path, title=PAGES[name], default=name == "identify")
 
 
-def navigation_html(logo: int) -> str:
+def navigation_html(logo: int, *, is_owner: bool = False) -> str:
     """Return the page links as HTML. Their URLs are relative and work on every page.
 
     Args:
         logo: width of the logo in the header, in pixels.
+        is_owner: whether to link to the workshop.
     """
     links = ""
-    for name, icon in LINKS.items():
+    for name, icon in {**LINKS, **(WORKSHOP if is_owner else {})}.items():
         address = "./" if name == "identify" else f"./{name}"
         offline = f' data-offline="./{OFFLINE[name]}"' if name in OFFLINE else ""
         drawing = f'<svg viewBox="0 0 24 24" aria-hidden="true"><path d="{icon}"/></svg>'
         kind, icon = ("", drawing) if icon else (' class="wide"', "")
-        links += f'<a href="{address}"{kind}{offline}>{icon}{escape(PAGES[name])}</a>'
+        title = PAGES[name]
+        if name in WORKSHOP:
+            title, kind = "Workshop", f' data-owner="{" ".join(OWNER_PAGES)}"'
+        links += f'<a href="{address}"{kind}{offline}>{icon}{title}</a>'
     return f'<nav id="pages" aria-label="Pages" style="--logo: {logo}px">{links}</nav>'

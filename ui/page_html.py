@@ -21,8 +21,9 @@ from starlette.routing import Route
 from model import Bundle
 from model.browser.streamlit_files import find_compressed, first_visit
 from model.bundle import get_bundle, read_samples
-from model.errors import BundleError
+from model.errors import BundleError, DataError
 from model.settings import settings
+from model.sign_ins import find_sign_in
 from ui.app_info import app_title, default_bundle, header_logo, preview_description
 from ui.first_screen import every_page, first_screen
 from ui.first_visit import START, add_first_visit, to_script
@@ -91,6 +92,7 @@ def _respond(request: Request, path: str, page_title: str) -> Response:
         "" if request.url.query else path,
         next(iter(find_compressed()), None),
         _first_screen(request, bundle) if path == "/" else "",
+        is_owner=_is_owner(request),
     )
     etag = f'"{hashlib.sha256(page).hexdigest()[:32]}"'
     headers = {"Cache-Control": "no-cache", "ETag": etag}
@@ -98,6 +100,13 @@ def _respond(request: Request, path: str, page_title: str) -> Response:
     if etag in {tag.strip().removeprefix("W/") for tag in known.split(",")} or known == "*":
         return Response(status_code=304, headers=headers)
     return HTMLResponse(page, headers=headers)
+
+
+def _is_owner(request: Request) -> bool:
+    """Return whether to link to the workshop, whose pages check again."""
+    with suppress(DataError):
+        return find_sign_in(request.cookies) is not None
+    return False
 
 
 def _bundle(request: Request) -> Bundle | None:
@@ -129,7 +138,13 @@ def _data(_: float) -> str:
 
 @lru_cache(maxsize=32)
 def _page(
-    preview: tuple[str, str, str], url: str, path: str, compressed: Path | None, first: str
+    preview: tuple[str, str, str],
+    url: str,
+    path: str,
+    compressed: Path | None,
+    first: str,
+    *,
+    is_owner: bool,
 ) -> bytes:
     """Return the page with its head filled in.
 
@@ -139,6 +154,7 @@ def _page(
         path: of the page below that address; empty leaves out the page's own address.
         compressed: folder of the compressed files of a first visit, or None.
         first: HTML of the first screen.
+        is_owner: whether to link to the workshop.
     """
     title, description, picture = preview
     properties = {
@@ -164,5 +180,7 @@ def _page(
     html = re.sub(r"<title>.*?</title>", lambda _: "\n    ".join(tags), html, count=1)
     html = html.replace("<noscript>", about, 1)
     heading = f'<section aria-label="Page"><h1 id="title">{escape(title)}</h1></section>'
-    content = f'{heading}<div id="root"></div>{first}{every_page(header_logo()[1])}'
+    content = (
+        f'{heading}<div id="root"></div>{first}{every_page(header_logo()[1], is_owner=is_owner)}'
+    )
     return html.replace('<div id="root"></div>', content, 1).encode()

@@ -11,12 +11,15 @@
     const first = document.getElementById("first-screen");
     pages.dataset.theme = app ? getComputedStyle(app).colorScheme : (first?.dataset.theme ?? "");
     for (const link of pages.children) {
-      const isCurrent = pathOf(link) === pathOf(location);
+      const name = location.pathname.split("/").pop();
+      const isOwners = link.dataset.owner?.split(" ").includes(name);
+      const isCurrent = pathOf(link) === pathOf(location) || isOwners === true;
       link.toggleAttribute("aria-current", isCurrent);
       if (isCurrent) link.setAttribute("aria-current", "page");
     }
     const isHere = (link) => link.ariaCurrent && link.checkVisibility();
-    if (![...pages.children].some(isHere)) pages.lastElementChild.ariaCurrent = "true";
+    const more = pages.querySelector("[href='./more']");
+    if (![...pages.children].some(isHere)) more.ariaCurrent = "true";
   };
   pages.addEventListener("click", (event) => {
     const link = event.target.closest("a");

@@ -30,6 +30,7 @@ COMMANDS = {
     "evaluate": "evaluate",
     "compare": "compare",
     "corrections": "corrections",
+    "owner": "owner",
     "backup": "backup",
     "restore": "backup",
 }

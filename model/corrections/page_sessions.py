@@ -128,7 +128,13 @@ class PageSessions:
                 )
         # Outside the lock: a slow database must not keep other sessions waiting.
         number = correction_store().add_correction(
-            prediction, labels, photo, repeats=number, wording=wording, undo_key=undo_key
+            prediction,
+            labels,
+            photo,
+            repeats=number,
+            wording=wording,
+            undo_key=undo_key,
+            visit=token,
         )
         with self._lock:
             saved[key] = number
@@ -171,7 +177,12 @@ def _is_issued(token: str) -> bool:
 
 
 def _signer() -> Signer:
-    return Signer(signing_secret() or _own_secret(), salt="loupe.page")
+    return Signer(app_secret(), salt="loupe.page")
+
+
+def app_secret() -> str:
+    """Return the secret that signs links; this process's own if none can be stored."""
+    return signing_secret() or _own_secret()
 
 
 @cache

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from playwright.sync_api import (
 )
 
 from model.samples import Sample, samples
+from model.sign_ins import SignIns
+from tests.browser.server import Server
 from tests.model.tiny import colour
 from tests.photos import encoded
 from tests.waiting import wait_until
@@ -200,6 +202,14 @@ def go(page: Screen, title: str) -> None:
         links.get_by_role("link", name="More", exact=True).click()
         link = page.get_by_test_id("stMain").locator(f"a[href={title.lower()}]")
     link.click()
+
+
+def sign_in(page: Page, server: Server) -> None:
+    """Sign the page's browser in as the owner, by a new link."""
+    with closing(SignIns(f"sqlite:///{server.data / 'records.sqlite'}")) as sign_ins:
+        page.goto(f"{server.url}/owner/{sign_ins.create_link()}")
+    page.get_by_role("button", name="Open the workshop").click()
+    page.wait_for_url("**/corrections")
 
 
 def correct(page: Page, label: str, *, sends_copy: bool = False) -> None:

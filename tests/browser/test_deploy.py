@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.drive import PHONE, checked_page, wait_until_drawn
+from tests.browser.drive import PHONE, checked_page, sign_in, wait_until_drawn
 from tests.browser.server import serving
 from tests.browser.test_look import LOOKS, open_look
 from tests.model.tiny import tiny
@@ -50,6 +50,7 @@ def open_host(page, title):
 
 def test_download_holds_the_chosen_model(browser, owner):
     with checked_page(browser, {"base_url": owner.url}) as page:
+        sign_in(page, owner)
         page.goto(f"/deploy?deployed=apples&{NEEDS}")
         expect(page.get_by_text("Model: Apples")).to_be_visible()
         page.get_by_text("Change", exact=True).click()
@@ -79,6 +80,7 @@ def test_commands_are_copied_and_break_between_words(browser, owner):
     permissions = ["clipboard-read", "clipboard-write"]
     options = {"base_url": owner.url, "viewport": PHONE, "permissions": permissions}
     with checked_page(browser, options) as page:
+        sign_in(page, owner)
         page.goto("/deploy?deployed=apples")
         page.get_by_role("button", name="Copy all three").click()
         expect(page.get_by_text("Copied.")).to_be_visible()
@@ -99,6 +101,7 @@ def test_commands_are_copied_and_break_between_words(browser, owner):
 def test_page_with_own_models_is_readable(browser, owner, name):
     with open_look(browser, owner.url, name) as look:
         page = look.page
+        sign_in(page, owner)
         page.goto(f"/deploy?{NEEDS}")
         expect(page.get_by_role("button", name="Copy all three")).to_be_visible()
         look.check("deploy-own")

@@ -28,7 +28,7 @@ from ui.navigation import LINKS, PAGES
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["compare", "deploy"])
+@pytest.mark.parametrize("name", ["compare", "models"])
 def test_fresh_server_opens_any_page_with_its_navigation(browser, tmp_path, name):
     with (
         serving(tmp_path) as new_server,

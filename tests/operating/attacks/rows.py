@@ -6,7 +6,8 @@ from collections import Counter
 from contextlib import ExitStack, suppress
 from functools import cache
 from typing import Any
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
+from uuid import uuid4
 
 import numpy as np
 from PIL import Image
@@ -14,6 +15,7 @@ from PIL import Image
 from api.body_limits import FORM_BYTES
 from api.connections import HEAD_TIMEOUT_SECONDS, STALL_SECONDS
 from model.photo import MAX_BYTES
+from model.sign_ins import COOKIE_PREFIX
 from tests.api.raw import Wire
 from tests.operating.attacks.clients import (
     IDENTIFY,
@@ -244,6 +246,24 @@ def metrics(target: Target, statuses: Counts) -> None:
     assert set(statuses) == {404}
 
 
+def guess_owner(target: Target, statuses: Counts, clients: int, seconds: float) -> None:
+    """{clients} clients guess the owner's key, a link and a cookie, for {seconds} s each"""
+
+    def send(path: str, body: bytes | None, cookie: str = "") -> int:
+        headers = {"Origin": target.url, "Cookie": f"{COOKIE_PREFIX}{cookie}" * 20}
+        return status_of(Request(f"{target.url}/owner/{path}", body, headers))
+
+    keys = Counts()
+    repeat(keys, clients, seconds, lambda: send("", uuid4().bytes))
+    # Five a minute, and the run is shorter.
+    assert keys[403] == 5, f"{keys[403]} keys were compared"
+    assert set(keys) == {403, 429}
+    repeat(statuses, clients, seconds, lambda: send(uuid4().hex, b""))
+    repeat(statuses, clients, seconds, lambda: send("corrections.zip", None, f"1={uuid4()}.x; "))
+    assert set(statuses) == {403}
+    statuses.update(keys)
+
+
 LONG, SHORT = {"seconds": 10}, {"seconds": 2}
 FOUR, ORIGINS, FEWER = {"clients": 4, **LONG}, {"clients": 20, **LONG}, {"sockets": 250}
 FREED: dict[str, Any] = {"then_mb": 200}
@@ -251,6 +271,7 @@ PAGES: dict[str, Any] = {"pages": True, "then_mb": 250}
 RERUN, QUERY = {"kb": 0, "kind": "query"}, {"times": 1, "kb": 1000, "kind": "query"}
 OFFLINE, FEW = {"is_offline": True}, {"descriptors": 1024}
 WITH_URL = {"LOUPE_URL": "http://localhost:{port}"}
+WITH_KEY = {"LOUPE_OWNER_KEY": "a key of twenty characters"}
 MANY = {"sockets": 700, "times": 4}
 SILENT = {"nothing": b"", "a head": head(IDENTIFY, Content_Length=MAX_BYTES)}
 ATTACKS = (
@@ -274,6 +295,7 @@ ATTACKS = (
     Attack("downloads", downloads, {"sockets": 400, "seconds": 70}, SHORT),
     Attack("hosts", foreign_hosts, server=WITH_URL, is_slow=False, **PAGES),
     Attack("origins", foreign_origins, ORIGINS, SHORT, log_kb=10, server=OFFLINE, **PAGES),
+    Attack("owner", guess_owner, ORIGINS, SHORT, log_kb=10, server=WITH_KEY, **PAGES),
     Attack("message", oversize_message, is_slow=False, **PAGES),
     Attack("reruns", send_messages, {"sockets": 10, "times": 300, **RERUN}, **PAGES),
     Attack("sockets", send_messages, {"sockets": 400, "times": 1, **RERUN}, server=FEW, **PAGES),

@@ -1,0 +1,295 @@
+"""``/owner``: the door of the owner's workshop, and the checks of what only the owner may do.
+
+A link with a one-time token, or the key in ``LOUPE_OWNER_KEY``, signs a browser in.
+"""
+
+import hmac
+import re
+import secrets
+import shutil
+import tempfile
+import time
+from collections import deque
+from hashlib import sha256
+from html import escape
+from pathlib import Path
+from string import Template
+from urllib.parse import urlsplit
+
+from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request, cookie_parser
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from model.classifier import read_file
+from model.corrections import correction_store, export_corrections
+from model.errors import DataError, LoupeError
+from model.evaluation.held_out import held_out_folder
+from model.photo import read
+from model.settings import is_private_host, settings
+from model.sign_ins import SIGN_IN_LIFETIME, SignIn, find_sign_in, read_cookies, sign_ins
+from model.storage.named_folders import list_subfolders
+from model.storage.photo_files import list_photos
+
+from .body_limits import limited_body, read_body
+from .middleware import guarded_app
+from .problems import CrossSite, problem
+
+PAGE = Path(__file__).with_name("door.html")
+
+FIRST_PAGE = "corrections"
+"""The page that opens after signing in."""
+
+TRIES_PER_MINUTE = 5
+"""Most keys that are compared in a minute, from all visitors together."""
+
+KEY_BYTES = 1000
+"""Longest body with a key, in bytes."""
+
+COMMAND = "python -m model owner"
+
+PRIVATE = {"Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin"}
+"""Headers of what only the owner gets."""
+
+WELCOME = (
+    "This link works once, on the device that opens it. In the workshop, you review corrections "
+    "and publish models."
+)
+OLD_LINK = f"This link isn’t valid: it was used or is too old. Make a new one with: {COMMAND}"
+NO_LINK = f"The owner of this app opens it with a link. To make one: {COMMAND}"
+FRAMED = "This page is in a frame of another site. Open the app’s own address instead."
+NOT_PRIVATE = (
+    "Over plain http, the owner can sign in only on this machine or a private network. Open the "
+    "app’s https address."
+)
+
+
+class OwnerRefused(LoupeError, code="owner-refused"):
+    """A sign-in that isn't allowed, or a request of somebody who isn't signed in."""
+
+
+class TooManyTries(LoupeError, code="too-many-tries"):
+    """More keys in a minute than are compared."""
+
+
+_tries: deque[float] = deque(maxlen=TRIES_PER_MINUTE)
+"""When the last keys were compared, in seconds on the monotonic clock."""
+
+
+def door_routes(base_path: str = "") -> list[BaseRoute]:
+    """Return the routes below ``/owner``; ``base_path`` is Streamlit's, as in ``page_routes``."""
+
+    async def enter(request: Request) -> Response:
+        return await _sign_in(request, base_path)
+
+    routes = [
+        Route("/", show_door),
+        Route("/", enter, methods=["POST"]),
+        Route("/corrections.zip", corrections_zip),
+        Route("/corrections/{file:segment}", correction_photo),
+        Route("/held-out/{model:segment}/{label:segment}/{file:segment}", held_out_photo),
+        Route("/{token:segment}", show_door),
+        Route("/{token:segment}", enter, methods=["POST"]),
+    ]
+    app = guarded_app(routes)
+    return [Route("/owner", RedirectResponse("owner/", 307)), Mount("/owner", app=app)]
+
+
+def show_door(request: Request) -> Response:
+    """Show what opens the workshop. Chats fetch links for a preview, so this changes nothing."""
+    token = request.path_params.get("token")
+    if request.headers.get("sec-fetch-dest") in ("iframe", "frame", "embed", "object"):
+        return _door(FRAMED)
+    if token is None:
+        return _door("Type the owner’s key.", "key") if settings().owner_key else _door(NO_LINK)
+    is_valid = sign_ins().has(token, is_link=True)
+    return _door(WELCOME, "button") if is_valid else _door(OLD_LINK, status=404)
+
+
+def _door(text: str, way: str = "", status: int = 200) -> Response:
+    """Return the page with a text, and a button or a field for the key, or neither."""
+    nonce = secrets.token_urlsafe(16)
+    words = {"text": escape(text), "way": way, "nonce": nonce, "framed": escape(FRAMED)}
+    policy = (
+        f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; "
+        "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'"
+    )
+    headers = {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": policy,
+        "Referrer-Policy": "no-referrer",
+        "X-Robots-Tag": "noindex",
+    }
+    html = Template(PAGE.read_text(encoding="utf-8")).substitute(words)
+    return HTMLResponse(html, status, headers)
+
+
+async def _sign_in(request: Request, base_path: str) -> Response:
+    origin = own_origin(request.headers)
+    if origin is None:
+        raise CrossSite("Only a page of this app, at its own address, signs the owner in.")
+    url = urlsplit(origin)
+    if url.scheme == "http" and not is_private_host(url.hostname or ""):
+        raise OwnerRefused(NOT_PRIVATE)
+    if link := request.path_params.get("token"):
+        token = await run_in_threadpool(sign_ins().spend_link, link)
+        if token is None:
+            raise OwnerRefused(OLD_LINK)
+    else:
+        async with limited_body(request, KEY_BYTES) as body:
+            _check_key(await read_body(body))
+        token = await run_in_threadpool(sign_ins().open)
+    sign_in = SignIn(token, origin)
+    response = RedirectResponse(f"../{FIRST_PAGE}", 303, {"Cache-Control": "no-store"})
+    response.set_cookie(
+        sign_in.cookie_name(base_path),
+        sign_in.to_cookie(),
+        max_age=int(SIGN_IN_LIFETIME.total_seconds()),
+        path=base_path or "/",
+        secure=url.scheme == "https",
+        httponly=True,
+        samesite="strict",
+    )
+    return response
+
+
+def _check_key(given: bytes) -> None:
+    key = settings().owner_key
+    if key is None:
+        raise OwnerRefused(NO_LINK)
+    now = time.monotonic()
+    if len(_tries) == TRIES_PER_MINUTE and now - _tries[0] < 60:
+        raise TooManyTries("Too many keys were tried. Wait a minute.")
+    _tries.append(now)
+    # Of equal length, so that the time tells nothing about the key's.
+    digests = (sha256(text).digest() for text in (given, key.get_secret_value().encode()))
+    if not hmac.compare_digest(*digests):
+        raise OwnerRefused("This isn’t the owner’s key.")
+
+
+def own_origin(headers: Headers) -> str | None:
+    """Return the origin of the page that sent a request, if it is this app's; else None.
+
+    It has the app's scheme, host and port: those of ``LOUPE_URL``, or of the address that the
+    request is for, whose scheme a proxy hides. ``LOUPE_CORS`` doesn't count.
+    """
+    origin = headers.get("origin", "").lower()
+    forwarded = headers.get("x-forwarded-host", "").partition(",")[0].strip()
+    hosts = {headers.get("host", "").lower(), forwarded.lower()} - {""}
+    own = {f"{scheme}://{host}" for scheme in ("http", "https") for host in hosts}
+    if settings().url:
+        own.add(str(settings().url))
+    is_own = _origin_of(origin) in {*map(_origin_of, own)} - {""}
+    return origin if is_own and origin != "null" else None
+
+
+def _origin_of(url: str) -> str:
+    """Return scheme, host and port of a URL, without the scheme's default port; "" if malformed."""
+    try:
+        parts = urlsplit(url)
+        if parts.port == 0:
+            return ""
+    except ValueError:
+        return ""
+    default = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
+    return f"{parts.scheme}://{parts.netloc.removesuffix(default)}"
+
+
+def require_owner(request: Request) -> SignIn:
+    """Return the sign-in of a request from a page of the app.
+
+    Raises:
+        OwnerRefused: the browser isn't signed in, or another site's page sent the request.
+        DataError: the database can't be read.
+    """
+    sign_in = find_sign_in(request.cookies)
+    # A browser that sends neither header can't show the response to another site's page.
+    fetch_site = request.headers.get("sec-fetch-site", "same-origin")
+    origin = request.headers.get("origin")
+    is_own = fetch_site in ("same-origin", "none") and (
+        request.method in ("GET", "HEAD")
+        if origin is None
+        else sign_in and origin == sign_in.origin
+    )
+    if sign_in is None or not is_own:
+        raise OwnerRefused(f"This belongs to the owner of this app. {NO_LINK}")
+    return sign_in
+
+
+def correction_photo(request: Request) -> Response:
+    """Send the photo of a correction to the owner."""
+    require_owner(request)
+    number = re.fullmatch(r"([0-9]{1,9})\.jpg", request.path_params["file"])
+    photo = correction_store().get_photo(int(number[1])) if number else None
+    if photo is None:
+        return problem("not-found", "This correction has no photo.")
+    return Response(photo, 200, PRIVATE, "image/jpeg")
+
+
+def corrections_zip(request: Request) -> Response:
+    """Send all corrections and their photos to the owner."""
+    require_owner(request)
+    folder = Path(tempfile.mkdtemp(prefix="loupe-corrections-"))
+    file = folder / "corrections.zip"
+    try:
+        export_corrections(correction_store(), file)
+    except DataError:
+        shutil.rmtree(folder)
+        raise
+    task = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
+    return FileResponse(file, filename=file.name, headers=PRIVATE, background=task)
+
+
+def held_out_photo(request: Request) -> Response:
+    """Send a small copy of one of a model's held-out photos to the owner."""
+    require_owner(request)
+    path = held_out_folder("")
+    # Compared with the folders' entries, so that no name can lead out of them.
+    for name in (request.path_params["model"], request.path_params["label"]):
+        path = {folder.name: folder for folder in list_subfolders(path)}.get(name, path)
+    path = {photo.name: photo for photo in list_photos(path)}.get(request.path_params["file"], path)
+    if not path.is_file():
+        return problem("not-found", "No such photo.")
+    photo = read(read_file(path), resize=320).to_jpeg(side=320)
+    return Response(photo, 200, PRIVATE, "image/jpeg")
+
+
+class OwnerMiddleware:
+    """Middleware that keeps the owner's cookie from pages of other origins.
+
+    Browsers send it to every port of a host, and Streamlit reads it from a websocket's handshake.
+    Where it is sent for a page, no other origin may show that page in a frame.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        headers = MutableHeaders(scope={"headers": [], **scope})
+        # A proxy may split the header, as HTTP/2 allows.
+        cookies = cookie_parser("; ".join(headers.getlist("cookie")))
+        owners = {name: one.origin for name, one in read_cookies(cookies)}
+        if owners and scope["type"] == "http":
+            send = _forbid_frames(send)
+        elif owners:
+            origin = headers.get("origin")
+            kept = {
+                name: text for name, text in cookies.items() if owners.get(name) in (None, origin)
+            }
+            headers["cookie"] = "; ".join(map("=".join, kept.items()))
+            scope = {**scope, "headers": headers.raw}
+        await self.app(scope, receive, send)
+
+
+def _forbid_frames(send: Send) -> Send:
+    async def send_with_policy(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers.append("Content-Security-Policy", "frame-ancestors 'self'")
+        await send(message)
+
+    return send_with_policy

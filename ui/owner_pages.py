@@ -1,0 +1,57 @@
+"""Pages for the owner alone, and what they say to others."""
+
+import streamlit as st
+
+from model.settings import settings
+from model.sign_ins import SignIn, find_sign_in, sign_ins
+from ui.component import has_routes
+from ui.navigation import OWNER_PAGES, get_page
+
+WATCH_SECONDS = 5
+"""Time between two checks of an open page's sign-in, in seconds."""
+
+NOT_OWNER = (
+    "This page belongs to the owner of this app, who opens it with the link that "
+    "`python -m model owner` prints."
+)
+
+
+def sign_in() -> SignIn | None:
+    """Return the visitor's sign-in if it is valid now, None without one.
+
+    Streamlit keeps the cookies of the websocket's handshake, so the database decides.
+
+    Raises:
+        DataError: the database can't be read.
+    """
+    return find_sign_in(st.context.cookies.to_dict()) if has_routes() else None
+
+
+def open_workshop() -> SignIn:
+    """Link to the owner's pages, and return the sign-in; for others, say whose page it is and end.
+
+    Called before anything is done, in each run. Callbacks would run before it.
+    """
+    owner = sign_in()
+    if owner is None:
+        st.header("The owner’s workshop", anchor=False)
+        st.write(NOT_OWNER)
+        if settings().owner_key and has_routes():
+            st.write("Without a terminal, [the key](owner/) opens it.")
+        st.stop()
+    _watch(owner.token)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for name in OWNER_PAGES:
+            st.page_link(get_page(name), width="content")
+        st.space("stretch")
+        if st.button("Sign out", type="tertiary"):
+            sign_ins().end(owner.token)
+            st.rerun()
+    return owner
+
+
+@st.fragment(run_every=WATCH_SECONDS)
+def _watch(token: str) -> None:
+    """Draw the page again once the sign-in has ended."""
+    if not sign_ins().has(token):
+        st.rerun()
