@@ -40,6 +40,7 @@ from .progress_bar import StageProgress, progress_bar
 )
 @click.option("--search", type=float, help="Minutes of tuning hyperparameters first (Optuna).")
 @click.option("--seed", type=int, help="Seed of the split and the training.  [0]")
+@click.option("--also", type=FOLDER, help="More photos to train on; none of them is held out.")
 @unknown_option
 @click.option("--title", help="The title on screen; default: the name as words.")
 @click.option("--description", help="One or two sentences for the card.")
@@ -53,6 +54,12 @@ from .progress_bar import StageProgress, progress_bar
 )
 @models_dir_option
 @keep_option
+@click.option(
+    "--candidate",
+    is_flag=True,
+    default=None,
+    help="Keep the version in use; publish the new one in the workshop, or with rollback.",
+)
 @click.option("--resume", is_flag=True, help="Resume the unfinished run with this name.")
 def train_command(
     folder: Path | None, name: str, keep: bool, resume: bool, **options: object
@@ -75,6 +82,8 @@ def train_command(
         from ..training.train import get_run_dir, train
     if resume and (saved := TrainingConfig.load(get_run_dir(name))):
         keep |= saved.keep
+    if not resume:
+        _update_corrections(given.get("also"))
     config = TrainingConfig.create(
         folder=folder or Path(), name=name, command=command_line(name), keep=keep, **given
     )
@@ -86,6 +95,15 @@ def train_command(
             click.echo(f"Stopped. Resume with: python -m model train --name {name} --resume")
             sys.exit(130)
     print_summary(bundle, first, keep=keep)
+
+
+def _update_corrections(also: object) -> None:
+    """Leave out the kept corrections that visitors have taken back since, if it is their folder."""
+    from ..corrections import correction_store
+    from ..corrections.review import training_folder, write_training_photos
+
+    if isinstance(also, Path) and also.resolve() == training_folder(also.name).resolve():
+        write_training_photos(correction_store(), also.name)
 
 
 @click.command("build")
@@ -144,15 +162,21 @@ def print_summary(bundle: Bundle, first: str | None, *details: str, keep: bool =
     warnings = warn_of_labels(bundle.labels), doubt
     for line in filter(None, (*details, *_measurements(manifest), small, *warnings)):
         click.echo(line)
-    _warn_if_shadowing(bundle)
     _print_next_step(bundle, first, is_held=bool(doubt) or (keep and bundle.name != first))
 
 
 def _print_next_step(bundle: Bundle, first: str | None, *, is_held: bool) -> None:
     """Print what comes next for a model of the registry, and which one visitors now see first."""
     listed = list_models().get(bundle.name)
-    if not isinstance(listed, Bundle) or listed.version != bundle.version:
+    if not isinstance(listed, Bundle) or listed.folder.parent != bundle.folder.parent:
         return  # written to a folder of its own
+    if listed.version != bundle.version:
+        name, new = bundle.name, bundle.version
+        click.echo(f"Visitors still get {name} {listed.version}.")
+        click.echo(f"compare them: python -m model compare {name} {name}@{new} FOLDER")
+        click.echo(f"publish it: python -m model rollback {name} {new}, or in the workshop")
+        return
+    _warn_if_shadowing(bundle)
     hold_back(bundle, is_held=is_held)
     now = default_model()
     run = "make run" if now == bundle.name else f"LOUPE_MODEL={bundle.name} make run"

@@ -1,16 +1,19 @@
 """The table of corrections, and the store that reads and writes it."""
 
 import hmac
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import sqlalchemy as sa
+from PIL import Image
 
 from ..answer.prediction import Prediction
 from ..errors import DataError
@@ -30,6 +33,9 @@ LABEL_SEPARATOR = "; "
 
 ROWS_PER_PAGE = 500
 """Rows read at a time, because a caller may go through them slowly."""
+
+FOLDER, PHOTO_PREFIX = "corrections", "correction-"
+"""Folder in the data folder with the photos to train on, and the beginning of their names."""
 
 SAVED = "Saved for the owner of this app, who may use it to improve the model"
 FORM = f"{SAVED}: your word, the model’s answer and the time."
@@ -57,9 +63,17 @@ TABLE = sa.Table(
     sa.Column("photo", sa.LargeBinary),
     sa.Column("wording", sa.Text),
     sa.Column("undo_sha256", sa.Text),
+    sa.Column("visit", sa.Text),
+    sa.Column("label_probability", sa.Float),
+    sa.Column("appearance", sa.Text),
+    sa.Column("review", sa.Text),
+    sa.Column("reviewed_label", sa.Text),
     # An id is never used twice, even after a deletion: exports name photos by it.
     sqlite_autoincrement=True,
 )
+
+
+Review = Literal["kept", "dropped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +87,11 @@ class Correction:
         label: what the visitor chose or typed; several labels are joined by ``LABEL_SEPARATOR``.
         known: True if the model has the label, or all of several.
         wording: what the visitor read; None from API clients and earlier releases.
+        visit: equal for the corrections of one visit; None from API clients and earlier releases.
+        label_probability: the model's, of the visitor's label; None for a label that it lacks.
+        appearance: see ``hash_appearance``; None without a photo.
+        review: what the owner decided: "kept", "dropped" or None.
+        reviewed_label: the owner's label instead of the visitor's.
     """
 
     id: int
@@ -86,6 +105,11 @@ class Correction:
     known: bool
     has_photo: bool
     wording: str | None
+    visit: str | None = None
+    label_probability: float | None = None
+    appearance: str | None = None
+    review: Review | None = None
+    reviewed_label: str | None = None
 
 
 class CorrectionStore:
@@ -114,6 +138,7 @@ class CorrectionStore:
         repeats: int | None = None,
         wording: str | None = None,
         undo_key: str | None = None,
+        visit: str | None = None,
     ) -> int:
         """Save a visitor's correction; return its id, by which the owner can delete it.
 
@@ -125,6 +150,7 @@ class CorrectionStore:
             repeats: the id of the same correction, saved before, which this one replaces.
             wording: the name in ``WORDINGS`` of what the visitor read.
             undo_key: a random secret that allows ``delete`` for a day; only its hash is saved.
+            visit: a secret of the visit; only its hash is saved.
 
         Raises:
             DataError: a label is empty or longer than 200 characters, the photo is no JPEG, or
@@ -135,7 +161,7 @@ class CorrectionStore:
         if photo is not None and not photo.startswith(b"\xff\xd8"):
             raise DataError("This photo is not a JPEG, the only format that corrections keep.")
         top = prediction.top(1)[0]
-        known_labels = set(map(clean, prediction.labels))
+        known = dict(zip(map(clean, prediction.labels), prediction.probabilities, strict=True))
         values: dict[str, Any] = {
             "model": prediction.model,
             "version": prediction.version,
@@ -143,8 +169,11 @@ class CorrectionStore:
             "predicted": None if prediction.in_distribution is False else clean(top.label),
             "probability": top.probability,
             "label": LABEL_SEPARATOR.join(labels),
-            "known": known_labels.issuperset(labels),
+            "known": known.keys() >= {*labels},
             "photo": photo,
+            "visit": visit and sha256(visit.encode()).hexdigest()[:16],
+            "label_probability": float(known[labels[0]]) if labels[0] in known else None,
+            "appearance": hash_appearance(photo) if photo else None,
             "wording": wording and WORDINGS[wording],
             "undo_sha256": undo_key and sha256(undo_key.encode()).hexdigest(),
         }
@@ -156,6 +185,7 @@ class CorrectionStore:
                 and connection.execute(sa.delete(TABLE).where(TABLE.c.id == repeats)).rowcount
             ):
                 values["id"] = repeats
+                remove_training_photo(repeats)
             values["created"] = datetime.now(UTC)
             if self._limits:
                 check_limits(connection, TABLE, self._limits, photo, values["created"])
@@ -182,6 +212,17 @@ class CorrectionStore:
                 return
             last_id = rows[-1]["id"]
 
+    def review(self, ids: Iterable[int], review: Review | None, label: str | None = None) -> None:
+        """Save the owner's decision on corrections, and perhaps a label instead of the visitors'.
+
+        Raises:
+            DataError: the label is empty or too long, or the database can't be written to.
+        """
+        values = {"review": review, "reviewed_label": label and _check_labels([label])[0]}
+        query = sa.update(TABLE).where(TABLE.c.id.in_([*ids])).values(values)
+        with translate_database_errors("written"), self._engine.begin() as connection:
+            connection.execute(query)
+
     def get_photo(self, correction_id: int) -> bytes | None:
         """Return the JPEG of the correction with that id; None without one.
 
@@ -205,6 +246,8 @@ class CorrectionStore:
     def delete(self, correction_id: int, undo_key: str | None = None) -> bool:
         """Delete the correction with that id and its photo; return False if there was none.
 
+        Its photo is no longer among those to train on, either.
+
         With ``undo_key``, only one that was saved with this key in the last 24 hours is deleted.
         SQLite overwrites the photo's bytes immediately, PostgreSQL at its next VACUUM.
 
@@ -222,6 +265,7 @@ class CorrectionStore:
                     if not hmac.compare_digest(str(connection.scalar(saved)), given):
                         return False
                 is_deleted = connection.execute(query).rowcount > 0
+            remove_training_photo(correction_id)
             if is_deleted and self._engine.dialect.name == "sqlite":
                 with self._engine.connect() as connection:
                     # The write-ahead log still holds the photo as it was added.
@@ -255,6 +299,27 @@ def correction_store() -> CorrectionStore:
         DataError: the database can't be used; the next call tries again.
     """
     return CorrectionStore(settings().database_url, Limits.from_settings())
+
+
+def remove_training_photo(correction_id: int) -> None:
+    """Remove a correction's photo from those to train on."""
+    for path in (settings().data / FOLDER).glob(f"*/*/{PHOTO_PREFIX}{correction_id}.jpg"):
+        path.unlink(missing_ok=True)
+
+
+def hash_appearance(jpeg: bytes) -> str | None:
+    """Return a hash of 64 bits, as hexadecimal digits, that differs little for similar photos.
+
+    None for a photo that can't be read. Source: dHash, the signs of the differences between
+    neighbours in the rows of a copy of 9 × 8 pixels.
+    """
+    try:
+        with Image.open(BytesIO(jpeg), formats=["JPEG"]) as image:
+            image.draft("L", (72, 64))
+            small = np.asarray(image.convert("L").resize((9, 8)))
+    except OSError:
+        return None
+    return np.packbits(small[:, 1:] > small[:, :-1]).tobytes().hex()
 
 
 def _check_labels(labels: Sequence[str]) -> list[str]:

@@ -107,3 +107,17 @@ def make_private(file: Path) -> None:
     for path in (file, *(file.with_name(f"{file.name}-{part}") for part in ("wal", "shm"))):
         with suppress(OSError):
             path.chmod(0o600)
+
+
+def is_lasting(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> bool:
+    """Return whether files in a folder outlast the container, as far as the system's mounts say.
+
+    Source: proc_pid_mountinfo(5); the fifth field is the place, the type follows a hyphen.
+    """
+    try:
+        lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:  # not Linux
+        return True
+    places = [(line.split()[4], line.partition(" - ")[2].split()[0]) for line in lines]
+    inside = [(place, kind) for place, kind in places if folder.resolve().is_relative_to(place)]
+    return not inside or max(inside, key=lambda one: len(one[0]))[1] not in ("overlay", "tmpfs")

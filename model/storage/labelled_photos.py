@@ -1,6 +1,6 @@
 """Find photos and labels in a folder with one folder per label, split or not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -9,7 +9,7 @@ from ..text import list_some
 from .named_folders import list_subfolders
 from .photo_files import list_photos, printable
 
-Part = Literal["train", "held out", "test"]
+Part = Literal["train", "held out", "test", "added"]
 PARTS: dict[str, Part] = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("valid", "validation", "val", "dev"), "held out"),
@@ -19,7 +19,10 @@ PARTS: dict[str, Part] = {
 
 @dataclass(frozen=True, slots=True)
 class LabelledPhoto:
-    """A photo with its label; ``part`` is None if the folders are not split."""
+    """A photo with its label; ``part`` is None if the folders are not split.
+
+    Photos of the part "added" are trained on, however the others are split.
+    """
 
     path: Path
     name: str
@@ -42,7 +45,7 @@ class Dataset:
     @property
     def is_split(self) -> bool:
         """True if folders say which photos are held out."""
-        return any(photo.part for photo in self.photos)
+        return any(photo.part not in (None, "added") for photo in self.photos)
 
 
 def discover(folder: Path) -> Dataset:
@@ -80,6 +83,22 @@ def discover(folder: Path) -> Dataset:
             "the same folder names in each part, or remove those folders."
         )
     return Dataset(tuple(labels), tuple(photos), tuple(ignored), tuple(empty))
+
+
+def add_photos(dataset: Dataset, folder: Path) -> Dataset:
+    """Return the dataset with the photos in ``folder/LABEL/…``, to be trained on.
+
+    Photos of labels that the dataset lacks are among its ignored files.
+    """
+    found = [
+        LabelledPhoto(path, f"added/{printable(path.relative_to(folder))}", label, "added")
+        for subfolder in list_subfolders(folder)
+        for label in [printable(Path(subfolder.name))]
+        for path in list_photos(subfolder)
+    ]
+    known = [photo for photo in found if photo.label in dataset.labels]
+    ignored = [photo.name for photo in found if photo.label not in dataset.labels]
+    return replace(dataset, photos=(*dataset.photos, *known), ignored=(*dataset.ignored, *ignored))
 
 
 def _other_files(folder: Path, photos: list[Path]) -> list[Path]:

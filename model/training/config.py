@@ -35,9 +35,11 @@ class TrainingConfig(BaseModel):
 
     ``image_size`` is in pixels per side; ``minutes`` limits the whole run (None: no limit);
     ``search`` is in minutes, and ``hyperparameters`` are what it found. If ``epochs`` is None, the
-    photos decide whether the network is fine-tuned. ``unknown`` are folders of photos of none of
+    photos decide whether the network is fine-tuned. ``also`` is a folder of more photos to train
+    on, none of which is held out. ``unknown`` are folders of photos of none of
     the labels, by a name that visitors read; with ``samples``, visitors see some of the
-    held-out photos. With ``keep``, visitors don't see the new model first.
+    held-out photos. With ``keep``, visitors don't see the new model first; with ``candidate``, the
+    version in use stays.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)
@@ -50,6 +52,7 @@ class TrainingConfig(BaseModel):
     minutes: Annotated[float, Field(gt=0)] | None = None
     search: Annotated[float, Field(ge=0)] = 0.0
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    also: Path | None = None
     unknown: Annotated[dict[str, Path], BeforeValidator(name_folders)] = {}
     title: Annotated[str, Field(max_length=200)] = ""
     description: Annotated[str, Field(max_length=4000)] = ""
@@ -59,6 +62,7 @@ class TrainingConfig(BaseModel):
     command: str = ""
     models_dir: Path | None = None
     keep: bool = False
+    candidate: bool = False
     hyperparameters: Hyperparameters | None = None
 
     @classmethod
@@ -84,6 +88,7 @@ class TrainingConfig(BaseModel):
         absolute = {
             "folder": config.folder.resolve(),
             "unknown": {name: folder.resolve() for name, folder in config.unknown.items()},
+            "also": config.also and config.also.resolve(),
             "models_dir": config.models_dir and config.models_dir.resolve(),
         }
         return config.model_copy(update=absolute)

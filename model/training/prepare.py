@@ -15,7 +15,7 @@ from ..photo import read
 from ..preprocess import Pixels, PreprocessConfig, preprocess
 from ..progress import Progress
 from ..storage.atomic import replace_atomically
-from ..storage.labelled_photos import LabelledPhoto, discover
+from ..storage.labelled_photos import LabelledPhoto, add_photos, discover
 from ..storage.photo_files import map_ordered
 from ..text import list_some
 from .config import TrainingConfig
@@ -62,6 +62,8 @@ def prepare_data(
         DataError: they can't be trained on, or they changed since this run began.
     """
     dataset, folder = discover(training.folder), run_dir / COPIES_DIR
+    if training.also:
+        dataset = add_photos(dataset, training.also)
     scans = scan_photos(dataset.photos, folder, config, progress)
     _require_same_photos(dataset.photos, scans, run_dir)
     report = report_on(dataset, scans)

@@ -74,7 +74,8 @@ class Publication:
             return self._test(measured, graph)
 
         with translate_disk_errors(models_dir):
-            bundle = publish(draft, models_dir, write_files)
+            is_candidate = self.run.config.candidate
+            bundle = publish(draft, models_dir, write_files, is_candidate=is_candidate)
             for result in results:
                 publish_small_card(bundle, result)
             if self.run.config.samples:

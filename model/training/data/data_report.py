@@ -53,7 +53,7 @@ def report_on(dataset: Dataset, scans: Sequence[PhotoScan]) -> DataReport:
     groups, left_out = _group_duplicates(readable), set(damaged)
     findings = [
         Finding("empty", "Folders without a photo", dataset.empty),
-        Finding("ignored", "Files of unsupported types, skipped", dataset.ignored),
+        Finding("ignored", "Files of unsupported types or other labels, skipped", dataset.ignored),
         Finding("damaged", "Photos that can't be read, skipped", damaged),
         *_find_duplicates(dataset, readable, groups, left_out),
     ]
@@ -80,7 +80,7 @@ def _find_duplicates(
         if len({labels[name] for name in names}) > 1:
             conflicting.append(" = ".join(names))
         if len({parts[name] for name in names}) > 1:
-            trained = [name for name in names if parts[name] == "train"]
+            trained = [name for name in names if parts[name] in ("train", "added")]
             left_out.update(trained)
             leaked += trained
         seen: set[tuple[str, object, str]] = set()

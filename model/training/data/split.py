@@ -51,7 +51,7 @@ def split_photos(dataset: Dataset, report: DataReport, seed: int = 0) -> Split:
     if dataset.is_split:
         result = Split(
             dataset.labels,
-            tuple(photo for photo in photos if photo.part == "train"),
+            tuple(photo for photo in photos if photo.part in ("train", "added")),
             tuple(photo for photo in photos if photo.part == "held out"),
             tuple(photo for photo in photos if photo.part == "test"),
             "split by the dataset's own folders",
@@ -73,8 +73,10 @@ def _require_photos(
 
 
 def _stratify(
-    labels: tuple[str, ...], photos: Sequence[LabelledPhoto], report: DataReport, seed: int
+    labels: tuple[str, ...], all_photos: Sequence[LabelledPhoto], report: DataReport, seed: int
 ) -> Split:
+    photos = [photo for photo in all_photos if photo.part is None]
+    added = [photo for photo in all_photos if photo.part]
     _require_photos(labels, photos, MIN_TRAINING_PHOTOS + 1, "to split")
     folds = min(FOLDS, max(Counter(photo.label for photo in photos).values()))
     photo_labels = np.array([photo.label for photo in photos])
@@ -83,7 +85,7 @@ def _stratify(
     held_out = _add_missing_labels(photo_labels, groups, set(places.tolist()))
     return Split(
         labels,
-        tuple(photo for place, photo in enumerate(photos) if place not in held_out),
+        (*(photo for place, photo in enumerate(photos) if place not in held_out), *added),
         tuple(photo for place, photo in enumerate(photos) if place in held_out),
         (),
         f"1 in {folds} of every label, near duplicates together (seed {seed})",

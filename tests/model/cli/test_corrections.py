@@ -41,7 +41,8 @@ def test_corrections_are_listed_for_people_and_programs(red: Prediction) -> None
     listed = [json.loads(line) for line in run("corrections", "list", "--json").stdout.splitlines()]
     assert [(item["id"], item["has_photo"]) for item in listed] == [(first, True), (second, False)]
     assert " ".join(listed[0]) == (
-        "id created model version engine predicted probability label known has_photo wording"
+        "id created model version engine predicted probability label known has_photo wording "
+        "visit label_probability appearance review reviewed_label"
     )
     assert listed[0]["wording"].startswith("Saved for the owner of this app")
 

@@ -11,7 +11,7 @@ from PIL import Image
 from model.errors import DataError
 from model.preprocess import PreprocessConfig, preprocess
 from model.progress import SILENT
-from model.storage.labelled_photos import discover
+from model.storage.labelled_photos import add_photos, discover
 from model.training.config import TrainingConfig
 from model.training.data.data_report import DataReport, report_on
 from model.training.data.scan import PhotoScan, scan_photos, training_copy
@@ -241,3 +241,38 @@ def test_label_of_near_duplicates_may_be_unmeasured(tmp_path: Path) -> None:
         picture("disc", 1).resize((90 + number, 90)).save(folder / "disc" / f"{number}.png")
     dataset, report = discover(folder), make_report(folder, tmp_path / "copies")
     assert ("disc",) in [split_photos(dataset, report, seed).unmeasured for seed in range(5)]
+
+
+# Photos that are only trained on
+
+
+def test_added_photos_are_never_held_out_nor_copies_of_held_out_ones(tmp_path: Path) -> None:
+    main, added = tmp_path / "main", tmp_path / "added"
+    folder_of(main, 10)
+    folder_of(added, 4, 500)
+    folder_of(added, 1, 600, labels=("triangle",))
+    copied = discover(main)
+    for photo in copied.photos[:5]:
+        (added / photo.label / f"copy-{photo.path.name}").write_bytes(photo.path.read_bytes())
+    dataset = add_photos(copied, added)
+    assert not dataset.is_split
+    assert dataset.ignored == ("added/triangle/600.jpg",)
+    report = report_on(dataset, scan_photos(dataset.photos, tmp_path / "copies", CONFIG))
+    split = split_photos(dataset, report)
+    plain = split_photos(copied, make_report(main, tmp_path / "more"))
+    assert split.held_out == plain.held_out
+    assert {*plain.train} < {*split.train}
+    extra = [photo.name for photo in split.train if photo.part == "added"]
+    assert len(extra) == 8
+    assert not [name for name in extra if "copy-" in name]
+
+
+def test_added_photos_join_the_training_part_of_split_folders(tmp_path: Path) -> None:
+    for part, start in (("train", 0), ("valid", 100)):
+        folder_of(tmp_path / "main" / part, 4, start)
+    folder_of(tmp_path / "added", 2, 500)
+    dataset = add_photos(discover(tmp_path / "main"), tmp_path / "added")
+    scans = scan_photos(dataset.photos, tmp_path / "copies", CONFIG)
+    split = split_photos(dataset, report_on(dataset, scans))
+    assert Counter(photo.part for photo in split.train) == {"train": 8, "added": 4}
+    assert {photo.part for photo in split.held_out} == {"held out"}

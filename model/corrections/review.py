@@ -1,0 +1,134 @@
+"""The owner's review of corrections: which photos to train on, and with which labels."""
+
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Container, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..bundle import get_bundle
+from ..errors import BundleError
+from ..settings import settings
+from ..storage.atomic import replace_atomically
+from .corrections_zip import FolderNames
+from .store import FOLDER, PHOTO_PREFIX, WORDINGS, Correction, CorrectionStore, Review
+
+MAX_PER_VISIT = 5
+"""Most photos of a label that count from one visit, so that nobody floods a label."""
+
+NEAR_BITS = 6
+"""Bits of 64 in which near copies may differ."""
+
+_lock = threading.Lock()
+
+
+@dataclass(slots=True)
+class ReviewItem:
+    """Near copies with one label, reviewed as one; ``first`` is shown.
+
+    Attributes:
+        label: the owner's, else the visitors'.
+        is_agreed: whether what the visitors read speaks of improving the model.
+    """
+
+    first: Correction
+    ids: list[int]
+    label: str
+    is_agreed: bool
+
+
+def list_items(
+    corrections: Iterable[Correction], review: Review | None = None
+) -> tuple[list[ReviewItem], Counter[tuple[str, str]]]:
+    """Return what to review, the least likely label first; and the sizes of what one visit sent.
+
+    Corrections without a photo are left out. The sizes are those above ``MAX_PER_VISIT``, by visit
+    and label; the visit's later photos are left out.
+    """
+    sent, items = Counter[tuple[str, str]](), list[ReviewItem]()
+    groups = defaultdict[tuple[str, str, bool], _Appearances](_Appearances)
+    for one in corrections:
+        if not one.has_photo:
+            continue
+        if one.visit:
+            sent[one.visit, one.label] += 1
+            if sent[one.visit, one.label] > MAX_PER_VISIT:
+                continue
+        if one.review == review:
+            label = one.reviewed_label or one.label
+            is_agreed = one.wording in WORDINGS.values()
+            place = groups[label, one.model, is_agreed].find(one.appearance, len(items))
+            if place == len(items):
+                items.append(ReviewItem(one, [one.id], label, is_agreed))
+            else:
+                items[place].ids.append(one.id)
+    items.sort(key=lambda item: item.first.label_probability or 0)
+    return items, Counter({key: count for key, count in sent.items() if count > MAX_PER_VISIT})
+
+
+class _Appearances:
+    """Hashes of photos, and the places of their items."""
+
+    def __init__(self) -> None:
+        self._hashes, self._places = np.zeros(8, np.uint64), list[int]()
+
+    def find(self, appearance: str | None, place: int) -> int:
+        """Return the place of a near copy; without one, note the hash for ``place``."""
+        if appearance is None:
+            return place
+        own, count = np.uint64(int(appearance, 16)), len(self._places)
+        is_alike = np.bitwise_count(self._hashes[:count] ^ own) <= NEAR_BITS
+        if is_alike.any():
+            return self._places[int(is_alike.argmax())]
+        if count == len(self._hashes):
+            self._hashes = np.resize(self._hashes, 2 * count)
+        self._hashes[count] = own
+        self._places.append(place)
+        return place
+
+
+def training_folder(model: str) -> Path:
+    """Return the folder of a model's kept photos: one folder per label."""
+    return settings().data / FOLDER / model
+
+
+def write_training_photos(store: CorrectionStore, model: str) -> Counter[str]:
+    """Write a model's kept photos to ``training_folder``, and remove all others from it.
+
+    Folders of labels that the model has bear their names; others may get a number.
+
+    Returns:
+        The number of photos by label.
+
+    Raises:
+        DataError: the database can't be read.
+        OSError: a file can't be written.
+    """
+    known = set[str]()
+    with suppress(BundleError):
+        known.update(get_bundle(model).labels)
+    with _lock:
+        return _write(store, model, known)
+
+
+def _write(store: CorrectionStore, model: str, known: Container[str]) -> Counter[str]:
+    folder, names = training_folder(model), FolderNames()
+    counts, wanted = Counter[str](), set[Path]()
+    items, _ = list_items((one for one in store.iter_corrections() if one.model == model), "kept")
+    # The model's labels first, so that no other label takes a folder of their name.
+    for item in sorted(items, key=lambda item: (item.label not in known, item.label)):
+        path = folder / names.get_name(item.label) / f"{PHOTO_PREFIX}{item.first.id}.jpg"
+        photo = None if path.is_file() else store.get_photo(item.first.id)
+        if photo is not None:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with replace_atomically(path) as temporary:
+                temporary.touch(mode=0o600)
+                temporary.write_bytes(photo)
+        wanted.add(path)
+        counts[item.label] += 1
+    for path in {*folder.glob(f"*/{PHOTO_PREFIX}*.jpg")} - wanted:
+        path.unlink(missing_ok=True)
+    return counts
