@@ -28,7 +28,7 @@ FLOORS = (
     ("classifier",),
     ("loading",),
     ("corrections", "evaluation", "explanation", "exporting", "importing"),
-    ("backup", "calibration", "model_store"),
+    ("backup", "calibration", "model_store", "sign_ins"),
     ("teaching", "training"),
     ("cli",),
     ("__main__",),

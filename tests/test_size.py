@@ -13,8 +13,8 @@ from tests.test_architecture import tracked_files
 
 BUDGETS = {
     "api": (
-        3795,
-        "HTTP over model/: v1, the pages' session, /device/; bounds of bodies, sockets, sessions",
+        4088,
+        "HTTP over model/: v1, the pages' session, /device/, the owner's door; bounds of all",
     ),
     "benchmarks": (
         3450,
@@ -24,7 +24,7 @@ BUDGETS = {
     "docs": (300, "two clients without dependencies, as documentation"),
     "launch": (812, "make run, share and phone"),
     "model": (
-        2697,
+        2833,
         "what answers a photo: classifier, admission queue, preprocessing, settings, errors",
     ),
     "model/answer": (
@@ -35,15 +35,18 @@ BUDGETS = {
         1194,
         "downloads of browsers, made once and cached; Streamlit's files compressed",
     ),
-    "model/bundle": (1567, "manifest, card and registry"),
+    "model/bundle": (1606, "manifest, card and registry"),
     "model/calibration": (
         1643,
         "temperature, prediction sets, two OOD detectors, estimates, the graph's head",
     ),
-    "model/cli": (1671, "one module per group of commands"),
-    "model/corrections": (891, "corrections by SQLAlchemy, their export, the pages' sessions"),
+    "model/cli": (1725, "one module per group of commands"),
+    "model/corrections": (
+        1100,
+        "corrections by SQLAlchemy, their review, their export, the pages' sessions",
+    ),
     "model/engines": (310, "compiled, learner, fake"),
-    "model/evaluation": (832, "accuracy, intervals, calibration error, confusion, old against new"),
+    "model/evaluation": (923, "accuracy, intervals, calibration error, confusion, old against new"),
     "model/exporting": (1053, "five formats, each checked against the original"),
     "model/exporting/converters": (430, "scripts and sample programs beside exports"),
     "model/importing": (
@@ -51,26 +54,26 @@ BUDGETS = {
         "fastai exports and weights alone, read without running them; the sandbox",
     ),
     "model/learner": (570, "a learner rebuilt from a bundle, and its ONNX"),
-    "model/model_store": (544, "versions by hash from a bucket or a route, current by a database"),
+    "model/model_store": (564, "versions by hash from a bucket or a route, current by a database"),
     "model/photo": (1445, "one module per format, checked before Pillow opens it"),
     "model/samples": (80, "the sample photos"),
-    "model/storage": (1043, "atomic writes, zips, photos in folders, disk"),
+    "model/storage": (1079, "atomic writes, zips, photos in folders, disk"),
     "model/teaching": (
         880,
         "a few photos to a bundle, judged by photo groups; the strangers' .loupe file",
     ),
-    "model/training": (2130, "a folder of photos to a bundle, resumable"),
-    "pages": (330, "one script per page"),
+    "model/training": (2139, "a folder of photos to a bundle, resumable"),
+    "pages": (369, "one script per page"),
     "scale": (
         634,
         "archives in buckets, on Ray or without; the API on Ray Serve and its proxies",
     ),
     "ui": (
-        4_500,
-        "what pages share: eight pages, viewfinder and plain page, first screen, previews of links",
+        5_134,
+        "what pages share: viewfinder, plain page, workshop, first screen, previews of links",
     ),
     "device": (
-        12_655,
+        12_762,
         "the browser's half: visit, viewfinder, engine, offline pages, first visit, Teach (3,500)",
     ),
 }
@@ -79,7 +82,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 41_565, 45_200
+ALL_PYTHON, ALL_TESTS = 43_154, 46_100
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {
@@ -141,7 +144,7 @@ def test_package_keeps_its_budget(sizes: Counter[str], folder: str) -> None:
 
 def test_every_package_has_a_budget(sizes: Counter[str]) -> None:
     # The entry point alone is in no package.
-    assert sizes[""] <= 60
+    assert sizes[""] <= 61
 
 
 def test_sum_keeps_its_budget() -> None:

@@ -39,7 +39,14 @@ from .registry import (
     model_dir,
 )
 from .small_card import GraphAgreement, SmallCard, named_ood_sets, read_small_card, write_small_card
-from .versions import Version, hold_back, list_versions, publish, roll_back
+from .versions import (
+    Version,
+    hold_back,
+    list_versions,
+    open_version,
+    publish,
+    roll_back,
+)
 
 __all__ = [
     "BUILTIN_DIR",
@@ -84,6 +91,7 @@ __all__ = [
     "list_versions",
     "model_dir",
     "named_ood_sets",
+    "open_version",
     "publish",
     "read_samples",
     "read_small_card",

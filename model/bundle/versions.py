@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from ..errors import BundleDamaged, BundleError, BundleNotFound
 from ..storage.atomic import fsync_path, publish_folder, replace_atomically, replace_folder
 from ..storage.file_hash import hash_file
+from ..text import list_some
 from .bundle import BUILTIN_DIR, MANIFEST, Bundle
 from .bundle_samples import copy_samples
 from .manifest import ManifestDraft
@@ -20,6 +22,7 @@ from .registry import (
     bundle_or_error,
     created,
     current_version,
+    get_bundle,
     model_dir,
     model_roots,
     open_bundle,
@@ -48,6 +51,7 @@ def publish(
     write_files: Callable[[Path], ManifestDraft | None],
     *,
     samples_of: Bundle | None = None,
+    is_candidate: bool = False,
 ) -> Bundle:
     """Write a bundle and move it into place once it is complete and verified.
 
@@ -58,6 +62,7 @@ def publish(
         write_files: writes all other files into the folder that it is given. It may return a
             draft that replaces ``draft``, such as one with figures measured on the files.
         samples_of: a version of the model whose samples are copied.
+        is_candidate: leave the model in use as it is; a built-in one is copied beside the version.
 
     Raises:
         BundleDamaged: what was written does not pass its own check.
@@ -75,8 +80,16 @@ def publish(
         return folder if is_builtin else folder / bundle.version
 
     def move(new: Path, target: Path) -> None:
+        used = current_version(target.parent) if is_candidate else target.name
+        # A model of another folder has to be beside the new version, which would hide it.
+        elsewhere = None
+        if used is None:
+            with suppress(BundleError):
+                elsewhere = get_bundle(target.parent.name)
         add_version(new, target)
-        set_current(target.parent, target.name)
+        if elsewhere:
+            used = _copy_builtin(elsewhere, target.parent).version
+        set_current(target.parent, used or target.name)
 
     return Bundle.open(publish_folder(models_dir, fill, replace_folder if is_builtin else move))
 
@@ -155,6 +168,21 @@ def list_versions(name: str) -> list[Version]:
     return sorted(
         versions, key=lambda item: (item.created, item.current, item.version), reverse=True
     )
+
+
+def open_version(name: str, version: str) -> Bundle:
+    """Open a version of a model, current or not.
+
+    Raises:
+        BundleNotFound: there is no such model or version.
+        BundleError: it can't be opened.
+    """
+    versions = {item.version: item.bundle for item in list_versions(name)}
+    message = f"{name} has no version {version!r}. Available: {list_some(list(versions))}."
+    bundle = versions.get(version) or BundleNotFound(message)
+    if isinstance(bundle, BundleError):
+        raise bundle
+    return bundle
 
 
 def roll_back(name: str, version: str) -> Bundle:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ..bundle import Bundle, get_bundle
+from ..bundle import Bundle, get_bundle, open_version
 from ..evaluation import Evaluation
 from ..evaluation.doubts import doubt_of_folders
 from ..evaluation.labelled_folders import UNRECORDED
@@ -17,7 +17,6 @@ from ..loading import load_bundle
 from ..settings import settings
 from ..text import escape
 from .evaluate import format_share, print_failures, print_rows
-from .models import open_version
 from .options import FOLDER
 from .progress_bar import StageProgress, progress_bar
 

@@ -8,11 +8,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..bundle import Bundle, get_bundle, list_models, list_versions, read_small_card, roll_back
+from ..bundle import (
+    Bundle,
+    get_bundle,
+    list_models,
+    list_versions,
+    open_version,
+    read_small_card,
+    roll_back,
+)
 from ..engines import available
-from ..errors import BundleError, BundleNotFound, EngineUnavailable
+from ..errors import BundleError, EngineUnavailable
 from ..settings import settings
-from ..text import clean, list_some, warn_of_labels
+from ..text import clean, warn_of_labels
 
 FOLLOWING = "Each replica switches to it once its own checks have passed."
 
@@ -144,16 +152,6 @@ def publish_command(name: str, version: str | None) -> None:
     click.echo(f"{name} {bundle.version}: {_verify(bundle)}")
     publish_version(bundle)
     click.echo(f"{name} {bundle.version} is published. {FOLLOWING}")
-
-
-def open_version(name: str, version: str) -> Bundle:
-    """Open a version of a model, current or not; raises a BundleError if that fails."""
-    versions = {item.version: item.bundle for item in list_versions(name)}
-    message = f"{name} has no version {version!r}. Available: {list_some(list(versions))}."
-    bundle = versions.get(version) or BundleNotFound(message)
-    if isinstance(bundle, BundleError):
-        raise bundle
-    return bundle
 
 
 @click.command("published")

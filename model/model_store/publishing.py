@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from ..bundle import MANIFEST, Bundle
+from ..bundle import MANIFEST, Bundle, roll_back
 from ..bundle.bundle import MAX_MANIFEST_BYTES
+from ..classifier import Classifier
+from ..engines import start
 from ..errors import SettingRefused
 from ..settings import settings
 from ..storage.addresses import StorageUnavailable
@@ -30,6 +32,21 @@ def open_publications() -> Iterator[Publications]:
         )
     with closing(Publications(settings().database_url)) as publications:
         yield publications
+
+
+def make_current(bundle: Bundle) -> None:
+    """Make a version of this machine the current one, of all replicas with a store.
+
+    Raises:
+        LoupeError: its files or its answers aren't those that it states, or the store or the
+            database can't be used; the current version stays.
+    """
+    bundle.verify()
+    Classifier(bundle, start(bundle, "compiled")).run_golden_test()
+    if settings().store:
+        publish_version(bundle)
+    else:
+        roll_back(bundle.name, bundle.version)
 
 
 def publish_version(bundle: Bundle) -> None:

@@ -47,6 +47,7 @@ def publish_head(
     licence: str = "",
     models_dir: Path | None = None,
     photos: Iterable[Path] = (),
+    is_candidate: bool = False,
 ) -> Bundle:
     """Publish a few-shot head as a bundle with its base's network.
 
@@ -58,6 +59,7 @@ def publish_head(
         licence: the model's; by default the base's.
         models_dir: where to publish; by default the data folder's models.
         photos: those that the head was fitted to, if they are here; their hashes are kept.
+        is_candidate: leave the version of that name in use, if there is one.
 
     Raises:
         BundleError: the base isn't here, or it can't be opened.
@@ -94,7 +96,8 @@ def publish_head(
         if hashes := sorted({hash_file(path)[:HASH_DIGITS] for path in photos}):
             (folder / TRAINING_PHOTOS).write_text("\n".join(hashes) + "\n")
 
-    return publish(draft, models_dir or settings().data / "models", write_files)
+    models_dir = models_dir or settings().data / "models"
+    return publish(draft, models_dir, write_files, is_candidate=is_candidate)
 
 
 def _check_outputs(manifest: LoupeManifest, graph: bytes, base: Bundle) -> None:

@@ -133,7 +133,8 @@ def tiny(models_dir: Path, name: str = "tiny", **options: Any) -> Bundle:
         for file, data in contents.items():
             (folder / file).write_bytes(data)
 
-    return publish(ManifestDraft.model_validate(values(name, **options)), models_dir, fill)
+    draft = ManifestDraft.model_validate(values(name, **options))
+    return publish(draft, models_dir, fill, is_candidate=bool(options.get("is_candidate")))
 
 
 def give_samples(bundle: Bundle, *labels: str) -> None:

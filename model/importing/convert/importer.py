@@ -59,6 +59,7 @@ def import_export(
     licence: str = "",
     photos: Path | None = None,
     weights: WeightsSettings | None = None,
+    is_candidate: bool = False,
     progress: Progress = SILENT,
 ) -> ImportResult:
     """Turn the file of ``learn.export()``, or weights alone, into a bundle in the data folder.
@@ -71,6 +72,7 @@ def import_export(
         licence: the model's, as the owner states it.
         photos: a folder of photos to compare on; by default the samples.
         weights: the description of a file of weights; None for an export.
+        is_candidate: leave the version of that name in use, if there is one.
         progress: told of each of ``STAGES`` in words, and of what was found and done.
 
     Raises:
@@ -123,7 +125,9 @@ def import_export(
         if converted.learner:
             names.append("weights.safetensors")
         progress.update(STAGES["testing"], 0, 0)
-        bundle, parity = _publish(folder, draft, names, chosen, progress)
+        draft, fill, parity = _prove(folder, draft, names, chosen, progress)
+        models_dir = settings().data / "models"
+        bundle = publish(draft, models_dir, fill, is_candidate=is_candidate)
         return ImportResult(bundle, report, parity, chosen.left_out)
 
 
@@ -159,14 +163,14 @@ def _read_report(out: Path, status: int) -> WorkerReport:
         raise worker_ended(status) from None
 
 
-def _publish(
+def _prove(
     folder: Path,
     draft: ManifestDraft,
     names: list[str],
     photos: Photos,
     progress: Progress,
-) -> tuple[Bundle, Parity]:
-    """Make the bundle in the sandbox folder, compare it with fastai, then publish it."""
+) -> tuple[ManifestDraft, Callable[[Path], None], Parity]:
+    """Make the bundle in the sandbox folder, and compare it with fastai."""
     out = folder / "out"
 
     def fill(to: Path) -> None:
@@ -199,7 +203,7 @@ def _publish(
         f"Compared {parity.photos} photos through fastai and through Loupe: at most "
         f"{parity.difference:.0e} apart."
     )
-    return publish(draft, settings().data / "models", fill), parity
+    return draft, fill, parity
 
 
 def _classifier(draft: ManifestDraft, folder: Path, fill: Callable[[Path], None]) -> Classifier:

@@ -1,0 +1,89 @@
+"""The owner's held-out photos of a model, by which new versions are compared with old ones.
+
+They are kept in the data folder. Each comparison is counted, because photos that have chosen often
+prove less each time.
+"""
+
+import json
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
+from ..bundle import Bundle
+from ..classifier import Classifier
+from ..engines import start
+from ..errors import ArchiveError, PhotoError
+from ..progress import SILENT, Progress
+from ..settings import settings
+from ..storage.atomic import publish_folder, replace_atomically, replace_folder
+from ..storage.disk import make_folder
+from ..storage.named_folders import list_subfolders
+from ..storage.photo_files import PhotoFile, list_photos
+from .paired_evaluation import PairedEvaluation, evaluate_pair
+
+USES = ".comparisons"
+"""Hidden folder beside the labels' with a file for each pair of versions that was compared."""
+
+
+def held_out_folder(model: str) -> Path:
+    """Return the folder with a folder of photos per label; it may not exist."""
+    return settings().data / "held-out" / model
+
+
+def save_held_out(model: str, photos: Iterable[PhotoFile]) -> None:
+    """Replace a model's held-out photos, and forget its comparisons.
+
+    Photos in no folder are left out, as are those that can't be unpacked.
+
+    Raises:
+        ArchiveError: no photo is in a folder.
+        OSError: they can't be written.
+    """
+
+    def fill(new: Path) -> Path:
+        for number, photo in enumerate(photos):
+            label = photo.folder
+            if not label or label != Path(label).name or label.startswith("."):
+                continue
+            with suppress(PhotoError):
+                data = photo.read()
+                (new / label).mkdir(mode=0o700, exist_ok=True)
+                name = f"{number:06}{Path(photo.name).suffix.lower()}"
+                (new / label / name).write_bytes(data)
+        if not list_subfolders(new):
+            raise ArchiveError("This zip has no folders of photos. Use one folder per label.")
+        return held_out_folder(model)
+
+    make_folder(held_out_folder(model).parent)
+    publish_folder(held_out_folder(model).parent, fill, replace_folder)
+
+
+def count_held_out(model: str) -> int:
+    """Return the number of a model's held-out photos."""
+    folder = held_out_folder(model)
+    return sum(len(list_photos(one)) for one in list_subfolders(folder)) if folder.is_dir() else 0
+
+
+def count_uses(model: str) -> int:
+    """Return how many pairs of versions the photos have compared."""
+    return sum(1 for _ in (held_out_folder(model) / USES).glob("*.json"))
+
+
+def compare_versions(old: Bundle, new: Bundle, progress: Progress = SILENT) -> PairedEvaluation:
+    """Compare two versions on the model's held-out photos, and count the comparison.
+
+    Raises:
+        LoupeError: see ``evaluate_pair``; a version can't be used.
+    """
+    folder = held_out_folder(old.name)
+    # Not by ``load_bundle``, which would drop the version that visitors use from memory.
+    before, after = (Classifier(bundle, start(bundle, "compiled")) for bundle in (old, new))
+    before.run_golden_test()
+    after.run_golden_test()
+    figures = evaluate_pair(before, after, folder, progress)
+    uses = folder / USES
+    uses.mkdir(mode=0o700, exist_ok=True)
+    with replace_atomically(uses / f"{old.version}-{new.version}.json") as temporary:
+        temporary.write_text(json.dumps(asdict(figures)), encoding="utf-8")
+    return figures

@@ -1,0 +1,95 @@
+"""``model.evaluation.held_out``: photos that stay the same for all versions, and their uses."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from model.bundle import current_version, get_bundle, list_versions, open_version, roll_back
+from model.errors import ArchiveError, BundleError
+from model.evaluation.held_out import (
+    compare_versions,
+    count_held_out,
+    count_uses,
+    held_out_folder,
+    save_held_out,
+)
+from model.loading import load
+from model.model_store.publishing import make_current
+from model.storage.photo_files import open_photos
+from tests.model.tiny import COLOURS, colour, tiny
+from tests.photos import encoded
+
+
+def zipped(*names: str) -> bytes:
+    with io.BytesIO() as file:
+        with zipfile.ZipFile(file, "w") as archive:
+            for name in names:
+                label = Path(name).parent.name
+                photo = encoded(colour(label), "PNG") if label in COLOURS else b"\x89PNG\r\n"
+                archive.writestr(name, photo)
+        return file.getvalue()
+
+
+def save(*names: str) -> None:
+    save_held_out("tiny", open_photos(zipped(*names), 100))
+
+
+def test_photos_stay_until_others_replace_them(models_dir: Path) -> None:
+    old, new = tiny(models_dir), tiny(models_dir, corner=True)
+    assert (count_held_out("tiny"), count_uses("tiny")) == (0, 0)
+    save(
+        "red/a.png", "x/red/a.png", "green/b.png", "c.png", "../blue/d.png", "yellow/bad.png/e.png"
+    )
+    assert {path.name for path in held_out_folder("tiny").iterdir()} == {
+        *("red", "green", "blue", "bad.png")
+    }
+    assert count_held_out("tiny") == 5
+    figures = compare_versions(old, new)
+    assert (figures.table.photos, figures.table.both_right) == (4, 4)
+    assert figures.left_out == ("bad.png",)
+    compare_versions(old, new)
+    assert count_uses("tiny") == 1, "the same pair chose twice"
+    compare_versions(new, old)
+    assert count_uses("tiny") == 2
+    save("red/a.png")
+    assert (count_held_out("tiny"), count_uses("tiny")) == (1, 0)
+
+
+def test_zip_without_folders_changes_nothing(models_dir: Path) -> None:
+    save("red/a.png")
+    with pytest.raises(ArchiveError, match="one folder per label"):
+        save("a.png")
+    assert count_held_out("tiny") == 1
+    assert [path.name for path in held_out_folder("").iterdir()] == ["tiny"]
+
+
+def test_version_that_cannot_prove_itself_is_not_published(models_dir: Path) -> None:
+    old, new = tiny(models_dir), tiny(models_dir, corner=True)
+    make_current(old)
+    assert load("tiny").bundle.version == old.version
+    make_current(new)
+    assert load("tiny").bundle.version == new.version
+    graph = open_version("tiny", old.version).folder / "graph.onnx"
+    graph.write_bytes(graph.read_bytes()[:-1] + b"x")
+    with pytest.raises(BundleError):
+        make_current(old)
+    assert get_bundle("tiny").version == new.version
+
+
+def test_candidate_leaves_the_version_in_use(models_dir: Path) -> None:
+    first = tiny(models_dir, is_candidate=True)
+    assert current_version(models_dir / "tiny") == first.version, "there was none before"
+    second = tiny(models_dir, corner=True, is_candidate=True)
+    assert get_bundle("tiny").version == first.version
+    assert {item.version for item in list_versions("tiny")} == {first.version, second.version}
+    assert roll_back("tiny", second.version).version == second.version
+
+
+def test_candidate_beside_a_built_in_model(models_dir: Path) -> None:
+    built_in = get_bundle("clothing")
+    new = tiny(models_dir, "clothing", is_candidate=True)
+    assert get_bundle("clothing").version == built_in.version
+    versions = {item.version: item.current for item in list_versions("clothing")}
+    assert versions == {built_in.version: True, new.version: False}

@@ -1,0 +1,232 @@
+"""The owner's versions of a model: compared on held-out photos, published and put back."""
+
+from collections.abc import Sequence
+from urllib.parse import quote
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from model import Bundle, LoupeError, list_models
+from model.bundle import list_versions
+from model.evaluation.held_out import (
+    compare_versions,
+    count_held_out,
+    count_uses,
+    held_out_folder,
+    save_held_out,
+)
+from model.evaluation.paired import MARGIN, describe_difference
+from model.evaluation.paired_evaluation import ChangedPhoto, PairedEvaluation
+from model.model_store.publishing import make_current
+from model.progress import Progress
+from model.settings import settings
+from model.sign_ins import SignIn
+from model.storage.photo_files import open_photos
+from model.text import count_of
+from ui.charts import accent_color, text_color
+from ui.component import base_path
+from ui.phrasing import escape_markdown, phrase_error, spell_number
+from ui.session import release_upload
+
+MIN_MEMORY_MB = 1024
+"""Least memory for two versions beside the one that visitors use, in MB."""
+
+MAX_SHOWN = 12
+"""Most changed photos of each kind that are shown."""
+
+FIGURES, SAID = "compared", "published"
+"""Keys of the session's state: comparisons by their versions, and what was published last."""
+
+
+class _Bar(Progress):
+    def __init__(self) -> None:
+        self._bar = st.progress(0.0)
+
+    def update(self, stage: str, done: int, total: int) -> None:
+        self._bar.progress(done / total if total else 0.0, f"{stage}: {done:,} of {total:,}")
+
+
+def choose_pair() -> tuple[Bundle, Bundle] | None:
+    """Return the version in use and another one, of the owner's choice; None if there is none."""
+    names = [name for name, bundle in list_models().items() if isinstance(bundle, Bundle)]
+    versions = {name: list_versions(name) for name in names}
+    if not names:
+        st.write("There is no model that can be used.")
+        return None
+    with st.container(horizontal=True):
+        # Those with something to publish come first.
+        names.sort(key=lambda name: -len(versions[name]))
+        model = st.selectbox("Model", names, width=240)
+        usable = [
+            item.bundle
+            for item in sorted(versions[model], key=lambda item: not item.current)
+            if isinstance(item.bundle, Bundle)
+        ]
+        if len(usable) > 1:
+            words = f"In use is {_describe(usable[0])}. Compare it with"
+            other = st.selectbox(words, usable[1:], format_func=_describe, width=480)
+    if last := st.session_state.get(SAID):
+        st.success(last)
+    if len(usable) > 1:
+        return usable[0], other
+    st.write(
+        "There is one version. Train another beside it: "
+        f"`python -m model train PHOTOS --name {model} --candidate`."
+    )
+    return None
+
+
+def _describe(bundle: Bundle) -> str:
+    metric = bundle.manifest.metric("accuracy")
+    return f"{bundle.version} ({metric.value:.1%} right)" if metric else bundle.version
+
+
+def compare(old: Bundle, new: Bundle) -> PairedEvaluation | None:
+    """Compare two versions when the owner asks for it, and return the last result."""
+    if settings().memory_mb < MIN_MEMORY_MB:
+        st.write(
+            f"Comparing needs {MIN_MEMORY_MB} MB of memory, more than this host gives. Elsewhere, "
+            "`python -m model compare` does it."
+        )
+        return None
+    photos, folder = count_held_out(old.name), held_out_folder(old.name)
+    # Others replace the folder.
+    key = (old.version, new.version, folder.stat().st_ino if photos else 0)
+    results: dict[tuple[str, str, int], PairedEvaluation] = st.session_state.setdefault(FIGURES, {})
+    try:
+        if photos and st.button(f"Compare on {count_of(photos, 'photo')}", type="primary"):
+            results[key] = compare_versions(old, new, _Bar())
+        with st.expander("Use other photos") if photos else st.container():
+            _upload(old.name)
+    except (LoupeError, OSError) as error:
+        words = phrase_error(error) if isinstance(error, LoupeError) else error.strerror
+        st.warning(escape_markdown(str(words)))
+    return results.get(key)
+
+
+def _upload(model: str) -> None:
+    st.write(
+        "Photos that no version has learned from, in a zip with a folder per label. They are kept "
+        "for this model, so that all versions are compared on the same ones."
+    )
+    limit_mb = min(200, settings().upload_mb)
+    file = st.file_uploader("Held-out photos", type="zip", max_upload_size=limit_mb)
+    if file is not None:
+        try:
+            save_held_out(model, open_photos(file, settings().batch))
+        finally:
+            release_upload(file)
+        st.rerun()
+
+
+def show_comparison(figures: PairedEvaluation, owner: SignIn) -> None:
+    """Show the verdict, the 2 × 2 table, labels and the photos that changed."""
+    verdict, table = figures.verdict, figures.table
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader(verdict.headline, anchor=False)
+        st.write(f"{describe_difference(table)} {' '.join(verdict.reasons)}")
+        _draw_interval(table.interval, table.net / table.photos)
+        st.table(
+            pd.DataFrame(
+                {
+                    "new right": [table.both_right, table.only_new],
+                    "new wrong": [table.only_old, table.both_wrong],
+                },
+                index=["old right", "old wrong"],
+            )
+        )
+        p_value = f"= {table.p_value:.2g}" if table.p_value >= 0.001 else "< 0.001"
+        uses = count_uses(figures.old.model)
+        times = "once" if uses == 1 else f"{spell_number(uses)} times"
+        st.caption(
+            f"McNemar’s exact test: p {p_value}. These photos were used to choose {times}; each "
+            f"time they prove a little less. {' '.join(verdict.limits)}"
+        )
+        st.write(_describe_labels(figures))
+        sides = pd.DataFrame(
+            {
+                name: {
+                    "accuracy": f"{side.accuracy.value:.1%}",
+                    "“none of these”": f"{side.unknown.value:.1%}",
+                    "calibration error": f"{side.calibration_error:.1%}",
+                }
+                for name, side in (("old", figures.old), ("new", figures.new))
+            }
+        )
+        st.table(sides)
+    with right:
+        base = f"{owner.origin}{base_path()}owner/held-out/{quote(figures.old.model)}/"
+        changed = figures.changed
+        groups = {
+            "Only the new one is right": [one for one in changed if one.new == one.label],
+            "Only the old one was right": [one for one in changed if one.old == one.label],
+            "Both are wrong, in another way": [
+                one for one in changed if one.label not in (one.old, one.new)
+            ],
+        }
+        for title, photos in groups.items():
+            if photos:
+                _show_photos(f"{title}: {len(photos)}", photos, base)
+
+
+def _draw_interval(interval: tuple[float, float], value: float) -> None:
+    """Draw the difference with its interval, the limit and zero, in percentage points."""
+    low, high = (100 * share for share in interval)
+    end = max(2.0, abs(low), abs(high)) * 1.1
+    point = pd.DataFrame([{"low": low, "high": high, "value": 100 * value}])
+    scale = alt.Scale(domain=[-end, end])
+    axis = alt.Axis(title="points; right of 0, the new one is better", titleColor=text_color())
+    x = alt.X("low:Q", scale=scale, axis=axis)
+    color = accent_color()
+    rule = alt.Chart(point).mark_rule(strokeWidth=2, color=color).encode(x=x, x2="high:Q")
+    dot = alt.Chart(point).mark_point(filled=True, size=90, color=color).encode(x="value:Q")
+    zero, limit = (alt.Chart(pd.DataFrame([{"at": at}])).encode(x="at:Q") for at in (0, -MARGIN))
+    lines = zero.mark_rule(color=text_color()) + limit.mark_rule(
+        color=accent_color(sure=False), strokeDash=[4, 4]
+    )
+    words = f"Difference {100 * value:+.1f} points, from {low:+.1f} to {high:+.1f}"
+    chart = (lines + rule + dot).properties(height=110, description=words)
+    st.altair_chart(chart)
+
+
+def _describe_labels(figures: PairedEvaluation) -> str:
+    nets = {label: counts.net for label, counts in figures.labels.items() if counts.net}
+    changes = [
+        f"{escape_markdown(label)} {net:+}".replace("-", "−")
+        for label, net in sorted(nets.items(), key=lambda item: item[1])
+    ]
+    return f"**By label** {', '.join(changes) or 'no label gains or loses'}"
+
+
+def _show_photos(title: str, photos: Sequence[ChangedPhoto], base: str) -> None:
+    st.markdown(f"**{title}**")
+    with st.container(horizontal=True):
+        for one in photos[:MAX_SHOWN]:
+            words = [escape_markdown(label) for label in (one.old, one.new)]
+            caption = f"old: {words[0]}  \nnew: {words[1]}"
+            st.image(f"{base}{quote(one.photo)}", caption=caption, width=128)
+    if len(photos) > MAX_SHOWN:
+        st.caption(f"and {len(photos) - MAX_SHOWN:,} more")
+
+
+def show_publishing(old: Bundle, new: Bundle, figures: PairedEvaluation | None) -> None:
+    """Show the button that makes the other version the current one."""
+    may = figures is not None and figures.verdict.may_replace
+    sure = may or st.checkbox("I have seen what changes, and publish it anyway.")
+    text = f"Publish {new.version}"
+    if st.button(text, type="primary" if may else "secondary", disabled=not sure):
+        try:
+            with st.spinner("Checking its files and answers…"):
+                make_current(new)
+        except (LoupeError, OSError) as error:
+            words = phrase_error(error) if isinstance(error, LoupeError) else error.strerror
+            st.error(f"Not published: {escape_markdown(str(words))}")
+            return
+        st.session_state[SAID] = (
+            f"Published: {new.name} {new.version}. Visitors get it with their next photo. To put "
+            f"{old.version} back, choose it below."
+        )
+        st.rerun()
+    st.caption("Visitors get it with their next photo. Put the other one back at any time.")
