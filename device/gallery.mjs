@@ -81,8 +81,10 @@ class Gallery {
     const photos = items.reduce((sum, { count }) => sum + count, 0);
     const refused = items.filter(({ note }) => note).length;
     const few = photos === 1 ? "1 photo" : `${photos} photos`;
-    const agreed = refused ? `${refused} of them can’t be trained on.` : this.#data.agreed;
-    this.#said.textContent = items.length ? `${few} selected. ${agreed}` : this.#data.hint;
+    const read = [...new Set(items.map((item) => item.read))].join("” – “");
+    const limits = refused ? ` ${refused} of them can’t be trained on.` : "";
+    const said = `${few} selected.${limits} The visitors read: “${read}”`;
+    this.#said.textContent = items.length ? said : this.#data.hint;
     for (const button of this.#actions.querySelectorAll("button")) {
       const isKeeping = button.dataset.keeps === "true";
       button.disabled = !items.length || (isKeeping && refused === items.length);

@@ -136,7 +136,6 @@ def review_photos(choice: Choice) -> None:
                 for name in OFFERED[choice.review]
             ],
             "hint": "Select photos to decide on them.",
-            "agreed": "Their visitors read that they may be trained on.",
         },
         on_act_change=lambda: None,
         on_failed_change=lambda: None,
@@ -158,6 +157,7 @@ def _to_json(item: ReviewItem, base: str) -> dict[str, object]:
         "said": f"model: {said}",
         "count": len(item.ids),
         "note": "" if item.is_agreed else "Not for training",
+        "read": first.wording or "nothing, since it came through the API or an earlier release",
     }
 
 
@@ -194,7 +194,7 @@ def _act(choice: Choice, act: dict[str, Any]) -> None:
         st.session_state[LAST] = escape_markdown(str(error)), []
     else:
         words = f"{count_of(len(ids - copies), 'photo').capitalize()} {done}."
-        also = f" {count_of(len(copies), 'near copy').capitalize()} dropped." if copies else ""
+        also = f" {count_of(len(copies), 'near duplicate')} dropped." if copies else ""
         st.session_state[LAST] = words + also, before
 
 
@@ -220,10 +220,8 @@ def show_training(choice: Choice) -> None:
             f"{count_of(len(kept), 'photo').capitalize()} kept: {labels}. They are trained on, "
             "and never used to measure a model. One that a visitor takes back is left out."
         )
-        st.code(
-            f"python -m model train PHOTOS --name {choice.model} --also {quote(str(folder))}",
-            language="bash",
-        )
+        command = f"python -m model train PHOTOS --name {choice.model} --candidate --also"
+        st.code(f"{command} {quote(str(folder))}", language="bash")
     else:
         st.write("Keep photos above, then train a model on them beside your own.")
     base = component.base_path()

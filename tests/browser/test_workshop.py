@@ -188,7 +188,7 @@ def test_corrections_are_reviewed(browser, tmp_path, look):
         page.get_by_role("button", name="Review again").click()
         expect(photos(page)).to_have_count(1)
         assert files() == ["scarlet/correction-1.jpg"]
-        expect(page.get_by_text(f"--name tiny --also {kept}")).to_be_visible()
+        expect(page.get_by_text(f"--name tiny --candidate --also {kept}")).to_be_visible()
         with page.expect_download() as download:
             page.get_by_role("link", name="Download all corrections").click()
         assert download.value.suggested_filename == "corrections.zip"
