@@ -17,7 +17,7 @@ from model.loading import StorePending
 from model.model_store import _start_follower, store_follower
 from model.model_store.follower import RETRY_SECONDS, Follower
 from model.model_store.publications import Publications
-from model.model_store.publishing import publish_version, republish
+from model.model_store.publishing import make_current, publish_version, republish
 from model.settings import settings
 from tests.model.tiny import colour, files, tiny, values
 
@@ -43,6 +43,15 @@ def test_empty_replica_takes_publications_and_rollbacks(
     manifest = load().bundle.folder / "bundle.json"
     assert manifest.is_relative_to(replica.models)
     assert manifest.stat().st_mtime == pytest.approx(current.added.timestamp(), abs=0.01)
+
+
+def test_owner_makes_versions_current_on_replicas(
+    replica: Replica, first: Bundle, second: Bundle
+) -> None:
+    for bundle in (first, second, first):
+        make_current(bundle)
+        assert replica.compare() == []
+        assert load().bundle.version == bundle.version
 
 
 def test_concurrent_first_callers_get_one_follower(
