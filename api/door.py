@@ -11,7 +11,6 @@ import tempfile
 import time
 from collections import deque
 from hashlib import sha256
-from html import escape
 from pathlib import Path
 from string import Template
 from urllib.parse import urlsplit
@@ -67,6 +66,11 @@ NOT_PRIVATE = (
 )
 
 
+# Password managers need a name.
+KEY_FIELD = """<input type="text" autocomplete="username" value="owner" hidden>
+<label>Key <input id="key" type="password" autocomplete="current-password" required></label>"""
+
+
 class OwnerRefused(LoupeError, code="owner-refused"):
     """A sign-in that isn't allowed, or a request of somebody who isn't signed in."""
 
@@ -112,7 +116,8 @@ def show_door(request: Request) -> Response:
 def _door(text: str, way: str = "", status: int = 200) -> Response:
     """Return the page with a text, and a button or a field for the key, or neither."""
     nonce = secrets.token_urlsafe(16)
-    words = {"text": escape(text), "way": way, "nonce": nonce, "framed": escape(FRAMED)}
+    field = KEY_FIELD if way == "key" else ""
+    words = {"text": text, "way": way, "field": field, "nonce": nonce, "framed": FRAMED}
     policy = (
         f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; "
         "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'"
