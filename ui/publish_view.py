@@ -194,7 +194,7 @@ def _draw_interval(interval: tuple[float, float], value: float) -> None:
 def _describe_labels(figures: PairedEvaluation) -> str:
     nets = {label: counts.net for label, counts in figures.labels.items() if counts.net}
     changes = [
-        f"{escape_markdown(label)} {net:+}".replace("-", "−")
+        f"{escape_markdown(label)} {'+' if net > 0 else '−'}{abs(net)}"
         for label, net in sorted(nets.items(), key=lambda item: item[1])
     ]
     return f"**By label** {', '.join(changes) or 'no label gains or loses'}"
