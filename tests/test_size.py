@@ -13,7 +13,7 @@ from tests.test_architecture import tracked_files
 
 BUDGETS = {
     "api": (
-        4088,
+        4095,
         "HTTP over model/: v1, the pages' session, /device/, the owner's door; bounds of all",
     ),
     "benchmarks": (
@@ -82,7 +82,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 43_154, 46_100
+ALL_PYTHON, ALL_TESTS = 43_160, 46_170
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {
