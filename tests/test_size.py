@@ -69,7 +69,7 @@ BUDGETS = {
         "archives in buckets, on Ray or without; the API on Ray Serve and its proxies",
     ),
     "ui": (
-        5_134,
+        5_141,
         "what pages share: viewfinder, plain page, workshop, first screen, previews of links",
     ),
     "device": (
@@ -82,7 +82,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 43_160, 46_170
+ALL_PYTHON, ALL_TESTS = 43_170, 46_220
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {

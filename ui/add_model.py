@@ -38,7 +38,7 @@ def show_add_model() -> None:
     st.subheader("Add a model", anchor=False)
     st.write("A file that `learn.export()` wrote, or one that *Teach* saved. Nothing in it is run.")
     if settings().memory_mb < MIN_MEMORY_MB:
-        st.write(f"That needs {MIN_MEMORY_MB} MB of memory, more than this host gives.")
+        st.write(f"That needs {MIN_MEMORY_MB:,} MB of memory, more than this host gives.")
         return
     limit_mb = min(200, settings().upload_mb)
     with st.form("add", border=False, clear_on_submit=True):

@@ -48,9 +48,12 @@ class _Bar(Progress):
 
 
 def choose_pair() -> tuple[Bundle, Bundle] | None:
-    """Return the version in use and another one, of the owner's choice; None if there is none."""
-    names = [name for name, bundle in list_models().items() if isinstance(bundle, Bundle)]
-    versions = {name: list_versions(name) for name in names}
+    """Return the version in use, and another one or another model that the owner chooses.
+
+    None if there is no other with the same labels.
+    """
+    models = {name: one for name, one in list_models().items() if isinstance(one, Bundle)}
+    names, versions = [*models], {name: list_versions(name) for name in models}
     if not names:
         st.write("There is no model that can be used.")
         return None
@@ -63,6 +66,8 @@ def choose_pair() -> tuple[Bundle, Bundle] | None:
             for item in sorted(versions[model], key=lambda item: not item.current)
             if isinstance(item.bundle, Bundle)
         ]
+        labels = {*models[model].labels}
+        usable += [one for name, one in models.items() if name != model and {*one.labels} == labels]
         if len(usable) > 1:
             words = f"In use is {_describe(usable[0])}. Compare it with"
             other = st.selectbox(words, usable[1:], format_func=_describe, width=480)
@@ -79,14 +84,15 @@ def choose_pair() -> tuple[Bundle, Bundle] | None:
 
 def _describe(bundle: Bundle) -> str:
     metric = bundle.manifest.metric("accuracy")
-    return f"{bundle.version} ({metric.value:.1%} right)" if metric else bundle.version
+    right = f" ({metric.value:.1%} right)" if metric else ""
+    return f"{bundle.name} {bundle.version}{right}"
 
 
 def compare(old: Bundle, new: Bundle) -> PairedEvaluation | None:
     """Compare two versions when the owner asks for it, and return the last result."""
     if settings().memory_mb < MIN_MEMORY_MB:
         st.write(
-            f"Comparing needs {MIN_MEMORY_MB} MB of memory, more than this host gives. Elsewhere, "
+            f"Comparing needs {MIN_MEMORY_MB:,} MB of memory, more than this host gives. Elsewhere, "
             "`python -m model compare` does it."
         )
         return None
@@ -213,6 +219,9 @@ def _show_photos(title: str, photos: Sequence[ChangedPhoto], base: str) -> None:
 
 def show_publishing(old: Bundle, new: Bundle, figures: PairedEvaluation | None) -> None:
     """Show the button that makes the other version the current one."""
+    if new.name != old.name:
+        st.caption("Another model isn’t a version of this one, so it can’t take its place.")
+        return
     may = figures is not None and figures.verdict.may_replace
     sure = may or st.checkbox("I have seen what changes, and publish it anyway.")
     text = f"Publish {new.version}"
