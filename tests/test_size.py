@@ -69,7 +69,7 @@ BUDGETS = {
         "archives in buckets, on Ray or without; the API on Ray Serve and its proxies",
     ),
     "ui": (
-        5_141,
+        5_144,
         "what pages share: viewfinder, plain page, workshop, first screen, previews of links",
     ),
     "device": (

@@ -35,8 +35,8 @@ MIN_MEMORY_MB = 1024
 MAX_SHOWN = 12
 """Most changed photos of each kind that are shown."""
 
-FIGURES, SAID = "compared", "published"
-"""Keys of the session's state: comparisons by their versions, and what was published last."""
+FIGURES, SAID, ROUND = "compared", "published", "held-out-round"
+"""Keys of the session's state: comparisons, what was published last, and the number of uploads."""
 
 
 class _Bar(Progress):
@@ -92,8 +92,8 @@ def compare(old: Bundle, new: Bundle) -> PairedEvaluation | None:
     """Compare two versions when the owner asks for it, and return the last result."""
     if settings().memory_mb < MIN_MEMORY_MB:
         st.write(
-            f"Comparing needs {MIN_MEMORY_MB:,} MB of memory, more than this host gives. Elsewhere, "
-            "`python -m model compare` does it."
+            f"Comparing needs {MIN_MEMORY_MB:,} MB of memory, more than this host gives. "
+            "`python -m model compare` does it elsewhere."
         )
         return None
     photos, folder = count_held_out(old.name), held_out_folder(old.name)
@@ -117,8 +117,11 @@ def _upload(model: str) -> None:
         "for this model, so that all versions are compared on the same ones."
     )
     limit_mb = min(200, settings().upload_mb)
-    file = st.file_uploader("Held-out photos", type="zip", max_upload_size=limit_mb)
+    # A new key makes a new widget, since Streamlit may give a script the old file again.
+    key = f"held-out-{st.session_state.setdefault(ROUND, 0)}"
+    file = st.file_uploader("Held-out photos", type="zip", max_upload_size=limit_mb, key=key)
     if file is not None:
+        st.session_state[ROUND] += 1
         try:
             save_held_out(model, open_photos(file, settings().batch))
         finally:

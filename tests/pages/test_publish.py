@@ -32,7 +32,7 @@ def test_versions_and_models_of_the_same_labels_can_be_compared(open_page, model
     tiny(models_dir)
     assert "train PHOTOS --name tiny --candidate" in text(open_page())
     tiny(models_dir, "other", labels=["rot", *list(COLOURS)[1:]])
-    same = tiny(models_dir, "same", labels=[*reversed(COLOURS)])
+    same = tiny(models_dir, "same", labels=[*reversed([*COLOURS])])
     new = tiny(models_dir, corner=True, is_candidate=True)
     at = open_page()
     assert at.selectbox[0].value == "tiny"
