@@ -61,10 +61,18 @@ def viewfinder(playwright: Playwright, camera: Path, url: str) -> Iterator[Page]
         page = browser.new_page(viewport=PHONE, has_touch=True, color_scheme="light")
         page.set_default_timeout(LOADING_MS)
         page.goto(url)
-        page.get_by_text("On this device: the photo stays here").wait_for()
+        # The model is on the device once it answers live.
+        start_live(page)
+        page.get_by_role("button", name="Photo", exact=True).click()
         yield page
     finally:
         browser.close()
+
+
+def start_live(page: Page) -> None:
+    """Press *Live* and wait for the first answer."""
+    page.get_by_role("button", name="Live", exact=True).click()
+    page.locator(".vf-words[data-live]").wait_for()
 
 
 def take_photo(page: Page) -> None:
@@ -85,8 +93,7 @@ def play(page: Page) -> list[Image.Image]:
     devtools.on("Page.screencastFrame", keep)
     devtools.send("Page.startScreencast", {"format": "png"})
     page.wait_for_timeout(POINTING_MS)
-    page.get_by_role("button", name="Live", exact=True).click()
-    page.locator(".vf-words[data-live]").wait_for()
+    start_live(page)
     page.wait_for_timeout(LIVE_MS)
     take_photo(page)
     page.wait_for_timeout(ANSWER_MS)

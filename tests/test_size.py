@@ -21,7 +21,7 @@ BUDGETS = {
         "every published figure, measured again by a command; peers in environments of their own",
     ),
     "deploy": (3081, "ten hosts, the table that filters them, one check"),
-    "docs": (300, "two clients without dependencies, as documentation"),
+    "docs": (304, "two clients without dependencies, as documentation"),
     "launch": (812, "make run, share and phone"),
     "model": (
         2833,
@@ -82,7 +82,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 43_170, 46_220
+ALL_PYTHON, ALL_TESTS = 43_180, 46_220
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {
