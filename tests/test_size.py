@@ -73,7 +73,7 @@ BUDGETS = {
         "what pages share: viewfinder, plain page, workshop, first screen, previews of links",
     ),
     "device": (
-        12_762,
+        12_770,
         "the browser's half: visit, viewfinder, engine, offline pages, first visit, Teach (3,500)",
     ),
 }

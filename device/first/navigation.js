@@ -42,10 +42,16 @@
       return false;
     }
   };
-  // Streamlit knows its pages once the first one has begun to be drawn.
-  const HERE = "[data-test-connection-state=CONNECTED] [data-testid=stElementContainer]";
+  // Streamlit knows its pages once the first one has begun to be drawn; later, pages may be empty.
+  let isDrawn = false;
+  const observer = new MutationObserver(() => {
+    isDrawn = document.querySelector("[data-testid=stElementContainer]") !== null;
+    if (isDrawn) observer.disconnect();
+  });
+  observer.observe(document.getElementById("root"), { childList: true, subtree: true });
+  const CONNECTED = "[data-test-connection-state=CONNECTED]";
   const open = async ({ href, dataset: { offline } }) => {
-    if (navigator.onLine && document.querySelector(HERE)) {
+    if (navigator.onLine && isDrawn && document.querySelector(CONNECTED)) {
       history.pushState(null, "", href);
       return dispatchEvent(new PopStateEvent("popstate"));
     }
