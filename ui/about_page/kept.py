@@ -34,13 +34,13 @@ def list_kept() -> dict[str, dict[str, str]]:
         "until": "you send another, or your session ends",
     }
     if settings().corrections_max:
-        photo = "; a small copy of the photo only if you tick the box, which sends it"
+        photo = "; a small copy of the photo only if you tick the box, which sends it, to train on"
         kept["A correction"] = {
-            "what": "your label, the model’s answer, the time, the wording you saw"
+            "what": "your label, the model’s answer, the time, a hash of your visit, the wording"
             + (", a hash of your key to *Undo* it for a day" if component.has_routes() else "")
             + (photo if settings().corrections_mb else ""),
             "where": f"the server’s {'database' if settings().database else 'disk'}",
-            "until": "the owner deletes it, by the number that you got",
+            "until": "you undo it, or the owner deletes it, by the number that you got",
         }
     kept["A batch"] = {
         "what": "the results, small copies of the photos, and their file names",
