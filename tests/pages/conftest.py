@@ -4,8 +4,11 @@ from functools import cache
 
 import pytest
 from streamlit.components.v2 import manifest_scanner
+from streamlit.testing.v1 import AppTest
 
-from ui import component
+from model.settings import ROOT
+from model.sign_ins import SignIn
+from ui import component, owner_pages
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -21,3 +24,18 @@ def manifests():
 def no_routes(monkeypatch):
     """Hide the routes that other tests of this process may have loaded."""
     monkeypatch.setattr(component, "has_routes", lambda: False)
+
+
+@pytest.fixture
+def open_owner_page(monkeypatch):
+    """Open a page of the owner, signed in."""
+
+    def open_owner_page(name):
+        owner = SignIn("token", "http://localhost:8501")
+        monkeypatch.setattr(owner_pages, "open_workshop", lambda: owner)
+        at = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60).run()
+        at.switch_page(f"pages/{name}.py").run()
+        assert not at.exception
+        return at
+
+    return open_owner_page

@@ -1,25 +1,18 @@
 """The owner's Publish page: what can be compared, and where this needs too much memory."""
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
-from model.settings import ROOT, settings
-from model.sign_ins import SignIn
+from model.settings import settings
 from tests.model.tiny import COLOURS, tiny
-from ui import owner_pages
 
 
 @pytest.fixture
-def open_page(models_dir, monkeypatch):
+def open_page(models_dir, open_owner_page, monkeypatch):
+    monkeypatch.setenv("LOUPE_BUILTIN", "false")
+
     def open_page():
-        owner = SignIn("token", "http://localhost:8501")
-        monkeypatch.setattr(owner_pages, "open_workshop", lambda: owner)
-        monkeypatch.setenv("LOUPE_BUILTIN", "false")
         settings.cache_clear()
-        at = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60).run()
-        at.switch_page("pages/publish.py").run()
-        assert not at.exception
-        return at
+        return open_owner_page("publish")
 
     return open_page
 
@@ -39,7 +32,7 @@ def test_versions_and_models_of_the_same_labels_can_be_compared(open_page, model
     assert at.selectbox[1].options == [f"tiny {new.version}", f"same {same.version}"]
     assert [button.label for button in at.button] == [f"Publish {new.version}", "Add"]
     at.selectbox[1].select_index(1).run()
-    assert "Another model isn’t a version of this one" in text(at)
+    assert "This is another model, so it can’t be published" in text(at)
     assert [button.label for button in at.button] == ["Add"]
 
 
