@@ -39,7 +39,7 @@ if get_script_run_ctx(suppress_warning=True) is None:
     origins = pages - {"localhost"} if st.get_option("server.enableCORS") else {"*"}
     app = st.App(
         FRAME,
-        routes=[*routes(), *door_routes(base_path), *page_routes(base_path)],
+        routes=[*door_routes(base_path), *routes(), *page_routes(base_path)],
         lifespan=lifespan,
         middleware=[
             Middleware(OwnerMiddleware),

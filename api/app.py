@@ -29,9 +29,8 @@ def routes() -> list[BaseRoute]:
     """
     metrics = [Route(settings().metrics, exposition)] if settings().metrics else []
     platforms = [route for adapter in ADAPTERS for route in adapter.routes()]
-    roots = ("/api/", "/device/")
-    missing = [*OPTIONAL_PATHS, *(f"{root}{{path:rest}}" for root in roots)]
-    missing += [root.rstrip("/") for root in roots]
+    missing = [*OPTIONAL_PATHS, *(f"{root}{{path:rest}}" for root in ROOTS)]
+    missing += [root.rstrip("/") for root in ROOTS]
     not_found = guarded_app([])
     # Matched first, because the owner or a platform chooses these paths.
     return [

@@ -4,10 +4,8 @@ They are kept in the data folder. Each comparison is counted, because photos tha
 prove less each time.
 """
 
-import json
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 
 from ..bundle import Bundle
@@ -16,14 +14,14 @@ from ..engines import start
 from ..errors import ArchiveError, PhotoError
 from ..progress import SILENT, Progress
 from ..settings import settings
-from ..storage.atomic import publish_folder, replace_atomically, replace_folder
+from ..storage.atomic import publish_folder, replace_folder
 from ..storage.disk import make_folder
 from ..storage.named_folders import list_subfolders
 from ..storage.photo_files import PhotoFile, list_photos
 from .paired_evaluation import PairedEvaluation, evaluate_pair
 
 USES = ".comparisons"
-"""Hidden folder beside the labels' with a file for each pair of versions that was compared."""
+"""Hidden folder beside the labels', with an empty file for each pair that was compared."""
 
 
 def held_out_folder(model: str) -> Path:
@@ -67,7 +65,7 @@ def count_held_out(model: str) -> int:
 
 def count_uses(model: str) -> int:
     """Return how many pairs of versions the photos have compared."""
-    return sum(1 for _ in (held_out_folder(model) / USES).glob("*.json"))
+    return sum(1 for _ in (held_out_folder(model) / USES).glob("*"))
 
 
 def compare_versions(old: Bundle, new: Bundle, progress: Progress = SILENT) -> PairedEvaluation:
@@ -82,8 +80,6 @@ def compare_versions(old: Bundle, new: Bundle, progress: Progress = SILENT) -> P
     before.run_golden_test()
     after.run_golden_test()
     figures = evaluate_pair(before, after, folder, progress)
-    uses = folder / USES
-    uses.mkdir(mode=0o700, exist_ok=True)
-    with replace_atomically(uses / f"{old.version}-{new.version}.json") as temporary:
-        temporary.write_text(json.dumps(asdict(figures)), encoding="utf-8")
+    (folder / USES).mkdir(mode=0o700, exist_ok=True)
+    (folder / USES / f"{old.version}-{new.version}").touch()
     return figures
