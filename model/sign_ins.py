@@ -50,7 +50,7 @@ class SignIn:
         return f"{COOKIE_PREFIX}{url.port or {'https': 443}.get(url.scheme, 80)}{path}"
 
     def to_cookie(self) -> str:
-        """Return the value of the cookie."""
+        """Return the cookie's signed value."""
         return str(_serializer().dumps([self.token, self.origin]))
 
 

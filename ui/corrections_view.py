@@ -33,7 +33,7 @@ ACTIONS: dict[str, tuple[str, str, Review | None]] = {
     "delete": ("Delete for good", "deleted", None),
     "restore": ("Review again", "to review again", None),
 }
-"""Words on the button, words afterwards and the new state, by the action's name."""
+"""Text of the button, confirmation and resulting review state, by the name of the action."""
 
 OFFERED: dict[Review | None, tuple[str, ...]] = {
     None: ("drop", "relabel", "keep"),
@@ -223,6 +223,6 @@ def show_training(choice: Choice) -> None:
         command = f"python -m model train PHOTOS --name {choice.model} --candidate --also"
         st.code(f"{command} {quote(str(folder))}", language="bash")
     else:
-        st.write("Keep photos above, then train a model on them beside your own.")
+        st.write("Keep some of the photos to train a model on them, together with your own.")
     base = component.base_path()
     st.write(f"[Download all corrections]({base}owner/corrections.zip) as a zip.")

@@ -28,7 +28,7 @@ def sign_in() -> SignIn | None:
 
 
 def open_workshop() -> SignIn:
-    """Link to the owner's pages, and return the sign-in; for others, say whose page it is and end.
+    """Show the workshop's links and return the sign-in; for others, end the script with a notice.
 
     Called before anything is done, in each run. Callbacks would run before it.
     """

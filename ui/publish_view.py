@@ -30,7 +30,7 @@ from ui.phrasing import escape_markdown, phrase_error, spell_number
 from ui.session import release_upload
 
 MIN_MEMORY_MB = 1024
-"""Least memory for two versions beside the one that visitors use, in MB."""
+"""Least memory for comparing two versions while the app answers visitors, in MB."""
 
 MAX_SHOWN = 12
 """Most changed photos of each kind that are shown."""
@@ -58,7 +58,7 @@ def choose_pair() -> tuple[Bundle, Bundle] | None:
         st.write("There is no model that can be used.")
         return None
     with st.container(horizontal=True):
-        # Those with something to publish come first.
+        # Models with several versions come first.
         names.sort(key=lambda name: -len(versions[name]))
         model = st.selectbox("Model", names, width=240)
         usable = [
@@ -221,9 +221,9 @@ def _show_photos(title: str, photos: Sequence[ChangedPhoto], base: str) -> None:
 
 
 def show_publishing(old: Bundle, new: Bundle, figures: PairedEvaluation | None) -> None:
-    """Show the button that makes the other version the current one."""
+    """Show the button that makes the compared version the current one."""
     if new.name != old.name:
-        st.caption("Another model isn’t a version of this one, so it can’t take its place.")
+        st.caption("This is another model, so it can’t be published as a version of this one.")
         return
     may = figures is not None and figures.verdict.may_replace
     sure = may or st.checkbox("I have seen what changes, and publish it anyway.")
@@ -241,4 +241,4 @@ def show_publishing(old: Bundle, new: Bundle, figures: PairedEvaluation | None) 
             f"{old.version} back, choose it below."
         )
         st.rerun()
-    st.caption("Visitors get it with their next photo. Put the other one back at any time.")
+    st.caption("Visitors get it with their next photo. You can put the previous version back.")

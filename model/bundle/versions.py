@@ -171,7 +171,7 @@ def list_versions(name: str) -> list[Version]:
 
 
 def open_version(name: str, version: str) -> Bundle:
-    """Open a version of a model, current or not.
+    """Open any version of a model, whether current or previous.
 
     Raises:
         BundleNotFound: there is no such model or version.

@@ -17,7 +17,7 @@ from .corrections_zip import FolderNames
 from .store import FOLDER, PHOTO_PREFIX, WORDINGS, Correction, CorrectionStore, Review
 
 MAX_PER_VISIT = 5
-"""Most photos of a label that count from one visit, so that nobody floods a label."""
+"""Most photos of a label that count from one visit, so that no visitor floods a label."""
 
 NEAR_BITS = 6
 """Bits of 64 in which near copies may differ."""
@@ -91,7 +91,7 @@ class _Appearances:
 
 
 def training_folder(model: str) -> Path:
-    """Return the folder of a model's kept photos: one folder per label."""
+    """Return the folder of a model's kept corrections, with a folder of photos per label."""
     return settings().data / FOLDER / model
 
 

@@ -302,7 +302,7 @@ def correction_store() -> CorrectionStore:
 
 
 def remove_training_photo(correction_id: int) -> None:
-    """Remove a correction's photo from those to train on."""
+    """Remove a correction's photo from the training folder."""
     for path in (settings().data / FOLDER).glob(f"*/*/{PHOTO_PREFIX}{correction_id}.jpg"):
         path.unlink(missing_ok=True)
 

@@ -9,7 +9,7 @@ from ..text import clean, count_of
 from .metrics import Z95
 
 MARGIN = 1
-"""Loss of accuracy that the interval must exclude, in percentage points."""
+"""Non-inferiority margin: the loss that the interval must exclude, in percentage points."""
 
 MAX_LOST = 3
 """Most photos that a label may lose net."""

@@ -59,7 +59,7 @@ def evaluate_pair(
     require_single_label(old.bundle.manifest.multilabel or new.bundle.manifest.multilabel)
     if differing := {*labels} ^ {*new.bundle.labels}:
         names = list_some(sorted(map(clean, differing)))
-        raise DataError(f"Only one of the models knows {names}. Both need the same labels.")
+        raise DataError(f"Only one model has the labels {names}. Both need the same labels.")
     found, left_out = labelled_photos(folder, labels)
     trained = {path for side in (old, new) for path in find_trained(side.bundle, dict(found)) or ()}
     photos = [(path, label) for path, label in found if path not in trained]

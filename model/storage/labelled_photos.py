@@ -86,7 +86,7 @@ def discover(folder: Path) -> Dataset:
 
 
 def add_photos(dataset: Dataset, folder: Path) -> Dataset:
-    """Return the dataset with the photos in ``folder/LABEL/…``, to be trained on.
+    """Add the photos in ``folder/LABEL/…`` to a dataset, for training only; return the result.
 
     Photos of labels that the dataset lacks are among its ignored files.
     """

@@ -199,7 +199,7 @@ def test_websocket_of_another_origin_comes_without_the_cookie(
 ) -> None:
     client = start(LOUPE_CORS="*")
     enter(client)
-    # A second app at another port, with the same data folder.
+    # The sign-in of a second app, at another port but with the same data folder.
     other = SignIn(sign_ins().open(), "http://localhost:8502")
     client.cookies.set(other.cookie_name(), other.to_cookie())
     client.cookies.set("theme", "dark")

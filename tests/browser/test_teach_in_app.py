@@ -186,7 +186,7 @@ def test_photo_is_added_to_the_project_and_taken_out_again(taught: Page) -> None
     expect(device_headline(page)).to_have_text(re.compile("warm$"))
     page.wait_for_url(before)
     assert project(page) == {"Warm": 1, "Cold": 1, "Pale": 1}
-    # A link to an earlier version opens the current one.
+    # A share link to a previous version opens the current version.
     page.goto(added)
     wait_until(lambda: menu(page)[0] == "warm, cold, pale", 10)
     assert {request.method for request in requests} <= {"GET"}

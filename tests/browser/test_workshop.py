@@ -243,7 +243,7 @@ def test_new_version_is_compared_published_and_put_back(browser, tmp_path, look)
         expect(page.get_by_role("button", name=f"Publish {new.version}")).to_be_disabled()
         publish(new.version)
         expect_answers("green")
-        # The link of an answer by the former version still opens.
+        # The share link of an answer by the previous version still opens.
         second.goto(shared)
         expect(headline(second)).to_contain_text("red")
         publish(old.version)

@@ -33,7 +33,7 @@ def test_link_works_once_for_however_many_try(own: SignIns) -> None:
     assert len(tokens) == 1
     assert own.has(tokens[0])
     assert not own.has(link, is_link=True)
-    # Neither stands for the other.
+    # A link's token is no sign-in, nor the other way round.
     assert not own.has(link)
     assert own.spend_link(tokens[0]) is None
 

@@ -41,7 +41,7 @@ def test_unfit_models_and_folders_exit_with_2(models_dir: Path, tmp_path: Path) 
     tiny(models_dir, "other", labels=["rot", *list(COLOURS)[1:]])
     (tmp_path / "photos" / "red").mkdir(parents=True)
     for old, new, message in (
-        ("tiny", "other", "Only one of the models knows red, rot."),
+        ("tiny", "other", "Only one model has the labels red, rot."),
         ("tiny@123", "tiny", "tiny has no version '123'. Available: "),
         ("tiny", "nope", "No model named 'nope'."),
         ("tiny", "tiny", "No photos found"),
