@@ -147,8 +147,8 @@ def test_photo_without_an_answer_survives_a_reload(open_colours: Callable[..., P
     give(page, GREEN_PHOTO)
     expect(page.locator(".vf-photo img")).to_be_visible()
     wait_until_stored(page)
-    page.unroute("**/api/v1/identify*")
     page.reload()
+    page.unroute("**/api/v1/identify*")
     # After a reload, nothing is sent without another press.
     page.locator(".vf-ask").get_by_role("button", name="On the server").click()
     expect(headline(page)).to_have_text(IS_GREEN, timeout=LOADING_MS)
