@@ -73,7 +73,7 @@ BUDGETS = {
         "what pages share: viewfinder, plain page, workshop, first screen, previews of links",
     ),
     "device": (
-        12_770,
+        12_780,
         "the browser's half: visit, viewfinder, engine, offline pages, first visit, Teach (3,500)",
     ),
 }
@@ -82,7 +82,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 43_180, 46_220
+ALL_PYTHON, ALL_TESTS = 43_180, 46_235
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {

@@ -10,18 +10,13 @@ FAILED_KEY = "component_failed"
 
 # Streamlit runs a component's script from a blob, which has no address to import from.
 SCRIPT = """
-// Streamlit doesn't wait for a call's end, and imports may end in another order than they began:
-// only an element's newest call counts.
-const newest = new WeakMap();
 export default async function (component) {
-  newest.set(component.parentElement, component);
-  const isNewest = () => newest.get(component.parentElement) === component;
   try {
     const module = await import(new URL(component.data.script, document.baseURI));
-    if (isNewest()) return module.default(component);
+    return module.default(component);
   } catch (error) {
     console.error(error);
-    if (isNewest()) component.setTriggerValue("failed", true);
+    component.setTriggerValue("failed", true);
   }
   return undefined;
 }

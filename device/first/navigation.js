@@ -42,10 +42,12 @@
       return false;
     }
   };
-  // Streamlit knows its pages once the first one has begun to be drawn; later, pages may be empty.
+  // Streamlit knows its pages once the first one has begun to be drawn, after a placeholder; later,
+  // pages may be empty.
+  const DRAWN = "[data-test-script-state]:not([data-test-script-state=initial])";
   let isDrawn = false;
   const observer = new MutationObserver(() => {
-    isDrawn = document.querySelector("[data-testid=stElementContainer]") !== null;
+    isDrawn = document.querySelector(`${DRAWN} [data-testid=stElementContainer]`) !== null;
     if (isDrawn) observer.disconnect();
   });
   observer.observe(document.getElementById("root"), { childList: true, subtree: true });

@@ -7,6 +7,9 @@
 const STATE = "data-test-connection-state";
 const CONNECTED = "CONNECTED";
 
+/** Number of an element's last calls that are kept: Streamlit doesn't end all of them. */
+const MAX_CALLS = 4;
+
 /** Longest interruption that isn't reported, in milliseconds. */
 const GRACE_MS = 1500;
 
@@ -23,15 +26,23 @@ export function createComponent(create) {
   return ({ parentElement, data, setTriggerValue }) => {
     let entry = mounted.get(parentElement);
     if (!entry) {
-      mounted.set(parentElement, (entry = { screen: create(parentElement, data), calls: 0 }));
+      mounted.set(parentElement, (entry = { screen: create(parentElement, data), calls: [] }));
     }
-    entry.screen.update(data, setTriggerValue);
-    const call = ++entry.calls;
+    const { calls, screen } = entry;
+    const call = () => screen.update(data, setTriggerValue);
+    calls.push(call);
+    calls.splice(0, calls.length - MAX_CALLS);
+    call();
     return () => {
-      // Streamlit also ends a call that a newer one has replaced; only the newest one's end counts.
-      if (call !== entry.calls) return;
-      mounted.delete(parentElement);
-      entry.screen.close();
+      if (!parentElement.isConnected) {
+        mounted.delete(parentElement);
+        screen.close();
+        return;
+      }
+      // Streamlit replaced this call before its script had loaded, and scripts load in any order.
+      const isLast = calls.at(-1) === call;
+      if (calls.includes(call)) calls.splice(calls.indexOf(call), 1);
+      if (isLast) calls.at(-1)?.();
     };
   };
 }

@@ -99,6 +99,7 @@ def test_photo_is_pasted_or_dropped_and_nothing_is_requested(open_device: Any, a
         # Each thumbnail is decoded once; another decoding would block the page when it is freed.
         thumbnails = page.locator(".vf-recent img")
         if event == "paste":
+            expect(thumbnails).to_have_count(2)
             thumbnails.evaluate_all("images => images.forEach((image) => (image.title = 'first'))")
     expect(page.locator(".vf-recent img[title=first]")).to_have_count(2)
     expect(thumbnails).to_have_count(4)
