@@ -116,6 +116,8 @@ class BatchResponse(StreamingResponse):
     async def _iter_results(self) -> AsyncIterator[bytes]:
         while (result := await run_in_threadpool(next, self._results, None)) is not None:
             yield json.dumps(result, ensure_ascii=False).encode()
+        # Before the response ends, so that the client's next batch finds a place.
+        await self._resources.aclose()
 
 
 async def start_batch(request: Request, params: BatchParams) -> BatchResponse:

@@ -356,7 +356,6 @@ export class Host {
   leave() {
     // Only Streamlit can show another page.
     this.#arrive(this.#element.host);
-    this.#leave();
     history.pushState(null, "", "/about");
     this.#close();
   }
@@ -365,7 +364,6 @@ export class Host {
   reload() {
     dispatchEvent(new PageTransitionEvent("pagehide", { persisted: false }));
     this.#arrive(this.#element.host);
-    this.#leave();
     this.#close();
     return this.open();
   }
@@ -376,6 +374,8 @@ export class Host {
     this.#app.remove();
     this.#chart.remove();
     this.#element = null;
+    // Streamlit ends the call of an element that it has removed.
+    this.#leave();
   }
 
   /** Return by the page's link, which names no answer. */
