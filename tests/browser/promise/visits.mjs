@@ -358,7 +358,9 @@ const draw = (name, run, ...values) =>
 /** Draw a change of what surrounds the page. */
 const vary = (name, ...values) =>
   draw(name, ({ world }, value) => void Object.assign(world, { [name]: value }), ...values);
-const interruption = fc.tuple(fc.boolean(), fc.nat(200), fc.constantFrom(...Object.keys(ACTS)));
+// An upload's first progress comes after 100 ms.
+const soon = fc.oneof(fc.nat(99), fc.nat(200));
+const interruption = fc.tuple(fc.boolean(), soon, fc.constantFrom(...Object.keys(ACTS)));
 
 const commands = [
   draw("give", give, "jpg", "heic"),
