@@ -26,23 +26,23 @@ export function createComponent(create) {
   return ({ parentElement, data, setTriggerValue }) => {
     let entry = mounted.get(parentElement);
     if (!entry) {
+      // Removed while its script loaded: the early viewfinder is for the element in its place.
+      if (!parentElement.isConnected) return undefined;
       mounted.set(parentElement, (entry = { screen: create(parentElement, data), calls: [] }));
     }
-    const { calls, screen } = entry;
-    const call = () => screen.update(data, setTriggerValue);
-    calls.push(call);
-    calls.splice(0, calls.length - MAX_CALLS);
+    const call = () => entry.screen.update(data, setTriggerValue);
+    entry.calls = [...entry.calls, call].slice(-MAX_CALLS);
     call();
     return () => {
       if (!parentElement.isConnected) {
         mounted.delete(parentElement);
-        screen.close();
+        entry.screen.close();
         return;
       }
       // Streamlit replaced this call before its script had loaded, and scripts load in any order.
-      const isLast = calls.at(-1) === call;
-      if (calls.includes(call)) calls.splice(calls.indexOf(call), 1);
-      if (isLast) calls.at(-1)?.();
+      const isLast = entry.calls.at(-1) === call;
+      entry.calls = entry.calls.filter((one) => one !== call);
+      if (isLast) entry.calls.at(-1)?.();
     };
   };
 }

@@ -131,8 +131,7 @@ def test_nothing_leaves_beyond_what_was_said(draw: Callable[..., str | None], ur
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("hole", HOLES)
-def test_mistake_is_found_within_two_minutes(draw: Callable[..., str | None], hole: str) -> None:
+def test_mistake_is_found_within_a_minute(draw: Callable[..., str | None], hole: str) -> None:
     url = NEAR if hole == "the page is left" else FAR
-    assert draw(url, 120, *HOLES[hole]) is not None
+    assert draw(url, 60, *HOLES[hole]) is not None

@@ -358,9 +358,10 @@ const draw = (name, run, ...values) =>
 /** Draw a change of what surrounds the page. */
 const vary = (name, ...values) =>
   draw(name, ({ world }, value) => void Object.assign(world, { [name]: value }), ...values);
-// An upload's first progress comes after 100 ms.
+// Often before an upload's first progress, which comes after 100 ms.
 const soon = fc.oneof(fc.nat(99), fc.nat(200));
-const interruption = fc.tuple(fc.boolean(), soon, fc.constantFrom(...Object.keys(ACTS)));
+const act = fc.constantFrom(...Object.keys(ACTS), "choose this device");
+const interruption = fc.tuple(fc.constantFrom(true, true, false), soon, act);
 
 const commands = [
   draw("give", give, "jpg", "heic"),
