@@ -176,8 +176,8 @@ def test_photo_is_added_to_the_project_and_taken_out_again(taught: Page) -> None
     expect(page.get_by_text(LEARNED, exact=True)).to_be_visible()
     take(page, WARM[1], "warm$")
     page.get_by_role("button", name="Wrong?").click()
-    page.get_by_role("button", name="cold", exact=True).click()
     before = page.url
+    page.get_by_role("button", name="cold", exact=True).click()
     expect(saved).to_contain_text("Added to cold: 2 photos")
     page.wait_for_url(lambda url: url != before)
     added = page.url
