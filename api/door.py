@@ -76,7 +76,7 @@ class OwnerRefused(LoupeError, code="owner-refused"):
 
 
 class TooManyTries(LoupeError, code="too-many-tries"):
-    """A key that isn't compared, because too many were tried within a minute."""
+    """Too many keys were tried within a minute, so this one isn't compared."""
 
 
 _tries: deque[float] = deque(maxlen=TRIES_PER_MINUTE)
@@ -204,7 +204,7 @@ def _origin_of(url: str) -> str:
 
 
 def require_owner(request: Request) -> SignIn:
-    """Return the owner's sign-in, for a request from one of the app's own pages.
+    """Return the owner's sign-in for a request from one of the app's own pages.
 
     Raises:
         OwnerRefused: the browser isn't signed in, or another site's page sent the request.

@@ -33,7 +33,7 @@ ACTIONS: dict[str, tuple[str, str, Review | None]] = {
     "delete": ("Delete for good", "deleted", None),
     "restore": ("Review again", "to review again", None),
 }
-"""Text of the button, confirmation and resulting review state, by the name of the action."""
+"""Button text, confirmation and resulting review state, by the name of the action."""
 
 OFFERED: dict[Review | None, tuple[str, ...]] = {
     None: ("drop", "relabel", "keep"),

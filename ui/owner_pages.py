@@ -28,7 +28,7 @@ def sign_in() -> SignIn | None:
 
 
 def open_workshop() -> SignIn:
-    """Show the workshop's links and return the sign-in; for others, end the script with a notice.
+    """Show the workshop's links and return the sign-in; show others a notice and stop the script.
 
     Called before anything is done, in each run. Callbacks would run before it.
     """

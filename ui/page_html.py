@@ -103,7 +103,7 @@ def _respond(request: Request, path: str, page_title: str) -> Response:
 
 
 def _is_owner(request: Request) -> bool:
-    """Return whether the owner is signed in, to link to the workshop; its pages check again."""
+    """Return whether to show the owner's link to the workshop, whose pages check the sign-in."""
     with suppress(DataError):
         return find_sign_in(request.cookies) is not None
     return False

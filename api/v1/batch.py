@@ -116,7 +116,7 @@ class BatchResponse(StreamingResponse):
     async def _iter_results(self) -> AsyncIterator[bytes]:
         while (result := await run_in_threadpool(next, self._results, None)) is not None:
             yield json.dumps(result, ensure_ascii=False).encode()
-        # Before the response ends, so that the client's next batch finds a place.
+        # Freed before the response ends, so that the client's next batch isn't refused.
         await self._resources.aclose()
 
 

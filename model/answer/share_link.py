@@ -109,7 +109,7 @@ PROOFS = {Signature.VALID: "This app said so", Signature.CHANGED: "This link was
 """The same in a few words; all others aren't checked."""
 
 NO_PHOTO = "There is no photo: links don’t include it."
-"""The photo may still have been sent, for another answer."""
+"""True of the link alone: the photo may have been sent to get another answer."""
 
 
 @dataclass(frozen=True, slots=True)

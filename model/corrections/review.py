@@ -17,7 +17,7 @@ from .corrections_zip import FolderNames
 from .store import FOLDER, PHOTO_PREFIX, WORDINGS, Correction, CorrectionStore, Review
 
 MAX_PER_VISIT = 5
-"""Most photos of a label that count from one visit, so that no visitor floods a label."""
+"""Most photos of a label that count from one visit, so that no visitor can flood a label."""
 
 NEAR_BITS = 6
 """Bits of 64 in which near copies may differ."""

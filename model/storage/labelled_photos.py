@@ -86,7 +86,7 @@ def discover(folder: Path) -> Dataset:
 
 
 def add_photos(dataset: Dataset, folder: Path) -> Dataset:
-    """Add the photos in ``folder/LABEL/…`` to a dataset, for training only; return the result.
+    """Return a dataset with the photos in ``folder/LABEL/…`` added, for training only.
 
     Photos of labels that the dataset lacks are among its ignored files.
     """

@@ -1,4 +1,4 @@
-"""Components under the orders in which Streamlit makes and ends their calls."""
+"""Streamlit makes and ends the calls of a component in different orders."""
 
 import json
 import subprocess
