@@ -23,12 +23,12 @@ from model.bundle import get_bundle
 from model.storage.photo_files import list_photos
 
 from .browser import chromium, count_bytes, new_page
+from .drawn_photos import small_file
 from .environment import describe
 from .figure import NotMeasured
 from .file_server import serve_files
 from .paths import BUILD, MODEL, PEERS, ROOT
 from .peer_graphs import write_litert, write_transformers
-from .photos import small_file
 from .reference import classifier
 
 VARIANTS = {

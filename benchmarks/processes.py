@@ -24,8 +24,8 @@ from model.corrections import CorrectionStore
 from tests.operating.parts import nginx, postgresql
 
 from .apps import loupe
+from .drawn_photos import photos_of_size
 from .load_client import run_load
-from .photos import photos_of_size
 from .reference import classifier
 from .servers import Server, serve
 from .simulation import COST

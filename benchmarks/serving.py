@@ -18,9 +18,9 @@ from deploy.hosts.ray_serve import ENVIRONMENT
 from tests.waiting import wait_until
 
 from .apps import loupe
+from .drawn_photos import photos_of_size
 from .load_client import LoadResult, run_load
 from .paths import ROOT
-from .photos import photos_of_size
 from .servers import Server, serve
 from .timing import measure_pairs
 

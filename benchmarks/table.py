@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from .drawn_photos import phone_photo, small_photo
 from .figure import Benchmark
 from .figures.answer import against_gradio, start
 from .figures.api import rate, screen, tail
@@ -17,7 +18,6 @@ from .figures.folder import folder
 from .figures.memory import memory, visits
 from .figures.predict import against_fastai, overhead
 from .figures.threads import threads
-from .photos import phone_photo, small_photo
 
 CHOSEN = "chosen → answer visible in Chromium"
 FULL_SPEED = "against decoder and bare ONNX Runtime at full speed"

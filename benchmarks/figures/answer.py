@@ -6,7 +6,7 @@ from playwright.sync_api import Browser
 
 from ..apps import App, gradio, loupe, streamlit
 from ..browser import chromium, open_page, time_answer, time_visit
-from ..photos import small_file, write_photo
+from ..drawn_photos import small_file, write_photo
 from ..servers import serve
 from ..timing import measure_pairs
 

@@ -9,9 +9,9 @@ from model import resources
 
 from ..apps import loupe
 from ..browser import chromium, time_visit
+from ..drawn_photos import small_file, small_photos, write_photo
 from ..figure import NotMeasured
 from ..load_client import LoadResult, run_load
-from ..photos import small_file, small_photos, write_photo
 from ..servers import Server, serve
 from ..timing import measure_pairs, timer
 from .folder import baseline_loop

@@ -12,8 +12,8 @@ from model import resources
 
 from ..apps import device
 from ..browser import chromium, count_bytes, longest_main_task, new_page, open_page, time_answer
+from ..drawn_photos import phone_photo, small_file, write_photo
 from ..paths import MODEL
-from ..photos import phone_photo, small_file, write_photo
 from ..servers import Server, serve
 
 CAMERA = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream=fps=30")

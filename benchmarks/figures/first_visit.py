@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Page
 
 from ..apps import App, device, gradio, loupe, streamlit
 from ..browser import FIND, TIMEOUT_MS, chromium, new_page
+from ..drawn_photos import small_file
 from ..figure import NotMeasured
-from ..photos import small_file
 from ..servers import Server, serve
 
 # As Chromium's tools emulate it.

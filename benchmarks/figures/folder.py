@@ -17,8 +17,8 @@ from model.engines.compiled import GRAPH
 from model.preprocess import FILTERS
 from model.storage.photo_files import list_photos, map_ordered
 
+from ..drawn_photos import phone_photo, small_photos, write_photo
 from ..paths import BUILD
-from ..photos import phone_photo, small_photos, write_photo
 from ..reference import classifier
 from ..timing import Pairs, measure_pairs, timer
 

@@ -11,8 +11,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from ..apps import App, gradio, loupe, streamlit
 from ..browser import chromium, open_page, time_answer
+from ..drawn_photos import phone_photo, small_file, write_photo
 from ..figure import NotMeasured
-from ..photos import phone_photo, small_file, write_photo
 from ..servers import Server, serve
 
 PHOTOS_PER_SESSION = 10

@@ -9,7 +9,7 @@ import onnxruntime as ort
 from model.engines.compiled import GRAPH, REQUIRED_OUTPUTS, OnnxEngine
 from model.preprocess import preprocess
 
-from ..photos import phone_photo, small_photo
+from ..drawn_photos import phone_photo, small_photo
 from ..reference import classifier, learner, predict
 from ..timing import Pairs, measure_pairs, timer
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from ..photos import small_photos
+from ..drawn_photos import small_photos
 from ..reference import classifier
 
 THREADS = 16

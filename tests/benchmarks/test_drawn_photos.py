@@ -6,9 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.figures.folder import baseline_loop
-from benchmarks.figures.threads import count_differences
-from benchmarks.photos import (
+from benchmarks.drawn_photos import (
     PHONE_SIZE_PX,
     SMALL_SIZE_PX,
     phone_photo,
@@ -16,6 +14,8 @@ from benchmarks.photos import (
     small_photo,
     small_photos,
 )
+from benchmarks.figures.folder import baseline_loop
+from benchmarks.figures.threads import count_differences
 from benchmarks.reference import classifier
 
 
