@@ -116,6 +116,9 @@ class Settings(BaseSettings):
     bundles: Path = ROOT / "bundles"
     """A folder with models that are deployed with the app; it is only read."""
 
+    photos: Annotated[Path | None, EmptyIsNone] = None
+    """A folder with folders of photos to train on, one per model; it is only read."""
+
     title: str = ""
     """The app's title; empty means the title of the model that opens first."""
 

@@ -54,7 +54,7 @@ PREDICTION = """
 SETTINGS = """
     data database corrections_max corrections_mb corrections_per_minute secret model engine threads
     memory_mb queue deadline batch cors downloads npm metrics log sagemaker builtin hosts
-    bundles title description url run recent api store owner_key
+    bundles title description url run recent api store owner_key photos
 """
 
 

@@ -1,6 +1,7 @@
 """Find photos and labels in a folder with one folder per label, split or not."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -48,20 +49,42 @@ class Dataset:
         return any(photo.part not in (None, "added") for photo in self.photos)
 
 
-def discover(folder: Path) -> Dataset:
+def discover(folder: Path, *, follow_links: bool = True) -> Dataset:
     """Find photos and labels by the names of folders.
 
     Either ``folder/LABEL/…`` or ``folder/train/LABEL/…`` with ``valid`` (or ``validation``,
     ``val``, ``dev``), and perhaps ``test``, beside ``train``. If ``test`` is the only
-    other one, its photos are held out.
+    other one, its photos are held out. Without ``follow_links``, symbolic links are left out.
 
     Raises:
         DataError: there are fewer than two labels, or a label without training photos.
     """
+    dataset = find_photos(folder, follow_links=follow_links)
+    if len(dataset.labels) < 2:
+        count = "1 label" if dataset.labels else "no labels"
+        raise DataError(
+            f"{folder} has photos for {count}; a model needs at least two. Use one folder per "
+            "label: photos/cat/1.jpg, photos/dog/2.jpg, …"
+        )
+    if untrained := sorted({photo.label for photo in dataset.photos} - set(dataset.labels)):
+        raise DataError(
+            f"Photos of {list_some(untrained)} are held out, but there are none to train on. Use "
+            "the same folder names in each part, or remove those folders."
+        )
+    return dataset
+
+
+def find_photos(folder: Path, *, follow_links: bool = True) -> Dataset:
+    """Find photos and labels as ``discover`` does, however few; labels are those to train on.
+
+    Raises:
+        DataError: the folder can't be read.
+    """
     photos, ignored, empty = list[LabelledPhoto](), list[str](), []
-    for part, parent in _find_parts(folder):
-        for label_folder in list_subfolders(parent):
-            paths, label = list_photos(label_folder), printable(Path(label_folder.name))
+    for part, parent in _find_parts(folder, follow_links):
+        for label_folder in list_subfolders(parent, follow_links=follow_links):
+            paths = list_photos(label_folder, follow_links=follow_links)
+            label = printable(Path(label_folder.name))
             photos += [
                 LabelledPhoto(path, printable(path.relative_to(folder)), label, part)
                 for path in paths
@@ -71,17 +94,6 @@ def discover(folder: Path) -> Dataset:
             if not paths:
                 empty.append(printable(label_folder.relative_to(folder)))
     labels = sorted({photo.label for photo in photos if photo.part in (None, "train")})
-    if len(labels) < 2:
-        count = "1 label" if labels else "no labels"
-        raise DataError(
-            f"{folder} has photos for {count}; a model needs at least two. Use one folder per "
-            "label: photos/cat/1.jpg, photos/dog/2.jpg, …"
-        )
-    if untrained := sorted({photo.label for photo in photos} - set(labels)):
-        raise DataError(
-            f"Photos of {list_some(untrained)} are held out, but there are none to train on. Use "
-            "the same folder names in each part, or remove those folders."
-        )
     return Dataset(tuple(labels), tuple(photos), tuple(ignored), tuple(empty))
 
 
@@ -113,9 +125,10 @@ def _other_files(folder: Path, photos: list[Path]) -> list[Path]:
     ]
 
 
-def _find_parts(folder: Path) -> list[tuple[Part | None, Path]]:
-    part_of = {path: PARTS.get(path.name.casefold()) for path in list_subfolders(folder)}
-    parts = [(part, path) for path, part in part_of.items() if part and list_subfolders(path)]
+def _find_parts(folder: Path, follow_links: bool) -> list[tuple[Part | None, Path]]:
+    subfolders = partial(list_subfolders, follow_links=follow_links)
+    part_of = {path: PARTS.get(path.name.casefold()) for path in subfolders(folder)}
+    parts = [(part, path) for path, part in part_of.items() if part and subfolders(path)]
     kinds = {part for part, _ in parts}
     if "train" not in kinds or len(kinds) < 2:
         return [(None, folder)]

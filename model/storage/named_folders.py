@@ -32,13 +32,19 @@ def name_folders(folders: Mapping[str, Path] | Iterable[str | Path]) -> dict[str
     return named
 
 
-def list_subfolders(folder: Path) -> list[Path]:
+def list_subfolders(folder: Path, *, follow_links: bool = True) -> list[Path]:
     """Return the folders in a folder, sorted by name, without hidden ones.
+
+    Without ``follow_links``, those that are symbolic links are left out.
 
     Raises:
         DataError: the folder can't be read.
     """
     try:
-        return sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
+        return sorted(
+            path
+            for path in folder.iterdir()
+            if path.is_dir() and path.name[0] != "." and (follow_links or not path.is_symlink())
+        )
     except OSError as error:
         raise DataError(f"{folder} can't be read: {error.strerror}.") from error

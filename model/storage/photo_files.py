@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 MAX_TOTAL_BYTES = 2**30
-"""Most bytes that the members of a zip may state in total."""
+"""Most bytes that the members of a zip may state in total, unless the caller allows others."""
 
 MAX_RATIO = 100
 """Highest compression ratio of a zip of photos, which hardly shrink."""
@@ -55,10 +55,11 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def list_photos(folder: Path) -> list[Path]:
+def list_photos(folder: Path, *, follow_links: bool = True) -> list[Path]:
     """Return the photos in a folder and its subfolders, sorted by name, without hidden ones.
 
-    If a file's suffix isn't that of a photo, its first bytes decide.
+    If a file's suffix isn't that of a photo, its first bytes decide. Symbolic links to folders are
+    never followed, those to files only with ``follow_links``.
     """
     paths = []
     for parent, folders, names in os.walk(folder):
@@ -66,7 +67,8 @@ def list_photos(folder: Path) -> list[Path]:
         paths += [
             path
             for path in (Path(parent, name) for name in sorted(names) if not name.startswith("."))
-            if is_photo(path.name, partial(_read_signature, path))
+            if (follow_links or not path.is_symlink())
+            and is_photo(path.name, partial(_read_signature, path))
         ]
     return paths
 
@@ -111,7 +113,9 @@ class PhotoFile:
     read: Callable[[], bytes] = field(repr=False, compare=False)
 
 
-def open_photos(data: bytes | BinaryIO, limit: int) -> list[PhotoFile]:
+def open_photos(
+    data: bytes | BinaryIO, limit: int, max_bytes: int = MAX_TOTAL_BYTES
+) -> list[PhotoFile]:
     """Return the photos in a zip, in its order; their bytes are read later, one by one.
 
     Folders, hidden files, files that macOS adds and files other than photos are left out. A zip
@@ -120,13 +124,14 @@ def open_photos(data: bytes | BinaryIO, limit: int) -> list[PhotoFile]:
     Args:
         data: the zip's bytes, or an open file that stays open while photos are read.
         limit: the largest number of photos.
+        max_bytes: most bytes that all members may state in total.
 
     Raises:
         ArchiveError: damaged, protected by a password, without photos, or made to
             exhaust the machine: too many members, too large, too highly compressed,
             or with members that overlap.
     """
-    zipped = _open_zip(BytesIO(data) if isinstance(data, bytes) else data, limit)
+    zipped = _open_zip(BytesIO(data) if isinstance(data, bytes) else data, limit, max_bytes)
     members = [
         (parts, info)
         for info in zipped.infolist()
@@ -155,14 +160,14 @@ def open_photos(data: bytes | BinaryIO, limit: int) -> list[PhotoFile]:
     ]
 
 
-def _open_zip(file: BinaryIO, limit: int) -> zipfile.ZipFile:
+def _open_zip(file: BinaryIO, limit: int, max_bytes: int) -> zipfile.ZipFile:
     # Besides photos there may be folders, hidden files and files that macOS adds.
     entries = 10 * limit + 100
     try:
         zipped = zips.open_zip(
             file, max_entries=entries, max_directory_bytes=entries * MAX_ENTRY_BYTES, strict=False
         )
-        _check_sizes(zipped.infolist())
+        _check_sizes(zipped.infolist(), max_bytes)
         zips.check_overlap(zipped)
     except zips.TooManyEntries:
         raise _too_many_files(limit) from None
@@ -178,13 +183,13 @@ def _open_zip(file: BinaryIO, limit: int) -> zipfile.ZipFile:
     return zipped
 
 
-def _check_sizes(infos: Sequence[zipfile.ZipInfo]) -> None:
+def _check_sizes(infos: Sequence[zipfile.ZipInfo], max_bytes: int) -> None:
     total = sum(info.file_size for info in infos)
     packed = sum(info.compress_size for info in infos)
-    if total > MAX_TOTAL_BYTES:
+    if total > max_bytes:
         raise ArchiveError(
             f"This zip holds {total / 2**30:,.1f} GB; the limit is "
-            f"{MAX_TOTAL_BYTES / 2**30:.0f} GB. Send fewer photos at a time."
+            f"{max_bytes / 2**30:.0f} GB. Send fewer photos at a time."
         )
     if total > MIN_RATIO_BYTES and total > MAX_RATIO * packed:
         raise ArchiveError(
