@@ -35,7 +35,7 @@ from .storage.disk import require_space, translate_disk_errors
 CONTENTS = "loupe-backup.json"
 CORRECTIONS_FILE = "records.sqlite"
 FILES = (CORRECTIONS_FILE, KEY_FILE)
-FOLDERS = ("models", "training")
+FOLDERS = ("models", "runs", "training")
 """With ``FILES``, all that Loupe keeps in its data folder. Nothing else is saved."""
 
 REMADE = ("derived", "phone")
@@ -175,6 +175,8 @@ def _iter_sources(data: Path) -> Iterator[Path]:
         if top.name == "models":
             for model in _list_visible(top):
                 yield from (path for path in _walk(model) if path not in current)
+        elif top.name == "runs":
+            yield from _walk(top)
         elif top.name not in FOLDERS and not top.name.startswith(CORRECTIONS_FILE):
             yield top
 

@@ -1,6 +1,6 @@
 """Progress of long work, such as a training run: stages with their steps, and lines of text."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -18,6 +18,9 @@ class Progress:
 
     def note(self, text: str) -> None:
         """Report a line of text."""
+
+    def measure(self, step: str, values: Mapping[str, float]) -> None:
+        """Report the figures of an epoch or a trial; ``number``, from 1, is among them."""
 
     def track(self, stage: str, items: Iterable[T], total: int) -> Iterator[T]:
         """Yield the items of a stage; report that it begins, and each item once dealt with."""

@@ -24,7 +24,7 @@ MEDIA_TYPES = {
 }
 """Media types by suffix. A file with another one isn't part of the page: npm's lock file, say."""
 
-FOLDERS = (".", "engine", "teach", "view", "visit")
+FOLDERS = (".", "engine", "owner", "teach", "view", "visit")
 """Folders with files of the page. Others, like npm's, aren't part of it."""
 
 
@@ -50,4 +50,9 @@ FILE_LIST = "files.json"
 
 def list_kept(files: Iterable[str]) -> list[str]:
     """Return the contents of ``FILE_LIST`` for the page's files."""
-    return [path for path in files if path not in ("index.html", "service-worker.js")]
+    return [
+        path
+        for path in files
+        # The owner's pages don't work without a network.
+        if path not in ("index.html", "service-worker.js") and not path.startswith("owner/")
+    ]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..bundle import Calibration, GraphAgreement, Metric, ModelCard
 from ..errors import DataError
@@ -33,13 +34,16 @@ class SmallResult:
 class CalibrationResult:
     """A calibration, and its metrics and card, all by cross-validation.
 
-    ``small`` is the result for the small graph, None if its outputs weren't given.
+    ``small`` is the result for the small graph, None if its outputs weren't given; ``outputs`` are
+    the held-out photos', and ``accepted`` [N] is False for those called "none of these".
     """
 
     calibration: Calibration
     detector: Detector
     metrics: tuple[Metric, ...]
     card: ModelCard
+    outputs: GraphOutputs
+    accepted: NDArray[np.bool_]
     small: SmallResult | None = None
 
 
@@ -114,6 +118,8 @@ def calibrate(
         detector=final.best.detector,
         metrics=measured.metrics(on, by),
         card=measured.card(final, about),
+        outputs=held_out,
+        accepted=measured.id_accepted,
         small=small_result,
     )
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "export": "export",
     "doctor": "doctor",
     "train": "train",
+    "runs": "training_runs",
     "teach": "teach",
     "calibrate": "calibrate",
     "identify": "identify",

@@ -1,6 +1,7 @@
 """``train``: train a model on a folder of photos; ``build``: build a built-in one."""
 
 import shlex
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from ..evaluation.doubts import doubt_of_model
 from ..loading import default_model
 from ..settings import settings
 from ..text import warn_of_labels
+from ..training.photo_sets import get_photo_set
 from .error_group import require_full_install
 from .options import FOLDER, keep_option, models_dir_option, unknown_option
 from .progress_bar import StageProgress, progress_bar
@@ -40,6 +42,8 @@ from .progress_bar import StageProgress, progress_bar
 )
 @click.option("--search", type=float, help="Minutes of tuning hyperparameters first (Optuna).")
 @click.option("--seed", type=int, help="Seed of the split and the training.  [0]")
+@click.option("--set", "photo_set", help="A photo set of the workshop, instead of FOLDER.")
+@click.option("--check", is_flag=True, help="Only report on that set's photos, for the workshop.")
 @click.option("--also", type=FOLDER, help="More photos to train on; none of them is held out.")
 @unknown_option
 @click.option("--title", help="The title on screen; default: the name as words.")
@@ -62,24 +66,33 @@ from .progress_bar import StageProgress, progress_bar
 )
 @click.option("--resume", is_flag=True, help="Resume the unfinished run with this name.")
 def train_command(
-    folder: Path | None, name: str, keep: bool, resume: bool, **options: object
+    folder: Path | None, name: str, keep: bool, resume: bool, check: bool, **options: object
 ) -> None:
     """Train a model on FOLDER, which holds one folder of photos per label.
 
     Folders train and validation (and test) inside it are used as the split. Ctrl-C stops
-    the run, and --resume continues it.
+    the run, and --resume continues it. One training runs at a time in a data folder.
     """
+    # The workshop stops a training by this signal, which a shell's background jobs ignore.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     given = {key: value for key, value in options.items() if value not in (None, ())}
     first = default_model()
+    if photo_set := given.get("photo_set"):
+        chosen = get_photo_set(str(photo_set))
+        folder, given["changes"] = chosen.folder, chosen.changes_file
+    if check and not photo_set:
+        raise click.UsageError("--check needs --set.")
     if folder is None and not resume:
-        raise click.UsageError("Name the FOLDER with the photos, or use --resume.")
+        raise click.UsageError("Name the FOLDER with the photos, or use --set or --resume.")
     if resume and (folder or given.keys() - {"minutes"}):
         raise click.UsageError(
             "--resume reuses the original options; add only --name and --minutes."
         )
     with require_full_install("Training"):
         from ..training.config import TrainingConfig
-        from ..training.train import get_run_dir, train
+        from ..training.photo_report import check_photos
+        from ..training.train import train
+        from ..training.training_job import get_run_dir
     if resume and (saved := TrainingConfig.load(get_run_dir(name))):
         keep |= saved.keep
     if not resume:
@@ -88,8 +101,12 @@ def train_command(
         folder=folder or Path(), name=name, command=command_line(name), keep=keep, **given
     )
     with progress_bar() as bar:
+        stages = StageProgress(bar, "{}.")
         try:
-            bundle = train(config, resume=resume, progress=StageProgress(bar, "{}."))
+            if check:
+                check_photos(config, stages)
+                return
+            bundle = train(config, resume=resume, progress=stages)
         except KeyboardInterrupt:
             bar.stop()
             click.echo(f"Stopped. Resume with: python -m model train --name {name} --resume")

@@ -91,11 +91,18 @@ class Checkpointer(Callback):  # type: ignore[misc]
         self.path, self.ema, self.lr = path, ema, lr
         self.progress, self.deadline = progress, deadline
         self.best: dict[str, Any] = best or {"accuracy": -1.0, "loss": float("inf"), "epoch": -1}
+        self._right = self._counted = 0
+
+    def before_epoch(self) -> None:
+        """Count the training photos that are right from the beginning."""
+        self._right = self._counted = 0
 
     def after_batch(self) -> None:
         """Report the batch, and check the time."""
         if not self.training:
             return
+        self._right += int((self.learn.pred.argmax(dim=1) == self.learn.yb[0]).sum())
+        self._counted += len(self.learn.yb[0])
         batches = len(self.dls.train)
         done = self.epoch * batches + self.iter + 1
         self.progress.update("Fine-tuning", done, self.n_epoch * batches)
@@ -125,6 +132,10 @@ class Checkpointer(Callback):  # type: ignore[misc]
             temporary.open("wb") as file,
         ):
             torch.save(checkpoint, file)
+        values = {"number": self.epoch + 1.0, "held_out": float(accuracy), "loss": float(loss)}
+        if self._counted:
+            values["trained"] = self._right / self._counted
+        self.progress.measure("epoch", values)
         self.progress.note(
             f"Epoch {self.epoch + 1} of {self.n_epoch}: {accuracy:.1%} of the held-out photos "
             "correct"

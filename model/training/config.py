@@ -10,7 +10,9 @@ from ..errors import DataError
 from ..storage.atomic import replace_atomically
 from ..storage.named_folders import name_folders
 
-CONFIG_FILE = "plan.json"
+CONFIG_FILE, COPIES_DIR, FEATURES_FILE = "plan.json", "copies", "features.npz"
+CACHES = (COPIES_DIR, FEATURES_FILE)
+"""What a new run keeps in its folder, since it depends on each photo alone."""
 
 
 class Hyperparameters(BaseModel):
@@ -36,10 +38,11 @@ class TrainingConfig(BaseModel):
     ``image_size`` is in pixels per side; ``minutes`` limits the whole run (None: no limit);
     ``search`` is in minutes, and ``hyperparameters`` are what it found. If ``epochs`` is None, the
     photos decide whether the network is fine-tuned. ``also`` is a folder of more photos to train
-    on, none of which is held out. ``unknown`` are folders of photos of none of
+    on, none of which is held out; ``changes`` is a file with labels to use instead, as of a photo
+    set. ``unknown`` are folders of photos of none of
     the labels, by a name that visitors read; with ``samples``, visitors see some of the
     held-out photos. With ``keep``, visitors don't see the new model first; with ``candidate``, the
-    version in use stays.
+    version in use stays. ``run`` is the number of the run's record, 0 until it has one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)
@@ -53,6 +56,8 @@ class TrainingConfig(BaseModel):
     search: Annotated[float, Field(ge=0)] = 0.0
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     also: Path | None = None
+    changes: Path | None = None
+    photo_set: str = ""
     unknown: Annotated[dict[str, Path], BeforeValidator(name_folders)] = {}
     title: Annotated[str, Field(max_length=200)] = ""
     description: Annotated[str, Field(max_length=4000)] = ""
@@ -63,6 +68,7 @@ class TrainingConfig(BaseModel):
     models_dir: Path | None = None
     keep: bool = False
     candidate: bool = False
+    run: int = 0
     hyperparameters: Hyperparameters | None = None
 
     @classmethod
@@ -89,6 +95,7 @@ class TrainingConfig(BaseModel):
             "folder": config.folder.resolve(),
             "unknown": {name: folder.resolve() for name, folder in config.unknown.items()},
             "also": config.also and config.also.resolve(),
+            "changes": config.changes and config.changes.resolve(),
             "models_dir": config.models_dir and config.models_dir.resolve(),
         }
         return config.model_copy(update=absolute)

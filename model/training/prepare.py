@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +15,16 @@ from ..photo import read
 from ..preprocess import Pixels, PreprocessConfig, preprocess
 from ..progress import Progress
 from ..storage.atomic import replace_atomically
-from ..storage.labelled_photos import LabelledPhoto, add_photos, discover
+from ..storage.labelled_photos import Dataset, LabelledPhoto, add_photos, discover
 from ..storage.photo_files import map_ordered
 from ..text import list_some
-from .config import TrainingConfig
+from .config import COPIES_DIR, TrainingConfig
 from .data.data_report import DataReport, report_on
 from .data.scan import PhotoScan, scan_photos
 from .data.split import Split, split_photos
+from .photo_sets import apply_changes, read_changes
+from .stored_predictions import HASH_DIGITS, find_sides
 
-COPIES_DIR = "copies"
 FINGERPRINT_FILE = "photos.sha256"
 """The file that identifies the photos with which a training run began."""
 
@@ -52,6 +53,35 @@ class PreparedData:
             with Image.open(path, formats=["JPEG"]) as copy:
                 yield preprocess(copy.convert("RGB"), self.config)
 
+    def pixels_at(self, places: Iterable[int]) -> Iterator[Pixels]:
+        """Yield the pixels of some of the training photos and, after them, of the held-out ones."""
+        count = len(self.copies)
+        for place in places:
+            if place >= count:
+                yield self.held_out[place - count]
+            else:
+                yield from replace(self, copies=[self.copies[place]]).training_pixels()
+
+
+def find_photos(training: TrainingConfig) -> Dataset:
+    """Find the photos and labels of a run, as the owner has changed them.
+
+    Raises:
+        DataError: there are too few labels, or the changes can't be read.
+    """
+    dataset = discover(training.folder, follow_links=not training.photo_set)
+    if training.changes:
+        dataset = apply_changes(dataset, read_changes(training.changes))
+    return add_photos(dataset, training.also) if training.also else dataset
+
+
+def scan_dataset(
+    dataset: Dataset, config: PreprocessConfig, run_dir: Path, progress: Progress
+) -> tuple[list[PhotoScan], DataReport]:
+    """Read the photos of a run, and report on them."""
+    scans = scan_photos(dataset.photos, run_dir / COPIES_DIR, config, progress)
+    return scans, report_on(dataset, scans)
+
 
 def prepare_data(
     training: TrainingConfig, config: PreprocessConfig, run_dir: Path, progress: Progress
@@ -61,13 +91,13 @@ def prepare_data(
     Raises:
         DataError: they can't be trained on, or they changed since this run began.
     """
-    dataset, folder = discover(training.folder), run_dir / COPIES_DIR
-    if training.also:
-        dataset = add_photos(dataset, training.also)
-    scans = scan_photos(dataset.photos, folder, config, progress)
+    dataset, folder = find_photos(training), run_dir / COPIES_DIR
+    scans, report = scan_dataset(dataset, config, run_dir, progress)
     _require_same_photos(dataset.photos, scans, run_dir)
-    report = report_on(dataset, scans)
-    split = split_photos(dataset, report, training.seed)
+    known = find_sides(training.name)
+    digests = {scan.name: scan.sha256[:HASH_DIGITS] for scan in scans}
+    sides = {name: known[digest] for name, digest in digests.items() if digest in known}
+    split = split_photos(dataset, report, training.seed, sides)
     for finding in report.findings:
         names = list_some(finding.names, 3)
         progress.note(f"{finding.description}: {len(finding.names):,} ({names})")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..browser.small_graph import make_small_graph
 from ..bundle import HASH_DIGITS, TRAINING_PHOTOS, Bundle, ManifestDraft, publish
@@ -29,6 +30,8 @@ from ..storage.disk import translate_disk_errors
 from .finetune import FineTuneResult
 from .prepare import decode_photos
 from .probe import cross_fit
+from .run_record import read_run
+from .stored_predictions import save_predictions
 from .training_run import MIN_PHOTOS_PER_LABEL, TrainingRun
 
 
@@ -65,11 +68,13 @@ class Publication:
             try:
                 result = self._calibrate(graph)
                 results.append(result)
+                self._save(result.outputs, result.calibration.temperature, result.accepted)
                 measured = write_calibration(draft, folder, result)
             except DataError as error:
                 self.run.progress.note(f"Not calibrated: {error}")
                 outputs = self._measure(open_graph(graph), "Full graph")
                 metric = accuracy_metric(outputs, self._on, self._by)
+                self._save(outputs, 1.0, np.ones(len(outputs), bool))
                 measured = draft.model_copy(update={"metrics": (metric,)})
             return self._test(measured, graph)
 
@@ -109,6 +114,22 @@ class Publication:
             names=tuple(photo.name for photo in photos),
             groups=np.array(groups) if groups else None,
         )
+
+    def _save(self, outputs: GraphOutputs, temperature: float, accepted: NDArray[np.bool_]) -> None:
+        if record := read_run(self.run.config.run):
+            split, hashes = self.run.data.split, self.run.data.hashes
+            save_predictions(
+                record,
+                outputs,
+                [hashes[name] for name in outputs.names],
+                split.labels,
+                sides=(
+                    [hashes[photo.name] for photo in split.train],
+                    [hashes[photo.name] for photo in split.held_out],
+                ),
+                temperature=temperature,
+                accepted=accepted,
+            )
 
     def _test(self, draft: ManifestDraft, graph: bytes) -> ManifestDraft:
         """Return the draft with the accuracy on the test photos, if there are any."""

@@ -39,13 +39,21 @@ def search_hyperparameters(run: TrainingRun) -> Hyperparameters:
         load_if_exists=True,
         sampler=optuna.samplers.TPESampler(seed=run.config.seed),
     )
-    inner_data, probe = _inner_split(run)
+    if (inner_split := _inner_split(run)) is None:
+        run.progress.note("Too few photos that don't look alike to try settings; using defaults.")
+        return Hyperparameters()
+    inner_data, probe = inner_split
     search_seconds = run.config.search * 60
     deadline = time.monotonic() + search_seconds
     if not study.trials:
         study.enqueue_trial(Hyperparameters(lr=4e-4).model_dump(exclude={"decay"}))
 
+    def report(left: float) -> None:
+        done = min(search_seconds, max(0.0, search_seconds - left))
+        run.progress.update("Searching", round(done), round(search_seconds))
+
     def run_trial(trial: Any) -> float:
+        report(deadline - time.monotonic())
         hyperparameters = _suggest(trial)
         folder = run.run_dir / f"trial-{trial.number}"
         folder.mkdir(exist_ok=True)
@@ -67,6 +75,8 @@ def search_hyperparameters(run: TrainingRun) -> Hyperparameters:
     def report_trial(_: Any, trial: Any) -> None:
         seconds = max(0.0, deadline - time.monotonic())
         time_left = f"{seconds / 60:.0f} minutes" if seconds > 120 else f"{seconds:.0f} s"
+        row = {"number": trial.number + 1.0, **trial.params}
+        run.progress.measure("trial", row if trial.value is None else {**row, "value": trial.value})
         value = "not finished" if trial.value is None else f"{trial.value:.1%}"
         run.progress.note(
             f"Trial {trial.number + 1}: {value} (on some training photos), {time_left} left"
@@ -91,16 +101,21 @@ def _suggest(trial: Any) -> Hyperparameters:
     )
 
 
-def _inner_split(run: TrainingRun) -> tuple[PreparedData, Probe]:
+def _inner_split(run: TrainingRun) -> tuple[PreparedData, Probe] | None:
     """Split the training photos, near duplicates together, and fit a probe to the first part.
 
-    The run's own probe was fitted to the labels of both parts.
+    The run's own probe was fitted to the labels of both parts. None if the first part would lack a
+    label.
     """
     data = run.data
     targets = np.array(data.targets)
     groups = np.array([data.report.groups[photo.name] for photo in data.split.train])
-    folds = max(2, min(5, int(np.min(np.bincount(targets)))))
+    folds = min(5, int(np.min(np.bincount(targets))), len(np.unique(groups)))
+    if folds < 2:
+        return None
     inside, outside = next(split_folds(targets, groups, run.config.seed, folds))
+    if len(np.unique(targets[inside])) < len(data.split.labels):
+        return None
     outer_data = replace(data, copies=[data.copies[place] for place in outside])
     features, _ = run.load_features()
     inside_targets, outside_targets = targets[inside].tolist(), targets[outside].tolist()

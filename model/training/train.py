@@ -4,27 +4,18 @@ import shutil
 import time
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from ..bundle import Bundle
+from ..bundle import Bundle, list_models
 from ..errors import DataError, EngineUnavailable
 from ..progress import SILENT, Progress
 from ..settings import settings
 from ..storage.disk import make_folder, require_writable, translate_disk_errors
-from .config import CONFIG_FILE, Hyperparameters, TrainingConfig
-from .finetune import fine_tune
-from .publication import Publication
-from .search import search_hyperparameters
-from .training_run import TrainingRun
+from .config import CACHES, CONFIG_FILE, Hyperparameters, TrainingConfig
+from .mlflow_log import log_run
+from .run_record import RunRecorder, create_run, read_run
+from .training_job import get_run_dir, training_lock
 
-LOCK_FILE = ".lock"
 RESERVE_SECONDS = 45.0
 """Time for the steps after fine-tuning, except running the graph on every photo, in seconds."""
-
-
-def get_run_dir(name: str) -> Path:
-    """Return the folder with everything that resuming the run of that name needs."""
-    return settings().data / "training" / name
 
 
 def train(config: TrainingConfig, *, resume: bool = False, progress: Progress = SILENT) -> Bundle:
@@ -52,23 +43,30 @@ def train(config: TrainingConfig, *, resume: bool = False, progress: Progress = 
         config = saved.model_copy(update={"minutes": config.minutes or saved.minutes})
     models_dir = config.models_dir or settings().data / "models"
     require_writable(models_dir)
-    make_folder(run_dir)
-    try:
-        with FileLock(run_dir / LOCK_FILE, timeout=0), translate_disk_errors(run_dir):
-            if not resume:
-                _start_over(config, run_dir)
-            bundle = _train(config, run_dir, models_dir, resume, progress)
+    with training_lock(config.name):
+        make_folder(run_dir)
+        record = read_run(config.run) if resume else None
+        if not resume:
+            _require_new(config, run_dir)
+        if record is None:
+            record = create_run(config)
+            config = config.model_copy(update={"run": record.number})
+            config.save(run_dir)
+        if config.photo_set and config.candidate and config.name not in list_models():
+            models_dir = record.models_dir
+        with RunRecorder(record, progress) as recorder, translate_disk_errors(run_dir):
+            recorder.update("Starting", 0, 0)
+            bundle = _train(config, run_dir, models_dir, resume, recorder)
+            recorder.finish(bundle)
             # With its lock, while that is held: afterwards it may be another process's.
             shutil.rmtree(run_dir, ignore_errors=True)
-            return bundle
-    except Timeout:
-        raise DataError(
-            f"Another process is training {config.name!r}. Wait until it is done."
-        ) from None
+        if problem := log_run(record):
+            progress.note(problem)
+        return bundle
 
 
-def _start_over(config: TrainingConfig, run_dir: Path) -> None:
-    """Save the configuration in an empty folder.
+def _require_new(config: TrainingConfig, run_dir: Path) -> None:
+    """Empty a run's folder, except ``CACHES``.
 
     Raises:
         DataError: the folder has an unfinished run.
@@ -79,19 +77,28 @@ def _start_over(config: TrainingConfig, run_dir: Path) -> None:
             f"delete {run_dir} to start over."
         )
     for path in run_dir.iterdir():
+        if path.name in CACHES:
+            continue
         if path.is_dir():
             shutil.rmtree(path)
-        elif path.name != LOCK_FILE:
+        else:
             path.unlink()
-    config.save(run_dir)
 
 
 def _train(
-    config: TrainingConfig, run_dir: Path, models_dir: Path, resume: bool, progress: Progress
+    config: TrainingConfig, run_dir: Path, models_dir: Path, resume: bool, recorder: RunRecorder
 ) -> Bundle:
+    # The lock is taken before torch is imported, which takes seconds.
+    from .finetune import fine_tune
+    from .publication import Publication
+    from .search import search_hyperparameters
+    from .training_run import TrainingRun
+
+    progress: Progress = recorder
     began = time.monotonic()
     try:
         run = TrainingRun.prepare(config, run_dir, progress)
+        run.describe(recorder.record)
         probe = run.fit_probe()
     except (DataError, EngineUnavailable):
         if not resume:

@@ -1,13 +1,16 @@
 """A training run: linear probe, learner, and the choice between them."""
 
+import hashlib
+import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ..bundle import ManifestDraft, title_from_name
 from ..calibration.calibration_photos import list_ood_photos
@@ -19,14 +22,12 @@ from ..learner.rebuild import empty_learner
 from ..progress import Progress
 from ..storage.atomic import replace_atomically
 from .backbones import Backbone, get_backbone, load_pretrained, supports_drop_path
-from .config import Hyperparameters, TrainingConfig
+from .config import FEATURES_FILE, Hyperparameters, TrainingConfig
 from .finetune import FineTuneResult
 from .loaders import build_loaders
 from .prepare import PreparedData, prepare_data
 from .probe import Probe, compute_features, fit_probe
-
-FEATURES_FILE = "backbone.npz"
-"""The backbone's features of the training photos and of the held-out ones."""
+from .run_record import RunRecord
 
 DEFAULT_EPOCHS = 8
 MIN_PHOTOS_PER_LABEL = 10
@@ -102,17 +103,7 @@ class TrainingRun:
         Raises:
             EngineUnavailable: pretrained weights are neither installed nor downloadable.
         """
-        if not (path := self.run_dir / FEATURES_FILE).is_file():
-            learner = empty_learner(self.draft)
-            source = load_pretrained(learner.model[0], self.backbone.architecture.body)
-            self.progress.note(f"Starting from {source}")
-            module: Any = InferenceModule.from_model(learner.model, self.draft).eval()
-            module = module.to(memory_format=torch.channels_last)
-            pixels = chain(self.data.training_pixels(), self.data.held_out)
-            total = len(self.data.copies) + len(self.data.held_out)
-            features = compute_features(module, pixels, total, self.progress)
-            with replace_atomically(path) as new, new.open("wb") as file:
-                np.savez(file, features=features)
+        self.compute_features()
         probe = fit_probe(self.load_features()[0], self.data.targets)
         self.progress.note(
             f"Linear head on pretrained features: {self._accuracy(probe):.1%} of the held-out "
@@ -125,12 +116,54 @@ class TrainingRun:
         features = np.concatenate(self.load_features())
         return fit_probe(features, [*self.data.targets, *self.data.held_out_targets])
 
+    def compute_features(self) -> None:
+        """Compute the backbone's features of the photos that no earlier call has computed.
+
+        Raises:
+            EngineUnavailable: pretrained weights are neither installed nor downloadable.
+        """
+        keys, known = self._feature_keys(), load_cache(self.run_dir)
+        if not (missing := [place for place, key in enumerate(keys) if key not in known]):
+            return
+        learner = empty_learner(self.draft)
+        source = load_pretrained(learner.model[0], self.backbone.architecture.body)
+        self.progress.note(f"Starting from {source}")
+        module: Any = InferenceModule.from_model(learner.model, self.draft).eval()
+        module = module.to(memory_format=torch.channels_last)
+        pixels = self.data.pixels_at(missing)
+        computed = compute_features(module, pixels, len(missing), self.progress)
+        # Features of a network that was tried before may have another length.
+        known = {key: row for key, row in known.items() if row.shape == computed[0].shape}
+        known |= {keys[place]: row for place, row in zip(missing, computed, strict=True)}
+        path = self.run_dir / FEATURES_FILE
+        with replace_atomically(path) as new, new.open("wb") as file:
+            np.savez(file, keys=np.array([*known]), features=np.stack([*known.values()]))
+
     def load_features(self) -> tuple[Floats, Floats]:
         """Return the backbone's features of the training photos and of the held-out ones."""
-        with np.load(self.run_dir / FEATURES_FILE, allow_pickle=False) as saved:
-            features = saved["features"]
+        known = load_cache(self.run_dir)
+        features = np.stack([known[key] for key in self._feature_keys()])
         count = len(self.data.copies)
         return features[:count], features[count:]
+
+    def _feature_keys(self) -> list[str]:
+        """Return what each photo's features depend on, training photos first."""
+        network = f"{self.backbone.architecture.body}-{self.data.config.size}"
+        sides = (("copy", self.data.split.train), ("photo", self.data.split.held_out))
+        return [
+            f"{network}-{side}-{self.data.hashes[photo.name]}"
+            for side, photos in sides
+            for photo in photos
+        ]
+
+    def describe(self, record: RunRecord) -> None:
+        """Fill in what a run's record says of the photos."""
+        split, hashes = self.data.split, self.data.hashes
+        parts = {"trained": split.train, "held_out": split.held_out, "test": split.test}
+        rows = sorted((hashes[one.name], one.label, part) for part in parts for one in parts[part])
+        record.photos = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+        record.counts = {part: len(photos) for part, photos in parts.items()}
+        record.counts["labels"] = len(split.labels)
 
     def _accuracy(self, probe: Probe) -> float:
         return probe.accuracy(self.load_features()[1], self.data.held_out_targets)
@@ -168,6 +201,15 @@ class TrainingRun:
             )
         self.progress.note(f"{reason}; keeping the linear head.")
         return None
+
+
+def load_cache(run_dir: Path) -> dict[str, NDArray[np.float32]]:
+    """Return the features, float32 [D], that are kept in a run's folder, by their key."""
+    try:
+        with np.load(run_dir / FEATURES_FILE, allow_pickle=False) as saved:
+            return dict(zip(saved["keys"].tolist(), saved["features"], strict=True))
+    except (OSError, ValueError, KeyError, BadZipFile):
+        return {}
 
 
 def _draft(config: TrainingConfig, backbone: Backbone, data: PreparedData) -> ManifestDraft:

@@ -20,6 +20,8 @@ MAX_IMBALANCE = 10
 """Photos of the commonest label per photo of the rarest, above which it is reported."""
 
 CHUNK_ROWS = 2048
+RECORDING = "/recording-"
+"""In the path of a photo from a recording that *Teach* made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ def _find_imbalance(labels: Iterable[str], counts: Counter[str]) -> list[Finding
 
 
 def _group_duplicates(scans: Sequence[PhotoScan]) -> dict[str, int]:
-    """Return each photo's group: similar hashes share one, even if only linked through others."""
+    """Return each photo's group: similar ones share one, even if only linked through others."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -125,6 +127,12 @@ def _group_duplicates(scans: Sequence[PhotoScan]) -> dict[str, int]:
         return {}
     bits = np.array([np.frombuffer(bytes.fromhex(scan.hash), np.uint8) for scan in scans])
     rows, columns = _near_pairs(bits)
+    # Photos of one recording show the same thing in the same place.
+    first: dict[str, int] = {}
+    folders = [scan.name.rpartition("/")[0] for scan in scans]
+    recorded = [place for place, folder in enumerate(folders) if RECORDING in folder]
+    rows = np.append(rows, [first.setdefault(folders[place], place) for place in recorded])
+    columns = np.append(columns, recorded)
     links = coo_array((np.ones(len(rows)), (rows, columns)), shape=(len(scans), len(scans)))
     _, numbers = connected_components(links, directed=False)
     return {scan.name: int(number) for scan, number in zip(scans, numbers, strict=True)}

@@ -77,6 +77,7 @@ def scan_photos(
         if (
             last
             and (last.bytes, last.changed) == (stat.st_size, stat.st_mtime_ns)
+            and (not last.copy or last.copy == _copy_name(photo, config))
             and (not last.copy or (folder / last.copy).is_file())
         ):
             return last
@@ -97,11 +98,17 @@ def _scan_photo(
         image = read(data, resize=config.min_decode_size).image
     except PhotoError:
         return PhotoScan(photo.name, size, changed)
-    copy = f"{hashlib.sha256(photo.name.encode()).hexdigest()[:24]}.jpg"
+    copy = _copy_name(photo, config)
     with replace_atomically(folder / copy) as temporary:
         training_copy(image, config).save(temporary, "JPEG", quality=JPEG_QUALITY)
     sha256, phash = hashlib.sha256(data).hexdigest(), imagehash.phash(image, hash_size=HASH_SIDE)
     return PhotoScan(photo.name, size, changed, sha256, str(phash), copy)
+
+
+def _copy_name(photo: LabelledPhoto, config: PreprocessConfig) -> str:
+    """Return the name of a photo's copy, another one for each size of the network's input."""
+    key = f"{config.resize} {config.interpolation} {photo.name}"
+    return f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.jpg"
 
 
 def training_copy(image: Image.Image, config: PreprocessConfig) -> Image.Image:

@@ -1,7 +1,7 @@
 """The split of the photos into those to train on, held-out ones and test ones."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,8 +41,17 @@ class Split:
         return [self.labels.index(photo.label) for photo in photos]
 
 
-def split_photos(dataset: Dataset, report: DataReport, seed: int = 0) -> Split:
+def split_photos(
+    dataset: Dataset, report: DataReport, seed: int = 0, sides: Mapping[str, bool] | None = None
+) -> Split:
     """Split by the dataset's own folders, or else stratify and keep near duplicates together.
+
+    Args:
+        dataset: all photos.
+        report: with their groups of near duplicates.
+        seed: of the shuffle.
+        sides: photos that an earlier run has held out, True, or trained on, False, by name. They
+            stay on their side, so that two versions can be compared on photos new to both.
 
     Raises:
         DataError: a label has fewer than two photos to train on, or none is held out.
@@ -57,7 +66,7 @@ def split_photos(dataset: Dataset, report: DataReport, seed: int = 0) -> Split:
             "split by the dataset's own folders",
         )
     else:
-        result = _stratify(dataset.labels, photos, report, seed)
+        result = _stratify(dataset.labels, photos, report, seed, sides or {})
     _require_photos(dataset.labels, result.train, MIN_TRAINING_PHOTOS, "to train on")
     if not result.held_out:
         raise DataError("No photos are left to measure the model with. Add some.")
@@ -73,23 +82,45 @@ def _require_photos(
 
 
 def _stratify(
-    labels: tuple[str, ...], all_photos: Sequence[LabelledPhoto], report: DataReport, seed: int
+    labels: tuple[str, ...],
+    all_photos: Sequence[LabelledPhoto],
+    report: DataReport,
+    seed: int,
+    sides: Mapping[str, bool],
 ) -> Split:
     photos = [photo for photo in all_photos if photo.part is None]
     added = [photo for photo in all_photos if photo.part]
     _require_photos(labels, photos, MIN_TRAINING_PHOTOS + 1, "to split")
-    folds = min(FOLDS, max(Counter(photo.label for photo in photos).values()))
     photo_labels = np.array([photo.label for photo in photos])
     groups = np.array([report.groups[photo.name] for photo in photos])
-    _, places = next(split_folds(photo_labels, groups, seed, folds))
-    held_out = _add_missing_labels(photo_labels, groups, set(places.tolist()))
+    folds = min(FOLDS, _commonest(photo_labels), len(np.unique(groups)))
+    decided: dict[int, bool] = {}
+    for photo, group in zip(photos, groups.tolist(), strict=True):
+        if photo.name in sides:
+            # Of near duplicates, one that was trained on decides.
+            decided[group] = decided.get(group, True) and sides[photo.name]
+    held_out = {place for place, group in enumerate(groups.tolist()) if decided.get(group)}
+    new = np.flatnonzero([group not in decided for group in groups.tolist()])
+    if len(np.unique(groups[new])) >= folds > 1:
+        # Of so few that no label fills the folds, any are held out.
+        is_enough = _commonest(photo_labels[new]) >= folds
+        strata = photo_labels[new] if is_enough else np.zeros(len(new))
+        _, places = next(split_folds(strata, groups[new], seed, folds))
+        held_out |= set(new[places].tolist())
+    held_out = _add_missing_labels(photo_labels, groups, held_out)
     return Split(
         labels,
         (*(photo for place, photo in enumerate(photos) if place not in held_out), *added),
         tuple(photo for place, photo in enumerate(photos) if place in held_out),
         (),
-        f"1 in {folds} of every label, near duplicates together (seed {seed})",
+        f"1 in {folds} of every label, near duplicates together (seed {seed}"
+        f"{', held-out photos of the last run stay' if decided else ''})",
     )
+
+
+def _commonest(labels: NDArray[np.str_]) -> int:
+    """Return how many photos the commonest label has."""
+    return int(np.unique(labels, return_counts=True)[1].max())
 
 
 def _add_missing_labels(

@@ -122,10 +122,13 @@ def test_backup_leaves_out_foreign_files(
     os.mkfifo(data / "models" / "tiny" / "pipe")
     (data / "training" / "big").mkdir(parents=True)
     (data / "training" / "big" / "plan.json").write_text("{}")
+    (data / "runs" / "1").mkdir(parents=True)
+    (data / "runs" / "1" / "run.json").write_text("{}")
     _, left_out = back_up(tmp_path / "b.zip")
     assert left_out == ["models/linked", "models/tiny/link.txt", "models/tiny/pipe", "notes"]
     with zipfile.ZipFile(tmp_path / "b.zip") as opened:
         assert "training/big/plan.json" not in opened.namelist()
+        assert "runs/1/run.json" in opened.namelist()
     assert b"hidden-word" not in (tmp_path / "b.zip").read_bytes()
 
 

@@ -58,7 +58,8 @@ def start_process(data: Path, *words: object) -> "subprocess.Popen[str]":
 
 @pytest.mark.slow
 def test_run_resumes_with_its_own_photos_only(tmp_path: Path, data_folder: Path) -> None:
-    from model.training.train import get_run_dir, train
+    from model.training.train import train
+    from model.training.training_job import get_run_dir
 
     folder = folder_of(tmp_path / "photos", 20)
     config = TrainingConfig.create(folder=folder, name="forms", image_size=64, epochs=0, keep=True)
@@ -115,7 +116,8 @@ def wait_for_epoch(process: "subprocess.Popen[str]", minimum: int) -> None:
 
 @pytest.mark.slow
 def test_search_resumes_and_its_best_trial_is_used(photos: Path, data_folder: Path) -> None:
-    from model.training.train import get_run_dir, train
+    from model.training.train import train
+    from model.training.training_job import get_run_dir
 
     config = TrainingConfig.create(folder=photos, name="forms", image_size=64, epochs=1, search=9)
     with pytest.raises(KeyboardInterrupt):

@@ -51,7 +51,7 @@ def test_trained_model_tells_discs_from_squares(trained: tuple[Bundle, str]) -> 
     assert "model teach" not in output
     stages = re.findall(r"^(\d+)\. ([A-Z][a-z -]+)$", output, re.MULTILINE)
     assert [number for number, _ in stages] == [str(place + 1) for place in range(len(stages))]
-    assert ("5", "Fine-tuning") in stages
+    assert ("6", "Fine-tuning") in stages
     assert stages[-1][1] == "Calibrating"
 
 

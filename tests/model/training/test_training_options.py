@@ -44,12 +44,12 @@ def test_refused_training_says_why_and_leaves_nothing_behind(
 def test_second_run_of_a_name_is_refused_without_touching_the_first(
     photos: Path, data_folder: Path
 ) -> None:
-    from filelock import FileLock
+    from model.training.training_job import training_lock
 
     run_dir = data_folder / "training" / "forms"
     run_dir.mkdir(parents=True)
     (run_dir / "plan.json").write_text("{}")
-    with FileLock(run_dir / ".lock"):
+    with training_lock("forms"):
         output = run_train(photos, "--name", "forms", *QUICK, code=2)
     assert "Another process is training 'forms'. Wait" in output
     assert "Add --resume" in run_train(photos, "--name", "forms", *QUICK, code=2)
@@ -59,23 +59,22 @@ def test_second_run_of_a_name_is_refused_without_touching_the_first(
 def test_folder_of_a_run_is_removed_while_nobody_else_can_take_it(
     photos: Path, data_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from filelock import FileLock, Timeout
+    from model.training.config import TrainingConfig
+    from model.training.training_job import current_job
 
     training = import_module("model.training.train")
-    from model.training.config import TrainingConfig
-
     remove = shutil.rmtree
 
     def checked(folder: Path, **options: Any) -> None:
         if folder == training.get_run_dir("forms"):
-            with pytest.raises(Timeout):
-                FileLock(folder / ".lock", timeout=0).acquire()
+            assert current_job()
         remove(folder, **options)
 
     monkeypatch.setattr(training, "_train", lambda *_: tiny(data_folder / "models", "forms"))
     monkeypatch.setattr(shutil, "rmtree", checked)
     training.train(TrainingConfig.create(folder=photos, name="forms"))
     assert not training.get_run_dir("forms").exists()
+    assert current_job() is None
 
 
 @pytest.mark.slow

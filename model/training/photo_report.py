@@ -1,0 +1,191 @@
+"""What is wrong with the photos of a set, in pictures, before anything is trained."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from ..calibration.fit import FOLDS, split_folds
+from ..calibration.statistics import probabilities
+from ..errors import DataError
+from ..progress import Progress
+from ..storage.atomic import replace_atomically
+from ..storage.disk import make_folder
+from ..storage.labelled_photos import LabelledPhoto
+from .config import CONFIG_FILE, TrainingConfig
+from .photo_sets import read_changes
+from .run_record import CHECK, RunRecord, RunRecorder
+from .training_job import get_run_dir, training_folder, training_lock
+
+if TYPE_CHECKING:
+    from .data.data_report import DataReport
+
+DOUBTFUL = "Photos that look like another label"
+MAX_DOUBTFUL = 200
+
+
+class ReportedPhoto(BaseModel):
+    """A photo, its label, and the label that its features suggest, or ""."""
+
+    name: str
+    label: str
+    suggested: str = ""
+
+
+class ReportedProblem(BaseModel):
+    """One kind of problem; ``details`` say in words what has it if no photo does."""
+
+    code: str
+    title: str
+    photos: list[ReportedPhoto] = []
+    details: list[str] = []
+
+
+class PhotoReport(BaseModel):
+    """Problems, the worst first; ``photos`` were read, and ``note`` says what couldn't be checked.
+
+    ``changes`` are those with which the photos were read.
+    """
+
+    photos: int
+    problems: list[ReportedProblem]
+    changes: dict[str, str | None] = {}
+    note: str = ""
+
+
+def load_report(photo_set: str) -> PhotoReport | None:
+    """Return the last report on a photo set, None if there is none."""
+    try:
+        return PhotoReport.model_validate_json(_path(photo_set).read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def check_photos(config: TrainingConfig, progress: Progress) -> PhotoReport:
+    """Read the photos of a set, and write the report on them; a training reuses what it computes.
+
+    Raises:
+        DataError: there are too few labels, or another training is running.
+    """
+    run_dir = get_run_dir(config.name)
+    with training_lock(config.name):
+        if (run_dir / CONFIG_FILE).exists():
+            raise DataError("There is an unfinished run. Continue or discard it first.")
+        make_folder(run_dir)
+        record = RunRecord(
+            number=CHECK,
+            model=config.name,
+            photo_set=config.photo_set,
+            started=datetime.now(UTC),
+        )
+        make_folder(record.folder)
+        with RunRecorder(record, progress) as recorder:
+            recorder.update("Starting", 0, 0)
+            # The lock is taken before torch is imported, which takes seconds.
+            from .backbones import get_backbone
+            from .prepare import FINGERPRINT_FILE, find_photos, scan_dataset
+            from .training_run import TrainingRun
+
+            (run_dir / FINGERPRINT_FILE).unlink(missing_ok=True)
+            changes = read_changes(config.changes) if config.changes else {}
+            dataset = find_photos(config)
+            recipe = get_backbone(config.arch).preprocess_config(config.image_size)
+            _, report = scan_dataset(dataset, recipe, run_dir, recorder)
+            labels = {photo.name: photo.label for photo in dataset.photos}
+            problems, note = _list_problems(report, labels), ""
+            try:
+                run = TrainingRun.prepare(config, run_dir, recorder)
+                run.compute_features()
+                photos = (*run.data.split.train, *run.data.split.held_out)
+                targets = np.array([*run.data.targets, *run.data.held_out_targets])
+                groups = np.array([run.data.report.groups[photo.name] for photo in photos])
+                features = np.concatenate(run.load_features())
+                doubtful = find_doubtful_labels(features, targets, groups, config.seed)
+                problems.insert(0, _describe_doubts(photos, run.data.split.labels, doubtful))
+            except DataError as error:
+                note = str(error)
+            result = PhotoReport(
+                photos=len(dataset.photos),
+                problems=[one for one in problems if one.photos or one.details],
+                changes=changes,
+                note=note,
+            )
+        with replace_atomically(_path(config.photo_set)) as temporary:
+            temporary.write_text(result.model_dump_json(), encoding="utf-8")
+        return result
+
+
+def find_doubtful_labels(
+    features: NDArray[np.float32],
+    targets: NDArray[np.intp],
+    groups: NDArray[np.intp],
+    seed: int = 0,
+) -> list[tuple[int, int]]:
+    """Return photos that other photos' features find in another label, the most doubtful first.
+
+    Args:
+        features: float32 [N, D].
+        targets: indices of the labels [N].
+        groups: numbers of near duplicates [N], which stay in one fold.
+        seed: of the folds.
+
+    Returns:
+        Pairs of a photo's place and the index of the other label.
+
+    Source: confident learning (Northcutt, Jiang, Chuang, Confident Learning: Estimating Uncertainty
+    in Dataset Labels, 2021): a probability counts if it is at least the mean of those that photos
+    of the label get for it, all out of fold; ranked by self-confidence.
+    """
+    from .probe import fit_probe
+
+    count = int(targets.max()) + 1
+    if min(np.bincount(targets).max(), len(np.unique(groups))) < FOLDS:
+        return []
+    shares = np.zeros((len(targets), count))
+    for inside, outside in split_folds(targets, groups, seed):
+        if len(np.unique(targets[inside])) < count:
+            return []  # a label whose photos are all alike
+        head = fit_probe(features[inside], targets[inside])
+        shares[outside] = probabilities(head.logits(features[outside]), 1.0)
+    own = shares[np.arange(len(targets)), targets]
+    means = np.array([own[targets == label].mean() for label in range(count)])
+    confident = np.where(shares >= means, shares, 0)
+    other = confident.argmax(axis=1)
+    is_doubtful = (other != targets) & (confident.max(axis=1) > 0)
+    places = np.flatnonzero(is_doubtful)
+    ranked = places[np.argsort(own[places])][:MAX_DOUBTFUL]
+    return [(int(place), int(other[place])) for place in ranked]
+
+
+def _describe_doubts(
+    photos: Sequence[LabelledPhoto], labels: Sequence[str], doubtful: list[tuple[int, int]]
+) -> ReportedProblem:
+    found = [
+        ReportedPhoto(name=photos[place].name, label=photos[place].label, suggested=labels[other])
+        for place, other in doubtful
+    ]
+    return ReportedProblem(code="doubtful", title=DOUBTFUL, photos=found)
+
+
+def _list_problems(report: "DataReport", labels: dict[str, str]) -> list[ReportedProblem]:
+    """Return the findings; near duplicates come with all that they are alike."""
+    problems = []
+    for finding in report.findings:
+        names = [name for words in finding.names for name in words.split(" = ") if name in labels]
+        if finding.code in ("both", "near", "same"):
+            groups = {report.groups[name] for name in names}
+            alike = [name for name, group in report.groups.items() if group in groups]
+            names = sorted(alike, key=lambda name: (report.groups[name], name))
+        photos = [ReportedPhoto(name=name, label=labels[name]) for name in names]
+        problem = ReportedProblem(code=finding.code, title=finding.description, photos=photos)
+        problem.details = [] if photos else list(finding.names)
+        problems.append(problem)
+    return problems
+
+
+def _path(photo_set: str) -> Path:
+    return training_folder() / f".{photo_set}.report.json"

@@ -1,0 +1,290 @@
+"""The owner's photo sets, each a folder with a folder of photos per label, to train models on.
+
+Those in the data folder came as zips. Those in the folder of ``LOUPE_PHOTOS`` are only read. What
+the owner relabels or leaves out is kept beside the photos.
+"""
+
+import json
+import shutil
+import zipfile
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from filelock import FileLock
+from pydantic import TypeAdapter, ValidationError
+
+from ..bundle import check_name
+from ..errors import ArchiveError, DataError, FolderExists
+from ..settings import settings
+from ..storage.atomic import NEW_PREFIX, OLD_PREFIX, publish_folder, replace_atomically
+from ..storage.disk import make_folder, require_space
+from ..storage.labelled_photos import Dataset, find_photos
+from ..storage.named_folders import list_subfolders
+from ..storage.photo_files import list_photos, open_photos
+from ..text import count_of, list_some
+from .unpacked_photos import (
+    MAX_PHOTOS,
+    MAX_SET_BYTES,
+    SavedPhotos,
+    SetWriter,
+    is_label,
+    label_photos,
+)
+
+Mode = Literal["new", "add", "replace"]
+"""What a zip does to the set of its name."""
+
+Changes = dict[str, str | None]
+"""New labels by photo, as ``LabelledPhoto.name``; None for a photo that is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoSet:
+    """A photo set; ``is_own`` if it is in the data folder, where it may be changed."""
+
+    name: str
+    folder: Path
+    is_own: bool
+
+    @property
+    def changes_file(self) -> Path:
+        """Where the owner's changes are kept; the file may not exist."""
+        return photos_folder() / f".{self.name}.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedPhotos:
+    """The names of a set's photos after the changes.
+
+    ``by_label`` lacks those that are left out. ``left_out`` and ``relabelled`` have the labels
+    before.
+    """
+
+    by_label: dict[str, list[str]]
+    left_out: dict[str, str]
+    relabelled: dict[str, str]
+
+
+def photos_folder() -> Path:
+    """Return the folder of the sets in the data folder; it may not exist."""
+    return settings().data / "photos"
+
+
+def list_photo_sets() -> dict[str, PhotoSet]:
+    """Return all sets by name. One in the data folder hides one of ``LOUPE_PHOTOS``.
+
+    Raises:
+        DataError: a folder can't be read.
+    """
+    for old in photos_folder().glob(f"{OLD_PREFIX}*"):
+        folder = old.with_name(old.name.removeprefix(OLD_PREFIX))
+        if not folder.exists():
+            # A process was killed while it replaced the set, or does so now.
+            with _lock(), suppress(OSError):
+                old.rename(folder)
+    return _list_sets()
+
+
+def _list_sets() -> dict[str, PhotoSet]:
+    sets: dict[str, PhotoSet] = {}
+    for root, is_own in ((settings().photos, False), (photos_folder(), True)):
+        for folder in list_subfolders(root, follow_links=False) if root and root.is_dir() else ():
+            with suppress(DataError):
+                check_name(folder.name)
+                sets[folder.name] = PhotoSet(folder.name, folder, is_own)
+    return dict(sorted(sets.items()))
+
+
+def get_photo_set(name: str) -> PhotoSet:
+    """Return the set of that name.
+
+    Raises:
+        DataError: there is none, or a folder can't be read.
+    """
+    sets = list_photo_sets()
+    if name not in sets:
+        raise DataError(f"There is no photo set {name!r}. There are: {list_some([*sets]) or '-'}.")
+    return sets[name]
+
+
+def read_changes(path: Path) -> Changes:
+    """Return a set's changes, empty without the file.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    try:
+        return TypeAdapter(Changes).validate_json(path.read_bytes(), strict=True)
+    except FileNotFoundError:
+        return {}
+    except ValidationError:
+        raise DataError(
+            f"{path} is damaged. Delete it, which undoes all changes of labels of these photos."
+        ) from None
+
+
+def change_photos(
+    photo_set: PhotoSet, names: Iterable[str], label: str | None, *, restore: bool = False
+) -> None:
+    """Give photos another label, or leave them out; names that the set lacks are ignored.
+
+    Args:
+        photo_set: the set, whose photos stay as they are.
+        names: the photos, as ``LabelledPhoto.name``.
+        label: their label, None to leave them out.
+        restore: undo earlier changes of these photos instead.
+
+    Raises:
+        DataError: it can't be a label, or the file of changes is damaged.
+        OSError: the file can't be written.
+    """
+    if label is not None and not is_label(label):
+        raise DataError(
+            f"{label!r} can't be a label: it must also be a folder's name of up to 60 characters. "
+            "Use letters, digits, spaces and -."
+        )
+    found = [name for name in names if find_photo(photo_set, name)]
+    file = photo_set.changes_file
+    make_folder(file.parent)
+    with FileLock(file.with_suffix(".lock")):
+        changes = read_changes(file)
+        for name in found:
+            if restore:
+                changes.pop(name, None)
+            else:
+                changes[name] = label
+        with replace_atomically(file, durable=True) as temporary:
+            temporary.write_text(json.dumps(changes, indent=1), encoding="utf-8")
+
+
+def apply_changes(dataset: Dataset, changes: Mapping[str, str | None]) -> Dataset:
+    """Return a dataset without the photos that are left out, and with the others' new labels.
+
+    Raises:
+        DataError: fewer than two labels remain.
+    """
+    photos = tuple(
+        replace(photo, label=label)
+        for photo in dataset.photos
+        if (label := changes.get(photo.name, photo.label)) is not None
+    )
+    labels = tuple(sorted({photo.label for photo in photos}))
+    if len(labels) < 2:
+        raise DataError(
+            f"After your changes, there are photos for {count_of(len(labels), 'label')}; a model "
+            "needs at least two. Restore some photos."
+        )
+    return replace(dataset, labels=labels, photos=photos)
+
+
+def photos_by_label(photo_set: PhotoSet) -> ChangedPhotos:
+    """Return the names of a set's photos, however few.
+
+    Raises:
+        DataError: the folder or the changes can't be read.
+    """
+    changes = read_changes(photo_set.changes_file)
+    found = ChangedPhotos({}, {}, {})
+    for photo in find_photos(photo_set.folder, follow_links=False).photos:
+        label = changes.get(photo.name, photo.label)
+        if label is None:
+            found.left_out[photo.name] = photo.label
+            continue
+        found.by_label.setdefault(label, []).append(photo.name)
+        if label != photo.label:
+            found.relabelled[photo.name] = photo.label
+    return replace(found, by_label=dict(sorted(found.by_label.items())))
+
+
+def find_photo(photo_set: PhotoSet, name: str) -> Path | None:
+    """Return the file of a photo by its name, which may come from outside; None if there is none.
+
+    Hidden files and symbolic links are none of the set's.
+    """
+    path = photo_set.folder
+    with suppress(OSError, ValueError):  # a name that no file can have
+        for part in name.split("/"):
+            path /= part
+            if path.name != part or part.startswith(".") or path.is_symlink():
+                return None
+        return path if path.is_file() else None
+    return None
+
+
+def require_target(name: str, mode: Mode) -> None:
+    """Check that a zip may be unpacked to the set of that name.
+
+    Raises:
+        DataError: the name breaks the rule of models' names, or the set is only read.
+        FolderExists: ``mode`` is "new", and there is such a set.
+    """
+    check_name(name)
+    photo_set = _list_sets().get(name)
+    if photo_set and not photo_set.is_own:
+        raise DataError(f"{name!r} is in LOUPE_PHOTOS, which is only read. Choose another name.")
+    if photo_set and mode == "new":
+        raise FolderExists(f"There is a photo set {name!r}. Add to it, or choose another name.")
+
+
+def save_zip(name: str, file: BinaryIO, *, mode: Mode) -> SavedPhotos:
+    """Unpack a zip of photos, or a project of *Teach*, into a set in the data folder.
+
+    A kill leaves the set as it was, or complete. Photos are named by their content, so the same
+    zip again adds nothing. The owner's changes stay.
+
+    Raises:
+        ArchiveError: the zip is refused, has no photo with a label, or the set would be too large.
+        DataError: see ``require_target``; or the disk has too little space.
+        FolderExists: see ``require_target``.
+        OSError: a file can't be written.
+    """
+    list_photo_sets()  # finishes what a kill interrupted
+    photos = open_photos(file, MAX_PHOTOS, MAX_SET_BYTES)
+    zipped, root = zipfile.ZipFile(file), photos_folder()
+    writers: list[SetWriter] = []
+
+    def fill(new: Path) -> Path:
+        writers.append(writer := SetWriter(new))
+        if mode == "add":
+            for path in list_photos(root / name, follow_links=False):
+                writer.keep(path, path.relative_to(root / name))
+        for photo in label_photos(zipped, photos):
+            writer.add(*photo)
+        if not writer.result.counts:
+            refused = writer.result.refused
+            raise ArchiveError(f"No photo in this zip can be used. {refused[0]}")
+        return root / name
+
+    make_folder(root)
+    with _lock():
+        require_target(name, mode)
+        require_space(root, sum(info.file_size for info in zipped.infolist()))
+        publish_folder(root, fill)
+    return writers[0].result
+
+
+def delete_photo_set(photo_set: PhotoSet) -> None:
+    """Delete a set in the data folder, and its changes.
+
+    Raises:
+        DataError: the set is only read.
+        OSError: it can't be deleted.
+    """
+    if not photo_set.is_own:
+        raise DataError(f"{photo_set.name!r} is in LOUPE_PHOTOS, which is only read.")
+    with _lock():
+        # In one step: a kill leaves no half of it.
+        gone = photo_set.folder.with_name(f"{NEW_PREFIX}gone-{photo_set.name}")
+        shutil.rmtree(gone, ignore_errors=True)
+        with suppress(FileNotFoundError):
+            photo_set.folder.rename(gone)
+        photo_set.changes_file.unlink(missing_ok=True)
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+def _lock() -> FileLock:
+    """Return a lock on the folders of all sets; uploads are rare."""
+    return FileLock(photos_folder() / ".lock")

@@ -1,0 +1,280 @@
+"""Records of training runs: parameters, photos, stages, curves, trials and metrics of each."""
+
+import math
+import shutil
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..bundle import Bundle, Metric, current_version, open_version
+from ..bundle.versions import add_version, set_current
+from ..errors import BundleError, LoupeError
+from ..progress import SILENT, Progress
+from ..settings import settings
+from ..storage.atomic import publish_folder, replace_atomically
+from ..storage.disk import make_folder
+from .config import TrainingConfig
+
+RECORD_FILE = "run.json"
+PREDICTIONS_FILE = "predictions.npz"
+"""Answers to the photos by which a run was measured, beside its record."""
+
+WRITE_SECONDS = 1.0
+"""Least time between two writes of a record whose stage stays the same, in seconds."""
+
+MAX_NOTES = 200
+
+CHECK = 0
+"""Number in place of a run's of the last check of a photo set."""
+
+HIDDEN = {"folder", "also", "unknown", "models_dir", "changes", "command", "run", "candidate"}
+"""Fields of the configuration that a record leaves out: paths, and what is no parameter."""
+
+State = Literal["running", "stopped", "failed", "done"]
+
+
+class Stage(BaseModel):
+    """A stage: seconds so far, and how many of its steps are done; 0 of 0: not counted."""
+
+    name: str
+    seconds: float = 0.0
+    done: int = 0
+    total: int = 0
+
+
+class RunRecord(BaseModel):
+    """What is known of a run.
+
+    Attributes:
+        number: of the data folder's runs, from 1, or ``CHECK``.
+        state: "running" also describes a process that was killed; see ``training_job.current_job``.
+        parameters: the configuration without paths.
+        photos: SHA-256 of the photos' hashes, labels and parts, "" until they are read.
+        counts: photos that are trained on and held out, and labels.
+        epochs: by epoch, the shares of training and held-out photos that are right.
+        trials: of a search; ``value`` is the share that is right, missing if it didn't end.
+        metrics: of the published version, as on its card.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    number: int
+    model: str
+    photo_set: str = ""
+    started: datetime
+    state: State = "running"
+    error: str = ""
+    command: str = ""
+    parameters: dict[str, str | float | int | bool | None] = {}
+    photos: str = ""
+    counts: dict[str, int] = {}
+    stages: list[Stage] = []
+    epochs: list[dict[str, float]] = []
+    trials: list[dict[str, float]] = []
+    metrics: list[Metric] = []
+    version: str = ""
+    notes: list[str] = Field(default=[])
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return runs_folder() / str(self.number)
+
+    @property
+    def seconds(self) -> float:
+        """The time of all stages, in seconds; pauses between a stop and a resume don't count."""
+        return sum(stage.seconds for stage in self.stages)
+
+    def state_now(self, training: str | None) -> State:
+        """Return the state, "stopped" if its process was killed.
+
+        Args:
+            training: the model that is trained now, None if none is.
+        """
+        return "stopped" if self.state == "running" and training != self.model else self.state
+
+    def metric(self, name: str) -> Metric | None:
+        """Return the first metric of that name, None if it wasn't measured."""
+        return next((metric for metric in self.metrics if metric.name == name), None)
+
+    @property
+    def models_dir(self) -> Path:
+        """The folder of a model's first version, which visitors don't get until it is published."""
+        return self.folder / "models"
+
+    def open_bundle(self) -> Bundle | None:
+        """Return the version that the run has made, None if there is none, or not any more."""
+        own = self.models_dir / self.model / self.version
+        with suppress(BundleError):
+            if self.version:
+                return Bundle.open(own) if own.is_dir() else open_version(self.model, self.version)
+        return None
+
+    def move_bundle(self) -> None:
+        """Move the version in the run's folder, if there is one, beside the model's others.
+
+        It becomes the current one if there are no others.
+
+        Raises:
+            OSError: it can't be moved.
+        """
+        own = self.models_dir / self.model / self.version
+        target = settings().data / "models" / self.model / self.version
+
+        def fill(new: Path) -> Path:
+            shutil.copytree(own, new, dirs_exist_ok=True)
+            return target
+
+        if self.version and own.is_dir():
+            publish_folder(target.parents[1], fill, add_version)
+            if current_version(target.parent) is None:
+                set_current(target.parent, self.version)
+            shutil.rmtree(self.models_dir, ignore_errors=True)
+
+    def save(self) -> None:
+        """Write the record into its folder."""
+        with replace_atomically(self.folder / RECORD_FILE) as temporary:
+            temporary.write_text(self.model_dump_json(indent=1), encoding="utf-8")
+
+
+def runs_folder() -> Path:
+    """Return the folder with a folder per run."""
+    return settings().data / "runs"
+
+
+def create_run(config: TrainingConfig) -> RunRecord:
+    """Return the record of a new run, with the next number."""
+    make_folder(runs_folder())
+    number = max(_run_numbers(), default=CHECK) + 1
+    (runs_folder() / str(number)).mkdir(0o700)
+    parameters = config.model_dump(mode="json", exclude=HIDDEN | {"name", "hyperparameters"})
+    record = RunRecord(
+        number=number,
+        model=config.name,
+        photo_set=config.photo_set,
+        started=datetime.now(UTC),
+        command=config.command,
+        parameters=parameters,
+    )
+    record.save()
+    return record
+
+
+def list_runs() -> list[RunRecord]:
+    """Return the readable records of all runs, the newest first."""
+    numbers = sorted({*_run_numbers()} - {CHECK}, reverse=True)
+    return [record for number in numbers if (record := read_run(number))]
+
+
+def read_run(number: int) -> RunRecord | None:
+    """Return a run's record, None if it is missing or damaged."""
+    try:
+        text = (runs_folder() / str(number) / RECORD_FILE).read_bytes()
+        return RunRecord.model_validate_json(text)
+    except (OSError, ValueError):
+        return None
+
+
+def delete_run(record: RunRecord) -> None:
+    """Delete a run's folder; its version of the model stays, unless that was never published."""
+    shutil.rmtree(record.folder, ignore_errors=True)
+
+
+def _run_numbers() -> list[int]:
+    names = [path.name for path in runs_folder().glob("*")]
+    return [int(name) for name in names if name.isascii() and name.isdecimal()]
+
+
+class RunRecorder(Progress):
+    """Progress that also writes a run's record.
+
+    As a context manager, it records how the run ends.
+
+    Args:
+        record: continued if the run is resumed.
+        progress: told of everything as well.
+    """
+
+    def __init__(self, record: RunRecord, progress: Progress = SILENT) -> None:
+        self.record, self.progress = record, progress
+        self._stage: Stage | None = None
+        self._began = self._before = self._written = 0.0
+
+    def __enter__(self) -> "RunRecorder":
+        self.record.state, self.record.error = "running", ""
+        self.record.save()
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            is_stop = isinstance(error, KeyboardInterrupt)
+            self.record.state = "stopped" if is_stop else "failed"
+            self.record.error = "" if is_stop else _describe(error)
+        self._time()
+        try:
+            self.record.save()
+        except OSError:
+            if error is None:
+                raise
+
+    def update(self, stage: str, done: int, total: int) -> None:
+        """See ``Progress``; a stage that begins again adds to its time."""
+        if self._stage is None or stage != self._stage.name:
+            self._time()
+            stages = self.record.stages
+            self._stage = next((one for one in stages if one.name == stage), None)
+            if self._stage is None:
+                self._stage = Stage(name=stage)
+                stages.append(self._stage)
+            self._began, self._before = time.monotonic(), self._stage.seconds
+            self._written = 0.0
+        self._stage.done, self._stage.total = done, total
+        self._save_at_times()
+        self.progress.update(stage, done, total)
+
+    def note(self, text: str) -> None:
+        """See ``Progress``."""
+        self.record.notes = [*self.record.notes, text][-MAX_NOTES:]
+        self._save_at_times()
+        self.progress.note(text)
+
+    def measure(self, step: str, values: Mapping[str, float]) -> None:
+        """See ``Progress``; an epoch or trial of the same number is replaced."""
+        rows = self.record.trials if step == "trial" else self.record.epochs
+        # JSON has no infinite numbers, such as the loss of a fit that diverged.
+        finite = {name: value for name, value in values.items() if math.isfinite(value)}
+        rows[:] = [row for row in rows if row["number"] != values["number"]] + [finite]
+        self._time()
+        self.record.save()
+        self.progress.measure(step, values)
+
+    def finish(self, bundle: Bundle) -> None:
+        """Record the version that the run has published."""
+        self.record.state, self.record.version = "done", bundle.version
+        self.record.metrics = list(bundle.manifest.metrics)
+
+    def _time(self) -> None:
+        if self._stage:
+            self._stage.seconds = self._before + time.monotonic() - self._began
+
+    def _save_at_times(self) -> None:
+        if time.monotonic() - self._written > WRITE_SECONDS:
+            self._time()
+            self.record.save()
+            self._written = time.monotonic()
+
+
+def _describe(error: BaseException) -> str:
+    """Return what the owner reads on the page."""
+    if isinstance(error, LoupeError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}."
+    if isinstance(error, MemoryError):
+        return "There was not enough memory."
+    return f"An unexpected error: {type(error).__name__}."

@@ -1,0 +1,169 @@
+"""A run's answers to the photos that measured it, stored, so that runs are compared in no time."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..answer.prediction import Prediction
+from ..calibration.graph_outputs import GraphOutputs
+from ..calibration.statistics import probabilities
+from ..errors import DataError
+from ..evaluation.paired_evaluation import PairedEvaluation, summarise_pair
+from ..evaluation.tables import Row
+from ..storage.atomic import replace_atomically
+from ..text import clean, list_some
+from .run_record import PREDICTIONS_FILE, RunRecord, list_runs
+
+HASH_DIGITS = 24
+"""Digits of a photo's SHA-256 that are stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A photo, its label, what it was called, and the probability that its own label got."""
+
+    photo: str
+    label: str
+    called: str
+    probability: float
+
+
+@dataclass(frozen=True, eq=False)
+class StoredPredictions:
+    """Answers to N photos, each by a model that was not trained on it.
+
+    ``labels`` [L]; ``names`` and ``hashes`` of photos [N]; ``targets`` [N], indices of their
+    labels; ``probabilities`` float32 [N, L]; ``accepted`` [N], False for "none of these".
+    """
+
+    labels: Sequence[str]
+    names: Sequence[str]
+    hashes: Sequence[str]
+    targets: NDArray[np.intp]
+    probabilities: NDArray[np.float32]
+    accepted: NDArray[np.bool_]
+
+    @classmethod
+    def load(cls, record: RunRecord) -> "StoredPredictions":
+        """Return a run's.
+
+        Raises:
+            DataError: it has none, because it didn't end, or they can't be read.
+        """
+        saved = _load(record)
+        texts = {name: saved[name].tolist() for name in ("labels", "names", "hashes")}
+        arrays = {name: saved[name] for name in ("targets", "probabilities", "accepted")}
+        return cls(**texts, **arrays)
+
+    @property
+    def mistakes(self) -> list[Mistake]:
+        """The photos whose top label is wrong, those that are furthest off first."""
+        called = self.probabilities.argmax(axis=1)
+        right = self.probabilities[np.arange(len(called)), self.targets]
+        places = [int(place) for place in np.argsort(right) if called[place] != self.targets[place]]
+        return [
+            Mistake(
+                self.names[place],
+                self.labels[self.targets[place]],
+                self.labels[called[place]],
+                float(right[place]),
+            )
+            for place in places
+        ]
+
+    def row(self, record: RunRecord, place: int) -> Row:
+        """Return an answer as if it were given now."""
+        prediction = Prediction(
+            record.model,
+            record.version,
+            "compiled",
+            tuple(self.labels),
+            self.probabilities[place],
+            in_distribution=bool(self.accepted[place]),
+        )
+        return Row(self.names[place], self.labels[self.targets[place]], prediction)
+
+
+def save_predictions(
+    record: RunRecord,
+    outputs: GraphOutputs,
+    hashes: Sequence[str],
+    labels: Sequence[str],
+    sides: tuple[Sequence[str], Sequence[str]],
+    *,
+    temperature: float,
+    accepted: NDArray[np.bool_],
+) -> None:
+    """Store a run's answers.
+
+    Args:
+        record: of the run.
+        outputs: logits of models that were not trained on the photos, with their names.
+        hashes: SHA-256 of the same photos.
+        labels: the model's.
+        sides: SHA-256 of the photos that are trained on, and of those held out.
+        temperature: by which the logits are divided.
+        accepted: [N], False for "none of these".
+    """
+    trained, held_out = (np.array([text[:HASH_DIGITS] for text in side], "U24") for side in sides)
+    arrays: dict[str, Any] = {
+        "labels": np.array(labels, str),
+        "names": np.array(outputs.names, str),
+        "hashes": np.array([text[:HASH_DIGITS] for text in hashes], "U24"),
+        "targets": outputs.targets,
+        "probabilities": probabilities(outputs.logits, temperature).astype(np.float32),
+        "accepted": accepted,
+        "trained": trained,
+        "held_out": held_out,
+    }
+    with replace_atomically(record.folder / PREDICTIONS_FILE) as new, new.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def find_sides(model: str) -> dict[str, bool]:
+    """Return which photos a model's last run has held out, True, and trained on, False.
+
+    By the first ``HASH_DIGITS`` of their SHA-256; empty without such a run.
+    """
+    for record in list_runs():
+        if record.model == model:
+            with suppress(DataError, KeyError):
+                saved = _load(record)
+                held_out = dict.fromkeys(saved["held_out"].tolist(), True)
+                return {**held_out, **dict.fromkeys(saved["trained"].tolist(), False)}
+    return {}
+
+
+def compare_runs(old: RunRecord, new: RunRecord) -> PairedEvaluation:
+    """Compare two runs on the photos that measured both.
+
+    Raises:
+        DataError: they have other labels, no photo measured both, or a run has no answers.
+    """
+    before, after = StoredPredictions.load(old), StoredPredictions.load(new)
+    if differing := {*before.labels} ^ {*after.labels}:
+        names = list_some(sorted(map(clean, differing)))
+        raise DataError(f"Only one of the runs has the labels {names}.")
+    places = {key: place for place, key in enumerate(before.hashes)}
+    pairs = [
+        (before.row(old, places[key]), after.row(new, place))
+        for place, key in enumerate(after.hashes)
+        if key in places
+    ]
+    # A photo that was relabelled between the runs proves nothing.
+    pairs = [(first, second) for first, second in pairs if first.label == second.label]
+    if not pairs:
+        raise DataError("No photo has measured both runs.")
+    return summarise_pair(after.labels, pairs)
+
+
+def _load(record: RunRecord) -> dict[str, Any]:
+    try:
+        with np.load(record.folder / PREDICTIONS_FILE, allow_pickle=False) as saved:
+            return dict(saved)
+    except Exception as error:
+        raise DataError(f"Run {record.number} has no stored answers.") from error

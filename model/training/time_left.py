@@ -1,0 +1,94 @@
+"""How long a training takes: by the last one on this computer, or by measured rates."""
+
+from collections.abc import Sequence
+
+from ..resources import cores
+from .run_record import CHECK, RunRecord
+
+DEFAULT_EPOCHS, FIRST_EPOCH_PHOTOS = 8, 250
+"""Epochs, and fewest photos with which the network itself is trained by default."""
+
+RATES = {
+    "Reading photos": 0.010,
+    "Held-out photos": 0.010,
+    "Features": 0.046,
+    "Fine-tuning": 0.068,
+    "Full graph": 0.008,
+    "Small graph": 0.008,
+    "Training photos": 0.006,
+}
+"""Seconds per photo, of an epoch for fine-tuning, on one core; measured with lite0."""
+
+FIXED = {"Starting": 8.0, "Learning rate": 26.0, "Compiling": 7.0, "Calibrating": 4.0}
+"""Seconds of stages that take about as long for any number of photos."""
+
+
+LAST_RUNS = 3
+PARTS = ("trained", "held_out", "test")
+
+ORDER = (
+    *("Starting", "Reading photos", "Held-out photos", "Features", "Learning rate"),
+    *("Fine-tuning", "Compiling", "Full graph", "Small graph", "Training photos", "Calibrating"),
+)
+
+OF_FINE_TUNING = ("Learning rate", "Fine-tuning", "Training photos")
+CHECKING = ("Starting", "Reading photos", "Held-out photos", "Features")
+"""Stages of a check."""
+
+
+def estimate_seconds(photos: int, arch: str, runs: Sequence[RunRecord]) -> float:
+    """Return about how long a training on so many photos takes, in seconds, without a search."""
+    return sum(_expect(photos, arch, runs).values())
+
+
+def seconds_left(record: RunRecord, runs: Sequence[RunRecord]) -> float:
+    """Return about how long a run or a check still takes, in seconds."""
+    left = sum(stages_left(record, runs).values())
+    if record.stages:
+        current = record.stages[-1]
+        if current.done:
+            left += current.seconds / current.done * (current.total - current.done)
+        else:
+            expected = _expect(_count(record), _network(record), runs).get(current.name, 0.0)
+            left += max(0.0, expected - current.seconds)
+    return max(left, 1.0)
+
+
+def stages_left(record: RunRecord, runs: Sequence[RunRecord]) -> dict[str, float]:
+    """Return the stages that follow the current one, each with its seconds."""
+    expected = _expect(_count(record), _network(record), runs)
+    names = [name for name in ORDER if expected.get(name)]
+    if record.number == CHECK:
+        names = [name for name in names if name in CHECKING]
+    begun = [ORDER.index(stage.name) for stage in record.stages if stage.name in ORDER]
+    return {name: expected[name] for name in names if ORDER.index(name) > max(begun, default=-1)}
+
+
+def _count(record: RunRecord) -> int:
+    """Return the number of photos of a run, or a guess before they are read."""
+    photos = sum(record.counts.get(part, 0) for part in PARTS)
+    return photos or max((stage.total for stage in record.stages), default=0) or 100
+
+
+def _network(record: RunRecord) -> str:
+    return str(record.parameters.get("arch", "lite0"))
+
+
+def _expect(photos: int, arch: str, runs: Sequence[RunRecord]) -> dict[str, float]:
+    """Return the seconds of each stage, in proportion to the last runs with the same network."""
+    measured: dict[str, float] = {}
+    known = [run for run in runs if run.state == "done" and _network(run) == arch and run.counts]
+    for run in known[:LAST_RUNS]:
+        share = photos / max(1, sum(run.counts.get(part, 0) for part in PARTS))
+        for stage in run.stages:
+            seconds = stage.seconds * (1 if stage.name in FIXED else share)
+            # Of several, the longest: a run that reuses an earlier one's work is quicker.
+            measured[stage.name] = max(measured.get(stage.name, 0.0), seconds)
+    rates = FIXED | {name: rate * photos / cores() for name, rate in RATES.items()}
+    rates["Fine-tuning"] *= DEFAULT_EPOCHS
+    # The last runs may have had too few photos for fine-tuning.
+    missing = OF_FINE_TUNING if known else rates.keys()
+    expected = {name: measured.get(name, rates.get(name, 0.0)) for name in {*measured, *missing}}
+    if photos < FIRST_EPOCH_PHOTOS and not measured.get("Fine-tuning"):
+        expected = {name: s for name, s in expected.items() if name not in OF_FINE_TUNING}
+    return {name: expected[name] for name in ORDER if name in expected}
