@@ -35,11 +35,12 @@ from model.storage.photo_files import list_photos
 
 from .body_limits import limited_body, read_body
 from .middleware import guarded_app
+from .owner_photos import photo_set_routes
 from .problems import CrossSite, problem
 
 PAGE = Path(__file__).with_name("door.html")
 
-FIRST_PAGE = "corrections"
+FIRST_PAGE = "photos"
 """The page that opens after signing in."""
 
 TRIES_PER_MINUTE = 5
@@ -54,8 +55,8 @@ PRIVATE = {"Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-or
 """Headers of what only the owner gets."""
 
 WELCOME = (
-    "This link works once, on the device that opens it. In the workshop, you review corrections "
-    "and publish models."
+    "This link works once, on the device that opens it. In the workshop, you train models, review "
+    "corrections and publish."
 )
 OLD_LINK = f"This link isn’t valid: it was used or is too old. Make a new one with: {COMMAND}"
 NO_LINK = f"The owner of this app opens it with a link. To make one: {COMMAND}"
@@ -95,6 +96,7 @@ def door_routes(base_path: str = "") -> list[BaseRoute]:
         Route("/corrections.zip", corrections_zip),
         Route("/corrections/{file:segment}", correction_photo),
         Route("/held-out/{model:segment}/{label:segment}/{file:segment}", held_out_photo),
+        *photo_set_routes(require_owner),
         Route("/{token:segment}", show_door),
         Route("/{token:segment}", enter, methods=["POST"]),
     ]

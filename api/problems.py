@@ -58,6 +58,7 @@ KINDS = {
     "no-such-correction": (404, "No such correction"),
     "not-found": (404, "Not found"),
     "method-not-allowed": (405, "Method not allowed"),
+    "folder-exists": (409, "Already exists"),
     "other-version": (409, "Another version of the model"),
     "too-slow": (408, "Upload timed out"),
     "too-large": (413, "Too many bytes"),

@@ -116,8 +116,9 @@ def test_first_visit_loads_few_bytes_and_all_from_the_app(
     browser_client: Any, name: str, megabytes: float
 ) -> None:
     responses = files_of(browser_client, name)
-    # Teach's own files are fetched when it is opened.
-    visited = [response for url, response in responses.items() if "/teach" not in url]
+    # Teach's own files and the owner's are fetched when their pages are opened.
+    others = ("/teach", "/owner/")
+    visited = [one for url, one in responses.items() if not any(part in url for part in others)]
     sent = sum(response.num_bytes_downloaded for response in visited)
     assert sent < megabytes * MEGABYTE
     # The build for WebAssembly alone, and no address of another server.
@@ -134,7 +135,7 @@ def test_every_file_of_the_page_is_served_and_nothing_else(client: Any) -> None:
     assert (redirect.status_code, redirect.headers["location"]) == (307, "device/?model=tiny")
     names = {path.name for path in PAGE_DIR.iterdir()}
     tools = {"package.json", "package-lock.json", "tsconfig.json", "tsconfig.worker.json"}
-    folders = {"engine", "first", "teach", "view", "visit"}
+    folders = {"engine", "first", "owner", "teach", "view", "visit"}
     assert names - PAGE_FILES.keys() <= folders | tools | {"types.d.ts"}
     for name, media_type in PAGE_FILES.items():
         response = client.get(f"/device/{name}")

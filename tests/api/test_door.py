@@ -92,7 +92,7 @@ def test_in_a_frame_it_names_the_apps_own_address(start: Callable[..., TestClien
 
 def test_cookie_is_for_this_app_alone(start: Callable[..., TestClient]) -> None:
     response = enter(start())
-    assert response.headers["location"] == "../corrections"
+    assert response.headers["location"] == "../photos"
     cookie = response.headers["set-cookie"]
     assert cookie.startswith("loupe-owner-8501=")
     parts = cookie.lower().split("; ")

@@ -247,7 +247,7 @@ def metrics(target: Target, statuses: Counts) -> None:
 
 
 def guess_owner(target: Target, statuses: Counts, clients: int, seconds: float) -> None:
-    """{clients} clients guess the owner's key, a link and a cookie, for {seconds} s each"""
+    """{clients} clients guess the owner's key, a link and a cookie, or send photos"""
 
     def send(path: str, body: bytes | None, cookie: str = "") -> int:
         headers = {"Origin": target.url, "Cookie": f"{COOKIE_PREFIX}{cookie}" * 20}
@@ -260,6 +260,7 @@ def guess_owner(target: Target, statuses: Counts, clients: int, seconds: float) 
     assert set(keys) == {403, 429}
     repeat(statuses, clients, seconds, lambda: send(uuid4().hex, b""))
     repeat(statuses, clients, seconds, lambda: send("corrections.zip", None, f"1={uuid4()}.x; "))
+    repeat(statuses, clients, seconds, lambda: send("photos/own", bytes(2**20)))
     assert set(statuses) == {403}
     statuses.update(keys)
 
