@@ -1,5 +1,6 @@
 /** "Teach" as a component of Streamlit: the same as `teach.html`, below the app's header. */
 
+import { sendPhotos } from "./owner/send_photos.mjs";
 import { linkStyles } from "./view/elements.mjs";
 import { createComponent, themeOf } from "./view/streamlit_component.mjs";
 import { mountTeach } from "./view/teach.mjs";
@@ -8,7 +9,7 @@ import { openAddress } from "./visit/address.mjs";
 /** Height of Streamlit's header. */
 const HEADER = "3.75rem";
 
-/** Show "Teach"; `base`, the app's path, comes from `ui/teach_view.py`. */
+/** Show "Teach"; `base`, the app's path, and `train`, for its owner, come from `ui/teach_view.py`. */
 export default createComponent((parent, { base }) => {
   linkStyles(parent, ["../streamlit"]);
   const teach = mountTeach(parent, {
@@ -17,6 +18,12 @@ export default createComponent((parent, { base }) => {
     above: HEADER,
     onUse: (name) => openAddress(`${base}?model=${name}`),
   });
-  const update = () => teach.update({ theme: themeOf(parent.host) });
+  const onTrain = async (zip, name, mode) => {
+    const sent = await sendPhotos(zip, { base, name, mode });
+    if (sent) openAddress(`${base}photos?set=${sent.name}`);
+    return Boolean(sent);
+  };
+  const update = ({ train }) =>
+    teach.update({ theme: themeOf(parent.host), onTrain: train ? onTrain : null });
   return { update, close: () => teach.unmount() };
 });

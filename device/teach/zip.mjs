@@ -28,7 +28,7 @@ const CHECKSUMS = Uint32Array.from({ length: 256 }, (_, byte) => {
 });
 
 /** @param {Uint8Array} bytes */
-const crc32 = (bytes) =>
+export const crc32 = (bytes) =>
   ~bytes.reduce((sum, byte) => (sum >>> 8) ^ CHECKSUMS[(sum ^ byte) & 0xff], -1) >>> 0;
 
 /**
@@ -38,18 +38,19 @@ const crc32 = (bytes) =>
  */
 const long = (number) => [number & 0xffff, number >>> 16];
 
-/** @param {[string, Bytes][]} files names and contents */
+/** @param {[string, any, number?][]} files names and contents; a blob's come with their checksum */
 export function writeZip(files) {
   const [parts, directory] = [/** @type {BlobPart[]} */ ([]), /** @type {BlobPart[]} */ ([])];
   let [offset, size] = [0, 0];
-  for (const [text, data] of files) {
+  for (const [text, data, sum = crc32(data)] of files) {
+    const length = data.size ?? data.length;
     const name = new TextEncoder().encode(text);
-    const sizes = [...long(data.length), ...long(data.length), name.length, 0];
-    const common = [VERSION, UTF8, STORED, 0, DATE, ...long(crc32(data)), ...sizes];
+    const sizes = [...long(length), ...long(length), name.length, 0];
+    const common = [VERSION, UTF8, STORED, 0, DATE, ...long(sum), ...sizes];
     parts.push(Uint16Array.of(...long(LOCAL), ...common), name, data);
     const rest = [0, 0, 0, 0, 0, ...long(offset)];
     directory.push(Uint16Array.of(...long(ENTRY), VERSION, ...common, ...rest), name);
-    offset += LOCAL_BYTES + name.length + data.length;
+    offset += LOCAL_BYTES + name.length + length;
     size += ENTRY_BYTES + name.length;
   }
   const counts = [0, 0, files.length, files.length];

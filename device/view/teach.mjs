@@ -37,6 +37,8 @@ const layoutOf = (width) => {
  * @param {string | null} [options.back] address of the viewfinder
  * @param {(base: string) => void} [options.onReady] is called once the base is loaded
  * @param {(name: string) => void} options.onUse is called with the name of a model in the store
+ * @param {((zip: Blob, name: string, mode: string) => Promise<boolean>) | null} [options.onTrain]
+ *   sends a project to the owner’s app; false if the app has photos of that name
  */
 export function mountTeach(parent, options) {
   return new Teach(parent, options);
@@ -133,8 +135,9 @@ class Teach {
     if (state.screen === "done" && !state.taught) state.screen = "teach";
     if ("live" in changes) this.picture.follow();
     this.#render();
-    const note = changes.note && this.parts.middle.querySelector(".tv-note");
-    if (note) note.scrollIntoView({ block: "nearest" });
+    const { middle, page } = this.parts;
+    const note = page.querySelector(".vf-alert") ?? middle.querySelector(".tv-note");
+    if (changes.note) note?.scrollIntoView({ block: "nearest" });
   };
 
   /** Scroll the chosen label into view once it, or what else is on the screen, has changed. */

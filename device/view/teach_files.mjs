@@ -54,7 +54,7 @@ export const withoutLabels = (files) =>
   Array.from(files, (file) => ({ file, label: null, recording: null }));
 
 /** Return what was dropped; a folder's name is the label of the photos in it. */
-async function readDropped(transfer) {
+export async function readDropped(transfer) {
   const entries = Array.from(transfer.items, (item) => item.webkitGetAsEntry?.()).filter(Boolean);
   if (!entries.length) return withoutLabels(transfer.files);
   return (await Promise.all(entries.map((entry) => readEntry(entry)))).flat();

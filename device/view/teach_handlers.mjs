@@ -12,10 +12,12 @@ import {
   showCommand,
 } from "./teach_dialogs.mjs";
 import { withoutLabels } from "./teach_files.mjs";
+import { TRAIN } from "./teach_pages.mjs";
 import { canFilm } from "./teach_screen.mjs";
 import { count, fileName, mayVanish, photosOf, usedOf } from "./teach_words.mjs";
 
 const UNTITLED = "My model";
+const SENDING = "Sending the photos to your app…";
 const SEVERAL = "Nothing was opened. Open one project or model at a time.";
 const TOO_MANY = `${MAX_LABELS} labels are the most. Remove one to add another.`;
 
@@ -167,11 +169,14 @@ export function createHandlers(page) {
     onMenu: () => {
       const { isPersisted, project } = state;
       const where = `The photos are in this browser, on this device: ${usedOf(project)}.`;
-      const line = `${where} No photo leaves it. ${mayVanish(isPersisted)}`.trim();
+      const canTrain = Boolean(page.options.onTrain);
+      const stays = `No photo leaves it${canTrain ? " unless you send them" : ""}.`;
+      const line = `${where} ${stays} ${mayVanish(isPersisted)}`.trim();
       openMenu(parent, project.title || UNTITLED, line, [
         ["Rename", "pen", on.onRename],
         ...saving(),
         ["Open a file", "folder", on.onOpenFile],
+        ...(canTrain && project.photos.length ? [[TRAIN, "server", () => on.onTrain()]] : []),
         ...(project.labels.length ? [["Clear all", "trash", on.onClear]] : []),
       ]);
     },
@@ -204,6 +209,19 @@ export function createHandlers(page) {
       const save = async () => download(await writeProject(state.project), `${name()}-project.zip`);
       return page.project.try(save);
     },
+    /** Send the photos to the owner's app; where it has some of that name, ask first. */
+    onTrain: (mode = "new") =>
+      page.project.try(async () => {
+        if (state.note === SENDING) return;
+        change({ note: SENDING });
+        const isSent = await page.options.onTrain(await writeProject(state.project), name(), mode);
+        change({ note: "" });
+        if (isSent) return;
+        openMenu(parent, `There are photos named ${name()} already`, "", [
+          ["Add to them", "more", () => on.onTrain("add")],
+          ["Replace them", "swap", () => on.onTrain("replace")],
+        ]);
+      }),
     onPutInApp: () => {
       const line = "Save the file first. Then, where the app is installed, run:";
       const command = `python -m model import ${name()}.loupe --name ${name()}`;

@@ -18,6 +18,8 @@ export const WAYS = [
   ["code", "Put it in my app", "onPutInApp"],
 ];
 
+export const TRAIN = "Train on this computer";
+
 /** Return a label's photos: many are chosen at once, then moved or removed. */
 export function createPhotosPage(view, on) {
   const { chosen, failures, note, shown: label, undo } = view;
@@ -101,8 +103,10 @@ export function createDonePage(view, on) {
     "The same file, to keep",
     `${count(project.photos.length, "photo")} with labels; opens elsewhere`,
     "One command, for the owner of an app",
+    "Sends its photos to your app, for a larger model",
   ];
-  const rows = WAYS.map(([icon, name, handler], at) => {
+  const ways = view.options.onTrain ? [...WAYS, ["server", TRAIN, "onTrain"]] : WAYS;
+  const rows = ways.map(([icon, name, handler], at) => {
     const text = h("span", h("b", name), h("small", lines[at]));
     const button = h("button", { type: "button", onclick: () => on[handler]() });
     button.append(createIcon(icon), text, createIcon("next"));

@@ -1,7 +1,7 @@
 /** Photos to select, many at once, and what to do with them: a component of Streamlit. */
 
-import { createButton, h, linkStyles } from "./view/elements.mjs";
-import { createComponent } from "./view/streamlit_component.mjs";
+import { createButton, h, linkStyles } from "../view/elements.mjs";
+import { createComponent } from "../view/streamlit_component.mjs";
 
 /** Show the gallery; `data` comes from `pages/corrections.py`. */
 export default createComponent((parent) => new Gallery(parent));
@@ -22,7 +22,7 @@ class Gallery {
   constructor(parent) {
     this.#field.setAttribute("list", "labels");
     this.#field.ariaLabel = "Label";
-    const save = createButton("main", "Relabel and keep");
+    const save = createButton("main", "Relabel");
     save.type = "submit";
     const onclick = () => this.#open(false);
     this.#form.append(this.#field, this.#names, save, createButton("other", "Cancel", { onclick }));
@@ -34,7 +34,7 @@ class Gallery {
     bar.append(this.#said, this.#actions, this.#form);
     this.#root.append(this.#list, bar);
     parent.append(this.#root);
-    linkStyles(parent, ["tokens", "../gallery"]);
+    linkStyles(parent, ["tokens", "../owner/gallery"]);
   }
 
   /** Take new data; the selection stays where its photos do. */
@@ -46,7 +46,7 @@ class Gallery {
     if (isSame) return;
     const ids = new Set(data.items.map(({ id }) => id));
     this.#selected = new Set([...this.#selected].filter((id) => ids.has(id)));
-    this.#list.replaceChildren(...data.items.map((item) => this.#createItem(item)));
+    this.#list.replaceChildren(...data.items.map((item, at) => this.#createItem(item, at)));
     this.#names.replaceChildren(...data.labels.map((value) => h("option", { value })));
     this.#actions.replaceChildren(...data.actions.map((action) => this.#createAction(action)));
     this.#open(false);
@@ -55,14 +55,19 @@ class Gallery {
 
   close() {}
 
-  #createItem({ id, photo, label, said, count, note }) {
+  #createItem({ id, photo, label, said, count, note }, at) {
     const box = h("input", { type: "checkbox", checked: this.#selected.has(id) });
     box.onchange = () => {
       this.#selected[box.checked ? "add" : "delete"](id);
       this.#count();
     };
+    box.ariaLabel = `${label}, photo ${at + 1}${said ? `, ${said}` : ""}`;
     const image = h("img", { src: photo, alt: "", loading: "lazy", decoding: "async" });
-    const picture = h("span.picture", image, h("span.mark", { ariaHidden: "true" }, "✓"));
+    const picture = h(
+      "span.picture",
+      ...(photo ? [image] : []),
+      h("span.mark", { ariaHidden: "true" }, "✓"),
+    );
     if (count > 1) picture.append(h("span.alike", `${count} alike`));
     const words = [h("b", { dir: "auto" }, label), h("span.small", { dir: "auto" }, said)];
     return h("li", h("label.photo", box, picture, ...words, ...(note ? [h("i", note)] : [])));
@@ -83,7 +88,8 @@ class Gallery {
     const few = photos === 1 ? "1 photo" : `${photos} photos`;
     const read = [...new Set(items.map((item) => item.read))].join("” – “");
     const limits = refused ? ` ${refused} of them can’t be trained on.` : "";
-    const said = `${few} selected.${limits} The visitors read: “${read}”`;
+    const words = read ? ` The visitors read: “${read}”` : "";
+    const said = `${few} selected.${limits}${words}`;
     this.#said.textContent = items.length ? said : this.#data.hint;
     for (const button of this.#actions.querySelectorAll("button")) {
       const isKeeping = button.dataset.keeps === "true";

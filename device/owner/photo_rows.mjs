@@ -1,0 +1,38 @@
+/** The labels of a set of photos, with how many photos each has: a component of Streamlit. */
+
+import { createIcon, h, linkStyles } from "../view/elements.mjs";
+import { createComponent } from "../view/streamlit_component.mjs";
+import { draw } from "../view/teach_parts.mjs";
+
+/** Most photos of a row. */
+const MAX_PHOTOS = 3;
+
+/** Show the rows; a press sends "open" with the row's label. */
+export default createComponent((parent) => {
+  const list = h("ul.rows", { role: "list" });
+  const root = h("div.photo-rows", list);
+  parent.append(root);
+  linkStyles(parent, ["tokens", "../owner/photo_rows"]);
+  const update = ({ theme, rows }, send) => {
+    root.dataset.theme = theme;
+    const most = Math.max(1, ...rows.map(({ count }) => count));
+    // Draws on what is there, so that focus and photos stay.
+    draw(list, ...rows.map((row) => createRow(row, most, () => send("open", row.label))));
+  };
+  return { update, close() {} };
+});
+
+function createRow({ label, count, photos, note }, most, onclick) {
+  const number = count.toLocaleString("en");
+  const name = `${label}, ${number} photo${count === 1 ? "" : "s"}${note ? `, ${note}` : ""}`;
+  const share = h("i");
+  share.style.width = `${(100 * count) / most}%`;
+  const small = { alt: "", loading: "lazy", decoding: "async" };
+  const images = photos.slice(0, MAX_PHOTOS).map((src) => h("img", { ...small, src }));
+  const words = h("span.words", h("b", { dir: "auto" }, label));
+  if (note) words.append(h("small", { dir: "auto" }, note));
+  const pictures = h("span.photos", ...images);
+  const button = h("button.row", { type: "button", ariaLabel: name, onclick }, words);
+  button.append(h("span.bar", share), pictures, h("b.number", number), createIcon("next"));
+  return h("li", button);
+}
