@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 import pandas as pd
@@ -28,6 +28,11 @@ def accent_color(*, sure: bool = True) -> str:
     if sure:
         return "#2DD4BF" if is_dark else "#0F766E"
     return "#FBBF24" if is_dark else "#B45309"
+
+
+def main_button() -> Literal["primary", "secondary"]:
+    """Return the type of a page's main button: in the dark, Streamlit's text on teal is white."""
+    return "secondary" if st.context.theme.type == "dark" else "primary"
 
 
 def text_color() -> str:

@@ -122,7 +122,7 @@ def review_photos(choice: Choice) -> None:
     sent = _mount(
         key="gallery",
         data={
-            "script": component.script_address("gallery.mjs"),
+            "script": component.script_address("owner/gallery.mjs"),
             "theme": st.context.theme.type or "light",
             "labels": _labels_of(choice),
             "items": [_to_json(item, base) for item in choice.items[:MAX_SHOWN]],

@@ -20,12 +20,14 @@ PAGES = {
     "deploy": "Deploy",
     "about": "About",
     "more": "More",
+    "photos": "Photos & training",
+    "runs": "Runs",
     "corrections": "Corrections",
     "publish": "Publish",
 }
 """Titles by the name of the file in ``pages/``; the first page is the one at the root."""
 
-OWNER_PAGES = ("corrections", "publish", "deploy")
+OWNER_PAGES = ("photos", "runs", "corrections", "publish", "deploy")
 """Pages of the owner's workshop, in the order of their links."""
 
 LINKS = {
@@ -37,7 +39,7 @@ LINKS = {
 }
 """Icons by page, as paths of 24 × 24; on phones, those without one are found under *More*."""
 
-WORKSHOP = {"corrections": "M4 8h16v11H4zM9 8V5h6v3M4 13h6m4 0h6M10 12h4v3h-4z"}
+WORKSHOP = {"photos": "M4 8h16v11H4zM9 8V5h6v3M4 13h6m4 0h6M10 12h4v3h-4z"}
 """The first of the owner's pages, with its icon."""
 
 OFFLINE = {"identify": "device/", "teach": "device/teach.html"}

@@ -18,6 +18,7 @@ __all__ = [
     "link_urls",
     "percent_range",
     "phrase_error",
+    "phrase_failure",
     "say_passed_on",
     "shorten",
     "spell_number",
@@ -68,6 +69,11 @@ def phrase_error(error: LoupeError) -> str:
             "`python -m model verify` tells you why."
         )
     return typographic(str(error))
+
+
+def phrase_failure(error: LoupeError | OSError) -> str:
+    """Return the message that the owner reads for an error, as escaped Markdown."""
+    return escape_markdown(str(error) if isinstance(error, LoupeError) else f"{error.strerror}.")
 
 
 def typographic(text: str) -> str:

@@ -1,6 +1,6 @@
 """The owner's versions of a model: compared on held-out photos, published and put back."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
 import altair as alt
@@ -12,7 +12,6 @@ from model.bundle import list_versions
 from model.evaluation.held_out import (
     compare_versions,
     count_held_out,
-    count_uses,
     held_out_folder,
     save_held_out,
 )
@@ -24,9 +23,9 @@ from model.settings import settings
 from model.sign_ins import SignIn
 from model.storage.photo_files import open_photos
 from model.text import count_of
-from ui.charts import accent_color, text_color
+from ui.charts import accent_color, main_button, text_color
 from ui.component import base_path
-from ui.phrasing import escape_markdown, phrase_error, spell_number
+from ui.phrasing import escape_markdown, phrase_failure, spell_number
 from ui.session import release_upload
 
 MIN_MEMORY_MB = 1024
@@ -101,13 +100,12 @@ def compare(old: Bundle, new: Bundle) -> PairedEvaluation | None:
     key = (old.version, new.version, folder.stat().st_ino if photos else 0)
     results: dict[tuple[str, str, int], PairedEvaluation] = st.session_state.setdefault(FIGURES, {})
     try:
-        if photos and st.button(f"Compare on {count_of(photos, 'photo')}", type="primary"):
+        if photos and st.button(f"Compare on {count_of(photos, 'photo')}", type=main_button()):
             results[key] = compare_versions(old, new, _Bar())
         with st.expander("Use other photos") if photos else st.container():
             _upload(old.name)
     except (LoupeError, OSError) as error:
-        words = phrase_error(error) if isinstance(error, LoupeError) else error.strerror
-        st.warning(escape_markdown(str(words)))
+        st.warning(phrase_failure(error))
     return results.get(key)
 
 
@@ -129,8 +127,16 @@ def _upload(model: str) -> None:
         st.rerun()
 
 
-def show_comparison(figures: PairedEvaluation, owner: SignIn) -> None:
-    """Show the verdict, the 2 × 2 table, labels and the photos that changed."""
+def show_comparison(
+    figures: PairedEvaluation, note: str, address: Callable[[str], str] | None
+) -> None:
+    """Show the verdict, the 2 × 2 table, labels and the photos that changed.
+
+    Args:
+        figures: what to show.
+        note: a sentence about the photos.
+        address: returns the address of a photo by its name; None if the photos are gone.
+    """
     verdict, table = figures.verdict, figures.table
     left, right = st.columns(2, gap="large")
     with left:
@@ -143,16 +149,11 @@ def show_comparison(figures: PairedEvaluation, owner: SignIn) -> None:
                     "new right": [table.both_right, table.only_new],
                     "new wrong": [table.only_old, table.both_wrong],
                 },
-                index=["old right", "old wrong"],
+                index=pd.Index(["old right", "old wrong"], name="photos"),
             )
         )
         p_value = f"= {table.p_value:.2g}" if table.p_value >= 0.001 else "< 0.001"
-        uses = count_uses(figures.old.model)
-        times = "once" if uses == 1 else f"{spell_number(uses)} times"
-        st.caption(
-            f"McNemar’s exact test: p {p_value}. These photos were used to choose {times}; each "
-            f"time they prove a little less. {' '.join(verdict.limits)}"
-        )
+        st.caption(f"McNemar’s exact test: p {p_value}. {note} {' '.join(verdict.limits)}")
         st.write(_describe_labels(figures))
         sides = pd.DataFrame(
             {
@@ -163,10 +164,9 @@ def show_comparison(figures: PairedEvaluation, owner: SignIn) -> None:
                 }
                 for name, side in (("old", figures.old), ("new", figures.new))
             }
-        )
+        ).rename_axis("model")
         st.table(sides)
     with right:
-        base = f"{owner.origin}{base_path()}owner/held-out/{quote(figures.old.model)}/"
         changed = figures.changed
         groups = {
             "Only the new one is right": [one for one in changed if one.new == one.label],
@@ -177,7 +177,19 @@ def show_comparison(figures: PairedEvaluation, owner: SignIn) -> None:
         }
         for title, photos in groups.items():
             if photos:
-                _show_photos(f"{title}: {len(photos)}", photos, base)
+                _show_photos(f"{title}: {len(photos)}", photos, address)
+
+
+def held_out_address(model: str, owner: SignIn) -> Callable[[str], str]:
+    """Return a function from the name of a model's held-out photo to its address."""
+    base = f"{owner.origin}{base_path()}owner/held-out/{quote(model)}/"
+    return lambda name: base + quote(name)
+
+
+def describe_uses(uses: int) -> str:
+    """Return a sentence on how often photos have chosen a version."""
+    times = "once" if uses == 1 else f"{spell_number(uses)} times"
+    return f"These photos were used to choose {times}; each time they prove a little less."
 
 
 def _draw_interval(interval: tuple[float, float], value: float) -> None:
@@ -209,32 +221,54 @@ def _describe_labels(figures: PairedEvaluation) -> str:
     return f"**By label** {', '.join(changes) or 'no label gains or loses'}"
 
 
-def _show_photos(title: str, photos: Sequence[ChangedPhoto], base: str) -> None:
+def _show_photos(
+    title: str, photos: Sequence[ChangedPhoto], address: Callable[[str], str] | None
+) -> None:
     st.markdown(f"**{title}**")
     with st.container(horizontal=True):
         for one in photos[:MAX_SHOWN]:
             words = [escape_markdown(label) for label in (one.old, one.new)]
             caption = f"old: {words[0]}  \nnew: {words[1]}"
-            st.image(f"{base}{quote(one.photo)}", caption=caption, width=128)
+            if address:
+                st.image(address(one.photo), caption=caption, alt=one.label, width=128)
+            else:
+                st.write(caption)
     if len(photos) > MAX_SHOWN:
         st.caption(f"and {len(photos) - MAX_SHOWN:,} more")
 
 
-def show_publishing(old: Bundle, new: Bundle, figures: PairedEvaluation | None) -> None:
-    """Show the button that makes the compared version the current one."""
+def show_publishing(
+    old: Bundle,
+    new: Bundle,
+    figures: PairedEvaluation | None,
+    text: str = "",
+    *,
+    is_sure: bool = False,
+) -> None:
+    """Show the button that makes the compared version the current one.
+
+    Args:
+        old: the version in use.
+        new: the other one.
+        figures: of their comparison; None if they weren't compared.
+        text: of the button.
+        is_sure: don't ask first, since visitors had this version before.
+    """
     if new.name != old.name:
         st.caption("This is another model, so it can’t be published as a version of this one.")
         return
     may = figures is not None and figures.verdict.may_replace
-    sure = may or st.checkbox("I have seen what changes, and publish it anyway.")
-    text = f"Publish {new.version}"
-    if st.button(text, type="primary" if may else "secondary", disabled=not sure):
+    sure = may or is_sure or st.checkbox("I have seen what changes, and publish it anyway.")
+    if st.button(
+        text or f"Publish {new.version}",
+        type=main_button() if may else "secondary",
+        disabled=not sure,
+    ):
         try:
             with st.spinner("Checking its files and answers…"):
                 make_current(new)
         except (LoupeError, OSError) as error:
-            words = phrase_error(error) if isinstance(error, LoupeError) else error.strerror
-            st.error(f"Not published: {escape_markdown(str(words))}")
+            st.error(f"Not published: {phrase_failure(error)}")
             return
         st.session_state[SAID] = (
             f"Published: {new.name} {new.version}. Visitors get it with their next photo. To put "

@@ -2,17 +2,28 @@
 
 import streamlit as st
 
+from model.errors import DataError
+from model.training.training_job import why_not_here
 from ui import component
+from ui.owner_pages import sign_in
 
 _mount = st.components.v2.component("teach", js=component.SCRIPT)
 
 
 def show_teach() -> None:
-    """Show the component. Its button *Use it* opens Identify with the visitor's model."""
-    script = component.script_address("streamlit_teach.mjs")
+    """Show the component. Its button *Use it* opens Identify with the visitor's model.
+
+    For the owner, *Train on this computer* sends the photos to the app.
+    """
+    data: dict[str, str | bool] = {
+        "script": component.script_address("streamlit_teach.mjs"),
+        "base": component.base_path(),
+    }
+    if _is_owner():
+        data["train"] = True
     sent = _mount(
         key="teach",
-        data={"script": script, "base": component.base_path()},
+        data=data,
         on_failed_change=lambda: None,
     )
     if sent.failed:
@@ -21,3 +32,11 @@ def show_teach() -> None:
             "blocks its files. Reload the page to try again.",
             icon=":material/block:",
         )
+
+
+def _is_owner() -> bool:
+    """Return whether the visitor is the app's owner, who trains on the photos, here."""
+    try:
+        return sign_in() is not None and not why_not_here()
+    except DataError:
+        return False

@@ -209,7 +209,7 @@ def sign_in(page: Page, server: Server) -> None:
     with closing(SignIns(f"sqlite:///{server.data / 'records.sqlite'}")) as sign_ins:
         page.goto(f"{server.url}/owner/{sign_ins.create_link()}")
     page.get_by_role("button", name="Open the workshop").click()
-    page.wait_for_url("**/corrections")
+    page.wait_for_url("**/photos*")
 
 
 def correct(page: Page, label: str, *, sends_copy: bool = False) -> None:

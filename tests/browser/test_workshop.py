@@ -27,6 +27,7 @@ from tests.model.command import run
 from tests.model.importing.old_exports.exports import DATA
 from tests.model.tiny import COLOURS, colour, tiny
 from tests.photos import encoded
+from ui.navigation import OWNER_PAGES
 
 pytestmark = pytest.mark.slow
 
@@ -66,7 +67,7 @@ def select(page: Page, *names: str) -> None:
 
 def test_stranger_gets_nothing(browser, shop):
     with checked_page(browser, {"base_url": shop.url}) as page:
-        for name in ("corrections", "publish", "deploy"):
+        for name in OWNER_PAGES:
             page.goto(f"/{name}")
             expect(page.get_by_text(WHOSE)).to_be_visible()
             assert page.get_by_test_id("stMain").get_by_role("button").count() == 0
@@ -76,7 +77,7 @@ def test_stranger_gets_nothing(browser, shop):
 def test_link_signs_in_once_and_revoking_closes_open_pages(browser, shop, monkeypatch):
     with checked_page(browser, {"base_url": shop.url}) as page:
         sign_in(page, shop)
-        expect(page.get_by_role("heading", name="Corrections", level=2)).to_be_visible()
+        expect(page.get_by_role("heading", name="No photos yet", level=2)).to_be_visible()
         workshop = page.get_by_role("navigation", name="Pages").get_by_role("link", name="Workshop")
         expect(workshop).to_have_attribute("aria-current", "page")
         assert "owner" not in page.url
@@ -156,6 +157,7 @@ def test_corrections_are_reviewed(browser, tmp_path, look):
             visitor, (RED_PHOTO, "scarlet"), (GREEN_PHOTO, "emerald"), (RED_PHOTO, "green")
         )
         sign_in(page, server)
+        page.goto("/corrections")
         expect(page.get_by_text("3 corrections from 1 visit.")).to_be_visible()
         expect(photos(page)).to_have_count(3)
         page.screenshot(path=HERE / "screenshots" / f"corrections-{look}.png")

@@ -1,0 +1,38 @@
+"""Photos & training: the owner's photo sets, what is wrong with them, and training on one."""
+
+import streamlit as st
+
+from ui.owner_pages import open_workshop
+from ui.photos_view import (
+    choose_set,
+    describe_set,
+    show_adding,
+    show_deleting,
+    show_photos,
+    show_problems,
+)
+from ui.training_view import show_job, show_last_run, show_training
+
+st.set_page_config(layout="wide")
+open_workshop()
+busy = show_job()
+if busy:
+    st.divider()
+chosen = choose_set()
+if chosen:
+    photos, side = st.columns([13, 6], gap="large")
+    with photos:
+        describe_set(*chosen)
+        show_photos(*chosen)
+    with side:
+        show_last_run(chosen[0])
+        if not busy:
+            show_training(*chosen)
+            show_problems(*chosen)
+else:
+    st.header("No photos yet", anchor=False)
+# The photos of a training stay as they are until it has ended.
+if not (chosen and chosen[0].name == busy):
+    show_adding(chosen[0] if chosen else None)
+    if chosen:
+        show_deleting(chosen[0])

@@ -1,0 +1,15 @@
+"""Runs: every training, compared with others; its result, published or put back."""
+
+import streamlit as st
+
+from ui.owner_pages import open_workshop
+from ui.runs_view import choose_runs, show_comparison_of, show_result
+
+st.set_page_config(layout="wide")
+open_workshop()
+st.header("Runs", anchor=False)
+chosen = choose_runs()
+if len(chosen) == 1:
+    show_result(chosen[0])
+elif chosen:
+    show_comparison_of(chosen)

@@ -1,0 +1,178 @@
+"""The workshop's photos, training and runs, from a zip to a published version."""
+
+import os
+import re
+import signal
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.accessible import assert_own_parts_accessible
+from tests.browser.conftest import HERE
+from tests.browser.drive import (
+    DESK,
+    PHONE,
+    checked_page,
+    give,
+    headline,
+    sign_in,
+    wait_for_answer,
+)
+from tests.browser.drive_teach import COLD, NO_CAMERA, WARM, teach_by_files
+from tests.browser.server import serving
+from tests.model.tiny import tiny
+from tests.model.training.pictures import folder_of, picture
+from tests.photos import encoded
+
+pytestmark = [pytest.mark.slow, pytest.mark.torch, pytest.mark.timeout(300)]
+
+DARK: dict[str, Any] = {"viewport": DESK, "color_scheme": "dark"}
+PATIENCE_MS = 90_000
+"""Longest wait for a stage of a training."""
+
+
+def zip_of_photos(folder: Path) -> Path:
+    """Two labels of 20 photos; with a damaged one, a copy and a square among the discs."""
+    photos = folder_of(folder / "photos", 20)
+    (photos / "disc" / "damaged.jpg").write_bytes((photos / "disc" / "1.jpg").read_bytes()[:900])
+    (photos / "disc" / "copy.jpg").write_bytes((photos / "disc" / "2.jpg").read_bytes())
+    path = folder / "forms.zip"
+    with zipfile.ZipFile(path, "w") as zipped:
+        for photo in sorted(photos.rglob("*.jpg")):
+            zipped.write(photo, photo.relative_to(photos))
+        zipped.writestr("disc/wrong.jpg", encoded(picture("square", 77, 200), "JPEG"))
+    return path
+
+
+def send(page: Page, archive: Path, name: str) -> None:
+    """Send a zip to a new set, and wait until its photos are checked."""
+    page.get_by_label("Its name").fill(name)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text(f"Its model will be called {name}.")).to_be_visible()
+    choose = page.get_by_role("button", name="Choose a zip")
+    expect(choose).to_be_enabled()
+    with page.expect_file_chooser() as chooser:
+        choose.click()
+    chooser.value.set_files(archive)
+    expect(page.get_by_role("heading", name="Checking the photos")).to_be_visible()
+    expect(page.get_by_role("heading", name="photos of two labels")).to_be_visible(
+        timeout=PATIENCE_MS
+    )
+
+
+def holder(data: Path) -> int:
+    return int((data / "training" / ".holder").read_text().split()[0])
+
+
+def look_at(page: Page, name: str) -> None:
+    """Keep a screenshot; nothing is wider than the screen, and axe finds nothing of ours."""
+    page.screenshot(path=HERE / "screenshots" / f"{name}.png")
+    assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+    assert_own_parts_accessible(page)
+
+
+def test_zip_becomes_a_published_version(browser, tmp_path):
+    tiny(tmp_path / "data" / "models", "forms")
+    archive = zip_of_photos(tmp_path)
+    disc = encoded(picture("disc", 7, 200), "JPEG")
+    with (
+        serving(tmp_path) as server,
+        checked_page(browser, {"base_url": server.url, "viewport": PHONE}) as visitor,
+        checked_page(browser, {"base_url": server.url, "viewport": PHONE}) as page,
+    ):
+        visitor.goto("/?model=forms&run=server")
+        give(visitor, disc)
+        wait_for_answer(visitor)
+        sign_in(page, server)
+        expect(page.get_by_role("heading", name="No photos yet")).to_be_visible()
+        send(page, archive, "forms")
+        expect(page.get_by_role("heading", name="42 photos")).to_be_visible()
+        expect(page.get_by_text("42 photos added. 1 exact duplicate left out.")).to_be_visible()
+        look_at(page, "photos-phone")
+        # What may be wrong is left out, beside the photos.
+        page.get_by_role("button", name="can't be read").click()
+        page.get_by_role("checkbox").first.check(force=True)
+        page.get_by_role("button", name="Leave out").click()
+        expect(page.get_by_text("1 photo left out.")).to_be_visible()
+        expect(page.get_by_role("heading", name="41 photos")).to_be_visible()
+        page.get_by_role("button", name="All labels").click()
+        expect(page.get_by_role("button", name="Left out, 1 photo")).to_be_visible()
+        assert len([*(server.data / "photos" / "forms").rglob("*.jpg")]) == 42
+
+        page.get_by_role("button", name="Train", exact=True).click()
+        expect(page.get_by_role("heading", name="Training", level=2)).to_be_visible(timeout=20_000)
+        expect(page.get_by_text("Compiling…")).to_be_visible(timeout=PATIENCE_MS)
+        look_at(page, "training-phone")
+        page.get_by_role("button", name="Stop").click()
+        expect(page.get_by_text("You stopped it.")).to_be_visible(timeout=7000)
+        expect(page.get_by_role("heading", name="Training", level=2)).to_have_count(0)
+        page.get_by_role("button", name="Continue").click()
+        expect(page.get_by_role("heading", name="Training", level=2)).to_be_visible(timeout=20_000)
+        os.kill(holder(server.data), signal.SIGKILL)
+        expect(page.get_by_text("Its process ended.")).to_be_visible(timeout=20_000)
+        give(visitor, disc)
+        wait_for_answer(visitor)
+        page.get_by_role("button", name="Continue").click()
+        expect(page.get_by_text(re.compile("Run 1: .*% correct"))).to_be_visible(
+            timeout=PATIENCE_MS
+        )
+        page.get_by_role("link", name="See the result").click()
+        expect(page.get_by_role("heading", name="New against old")).to_be_visible()
+        look_at(page, "runs-phone")
+        page.get_by_role("checkbox", name="I have seen what changes").check(force=True)
+        page.get_by_role("button", name="Publish run 1").click()
+        expect(page.get_by_text("Visitors have this version.")).to_be_visible()
+        give(visitor, disc)
+        expect(headline(visitor)).to_contain_text("disc")
+        # The version before was not a run's, so it is put back on the page Publish.
+        page.get_by_role("link", name="Publish").click()
+        expect(page.get_by_text("In use is forms")).to_be_visible()
+        assert not server.tracebacks()
+
+
+def test_training_outlives_the_app(browser, tmp_path):
+    folder_of(tmp_path / "data" / "photos" / "forms", 20)
+    with (
+        serving(tmp_path) as server,
+        checked_page(browser, {"base_url": server.url, **DARK}) as page,
+    ):
+        sign_in(page, server)
+        expect(page.get_by_role("button", name="Train", exact=True)).to_be_visible()
+        look_at(page, "photos-dark")
+        page.get_by_role("button", name="Train", exact=True).click()
+        expect(page.get_by_role("heading", name="Training", level=2)).to_be_visible(timeout=20_000)
+        pid = holder(server.data)
+        os.killpg(server.process.pid, signal.SIGKILL)
+    os.kill(pid, 0)
+    with (
+        serving(tmp_path) as server,
+        checked_page(browser, {"base_url": server.url, **DARK}) as page,
+    ):
+        sign_in(page, server)
+        expect(page.get_by_text(re.compile("Run 1: .*% correct"))).to_be_visible(
+            timeout=PATIENCE_MS
+        )
+        page.get_by_role("link", name="See the result").click()
+        expect(page.get_by_text("Visitors have no version of this model yet.")).to_be_visible()
+        assert not (server.data / "models" / "forms").exists()
+        look_at(page, "runs-dark")
+        page.get_by_role("button", name="Publish run 1").click()
+        expect(page.get_by_text("Visitors have this version.")).to_be_visible()
+        page.goto("/?run=server")
+        expect(page.get_by_role("combobox", name="Model").first).to_have_value("forms")
+
+
+def test_project_of_teach_is_sent_to_train(open_colours, colours_server):
+    page = open_colours(NO_CAMERA, viewport=PHONE)
+    sign_in(page, colours_server)
+    page.goto("/teach")
+    teach_by_files(page, warm=WARM, cold=COLD)
+    page.get_by_role("button", name="Use it").first.click()
+    page.get_by_role("button", name="Train on this computer").click()
+    page.wait_for_url("**/photos?set=*")
+    expect(page.get_by_role("heading", name="6 photos of two labels")).to_be_visible()
+    (folder,) = (colours_server.data / "photos").glob("[!.]*")
+    assert {path.name for path in folder.iterdir()} == {"warm", "cold"}

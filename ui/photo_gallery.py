@@ -1,0 +1,124 @@
+"""The photos of a set to select, leave out, relabel and restore; and what was changed last."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from urllib.parse import quote, urljoin
+
+import streamlit as st
+
+from model.errors import DataError
+from model.text import count_of
+from model.training.photo_report import load_report
+from model.training.photo_sets import ChangedPhotos, PhotoSet, change_photos
+from ui import component
+from ui.phrasing import phrase_failure
+
+MAX_SHOWN = 200
+"""Most photos of a label that are shown at once."""
+
+LAST, LEFT_OUT = "photos-changed", "Left out"
+"""The key of the session's state of what was changed last; the title of photos left out."""
+
+ACTIONS = (
+    {"name": "leave out", "text": "Leave out", "isMain": False, "needsLabel": False},
+    {"name": "relabel", "text": "Relabel…", "isMain": True, "needsLabel": True},
+)
+RESTORE = {"name": "restore", "text": "Restore", "isMain": False, "needsLabel": False}
+SUGGESTED = {**RESTORE, "name": "suggested", "text": "Use the suggested label"}
+
+_mount = st.components.v2.component("photo_gallery", js=component.SCRIPT)
+
+
+def show_last_change(photo_set: PhotoSet) -> None:
+    """Say what was changed last, with a button that undoes it."""
+    if last := st.session_state.get(LAST):
+        words, names = last
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.write(words)
+            if names and st.button("Undo", type="tertiary"):
+                _change(photo_set, dict.fromkeys(names, ""), "restored")
+
+
+def photo_address(photo_set: str, name: str) -> str:
+    """Return the address of a small copy of a photo, for the owner's browser."""
+    # Streamlit takes an address without a scheme for a file of the server.
+    base = urljoin(st.context.url or "", component.base_path())
+    return f"{base}owner/photos/{photo_set}/{quote(name)}"
+
+
+def show_gallery(
+    photo_set: PhotoSet,
+    found: ChangedPhotos,
+    photos: Mapping[str, str],
+    actions: Sequence[Mapping[str, object]],
+    suggested: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Show photos, and do what the owner presses.
+
+    Args:
+        photo_set: theirs.
+        found: all labels of the set.
+        photos: labels by the photo's name; no others can be changed.
+        actions: those offered.
+        suggested: labels that photos look like, by the photo's name.
+    """
+    damaged, names = list_damaged(photo_set), list(photos)[:MAX_SHOWN]
+    items: list[dict[str, object]] = []
+    for name in names:
+        other = suggested.get(name, photos[name])
+        said = f"looks like {other}" if other != photos[name] else ""
+        if was := found.relabelled.get(name):
+            said = f"was {was}"
+        item = {"id": name, "label": photos[name], "count": 1, "read": ""}
+        item["photo"] = "" if name in damaged else photo_address(photo_set.name, name)
+        item["said"] = name.rpartition("/")[2] if name in damaged else said
+        items.append({**item, "note": LEFT_OUT if name in found.left_out else ""})
+    sent = _mount(
+        key=f"gallery-{photo_set.name}",
+        data={
+            "script": component.script_address("owner/gallery.mjs"),
+            "theme": st.context.theme.type or "light",
+            "labels": [*found.by_label],
+            "items": items,
+            "actions": actions,
+            "hint": "Select photos to leave them out or to give them another label.",
+        },
+        on_act_change=lambda: None,
+        on_failed_change=lambda: None,
+    )
+    if len(photos) > MAX_SHOWN:
+        st.caption(f"The first {MAX_SHOWN} of {len(photos):,}.")
+    st.caption("Changes are kept beside the photos. The photos themselves stay as they are.")
+    if not sent.act:
+        return
+    chosen = [name for name in map(str, sent.act["ids"]) if name in photos]
+    labels: dict[str, str | None] = dict.fromkeys(chosen)
+    done = "left out"
+    if sent.act["name"] == "suggested":
+        labels, done = {name: suggested.get(name, "") for name in chosen}, "relabelled"
+    elif sent.act["name"] == "relabel":
+        labels, done = dict.fromkeys(chosen, str(sent.act["label"])), "relabelled"
+    elif sent.act["name"] == "restore":
+        labels, done = dict.fromkeys(chosen, ""), "restored"
+    _change(photo_set, labels, done)
+
+
+def _change(photo_set: PhotoSet, labels: Mapping[str, str | None], done: str) -> None:
+    """Give photos other labels, None to leave them out, "" for their own, and say what was done."""
+    undoable = [] if done == "restored" else [*labels]
+    try:
+        for label in {*labels.values()}:
+            names = [name for name, one in labels.items() if one == label]
+            change_photos(photo_set, names, label or None, restore=label == "")
+    except (DataError, OSError) as error:
+        st.session_state[LAST] = phrase_failure(error), []
+    else:
+        st.session_state[LAST] = f"{count_of(len(labels), 'photo').capitalize()} {done}.", undoable
+    st.rerun()
+
+
+def list_damaged(photo_set: PhotoSet) -> set[str]:
+    """Return the photos that the last report couldn't read."""
+    report = load_report(photo_set.name)
+    problems = report.problems if report else []
+    return {one.name for problem in problems if problem.code == "damaged" for one in problem.photos}

@@ -1,0 +1,256 @@
+"""The owner's photo sets: labels, the photos of one, what to look at first, and adding photos."""
+
+import re
+from collections.abc import Sequence
+
+import streamlit as st
+
+from model.text import count_of, list_some
+from model.training.photo_report import PhotoReport, ReportedProblem, load_report
+from model.training.photo_sets import (
+    ChangedPhotos,
+    PhotoSet,
+    delete_photo_set,
+    list_photo_sets,
+    photos_by_label,
+    read_changes,
+)
+from model.training.training_job import why_not_here
+from ui import component
+from ui.charts import main_button
+from ui.navigation import get_page
+from ui.photo_gallery import (
+    ACTIONS,
+    LAST,
+    LEFT_OUT,
+    RESTORE,
+    SUGGESTED,
+    photo_address,
+    show_gallery,
+    show_last_change,
+)
+from ui.phrasing import escape_markdown, join_words, spell_number
+from ui.training_view import start
+
+UPLOAD_MB, MAX_NAME = 2000, 64
+
+CHOSEN = "set"
+"""The name of the chosen set in the address."""
+
+PICKED, SEEN = "photo-set", "photo-set-seen"
+"""Keys of the session's state: the chosen set, and the one that the address had last."""
+
+_mount_rows = st.components.v2.component("photo_rows", js=component.SCRIPT)
+_mount_upload = st.components.v2.component("upload", js=component.SCRIPT)
+
+
+def choose_set() -> tuple[PhotoSet, ChangedPhotos] | None:
+    """Let the owner choose a photo set; None if there is none.
+
+    A set that the address newly names is chosen, as after an upload or in a link.
+    """
+    sets = list_photo_sets()
+    if not sets:
+        return None
+    asked, state = st.query_params.get(CHOSEN, ""), st.session_state
+    if asked in sets and asked != state.get(SEEN):
+        state[PICKED] = asked
+    elif state.get(PICKED) not in sets:
+        state[PICKED] = next(iter(sets))
+    name: str = state[PICKED]
+    if len(sets) > 1:
+        name = st.selectbox("Photo set", sets, key=PICKED, width=320)
+    st.query_params[CHOSEN] = state[SEEN] = name
+    return sets[name], photos_by_label(sets[name])
+
+
+def show_photos(photo_set: PhotoSet, found: ChangedPhotos) -> None:
+    """Show how many photos each label has, or the photos of what the owner has pressed."""
+    show_last_change(photo_set)
+    shown = st.session_state.get(_shown_key(photo_set))
+    if shown is None:
+        _show_labels(photo_set, found)
+        return
+    if st.button("All labels", icon=":material/arrow_back:", type="tertiary"):
+        _open(photo_set, None)
+    kind, name = shown
+    if kind == "problem":
+        problem = _find_problem(photo_set, name)
+        if problem is None:
+            _open(photo_set, None)
+            return
+        _show_problem(photo_set, found, problem)
+    elif name == LEFT_OUT:
+        st.subheader(f"{LEFT_OUT}: {count_of(len(found.left_out), 'photo')}", anchor=False)
+        show_gallery(photo_set, found, found.left_out, [RESTORE])
+    else:
+        names = found.by_label.get(name, [])
+        count = count_of(len(names), "photo")
+        st.subheader(f"{escape_markdown(name)}: {count}", anchor=False)
+        changed = any(one in found.relabelled for one in names)
+        photos = dict.fromkeys(names, name)
+        show_gallery(photo_set, found, photos, [*([RESTORE] if changed else []), *ACTIONS])
+
+
+def describe_set(photo_set: PhotoSet, found: ChangedPhotos) -> None:
+    """Show the headline: how many photos and labels there are, and which label has the fewest."""
+    counts = {label: len(names) for label, names in found.by_label.items()}
+    if not counts:
+        st.header(f"No photos in {photo_set.name} yet", anchor=False)
+        return
+    total = count_of(sum(counts.values()), "photo")
+    labels = f"{spell_number(len(counts))} label{'s' if len(counts) != 1 else ''}"
+    st.header(f"{total} of {labels}", anchor=False)
+    where = "" if photo_set.is_own else " In a folder that is only read."
+    rarest = min(counts, key=lambda label: counts[label])
+    few = count_of(counts[rarest], "photo")
+    st.write(f"{photo_set.name}. The fewest: {escape_markdown(rarest)}, {few}.{where}")
+
+
+def _show_labels(photo_set: PhotoSet, found: ChangedPhotos) -> None:
+    rows = [
+        _row(photo_set, label, names)
+        for label, names in sorted(found.by_label.items(), key=lambda item: -len(item[1]))
+    ]
+    if found.left_out:
+        rows.append(_row(photo_set, LEFT_OUT, [*found.left_out], "not trained on"))
+    sent = _mount_rows(
+        key=f"rows-{photo_set.name}",
+        data={
+            "script": component.script_address("owner/photo_rows.mjs"),
+            "theme": st.context.theme.type or "light",
+            "rows": rows,
+        },
+        on_open_change=lambda: None,
+        on_failed_change=lambda: None,
+    )
+    if sent.open:
+        _open(photo_set, ("label", str(sent.open)))
+
+
+def _row(
+    photo_set: PhotoSet, label: str, names: Sequence[str], note: str = ""
+) -> dict[str, object]:
+    photos = [photo_address(photo_set.name, name) for name in names[:3]]
+    return {"label": label, "count": len(names), "photos": photos, "note": note}
+
+
+def show_problems(photo_set: PhotoSet, found: ChangedPhotos) -> None:
+    """List what to look at before training; a press shows the photos."""
+    if len(found.by_label) < 2:
+        return
+    report = load_report(photo_set.name)
+    if report is None:
+        st.markdown("**What to look at first**")
+        st.write("Damaged photos, duplicates, and photos that may have the wrong label.")
+    else:
+        count = sum(map(len, found.by_label.values()))
+        is_old = (report.photos, report.changes) != (count, read_changes(photo_set.changes_file))
+        _list_problems(photo_set, report, is_old=is_old)
+    if st.button("Look for problems" if report is None else "Look again", type="tertiary"):
+        start("--set", photo_set.name, "--name", photo_set.name, "--check")
+
+
+def _list_problems(photo_set: PhotoSet, report: PhotoReport, *, is_old: bool) -> None:
+    problems = report.problems
+    count = spell_number(len(problems)).capitalize()
+    things = "thing" if len(problems) == 1 else "things"
+    title = f"{count} {things} to look at first" if problems else "No problems found"
+    st.markdown(f"**{title}**")
+    if report.note:
+        st.write(f"Not compared by their looks: {escape_markdown(report.note)}")
+    if is_old:
+        st.caption("The photos have changed since.")
+    for problem in problems:
+        if not problem.photos:
+            names = join_words([escape_markdown(name) for name in problem.details[:5]])
+            st.write(f"{problem.title}: {names}")
+            continue
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if problem.code != "damaged":
+                st.image(photo_address(photo_set.name, problem.photos[0].name), alt="", width=48)
+            if st.button(
+                f"{problem.title}: {len(problem.photos)}", type="tertiary", key=problem.code
+            ):
+                _open(photo_set, ("problem", problem.code))
+
+
+def _find_problem(photo_set: PhotoSet, code: str) -> ReportedProblem | None:
+    report = load_report(photo_set.name)
+    return next((one for one in report.problems if one.code == code), None) if report else None
+
+
+def _show_problem(photo_set: PhotoSet, found: ChangedPhotos, problem: ReportedProblem) -> None:
+    st.subheader(problem.title, anchor=False)
+    known = {name: label for label, names in found.by_label.items() for name in names}
+    known |= found.left_out
+    suggested = {photo.name: photo.suggested for photo in problem.photos if photo.suggested}
+    photos = {photo.name: known[photo.name] for photo in problem.photos if photo.name in known}
+    actions = [RESTORE, *ACTIONS, *([SUGGESTED] if suggested else [])]
+    show_gallery(photo_set, found, photos, actions, suggested)
+
+
+def _shown_key(photo_set: PhotoSet) -> str:
+    return f"shown-{photo_set.name}"
+
+
+def _open(photo_set: PhotoSet, what: tuple[str, str] | None) -> None:
+    st.session_state[_shown_key(photo_set)] = what
+    st.session_state.pop(LAST, None)
+    st.rerun()
+
+
+def show_adding(photo_set: PhotoSet | None) -> None:
+    """Let the owner add photos to a set, or make a new one."""
+    st.subheader("Add photos", anchor=False)
+    if reason := why_not_here():
+        st.warning(reason, icon=":material/block:")
+        return
+    can_add = photo_set is not None and photo_set.is_own
+    name, mode = photo_set.name if photo_set else "", "add"
+    if not can_add or st.toggle("To a new set"):
+        mode = "new"
+        typed = st.text_input("Its name", "" if photo_set else "my model", width=320)
+        name = re.sub("[^a-z0-9]+", "-", typed.casefold()).strip("-")[:MAX_NAME]
+        st.caption(f"Its model will be called {name}." if name else "Type a name, then Enter.")
+    sent = _mount_upload(
+        key="upload",
+        data={
+            "script": component.script_address("owner/upload.mjs"),
+            "theme": st.context.theme.type or "light",
+            "base": component.base_path(),
+            "name": name,
+            "mode": mode,
+            "limitMb": UPLOAD_MB,
+            "ask": "A zip or a folder, with a folder of photos per label.",
+        },
+        on_done_change=lambda: None,
+        on_failed_change=lambda: None,
+    )
+    teach = get_page("teach")
+    st.page_link(teach, label="Or take photos on Teach, and press Train on this computer there")
+    if sent.done:
+        name = str(sent.done["name"])
+        words = f"{count_of(sent.done['added'], 'photo').capitalize()} added."
+        if sent.done["copies"]:
+            words += f" {count_of(sent.done['copies'], 'exact duplicate')} left out."
+        if refused := sent.done["refused"]:
+            count = count_of(sent.done["refused_count"], "file")
+            words += f" {count} weren’t: {escape_markdown(list_some(refused, 3))}"
+        st.session_state[LAST] = words, []
+        st.query_params[CHOSEN] = name
+        if len(sent.done["labels"]) > 1:
+            start("--set", name, "--name", name, "--check")
+        st.rerun()
+
+
+def show_deleting(photo_set: PhotoSet) -> None:
+    """Let the owner delete a set with its photos, after a second press."""
+    if not photo_set.is_own:
+        return
+    with st.popover("Delete this set", icon=":material/delete:", type="tertiary"):
+        st.write("Its photos are deleted from this computer. Models that learned from them stay.")
+        if st.button("Delete the photos", type=main_button()):
+            delete_photo_set(photo_set)
+            del st.query_params[CHOSEN]
+            st.rerun()

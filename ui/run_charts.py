@@ -1,0 +1,156 @@
+"""Charts of training runs: curves by epoch, accuracies on one axis, the trials of a search."""
+
+import math
+from collections.abc import Sequence
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from model.bundle import get_bundle
+from model.errors import BundleError
+from model.training.run_record import RunRecord
+from ui.charts import GREY, accent_color, text_color
+
+LABEL_GAP = 0.08
+"""Least distance of two lines' labels, as a share of the chart's height."""
+
+SERIES = (("trained", "learned from"), ("held_out", "new photos"))
+"""Keys of an epoch's shares, and what the lines are called."""
+
+MAX_DESCRIPTION = 2000
+
+
+def draw_curves(runs: Sequence[RunRecord]) -> None:
+    """Draw the shares that were right after each epoch; of several runs, on new photos alone."""
+    is_one = len(runs) == 1
+    rows = [
+        {"line": name if is_one else f"run {run.number}", "epoch": row["number"], "right": row[key]}
+        for run in runs
+        for key, name in SERIES
+        for row in run.epochs
+        if key in row and (is_one or key == "held_out")
+    ]
+    if not rows:
+        return
+    st.markdown("**Correct, after each epoch**")
+    frame = pd.DataFrame(rows)
+    names, last = list(dict.fromkeys(frame["line"])), frame["epoch"].max()
+    lowest = math.floor(10 * frame["right"].min() - 0.5) / 10
+    colors = [GREY, accent_color()] if is_one else [accent_color(), *[GREY] * (len(names) - 1)]
+    base = alt.Chart(frame).encode(
+        x=alt.X(
+            "epoch:Q",
+            title="epoch",
+            axis=alt.Axis(tickMinStep=1, format="d"),
+            scale=alt.Scale(domain=[1, max(last, 2)]),
+        ),
+        y=alt.Y(
+            "right:Q",
+            title=None,
+            axis=alt.Axis(format=".0%", tickCount=5),
+            scale=alt.Scale(domain=[lowest, 1]),
+        ),
+        color=alt.Color("line:N", legend=None, scale=alt.Scale(domain=names, range=colors)),
+    )
+    ends = _spread_labels(frame, LABEL_GAP * (1 - lowest))
+    text = base.mark_text(align="left", dx=8, fontSize=14).encode(y="label:Q", text="line:N")
+    text.data = ends
+    chart = base.mark_line(point=True) + text
+    words = "; ".join(
+        f"{row['line']}, epoch {row['epoch']:.0f}: {row['right']:.1%}" for row in rows
+    )
+    published = _accuracy_now(runs[0].model) if is_one else None
+    if published is not None:
+        now = alt.Chart(pd.DataFrame([{"right": published}])).encode(y="right:Q")
+        chart += now.mark_rule(strokeDash=[4, 4], color=text_color())
+    sides = {"left": 8, "right": 96, "top": 8, "bottom": 8}
+    options = {"height": 280, "description": words[:MAX_DESCRIPTION], "padding": sides}
+    st.altair_chart(chart.properties(**options))
+    if is_one:
+        counts = runs[0].counts
+        dashed = "" if published is None else f" Dashed: the current model, {published:.1%}."
+        st.caption(
+            f"{counts['held_out']:,} new photos that it doesn’t learn from; "
+            f"{counts['trained']:,} that it does.{dashed}"
+        )
+
+
+def _spread_labels(frame: pd.DataFrame, gap: float) -> pd.DataFrame:
+    """Return the last point of each line, with a height for its label that others don't cover."""
+    ends = frame.sort_values("epoch").groupby("line").tail(1).sort_values("right")
+    heights: list[float] = []
+    for right in ends["right"]:
+        heights.append(max(right, heights[-1] + gap) if heights else right)
+    beyond = max(0.0, max(heights) - 1)
+    return ends.assign(label=[height - beyond for height in heights])
+
+
+def _accuracy_now(model: str) -> float | None:
+    try:
+        metric = get_bundle(model).manifest.metric("accuracy")
+    except BundleError:
+        return None
+    return metric.value if metric else None
+
+
+def draw_intervals(runs: Sequence[RunRecord], in_use: Sequence[int]) -> None:
+    """Draw accuracies with their intervals on one axis; runs ``in_use`` have the accent."""
+    rows = [
+        {
+            "run": f"Run {run.number}",
+            "value": metric.value,
+            "low": metric.low,
+            "high": metric.high,
+            "color": accent_color() if run.number in in_use else GREY,
+        }
+        for run in runs
+        if (metric := run.metric("accuracy"))
+    ]
+    if not rows:
+        return
+    frame = pd.DataFrame(rows)
+    x = alt.X(
+        "low:Q",
+        scale=alt.Scale(domain=[min(frame["low"].min(), 0.8), 1]),
+        axis=alt.Axis(format=".0%", tickCount=5, title="correct, 95% CI"),
+    )
+    y, color = alt.Y("run:N", sort=None, title=None), alt.Color("color:N", scale=None)
+    base = alt.Chart(frame).encode(y=y, color=color)
+    dots = base.mark_point(filled=True, size=90).encode(x="value:Q")
+    words = "; ".join(f"{row['run']}: {row['value']:.1%}" for row in rows)
+    chart = base.mark_rule(strokeWidth=2).encode(x=x, x2="high:Q") + dots
+    st.altair_chart(chart.properties(height=alt.Step(36), description=words[:MAX_DESCRIPTION]))
+
+
+def draw_trials(run: RunRecord) -> None:
+    """Draw the trials of a search: learning rate against accuracy, the best with the accent."""
+    rows = [row for row in run.trials if "value" in row and "lr" in row]
+    if not rows:
+        return
+    st.markdown("**Learning rate against correct, by trial**")
+    frame = pd.DataFrame(rows)
+    frame["best"] = frame.index == frame["value"].idxmax()
+    lowest = math.floor(10 * frame["value"].min() - 0.5) / 10
+    chart = (
+        alt.Chart(frame)
+        .mark_point(size=90, filled=True)
+        .encode(
+            x=alt.X(
+                "lr:Q",
+                title="learning rate",
+                axis=alt.Axis(format=".1e", tickCount=4),
+                scale=alt.Scale(type="log", domain=[1e-4, 1e-3]),
+            ),
+            y=alt.Y(
+                "value:Q",
+                title=None,
+                axis=alt.Axis(format=".0%", tickCount=5),
+                scale=alt.Scale(domain=[lowest, 1]),
+            ),
+            color=alt.condition("datum.best", alt.value(accent_color()), alt.value(GREY)),
+            tooltip=[*frame.columns.drop("best")],
+        )
+    )
+    words = "; ".join(f"trial {row['number']:.0f}: {row['value']:.1%}" for row in rows)
+    st.altair_chart(chart.properties(height=260, description=words[:MAX_DESCRIPTION]))

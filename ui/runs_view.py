@@ -1,0 +1,272 @@
+"""The training runs: a table, the result of one, several over each other, publishing, deleting."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+
+import pandas as pd
+import streamlit as st
+
+from model import Bundle, list_models
+from model.bundle import get_bundle
+from model.errors import BundleError, DataError
+from model.text import count_of
+from model.training.photo_sets import list_photo_sets
+from model.training.run_record import RunRecord, delete_run, list_runs
+from model.training.stored_predictions import Mistake, StoredPredictions, compare_runs
+from model.training.training_job import current_job, unfinished_runs
+from ui.charts import main_button
+from ui.models_page.reliability import describe_interval, show_calibration
+from ui.photo_gallery import photo_address
+from ui.phrasing import escape_markdown, phrase_failure
+from ui.publish_view import describe_uses, show_comparison, show_publishing
+from ui.run_charts import draw_curves, draw_intervals, draw_trials
+
+MAX_CHOICES, MAX_WORST, MAX_CONFUSED = 20, 12, 6
+"""Most runs to choose from; most photos of the worst; most pairs of confused labels."""
+
+CHOSEN = "run"
+"""The name of the chosen run in the address."""
+
+
+def choose_runs() -> list[RunRecord]:
+    """Show all runs on one axis, and let the owner choose some; at first the newest."""
+    runs = list_runs()
+    if not runs:
+        st.write(
+            "Nothing was trained yet. *Photos & training* does it, or `python -m model train` in "
+            "a terminal; both are recorded here."
+        )
+        return []
+    by_number, job = {run.number: run for run in runs}, current_job()
+    in_use = _list_in_use(runs)
+    rows = [row for run in runs for row in _to_rows(run, in_use, job.model if job else None)]
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.dataframe(pd.DataFrame(rows).fillna(""), hide_index=True, height="content")
+    with right:
+        draw_intervals(runs, in_use)
+    asked = st.query_params.get(CHOSEN, "")
+    first = int(asked) if asked.isdecimal() and int(asked) in by_number else runs[0].number
+    chosen = st.pills(
+        "Look at one run, or compare several",
+        list(dict.fromkeys([*list(by_number)[:MAX_CHOICES], first])),
+        selection_mode="multi",
+        default=[first],
+        format_func=lambda number: f"Run {number}, {by_number[number].model}",
+    )
+    return [by_number[number] for number in sorted(chosen, reverse=True)]
+
+
+def _list_in_use(runs: Sequence[RunRecord]) -> list[int]:
+    """Return the numbers of the runs whose version visitors have."""
+    versions: dict[str, str] = {}
+    for name in {run.model for run in runs}:
+        with suppress(BundleError):
+            versions[name] = get_bundle(name).version
+    return [run.number for run in runs if run.version and versions.get(run.model) == run.version]
+
+
+def _to_rows(
+    run: RunRecord, in_use: Sequence[int], training: str | None
+) -> Iterator[dict[str, str]]:
+    """Yield a run's row and, below it, those of its trials."""
+    metric = run.metric("accuracy")
+    state: str = "ready" if run.version else run.state_now(training)
+    yield {
+        "Run": f"{run.number}",
+        "Correct": f"{metric.value:.1%}" if metric else "",
+        "State": "in use" if run.number in in_use else state,
+        "Model": run.model,
+        "Started (UTC)": f"{run.started:%d %b, %H:%M}",
+        "Network": str(run.parameters.get("arch", "")),
+        "Photos": run.photos[:8],
+    }
+    for trial in run.trials:
+        value = f"{trial['value']:.1%}" if "value" in trial else ""
+        name = f"– trial {trial['number']:.0f}"
+        yield {"Run": name, "Correct": value, "Network": f"learning rate {trial.get('lr', 0):.1e}"}
+
+
+def show_result(run: RunRecord) -> None:
+    """Show one run: its card, mistakes with their photos, and New against old."""
+    st.subheader(f"Run {run.number}: {escape_markdown(run.model)}", anchor=False)
+    bundle = run.open_bundle()
+    if bundle is None:
+        _show_unpublished(run)
+    else:
+        _show_card(run, bundle)
+        _show_mistakes(run)
+        _show_replacement(run, bundle)
+    draw_curves([run])
+    draw_trials(run)
+    _show_parameters(run)
+    _show_deleting(run)
+
+
+def _show_unpublished(run: RunRecord) -> None:
+    job = current_job()
+    state = run.state_now(job.model if job else None)
+    if run.version:
+        st.write(f"Its version {run.version} was deleted.")
+    elif state == "running":
+        st.write("It is running; *Photos & training* shows how far it is.")
+    else:
+        may = any(config.run == run.number for config in unfinished_runs())
+        more = " *Photos & training* continues or discards it." if may else ""
+        st.write(f"It {state}. {escape_markdown(run.error)}{more}")
+
+
+def _show_card(run: RunRecord, bundle: Bundle) -> None:
+    metrics = {metric.name: metric for metric in run.metrics}
+    with st.container(horizontal=True, gap="large"):
+        if accuracy := metrics.get("accuracy"):
+            st.metric("Correct", f"{accuracy.value:.1%}", width="content")
+            st.caption(f"{describe_interval(accuracy).strip(' ()')}, {accuracy.on}")
+        if error := metrics.get("calibration_error"):
+            st.metric("Calibration error", f"{error.value:.1%}", width="content")
+        if kept := metrics.get("kept"):
+            st.metric("Known things accepted", f"{kept.value:.1%}", width="content")
+    card = bundle.manifest.card
+    ood_sets = card.ood_sets if card else ()
+    for result in ood_sets:
+        share = f"{result.ood_accept_rate:.0%}"
+        st.write(f"Of {result.photos:,} photos of other things, it accepts {share}.")
+    if not ood_sets:
+        st.caption("“None of these” was not tested on photos of other things.")
+    if card:
+        with st.expander("Calibration"):
+            show_calibration(bundle.manifest, card)
+
+
+def _show_mistakes(run: RunRecord) -> None:
+    try:
+        mistakes = StoredPredictions.load(run).mistakes
+    except DataError as error:
+        st.caption(escape_markdown(str(error)))
+        return
+    address = _find_address(run)
+    if not mistakes:
+        st.write("It was right about every photo that measured it.")
+        return
+    pairs: dict[tuple[str, str], list[Mistake]] = {}
+    for one in mistakes:
+        pairs.setdefault((one.label, one.called), []).append(one)
+    confused = sorted(pairs.items(), key=lambda item: -len(item[1]))[:MAX_CONFUSED]
+    title = f"What it confuses: {count_of(len(mistakes), 'photo')}"
+    with st.expander(title, expanded=True):
+        for (label, called), photos in confused:
+            words = f"{escape_markdown(label)} called {escape_markdown(called)}: {len(photos)}"
+            _show_photos(words, photos, address)
+    with st.expander("The worst photos"):
+        _show_photos("", mistakes, address)
+
+
+def _show_photos(
+    title: str, photos: Sequence[Mistake], address: Callable[[str], str] | None
+) -> None:
+    if title:
+        st.markdown(f"**{title}**")
+    with st.container(horizontal=True):
+        for one in photos[:MAX_WORST]:
+            words = f"{escape_markdown(one.label)}: {one.probability:.0%}  \n"
+            words += f"called {escape_markdown(one.called)}"
+            if address:
+                st.image(address(one.photo), caption=words, alt=one.label, width=112)
+            else:
+                st.write(words)
+
+
+def _find_address(run: RunRecord) -> Callable[[str], str] | None:
+    """Return a function from a photo's name to its address; None if its set is unknown here."""
+    if run.photo_set not in list_photo_sets():
+        return None
+    return lambda name: photo_address(run.photo_set, name)
+
+
+def _show_replacement(run: RunRecord, bundle: Bundle) -> None:
+    """Compare a run with the version that visitors have, and let the owner replace that."""
+    current = list_models().get(run.model)
+    if not isinstance(current, Bundle):
+        st.write("Visitors have no version of this model yet.")
+        if st.button(f"Publish run {run.number}", type=main_button()):
+            run.move_bundle()
+            st.rerun()
+        return
+    runs = [one for one in list_runs() if one.model == run.model and one.state == "done"]
+    if current.version == bundle.version:
+        st.success("Visitors have this version.", icon=":material/check:")
+        previous = next((one for one in runs if one.number < run.number), None)
+        if previous and (old := previous.open_bundle()):
+            show_publishing(current, old, None, f"Put back run {previous.number}", is_sure=True)
+        return
+    st.subheader("New against old", anchor=False)
+    old_run = next((one for one in runs if one.version == current.version), None)
+    figures = None
+    try:
+        if old_run is None:
+            raise DataError("The version in use wasn't trained here. Compare them on Publish.")
+        figures = compare_runs(old_run, run)
+    except DataError as error:
+        st.write(phrase_failure(error))
+    else:
+        note = f"Neither model had learned from the photos. {describe_uses(max(len(runs) - 1, 1))}"
+        show_comparison(figures, note, _find_address(run))
+    # It was the first when it was trained, and another one has been published since.
+    run.move_bundle()
+    is_older = old_run is not None and old_run.number > run.number
+    text = f"{'Put back' if is_older else 'Publish'} run {run.number}"
+    show_publishing(current, run.open_bundle() or bundle, figures, text, is_sure=is_older)
+
+
+def _show_parameters(run: RunRecord) -> None:
+    with st.expander("Parameters and notes"):
+        rows = _list_parameters(run)
+        rows |= {name: f"{count:,}" for name, count in run.counts.items()}
+        rows["photos (fingerprint)"] = run.photos[:12]
+        rows["time"] = f"{run.seconds / 60:.1f} minutes"
+        st.table(pd.DataFrame({"value": rows}).rename_axis("parameter"))
+        for note in run.notes:
+            st.caption(escape_markdown(note))
+
+
+def _list_parameters(run: RunRecord) -> dict[str, str]:
+    return {
+        name: str(value)
+        for name, value in run.parameters.items()
+        if value not in ("", None, False, 0)
+    }
+
+
+def _show_deleting(run: RunRecord) -> None:
+    # An unfinished run of the model may depend on which photos this one has held out.
+    job = current_job()
+    if (job and job.model == run.model) or any(
+        config.name == run.model for config in unfinished_runs()
+    ):
+        return
+    with st.popover("Delete this run", icon=":material/delete:", type="tertiary"):
+        st.write("Its record and answers are deleted, and its version if that was never published.")
+        if st.button("Delete the run"):
+            delete_run(run)
+            st.query_params.pop(CHOSEN, None)
+            st.rerun()
+
+
+def show_comparison_of(runs: Sequence[RunRecord]) -> None:
+    """Show several runs over each other: curves, and the answers of two that changed."""
+    draw_curves(runs)
+    rows = {f"Run {run.number}": _list_parameters(run) for run in runs}
+    frame = pd.DataFrame(rows).rename_axis("parameter")
+    differing = frame[frame.nunique(axis=1, dropna=False) > 1]
+    st.markdown("**Parameters that differ**" if len(differing) else "**The same parameters**")
+    if len(differing):
+        st.table(differing)
+    if len(runs) == 2:
+        new, old = runs
+        try:
+            figures = compare_runs(old, new)
+        except DataError as error:
+            st.write(phrase_failure(error))
+        else:
+            note = f"Old is run {old.number}, new is run {new.number}."
+            show_comparison(figures, note, _find_address(new))

@@ -1,0 +1,250 @@
+"""Training on this computer: its options, its progress, and a stopped run that continues."""
+
+import streamlit as st
+
+from model import LoupeError
+from model.corrections.review import training_folder
+from model.settings import settings
+from model.storage.disk import is_lasting
+from model.storage.photo_files import list_photos
+from model.text import count_of
+from model.training.config import TrainingConfig
+from model.training.photo_sets import ChangedPhotos, PhotoSet
+from model.training.run_record import CHECK, RunRecord, Stage, list_runs, read_run
+from model.training.time_left import estimate_seconds, seconds_left, stages_left
+from model.training.training_job import (
+    current_job,
+    discard_run,
+    start_job,
+    stop_job,
+    unfinished_runs,
+    why_not_here,
+)
+from ui.charts import main_button
+from ui.models_page.reliability import describe_interval
+from ui.navigation import get_page
+from ui.phrasing import escape_markdown, phrase_failure
+from ui.run_charts import draw_curves
+
+POLL_SECONDS = 2
+"""Time between two looks at a running training, in seconds."""
+
+NETWORKS = {
+    "lite0": "EfficientNet-Lite0, the fastest on phones",
+    "lite2": "EfficientNet-Lite2, twice as slow and often a little better",
+}
+
+
+def show_job() -> str | None:
+    """Show the training that runs or has stopped; return its model, None without one."""
+    if job := current_job():
+        record = _record_of(job.model)
+        with st.container():
+            _watch(record.number if record else CHECK)
+        return job.model
+    for config in unfinished_runs():
+        _show_stopped(config)
+        return config.name
+    return None
+
+
+def _record_of(model: str) -> RunRecord | None:
+    """Return the record that the process writes: a run's, or the one of a check."""
+    runs = [record for record in list_runs() if record.model == model]
+    check = read_run(CHECK)
+    runs += [check] if check and check.model == model else []
+    return max(
+        (one for one in runs if one.state == "running"), key=lambda one: one.started, default=None
+    )
+
+
+TITLES = {"Full graph": "Measuring", "Small graph": "Measuring as on phones"}
+"""Stages by what they are called on screen, where that differs."""
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def _watch(number: int) -> None:
+    """Show progress until the process ends; then draw the page again."""
+    job, record = current_job(), read_run(number)
+    if job is None or record is None or record.model != job.model:
+        st.rerun()
+    left = seconds_left(record, list_runs())
+    work = "Checking the photos" if number == CHECK else "Training"
+    st.header(f"{work}, {describe_time(left)} left", anchor=False)
+    name = escape_markdown(record.model)
+    notes = [
+        f"{name}, run {number}." if number != CHECK else f"{name}.",
+        "You can close this page.",
+    ]
+    if number != CHECK:
+        notes.append("Visitors keep the current model until you publish.")
+    if settings().threads < 2:
+        notes.append("This host has one core, so their answers wait for it now and then.")
+    st.write(" ".join(notes))
+    left_side, right_side = st.columns(2, gap="large")
+    with left_side:
+        _show_stages(record, record.stages[-1] if record.stages else None)
+        if st.button("Stop", icon=":material/stop:"):
+            with st.spinner("Stopping…"):
+                stop_job()
+            st.rerun()
+        st.caption("It stops within five seconds. What is done is kept.")
+    with right_side:
+        draw_curves([record])
+
+
+def _show_stages(record: RunRecord, current: Stage | None) -> None:
+    """List the stages that are done, the one that runs or has stopped, and those that follow."""
+    lines = [
+        f":green[:material/check:] {_title(stage.name)} · {_clock(stage.seconds)}"
+        for stage in record.stages
+        if stage != current and stage.name != "Starting"
+    ]
+    st.markdown("  \n".join(lines) or "Starting…")
+    if current and current.name == "Searching":
+        tried = f"{count_of(len(record.trials), 'setting')} tried"
+        st.progress(current.done / max(1, current.total), text=f"**Searching**: {tried}")
+    elif current and current.total:
+        of = f"{current.done:,} of {current.total:,}"
+        st.progress(
+            min(1.0, current.done / current.total), text=f"**{_title(current.name)}**: {of}"
+        )
+    elif current and lines:
+        st.markdown(f"**{_title(current.name)}…**")
+    waiting = stages_left(record, list_runs())
+    lines = [
+        f":material/circle: {_title(name)} · {describe_time(s)}" for name, s in waiting.items()
+    ]
+    st.markdown("  \n".join(lines))
+
+
+def _title(stage: str) -> str:
+    return TITLES.get(stage, stage)
+
+
+def _show_stopped(config: TrainingConfig) -> None:
+    record = read_run(config.run)
+    current = record.stages[-1] if record and record.stages else None
+    where = f" in “{_title(current.name)}”" if current else ""
+    if record and record.state == "failed":
+        why = escape_markdown(record.error)
+    else:
+        why = "You stopped it." if record and record.state == "stopped" else "Its process ended."
+    st.header(f"Stopped{where}", anchor=False)
+    st.write(
+        f"{escape_markdown(config.name)}, run {config.run}. {why} What is done is kept, and "
+        "visitors keep the current model."
+    )
+    with st.container(horizontal=True):
+        if st.button("Continue", type=main_button()):
+            start("--name", config.name, "--resume")
+        with st.popover("Discard this run", icon=":material/delete:"):
+            st.write("What it has done so far is deleted. The photos stay.")
+            if st.button("Discard it"):
+                try:
+                    discard_run(config.name)
+                except (LoupeError, OSError) as error:
+                    st.error(phrase_failure(error))
+                else:
+                    st.rerun()
+    if record:
+        _show_stages(record, current)
+        draw_curves([record])
+
+
+def show_training(photo_set: PhotoSet, found: ChangedPhotos) -> None:
+    """Show the button that trains on a photo set, and how it does that."""
+    with st.container(border=True):
+        st.subheader("Train on this computer", anchor=False)
+        if reason := why_not_here():
+            st.write(
+                f"{reason} Train on another computer: `python -m model train PHOTOS --name "
+                f"{photo_set.name}`, and add the model on the page *Publish*."
+            )
+            return
+        if not is_lasting(settings().data):
+            st.warning("This host has no lasting disk: a restart loses photos and training.")
+        if len(found.by_label) < 2:
+            st.write("A model needs photos of two labels or more.")
+            return
+        place = st.empty()
+        with st.expander("How it is trained"):
+            arch = st.selectbox("Network", NETWORKS, format_func=NETWORKS.__getitem__)
+            minutes = st.number_input(
+                "Minutes at most", 1, 24 * 60, None, placeholder="as long as it takes"
+            )
+            corrections = training_folder(photo_set.name)
+            kept = len(list_photos(corrections)) if corrections.is_dir() else 0
+            also = kept and st.checkbox(f"With {count_of(kept, 'kept correction')}", value=True)
+            search = st.number_input(
+                "Minutes of trying settings first", 0, 24 * 60, 0, help="By Optuna."
+            )
+        with place.container():
+            photos = sum(map(len, found.by_label.values()))
+            seconds = estimate_seconds(photos, arch, list_runs())
+            seconds += 60 * search
+            seconds = min(seconds, 60.0 * minutes) if minutes else seconds
+            st.write(
+                f"{describe_time(seconds).capitalize()}. Visitors keep the current model until "
+                "you publish."
+            )
+            if st.button("Train", type=main_button(), width="stretch"):
+                options = ["--search", search] if search else []
+                options += ["--minutes", minutes] if minutes else []
+                options += ["--also", corrections] if also else []
+                start(
+                    *("--set", photo_set.name, "--name", photo_set.name, "--arch", arch),
+                    *("--candidate", "--keep", *options),
+                )
+
+
+def show_last_run(photo_set: PhotoSet) -> None:
+    """Show what became of the last training on a photo set, and what visitors have."""
+    runs = [run for run in list_runs() if run.photo_set == photo_set.name]
+    check = read_run(CHECK)
+    if check and check.photo_set == photo_set.name and check.state == "failed":
+        st.error(f"The photos couldn’t be checked: {escape_markdown(check.error)}")
+    if not runs:
+        return
+    run, metric = runs[0], runs[0].metric("accuracy")
+    with st.container(border=True):
+        if run.state == "failed":
+            st.error(f"Run {run.number} failed: {escape_markdown(run.error)}")
+        elif metric:
+            st.write(f"**Run {run.number}: {metric.value:.1%} correct**{describe_interval(metric)}")
+        st.page_link(
+            get_page("runs"),
+            label="See the result" if run.version else "See the run",
+            icon=":material/monitoring:",
+            query_params={"run": str(run.number)},
+        )
+
+
+def start(*arguments: object) -> None:
+    """Start a training and draw the page again, or say why it couldn't start."""
+    if current_job():
+        st.rerun()  # another tab was quicker
+    try:
+        with st.spinner("Starting…"):
+            start_job(*arguments)
+    except (LoupeError, OSError) as error:
+        st.error(phrase_failure(error))
+    else:
+        st.rerun()
+
+
+def describe_time(seconds: float) -> str:
+    """Return 'about 8 minutes'."""
+    if seconds < 15:
+        return "a few seconds"
+    if seconds < 50:
+        return "less than a minute"
+    if seconds < 90:
+        return "about a minute"
+    if seconds < 5400:
+        return f"about {seconds / 60:.0f} minutes"
+    return f"about {seconds / 3600:.1f} hours"
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
