@@ -13,7 +13,7 @@ from tests.test_architecture import tracked_files
 
 BUDGETS = {
     "api": (
-        4095,
+        4235,
         "HTTP over model/: v1, the pages' session, /device/, the owner's door; bounds of all",
     ),
     "benchmarks": (
@@ -24,7 +24,7 @@ BUDGETS = {
     "docs": (304, "two clients without dependencies, as documentation"),
     "launch": (812, "make run, share and phone"),
     "model": (
-        2833,
+        2840,
         "what answers a photo: classifier, admission queue, preprocessing, settings, errors",
     ),
     "model/answer": (
@@ -32,15 +32,15 @@ BUDGETS = {
         "predictions, decisions, words, share links; the device's answers as untrusted input",
     ),
     "model/browser": (
-        1194,
+        1196,
         "downloads of browsers, made once and cached; Streamlit's files compressed",
     ),
     "model/bundle": (1606, "manifest, card and registry"),
     "model/calibration": (
-        1643,
+        1648,
         "temperature, prediction sets, two OOD detectors, estimates, the graph's head",
     ),
-    "model/cli": (1725, "one module per group of commands"),
+    "model/cli": (1785, "one module per group of commands"),
     "model/corrections": (
         1100,
         "corrections by SQLAlchemy, their review, their export, the pages' sessions",
@@ -57,23 +57,26 @@ BUDGETS = {
     "model/model_store": (564, "versions by hash from a bucket or a route, current by a database"),
     "model/photo": (1445, "one module per format, checked before Pillow opens it"),
     "model/samples": (80, "the sample photos"),
-    "model/storage": (1079, "atomic writes, zips, photos in folders, disk"),
+    "model/storage": (1100, "atomic writes, zips, photos in folders, disk"),
     "model/teaching": (
         880,
         "a few photos to a bundle, judged by photo groups; the strangers' .loupe file",
     ),
-    "model/training": (2139, "a folder of photos to a bundle, resumable"),
-    "pages": (369, "one script per page"),
+    "model/training": (
+        3795,
+        "a folder of photos to a bundle, resumable; photo sets, what is wrong with them, runs",
+    ),
+    "pages": (430, "one script per page"),
     "scale": (
         634,
         "archives in buckets, on Ray or without; the API on Ray Serve and its proxies",
     ),
     "ui": (
-        5_144,
+        6_265,
         "what pages share: viewfinder, plain page, workshop, first screen, previews of links",
     ),
     "device": (
-        12_780,
+        13_040,
         "the browser's half: visit, viewfinder, engine, offline pages, first visit, Teach (3,500)",
     ),
 }
@@ -82,7 +85,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript.
 """
 
-ALL_PYTHON, ALL_TESTS = 43_180, 46_235
+ALL_PYTHON, ALL_TESTS = 46_260, 47_525
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {
