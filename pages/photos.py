@@ -26,9 +26,8 @@ if chosen:
         show_photos(*chosen)
     with side:
         show_last_run(chosen[0])
-        if not busy:
-            show_training(*chosen)
-            show_problems(*chosen)
+        show_training(*chosen)
+        show_problems(*chosen)
 else:
     st.header("No photos yet", anchor=False)
 # The photos of a training stay as they are until it has ended.

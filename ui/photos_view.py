@@ -228,7 +228,7 @@ def show_adding(photo_set: PhotoSet | None) -> None:
         on_failed_change=lambda: None,
     )
     teach = get_page("teach")
-    st.page_link(teach, label="Or take photos on Teach, and press Train on this computer there")
+    st.page_link(teach, label="Or take photos on Teach")
     if sent.done:
         name = str(sent.done["name"])
         words = f"{count_of(sent.done['added'], 'photo').capitalize()} added."

@@ -167,6 +167,9 @@ def show_training(photo_set: PhotoSet, found: ChangedPhotos) -> None:
         if len(found.by_label) < 2:
             st.write("A model needs photos of two labels or more.")
             return
+        if current_job() or any(config.name == photo_set.name for config in unfinished_runs()):
+            st.write("First the training above has to end, or be discarded.")
+            return
         place = st.empty()
         with st.expander("How it is trained"):
             arch = st.selectbox("Network", NETWORKS, format_func=NETWORKS.__getitem__)
