@@ -143,7 +143,7 @@ def find_doubtful_labels(
     from .probe import fit_probe
 
     count = int(targets.max()) + 1
-    if min(np.bincount(targets).max(), len(np.unique(groups))) < FOLDS:
+    if min(int(np.bincount(targets).max()), len(np.unique(groups))) < FOLDS:
         return []
     shares = np.zeros((len(targets), count))
     for inside, outside in split_folds(targets, groups, seed):
