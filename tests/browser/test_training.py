@@ -107,7 +107,7 @@ def test_zip_becomes_a_published_version(browser, tmp_path):
         expect(page.get_by_text("Compiling…")).to_be_visible(timeout=PATIENCE_MS)
         look_at(page, "training-phone")
         page.get_by_role("button", name="Stop").click()
-        expect(page.get_by_text("You stopped it.")).to_be_visible(timeout=7000)
+        expect(page.get_by_text("You stopped it.")).to_be_visible(timeout=20_000)
         expect(page.get_by_role("heading", name="Training", level=2)).to_have_count(0)
         page.get_by_role("button", name="Continue").click()
         expect(page.get_by_role("heading", name="Training", level=2)).to_be_visible(timeout=20_000)
