@@ -72,7 +72,7 @@ BUDGETS = {
         "archives in buckets, on Ray or without; the API on Ray Serve and its proxies",
     ),
     "ui": (
-        6_265,
+        6_270,
         "what pages share: viewfinder, plain page, workshop, first screen, previews of links",
     ),
     "device": (
