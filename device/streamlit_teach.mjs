@@ -1,6 +1,5 @@
 /** "Teach" as a component of Streamlit: the same as `teach.html`, below the app's header. */
 
-import { sendPhotos } from "./owner/send_photos.mjs";
 import { linkStyles } from "./view/elements.mjs";
 import { createComponent, themeOf } from "./view/streamlit_component.mjs";
 import { mountTeach } from "./view/teach.mjs";
@@ -9,7 +8,7 @@ import { openAddress } from "./visit/address.mjs";
 /** Height of Streamlit's header. */
 const HEADER = "3.75rem";
 
-/** Show "Teach"; `base`, the app's path, and `train`, for its owner, come from `ui/teach_view.py`. */
+/** Show "Teach"; `ui/teach_view.py` gives `base`, the app's path, and `train`, for its owner. */
 export default createComponent((parent, { base }) => {
   linkStyles(parent, ["../streamlit"]);
   const teach = mountTeach(parent, {
@@ -19,6 +18,7 @@ export default createComponent((parent, { base }) => {
     onUse: (name) => openAddress(`${base}?model=${name}`),
   });
   const onTrain = async (zip, name, mode) => {
+    const { sendPhotos } = await import("./owner/send_photos.mjs");
     const sent = await sendPhotos(zip, { base, name, mode });
     if (sent) openAddress(`${base}photos?set=${sent.name}`);
     return Boolean(sent);
