@@ -34,7 +34,7 @@ from .body_limits import Body, check_length, limited_receive
 from .problems import Invalid, problem
 
 UPLOAD_PREFIX = ".upload-"
-"""Begins the hidden names of zips while they arrive."""
+"""Prefix of the hidden names of zips that are being received."""
 
 _uploading = threading.Lock()
 """Held during an upload: there is one at a time."""
@@ -80,7 +80,7 @@ async def _save(request: Request) -> Response:
 
 
 def _begin(name: str, mode: Mode) -> Path:
-    """Return a path for the zip, after checking where its photos go, before it is read."""
+    """Check where the photos go and, before any byte is read, return a path for the zip."""
     try:
         require_target(name, mode)
     except DataError as error:
@@ -94,12 +94,12 @@ def _begin(name: str, mode: Mode) -> Path:
 
 
 async def _receive(request: Request, file: BinaryIO) -> None:
-    """Write a body to a file, however long it takes while some of it arrives.
+    """Write a body to a file, without a limit on the total time.
 
     Raises:
         LoupeError: see ``limited_body``; or the disk has too little space.
     """
-    # Only one chunk is in memory, so the bytes don't count in the memory budget.
+    # Only one chunk is in memory, so the bytes don't count against the memory budget.
     left = int(request.headers.get("content-length", "0"))
     receive = limited_receive(request.receive, Body(), MAX_SET_BYTES, math.inf, weight=0)
     await run_in_threadpool(require_space, photos_folder(), left)
@@ -114,7 +114,7 @@ def _write(file: BinaryIO, chunk: bytes, left: int) -> None:
 
 
 def _unpack(name: str, path: Path, mode: Mode) -> SavedPhotos:
-    # Opened by this thread, which completes its work even if the request is cancelled.
+    # This thread opens the file, since it finishes even if the request is cancelled.
     with path.open("rb") as file:
         return save_zip(name, file, mode=mode)
 
@@ -129,7 +129,7 @@ def _send_photo(request: Request) -> Response:
         photo = read(read_file(path), resize=320).to_jpeg(side=320)
     except PhotoError:
         return problem("not-found", "This photo is damaged.")
-    # Photos of own sets are named by their content.
+    # Photos in the data folder are named by their content, so they can be cached.
     cache = "private, max-age=3600" if photo_set.is_own else "no-store"
     headers = {"Cache-Control": cache, "Cross-Origin-Resource-Policy": "same-origin"}
     return Response(photo, 200, headers, "image/jpeg")

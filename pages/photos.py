@@ -30,7 +30,7 @@ if chosen:
         show_problems(*chosen)
 else:
     st.header("No photos yet", anchor=False)
-# The photos of a training stay as they are until it has ended.
+# While a training is running or stopped, its set of photos can't be changed.
 if not (chosen and chosen[0].name == busy):
     show_adding(chosen[0] if chosen else None)
     if chosen:

@@ -1,4 +1,4 @@
-"""Runs: every training, compared with others; its result, published or put back."""
+"""Runs: every training's result, compared with others, published or put back."""
 
 import streamlit as st
 

@@ -31,7 +31,7 @@ def accent_color(*, sure: bool = True) -> str:
 
 
 def main_button() -> Literal["primary", "secondary"]:
-    """Return the type of a page's main button: in the dark, Streamlit's text on teal is white."""
+    """Return the type of a main button; Streamlit's white on dark mode's teal is hard to read."""
     return "secondary" if st.context.theme.type == "dark" else "primary"
 
 

@@ -1,4 +1,4 @@
-"""The photos of a set to select, leave out, relabel and restore; and what was changed last."""
+"""A set's photos to select, leave out, relabel and restore, and the last change to undo."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -17,7 +17,7 @@ MAX_SHOWN = 200
 """Most photos of a label that are shown at once."""
 
 LAST, LEFT_OUT = "photos-changed", "Left out"
-"""The key of the session's state of what was changed last; the title of photos left out."""
+"""The last change's key in the session's state; the title of the photos left out."""
 
 ACTIONS = (
     {"name": "leave out", "text": "Leave out", "isMain": False, "needsLabel": False},
@@ -53,13 +53,13 @@ def show_gallery(
     actions: Sequence[Mapping[str, object]],
     suggested: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Show photos, and do what the owner presses.
+    """Show photos, and apply the action that the owner presses.
 
     Args:
-        photo_set: theirs.
-        found: all labels of the set.
-        photos: labels by the photo's name; no others can be changed.
-        actions: those offered.
+        photo_set: the photos' set.
+        found: the names of all photos of the set.
+        photos: labels by the photo's name; only these photos can be changed.
+        actions: the buttons to show.
         suggested: labels that photos look like, by the photo's name.
     """
     damaged, names = list_damaged(photo_set), list(photos)[:MAX_SHOWN]
@@ -118,7 +118,7 @@ def _change(photo_set: PhotoSet, labels: Mapping[str, str | None], done: str) ->
 
 
 def list_damaged(photo_set: PhotoSet) -> set[str]:
-    """Return the photos that the last report couldn't read."""
+    """Return the names of the photos that the last check could not read."""
     report = load_report(photo_set.name)
     problems = report.problems if report else []
     return {one.name for problem in problems if problem.code == "damaged" for one in problem.photos}

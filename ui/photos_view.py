@@ -1,4 +1,4 @@
-"""The owner's photo sets: labels, the photos of one, what to look at first, and adding photos."""
+"""The owner's photo sets: their labels, photos and problems, and adding photos."""
 
 import re
 from collections.abc import Sequence
@@ -65,7 +65,7 @@ def choose_set() -> tuple[PhotoSet, ChangedPhotos] | None:
 
 
 def show_photos(photo_set: PhotoSet, found: ChangedPhotos) -> None:
-    """Show how many photos each label has, or the photos of what the owner has pressed."""
+    """Show how many photos each label has, or the photos of the chosen label or problem."""
     show_last_change(photo_set)
     shown = st.session_state.get(_shown_key(photo_set))
     if shown is None:
@@ -136,7 +136,7 @@ def _row(
 
 
 def show_problems(photo_set: PhotoSet, found: ChangedPhotos) -> None:
-    """List what to look at before training; a press shows the photos."""
+    """List the problems to look at before training; pressing one shows its photos."""
     if len(found.by_label) < 2:
         return
     report = load_report(photo_set.name)
@@ -158,7 +158,7 @@ def _list_problems(photo_set: PhotoSet, report: PhotoReport, *, is_old: bool) ->
     title = f"{count} {things} to look at first" if problems else "No problems found"
     st.markdown(f"**{title}**")
     if report.note:
-        st.write(f"Not compared by their looks: {escape_markdown(report.note)}")
+        st.write(f"Not checked for wrong labels: {escape_markdown(report.note)}")
     if is_old:
         st.caption("The photos have changed since.")
     for problem in problems:
@@ -236,7 +236,7 @@ def show_adding(photo_set: PhotoSet | None) -> None:
             words += f" {count_of(sent.done['copies'], 'exact duplicate')} left out."
         if refused := sent.done["refused"]:
             count = count_of(sent.done["refused_count"], "file")
-            words += f" {count} weren’t: {escape_markdown(list_some(refused, 3))}"
+            words += f" {count} couldn’t be used: {escape_markdown(list_some(refused, 3))}"
         st.session_state[LAST] = words, []
         st.query_params[CHOSEN] = name
         if len(sent.done["labels"]) > 1:

@@ -133,7 +133,7 @@ def show_comparison(
     """Show the verdict, the 2 × 2 table, labels and the photos that changed.
 
     Args:
-        figures: what to show.
+        figures: the comparison.
         note: a sentence about the photos.
         address: returns the address of a photo by its name; None if the photos are gone.
     """
@@ -187,7 +187,7 @@ def held_out_address(model: str, owner: SignIn) -> Callable[[str], str]:
 
 
 def describe_uses(uses: int) -> str:
-    """Return a sentence on how often photos have chosen a version."""
+    """Return a sentence on how often the photos were used to choose a version."""
     times = "once" if uses == 1 else f"{spell_number(uses)} times"
     return f"These photos were used to choose {times}; each time they prove a little less."
 
@@ -250,9 +250,9 @@ def show_publishing(
     Args:
         old: the version in use.
         new: the other one.
-        figures: of their comparison; None if they weren't compared.
-        text: of the button.
-        is_sure: don't ask first, since visitors had this version before.
+        figures: their comparison; None if they were not compared.
+        text: the button's text; "" means "Publish" and the version.
+        is_sure: do not ask first, since visitors had this version before.
     """
     if new.name != old.name:
         st.caption("This is another model, so it can’t be published as a version of this one.")

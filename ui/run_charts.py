@@ -22,7 +22,7 @@ MAX_DESCRIPTION = 2000
 
 
 def draw_curves(runs: Sequence[RunRecord]) -> None:
-    """Draw the shares that were right after each epoch; of several runs, on new photos alone."""
+    """Draw the accuracy after each epoch; of several runs, on held-out photos only."""
     is_one = len(runs) == 1
     rows = [
         {"line": name if is_one else f"run {run.number}", "epoch": row["number"], "right": row[key]}
@@ -77,7 +77,7 @@ def draw_curves(runs: Sequence[RunRecord]) -> None:
 
 
 def _spread_labels(frame: pd.DataFrame, gap: float) -> pd.DataFrame:
-    """Return the last point of each line, with a height for its label that others don't cover."""
+    """Return the last point of each line, with a height at which no other label covers its own."""
     ends = frame.sort_values("epoch").groupby("line").tail(1).sort_values("right")
     heights: list[float] = []
     for right in ends["right"]:
@@ -95,7 +95,7 @@ def _accuracy_now(model: str) -> float | None:
 
 
 def draw_intervals(runs: Sequence[RunRecord], in_use: Sequence[int]) -> None:
-    """Draw accuracies with their intervals on one axis; runs ``in_use`` have the accent."""
+    """Draw accuracies with their intervals on one axis; runs ``in_use`` have the accent colour."""
     rows = [
         {
             "run": f"Run {run.number}",
@@ -124,11 +124,11 @@ def draw_intervals(runs: Sequence[RunRecord], in_use: Sequence[int]) -> None:
 
 
 def draw_trials(run: RunRecord) -> None:
-    """Draw the trials of a search: learning rate against accuracy, the best with the accent."""
+    """Draw the trials of a search: accuracy by learning rate, the best in the accent colour."""
     rows = [row for row in run.trials if "value" in row and "lr" in row]
     if not rows:
         return
-    st.markdown("**Learning rate against correct, by trial**")
+    st.markdown("**Correct, by learning rate**")
     frame = pd.DataFrame(rows)
     frame["best"] = frame.index == frame["value"].idxmax()
     lowest = math.floor(10 * frame["value"].min() - 0.5) / 10

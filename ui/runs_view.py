@@ -1,4 +1,4 @@
-"""The training runs: a table, the result of one, several over each other, publishing, deleting."""
+"""The training runs: a table, one run's result, comparisons, publishing and deleting."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -22,19 +22,19 @@ from ui.publish_view import describe_uses, show_comparison, show_publishing
 from ui.run_charts import draw_curves, draw_intervals, draw_trials
 
 MAX_CHOICES, MAX_WORST, MAX_CONFUSED = 20, 12, 6
-"""Most runs to choose from; most photos of the worst; most pairs of confused labels."""
+"""Most runs to choose from, most of the worst photos, most pairs of confused labels."""
 
 CHOSEN = "run"
-"""The name of the chosen run in the address."""
+"""The parameter of the address with the chosen run's number."""
 
 
 def choose_runs() -> list[RunRecord]:
-    """Show all runs on one axis, and let the owner choose some; at first the newest."""
+    """Show all runs, and let the owner choose some; the newest is chosen at first."""
     runs = list_runs()
     if not runs:
         st.write(
-            "Nothing was trained yet. *Photos & training* does it, or `python -m model train` in "
-            "a terminal; both are recorded here."
+            "Nothing was trained yet. Train in *Photos & training*, or with `python -m model "
+            "train` in a terminal; every run appears on this page."
         )
         return []
     by_number, job = {run.number: run for run in runs}, current_job()
@@ -146,7 +146,7 @@ def _show_mistakes(run: RunRecord) -> None:
         return
     address = _find_address(run)
     if not mistakes:
-        st.write("It was right about every photo that measured it.")
+        st.write("It was right about every photo it was measured on.")
         return
     pairs: dict[tuple[str, str], list[Mistake]] = {}
     for one in mistakes:
@@ -177,7 +177,7 @@ def _show_photos(
 
 
 def _find_address(run: RunRecord) -> Callable[[str], str] | None:
-    """Return a function from a photo's name to its address; None if its set is unknown here."""
+    """Return a function from a photo's name to its address; None if its photo set is missing."""
     if run.photo_set not in list_photo_sets():
         return None
     return lambda name: photo_address(run.photo_set, name)
@@ -211,7 +211,7 @@ def _show_replacement(run: RunRecord, bundle: Bundle) -> None:
     else:
         note = f"Neither model had learned from the photos. {describe_uses(max(len(runs) - 1, 1))}"
         show_comparison(figures, note, _find_address(run))
-    # It was the first when it was trained, and another one has been published since.
+    # It was trained as the first version, but another has been published since.
     run.move_bundle()
     is_older = old_run is not None and old_run.number > run.number
     text = f"{'Put back' if is_older else 'Publish'} run {run.number}"
@@ -253,7 +253,7 @@ def _show_deleting(run: RunRecord) -> None:
 
 
 def show_comparison_of(runs: Sequence[RunRecord]) -> None:
-    """Show several runs over each other: curves, and the answers of two that changed."""
+    """Show several runs' curves and parameters; for two, also the answers that differ."""
     draw_curves(runs)
     rows = {f"Run {run.number}": _list_parameters(run) for run in runs}
     frame = pd.DataFrame(rows).rename_axis("parameter")

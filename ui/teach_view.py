@@ -35,7 +35,7 @@ def show_teach() -> None:
 
 
 def _is_owner() -> bool:
-    """Return whether the visitor is the app's owner, who trains on the photos, here."""
+    """Return whether the visitor is the owner, and this host can train."""
     try:
         return sign_in() is not None and not why_not_here()
     except DataError:

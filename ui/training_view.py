@@ -1,4 +1,4 @@
-"""Training on this computer: its options, its progress, and a stopped run that continues."""
+"""Training on this computer: its options, its progress, and resuming a stopped run."""
 
 import streamlit as st
 
@@ -27,7 +27,7 @@ from ui.phrasing import escape_markdown, phrase_failure
 from ui.run_charts import draw_curves
 
 POLL_SECONDS = 2
-"""Time between two looks at a running training, in seconds."""
+"""Time between two updates of a training's progress, in seconds."""
 
 NETWORKS = {
     "lite0": "EfficientNet-Lite0, the fastest on phones",
@@ -49,7 +49,7 @@ def show_job() -> str | None:
 
 
 def _record_of(model: str) -> RunRecord | None:
-    """Return the record that the process writes: a run's, or the one of a check."""
+    """Return the record that the running process writes, of a run or of a check."""
     runs = [record for record in list_runs() if record.model == model]
     check = read_run(CHECK)
     runs += [check] if check and check.model == model else []
@@ -59,7 +59,7 @@ def _record_of(model: str) -> RunRecord | None:
 
 
 TITLES = {"Full graph": "Measuring", "Small graph": "Measuring as on phones"}
-"""Stages by what they are called on screen, where that differs."""
+"""Titles of stages on screen, where they differ from the names."""
 
 
 @st.fragment(run_every=POLL_SECONDS)
@@ -79,7 +79,7 @@ def _watch(number: int) -> None:
     if number != CHECK:
         notes.append("Visitors keep the current model until you publish.")
     if settings().threads < 2:
-        notes.append("This host has one core, so their answers wait for it now and then.")
+        notes.append("This host has one core, so visitors’ answers sometimes take longer.")
     st.write(" ".join(notes))
     left_side, right_side = st.columns(2, gap="large")
     with left_side:
@@ -153,7 +153,7 @@ def _show_stopped(config: TrainingConfig) -> None:
 
 
 def show_training(photo_set: PhotoSet, found: ChangedPhotos) -> None:
-    """Show the button that trains on a photo set, and how it does that."""
+    """Show the button that trains on a photo set, and its options."""
     with st.container(border=True):
         st.subheader("Train on this computer", anchor=False)
         if reason := why_not_here():
@@ -168,7 +168,7 @@ def show_training(photo_set: PhotoSet, found: ChangedPhotos) -> None:
             st.write("A model needs photos of two labels or more.")
             return
         if current_job() or any(config.name == photo_set.name for config in unfinished_runs()):
-            st.write("First the training above has to end, or be discarded.")
+            st.write("Wait for the training above to end, or discard it.")
             return
         place = st.empty()
         with st.expander("How it is trained"):
@@ -202,7 +202,7 @@ def show_training(photo_set: PhotoSet, found: ChangedPhotos) -> None:
 
 
 def show_last_run(photo_set: PhotoSet) -> None:
-    """Show what became of the last training on a photo set, and what visitors have."""
+    """Show the result of the last training on a photo set, and a check that failed."""
     runs = [run for run in list_runs() if run.photo_set == photo_set.name]
     check = read_run(CHECK)
     if check and check.photo_set == photo_set.name and check.state == "failed":
@@ -224,7 +224,7 @@ def show_last_run(photo_set: PhotoSet) -> None:
 
 
 def start(*arguments: object) -> None:
-    """Start a training and draw the page again, or say why it couldn't start."""
+    """Start a training and draw the page again, or say why it could not start."""
     if current_job():
         st.rerun()  # another tab was quicker
     try:
@@ -237,7 +237,7 @@ def start(*arguments: object) -> None:
 
 
 def describe_time(seconds: float) -> str:
-    """Return 'about 8 minutes'."""
+    """Return a duration in words, such as 'about 8 minutes'."""
     if seconds < 15:
         return "a few seconds"
     if seconds < 50:

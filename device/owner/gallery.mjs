@@ -3,7 +3,7 @@
 import { createButton, h, linkStyles } from "../view/elements.mjs";
 import { createComponent } from "../view/streamlit_component.mjs";
 
-/** Show the gallery; `data` comes from `pages/corrections.py`. */
+/** Show the gallery; `data` comes from `ui/corrections_view.py` or `ui/photo_gallery.py`. */
 export default createComponent((parent) => new Gallery(parent));
 
 class Gallery {

@@ -1,10 +1,10 @@
-/** The labels of a set of photos, with how many photos each has: a component of Streamlit. */
+/** The labels of a photo set, with the number of photos of each: a component of Streamlit. */
 
 import { createIcon, h, linkStyles } from "../view/elements.mjs";
 import { createComponent } from "../view/streamlit_component.mjs";
 import { draw } from "../view/teach_parts.mjs";
 
-/** Most photos of a row. */
+/** Most photos in a row. */
 const MAX_PHOTOS = 3;
 
 /** Show the rows; a press sends "open" with the row's label. */
@@ -16,7 +16,7 @@ export default createComponent((parent) => {
   const update = ({ theme, rows }, send) => {
     root.dataset.theme = theme;
     const most = Math.max(1, ...rows.map(({ count }) => count));
-    // Draws on what is there, so that focus and photos stay.
+    // Reuses existing elements, so that focus and photos stay.
     draw(list, ...rows.map((row) => createRow(row, most, () => send("open", row.label))));
   };
   return { update, close() {} };

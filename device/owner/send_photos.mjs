@@ -1,4 +1,4 @@
-/** Sends photos to the app as its owner, at a press that says so: no visitor's page loads this. */
+/** Sends photos to the app after its owner's press; the app refuses everyone else's. */
 
 import { LoupeError } from "../engine/errors.mjs";
 
@@ -6,7 +6,7 @@ const LOST = "The connection was lost. Nothing was kept; choose the file again."
 const UNKNOWN = "The connection was lost. Reload the page to see whether the photos arrived.";
 
 /**
- * Send a zip to a set of photos. Until the response has come, leaving the page asks.
+ * Send a zip to a photo set. Until the response arrives, the browser asks before leaving the page.
  *
  * @param {Blob} zip
  * @param {{base: string, name: string, mode: string}} set `base` is the app's path

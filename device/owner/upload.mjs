@@ -1,4 +1,4 @@
-/** "Add photos", as a zip or as a folder that becomes one: a component of Streamlit. */
+/** "Add photos", as a zip or as a folder that is zipped: a component of Streamlit. */
 
 import { LoupeError, phraseError } from "../engine/errors.mjs";
 import { sendPhotos } from "./send_photos.mjs";
@@ -8,14 +8,14 @@ import { createButton, h, linkStyles } from "../view/elements.mjs";
 import { createComponent } from "../view/streamlit_component.mjs";
 import { readDropped } from "../view/teach_files.mjs";
 
-/** Most bytes and files of a folder that is zipped here. */
+/** Most bytes and files of a folder that is zipped in the browser. */
 const [FOLDER_BYTES, FOLDER_FILES] = [500e6, 65_535];
 const TOO_MUCH = "This folder is too large to send from here. Zip the folder and choose the zip.";
 const NO_FOLDER = "Drop one zip, or folders of photos: a folder’s name is its photos’ label.";
 const UNREADABLE = "The photos couldn’t be read. Choose them again.";
 const UNPACKING = "Unpacking…";
 
-/** Show the component; once the photos are kept, it sends "done" with the response. */
+/** Show the component; once the photos are saved, it sends "done" with the response. */
 export default createComponent((parent) => new Upload(parent));
 
 class Upload {
@@ -72,12 +72,12 @@ class Upload {
     this.#sending.hidden = !isRunning;
   }
 
-  /** The upload continues, and leaving the page still asks. */
+  /** Stop reporting; the upload continues, and the browser still asks before leaving the page. */
   close() {
     this.#send = () => {};
   }
 
-  /** Show how far it is; only the phase is read aloud. Once all is sent, nothing is cancelled. */
+  /** Show the progress; only the phase is read aloud. Unpacking can't be cancelled. */
   #say(phase, amount = "", share = 0) {
     if (this.#phase.textContent !== phase) this.#phase.textContent = phase;
     this.#amount.textContent = amount;
@@ -105,19 +105,19 @@ class Upload {
     const isZip = found.length === 1 && /\.zip$/i.test(found[0].file.name);
     const zip = isZip ? found[0].file : await zipFolder(found, signal);
     const all = megabytes(zip.size);
-    const tooLarge = `These photos have ${all} MB; the limit is ${limitMb} MB. Send them in parts.`;
+    const tooLarge = `These photos are ${all} MB; the limit is ${limitMb} MB. Send them in parts.`;
     if (zip.size > limitMb * 1e6) throw new LoupeError("too-large", tooLarge);
     const onSent = (sent) => {
       if (sent === zip.size) this.#say(UNPACKING, "", 1);
       else this.#say("Sending ", `${megabytes(sent)} of ${all} MB`, sent / zip.size);
     };
     const done = await sendPhotos(zip, { base, name, mode }, { onSent, signal });
-    if (!done) throw new LoupeError("invalid", `There are photos named ${name} already.`);
+    if (!done) throw new LoupeError("invalid", `There is already a photo set named ${name}.`);
     return done;
   }
 }
 
-/** Return a chosen file, and the folder in which it is. */
+/** Return a chosen file and, as its label, the folder that it is in. */
 const withLabel = (file) => ({ file, label: file.webkitRelativePath.split("/").at(-2) ?? null });
 
 /** Return photos by label as a zip; only one of them is in memory at a time. */

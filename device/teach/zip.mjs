@@ -38,7 +38,7 @@ export const crc32 = (bytes) =>
  */
 const long = (number) => [number & 0xffff, number >>> 16];
 
-/** @param {[string, any, number?][]} files names and contents; a blob's come with their checksum */
+/** @param {[string, any, number?][]} files names, contents and CRC-32, which only blobs need */
 export function writeZip(files) {
   const [parts, directory] = [/** @type {BlobPart[]} */ ([]), /** @type {BlobPart[]} */ ([])];
   let [offset, size] = [0, 0];

@@ -38,7 +38,7 @@ const layoutOf = (width) => {
  * @param {(base: string) => void} [options.onReady] is called once the base is loaded
  * @param {(name: string) => void} options.onUse is called with the name of a model in the store
  * @param {((zip: Blob, name: string, mode: string) => Promise<boolean>) | null} [options.onTrain]
- *   sends a project to the owner’s app; false if the app has photos of that name
+ *   sends a project to the owner’s app; false if the app has photos with that name
  */
 export function mountTeach(parent, options) {
   return new Teach(parent, options);

@@ -209,7 +209,7 @@ export function createHandlers(page) {
       const save = async () => download(await writeProject(state.project), `${name()}-project.zip`);
       return page.project.try(save);
     },
-    /** Send the photos to the owner's app; where it has some of that name, ask first. */
+    /** Send the photos to the owner's app; if it has photos with that name, ask first. */
     onTrain: (mode = "new") =>
       page.project.try(async () => {
         if (state.note === SENDING) return;
@@ -217,7 +217,7 @@ export function createHandlers(page) {
         const isSent = await page.options.onTrain(await writeProject(state.project), name(), mode);
         change({ note: "" });
         if (isSent) return;
-        openMenu(parent, `There are photos named ${name()} already`, "", [
+        openMenu(parent, `There are already photos named ${name()}`, "", [
           ["Add to them", "more", () => on.onTrain("add")],
           ["Replace them", "swap", () => on.onTrain("replace")],
         ]);

@@ -103,7 +103,7 @@ export function createDonePage(view, on) {
     "The same file, to keep",
     `${count(project.photos.length, "photo")} with labels; opens elsewhere`,
     "One command, for the owner of an app",
-    "Sends its photos to your app, for a larger model",
+    "Sends the photos to your app, to train a larger model",
   ];
   const ways = view.options.onTrain ? [...WAYS, ["server", TRAIN, "onTrain"]] : WAYS;
   const rows = ways.map(([icon, name, handler], at) => {

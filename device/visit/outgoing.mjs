@@ -1,6 +1,7 @@
 /**
- * What leaves a visitor's device: no other module of a visit talks to the server. A photo, or a part of it, needs
- * a permission, which a press makes from the words on the screen; what exceeds it is refused.
+ * What leaves a visitor's device: no other module of a visit talks to the server. A photo, or a
+ * part of it, needs a permission, which a press makes from the words on the screen; what exceeds
+ * it is refused.
  */
 
 /** @import { Answer, Limits, OcclusionMap, Sending } from "../types" */

@@ -34,8 +34,8 @@ class SmallResult:
 class CalibrationResult:
     """A calibration, and its metrics and card, all by cross-validation.
 
-    ``small`` is the result for the small graph, None if its outputs weren't given; ``outputs`` are
-    the held-out photos', and ``accepted`` [N] is False for those called "none of these".
+    ``small`` is the result for the small graph, None if its outputs were not given. ``outputs`` are
+    those of the N held-out photos; ``accepted``, bool [N], is False for "none of these".
     """
 
     calibration: Calibration

@@ -71,9 +71,9 @@ def train_command(
     """Train a model on FOLDER, which holds one folder of photos per label.
 
     Folders train and validation (and test) inside it are used as the split. Ctrl-C stops
-    the run, and --resume continues it. One training runs at a time in a data folder.
+    the run, and --resume continues it. A data folder has only one training at a time.
     """
-    # The workshop stops a training by this signal, which a shell's background jobs ignore.
+    # The workshop stops a training with SIGINT, which a shell's background jobs ignore.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     given = {key: value for key, value in options.items() if value not in (None, ())}
     first = default_model()

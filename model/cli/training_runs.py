@@ -14,7 +14,7 @@ from ..training.training_job import current_job
 @click.command("runs")
 @click.option("--json", "as_json", is_flag=True, help="Print all that is recorded as JSON.")
 def runs_command(as_json: bool) -> None:
-    """List the training runs, the newest first, those of the workshop among them."""
+    """List the training runs, newest first, including those of the workshop."""
     records, job = list_runs(), current_job()
     if as_json:
         rows = [record.model_dump(mode="json") for record in records]

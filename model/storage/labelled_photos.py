@@ -75,10 +75,10 @@ def discover(folder: Path, *, follow_links: bool = True) -> Dataset:
 
 
 def find_photos(folder: Path, *, follow_links: bool = True) -> Dataset:
-    """Find photos and labels as ``discover`` does, however few; labels are those to train on.
+    """Find photos and labels as ``discover`` does, however few; training photos give the labels.
 
     Raises:
-        DataError: the folder can't be read.
+        DataError: the folder cannot be read.
     """
     photos, ignored, empty = list[LabelledPhoto](), list[str](), []
     for part, parent in _find_parts(folder, follow_links):

@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 MAX_TOTAL_BYTES = 2**30
-"""Most bytes that the members of a zip may state in total, unless the caller allows others."""
+"""Most bytes that the members of a zip may state in total, unless the caller sets another limit."""
 
 MAX_RATIO = 100
 """Highest compression ratio of a zip of photos, which hardly shrink."""
@@ -59,7 +59,7 @@ def list_photos(folder: Path, *, follow_links: bool = True) -> list[Path]:
     """Return the photos in a folder and its subfolders, sorted by name, without hidden ones.
 
     If a file's suffix isn't that of a photo, its first bytes decide. Symbolic links to folders are
-    never followed, those to files only with ``follow_links``.
+    never followed; those to files are, only with ``follow_links``.
     """
     paths = []
     for parent, folders, names in os.walk(folder):
@@ -124,7 +124,7 @@ def open_photos(
     Args:
         data: the zip's bytes, or an open file that stays open while photos are read.
         limit: the largest number of photos.
-        max_bytes: most bytes that all members may state in total.
+        max_bytes: the most bytes that all members may state in total.
 
     Raises:
         ArchiveError: damaged, protected by a password, without photos, or made to

@@ -94,7 +94,7 @@ class Checkpointer(Callback):  # type: ignore[misc]
         self._right = self._counted = 0
 
     def before_epoch(self) -> None:
-        """Count the training photos that are right from the beginning."""
+        """Reset the counts of training photos and of correct ones."""
         self._right = self._counted = 0
 
     def after_batch(self) -> None:

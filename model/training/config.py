@@ -12,7 +12,7 @@ from ..storage.named_folders import name_folders
 
 CONFIG_FILE, COPIES_DIR, FEATURES_FILE = "plan.json", "copies", "features.npz"
 CACHES = (COPIES_DIR, FEATURES_FILE)
-"""What a new run keeps in its folder, since it depends on each photo alone."""
+"""Files and folders that a new run keeps, since they depend on each photo alone."""
 
 
 class Hyperparameters(BaseModel):
@@ -38,8 +38,8 @@ class TrainingConfig(BaseModel):
     ``image_size`` is in pixels per side; ``minutes`` limits the whole run (None: no limit);
     ``search`` is in minutes, and ``hyperparameters`` are what it found. If ``epochs`` is None, the
     photos decide whether the network is fine-tuned. ``also`` is a folder of more photos to train
-    on, none of which is held out; ``changes`` is a file with labels to use instead, as of a photo
-    set. ``unknown`` are folders of photos of none of
+    on, none of which is held out; ``photo_set`` is a set's name, and ``changes`` the file of its
+    changed labels. ``unknown`` are folders of photos of none of
     the labels, by a name that visitors read; with ``samples``, visitors see some of the
     held-out photos. With ``keep``, visitors don't see the new model first; with ``candidate``, the
     version in use stays. ``run`` is the number of the run's record, 0 until it has one.

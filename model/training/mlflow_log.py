@@ -1,4 +1,4 @@
-"""Finished runs in MLflow as well, if it is installed and ``MLFLOW_TRACKING_URI`` set."""
+"""Log finished runs to MLflow, if it is installed and ``MLFLOW_TRACKING_URI`` is set."""
 
 import os
 from importlib import import_module
@@ -9,10 +9,10 @@ from .run_record import RunRecord
 EXPERIMENT = "loupe"
 
 REQUEST_OPTIONS = {
-    # MLflow reports its use to its makers unless told otherwise before it is imported.
+    # MLflow sends usage data to its developers unless this is set before the import.
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
-    # By default, a dead server is tried for minutes.
+    # By default, MLflow retries an unreachable server for minutes.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
 }
@@ -22,7 +22,7 @@ def log_run(record: RunRecord) -> str:
     """Log a finished run's parameters, curves and metrics, without paths or names of files.
 
     Returns:
-        Why it wasn't logged, "" if it was or if no server is set. Nothing is raised.
+        Why the run was not logged; "" if it was, or if no server is set. Nothing is raised.
     """
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         return ""

@@ -1,4 +1,4 @@
-"""What is wrong with the photos of a set, in pictures, before anything is trained."""
+"""The report on the problems of a set's photos, made before anything is trained."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -37,7 +37,7 @@ class ReportedPhoto(BaseModel):
 
 
 class ReportedProblem(BaseModel):
-    """One kind of problem; ``details`` say in words what has it if no photo does."""
+    """One kind of problem; ``details`` name what has it, such as labels, if no photo does."""
 
     code: str
     title: str
@@ -46,9 +46,9 @@ class ReportedProblem(BaseModel):
 
 
 class PhotoReport(BaseModel):
-    """Problems, the worst first; ``photos`` were read, and ``note`` says what couldn't be checked.
+    """Problems, the worst first; ``note`` says why wrong labels were not looked for.
 
-    ``changes`` are those with which the photos were read.
+    ``photos`` is the number of photos, and ``changes`` are the owner's at the time.
     """
 
     photos: int
@@ -66,10 +66,10 @@ def load_report(photo_set: str) -> PhotoReport | None:
 
 
 def check_photos(config: TrainingConfig, progress: Progress) -> PhotoReport:
-    """Read the photos of a set, and write the report on them; a training reuses what it computes.
+    """Check the photos of a set and write the report; training reuses the computed features.
 
     Raises:
-        DataError: there are too few labels, or another training is running.
+        DataError: there are too few labels, or another training is running or unfinished.
     """
     run_dir = get_run_dir(config.name)
     with training_lock(config.name):
@@ -85,7 +85,7 @@ def check_photos(config: TrainingConfig, progress: Progress) -> PhotoReport:
         make_folder(record.folder)
         with RunRecorder(record, progress) as recorder:
             recorder.update("Starting", 0, 0)
-            # The lock is taken before torch is imported, which takes seconds.
+            # Imported after the lock is taken, since importing torch takes seconds.
             from .backbones import get_backbone
             from .prepare import FINGERPRINT_FILE, find_photos, scan_dataset
             from .training_run import TrainingRun
@@ -125,20 +125,20 @@ def find_doubtful_labels(
     groups: NDArray[np.intp],
     seed: int = 0,
 ) -> list[tuple[int, int]]:
-    """Return photos that other photos' features find in another label, the most doubtful first.
+    """Return photos that look like another label to heads fitted to other photos, worst first.
 
     Args:
         features: float32 [N, D].
-        targets: indices of the labels [N].
-        groups: numbers of near duplicates [N], which stay in one fold.
-        seed: of the folds.
+        targets: indices of the labels, intp [N].
+        groups: numbers of the groups of near duplicates, intp [N]; a group stays in one fold.
+        seed: the seed of the folds.
 
     Returns:
-        Pairs of a photo's place and the index of the other label.
+        Pairs of a photo's index and the other label's.
 
     Source: confident learning (Northcutt, Jiang, Chuang, Confident Learning: Estimating Uncertainty
-    in Dataset Labels, 2021): a probability counts if it is at least the mean of those that photos
-    of the label get for it, all out of fold; ranked by self-confidence.
+    in Dataset Labels, 2021): a label counts if its probability is at least its mean over the
+    photos with that label, all out of fold; ranked by self-confidence.
     """
     from .probe import fit_probe
 
@@ -148,7 +148,7 @@ def find_doubtful_labels(
     shares = np.zeros((len(targets), count))
     for inside, outside in split_folds(targets, groups, seed):
         if len(np.unique(targets[inside])) < count:
-            return []  # a label whose photos are all alike
+            return []  # the photos of a label are all near duplicates
         head = fit_probe(features[inside], targets[inside])
         shares[outside] = probabilities(head.logits(features[outside]), 1.0)
     own = shares[np.arange(len(targets)), targets]
@@ -172,7 +172,7 @@ def _describe_doubts(
 
 
 def _list_problems(report: "DataReport", labels: dict[str, str]) -> list[ReportedProblem]:
-    """Return the findings; near duplicates come with all that they are alike."""
+    """Return the findings; those of duplicates have all photos of their groups."""
     problems = []
     for finding in report.findings:
         names = [name for words in finding.names for name in words.split(" = ") if name in labels]

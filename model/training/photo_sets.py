@@ -1,7 +1,7 @@
 """The owner's photo sets, each a folder with a folder of photos per label, to train models on.
 
-Those in the data folder came as zips. Those in the folder of ``LOUPE_PHOTOS`` are only read. What
-the owner relabels or leaves out is kept beside the photos.
+Those in the data folder came as zips; those in the folder of ``LOUPE_PHOTOS`` are only read. The
+owner's changes of labels are kept in the data folder; the photos stay unchanged.
 """
 
 import json
@@ -35,10 +35,10 @@ from .unpacked_photos import (
 )
 
 Mode = Literal["new", "add", "replace"]
-"""What a zip does to the set of its name."""
+"""The effect of a zip on the set of its name: make it, add to it or replace it."""
 
 Changes = dict[str, str | None]
-"""New labels by photo, as ``LabelledPhoto.name``; None for a photo that is left out."""
+"""New labels by ``LabelledPhoto.name``; None for a photo that is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class PhotoSet:
 
     @property
     def changes_file(self) -> Path:
-        """Where the owner's changes are kept; the file may not exist."""
+        """The file with the owner's changes; it may not exist."""
         return photos_folder() / f".{self.name}.json"
 
 
@@ -59,8 +59,8 @@ class PhotoSet:
 class ChangedPhotos:
     """The names of a set's photos after the changes.
 
-    ``by_label`` lacks those that are left out. ``left_out`` and ``relabelled`` have the labels
-    before.
+    ``by_label`` omits those that are left out; ``left_out`` and ``relabelled`` map names to the
+    original labels.
     """
 
     by_label: dict[str, list[str]]
@@ -77,12 +77,12 @@ def list_photo_sets() -> dict[str, PhotoSet]:
     """Return all sets by name. One in the data folder hides one of ``LOUPE_PHOTOS``.
 
     Raises:
-        DataError: a folder can't be read.
+        DataError: a folder cannot be read.
     """
     for old in photos_folder().glob(f"{OLD_PREFIX}*"):
         folder = old.with_name(old.name.removeprefix(OLD_PREFIX))
         if not folder.exists():
-            # A process was killed while it replaced the set, or does so now.
+            # A process was killed while replacing the set, or is replacing it now.
             with _lock(), suppress(OSError):
                 old.rename(folder)
     return _list_sets()
@@ -102,7 +102,7 @@ def get_photo_set(name: str) -> PhotoSet:
     """Return the set of that name.
 
     Raises:
-        DataError: there is none, or a folder can't be read.
+        DataError: there is none, or a folder cannot be read.
     """
     sets = list_photo_sets()
     if name not in sets:
@@ -138,8 +138,8 @@ def change_photos(
         restore: undo earlier changes of these photos instead.
 
     Raises:
-        DataError: it can't be a label, or the file of changes is damaged.
-        OSError: the file can't be written.
+        DataError: the label is not valid, or the file of changes is damaged.
+        OSError: the file cannot be written.
     """
     if label is not None and not is_label(label):
         raise DataError(
@@ -184,7 +184,7 @@ def photos_by_label(photo_set: PhotoSet) -> ChangedPhotos:
     """Return the names of a set's photos, however few.
 
     Raises:
-        DataError: the folder or the changes can't be read.
+        DataError: the folder or the changes cannot be read.
     """
     changes = read_changes(photo_set.changes_file)
     found = ChangedPhotos({}, {}, {})
@@ -200,9 +200,9 @@ def photos_by_label(photo_set: PhotoSet) -> ChangedPhotos:
 
 
 def find_photo(photo_set: PhotoSet, name: str) -> Path | None:
-    """Return the file of a photo by its name, which may come from outside; None if there is none.
+    """Return a photo's file by its name, which may be untrusted; None if there is none.
 
-    Hidden files and symbolic links are none of the set's.
+    Hidden files and symbolic links are not part of the set.
     """
     path = photo_set.folder
     with suppress(OSError, ValueError):  # a name that no file can have
@@ -218,8 +218,8 @@ def require_target(name: str, mode: Mode) -> None:
     """Check that a zip may be unpacked to the set of that name.
 
     Raises:
-        DataError: the name breaks the rule of models' names, or the set is only read.
-        FolderExists: ``mode`` is "new", and there is such a set.
+        DataError: the name is not valid for a model, or the set is only read.
+        FolderExists: ``mode`` is "new", but the set exists.
     """
     check_name(name)
     photo_set = _list_sets().get(name)
@@ -232,16 +232,16 @@ def require_target(name: str, mode: Mode) -> None:
 def save_zip(name: str, file: BinaryIO, *, mode: Mode) -> SavedPhotos:
     """Unpack a zip of photos, or a project of *Teach*, into a set in the data folder.
 
-    A kill leaves the set as it was, or complete. Photos are named by their content, so the same
-    zip again adds nothing. The owner's changes stay.
+    After a kill, the set is unchanged or complete. Photos are named by their content, so sending
+    a zip again adds nothing. The owner's changes stay.
 
     Raises:
         ArchiveError: the zip is refused, has no photo with a label, or the set would be too large.
         DataError: see ``require_target``; or the disk has too little space.
         FolderExists: see ``require_target``.
-        OSError: a file can't be written.
+        OSError: a file cannot be written.
     """
-    list_photo_sets()  # finishes what a kill interrupted
+    list_photo_sets()  # restores a set whose replacement was killed
     photos = open_photos(file, MAX_PHOTOS, MAX_SET_BYTES)
     zipped, root = zipfile.ZipFile(file), photos_folder()
     writers: list[SetWriter] = []
@@ -271,12 +271,12 @@ def delete_photo_set(photo_set: PhotoSet) -> None:
 
     Raises:
         DataError: the set is only read.
-        OSError: it can't be deleted.
+        OSError: the set cannot be deleted.
     """
     if not photo_set.is_own:
         raise DataError(f"{photo_set.name!r} is in LOUPE_PHOTOS, which is only read.")
     with _lock():
-        # In one step: a kill leaves no half of it.
+        # One rename, so that a kill leaves no partial set.
         gone = photo_set.folder.with_name(f"{NEW_PREFIX}gone-{photo_set.name}")
         shutil.rmtree(gone, ignore_errors=True)
         with suppress(FileNotFoundError):
@@ -286,5 +286,5 @@ def delete_photo_set(photo_set: PhotoSet) -> None:
 
 
 def _lock() -> FileLock:
-    """Return a lock on the folders of all sets; uploads are rare."""
+    """Return the lock of all sets; one is enough, since uploads are rare."""
     return FileLock(photos_folder() / ".lock")

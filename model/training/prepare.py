@@ -54,7 +54,7 @@ class PreparedData:
                 yield preprocess(copy.convert("RGB"), self.config)
 
     def pixels_at(self, places: Iterable[int]) -> Iterator[Pixels]:
-        """Yield the pixels of some of the training photos and, after them, of the held-out ones."""
+        """Yield pixels by index; those of held-out photos follow those of training photos."""
         count = len(self.copies)
         for place in places:
             if place >= count:
@@ -64,10 +64,10 @@ class PreparedData:
 
 
 def find_photos(training: TrainingConfig) -> Dataset:
-    """Find the photos and labels of a run, as the owner has changed them.
+    """Find the photos and labels of a run, with the owner's changes.
 
     Raises:
-        DataError: there are too few labels, or the changes can't be read.
+        DataError: there are too few labels, or the changes cannot be read.
     """
     dataset = discover(training.folder, follow_links=not training.photo_set)
     if training.changes:

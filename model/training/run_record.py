@@ -22,7 +22,7 @@ from .config import TrainingConfig
 
 RECORD_FILE = "run.json"
 PREDICTIONS_FILE = "predictions.npz"
-"""Answers to the photos by which a run was measured, beside its record."""
+"""Predictions for the photos that a run was measured on, beside its record."""
 
 WRITE_SECONDS = 1.0
 """Least time between two writes of a record whose stage stays the same, in seconds."""
@@ -30,16 +30,16 @@ WRITE_SECONDS = 1.0
 MAX_NOTES = 200
 
 CHECK = 0
-"""Number in place of a run's of the last check of a photo set."""
+"""Number of the record of the last check of a photo set; runs count from 1."""
 
 HIDDEN = {"folder", "also", "unknown", "models_dir", "changes", "command", "run", "candidate"}
-"""Fields of the configuration that a record leaves out: paths, and what is no parameter."""
+"""Fields of the configuration that a record leaves out: paths, and what is not a parameter."""
 
 State = Literal["running", "stopped", "failed", "done"]
 
 
 class Stage(BaseModel):
-    """A stage: seconds so far, and how many of its steps are done; 0 of 0: not counted."""
+    """A stage: seconds so far, steps done and in total; a total of 0 means not counted."""
 
     name: str
     seconds: float = 0.0
@@ -48,16 +48,16 @@ class Stage(BaseModel):
 
 
 class RunRecord(BaseModel):
-    """What is known of a run.
+    """The record of a training run, or of a check of a photo set.
 
     Attributes:
-        number: of the data folder's runs, from 1, or ``CHECK``.
+        number: from 1 in each data folder, or ``CHECK``.
         state: "running" also describes a process that was killed; see ``training_job.current_job``.
         parameters: the configuration without paths.
         photos: SHA-256 of the photos' hashes, labels and parts, "" until they are read.
-        counts: photos that are trained on and held out, and labels.
-        epochs: by epoch, the shares of training and held-out photos that are right.
-        trials: of a search; ``value`` is the share that is right, missing if it didn't end.
+        counts: numbers of training, held-out and test photos, and of labels.
+        epochs: by epoch, the accuracy on training and on held-out photos, and the loss.
+        trials: of a search; ``value`` is the accuracy, missing if the trial did not finish.
         metrics: of the published version, as on its card.
     """
 
@@ -87,7 +87,7 @@ class RunRecord(BaseModel):
 
     @property
     def seconds(self) -> float:
-        """The time of all stages, in seconds; pauses between a stop and a resume don't count."""
+        """The time of all stages, in seconds; pauses between a stop and a resume do not count."""
         return sum(stage.seconds for stage in self.stages)
 
     def state_now(self, training: str | None) -> State:
@@ -99,16 +99,16 @@ class RunRecord(BaseModel):
         return "stopped" if self.state == "running" and training != self.model else self.state
 
     def metric(self, name: str) -> Metric | None:
-        """Return the first metric of that name, None if it wasn't measured."""
+        """Return the first metric of that name, None if it was not measured."""
         return next((metric for metric in self.metrics if metric.name == name), None)
 
     @property
     def models_dir(self) -> Path:
-        """The folder of a model's first version, which visitors don't get until it is published."""
+        """The folder of a model's first version, which visitors only get once it is published."""
         return self.folder / "models"
 
     def open_bundle(self) -> Bundle | None:
-        """Return the version that the run has made, None if there is none, or not any more."""
+        """Return the version that the run made; None if there is none, or it was deleted."""
         own = self.models_dir / self.model / self.version
         with suppress(BundleError):
             if self.version:
@@ -121,7 +121,7 @@ class RunRecord(BaseModel):
         It becomes the current one if there are no others.
 
         Raises:
-            OSError: it can't be moved.
+            OSError: the version cannot be moved.
         """
         own = self.models_dir / self.model / self.version
         target = settings().data / "models" / self.model / self.version
@@ -197,7 +197,7 @@ class RunRecorder(Progress):
 
     Args:
         record: continued if the run is resumed.
-        progress: told of everything as well.
+        progress: gets every report as well.
     """
 
     def __init__(self, record: RunRecord, progress: Progress = SILENT) -> None:
@@ -270,7 +270,7 @@ class RunRecorder(Progress):
 
 
 def _describe(error: BaseException) -> str:
-    """Return what the owner reads on the page."""
+    """Return the message that the owner reads for an error."""
     if isinstance(error, LoupeError):
         return str(error)
     if isinstance(error, OSError) and error.strerror:

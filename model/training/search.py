@@ -104,8 +104,8 @@ def _suggest(trial: Any) -> Hyperparameters:
 def _inner_split(run: TrainingRun) -> tuple[PreparedData, Probe] | None:
     """Split the training photos, near duplicates together, and fit a probe to the first part.
 
-    The run's own probe was fitted to the labels of both parts. None if the first part would lack a
-    label.
+    The run's own probe was fitted to the labels of both parts. Returns None if the first part
+    would lack a label.
     """
     data = run.data
     targets = np.array(data.targets)

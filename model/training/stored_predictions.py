@@ -1,4 +1,4 @@
-"""A run's answers to the photos that measured it, stored, so that runs are compared in no time."""
+"""Stored predictions of runs, so that runs are compared without running their models."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -24,7 +24,7 @@ HASH_DIGITS = 24
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """A photo, its label, what it was called, and the probability that its own label got."""
+    """A photo, its label, the wrong label it was called, and its own label's probability."""
 
     photo: str
     label: str
@@ -34,10 +34,10 @@ class Mistake:
 
 @dataclass(frozen=True, eq=False)
 class StoredPredictions:
-    """Answers to N photos, each by a model that was not trained on it.
+    """Predictions for N photos, each by a model that was not trained on the photo.
 
-    ``labels`` [L]; ``names`` and ``hashes`` of photos [N]; ``targets`` [N], indices of their
-    labels; ``probabilities`` float32 [N, L]; ``accepted`` [N], False for "none of these".
+    ``labels`` [L]; ``names`` and ``hashes`` of photos [N]; ``targets`` intp [N], indices of labels;
+    ``probabilities`` float32 [N, L]; ``accepted`` bool [N], False for "none of these".
     """
 
     labels: Sequence[str]
@@ -49,10 +49,10 @@ class StoredPredictions:
 
     @classmethod
     def load(cls, record: RunRecord) -> "StoredPredictions":
-        """Return a run's.
+        """Return a run's predictions.
 
         Raises:
-            DataError: it has none, because it didn't end, or they can't be read.
+            DataError: the run has none, since it did not finish, or they cannot be read.
         """
         saved = _load(record)
         texts = {name: saved[name].tolist() for name in ("labels", "names", "hashes")}
@@ -61,7 +61,7 @@ class StoredPredictions:
 
     @property
     def mistakes(self) -> list[Mistake]:
-        """The photos whose top label is wrong, those that are furthest off first."""
+        """Photos whose top label is wrong, by their own label's probability, lowest first."""
         called = self.probabilities.argmax(axis=1)
         right = self.probabilities[np.arange(len(called)), self.targets]
         places = [int(place) for place in np.argsort(right) if called[place] != self.targets[place]]
@@ -76,7 +76,7 @@ class StoredPredictions:
         ]
 
     def row(self, record: RunRecord, place: int) -> Row:
-        """Return an answer as if it were given now."""
+        """Return the prediction at an index as a row for comparisons."""
         prediction = Prediction(
             record.model,
             record.version,
@@ -98,16 +98,16 @@ def save_predictions(
     temperature: float,
     accepted: NDArray[np.bool_],
 ) -> None:
-    """Store a run's answers.
+    """Store a run's predictions.
 
     Args:
-        record: of the run.
+        record: the run's record.
         outputs: logits of models that were not trained on the photos, with their names.
         hashes: SHA-256 of the same photos.
-        labels: the model's.
-        sides: SHA-256 of the photos that are trained on, and of those held out.
-        temperature: by which the logits are divided.
-        accepted: [N], False for "none of these".
+        labels: the model's labels.
+        sides: SHA-256 of the training photos, and of the held-out ones.
+        temperature: the number by which logits are divided.
+        accepted: bool [N], False for "none of these".
     """
     trained, held_out = (np.array([text[:HASH_DIGITS] for text in side], "U24") for side in sides)
     arrays: dict[str, Any] = {
@@ -125,9 +125,9 @@ def save_predictions(
 
 
 def find_sides(model: str) -> dict[str, bool]:
-    """Return which photos a model's last run has held out, True, and trained on, False.
+    """Return True for each photo that a model's last run held out, False for those trained on.
 
-    By the first ``HASH_DIGITS`` of their SHA-256; empty without such a run.
+    Keys are the first ``HASH_DIGITS`` of the photos' SHA-256; empty without such a run.
     """
     for record in list_runs():
         if record.model == model:
@@ -139,10 +139,10 @@ def find_sides(model: str) -> dict[str, bool]:
 
 
 def compare_runs(old: RunRecord, new: RunRecord) -> PairedEvaluation:
-    """Compare two runs on the photos that measured both.
+    """Compare two runs on the photos that both were measured on.
 
     Raises:
-        DataError: they have other labels, no photo measured both, or a run has no answers.
+        DataError: their labels differ, no photo is common to both, or a run has no predictions.
     """
     before, after = StoredPredictions.load(old), StoredPredictions.load(new)
     if differing := {*before.labels} ^ {*after.labels}:
@@ -154,7 +154,7 @@ def compare_runs(old: RunRecord, new: RunRecord) -> PairedEvaluation:
         for place, key in enumerate(after.hashes)
         if key in places
     ]
-    # A photo that was relabelled between the runs proves nothing.
+    # Photos that were relabelled between the runs can't be compared.
     pairs = [(first, second) for first, second in pairs if first.label == second.label]
     if not pairs:
         raise DataError("No photo has measured both runs.")

@@ -1,4 +1,4 @@
-"""How long a training takes: by the last one on this computer, or by measured rates."""
+"""Estimates of a training's duration, by the last runs on this computer or measured rates."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from ..resources import cores
 from .run_record import CHECK, RunRecord
 
 DEFAULT_EPOCHS, FIRST_EPOCH_PHOTOS = 8, 250
-"""Epochs, and fewest photos with which the network itself is trained by default."""
+"""Epochs by default, and the fewest photos with which the network itself is trained."""
 
 RATES = {
     "Reading photos": 0.010,
@@ -17,11 +17,10 @@ RATES = {
     "Small graph": 0.008,
     "Training photos": 0.006,
 }
-"""Seconds per photo, of an epoch for fine-tuning, on one core; measured with lite0."""
+"""Seconds per photo on one core (fine-tuning: per photo and epoch), measured with lite0."""
 
 FIXED = {"Starting": 8.0, "Learning rate": 26.0, "Compiling": 7.0, "Calibrating": 4.0}
 """Seconds of stages that take about as long for any number of photos."""
-
 
 LAST_RUNS = 3
 PARTS = ("trained", "held_out", "test")
@@ -37,12 +36,12 @@ CHECKING = ("Starting", "Reading photos", "Held-out photos", "Features")
 
 
 def estimate_seconds(photos: int, arch: str, runs: Sequence[RunRecord]) -> float:
-    """Return about how long a training on so many photos takes, in seconds, without a search."""
+    """Return the estimated duration of a training, in seconds, without a search."""
     return sum(_expect(photos, arch, runs).values())
 
 
 def seconds_left(record: RunRecord, runs: Sequence[RunRecord]) -> float:
-    """Return about how long a run or a check still takes, in seconds."""
+    """Return the estimated time that a run or a check still takes, in seconds."""
     left = sum(stages_left(record, runs).values())
     if record.stages:
         current = record.stages[-1]
@@ -55,7 +54,7 @@ def seconds_left(record: RunRecord, runs: Sequence[RunRecord]) -> float:
 
 
 def stages_left(record: RunRecord, runs: Sequence[RunRecord]) -> dict[str, float]:
-    """Return the stages that follow the current one, each with its seconds."""
+    """Return the stages after the current one, each with its estimated seconds."""
     expected = _expect(_count(record), _network(record), runs)
     names = [name for name in ORDER if expected.get(name)]
     if record.number == CHECK:
@@ -82,7 +81,7 @@ def _expect(photos: int, arch: str, runs: Sequence[RunRecord]) -> dict[str, floa
         share = photos / max(1, sum(run.counts.get(part, 0) for part in PARTS))
         for stage in run.stages:
             seconds = stage.seconds * (1 if stage.name in FIXED else share)
-            # Of several, the longest: a run that reuses an earlier one's work is quicker.
+            # The longest of several, since a run that reuses an earlier one's work is quicker.
             measured[stage.name] = max(measured.get(stage.name, 0.0), seconds)
     rates = FIXED | {name: rate * photos / cores() for name, rate in RATES.items()}
     rates["Fine-tuning"] *= DEFAULT_EPOCHS

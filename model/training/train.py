@@ -58,7 +58,7 @@ def train(config: TrainingConfig, *, resume: bool = False, progress: Progress = 
             recorder.update("Starting", 0, 0)
             bundle = _train(config, run_dir, models_dir, resume, recorder)
             recorder.finish(bundle)
-            # With its lock, while that is held: afterwards it may be another process's.
+            # While the lock is held: afterwards, the folder may be another process's.
             shutil.rmtree(run_dir, ignore_errors=True)
         if problem := log_run(record):
             progress.note(problem)
@@ -88,7 +88,7 @@ def _require_new(config: TrainingConfig, run_dir: Path) -> None:
 def _train(
     config: TrainingConfig, run_dir: Path, models_dir: Path, resume: bool, recorder: RunRecorder
 ) -> Bundle:
-    # The lock is taken before torch is imported, which takes seconds.
+    # Imported after the lock is taken, since importing torch takes seconds.
     from .finetune import fine_tune
     from .publication import Publication
     from .search import search_hyperparameters

@@ -23,14 +23,14 @@ from ..storage.disk import make_folder
 from .config import CONFIG_FILE, TrainingConfig
 
 STOP_SECONDS = 4.0
-"""Time that a process has to end by itself before it is killed, in seconds."""
+"""Time that a process has to end after SIGINT before it is killed, in seconds."""
 
 LOCK_SECONDS = 2.0
 """Time to wait for the lock, which ``current_job`` takes for an instant, in seconds."""
 
 LOWEST_PRIORITY = 19
 MIN_MEMORY_MB = 3072
-"""Least memory for training while the app answers visitors, in MB; training takes 2,400."""
+"""Least memory for training while the app answers visitors, in MB; training alone takes 2,400."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def get_run_dir(name: str) -> Path:
 
 @contextmanager
 def training_lock(model: str) -> Iterator[None]:
-    """Hold the data folder's lock: a second training would take the memory of the first.
+    """Hold the data folder's lock, since memory may be enough for one training only.
 
     The system frees it when the process ends, however that happens.
 
@@ -83,11 +83,11 @@ def current_job() -> Job | None:
         return None
     try:
         with _lock(0):
-            # A killed process left it.
+            # Left by a process that was killed.
             _holder().unlink(missing_ok=True)
             return None
     except Timeout:
-        # Without a holder, this function has the lock in another thread or process.
+        # Without this file, another call of this function holds the lock.
         with suppress(OSError, ValueError):
             pid, _, model = _holder().read_text().partition(" ")
             return Job(int(pid), model)
@@ -97,7 +97,7 @@ def current_job() -> Job | None:
 def start_job(*arguments: object) -> None:
     """Start ``python -m model train`` with arguments, in a session of its own.
 
-    It outlives this process, and has the lowest priority, so that answers come first.
+    It outlives this process, and has the lowest priority, so that visitors come first.
 
     Raises:
         DataError: another training is running, or this one ended before it began.
@@ -120,13 +120,13 @@ def start_job(*arguments: object) -> None:
         os.setpriority(os.PRIO_PROCESS, process.pid, LOWEST_PRIORITY)
     while process.poll() is None:
         if (job := current_job()) and job.pid == process.pid:
-            # Else it would stay a zombie once it has ended.
+            # Without a wait, it would stay a zombie after its end.
             threading.Thread(target=process.wait, daemon=True).start()
             return
         time.sleep(0.1)
     if process.returncode:
         lines = log.read_text("utf-8", "replace").strip().splitlines()
-        # As the command line prints it, with the error's code at the end.
+        # The command prints the message after "Error:" and before the error's code.
         said = re.sub(r"^Error: | \[[a-z-]+\]$", "", lines[-1]) if lines else ""
         raise DataError(said[:500] or "The training didn't start.")
 
@@ -135,7 +135,7 @@ def stop_job() -> None:
     """Stop the process that trains, within five seconds; what it has saved stays."""
     if not (job := current_job()) or not job.pid:
         return
-    # On Windows, either ends it at once.
+    # On Windows, either ends it immediately.
     kill = getattr(signal, "SIGKILL", signal.SIGTERM)
     for sent, seconds in ((signal.SIGINT, STOP_SECONDS), (kill, 1.0)):
         with suppress(ProcessLookupError):
@@ -167,7 +167,7 @@ def discard_run(name: str) -> None:
 
 
 def why_not_here() -> str:
-    """Return why this host can't train, as a sentence for the owner; "" if it can."""
+    """Return why this host cannot train, as a sentence for the owner; "" if it can."""
     if settings().memory_mb < MIN_MEMORY_MB:
         return (
             f"Training needs {MIN_MEMORY_MB:,} MB of memory beside the app; this host gives "

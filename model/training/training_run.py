@@ -117,7 +117,7 @@ class TrainingRun:
         return fit_probe(features, [*self.data.targets, *self.data.held_out_targets])
 
     def compute_features(self) -> None:
-        """Compute the backbone's features of the photos that no earlier call has computed.
+        """Compute and cache the backbone's features of the photos that lack them.
 
         Raises:
             EngineUnavailable: pretrained weights are neither installed nor downloadable.
@@ -132,7 +132,7 @@ class TrainingRun:
         module = module.to(memory_format=torch.channels_last)
         pixels = self.data.pixels_at(missing)
         computed = compute_features(module, pixels, len(missing), self.progress)
-        # Features of a network that was tried before may have another length.
+        # Features of a network that was used before may have another length.
         known = {key: row for key, row in known.items() if row.shape == computed[0].shape}
         known |= {keys[place]: row for place, row in zip(missing, computed, strict=True)}
         path = self.run_dir / FEATURES_FILE
@@ -140,14 +140,14 @@ class TrainingRun:
             np.savez(file, keys=np.array([*known]), features=np.stack([*known.values()]))
 
     def load_features(self) -> tuple[Floats, Floats]:
-        """Return the backbone's features of the training photos and of the held-out ones."""
+        """Return the backbone's features of training and of held-out photos, float32 [N, D]."""
         known = load_cache(self.run_dir)
         features = np.stack([known[key] for key in self._feature_keys()])
         count = len(self.data.copies)
         return features[:count], features[count:]
 
     def _feature_keys(self) -> list[str]:
-        """Return what each photo's features depend on, training photos first."""
+        """Return a key of all that each photo's features depend on, training photos first."""
         network = f"{self.backbone.architecture.body}-{self.data.config.size}"
         sides = (("copy", self.data.split.train), ("photo", self.data.split.held_out))
         return [
@@ -157,7 +157,7 @@ class TrainingRun:
         ]
 
     def describe(self, record: RunRecord) -> None:
-        """Fill in what a run's record says of the photos."""
+        """Add the photos' fingerprint and counts to a run's record."""
         split, hashes = self.data.split, self.data.hashes
         parts = {"trained": split.train, "held_out": split.held_out, "test": split.test}
         rows = sorted((hashes[one.name], one.label, part) for part in parts for one in parts[part])
@@ -204,7 +204,7 @@ class TrainingRun:
 
 
 def load_cache(run_dir: Path) -> dict[str, NDArray[np.float32]]:
-    """Return the features, float32 [D], that are kept in a run's folder, by their key."""
+    """Return the features cached in a run's folder, float32 [D] each, by key."""
     try:
         with np.load(run_dir / FEATURES_FILE, allow_pickle=False) as saved:
             return dict(zip(saved["keys"].tolist(), saved["features"], strict=True))

@@ -27,14 +27,14 @@ MAX_REFUSED = 20
 
 MAX_LABEL_CHARS = 60
 NAME_DIGITS = 24
-"""Hex digits of a photo's SHA-256 that are its name."""
+"""Hex digits of a photo's SHA-256 that form its file's name."""
 
 PROJECT = "project.json"
 """The file that makes a zip a project of *Teach*; ``device/teach/project_file.mjs`` writes it."""
 
 MAX_PROJECT_BYTES = 2**20
 FILE = "file-"
-"""Begins the recordings of photos that came to *Teach* as files."""
+"""Prefix of the recordings of photos that were added to *Teach* as files."""
 
 VISIBLE = re.compile(f"[^{one_of(*CHARACTERS)}]")
 
@@ -47,7 +47,7 @@ def is_label(text: str) -> bool:
 
 
 class ProjectPhoto(StrictModel):
-    """The label of a photo, as its place in the list of labels, and the photo's recording."""
+    """A photo's label, as an index of the list of labels, and the photo's recording."""
 
     label: Annotated[int, Field(ge=0)]
     recording: Annotated[str, Field(min_length=1, max_length=60)]
@@ -64,10 +64,10 @@ class Project(StrictModel):
 
 @dataclass(frozen=True, slots=True)
 class SavedPhotos:
-    """What became of a zip.
+    """The result of unpacking a zip.
 
     Attributes:
-        counts: the photos that the set now has, by label.
+        counts: numbers of photos that the set now has, by label.
         added: how many of them are new.
         copies: exact copies in the zip, or of photos that the set had, which were left out.
         refused: the first refused photos' names with the reasons.
@@ -89,7 +89,7 @@ def label_photos(zipped: zipfile.ZipFile, photos: Sequence[PhotoFile]) -> Iterat
     """Yield photos with their labels and recordings, by *Teach*'s project or else their folders.
 
     Raises:
-        ArchiveError: the project isn't valid, or doesn't list exactly these photos.
+        ArchiveError: the project is not valid, or does not list exactly these photos.
     """
     project = _read_project(zipped)
     if project is None:
@@ -127,7 +127,7 @@ def _project_error(why: str) -> ArchiveError:
 
 
 class SetWriter:
-    """Writes photos into a new set's folder: one content once per label, recordings together."""
+    """A writer of photos to a new set's folder: no copies in a label, recordings together."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._bytes = folder, 0
@@ -138,7 +138,7 @@ class SetWriter:
 
     @property
     def result(self) -> SavedPhotos:
-        """What became of the photos so far."""
+        """The result so far."""
         counts = Counter(label for label, _ in sorted(self._places))
         refused = self._refused
         return SavedPhotos(
@@ -146,12 +146,12 @@ class SetWriter:
         )
 
     def keep(self, photo: Path, inside: Path) -> None:
-        """Link a photo that the set has, by its path inside the set; or copy it."""
+        """Hard-link or copy a photo that the set has; ``inside`` is its path in the set."""
         path = self._folder / inside
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             path.hardlink_to(photo)
-        except OSError:  # not on every disk
+        except OSError:  # this disk has no hard links
             path.write_bytes(photo.read_bytes())
         self._note(path, inside.parts[0], photo.stat().st_size)
 

@@ -51,7 +51,7 @@ def left() -> list[str]:
 
 
 def call(client: TestClient, *parts: bytes, length: int | None = None) -> tuple[int, int]:
-    """Send a body whose end never comes; return the status, and how many messages were read.
+    """Send a body without an end; return the status, and how many messages were read.
 
     The last part comes again and again, or without any part the client is gone.
     """

@@ -92,7 +92,7 @@ def test_zip_becomes_a_published_version(browser, tmp_path):
         expect(page.get_by_role("heading", name="42 photos")).to_be_visible()
         expect(page.get_by_text("42 photos added. 1 exact duplicate left out.")).to_be_visible()
         look_at(page, "photos-phone")
-        # What may be wrong is left out, beside the photos.
+        # The damaged photo is left out.
         page.get_by_role("button", name="can't be read").click()
         page.get_by_role("checkbox").first.check(force=True)
         page.get_by_role("button", name="Leave out").click()
@@ -127,7 +127,7 @@ def test_zip_becomes_a_published_version(browser, tmp_path):
         expect(page.get_by_text("Visitors have this version.")).to_be_visible()
         give(visitor, disc)
         expect(headline(visitor)).to_contain_text("disc")
-        # The version before was not a run's, so it is put back on the page Publish.
+        # No run made the previous version, so it is put back on the page Publish.
         page.get_by_role("link", name="Publish").click()
         expect(page.get_by_text("In use is forms")).to_be_visible()
         assert not server.tracebacks()

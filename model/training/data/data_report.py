@@ -21,7 +21,7 @@ MAX_IMBALANCE = 10
 
 CHUNK_ROWS = 2048
 RECORDING = "/recording-"
-"""In the path of a photo from a recording that *Teach* made."""
+"""Part of the path of a photo from a recording that was made in *Teach*."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def _find_imbalance(labels: Iterable[str], counts: Counter[str]) -> list[Finding
 
 
 def _group_duplicates(scans: Sequence[PhotoScan]) -> dict[str, int]:
-    """Return each photo's group: similar ones share one, even if only linked through others."""
+    """Return each photo's group; similar photos share one, even if only linked through others."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

@@ -106,7 +106,7 @@ def _scan_photo(
 
 
 def _copy_name(photo: LabelledPhoto, config: PreprocessConfig) -> str:
-    """Return the name of a photo's copy, another one for each size of the network's input."""
+    """Return the name of a photo's copy, which differs for each size of the network's input."""
     key = f"{config.resize} {config.interpolation} {photo.name}"
     return f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.jpg"
 

@@ -48,10 +48,10 @@ def split_photos(
 
     Args:
         dataset: all photos.
-        report: with their groups of near duplicates.
-        seed: of the shuffle.
-        sides: photos that an earlier run has held out, True, or trained on, False, by name. They
-            stay on their side, so that two versions can be compared on photos new to both.
+        report: the report on them, with the groups of near duplicates.
+        seed: the seed of the shuffle.
+        sides: by photo name, True if an earlier run held the photo out, False if it trained on
+            it. Photos keep their side, so that versions can be compared on photos new to both.
 
     Raises:
         DataError: a label has fewer than two photos to train on, or none is held out.
@@ -97,12 +97,12 @@ def _stratify(
     decided: dict[int, bool] = {}
     for photo, group in zip(photos, groups.tolist(), strict=True):
         if photo.name in sides:
-            # Of near duplicates, one that was trained on decides.
+            # If one near duplicate was trained on, the others are as well.
             decided[group] = decided.get(group, True) and sides[photo.name]
     held_out = {place for place, group in enumerate(groups.tolist()) if decided.get(group)}
     new = np.flatnonzero([group not in decided for group in groups.tolist()])
     if len(np.unique(groups[new])) >= folds > 1:
-        # Of so few that no label fills the folds, any are held out.
+        # If no label has enough photos for the folds, the split is not stratified.
         is_enough = _commonest(photo_labels[new]) >= folds
         strata = photo_labels[new] if is_enough else np.zeros(len(new))
         _, places = next(split_folds(strata, groups[new], seed, folds))

@@ -1,4 +1,4 @@
-"""``model.training.photo_sets``: zips become sets, changes are kept beside them, links are none."""
+"""``model.training.photo_sets``: zips, the owner's changes, and links, which are not followed."""
 
 import io
 import json
@@ -92,7 +92,7 @@ def test_photos_of_a_recording_stay_together() -> None:
     recordings = ["red/recording-1", "red/recording-2"]
     assert places == ["green", *["green/recording-1"] * 2, "red", "red", *recordings]
     assert save(project_files(project(*entries), 6), "add").added == 0
-    # The recording goes on, and another begins.
+    # The recording continues, and another begins.
     longer = project_files(project(*entries, (0, "b"), (0, "c")), 8)
     assert save(longer, "add").counts == {"green": 3, "red": 6}
     count = [len([*(folder / "red" / f"recording-{number}").iterdir()]) for number in (1, 2, 3)]

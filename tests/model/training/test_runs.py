@@ -207,7 +207,7 @@ def test_planted_mistakes_alone_are_doubtful(wrong: list[int]) -> None:
 def run_with(
     answers: str, photos: str, targets: str, labels: tuple[str, ...] = LABELS
 ) -> RunRecord:
-    """A run that called photos "0" or "1", the later the more surely."""
+    """A run that called photos "0" or "1", later photos with higher confidence."""
     record, hashes = new_run(), [photo * 64 for photo in photos]
     logits = np.array([np.eye(2)[int(one)] * (2 + n) for n, one in enumerate(answers)], np.float32)
     names = tuple(f"{photo}.jpg" for photo in photos)
