@@ -411,7 +411,7 @@ def test_photo_set_is_checked_corrected_and_trained_on_twice(data_folder: Path) 
     run_job(*FORMS, "--check")
     problems = {one.code: one.photos for one in photo_report.load_report("forms").problems}
     assert [photo.name for photo in problems["damaged"]] == ["disc/broken.jpg"]
-    assert [photo.name for photo in problems["same"]] == ["disc/copy.jpg"]
+    assert [photo.name for photo in problems["same"]] == ["disc/3.jpg", "disc/copy.jpg"]
     doubtful = [(photo.name, photo.suggested) for photo in problems["doubtful"]]
     assert ("square/wrong.jpg", "disc") in doubtful
     photo_sets.change_photos(photo_sets.get_photo_set("forms"), ["square/wrong.jpg"], None)
