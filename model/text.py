@@ -28,6 +28,7 @@ def one_of(*kinds: str) -> str:
     return re.sub("[0-9a-f]+", lambda found: rf"\U{found[0]:0>8}", ranges).replace(" ", "")
 
 
+VISIBLE = re.compile(f"[^{one_of(*CHARACTERS)}]")
 INVISIBLE = re.compile(f"[{one_of('controls', 'hidden')}]")
 """What text from outside may not contain."""
 

@@ -16,6 +16,7 @@ from model.training.photo_sets import (
     read_changes,
 )
 from model.training.training_job import why_not_here
+from model.training.unpacked_photos import MAX_SET_BYTES
 from ui import component
 from ui.charts import main_button
 from ui.navigation import get_page
@@ -32,10 +33,10 @@ from ui.photo_gallery import (
 from ui.phrasing import escape_markdown, join_words, spell_number
 from ui.training_view import start
 
-UPLOAD_MB, MAX_NAME = 2000, 64
+MAX_NAME = 64
 
 CHOSEN = "set"
-"""The name of the chosen set in the address."""
+"""The query parameter with the chosen set's name."""
 
 PICKED, SEEN = "photo-set", "photo-set-seen"
 """Keys of the session's state: the chosen set, and the one that the address had last."""
@@ -212,7 +213,7 @@ def show_adding(photo_set: PhotoSet | None) -> None:
         mode = "new"
         typed = st.text_input("Its name", "" if photo_set else "my model", width=320)
         name = re.sub("[^a-z0-9]+", "-", typed.casefold()).strip("-")[:MAX_NAME]
-        st.caption(f"Its model will be called {name}." if name else "Type a name, then Enter.")
+        st.caption(f"Its model will be called {name}." if name else "Type a name first.")
     sent = _mount_upload(
         key="upload",
         data={
@@ -221,7 +222,7 @@ def show_adding(photo_set: PhotoSet | None) -> None:
             "base": component.base_path(),
             "name": name,
             "mode": mode,
-            "limitMb": UPLOAD_MB,
+            "limitMb": MAX_SET_BYTES // 1_000_000,
             "ask": "A zip or a folder, with a folder of photos per label.",
         },
         on_done_change=lambda: None,

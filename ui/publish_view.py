@@ -238,23 +238,25 @@ def _show_photos(
 
 
 def show_publishing(
-    old: Bundle,
+    old: Bundle | None,
     new: Bundle,
     figures: PairedEvaluation | None,
     text: str = "",
     *,
     is_sure: bool = False,
+    prepare: Callable[[], Bundle] | None = None,
 ) -> None:
     """Show the button that makes the compared version the current one.
 
     Args:
-        old: the version in use.
+        old: the version in use; None before a model's first one.
         new: the other one.
         figures: their comparison; None if they were not compared.
         text: the button's text; "" means "Publish" and the version.
-        is_sure: do not ask first, since visitors had this version before.
+        is_sure: do not ask first.
+        prepare: returns the version to publish, moved to its model.
     """
-    if new.name != old.name:
+    if old and new.name != old.name:
         st.caption("This is another model, so it can’t be published as a version of this one.")
         return
     may = figures is not None and figures.verdict.may_replace
@@ -266,13 +268,13 @@ def show_publishing(
     ):
         try:
             with st.spinner("Checking its files and answers…"):
-                make_current(new)
+                make_current(prepare() if prepare else new)
         except (LoupeError, OSError) as error:
             st.error(f"Not published: {phrase_failure(error)}")
             return
+        back = f" To put {old.version} back, publish it again." if old else ""
         st.session_state[SAID] = (
-            f"Published: {new.name} {new.version}. Visitors get it with their next photo. To put "
-            f"{old.version} back, choose it below."
+            f"Published: {new.name} {new.version}. Visitors get it with their next photo.{back}"
         )
         st.rerun()
     st.caption("Visitors get it with their next photo. You can put the previous version back.")

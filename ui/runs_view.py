@@ -9,12 +9,12 @@ import streamlit as st
 from model import Bundle, list_models
 from model.bundle import get_bundle
 from model.errors import BundleError, DataError
+from model.evaluation.paired_evaluation import PairedEvaluation
 from model.text import count_of
 from model.training.photo_sets import list_photo_sets
 from model.training.run_record import RunRecord, delete_run, list_runs
 from model.training.stored_predictions import Mistake, StoredPredictions, compare_runs
 from model.training.training_job import current_job, unfinished_runs
-from ui.charts import main_button
 from ui.models_page.reliability import describe_interval, show_calibration
 from ui.photo_gallery import photo_address
 from ui.phrasing import escape_markdown, phrase_failure
@@ -25,7 +25,7 @@ MAX_CHOICES, MAX_WORST, MAX_CONFUSED = 20, 12, 6
 """Most runs to choose from, most of the worst photos, most pairs of confused labels."""
 
 CHOSEN = "run"
-"""The parameter of the address with the chosen run's number."""
+"""The query parameter with the chosen run's number."""
 
 
 def choose_runs() -> list[RunRecord]:
@@ -107,7 +107,7 @@ def _show_unpublished(run: RunRecord) -> None:
     job = current_job()
     state = run.state_now(job.model if job else None)
     if run.version:
-        st.write(f"Its version {run.version} was deleted.")
+        st.write(f"Version {run.version}, which this run made, was deleted.")
     elif state == "running":
         st.write("It is running; *Photos & training* shows how far it is.")
     else:
@@ -185,37 +185,41 @@ def _find_address(run: RunRecord) -> Callable[[str], str] | None:
 
 def _show_replacement(run: RunRecord, bundle: Bundle) -> None:
     """Compare a run with the version that visitors have, and let the owner replace that."""
+    text = f"Publish run {run.number}"
     current = list_models().get(run.model)
     if not isinstance(current, Bundle):
         st.write("Visitors have no version of this model yet.")
-        if st.button(f"Publish run {run.number}", type=main_button()):
-            run.move_bundle()
-            st.rerun()
+        show_publishing(None, bundle, None, text, is_sure=True, prepare=run.move_bundle)
         return
     runs = [one for one in list_runs() if one.model == run.model and one.state == "done"]
     if current.version == bundle.version:
         st.success("Visitors have this version.", icon=":material/check:")
-        previous = next((one for one in runs if one.number < run.number), None)
-        if previous and (old := previous.open_bundle()):
+        earlier = (one for one in runs if one.number < run.number and not one.models_dir.is_dir())
+        if (previous := next(earlier, None)) and (old := previous.open_bundle()):
             show_publishing(current, old, None, f"Put back run {previous.number}", is_sure=True)
         return
     st.subheader("New against old", anchor=False)
     old_run = next((one for one in runs if one.version == current.version), None)
-    figures = None
+    if old_run is None:
+        st.write("The version in use wasn’t trained here. Compare them on *Publish*.")
+        figures = None
+    else:
+        uses = describe_uses(max(len(runs) - 1, 1))
+        figures = _compare(old_run, run, f"Neither model had learned from the photos. {uses}")
+    is_older = old_run is not None and old_run.number > run.number and not run.models_dir.is_dir()
+    text = f"Put back run {run.number}" if is_older else text
+    show_publishing(current, bundle, figures, text, is_sure=is_older, prepare=run.move_bundle)
+
+
+def _compare(old: RunRecord, new: RunRecord, note: str) -> PairedEvaluation | None:
+    """Show two runs' predictions against each other; None, with the reason, if there are none."""
     try:
-        if old_run is None:
-            raise DataError("The version in use wasn't trained here. Compare them on Publish.")
-        figures = compare_runs(old_run, run)
+        figures = compare_runs(old, new)
     except DataError as error:
         st.write(phrase_failure(error))
-    else:
-        note = f"Neither model had learned from the photos. {describe_uses(max(len(runs) - 1, 1))}"
-        show_comparison(figures, note, _find_address(run))
-    # It was trained as the first version, but another has been published since.
-    run.move_bundle()
-    is_older = old_run is not None and old_run.number > run.number
-    text = f"{'Put back' if is_older else 'Publish'} run {run.number}"
-    show_publishing(current, run.open_bundle() or bundle, figures, text, is_sure=is_older)
+        return None
+    show_comparison(figures, note, _find_address(new))
+    return figures
 
 
 def _show_parameters(run: RunRecord) -> None:
@@ -263,10 +267,4 @@ def show_comparison_of(runs: Sequence[RunRecord]) -> None:
         st.table(differing)
     if len(runs) == 2:
         new, old = runs
-        try:
-            figures = compare_runs(old, new)
-        except DataError as error:
-            st.write(phrase_failure(error))
-        else:
-            note = f"Old is run {old.number}, new is run {new.number}."
-            show_comparison(figures, note, _find_address(new))
+        _compare(old, new, f"Old is run {old.number}, new is run {new.number}.")

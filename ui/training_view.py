@@ -10,7 +10,7 @@ from model.storage.photo_files import list_photos
 from model.text import count_of
 from model.training.config import TrainingConfig
 from model.training.photo_sets import ChangedPhotos, PhotoSet
-from model.training.run_record import CHECK, RunRecord, Stage, list_runs, read_run
+from model.training.run_record import CHECK, RunRecord, list_runs, read_run
 from model.training.time_left import estimate_seconds, seconds_left, stages_left
 from model.training.training_job import (
     current_job,
@@ -33,6 +33,10 @@ NETWORKS = {
     "lite0": "EfficientNet-Lite0, the fastest on phones",
     "lite2": "EfficientNet-Lite2, twice as slow and often a little better",
 }
+
+
+TITLES = {"Full graph": "Measuring", "Small graph": "Measuring as on phones"}
+"""Titles of stages on screen, where they differ from the names."""
 
 
 def show_job() -> str | None:
@@ -58,17 +62,14 @@ def _record_of(model: str) -> RunRecord | None:
     )
 
 
-TITLES = {"Full graph": "Measuring", "Small graph": "Measuring as on phones"}
-"""Titles of stages on screen, where they differ from the names."""
-
-
 @st.fragment(run_every=POLL_SECONDS)
 def _watch(number: int) -> None:
     """Show progress until the process ends; then draw the page again."""
     job, record = current_job(), read_run(number)
     if job is None or record is None or record.model != job.model:
         st.rerun()
-    left = seconds_left(record, list_runs())
+    runs = list_runs()
+    left = seconds_left(record, runs)
     work = "Checking the photos" if number == CHECK else "Training"
     st.header(f"{work}, {describe_time(left)} left", anchor=False)
     name = escape_markdown(record.model)
@@ -83,7 +84,7 @@ def _watch(number: int) -> None:
     st.write(" ".join(notes))
     left_side, right_side = st.columns(2, gap="large")
     with left_side:
-        _show_stages(record, record.stages[-1] if record.stages else None)
+        _show_stages(record, runs)
         if st.button("Stop", icon=":material/stop:"):
             with st.spinner("Stopping…"):
                 stop_job()
@@ -93,8 +94,9 @@ def _watch(number: int) -> None:
         draw_curves([record])
 
 
-def _show_stages(record: RunRecord, current: Stage | None) -> None:
+def _show_stages(record: RunRecord, runs: list[RunRecord]) -> None:
     """List the stages that are done, the one that runs or has stopped, and those that follow."""
+    current = record.stages[-1] if record.stages else None
     lines = [
         f":green[:material/check:] {_title(stage.name)} · {_clock(stage.seconds)}"
         for stage in record.stages
@@ -111,7 +113,7 @@ def _show_stages(record: RunRecord, current: Stage | None) -> None:
         )
     elif current and lines:
         st.markdown(f"**{_title(current.name)}…**")
-    waiting = stages_left(record, list_runs())
+    waiting = stages_left(record, runs)
     lines = [
         f":material/circle: {_title(name)} · {describe_time(s)}" for name, s in waiting.items()
     ]
@@ -139,7 +141,7 @@ def _show_stopped(config: TrainingConfig) -> None:
         if st.button("Continue", type=main_button()):
             start("--name", config.name, "--resume")
         with st.popover("Discard this run", icon=":material/delete:"):
-            st.write("What it has done so far is deleted. The photos stay.")
+            st.write("What this run has done so far is deleted. The photos stay.")
             if st.button("Discard it"):
                 try:
                     discard_run(config.name)
@@ -148,7 +150,7 @@ def _show_stopped(config: TrainingConfig) -> None:
                 else:
                     st.rerun()
     if record:
-        _show_stages(record, current)
+        _show_stages(record, list_runs())
         draw_curves([record])
 
 
@@ -163,7 +165,7 @@ def show_training(photo_set: PhotoSet, found: ChangedPhotos) -> None:
             )
             return
         if not is_lasting(settings().data):
-            st.warning("This host has no lasting disk: a restart loses photos and training.")
+            st.warning("This host has no lasting disk: after a restart, photos and runs are gone.")
         if len(found.by_label) < 2:
             st.write("A model needs photos of two labels or more.")
             return

@@ -28,7 +28,7 @@ function createRow({ label, count, photos, note }, most, onclick) {
   const share = h("i");
   share.style.width = `${(100 * count) / most}%`;
   const small = { alt: "", loading: "lazy", decoding: "async" };
-  const images = photos.slice(0, MAX_PHOTOS).map((src) => h("img", { ...small, src }));
+  const images = photos.map((src) => h("img", { ...small, src }));
   const words = h("span.words", h("b", { dir: "auto" }, label));
   if (note) words.append(h("small", { dir: "auto" }, note));
   const pictures = h("span.photos", ...images);

@@ -26,7 +26,8 @@ const RULER = 20;
 const [THUMBS, DESK_THUMBS, ODD] = [3, 6, 4];
 const HERE = "On this device: the photos stay here";
 const CHANGES = "A photo is taken when the picture changes";
-const TWO = "Two labels make a model. It is trained on this device, and no photo leaves it.";
+const TWO = "Two labels make a model. It is trained on this device, and no photo leaves it";
+const UNLESS = " unless you send it";
 const DROP = "Drop folders anywhere: a folder’s name is its label";
 
 /** Return whether the camera is open or may be opened. */
@@ -200,7 +201,7 @@ function createRow(label, view, on) {
   return h("li.tv-label", flag("data-few", length < WORTH_A_TRY), choose, open);
 }
 
-function createForm({ hasCamera, isAsking, pending, project }, on) {
+function createForm({ hasCamera, isAsking, options, pending, project }, on) {
   const [number, { length }] = [pending.length, project.labels];
   const camera = "Name it, then hold the button and film it from all sides for a few seconds.";
   const files = "Name it, then choose photos of it: from all sides, in any light.";
@@ -216,7 +217,7 @@ function createForm({ hasCamera, isAsking, pending, project }, on) {
     h("h2.tv-title", "What is this?"),
     h("p.vf-sub", line),
     h("input.tv-field", { ...typed, placeholder: example, ariaLabel: example }),
-    h("p.vf-small", length < 2 ? TWO : ""),
+    h("p.vf-small", length < 2 ? `${TWO}${options.onTrain ? UNLESS : ""}.` : ""),
   );
 }
 
@@ -280,8 +281,9 @@ function createDeck(view, on) {
   right.hidden = isBusy || (photos.length > 0 && isDesk && !undo);
   right.disabled = photos.length > 0 && !isDesk && !taught;
 
-  const kept = `${HERE}. ${count(photos.length, "photo")}, ${formatBytes(bytes)}.`;
-  const here = isDesk && photos.length ? kept : HERE;
+  const stays = view.options.onTrain ? `${HERE} unless you send them` : HERE;
+  const kept = `${stays}. ${count(photos.length, "photo")}, ${formatBytes(bytes)}.`;
+  const here = isDesk && photos.length ? kept : stays;
   const text = device.isReady || device.reason ? here : fetchingOf(device);
   const where = h("button.vf-where", { type: "button", onclick: on.onMenu, disabled: isBusy });
   where.append(...(isBusy ? [h("span", CHANGES)] : [createIcon("phone"), h("span", text)]));

@@ -21,7 +21,7 @@ from ..errors import ExportRefused
 from ..evaluation.metrics import proportion_metric
 from ..preprocess import Pixels
 from ..storage import zips
-from ..text import CHARACTERS, INVISIBLE, clean, one_of
+from ..text import INVISIBLE, VISIBLE, clean, one_of
 from .few_shot_head import FewShotHead
 from .left_out import PROMISES, Folds
 
@@ -37,7 +37,6 @@ TESTED = {"each group": "each tested without itself", "five": "tested in five pa
 MAX_LABELS, MAX_LABEL_CHARS = 20, 60
 MAX_LENGTH_ERROR = 1e-3
 CONTROL = re.compile(f"[{one_of('controls')}]")
-VISIBLE = re.compile(f"[^{one_of(*CHARACTERS)}]")
 
 
 def is_label(text: str) -> bool:

@@ -35,7 +35,7 @@ from .unpacked_photos import (
 )
 
 Mode = Literal["new", "add", "replace"]
-"""The effect of a zip on the set of its name: make it, add to it or replace it."""
+"""What a zip does to a photo set: create it, add to it or replace it."""
 
 Changes = dict[str, str | None]
 """New labels by ``LabelledPhoto.name``; None for a photo that is left out."""
@@ -181,7 +181,7 @@ def apply_changes(dataset: Dataset, changes: Mapping[str, str | None]) -> Datase
 
 
 def photos_by_label(photo_set: PhotoSet) -> ChangedPhotos:
-    """Return the names of a set's photos, however few.
+    """Return the names of a set's photos by label, even of a single one.
 
     Raises:
         DataError: the folder or the changes cannot be read.

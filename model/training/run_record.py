@@ -115,12 +115,13 @@ class RunRecord(BaseModel):
                 return Bundle.open(own) if own.is_dir() else open_version(self.model, self.version)
         return None
 
-    def move_bundle(self) -> None:
-        """Move the version in the run's folder, if there is one, beside the model's others.
+    def move_bundle(self) -> Bundle:
+        """Return the run's version, moved from the run's folder to the model's if it is there.
 
-        It becomes the current one if there are no others.
+        A model's first version becomes its current one.
 
         Raises:
+            BundleError: the version was deleted or cannot be opened.
             OSError: the version cannot be moved.
         """
         own = self.models_dir / self.model / self.version
@@ -130,11 +131,12 @@ class RunRecord(BaseModel):
             shutil.copytree(own, new, dirs_exist_ok=True)
             return target
 
-        if self.version and own.is_dir():
+        if own.is_dir():
             publish_folder(target.parents[1], fill, add_version)
             if current_version(target.parent) is None:
                 set_current(target.parent, self.version)
             shutil.rmtree(self.models_dir, ignore_errors=True)
+        return open_version(self.model, self.version)
 
     def save(self) -> None:
         """Write the record into its folder."""

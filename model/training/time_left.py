@@ -74,7 +74,7 @@ def _network(record: RunRecord) -> str:
 
 
 def _expect(photos: int, arch: str, runs: Sequence[RunRecord]) -> dict[str, float]:
-    """Return the seconds of each stage, in proportion to the last runs with the same network."""
+    """Return the expected seconds of each stage, scaled from the last runs of the same network."""
     measured: dict[str, float] = {}
     known = [run for run in runs if run.state == "done" and _network(run) == arch and run.counts]
     for run in known[:LAST_RUNS]:

@@ -170,7 +170,7 @@ def why_not_here() -> str:
     """Return why this host cannot train, as a sentence for the owner; "" if it can."""
     if settings().memory_mb < MIN_MEMORY_MB:
         return (
-            f"Training needs {MIN_MEMORY_MB:,} MB of memory beside the app; this host gives "
+            f"Training beside the app needs {MIN_MEMORY_MB:,} MB of memory; this host gives "
             f"{settings().memory_mb:,} MB."
         )
     if find_spec("fastai") is None or find_spec("torch") is None:

@@ -1,6 +1,5 @@
 """Photos of a zip, written into the folder of a photo set by label and content."""
 
-import re
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,7 @@ from ..errors import ArchiveError, PhotoError
 from ..photo.formats import SIGNATURE_BYTES, SUFFIXES, detect_format
 from ..storage import zips
 from ..storage.photo_files import PhotoFile
-from ..text import CHARACTERS, INVISIBLE, clean, one_of
+from ..text import INVISIBLE, VISIBLE, clean
 from .data.data_report import RECORDING
 
 MAX_PHOTOS, MAX_SET_BYTES = 20_000, 2 * 2**30
@@ -30,13 +29,11 @@ NAME_DIGITS = 24
 """Hex digits of a photo's SHA-256 that form its file's name."""
 
 PROJECT = "project.json"
-"""The file that makes a zip a project of *Teach*; ``device/teach/project_file.mjs`` writes it."""
+"""Marks a zip as a project of *Teach*; written by ``device/teach/project_file.mjs``."""
 
 MAX_PROJECT_BYTES = 2**20
 FILE = "file-"
 """Prefix of the recordings of photos that were added to *Teach* as files."""
-
-VISIBLE = re.compile(f"[^{one_of(*CHARACTERS)}]")
 
 
 def is_label(text: str) -> bool:

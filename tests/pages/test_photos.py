@@ -44,7 +44,7 @@ def test_host_that_cannot_train_says_so(own_corrections, open_owner_page, monkey
     monkeypatch.setenv("LOUPE_MEMORY_MB", "600")
     settings.cache_clear()
     at = open_owner_page("photos")
-    assert "Training needs 3,072 MB of memory beside the app; this host gives 600 MB." in text(at)
+    assert "Training beside the app needs 3,072 MB of memory; this host gives 600 MB." in text(at)
     assert not [button for button in at.button if button.label == "Train"]
 
 

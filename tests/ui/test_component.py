@@ -30,7 +30,7 @@ const remove = () => (parentElement.isConnected = false);
         ("const b = call(2); const a = call(1); a(); remove(); b();", [2, 1, 2, "closed"]),
         # Streamlit never ends a call that it replaced after it returned.
         ("call(1); const b = call(2); remove(); b();", [1, 2, "closed"]),
-        # An element that was removed before its script loaded.
+        # The element was removed before its script loaded.
         ("remove(); call(1)?.();", []),
     ],
 )

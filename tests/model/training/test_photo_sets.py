@@ -40,7 +40,7 @@ PHOTOS = {"red/a.PNG": RED, "x/green/b.png": GREEN, "green/c": BLUE}
 
 @pytest.fixture(autouse=True)
 def _own_data(data_folder: Path) -> None:
-    """Sets in a data folder of this test."""
+    """Photo sets in a data folder of their own."""
 
 
 def save(files: dict[str, bytes], mode: Any = "new") -> unpacked_photos.SavedPhotos:
