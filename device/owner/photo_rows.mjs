@@ -4,9 +4,6 @@ import { createIcon, h, linkStyles } from "../view/elements.mjs";
 import { createComponent } from "../view/streamlit_component.mjs";
 import { draw } from "../view/teach_parts.mjs";
 
-/** Most photos in a row. */
-const MAX_PHOTOS = 3;
-
 /** Show the rows; a press sends "open" with the row's label. */
 export default createComponent((parent) => {
   const list = h("ul.rows", { role: "list" });
