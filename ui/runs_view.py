@@ -121,11 +121,12 @@ def _show_card(run: RunRecord, bundle: Bundle) -> None:
     with st.container(horizontal=True, gap="large"):
         if accuracy := metrics.get("accuracy"):
             st.metric("Correct", f"{accuracy.value:.1%}", width="content")
-            st.caption(f"{describe_interval(accuracy).strip(' ()')}, {accuracy.on}")
         if error := metrics.get("calibration_error"):
             st.metric("Calibration error", f"{error.value:.1%}", width="content")
         if kept := metrics.get("kept"):
             st.metric("Known things accepted", f"{kept.value:.1%}", width="content")
+    if accuracy:
+        st.caption(f"{describe_interval(accuracy).strip(' ()')}, {accuracy.on}")
     card = bundle.manifest.card
     ood_sets = card.ood_sets if card else ()
     for result in ood_sets:

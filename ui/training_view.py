@@ -78,7 +78,7 @@ def _watch(number: int) -> None:
         "You can close this page.",
     ]
     if number != CHECK:
-        notes.append("Visitors keep the current model until you publish.")
+        notes.append("Visitors get the new model once you publish it.")
     if settings().threads < 2:
         notes.append("This host has one core, so visitors’ answers sometimes take longer.")
     st.write(" ".join(notes))
@@ -135,7 +135,7 @@ def _show_stopped(config: TrainingConfig) -> None:
     st.header(f"Stopped{where}", anchor=False)
     st.write(
         f"{escape_markdown(config.name)}, run {config.run}. {why} What is done is kept, and "
-        "visitors keep the current model."
+        "nothing changes for visitors."
     )
     with st.container(horizontal=True):
         if st.button("Continue", type=main_button()):
@@ -190,8 +190,8 @@ def show_training(photo_set: PhotoSet, found: ChangedPhotos) -> None:
             seconds += 60 * search
             seconds = min(seconds, 60.0 * minutes) if minutes else seconds
             st.write(
-                f"{describe_time(seconds).capitalize()}. Visitors keep the current model until "
-                "you publish."
+                f"{describe_time(seconds).capitalize()}. Visitors get the new model once you "
+                "publish it."
             )
             if st.button("Train", type=main_button(), width="stretch"):
                 options = ["--search", search] if search else []
