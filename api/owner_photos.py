@@ -36,12 +36,12 @@ from .problems import Invalid, problem
 UPLOAD_PREFIX = ".upload-"
 """Prefix of the hidden names of zips that are being received."""
 
-_uploading = threading.Lock()
-"""Held during an upload: there is one at a time."""
+_upload_lock = threading.Lock()
+"""Held during an upload, so that only one runs at a time."""
 
 
 def photo_set_routes(require_owner: Callable[[Request], object]) -> list[BaseRoute]:
-    """Return the routes; ``require_owner`` raises unless the owner sent the request."""
+    """Return the routes; ``require_owner`` raises if the request is not the owner's."""
 
     async def save(request: Request) -> Response:
         await run_in_threadpool(require_owner, request)
@@ -61,10 +61,10 @@ async def _save(request: Request) -> Response:
     """Receive a zip into a file, and unpack it."""
     name, mode = request.path_params["name"], request.query_params.get("mode", "new")
     if mode not in get_args(Mode):
-        raise Invalid("mode: It is new, add or replace.")
+        raise Invalid("mode: Use new, add or replace.")
     check_length(request.headers, MAX_SET_BYTES)
-    if not _uploading.acquire(blocking=False):
-        raise Busy("Other photos are being uploaded. Try again when they are complete.")
+    if not _upload_lock.acquire(blocking=False):
+        raise Busy("Another upload is in progress. Try again when it is done.")
     try:
         path = await run_in_threadpool(_begin, name, cast(Mode, mode))
         try:
@@ -74,22 +74,22 @@ async def _save(request: Request) -> Response:
         finally:
             await run_in_threadpool(path.unlink, missing_ok=True)
     finally:
-        _uploading.release()
+        _upload_lock.release()
     result = asdict(saved)
     return JSONResponse({"name": name, "labels": result.pop("counts"), **result}, 201)
 
 
 def _begin(name: str, mode: Mode) -> Path:
-    """Check where the photos go and, before any byte is read, return a path for the zip."""
+    """Check the target before any byte is read, and return a path for the zip."""
     try:
         require_target(name, mode)
     except DataError as error:
         raise Invalid(str(error)) from None
     make_folder(photos_folder())
-    for left in photos_folder().glob(f"{UPLOAD_PREFIX}*"):
+    for abandoned in photos_folder().glob(f"{UPLOAD_PREFIX}*"):
         with suppress(OSError):
-            if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
-                left.unlink()
+            if time.time() - abandoned.stat().st_mtime > ABANDONED_SECONDS:
+                abandoned.unlink()
     return photos_folder() / f"{UPLOAD_PREFIX}{secrets.token_hex(6)}"
 
 
@@ -100,16 +100,16 @@ async def _receive(request: Request, file: BinaryIO) -> None:
         LoupeError: see ``limited_body``; or the disk has too little space.
     """
     # Only one chunk is in memory, so the bytes don't count against the memory budget.
-    left = int(request.headers.get("content-length", "0"))
+    remaining = int(request.headers.get("content-length", "0"))
     receive = limited_receive(request.receive, Body(), MAX_SET_BYTES, math.inf, weight=0)
-    await run_in_threadpool(require_space, photos_folder(), left)
+    await run_in_threadpool(require_space, photos_folder(), remaining)
     async for chunk in Request(request.scope, receive).stream():
-        left = max(left - len(chunk), 0)
-        await run_in_threadpool(_write, file, chunk, left)
+        remaining = max(remaining - len(chunk), 0)
+        await run_in_threadpool(_write, file, chunk, remaining)
 
 
-def _write(file: BinaryIO, chunk: bytes, left: int) -> None:
-    require_space(photos_folder(), len(chunk) + left)
+def _write(file: BinaryIO, chunk: bytes, remaining: int) -> None:
+    require_space(photos_folder(), len(chunk) + remaining)
     file.write(chunk)
 
 

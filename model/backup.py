@@ -36,7 +36,7 @@ CONTENTS = "loupe-backup.json"
 CORRECTIONS_FILE = "records.sqlite"
 FILES = (CORRECTIONS_FILE, KEY_FILE)
 FOLDERS = ("models", "runs", "training")
-"""With ``FILES``, all that Loupe keeps in its data folder. Nothing else is saved."""
+"""With ``FILES``, all that a backup may contain."""
 
 REMADE = ("derived", "phone")
 """Folders that the app makes again: files for browsers, exports, the authority of `make phone`."""

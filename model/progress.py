@@ -20,7 +20,7 @@ class Progress:
         """Report a line of text."""
 
     def measure(self, step: str, values: Mapping[str, float]) -> None:
-        """Report the figures of an "epoch" or a "trial"; one of them is its ``number``, from 1."""
+        """Report figures of an "epoch" or "trial"; ``values["number"]`` is its number, from 1."""
 
     def track(self, stage: str, items: Iterable[T], total: int) -> Iterator[T]:
         """Yield the items of a stage; report that it begins, and each item once dealt with."""

@@ -30,7 +30,7 @@ if chosen:
         show_problems(*chosen)
 else:
     st.header("No photos yet", anchor=False)
-# While a training is running or stopped, its set of photos can't be changed.
+# While its run is in progress or stopped, a set can't be added to or deleted.
 if not (chosen and chosen[0].name == busy):
     show_adding(chosen[0] if chosen else None)
     if chosen:

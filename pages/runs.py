@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ui.owner_pages import open_workshop
-from ui.runs_view import choose_runs, show_comparison_of, show_result
+from ui.runs_view import choose_runs, show_result, show_run_comparison
 
 st.set_page_config(layout="wide")
 open_workshop()
@@ -12,4 +12,4 @@ chosen = choose_runs()
 if len(chosen) == 1:
     show_result(chosen[0])
 elif chosen:
-    show_comparison_of(chosen)
+    show_run_comparison(chosen)

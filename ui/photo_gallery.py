@@ -9,7 +9,7 @@ import streamlit as st
 from model.errors import DataError
 from model.text import count_of
 from model.training.photo_report import load_report
-from model.training.photo_sets import ChangedPhotos, PhotoSet, change_photos
+from model.training.photo_sets import PhotoNames, PhotoSet, change_photos
 from ui import component
 from ui.phrasing import phrase_failure
 
@@ -17,7 +17,7 @@ MAX_SHOWN = 200
 """Most photos of a label that are shown at once."""
 
 LAST, LEFT_OUT = "photos-changed", "Left out"
-"""The last change's key in the session's state; the title of the photos left out."""
+"""Session-state key of the last change; title of the photos that are left out."""
 
 ACTIONS = (
     {"name": "leave out", "text": "Leave out", "isMain": False, "needsLabel": False},
@@ -41,14 +41,14 @@ def show_last_change(photo_set: PhotoSet) -> None:
 
 def photo_address(photo_set: str, name: str) -> str:
     """Return the address of a small copy of a photo, for the owner's browser."""
-    # Streamlit takes an address without a scheme for a file of the server.
+    # Streamlit would take an address without a scheme for a file on the server.
     base = urljoin(st.context.url or "", component.base_path())
     return f"{base}owner/photos/{photo_set}/{quote(name)}"
 
 
 def show_gallery(
     photo_set: PhotoSet,
-    found: ChangedPhotos,
+    found: PhotoNames,
     photos: Mapping[str, str],
     actions: Sequence[Mapping[str, object]],
     suggested: Mapping[str, str] = MappingProxyType({}),
@@ -69,10 +69,11 @@ def show_gallery(
         said = f"looks like {other}" if other != photos[name] else ""
         if was := found.relabelled.get(name):
             said = f"was {was}"
-        item = {"id": name, "label": photos[name], "count": 1, "read": ""}
+        if name in found.left_out:
+            said = LEFT_OUT.lower()
+        item = {"id": name, "label": photos[name], "count": 1, "read": "", "note": ""}
         item["photo"] = "" if name in damaged else photo_address(photo_set.name, name)
-        item["said"] = name.rpartition("/")[2] if name in damaged else said
-        items.append({**item, "note": LEFT_OUT if name in found.left_out else ""})
+        items.append({**item, "said": name.rpartition("/")[2] if name in damaged else said})
     sent = _mount(
         key=f"gallery-{photo_set.name}",
         data={
@@ -88,7 +89,7 @@ def show_gallery(
     )
     if len(photos) > MAX_SHOWN:
         st.caption(f"The first {MAX_SHOWN} of {len(photos):,}.")
-    st.caption("Changes are kept beside the photos. The photos themselves stay as they are.")
+    st.caption("Your changes are saved separately; the photo files stay unchanged.")
     if not sent.act:
         return
     chosen = [name for name in map(str, sent.act["ids"]) if name in photos]
@@ -104,7 +105,7 @@ def show_gallery(
 
 
 def _change(photo_set: PhotoSet, labels: Mapping[str, str | None], done: str) -> None:
-    """Give photos other labels, None to leave them out, "" for their own, and say what was done."""
+    """Relabel photos, or leave out (None) or restore ("") them, and note what was done."""
     undoable = [] if done == "restored" else [*labels]
     try:
         for label in {*labels.values()}:

@@ -8,14 +8,14 @@ import streamlit as st
 from model.text import count_of, list_some
 from model.training.photo_report import PhotoReport, ReportedProblem, load_report
 from model.training.photo_sets import (
-    ChangedPhotos,
+    PhotoNames,
     PhotoSet,
     delete_photo_set,
     list_photo_sets,
     photos_by_label,
     read_changes,
 )
-from model.training.training_job import why_not_here
+from model.training.training_job import find_training_obstacle
 from model.training.unpacked_photos import MAX_SET_BYTES
 from ui import component
 from ui.charts import main_button
@@ -45,10 +45,10 @@ _mount_rows = st.components.v2.component("photo_rows", js=component.SCRIPT)
 _mount_upload = st.components.v2.component("upload", js=component.SCRIPT)
 
 
-def choose_set() -> tuple[PhotoSet, ChangedPhotos] | None:
+def choose_set() -> tuple[PhotoSet, PhotoNames] | None:
     """Let the owner choose a photo set; None if there is none.
 
-    A set that the address newly names is chosen, as after an upload or in a link.
+    An upload or a link names a set in the address; a newly named set is chosen.
     """
     sets = list_photo_sets()
     if not sets:
@@ -65,7 +65,7 @@ def choose_set() -> tuple[PhotoSet, ChangedPhotos] | None:
     return sets[name], photos_by_label(sets[name])
 
 
-def show_photos(photo_set: PhotoSet, found: ChangedPhotos) -> None:
+def show_photos(photo_set: PhotoSet, found: PhotoNames) -> None:
     """Show how many photos each label has, or the photos of the chosen label or problem."""
     show_last_change(photo_set)
     shown = st.session_state.get(_shown_key(photo_set))
@@ -93,7 +93,7 @@ def show_photos(photo_set: PhotoSet, found: ChangedPhotos) -> None:
         show_gallery(photo_set, found, photos, [*([RESTORE] if changed else []), *ACTIONS])
 
 
-def describe_set(photo_set: PhotoSet, found: ChangedPhotos) -> None:
+def describe_set(photo_set: PhotoSet, found: PhotoNames) -> None:
     """Show the headline: how many photos and labels there are, and which label has the fewest."""
     counts = {label: len(names) for label, names in found.by_label.items()}
     if not counts:
@@ -102,13 +102,13 @@ def describe_set(photo_set: PhotoSet, found: ChangedPhotos) -> None:
     total = count_of(sum(counts.values()), "photo")
     labels = f"{spell_number(len(counts))} label{'s' if len(counts) != 1 else ''}"
     st.header(f"{total} of {labels}", anchor=False)
-    where = "" if photo_set.is_own else " In a folder that is only read."
+    where = "" if photo_set.is_own else " Its folder is read-only."
     rarest = min(counts, key=lambda label: counts[label])
     few = count_of(counts[rarest], "photo")
-    st.write(f"{photo_set.name}. The fewest: {escape_markdown(rarest)}, {few}.{where}")
+    st.write(f"{photo_set.name}. Rarest label: {escape_markdown(rarest)}, {few}.{where}")
 
 
-def _show_labels(photo_set: PhotoSet, found: ChangedPhotos) -> None:
+def _show_labels(photo_set: PhotoSet, found: PhotoNames) -> None:
     rows = [
         _row(photo_set, label, names)
         for label, names in sorted(found.by_label.items(), key=lambda item: -len(item[1]))
@@ -136,7 +136,7 @@ def _row(
     return {"label": label, "count": len(names), "photos": photos, "note": note}
 
 
-def show_problems(photo_set: PhotoSet, found: ChangedPhotos) -> None:
+def show_problems(photo_set: PhotoSet, found: PhotoNames) -> None:
     """List the problems to look at before training; pressing one shows its photos."""
     if len(found.by_label) < 2:
         return
@@ -161,7 +161,7 @@ def _list_problems(photo_set: PhotoSet, report: PhotoReport, *, is_old: bool) ->
     if report.note:
         st.write(f"Not checked for wrong labels: {escape_markdown(report.note)}")
     if is_old:
-        st.caption("The photos have changed since.")
+        st.caption("Photos or labels have changed since this check.")
     for problem in problems:
         if not problem.photos:
             names = join_words([escape_markdown(name) for name in problem.details[:5]])
@@ -181,7 +181,7 @@ def _find_problem(photo_set: PhotoSet, code: str) -> ReportedProblem | None:
     return next((one for one in report.problems if one.code == code), None) if report else None
 
 
-def _show_problem(photo_set: PhotoSet, found: ChangedPhotos, problem: ReportedProblem) -> None:
+def _show_problem(photo_set: PhotoSet, found: PhotoNames, problem: ReportedProblem) -> None:
     st.subheader(problem.title, anchor=False)
     known = {name: label for label, names in found.by_label.items() for name in names}
     known |= found.left_out
@@ -204,14 +204,14 @@ def _open(photo_set: PhotoSet, what: tuple[str, str] | None) -> None:
 def show_adding(photo_set: PhotoSet | None) -> None:
     """Let the owner add photos to a set, or make a new one."""
     st.subheader("Add photos", anchor=False)
-    if reason := why_not_here():
+    if reason := find_training_obstacle():
         st.warning(reason, icon=":material/block:")
         return
     can_add = photo_set is not None and photo_set.is_own
     name, mode = photo_set.name if photo_set else "", "add"
-    if not can_add or st.toggle("To a new set"):
+    if not can_add or st.toggle("Make a new set"):
         mode = "new"
-        typed = st.text_input("Its name", "" if photo_set else "my model", width=320)
+        typed = st.text_input("Name of the set", "" if photo_set else "my model", width=320)
         name = re.sub("[^a-z0-9]+", "-", typed.casefold()).strip("-")[:MAX_NAME]
         st.caption(f"Its model will be called {name}." if name else "Type a name first.")
     sent = _mount_upload(
@@ -250,7 +250,7 @@ def show_deleting(photo_set: PhotoSet) -> None:
     if not photo_set.is_own:
         return
     with st.popover("Delete this set", icon=":material/delete:", type="tertiary"):
-        st.write("Its photos are deleted from this computer. Models that learned from them stay.")
+        st.write("This deletes its photos from this computer. Models trained on them stay.")
         if st.button("Delete the photos", type=main_button()):
             delete_photo_set(photo_set)
             del st.query_params[CHOSEN]

@@ -250,11 +250,11 @@ def show_publishing(
 
     Args:
         old: the version in use; None before a model's first one.
-        new: the other one.
+        new: the version to publish.
         figures: their comparison; None if they were not compared.
         text: the button's text; "" means "Publish" and the version.
         is_sure: do not ask first.
-        prepare: returns the version to publish, moved to its model.
+        prepare: moves the version to its model's folder if needed, and returns it.
     """
     if old and new.name != old.name:
         st.caption("This is another model, so it can’t be published as a version of this one.")

@@ -13,10 +13,10 @@ from model.training.run_record import RunRecord
 from ui.charts import GREY, accent_color, text_color
 
 LABEL_GAP = 0.08
-"""Least distance of two lines' labels, as a share of the chart's height."""
+"""Smallest distance between two lines' labels, as a share of the chart's height."""
 
-SERIES = (("trained", "learned from"), ("held_out", "new photos"))
-"""Keys of an epoch's shares, and what the lines are called."""
+SERIES = (("trained", "training photos"), ("held_out", "new photos"))
+"""Keys of an epoch's accuracies, and the lines' names on screen."""
 
 MAX_DESCRIPTION = 2000
 
@@ -64,20 +64,20 @@ def draw_curves(runs: Sequence[RunRecord]) -> None:
     if published is not None:
         now = alt.Chart(pd.DataFrame([{"right": published}])).encode(y="right:Q")
         chart += now.mark_rule(strokeDash=[4, 4], color=text_color())
-    sides = {"left": 8, "right": 96, "top": 8, "bottom": 8}
+    sides = {"left": 8, "right": 112, "top": 8, "bottom": 8}
     options = {"height": 280, "description": words[:MAX_DESCRIPTION], "padding": sides}
     st.altair_chart(chart.properties(**options))
     if is_one:
         counts = runs[0].counts
         dashed = "" if published is None else f" Dashed: the current model, {published:.1%}."
         st.caption(
-            f"{counts['held_out']:,} new photos that it doesn’t learn from; "
-            f"{counts['trained']:,} that it does.{dashed}"
+            f"{counts['held_out']:,} new photos, not trained on; "
+            f"{counts['trained']:,} training photos.{dashed}"
         )
 
 
 def _spread_labels(frame: pd.DataFrame, gap: float) -> pd.DataFrame:
-    """Return the last point of each line, with a height at which no other label covers its own."""
+    """Return each line's last point, with heights at which the labels don't overlap."""
     ends = frame.sort_values("epoch").groupby("line").tail(1).sort_values("right")
     heights: list[float] = []
     for right in ends["right"]:

@@ -33,7 +33,7 @@ def choose_runs() -> list[RunRecord]:
     runs = list_runs()
     if not runs:
         st.write(
-            "Nothing was trained yet. Train in *Photos & training*, or with `python -m model "
+            "Nothing has been trained yet. Train in *Photos & training*, or with `python -m model "
             "train` in a terminal; every run appears on this page."
         )
         return []
@@ -58,7 +58,7 @@ def choose_runs() -> list[RunRecord]:
 
 
 def _list_in_use(runs: Sequence[RunRecord]) -> list[int]:
-    """Return the numbers of the runs whose version visitors have."""
+    """Return the numbers of the runs that made a model's current version."""
     versions: dict[str, str] = {}
     for name in {run.model for run in runs}:
         with suppress(BundleError):
@@ -109,7 +109,7 @@ def _show_unpublished(run: RunRecord) -> None:
     if run.version:
         st.write(f"Version {run.version}, which this run made, was deleted.")
     elif state == "running":
-        st.write("It is running; *Photos & training* shows how far it is.")
+        st.write("This run is in progress: *Photos & training* shows how far it is.")
     else:
         may = any(config.run == run.number for config in unfinished_runs())
         more = " *Photos & training* continues or discards it." if may else ""
@@ -147,13 +147,13 @@ def _show_mistakes(run: RunRecord) -> None:
         return
     address = _find_address(run)
     if not mistakes:
-        st.write("It was right about every photo it was measured on.")
+        st.write("All photos in testing were identified correctly.")
         return
     pairs: dict[tuple[str, str], list[Mistake]] = {}
     for one in mistakes:
         pairs.setdefault((one.label, one.called), []).append(one)
     confused = sorted(pairs.items(), key=lambda item: -len(item[1]))[:MAX_CONFUSED]
-    title = f"What it confuses: {count_of(len(mistakes), 'photo')}"
+    title = f"Mix-ups: {count_of(len(mistakes), 'photo')}"
     with st.expander(title, expanded=True):
         for (label, called), photos in confused:
             words = f"{escape_markdown(label)} called {escape_markdown(called)}: {len(photos)}"
@@ -185,7 +185,7 @@ def _find_address(run: RunRecord) -> Callable[[str], str] | None:
 
 
 def _show_replacement(run: RunRecord, bundle: Bundle) -> None:
-    """Compare a run with the version that visitors have, and let the owner replace that."""
+    """Compare a run with the current version, and let the owner publish the run's version."""
     text = f"Publish run {run.number}"
     current = list_models().get(run.model)
     if not isinstance(current, Bundle):
@@ -202,18 +202,18 @@ def _show_replacement(run: RunRecord, bundle: Bundle) -> None:
     st.subheader("New against old", anchor=False)
     old_run = next((one for one in runs if one.version == current.version), None)
     if old_run is None:
-        st.write("The version in use wasn’t trained here. Compare them on *Publish*.")
+        st.write("No run on record made the version in use. Compare the two on *Publish*.")
         figures = None
     else:
         uses = describe_uses(max(len(runs) - 1, 1))
-        figures = _compare(old_run, run, f"Neither model had learned from the photos. {uses}")
+        figures = _compare(old_run, run, f"No answer is by a model trained on that photo. {uses}")
     is_older = old_run is not None and old_run.number > run.number and not run.models_dir.is_dir()
     text = f"Put back run {run.number}" if is_older else text
     show_publishing(current, bundle, figures, text, is_sure=is_older, prepare=run.move_bundle)
 
 
 def _compare(old: RunRecord, new: RunRecord, note: str) -> PairedEvaluation | None:
-    """Show two runs' predictions against each other; None, with the reason, if there are none."""
+    """Show a comparison of two runs; if that is impossible, show the reason and return None."""
     try:
         figures = compare_runs(old, new)
     except DataError as error:
@@ -250,14 +250,14 @@ def _show_deleting(run: RunRecord) -> None:
     ):
         return
     with st.popover("Delete this run", icon=":material/delete:", type="tertiary"):
-        st.write("Its record and answers are deleted, and its version if that was never published.")
+        st.write("This deletes its record, and a model’s first version if you never published it.")
         if st.button("Delete the run"):
             delete_run(run)
             st.query_params.pop(CHOSEN, None)
             st.rerun()
 
 
-def show_comparison_of(runs: Sequence[RunRecord]) -> None:
+def show_run_comparison(runs: Sequence[RunRecord]) -> None:
     """Show several runs' curves and parameters; for two, also the answers that differ."""
     draw_curves(runs)
     rows = {f"Run {run.number}": _list_parameters(run) for run in runs}

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from model.errors import DataError
-from model.training.training_job import why_not_here
+from model.training.training_job import find_training_obstacle
 from ui import component
 from ui.owner_pages import sign_in
 
@@ -19,7 +19,7 @@ def show_teach() -> None:
         "script": component.script_address("streamlit_teach.mjs"),
         "base": component.base_path(),
     }
-    if _is_owner():
+    if _can_train():
         data["train"] = True
     sent = _mount(
         key="teach",
@@ -34,9 +34,9 @@ def show_teach() -> None:
         )
 
 
-def _is_owner() -> bool:
+def _can_train() -> bool:
     """Return whether the visitor is the owner, and this host can train."""
     try:
-        return sign_in() is not None and not why_not_here()
+        return sign_in() is not None and not find_training_obstacle()
     except DataError:
         return False

@@ -9,16 +9,16 @@ from model.storage.disk import is_lasting
 from model.storage.photo_files import list_photos
 from model.text import count_of
 from model.training.config import TrainingConfig
-from model.training.photo_sets import ChangedPhotos, PhotoSet
+from model.training.photo_sets import PhotoNames, PhotoSet
 from model.training.run_record import CHECK, RunRecord, list_runs, read_run
 from model.training.time_left import estimate_seconds, seconds_left, stages_left
 from model.training.training_job import (
     current_job,
     discard_run,
+    find_training_obstacle,
     start_job,
     stop_job,
     unfinished_runs,
-    why_not_here,
 )
 from ui.charts import main_button
 from ui.models_page.reliability import describe_interval
@@ -40,7 +40,7 @@ TITLES = {"Full graph": "Measuring", "Small graph": "Measuring as on phones"}
 
 
 def show_job() -> str | None:
-    """Show the training that runs or has stopped; return its model, None without one."""
+    """Show the run in progress, or a stopped one; return its model, or None."""
     if job := current_job():
         record = _record_of(job.model)
         with st.container():
@@ -89,7 +89,7 @@ def _watch(number: int) -> None:
             with st.spinner("Stopping…"):
                 stop_job()
             st.rerun()
-        st.caption("It stops within five seconds. What is done is kept.")
+        st.caption("Stops within five seconds. Finished work is saved.")
     with right_side:
         draw_curves([record])
 
@@ -141,7 +141,7 @@ def _show_stopped(config: TrainingConfig) -> None:
         if st.button("Continue", type=main_button()):
             start("--name", config.name, "--resume")
         with st.popover("Discard this run", icon=":material/delete:"):
-            st.write("What this run has done so far is deleted. The photos stay.")
+            st.write("This deletes everything the run has saved so far. The photos stay.")
             if st.button("Discard it"):
                 try:
                     discard_run(config.name)
@@ -154,35 +154,35 @@ def _show_stopped(config: TrainingConfig) -> None:
         draw_curves([record])
 
 
-def show_training(photo_set: PhotoSet, found: ChangedPhotos) -> None:
+def show_training(photo_set: PhotoSet, found: PhotoNames) -> None:
     """Show the button that trains on a photo set, and its options."""
     with st.container(border=True):
         st.subheader("Train on this computer", anchor=False)
-        if reason := why_not_here():
+        if reason := find_training_obstacle():
             st.write(
                 f"{reason} Train on another computer: `python -m model train PHOTOS --name "
                 f"{photo_set.name}`, and add the model on the page *Publish*."
             )
             return
         if not is_lasting(settings().data):
-            st.warning("This host has no lasting disk: after a restart, photos and runs are gone.")
+            st.warning("This host’s disk doesn’t outlast a restart: photos and runs will be gone.")
         if len(found.by_label) < 2:
             st.write("A model needs photos of two labels or more.")
             return
         if current_job() or any(config.name == photo_set.name for config in unfinished_runs()):
-            st.write("Wait for the training above to end, or discard it.")
+            st.write("A run or check is unfinished, see above. Wait for it, or discard it.")
             return
         place = st.empty()
         with st.expander("How it is trained"):
             arch = st.selectbox("Network", NETWORKS, format_func=NETWORKS.__getitem__)
             minutes = st.number_input(
-                "Minutes at most", 1, 24 * 60, None, placeholder="as long as it takes"
+                "Time limit in minutes", 1, 24 * 60, None, placeholder="no limit"
             )
             corrections = training_folder(photo_set.name)
             kept = len(list_photos(corrections)) if corrections.is_dir() else 0
             also = kept and st.checkbox(f"With {count_of(kept, 'kept correction')}", value=True)
             search = st.number_input(
-                "Minutes of trying settings first", 0, 24 * 60, 0, help="By Optuna."
+                "Search for better settings, in minutes", 0, 24 * 60, 0, help="Uses Optuna."
             )
         with place.container():
             photos = sum(map(len, found.by_label.values()))
@@ -226,9 +226,9 @@ def show_last_run(photo_set: PhotoSet) -> None:
 
 
 def start(*arguments: object) -> None:
-    """Start a training and draw the page again, or say why it could not start."""
+    """Start training or a check, and draw the page again; or say why neither could start."""
     if current_job():
-        st.rerun()  # another tab was quicker
+        st.rerun()  # another tab started one first
     try:
         with st.spinner("Starting…"):
             start_job(*arguments)

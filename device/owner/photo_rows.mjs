@@ -13,7 +13,7 @@ export default createComponent((parent) => {
   const update = ({ theme, rows }, send) => {
     root.dataset.theme = theme;
     const most = Math.max(1, ...rows.map(({ count }) => count));
-    // Reuses existing elements, so that focus and photos stay.
+    // draw() reuses elements, so that the focus and loaded photos are kept.
     draw(list, ...rows.map((row) => createRow(row, most, () => send("open", row.label))));
   };
   return { update, close() {} };

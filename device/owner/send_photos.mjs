@@ -1,8 +1,8 @@
-/** Sends photos to the app after its owner's press; the app refuses everyone else's. */
+/** Sends photos to the app when its owner presses a button; the app accepts no one else's. */
 
 import { LoupeError } from "../engine/errors.mjs";
 
-const LOST = "The connection was lost. Nothing was kept; choose the file again.";
+const LOST = "The connection was lost, and nothing was saved. Send the photos again.";
 const UNKNOWN = "The connection was lost. Reload the page to see whether the photos arrived.";
 
 /**
@@ -12,7 +12,7 @@ const UNKNOWN = "The connection was lost. Reload the page to see whether the pho
  * @param {{base: string, name: string, mode: string}} set `base` is the app's path
  * @param {{onSent?: (bytes: number) => void, signal?: AbortSignal}} [options]
  * @returns {Promise<{name: string} | null>} the response; null if `mode` is "new" and the set exists
- * @throws {LoupeError} with what the app says
+ * @throws {LoupeError} with the app's message
  */
 export async function sendPhotos(zip, { base, name, mode }, { onSent, signal } = {}) {
   const request = new XMLHttpRequest();

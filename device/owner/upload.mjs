@@ -10,7 +10,8 @@ import { readDropped } from "../view/teach_files.mjs";
 
 /** Most bytes and files of a folder that is zipped in the browser. */
 const [FOLDER_BYTES, FOLDER_FILES] = [500e6, 65_535];
-const TOO_MUCH = "This folder is too large to send from here. Zip the folder and choose the zip.";
+const FOLDER_TOO_LARGE =
+  "This folder is too large to zip here. Zip it yourself and choose the zip.";
 const NO_FOLDER = "Drop one zip, or folders of photos: a folder’s name is its photos’ label.";
 const UNREADABLE = "The photos couldn’t be read. Choose them again.";
 const UNPACKING = "Unpacking…";
@@ -85,15 +86,15 @@ class Upload {
     this.#cancel.hidden = phase === UNPACKING;
   }
 
-  async #take(found) {
-    if (this.#ways.disabled || !found.length) return;
+  async #take(chosen) {
+    if (this.#ways.disabled || !chosen.length) return;
     const { signal } = (this.#running = new AbortController());
     this.#alert.textContent = "";
     this.#say("Reading the photos…");
     this.update(this.#data, this.#send);
     this.#cancel.focus();
     try {
-      this.#send("done", await this.#upload(found, this.#data, signal));
+      this.#send("done", await this.#upload(chosen, this.#data, signal));
     } catch (error) {
       this.#alert.textContent = signal.aborted ? "" : phraseError(error, UNREADABLE);
     }
@@ -101,9 +102,9 @@ class Upload {
     this.update(this.#data, this.#send);
   }
 
-  async #upload(found, { base, limitMb, mode, name }, signal) {
-    const isZip = found.length === 1 && /\.zip$/i.test(found[0].file.name);
-    const zip = isZip ? found[0].file : await zipFolder(found, signal);
+  async #upload(chosen, { base, limitMb, mode, name }, signal) {
+    const isZip = chosen.length === 1 && /\.zip$/i.test(chosen[0].file.name);
+    const zip = isZip ? chosen[0].file : await zipFolder(chosen, signal);
     const all = megabytes(zip.size);
     const tooLarge = `These photos are ${all} MB; the limit is ${limitMb} MB. Send them in parts.`;
     if (zip.size > limitMb * 1e6) throw new LoupeError("too-large", tooLarge);
@@ -120,13 +121,13 @@ class Upload {
 /** Return a chosen file and, as its label, the folder that it is in. */
 const withLabel = (file) => ({ file, label: file.webkitRelativePath.split("/").at(-2) ?? null });
 
-/** Return photos by label as a zip; only one of them is in memory at a time. */
-async function zipFolder(found, signal) {
-  const photos = found.filter(({ file }) => !file.name.startsWith("."));
+/** Return the photos as a zip, a folder per label; only one photo is in memory at a time. */
+async function zipFolder(chosen, signal) {
+  const photos = chosen.filter(({ file }) => !file.name.startsWith("."));
   if (!photos.every(({ label }) => label)) throw new LoupeError("invalid", NO_FOLDER);
   const bytes = photos.reduce((sum, { file }) => sum + file.size, 0);
-  const isTooMuch = bytes > FOLDER_BYTES || photos.length > FOLDER_FILES;
-  if (isTooMuch) throw new LoupeError("too-large", TOO_MUCH);
+  const isTooLarge = bytes > FOLDER_BYTES || photos.length > FOLDER_FILES;
+  if (isTooLarge) throw new LoupeError("too-large", FOLDER_TOO_LARGE);
   /** @type {Map<string, [string, File, number]>} */
   const files = new Map();
   for (const [at, { file, label }] of photos.entries()) {

@@ -1,6 +1,6 @@
 /**
- * What leaves a visitor's device: no other module of a visit talks to the server. A photo, or a
- * part of it, needs a permission, which a press makes from the words on the screen; what exceeds
+ * Sends what leaves a visitor's device; no other module of a visit talks to the server. A photo, or
+ * a part of it, needs a permission, which a press makes from the words on the screen; what exceeds
  * it is refused.
  */
 

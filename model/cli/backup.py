@@ -13,7 +13,7 @@ from .options import FILE
 @click.option("--without-records", is_flag=True, help="Leave the corrections out.")
 @click.argument("file", type=FILE, metavar="FILE.zip")
 def backup_command(file: Path, without_records: bool) -> None:
-    """Save models and corrections into FILE.zip, while the app runs.
+    """Save models, training runs and corrections into FILE.zip, while the app runs.
 
     Exits with 1 if something was left out that the app can't make again.
     """

@@ -43,7 +43,7 @@ from .progress_bar import StageProgress, progress_bar
 @click.option("--search", type=float, help="Minutes of tuning hyperparameters first (Optuna).")
 @click.option("--seed", type=int, help="Seed of the split and the training.  [0]")
 @click.option("--set", "photo_set", help="A photo set of the workshop, instead of FOLDER.")
-@click.option("--check", is_flag=True, help="Only report on that set's photos, for the workshop.")
+@click.option("--check", is_flag=True, help="Only check the set's photos, for the workshop.")
 @click.option("--also", type=FOLDER, help="More photos to train on; none of them is held out.")
 @unknown_option
 @click.option("--title", help="The title on screen; default: the name as words.")
@@ -71,9 +71,9 @@ def train_command(
     """Train a model on FOLDER, which holds one folder of photos per label.
 
     Folders train and validation (and test) inside it are used as the split. Ctrl-C stops
-    the run, and --resume continues it. A data folder has only one training at a time.
+    the run, and --resume continues it. Only one run at a time trains in a data folder.
     """
-    # The workshop stops a training with SIGINT, which a shell's background jobs ignore.
+    # The workshop stops a run with SIGINT, which background jobs of a shell start out ignoring.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     given = {key: value for key, value in options.items() if value not in (None, ())}
     first = default_model()

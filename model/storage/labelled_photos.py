@@ -75,7 +75,7 @@ def discover(folder: Path, *, follow_links: bool = True) -> Dataset:
 
 
 def find_photos(folder: Path, *, follow_links: bool = True) -> Dataset:
-    """Find photos and labels as ``discover`` does, however few; training photos give the labels.
+    """Find photos and labels as ``discover`` does, even too few; training photos give the labels.
 
     Raises:
         DataError: the folder cannot be read.

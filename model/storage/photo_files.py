@@ -59,7 +59,7 @@ def list_photos(folder: Path, *, follow_links: bool = True) -> list[Path]:
     """Return the photos in a folder and its subfolders, sorted by name, without hidden ones.
 
     If a file's suffix isn't that of a photo, its first bytes decide. Symbolic links to folders are
-    never followed; those to files are, only with ``follow_links``.
+    never followed; links to files are followed only with ``follow_links``.
     """
     paths = []
     for parent, folders, names in os.walk(folder):

@@ -12,7 +12,7 @@ from ..storage.named_folders import name_folders
 
 CONFIG_FILE, COPIES_DIR, FEATURES_FILE = "plan.json", "copies", "features.npz"
 CACHES = (COPIES_DIR, FEATURES_FILE)
-"""Files and folders that a new run keeps, since they depend on each photo alone."""
+"""Caches that a new run keeps, since their entries do not depend on the split."""
 
 
 class Hyperparameters(BaseModel):

@@ -19,7 +19,7 @@ from ..storage.labelled_photos import LabelledPhoto
 from .config import CONFIG_FILE, TrainingConfig
 from .photo_sets import read_changes
 from .run_record import CHECK, RunRecord, RunRecorder
-from .training_job import get_run_dir, training_folder, training_lock
+from .training_job import get_run_dir, training_lock, unfinished_folder
 
 if TYPE_CHECKING:
     from .data.data_report import DataReport
@@ -37,7 +37,7 @@ class ReportedPhoto(BaseModel):
 
 
 class ReportedProblem(BaseModel):
-    """One kind of problem; ``details`` name what has it, such as labels, if no photo does."""
+    """One kind of problem; ``details`` names labels or folders if no photo has the problem."""
 
     code: str
     title: str
@@ -87,12 +87,12 @@ def check_photos(config: TrainingConfig, progress: Progress) -> PhotoReport:
             recorder.update("Starting", 0, 0)
             # Imported after the lock is taken, since importing torch takes seconds.
             from .backbones import get_backbone
-            from .prepare import FINGERPRINT_FILE, find_photos, scan_dataset
+            from .prepare import FINGERPRINT_FILE, find_training_photos, scan_dataset
             from .training_run import TrainingRun
 
             (run_dir / FINGERPRINT_FILE).unlink(missing_ok=True)
             changes = read_changes(config.changes) if config.changes else {}
-            dataset = find_photos(config)
+            dataset = find_training_photos(config)
             recipe = get_backbone(config.arch).preprocess_config(config.image_size)
             _, report = scan_dataset(dataset, recipe, run_dir, recorder)
             labels = {photo.name: photo.label for photo in dataset.photos}
@@ -125,7 +125,7 @@ def find_doubtful_labels(
     groups: NDArray[np.intp],
     seed: int = 0,
 ) -> list[tuple[int, int]]:
-    """Return photos that look like another label to heads fitted to other photos, worst first.
+    """Return the photos whose features suggest another label, the most doubtful first.
 
     Args:
         features: float32 [N, D].
@@ -134,7 +134,7 @@ def find_doubtful_labels(
         seed: the seed of the folds.
 
     Returns:
-        Pairs of a photo's index and the other label's.
+        Pairs of indices: the photo, and the label that it looks like.
 
     Source: confident learning (Northcutt, Jiang, Chuang, Confident Learning: Estimating Uncertainty
     in Dataset Labels, 2021): a label counts if its probability is at least its mean over the
@@ -188,4 +188,4 @@ def _list_problems(report: "DataReport", labels: dict[str, str]) -> list[Reporte
 
 
 def _path(photo_set: str) -> Path:
-    return training_folder() / f".{photo_set}.report.json"
+    return unfinished_folder() / f".{photo_set}.report.json"

@@ -1,7 +1,7 @@
 """The owner's photo sets, each a folder with a folder of photos per label, to train models on.
 
-Those in the data folder came as zips; those in the folder of ``LOUPE_PHOTOS`` are only read. The
-owner's changes of labels are kept in the data folder; the photos stay unchanged.
+Sets in the data folder can be extended and deleted; sets in ``LOUPE_PHOTOS`` are read-only. The
+owner's label changes are saved in the data folder, and the photo files stay unchanged.
 """
 
 import json
@@ -35,7 +35,7 @@ from .unpacked_photos import (
 )
 
 Mode = Literal["new", "add", "replace"]
-"""What a zip does to a photo set: create it, add to it or replace it."""
+"""The effect of a zip on a photo set: create, extend or replace it."""
 
 Changes = dict[str, str | None]
 """New labels by ``LabelledPhoto.name``; None for a photo that is left out."""
@@ -43,7 +43,7 @@ Changes = dict[str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class PhotoSet:
-    """A photo set; ``is_own`` if it is in the data folder, where it may be changed."""
+    """A photo set; ``is_own`` is true for sets in the data folder, which can be changed."""
 
     name: str
     folder: Path
@@ -56,7 +56,7 @@ class PhotoSet:
 
 
 @dataclass(frozen=True, slots=True)
-class ChangedPhotos:
+class PhotoNames:
     """The names of a set's photos after the changes.
 
     ``by_label`` omits those that are left out; ``left_out`` and ``relabelled`` map names to the
@@ -69,12 +69,12 @@ class ChangedPhotos:
 
 
 def photos_folder() -> Path:
-    """Return the folder of the sets in the data folder; it may not exist."""
+    """Return the folder in the data folder that holds the owner's sets; it may not exist."""
     return settings().data / "photos"
 
 
 def list_photo_sets() -> dict[str, PhotoSet]:
-    """Return all sets by name. One in the data folder hides one of ``LOUPE_PHOTOS``.
+    """Return all sets by name; a set in the data folder hides its namesake in ``LOUPE_PHOTOS``.
 
     Raises:
         DataError: a folder cannot be read.
@@ -106,12 +106,13 @@ def get_photo_set(name: str) -> PhotoSet:
     """
     sets = list_photo_sets()
     if name not in sets:
-        raise DataError(f"There is no photo set {name!r}. There are: {list_some([*sets]) or '-'}.")
+        names = list_some([*sets]) or "none"
+        raise DataError(f"There is no photo set {name!r}. Available: {names}.")
     return sets[name]
 
 
 def read_changes(path: Path) -> Changes:
-    """Return a set's changes, empty without the file.
+    """Return a set's changes; empty if the file is missing.
 
     Raises:
         DataError: the file is damaged.
@@ -122,14 +123,14 @@ def read_changes(path: Path) -> Changes:
         return {}
     except ValidationError:
         raise DataError(
-            f"{path} is damaged. Delete it, which undoes all changes of labels of these photos."
+            f"{path} is damaged. Delete it; that undoes all label changes of this photo set."
         ) from None
 
 
 def change_photos(
     photo_set: PhotoSet, names: Iterable[str], label: str | None, *, restore: bool = False
 ) -> None:
-    """Give photos another label, or leave them out; names that the set lacks are ignored.
+    """Relabel photos or leave them out; names that are not in the set are ignored.
 
     Args:
         photo_set: the set, whose photos stay as they are.
@@ -143,8 +144,8 @@ def change_photos(
     """
     if label is not None and not is_label(label):
         raise DataError(
-            f"{label!r} can't be a label: it must also be a folder's name of up to 60 characters. "
-            "Use letters, digits, spaces and -."
+            f"{label!r} can't be a label: it must be a valid folder name of up to 60 characters. "
+            "Use letters, digits, spaces and hyphens."
         )
     found = [name for name in names if find_photo(photo_set, name)]
     file = photo_set.changes_file
@@ -180,14 +181,14 @@ def apply_changes(dataset: Dataset, changes: Mapping[str, str | None]) -> Datase
     return replace(dataset, labels=labels, photos=photos)
 
 
-def photos_by_label(photo_set: PhotoSet) -> ChangedPhotos:
-    """Return the names of a set's photos by label, even of a single one.
+def photos_by_label(photo_set: PhotoSet) -> PhotoNames:
+    """Return the names of a set's photos by label, even if there is only one label.
 
     Raises:
         DataError: the folder or the changes cannot be read.
     """
     changes = read_changes(photo_set.changes_file)
-    found = ChangedPhotos({}, {}, {})
+    found = PhotoNames({}, {}, {})
     for photo in find_photos(photo_set.folder, follow_links=False).photos:
         label = changes.get(photo.name, photo.label)
         if label is None:
@@ -218,15 +219,15 @@ def require_target(name: str, mode: Mode) -> None:
     """Check that a zip may be unpacked to the set of that name.
 
     Raises:
-        DataError: the name is not valid for a model, or the set is only read.
+        DataError: the name is not valid for a model, or the set is read-only.
         FolderExists: ``mode`` is "new", but the set exists.
     """
     check_name(name)
     photo_set = _list_sets().get(name)
     if photo_set and not photo_set.is_own:
-        raise DataError(f"{name!r} is in LOUPE_PHOTOS, which is only read. Choose another name.")
+        raise DataError(f"{name!r} is in LOUPE_PHOTOS, which is read-only. Choose another name.")
     if photo_set and mode == "new":
-        raise FolderExists(f"There is a photo set {name!r}. Add to it, or choose another name.")
+        raise FolderExists(f"Photo set {name!r} already exists. Add to it, or choose another name.")
 
 
 def save_zip(name: str, file: BinaryIO, *, mode: Mode) -> SavedPhotos:
@@ -241,7 +242,7 @@ def save_zip(name: str, file: BinaryIO, *, mode: Mode) -> SavedPhotos:
         FolderExists: see ``require_target``.
         OSError: a file cannot be written.
     """
-    list_photo_sets()  # restores a set whose replacement was killed
+    list_photo_sets()  # restores a set whose replacement was interrupted
     photos = open_photos(file, MAX_PHOTOS, MAX_SET_BYTES)
     zipped, root = zipfile.ZipFile(file), photos_folder()
     writers: list[SetWriter] = []
@@ -270,11 +271,11 @@ def delete_photo_set(photo_set: PhotoSet) -> None:
     """Delete a set in the data folder, and its changes.
 
     Raises:
-        DataError: the set is only read.
+        DataError: the set is read-only.
         OSError: the set cannot be deleted.
     """
     if not photo_set.is_own:
-        raise DataError(f"{photo_set.name!r} is in LOUPE_PHOTOS, which is only read.")
+        raise DataError(f"{photo_set.name!r} is in LOUPE_PHOTOS, which is read-only.")
     with _lock():
         # One rename, so that a kill leaves no partial set.
         gone = photo_set.folder.with_name(f"{NEW_PREFIX}gone-{photo_set.name}")

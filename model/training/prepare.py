@@ -23,7 +23,7 @@ from .data.data_report import DataReport, report_on
 from .data.scan import PhotoScan, scan_photos
 from .data.split import Split, split_photos
 from .photo_sets import apply_changes, read_changes
-from .stored_predictions import HASH_DIGITS, find_sides
+from .stored_predictions import PHOTO_HASH_DIGITS, find_sides
 
 FINGERPRINT_FILE = "photos.sha256"
 """The file that identifies the photos with which a training run began."""
@@ -54,7 +54,7 @@ class PreparedData:
                 yield preprocess(copy.convert("RGB"), self.config)
 
     def pixels_at(self, places: Iterable[int]) -> Iterator[Pixels]:
-        """Yield pixels by index; those of held-out photos follow those of training photos."""
+        """Yield pixels by index; held-out photos are numbered after training photos."""
         count = len(self.copies)
         for place in places:
             if place >= count:
@@ -63,7 +63,7 @@ class PreparedData:
                 yield from replace(self, copies=[self.copies[place]]).training_pixels()
 
 
-def find_photos(training: TrainingConfig) -> Dataset:
+def find_training_photos(training: TrainingConfig) -> Dataset:
     """Find the photos and labels of a run, with the owner's changes.
 
     Raises:
@@ -91,11 +91,11 @@ def prepare_data(
     Raises:
         DataError: they can't be trained on, or they changed since this run began.
     """
-    dataset, folder = find_photos(training), run_dir / COPIES_DIR
+    dataset, folder = find_training_photos(training), run_dir / COPIES_DIR
     scans, report = scan_dataset(dataset, config, run_dir, progress)
     _require_same_photos(dataset.photos, scans, run_dir)
     known = find_sides(training.name)
-    digests = {scan.name: scan.sha256[:HASH_DIGITS] for scan in scans}
+    digests = {scan.name: scan.sha256[:PHOTO_HASH_DIGITS] for scan in scans}
     sides = {name: known[digest] for name, digest in digests.items() if digest in known}
     split = split_photos(dataset, report, training.seed, sides)
     for finding in report.findings:

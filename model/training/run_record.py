@@ -25,7 +25,7 @@ PREDICTIONS_FILE = "predictions.npz"
 """Predictions for the photos that a run was measured on, beside its record."""
 
 WRITE_SECONDS = 1.0
-"""Least time between two writes of a record whose stage stays the same, in seconds."""
+"""Shortest time between two writes during a stage, in seconds."""
 
 MAX_NOTES = 200
 
@@ -33,7 +33,7 @@ CHECK = 0
 """Number of the record of the last check of a photo set; runs count from 1."""
 
 HIDDEN = {"folder", "also", "unknown", "models_dir", "changes", "command", "run", "candidate"}
-"""Fields of the configuration that a record leaves out: paths, and what is not a parameter."""
+"""Configuration fields that ``parameters`` leaves out: paths, and what is not a parameter."""
 
 State = Literal["running", "stopped", "failed", "done"]
 
@@ -52,13 +52,13 @@ class RunRecord(BaseModel):
 
     Attributes:
         number: from 1 in each data folder, or ``CHECK``.
-        state: "running" also describes a process that was killed; see ``training_job.current_job``.
+        state: stays "running" after a kill, and after a check that succeeded; see ``state_now``.
         parameters: the configuration without paths.
         photos: SHA-256 of the photos' hashes, labels and parts, "" until they are read.
         counts: numbers of training, held-out and test photos, and of labels.
         epochs: by epoch, the accuracy on training and on held-out photos, and the loss.
         trials: of a search; ``value`` is the accuracy, missing if the trial did not finish.
-        metrics: of the published version, as on its card.
+        metrics: those in the version's manifest.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -91,7 +91,7 @@ class RunRecord(BaseModel):
         return sum(stage.seconds for stage in self.stages)
 
     def state_now(self, training: str | None) -> State:
-        """Return the state, "stopped" if its process was killed.
+        """Return the state; "stopped" if the process of a "running" record was killed.
 
         Args:
             training: the model that is trained now, None if none is.
@@ -116,7 +116,7 @@ class RunRecord(BaseModel):
         return None
 
     def move_bundle(self) -> Bundle:
-        """Return the run's version, moved from the run's folder to the model's if it is there.
+        """Move the run's version to the model's folder, unless it is there, and return it.
 
         A model's first version becomes its current one.
 
@@ -150,7 +150,7 @@ def runs_folder() -> Path:
 
 
 def create_run(config: TrainingConfig) -> RunRecord:
-    """Return the record of a new run, with the next number."""
+    """Create a run's folder and record, with the next number."""
     make_folder(runs_folder())
     number = max(_run_numbers(), default=CHECK) + 1
     (runs_folder() / str(number)).mkdir(0o700)
@@ -183,7 +183,7 @@ def read_run(number: int) -> RunRecord | None:
 
 
 def delete_run(record: RunRecord) -> None:
-    """Delete a run's folder; its version of the model stays, unless that was never published."""
+    """Delete a run's folder, with a model's first version if that was never published."""
     shutil.rmtree(record.folder, ignore_errors=True)
 
 
@@ -225,7 +225,7 @@ class RunRecorder(Progress):
                 raise
 
     def update(self, stage: str, done: int, total: int) -> None:
-        """See ``Progress``; a stage that begins again adds to its time."""
+        """Record a stage's progress; a stage that begins again adds to its time."""
         if self._stage is None or stage != self._stage.name:
             self._time()
             stages = self.record.stages
@@ -236,19 +236,19 @@ class RunRecorder(Progress):
             self._began, self._before = time.monotonic(), self._stage.seconds
             self._written = 0.0
         self._stage.done, self._stage.total = done, total
-        self._save_at_times()
+        self._save_periodically()
         self.progress.update(stage, done, total)
 
     def note(self, text: str) -> None:
-        """See ``Progress``."""
+        """Record a line of text."""
         self.record.notes = [*self.record.notes, text][-MAX_NOTES:]
-        self._save_at_times()
+        self._save_periodically()
         self.progress.note(text)
 
     def measure(self, step: str, values: Mapping[str, float]) -> None:
-        """See ``Progress``; an epoch or trial of the same number is replaced."""
+        """Record an epoch or trial, in place of one with the same number."""
         rows = self.record.trials if step == "trial" else self.record.epochs
-        # JSON has no infinite numbers, such as the loss of a fit that diverged.
+        # JSON has neither NaN nor infinity, such as the loss of a run that diverged.
         finite = {name: value for name, value in values.items() if math.isfinite(value)}
         rows[:] = [row for row in rows if row["number"] != values["number"]] + [finite]
         self._time()
@@ -256,7 +256,7 @@ class RunRecorder(Progress):
         self.progress.measure(step, values)
 
     def finish(self, bundle: Bundle) -> None:
-        """Record the version that the run has published."""
+        """Record that the run is done, with its version and metrics."""
         self.record.state, self.record.version = "done", bundle.version
         self.record.metrics = list(bundle.manifest.metrics)
 
@@ -264,7 +264,7 @@ class RunRecorder(Progress):
         if self._stage:
             self._stage.seconds = self._before + time.monotonic() - self._began
 
-    def _save_at_times(self) -> None:
+    def _save_periodically(self) -> None:
         if time.monotonic() - self._written > WRITE_SECONDS:
             self._time()
             self.record.save()

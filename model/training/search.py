@@ -40,7 +40,7 @@ def search_hyperparameters(run: TrainingRun) -> Hyperparameters:
         sampler=optuna.samplers.TPESampler(seed=run.config.seed),
     )
     if (inner_split := _inner_split(run)) is None:
-        run.progress.note("Too few photos that don't look alike to try settings; using defaults.")
+        run.progress.note("Too few different photos to search hyperparameters; using defaults.")
         return Hyperparameters()
     inner_data, probe = inner_split
     search_seconds = run.config.search * 60
@@ -104,8 +104,8 @@ def _suggest(trial: Any) -> Hyperparameters:
 def _inner_split(run: TrainingRun) -> tuple[PreparedData, Probe] | None:
     """Split the training photos, near duplicates together, and fit a probe to the first part.
 
-    The run's own probe was fitted to the labels of both parts. Returns None if the first part
-    would lack a label.
+    The run's own probe was fitted to the labels of both parts. Returns None if too few photos
+    differ, or the first part would lack a label.
     """
     data = run.data
     targets = np.array(data.targets)

@@ -18,7 +18,7 @@ from ..storage.atomic import replace_atomically
 from ..text import clean, list_some
 from .run_record import PREDICTIONS_FILE, RunRecord, list_runs
 
-HASH_DIGITS = 24
+PHOTO_HASH_DIGITS = 24
 """Digits of a photo's SHA-256 that are stored."""
 
 
@@ -109,11 +109,11 @@ def save_predictions(
         temperature: the number by which logits are divided.
         accepted: bool [N], False for "none of these".
     """
-    trained, held_out = (np.array([text[:HASH_DIGITS] for text in side], "U24") for side in sides)
+    trained, held_out = (_shorten(side) for side in sides)
     arrays: dict[str, Any] = {
         "labels": np.array(labels, str),
         "names": np.array(outputs.names, str),
-        "hashes": np.array([text[:HASH_DIGITS] for text in hashes], "U24"),
+        "hashes": _shorten(hashes),
         "targets": outputs.targets,
         "probabilities": probabilities(outputs.logits, temperature).astype(np.float32),
         "accepted": accepted,
@@ -124,10 +124,14 @@ def save_predictions(
         np.savez_compressed(file, **arrays)
 
 
-def find_sides(model: str) -> dict[str, bool]:
-    """Return True for each photo that a model's last run held out, False for those trained on.
+def _shorten(hashes: Sequence[str]) -> NDArray[np.str_]:
+    return np.array([text[:PHOTO_HASH_DIGITS] for text in hashes], f"U{PHOTO_HASH_DIGITS}")
 
-    Keys are the first ``HASH_DIGITS`` of the photos' SHA-256; empty without such a run.
+
+def find_sides(model: str) -> dict[str, bool]:
+    """Return by photo whether a model's last run held it out (True) or trained on it (False).
+
+    Keys are the first ``PHOTO_HASH_DIGITS`` of the photos' SHA-256; empty without such a run.
     """
     for record in list_runs():
         if record.model == model:
@@ -157,7 +161,7 @@ def compare_runs(old: RunRecord, new: RunRecord) -> PairedEvaluation:
     # Photos that were relabelled between the runs can't be compared.
     pairs = [(first, second) for first, second in pairs if first.label == second.label]
     if not pairs:
-        raise DataError("No photo has measured both runs.")
+        raise DataError("The two runs were not measured on any of the same photos.")
     return summarise_pair(after.labels, pairs)
 
 
@@ -166,4 +170,4 @@ def _load(record: RunRecord) -> dict[str, Any]:
         with np.load(record.folder / PREDICTIONS_FILE, allow_pickle=False) as saved:
             return dict(saved)
     except Exception as error:
-        raise DataError(f"Run {record.number} has no stored answers.") from error
+        raise DataError(f"Run {record.number} has no stored predictions.") from error

@@ -1,4 +1,4 @@
-"""Estimates of a training's duration, by the last runs on this computer or measured rates."""
+"""Estimates of how long training takes, from the last runs on this machine or measured rates."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ RATES = {
 """Seconds per photo on one core (fine-tuning: per photo and epoch), measured with lite0."""
 
 FIXED = {"Starting": 8.0, "Learning rate": 26.0, "Compiling": 7.0, "Calibrating": 4.0}
-"""Seconds of stages that take about as long for any number of photos."""
+"""Seconds of the stages whose duration hardly depends on the number of photos."""
 
 LAST_RUNS = 3
 PARTS = ("trained", "held_out", "test")
@@ -30,8 +30,8 @@ ORDER = (
     *("Fine-tuning", "Compiling", "Full graph", "Small graph", "Training photos", "Calibrating"),
 )
 
-OF_FINE_TUNING = ("Learning rate", "Fine-tuning", "Training photos")
-CHECKING = ("Starting", "Reading photos", "Held-out photos", "Features")
+FINE_TUNING_STAGES = ("Learning rate", "Fine-tuning", "Training photos")
+CHECK_STAGES = ("Starting", "Reading photos", "Held-out photos", "Features")
 """Stages of a check."""
 
 
@@ -58,13 +58,13 @@ def stages_left(record: RunRecord, runs: Sequence[RunRecord]) -> dict[str, float
     expected = _expect(_count(record), _network(record), runs)
     names = [name for name in ORDER if expected.get(name)]
     if record.number == CHECK:
-        names = [name for name in names if name in CHECKING]
+        names = [name for name in names if name in CHECK_STAGES]
     begun = [ORDER.index(stage.name) for stage in record.stages if stage.name in ORDER]
     return {name: expected[name] for name in names if ORDER.index(name) > max(begun, default=-1)}
 
 
 def _count(record: RunRecord) -> int:
-    """Return the number of photos of a run, or a guess before they are read."""
+    """Return the number of photos of a run; until they are read, the longest stage's, or 100."""
     photos = sum(record.counts.get(part, 0) for part in PARTS)
     return photos or max((stage.total for stage in record.stages), default=0) or 100
 
@@ -81,13 +81,13 @@ def _expect(photos: int, arch: str, runs: Sequence[RunRecord]) -> dict[str, floa
         share = photos / max(1, sum(run.counts.get(part, 0) for part in PARTS))
         for stage in run.stages:
             seconds = stage.seconds * (1 if stage.name in FIXED else share)
-            # The longest of several, since a run that reuses an earlier one's work is quicker.
+            # The longest, since runs that reuse cached copies and features are quicker.
             measured[stage.name] = max(measured.get(stage.name, 0.0), seconds)
     rates = FIXED | {name: rate * photos / cores() for name, rate in RATES.items()}
     rates["Fine-tuning"] *= DEFAULT_EPOCHS
     # The last runs may have had too few photos for fine-tuning.
-    missing = OF_FINE_TUNING if known else rates.keys()
+    missing = FINE_TUNING_STAGES if known else rates.keys()
     expected = {name: measured.get(name, rates.get(name, 0.0)) for name in {*measured, *missing}}
     if photos < FIRST_EPOCH_PHOTOS and not measured.get("Fine-tuning"):
-        expected = {name: s for name, s in expected.items() if name not in OF_FINE_TUNING}
+        expected = {name: s for name, s in expected.items() if name not in FINE_TUNING_STAGES}
     return {name: expected[name] for name in ORDER if name in expected}

@@ -47,7 +47,7 @@ def train(config: TrainingConfig, *, resume: bool = False, progress: Progress = 
         make_folder(run_dir)
         record = read_run(config.run) if resume else None
         if not resume:
-            _require_new(config, run_dir)
+            _clear_run_dir(config, run_dir)
         if record is None:
             record = create_run(config)
             config = config.model_copy(update={"run": record.number})
@@ -65,7 +65,7 @@ def train(config: TrainingConfig, *, resume: bool = False, progress: Progress = 
         return bundle
 
 
-def _require_new(config: TrainingConfig, run_dir: Path) -> None:
+def _clear_run_dir(config: TrainingConfig, run_dir: Path) -> None:
     """Empty a run's folder, except ``CACHES``.
 
     Raises:

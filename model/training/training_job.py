@@ -1,4 +1,4 @@
-"""The training process: one at a time in a data folder, started and stopped by page or command."""
+"""The training process, one per data folder at a time: its lock, its start and its stop."""
 
 import os
 import re
@@ -26,7 +26,7 @@ STOP_SECONDS = 4.0
 """Time that a process has to end after SIGINT before it is killed, in seconds."""
 
 LOCK_SECONDS = 2.0
-"""Time to wait for the lock, which ``current_job`` takes for an instant, in seconds."""
+"""Longest wait for the lock, which ``current_job`` holds for a moment, in seconds."""
 
 LOWEST_PRIORITY = 19
 MIN_MEMORY_MB = 3072
@@ -41,26 +41,26 @@ class Job:
     model: str
 
 
-def training_folder() -> Path:
-    """Return the folder with a folder per unfinished run, by the model's name."""
+def unfinished_folder() -> Path:
+    """Return the folder of unfinished runs, one folder per model."""
     return settings().data / "training"
 
 
 def get_run_dir(name: str) -> Path:
     """Return the folder with everything that resuming the run of that name needs."""
-    return training_folder() / name
+    return unfinished_folder() / name
 
 
 @contextmanager
 def training_lock(model: str) -> Iterator[None]:
-    """Hold the data folder's lock, since memory may be enough for one training only.
+    """Hold the data folder's training lock; there may not be enough memory for two runs at once.
 
-    The system frees it when the process ends, however that happens.
+    The operating system releases the lock when the process ends, even if it is killed.
 
     Raises:
-        DataError: another process holds it.
+        DataError: another process holds the lock.
     """
-    make_folder(training_folder())
+    make_folder(unfinished_folder())
     try:
         with _lock(LOCK_SECONDS):
             with replace_atomically(_holder()) as temporary:
@@ -79,15 +79,15 @@ def training_lock(model: str) -> Iterator[None]:
 
 def current_job() -> Job | None:
     """Return the process that trains now, None if there is none."""
-    if not training_folder().is_dir():
+    if not unfinished_folder().is_dir():
         return None
     try:
         with _lock(0):
-            # Left by a process that was killed.
+            # A killed process may have left this file behind.
             _holder().unlink(missing_ok=True)
             return None
     except Timeout:
-        # Without this file, another call of this function holds the lock.
+        # If the file is missing, another call of this function holds the lock.
         with suppress(OSError, ValueError):
             pid, _, model = _holder().read_text().partition(" ")
             return Job(int(pid), model)
@@ -97,15 +97,15 @@ def current_job() -> Job | None:
 def start_job(*arguments: object) -> None:
     """Start ``python -m model train`` with arguments, in a session of its own.
 
-    It outlives this process, and has the lowest priority, so that visitors come first.
+    The process outlives this one and has the lowest priority, so that visitors come first.
 
     Raises:
-        DataError: another training is running, or this one ended before it began.
+        DataError: another run is in progress, or the process failed before it took the lock.
     """
     if current_job():
-        raise DataError("Another training is running. Wait until it is done, or stop it.")
-    make_folder(training_folder())
-    log = training_folder() / ".log"
+        raise DataError("Another training run is in progress. Wait until it is done, or stop it.")
+    make_folder(unfinished_folder())
+    log = unfinished_folder() / ".log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "model", "train", *map(str, arguments)],
@@ -116,26 +116,26 @@ def start_job(*arguments: object) -> None:
             start_new_session=True,
             env={**os.environ, "LOUPE_DATA": str(settings().data.resolve())},
         )
-    with suppress(OSError, AttributeError):  # Windows has none
+    with suppress(OSError, AttributeError):  # Windows has no setpriority
         os.setpriority(os.PRIO_PROCESS, process.pid, LOWEST_PRIORITY)
     while process.poll() is None:
         if (job := current_job()) and job.pid == process.pid:
-            # Without a wait, it would stay a zombie after its end.
+            # Until it is waited for, an ended child process stays a zombie.
             threading.Thread(target=process.wait, daemon=True).start()
             return
         time.sleep(0.1)
     if process.returncode:
         lines = log.read_text("utf-8", "replace").strip().splitlines()
         # The command prints the message after "Error:" and before the error's code.
-        said = re.sub(r"^Error: | \[[a-z-]+\]$", "", lines[-1]) if lines else ""
-        raise DataError(said[:500] or "The training didn't start.")
+        message = re.sub(r"^Error: | \[[a-z-]+\]$", "", lines[-1]) if lines else ""
+        raise DataError(message[:500] or "Training didn't start.")
 
 
 def stop_job() -> None:
     """Stop the process that trains, within five seconds; what it has saved stays."""
     if not (job := current_job()) or not job.pid:
         return
-    # On Windows, either ends it immediately.
+    # On Windows, both signals end the process immediately.
     kill = getattr(signal, "SIGKILL", signal.SIGTERM)
     for sent, seconds in ((signal.SIGINT, STOP_SECONDS), (kill, 1.0)):
         with suppress(ProcessLookupError):
@@ -148,10 +148,10 @@ def stop_job() -> None:
 
 
 def unfinished_runs() -> list[TrainingConfig]:
-    """Return the configurations of runs that can be resumed, without the one that runs now."""
+    """Return the configurations of runs that can be resumed, except the run in progress."""
     job = current_job()
     saved = (
-        TrainingConfig.load(path.parent) for path in training_folder().glob(f"*/{CONFIG_FILE}")
+        TrainingConfig.load(path.parent) for path in unfinished_folder().glob(f"*/{CONFIG_FILE}")
     )
     return [config for config in saved if config and not (job and config.name == job.model)]
 
@@ -160,13 +160,13 @@ def discard_run(name: str) -> None:
     """Delete what an unfinished run has saved.
 
     Raises:
-        DataError: a training is running.
+        DataError: a run is in progress.
     """
     with training_lock(name):
         shutil.rmtree(get_run_dir(name), ignore_errors=True)
 
 
-def why_not_here() -> str:
+def find_training_obstacle() -> str:
     """Return why this host cannot train, as a sentence for the owner; "" if it can."""
     if settings().memory_mb < MIN_MEMORY_MB:
         return (
@@ -179,8 +179,8 @@ def why_not_here() -> str:
 
 
 def _lock(seconds: float) -> FileLock:
-    return FileLock(training_folder() / ".lock", timeout=seconds)
+    return FileLock(unfinished_folder() / ".lock", timeout=seconds)
 
 
 def _holder() -> Path:
-    return training_folder() / ".holder"
+    return unfinished_folder() / ".holder"

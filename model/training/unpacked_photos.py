@@ -66,7 +66,7 @@ class SavedPhotos:
     Attributes:
         counts: numbers of photos that the set now has, by label.
         added: how many of them are new.
-        copies: exact copies in the zip, or of photos that the set had, which were left out.
+        copies: duplicates that were left out, of photos in the zip or in the set.
         refused: the first refused photos' names with the reasons.
         refused_count: how many were refused.
     """
@@ -78,11 +78,11 @@ class SavedPhotos:
     refused_count: int
 
 
-Labelled = tuple[PhotoFile, str, str]
+ZipPhoto = tuple[PhotoFile, str, str]
 """A photo, its label ("" in no folder) and its recording ("" for none)."""
 
 
-def label_photos(zipped: zipfile.ZipFile, photos: Sequence[PhotoFile]) -> Iterator[Labelled]:
+def label_photos(zipped: zipfile.ZipFile, photos: Sequence[PhotoFile]) -> Iterator[ZipPhoto]:
     """Yield photos with their labels and recordings, by *Teach*'s project or else their folders.
 
     Raises:
@@ -124,12 +124,12 @@ def _project_error(why: str) -> ArchiveError:
 
 
 class SetWriter:
-    """A writer of photos to a new set's folder: no copies in a label, recordings together."""
+    """The writer of a new set's folder: no duplicates in a label, one folder per recording."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._bytes = folder, 0
         self._places: dict[tuple[str, str], Path] = {}
-        """Folder of each photo, by its label and the digits of its name."""
+        """Each photo's folder, by the photo's label and the digits of its file's name."""
         self._recordings: dict[tuple[str, str], Path] = {}
         self._added, self._copies, self._refused = 0, 0, list[str]()
 

@@ -204,7 +204,7 @@ def test_invalid_uploads_are_refused(
     assert left() == []
 
 
-def test_uploads_take_turns(owner: TestClient) -> None:
-    with owner_photos._uploading:
+def test_second_upload_at_a_time_is_rejected(owner: TestClient) -> None:
+    with owner_photos._upload_lock:
         assert owner.post(PATH, content=ZIP).status_code == 503
     assert owner.post(PATH, content=ZIP).status_code == 201

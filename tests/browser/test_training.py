@@ -31,11 +31,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.torch, pytest.mark.timeout(300)]
 
 DARK: dict[str, Any] = {"viewport": DESK, "color_scheme": "dark"}
 PATIENCE_MS = 90_000
-"""Longest wait for a stage of a training."""
+"""Longest wait for a stage of a run."""
 
 
 def zip_of_photos(folder: Path) -> Path:
-    """Two labels of 20 photos; with a damaged one, a copy and a square among the discs."""
+    """Zip two labels of 20 photos, a damaged photo, a duplicate, and a square named a disc."""
     photos = folder_of(folder / "photos", 20)
     (photos / "disc" / "damaged.jpg").write_bytes((photos / "disc" / "1.jpg").read_bytes()[:900])
     (photos / "disc" / "copy.jpg").write_bytes((photos / "disc" / "2.jpg").read_bytes())
@@ -49,7 +49,7 @@ def zip_of_photos(folder: Path) -> Path:
 
 def send(page: Page, archive: Path, name: str) -> None:
     """Send a zip to a new set, and wait until its photos are checked."""
-    page.get_by_label("Its name").fill(name)
+    page.get_by_label("Name of the set").fill(name)
     page.keyboard.press("Enter")
     expect(page.get_by_text(f"Its model will be called {name}.")).to_be_visible()
     choose = page.get_by_role("button", name="Choose a zip")
@@ -67,7 +67,7 @@ def holder(data: Path) -> int:
 
 
 def look_at(page: Page, name: str) -> None:
-    """Keep a screenshot; nothing is wider than the screen, and axe finds nothing of ours."""
+    """Save a screenshot; check that nothing overflows and that axe finds no fault in our parts."""
     page.screenshot(path=HERE / "screenshots" / f"{name}.png")
     assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
     assert_own_parts_accessible(page)

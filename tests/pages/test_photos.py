@@ -16,7 +16,7 @@ def text(at):
     )
 
 
-def test_others_are_told_whose_pages_they_are(own_corrections):
+def test_visitors_see_a_notice_instead_of_the_pages(own_corrections):
     at = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60).run()
     for name in ("photos", "runs"):
         at.switch_page(f"pages/{name}.py").run()
@@ -24,9 +24,9 @@ def test_others_are_told_whose_pages_they_are(own_corrections):
         assert not at.button
 
 
-def test_without_photos_it_says_so(own_corrections, open_owner_page):
+def test_pages_without_photos_or_runs_say_so(own_corrections, open_owner_page):
     assert "No photos yet" in text(open_owner_page("photos"))
-    assert "Nothing was trained yet." in text(open_owner_page("runs"))
+    assert "Nothing has been trained yet." in text(open_owner_page("runs"))
 
 
 def test_counts_and_kept_corrections_are_shown(own_corrections, open_owner_page):
@@ -34,7 +34,7 @@ def test_counts_and_kept_corrections_are_shown(own_corrections, open_owner_page)
     folder_of(settings().data / "corrections" / "forms", 2)
     at = open_owner_page("photos")
     assert "8 photos of two labels" in text(at)
-    assert "The fewest: disc, 4 photos." in text(at)
+    assert "Rarest label: disc, 4 photos." in text(at)
     assert any(box.label == "With 4 kept corrections" for box in at.checkbox)
     assert [button.label for button in at.button if button.label == "Train"]
 

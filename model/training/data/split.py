@@ -103,8 +103,8 @@ def _stratify(
     new = np.flatnonzero([group not in decided for group in groups.tolist()])
     if len(np.unique(groups[new])) >= folds > 1:
         # If no label has enough photos for the folds, the split is not stratified.
-        is_enough = _commonest(photo_labels[new]) >= folds
-        strata = photo_labels[new] if is_enough else np.zeros(len(new))
+        can_stratify = _commonest(photo_labels[new]) >= folds
+        strata = photo_labels[new] if can_stratify else np.zeros(len(new))
         _, places = next(split_folds(strata, groups[new], seed, folds))
         held_out |= set(new[places].tolist())
     held_out = _add_missing_labels(photo_labels, groups, held_out)
@@ -114,7 +114,7 @@ def _stratify(
         tuple(photo for place, photo in enumerate(photos) if place in held_out),
         (),
         f"1 in {folds} of every label, near duplicates together (seed {seed}"
-        f"{', held-out photos of the last run stay' if decided else ''})",
+        f"{', photos that the last run held out stay held out' if decided else ''})",
     )
 
 

@@ -74,7 +74,7 @@ def test_run_is_logged_without_paths_and_names_of_photos(record: RunRecord, tmp_
     assert not [word for word in (str(tmp_path), "broken") if word in str(calls)]
 
 
-def test_dead_server_is_a_sentence(record: RunRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_server_is_reported(record: RunRecord, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://dead")
     assert log_run(record) == "Not logged to MLflow: ConnectionError"
 

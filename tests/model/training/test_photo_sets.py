@@ -173,7 +173,7 @@ def test_disk_without_hard_links_gets_copies(monkeypatch: pytest.MonkeyPatch) ->
     assert save({"blue/e.png": BLUE}, "add").counts == {"blue": 1, "green": 2, "red": 1}
 
 
-def test_set_that_a_kill_left_aside_comes_back() -> None:
+def test_set_is_restored_after_an_interrupted_replacement() -> None:
     save(PHOTOS)
     folder = get_photo_set("shades").folder
     folder.rename(folder.with_name(".loupe-old-shades"))
@@ -256,14 +256,14 @@ def test_sets_of_the_owners_folder_are_read_without_links(outside: PhotoSet) -> 
     assert photos_by_label(outside).by_label == {"jay": ["jay/b.png"], "owl": ["owl/a.png"]}
     assert len(discover(outside.folder, follow_links=False).photos) == 2
     assert len(discover(outside.folder).photos) == 4
-    with pytest.raises(DataError, match="only read"):
+    with pytest.raises(DataError, match="read-only"):
         save_zip("birds", io.BytesIO(zipped(PHOTOS)), mode="replace")
-    with pytest.raises(DataError, match="only read"):
+    with pytest.raises(DataError, match="read-only"):
         delete_photo_set(outside)
     change_photos(outside, ["owl/a.png", "owl/file.png"], "jay")
     assert read_changes(outside.changes_file) == {"owl/a.png": "jay"}
     assert outside.changes_file.is_relative_to(settings().data)
-    with pytest.raises(DataError, match="There are: birds"):
+    with pytest.raises(DataError, match="Available: birds"):
         get_photo_set("beetles")
 
 

@@ -123,7 +123,7 @@ def dataset_of(folders: list[str], count: int) -> tuple[Dataset, DataReport]:
 
 
 @pytest.mark.parametrize(("added", "new"), [(2, 0), (4, 2), (40, 16)])
-def test_held_out_photos_stay_so_and_new_ones_are_split(added: int, new: int) -> None:
+def test_held_out_photos_stay_held_out_and_new_photos_are_split(added: int, new: int) -> None:
     sides = {photo.name: photo.name[-5] in "36" for photo in dataset_of([*LABELS], 10)[0].photos}
     split = split_photos(*dataset_of([*LABELS], 10 + added), sides=sides)
     held_out = {photo.name for photo in split.held_out}
@@ -165,7 +165,7 @@ def test_copies_are_written_anew_for_another_size(tmp_path: Path) -> None:
 
 
 @pytest.mark.torch
-def test_kept_features_of_another_network_are_no_obstacle(tmp_path: Path) -> None:
+def test_cached_features_of_another_network_are_ignored(tmp_path: Path) -> None:
     run = prepared(folder_of(tmp_path / "photos", 3), tmp_path)
     np.savez(tmp_path / FEATURES_FILE, keys=["resnet18-photo-x"], features=np.ones((1, 512)))
     run.compute_features()
@@ -192,7 +192,7 @@ def prepared(folder: Path, run_dir: Path) -> Any:
 
 @pytest.mark.torch
 @pytest.mark.parametrize("wrong", [[], [3, 25, 50]])
-def test_planted_mistakes_alone_are_doubtful(wrong: list[int]) -> None:
+def test_only_planted_wrong_labels_are_doubtful(wrong: list[int]) -> None:
     right = np.repeat([0, 1, 2], 20)
     features = np.random.default_rng(0).normal(3 * np.eye(8)[right], 0.1).astype(np.float32)
     given = right.copy()
@@ -235,12 +235,12 @@ def test_runs_are_compared_on_the_photos_of_both() -> None:
             ("01", "ab", "01", ("disc", "star")),
             "the labels square and star|the labels square, star",
         ),
-        (("01", "cd", "01"), "No photo has measured both"),
-        (("01", "ab", "10"), "No photo has measured both"),
-        ((), "Run 2 has no stored answers"),
+        (("01", "cd", "01"), "not measured on any of the same photos"),
+        (("01", "ab", "10"), "not measured on any of the same photos"),
+        ((), "Run 2 has no stored predictions"),
     ],
 )
-def test_runs_that_nothing_measured_alike_are_refused(other: Any, message: str) -> None:
+def test_runs_without_common_photos_or_labels_are_not_compared(other: Any, message: str) -> None:
     old = run_with("01", "ab", "01")
     new = run_with(*other) if other else new_run()
     with pytest.raises(DataError, match=message):
@@ -262,7 +262,7 @@ def run_at(pace: float) -> RunRecord:
     return new_run().model_copy(update={"state": "done", "stages": stages, "counts": counts})
 
 
-def test_first_version_is_no_model_before_it_is_published(data_folder: Path) -> None:
+def test_first_version_is_not_listed_before_publication(data_folder: Path) -> None:
     record = new_run().model_copy(update={"model": "tiny", "state": "done"})
     bundle = tiny(record.models_dir)
     record.version = bundle.version
@@ -313,7 +313,7 @@ with training_lock("forms"):
 
 @contextmanager
 def holder(handler: str) -> Iterator["subprocess.Popen[str]"]:
-    """A process that trains "forms", for all that others see; ``handler`` is that of SIGINT."""
+    """Hold the lock in a process, as if it trained "forms"; ``handler`` handles SIGINT."""
     words = [sys.executable, "-c", HOLDER, handler]
     out: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
     with subprocess.Popen(words, cwd=ROOT, **out) as process:
@@ -324,7 +324,7 @@ def holder(handler: str) -> Iterator["subprocess.Popen[str]"]:
             process.kill()
 
 
-def test_one_training_runs_at_a_time_until_it_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lock_admits_one_process_until_it_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training_job, "LOCK_SECONDS", 0.1)
     with holder("SIG_DFL") as process:
         assert training_job.current_job() == training_job.Job(process.pid, "forms")
@@ -333,7 +333,7 @@ def test_one_training_runs_at_a_time_until_it_is_killed(monkeypatch: pytest.Monk
             training_job.training_lock("x"),
         ):
             pass
-        with pytest.raises(DataError, match="Another training is running"):
+        with pytest.raises(DataError, match="Another training run is in progress"):
             training_job.start_job("--name", "x")
         process.kill()
         process.wait()
@@ -342,7 +342,7 @@ def test_one_training_runs_at_a_time_until_it_is_killed(monkeypatch: pytest.Monk
             assert training_job.current_job() == training_job.Job(os.getpid(), "x")
 
 
-def test_pages_that_look_at_the_same_moment_see_no_job_that_ended() -> None:
+def test_concurrent_calls_never_return_an_ended_job() -> None:
     seen: list[object] = []
     with training_job.training_lock("forms"):
         pass
@@ -364,7 +364,7 @@ def test_job_is_stopped_in_time(handler: str, seconds: float) -> None:
 
 
 def test_job_that_does_not_begin_says_why() -> None:
-    with pytest.raises(DataError, match="There is no photo set 'forms'. There are: -."):
+    with pytest.raises(DataError, match="There is no photo set 'forms'. Available: none."):
         training_job.start_job(*FORMS)
     assert "--check needs --set" in run_train("--name", "forms", "--check", code=2)
 
@@ -373,7 +373,7 @@ def test_host_with_little_memory_says_so(monkeypatch: pytest.MonkeyPatch) -> Non
     for megabytes, is_told in (("2000", True), ("3072", False)):
         monkeypatch.setenv("LOUPE_MEMORY_MB", megabytes)
         settings.cache_clear()
-        assert (f"this host gives {2000:,} MB" in training_job.why_not_here()) == is_told
+        assert (f"this host gives {2000:,} MB" in training_job.find_training_obstacle()) == is_told
 
 
 class FullDisk(Progress):

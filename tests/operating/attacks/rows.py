@@ -247,7 +247,7 @@ def metrics(target: Target, statuses: Counts) -> None:
 
 
 def guess_owner(target: Target, statuses: Counts, clients: int, seconds: float) -> None:
-    """{clients} clients guess the owner's key, a link and a cookie, or send photos"""
+    """{clients} clients guess the owner's key, link and cookie, or send photos, {seconds} s each"""
 
     def send(path: str, body: bytes | None, cookie: str = "") -> int:
         headers = {"Origin": target.url, "Cookie": f"{COOKIE_PREFIX}{cookie}" * 20}
