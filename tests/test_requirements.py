@@ -18,6 +18,7 @@ from packaging.version import Version
 
 from model.exporting.environments import CONVERTERS_DIR
 from model.settings import ROOT
+from tests.python import run_python
 from tests.test_architecture import tracked_files
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -232,6 +233,24 @@ def test_nothing_that_only_cuda_needs_is_locked(name: str) -> None:
         needed |= more
     assert dependents.keys() - needed == set()
     assert not [p for p in dependents if p.startswith(("nvidia", "cuda", "triton"))]
+
+
+def test_app_starts_without_the_full_install() -> None:
+    served = {canonicalize_name(item.name) for item in locked("requirements-serve.txt")}
+    full = {canonicalize_name(item.name) for item in locked("requirements-full.txt")} | NOT_LOCKED
+    hidden = {
+        name
+        for name, found in distributions_by_import().items()
+        if {canonicalize_name(item) for item in found} <= full - served
+    }
+    assert {"torch", "imagehash"} <= hidden
+    modules = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in source_files()
+        if path.parts[len(ROOT.parts)] in ("api", "ui", "deploy", "streamlit_app.py")
+    ]
+    code = f"import sys\nsys.modules |= dict.fromkeys({hidden})\nimport {', '.join(modules)}"
+    run_python("-c", code)
 
 
 def test_serving_needs_no_torch() -> None:

@@ -16,6 +16,8 @@ PARTS: dict[str, Part] = {
     **dict.fromkeys(("valid", "validation", "val", "dev"), "held out"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
+RECORDING = "/recording-"
+"""Part of the path of a photo from a recording that was made in *Teach*."""
 
 
 @dataclass(frozen=True, slots=True)

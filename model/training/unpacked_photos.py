@@ -14,9 +14,9 @@ from ..bundle import StrictModel
 from ..errors import ArchiveError, PhotoError
 from ..photo.formats import SIGNATURE_BYTES, SUFFIXES, detect_format
 from ..storage import zips
+from ..storage.labelled_photos import RECORDING
 from ..storage.photo_files import PhotoFile
 from ..text import INVISIBLE, VISIBLE, clean
-from .data.data_report import RECORDING
 
 MAX_PHOTOS, MAX_SET_BYTES = 20_000, 2 * 2**30
 """Most photos and bytes of a set in the data folder."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...storage.labelled_photos import Dataset
+from ...storage.labelled_photos import RECORDING, Dataset
 from .scan import HASH_BITS, PhotoScan
 
 NEAR_BITS = 48
@@ -20,8 +20,6 @@ MAX_IMBALANCE = 10
 """Photos of the commonest label per photo of the rarest, above which it is reported."""
 
 CHUNK_ROWS = 2048
-RECORDING = "/recording-"
-"""Part of the path of a photo from a recording that was made in *Teach*."""
 
 
 @dataclass(frozen=True, slots=True)
