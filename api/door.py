@@ -23,19 +23,16 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from model.classifier import read_file
 from model.corrections import correction_store, export_corrections
 from model.errors import DataError, LoupeError
 from model.evaluation.held_out import held_out_folder
-from model.photo import read
 from model.settings import is_private_host, settings
 from model.sign_ins import SIGN_IN_LIFETIME, SignIn, find_sign_in, read_cookies, sign_ins
-from model.storage.named_folders import list_subfolders
-from model.storage.photo_files import list_photos
+from model.storage.named_folders import find_file
 
 from .body_limits import limited_body, read_body
 from .middleware import guarded_app
-from .owner_photos import photo_set_routes
+from .owner_photos import photo_set_routes, send_small
 from .problems import CrossSite, problem
 
 PAGE = Path(__file__).with_name("door.html")
@@ -253,15 +250,8 @@ def corrections_zip(request: Request) -> Response:
 def held_out_photo(request: Request) -> Response:
     """Send a small copy of one of a model's held-out photos to the owner."""
     require_owner(request)
-    path = held_out_folder("")
-    # Compared with the folders' entries, so that no name can lead out of them.
-    for name in (request.path_params["model"], request.path_params["label"]):
-        path = {folder.name: folder for folder in list_subfolders(path)}.get(name, path)
-    path = {photo.name: photo for photo in list_photos(path)}.get(request.path_params["file"], path)
-    if not path.is_file():
-        return problem("not-found", "No such photo.")
-    photo = read(read_file(path), resize=320).to_jpeg(side=320)
-    return Response(photo, 200, PRIVATE, "image/jpeg")
+    name = "/".join(request.path_params[part] for part in ("model", "label", "file"))
+    return send_small(find_file(held_out_folder(""), name), PRIVATE["Cache-Control"])
 
 
 class OwnerMiddleware:

@@ -1,13 +1,12 @@
 """``/owner/photos``: the owner's zips of photos to train on, and small copies of the photos."""
 
 import math
-import secrets
+import shutil
 import threading
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import BinaryIO, cast, get_args
 
 from starlette.concurrency import run_in_threadpool
@@ -18,11 +17,11 @@ from starlette.routing import BaseRoute, Route
 from model.classifier import read_file
 from model.errors import Busy, DataError, PhotoError
 from model.photo import read
-from model.storage.atomic import ABANDONED_SECONDS
+from model.storage.atomic import NEW_PREFIX
 from model.storage.disk import make_folder, require_space
+from model.storage.named_folders import find_file
 from model.training.photo_sets import (
     Mode,
-    find_photo,
     list_photo_sets,
     photos_folder,
     require_target,
@@ -32,9 +31,6 @@ from model.training.unpacked_photos import MAX_SET_BYTES, SavedPhotos
 
 from .body_limits import Body, check_length, limited_receive
 from .problems import Invalid, problem
-
-UPLOAD_PREFIX = ".upload-"
-"""Prefix of the hidden names of zips that are being received."""
 
 _upload_lock = threading.Lock()
 """Held during an upload, so that only one runs at a time."""
@@ -72,7 +68,7 @@ async def _save(request: Request) -> Response:
                 await _receive(request, file)
             saved = await run_in_threadpool(_unpack, name, path, cast(Mode, mode))
         finally:
-            await run_in_threadpool(path.unlink, missing_ok=True)
+            await run_in_threadpool(shutil.rmtree, path.parent, ignore_errors=True)
     finally:
         _upload_lock.release()
     result = asdict(saved)
@@ -86,11 +82,8 @@ def _begin(name: str, mode: Mode) -> Path:
     except DataError as error:
         raise Invalid(str(error)) from None
     make_folder(photos_folder())
-    for abandoned in photos_folder().glob(f"{UPLOAD_PREFIX}*"):
-        with suppress(OSError):
-            if time.time() - abandoned.stat().st_mtime > ABANDONED_SECONDS:
-                abandoned.unlink()
-    return photos_folder() / f"{UPLOAD_PREFIX}{secrets.token_hex(6)}"
+    # After a kill, ``publish_folder`` removes it a day later.
+    return Path(mkdtemp(prefix=NEW_PREFIX, dir=photos_folder()), "photos.zip")
 
 
 async def _receive(request: Request, file: BinaryIO) -> None:
@@ -122,14 +115,19 @@ def _unpack(name: str, path: Path, mode: Mode) -> SavedPhotos:
 def _send_photo(request: Request) -> Response:
     """Send a small copy of a photo."""
     photo_set = list_photo_sets().get(request.path_params["name"])
-    path = find_photo(photo_set, request.path_params["photo"]) if photo_set else None
-    if photo_set is None or path is None:
+    path = find_file(photo_set.folder, request.path_params["photo"]) if photo_set else None
+    # Photos in the data folder are named by their content, so they can be cached.
+    is_own = photo_set is not None and photo_set.is_own
+    return send_small(path, "private, max-age=3600" if is_own else "no-store")
+
+
+def send_small(path: Path | None, cache: str) -> Response:
+    """Send a small copy of a photo to the owner; ``cache`` is the value of Cache-Control."""
+    if path is None:
         return problem("not-found", "No such photo.")
     try:
         photo = read(read_file(path), resize=320).to_jpeg(side=320)
     except PhotoError:
         return problem("not-found", "This photo is damaged.")
-    # Photos in the data folder are named by their content, so they can be cached.
-    cache = "private, max-age=3600" if photo_set.is_own else "no-store"
     headers = {"Cache-Control": cache, "Cross-Origin-Resource-Policy": "same-origin"}
     return Response(photo, 200, headers, "image/jpeg")

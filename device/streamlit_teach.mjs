@@ -17,13 +17,18 @@ export default createComponent((parent, { base }) => {
     above: HEADER,
     onUse: (name) => openAddress(`${base}?model=${name}`),
   });
+  let isClosed = false;
   const onTrain = async (zip, name, mode) => {
     const { sendPhotos } = await import("./owner/send_photos.mjs");
     const sent = await sendPhotos(zip, { base, name, mode });
-    if (sent) openAddress(`${base}photos?set=${sent.name}`);
+    if (sent && !isClosed) openAddress(`${base}photos?set=${sent.name}`);
     return Boolean(sent);
   };
   const update = ({ train }) =>
     teach.update({ theme: themeOf(parent.host), onTrain: train ? onTrain : null });
-  return { update, close: () => teach.unmount() };
+  const close = () => {
+    isClosed = true;
+    teach.unmount();
+  };
+  return { update, close };
 });

@@ -152,3 +152,14 @@ class Busy(LoupeError, code="busy"):
 
 class SettingRefused(LoupeError, code="setting-refused"):
     """A setting with an invalid value."""
+
+
+def describe_failure(error: BaseException) -> str:
+    """Return the message that the owner reads for an error."""
+    if isinstance(error, LoupeError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}."
+    if isinstance(error, MemoryError):
+        return "There was not enough memory."
+    return f"An unexpected error: {type(error).__name__}."

@@ -31,7 +31,7 @@ if chosen:
 else:
     st.header("No photos yet", anchor=False)
 # While its run is in progress or stopped, a set can't be added to or deleted.
-if not (chosen and chosen[0].name == busy):
+if not (chosen and chosen[0].name in busy):
     show_adding(chosen[0] if chosen else None)
     if chosen:
         show_deleting(chosen[0])

@@ -22,7 +22,8 @@ from model.settings import settings
 from model.storage.disk import is_lasting
 from model.text import count_of
 from ui import component
-from ui.phrasing import escape_markdown, join_words, spell_number
+from ui.gallery import show_gallery, show_last_change
+from ui.phrasing import escape_markdown, join_words, phrase_failure, spell_number
 
 STATES: dict[str, Review | None] = {"To review": None, "Kept": "kept", "Dropped": "dropped"}
 
@@ -47,8 +48,6 @@ MAX_SHOWN = 200
 
 LAST = "reviewed"
 """The key of the session state that says what was done last, and what undoes it."""
-
-_mount = st.components.v2.component("gallery", js=component.SCRIPT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,42 +107,32 @@ def show_summary(choice: Choice) -> None:
 
 def review_photos(choice: Choice) -> None:
     """Show the gallery, and do what the owner presses."""
-    if last := st.session_state.get(LAST):
-        words, ids = last
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.write(words)
-            if ids and st.button("Undo", type="tertiary"):
-                _undo(choice.model, ids)
-                st.rerun()
+    if before := show_last_change(LAST):
+        _undo(choice.model, before)
+        st.rerun()
     if not choice.items:
         st.caption("No photos here.")
         return
     base = component.base_path()
-    sent = _mount(
-        key="gallery",
-        data={
-            "script": component.script_address("owner/gallery.mjs"),
-            "theme": st.context.theme.type or "light",
-            "labels": _labels_of(choice),
-            "items": [_to_json(item, base) for item in choice.items[:MAX_SHOWN]],
-            "actions": [
-                {
-                    "name": name,
-                    "text": ACTIONS[name][0],
-                    "isMain": name == "keep",
-                    "needsLabel": name == "relabel",
-                }
-                for name in OFFERED[choice.review]
-            ],
-            "hint": "Select photos to decide on them.",
-        },
-        on_act_change=lambda: None,
-        on_failed_change=lambda: None,
+    act = show_gallery(
+        "gallery",
+        _labels_of(choice),
+        [_to_json(item, base) for item in choice.items[:MAX_SHOWN]],
+        [
+            {
+                "name": name,
+                "text": ACTIONS[name][0],
+                "isMain": name == "keep",
+                "needsLabel": name == "relabel",
+            }
+            for name in OFFERED[choice.review]
+        ],
+        "Select photos to decide on them.",
     )
     if len(choice.items) > MAX_SHOWN:
         st.caption(f"{len(choice.items) - MAX_SHOWN:,} more follow once these are reviewed.")
-    if sent.act:
-        _act(choice, sent.act)
+    if act:
+        _act(choice, act)
         st.rerun()
 
 
@@ -191,7 +180,7 @@ def _act(choice: Choice, act: dict[str, Any]) -> None:
             correction_store().review(copies, "dropped")
         write_training_photos(correction_store(), choice.model)
     except (DataError, OSError) as error:
-        st.session_state[LAST] = escape_markdown(str(error)), []
+        st.session_state[LAST] = phrase_failure(error), []
     else:
         words = f"{count_of(len(ids - copies), 'photo').capitalize()} {done}."
         also = f" {count_of(len(copies), 'near duplicate')} dropped." if copies else ""
@@ -205,7 +194,7 @@ def _undo(model: str, before: list[tuple[int, Review | None, str | None]]) -> No
             correction_store().review([number], review, label)
         write_training_photos(correction_store(), model)
     except (DataError, OSError) as error:
-        st.session_state[LAST] = escape_markdown(str(error)), []
+        st.session_state[LAST] = phrase_failure(error), []
 
 
 def show_training(choice: Choice) -> None:

@@ -1,11 +1,16 @@
 """Pages for the owner alone, and what they say to others."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import streamlit as st
 
+from model.errors import LoupeError
 from model.settings import settings
 from model.sign_ins import SignIn, find_sign_in, sign_ins
 from ui.component import has_routes
 from ui.navigation import OWNER_PAGES, get_page
+from ui.phrasing import phrase_failure
 
 WATCH_SECONDS = 5
 """Time between two checks of an open page's sign-in, in seconds."""
@@ -55,3 +60,14 @@ def _watch(token: str) -> None:
     """Draw the page again once the sign-in has ended."""
     if not sign_ins().has(token):
         st.rerun()
+
+
+@contextmanager
+def show_failure(before: str = "", *, stops: bool = False) -> Iterator[None]:
+    """Show an error that ends the block, after the words ``before``; ``stops`` ends the script."""
+    try:
+        yield
+    except (LoupeError, OSError) as error:
+        st.error(f"{before}{phrase_failure(error)}")
+        if stops:
+            st.stop()

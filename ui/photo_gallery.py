@@ -9,15 +9,16 @@ import streamlit as st
 from model.errors import DataError
 from model.text import count_of
 from model.training.photo_report import load_report
-from model.training.photo_sets import PhotoNames, PhotoSet, change_photos
+from model.training.photo_sets import PhotoNames, PhotoSet, change_photos, read_changes
 from ui import component
+from ui.gallery import show_gallery, show_last_change
 from ui.phrasing import phrase_failure
 
 MAX_SHOWN = 200
 """Most photos of a label that are shown at once."""
 
-LAST, LEFT_OUT = "photos-changed", "Left out"
-"""Session-state key of the last change; title of the photos that are left out."""
+LEFT_OUT = "Left out"
+"""The title of the photos that are left out."""
 
 ACTIONS = (
     {"name": "leave out", "text": "Leave out", "isMain": False, "needsLabel": False},
@@ -26,17 +27,16 @@ ACTIONS = (
 RESTORE = {"name": "restore", "text": "Restore", "isMain": False, "needsLabel": False}
 SUGGESTED = {**RESTORE, "name": "suggested", "text": "Use the suggested label"}
 
-_mount = st.components.v2.component("photo_gallery", js=component.SCRIPT)
+
+def show_set_change(photo_set: PhotoSet) -> None:
+    """Say what was changed last in a set, with a button that undoes it."""
+    if before := show_last_change(change_key(photo_set.name)):
+        _change(photo_set, before, "as before", is_undo=True)
 
 
-def show_last_change(photo_set: PhotoSet) -> None:
-    """Say what was changed last, with a button that undoes it."""
-    if last := st.session_state.get(LAST):
-        words, names = last
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.write(words)
-            if names and st.button("Undo", type="tertiary"):
-                _change(photo_set, dict.fromkeys(names, ""), "restored")
+def change_key(photo_set: str) -> str:
+    """Return the session state's key of a set's last change."""
+    return f"photos-changed-{photo_set}"
 
 
 def photo_address(photo_set: str, name: str) -> str:
@@ -46,7 +46,7 @@ def photo_address(photo_set: str, name: str) -> str:
     return f"{base}owner/photos/{photo_set}/{quote(name)}"
 
 
-def show_gallery(
+def show_photos_of_set(
     photo_set: PhotoSet,
     found: PhotoNames,
     photos: Mapping[str, str],
@@ -74,47 +74,44 @@ def show_gallery(
         item = {"id": name, "label": photos[name], "count": 1, "read": "", "note": ""}
         item["photo"] = "" if name in damaged else photo_address(photo_set.name, name)
         items.append({**item, "said": name.rpartition("/")[2] if name in damaged else said})
-    sent = _mount(
-        key=f"gallery-{photo_set.name}",
-        data={
-            "script": component.script_address("owner/gallery.mjs"),
-            "theme": st.context.theme.type or "light",
-            "labels": [*found.by_label],
-            "items": items,
-            "actions": actions,
-            "hint": "Select photos to leave them out or to give them another label.",
-        },
-        on_act_change=lambda: None,
-        on_failed_change=lambda: None,
+    act = show_gallery(
+        f"gallery-{photo_set.name}",
+        [*found.by_label],
+        items,
+        actions,
+        "Select photos to leave them out or to give them another label.",
     )
     if len(photos) > MAX_SHOWN:
         st.caption(f"The first {MAX_SHOWN} of {len(photos):,}.")
     st.caption("Your changes are saved separately; the photo files stay unchanged.")
-    if not sent.act:
+    if not act:
         return
-    chosen = [name for name in map(str, sent.act["ids"]) if name in photos]
+    chosen = [name for name in map(str, act["ids"]) if name in photos]
     labels: dict[str, str | None] = dict.fromkeys(chosen)
     done = "left out"
-    if sent.act["name"] == "suggested":
+    if act["name"] == "suggested":
         labels, done = {name: suggested.get(name, "") for name in chosen}, "relabelled"
-    elif sent.act["name"] == "relabel":
-        labels, done = dict.fromkeys(chosen, str(sent.act["label"])), "relabelled"
-    elif sent.act["name"] == "restore":
+    elif act["name"] == "relabel":
+        labels, done = dict.fromkeys(chosen, str(act["label"])), "relabelled"
+    elif act["name"] == "restore":
         labels, done = dict.fromkeys(chosen, ""), "restored"
     _change(photo_set, labels, done)
 
 
-def _change(photo_set: PhotoSet, labels: Mapping[str, str | None], done: str) -> None:
+def _change(
+    photo_set: PhotoSet, labels: Mapping[str, str | None], done: str, *, is_undo: bool = False
+) -> None:
     """Relabel photos, or leave out (None) or restore ("") them, and note what was done."""
-    undoable = [] if done == "restored" else [*labels]
+    undo = None
     try:
-        for label in {*labels.values()}:
-            names = [name for name, one in labels.items() if one == label]
-            change_photos(photo_set, names, label or None, restore=label == "")
+        before = read_changes(photo_set.changes_file)
+        change_photos(photo_set, labels)
     except (DataError, OSError) as error:
-        st.session_state[LAST] = phrase_failure(error), []
+        words = phrase_failure(error)
     else:
-        st.session_state[LAST] = f"{count_of(len(labels), 'photo').capitalize()} {done}.", undoable
+        words = f"{count_of(len(labels), 'photo').capitalize()} {done}."
+        undo = None if is_undo else {name: before.get(name, "") for name in labels}
+    st.session_state[change_key(photo_set.name)] = words, undo
     st.rerun()
 
 

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Sequence
+from typing import NoReturn
+from unicodedata import normalize
 
 import streamlit as st
 
@@ -15,20 +17,21 @@ from model.training.photo_sets import (
     photos_by_label,
     read_changes,
 )
-from model.training.training_job import find_training_obstacle
+from model.training.training_job import current_job, find_training_obstacle
 from model.training.unpacked_photos import MAX_SET_BYTES
 from ui import component
 from ui.charts import main_button
 from ui.navigation import get_page
+from ui.owner_pages import show_failure
 from ui.photo_gallery import (
     ACTIONS,
-    LAST,
     LEFT_OUT,
     RESTORE,
     SUGGESTED,
+    change_key,
     photo_address,
-    show_gallery,
-    show_last_change,
+    show_photos_of_set,
+    show_set_change,
 )
 from ui.phrasing import escape_markdown, join_words, spell_number
 from ui.training_view import start
@@ -50,24 +53,28 @@ def choose_set() -> tuple[PhotoSet, PhotoNames] | None:
 
     An upload or a link names a set in the address; a newly named set is chosen.
     """
-    sets = list_photo_sets()
-    if not sets:
-        return None
-    asked, state = st.query_params.get(CHOSEN, ""), st.session_state
-    if asked in sets and asked != state.get(SEEN):
-        state[PICKED] = asked
-    elif state.get(PICKED) not in sets:
-        state[PICKED] = next(iter(sets))
-    name: str = state[PICKED]
-    if len(sets) > 1:
-        name = st.selectbox("Photo set", sets, key=PICKED, width=320)
-    st.query_params[CHOSEN] = state[SEEN] = name
-    return sets[name], photos_by_label(sets[name])
+    with show_failure(stops=True):
+        sets = list_photo_sets()
+        if not sets:
+            return None
+        asked, state = st.query_params.get(CHOSEN, ""), st.session_state
+        if asked in sets and asked != state.get(SEEN):
+            state[PICKED] = asked
+        elif state.get(PICKED) not in sets:
+            # Streamlit forgets the widget's value when another page opens.
+            job, last = current_job(), state.get(SEEN)
+            names = [last, job.model if job else None, *sets]
+            state[PICKED] = next(one for one in names if one in sets)
+        name: str = state[PICKED]
+        if len(sets) > 1:
+            name = st.selectbox("Photo set", sets, key=PICKED, width=320)
+        st.query_params[CHOSEN] = state[SEEN] = name
+        return sets[name], photos_by_label(sets[name])
 
 
 def show_photos(photo_set: PhotoSet, found: PhotoNames) -> None:
     """Show how many photos each label has, or the photos of the chosen label or problem."""
-    show_last_change(photo_set)
+    show_set_change(photo_set)
     shown = st.session_state.get(_shown_key(photo_set))
     if shown is None:
         _show_labels(photo_set, found)
@@ -79,18 +86,17 @@ def show_photos(photo_set: PhotoSet, found: PhotoNames) -> None:
         problem = _find_problem(photo_set, name)
         if problem is None:
             _open(photo_set, None)
-            return
         _show_problem(photo_set, found, problem)
     elif name == LEFT_OUT:
         st.subheader(f"{LEFT_OUT}: {count_of(len(found.left_out), 'photo')}", anchor=False)
-        show_gallery(photo_set, found, found.left_out, [RESTORE])
+        show_photos_of_set(photo_set, found, found.left_out, [RESTORE])
     else:
         names = found.by_label.get(name, [])
         count = count_of(len(names), "photo")
         st.subheader(f"{escape_markdown(name)}: {count}", anchor=False)
         changed = any(one in found.relabelled for one in names)
         photos = dict.fromkeys(names, name)
-        show_gallery(photo_set, found, photos, [*([RESTORE] if changed else []), *ACTIONS])
+        show_photos_of_set(photo_set, found, photos, [*([RESTORE] if changed else []), *ACTIONS])
 
 
 def describe_set(photo_set: PhotoSet, found: PhotoNames) -> None:
@@ -148,7 +154,10 @@ def show_problems(photo_set: PhotoSet, found: PhotoNames) -> None:
         count = sum(map(len, found.by_label.values()))
         is_old = (report.photos, report.changes) != (count, read_changes(photo_set.changes_file))
         _list_problems(photo_set, report, is_old=is_old)
-    if st.button("Look for problems" if report is None else "Look again", type="tertiary"):
+    text = "Look for problems" if report is None else "Look again"
+    is_busy, key = current_job() is not None, f"check-{photo_set.name}"
+    is_busy |= bool(find_training_obstacle())
+    if st.button(text, key=key, type="tertiary", disabled=is_busy):
         start("--set", photo_set.name, "--name", photo_set.name, "--check")
 
 
@@ -188,16 +197,16 @@ def _show_problem(photo_set: PhotoSet, found: PhotoNames, problem: ReportedProbl
     suggested = {photo.name: photo.suggested for photo in problem.photos if photo.suggested}
     photos = {photo.name: known[photo.name] for photo in problem.photos if photo.name in known}
     actions = [RESTORE, *ACTIONS, *([SUGGESTED] if suggested else [])]
-    show_gallery(photo_set, found, photos, actions, suggested)
+    show_photos_of_set(photo_set, found, photos, actions, suggested)
 
 
 def _shown_key(photo_set: PhotoSet) -> str:
     return f"shown-{photo_set.name}"
 
 
-def _open(photo_set: PhotoSet, what: tuple[str, str] | None) -> None:
+def _open(photo_set: PhotoSet, what: tuple[str, str] | None) -> NoReturn:
     st.session_state[_shown_key(photo_set)] = what
-    st.session_state.pop(LAST, None)
+    st.session_state.pop(change_key(photo_set.name), None)
     st.rerun()
 
 
@@ -212,7 +221,8 @@ def show_adding(photo_set: PhotoSet | None) -> None:
     if not can_add or st.toggle("Make a new set"):
         mode = "new"
         typed = st.text_input("Name of the set", "" if photo_set else "my model", width=320)
-        name = re.sub("[^a-z0-9]+", "-", typed.casefold()).strip("-")[:MAX_NAME]
+        letters = normalize("NFKD", typed.casefold()).encode("ascii", "ignore").decode()
+        name = re.sub("[^a-z0-9]+", "-", letters).strip("-")[:MAX_NAME]
         st.caption(f"Its model will be called {name}." if name else "Type a name first.")
     sent = _mount_upload(
         key="upload",
@@ -237,21 +247,26 @@ def show_adding(photo_set: PhotoSet | None) -> None:
             words += f" {count_of(sent.done['copies'], 'exact duplicate')} left out."
         if refused := sent.done["refused"]:
             count = count_of(sent.done["refused_count"], "file")
-            words += f" {count} couldn’t be used: {escape_markdown(list_some(refused, 3))}"
-        st.session_state[LAST] = words, []
+            names = list_some([one.rstrip(".") for one in refused], 3)
+            words += f" {count} couldn’t be used: {escape_markdown(names)}."
+        st.session_state[change_key(name)] = words, None
         st.query_params[CHOSEN] = name
-        if len(sent.done["labels"]) > 1:
+        if sent.done["added"] and len(sent.done["labels"]) > 1:
             start("--set", name, "--name", name, "--check")
-        st.rerun()
+        else:
+            st.rerun()
 
 
 def show_deleting(photo_set: PhotoSet) -> None:
     """Let the owner delete a set with its photos, after a second press."""
     if not photo_set.is_own:
         return
-    with st.popover("Delete this set", icon=":material/delete:", type="tertiary"):
+    name = photo_set.name
+    # With its name, so that a press on a page that shows a deleted set can't mean another one.
+    with st.popover(f"Delete the set {name}", icon=":material/delete:", type="tertiary"):
         st.write("This deletes its photos from this computer. Models trained on them stay.")
-        if st.button("Delete the photos", type=main_button()):
-            delete_photo_set(photo_set)
-            del st.query_params[CHOSEN]
-            st.rerun()
+        if st.button("Delete the photos", key=f"delete-{name}", type=main_button()):
+            with show_failure():
+                delete_photo_set(photo_set)
+                del st.query_params[CHOSEN]
+                st.rerun()

@@ -7,7 +7,7 @@ from unicodedata import bidirectional
 from model.answer import phrases
 from model.answer.phrases import Phrase, format_percent, shorten, spell_number
 from model.answer.prediction import Prediction
-from model.errors import BundleError, LoupeError
+from model.errors import BundleError, LoupeError, describe_failure
 from model.text import clean
 
 __all__ = [
@@ -73,7 +73,7 @@ def phrase_error(error: LoupeError) -> str:
 
 def phrase_failure(error: LoupeError | OSError) -> str:
     """Return the message that the owner reads for an error, as escaped Markdown."""
-    return escape_markdown(str(error) if isinstance(error, LoupeError) else f"{error.strerror}.")
+    return escape_markdown(describe_failure(error))
 
 
 def typographic(text: str) -> str:

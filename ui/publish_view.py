@@ -7,7 +7,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from model import Bundle, LoupeError, list_models
+from model import Bundle, list_models
 from model.bundle import list_versions
 from model.evaluation.held_out import (
     compare_versions,
@@ -25,9 +25,12 @@ from model.storage.photo_files import open_photos
 from model.text import count_of
 from ui.charts import accent_color, main_button, text_color
 from ui.component import base_path
-from ui.phrasing import escape_markdown, phrase_failure, spell_number
+from ui.gallery import show_pictures
+from ui.owner_pages import show_failure
+from ui.phrasing import escape_markdown, spell_number
 from ui.session import release_upload
 
+REACH = "The server answers with it from the next photo on, devices from the next visit on."
 MIN_MEMORY_MB = 1024
 """Least memory for comparing two versions while the app answers visitors, in MB."""
 
@@ -70,8 +73,9 @@ def choose_pair() -> tuple[Bundle, Bundle] | None:
         if len(usable) > 1:
             words = f"In use is {_describe(usable[0])}. Compare it with"
             other = st.selectbox(words, usable[1:], format_func=_describe, width=480)
-    if last := st.session_state.get(SAID):
-        st.success(last)
+    said, words = st.session_state.get(SAID) or ("", "")
+    if said == model:
+        st.success(words)
     if len(usable) > 1:
         return usable[0], other
     st.write(
@@ -99,13 +103,11 @@ def compare(old: Bundle, new: Bundle) -> PairedEvaluation | None:
     # Others replace the folder.
     key = (old.version, new.version, folder.stat().st_ino if photos else 0)
     results: dict[tuple[str, str, int], PairedEvaluation] = st.session_state.setdefault(FIGURES, {})
-    try:
+    with show_failure():
         if photos and st.button(f"Compare on {count_of(photos, 'photo')}", type=main_button()):
             results[key] = compare_versions(old, new, _Bar())
         with st.expander("Use other photos") if photos else st.container():
             _upload(old.name)
-    except (LoupeError, OSError) as error:
-        st.warning(phrase_failure(error))
     return results.get(key)
 
 
@@ -225,14 +227,12 @@ def _show_photos(
     title: str, photos: Sequence[ChangedPhoto], address: Callable[[str], str] | None
 ) -> None:
     st.markdown(f"**{title}**")
-    with st.container(horizontal=True):
-        for one in photos[:MAX_SHOWN]:
-            words = [escape_markdown(label) for label in (one.old, one.new)]
-            caption = f"old: {words[0]}  \nnew: {words[1]}"
-            if address:
-                st.image(address(one.photo), caption=caption, alt=one.label, width=128)
-            else:
-                st.write(caption)
+    pictures = []
+    for one in photos[:MAX_SHOWN]:
+        words = [escape_markdown(label) for label in (one.old, one.new)]
+        caption = f"old: {words[0]}  \nnew: {words[1]}"
+        pictures.append((one.photo, one.label, caption))
+    show_pictures(pictures, address)
     if len(photos) > MAX_SHOWN:
         st.caption(f"and {len(photos) - MAX_SHOWN:,} more")
 
@@ -260,21 +260,21 @@ def show_publishing(
         st.caption("This is another model, so it can’t be published as a version of this one.")
         return
     may = figures is not None and figures.verdict.may_replace
-    sure = may or is_sure or st.checkbox("I have seen what changes, and publish it anyway.")
+    reach = REACH if old else "New visits can choose it. The app opens with its newest model."
+    asked = "I have seen what changes, and publish it anyway."
+    key = f"sure-{old and old.version}-{new.version}"
+    sure = may or is_sure or st.checkbox(asked, key=key)
     if st.button(
         text or f"Publish {new.version}",
         type=main_button() if may else "secondary",
         disabled=not sure,
     ):
-        try:
+        with show_failure("Not published: "):
             with st.spinner("Checking its files and answers…"):
-                make_current(prepare() if prepare else new)
-        except (LoupeError, OSError) as error:
-            st.error(f"Not published: {phrase_failure(error)}")
-            return
-        back = f" To put {old.version} back, publish it again." if old else ""
-        st.session_state[SAID] = (
-            f"Published: {new.name} {new.version}. Visitors get it with their next photo.{back}"
-        )
-        st.rerun()
-    st.caption("Visitors get it with their next photo. You can put the previous version back.")
+                make_current(new, prepare)
+            back = f" To put {old.version} back, publish it again." if old else ""
+            words = f"Published: {new.name} {new.version}. {reach}{back}"
+            st.session_state[SAID] = new.name, words
+            st.rerun()
+    back = " You can put the previous version back." if old else ""
+    st.caption(f"{reach}{back}")

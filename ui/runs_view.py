@@ -15,7 +15,8 @@ from model.training.photo_sets import list_photo_sets
 from model.training.run_record import RunRecord, delete_run, list_runs
 from model.training.stored_predictions import Mistake, StoredPredictions, compare_runs
 from model.training.training_job import current_job, unfinished_runs
-from ui.models_page.reliability import describe_interval, show_calibration
+from ui.gallery import show_pictures
+from ui.models_page.reliability import format_interval, show_calibration
 from ui.photo_gallery import photo_address
 from ui.phrasing import escape_markdown, phrase_failure
 from ui.publish_view import describe_uses, show_comparison, show_publishing
@@ -125,8 +126,11 @@ def _show_card(run: RunRecord, bundle: Bundle) -> None:
             st.metric("Calibration error", f"{error.value:.1%}", width="content")
         if kept := metrics.get("kept"):
             st.metric("Known things accepted", f"{kept.value:.1%}", width="content")
+    for note in run.notes[-MAX_CHOICES:]:
+        if note.startswith("Not calibrated"):
+            st.caption(escape_markdown(note))
     if accuracy:
-        st.caption(f"{describe_interval(accuracy).strip(' ()')}, {accuracy.on}")
+        st.caption(f"{format_interval(accuracy)}, {accuracy.on}")
     card = bundle.manifest.card
     ood_sets = card.ood_sets if card else ()
     for result in ood_sets:
@@ -157,24 +161,15 @@ def _show_mistakes(run: RunRecord) -> None:
     with st.expander(title, expanded=True):
         for (label, called), photos in confused:
             words = f"{escape_markdown(label)} called {escape_markdown(called)}: {len(photos)}"
-            _show_photos(words, photos, address)
+            st.markdown(f"**{words}**")
+            show_pictures(map(_to_picture, photos[:MAX_WORST]), address)
     with st.expander("The worst photos"):
-        _show_photos("", mistakes, address)
+        show_pictures(map(_to_picture, mistakes[:MAX_WORST]), address)
 
 
-def _show_photos(
-    title: str, photos: Sequence[Mistake], address: Callable[[str], str] | None
-) -> None:
-    if title:
-        st.markdown(f"**{title}**")
-    with st.container(horizontal=True):
-        for one in photos[:MAX_WORST]:
-            words = f"{escape_markdown(one.label)}: {one.probability:.0%}  \n"
-            words += f"called {escape_markdown(one.called)}"
-            if address:
-                st.image(address(one.photo), caption=words, alt=one.label, width=112)
-            else:
-                st.write(words)
+def _to_picture(one: Mistake) -> tuple[str, str, str]:
+    words = f"{escape_markdown(one.label)}: {one.probability:.0%}  \n"
+    return one.photo, one.label, f"{words}called {escape_markdown(one.called)}"
 
 
 def _find_address(run: RunRecord) -> Callable[[str], str] | None:
@@ -194,7 +189,7 @@ def _show_replacement(run: RunRecord, bundle: Bundle) -> None:
         return
     runs = [one for one in list_runs() if one.model == run.model and one.state == "done"]
     if current.version == bundle.version:
-        st.success("Visitors have this version.", icon=":material/check:")
+        st.success("This version is in use.", icon=":material/check:")
         earlier = (one for one in runs if one.number < run.number and not one.models_dir.is_dir())
         if (previous := next(earlier, None)) and (old := previous.open_bundle()):
             show_publishing(current, old, None, f"Put back run {previous.number}", is_sure=True)
@@ -249,9 +244,9 @@ def _show_deleting(run: RunRecord) -> None:
         config.name == run.model for config in unfinished_runs()
     ):
         return
-    with st.popover("Delete this run", icon=":material/delete:", type="tertiary"):
+    with st.popover(f"Delete run {run.number}", icon=":material/delete:", type="tertiary"):
         st.write("This deletes its record, and a model’s first version if you never published it.")
-        if st.button("Delete the run"):
+        if st.button("Delete the run", key=f"delete-{run.number}"):
             delete_run(run)
             st.query_params.pop(CHOSEN, None)
             st.rerun()

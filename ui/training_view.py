@@ -2,13 +2,12 @@
 
 import streamlit as st
 
-from model import LoupeError
 from model.corrections.review import training_folder
 from model.settings import settings
 from model.storage.disk import is_lasting
 from model.storage.photo_files import list_photos
-from model.text import count_of
-from model.training.config import TrainingConfig
+from model.text import count_of, list_some
+from model.training.config import MIN_TRAINING_PHOTOS, TrainingConfig
 from model.training.photo_sets import PhotoNames, PhotoSet
 from model.training.run_record import CHECK, RunRecord, list_runs, read_run
 from model.training.time_left import estimate_seconds, seconds_left, stages_left
@@ -23,7 +22,8 @@ from model.training.training_job import (
 from ui.charts import main_button
 from ui.models_page.reliability import describe_interval
 from ui.navigation import get_page
-from ui.phrasing import escape_markdown, phrase_failure
+from ui.owner_pages import show_failure
+from ui.phrasing import escape_markdown
 from ui.run_charts import draw_curves
 
 POLL_SECONDS = 2
@@ -35,41 +35,46 @@ NETWORKS = {
 }
 
 
+MIN_PHOTOS = MIN_TRAINING_PHOTOS + 1
+"""Fewest photos of a label: some to train on, and one that is held out."""
+
 TITLES = {"Full graph": "Measuring", "Small graph": "Measuring as on phones"}
 """Titles of stages on screen, where they differ from the names."""
 
 
-def show_job() -> str | None:
-    """Show the run in progress, or a stopped one; return its model, or None."""
+def show_job() -> set[str]:
+    """Show the run in progress, or the stopped ones; return the names of their models."""
     if job := current_job():
-        record = _record_of(job.model)
         with st.container():
-            _watch(record.number if record else CHECK)
-        return job.model
-    for config in unfinished_runs():
+            _watch()
+        return {job.model}
+    stopped = unfinished_runs()
+    for config in stopped:
         _show_stopped(config)
-        return config.name
-    return None
+    return {config.name for config in stopped}
 
 
-def _record_of(model: str) -> RunRecord | None:
+def _find_record(model: str, runs: list[RunRecord]) -> RunRecord | None:
     """Return the record that the running process writes, of a run or of a check."""
-    runs = [record for record in list_runs() if record.model == model]
     check = read_run(CHECK)
-    runs += [check] if check and check.model == model else []
-    return max(
-        (one for one in runs if one.state == "running"), key=lambda one: one.started, default=None
-    )
+    records = [
+        one
+        for one in (*runs, *([check] if check else []))
+        if (one.model, one.state) == (model, "running")
+    ]
+    return max(records, key=lambda one: one.started, default=None)
 
 
 @st.fragment(run_every=POLL_SECONDS)
-def _watch(number: int) -> None:
+def _watch() -> None:
     """Show progress until the process ends; then draw the page again."""
-    job, record = current_job(), read_run(number)
-    if job is None or record is None or record.model != job.model:
+    job, runs = current_job(), list_runs()
+    if job is None:
         st.rerun()
-    runs = list_runs()
-    left = seconds_left(record, runs)
+    if (record := _find_record(job.model, runs)) is None:
+        st.write("Starting…")
+        return
+    number, left = record.number, seconds_left(record, runs)
     work = "Checking the photos" if number == CHECK else "Training"
     st.header(f"{work}, {describe_time(left)} left", anchor=False)
     name = escape_markdown(record.model)
@@ -78,7 +83,7 @@ def _watch(number: int) -> None:
         "You can close this page.",
     ]
     if number != CHECK:
-        notes.append("Visitors get the new model once you publish it.")
+        notes.append(_when_published(is_candidate=bool(record.parameters.get("candidate"))))
     if settings().threads < 2:
         notes.append("This host has one core, so visitors’ answers sometimes take longer.")
     st.write(" ".join(notes))
@@ -92,6 +97,11 @@ def _watch(number: int) -> None:
         st.caption("Stops within five seconds. Finished work is saved.")
     with right_side:
         draw_curves([record])
+
+
+def _when_published(*, is_candidate: bool) -> str:
+    when = "once you publish it" if is_candidate else "at the end, without *Publish*"
+    return f"Visitors get the new model {when}."
 
 
 def _show_stages(record: RunRecord, runs: list[RunRecord]) -> None:
@@ -111,7 +121,7 @@ def _show_stages(record: RunRecord, runs: list[RunRecord]) -> None:
         st.progress(
             min(1.0, current.done / current.total), text=f"**{_title(current.name)}**: {of}"
         )
-    elif current and lines:
+    elif current and lines and record.state == "running":
         st.markdown(f"**{_title(current.name)}…**")
     waiting = stages_left(record, runs)
     lines = [
@@ -125,7 +135,7 @@ def _title(stage: str) -> str:
 
 
 def _show_stopped(config: TrainingConfig) -> None:
-    record = read_run(config.run)
+    record = read_run(config.run) if config.run else None
     current = record.stages[-1] if record and record.stages else None
     where = f" in “{_title(current.name)}”" if current else ""
     if record and record.state == "failed":
@@ -134,20 +144,20 @@ def _show_stopped(config: TrainingConfig) -> None:
         why = "You stopped it." if record and record.state == "stopped" else "Its process ended."
     st.header(f"Stopped{where}", anchor=False)
     st.write(
-        f"{escape_markdown(config.name)}, run {config.run}. {why} What is done is kept, and "
-        "nothing changes for visitors."
+        f"{escape_markdown(config.name)}, run {config.run}. {why} What is done is kept. "
+        f"{_when_published(is_candidate=config.candidate)}"
     )
+    cannot = bool(find_training_obstacle())
     with st.container(horizontal=True):
-        if st.button("Continue", type=main_button()):
+        if st.button(
+            "Continue", key=f"continue-{config.name}", type=main_button(), disabled=cannot
+        ):
             start("--name", config.name, "--resume")
-        with st.popover("Discard this run", icon=":material/delete:"):
+        with st.popover(f"Discard run {config.run}", icon=":material/delete:"):
             st.write("This deletes everything the run has saved so far. The photos stay.")
-            if st.button("Discard it"):
-                try:
+            if st.button("Discard it", key=f"discard-{config.name}"):
+                with show_failure():
                     discard_run(config.name)
-                except (LoupeError, OSError) as error:
-                    st.error(phrase_failure(error))
-                else:
                     st.rerun()
     if record:
         _show_stages(record, list_runs())
@@ -169,8 +179,17 @@ def show_training(photo_set: PhotoSet, found: PhotoNames) -> None:
         if len(found.by_label) < 2:
             st.write("A model needs photos of two labels or more.")
             return
-        if current_job() or any(config.name == photo_set.name for config in unfinished_runs()):
-            st.write("A run or check is unfinished, see above. Wait for it, or discard it.")
+        if few := [label for label, names in found.by_label.items() if len(names) < MIN_PHOTOS]:
+            st.write(
+                f"Too few photos of {escape_markdown(list_some(few, 3))}: each label needs "
+                f"{MIN_PHOTOS}. Add some, or leave those out."
+            )
+            return
+        if current_job():
+            st.write("You can train once the work above has ended.")
+            return
+        if any(config.name == photo_set.name for config in unfinished_runs()):
+            st.write("Continue or discard the run above first.")
             return
         place = st.empty()
         with st.expander("How it is trained"):
@@ -189,11 +208,10 @@ def show_training(photo_set: PhotoSet, found: PhotoNames) -> None:
             seconds = estimate_seconds(photos, arch, list_runs())
             seconds += 60 * search
             seconds = min(seconds, 60.0 * minutes) if minutes else seconds
-            st.write(
-                f"{describe_time(seconds).capitalize()}. Visitors get the new model once you "
-                "publish it."
-            )
-            if st.button("Train", type=main_button(), width="stretch"):
+            st.write(f"{describe_time(seconds).capitalize()}. {_when_published(is_candidate=True)}")
+            if st.button(
+                "Train", key=f"train-{photo_set.name}", type=main_button(), width="stretch"
+            ):
                 options = ["--search", search] if search else []
                 options += ["--minutes", minutes] if minutes else []
                 options += ["--also", corrections] if also else []
@@ -209,9 +227,10 @@ def show_last_run(photo_set: PhotoSet) -> None:
     check = read_run(CHECK)
     if check and check.photo_set == photo_set.name and check.state == "failed":
         st.error(f"The photos couldn’t be checked: {escape_markdown(check.error)}")
-    if not runs:
+    run = next((one for one in runs if one.version or one.state == "failed"), None)
+    if run is None:
         return
-    run, metric = runs[0], runs[0].metric("accuracy")
+    metric = run.metric("accuracy")
     with st.container(border=True):
         if run.state == "failed":
             st.error(f"Run {run.number} failed: {escape_markdown(run.error)}")
@@ -229,12 +248,9 @@ def start(*arguments: object) -> None:
     """Start training or a check, and draw the page again; or say why neither could start."""
     if current_job():
         st.rerun()  # another tab started one first
-    try:
+    with show_failure():
         with st.spinner("Starting…"):
             start_job(*arguments)
-    except (LoupeError, OSError) as error:
-        st.error(phrase_failure(error))
-    else:
         st.rerun()
 
 

@@ -51,6 +51,8 @@ class Gallery {
     this.#actions.replaceChildren(...data.actions.map((action) => this.#createAction(action)));
     this.#open(false);
     this.#count();
+    // Opened by a press further down the page.
+    if (this.#root.getBoundingClientRect().top < 0) this.#root.scrollIntoView();
   }
 
   close() {}
@@ -109,5 +111,7 @@ class Gallery {
     this.#open(false);
     this.#send("act", { name, label, ids: [...this.#selected] });
     this.#selected.clear();
+    for (const box of this.#list.querySelectorAll("input")) box.checked = false;
+    this.#count();
   }
 }

@@ -45,9 +45,10 @@ class Upload {
       this.#root.toggleAttribute("data-dropping", isOver && !this.#ways.disabled);
     };
     [this.#root.ondragover, this.#root.ondragleave] = [drag(true), drag(false)];
-    this.#root.ondrop = async (event) => {
+    this.#root.ondrop = (event) => {
       drag(false)(event);
-      this.#take(await readDropped(event.dataTransfer));
+      const onFailure = () => (this.#alert.textContent = UNREADABLE);
+      readDropped(event.dataTransfer).then((chosen) => this.#take(chosen), onFailure);
     };
     parent.append(this.#root);
     linkStyles(parent, ["tokens", "../owner/photo_rows"]);
@@ -110,7 +111,7 @@ class Upload {
     if (zip.size > limitMb * 1e6) throw new LoupeError("too-large", tooLarge);
     const onSent = (sent) => {
       if (sent === zip.size) this.#say(UNPACKING, "", 1);
-      else this.#say("Sending ", `${megabytes(sent)} of ${all} MB`, sent / zip.size);
+      else this.#say(`Sending to ${name}: `, `${megabytes(sent)} of ${all} MB`, sent / zip.size);
     };
     const done = await sendPhotos(zip, { base, name, mode }, { onSent, signal });
     if (!done) throw new LoupeError("invalid", `There is already a photo set named ${name}.`);

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from ..bundle import (
     Bundle,
+    Metric,
     get_bundle,
     list_models,
     list_versions,
@@ -37,7 +38,8 @@ def list_command() -> None:
         if isinstance(bundle, BundleError):
             errors[name] = bundle
             continue
-        accuracy, size = _format_accuracy(bundle), f"{bundle.size / 1e6:.0f} MB"
+        accuracy = format_accuracy(bundle.manifest.metric("accuracy"))
+        size = f"{bundle.size / 1e6:.0f} MB"
         engines = ", ".join(available(bundle))
         cells = (name, f"{len(bundle.labels):,}", accuracy, size, bundle.version, engines)
         table.add_row(*map(Text, cells))
@@ -108,7 +110,7 @@ def versions_command(name: str) -> None:
             errors[version.version] = version.bundle
             accuracy, title = "can't be used", ""
         else:
-            accuracy = _format_accuracy(version.bundle)
+            accuracy = format_accuracy(version.bundle.manifest.metric("accuracy"))
             title = version.bundle.manifest.title
         state, created = "current" if version.current else "", f"{version.created:%Y-%m-%d %H:%M}"
         table.add_row(state, Text(version.version), created, accuracy, Text(clean(title)))
@@ -174,9 +176,8 @@ def _print_errors(errors: dict[str, BundleError]) -> None:
         click.echo(f"{name}: {error} [{error.code}]", err=True)
 
 
-def _format_accuracy(bundle: Bundle) -> str:
+def format_accuracy(metric: Metric | None) -> str:
     """Return the accuracy with its 95% interval; a dash if it was not measured."""
-    metric = bundle.manifest.metric("accuracy")
     if metric is None:
         return "–"
     return f"{metric.value:.1%} ({metric.low * 100:.1f}–{metric.high:.1%})"

@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..training.run_record import RunRecord, list_runs
+from ..training.run_record import list_runs
 from ..training.training_job import current_job
+from .models import format_accuracy
 
 
 @click.command("runs")
@@ -31,14 +32,8 @@ def runs_command(as_json: bool) -> None:
             f"{record.started:%Y-%m-%d %H:%M}",
             network,
             record.photos[:8],
-            _describe(record),
+            format_accuracy(record.metric("accuracy")),
             record.version or record.state_now(job.model if job else None),
         )
         table.add_row(*map(Text, cells))
     Console().print(table)
-
-
-def _describe(record: RunRecord) -> str:
-    if metric := record.metric("accuracy"):
-        return f"{metric.value:.1%} ({100 * metric.low:.1f}–{metric.high:.1%})"
-    return "–"

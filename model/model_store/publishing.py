@@ -1,7 +1,7 @@
 """Making a version current on all replicas: a new one, or an earlier one again."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -34,8 +34,10 @@ def open_publications() -> Iterator[Publications]:
         yield publications
 
 
-def make_current(bundle: Bundle) -> None:
+def make_current(bundle: Bundle, move: Callable[[], Bundle] | None = None) -> None:
     """Make a version of this machine the current one, of all replicas with a store.
+
+    ``move`` is called once it is checked, and returns it, moved to its model's folder.
 
     Raises:
         LoupeError: its files or its answers aren't those that it states, or the store or the
@@ -43,6 +45,7 @@ def make_current(bundle: Bundle) -> None:
     """
     bundle.verify()
     Classifier(bundle, start(bundle, "compiled")).run_golden_test()
+    bundle = move() if move else bundle
     if settings().store:
         publish_version(bundle)
     else:

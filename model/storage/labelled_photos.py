@@ -117,12 +117,10 @@ def add_photos(dataset: Dataset, folder: Path) -> Dataset:
 
 def _other_files(folder: Path, photos: list[Path]) -> list[Path]:
     """Return files under a folder that are not among its photos, except hidden ones."""
-    photo_paths = {*photos}
     return [
         path
-        for path in sorted(folder.rglob("*"))
+        for path in sorted({*folder.rglob("*")} - {*photos})
         if path.is_file()
-        and path not in photo_paths
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
 

@@ -1,6 +1,7 @@
-"""Arguments ``NAME=FOLDER`` for photos of other things, and the subfolders of a folder."""
+"""Arguments ``NAME=FOLDER`` for photos of other things, and what is in a folder, by name."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import DataError
@@ -48,3 +49,18 @@ def list_subfolders(folder: Path, *, follow_links: bool = True) -> list[Path]:
         )
     except OSError as error:
         raise DataError(f"{folder} can't be read: {error.strerror}.") from error
+
+
+def find_file(folder: Path, name: str) -> Path | None:
+    """Return a file below a folder by its relative name, which may be untrusted; None without one.
+
+    Hidden files and symbolic links are never found.
+    """
+    path = folder
+    with suppress(OSError, ValueError):  # a name that no file can have
+        for part in name.split("/"):
+            path /= part
+            if path.name != part or part.startswith(".") or path.is_symlink():
+                return None
+        return path if path.is_file() else None
+    return None

@@ -10,6 +10,7 @@ from ..errors import DataError
 from ..storage.atomic import replace_atomically
 from ..storage.named_folders import name_folders
 
+DEFAULT_EPOCHS, MIN_TRAINING_PHOTOS = 8, 2
 CONFIG_FILE, COPIES_DIR, FEATURES_FILE = "plan.json", "copies", "features.npz"
 CACHES = (COPIES_DIR, FEATURES_FILE)
 """Caches that a new run keeps, since their entries do not depend on the split."""

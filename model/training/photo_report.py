@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,9 +16,9 @@ from ..storage.atomic import replace_atomically
 from ..storage.disk import make_folder
 from ..storage.labelled_photos import LabelledPhoto
 from .config import CONFIG_FILE, TrainingConfig
-from .photo_sets import read_changes
+from .photo_sets import CHANGES, REPORT, read_changes, sidecar_file
 from .run_record import CHECK, RunRecord, RunRecorder
-from .training_job import get_run_dir, training_lock, unfinished_folder
+from .training_job import get_run_dir, training_lock
 
 if TYPE_CHECKING:
     from .data.data_report import DataReport
@@ -29,10 +28,9 @@ MAX_DOUBTFUL = 200
 
 
 class ReportedPhoto(BaseModel):
-    """A photo, its label, and the label that its features suggest, or ""."""
+    """A photo, and the label that its features suggest, or ""."""
 
     name: str
-    label: str
     suggested: str = ""
 
 
@@ -60,7 +58,7 @@ class PhotoReport(BaseModel):
 def load_report(photo_set: str) -> PhotoReport | None:
     """Return the last report on a photo set, None if there is none."""
     try:
-        return PhotoReport.model_validate_json(_path(photo_set).read_bytes())
+        return PhotoReport.model_validate_json(sidecar_file(photo_set, REPORT).read_bytes())
     except (OSError, ValueError):
         return None
 
@@ -91,12 +89,12 @@ def check_photos(config: TrainingConfig, progress: Progress) -> PhotoReport:
             from .training_run import TrainingRun
 
             (run_dir / FINGERPRINT_FILE).unlink(missing_ok=True)
-            changes = read_changes(config.changes) if config.changes else {}
+            changes = read_changes(sidecar_file(config.photo_set, CHANGES))
             dataset = find_training_photos(config)
             recipe = get_backbone(config.arch).preprocess_config(config.image_size)
             _, report = scan_dataset(dataset, recipe, run_dir, recorder)
-            labels = {photo.name: photo.label for photo in dataset.photos}
-            problems, note = _list_problems(report, labels), ""
+            names = {photo.name for photo in dataset.photos}
+            problems, note = _list_problems(report, names), ""
             try:
                 run = TrainingRun.prepare(config, run_dir, recorder)
                 run.compute_features()
@@ -114,7 +112,10 @@ def check_photos(config: TrainingConfig, progress: Progress) -> PhotoReport:
                 changes=changes,
                 note=note,
             )
-        with replace_atomically(_path(config.photo_set)) as temporary:
+            record.state = "done"
+        file = sidecar_file(config.photo_set, REPORT)
+        make_folder(file.parent)
+        with replace_atomically(file) as temporary:
             temporary.write_text(result.model_dump_json(), encoding="utf-8")
         return result
 
@@ -165,27 +166,24 @@ def _describe_doubts(
     photos: Sequence[LabelledPhoto], labels: Sequence[str], doubtful: list[tuple[int, int]]
 ) -> ReportedProblem:
     found = [
-        ReportedPhoto(name=photos[place].name, label=photos[place].label, suggested=labels[other])
-        for place, other in doubtful
+        ReportedPhoto(name=photos[place].name, suggested=labels[other]) for place, other in doubtful
     ]
     return ReportedProblem(code="doubtful", title=DOUBTFUL, photos=found)
 
 
-def _list_problems(report: "DataReport", labels: dict[str, str]) -> list[ReportedProblem]:
+def _list_problems(report: "DataReport", known: set[str]) -> list[ReportedProblem]:
     """Return the findings; those of duplicates have all photos of their groups."""
     problems = []
     for finding in report.findings:
-        names = [name for words in finding.names for name in words.split(" = ") if name in labels]
+        names = [name for words in finding.names for name in words.split(" = ") if name in known]
         if finding.code in ("both", "near", "same"):
             groups = {report.groups[name] for name in names}
             alike = [name for name, group in report.groups.items() if group in groups]
             names = sorted(alike, key=lambda name: (report.groups[name], name))
-        photos = [ReportedPhoto(name=name, label=labels[name]) for name in names]
-        problem = ReportedProblem(code=finding.code, title=finding.description, photos=photos)
-        problem.details = [] if photos else list(finding.names)
+        photos = [ReportedPhoto(name=name) for name in names]
+        details = [] if photos else list(finding.names)
+        problem = ReportedProblem(
+            code=finding.code, title=finding.description, photos=photos, details=details
+        )
         problems.append(problem)
     return problems
-
-
-def _path(photo_set: str) -> Path:
-    return unfinished_folder() / f".{photo_set}.report.json"

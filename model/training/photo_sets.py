@@ -7,7 +7,7 @@ owner's label changes are saved in the data folder, and the photo files stay unc
 import json
 import shutil
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,10 +22,12 @@ from ..settings import settings
 from ..storage.atomic import NEW_PREFIX, OLD_PREFIX, publish_folder, replace_atomically
 from ..storage.disk import make_folder, require_space
 from ..storage.labelled_photos import Dataset, find_photos
-from ..storage.named_folders import list_subfolders
+from ..storage.named_folders import find_file, list_subfolders
 from ..storage.photo_files import list_photos, open_photos
 from ..text import count_of, list_some
+from .training_job import require_idle
 from .unpacked_photos import (
+    MAX_LABEL_CHARS,
     MAX_PHOTOS,
     MAX_SET_BYTES,
     SavedPhotos,
@@ -36,6 +38,9 @@ from .unpacked_photos import (
 
 Mode = Literal["new", "add", "replace"]
 """The effect of a zip on a photo set: create, extend or replace it."""
+
+CHANGES, REPORT = ".json", ".report.json"
+"""Suffixes of the files about a set: the owner's changes, and the report on its photos."""
 
 Changes = dict[str, str | None]
 """New labels by ``LabelledPhoto.name``; None for a photo that is left out."""
@@ -52,7 +57,7 @@ class PhotoSet:
     @property
     def changes_file(self) -> Path:
         """The file with the owner's changes; it may not exist."""
-        return photos_folder() / f".{self.name}.json"
+        return sidecar_file(self.name, CHANGES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,11 @@ class PhotoNames:
 def photos_folder() -> Path:
     """Return the folder in the data folder that holds the owner's sets; it may not exist."""
     return settings().data / "photos"
+
+
+def sidecar_file(name: str, suffix: str) -> Path:
+    """Return the path in the data folder of a file about a set; it may not exist."""
+    return photos_folder() / ".changes" / f"{name}{suffix}"
 
 
 def list_photo_sets() -> dict[str, PhotoSet]:
@@ -127,36 +137,30 @@ def read_changes(path: Path) -> Changes:
         ) from None
 
 
-def change_photos(
-    photo_set: PhotoSet, names: Iterable[str], label: str | None, *, restore: bool = False
-) -> None:
+def change_photos(photo_set: PhotoSet, labels: Mapping[str, str | None]) -> None:
     """Relabel photos or leave them out; names that are not in the set are ignored.
 
     Args:
         photo_set: the set, whose photos stay as they are.
-        names: the photos, as ``LabelledPhoto.name``.
-        label: their label, None to leave them out.
-        restore: undo earlier changes of these photos instead.
+        labels: labels by ``LabelledPhoto.name``; None leaves a photo out, "" undoes its changes.
 
     Raises:
-        DataError: the label is not valid, or the file of changes is damaged.
+        DataError: a label is not valid, the file of changes is damaged, or see ``require_idle``.
         OSError: the file cannot be written.
     """
-    if label is not None and not is_label(label):
-        raise DataError(
-            f"{label!r} can't be a label: it must be a valid folder name of up to 60 characters. "
-            "Use letters, digits, spaces and hyphens."
-        )
-    found = [name for name in names if find_photo(photo_set, name)]
+    for label in {*labels.values()} - {None, ""}:
+        if not is_label(str(label)):
+            raise DataError(
+                f"{label!r} can't be a label: it must be a valid folder name of up to "
+                f"{MAX_LABEL_CHARS} characters. Use letters, digits, spaces and hyphens."
+            )
+    require_idle(photo_set.name)
+    found = {name: label for name, label in labels.items() if find_file(photo_set.folder, name)}
     file = photo_set.changes_file
     make_folder(file.parent)
     with FileLock(file.with_suffix(".lock")):
-        changes = read_changes(file)
-        for name in found:
-            if restore:
-                changes.pop(name, None)
-            else:
-                changes[name] = label
+        changes = {**read_changes(file), **found}
+        changes = {name: label for name, label in changes.items() if label != ""}
         with replace_atomically(file, durable=True) as temporary:
             temporary.write_text(json.dumps(changes, indent=1), encoding="utf-8")
 
@@ -200,30 +204,19 @@ def photos_by_label(photo_set: PhotoSet) -> PhotoNames:
     return replace(found, by_label=dict(sorted(found.by_label.items())))
 
 
-def find_photo(photo_set: PhotoSet, name: str) -> Path | None:
-    """Return a photo's file by its name, which may be untrusted; None if there is none.
-
-    Hidden files and symbolic links are not part of the set.
-    """
-    path = photo_set.folder
-    with suppress(OSError, ValueError):  # a name that no file can have
-        for part in name.split("/"):
-            path /= part
-            if path.name != part or part.startswith(".") or path.is_symlink():
-                return None
-        return path if path.is_file() else None
-    return None
-
-
 def require_target(name: str, mode: Mode) -> None:
     """Check that a zip may be unpacked to the set of that name.
 
     Raises:
-        DataError: the name is not valid for a model, or the set is read-only.
+        DataError: the name is not valid for a model, the set is read-only or, to add to it,
+            missing, or see ``require_idle``.
         FolderExists: ``mode`` is "new", but the set exists.
     """
     check_name(name)
+    require_idle(name)
     photo_set = _list_sets().get(name)
+    if photo_set is None and mode == "add":
+        raise DataError(f"There is no photo set {name!r} any more.")
     if photo_set and not photo_set.is_own:
         raise DataError(f"{name!r} is in LOUPE_PHOTOS, which is read-only. Choose another name.")
     if photo_set and mode == "new":
@@ -268,21 +261,23 @@ def save_zip(name: str, file: BinaryIO, *, mode: Mode) -> SavedPhotos:
 
 
 def delete_photo_set(photo_set: PhotoSet) -> None:
-    """Delete a set in the data folder, and its changes.
+    """Delete a set in the data folder, its changes and its report.
 
     Raises:
-        DataError: the set is read-only.
+        DataError: the set is read-only, or see ``require_idle``.
         OSError: the set cannot be deleted.
     """
     if not photo_set.is_own:
         raise DataError(f"{photo_set.name!r} is in LOUPE_PHOTOS, which is read-only.")
+    require_idle(photo_set.name)
     with _lock():
         # One rename, so that a kill leaves no partial set.
         gone = photo_set.folder.with_name(f"{NEW_PREFIX}gone-{photo_set.name}")
         shutil.rmtree(gone, ignore_errors=True)
         with suppress(FileNotFoundError):
             photo_set.folder.rename(gone)
-        photo_set.changes_file.unlink(missing_ok=True)
+        for suffix in (CHANGES, REPORT):
+            sidecar_file(photo_set.name, suffix).unlink(missing_ok=True)
     shutil.rmtree(gone, ignore_errors=True)
 
 

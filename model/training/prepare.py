@@ -3,12 +3,13 @@
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from ..bundle import HASH_DIGITS
 from ..classifier import read_file
 from ..errors import DataError
 from ..photo import read
@@ -23,7 +24,7 @@ from .data.data_report import DataReport, report_on
 from .data.scan import PhotoScan, scan_photos
 from .data.split import Split, split_photos
 from .photo_sets import apply_changes, read_changes
-from .stored_predictions import PHOTO_HASH_DIGITS, find_sides
+from .stored_predictions import find_sides
 
 FINGERPRINT_FILE = "photos.sha256"
 """The file that identifies the photos with which a training run began."""
@@ -49,9 +50,7 @@ class PreparedData:
 
     def training_pixels(self) -> Iterator[Pixels]:
         """Yield the training photos' small copies, preprocessed like photos to identify."""
-        for path in self.copies:
-            with Image.open(path, formats=["JPEG"]) as copy:
-                yield preprocess(copy.convert("RGB"), self.config)
+        yield from map(self._read_copy, self.copies)
 
     def pixels_at(self, places: Iterable[int]) -> Iterator[Pixels]:
         """Yield pixels by index; held-out photos are numbered after training photos."""
@@ -60,7 +59,11 @@ class PreparedData:
             if place >= count:
                 yield self.held_out[place - count]
             else:
-                yield from replace(self, copies=[self.copies[place]]).training_pixels()
+                yield self._read_copy(self.copies[place])
+
+    def _read_copy(self, path: Path) -> Pixels:
+        with Image.open(path, formats=["JPEG"]) as copy:
+            return preprocess(copy.convert("RGB"), self.config)
 
 
 def find_training_photos(training: TrainingConfig) -> Dataset:
@@ -95,7 +98,7 @@ def prepare_data(
     scans, report = scan_dataset(dataset, config, run_dir, progress)
     _require_same_photos(dataset.photos, scans, run_dir)
     known = find_sides(training.name)
-    digests = {scan.name: scan.sha256[:PHOTO_HASH_DIGITS] for scan in scans}
+    digests = {scan.name: scan.sha256[:HASH_DIGITS] for scan in scans}
     sides = {name: known[digest] for name, digest in digests.items() if digest in known}
     split = split_photos(dataset, report, training.seed, sides)
     for finding in report.findings:

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from ..bundle import Bundle, Metric, current_version, open_version
 from ..bundle.versions import add_version, set_current
-from ..errors import BundleError, LoupeError
+from ..errors import BundleError, describe_failure
 from ..progress import SILENT, Progress
 from ..settings import settings
 from ..storage.atomic import publish_folder, replace_atomically
@@ -32,7 +32,7 @@ MAX_NOTES = 200
 CHECK = 0
 """Number of the record of the last check of a photo set; runs count from 1."""
 
-HIDDEN = {"folder", "also", "unknown", "models_dir", "changes", "command", "run", "candidate"}
+HIDDEN = {"folder", "also", "unknown", "models_dir", "changes", "command", "run"}
 """Configuration fields that ``parameters`` leaves out: paths, and what is not a parameter."""
 
 State = Literal["running", "stopped", "failed", "done"]
@@ -52,7 +52,7 @@ class RunRecord(BaseModel):
 
     Attributes:
         number: from 1 in each data folder, or ``CHECK``.
-        state: stays "running" after a kill, and after a check that succeeded; see ``state_now``.
+        state: stays "running" if the process was killed; see ``state_now``.
         parameters: the configuration without paths.
         photos: SHA-256 of the photos' hashes, labels and parts, "" until they are read.
         counts: numbers of training, held-out and test photos, and of labels.
@@ -78,7 +78,7 @@ class RunRecord(BaseModel):
     trials: list[dict[str, float]] = []
     metrics: list[Metric] = []
     version: str = ""
-    notes: list[str] = Field(default=[])
+    notes: list[str] = []
 
     @property
     def folder(self) -> Path:
@@ -216,7 +216,7 @@ class RunRecorder(Progress):
         if error is not None:
             is_stop = isinstance(error, KeyboardInterrupt)
             self.record.state = "stopped" if is_stop else "failed"
-            self.record.error = "" if is_stop else _describe(error)
+            self.record.error = "" if is_stop else describe_failure(error)
         self._time()
         try:
             self.record.save()
@@ -269,14 +269,3 @@ class RunRecorder(Progress):
             self._time()
             self.record.save()
             self._written = time.monotonic()
-
-
-def _describe(error: BaseException) -> str:
-    """Return the message that the owner reads for an error."""
-    if isinstance(error, LoupeError):
-        return str(error)
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}."
-    if isinstance(error, MemoryError):
-        return "There was not enough memory."
-    return f"An unexpected error: {type(error).__name__}."

@@ -48,12 +48,9 @@ def search_hyperparameters(run: TrainingRun) -> Hyperparameters:
     if not study.trials:
         study.enqueue_trial(Hyperparameters(lr=4e-4).model_dump(exclude={"decay"}))
 
-    def report(left: float) -> None:
-        done = min(search_seconds, max(0.0, search_seconds - left))
-        run.progress.update("Searching", round(done), round(search_seconds))
-
     def run_trial(trial: Any) -> float:
-        report(deadline - time.monotonic())
+        done = search_seconds - max(0.0, deadline - time.monotonic())
+        run.progress.update("Searching", round(done), round(search_seconds))
         hyperparameters = _suggest(trial)
         folder = run.run_dir / f"trial-{trial.number}"
         folder.mkdir(exist_ok=True)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..answer.prediction import Prediction
+from ..bundle import HASH_DIGITS
 from ..calibration.graph_outputs import GraphOutputs
 from ..calibration.statistics import probabilities
 from ..errors import DataError
@@ -17,9 +18,6 @@ from ..evaluation.tables import Row
 from ..storage.atomic import replace_atomically
 from ..text import clean, list_some
 from .run_record import PREDICTIONS_FILE, RunRecord, list_runs
-
-PHOTO_HASH_DIGITS = 24
-"""Digits of a photo's SHA-256 that are stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +123,13 @@ def save_predictions(
 
 
 def _shorten(hashes: Sequence[str]) -> NDArray[np.str_]:
-    return np.array([text[:PHOTO_HASH_DIGITS] for text in hashes], f"U{PHOTO_HASH_DIGITS}")
+    return np.array([text[:HASH_DIGITS] for text in hashes], str)
 
 
 def find_sides(model: str) -> dict[str, bool]:
     """Return by photo whether a model's last run held it out (True) or trained on it (False).
 
-    Keys are the first ``PHOTO_HASH_DIGITS`` of the photos' SHA-256; empty without such a run.
+    Keys are the first ``HASH_DIGITS`` of the photos' SHA-256; empty without such a run.
     """
     for record in list_runs():
         if record.model == model:

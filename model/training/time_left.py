@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from ..resources import cores
+from .config import DEFAULT_EPOCHS
 from .run_record import CHECK, RunRecord
 
-DEFAULT_EPOCHS, FIRST_EPOCH_PHOTOS = 8, 250
-"""Epochs by default, and the fewest photos with which the network itself is trained."""
+FIRST_EPOCH_PHOTOS = 250
+"""Fewest photos with which the network itself is trained."""
 
 RATES = {
     "Reading photos": 0.010,
@@ -43,6 +44,8 @@ def estimate_seconds(photos: int, arch: str, runs: Sequence[RunRecord]) -> float
 def seconds_left(record: RunRecord, runs: Sequence[RunRecord]) -> float:
     """Return the estimated time that a run or a check still takes, in seconds."""
     left = sum(stages_left(record, runs).values())
+    if all(stage.name != "Searching" or not stage.done for stage in record.stages):
+        left += 60 * float(record.parameters.get("search") or 0)
     if record.stages:
         current = record.stages[-1]
         if current.done:

@@ -45,7 +45,7 @@ def train(config: TrainingConfig, *, resume: bool = False, progress: Progress = 
     require_writable(models_dir)
     with training_lock(config.name):
         make_folder(run_dir)
-        record = read_run(config.run) if resume else None
+        record = read_run(config.run) if resume and config.run else None
         if not resume:
             _clear_run_dir(config, run_dir)
         if record is None:
@@ -60,9 +60,9 @@ def train(config: TrainingConfig, *, resume: bool = False, progress: Progress = 
             recorder.finish(bundle)
             # While the lock is held: afterwards, the folder may be another process's.
             shutil.rmtree(run_dir, ignore_errors=True)
-        if problem := log_run(record):
-            progress.note(problem)
-        return bundle
+    if problem := log_run(record):
+        progress.note(problem)
+    return bundle
 
 
 def _clear_run_dir(config: TrainingConfig, run_dir: Path) -> None:
@@ -86,7 +86,7 @@ def _clear_run_dir(config: TrainingConfig, run_dir: Path) -> None:
 
 
 def _train(
-    config: TrainingConfig, run_dir: Path, models_dir: Path, resume: bool, recorder: RunRecorder
+    config: TrainingConfig, run_dir: Path, models_dir: Path, resume: bool, progress: RunRecorder
 ) -> Bundle:
     # Imported after the lock is taken, since importing torch takes seconds.
     from .finetune import fine_tune
@@ -94,11 +94,10 @@ def _train(
     from .search import search_hyperparameters
     from .training_run import TrainingRun
 
-    progress: Progress = recorder
     began = time.monotonic()
     try:
         run = TrainingRun.prepare(config, run_dir, progress)
-        run.describe(recorder.record)
+        run.describe(progress.record)
         probe = run.fit_probe()
     except (DataError, EngineUnavailable):
         if not resume:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
 from filelock import FileLock, Timeout
 
 from ..errors import DataError
@@ -21,6 +22,7 @@ from ..settings import ROOT, settings
 from ..storage.atomic import replace_atomically
 from ..storage.disk import make_folder
 from .config import CONFIG_FILE, TrainingConfig
+from .run_record import read_run
 
 STOP_SECONDS = 4.0
 """Time that a process has to end after SIGINT before it is killed, in seconds."""
@@ -90,7 +92,8 @@ def current_job() -> Job | None:
         # If the file is missing, another call of this function holds the lock.
         with suppress(OSError, ValueError):
             pid, _, model = _holder().read_text().partition(" ")
-            return Job(int(pid), model)
+            if psutil.pid_exists(int(pid)):
+                return Job(int(pid), model)
         return None
 
 
@@ -119,7 +122,7 @@ def start_job(*arguments: object) -> None:
     with suppress(OSError, AttributeError):  # Windows has no setpriority
         os.setpriority(os.PRIO_PROCESS, process.pid, LOWEST_PRIORITY)
     while process.poll() is None:
-        if (job := current_job()) and job.pid == process.pid:
+        if current_job():
             # Until it is waited for, an ended child process stays a zombie.
             threading.Thread(target=process.wait, daemon=True).start()
             return
@@ -133,12 +136,13 @@ def start_job(*arguments: object) -> None:
 
 def stop_job() -> None:
     """Stop the process that trains, within five seconds; what it has saved stays."""
-    if not (job := current_job()) or not job.pid:
+    job = current_job()
+    if job is None or job.pid == os.getpid():
         return
     # On Windows, both signals end the process immediately.
     kill = getattr(signal, "SIGKILL", signal.SIGTERM)
     for sent, seconds in ((signal.SIGINT, STOP_SECONDS), (kill, 1.0)):
-        with suppress(ProcessLookupError):
+        with suppress(OSError):
             os.kill(job.pid, sent)
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -156,6 +160,18 @@ def unfinished_runs() -> list[TrainingConfig]:
     return [config for config in saved if config and not (job and config.name == job.model)]
 
 
+def require_idle(name: str) -> None:
+    """Check that the photos of a model may change now.
+
+    Raises:
+        DataError: they are being trained on or checked, or a run on them is unfinished.
+    """
+    if (job := current_job()) and job.model == name:
+        raise DataError(f"The photos of {name!r} are being used. Wait for it, or stop it.")
+    if any(config.name == name for config in unfinished_runs()):
+        raise DataError(f"A run on {name!r} is unfinished. Continue or discard it first.")
+
+
 def discard_run(name: str) -> None:
     """Delete what an unfinished run has saved.
 
@@ -163,6 +179,10 @@ def discard_run(name: str) -> None:
         DataError: a run is in progress.
     """
     with training_lock(name):
+        saved = TrainingConfig.load(get_run_dir(name))
+        if saved and saved.run and (record := read_run(saved.run)) and record.state == "running":
+            record.state = "stopped"
+            record.save()
         shutil.rmtree(get_run_dir(name), ignore_errors=True)
 
 

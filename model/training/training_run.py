@@ -22,14 +22,13 @@ from ..learner.rebuild import empty_learner
 from ..progress import Progress
 from ..storage.atomic import replace_atomically
 from .backbones import Backbone, get_backbone, load_pretrained, supports_drop_path
-from .config import FEATURES_FILE, Hyperparameters, TrainingConfig
+from .config import DEFAULT_EPOCHS, FEATURES_FILE, Hyperparameters, TrainingConfig
 from .finetune import FineTuneResult
 from .loaders import build_loaders
 from .prepare import PreparedData, prepare_data
 from .probe import Probe, compute_features, fit_probe
 from .run_record import RunRecord
 
-DEFAULT_EPOCHS = 8
 MIN_PHOTOS_PER_LABEL = 10
 """Fewest photos of each label by which a linear head is calibrated; those alike count once."""
 

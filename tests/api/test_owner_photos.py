@@ -179,12 +179,13 @@ def test_endless_body_is_refused_at_the_limit(
 
 
 def test_interrupted_upload_leaves_nothing(owner: TestClient) -> None:
-    old = settings().data / "photos" / ".upload-old"
-    old.parent.mkdir(parents=True)
-    old.touch()
+    old = settings().data / "photos" / ".loupe-new-old"
+    old.mkdir(parents=True)
     os.utime(old, (0, 0))
     assert call(owner, ZIP[:100])[0] == 499
-    assert left() == []
+    assert left() == [old.name]
+    assert owner.post(PATH, content=ZIP).status_code == 201
+    assert left() == ["shades"]
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ def test_zip_becomes_a_published_version(browser, tmp_path):
         look_at(page, "runs-phone")
         page.get_by_text("I have seen what changes").click()
         page.get_by_role("button", name="Publish run 1").click()
-        expect(page.get_by_text("Visitors have this version.")).to_be_visible()
+        expect(page.get_by_text("This version is in use.")).to_be_visible()
         give(visitor, disc)
         expect(headline(visitor)).to_contain_text("disc")
         # No run made the previous version, so it is put back on the page Publish.
@@ -159,7 +159,7 @@ def test_training_outlives_the_app(browser, tmp_path):
         assert not (server.data / "models" / "forms").exists()
         look_at(page, "runs-dark")
         page.get_by_role("button", name="Publish run 1").click()
-        expect(page.get_by_text("Visitors have this version.")).to_be_visible()
+        expect(page.get_by_text("This version is in use.")).to_be_visible()
         page.goto("/?run=server")
         expect(page.get_by_role("combobox", name="Model").first).to_have_value("forms")
 

@@ -4,8 +4,15 @@ from streamlit.testing.v1 import AppTest
 
 from model.settings import ROOT, settings
 from model.training.config import TrainingConfig
+from model.training.photo_sets import (
+    change_photos,
+    get_photo_set,
+    photos_by_label,
+    read_changes,
+)
 from model.training.run_record import create_run
 from tests.model.training.pictures import folder_of
+from tests.pages.component import trigger
 from tests.pages.hostile import LABELS
 from ui.phrasing import escape_markdown
 
@@ -37,6 +44,29 @@ def test_counts_and_kept_corrections_are_shown(own_corrections, open_owner_page)
     assert "Rarest label: disc, 4 photos." in text(at)
     assert any(box.label == "With 4 kept corrections" for box in at.checkbox)
     assert [button.label for button in at.button if button.label == "Train"]
+
+
+def test_undo_restores_what_was_and_belongs_to_its_set(own_corrections, open_owner_page):
+    for name in ("forms", "other"):
+        folder_of(settings().data / "photos" / name, 4)
+    at = open_owner_page("photos")
+    at.session_state["shown-forms"] = ("label", "disc")
+    at.run()
+    file = get_photo_set("forms").changes_file
+    names = photos_by_label(get_photo_set("forms")).by_label["disc"][:2]
+    trigger(at, act={"name": "relabel", "label": "ring", "ids": names[:1]})
+    trigger(at, act={"name": "relabel", "label": "a/b", "ids": names})
+    assert "valid folder name" in text(at)
+    change_photos(get_photo_set("forms"), {names[1]: "cone"})
+    at.session_state["shown-forms"] = ("label", "cone")
+    at.run()
+    trigger(at, act={"name": "leave out", "label": None, "ids": names[1:]})
+    assert read_changes(file) == {names[0]: "ring", names[1]: None}
+    at.selectbox(key="photo-set").set_value("other").run()
+    assert not [button for button in at.button if button.label == "Undo"]
+    at.selectbox(key="photo-set").set_value("forms").run()
+    next(button for button in at.button if button.label == "Undo").click().run()
+    assert read_changes(file) == {names[0]: "ring", names[1]: "cone"}
 
 
 def test_host_that_cannot_train_says_so(own_corrections, open_owner_page, monkeypatch):

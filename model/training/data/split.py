@@ -11,12 +11,12 @@ from ...calibration.fit import split_folds
 from ...errors import DataError
 from ...storage.labelled_photos import Dataset, LabelledPhoto
 from ...text import list_some
+from ..config import MIN_TRAINING_PHOTOS
 from .data_report import DataReport
 
 FOLDS = 5
 """Number of folds, of which one is held out if the folders are not split."""
 
-MIN_TRAINING_PHOTOS = 2
 ADVICE = "Each label needs three valid photos that aren't duplicates, preferably ten."
 
 

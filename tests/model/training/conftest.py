@@ -1,9 +1,12 @@
-"""Photos to train on, and the command line."""
+"""Photos to train on, records of runs, and the command line."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from model.training.config import TrainingConfig
+from model.training.run_record import RunRecord, create_run
 from tests.model import command
 from tests.model.training.pictures import parted
 
@@ -13,6 +16,11 @@ QUICK = ("--size", "64", "--epochs", "1")
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return parted(tmp_path_factory.mktemp("photos"))
+
+
+def new_run(**options: Any) -> RunRecord:
+    options = {"folder": Path("photos"), "name": "forms", **options}
+    return create_run(TrainingConfig.create(**options))
 
 
 def run_train(*words: object, code: int = 0) -> str:

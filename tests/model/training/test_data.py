@@ -1,7 +1,6 @@
-"""Training data: discovered, scanned, reported on and split."""
+"""Training data: discovered, scanned, prepared and reported on."""
 
 import os
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +10,13 @@ from PIL import Image
 from model.errors import DataError
 from model.preprocess import PreprocessConfig, preprocess
 from model.progress import SILENT
-from model.storage.labelled_photos import add_photos, discover
+from model.storage.labelled_photos import Dataset, discover
 from model.training.config import TrainingConfig
 from model.training.data.data_report import DataReport, report_on
 from model.training.data.scan import PhotoScan, scan_photos, training_copy
-from model.training.data.split import Split, split_photos
+from model.training.data.split import split_photos
 from model.training.prepare import prepare_data
-from tests.model.training.pictures import folder_of, parted, picture
+from tests.model.training.pictures import folder_of, parted
 from tests.photos import drawn
 
 CONFIG = PreprocessConfig(resize=(64, 64), method="crop")
@@ -27,12 +26,8 @@ def scan(folder: Path, copies: Path) -> list[PhotoScan]:
     return scan_photos(discover(folder).photos, copies, CONFIG)
 
 
-def make_report(folder: Path, copies: Path) -> DataReport:
-    return report_on(discover(folder), scan(folder, copies))
-
-
-def make_split(folder: Path, copies: Path, seed: int = 0) -> Split:
-    return split_photos(discover(folder), make_report(folder, copies), seed)
+def make_report(dataset: Dataset, copies: Path) -> DataReport:
+    return report_on(dataset, scan_photos(dataset.photos, copies, CONFIG))
 
 
 def findings(report: DataReport) -> dict[str, tuple[str, ...]]:
@@ -105,6 +100,15 @@ def test_scanning_again_reuses_copies_that_are_there(tmp_path: Path) -> None:
     assert (copies / first[0].copy).is_file()
 
 
+def test_copies_are_written_anew_for_another_size(tmp_path: Path) -> None:
+    photos = discover(folder_of(tmp_path / "photos", 2)).photos
+    small, large = (PreprocessConfig(resize=(side, side)) for side in (16, 64))
+    scan_photos(photos, tmp_path / "both", small)
+    folders = tmp_path / "both", tmp_path / "alone"
+    copies = [folder / scan_photos(photos, folder, large)[0].copy for folder in folders]
+    assert copies[0].read_bytes() == copies[1].read_bytes()
+
+
 def test_training_copy_keeps_the_cropped_edges() -> None:
     image = drawn(200, 100, 3)
     copy = training_copy(image, CONFIG)
@@ -153,7 +157,7 @@ def test_report_lists_damaged_duplicate_and_leaked_photos(tmp_path: Path) -> Non
     clash = drawn(300, 300, 9)
     clash.save(train / "disc" / "either.png")
     clash.save(train / "square" / "or.png")
-    report = make_report(folder, tmp_path / "copies")
+    report = make_report(discover(folder), tmp_path / "copies")
     by_code = findings(report)
     assert by_code["damaged"] == ("train/disc/broken.jpg", "train/disc/note.jpg")
     assert by_code["same"] == ("train/disc/copy.jpg",)
@@ -168,15 +172,15 @@ def test_report_lists_damaged_duplicate_and_leaked_photos(tmp_path: Path) -> Non
 
 def test_report_lists_rare_and_imbalanced_labels(tmp_path: Path) -> None:
     folder_of(tmp_path / "photos", 4, labels=("disc",))
-    folder_of(tmp_path / "photos", 50, labels=("square",))
-    by_code = findings(make_report(tmp_path / "photos", tmp_path / "copies"))
+    dataset = discover(folder_of(tmp_path / "photos", 50, labels=("square",)))
+    by_code = findings(make_report(dataset, tmp_path / "copies"))
     assert by_code["few"] == ("disc (4)",)
     assert by_code["imbalance"] == ("disc (4)", "square (50)")
 
 
 def test_report_has_no_near_duplicates_among_different_pictures(tmp_path: Path) -> None:
-    folder_of(tmp_path / "photos", 60)
-    assert set(findings(make_report(tmp_path / "photos", tmp_path / "copies"))) <= {"few"}
+    dataset = discover(folder_of(tmp_path / "photos", 60))
+    assert set(findings(make_report(dataset, tmp_path / "copies"))) <= {"few"}
 
 
 def test_report_lists_other_files_and_empty_folders(tmp_path: Path) -> None:
@@ -186,93 +190,7 @@ def test_report_lists_other_files_and_empty_folders(tmp_path: Path) -> None:
     (folder / "star" / "one.mp4").write_bytes(b"\0\0\0\x18ftypmp42")
     (folder / "disc" / ".DS_Store").write_text("")
     (folder / "disc" / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
-    by_code = findings(make_report(folder, tmp_path / "copies"))
+    by_code = findings(make_report(discover(folder), tmp_path / "copies"))
     assert by_code["damaged"] == ("disc/gone.jpg",)
     assert by_code["ignored"] == ("disc/old.pdf", "star/one.mp4")
     assert by_code["empty"] == ("star",)
-
-
-# Splitting
-
-
-def test_split_is_stratified_repeatable_and_keeps_duplicates_together(tmp_path: Path) -> None:
-    folder = folder_of(tmp_path / "photos", 40)
-    for number in range(10):
-        image = picture("disc", number)
-        for side in (90, 100, 110):
-            image.resize((side, side)).save(folder / "disc" / f"like-{number}-{side}.jpg")
-    dataset, report = discover(folder), make_report(folder, tmp_path / "copies")
-    split = split_photos(dataset, report, seed=1)
-    assert split_photos(dataset, report, seed=1) == split
-    assert split_photos(dataset, report, seed=2) != split
-    groups = report.groups
-    trained = {groups[photo.name] for photo in split.train}
-    assert not trained & {groups[photo.name] for photo in split.held_out}
-    assert {photo.label for photo in split.held_out} == {"disc", "square"}
-    share = len(split.held_out) / (len(split.held_out) + len(split.train))
-    assert share == pytest.approx(0.2, abs=0.06)
-
-
-@pytest.mark.parametrize("count", [1, 2])
-def test_label_with_too_few_photos_to_split_is_refused(tmp_path: Path, count: int) -> None:
-    folder_of(tmp_path / "photos", count, labels=("disc",))
-    folder_of(tmp_path / "photos", 9, labels=("square",))
-    with pytest.raises(DataError, match=rf"Too few photos.*disc \({count}\)\. Each label needs"):
-        make_split(tmp_path / "photos", tmp_path / "copies")
-
-
-def test_rare_label_is_held_out_without_taking_from_others(tmp_path: Path) -> None:
-    folder_of(tmp_path / "photos", 3, labels=("disc",))
-    folder_of(tmp_path / "photos", 50, labels=("square",))
-    dataset = discover(tmp_path / "photos")
-    report = make_report(tmp_path / "photos", tmp_path / "copies")
-    for seed in range(5):
-        split = split_photos(dataset, report, seed)
-        counts = Counter(photo.label for photo in split.held_out)
-        assert counts["disc"] >= 1
-        assert counts["square"] <= 12
-        assert split.unmeasured == ()
-
-
-def test_label_of_near_duplicates_may_be_unmeasured(tmp_path: Path) -> None:
-    folder = folder_of(tmp_path / "photos", 20, labels=("square", "star"))
-    (folder / "disc").mkdir()
-    for number in range(6):
-        picture("disc", 1).resize((90 + number, 90)).save(folder / "disc" / f"{number}.png")
-    dataset, report = discover(folder), make_report(folder, tmp_path / "copies")
-    assert ("disc",) in [split_photos(dataset, report, seed).unmeasured for seed in range(5)]
-
-
-# Photos that are only trained on
-
-
-def test_added_photos_are_never_held_out_nor_copies_of_held_out_ones(tmp_path: Path) -> None:
-    main, added = tmp_path / "main", tmp_path / "added"
-    folder_of(main, 10)
-    folder_of(added, 4, 500)
-    folder_of(added, 1, 600, labels=("triangle",))
-    copied = discover(main)
-    for photo in copied.photos[:5]:
-        (added / photo.label / f"copy-{photo.path.name}").write_bytes(photo.path.read_bytes())
-    dataset = add_photos(copied, added)
-    assert not dataset.is_split
-    assert dataset.ignored == ("added/triangle/600.jpg",)
-    report = report_on(dataset, scan_photos(dataset.photos, tmp_path / "copies", CONFIG))
-    split = split_photos(dataset, report)
-    plain = split_photos(copied, make_report(main, tmp_path / "more"))
-    assert split.held_out == plain.held_out
-    assert {*plain.train} < {*split.train}
-    extra = [photo.name for photo in split.train if photo.part == "added"]
-    assert len(extra) == 8
-    assert not [name for name in extra if "copy-" in name]
-
-
-def test_added_photos_join_the_training_part_of_split_folders(tmp_path: Path) -> None:
-    for part, start in (("train", 0), ("valid", 100)):
-        folder_of(tmp_path / "main" / part, 4, start)
-    folder_of(tmp_path / "added", 2, 500)
-    dataset = add_photos(discover(tmp_path / "main"), tmp_path / "added")
-    scans = scan_photos(dataset.photos, tmp_path / "copies", CONFIG)
-    split = split_photos(dataset, report_on(dataset, scans))
-    assert Counter(photo.part for photo in split.train) == {"train": 8, "added": 4}
-    assert {photo.part for photo in split.held_out} == {"held out"}

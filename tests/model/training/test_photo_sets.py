@@ -16,18 +16,20 @@ from model.errors import ArchiveError, DataError, FolderExists
 from model.settings import settings
 from model.storage import disk
 from model.storage.labelled_photos import discover
+from model.storage.named_folders import find_file
 from model.training import photo_sets, unpacked_photos
 from model.training.photo_sets import (
+    REPORT,
     PhotoSet,
     apply_changes,
     change_photos,
     delete_photo_set,
-    find_photo,
     get_photo_set,
     list_photo_sets,
     photos_by_label,
     read_changes,
     save_zip,
+    sidecar_file,
 )
 from tests.model.test_zip_photos import central, zipped
 from tests.model.tiny import colour
@@ -188,8 +190,8 @@ def test_changes_are_kept_beside_the_photos() -> None:
     before = files_of(shades.folder)
     (red,) = photos_by_label(shades).by_label["red"]
     (blue,) = photos_by_label(shades).by_label["blue"]
-    change_photos(shades, [red, "red/none.png", "../../x"], "dark red")
-    change_photos(shades, [blue], None)
+    change_photos(shades, dict.fromkeys([red, "red/none.png", "../../x"], "dark red"))
+    change_photos(shades, {blue: None})
     assert read_changes(shades.changes_file) == {red: "dark red", blue: None}
     found = photos_by_label(shades)
     assert (found.left_out, found.relabelled) == ({blue: "blue"}, {red: "red"})
@@ -198,25 +200,25 @@ def test_changes_are_kept_beside_the_photos() -> None:
     assert dataset.labels == ("dark red", "green")
     assert len(dataset.photos) == 3
     assert files_of(shades.folder) == before
-    change_photos(shades, found.by_label["green"], None)
+    change_photos(shades, dict.fromkeys(found.by_label["green"]))
     with pytest.raises(DataError, match="photos for 1 label"):
         apply_changes(discover(shades.folder), read_changes(shades.changes_file))
-    change_photos(shades, [*before], None, restore=True)
+    change_photos(shades, dict.fromkeys([*before], ""))
     assert read_changes(shades.changes_file) == {}
 
 
-@pytest.mark.parametrize("label", ["", " a", "a/b", ".a", "..", "a" * 61, "\u200b", "a\n", "nul"])
+@pytest.mark.parametrize("label", [" ", " a", "a/b", ".a", "..", "a" * 61, "\u200b", "a\n", "nul"])
 def test_label_must_be_a_folder_name(label: str) -> None:
     save(PHOTOS)
     with pytest.raises(DataError, match="can't be a label"):
-        change_photos(get_photo_set("shades"), [], label)
+        change_photos(get_photo_set("shades"), {"x": label})
 
 
 def test_changes_of_two_tabs_are_all_kept() -> None:
     save({f"red/{number}.png": encoded(drawn(9, 9, number), "PNG") for number in range(12)})
     shades = get_photo_set("shades")
     names = photos_by_label(shades).by_label["red"]
-    tabs = [threading.Thread(target=change_photos, args=(shades, [name], "x")) for name in names]
+    tabs = [threading.Thread(target=change_photos, args=(shades, {name: "x"})) for name in names]
     for tab in tabs:
         tab.start()
     for tab in tabs:
@@ -227,6 +229,7 @@ def test_changes_of_two_tabs_are_all_kept() -> None:
 def test_damaged_changes_say_what_to_do() -> None:
     save(PHOTOS)
     shades = get_photo_set("shades")
+    shades.changes_file.parent.mkdir()
     for text in ("{", "[]", '{"a": 1}'):
         shades.changes_file.write_text(text)
         with pytest.raises(DataError, match="Delete it"):
@@ -260,7 +263,7 @@ def test_sets_of_the_owners_folder_are_read_without_links(outside: PhotoSet) -> 
         save_zip("birds", io.BytesIO(zipped(PHOTOS)), mode="replace")
     with pytest.raises(DataError, match="read-only"):
         delete_photo_set(outside)
-    change_photos(outside, ["owl/a.png", "owl/file.png"], "jay")
+    change_photos(outside, dict.fromkeys(["owl/a.png", "owl/file.png"], "jay"))
     assert read_changes(outside.changes_file) == {"owl/a.png": "jay"}
     assert outside.changes_file.is_relative_to(settings().data)
     with pytest.raises(DataError, match="Available: birds"):
@@ -286,8 +289,8 @@ def test_sets_of_the_owners_folder_are_read_without_links(outside: PhotoSet) -> 
     ],
 )
 def test_names_find_photos_of_the_set_alone(outside: PhotoSet, name: str) -> None:
-    assert find_photo(outside, name) is None
-    assert find_photo(outside, "owl/a.png") == outside.folder / "owl/a.png"
+    assert find_file(outside.folder, name) is None
+    assert find_file(outside.folder, "owl/a.png") == outside.folder / "owl/a.png"
 
 
 def test_own_set_hides_another_and_is_deleted_with_its_changes(outside: PhotoSet) -> None:
@@ -295,8 +298,10 @@ def test_own_set_hides_another_and_is_deleted_with_its_changes(outside: PhotoSet
     shutil.copytree(outside.folder / "jay", own / "jay")
     found = get_photo_set("birds")
     assert (found.folder, found.is_own) == (own, True)
-    change_photos(found, ["jay/b.png"], None)
+    change_photos(found, {"jay/b.png": None})
+    sidecar_file("birds", REPORT).touch()
     delete_photo_set(found)
     delete_photo_set(found)
     assert get_photo_set("birds") == outside
-    assert [path for path in own.parent.iterdir() if "lock" not in path.name] == []
+    files = [path for path in own.parent.rglob("*") if path.is_file()]
+    assert [path for path in files if "lock" not in path.name] == []

@@ -1,4 +1,7 @@
-"""The linear head, and the logits of heads that were fitted to the other photos."""
+"""Linear heads, the features that they are fitted to, and a search by them."""
+
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -7,8 +10,11 @@ from onnx import numpy_helper, parser
 
 from model.browser.small_graph import make_small_graph
 from model.calibration import GraphOutputs
+from model.progress import SILENT
+from model.training.config import FEATURES_FILE, Hyperparameters, TrainingConfig
+from tests.model.training.pictures import LABELS, folder_of
 
-pytestmark = pytest.mark.torch
+pytestmark = [pytest.mark.torch, pytest.mark.timeout(240), pytest.mark.usefixtures("data_folder")]
 
 
 def noise(copies: int) -> GraphOutputs:
@@ -52,3 +58,27 @@ def test_small_graphs_logits_are_those_of_its_rounded_weights() -> None:
     head = Probe(weight, bias)
     assert head.logits(features, small=True) == pytest.approx(expected, abs=1e-4)
     assert np.abs(head.logits(features) - expected).max() > 1e-3
+
+
+def test_cached_features_of_another_network_are_ignored(tmp_path: Path) -> None:
+    run = prepared(folder_of(tmp_path / "photos", 3), tmp_path)
+    np.savez(tmp_path / FEATURES_FILE, keys=["resnet18-photo-x"], features=np.ones((1, 512)))
+    run.compute_features()
+    assert [features.shape[1] for features in run.load_features()] == [1280, 1280]
+
+
+def test_search_without_photos_that_differ_uses_the_defaults(tmp_path: Path) -> None:
+    from model.training.search import search_hyperparameters
+
+    for label in LABELS:
+        for number in (1, 2):
+            folder_of(tmp_path / "photos", 4, 9 * number, (f"{label}/recording-{number}",))
+    run = prepared(tmp_path / "photos", tmp_path)
+    assert search_hyperparameters(run) == Hyperparameters()
+
+
+def prepared(folder: Path, run_dir: Path) -> Any:
+    from model.training.training_run import TrainingRun
+
+    config = TrainingConfig.create(folder=folder, name="forms", image_size=32, search=0.01)
+    return TrainingRun.prepare(config, run_dir, SILENT)

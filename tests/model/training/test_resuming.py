@@ -1,5 +1,6 @@
 """Training runs that are stopped or killed, and resume."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -13,6 +14,9 @@ from model.errors import DataError
 from model.progress import Progress
 from model.settings import ROOT
 from model.training.config import TrainingConfig
+from model.training.run_record import list_runs, read_run
+from model.training.train import train
+from model.training.training_job import get_run_dir
 from tests.model.tiny import tiny
 from tests.model.training.conftest import run_train
 from tests.model.training.pictures import LABELS, folder_of
@@ -32,35 +36,29 @@ main()
 
 
 class Interrupted(Progress):
-    """Progress that raises ``KeyboardInterrupt`` at a stage or note that contains a text."""
+    """Progress that raises an exception at a stage or note that contains a text."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(self, text: str, error: BaseException | None = None) -> None:
+        self.text, self.error = text, error or KeyboardInterrupt()
 
     def update(self, stage: str, done: int, total: int) -> None:
         self.note(stage)
 
     def note(self, text: str) -> None:
         if self.text in text:
-            raise KeyboardInterrupt
+            raise self.error
 
 
 def start_process(data: Path, *words: object) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-c", ENDLESS_COMMAND, "train", *map(str, words)]
+    env = {**os.environ, "LOUPE_DATA": str(data)}
     return subprocess.Popen(
-        [sys.executable, "-c", ENDLESS_COMMAND, "train", *map(str, words)],
-        cwd=ROOT,
-        env={**os.environ, "LOUPE_DATA": str(data)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
+        command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
 
 
 @pytest.mark.slow
 def test_run_resumes_with_its_own_photos_only(tmp_path: Path, data_folder: Path) -> None:
-    from model.training.train import train
-    from model.training.training_job import get_run_dir
-
     folder = folder_of(tmp_path / "photos", 20)
     config = TrainingConfig.create(folder=folder, name="forms", image_size=64, epochs=0, keep=True)
     with pytest.raises(KeyboardInterrupt):
@@ -77,12 +75,30 @@ def test_run_resumes_with_its_own_photos_only(tmp_path: Path, data_folder: Path)
 
 
 @pytest.mark.slow
+def test_run_that_filled_the_disk_says_so_and_is_resumed(tmp_path: Path, data_folder: Path) -> None:
+    folder = folder_of(tmp_path / "photos", 10)
+    config = TrainingConfig.create(folder=folder, name="forms", image_size=64, epochs=0)
+    full_disk = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(OSError, match="No space left"):
+        train(config, progress=Interrupted("Features", full_disk))
+    assert (read_run(1).state, read_run(1).error) == ("failed", "No space left on device.")
+    version = train(config, resume=True).version
+    ends = [(run.number, run.state, run.error, run.version) for run in list_runs()]
+    assert ends == [(1, "done", "", version)]
+
+
+@pytest.mark.slow
 def test_killed_run_keeps_the_previous_model_and_resumes(photos: Path, data_folder: Path) -> None:
     previous = tiny(data_folder / "models", "forms")
     words = (photos, "--name", "forms", "--size", "64", "--epochs", "200")
     process = start_process(data_folder, *words)
-    checkpoint = data_folder / "training" / "forms" / "checkpoint.pt"
-    wait_for_file(checkpoint, process)
+
+    def has_checkpoint() -> bool:
+        assert process.poll() is None, process.communicate()[0]
+        return (get_run_dir("forms") / "checkpoint.pt").exists()
+
+    # A loaded machine took more than 120 s to the first checkpoint.
+    wait_until(has_checkpoint, 300)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert get_bundle("forms").version == previous.version
@@ -93,15 +109,6 @@ def test_killed_run_keeps_the_previous_model_and_resumes(photos: Path, data_fold
     assert "Resume with: python -m model train --name forms --resume" in process.communicate()[0]
     assert process.returncode == 130
     assert get_bundle("forms").version == previous.version
-
-
-def wait_for_file(path: Path, process: "subprocess.Popen[str]") -> None:
-    def exists() -> bool:
-        assert process.poll() is None, process.communicate()[0]
-        return path.exists()
-
-    # A loaded machine took more than 120 s to the first checkpoint.
-    wait_until(exists, 300)
 
 
 def wait_for_epoch(process: "subprocess.Popen[str]", minimum: int) -> None:
@@ -116,9 +123,6 @@ def wait_for_epoch(process: "subprocess.Popen[str]", minimum: int) -> None:
 
 @pytest.mark.slow
 def test_search_resumes_and_its_best_trial_is_used(photos: Path, data_folder: Path) -> None:
-    from model.training.train import train
-    from model.training.training_job import get_run_dir
-
     config = TrainingConfig.create(folder=photos, name="forms", image_size=64, epochs=1, search=9)
     with pytest.raises(KeyboardInterrupt):
         train(config, progress=Interrupted("Trial 1: "))

@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model import Bundle, load
+from model import Bundle, Classifier, load
 from model.bundle import get_bundle, read_samples, read_small_card
 from model.calibration.cross_validation import MEASURED_BY
+from model.engines import start
 from tests.model import command
 from tests.model.training.conftest import QUICK, run_train
 from tests.model.training.pictures import LABELS, folder_of, parted, picture
+from tests.photos import drawn
 
 pytestmark = [pytest.mark.torch, pytest.mark.timeout(240)]
 
@@ -20,8 +22,6 @@ pytestmark = [pytest.mark.torch, pytest.mark.timeout(240)]
 @pytest.fixture(scope="session")
 def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Photos of neither label."""
-    from tests.photos import drawn
-
     folder = tmp_path_factory.mktemp("noise")
     for number in range(50):
         drawn(80, 80, number).save(folder / f"{number}.png")
@@ -64,9 +64,8 @@ def test_card_has_the_figures_of_the_held_out_photos(trained: tuple[Bundle, str]
     assert manifest.card.on == "held-out photos, split by the dataset's own folders"
     assert manifest.card.ood_sets[0].photos == 50
     assert manifest.card.seed == 0
-    assert [row.name for row in manifest.card.detectors if row.selected] == [
-        manifest.calibration.ood_detector
-    ]
+    selected = [row.name for row in manifest.card.detectors if row.selected]
+    assert selected == [manifest.calibration.ood_detector]
     assert manifest.provenance["seed"] == "0"
     assert {"torch", "fastai", "timm"} <= set(manifest.provenance)
 
@@ -74,9 +73,6 @@ def test_card_has_the_figures_of_the_held_out_photos(trained: tuple[Bundle, str]
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["compiled", "learner"])
 def test_both_engines_pass_the_golden_test(engine: str, trained: tuple[Bundle, str]) -> None:
-    from model import Classifier
-    from model.engines import start
-
     classifier = Classifier(trained[0], start(trained[0], engine))
     assert classifier.run_golden_test() < 1e-4
     prediction = classifier.identify(picture("disc", 77_777))
@@ -87,14 +83,8 @@ def test_both_engines_pass_the_golden_test(engine: str, trained: tuple[Bundle, s
 @pytest.mark.slow
 def test_bundle_holds_no_photo_and_no_pickle(trained: tuple[Bundle, str]) -> None:
     bundle = trained[0]
-    assert {path.name for path in bundle.folder.iterdir()} == {
-        "bundle.json",
-        "golden.npz",
-        "graph.onnx",
-        "photos.sha256",
-        "small.json",
-        "weights.safetensors",
-    }
+    names = "bundle.json golden.npz graph.onnx photos.sha256 small.json weights.safetensors"
+    assert {path.name for path in bundle.folder.iterdir()} == {*names.split()}
     with np.load(io.BytesIO(bundle.read("golden.npz")), allow_pickle=False) as golden:
         assert set(golden) == {"pixels", "logits", "probabilities", "novelty"}
 
@@ -112,15 +102,12 @@ def test_train_folder_trains_from_python(data_folder: Path, tmp_path: Path) -> N
     assert card
     assert card.photos == 30
     assert card.on == "all photos, each by a linear head fitted to the others"
-    assert all(
-        metric.photos == 30 and metric.by == MEASURED_BY for metric in bundle.manifest.metrics
-    )
+    assert {(one.photos, one.by) for one in bundle.manifest.metrics} == {(30, MEASURED_BY)}
     assert small
     assert small.calibration
     assert small.agreement[0].name == "all photos"
-    assert bundle.manifest.provenance["command"] == (
-        "train_folder(FOLDER, 'forms', size=64, epochs=0, samples=True)"
-    )
+    command_line = "train_folder(FOLDER, 'forms', size=64, epochs=0, samples=True)"
+    assert bundle.manifest.provenance["command"] == command_line
     assert str(tmp_path) not in (bundle.folder / "bundle.json").read_text()
     samples = read_samples(bundle)
     assert samples

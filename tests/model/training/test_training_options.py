@@ -2,13 +2,15 @@
 
 import shutil
 import time
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from model.bundle import get_bundle
+from model.training import train as training
+from model.training.config import TrainingConfig
+from model.training.training_job import current_job, get_run_dir, training_lock
 from tests.model.tiny import tiny
 from tests.model.training.conftest import QUICK, run_train
 
@@ -44,8 +46,6 @@ def test_refused_training_says_why_and_leaves_nothing_behind(
 def test_second_run_of_a_name_is_refused_without_touching_the_first(
     photos: Path, data_folder: Path
 ) -> None:
-    from model.training.training_job import training_lock
-
     run_dir = data_folder / "training" / "forms"
     run_dir.mkdir(parents=True)
     (run_dir / "plan.json").write_text("{}")
@@ -59,21 +59,17 @@ def test_second_run_of_a_name_is_refused_without_touching_the_first(
 def test_folder_of_a_run_is_removed_while_nobody_else_can_take_it(
     photos: Path, data_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from model.training.config import TrainingConfig
-    from model.training.training_job import current_job
-
-    training = import_module("model.training.train")
     remove = shutil.rmtree
 
     def checked(folder: Path, **options: Any) -> None:
-        if folder == training.get_run_dir("forms"):
+        if folder == get_run_dir("forms"):
             assert current_job()
         remove(folder, **options)
 
     monkeypatch.setattr(training, "_train", lambda *_: tiny(data_folder / "models", "forms"))
     monkeypatch.setattr(shutil, "rmtree", checked)
     training.train(TrainingConfig.create(folder=photos, name="forms"))
-    assert not training.get_run_dir("forms").exists()
+    assert not get_run_dir("forms").exists()
     assert current_job() is None
 
 
