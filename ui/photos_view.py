@@ -34,7 +34,7 @@ from ui.photo_gallery import (
     show_set_change,
 )
 from ui.phrasing import escape_markdown, join_words, spell_number
-from ui.training_view import start
+from ui.training_view import ELSEWHERE, start
 
 MAX_NAME = 64
 
@@ -214,7 +214,7 @@ def show_adding(photo_set: PhotoSet | None) -> None:
     """Let the owner add photos to a set, or make a new one."""
     st.subheader("Add photos", anchor=False)
     if reason := find_training_obstacle():
-        st.warning(reason, icon=":material/block:")
+        st.warning(f"{reason} {ELSEWHERE}", icon=":material/block:")
         return
     can_add = photo_set is not None and photo_set.is_own
     name, mode = photo_set.name if photo_set else "", "add"

@@ -35,6 +35,8 @@ NETWORKS = {
 }
 
 
+ELSEWHERE = "Train elsewhere with `python -m model train`, and deploy the model from there."
+
 MIN_PHOTOS = MIN_TRAINING_PHOTOS + 1
 """Fewest photos of a label: some to train on, and one that is held out."""
 
@@ -169,10 +171,7 @@ def show_training(photo_set: PhotoSet, found: PhotoNames) -> None:
     with st.container(border=True):
         st.subheader("Train on this computer", anchor=False)
         if reason := find_training_obstacle():
-            st.write(
-                f"{reason} Train on another computer: `python -m model train PHOTOS --name "
-                f"{photo_set.name}`, and add the model on the page *Publish*."
-            )
+            st.write(f"{reason} {ELSEWHERE}")
             return
         if not is_lasting(settings().data):
             st.warning("This host’s disk doesn’t outlast a restart: photos and runs will be gone.")
