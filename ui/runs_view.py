@@ -126,11 +126,11 @@ def _show_card(run: RunRecord, bundle: Bundle) -> None:
             st.metric("Calibration error", f"{error.value:.1%}", width="content")
         if kept := metrics.get("kept"):
             st.metric("Known things accepted", f"{kept.value:.1%}", width="content")
+    if accuracy:
+        st.caption(f"{format_interval(accuracy)}, {accuracy.on}")
     for note in run.notes[-MAX_CHOICES:]:
         if note.startswith("Not calibrated"):
             st.caption(escape_markdown(note))
-    if accuracy:
-        st.caption(f"{format_interval(accuracy)}, {accuracy.on}")
     card = bundle.manifest.card
     ood_sets = card.ood_sets if card else ()
     for result in ood_sets:
