@@ -114,7 +114,7 @@ export async function find(visit, { step, token, photo }) {
   // Without a token, the photo is shown with its answer by the model that the address names.
   const entry = token || !kept?.answer ? kept : answeredBy(kept, visit.identifier.model);
   const found = entry || !token ? { entry } : await readLink(token, visit.host);
-  visit.send({ type: "found", step, ...found, model: visit.models.toShow(found.entry) });
+  visit.send({ type: "found", step, token, ...found, model: visit.models.toShow(found.entry) });
 }
 
 /** Return an entry with its answer by a model, or with none if that model gave none. */

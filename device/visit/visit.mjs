@@ -125,11 +125,8 @@ const HANDLERS = {
 
   /** Identifying the open photo failed; with `waiting`, it waits for a connection. */
   failed(state, { error, sent, waiting = null }) {
-    const phase = /** @type {const} */ ("failed");
-    const { entry } = state;
-    /** @type {Effect[]} */
-    const effects = waiting ? [{ type: "keep", entry }] : [];
-    return [{ ...state, phase, error, sent, waiting, place: null }, effects];
+    const next = { ...state, error, sent, waiting, place: null };
+    return [{ ...next, phase: "failed" }, waiting ? [{ type: "keep", entry: state.entry }] : []];
   },
 
   /** Identify the open photo again, with its own permission or as a new press. */
@@ -163,9 +160,11 @@ const HANDLERS = {
   },
 
   /** The search for the address's photo or answer ended; `entry` is null if it found none. */
-  found(state, { entry, model, message = "" }) {
+  found(state, { entry, model, token, message = "" }) {
     if (!entry?.answer && entry?.photo) return again({ ...state, entry }, NO_PRESS);
-    return [{ ...(entry ? open(state, entry, model) : begin(state, null)), message }, []];
+    const next = entry ? open(state, entry, model) : begin(state, null);
+    // The photo's answer may belong to a later history entry: name it in this one as well.
+    return [{ ...next, message }, entry && !token ? [{ type: "settle" }] : []];
   },
 
   /** The page is shown again: identify a photo without an answer again, sending nothing unasked. */

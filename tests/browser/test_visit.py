@@ -17,6 +17,7 @@ from tests.browser.drive import (
     RED_PHOTO,
     give,
     headline,
+    source_line,
     wait_until_drawn,
     wait_until_stored,
 )
@@ -168,3 +169,19 @@ def test_photo_without_an_answer_can_be_cleared(open_colours: Callable[..., Page
     page.go_back()
     expect(headline(page)).to_have_text(GREETING)
     expect(page.locator(".vf-photo")).to_be_hidden()
+
+
+@pytest.mark.slow
+def test_back_from_a_choice_keeps_the_answer_in_the_address(
+    open_colours: Callable[..., Page],
+) -> None:
+    page = open_colours(path="/?run=server")
+    page.route("**/api/v1/identify*", lambda _: None)
+    with page.expect_request("**/api/v1/identify*"):
+        give(page, RED_PHOTO)
+    source_line(page).click()
+    page.get_by_role("button", name=re.compile("^This device")).click()
+    expect(page).to_have_url(re.compile("run=device&answer="), timeout=LOADING_MS)
+    page.go_back()
+    expect(page).to_have_url(re.compile("run=server&answer="))
+    expect(headline(page)).to_have_text(IS_RED)
