@@ -50,15 +50,15 @@ RUN pip install --require-hashes -r requirements-serve.txt
 # Afterwards, because s3fs replaces python-dateutil by an older one.
 RUN test -z "${BUCKETS}" || pip install --require-hashes -r requirements-buckets.txt
 
-# onnxruntime-web, which runs models in browsers: fetched through npm, of which nothing stays. And
-# Streamlit's static files, compressed.
+# What browsers load: the models, packed; onnxruntime-web if one of them needs it, fetched through npm,
+# of which nothing stays; Streamlit's static files, compressed.
 FROM packages AS runtime
 COPY requirements-npm.txt ./
 RUN pip install --require-hashes -r requirements-npm.txt
 COPY device/ device/
 COPY model/ model/
-RUN LOUPE_DATA=/made python -m model.browser.runtime \
- && LOUPE_DATA=/made python -m model.browser.streamlit_files
+COPY bundles/ bundles/
+RUN LOUPE_DATA=/made python -m model.browser
 
 FROM base AS full
 ARG CPU_INDEX=https://download.pytorch.org/whl/cpu

@@ -14,6 +14,7 @@
 #   make attacks    attacks on the app at 512 MB, and what its other visitors see
 #   make bench      every figure in docs/benchmarks.md, measured again
 #   make film       the pictures of the README, by the app in Chromium
+#   make kernels    device/engine/kernels*.wasm, compiled again
 #   make converters what exports to TensorFlow Lite and Core ML need, below build/
 #   make scale      archives in buckets and Ray, below build/; make test-scale runs its tests
 #   make build      the built-in model imagenet, built again; PHOTOS=FOLDER estimates its temperature
@@ -46,7 +47,7 @@ COMPILE := $(BIN)/uv --quiet pip compile
 # The environments of 'make converters', each with its requirements in model/exporting/converters/.
 CONVERTERS := onnx2tf litert coreml
 
-.PHONY: dev run share phone test test-slow check format lock latest oldest attacks bench film build converters scale test-scale audit sbom clean
+.PHONY: dev run share phone test test-slow check format lock latest oldest attacks bench film build kernels converters scale test-scale audit sbom clean
 dev: $(VENV)/.dev
 
 $(VENV)/.made:
@@ -173,6 +174,9 @@ bench: $(VENV)/.dev
 
 film: $(VENV)/.dev
 	$(BIN)/python -m docs.film
+
+kernels: $(VENV)/.dev
+	device/kernels/build.sh "$(CURDIR)/$(BIN)/python" "$(CURDIR)/device/engine"
 
 converters: $(CONVERTERS:%=build/converters/%/.ready)
 

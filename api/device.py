@@ -16,7 +16,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from model.browser.cache import find_file, find_folder
-from model.browser.device_files import device_dir, device_name, index_json, model_json
+from model.browser.device_files import (
+    device_dir,
+    device_name,
+    index_json,
+    model_json,
+    needs_runtime,
+)
 from model.browser.folder_maker import RETRY_SECONDS, folder_maker
 from model.browser.page_files import FILE_LIST, JAVASCRIPT, PAGE_DIR, PAGE_FILES, POLICY, list_kept
 from model.browser.runtime import RUNTIME, runtime_dir, runtime_name
@@ -33,7 +39,7 @@ from .problems import problem
 
 HASHED_FILE = re.compile(
     rf"(?P<folder>models/[a-z0-9][a-z0-9_-]{{0,63}}|{RUNTIME})/"
-    r"(?P<hash>[0-9a-f]{16})\.(mjs|(onnx|golden|wasm)\.gz)"
+    r"(?P<hash>[0-9a-f]{16})\.(mjs|(network|onnx|golden|wasm)\.gz)"
 )
 
 HEADER = f"{POLICY}; frame-ancestors *"
@@ -114,12 +120,11 @@ async def model(request: Request) -> Response:
         return problem("not-found", KEPT)
     deadline = time.monotonic() + WAIT_SECONDS
     try:
-        for name, make in (
-            (runtime_name(), runtime_dir),
-            (device_name(bundle), partial(device_dir, bundle)),
-        ):
-            if not await _make(name, make, deadline):
-                return problem("busy", BUSY)
+        if not await _make(device_name(bundle), partial(device_dir, bundle), deadline):
+            return problem("busy", BUSY)
+        is_needed = await run_in_threadpool(needs_runtime, bundle)
+        if is_needed and not await _make(runtime_name(), runtime_dir, deadline):
+            return problem("busy", BUSY)
         info = await run_in_threadpool(model_json, bundle, "../../runtime/")
     except (EngineUnavailable, OSError):
         headers = {"Retry-After": f"{RETRY_SECONDS:.0f}"}

@@ -19,6 +19,7 @@ from model import LoupeError, load
 from model.answer.share_link import signing_secret
 from model.backup import CORRECTIONS_FILE
 from model.browser.cache import find_folder
+from model.browser.device_files import device_name, needs_runtime
 from model.browser.folder_maker import folder_maker
 from model.browser.runtime import find_npm, runtime_dir, runtime_name
 from model.browser.streamlit_files import PARTS, compress_all, find_compressed
@@ -109,11 +110,13 @@ def _open_database() -> None:
 def _prepare_files() -> None:
     """Make in the background what browsers load, where no image's build has made it.
 
-    Runs after the model is loaded. One after the other: npm takes 210 MB for some seconds, the
-    compression of Streamlit's files 90 MB. Those are sent plain until then, and models don't wait.
+    Runs after the model is loaded. One after the other: npm, for models that need onnxruntime-web,
+    takes 210 MB for some seconds, the compression of Streamlit's files 90 MB. Those are sent plain
+    until then, and models don't wait.
     """
     fetched = None
-    if list_public() and find_npm() and find_folder(runtime_name()) is None:
+    made = [bundle for bundle in list_public() if find_folder(device_name(bundle))]
+    if any(map(needs_runtime, made)) and find_npm() and find_folder(runtime_name()) is None:
         fetched = folder_maker().request(runtime_name(), runtime_dir)
     if len(find_compressed()) < len(PARTS):
         threading.Thread(target=_compress_files, args=(fetched,), daemon=True).start()

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from model import LoupeError
+from model.browser.device_files import describe_engine
 from model.errors import BundleError
 from model.exporting.export_folder import read_record
 from model.exporting.web import INDEX
@@ -56,6 +57,7 @@ def check_host(
         expected = find_expected(
             model or plan.environment.get("LOUPE_MODEL"), "the host's files have", host
         )
+        yield CheckResult("engine", State.NOTE, describe_engine(expected.bundle))
         if start and not host.start.command:
             yield CheckResult("start", State.NOTE, "not started: this host needs several programs")
         elif start:

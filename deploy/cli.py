@@ -121,6 +121,9 @@ def write_command(
     A file that you edited is kept unless --force is given. What an earlier `write` made is
     replaced.
     """
+    # Imported here because it loads NumPy and ONNX.
+    from model.browser.device_files import describe_engine
+
     chosen, app = HOSTS[host], choose_models(models)
     values = parse_assignments(chosen.placeholders, assignments, chosen.numbers)
     click.echo(_describe_models(chosen, app, chosen_by_name=bool(models)))
@@ -136,7 +139,9 @@ def write_command(
         what = ", ".join(f"{count} {result}" for result, count in counts.items())
         click.echo(f"{folder}: other files: {what}")
     for name in app.own:
-        click.echo(f"{folder / app.bundles_dir / name}: version {get_bundle(name).version}")
+        bundle = get_bundle(name)
+        click.echo(f"{folder / app.bundles_dir / name}: version {bundle.version}")
+        click.echo(f"'{name}' {describe_engine(bundle)}")
     others = list_other_models(folder / app.bundles_dir, app)
     if others:
         click.echo(

@@ -30,7 +30,7 @@ def write_page(app: AppSpec, folder: Path, *, force: bool = False) -> str:
             f"{list_some(edited)} in {folder} {verb} edited or removed. Choose another folder with "
             "--to, or replace with --force."
         )
-    export = export_models(_page_models(app), "web", folder)
+    export = export_models(page_models(app), "web", folder)
     size = f"{len(export.files)} files, {sum(export.files.values()) / 1e6:.1f} MB"
     after = (read_record(folder) or {"files": {}})["files"]
     what = "written"
@@ -39,7 +39,7 @@ def write_page(app: AppSpec, folder: Path, *, force: bool = False) -> str:
     return f"{what}, {size}. {export.checks[0]}"
 
 
-def _page_models(app: AppSpec) -> list[Bundle]:
+def page_models(app: AppSpec) -> list[Bundle]:
     """Return the models of the app, the one that opens first."""
     builtin = sorted(path.parent.name for path in BUILTIN_DIR.glob(f"*/{MANIFEST}"))
     return [get_bundle(name) for name in app.models or dict.fromkeys([DEFAULT_MODEL, *builtin])]

@@ -101,7 +101,7 @@ async function describe(name) {
     failed = null;
     say("");
     for (const graph of ["small", "full"]) {
-      $(`${graph}-size`).textContent = formatBytes(graphs[graph].bytes);
+      $(`${graph}-size`).textContent = formatBytes((graphs[graph].network ?? graphs[graph]).bytes);
     }
   } catch (error) {
     if (visit.identifier.model !== name) return undefined;

@@ -14,8 +14,9 @@
 
 import { pause, untilAborted, waitFor } from "./engine/abort.mjs";
 import { LoupeError, messageOf } from "./engine/errors.mjs";
+import { preferredKernels, rememberKernels } from "./engine/kernel_choice.mjs";
 import { ModelWorker } from "./engine/model_worker.mjs";
-import { DECODING } from "./engine/photo.mjs";
+import { DECODING } from "./engine/photo_file.mjs";
 
 export { LoupeError };
 
@@ -46,7 +47,8 @@ export async function load(address, options = {}) {
   const { href } = folderUrl(address);
   const calls = worker ?? new ModelWorker();
   try {
-    const loading = calls.send("load", { address: href, graph }, { onProgress });
+    const values = { address: href, graph, kernels: preferredKernels() };
+    const loading = calls.send("load", values, { onProgress });
     const base = new Model(calls, await untilAborted(loading, signal), () => calls.close());
     return taught ? await base.attach(taught, () => calls.close()) : base;
   } catch (error) {
@@ -69,6 +71,7 @@ class Model {
   #calls;
   #close;
   #taught;
+  #isChosen = false;
 
   /**
    * @param {ModelWorker} calls
@@ -82,6 +85,13 @@ class Model {
     this.#taught = taught;
     this.info = info;
     this.graph = graph;
+  }
+
+  /** Compare the kernels after the first answer; the worker does so unless they are known. */
+  #chooseKernels() {
+    if (this.#isChosen) return;
+    this.#isChosen = true;
+    this.#calls.send("chooseKernels", {}).then(rememberKernels, () => {});
   }
 
   /**
@@ -100,9 +110,11 @@ class Model {
       throw new LoupeError("invalid", `top must be a whole number from 1, not ${top}.`);
     }
     const values = { top, taught: this.#taught };
-    if (source instanceof Blob) return this.#calls.send("identify", { source, ...values });
-    const copy = await copyOf(source);
-    return this.#calls.send("identify", { source: copy, ...values }, { moved: copy });
+    const moved = source instanceof Blob ? undefined : await copyOf(source);
+    const given = { source: moved ?? /** @type {Blob} */ (source), ...values };
+    const prediction = await this.#calls.send("identify", given, { moved });
+    this.#chooseKernels();
+    return prediction;
   }
 
   /**
@@ -137,7 +149,7 @@ class Model {
    * @param {HTMLVideoElement} video
    * @param {object} [options]
    * @param {number} [options.top] number of candidates, 5 by default
-   * @param {number} [options.maxPerSecond] 10 by default
+   * @param {number} [options.maxPerSecond] 12 by default
    * @param {() => Region | undefined} [options.region] returns the part of the frame to identify, in
    *   the video's pixels; by default all of it
    * @param {number} [options.average] number of frames, 1 by default: a prediction is that of the
@@ -145,7 +157,7 @@ class Model {
    * @param {AbortSignal} [options.signal]
    * @returns {AsyncGenerator<Prediction>} it ends when `signal` is aborted
    */
-  async *watch(video, { top = 5, maxPerSecond = 10, region, average = 1, signal } = {}) {
+  async *watch(video, { top = 5, maxPerSecond = 12, region, average = 1, signal } = {}) {
     if (!(video instanceof HTMLVideoElement)) {
       throw new LoupeError("invalid", "watch takes a <video>; for a photo there is identify.");
     }
@@ -165,6 +177,7 @@ class Model {
           { source, ...values },
           { moved: source },
         );
+        this.#chooseKernels();
         signal?.throwIfAborted();
         yield prediction;
       }

@@ -82,8 +82,11 @@ async function keep({ model, graph }) {
     changing.push(file);
     const info = await file.response.clone().json();
     const entries = graphs[name].map((kept) => info.graphs[kept]);
-    const urls = entries.flatMap(({ url, golden }) => [url, golden.url]);
-    for (const url of [info.runtime.module, info.runtime.wasm, ...urls]) {
+    const urls = entries.flatMap(({ url, network, golden }) =>
+      // What no kernel computes needs the runtime.
+      [...(network ? [network.url] : [url, info.runtime.module, info.runtime.wasm]), golden.url],
+    );
+    for (const url of urls) {
       fixed.add(new URL(url, file.url).href);
     }
     const { samples } = models.find((entry) => entry.name === name);

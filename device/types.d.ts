@@ -59,6 +59,8 @@ export interface Golden extends PackedFile {
 }
 
 export interface Graph extends PackedFile {
+  /** What the kernels run; absent if the graph needs ONNX Runtime. */
+  network?: PackedFile;
   calibration: { label_thresholds: number[] | null; ood_threshold: number | null } | null;
   golden: Golden;
   /** Absent if the graph returns none: then the model is no base. */
@@ -124,7 +126,8 @@ export interface ModelConfig {
   limits: Limits;
   words: Words;
   graphs: Record<GraphName, Graph>;
-  runtime: { module: string; wasm: string; bytes: number; sha256: string };
+  /** ONNX Runtime, where the app has it. */
+  runtime: { module: string; wasm: string; bytes: number; sha256: string } | null;
 }
 
 /** A loaded model: its config without its files. */
@@ -317,6 +320,44 @@ export interface Times {
   total: number;
 }
 
+/** What computes a graph's outputs by name from pixels, RGB [height, width, 3]. */
+export interface Engine {
+  run(pixels: Uint8Array): Promise<Record<string, Float32Array>>;
+  /** Keeps the quicker kernels, unless they are known; `test` runs an engine and throws if its outputs are wrong. */
+  chooseKernels?(test: (engine: Engine) => Promise<void>): Promise<string | null>;
+}
+
+/** Runs one kernel or vector operator. */
+export type Step = () => void;
+
+/** A step of a packed network; places are offsets in bytes, shapes are height, width, channels. */
+export interface PackedStep extends Record<string, any> {
+  op: "look-up" | "convolve" | "depthwise" | "pool" | "add" | "activate" | "scale";
+  out: number;
+  outShape: number[];
+}
+
+/** What a step is bound to: kernels and places in their memory, see `engine/network.mjs`. */
+export interface PackedNetwork {
+  kernels: import("./engine/kernels.mjs").Kernels;
+  size: number[];
+  places: { pixels: number; scratch: number };
+  map(at: number, shape: number[], channels?: number): number;
+  copy(at: number, length: number): number;
+  reserve(bytes: number): void;
+}
+
+/** Constants of a vector operator: numbers, or a matrix by rows. */
+export type VectorOperand = Record<"at" | "count" | "weights" | "rows" | "columns", number> & {
+  scales?: number;
+};
+
+/** The exports of `device/kernels/`; places are offsets in `memory`, in bytes. */
+export interface KernelExports extends Record<string, any> {
+  memory: WebAssembly.Memory;
+  __heap_base: WebAssembly.Global;
+}
+
 /** The part of onnxruntime-web that Loupe uses. */
 export interface Runtime {
   env: { wasm: { wasmBinary?: Uint8Array; numThreads?: number } };
@@ -338,7 +379,18 @@ export type Progress = (done: number, total: number, isStalled?: boolean) => voi
 
 /** Calls of the worker: what each takes and returns. */
 export interface WorkerCalls {
-  load(values: { address: string; graph: GraphName }, onProgress: Progress): Promise<ModelInfo>;
+  load(
+    values: {
+      address: string;
+      graph: GraphName;
+      kernels?: "kernels" | "kernels-relaxed";
+      /** The contents of `model.json`, where the page has fetched it. */
+      model?: unknown;
+    },
+    onProgress: Progress,
+  ): Promise<ModelInfo>;
+  /** Compares the kernels and returns those that it keeps; null if the model needs none. */
+  chooseKernels(values: object): Promise<string | null>;
   identify(values: FrameValues): Promise<Prediction>;
   explain(values: ExplainValues, onProgress: Progress): Promise<OcclusionMap>;
   canPrepare(values: object): Promise<boolean>;

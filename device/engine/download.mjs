@@ -1,9 +1,9 @@
 /** Fetching a model and what runs it; the app makes some of its files on the first request. */
 
-/** @import { Graph, ModelConfig, Progress, Runtime } from "../types" */
+/** @import { ModelConfig, PackedFile, Progress } from "../types" */
 
 import { pause } from "./abort.mjs";
-import { LoupeError, messageOf } from "./errors.mjs";
+import { LoupeError } from "./errors.mjs";
 
 /** The format of `model.json` that this code reads. */
 const FORMAT = 2;
@@ -57,12 +57,24 @@ export async function fetchMade(url, onWait, init = { cache: "no-cache" }) {
 export async function fetchModel(address) {
   const url = new URL("model.json", address);
   const response = await fetchMade(url);
-  let info;
   try {
-    info = await response.json();
-  } catch {
+    return checkModel(await response.json(), address);
+  } catch (error) {
+    if (error instanceof LoupeError) throw error;
     throw new LoupeError("bundle-damaged", `${url} is not JSON.`);
   }
+}
+
+/**
+ * Return the contents of a `model.json` if this code can read them.
+ *
+ * @param {any} info
+ * @param {string} address of its folder
+ * @returns {ModelConfig}
+ * @throws {LoupeError} "bundle-damaged" or "bundle-too-new"
+ */
+export function checkModel(info, address) {
+  const url = new URL("model.json", address);
   if (info?.format > FORMAT) {
     throw new LoupeError("bundle-too-new", `${url} is of a newer Loupe. Reload this page.`);
   }
@@ -71,29 +83,13 @@ export async function fetchModel(address) {
 }
 
 /**
- * Import ONNX Runtime.
+ * Download files and report the bytes so far. If the connection is lost, the bytes received are kept
+ * and the download resumes later.
  *
- * @param {string} url
- * @returns {Promise<Runtime>}
- * @throws {LoupeError} "engine-unavailable"
- */
-export async function importRuntime(url) {
-  try {
-    return await import(url);
-  } catch (error) {
-    throw new LoupeError("engine-unavailable", `${url} can’t be run: ${messageOf(error)}`);
-  }
-}
-
-/**
- * Download the runtime, the graph and its golden pixels, and report the bytes so far. If the
- * connection is lost, the bytes received are kept and the download resumes later.
- *
- * @type {(address: string, model: ModelConfig, entry: Graph, onProgress: Progress) =>
+ * @type {(address: string, files: PackedFile[], onProgress: Progress) =>
  *   Promise<Uint8Array<ArrayBuffer>[]>}
  */
-export async function downloadAll(address, { runtime }, entry, onProgress) {
-  const files = [{ ...runtime, url: runtime.wasm }, entry, entry.golden];
+export async function downloadAll(address, files, onProgress) {
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
   let received = 0;
   /** @type {(bytes: number, isStalled?: boolean) => void} */

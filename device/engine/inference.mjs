@@ -1,6 +1,6 @@
 /** Inference: the graph's outputs for a photo's pixels, or those of a head on its features. */
 
-/** @import { Golden, GraphName, InferenceSession, ModelConfig, Output, Runtime } from "../types" */
+/** @import { Engine, GraphName, ModelConfig, Output } from "../types" */
 
 import { LoupeError } from "./errors.mjs";
 
@@ -9,44 +9,29 @@ import { LoupeError } from "./errors.mjs";
  * @property {string} address
  * @property {ModelConfig} model
  * @property {GraphName} graph
- * @property {Runtime} ort
- * @property {InferenceSession} session
+ * @property {Engine} engine
+ * @property {Uint8Array} goldenPixels
  * @property {(features: Float32Array) => Output} [answer] of a taught model
  */
 
 /** @type {(loaded: Loaded, pixels: Uint8Array) => Promise<Output>} */
 export async function run(loaded, pixels) {
-  const { probabilities, novelty = null, features } = await runGraph(loaded, pixels);
+  const { probabilities, novelty = null, features } = await loaded.engine.run(pixels);
   if (loaded.answer) return loaded.answer(features);
   return { probabilities, novelty: novelty && novelty[0] };
 }
 
 /**
- * Return the graph's outputs by name.
- *
- * @type {(loaded: Loaded, pixels: Uint8Array) => Promise<Record<string, Float32Array>>}
- */
-export async function runGraph({ model, ort, session }, pixels) {
-  const [height, width] = model.recipe.crop ?? model.recipe.resize;
-  const input = new ort.Tensor("uint8", pixels, [1, height, width, 3]);
-  const outputs = Object.entries(await session.run({ pixels: input }));
-  const arrays = outputs.map(async ([name, tensor]) => {
-    const array = (await tensor.getData()).slice();
-    tensor.dispose();
-    return [name, array];
-  });
-  const result = Object.fromEntries(await Promise.all(arrays));
-  input.dispose();
-  return result;
-}
-
-/**
  * Compare the graph's outputs for the pixels of all golden photos with those recorded in Python.
  *
- * @type {(loaded: Loaded, golden: Golden, pixels: Uint8Array) => Promise<void>}
+ * @type {(loaded: Loaded) => Promise<void>}
+ * @throws {LoupeError} "golden-mismatch"
  */
-export async function testGolden(loaded, golden, pixels) {
+export async function testGolden(loaded) {
+  const { golden } = loaded.model.graphs[loaded.graph];
+  const pixels = loaded.goldenPixels;
   const size = pixels.length / golden.count;
+  if (!golden.count) throw new LoupeError("bundle-damaged", "The model has no golden outputs.");
   for (let photo = 0; photo < golden.count; photo++) {
     const output = await run(loaded, pixels.slice(photo * size, (photo + 1) * size));
     const expected = golden.probabilities[photo];

@@ -6,16 +6,9 @@
 /** @import { Image, Limits, Recipe, Region, Size } from "../types" */
 
 import { LoupeError } from "./errors.mjs";
-import { isJpeg, isWhole, jpegHeader } from "./photo_file.mjs";
-import { centreBox } from "./preprocess.mjs";
+import { centreBox } from "./geometry.mjs";
+import { DECODING, isJpeg, isWhole, jpegHeader } from "./photo_file.mjs";
 import { scaleDown, scaleFactor } from "./scaled_decoding.mjs";
-
-/**
- * Photos are decoded without colour management, as by Pillow.
- *
- * @type {ImageBitmapOptions}
- */
-export const DECODING = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
 
 /** First bytes of formats that all browsers read; a file that begins so and fails is damaged. */
 const SIGNATURES = [

@@ -4,6 +4,13 @@
  * leave the rest grey, which would be identified.
  */
 
+/**
+ * Photos are decoded without colour management, as by Pillow.
+ *
+ * @type {ImageBitmapOptions}
+ */
+export const DECODING = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
+
 /** Tag of the orientation in EXIF, and its type, a short number. */
 const ORIENTATION = 0x0112;
 const SHORT = 3;

@@ -8,9 +8,10 @@
  * Source of the greyscale: `Convert.c` in Pillow's `src/libImaging`.
  */
 
-/** @import { Image, Recipe, Size } from "../types" */
+/** @import { Image, Recipe } from "../types" */
 
-import { gather, resize } from "./resize.mjs";
+import { centreBox, fittedSize } from "./geometry.mjs";
+import { gather, openResizing, resize } from "./resize.mjs";
 import { roundHalfEven } from "./rounding.mjs";
 
 /** Pixels after padding per pixel before; longer strips are scaled down first. */
@@ -22,9 +23,10 @@ const MAX_PADDING_RATIO = 4;
  * @param {Image} image
  * @param {Recipe} recipe
  * @param {{isFitted?: boolean}} [options] true if the image is already cut to `centreBox`
- * @returns {Uint8Array<ArrayBuffer>} RGB, shape [height, width, 3] with the recipe's crop or else its resize.
+ * @returns {Promise<Uint8Array<ArrayBuffer>>} RGB, shape [height, width, 3] with the recipe's crop or else its resize.
  */
-export function preprocess(image, recipe, { isFitted = false } = {}) {
+export async function preprocess(image, recipe, { isFitted = false } = {}) {
+  await openResizing();
   const isCut = isFitted && (recipe.method ?? "crop") === "crop";
   const photo = recipe.greyscale ? toGreyscale(image) : image;
   const fitted = isCut ? photo : fitAspect(photo, recipe);
@@ -58,33 +60,6 @@ function fitAspect(image, recipe) {
   if (recipe.method !== "pad") return crop(image, ...centreBox(image, recipe));
   const [wide, high] = fittedSize(image, recipe, Math.max);
   return pad(image, wide, high, recipe.padding ?? "reflection");
-}
-
-/**
- * Return left, top, width and height of the part of a photo that the recipe uses. Cutting it while
- * decoding saves reading the rest.
- *
- * @param {Size} image
- * @param {Recipe} recipe
- * @returns {[number, number, number, number]}
- */
-export function centreBox(image, recipe) {
-  if ((recipe.method ?? "crop") !== "crop") return [0, 0, image.width, image.height];
-  const [wide, high] = fittedSize(image, recipe, Math.min);
-  return [Math.trunc((image.width - wide) / 2), Math.trunc((image.height - high) / 2), wide, high];
-}
-
-/**
- * Return width and height of the box in the aspect ratio of `recipe.resize` that `choose` picks.
- *
- * @param {Size} image
- * @param {Recipe} recipe
- * @param {(across: number, down: number) => number} choose one of two scales
- */
-export function fittedSize(image, recipe, choose) {
-  const [height, width] = recipe.resize;
-  const scale = choose(image.width / width, image.height / height);
-  return [Math.max(1, Math.trunc(scale * width)), Math.max(1, Math.trunc(scale * height))];
 }
 
 /**

@@ -1,16 +1,36 @@
 /**
- * Resize images as Pillow does. An image is RGBA bytes; alpha is ignored.
+ * Resize images as Pillow does. An image is opaque RGBA bytes.
  *
  * Source: `Resample.c` and `Geometry.c` in Pillow's `src/libImaging`.
  */
 
 /** @import { Filter, Image } from "../types" */
+/** @import { Kernels } from "./kernels.mjs" */
+
+import { openKernels } from "./kernels.mjs";
 
 /**
  * For each place of the result, its first source and its integer weights.
  *
  * @typedef {{first: number, weights: Int32Array}[]} Pass
  */
+
+/** Rows of an image: the first one, and their number. @typedef {[Image, number, number]} Rows */
+
+/** Images are resized in strips, so that the kernels' memory stays small. */
+const STRIP_BYTES = 2 ** 20;
+
+/** @type {Kernels} */
+let kernels;
+
+/**
+ * Load what `resize` needs.
+ *
+ * @throws {LoupeError} "engine-unavailable" or "unreachable"
+ */
+export async function openResizing() {
+  kernels ??= await openKernels();
+}
 
 /** Radius of each filter, in pixels of the result. */
 const SUPPORT = { nearest: 0.5, box: 0.5, bilinear: 1, hamming: 1, bicubic: 2, lanczos: 3 };
@@ -41,7 +61,7 @@ const FILTERS = {
 const PRECISION_BITS = 22;
 
 /**
- * Resize an image as Pillow does.
+ * Resize an image as Pillow does, after `openResizing`.
  *
  * @param {Image} image
  * @param {number} width
@@ -71,6 +91,22 @@ function nearest(size, length) {
   });
 }
 
+/**
+ * The passes of the last photo: the frames of a video need the same ones.
+ *
+ * @type {Map<string, Pass>}
+ */
+const passes = new Map();
+
+/** @type {(size: number, length: number, filter: Filter) => Pass} */
+function passOf(size, length, filter) {
+  const key = `${size} ${length} ${filter}`;
+  const pass = passes.get(key) ?? coefficients(size, length, filter);
+  if (!passes.has(key) && passes.size > 1) passes.clear();
+  passes.set(key, pass);
+  return pass;
+}
+
 /** @type {(size: number, length: number, filter: Filter) => Pass} */
 function coefficients(size, length, filter) {
   const scale = size / length;
@@ -97,14 +133,14 @@ function coefficients(size, length, filter) {
 /** @type {(image: Image, width: number, filter: Filter) => Image} */
 function resizeRows(image, width, filter) {
   if (width === image.width) return image;
-  const places = coefficients(image.width, width, filter);
+  const pass = passOf(image.width, width, filter);
   const result = emptyImage(width, image.height);
-  for (let row = 0; row < image.height; row++) {
-    for (let column = 0; column < width; column++) {
-      const { first, weights } = places[column];
-      const source = (row * image.width + first) * 4;
-      weigh(image.data, source, 4, weights, result.data, (row * width + column) * 4);
-    }
+  const strip = Math.ceil(STRIP_BYTES / (4 * image.width));
+  for (let row = 0; row < image.height; row += strip) {
+    const count = Math.min(strip, image.height - row);
+    runStrip([image, row, count], [result, row, count], pass, 0, (from, table, taps, to) =>
+      kernels.run.resample_rows(from, image.width, count, table, width, taps, to),
+    );
   }
   return result;
 }
@@ -113,35 +149,49 @@ function resizeRows(image, width, filter) {
 function resizeColumns(image, height, filter) {
   if (height === image.height) return image;
   const { width } = image;
+  const pass = passOf(image.height, height, filter);
   const result = emptyImage(width, height);
-  for (const [row, { first, weights }] of coefficients(image.height, height, filter).entries()) {
-    for (let column = 0; column < width; column++) {
-      const source = (first * width + column) * 4;
-      weigh(image.data, source, width * 4, weights, result.data, (row * width + column) * 4);
-    }
+  const strip = Math.ceil(STRIP_BYTES / (4 * width * Math.max(1, image.height / height)));
+  for (let row = 0; row < height; row += strip) {
+    const places = pass.slice(row, row + strip);
+    const [{ first }, { first: last, weights }] = [places[0], places[places.length - 1]];
+    const source = /** @type {Rows} */ ([image, first, last + weights.length - first]);
+    runStrip(source, [result, row, places.length], places, first, (from, table, taps, to) =>
+      kernels.run.resample_columns(from, width, table, places.length, taps, to),
+    );
   }
   return result;
 }
 
-const HALF = 2 ** (PRECISION_BITS - 1);
-
 /**
- * Write the weighted mean of the pixels at `source`, `source + step` and so on to `target`.
+ * Copy rows into the kernels' memory, resample them, and copy the result back.
  *
- * @type {(from: Uint8ClampedArray, source: number, step: number, weights: Int32Array,
- *   to: Uint8ClampedArray, target: number) => void}
+ * @param {Rows} source
+ * @param {Rows} target
+ * @param {Pass} pass
+ * @param {number} origin the source that is the first one there
+ * @param {(from: number, table: number, taps: number, to: number) => void} resample
  */
-function weigh(from, source, step, weights, to, target) {
-  let [red, green, blue] = [HALF, HALF, HALF];
-  for (let index = 0; index < weights.length; index++, source += step) {
-    const weight = weights[index];
-    red += from[source] * weight;
-    green += from[source + 1] * weight;
-    blue += from[source + 2] * weight;
+function runStrip(source, target, pass, origin, resample) {
+  const taps = Math.max(...pass.map(({ weights }) => weights.length));
+  const values = new Int32Array(pass.length * (2 + taps));
+  for (const [place, { first, weights }] of pass.entries()) {
+    values.set([first - origin, weights.length], place * (2 + taps));
+    values.set(weights, place * (2 + taps) + 2);
   }
-  to[target] = red >> PRECISION_BITS;
-  to[target + 1] = green >> PRECISION_BITS;
-  to[target + 2] = blue >> PRECISION_BITS;
+  const [pixels, result] = [rowsOf(source), rowsOf(target)];
+  const table = kernels.allocate(values.byteLength);
+  const [from, to] = [kernels.allocate(pixels.length), kernels.allocate(result.length)];
+  kernels.bytes(table, values.byteLength).set(new Uint8Array(values.buffer));
+  kernels.bytes(from, pixels.length).set(pixels);
+  resample(from, table, taps, to);
+  result.set(kernels.bytes(to, result.length));
+  kernels.free(table);
+}
+
+/** @type {(rows: Rows) => Uint8ClampedArray} */
+function rowsOf([{ data, width }, first, count]) {
+  return data.subarray(4 * width * first, 4 * width * (first + count));
 }
 
 /** @type {(width: number, height: number) => Image} */

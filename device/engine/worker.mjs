@@ -1,21 +1,39 @@
 /**
- * The worker of a model: decodes, resizes, runs the graph and tests it.
+ * The worker of a model: decodes, resizes, runs the model and tests it.
  */
 
 /** @import { FrameValues, Output, Progress, WorkerCalls } from "../types" */
 /** @import { Loaded } from "./inference.mjs" */
 
-import { downloadAll, fetchModel, importRuntime } from "./download.mjs";
+import { checkModel, downloadAll, fetchModel } from "./download.mjs";
 import { LoupeError, messageOf } from "./errors.mjs";
 import { run, testGolden } from "./inference.mjs";
 import { decode, testPixels } from "./photo.mjs";
 import { MAX_INFERENCES, occlusionMap } from "./occlusion.mjs";
+import * as packed from "./packed_engine.mjs";
 import { predict, ranking } from "./prediction.mjs";
 import { pack } from "./packing.mjs";
 import { preprocess } from "./preprocess.mjs";
+import { openResizing } from "./resize.mjs";
+// Requested with the others, not three round trips later.
+import "./abort.mjs";
+import "./geometry.mjs";
+import "./kernels.mjs";
+import "./network.mjs";
+import "./network_steps.mjs";
+import "./photo_file.mjs";
+import "./rounding.mjs";
+import "./scaled_decoding.mjs";
+import "./vectors.mjs";
 
 /** @type {Loaded | null} */
 let loaded = null;
+/**
+ * The load in progress: a second call for the same model follows it.
+ *
+ * @type {{address: string, graph: string, followers: Set<Progress>, done: Promise<any>} | null}
+ */
+let loading = null;
 /**
  * Your models, by the number that the page gives them.
  *
@@ -37,7 +55,7 @@ const teaching = () => import("../teach/teaching.mjs");
 
 /** @type {WorkerCalls} */
 const calls = {
-  ...{ load, identify, explain, stopExplaining, canPrepare, prepare },
+  ...{ load, identify, explain, stopExplaining, canPrepare, prepare, chooseKernels },
   takePhoto: async (values) =>
     (await teaching()).takePhoto(requireLoaded(null, values.source), values),
   features: async (values) => (await teaching()).features(requireLoaded(), values),
@@ -60,31 +78,60 @@ onmessage = async ({ data: { number, name, values } }) => {
 };
 
 /** @type {WorkerCalls["load"]} */
-async function load({ address, graph }, onProgress) {
+async function load(values, onProgress) {
+  const { address, graph } = values;
   if (loaded?.address === address && loaded.graph === graph) return infoOf(loaded);
-  const model = await fetchModel(address);
+  if (loading?.address !== address || loading.graph !== graph) {
+    /** @type {Set<Progress>} */
+    const followers = new Set();
+    const opening = open(values, (...progress) =>
+      followers.forEach((follow) => follow(...progress)),
+    );
+    const done = opening.then((ready) => {
+      if (loading?.done !== done) throw new LoupeError("stopped", "Another model was asked for.");
+      loaded = ready;
+      taughtModels.clear();
+      return infoOf(ready);
+    });
+    loading = { address, graph, followers, done };
+    const end = () => void (loading?.done === done && (loading = null));
+    done.then(end, end);
+  }
+  loading.followers.add(onProgress);
+  return loading.done;
+}
+
+/**
+ * Download and test a model.
+ *
+ * @type {(values: Parameters<WorkerCalls["load"]>[0], onProgress: Progress) => Promise<Loaded>}
+ */
+async function open({ address, graph, kernels, model: known }, onProgress) {
+  const testing = Promise.all([testPixels(), openResizing()]);
+  testing.catch(() => {});
+  const model = known ? checkModel(known, address) : await fetchModel(address);
   const entry = Object.hasOwn(model.graphs, graph) ? model.graphs[graph] : null;
   if (!entry) throw new LoupeError("no-such-model", `${model.name} has no graph '${graph}'.`);
-  await testPixels();
-  const [wasm, bytes, golden] = await downloadAll(address, model, entry, onProgress);
-  const ort = await importRuntime(new URL(model.runtime.module, address).href);
-  ort.env.wasm.wasmBinary = wasm;
-  ort.env.wasm.numThreads = 1;
-  let session;
-  try {
-    session = await ort.InferenceSession.create(bytes, {
-      executionProviders: ["wasm"],
-      // The small graph's weights are widened once, at load.
-      extra: { session: { disable_quant_qdq: "1" } },
-    });
-  } catch (error) {
-    throw new LoupeError("bundle-damaged", `The graph can’t be loaded: ${messageOf(error)}`);
-  }
-  const ready = { address, model, graph, ort, session };
-  await testGolden(ready, entry.golden, golden);
-  loaded = ready;
-  taughtModels.clear();
-  return infoOf(ready);
+  await testing;
+  const engines = entry.network ? packed : await import("./onnx_session.mjs");
+  const files = [entry.golden, ...engines.filesOf(entry, model)];
+  const [goldenPixels, ...bytes] = await downloadAll(address, files, onProgress);
+  /** @param {typeof kernels} [chosen] */
+  const test = async (chosen) => {
+    const engine = await engines.open(bytes, { address, model, kernels: chosen });
+    const ready = { address, model, graph, engine, goldenPixels };
+    await testGolden(ready);
+    return ready;
+  };
+  // The choice of an earlier visit may not hold any more.
+  return kernels === "kernels-relaxed" ? test(kernels).catch(() => test()) : test(kernels);
+}
+
+/** @type {WorkerCalls["chooseKernels"]} */
+async function chooseKernels() {
+  const ready = requireLoaded();
+  const choose = ready.engine.chooseKernels;
+  return choose ? choose((engine) => testGolden({ ...ready, engine })) : null;
 }
 
 /** @param {Loaded} ready */
@@ -108,9 +155,9 @@ function requireLoaded(taught = null, source) {
   throw new LoupeError("engine-unavailable", "The model isn’t loaded.");
 }
 
-/** Return whether this browser returns a photo's pixels unchanged. */
+/** Return whether this browser returns a photo's pixels unchanged, and can resize them. */
 async function canPrepare() {
-  return testPixels().then(
+  return Promise.all([testPixels(), openResizing()]).then(
     () => true,
     () => false,
   );
@@ -124,7 +171,7 @@ async function canPrepare() {
 async function prepare({ source, recipe, limits }) {
   const image = await decode(source, recipe, limits);
   const [, width] = recipe.crop ?? recipe.resize;
-  return pack(preprocess(image, recipe, { isFitted: true }), width);
+  return pack(await preprocess(image, recipe, { isFitted: true }), width);
 }
 
 /** @type {WorkerCalls["identify"]} */
@@ -134,7 +181,7 @@ async function identify({ source, top, region, stream, taught }) {
   const started = performance.now();
   const image = await decode(source, model.recipe, model.limits, region);
   const decoded = performance.now();
-  const pixels = preprocess(image, model.recipe, { isFitted: true });
+  const pixels = await preprocess(image, model.recipe, { isFitted: true });
   const preprocessed = performance.now();
   const output = await run(ready, pixels);
   const finished = performance.now();
@@ -176,7 +223,7 @@ async function explain({ source, seconds, taught }, onProgress) {
   const { recipe, limits } = ready.model;
   const turn = ++explanations;
   const image = await decode(source, recipe, limits);
-  const pixels = preprocess(image, recipe, { isFitted: true });
+  const pixels = await preprocess(image, recipe, { isFitted: true });
   const [label] = ranking((await run(ready, pixels)).probabilities);
   /** @param {Uint8Array} covered */
   const probabilityOf = async (covered) => {

@@ -5,10 +5,9 @@
 /** @import { Loaded } from "../engine/inference.mjs" */
 
 import { LoupeError } from "../engine/errors.mjs";
-import { runGraph } from "../engine/inference.mjs";
 import { decode } from "../engine/photo.mjs";
 import { preprocess } from "../engine/preprocess.mjs";
-import { resize } from "../engine/resize.mjs";
+import { openResizing, resize } from "../engine/resize.mjs";
 import { teach as teachHead } from "./few_shot_head.mjs";
 import { MAX_CHARACTERS } from "./loupe_file.mjs";
 import { applyHead, compareGolden, describe, draw } from "./taught_model.mjs";
@@ -46,9 +45,8 @@ async function toJpeg(image, recipe) {
   const shorter = Math.min(image.width, image.height);
   const factor = Math.min(1, Math.max(SIDE, ...recipe.resize) / shorter);
   const [width, height] = [image.width, image.height].map((side) => Math.round(side * factor));
+  await openResizing();
   const { data } = resize(image, width, height, "bicubic");
-  // Resizing leaves the alpha empty.
-  for (let place = 3; place < data.length; place += 4) data[place] = 255;
   const canvas = new OffscreenCanvas(width, height);
   canvas.getContext("2d")?.putImageData(new ImageData(data, width), 0, 0);
   return canvas.convertToBlob({ type: "image/jpeg", quality: QUALITY });
@@ -59,7 +57,7 @@ export async function features(base, { source }) {
   featuresOf(base);
   const { recipe, limits } = base.model;
   const image = await decode(source, recipe, limits);
-  return (await runGraph(base, preprocess(image, recipe, { isFitted: true }))).features;
+  return (await base.engine.run(await preprocess(image, recipe, { isFitted: true }))).features;
 }
 
 /** @type {(base: Loaded, project: ProjectToTeach) => Promise<{taught: TaughtModel, result: Taught}>} */
@@ -126,7 +124,7 @@ export async function golden(base, { taught }) {
   const outputs = [];
   for (const number of [0, 1]) {
     const pixels = draw(number, ...(recipe.crop ?? recipe.resize));
-    outputs.push(applyHead(taught.head, (await runGraph(base, pixels)).features));
+    outputs.push(applyHead(taught.head, (await base.engine.run(pixels)).features));
   }
   const [logits, novelty] = [outputs.map((one) => one.logits), outputs.map((one) => one.novelty)];
   return { drawing: 1, logits, novelty };

@@ -3,7 +3,7 @@
  */
 
 import { LoupeError } from "../engine/errors.mjs";
-import { centreBox, fittedSize } from "../engine/preprocess.mjs";
+import { centreBox, fittedSize } from "../engine/geometry.mjs";
 
 /** Quality of the JPEG into which a video frame is encoded; takePhoto's are about the same. */
 const FRAME_QUALITY = 0.95;

@@ -4,8 +4,8 @@
 
 import { toText } from "./phrasing.mjs";
 
-/** Answers whose mean is shown. */
-export const AVERAGE = 5;
+/** Answers whose mean is shown: those of two thirds of a second. */
+export const AVERAGE = 8;
 
 const HOLD_MS = 600;
 const NUMBERS_MS = 500;

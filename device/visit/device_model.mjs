@@ -55,7 +55,11 @@ export class DeviceModel {
   get worker() {
     this.#closing.signal.throwIfAborted();
     const isEarly = this.state.device !== "loading";
-    if (!this.#worker || this.#worker.isClosed) this.#worker = new ModelWorker({ isEarly });
+    if (!this.#worker || this.#worker.isClosed) {
+      const { started } = ModelWorker;
+      ModelWorker.started = null;
+      this.#worker = started?.isClosed === false ? started : new ModelWorker({ isEarly });
+    }
     return this.#worker;
   }
 

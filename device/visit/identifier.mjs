@@ -154,18 +154,15 @@ class Identifier {
     return this.server ? this.server.describe().then(Boolean, () => false) : navigator.onLine;
   }
 
-  /**
-   * Return title and recipe of the model, and the bytes of its download; null if that fails.
-   *
-   * @param {boolean} hasRuntime whether the browser has what runs all models
-   */
-  async about(hasRuntime) {
+  /** Return title and recipe of the model, and the bytes of its download; null if that fails. */
+  async about() {
     if (this.#address === null) return this.describe();
     const info = await this.#fetchModelJson().catch(() => null);
     if (!info) return null;
-    const { bytes, golden } = info.graphs.small;
-    const files = bytes + golden.bytes + (hasRuntime ? 0 : info.runtime.bytes);
-    return { title: info.title, recipe: info.recipe, bytes: files };
+    const { bytes, golden, network } = info.graphs.small;
+    const runtime = network || !info.runtime ? 0 : info.runtime.bytes;
+    const all = (network?.bytes ?? bytes) + golden.bytes + runtime;
+    return { title: info.title, recipe: info.recipe, bytes: all };
   }
 
   /**

@@ -142,10 +142,9 @@ export class Permissions {
   async askPlace(photo, identifier, previous, signal) {
     const { state } = identifier;
     if (this.#isWaiting && isToCome(state)) return "device";
-    const hasRuntime = previous?.answer.where === "device";
     const isOpen = photo === previous?.photo;
     const describe = (about) => placeQuestion(photo, identifier, about ?? {}, isOpen);
-    const coming = identifier.about(hasRuntime);
+    const coming = identifier.about();
     const about = await Promise.race([coming, pause(ABOUT_MS, signal)]);
     // The size of a model is unknown while the server still makes it.
     const question = { ...describe(about), later: about ? null : coming.then(describe) };

@@ -28,19 +28,20 @@ from ..bundle import (
     read_samples,
     read_small_card,
 )
-from ..bundle.registry import open_bundle
-from ..errors import BundleDamaged
+from ..bundle.registry import is_public, open_bundle
+from ..errors import BundleDamaged, EngineUnavailable
 from ..photo import MAX_BYTES, MAX_PIXELS
 from ..photo.photo_limits import MIN_SIDE_PX
 from ..settings import ROOT
 from .base_features import describe_features
 from .cache import cached_folder, find_folder, read_info
+from .packed_network import NotPackable, pack_network
 from .page_files import PAGE_DIR, PAGE_FILES
 from .programs import run_program
 from .runtime import runtime_dir, runtime_info, runtime_name
 
 FORMAT = 2
-REVISION = 1
+REVISION = 2
 """Raised when these files get more contents, so that those in a cache are made again."""
 
 LIMITS = {"bytes": MAX_BYTES, "pixels": MAX_PIXELS, "side": MIN_SIDE_PX}
@@ -92,8 +93,37 @@ def _is_measured(folder: Path) -> bool:
     return bool(info["graphs"]["small"]["measured"])
 
 
+def needs_runtime(bundle: Bundle) -> bool:
+    """Return whether a graph of the bundle runs on onnxruntime-web alone; see ``device_dir``."""
+    return _needs_runtime(device_dir(bundle))
+
+
+@lru_cache(maxsize=64)
+def _needs_runtime(folder: Path) -> bool:
+    graphs = read_info(folder, "model.json")["graphs"].values()
+    return any("network" not in graph for graph in graphs)
+
+
+def describe_engine(bundle: Bundle) -> str:
+    """Return what runs a model in browsers, as a line; fetch onnxruntime-web if it needs that."""
+    if not is_public(bundle):
+        return "in browsers: server only, by LOUPE_DOWNLOADS"
+    try:
+        pack_network(bundle.read("graph.onnx"))
+    except NotPackable as lacking:
+        try:
+            runtime_dir()
+        except (EngineUnavailable, OSError) as error:
+            return f"in browsers: server only, since Loupe's kernels lack {lacking}. {error}"
+        return f"in browsers: onnxruntime-web, since Loupe's kernels lack {lacking}"
+    return "in browsers: Loupe's kernels"
+
+
 def model_json(bundle: Bundle, runtime_base: str) -> dict[str, Any]:
     """Return the contents of ``model.json``, with the runtime below ``runtime_base``.
+
+    The runtime is None where no graph needs it, unless this machine has it, for open pages of
+    earlier versions.
 
     Raises:
         EngineUnavailable: see ``device_dir`` and ``runtime_info``.
@@ -101,12 +131,11 @@ def model_json(bundle: Bundle, runtime_base: str) -> dict[str, Any]:
     info: dict[str, Any] = read_info(device_dir(bundle), "model.json")
     # Not cached with the rest: another release may word things differently.
     info["words"] = device_words(bundle.manifest, small_card_in_use(bundle))
-    runtime = runtime_info()
-    info["runtime"] = {
-        **runtime,
-        "module": runtime_base + runtime["module"],
-        "wasm": runtime_base + runtime["wasm"],
-    }
+    info["runtime"] = None
+    if needs_runtime(bundle) or find_folder(runtime_name()):
+        runtime = runtime_info()
+        places = {key: runtime_base + runtime[key] for key in ("module", "wasm")}
+        info["runtime"] = {**runtime, **places}
     # Of this code, not of the bundle: files in the cache may be older.
     info["limits"] = LIMITS
     return info
@@ -117,20 +146,24 @@ def first_visit_bytes(bundle: Bundle, graph: str = "small") -> int:
 
     The server compresses text, as most do. 0 before this machine has made the model's files.
     """
-    if not (find_folder(device_name(bundle)) and find_folder(runtime_name())):
+    if not find_folder(device_name(bundle)):
+        return 0
+    if needs_runtime(bundle) and not find_folder(runtime_name()):
         return 0
     info = model_json(bundle, "")
     chosen, runtime = info["graphs"][graph], info["runtime"]
-    packed: int = runtime["bytes"] + chosen["bytes"] + chosen["golden"]["bytes"]
     described = len(gzip.compress(json.dumps(info).encode()))
-    return packed + described + _compressed_bytes(runtime_dir() / runtime["module"])
+    size: int = described + chosen["golden"]["bytes"] + _page_bytes()
+    if network := chosen.get("network"):
+        return size + int(network["bytes"])
+    module = gzip.compress((runtime_dir() / runtime["module"]).read_bytes())
+    return size + int(chosen["bytes"]) + int(runtime["bytes"]) + len(module)
 
 
 @cache
-def _compressed_bytes(runtime: Path) -> int:
-    """Return the compressed size of the page's files and the runtime's module."""
-    paths = runtime, *(PAGE_DIR / name for name in PAGE_FILES)
-    return sum(len(gzip.compress(path.read_bytes())) for path in paths)
+def _page_bytes() -> int:
+    """Return the compressed size of the page's files."""
+    return sum(len(gzip.compress((PAGE_DIR / name).read_bytes())) for name in PAGE_FILES)
 
 
 def index_json(
@@ -234,7 +267,14 @@ def _write_graph(
     pixels = bundle.golden.pixels[:GOLDEN_PHOTOS]
     outputs = run_graph(graph, pixels)
     novelty = outputs.get("novelty")
+    entry: dict[str, Any] = {}
+    try:
+        entry["network"] = _write_packed(folder, pack_network(graph), ".network.gz")
+    except NotPackable as reason:
+        log.warning("%s needs onnxruntime-web: Loupe's kernels lack %s.", bundle.name, reason)
     return {
+        **entry,
+        # For pages of earlier versions as well, until the next release.
         **_write_packed(folder, graph, ".onnx.gz"),
         "calibration": calibration_json(calibration),
         "golden": {

@@ -20,6 +20,7 @@ MEDIA_TYPES = {
     ".js": JAVASCRIPT,
     ".mjs": JAVASCRIPT,
     ".png": "image/png",
+    ".wasm": "application/wasm",
     ".webmanifest": "application/manifest+json",
 }
 """Media types by suffix. A file with another one isn't part of the page: npm's lock file, say."""
@@ -53,6 +54,7 @@ def list_kept(files: Iterable[str]) -> list[str]:
     return [
         path
         for path in files
-        # The owner's pages don't work without a network.
-        if path not in ("index.html", "service-worker.js") and not path.startswith("owner/")
+        # The owner's pages don't work without a network, and few visitors measure their device.
+        if path not in ("index.html", "service-worker.js")
+        and not path.startswith(("owner/", "bench", "engine/bench"))
     ]

@@ -117,10 +117,7 @@ def _run_npm(folder: Path) -> None:
             if settings().npm
             else "It is switched off by LOUPE_NPM."
         )
-        raise EngineUnavailable(
-            "Models can't run in browsers yet: npm is needed once, to fetch onnxruntime-web. "
-            f"{reason}"
-        )
+        raise EngineUnavailable(f"npm is needed once, to fetch onnxruntime-web. {reason}")
     run_program(
         [*command, "ci", *NPM_OPTIONS, f"--cache={folder / 'cache'}"],
         "npm couldn't fetch onnxruntime-web",
@@ -129,8 +126,3 @@ def _run_npm(folder: Path) -> None:
         reason=slice(2),
         cwd=folder,
     )
-
-
-if __name__ == "__main__":
-    # For the build of an image.
-    runtime_dir()

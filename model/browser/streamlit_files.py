@@ -2,7 +2,7 @@
 
 Streamlit itself sends them uncompressed, which takes 2.1 MB.
 
-``python -m model.browser.streamlit_files`` compresses them in an image's build; elsewhere the
+``python -m model.browser`` compresses them in an image's build; elsewhere the
 server does so in the background at its first start.
 """
 
@@ -108,7 +108,3 @@ def compress(part: str, folder: Path) -> None:
     finally:
         for end in lifeline:
             os.close(end)
-
-
-if __name__ == "__main__":
-    compress_all()

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from ..answer.phrases import promised_rejections
+from ..browser.device_files import describe_engine
 from ..bundle import (
     BUILTIN_DIR,
     MANIFEST,
@@ -177,6 +178,7 @@ def print_summary(bundle: Bundle, first: str | None, *details: str, keep: bool =
     card = read_small_card(bundle)
     small = describe_small_graph(card) if card else ""
     warnings = warn_of_labels(bundle.labels), doubt
+    details += (describe_engine(bundle),)
     for line in filter(None, (*details, *_measurements(manifest), small, *warnings)):
         click.echo(line)
     _print_next_step(bundle, first, is_held=bool(doubt) or (keep and bundle.name != first))

@@ -15,7 +15,13 @@ from typing import Any
 
 import yaml
 
-from ..browser.device_files import device_dir, first_visit_bytes, index_json, model_json
+from ..browser.device_files import (
+    device_dir,
+    first_visit_bytes,
+    index_json,
+    model_json,
+    needs_runtime,
+)
 from ..browser.page_files import FILE_LIST, PAGE_DIR, PAGE_FILES, POLICY, list_kept
 from ..browser.runtime import RUNTIME, runtime_dir, runtime_info
 from ..bundle import Bundle, read_samples
@@ -49,10 +55,11 @@ def write(bundles: Sequence[Bundle], folder: Path) -> Written:
     _write_page(folder)
     for bundle in bundles:
         _write_model(bundle, folder / "models" / bundle.name)
-    runtime = runtime_info()
-    (folder / RUNTIME).mkdir()
-    for name in (runtime["module"], runtime["wasm"]):
-        shutil.copyfile(runtime_dir() / name, folder / RUNTIME / _rename(name))
+    if any(needs_runtime(bundle) for bundle in bundles):
+        runtime = runtime_info()
+        (folder / RUNTIME).mkdir()
+        for name in (runtime["module"], runtime["wasm"]):
+            shutil.copyfile(runtime_dir() / name, folder / RUNTIME / _rename(name))
     _write_json(folder / INDEX, index_json(bundles, bundles[0].name))
     # GitHub Pages then publishes the files unchanged.
     (folder / ".nojekyll").touch()
@@ -88,11 +95,14 @@ def _write_model(bundle: Bundle, folder: Path) -> None:
     """Write a model's files."""
     folder.mkdir(parents=True)
     info = model_json(bundle, "../../runtime/")
-    info["runtime"]["module"] = _rename(info["runtime"]["module"])
+    if needs_runtime(bundle):
+        info["runtime"]["module"] = _rename(info["runtime"]["module"])
+    else:
+        info["runtime"] = None
     _write_json(folder / "model.json", info)
     for entry in info["graphs"].values():
-        for url in (entry["url"], entry["golden"]["url"]):
-            shutil.copyfile(device_dir(bundle) / url, folder / url)
+        for file in (entry.get("network", entry), entry["golden"]):
+            shutil.copyfile(device_dir(bundle) / file["url"], folder / file["url"])
     for sample in read_samples(bundle):
         (folder / "samples").mkdir(exist_ok=True)
         for name, data in sample.files.items():

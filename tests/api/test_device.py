@@ -57,7 +57,9 @@ def files_of(client: Any, name: str, graph: str = "small") -> dict[str, Any]:
     assert described.status_code == 200, described.text
     info = described.json()
     entry, runtime = info["graphs"][graph], info["runtime"]
-    relative = (runtime["module"], runtime["wasm"], entry["url"], entry["golden"]["url"])
+    network = entry.get("network")
+    engine = (network["url"],) if network else (runtime["module"], runtime["wasm"], entry["url"])
+    relative = (*engine, entry["golden"]["url"])
     urls = [urljoin(base, url) for url in relative]
     page = [f"/device/{file}" for file in PAGE_FILES]
     responses = {url: client.get(url) for url in ["/device/models/", *page, *urls]}
@@ -83,9 +85,10 @@ def test_model_is_described_and_its_files_match_their_hashes(client: Any) -> Non
 def test_files_have_their_caching_media_type_and_policy(client: Any) -> None:
     """Files named by a hash are cached for ever, others are revalidated."""
     types = {".mjs": "text/javascript", ".js": "text/javascript", ".gz": "application/octet-stream"}
-    hashed = re.compile(r"/[0-9a-f]{16}\.(mjs|(onnx|golden|wasm)\.gz)$")
-    responses = files_of(client, "tiny")
-    assert sum(bool(hashed.search(url)) for url in responses) == 4
+    hashed = re.compile(r"/[0-9a-f]{16}\.(mjs|(network|onnx|golden|wasm)\.gz)$")
+    # One that needs onnxruntime-web, and one that the kernels run.
+    responses = files_of(client, "tiny") | files_of(client, "imagenet")
+    assert sum(bool(hashed.search(url)) for url in responses) == 6
     for url, response in responses.items():
         assert response.status_code == 200, url
         expected = "immutable" if hashed.search(url) else "no-cache"
@@ -110,21 +113,24 @@ def test_files_have_their_caching_media_type_and_policy(client: Any) -> None:
 
 @pytest.mark.parametrize(
     ("name", "megabytes"),
-    [pytest.param("clothing", 7.5, marks=pytest.mark.slow), ("imagenet", 8.5)],
+    [pytest.param("clothing", 3.8, marks=pytest.mark.slow), ("imagenet", 4.9)],
 )
 def test_first_visit_loads_few_bytes_and_all_from_the_app(
     browser_client: Any, name: str, megabytes: float
 ) -> None:
     responses = files_of(browser_client, name)
-    # Teach's own files and the owner's are fetched when their pages are opened.
-    others = ("/teach", "/owner/")
+    # Teach's own files and the owner's are fetched when their pages are opened; the relaxed kernels
+    # after the first answer; ONNX Runtime's module if a model needs it.
+    others = ("/teach", "/owner/", "kernels-relaxed", "onnx_session", "/bench")
     visited = [one for url, one in responses.items() if not any(part in url for part in others)]
     sent = sum(response.num_bytes_downloaded for response in visited)
     assert sent < megabytes * MEGABYTE
     # The build for WebAssembly alone, and no address of another server.
     assert not [url for url in responses if "jsep" in url or "asyncify" in url]
     assert all(url.startswith("/device/") for url in responses)
-    page = [responses[f"/device/{file}"].text for file in PAGE_FILES]
+    page = [
+        responses[f"/device/{file}"].text for file, type_ in PAGE_FILES.items() if "text" in type_
+    ]
     for text in page:
         assert not re.search(r"(from|import\(|fetch\(|src=|href=)\s*[\"'`](https?:)?//", text)
 
@@ -135,7 +141,7 @@ def test_every_file_of_the_page_is_served_and_nothing_else(client: Any) -> None:
     assert (redirect.status_code, redirect.headers["location"]) == (307, "device/?model=tiny")
     names = {path.name for path in PAGE_DIR.iterdir()}
     tools = {"package.json", "package-lock.json", "tsconfig.json", "tsconfig.worker.json"}
-    folders = {"engine", "first", "owner", "teach", "view", "visit"}
+    folders = {"engine", "first", "kernels", "owner", "teach", "view", "visit"}
     assert names - PAGE_FILES.keys() <= folders | tools | {"types.d.ts"}
     for name, media_type in PAGE_FILES.items():
         response = client.get(f"/device/{name}")

@@ -140,7 +140,8 @@ def test_full_graph_is_a_choice(open_device: Any) -> None:
 def test_graph_is_chosen_before_the_model_is_known(new_page: Any, app: DeviceApp) -> None:
     page: Page = new_page()
     page.route("**/model.json", lambda _: None)
-    page.route("**/model.json", lambda route: route.continue_(), times=1)
+    # The download's start has asked for it, and the page asks once to describe it.
+    page.route("**/model.json", lambda route: route.continue_(), times=2)
     page.goto(app.url)
     page.get_by_text("This device", exact=True).click()
     page.get_by_role("radio", name=re.compile("^Full")).check()

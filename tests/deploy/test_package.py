@@ -196,7 +196,7 @@ def test_separate_folder_is_a_complete_app_with_the_model(
     write_files(HOSTS["community-cloud"], target, app)
     # The app uses its own files, neither this checkout nor a data folder.
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("LOUPE_", "PYTHON"))}
-    environment |= app.environment() | {"LOUPE_DATA": str(target / "empty")}
+    environment |= app.environment() | {"LOUPE_DATA": str(target / "empty"), "LOUPE_NPM": "false"}
 
     def run(*arguments: str) -> str:
         command = [sys.executable, *arguments]

@@ -18,6 +18,10 @@ import { createInterface } from "node:readline";
 const load = (name) => import(`%s/${name}`);
 // As in browsers; Node 18 has none.
 globalThis.File ??= File;
+// Node fetches no files.
+const { fetch } = globalThis;
+globalThis.fetch = async (url, init) =>
+  `${url}`.startsWith("file:") ? new Response(readFileSync(new URL(url))) : fetch(url, init);
 const AsyncFunction = (async () => {}).constructor;
 for await (const line of createInterface({ input: process.stdin })) {
   const { script, given } = JSON.parse(line);

@@ -115,7 +115,8 @@ def test_decoded_files_give_pillows_pixels(web: Site, browser: str) -> None:
       for (const name of names) {
         for (const [number, recipe] of recipes.entries()) {
           const file = new Blob([await fetchBytes(`/files/${name}`)]);
-          const pixels = preprocess(await decode(file, recipe, limits), recipe, {isFitted: true});
+          const image = await decode(file, recipe, limits);
+          const pixels = await preprocess(image, recipe, {isFitted: true});
           const expected = await fetchBytes(`/pixels/${name}/${number}`);
           const differing = expected.filter((value, place) => value !== pixels[place]).length;
           if (differing || pixels.length !== expected.length) wrong.push(`${name}: ${differing}`);

@@ -14,7 +14,7 @@ from PIL import Image
 from model.preprocess import FILTERS, PADDINGS, PreprocessConfig, preprocess
 
 COMPARE = """
-const compare = (bytes, preprocess) => {
+const compare = async (bytes, preprocess) => {
   const end = bytes.indexOf(10);
   const jobs = JSON.parse(new TextDecoder().decode(bytes.subarray(0, end)));
   let at = end + 1;
@@ -23,7 +23,7 @@ const compare = (bytes, preprocess) => {
   for (const {name, width, height, recipe, length} of jobs) {
     const data = new Uint8ClampedArray(take(width * height * 4));
     const expected = take(length);
-    const pixels = preprocess({data, width, height}, recipe);
+    const pixels = await preprocess({data, width, height}, recipe);
     const differing = expected.filter((value, place) => value !== pixels[place]).length;
     if (pixels.length !== length || differing) wrong.push(`${name}: ${differing} of ${length}`);
   }

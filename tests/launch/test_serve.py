@@ -111,6 +111,7 @@ def test_serve_prints_the_addresses_and_runs_the_server(monkeypatch, capsys, net
 @pytest.mark.slow
 def test_server_runs_under_its_own_names_while_npm_hangs_until_ctrl_c(tmp_path):
     runs = fake_npm(tmp_path, "exec sleep 600")
+    tiny(tmp_path / "data" / "models")
     command = [sys.executable, "-m", "launch.serve", f"--port={ports.free_port()}"]
     environment = {"LOUPE_DATA": str(tmp_path / "data"), "LOUPE_NPM": "true"}
     with subprocess.Popen(
@@ -127,6 +128,9 @@ def test_server_runs_under_its_own_names_while_npm_hangs_until_ctrl_c(tmp_path):
         )
         try:
             wait_until(lambda: is_ready(address[0]), seconds=60)
+            # This model needs what npm fetches.
+            visitor = Wire(address[0])
+            visitor.send(b"GET /device/models/tiny/model.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
             wait_until(runs.exists, seconds=60)
             for host, status in ((socket.gethostname(), 200), ("evil.example", 421)):
                 with Wire(address[0]) as wire:

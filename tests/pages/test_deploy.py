@@ -195,7 +195,7 @@ def test_zip_is_offered_unless_models_are_kept(built_dir, models_dir, monkeypatc
 def test_static_host_without_onnxruntime_web_leaves_the_page_to_a_terminal(models_dir):
     tiny(models_dir)
     at = open_page(expanded=["row-static", "steps-row-static"])
-    assert "this app hasn’t fetched onnxruntime-web yet" in plain(at)
+    assert "it needs onnxruntime-web, not yet fetched here" in plain(at)
     assert not at.get("download_button")
 
 

@@ -11,8 +11,10 @@ from deploy.host import Host
 from deploy.package import bundle_files
 from deploy.placeholders import parse_assignments
 from deploy.spec import AppSpec
+from deploy.static_page import page_models
 from model import LoupeError
 from model.browser.cache import find_folder
+from model.browser.device_files import needs_runtime
 from model.browser.runtime import runtime_name
 from model.bundle import get_bundle, is_public
 from model.settings import ROOT
@@ -81,10 +83,11 @@ def _ask_values(host: Host, key: str) -> dict[str, str]:
 
 def _offer_download(host: Host, app: AppSpec, values: dict[str, str], key: str) -> bool:
     """Offer the host's files as a zip; return False if it can't be offered."""
-    if not host.has_server and not find_folder(runtime_name()):
-        st.write("Make the page in a terminal: this app hasn’t fetched onnxruntime-web yet.")
-        return False
     try:
+        lacks_runtime = not host.has_server and not find_folder(runtime_name())
+        if lacks_runtime and any(map(needs_runtime, page_models(app))):
+            st.write("Make the page in a terminal: it needs onnxruntime-web, not yet fetched here.")
+            return False
         if not all(is_public(get_bundle(name)) for name in app.own):
             st.write(
                 "Make the files in a terminal: this app doesn’t offer its models for download."

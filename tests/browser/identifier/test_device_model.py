@@ -51,7 +51,7 @@ def test_device_alone_sends_nothing(run: Run, app: DeviceApp) -> None:
     # Labels and recipe are fetched by GET.
     described = f"{PREFIX}/api/v1/models/colours"
     later = {path for path in app.asked[asked:] if not path.endswith(".mjs")}
-    assert later <= {described, "models/colours/model.json"}
+    assert later <= {described, "models/colours/model.json", "engine/kernels.wasm"}
 
 
 def test_interrupted_download_resumes(run: Run, app: DeviceApp) -> None:

@@ -191,6 +191,7 @@ function installWorker(world) {
       return { ...predict(answer, this.model, text), ...about };
     },
     explain: async () => explanation(answer),
+    chooseKernels: async () => null,
   };
   window.Worker = class {
     async postMessage({ number, name, values }) {
