@@ -86,7 +86,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript and C.
 """
 
-ALL_PYTHON, ALL_TESTS = 47_072, 48_150
+ALL_PYTHON, ALL_TESTS = 47_072, 48_151
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {
