@@ -64,12 +64,12 @@ def device(name: str) -> App:
     """Return this app with the page that runs the model ``name`` in the browser.
 
     Raises:
-        NotMeasured: onnxruntime-web can't be fetched.
+        NotMeasured: what browsers load can't be made.
     """
     app = loupe()
     run_program(
-        [sys.executable, "-m", "model.browser.runtime"],
-        "onnxruntime-web is missing",
+        [sys.executable, "-m", "model.browser"],
+        "what browsers load can't be made",
         timeout=FETCH_SECONDS,
         error=NotMeasured,
         cwd=ROOT,

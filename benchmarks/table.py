@@ -53,7 +53,7 @@ BENCHMARKS = (
     Benchmark(
         "device-rate",
         "frames that `model.watch` identifies",
-        12,
+        25,
         frame_rate,
         "frames/s",
         at_least=True,
@@ -61,7 +61,7 @@ BENCHMARKS = (
     Benchmark(
         "device-rate-busy",
         "the same while all cores compute",
-        8,
+        12,
         busy_rate,
         "frames/s",
         at_least=True,
@@ -112,14 +112,14 @@ BENCHMARKS = (
     Benchmark(
         "first-visit-device",
         f"{VISIT} the model is ready in the app",
-        50,
+        33,
         partial(model_ready, "/"),
         "s",
     ),
     Benchmark(
         "first-visit-device-page",
         f"{VISIT} the model is ready on /device/",
-        43,
+        30,
         partial(model_ready, "/device/?model=clothing"),
         "s",
     ),

@@ -15,6 +15,7 @@ from ..browser import FIND, TIMEOUT_MS, chromium, new_page
 from ..drawn_photos import small_file
 from ..figure import NotMeasured
 from ..servers import Server, serve
+from ..slow_line import slow_line
 
 # As Chromium's tools emulate it.
 FAST_3G = {
@@ -52,7 +53,9 @@ MARKS = """
     shutter: () => find(".vf-shutter").some((element) => element.checkVisibility())
       && find(".vf-video").some(({ readyState }) => readyState > 1),
     chart: () => find(".st-key-chart svg.marks").length > 0,
-    device: () => find(".vf-where").some(isReady),
+    fetching: () => find(".vf-where").some(({ innerText }) => innerText.includes("Fetching")),
+    // The page says the same before it begins to fetch.
+    device: () => "fetching" in marks && find(".vf-where").some(isReady),
   };
   window.marks = {};
   const look = () => {
@@ -222,10 +225,11 @@ def chart_drawn(quick: bool) -> tuple[float, str]:
 
 def model_ready(page: str, _: bool) -> tuple[float, str]:
     """Time the model's download, and its test, on a page of the app."""
-    with _serve(lambda: device(MODEL)) as ready:
+    rate, latency = FAST_3G["downloadThroughput"], FAST_3G["latency"] / 1000
+    with _serve(lambda: device(MODEL)) as ready, slow_line(ready.port, latency, rate) as port:
         server = replace(ready, app=replace(ready.app, page=page))
         # The first visit has the server make the model's files.
-        for slow in (False, True):
-            with chromium() as browser, _open_visit(browser, server, slow=slow) as visit:
+        for each in (server, replace(server, port=port)):
+            with chromium() as browser, _open_visit(browser, each, slow=False) as visit:
                 seconds = visit.wait("device")[0]
     return seconds, f"{MODEL}; one visit, cold cache, Fast 3G"
