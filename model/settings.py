@@ -172,7 +172,7 @@ class Settings(BaseSettings):
     """Time that a visitor's browser keeps its recent photos: while the tab is open, or a day."""
 
     npm: bool = True
-    """True to fetch onnxruntime-web, which runs some models in browsers, through npm."""
+    """Whether npm may fetch onnxruntime-web, which some models need in browsers."""
 
     metrics: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)*$")] = ""
     """Path of the Prometheus metrics, such as /metrics; empty means none."""

@@ -47,7 +47,7 @@ BUDGETS = {
     ),
     "model/engines": (310, "compiled, learner, fake"),
     "model/evaluation": (923, "accuracy, intervals, calibration error, confusion, old against new"),
-    "model/exporting": (1053, "five formats, each checked against the original"),
+    "model/exporting": (1056, "five formats, each checked against the original"),
     "model/exporting/converters": (430, "scripts and sample programs beside exports"),
     "model/importing": (
         4640,
@@ -86,7 +86,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript and C.
 """
 
-ALL_PYTHON, ALL_TESTS = 47_072, 48_151
+ALL_PYTHON, ALL_TESTS = 47_075, 48_154
 """Most lines of Python outside and inside ``tests``."""
 
 SHARED_NAMES = {

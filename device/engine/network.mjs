@@ -164,7 +164,7 @@ export class Network {
    */
   run(pixels) {
     const { height, width } = this.#header;
-    if (pixels.length !== 3 * height * width) throw new RangeError("Pixels of another size.");
+    if (pixels.length !== 3 * height * width) throw new RangeError("Wrong number of pixels.");
     this.kernels.bytes(this.#pixels, pixels.length).set(pixels);
     for (const step of this.#steps) step();
     return this.#finish();

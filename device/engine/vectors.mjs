@@ -28,7 +28,7 @@ const elementwise =
   (compute) =>
   ([a, b = a]) => {
     const fits = a.length === b.length || a.length === 1 || b.length === 1;
-    if (!fits) throw new RangeError("Vectors of two lengths.");
+    if (!fits) throw new RangeError("The vectors differ in length.");
     return Float64Array.from({ length: Math.max(a.length, b.length) }, (_, place) =>
       compute(a[a.length > 1 ? place : 0], b[b.length > 1 ? place : 0]),
     );
@@ -64,7 +64,7 @@ export const OPERATORS = {
     return Array.from({ length: count }, (_, part) => values.slice(part * size, (part + 1) * size));
   },
   MatMul: ([values, { matrix, rows, columns }]) => {
-    if (values.length !== columns) throw new RangeError("A vector of another length.");
+    if (values.length !== columns) throw new RangeError("The vector has the wrong length.");
     return Float64Array.from({ length: rows }, (_, row) => {
       let sum = 0;
       for (let column = 0, at = row * columns; column < columns; column++) {

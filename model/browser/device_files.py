@@ -274,7 +274,7 @@ def _write_graph(
         log.warning("%s needs onnxruntime-web: Loupe's kernels lack %s.", bundle.name, reason)
     return {
         **entry,
-        # For pages of earlier versions as well, until the next release.
+        # Pages of earlier versions need it for packed graphs, too, until the next release.
         **_write_packed(folder, graph, ".onnx.gz"),
         "calibration": calibration_json(calibration),
         "golden": {

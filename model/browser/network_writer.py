@@ -56,7 +56,7 @@ class NetworkWriter:
         self.writers[output], self.shapes[output] = self._steps[-1], tuple(shape)
 
     def join(self, name: str, output: str, **values: Any) -> None:
-        """Let the step that writes ``name`` write ``output``, with further values."""
+        """Make the step that writes ``name`` write ``output`` instead, and add values to it."""
         step = self.writers[output] = self.writers[name]
         self.shapes[output] = self.shapes[name]
         step.update(out=output, **values)
@@ -93,7 +93,7 @@ class NetworkWriter:
         places: dict[str, tuple[int, int]] = {}
         for step in self._steps:
             height, width, channels = step["outShape"]
-            # The photo alone isn't padded.
+            # The photo keeps its three channels.
             stored = channels if step["op"] == "look-up" else stored_channels(channels)
             size = -(-4 * height * width * stored // ALIGNMENT) * ALIGNMENT
             at = 0

@@ -16,13 +16,13 @@ from onnx import helper, numpy_helper
 from .network_writer import Array, NetworkWriter, stored_channels
 
 LEVELS = {"Div": np.divide, "Sub": np.subtract, "Mul": np.multiply, "Add": np.add}
-"""Operators on the photo's bytes, which become a table."""
+"""Operators on the photo's bytes, which become part of the look-up table."""
 
 POOLS = {
     **dict.fromkeys(("MaxPool", "GlobalMaxPool", "ReduceMax"), False),
     **dict.fromkeys(("AveragePool", "GlobalAveragePool", "ReduceMean"), True),
 }
-"""Pooling operators: true for a mean, false for a maximum."""
+"""Pooling operators, and whether they take the mean instead of the maximum."""
 
 ACTIVATIONS = {"Sigmoid": "sigmoid", "HardSigmoid": "hard-sigmoid", "HardSwish": "hard-swish"}
 GATED = {"sigmoid": "silu", "hard-sigmoid": "hard-swish"}
@@ -36,7 +36,7 @@ VECTORS = {
 """Operators of ``device/engine/vectors.mjs``, beside MatMul and those that are made of them."""
 
 ALONG_AXIS = {"Softmax", "LpNormalization", "TopK", "Split", "Concat"}
-"""Those with an axis, which must be the one that holds the values."""
+"""Those along an axis, which must be the one that holds the vector."""
 
 WINDOW: dict[str, Any] = {
     "strides": [1, 1],
@@ -77,7 +77,7 @@ def _fold_constants(graph: bytes) -> bytes:
 
     options = ort.SessionOptions()
     options.log_severity_level = 3
-    # Basic, so that all operators stay ONNX's own.
+    # Higher levels replace ONNX's operators by ONNX Runtime's own.
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     for size in onnx.load_from_string(graph).graph.input[0].type.tensor_type.shape.dim:
         if size.dim_param:
@@ -135,7 +135,7 @@ class _Packer:
 
     def _pack_node(self, node: _Node) -> None:
         first, kind = node.inputs[0], node.kind
-        # A product and a sum are a step's only if both operands are.
+        # Mul and Add become steps only if both operands are maps.
         is_map = all(name in self._shapes for name in node.inputs[: 2 if kind in LEVELS else 1])
         if kind == "DequantizeLinear":
             integers, scales = self._constants[first], self._constants[node.inputs[1]]
@@ -159,7 +159,7 @@ class _Packer:
         return name not in self._tables and self._shapes.get(name, (1, 1))[:2] == (1, 1)
 
     def _is_free(self, name: str, *operators: str, without: set[str]) -> bool:
-        """Return whether such a step's output is read once, and no such value has joined it."""
+        """Return whether one of these steps writes a map that is read once, without such values."""
         step = self._network.writers[name]
         return step["op"] in operators and not step.keys() & without and self._uses[name] == 1
 
@@ -193,11 +193,11 @@ class _Packer:
         if node.kind == "Gather":
             places = self._constants.get(node.inputs[1], np.empty(0)).reshape(-1)
             is_same &= np.array_equal(places, np.arange(self._shapes.get(name, (0,))[-1]))
-        # As a vector: all values on one axis.
+        # A view of a vector has all values on one axis.
         is_same &= sum(size != 1 for size in self._sizes.get(node.output, (0, 0))) <= 1
         _require(is_same, f"{node.kind} of a map")
         self._names[node.output] = name
-        # Who reads the view reads the map.
+        # Nodes that read the view read the map.
         self._uses[name] += self._uses[node.output] - 1
 
     def pack_convolution(self, node: _Node) -> None:
@@ -233,11 +233,11 @@ class _Packer:
         size, is_cut = [], any(pads)
         for axis, side in enumerate(self._shapes[node.inputs[0]][:2]):
             steps, rest = divmod(side + pads[axis] + pads[axis + 2] - window[axis], stride)
-            # A last window that is cut off begins inside the map.
+            # A last window that is cut off must begin inside the map.
             is_more = values["ceil_mode"] and rest and (steps + 1) * stride < side + pads[axis]
             is_cut |= bool(is_more)
             size.append(steps + 1 + bool(is_more))
-        # Runtimes differ in the places that they count then.
+        # Runtimes then count different places.
         _require(not (is_mean and is_cut and values["count_include_pad"]), "a mean with padding")
         return {"stride": stride, "top": pads[0], "left": pads[1]}, size
 

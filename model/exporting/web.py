@@ -99,10 +99,13 @@ def _write_model(bundle: Bundle, folder: Path) -> None:
         info["runtime"]["module"] = _rename(info["runtime"]["module"])
     else:
         info["runtime"] = None
-    _write_json(folder / "model.json", info)
     for entry in info["graphs"].values():
         for file in (entry.get("network", entry), entry["golden"]):
             shutil.copyfile(device_dir(bundle) / file["url"], folder / file["url"])
+        # Only pages of earlier versions read a packed graph's ONNX file.
+        for key in ("url", "bytes", "sha256") if "network" in entry else ():
+            del entry[key]
+    _write_json(folder / "model.json", info)
     for sample in read_samples(bundle):
         (folder / "samples").mkdir(exist_ok=True)
         for name, data in sample.files.items():

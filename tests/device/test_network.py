@@ -172,7 +172,7 @@ def test_damaged_files_are_refused_or_run(rounds: int) -> None:
 
 
 def test_files_that_disagree_with_themselves_are_refused() -> None:
-    """Else kernels would write beyond their maps, or read no weights."""
+    """Kernels would write beyond their maps, or read weights that aren't there."""
     first = next(iter(networks()))
     damaged = {f"cut to {size}": first[:size] for size in (0, 6, 99, -4)}
     damaged["of another format"] = b"LNN2" + first[4:]

@@ -66,6 +66,9 @@ NOVELTY = ["", ood.maximum_probability().nodes_text, ood.SUBSPACE_NODES + ood.MA
 SHAPES = """first C 3, same C C, half C H, twice D C, deep C 1, more 45 C, wide 45 1, less C 45,
 few 6 C, many C 6, bias C, dense F L, turned L F, offsets L, each F, variance F, inner F 24,
 outer 24 L, calib_mean F, calib_axes F 3"""
+"""Random weights and their sizes: C channels of the layer, H half and D twice as many, F features,
+L labels. Where a weight is used, a window's size follows its name."""
+
 CONSTANTS = json.loads("""
 {"levels": 255.0, "middle": [[[0.4]], [[0.5]], [[0.6]]], "spread": [[[0.2]], [[0.3]], [[0.25]]],
 "low": -0.5, "high": 1.5, "axes": [2, 3], "calm": 1.3, "calib_axis": [1], "calib_two": [2],

@@ -1,4 +1,4 @@
-"""Models are packed for the kernels, or what no kernel computes is named."""
+"""Which graphs are packed for the kernels, and what is named if one can't be."""
 
 import pytest
 
