@@ -36,7 +36,6 @@ async function prepare() {
   $("start").hidden = false;
   $("start").onclick = () => {
     $("start").hidden = true;
-    // A phone would turn its screen off.
     const lock = navigator.wakeLock?.request("screen").catch(() => null);
     const worker = new Worker("engine/bench_worker.mjs", { type: "module" });
     worker.onerror = ({ message }) => fail(new Error(message || "The server doesn’t answer."));

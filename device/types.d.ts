@@ -134,6 +134,7 @@ export interface ModelConfig {
 export interface ModelInfo extends Omit<ModelConfig, "graphs" | "runtime"> {
   graph: GraphName;
   calibrated: boolean;
+  isPacked: boolean; // false if it runs on onnxruntime-web
   /** Null if the model can't be taught new labels. */
   features: Features | null;
 }
@@ -495,6 +496,7 @@ export interface Answer {
   /** Gives the part of the photo that the model saw; null if the version is gone. */
   recipe: Recipe | null;
   where: "device" | "server";
+  is_packed?: ModelInfo["isPacked"];
   /** True if the server got pixels that a browser had made, not a photo's file. */
   from_pixels: boolean;
   /** What this browser sent for the answer; absent in answers from links. */

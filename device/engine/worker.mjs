@@ -136,9 +136,9 @@ async function chooseKernels() {
 
 /** @param {Loaded} ready */
 function infoOf({ model: { graphs, runtime, ...info }, graph }) {
-  const { calibration, features } = graphs[graph];
+  const { calibration, features, network } = graphs[graph];
   const calibrated = calibration !== null && !info.words.estimated;
-  return { ...info, graph, calibrated, features: features ?? null };
+  return { ...info, graph, calibrated, features: features ?? null, isPacked: Boolean(network) };
 }
 
 /**

@@ -177,6 +177,7 @@ export class DeviceModel {
       recipe: info.recipe,
       from_pixels: false,
       where: "device",
+      is_packed: info.isPacked,
       milliseconds: prediction.milliseconds.total,
       token: this.#options.taught ? null : encodeLink(info, prediction),
     };

@@ -155,12 +155,12 @@ class Identifier {
   }
 
   /** Return title and recipe of the model, and the bytes of its download; null if that fails. */
-  async about() {
+  async about(hasRuntime = false) {
     if (this.#address === null) return this.describe();
     const info = await this.#fetchModelJson().catch(() => null);
     if (!info) return null;
     const { bytes, golden, network } = info.graphs.small;
-    const runtime = network || !info.runtime ? 0 : info.runtime.bytes;
+    const runtime = network || hasRuntime ? 0 : (info.runtime?.bytes ?? 0);
     const all = (network?.bytes ?? bytes) + golden.bytes + runtime;
     return { title: info.title, recipe: info.recipe, bytes: all };
   }

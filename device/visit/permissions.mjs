@@ -144,7 +144,7 @@ export class Permissions {
     if (this.#isWaiting && isToCome(state)) return "device";
     const isOpen = photo === previous?.photo;
     const describe = (about) => placeQuestion(photo, identifier, about ?? {}, isOpen);
-    const coming = identifier.about();
+    const coming = identifier.about(previous?.answer.is_packed === false);
     const about = await Promise.race([coming, pause(ABOUT_MS, signal)]);
     // The size of a model is unknown while the server still makes it.
     const question = { ...describe(about), later: about ? null : coming.then(describe) };

@@ -12,7 +12,7 @@ from model import settings
 from model.browser.page_files import PAGE_FILES, list_kept
 from model.bundle import get_bundle
 from tests.browser.conftest import COLOURS
-from tests.browser.drive import expect_kept, identify_red
+from tests.browser.drive import expect_kept, identify_red, wait_until_stored
 from tests.model.tiny import give_samples, tiny
 from tests.waiting import wait_until
 
@@ -159,8 +159,8 @@ def test_new_script_of_the_page_is_a_new_version(open_device: Any, app: Any) -> 
 def test_why_is_not_offered_for_another_versions_answer(open_device: Any, models_dir: Path) -> None:
     page = open_device()
     identify_red(page)
-    labels = ["crimson" if label == "red" else label for label in get_bundle("colours").labels]
-    tiny(models_dir, "colours", labels=labels)
+    wait_until_stored(page)
+    tiny(models_dir, "colours", labels=("crimson", "green", "blue", "yellow", "white", "black"))
     page.reload()
     expect(page.locator("#kept")).to_have_text(NEWER)
     page.reload()

@@ -85,9 +85,9 @@ def test_answer_is_visible_without_scrolling(look):
     give(look.page, sample("cat").read())
     wait_for_answer(look.page)
     wait_until_drawn(look.page)
-    width, height = look.page.viewport_size["width"], look.page.viewport_size["height"]
-    box = look.page.locator(".vf-square").bounding_box()
-    assert box["height"] <= (0.45 if width < 900 else 0.7) * height
+    width, height = look.page.viewport_size.values()
+    square = look.page.locator(".vf-square").bounding_box()
+    assert square["height"] <= (0.45 if width < 900 else 0.7) * height
     words = headline(look.page).bounding_box()
     assert words["y"] + words["height"] < height
     look.check("identify-answer")

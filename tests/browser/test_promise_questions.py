@@ -60,23 +60,22 @@ def test_photo_given_while_a_question_is_open_asks_too(visit: Visit) -> None:
 @pytest.mark.parametrize("way", ["On this device", "On the server"])
 def test_another_model_asks_where_to_run(visit: Visit, way: str) -> None:
     page, log = answered_here(visit)
-    ways = ("On this device", "On the server")
+    ways, panel = ("On this device", "On the server"), page.locator(".vf-ask")
     fetched: list[str] = []
     page.on("request", lambda request: fetched.append(request.url))
     select(page, "scripts")
     ask(page, *ways)
-    panel = page.locator(".vf-ask")
     expect(panel).to_contain_text("“ألوان 色” isn’t on this device yet.")
     expect(panel).to_contain_text("Fetches 1 MB first. The photo stays here.")
+    expect(panel).to_contain_text("Sends the marked part, about 2 kB.")
     assert not [url for url in fetched if ".onnx" in url], "nothing is fetched before the choice"
-    expect(page.locator(".vf-ask")).to_contain_text("Sends the marked part, about 2 kB.")
     page.get_by_role("button", name="Keep the first answer").click()
     answered(page, "On this device in")
     expect(page.locator(".vf-chip")).to_have_value("colours")
     select(page, "scripts")
     ask(page, *ways)
     # A second choice's question takes the place of the first one's.
-    page.locator(".vf-ask").evaluate("(panel) => panel.setAttribute('data-first', '')")
+    panel.evaluate("(panel) => panel.setAttribute('data-first', '')")
     select(page, "scripts")
     expect(page.locator(".vf-ask[data-first]")).to_have_count(0)
     ask(page, *ways)
@@ -91,8 +90,8 @@ def test_another_model_asks_where_to_run(visit: Visit, way: str) -> None:
     for route in held:
         route.continue_()
     expect(headline(page)).to_contain_text("أحمر", timeout=LOADING_MS)
-    sent = {"On this device": "sent: numbers only", "On the server": "sent: .* kB of pixels"}
-    expect(source_line(page)).to_contain_text(re.compile(f"{way} in .* m?s; {sent[way]}"))
+    sent = "numbers only" if way == "On this device" else ".* kB of pixels"
+    expect(source_line(page)).to_contain_text(re.compile(f"{way} in .* m?s; sent: {sent}"))
     assert log.check() == ([] if way == "On this device" else ["pixels"])
     # The first model is still on the device, so there is no question.
     select(page, "colours")

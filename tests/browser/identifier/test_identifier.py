@@ -54,7 +54,7 @@ def test_device_and_server_give_the_same_answer(run: Run) -> None:
         for (const run of ["device", "server"]) {
           const identifier = create({ run, graph: "full" });
           const result = await identify(identifier);
-          const { token, where, milliseconds, queue_ms, sent, ...answer } = result;
+          const { is_packed, milliseconds, queue_ms, sent, token, where, ...answer } = result;
           const { answer: label, candidates, known, plausible, version } = answer.prediction;
           answers.push({ ...answer, prediction: { label, candidates, known, plausible, version } });
         }
