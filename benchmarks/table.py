@@ -38,10 +38,10 @@ BENCHMARKS = (
     Benchmark("api-tail", "the API's p99 latency with 32 clients, against its p50", 4, tail),
     Benchmark("api-screen", f"photo {CHOSEN} beside 32 API clients, against alone", 6, screen),
     Benchmark(
-        "device-bytes-clothing", f"{BYTES}, clothing", 7500, partial(first_bytes, "clothing"), "kB"
+        "device-bytes-clothing", f"{BYTES}, clothing", 4150, partial(first_bytes, "clothing"), "kB"
     ),
     Benchmark(
-        "device-bytes-imagenet", f"{BYTES}, imagenet", 8500, partial(first_bytes, "imagenet"), "kB"
+        "device-bytes-imagenet", f"{BYTES}, imagenet", 5200, partial(first_bytes, "imagenet"), "kB"
     ),
     Benchmark(
         "device-first",
@@ -53,7 +53,7 @@ BENCHMARKS = (
     Benchmark(
         "device-rate",
         "frames that `model.watch` identifies",
-        25,
+        12,
         frame_rate,
         "frames/s",
         at_least=True,
@@ -61,7 +61,7 @@ BENCHMARKS = (
     Benchmark(
         "device-rate-busy",
         "the same while all cores compute",
-        12,
+        8,
         busy_rate,
         "frames/s",
         at_least=True,
