@@ -4,22 +4,19 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from model.bundle import get_bundle
+from model.browser.device_files import describe_engine
+from model.bundle import MANIFEST, get_bundle
 from model.cli.error_group import ErrorGroup
 
+from .client import CheckResult
 from .files import default_folder, write_files
 from .host import READ_DATE, Host
 from .hosts import HOSTS
-from .package import choose_models, list_other_models
-from .placeholders import parse_assignments
-from .spec import AppSpec
-
-if TYPE_CHECKING:
-    from .comparison import CheckResult
+from .spec import AppSpec, choose_models
+from .templates import parse_assignments
 
 HOST_NAME = click.Choice(list(HOSTS))
 MODEL_HELP = "A model to deploy, the first of which opens; by default the one that opens here."
@@ -38,7 +35,7 @@ def list_command() -> None:
     click.echo(row.format("host", "kind", "memory", "sleeps"))
     for host in HOSTS.values():
         memory = f"{host.limits.memory_mb:,} MB" if host.has_server else "–"
-        click.echo(row.format(host.name, host.kind.value, memory, host.limits.sleeps).rstrip())
+        click.echo(row.format(host.name, host.kind, memory, host.limits.sleeps).rstrip())
         click.echo(f"  {host.price_in_brief}")
     click.echo("\nMore about one: python -m deploy show HOST")
 
@@ -72,7 +69,10 @@ def show_command(host: str, models: tuple[str, ...], assignments: tuple[str, ...
     words = [f"{word}: {text}" for word, text in chosen.placeholders.items() if word not in values]
     steps = chosen.list_steps(app, values)
     click.echo(f"{chosen.title}, {chosen.kind}\n{chosen.summary}\n\nPrice: {chosen.price}")
-    _echo_list("Limits:", [*_list_limits(chosen, app), *chosen.remarks.splitlines()])
+    limits = chosen.describe_limits(app)
+    if seconds := chosen.limits.start_seconds:
+        limits.append(f"Must start within {seconds} s.")
+    _echo_list("Limits:", [*limits, *chosen.remarks.splitlines()])
     _echo_list(f"Sources, read {READ_DATE}:", chosen.sources.splitlines())
     click.echo(f"\n{_describe_models(chosen, app, chosen_by_name=bool(models))}")
     _echo_list("Words to replace, or give them with --set WORD=VALUE:", words)
@@ -84,19 +84,6 @@ def show_command(host: str, models: tuple[str, ...], assignments: tuple[str, ...
 def _echo_list(heading: str, lines: list[str]) -> None:
     if lines:
         click.echo("\n".join(["", heading, *(f"  {line}" for line in lines)]))
-
-
-def _list_limits(host: Host, app: AppSpec) -> list[str]:
-    limits = host.limits
-    facts = [
-        ("memory: {:,} MB", limits.memory_mb),
-        ("cores: {:g}", limits.cpu),
-        ("sleeps {}", limits.sleeps),
-        ("must start within {} s", limits.start_seconds),
-        ("the data folder is kept", limits.keeps_files),
-        ("{}", not host.has_server and app.first_visit),
-    ]
-    return [template.format(value) for template, value in facts if value]
 
 
 @main.command("write")
@@ -121,32 +108,28 @@ def write_command(
     A file that you edited is kept unless --force is given. What an earlier `write` made is
     replaced.
     """
-    # Imported here because it loads NumPy and ONNX.
-    from model.browser.device_files import describe_engine
-
     chosen, app = HOSTS[host], choose_models(models)
     values = parse_assignments(chosen.placeholders, assignments, chosen.numbers)
     click.echo(_describe_models(chosen, app, chosen_by_name=bool(models)))
     folder = folder or default_folder(chosen)
-    results = write_files(chosen, folder, app, values, force=force)
-    own = {folder / path for path in chosen.make_files(app)}
-    copied = [path for path in results if path not in own and path.is_file()]
-    for path, result in results.items():
-        if path not in copied:
+    own = {folder, *(folder / path for path in chosen.make_files(app))}
+    counts = Counter[str]()
+    for path, result in write_files(chosen, folder, app, values, force=force).items():
+        if path in own:
             click.echo(f"{path}: {result}")
-    if copied:
-        counts = Counter(results[path] for path in copied)
+        else:
+            counts[result] += 1
+    if counts:
         what = ", ".join(f"{count} {result}" for result, count in counts.items())
         click.echo(f"{folder}: other files: {what}")
     for name in app.own:
         bundle = get_bundle(name)
         click.echo(f"{folder / app.bundles_dir / name}: version {bundle.version}")
         click.echo(f"'{name}' {describe_engine(bundle)}")
-    others = list_other_models(folder / app.bundles_dir, app)
-    if others:
-        click.echo(
-            f"Also in {folder / app.bundles_dir}, and offered by the app: {', '.join(others)}"
-        )
+    bundles = folder / app.bundles_dir
+    found = sorted(path.parent.name for path in bundles.glob(f"*/{MANIFEST}"))
+    if others := [name for name in found if name not in app.models]:
+        click.echo(f"Also in {bundles}, and offered by the app: {', '.join(others)}")
     for word in chosen.placeholders_in_files(app):
         if word not in values:
             click.echo(f"Replace {word} in the files: {chosen.placeholders[word]} (--set {word}=…)")
@@ -191,19 +174,16 @@ def check_command(
     check that a running app opens this machine's version of the model. Exits with 1 if a check
     failed.
     """
-    # Imported here because they load the models' runtime.
+    # Imported here because it loads the models' runtime.
+    from .check import check_host, check_url
+
     if url:
         if all_hosts or no_start:
             raise click.UsageError("--url checks one running app: leave out --all and --no-start.")
-        from .remote import check_url
-
-        at_host = HOSTS[host] if host else None
         click.echo(url)
-        sys.exit(1 if _print_results(check_url(url, model, at_host)) else 0)
+        sys.exit(1 if _print_results(check_url(url, model, HOSTS[host] if host else None)) else 0)
     if bool(host) == all_hosts:
         raise click.UsageError("Name one host or use --all. See: python -m deploy list")
-    from .check import check_host
-
     failed = False
     for chosen in [HOSTS[host]] if host else HOSTS.values():
         click.echo(f"{chosen.title} ({chosen.name})")
@@ -213,7 +193,7 @@ def check_command(
     sys.exit(1 if failed else 0)
 
 
-def _print_results(results: "Iterator[CheckResult]") -> bool:
+def _print_results(results: Iterator[CheckResult]) -> bool:
     """Print results as they come; return True if one failed."""
     failed = False
     for result in results:

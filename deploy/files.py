@@ -6,24 +6,23 @@ import json
 import re
 import shutil
 import zipfile
-from collections.abc import Iterable, Mapping
-from enum import StrEnum
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 from model.bundle import MANIFEST, Manifest
-from model.exporting.export_folder import list_files
+from model.engine_info import ENGINES
+from model.exporting import export_folder
+from model.exporting.formats import export_models
 from model.settings import ROOT
 from model.storage.atomic import replace_atomically
 from model.storage.file_hash import hash_file
 from model.text import list_some
 
-from .errors import DeployError, FilesDiffer
 from .host import Host
-from .package import LFS_ATTRIBUTES, app_files, bundle_files
-from .placeholders import COMMENT
-from .spec import APP, AppSpec
-from .static_page import write_page
+from .spec import APP, AppSpec, DeployError, app_files, bundle_files, page_models
+from .templates import COMMENT
 
 RECORD = ".loupe-deploy.json"
 """The file that holds the SHA-256 of each file that ``write`` made, by path.
@@ -31,9 +30,18 @@ RECORD = ".loupe-deploy.json"
 It tells files that may be replaced from those that were edited.
 """
 
+LFS_ATTRIBUTES = "".join(
+    f"*{Path(info.needs).suffix} filter=lfs diff=lfs merge=lfs -text\n"
+    for info in ENGINES.values()
+    if info.in_manifest
+)
+"""The ``.gitattributes`` by which git keeps networks and weights in Git LFS."""
+
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 Content = bytes | Path
 """A file's bytes, or the path of a file to copy."""
+
+WriteResult = Literal["written", "unchanged", "replaced"]
 
 SETTING = re.compile(
     r"""\b(LOUPE_[A-Z_]+)["']?"""
@@ -46,12 +54,8 @@ The forms are ``NAME=value``, ``NAME: value``, and an entry of a list whose ``va
 """
 
 
-class WriteResult(StrEnum):
-    """The outcome of writing a file."""
-
-    NEW = "written"
-    SAME = "unchanged"
-    REPLACED = "replaced"
+class FilesDiffer(DeployError, code="files-differ"):
+    """A file of that name exists with other content."""
 
 
 def default_folder(host: Host) -> Path:
@@ -59,7 +63,7 @@ def default_folder(host: Host) -> Path:
     return ROOT if host.package == "repository" else ROOT / "build" / host.name
 
 
-def _list_files(host: Host, app: AppSpec, values: Mapping[str, str]) -> dict[str, Content]:
+def _list_contents(host: Host, app: AppSpec, values: Mapping[str, str]) -> dict[str, Content]:
     """Return the contents of everything that is written, by path."""
     files: dict[str, Content] = dict(app_files(app)) if host.package == "folder" else {}
     files |= {path: text.encode() for path, text in host.make_files(app, values).items()}
@@ -72,21 +76,16 @@ def _list_files(host: Host, app: AppSpec, values: Mapping[str, str]) -> dict[str
 def zip_files(host: Host, app: AppSpec = APP, values: Mapping[str, str] = {}) -> bytes:
     """Return the files of ``write_files`` as a zip; the same content gives the same bytes.
 
-    Args:
-        host: the host.
-        app: the app with the models to deploy.
-        values: values by placeholder; the others are left.
-
     Raises:
         BundleError: a model can't be opened, or is damaged.
         EngineUnavailable: this machine can't make the files for browsers.
     """
-    if not host.has_server:
-        with TemporaryDirectory(prefix="loupe-") as temporary:
-            folder = Path(temporary) / "page"
-            write_page(app, folder)
-            return _zip({path: folder / path for path in list_files(folder)})
-    return _zip(_list_files(host, app, values))
+    if host.has_server:
+        return _zip(_list_contents(host, app, values))
+    with TemporaryDirectory(prefix="loupe-") as temporary:
+        folder = Path(temporary) / "page"
+        export_models(page_models(app), "web", folder)
+        return _zip({path: folder / path for path in export_folder.list_files(folder)})
 
 
 def _zip(files: Mapping[str, Content]) -> bytes:
@@ -107,7 +106,7 @@ def _zip(files: Mapping[str, Content]) -> bytes:
 
 def write_files(
     host: Host,
-    folder: Path | None = None,
+    folder: Path,
     app: AppSpec = APP,
     values: Mapping[str, str] = {},
     *,
@@ -116,11 +115,11 @@ def write_files(
     """Write the host's files and models below a folder, and return the outcome for each file.
 
     Each file is written completely or not at all. Another version of a model is replaced, and so
-    is a file that is unchanged since an earlier call.
+    is a file that is unchanged since an earlier call; with ``force``, so are edited files.
 
     Args:
         host: the host.
-        folder: by default ``default_folder(host)``.
+        folder: the folder to write to, such as ``default_folder(host)``.
         app: the app with the models to deploy.
         values: values by placeholder; the others are left.
         force: replace files that were edited as well.
@@ -131,30 +130,24 @@ def write_files(
         FilesDiffer: a file was edited, or not made by ``write``, or a folder with the name of a
             model is none, and ``force`` is false; or a link or file has the name of a model.
             Nothing is written.
+        FolderExists: the folder for a page holds something else.
     """
-    folder = default_folder(host) if folder is None else folder
     if not host.has_server:
-        return {folder: write_page(app, folder, force=force)}
-    contents = {folder / path: file for path, file in _list_files(host, app, values).items()}
+        return {folder: _write_page(app, folder, force=force)}
+    contents = {folder / path: file for path, file in _list_contents(host, app, values).items()}
     models = [folder / app.bundles_dir / name for name in app.own]
     if links := [str(model) for model in models if model.is_symlink() or model.is_file()]:
         raise FilesDiffer(f"{list_some(links)}: not a folder, so nothing is written. Remove it.")
     if not force and (others := [str(model) for model in models if not _may_hold_model(model)]):
-        raise FilesDiffer(
-            f"{list_some(others)} has other files, which would be deleted. Choose another folder "
-            "with --to, or replace with --force."
-        )
+        raise _make_error(others, "has other files, which would be deleted")
     results: dict[Path, str] = {path: _compare(path, file) for path, file in contents.items()}
-    replaced = [path for path, result in results.items() if result is WriteResult.REPLACED]
+    replaced = [path for path, result in results.items() if result == "replaced"]
     outside = [path for path in replaced if path.parent not in models]
     if not force and (edited := _find_edited(folder, outside)):
         verb = "differs" if len(edited) == 1 else "differ"
-        raise FilesDiffer(
-            f"{list_some(edited)} {verb} from what would be written. Choose another folder "
-            "with --to, or replace with --force."
-        )
+        raise _make_error(edited, f"{verb} from what would be written")
     for path, content in contents.items():
-        if results[path] is not WriteResult.SAME:
+        if results[path] != "unchanged":
             _write(path, content)
     # Files of another version that was there before don't fit this one.
     for manifest in {model / MANIFEST for model in models} & set(replaced):
@@ -163,6 +156,46 @@ def write_files(
                 path.unlink()
     _update_record(folder, contents)
     return results
+
+
+def _find_edited(folder: Path, paths: Iterable[Path]) -> list[str]:
+    """Return the paths of files below a folder that differ from its record."""
+    record = read_record(folder)
+    names = {str(path): path.relative_to(folder).as_posix() for path in paths}
+    return [path for path, name in names.items() if record.get(name) != hash_file(Path(path))]
+
+
+def _make_error(paths: Sequence[str], reason: str) -> FilesDiffer:
+    advice = "Choose another folder with --to, or replace with --force."
+    return FilesDiffer(f"{list_some(paths)} {reason}. {advice}")
+
+
+def _write_page(app: AppSpec, folder: Path, *, force: bool) -> str:
+    """Write the page for static hosts and return the outcome."""
+    before = (export_folder.read_record(folder) or {"files": {}})["files"]
+    edited = find_changed(folder, before)
+    if edited and not force:
+        verb = "was" if len(edited) == 1 else "were"
+        raise _make_error(edited, f"in {folder} {verb} edited or removed")
+    export = export_models(page_models(app), "web", folder)
+    size = f"{len(export.files)} files, {sum(export.files.values()) / 1e6:.1f} MB"
+    after = (export_folder.read_record(folder) or {"files": {}})["files"]
+    what = "written"
+    if before:
+        what = "replaced" if edited or before != after else "unchanged"
+    return f"{what}, {size}. {export.checks[0]}"
+
+
+def find_changed(folder: Path, hashes: Mapping[str, str]) -> list[str]:
+    """Return the files of a page that are missing or don't match their SHA-256."""
+
+    def matches(path: Path, digest: str) -> bool:
+        try:
+            return hash_file(path) == digest
+        except OSError:
+            return False
+
+    return [path for path, digest in hashes.items() if not matches(folder / path, digest)]
 
 
 def _may_hold_model(folder: Path) -> bool:
@@ -174,13 +207,6 @@ def _may_hold_model(folder: Path) -> bool:
     except (OSError, ValueError):
         return False
     return True
-
-
-def _find_edited(folder: Path, paths: Iterable[Path]) -> list[str]:
-    """Return the paths of files below a folder that differ from its record."""
-    record = read_record(folder)
-    names = {str(path): path.relative_to(folder).as_posix() for path in paths}
-    return [path for path, name in names.items() if record.get(name) != hash_file(Path(path))]
 
 
 def _write(path: Path, content: Content) -> None:
@@ -215,12 +241,12 @@ def _update_record(folder: Path, paths: Iterable[Path]) -> None:
 
 def _compare(path: Path, content: Content) -> WriteResult:
     if not path.exists():
-        return WriteResult.NEW
+        return "written"
     if isinstance(content, bytes):
         is_same = path.read_bytes() == content
     else:
         is_same = filecmp.cmp(content, path, shallow=False)
-    return WriteResult.SAME if is_same else WriteResult.REPLACED
+    return "unchanged" if is_same else "replaced"
 
 
 def read_files(host: Host, folder: Path) -> dict[str, str]:

@@ -2,49 +2,44 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Literal
+from typing import Literal, get_args
 
-from .placeholders import fill
 from .spec import APP, AppSpec
+from .templates import fill
 
 READ_DATE = "2026-11-25"
 """Day by which all sources were read."""
 
+Kind = Literal[
+    "static files",
+    "managed (PaaS)",
+    "server (VPS)",
+    "machine (IaaS)",
+    "API only (ML)",
+    "cluster (API only)",
+]
+Budget = Literal["nothing", "a few dollars", "by use"]
+Traffic = Literal["a few people", "hundreds a day", "thousands an hour"]
+Expertise = Literal["no", "some", "yes"]
 
-class Kind(StrEnum):
-    """Form of hosting."""
-
-    STATIC = "static files"
-    PAAS = "managed (PaaS)"
-    VPS = "server (VPS)"
-    IAAS = "machine (IaaS)"
-    ML_PAAS = "API only (ML)"
-    CLUSTER = "cluster (API only)"
-
-
-class Budget(StrEnum):
-    """Cost of a month, from least to most."""
-
-    NOTHING = "nothing"
-    FEW_DOLLARS = "a few dollars"
-    BY_USE = "by use"
-
-
-class Traffic(StrEnum):
-    """Number of visitors, from fewest to most."""
-
-    FEW = "a few people"
-    HUNDREDS = "hundreds a day"
-    THOUSANDS = "thousands an hour"
+COSTS: Mapping[Budget, str] = {
+    "nothing": "",
+    "a few dollars": "Costs a few dollars a month.",
+    "by use": "Charges by use, without a cap.",
+}
+"""Sentences for an owner whose budget is smaller."""
 
 
-class Expertise(StrEnum):
-    """Knowledge of servers, from least to most."""
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The least that a host asks of its owner and the most it can do; or an owner's answers."""
 
-    NO = "no"
-    SOME = "some"
-    YES = "yes"
+    budget: Budget = "nothing"
+    """Cost of a month."""
+    traffic: Traffic = "a few people"
+    """Number of visitors."""
+    expertise: Expertise = "no"
+    """Knowledge of servers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +62,7 @@ class Limits:
 class Start:
     """The command and the routes by which a host starts and calls the app."""
 
-    command: tuple[str, ...] = ("deploy/entrypoint.sh", "app")
+    command: tuple[str, ...] = (APP.entrypoint, "app")
     """A program of the repository or on PATH, with its arguments; none: `check` can't start it."""
     port_variable: str = "PORT"
     """Variable in which the host passes the port."""
@@ -81,18 +76,14 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The files and steps that bring the app to a host.
-
-    Attributes:
-        files: the host's files by path.
-        steps: the steps after the budget alert and ``write``, one per line. A command begins
-            with ``$``.
-        update: the command after ``write`` that brings a new version of the model there.
-    """
+    """The files and steps that bring the app to a host."""
 
     files: Mapping[str, str]
+    """Texts by path."""
     steps: str
+    """The steps after the budget alert and ``write``, one per line; a command begins with ``$``."""
     update: str
+    """The command after ``write`` that brings a new version of the model there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,11 +95,7 @@ class Offer:
     kind: Kind
     summary: str
     price: str
-    budget: Budget
-    """Lowest budget on which Loupe runs there."""
-    traffic: Traffic
-    """Highest traffic it can be scaled to."""
-    expertise: Expertise = Expertise.NO
+    fit: Fit
     own_domain: bool = False
     gpu: bool = False
     limits: Limits
@@ -128,22 +115,63 @@ class Offer:
     @property
     def has_server(self) -> bool:
         """True if the app runs there."""
-        return self.kind is not Kind.STATIC
+        return self.kind != "static files"
 
     @property
     def has_page(self) -> bool:
         """True if people can open Loupe's own page."""
-        return self.kind not in (Kind.ML_PAAS, Kind.CLUSTER)
+        return self.kind not in ("API only (ML)", "cluster (API only)")
 
     @property
     def is_private(self) -> bool:
         """True if photos stay on the device, or on a server that only its owner administers."""
-        return self.kind in (Kind.STATIC, Kind.VPS, Kind.IAAS, Kind.CLUSTER)
+        return self.kind not in ("managed (PaaS)", "API only (ML)")
+
+    def list_shortfalls(self, wanted: Fit, app: AppSpec = APP) -> list[str]:
+        """Return what the owner wants and the host lacks, one sentence each; empty if it fits."""
+        has, memory_mb = self.fit, self.limits.memory_mb
+        memory = f"Needs about {app.memory_mb:,} MB; it gives {memory_mb:,} MB."
+        traffic = f"Built for {has.traffic}, not {wanted.traffic}."
+        upkeep = "Needs server knowledge, and upkeep."
+        table = (
+            (self.has_server and memory_mb < app.memory_mb, memory),
+            (_exceeds(Budget, has.budget, wanted.budget), COSTS[has.budget]),
+            (_exceeds(Traffic, wanted.traffic, has.traffic), traffic),
+            (_exceeds(Expertise, has.expertise, wanted.expertise), upkeep),
+        )
+        return [sentence for is_short, sentence in table if is_short]
+
+    def describe_limits(self, app: AppSpec = APP) -> list[str]:
+        """Return limits to know before choosing the host, one sentence each."""
+        limits = self.limits
+        unit = "core" if limits.cpu == 1 else "cores"
+        cores = f", on {limits.cpu:g} {unit}" if limits.cpu else ""
+        memory = f"Needs about {app.memory_mb:,} MB of {limits.memory_mb:,} MB{cores}."
+        empties_disk = self.has_server and self.has_page and not limits.keeps_files
+        table = (
+            (self.has_server, memory),
+            (not self.has_server and bool(app.first_visit), app.first_visit),
+            (not self.has_server, "No API, no batches, no corrections."),
+            (not self.has_page, "API only: there is no page for people to open."),
+            (bool(limits.sleeps), f"Sleeps {limits.sleeps}: the next visitor waits."),
+            (empties_disk, "Empties its disk at a restart: corrections need a database."),
+        )
+        return [sentence for applies, sentence in table if applies]
+
+
+def _exceeds(scale: object, value: str, other: str) -> bool:
+    """Return True if a value is above another one of its scale."""
+    values = get_args(scale)
+    return values.index(value) > values.index(other)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host(Offer):
-    """An offer for which ``write`` makes the files."""
+    """An offer for which ``write`` makes the files.
+
+    Its methods take the app with the models to deploy, and values by placeholder; placeholders
+    without a value are left.
+    """
 
     budget_alert: str = ""
     """The way to get a warning or a hard stop before an unexpected bill; empty if none can come."""
@@ -161,17 +189,12 @@ class Host(Offer):
     start: Start = field(default_factory=Start)
 
     def make_files(self, app: AppSpec = APP, values: Mapping[str, str] = {}) -> dict[str, str]:
-        """Return the host's files by path.
-
-        Args:
-            app: the app with the models to deploy.
-            values: values by placeholder; the others are left.
-        """
+        """Return the host's files by path."""
         files = self.make_plan(app).files
         return {path: fill(text, values) for path, text in files.items()}
 
     def list_steps(self, app: AppSpec = APP, values: Mapping[str, str] = {}) -> list[str]:
-        """Return the steps from a fresh clone to the open page; see ``make_files``."""
+        """Return the steps from a fresh clone to the open page."""
         steps = [
             *([f"Budget alert: {self.budget_alert}"] if self.budget_alert else []),
             f"$ {self._write_command(app, values)}",
@@ -186,12 +209,8 @@ class Host(Offer):
 
     def list_commands(self, app: AppSpec = APP) -> list[str]:
         """Return the three commands that show the steps, write the files and check them."""
-        command = "python -m deploy"
-        return [
-            f"{command} show {self.name}{app.options}",
-            f"{command} write {self.name}{app.options}",
-            f"{command} check {self.name}",
-        ]
+        verbs = {"show": app.options, "write": app.options, "check": ""}
+        return [f"python -m deploy {verb} {self.name}{words}" for verb, words in verbs.items()]
 
     def _write_command(self, app: AppSpec, values: Mapping[str, str]) -> str:
         words = "".join(

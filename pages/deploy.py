@@ -3,8 +3,7 @@
 import streamlit as st
 
 from ui.component import has_routes
-from ui.deploy_page.hosts_view import show_all_hosts, show_recommendation
-from ui.deploy_page.questions import ask
+from ui.deploy_page.hosts_view import ask, show_all_hosts, show_recommendation
 from ui.owner_pages import open_workshop
 
 st.set_page_config(layout="wide")
@@ -15,7 +14,7 @@ left, right = st.columns([2, 7], gap="medium")
 with left:
     asked = ask()
 if asked:
-    app, requirements = asked
+    app, answers = asked
     with right:
-        show_recommendation(requirements, app)
+        show_recommendation(answers, app)
     show_all_hosts(app)

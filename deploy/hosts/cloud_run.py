@@ -1,7 +1,9 @@
 """Google Cloud Run: a service that scales to zero, and to no more than one instance."""
 
-from ..host import Budget, Expertise, Host, Kind, Limits, Plan, Traffic
-from ..spec import AppSpec
+from typing import Any
+
+from ..host import Fit, Host, Limits, Plan
+from ..spec import APP, AppSpec
 from ..templates import dump_yaml, to_name_value_list
 
 DOCS = "https://cloud.google.com/run"
@@ -16,10 +18,19 @@ MEMORY_MB = 1024
 SECRET = "loupe-secret"  # noqa: S105 - the secret's name, not its value
 
 
+def make_probe(path: str, *, period_seconds: int, failures: int) -> dict[str, Any]:
+    """Return a probe that fails after so many failures in a row."""
+    return {
+        "httpGet": {"path": path, "port": APP.port},
+        "periodSeconds": period_seconds,
+        "timeoutSeconds": 5,
+        "failureThreshold": failures,
+    }
+
+
 def make_plan(app: AppSpec) -> Plan:
     """Return the service in Knative's form."""
     secret = {"name": SECRET, "key": "latest"}
-    probe = {"path": app.ready_path, "port": app.port}
     container = {
         "image": IMAGE,
         "ports": [{"name": "http1", "containerPort": app.port}],
@@ -28,18 +39,8 @@ def make_plan(app: AppSpec) -> Plan:
             {"name": "LOUPE_SECRET", "valueFrom": {"secretKeyRef": secret}},
         ],
         "resources": {"limits": {"cpu": "1", "memory": f"{MEMORY_MB}Mi"}},
-        "startupProbe": {
-            "httpGet": probe,
-            "periodSeconds": 5,
-            "timeoutSeconds": 5,
-            "failureThreshold": 24,
-        },
-        "livenessProbe": {
-            "httpGet": probe | {"path": "/api/live"},
-            "periodSeconds": 30,
-            "timeoutSeconds": 5,
-            "failureThreshold": 3,
-        },
+        "startupProbe": make_probe(app.ready_path, period_seconds=5, failures=24),
+        "livenessProbe": make_probe("/api/live", period_seconds=30, failures=3),
     }
     annotations = {
         "autoscaling.knative.dev/minScale": "0",
@@ -84,13 +85,11 @@ Open that address.
 HOST = Host(
     name="cloud-run",
     title="Google Cloud Run",
-    kind=Kind.PAAS,
+    kind="managed (PaaS)",
     summary="Runs the image only while there are requests.",
     price="Pay as you go, to a tenth of a second, with a free monthly allowance. An open page "
     "counts as use.",
-    budget=Budget.BY_USE,
-    traffic=Traffic.THOUSANDS,
-    expertise=Expertise.SOME,
+    fit=Fit("by use", "thousands an hour", "some"),
     own_domain=True,
     gpu=True,
     limits=Limits(memory_mb=MEMORY_MB, cpu=1, sleeps="when idle", start_seconds=240),
@@ -100,10 +99,8 @@ https://docs.cloud.google.com/run/docs/overview/what-is-cloud-run sleeps
 {DOCS}/quotas start
 {DOCS}/pricing price
 """,
-    budget_alert=(
-        "Billing, Budgets & alerts, Create budget (it warns, it does not stop); maxScale in "
-        "service.yaml limits the bill."
-    ),
+    budget_alert="Billing, Budgets & alerts, Create budget (it warns, it does not stop); maxScale "
+    "in service.yaml limits the bill.",
     remarks="""\
 maxScale keeps it at one instance, enough for 40 to 70 photos of 60 kB per second. Before raising \
 it, set LOUPE_DATABASE: instances share corrections there.

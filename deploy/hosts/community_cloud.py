@@ -4,9 +4,9 @@ import tomli_w
 
 from model.settings import ROOT
 
-from ..host import Budget, Host, Kind, Limits, Plan, Start, Traffic
+from ..host import Fit, Host, Limits, Plan, Start
 from ..spec import AppSpec
-from ..templates import make_readme, push_folder
+from ..templates import create_repository, make_readme, push
 
 DOCS = "https://docs.streamlit.io/deploy/streamlit-community-cloud"
 FILE = ".streamlit/secrets.community-cloud.toml.example"
@@ -30,27 +30,25 @@ def make_plan(app: AppSpec) -> Plan:
             "requirements.txt": "".join(packages),
         },
         f"""\
-$ git init -b main {FOLDER} && git -C {FOLDER} add . && git -C {FOLDER} commit -m Loupe
-$ gh repo create loupe-app --public --source={FOLDER} --push
+{create_repository(FOLDER, "loupe-app")}
 Without gh: create an empty repository on https://github.com/new and push the folder to it.
 $ cat {FOLDER}/{FILE} && echo "LOUPE_SECRET = \\"$(openssl rand -hex 32)\\""
 On https://share.streamlit.io choose Create app, the repository and streamlit_app.py.
 In Advanced settings choose Python 3.12 and paste what that command printed into Secrets.
 Open the app. After 12 hours without a visitor it sleeps; any visitor can wake it.
 """,
-        push_folder(FOLDER),
+        push(folder=FOLDER),
     )
 
 
 HOST = Host(
     name="community-cloud",
     title="Streamlit Community Cloud",
-    kind=Kind.PAAS,
+    kind="managed (PaaS)",
     summary="The whole app, from a GitHub repository of its own, with no build and no server to "
     "look after.",
     price="Free. Memory is at least 690 MB and at most 2.7 GB; limits may change without notice.",
-    budget=Budget.NOTHING,
-    traffic=Traffic.FEW,
+    fit=Fit("nothing", "a few people"),
     limits=Limits(memory_mb=MEMORY_MB, cpu=0.078, sleeps="after 12 hours"),
     sources=f"""\
 {DOCS}/manage-your-app memory, cores

@@ -1,6 +1,6 @@
 """Ray Serve: the API alone, on a cluster of your own machines."""
 
-from ..host import Budget, Expertise, Host, Kind, Limits, Plan, Start, Traffic
+from ..host import Fit, Host, Limits, Plan, Start
 from ..spec import AppSpec
 from ..templates import dump_yaml
 
@@ -91,13 +91,10 @@ Set LOUPE_API=http://HEAD:{PORT} where the app runs: docs/scale.md.
 HOST = Host(
     name="ray-serve",
     title="Ray Serve",
-    kind=Kind.CLUSTER,
+    kind="cluster (API only)",
     summary="Runs the API on several machines of your own; the app's pages run elsewhere.",
     price="The machines' price; the software is free.",
-    budget=Budget.BY_USE,
-    traffic=Traffic.THOUSANDS,
-    expertise=Expertise.YES,
-    gpu=False,
+    fit=Fit("by use", "thousands an hour", "yes"),
     limits=Limits(memory_mb=MEMORY_MB, cpu=1),
     sources=f"""\
 {DOCS}/serve/configure-serve-deployment.html memory, cores

@@ -1,6 +1,6 @@
 """Render: a blueprint that builds the Dockerfile."""
 
-from ..host import Budget, Host, Kind, Limits, Plan, Traffic
+from ..host import Fit, Host, Limits, Plan
 from ..spec import AppSpec
 from ..templates import dump_yaml, push, to_name_value_list, use_own_repository
 
@@ -42,11 +42,10 @@ Open the address that the service shows.
 HOST = Host(
     name="render",
     title="Render",
-    kind=Kind.PAAS,
+    kind="managed (PaaS)",
     summary="Builds the Dockerfile at every push; the free plan has 512 MB and sleeps.",
     price="Free for 750 hours a month; paid monthly plans don't sleep.",
-    budget=Budget.NOTHING,
-    traffic=Traffic.HUNDREDS,
+    fit=Fit("nothing", "hundreds a day"),
     own_domain=True,
     limits=Limits(memory_mb=MEMORY_MB, cpu=0.1, sleeps="after 15 minutes"),
     sources=f"""\
@@ -54,10 +53,8 @@ https://render.com/pricing memory, cores (cited)
 {DOCS}/free sleeps, price
 {DOCS}/blueprint-spec files (cited)
 """,
-    budget_alert=(
-        "free services are suspended, not charged, when the month's hours are used up; set the "
-        "spend limit for build minutes to 0, and check Billing before choosing a paid plan."
-    ),
+    budget_alert="free services are suspended, not charged, when the month's hours are used up; "
+    "set the spend limit for build minutes to 0, and check Billing before choosing a paid plan.",
     remarks="""\
 The first visitor after a pause waits for a start on a tenth of a core.
 Free services lose their files whenever they stop, and can't have a disk.

@@ -1,6 +1,6 @@
 """Amazon SageMaker: the image behind an endpoint that answers signed requests."""
 
-from ..host import Budget, Expertise, Host, Kind, Limits, Plan, Start, Traffic
+from ..host import Fit, Host, Limits, Plan, Start
 from ..spec import AppSpec
 from ..templates import dump_json
 
@@ -63,22 +63,18 @@ $ aws sagemaker delete-endpoint --endpoint-name loupe
 HOST = Host(
     name="sagemaker",
     title="Amazon SageMaker",
-    kind=Kind.ML_PAAS,
+    kind="API only (ML)",
     summary="Identifies photos for other programs behind AWS's sign-in; it shows no page.",
     price="By the hour of the instance, around the clock, until the endpoint is deleted.",
-    budget=Budget.BY_USE,
-    traffic=Traffic.THOUSANDS,
-    expertise=Expertise.YES,
+    fit=Fit("by use", "thousands an hour", "yes"),
     gpu=True,
     limits=Limits(memory_mb=MEMORY_MB, cpu=2, start_seconds=300),
     sources=f"""\
 https://aws.amazon.com/sagemaker/pricing/ memory, cores, price (cited)
 {DOCS}/APIReference/API_CreateEndpointConfig.html start, files (cited)
 """,
-    budget_alert=(
-        "`aws budgets` sends an e-mail at 80% of 50 dollars a month (it warns, it does not stop); "
-        "--max-capacity limits the bill."
-    ),
+    budget_alert="`aws budgets` sends an e-mail at 80% of 50 dollars a month (it warns, it does "
+    "not stop); --max-capacity limits the bill.",
     remarks="""\
 --max-capacity keeps it at one instance.
 The models are part of the image.

@@ -1,6 +1,6 @@
 """Hugging Face Spaces: a git repository with a Dockerfile, shown in a frame."""
 
-from ..host import Budget, Host, Kind, Limits, Plan, Start, Traffic
+from ..host import Fit, Host, Limits, Plan, Start
 from ..spec import AppSpec
 from ..templates import dump_yaml, make_readme
 
@@ -46,12 +46,11 @@ Open https://huggingface.co/spaces/{SPACE}.
 HOST = Host(
     name="spaces",
     title="Hugging Face Spaces",
-    kind=Kind.PAAS,
+    kind="managed (PaaS)",
     summary="Builds the Dockerfile of a Space's own repository; the page shows it in a frame.",
     price="A Docker Space needs a paid plan, as the page that creates it says. The hardware "
     "cpu-basic is free; GPUs by the hour.",
-    budget=Budget.FEW_DOLLARS,
-    traffic=Traffic.HUNDREDS,
+    fit=Fit("a few dollars", "hundreds a day"),
     own_domain=True,
     gpu=True,
     limits=Limits(memory_mb=16384, cpu=2, sleeps="after 48 hours", start_seconds=30 * 60),
@@ -61,10 +60,8 @@ HOST = Host(
 {DOCS}/spaces-config-reference start (cited)
 {DOCS}/spaces-config-reference files
 """,
-    budget_alert=(
-        "set a sleep time (Settings of the Space) before choosing paid hardware, and check "
-        "https://huggingface.co/settings/billing; cpu-basic is not charged."
-    ),
+    budget_alert="set a sleep time (Settings of the Space) before choosing paid hardware, and "
+    "check https://huggingface.co/settings/billing; cpu-basic is not charged.",
     remarks=f"""\
 Limited to one instance. Anyone can download what is in a public Space, the model included.
 The frame is on another domain, where XSRF protection would make uploads fail with 403. \

@@ -1,8 +1,8 @@
 """A static host: GitHub Pages, a static Space, any web server; the models run in browsers."""
 
-from ..host import Budget, Host, Kind, Limits, Plan, Traffic
+from ..host import Fit, Host, Limits, Plan
 from ..spec import AppSpec
-from ..templates import push_folder
+from ..templates import create_repository, push
 
 GITHUB = "https://github.com/github/docs/blob/main"
 PAGES = f"{GITHUB}/content/pages/getting-started-with-github-pages"
@@ -20,27 +20,25 @@ $ python -m http.server --directory {FOLDER}
 Open http://localhost:8000 to try it. Then choose GitHub Pages, a Space, or another server.
 GitHub Pages: push the folder to a public repository of its own, and in its Settings, Pages, \
 choose the branch main. The page is at https://YOUR-NAME.github.io/loupe-page/.
-$ git init -b main {FOLDER} && git -C {FOLDER} add . && git -C {FOLDER} commit -m Loupe
-$ gh repo create loupe-page --public --source={FOLDER} --push
+{create_repository(FOLDER, "loupe-page")}
 Static Space: upload the folder. The page is at https://huggingface.co/spaces/{SPACE}.
 $ hf repos create {SPACE} --repo-type space --space-sdk static --exist-ok
 $ hf upload {SPACE} {FOLDER} . --repo-type space --delete '*'
 Another server: copy the folder to it, below any path. Without https, the page needs a network at \
 each visit and can't use the live camera.
 """,
-        push_folder(FOLDER),
+        push(folder=FOLDER),
     )
 
 
 HOST = Host(
     name="static",
     title="A static host",
-    kind=Kind.STATIC,
+    kind="static files",
     summary="Nothing to look after: the model runs in each visitor's browser. Photos stay there, "
     "the page works offline after one visit, and it never sleeps.",
     price="Free on GitHub Pages (with a public repository) and as a static Space.",
-    budget=Budget.NOTHING,
-    traffic=Traffic.HUNDREDS,
+    fit=Fit("nothing", "hundreds a day"),
     own_domain=True,
     limits=Limits(),
     sources=f"""\

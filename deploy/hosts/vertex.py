@@ -1,6 +1,6 @@
 """Google Vertex AI: the image behind a prediction endpoint."""
 
-from ..host import Budget, Expertise, Host, Kind, Limits, Plan, Start, Traffic
+from ..host import Fit, Host, Limits, Plan, Start
 from ..spec import AppSpec
 from ..templates import dump_json, to_name_value_list
 from .cloud_run import IMAGE, PLACEHOLDERS
@@ -66,12 +66,10 @@ $ {FIND_OLD} && {UNDEPLOY}
 HOST = Host(
     name="vertex",
     title="Google Vertex AI",
-    kind=Kind.ML_PAAS,
+    kind="API only (ML)",
     summary="Identifies photos for other programs behind Google's sign-in; it shows no page.",
     price="By the hour of the node, around the clock, until the model is undeployed.",
-    budget=Budget.BY_USE,
-    traffic=Traffic.THOUSANDS,
-    expertise=Expertise.YES,
+    fit=Fit("by use", "thousands an hour", "yes"),
     gpu=True,
     limits=Limits(memory_mb=MEMORY_MB, cpu=2),
     sources=f"""\
@@ -79,10 +77,8 @@ HOST = Host(
 {DOCS}/pricing price
 {DOCS}/docs/predictions/use-custom-container files
 """,
-    budget_alert=(
-        "Billing, Budgets & alerts, Create budget (it warns, it does not stop); "
-        "--max-replica-count limits the bill."
-    ),
+    budget_alert="Billing, Budgets & alerts, Create budget (it warns, it does not stop); "
+    "--max-replica-count limits the bill.",
     remarks="""\
 --max-replica-count keeps it at one instance.
 The models are part of the image.

@@ -160,7 +160,7 @@ def test_check_requires_one_host_or_all(arguments: tuple[str, ...]) -> None:
     ("modules", "unwanted"),
     [
         (
-            "deploy.cli, deploy.matching",
+            "deploy.cli",
             {"streamlit", "torch", "fastai", "sqlalchemy", "pandas", "onnxruntime", "api", "ui"},
         ),
         ("deploy.health", {"yaml", "pydantic", "model", "click"}),

@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.errors import FilesDiffer
-from deploy.files import RECORD, WriteResult, read_record, read_settings, write_files, zip_files
+from deploy.files import RECORD, FilesDiffer, read_record, read_settings, write_files, zip_files
 from deploy.host import Host
 from deploy.hosts import HOSTS
-from deploy.package import app_files
-from deploy.spec import APP
+from deploy.spec import APP, app_files
 
 each_package = pytest.mark.parametrize(
     "host", [HOSTS["cloud-init"], HOSTS["spaces"]], ids=["repository", "folder"]
@@ -40,9 +38,9 @@ def expected_contents(host: Host) -> dict[str, bytes]:
 
 @each_package
 def test_write_creates_the_files_and_then_changes_nothing(host: Host, tmp_path: Path) -> None:
-    assert set(write_files(host, tmp_path, SMALL).values()) == {WriteResult.NEW}
+    assert set(write_files(host, tmp_path, SMALL).values()) == {"written"}
     times = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    assert set(write_files(host, tmp_path, SMALL).values()) == {WriteResult.SAME}
+    assert set(write_files(host, tmp_path, SMALL).values()) == {"unchanged"}
     assert folder_contents(tmp_path) == expected_contents(host)
     assert times == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
 
@@ -57,7 +55,7 @@ def test_write_keeps_a_file_that_differs_unless_forced(tmp_path: Path) -> None:
         write_files(host, tmp_path, SMALL)
     # Missing files are not written either.
     assert folder_contents(tmp_path) == {name: b"mine"}
-    assert write_files(host, tmp_path, SMALL, force=True)[edited] == WriteResult.REPLACED
+    assert write_files(host, tmp_path, SMALL, force=True)[edited] == "replaced"
     assert folder_contents(tmp_path) == expected_contents(host)
 
 

@@ -1,62 +1,66 @@
-"""The contract of every host: its files, its limits, its description."""
+"""The contract of every host: its files, its limits, its description, and who it fits."""
 
 import re
 import shlex
 import subprocess
 import tomllib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
-from deploy.check import check_settings
-from deploy.comparison import State
+from deploy.check import check_placeholders, check_settings
 from deploy.files import read_settings
-from deploy.host import Host, Kind
-from deploy.hosts import HOSTS
-from deploy.package import app_files
-from deploy.spec import APP
+from deploy.host import Fit, Host
+from deploy.hosts import DOCUMENTED, HOSTS
+from deploy.spec import APP, app_files
+from deploy.trial import read_start_settings
 from model.settings import ROOT
 from tests.tools import require_tool
+from ui.deploy_page.hosts_view import FILTERS
 
 every_host = pytest.mark.parametrize("host", HOSTS.values(), ids=HOSTS)
 every_server = pytest.mark.parametrize(
     "host", [host for host in HOSTS.values() if host.has_server], ids=lambda host: host.name
 )
 
+ONE_INSTANCE = {
+    "cloud-run": "maxScale: '1'",
+    "render": "numInstances: 1",
+    "sagemaker": "--max-capacity 1",
+    "vertex": "--max-replica-count=1",
+    "vps-compose": "scale: 1",
+    "cloud-init": "scale: 1",
+    "ray-serve": "max_replicas: MAX_REPLICAS",
+}
+"""What limits the number of instances; other hosts run only one."""
+
 
 def all_text(host: Host) -> str:
     return "\n".join([*host.make_files().values(), *host.list_steps(), host.remarks])
 
 
-def test_every_module_is_a_host() -> None:
-    modules = {path.stem for path in (ROOT / "deploy/hosts").glob("*.py")} - {"__init__"}
-    assert {name.replace("-", "_") for name in HOSTS} == modules
-
-
 @every_server
-def test_host_is_large_enough_for_the_app(host: Host) -> None:
-    limits = host.limits
+def test_server_runs_the_app_once_and_with_its_settings(host: Host) -> None:
+    text, limits, settings = all_text(host), host.limits, read_settings(host.make_files())
     assert limits.memory_mb >= APP.memory_mb
     assert limits.start_seconds is None or limits.start_seconds >= APP.start_seconds
-
-
-@every_server
-def test_instances_are_limited_to_one(host: Host) -> None:
-    if host.kind is Kind.CLUSTER:
-        assert "max_replicas: MAX_REPLICAS" in all_text(host)
-        return
-    assert re.search(r"Limited to one|keeps it at one instance", host.remarks)
-    setting = {
-        "cloud-run": "maxScale: '1'",
-        "render": "numInstances: 1",
-        "sagemaker": "--max-capacity 1",
-        "vertex": "--max-replica-count=1",
-        "vps-compose": "scale: 1",
-        "cloud-init": "scale: 1",
-    }
-    assert setting.get(host.name, "") in all_text(host)
+    assert ONE_INSTANCE.get(host.name, "") in text
+    stated = re.search(r"Limited to one|keeps it at one instance", host.remarks)
+    assert stated or host.name == "ray-serve"
+    assert check_settings(settings).state == "ok"
+    # A Space gets its settings by commands.
+    assert ("LOUPE_MEMORY_MB" in settings) == (host.name != "spaces")
+    assert f"LOUPE_MEMORY_MB={limits.memory_mb}" in text or settings
+    started = read_start_settings(host, host.make_files())
+    assert started["LOUPE_MEMORY_MB"] == str(limits.memory_mb)
+    assert not set(settings) & set(APP.secrets)
+    if host.has_page and host.name != "render":  # Render generates it
+        assert "openssl rand -hex 32" in text
+    if not limits.keeps_files and host.has_page:
+        assert "LOUPE_DATABASE" in text
 
 
 @every_host
@@ -67,7 +71,7 @@ def test_every_limit_has_a_source(host: Host) -> None:
         "sleeps": host.limits.sleeps,
         "start": host.limits.start_seconds,
         "disk": host.limits.keeps_files,
-        "price": host.kind not in (Kind.VPS, Kind.IAAS, Kind.CLUSTER),
+        "price": host.kind not in ("server (VPS)", "machine (IaaS)", "cluster (API only)"),
         "files": True,
     }
     lines = [line.removesuffix(" (cited)").split(" ", 1) for line in host.sources.splitlines()]
@@ -76,21 +80,6 @@ def test_every_limit_has_a_source(host: Host) -> None:
     assert all(url.startswith("https://") for url, _ in lines)
     is_alert_first = host.list_steps()[0].startswith("Budget alert: ")
     assert is_alert_first == (host.name not in ("static", "community-cloud"))
-
-
-@every_server
-def test_settings_exist_and_no_secret_is_in_a_file(host: Host) -> None:
-    settings = read_settings(host.make_files())
-    (result,) = check_settings(settings)
-    assert result.state is State.OK
-    # A Space gets its settings by commands.
-    assert ("LOUPE_MEMORY_MB" in settings) == (host.name != "spaces")
-    assert not set(settings) & set(APP.secrets)
-    assert f"LOUPE_MEMORY_MB={host.limits.memory_mb}" in all_text(host) or settings
-    if host.has_page and host.name != "render":  # Render generates it
-        assert "openssl rand -hex 32" in all_text(host)
-    if not host.limits.keeps_files and host.has_page:
-        assert "LOUPE_DATABASE" in all_text(host)
 
 
 @every_server
@@ -105,27 +94,30 @@ def test_name_of_a_model_stays_text_in_every_format(host: Host, name: str) -> No
 
 
 @every_host
-def test_every_placeholder_is_known_and_filled(host: Host) -> None:
+def test_placeholders_are_described_found_and_filled(host: Host) -> None:
     text = all_text(host) + host.update_command()
     assert not re.search(r"CHANGE-ME|\bYOU\b|example\.org|<[A-Z]", text)
-    for word in re.findall(r"\bYOUR[-.][A-Z-]+\b", text):
-        assert word in host.placeholders
-    for word in host.placeholders:
-        assert re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text), word
+    assert set(re.findall(r"\bYOUR[-.][A-Z-]+\b", text)) <= set(host.placeholders)
+    results = check_placeholders(host, host.make_files())
+    assert {result.message.split()[0] for result in results} == set(host.placeholders_in_files())
     values = dict.fromkeys(host.placeholders, "a.b-c/d@e:1")
-    files = host.make_files(APP, values)
-    filled = "\n".join([*files.values(), *host.list_steps(APP, values)])
+    steps = host.list_steps(APP, values)
+    filled = "\n".join([*host.make_files(APP, values).values(), *steps])
     for word in host.placeholders:
-        assert not re.search(rf"(?<!--set )(?<!\w){re.escape(word)}(?!\w)", filled), word
+        pattern = rf"(?<!--set )(?<!\w){re.escape(word)}(?!\w)"
+        assert re.search(pattern, text), word
+        assert not re.search(pattern, filled), word
+    # Any other word in capitals would be a placeholder, too.
+    commands = " ".join(step for step in steps if step.startswith("$ "))
+    words = re.findall(r"(?<![\w$])[A-Z][A-Z-]{2,}(?![\w=])", re.sub(r"--set \S+?=", "", commands))
+    assert set(words) <= {"AWS", "COST", "EMAIL", "ACTUAL", "MONTHLY", "USD"}
 
 
 @every_host
-def test_words_in_capitals_are_placeholders(host: Host) -> None:
-    values = dict.fromkeys(host.placeholders, "x")
-    commands = [step for step in host.list_steps(APP, values) if step.startswith("$ ")]
-    text = re.sub(r"--set \S+?=", "", " ".join(commands))
-    words = re.findall(r"(?<![\w$])[A-Z][A-Z-]{2,}(?![\w=])", text)
-    assert set(words) <= {"AWS", "COST", "EMAIL", "ACTUAL", "MONTHLY", "USD"}
+def test_commands_are_valid_shell(host: Host) -> None:
+    for step in [*host.list_steps(), f"$ {host.update_command()}"]:
+        if step.startswith("$ "):
+            subprocess.run(["sh", "-n", "-c", step.removeprefix("$ ")], check=True)
 
 
 def test_machine_starts_the_compose_file_of_the_repository() -> None:
@@ -152,13 +144,6 @@ def test_update_on_a_later_day_replaces_the_version_that_is_charged() -> None:
     assert vertex.index("OLD=") < read < deploy < undeploy < vertex.index("$OLD")
 
 
-@every_host
-def test_commands_are_valid_shell(host: Host) -> None:
-    for step in [*host.list_steps(), f"$ {host.update_command()}"]:
-        if step.startswith("$ "):
-            subprocess.run(["sh", "-n", "-c", step.removeprefix("$ ")], check=True)
-
-
 def test_proxy_accepts_the_largest_upload() -> None:
     """Caddy and Streamlit count in MiB; the form around the file is added to that."""
     config = tomllib.loads((ROOT / ".streamlit/config.toml").read_text())
@@ -167,19 +152,26 @@ def test_proxy_accepts_the_largest_upload() -> None:
     assert int(size[1]) > config["server"]["maxUploadSize"]
 
 
-def test_space_is_titled_by_its_model() -> None:
-    spaces = HOSTS["spaces"]
-    titles = {
-        "Mushrooms": "Mushrooms",
-        "ends in ---": r"ends in \-\-\-",
-        "<b>\n*Yours*": r"\<b\> \*Yours\*",
-        "": "Loupe",
-    }
-    for title, written in titles.items():
-        text = spaces.make_files(replace(APP, model_title=title))["README.md"]
-        heading = " ".join(title.split()) or "Loupe"
-        assert yaml.safe_load(text.removeprefix("---\n").split("\n---\n")[0])["title"] == heading
-        assert f"\n# {written}\n" in text
+@pytest.mark.parametrize(
+    ("title", "heading", "written"),
+    [
+        ("Mushrooms", "Mushrooms", "Mushrooms"),
+        ("ends in ---", "ends in ---", r"ends in \-\-\-"),
+        ("<b>\n*Yours*", "<b> *Yours*", r"\<b\> \*Yours\*"),
+        ("", "Loupe", "Loupe"),
+    ],
+)
+def test_space_is_titled_by_its_model(title: str, heading: str, written: str) -> None:
+    text = HOSTS["spaces"].make_files(replace(APP, model_title=title))["README.md"]
+    assert yaml.safe_load(text.removeprefix("---\n").split("\n---\n")[0])["title"] == heading
+    assert f"\n# {written}\n" in text
+
+
+PRIVATE = {
+    *("export.pkl", "model/export.pkl", "corrections.zip", "bundles/backup.zip", "ui/.env"),
+    *("photos/me.jpg", ".streamlit/secrets.toml", ".env", ".git/config", "mine.txt", "tests/x.py"),
+    *("bundles/.loupe-new-x/graph.onnx", "build/spaces/Dockerfile", "model/__pycache__/a.pyc"),
+}
 
 
 def test_server_gets_the_app_and_nothing_private(tmp_path: Path) -> None:
@@ -188,16 +180,7 @@ def test_server_gets_the_app_and_nothing_private(tmp_path: Path) -> None:
     expected = {*app_files(APP), *host.make_files()}
     expected -= {".gitignore", ".streamlit/secrets.toml.example"}  # A repository's, not an app's.
     expected |= {".dockerignore", "bundles/mine/bundle.json", "bundles/mine/graph.onnx"}
-    private = ["export.pkl", "model/export.pkl", "corrections.zip", "bundles/backup.zip"]
-    private += ["photos/me.jpg", ".streamlit/secrets.toml", ".env", ".git/config", "mine.txt"]
-    private += [
-        "bundles/.loupe-new-x/graph.onnx",
-        "build/spaces/Dockerfile",
-        "tests/x.py",
-        "model/__pycache__/a.pyc",
-        "ui/.env",
-    ]
-    for path in (*expected, *private):
+    for path in expected | PRIVATE:
         (here / path).parent.mkdir(parents=True, exist_ok=True)
         (here / path).write_text("here")
     rules = "deploy/rsync.rules"
@@ -209,10 +192,58 @@ def test_server_gets_the_app_and_nothing_private(tmp_path: Path) -> None:
     (command,) = [step for step in host.list_steps() if step.startswith("$ rsync ")]
     copy = command.removeprefix("$ rsync ").replace("SERVER:/opt/loupe", str(server))
     subprocess.run([rsync, *shlex.split(copy)], cwd=here, check=True)
-    texts = {
-        path.relative_to(server).as_posix(): path.read_text()
-        for path in server.rglob("*")
-        if path.is_file()
-    }
+    files = [path for path in server.rglob("*") if path.is_file()]
+    texts = {path.relative_to(server).as_posix(): path.read_text() for path in files}
     assert {path for path, text in texts.items() if text != "server"} == expected
     assert {path for path, text in texts.items() if text == "server"} == kept
+
+
+ANY = Fit("by use", "a few people", "yes")
+BUSY = Fit("by use", "thousands an hour", "yes")
+BUSY_HOSTS = ["vps-compose", "cloud-run", "cloud-init", "vertex", "sagemaker", "ray-serve"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "filters", "names"),
+    [
+        (Fit(), [], ["static", "community-cloud", "render"]),
+        (Fit(), ["offline"], ["static"]),
+        (Fit(), ["private"], ["static"]),
+        (Fit(), ["whole_app"], ["community-cloud", "render"]),
+        (Fit(), ["awake"], ["static"]),
+        (Fit(traffic="thousands an hour"), [], []),
+        (Fit("a few dollars"), ["gpu"], ["spaces"]),
+        (ANY, ["private"], ["static", "vps-compose", "cloud-init", "ray-serve"]),
+        (ANY, ["free"], ["static", "community-cloud", "render"]),
+        (ANY, [], list(HOSTS)),
+        (BUSY, [], BUSY_HOSTS),
+        (BUSY, ["own_domain"], ["vps-compose", "cloud-run", "cloud-init"]),
+        (replace(BUSY, expertise="some"), [], ["vps-compose", "cloud-run"]),
+    ],
+)
+def test_hosts_fit_typical_owners(answers: Fit, filters: Sequence[str], names: list[str]) -> None:
+    fitting = [host for host in HOSTS.values() if not host.list_shortfalls(answers)]
+    passing = [host for host in fitting if all(FILTERS[name][1](host) for name in filters)]
+    assert [host.name for host in passing] == names
+
+
+def test_model_that_needs_more_memory_excludes_a_host() -> None:
+    large = replace(APP, memory_mb=600)
+    short = {name: host.list_shortfalls(ANY, large) for name, host in HOSTS.items()}
+    assert {name for name, reasons in short.items() if reasons} == {"render"}
+    assert short["render"] == ["Needs about 600 MB; it gives 512 MB."]
+
+
+def test_shortfalls_and_limits_are_plain_sentences() -> None:
+    answers = Fit(traffic="thousands an hour")
+    for host in (*HOSTS.values(), *DOCUMENTED):
+        for text in [*host.list_shortfalls(answers), *host.describe_limits()]:
+            assert re.fullmatch(r"[A-Z][^\n]{,80}\.", text), text
+
+
+def test_documented_hosts_are_where_their_remark_says() -> None:
+    headings = re.findall(r"^## (.+)$", (ROOT / "docs/deploy.md").read_text(), re.MULTILINE)
+    for host in DOCUMENTED:
+        assert host.remarks.removeprefix("Steps: docs/deploy.md, ").removesuffix(".") in headings
+        assert host.title not in {other.title for other in HOSTS.values()}
+        assert all(line.startswith("https://") for line in host.sources.splitlines())

@@ -10,12 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy import package
-from deploy.errors import DeployError, FilesDiffer
-from deploy.files import default_folder, write_files, zip_files
+from deploy import spec
+from deploy.files import FilesDiffer, default_folder, write_files, zip_files
 from deploy.hosts import HOSTS
-from deploy.package import app_files, choose_models, list_other_models
-from deploy.spec import APP
+from deploy.spec import APP, DeployError, app_files, choose_models
 from model.bundle import BUILTIN_DIR, MANIFEST, SMALL_CARD, Bundle, get_bundle, read_samples
 from model.bundle.manifest import SAMPLE_LIST, SAMPLE_PHOTOS
 from model.errors import BundleDamaged, BundleNotFound
@@ -149,19 +147,10 @@ def test_model_already_in_the_folder_is_kept(
     Bundle.open(target / "bundles/tiny").verify()
 
 
-def test_other_models_in_the_folder_are_named(
-    tiny_bundle: Bundle, calibrated_bundle: Bundle, target: Path
-) -> None:
-    for name in ("tiny", "calibrated"):
-        write_files(RENDER, target, choose_models([name]))
-    others = list_other_models(target / "bundles", choose_models(["tiny"]))
-    assert others == ["calibrated"]
-
-
 def test_large_file_goes_by_git_lfs(
     tiny_bundle: Bundle, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(package, "GITHUB_FILE_BYTES", 900)
+    monkeypatch.setattr(spec, "GITHUB_FILE_BYTES", 900)
     app = choose_models(["tiny"])
     assert app.git_lfs
     for name in ("render", "cloud-init"):
@@ -230,8 +219,8 @@ def test_only_files_that_git_tracks_are_copied(
     for path in ("Dockerfile", "model/a.py", "model/key.json", "model/__pycache__/a.pyc"):
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         (target / path).write_text("COPY model/ model/\n" if path == "Dockerfile" else "")
-    monkeypatch.setattr(package, "ROOT", target)
-    monkeypatch.setattr(package, "BUILTIN_DIR", target / "model/library")
+    monkeypatch.setattr(spec, "ROOT", target)
+    monkeypatch.setattr(spec, "BUILTIN_DIR", target / "model/library")
     assert set(app_files(APP)) == {"model/a.py", "model/key.json"}
     subprocess.run(["git", "init", "-q", target], check=True)
     subprocess.run(["git", "-C", target, "add", "model/a.py"], check=True)

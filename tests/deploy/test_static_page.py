@@ -14,15 +14,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from deploy.check import check_host
+from deploy.check import check_host, check_url
 from deploy.cli import main
-from deploy.comparison import CheckResult, State
-from deploy.errors import FilesDiffer
-from deploy.files import write_files, zip_files
+from deploy.client import CheckResult
+from deploy.files import FilesDiffer, write_files, zip_files
 from deploy.hosts import HOSTS
-from deploy.matching import describe_limits
-from deploy.package import choose_models
-from deploy.remote import check_url
+from deploy.spec import choose_models
 from model.browser import cache
 from model.exporting.export_folder import RECORD, list_files, read_record
 from model.settings import settings
@@ -75,7 +72,7 @@ def call(*arguments: object) -> Result:
 
 
 def failures(folder: Path, model: str | None = None) -> list[CheckResult]:
-    return [one for one in check_host(STATIC, folder, model) if one.state is State.FAILED]
+    return [one for one in check_host(STATIC, folder, model) if one.state == "failed"]
 
 
 def test_commands_write_and_check_the_page(folder: Path) -> None:
@@ -97,8 +94,8 @@ def test_commands_write_and_check_the_page(folder: Path) -> None:
 def test_first_visit_has_one_size_everywhere(folder: Path) -> None:
     app = choose_models(["pears"])
     assert app.first_visit in call("show", "static", "--model", "pears").stdout
-    assert app.first_visit in describe_limits(STATIC, app)
-    assert app.first_visit not in describe_limits(HOSTS["render"], app)
+    assert app.first_visit in STATIC.describe_limits(app)
+    assert app.first_visit not in HOSTS["render"].describe_limits(app)
     written = call("write", "static", "--model", "pears", "--to", folder).stdout
     assert f" A first visit loads {format_size(app.visit_bytes)} from a server" in written
     # As a server sends the page: what is packed already, the rest compressed.
@@ -112,7 +109,7 @@ def test_first_visit_has_one_size_everywhere(folder: Path) -> None:
 def test_size_of_a_first_visit_is_left_out_before_it_is_known(data_folder: Path) -> None:
     app = choose_models(["imagenet"])
     assert (app.visit_bytes, app.first_visit) == (0, "")
-    assert all(describe_limits(STATIC, app))
+    assert all(STATIC.describe_limits(app))
     assert "first visit" not in call("show", "static", "--model", "imagenet").stdout
 
 
@@ -144,7 +141,7 @@ def test_absent_page_fails_with_the_folder_unless_all_hosts_are_checked(tmp_path
     assert f"page: not found in {tmp_path}, so nothing was checked" in result.stdout
     assert "Name its folder with --to" in result.stdout
     (noted,) = check_host(STATIC, tmp_path, needs_page=False)
-    assert noted.state is State.NOTE
+    assert noted.state == "note"
 
 
 def test_changed_file_fails_with_its_name(folder: Path) -> None:
@@ -162,10 +159,10 @@ def test_page_opens_the_wanted_model(folder: Path) -> None:
 
 
 def test_page_is_checked_at_its_address(url: str, folder: Path, models_dir: Path) -> None:
-    assert [one.state for one in check_url(url, host=STATIC)] == [State.OK, State.OK]
+    assert [one.state for one in check_url(url, host=STATIC)] == ["ok", "ok"]
     tiny(models_dir, "pears", title="Again")
     *_, result = check_url(url, host=STATIC)
-    assert result.state is State.FAILED
+    assert result.state == "failed"
     (folder / RECORD).unlink()
     *_, result = check_url(url, host=STATIC)
     assert result.message == "not Loupe, or not ready (HTTP 404)"

@@ -6,8 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from deploy.hosts import HOSTS
-from deploy.matching import describe_limits
-from deploy.package import choose_models
+from deploy.spec import choose_models
 from model.browser import cache
 from model.bundle import ManifestDraft, publish
 from model.settings import ROOT
@@ -127,7 +126,7 @@ def test_answers_change_the_recommendation(answers, best, said):
     host = list(HOSTS.values())[best]
     assert at.subheader[0].value == host.title
     assert said in plain(at)
-    assert all(limit in plain(at) for limit in describe_limits(host))
+    assert all(limit in plain(at) for limit in host.describe_limits())
 
 
 @pytest.mark.parametrize(

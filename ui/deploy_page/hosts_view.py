@@ -1,32 +1,51 @@
-"""The hosts on the Deploy page: the best one, two others, then all of them with filters."""
+"""The hosts on the Deploy page: the owner's answers, the best host, two others, all with filters.
 
-from collections.abc import Sequence
+All answers are in the address, so the page can be shared. Streamlit puts labels, not values, into
+the address: rewording a label breaks links.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from typing import TypeVar, get_args
 
 import streamlit as st
 
-from deploy.documented_hosts import DOCUMENTED
-from deploy.host import READ_DATE, Budget, Expertise, Host, Offer, Traffic
-from deploy.hosts import HOSTS
-from deploy.matching import Requirements, describe_limits, list_shortfalls
-from deploy.spec import AppSpec
-from ui.deploy_page.commands import show_commands
-from ui.deploy_page.instructions import show_instructions
+from deploy.host import READ_DATE, Budget, Expertise, Fit, Host, Offer, Traffic
+from deploy.hosts import DOCUMENTED, HOSTS
+from deploy.spec import AppSpec, choose_models, deployed_sizes
+from model.bundle import BUILTIN_DIR, default_models
+from model.loading import default_model
+from ui.chosen_model import chosen_bundle
+from ui.deploy_page.instructions import show_commands, show_instructions
 from ui.facts import show_facts
+from ui.page_data import usable_bundles
 from ui.phrasing import escape_markdown, link_urls, spell_number
+from ui.settings_menu import model_select, warn_if_unusable
 
 ALL_HOSTS: tuple[Offer, ...] = (*HOSTS.values(), *DOCUMENTED)
 
-FILTERS = {
-    "free": "Free to start",
-    "whole_app": "Whole app",
-    "awake": "Never sleeps",
-    "own_domain": "My own domain",
-    "private": "Photos stay on a machine I control",
-    "offline": "Works offline",
-    "gpu": "A GPU",
+BUDGETS = {"nothing": "Free", "by use": "Pay as you go"}
+EXPERTISE = {"no": "Not really", "some": "Somewhat"}
+UPKEEP = {
+    "no": "no server to look after",
+    "some": "a server is fine with some help",
+    "yes": "a server is fine",
 }
-"""Labels are in the address: rewording one breaks links."""
+
+FILTERS: dict[str, tuple[str, Callable[[Offer], object]]] = {
+    "free": ("Free to start", lambda host: host.fit.budget == "nothing"),
+    "whole_app": ("Whole app", lambda host: host.has_server and host.has_page),
+    "awake": ("Never sleeps", lambda host: not host.limits.sleeps),
+    "own_domain": ("My own domain", lambda host: host.own_domain),
+    "private": ("Photos stay on a machine I control", lambda host: host.is_private),
+    "offline": ("Works offline", lambda host: not host.has_server),
+    "gpu": ("A GPU", lambda host: host.gpu),
+}
+"""The label of each filter, and whether a host passes it."""
+
+ANY_ANSWERS = Fit("by use", "a few people", "yes")
+
+Value = TypeVar("Value", bound=str)
 
 TITLES = ("1 Read the steps", "2 Write the files", "3 Check them")
 
@@ -34,9 +53,58 @@ MAX_REMARKS = 2
 """Remarks shown among the limits; all of them are below the steps."""
 
 
-def show_recommendation(requirements: Requirements, app: AppSpec) -> None:
+def ask() -> tuple[AppSpec, Fit] | None:
+    """Show the answers in two lines, and the questions; None if there is no model.
+
+    The questions are folded: on a phone, what they lead to would be below the screen.
+    """
+    bundles = usable_bundles()
+    warn_if_unusable(bundles)
+    chosen = chosen_bundle()
+    first = chosen.name if chosen else default_model()
+    wanted = dict.fromkeys([first, default_model(), *default_models(), *bundles])
+    offered = {name: bundles[name] for name in wanted if name in bundles}
+    if not offered:
+        return None
+    summary = st.container(gap=None)
+    with st.expander("Change", icon=":material/tune:"):
+        # The key is not that of Identify, where another model may be chosen.
+        if (asked := st.query_params.get("deployed")) in offered:
+            st.session_state.setdefault("deployed", asked)
+        bundle = bundles[str(model_select(offered, "deployed", _write_model))]
+        if all(bundle.folder.is_relative_to(BUILTIN_DIR) for bundle in bundles.values()):
+            st.write("A model of your own is offered here once you have imported or trained it.")
+        size_mb = sum(deployed_sizes(bundle)) / 1e6
+        st.caption(f"Version {bundle.version} · {size_mb:.1f} MB to deploy")
+        answers = Fit(
+            _choose("Monthly budget", get_args(Budget), "budget", BUDGETS),
+            _choose("Expected visitors", get_args(Traffic), "traffic", {}),
+            _choose("Comfortable with servers?", get_args(Expertise), "knows", EXPERTISE),
+        )
+    price = BUDGETS.get(answers.budget, answers.budget.capitalize())
+    summary.markdown(f"Model: **{escape_markdown(bundle.manifest.title)}**")
+    upkeep = UPKEEP[answers.expertise]
+    summary.markdown(f"You want: **{price}, for {answers.traffic}, {upkeep}**")
+    return choose_models([bundle.name]), answers
+
+
+def _write_model() -> None:
+    st.query_params["deployed"] = st.session_state["deployed"]
+
+
+def _choose(question: str, scale: Sequence[Value], key: str, labels: Mapping[str, str]) -> Value:
+    return st.radio(
+        question,
+        scale,
+        format_func=lambda value: labels.get(value, value.capitalize()),
+        key=key,
+        bind="query-params",
+    )
+
+
+def show_recommendation(answers: Fit, app: AppSpec) -> None:
     """Show the host that fits best with its commands, then two others."""
-    shortfalls = {name: list_shortfalls(host, requirements, app) for name, host in HOSTS.items()}
+    shortfalls = {name: host.list_shortfalls(answers, app) for name, host in HOSTS.items()}
     # Sorting is stable: of hosts that fit equally, the first has the least cost and upkeep.
     names = sorted(HOSTS, key=lambda name: len(shortfalls[name]))
     best, second = HOSTS[names[0]], HOSTS[names[1]]
@@ -77,31 +145,26 @@ def show_all_hosts(app: AppSpec) -> None:
     chosen = st.pills(
         "Filters",
         list(FILTERS),
-        format_func=FILTERS.__getitem__,
+        format_func=lambda name: FILTERS[name][0],
         selection_mode="multi",
         key="must",
         bind="query-params",
         label_visibility="collapsed",
     )
-    wanted = Requirements(
-        budget=Budget.NOTHING if "free" in chosen else Budget.BY_USE,
-        traffic=Traffic.FEW,
-        expertise=Expertise.YES,
-        **dict.fromkeys(set(chosen) - {"free"}, True),
-    )
-    found = [
+    hosts = [
         host
         for host in ALL_HOSTS
         if words.strip().casefold() in f"{host.title} {host.kind} {host.summary}".casefold()
-        and not list_shortfalls(host, wanted, app)
+        and all(FILTERS[name][1](host) for name in chosen)
+        and not host.list_shortfalls(ANY_ANSWERS, app)
     ]
-    if not found:
+    if not hosts:
         st.write("No host fits. Remove a filter.")
         return
     filters = " and these filters" if chosen or words.strip() else ""
-    st.caption(f"{len(found)} of {len(ALL_HOSTS)} fit this model{filters}, whatever your answers")
+    st.caption(f"{len(hosts)} of {len(ALL_HOSTS)} fit this model{filters}, whatever your answers")
     rows = st.container(gap="xsmall")
-    for host in found:
+    for host in hosts:
         memory = f"{host.limits.memory_mb:,} MB · " if host.has_server else ""
         label = f"**{escape_markdown(host.title)}** · {memory}{link_urls(_describe_price(host))}"
         row = rows.expander(label, on_change="rerun", key=f"row-{host.name}")
@@ -123,7 +186,7 @@ def _describe_price(host: Offer) -> str:
 def _show_host(host: Offer, app: AppSpec, place: str, shortfalls: Sequence[str] = ()) -> None:
     """Show why, price, limits and commands; ``place`` tells a host's two places on the page."""
     st.write(link_urls(host.summary))
-    limits = [*shortfalls, *describe_limits(host, app), *host.remarks.splitlines()[:MAX_REMARKS]]
+    limits = [*shortfalls, *host.describe_limits(app), *host.remarks.splitlines()[:MAX_REMARKS]]
     show_facts({"Price": [link_urls(host.price)], "Limits": map(link_urls, limits)})
     if isinstance(host, Host):
         commands = list(zip(TITLES, host.list_commands(app), strict=True))

@@ -1,24 +1,23 @@
-"""The way to one host: what to fill in, the download with the model, steps and files."""
+"""The way to one host: commands, what to fill in, the download with the model, steps, files."""
 
 import re
 import threading
+from collections.abc import Sequence
 
 import streamlit as st
 
-from deploy.errors import BadPlaceholder
 from deploy.files import default_folder, zip_files
 from deploy.host import Host
-from deploy.package import bundle_files
-from deploy.placeholders import parse_assignments
-from deploy.spec import AppSpec
-from deploy.static_page import page_models
+from deploy.spec import AppSpec, bundle_files, page_models
+from deploy.templates import BadPlaceholder, parse_assignments
 from model import LoupeError
 from model.browser.cache import find_folder
 from model.browser.device_files import needs_runtime
 from model.browser.runtime import runtime_name
 from model.bundle import get_bundle, is_public
 from model.settings import ROOT
-from ui.phrasing import escape_markdown, link_urls, phrase_error
+from ui.component import FAILED_KEY, SCRIPT, note_failure, script_address
+from ui.phrasing import escape_markdown, link_urls, phrase_error, spell_number
 
 ALERT_STEP = "Budget alert: "
 WRITE_STEP = "$ python -m deploy write "
@@ -31,6 +30,28 @@ model already holds 390 MB of a small host's 512.
 """
 
 _one_at_a_time = threading.Lock()
+_mount = st.components.v2.component("commands", js=SCRIPT)
+
+
+def show_commands(place: str, commands: Sequence[tuple[str, str]]) -> None:
+    """Show commands, each a title and a line for a shell, with buttons that copy them.
+
+    ``device/commands.mjs`` draws them: ``st.code`` breaks lines at hyphens, and shows its button
+    to a mouse only.
+    """
+    if st.session_state.get(FAILED_KEY):
+        st.code("\n".join(command for _, command in commands), language=None, wrap_lines=True)
+        return
+    _mount(
+        key=f"commands-{place}",
+        data={
+            "script": script_address("commands.mjs"),
+            "commands": commands,
+            "all": f"Copy all {spell_number(len(commands))}" if len(commands) > 1 else "Copy",
+            "theme": st.context.theme.type or "light",
+        },
+        on_failed_change=note_failure,
+    )
 
 
 def show_instructions(host: Host, app: AppSpec, place: str) -> None:

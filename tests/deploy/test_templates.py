@@ -2,8 +2,7 @@
 
 import pytest
 
-from deploy.errors import BadPlaceholder
-from deploy.placeholders import fill, find_placeholders, parse_assignments
+from deploy.templates import BadPlaceholder, fill, find_placeholders, parse_assignments
 
 KNOWN = {"REGION": "a region such as europe-west1", "YOUR.DOMAIN": "the domain"}
 
