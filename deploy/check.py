@@ -16,15 +16,8 @@ from model.loading import default_model
 from model.settings import Settings
 from model.text import list_some
 
-from .client import (
-    SCHEMES,
-    CheckResult,
-    ExpectedModel,
-    Reply,
-    explain_failure,
-    list_offered,
-    send,
-)
+from . import client
+from .client import CheckResult, ExpectedModel, Reply, list_offered, send
 from .files import find_changed, read_files
 from .host import Host
 from .spec import APP, DeployError
@@ -57,7 +50,6 @@ def check_host(
     A file that the folder lacks is checked as ``write`` would make it.
 
     Args:
-        host: the host.
         folder: the folder of the files and of the models to deploy.
         model: the model that should open; by default the one that the files name, or else the
             one that opens on this machine.
@@ -160,7 +152,7 @@ def check_url(
             opened, version = reply.document.get("model"), reply.document.get("version")
             offered = list_offered(base_url, TIMEOUT_SECONDS)
     except (OSError, HTTPException) as error:
-        yield CheckResult("app", "failed", *explain_failure(error, TIMEOUT_SECONDS))
+        yield CheckResult("app", "failed", *client.explain_failure(error, TIMEOUT_SECONDS))
         return
     if not all(text and NAME.fullmatch(str(text)) for text in (opened, version)):
         yield CheckResult("app", "failed", *_explain_reply(reply))
@@ -185,7 +177,7 @@ def parse_url(url: str) -> str:
     """
     try:
         parts = urlsplit(url)
-        if parts.scheme not in SCHEMES or not parts.hostname or "@" in parts.netloc:
+        if parts.scheme not in client.SCHEMES or not parts.hostname or "@" in parts.netloc:
             raise ValueError
         name = parts.hostname if ":" in parts.hostname else parts.hostname.encode("idna").decode()
         site = f"[{name}]" if ":" in name else name

@@ -68,11 +68,7 @@ def send(
 ) -> Reply:
     """Send a request, POST if it has a body, and return the response.
 
-    Args:
-        url: an address whose scheme is http or https.
-        timeout_seconds: longest time for the whole response.
-        body: content to send.
-        headers: its headers.
+    The address's scheme must be http or https; the time limit is for the whole response.
 
     Raises:
         OSError, http.client.HTTPException: no response arrived.

@@ -117,13 +117,6 @@ def write_files(
     Each file is written completely or not at all. Another version of a model is replaced, and so
     is a file that is unchanged since an earlier call; with ``force``, so are edited files.
 
-    Args:
-        host: the host.
-        folder: the folder to write to, such as ``default_folder(host)``.
-        app: the app with the models to deploy.
-        values: values by placeholder; the others are left.
-        force: replace files that were edited as well.
-
     Raises:
         BundleError: a model can't be opened, or is damaged.
         EngineUnavailable: this machine can't make the files for browsers.

@@ -92,11 +92,9 @@ class StartedApp:
     """A running app, in its own process group, without this machine's settings."""
 
     def __init__(self, host: Host, settings: Mapping[str, str], folder: Path, scratch: Path):
-        """Run the host's command.
+        """Run the host's command with ``read_start_settings``.
 
         Args:
-            host: the host.
-            settings: see ``read_start_settings``.
             folder: the folder of the host's files and of the models to deploy. If it is a complete
                 repository, its own code runs, otherwise that of this checkout.
             scratch: an empty folder for the app's log and data.

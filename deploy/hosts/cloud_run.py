@@ -8,7 +8,6 @@ from ..templates import dump_yaml, to_name_value_list
 
 DOCS = "https://cloud.google.com/run"
 REFERENCE = f"{DOCS}/docs/reference/yaml/v1"
-FILE = "service.yaml"
 IMAGE = "REGION-docker.pkg.dev/PROJECT/loupe/loupe:serve"
 APIS = " ".join(
     f"{name}.googleapis.com" for name in ("run", "artifactregistry", "cloudbuild", "secretmanager")
@@ -61,7 +60,7 @@ def make_plan(app: AppSpec) -> Plan:
         "spec": {"template": {"metadata": {"annotations": annotations}, "spec": revision}},
     }
     return Plan(
-        {FILE: dump_yaml(document, f"Cloud Run: {REFERENCE}")},
+        {"service.yaml": dump_yaml(document, f"Cloud Run: {REFERENCE}")},
         f"""\
 $ gcloud config set project PROJECT && gcloud services enable {APIS}
 $ gcloud artifacts repositories create loupe --repository-format=docker --location=REGION
@@ -75,8 +74,7 @@ $ gcloud run services replace service.yaml --region REGION
 $ gcloud run services add-iam-policy-binding loupe --region REGION --member=allUsers \
 --role=roles/run.invoker
 $ gcloud run services describe loupe --region REGION --format='value(status.url)'
-Open that address.
-""",
+Open that address.""",
         f"gcloud builds submit --tag {IMAGE} && gcloud run deploy loupe --image {IMAGE} "
         "--region REGION",
     )
@@ -97,8 +95,7 @@ HOST = Host(
 {REFERENCE} memory, cores, files
 https://docs.cloud.google.com/run/docs/overview/what-is-cloud-run sleeps
 {DOCS}/quotas start
-{DOCS}/pricing price
-""",
+{DOCS}/pricing price""",
     budget_alert="Billing, Budgets & alerts, Create budget (it warns, it does not stop); maxScale "
     "in service.yaml limits the bill.",
     remarks="""\
@@ -106,8 +103,7 @@ maxScale keeps it at one instance, enough for 40 to 70 photos of 60 kB per secon
 it, set LOUPE_DATABASE: instances share corrections there.
 A page's web socket is cut after an hour; the page reconnects automatically.
 Session affinity is best effort.
-A zip larger than 32 MB is rejected.
-""",
+A zip larger than 32 MB is rejected.""",
     make_plan=make_plan,
     placeholders=PLACEHOLDERS,
 )

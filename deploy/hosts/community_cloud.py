@@ -35,8 +35,7 @@ Without gh: create an empty repository on https://github.com/new and push the fo
 $ cat {FOLDER}/{FILE} && echo "LOUPE_SECRET = \\"$(openssl rand -hex 32)\\""
 On https://share.streamlit.io choose Create app, the repository and streamlit_app.py.
 In Advanced settings choose Python 3.12 and paste what that command printed into Secrets.
-Open the app. After 12 hours without a visitor it sleeps; any visitor can wake it.
-""",
+Open the app. After 12 hours without a visitor it sleeps; any visitor can wake it.""",
         push(folder=FOLDER),
     )
 
@@ -54,16 +53,14 @@ HOST = Host(
 {DOCS}/manage-your-app memory, cores
 https://github.com/streamlit/docs/pull/1268 sleeps
 {DOCS} price
-{DOCS}/deploy-your-app/secrets-management files (cited)
-""",
+{DOCS}/deploy-your-app/secrets-management files (cited)""",
     remarks=f"""\
 The repository is public, and the model in it can be downloaded.
 Limited to one instance.
 You can't be charged: an app over its limits is stopped.
 Files are lost when the app sleeps; corrections need LOUPE_DATABASE.
 XSRF protection can't be turned off there and doesn't need to be.
-Files in Git LFS are fetched: {DOCS}/deploy-your-app/file-organization
-""",
+Files in Git LFS are fetched: {DOCS}/deploy-your-app/file-organization""",
     make_plan=make_plan,
     package="folder",
     github=True,

@@ -82,8 +82,7 @@ $ {RAY} --address HEAD:6379 {STORE}
 On the first one again:
 $ {RUN}
 $ curl --retry 60 --retry-delay 1 --retry-all-errors --fail http://HEAD:{PORT}{app.ready_path}
-Set LOUPE_API=http://HEAD:{PORT} where the app runs: docs/scale.md.
-""",
+Set LOUPE_API=http://HEAD:{PORT} where the app runs: docs/scale.md.""",
         f"{LOAD} && {RUN}",
     )
 
@@ -98,8 +97,7 @@ HOST = Host(
     limits=Limits(memory_mb=MEMORY_MB, cpu=1),
     sources=f"""\
 {DOCS}/serve/configure-serve-deployment.html memory, cores
-{DOCS}/serve/production-guide/config.html files
-""",
+{DOCS}/serve/production-guide/config.html files""",
     budget_alert="the number of machines limits the bill; ask their provider for an alert.",
     remarks=f"""\
 Try several containers first: a core answers 40 to 70 photos of 60 kB per second. Ray Serve \
@@ -108,8 +106,8 @@ must follow the load within seconds (docs/scale.md).
 Each replica uses one core and loads its own copy of the model.
 Keep the machines on a private network: anyone who can reach port {PORT} can send photos, and \
 anyone who can reach Ray's ports and has the token controls the machines.
-Set LOUPE_DATABASE and LOUPE_SECRET on every machine before `ray start` if clients send corrections.
-""",
+Set LOUPE_DATABASE and LOUPE_SECRET on every machine before `ray start` if clients send \
+corrections.""",
     make_plan=make_plan,
     placeholders={
         "MIN_REPLICAS": "the number of replicas that always run",

@@ -5,7 +5,6 @@ from ..spec import AppSpec
 from ..templates import dump_yaml, push, to_name_value_list, use_own_repository
 
 DOCS = "https://render.com/docs"
-FILE = "render.yaml"
 MEMORY_MB = 512
 
 
@@ -27,14 +26,17 @@ def make_plan(app: AppSpec) -> Plan:
         ],
     }
     return Plan(
-        {FILE: dump_yaml({"services": [service]}, f"Render blueprint: {DOCS}/blueprint-spec")},
+        {
+            "render.yaml": dump_yaml(
+                {"services": [service]}, f"Render blueprint: {DOCS}/blueprint-spec"
+            )
+        },
         f"""\
 {use_own_repository("private")}
-$ {push(FILE)}
+$ {push("render.yaml")}
 On https://dashboard.render.com choose New, Blueprint, and the repository.
 To keep corrections, add LOUPE_DATABASE under Environment.
-Open the address that the service shows.
-""",
+Open the address that the service shows.""",
         push(),
     )
 
@@ -51,16 +53,14 @@ HOST = Host(
     sources=f"""\
 https://render.com/pricing memory, cores (cited)
 {DOCS}/free sleeps, price
-{DOCS}/blueprint-spec files (cited)
-""",
+{DOCS}/blueprint-spec files (cited)""",
     budget_alert="free services are suspended, not charged, when the month's hours are used up; "
     "set the spend limit for build minutes to 0, and check Billing before choosing a paid plan.",
     remarks="""\
 The first visitor after a pause waits for a start on a tenth of a core.
 Free services lose their files whenever they stop, and can't have a disk.
 Render's documentation doesn't say whether it fetches files in Git LFS (above 100 MB).
-No sticky sessions: numInstances keeps it at one instance.
-""",
+No sticky sessions: numInstances keeps it at one instance.""",
     make_plan=make_plan,
     github=True,
 )

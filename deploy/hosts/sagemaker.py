@@ -53,8 +53,7 @@ $ aws application-autoscaling register-scalable-target --service-namespace sagem
 $ aws sagemaker-runtime invoke-endpoint --endpoint-name loupe --body fileb://photo.jpg \
 --content-type image/jpeg answer.json
 When you no longer need it, delete it:
-$ aws sagemaker delete-endpoint --endpoint-name loupe
-""",
+$ aws sagemaker delete-endpoint --endpoint-name loupe""",
         f"{push} && NEW=loupe-$(date +%s) && {create_model} --model-name $NEW && {create_config} "
         "&& aws sagemaker update-endpoint --endpoint-name loupe --endpoint-config-name $NEW",
     )
@@ -71,16 +70,14 @@ HOST = Host(
     limits=Limits(memory_mb=MEMORY_MB, cpu=2, start_seconds=300),
     sources=f"""\
 https://aws.amazon.com/sagemaker/pricing/ memory, cores, price (cited)
-{DOCS}/APIReference/API_CreateEndpointConfig.html start, files (cited)
-""",
+{DOCS}/APIReference/API_CreateEndpointConfig.html start, files (cited)""",
     budget_alert="`aws budgets` sends an e-mail at 80% of 50 dollars a month (it warns, it does "
     "not stop); --max-capacity limits the bill.",
     remarks="""\
 --max-capacity keeps it at one instance.
 The models are part of the image.
 No public page: programs call it with AWS credentials.
-A photo larger than 6 MB is rejected.
-""",
+A photo larger than 6 MB is rejected.""",
     make_plan=make_plan,
     placeholders={
         "ACCOUNT": "the number of the AWS account",

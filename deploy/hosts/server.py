@@ -87,8 +87,7 @@ Install rsync, and Docker with the Compose plugin, on it: https://docs.docker.co
 $ {SYNC}
 $ ssh SERVER 'cd {SERVER_DIR} && echo SITE=YOUR.DOMAIN > .env && umask 077 && echo \
 LOUPE_SECRET=$(openssl rand -hex 32) > .env.loupe && {UP}'
-Open https://YOUR.DOMAIN.
-""",
+Open https://YOUR.DOMAIN.""",
         f"{SYNC} && ssh SERVER 'cd {SERVER_DIR} && {UP}'",
     )
 
@@ -103,15 +102,12 @@ COMPOSE = Host(
     own_domain=True,
     gpu=True,
     limits=Limits(memory_mb=MEMORY_MB, keeps_files=True),
-    sources="""\
-https://docs.docker.com/reference/compose-file/services/ memory, disk, files
-""",
+    sources="https://docs.docker.com/reference/compose-file/services/ memory, disk, files",
     budget_alert="a server has a fixed monthly price; ask the provider for an alert on traffic, "
     "which may be charged beyond what is included.",
     remarks="""\
 Limited to one instance. System updates, the firewall and backups are up to you.
-compose.yaml limits the memory: raise mem_limit and LOUPE_MEMORY_MB together.
-""",
+compose.yaml limits the memory: raise mem_limit and LOUPE_MEMORY_MB together.""",
     make_plan=make_compose_plan,
     placeholders={
         "SERVER": "what you type after ssh, as root: root@203.0.113.5, say",
@@ -146,8 +142,7 @@ Create a machine with 2 GB (Debian 13 or Ubuntu 24.04), and cloud-init.yaml as i
 Open ports 80 and 443 in its firewall, and point YOUR.DOMAIN at its address.
 Open https://YOUR.DOMAIN. If it doesn't answer, on the machine:
 $ cloud-init status --wait; sudo tail /var/log/cloud-init-output.log
-$ sudo docker compose --project-directory {SERVER_DIR} logs
-""",
+$ sudo docker compose --project-directory {SERVER_DIR} logs""",
         f"{push(*files)} && ssh SERVER 'cd {SERVER_DIR} && sudo git pull && sudo {UP}'",
     )
 
@@ -168,8 +163,7 @@ CLOUD_INIT = Host(
     "machine (AWS Budgets, Google Cloud Budgets & alerts, Azure Cost Management).",
     remarks="""\
 Limited to one machine: there is no autoscaling.
-It is charged until it is deleted; its disk is charged even when it is off.
-""",
+It is charged until it is deleted; its disk is charged even when it is off.""",
     make_plan=make_cloud_plan,
     placeholders={
         "YOUR-REPOSITORY": "the https address of your repository, which the machine clones",

@@ -5,7 +5,6 @@ from ..spec import AppSpec
 from ..templates import dump_yaml, make_readme
 
 DOCS = "https://huggingface.co/docs/hub"
-FILE = "README.md"
 SPACE = "YOUR-NAME/loupe"
 UPLOAD = f"hf upload {SPACE} build/spaces . --repo-type space --delete '*'"
 
@@ -15,21 +14,14 @@ def make_plan(app: AppSpec) -> Plan:
 
     A Space builds the last stage of its Dockerfile.
     """
+    colours = {"colorFrom": "green", "colorTo": "gray"}
+    image = {"sdk": "docker", "app_port": app.port, "startup_duration_timeout": "30m"}
     front_matter = dump_yaml(
-        {
-            "title": app.heading,
-            "emoji": "🔎",
-            "colorFrom": "green",
-            "colorTo": "gray",
-            "sdk": "docker",
-            "app_port": app.port,
-            "startup_duration_timeout": "30m",
-            "license": "apache-2.0",
-        }
+        {"title": app.heading, "emoji": "🔎", **colours, **image, "license": "apache-2.0"}
     )
     settings = " ".join(f"-e {name}={value}" for name, value in app.environment(16384).items())
     return Plan(
-        {FILE: f"---\n{front_matter}---\n\n{make_readme(app)}"},
+        {"README.md": f"---\n{front_matter}---\n\n{make_readme(app)}"},
         f"""\
 $ pip install --upgrade huggingface_hub && hf auth login
 $ hf repos create {SPACE} --repo-type space --space-sdk docker --exist-ok
@@ -37,8 +29,7 @@ $ hf spaces variables add {SPACE} {settings} && hf spaces secrets add {SPACE} -s
 LOUPE_SECRET=$(openssl rand -hex 32)
 $ {UPLOAD}
 To keep corrections, add LOUPE_DATABASE as a secret in the Space's Settings.
-Open https://huggingface.co/spaces/{SPACE}.
-""",
+Open https://huggingface.co/spaces/{SPACE}.""",
         UPLOAD,
     )
 
@@ -58,8 +49,7 @@ HOST = Host(
 {DOCS}/spaces-overview memory, cores, price
 {DOCS}/spaces-gpus#sleep-time sleeps
 {DOCS}/spaces-config-reference start (cited)
-{DOCS}/spaces-config-reference files
-""",
+{DOCS}/spaces-config-reference files""",
     budget_alert="set a sleep time (Settings of the Space) before choosing paid hardware, and "
     "check https://huggingface.co/settings/billing; cpu-basic is not charged.",
     remarks=f"""\
@@ -67,8 +57,7 @@ Limited to one instance. Anyone can download what is in a public Space, the mode
 The frame is on another domain, where XSRF protection would make uploads fail with 403. \
 deploy/entrypoint.sh therefore sets STREAMLIT_SERVER_ENABLE_XSRF_PROTECTION=false.
 Files are lost at every restart unless the Space has storage at /data.
-Your own domain comes with the paid plan: {DOCS}/spaces-custom-domain
-""",
+Your own domain comes with the paid plan: {DOCS}/spaces-custom-domain""",
     make_plan=make_plan,
     placeholders={"YOUR-NAME": "your name on Hugging Face"},
     package="folder",

@@ -25,8 +25,7 @@ Static Space: upload the folder. The page is at https://huggingface.co/spaces/{S
 $ hf repos create {SPACE} --repo-type space --space-sdk static --exist-ok
 $ hf upload {SPACE} {FOLDER} . --repo-type space --delete '*'
 Another server: copy the folder to it, below any path. Without https, the page needs a network at \
-each visit and can't use the live camera.
-""",
+each visit and can't use the live camera.""",
         push(folder=FOLDER),
     )
 
@@ -43,16 +42,14 @@ HOST = Host(
     limits=Limits(),
     sources=f"""\
 {PAGES}/github-pages-limits.md price
-{HUB}/spaces-config-reference.md files
-""",
+{HUB}/spaces-config-reference.md files""",
     remarks="""\
 Anyone can download the model.
 GitHub Pages has a soft bandwidth limit of 100 GB a month.
 GitHub Pages and static Spaces charge nothing; elsewhere, ask for an alert on traffic.
 GitHub Pages takes files up to 100 MB, sites up to 1 GB, and no files in Git LFS.
 In a Space, the page is in a frame of another domain, where some browsers keep nothing.
-To update a Space, run its `hf upload` again.
-""",
+To update a Space, run its `hf upload` again.""",
     make_plan=make_plan,
     placeholders={"YOUR-NAME": "your name on GitHub or Hugging Face"},
     package="page",

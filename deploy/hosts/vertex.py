@@ -52,8 +52,7 @@ $ printf '{{"instances":[{{"image_bytes":{{"b64":"%s"}}}}],"parameters":{{"top":
 "$(base64 < photo.jpg | tr -d '\\n')" | \
 {CURL} -d @- https://DNS/v1/{LOCATION}/endpoints/ENDPOINT:predict
 When you no longer need it, undeploy it:
-$ {FIND_OLD} && {UNDEPLOY}
-""",
+$ {FIND_OLD} && {UNDEPLOY}""",
         # The alias makes it the version that is deployed; the old one costs until it is undeployed.
         f"{FIND_OLD} && gcloud builds submit --tag {IMAGE} && gcloud ai models upload "
         f"--region=REGION --parent-model={LOCATION}/models/loupe --version-aliases=default "
@@ -75,16 +74,14 @@ HOST = Host(
     sources=f"""\
 {DOCS}/docs/predictions/configure-compute memory, cores
 {DOCS}/pricing price
-{DOCS}/docs/predictions/use-custom-container files
-""",
+{DOCS}/docs/predictions/use-custom-container files""",
     budget_alert="Billing, Budgets & alerts, Create budget (it warns, it does not stop); "
     "--max-replica-count limits the bill.",
     remarks="""\
 --max-replica-count keeps it at one instance.
 The models are part of the image.
 No public page: programs call it with Google credentials.
-Photos are sent as base64, a third larger: a request of 10 MB holds 7.5 MB of photos.
-""",
+Photos are sent as base64, a third larger: a request of 10 MB holds 7.5 MB of photos.""",
     make_plan=make_plan,
     placeholders=PLACEHOLDERS
     | {

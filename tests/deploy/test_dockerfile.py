@@ -24,6 +24,10 @@ def test_default_image_serves_without_torch() -> None:
     assert f"pip install --require-hashes -r {APP.requirements}\n" in STAGES["packages"]
     assert copied("packages") == [APP.requirements, "requirements-buckets.txt"]
     assert copied(APP.image_stage) == []
+    # Packages of buckets only on request.
+    for stage in ("full", "packages"):
+        assert "ARG BUCKETS=\n" in STAGES[stage]
+        assert 'RUN test -z "${BUCKETS}" || pip install --require-hashes -r' in STAGES[stage]
     assert "torch" not in STAGES["packages"] + STAGES[APP.image_stage]
 
 
@@ -63,12 +67,9 @@ def test_images_have_the_browsers_files_without_npm() -> None:
     assert ROOT / "derived" == BUILT_DIR
 
 
-def test_image_contains_every_package_that_the_app_imports() -> None:
+def test_image_contains_the_app_without_secrets_and_history() -> None:
     packages = {"model", "ui", "api", "pages", "deploy", "device"}
     assert {*packages, "streamlit_app.py", ".streamlit/config.toml"} <= set(copied("code"))
-
-
-def test_dockerignore_excludes_secrets_and_history() -> None:
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     assert next(line for line in lines if line and not line.startswith("#")) == "*"
     secret = {".git", ".env", ".streamlit/secrets.toml", ".streamlit", "tests", ".venv"}
@@ -81,9 +82,3 @@ def test_dockerfile_contains_settings_but_no_secret() -> None:
     }
     assert not any(name in TEXT for name in APP.secrets)
     assert not re.search(r"(?i)(password|secret|token)\s*=", TEXT)
-
-
-def test_images_install_packages_of_buckets_on_request() -> None:
-    for stage in ("full", "packages"):
-        assert "ARG BUCKETS=\n" in STAGES[stage]
-        assert 'RUN test -z "${BUCKETS}" || pip install --require-hashes -r' in STAGES[stage]

@@ -36,15 +36,14 @@ def path(tmp_path: Path) -> str:
     return f"{tmp_path}:/usr/bin:/bin"
 
 
-def call(path: str, *arguments: str, **environment: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [str(ENTRYPOINT), *arguments],
-        env={"PATH": path, **environment},
-        cwd="/",
-        capture_output=True,
-        text=True,
-        check=True,
+def run(*command: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, env=environment, cwd="/", capture_output=True, text=True, check=check
     )
+
+
+def call(path: str, *arguments: str, **environment: str) -> dict[str, Any]:
+    done = run(str(ENTRYPOINT), *arguments, PATH=path, **environment)
     return dict(json.loads(done.stdout))
 
 
@@ -85,13 +84,7 @@ def test_entrypoint_listens_on_the_port_of_the_host(
 
 
 def test_entrypoint_refuses_a_port_that_is_not_a_number(path: str) -> None:
-    done = subprocess.run(
-        [str(ENTRYPOINT)],
-        env={"PATH": path, "PORT": "http"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run(str(ENTRYPOINT), PATH=path, PORT="http", check=False)
     assert done.returncode == 64
     assert done.stderr == "The port 'http' is not a number. Set PORT to a number or unset it.\n"
 
@@ -99,9 +92,7 @@ def test_entrypoint_refuses_a_port_that_is_not_a_number(path: str) -> None:
 def test_entrypoint_passes_options_on_and_runs_commands(path: str) -> None:
     assert option(call(path, "--server.baseUrlPath=loupe"), "baseUrlPath") == "loupe"
     assert call(path, "python", "-m", "model", "list")["arguments"] == ["-m", "model", "list"]
-
-
-def test_entrypoint_listens_on_a_narrower_address(path: str) -> None:
+    # A narrower address.
     assert option(call(path, STREAMLIT_SERVER_ADDRESS="127.0.0.1"), "address") == "127.0.0.1"
 
 
@@ -129,8 +120,7 @@ def test_entrypoint_drops_root_after_handing_over_the_data_folder(
     for name, body in bodies.items():
         (folder / name).write_text(f'#!/bin/sh\necho "{name} $*" >> {log}\n{body}\n')
         (folder / name).chmod(0o755)
-    environment = {"PATH": path, "LOUPE_DATA": "/data"}
-    subprocess.run([str(ENTRYPOINT)], env=environment, check=True)
+    run(str(ENTRYPOINT), PATH=path, LOUPE_DATA="/data")
     lines = log.read_text().splitlines()
     assert "chown loupe /data" in lines
     assert lines[-1].startswith("setpriv --reuid=loupe --regid=loupe --init-groups")
@@ -150,14 +140,8 @@ def test_health_check_exits_with_the_readiness_of_the_app(status: int | None, co
 
     with http_server(App) as address:
         port = free_port() if status is None else address.rpartition(":")[2]
-        done = subprocess.run(
-            [sys.executable, "-m", "deploy.health"],
-            cwd=ROOT,
-            env={**os.environ, "PORT": str(port)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        environment = {**os.environ, "PORT": str(port), "PYTHONPATH": str(ROOT)}
+        done = run(sys.executable, "-m", "deploy.health", check=False, **environment)
     assert done.returncode == code
     assert ("Not ready: " in done.stderr) == bool(code)
     assert "Traceback" not in done.stderr

@@ -35,20 +35,16 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-def test_own_model_is_deployed_by_default_and_alone(tiny_bundle: Bundle) -> None:
-    app = choose_models()
-    assert (app.models, app.builtin) == (("tiny",), False)
-    assert app.environment() == {
-        "LOUPE_LOG": "json",
-        "LOUPE_MODEL": "tiny",
-        "LOUPE_BUILTIN": "false",
-    }
-    assert app.options == " --model tiny"
-
-
 def test_builtin_models_are_deployed_if_there_is_no_other(data_folder: Path) -> None:
     assert choose_models() == APP
     assert APP.options == ""
+
+
+def test_own_model_is_deployed_by_default_and_alone(tiny_bundle: Bundle) -> None:
+    app = choose_models()
+    assert (app.models, app.builtin, app.options) == (("tiny",), False, " --model tiny")
+    settings = {"LOUPE_LOG": "json", "LOUPE_MODEL": "tiny", "LOUPE_BUILTIN": "false"}
+    assert app.environment() == settings
 
 
 def test_exactly_the_named_models_are_offered(
@@ -115,23 +111,21 @@ def test_damaged_model_is_not_copied(tiny_bundle: Bundle, target: Path) -> None:
     assert names(target) == set()
 
 
-def test_link_of_that_name_is_not_followed(tiny_bundle: Bundle, target: Path) -> None:
-    elsewhere = target / "elsewhere"
-    elsewhere.mkdir()
-    (target / "bundles").mkdir()
-    (target / "bundles/tiny").symlink_to(elsewhere)
-    with pytest.raises(FilesDiffer, match="not a folder, so nothing is written"):
-        write_files(RENDER, target, choose_models(["tiny"]), force=True)
-    assert names(elsewhere) == set()
-
-
-def test_folder_of_that_name_with_other_files_is_kept(tiny_bundle: Bundle, target: Path) -> None:
-    thesis = target / "bundles/tiny/thesis.txt"
+@pytest.mark.parametrize(
+    ("is_link", "message"), [(True, "not a folder, so nothing is written"), (False, "other files")]
+)
+def test_folder_of_that_name_with_other_files_is_kept(
+    is_link: bool, message: str, tiny_bundle: Bundle, target: Path
+) -> None:
+    thesis = target / ("elsewhere" if is_link else "bundles/tiny") / "thesis.txt"
     thesis.parent.mkdir(parents=True)
     thesis.write_text("years of work")
-    with pytest.raises(FilesDiffer, match="other files"):
-        write_files(RENDER, target, choose_models(["tiny"]))
-    assert [path.name for path in thesis.parent.iterdir()] == ["thesis.txt"]
+    if is_link:
+        (target / "bundles").mkdir()
+        (target / "bundles/tiny").symlink_to(thesis.parent)
+    with pytest.raises(FilesDiffer, match=message):
+        write_files(RENDER, target, choose_models(["tiny"]), force=is_link)
+    assert names(thesis.parent) == {"thesis.txt"}
 
 
 def test_model_already_in_the_folder_is_kept(
