@@ -107,10 +107,9 @@ class StartedApp:
         is_repository = all((folder / name).is_file() for name in REPOSITORY)
         self.root = folder if is_repository else ROOT
         program, *arguments = host.start.command
-        self.command = (
-            str(self.root / program) if program == APP.entrypoint else program,
-            *arguments,
-        )
+        if program == APP.entrypoint:
+            program = str(self.root / program)
+        self.command = (program, *arguments)
         port = free_port()
         self.base_url = f"http://127.0.0.1:{port}"
         kept = {k: v for k, v in os.environ.items() if not k.startswith(EXCLUDED_PREFIXES)}

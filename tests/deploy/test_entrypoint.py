@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +37,15 @@ def path(tmp_path: Path) -> str:
     return f"{tmp_path}:/usr/bin:/bin"
 
 
-def run(*command: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(command: Sequence[str], **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, env=environment, cwd="/", capture_output=True, text=True, check=check
+        command, env=environment, cwd="/", capture_output=True, text=True, check=False
     )
 
 
 def call(path: str, *arguments: str, **environment: str) -> dict[str, Any]:
-    done = run(str(ENTRYPOINT), *arguments, PATH=path, **environment)
+    done = run([str(ENTRYPOINT), *arguments], PATH=path, **environment)
+    assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
 
 
@@ -84,7 +86,7 @@ def test_entrypoint_listens_on_the_port_of_the_host(
 
 
 def test_entrypoint_refuses_a_port_that_is_not_a_number(path: str) -> None:
-    done = run(str(ENTRYPOINT), PATH=path, PORT="http", check=False)
+    done = run([str(ENTRYPOINT)], PATH=path, PORT="http")
     assert done.returncode == 64
     assert done.stderr == "The port 'http' is not a number. Set PORT to a number or unset it.\n"
 
@@ -120,7 +122,7 @@ def test_entrypoint_drops_root_after_handing_over_the_data_folder(
     for name, body in bodies.items():
         (folder / name).write_text(f'#!/bin/sh\necho "{name} $*" >> {log}\n{body}\n')
         (folder / name).chmod(0o755)
-    run(str(ENTRYPOINT), PATH=path, LOUPE_DATA="/data")
+    assert run([str(ENTRYPOINT)], PATH=path, LOUPE_DATA="/data").returncode == 0
     lines = log.read_text().splitlines()
     assert "chown loupe /data" in lines
     assert lines[-1].startswith("setpriv --reuid=loupe --regid=loupe --init-groups")
@@ -141,7 +143,7 @@ def test_health_check_exits_with_the_readiness_of_the_app(status: int | None, co
     with http_server(App) as address:
         port = free_port() if status is None else address.rpartition(":")[2]
         environment = {**os.environ, "PORT": str(port), "PYTHONPATH": str(ROOT)}
-        done = run(sys.executable, "-m", "deploy.health", check=False, **environment)
+        done = run([sys.executable, "-m", "deploy.health"], **environment)
     assert done.returncode == code
     assert ("Not ready: " in done.stderr) == bool(code)
     assert "Traceback" not in done.stderr
