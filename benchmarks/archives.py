@@ -17,7 +17,7 @@ from pathlib import Path
 
 import click
 
-from .timing import measure_pairs
+from .figure import measure_pairs
 
 ENDPOINT = "http://127.0.0.1:5057"
 

@@ -1,8 +1,6 @@
 """Act as a visitor in Chromium: open a page, choose a photo, wait for the answer."""
 
 import json
-import os
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -11,15 +9,11 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 
+from .apps import Server
+from .environment import find_chromium
 from .figure import NotMeasured
-from .servers import Server
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-quic",
-    "--no-first-run",
-]
+ARGUMENTS = "--no-sandbox --disable-background-networking --disable-quic --no-first-run".split()
 TIMEOUT_MS = 120_000
 """Longest wait for a page to answer, in milliseconds."""
 
@@ -79,11 +73,6 @@ def chromium(*arguments: str) -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
-
-
-def find_chromium() -> str | None:
-    """Return the path of Chromium."""
-    return os.environ.get("CHROMIUM") or shutil.which("chromium")
 
 
 @contextmanager

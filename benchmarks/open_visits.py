@@ -11,10 +11,9 @@ import click
 import numpy as np
 import psutil
 
-from .apps import loupe
+from .apps import Server, loupe, serve
 from .browser import chromium, open_page
-from .figures.memory import open_stream, run_script
-from .servers import Server, serve
+from .figures.on_server import open_stream, run_script
 
 SETTLE_SECONDS = 15
 """Longer than the server keeps an idle connection, except for websockets."""

@@ -23,11 +23,9 @@ from numpy.typing import NDArray
 from model.corrections import CorrectionStore
 from tests.operating.parts import nginx, postgresql
 
-from .apps import loupe
-from .drawn_photos import photos_of_size
-from .load_client import run_load
-from .reference import classifier
-from .servers import Server, serve
+from .apps import Server, loupe, serve
+from .inputs import classifier, photos_of_size
+from .network import run_load
 from .simulation import COST
 
 COUNTS = (1, 2, 4)

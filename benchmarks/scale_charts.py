@@ -6,7 +6,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from .paths import ROOT
+from .environment import ROOT
 from .simulation import Outcome
 
 TEAL, AMBER, GREY = "#0F766E", "#B45309", "#7C8B88"

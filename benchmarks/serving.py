@@ -17,12 +17,11 @@ import psutil
 from deploy.hosts.ray_serve import ENVIRONMENT
 from tests.waiting import wait_until
 
-from .apps import loupe
-from .drawn_photos import photos_of_size
-from .load_client import LoadResult, run_load
-from .paths import ROOT
-from .servers import Server, serve
-from .timing import measure_pairs
+from .apps import Server, loupe, serve
+from .environment import ROOT
+from .figure import measure_pairs
+from .inputs import photos_of_size
+from .network import LoadResult, run_load
 
 CLUSTER = """
 import os, signal, time

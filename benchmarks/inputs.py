@@ -1,5 +1,6 @@
-"""Photographs to measure with, made from the samples."""
+"""The model and the photos that are measured; the photos are made from the samples."""
 
+from collections.abc import Sequence
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -8,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+import model
+from model import Classifier
 from model.samples import samples
 
-from .paths import BUILD
+from .environment import BUILD, MODEL
 
 SMALL_SIZE_PX = (500, 375)
 """Width and height of a small photo, in pixels."""
@@ -25,9 +28,14 @@ SIZED_WIDTH_PX = {60: 480, 1000: 2240, 5000: 5200}
 """Width of photos with a phone's noise, in pixels, by the size of their files in kB."""
 
 
-def small_photo(name: str = "cat") -> bytes:
+def classifier() -> Classifier:
+    """Return the measured model on the compiled engine, regardless of the settings."""
+    return model.load(MODEL, "compiled")
+
+
+def small_photo() -> bytes:
     """Return a photo of 500 × 375 pixels as JPEG, about 50 kB."""
-    return _jpeg(_cropped_sample(name).resize(SMALL_SIZE_PX, Image.Resampling.LANCZOS))
+    return _jpeg(_cropped_sample("cat").resize(SMALL_SIZE_PX, Image.Resampling.LANCZOS))
 
 
 def small_file() -> Path:
@@ -62,10 +70,10 @@ def small_photos(count: int) -> list[bytes]:
     """Return ``count`` different small photos: crops of the samples, the same in every run."""
     random = np.random.default_rng(0)
     names = [sample.name for sample in samples()]
-    pictures = {name: _cropped_sample(name) for name in names}
+    pictures = [_cropped_sample(name) for name in names]
 
     def crop(number: int) -> bytes:
-        image = pictures[names[number % len(names)]]
+        image = pictures[number % len(names)]
         width = int(random.integers(image.width // 2, image.width + 1))
         height = width * 3 // 4
         left = int(random.integers(0, image.width - width + 1))
@@ -82,6 +90,11 @@ def write_photo(name: str, data: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return path
+
+
+def write_photos(folder: str, photos: Sequence[bytes]) -> list[Path]:
+    """Write photos to files of a folder in the build folder and return their paths."""
+    return [write_photo(f"{folder}/{at:04}.jpg", data) for at, data in enumerate(photos)]
 
 
 @cache
