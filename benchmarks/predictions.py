@@ -7,7 +7,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from statistics import fmean, median
+from statistics import fmean
 from typing import Any
 
 import altair as alt

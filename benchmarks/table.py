@@ -6,7 +6,16 @@ from .figure import Benchmark
 from .figures.first_visit import alone, compared, model_ready
 from .figures.in_process import against_fastai, folder, overhead, threads
 from .figures.on_device import busy_rate, first_answer, first_bytes, frame_rate, main_thread
-from .figures.on_server import answer, api_rate, api_screen, api_tail, memory, start, visits
+from .figures.on_server import (
+    answer,
+    api_rate,
+    api_screen,
+    api_tail,
+    memory,
+    open_visit,
+    start,
+    visits,
+)
 from .inputs import phone_photo, small_photo
 
 ANSWER = "photo chosen → answer in Chromium"
@@ -52,6 +61,7 @@ BENCHMARKS = tuple(
         ("first-visit-device-page", "≤ 30 s", f"{SLOW} model, /device/", device_page),
         ("folder", "≥ 0.85", f"photos/s of a folder, {LOOP}", folder),
         ("memory", "≤ 330 MB", "server after 200 answers on its page", memory),
+        ("open-visit", "≤ 100 kB", "server's memory for one more open visit", open_visit),
         ("overhead", "≤ 1.30", "all but decoding, against bare ONNX Runtime", overhead),
         ("predict-small", "≤ 0.30", f"500 × 375 {FASTAI}", predict_small),
         ("predict-12mp", "≤ 0.35", f"12 megapixels {FASTAI}", predict_phone),

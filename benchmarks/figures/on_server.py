@@ -3,10 +3,12 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 
+import numpy as np
+import psutil
 from playwright.sync_api import Browser
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -29,6 +31,9 @@ PAUSE_SECONDS = 0.3
 
 VISITS, STEP = 2000, 250
 """Visits in all, and between two readings."""
+
+SETTLE_SECONDS = 15
+"""Longer than the server keeps an idle connection, except for websockets."""
 
 
 def answer(make_photo: Callable[[], bytes], quick: bool) -> tuple[float, str]:
@@ -173,8 +178,8 @@ def visits(quick: bool) -> tuple[float, str]:
     with serve(loupe()) as server:
         server.wait_for()
         for number in range(1, (VISITS // 50 if quick else VISITS) + 1):
-            with open_stream(server) as stream:
-                run_script(stream, 2)
+            with _open_stream(server) as stream:
+                _run_script(stream, 2)
             if number % STEP == 0:
                 readings.append(server.memory_mb())
         used = server.memory_mb()
@@ -182,13 +187,41 @@ def visits(quick: bool) -> tuple[float, str]:
     return used, f"{number} visits of two runs each; MB after each {STEP}: {text}"
 
 
-def open_stream(server: Server) -> ClientConnection:
+def open_visit(quick: bool) -> tuple[float, str]:
+    """Open visits that stay open; return what one more takes, in kB: the slope."""
+    count, step = (20, 5) if quick else (1000, 200)
+    with serve(loupe()) as server, ExitStack() as stack:
+        server.wait_until_ready()
+        readings = []
+        for number in range(1, count + 1):
+            _run_script(stack.enter_context(_open_stream(server)), 1)
+            # The first visits also fill caches.
+            if number % step == 0:
+                cpu_seconds = sum(server.process.cpu_times()[:2])
+                readings.append((server.memory_mb(), _sockets(server), cpu_seconds))
+        slopes = np.polyfit(np.arange(step, count + 1, step), np.array(readings), 1)[0]
+        megabytes, sockets, seconds = slopes
+        before = _sockets(server)
+        with chromium() as browser, open_page(browser, server):
+            loading = _sockets(server) - before
+            time.sleep(SETTLE_SECONDS)
+            settled = _sockets(server) - before
+    text = f"{count} visits; each {sockets:.2f} sockets, {1000 * seconds:.0f} ms of CPU"
+    return 1000 * megabytes, f"{text}; Chromium's page {loading} sockets, {settled} later"
+
+
+def _sockets(server: Server) -> int:
+    connections = server.process.net_connections("tcp")
+    return sum(each.status == psutil.CONN_ESTABLISHED for each in connections)
+
+
+def _open_stream(server: Server) -> ClientConnection:
     """Open a page's websocket."""
     url = f"ws://127.0.0.1:{server.port}/_stcore/stream"
     return connect(url, max_size=None, close_timeout=0)
 
 
-def run_script(stream: ClientConnection, runs: int) -> None:
+def _run_script(stream: ClientConnection, runs: int) -> None:
     """Run the page's script and receive what it shows, as a browser does."""
     message = BackMsg()
     message.rerun_script.SetInParent()
