@@ -27,7 +27,7 @@ from model.exporting.tflite_format import convert_graph
 from model.storage.photo_files import list_photos
 
 from .apps import INSTALLED, install_peers
-from .browser import chromium, count_bytes, new_page
+from .browser import chromium, finish_visit, new_page
 from .environment import BUILD, MODEL, PEERS, ROOT, describe
 from .figure import NotMeasured
 from .inputs import classifier, small_file
@@ -108,8 +108,8 @@ def main(folder: Path, quick: bool) -> None:
             # The first visits are for the server, which then has everything compressed.
             for number in range(1 + visits):
                 for page, reading in readings.items():
-                    milliseconds, reading.received = _visit(browser, f"{url}/{page}")
-                    reading.visits += [milliseconds] if number else []
+                    seconds, reading.received = _visit(browser, f"{url}/{page}")
+                    reading.visits += [1000 * seconds] if number else []
             # Each page is in a context, and so in a process, of its own.
             tabs = {page: stack.enter_context(new_page(browser)) for page in VARIANTS}
             for page, tab in tabs.items():
@@ -147,14 +147,11 @@ def _format_time(times: Sequence[float], reference: Sequence[float]) -> str:
 
 
 def _visit(browser: Browser, address: str) -> tuple[float, int]:
-    """Return a new visitor's milliseconds from navigation to answer, and the bytes received."""
+    """Return a new visitor's seconds from navigation to answer, and the bytes received."""
     requests: list[Request] = []
     with new_page(browser, requests) as page:
         _wait_for_answer(page, address)
-        milliseconds: float = page.evaluate("performance.now()")
-        page.wait_for_load_state("networkidle")
-        own = [request for request in requests if not request.url.endswith("/photo.jpg")]
-        return milliseconds, count_bytes(own)
+        return finish_visit(page, requests)
 
 
 def _wait_for_answer(page: Page, address: str) -> None:

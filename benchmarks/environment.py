@@ -27,9 +27,11 @@ def describe() -> dict[str, str]:
     """Return CPU, cores, memory, system, package versions and load, as text."""
     cpuinfo, chromium = Path("/proc/cpuinfo"), find_chromium()
     names = re.findall(r"model name\s*: (.*)", cpuinfo.read_text() if cpuinfo.is_file() else "")
-    command = [chromium or "true", "--version"]
-    printed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    numbers = re.findall(r"\d[\d.]+", printed) if chromium else []
+    numbers: list[str] = []
+    if chromium:
+        command = [chromium, "--version"]
+        printed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+        numbers = re.findall(r"\d[\d.]+", printed)
     peers = [str(path) for path in BUILD.glob("peers/venv/lib/*/site-packages")]
     return {
         "CPU": names[0] if names else platform.processor() or platform.machine(),

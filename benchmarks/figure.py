@@ -1,9 +1,11 @@
-"""A benchmark, the figure that it measures, and readings taken in pairs."""
+"""A benchmark with its goal, its row in the table, and readings taken in pairs."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
+
+HEADS = ["figure", "what", "measured", "goal", "", "how"]
 
 
 class NotMeasured(Exception):
@@ -26,48 +28,26 @@ class Benchmark:
     description: str
     measure: Callable[[bool], tuple[float, str]]
 
-    def run(self, quick: bool = False) -> "Figure":
-        """Return the figure, or one without a value if it can't be measured.
-
-        Args:
-            quick: take few, noisy readings.
-        """
+    def run(self, quick: bool = False) -> list[str]:
+        """Measure, with few readings if ``quick``, and return the cells of a row of ``HEADS``."""
+        value = None
         try:
-            return Figure(self, *self.measure(quick))
+            value, detail = self.measure(quick)
         except NotMeasured as reason:
-            return Figure(self, None, str(reason))
+            detail = str(reason)
         except Exception as error:  # noqa: BLE001 - one failure must not lose the other figures
-            return Figure(self, None, f"{type(error).__name__}: {str(error).strip()[:300]}")
+            detail = f"{type(error).__name__}: {str(error).strip()[:300]}"
+        unit = "".join(self.goal.split()[2:])
+        shown = "–" if value is None else f"{value:,.2f} {unit}".strip()
+        return [self.name, self.description, shown, self.goal, self.verdict(value), detail]
 
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A measured value; None if it wasn't measured, and ``detail`` then says why."""
-
-    benchmark: Benchmark
-    value: float | None
-    detail: str
-
-    @property
-    def verdict(self) -> str:
-        """One of “met”, “missed” and “not measured”."""
-        if self.value is None:
+    def verdict(self, value: float | None) -> str:
+        """Return “met”, “missed” or, without a value, “not measured”."""
+        if value is None:
             return "not measured"
-        bound, limit, *_ = self.benchmark.goal.split()
-        goal = float(limit)
-        return "met" if (self.value >= goal if bound == "≥" else self.value <= goal) else "missed"
-
-
-def format_table(figures: Sequence[Figure]) -> str:
-    """Return a Markdown table, one figure per row."""
-    rows = ["| figure | what | measured | goal | | how |", "|---|---|---:|---:|---|---|"]
-    for figure in figures:
-        entry = figure.benchmark
-        unit = "".join(entry.goal.split()[2:])
-        value = "–" if figure.value is None else f"{figure.value:,.2f} {unit}".strip()
-        cells = [entry.name, entry.description, value, entry.goal, figure.verdict, figure.detail]
-        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(rows)
+        bound, limit, *_ = self.goal.split()
+        is_met = value >= float(limit) if bound == "≥" else value <= float(limit)
+        return "met" if is_met else "missed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import cache
 from io import BytesIO
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
@@ -58,22 +59,17 @@ def phone_photo(
 
 def photos_of_size(kilobytes: int, count: int) -> list[bytes]:
     """Return ``count`` different photos with the noise of a phone, each of roughly that size."""
-    width = SIZED_WIDTH_PX[kilobytes]
-    names = [sample.name for sample in samples()]
-    return [
-        phone_photo(names[number % len(names)], number, (width, width * 3 // 4))
-        for number in range(count)
-    ]
+    names, width = cycle(sample.name for sample in samples()), SIZED_WIDTH_PX[kilobytes]
+    size_px = width, width * 3 // 4
+    return [phone_photo(next(names), number, size_px) for number in range(count)]
 
 
 def small_photos(count: int) -> list[bytes]:
     """Return ``count`` different small photos: crops of the samples, the same in every run."""
     random = np.random.default_rng(0)
-    names = [sample.name for sample in samples()]
-    pictures = [_cropped_sample(name) for name in names]
+    pictures = cycle([_cropped_sample(sample.name) for sample in samples()])
 
-    def crop(number: int) -> bytes:
-        image = pictures[number % len(names)]
+    def crop(image: Image.Image) -> bytes:
         width = int(random.integers(image.width // 2, image.width + 1))
         height = width * 3 // 4
         left = int(random.integers(0, image.width - width + 1))
@@ -81,7 +77,7 @@ def small_photos(count: int) -> list[bytes]:
         box = (left, top, left + width, top + height)
         return _jpeg(image.resize(SMALL_SIZE_PX, Image.Resampling.BICUBIC, box))
 
-    return [crop(number) for number in range(count)]
+    return [crop(image) for image in islice(pictures, count)]
 
 
 def write_photo(name: str, data: bytes) -> Path:

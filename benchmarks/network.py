@@ -6,15 +6,17 @@ import selectors
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from http.client import HTTPConnection
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from io import BytesIO
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import unquote, urlsplit
+
+from tests.http_server import http_server
 
 from .figure import NotMeasured
 
@@ -31,20 +33,13 @@ TIMEOUT_SECONDS = 60
 """Longest wait for any response, in seconds."""
 
 
-@contextmanager
-def serve_files(folders: Mapping[str, Path]) -> Iterator[str]:
+def serve_files(folders: Mapping[str, Path]) -> AbstractContextManager[str]:
     """Serve folders compressed, as hosts of static files do, and yield the address.
 
     Args:
         folders: a folder or a file by the beginning of its path, such as ``/models/``.
     """
-    handler = type("Handler", (_Handler,), {"folders": folders})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
+    return http_server(type("Handler", (_Handler,), {"folders": folders}))
 
 
 class _Handler(SimpleHTTPRequestHandler):
@@ -131,8 +126,8 @@ class LoadResult:
 
     Attributes:
         seconds: the whole run.
-        latencies: of the responses with status 200, in seconds, sorted: each from its request, or
-            from the time when it was due, to its last byte.
+        latencies: of the responses with status 200, sorted, in seconds from when a request was
+            sent or due to the last byte.
         errors: responses with another status.
     """
 
@@ -148,14 +143,14 @@ class LoadResult:
 def run_load(
     url: str, photos: Sequence[bytes], clients: int, due: Sequence[float] = ()
 ) -> LoadResult:
-    """Post each photo once over at most ``clients`` keep-alive connections.
+    """Post each photo once over at most ``clients`` keep-alive connections, from one thread.
 
     Args:
         url: of the API's route.
         photos: what to post.
         clients: the number of connections.
-        due: seconds from the start at which each photo is posted, ascending; by default, as soon
-            as a connection is free.
+        due: ascending seconds from the start at which to post each photo; by default, as soon as a
+            connection is free.
 
     Raises:
         NotMeasured: the server doesn't respond.

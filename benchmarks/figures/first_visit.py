@@ -178,8 +178,11 @@ def alone(
 ) -> tuple[float, str]:
     """Return the seconds to one of the ``events`` of a first visit to Loupe."""
     readings = _measure(loupe, events, 1 if quick else count, model, **options)
-    text = ", ".join(f"{at:.2f} s, {mb:.3f} MB" for at, mb in readings[event])
-    return median(at for at, _ in readings[event]), text
+    texts = [
+        f"{name} {', '.join(f'{at:.2f} s, {mb:.3f} MB' for at, mb in values)}"
+        for name, values in readings.items()
+    ]
+    return median(at for at, _ in readings[event]), "; ".join(texts)
 
 
 def model_ready(page: str, _: bool) -> tuple[float, str]:

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, Request
 from model import resources
 
 from ..apps import Server, device, serve
-from ..browser import chromium, count_bytes, longest_main_task, new_page, open_page, time_answer
+from ..browser import chromium, finish_visit, longest_main_task, new_page, open_page, time_answer
 from ..environment import MODEL
 from ..inputs import phone_photo, small_file, write_photo
 
@@ -128,9 +128,7 @@ def _first_visit(browser: Browser, server: Server) -> tuple[float, int]:
         # Before that, its scripts may not listen for photos yet.
         page.wait_for_load_state("load")
         time_answer(page, server, small_file())
-        seconds: float = page.evaluate("performance.now()") / 1000
-        page.wait_for_load_state("networkidle")
-        return seconds, count_bytes(requests)
+        return finish_visit(page, requests)
 
 
 def _watch(page: Page, seconds: float) -> float:

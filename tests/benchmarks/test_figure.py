@@ -3,20 +3,8 @@
 import pytest
 
 from benchmarks.environment import ROOT
-from benchmarks.figure import (
-    Benchmark,
-    Figure,
-    NotMeasured,
-    Pairs,
-    format_table,
-    measure_pairs,
-    timer,
-)
+from benchmarks.figure import Benchmark, NotMeasured, Pairs, measure_pairs, timer
 from benchmarks.table import BENCHMARKS
-
-
-def entry(name: str, goal: str) -> Benchmark:
-    return Benchmark(name, goal, f"what {name} is", lambda quick: (0.0, ""))
 
 
 @pytest.mark.parametrize(
@@ -30,7 +18,12 @@ def entry(name: str, goal: str) -> Benchmark:
     ],
 )
 def test_goal_is_a_one_sided_bound(goal: str, value: float | None, verdict: str) -> None:
-    assert Figure(entry("any", goal), value, "").verdict == verdict
+    assert Benchmark("any", goal, "", lambda quick: (0.0, "")).verdict(value) == verdict
+
+
+def test_row_has_value_unit_verdict_and_detail() -> None:
+    row = Benchmark("rate", "≥ 8 frames/s", "what", lambda quick: (11.96, "how")).run()
+    assert row == ["rate", "what", "11.96 frames/s", "≥ 8 frames/s", "met", "how"]
 
 
 @pytest.mark.parametrize(
@@ -40,25 +33,12 @@ def test_goal_is_a_one_sided_bound(goal: str, value: float | None, verdict: str)
         (RuntimeError("the page fell over"), "RuntimeError: the page fell over"),
     ],
 )
-def test_failure_gives_a_figure_without_a_value(error: Exception, detail: str) -> None:
+def test_failure_gives_a_row_without_a_value(error: Exception, detail: str) -> None:
     def fail(quick: bool) -> tuple[float, str]:
         raise error
 
-    figure = Benchmark("none", "≤ 1", "nothing", fail).run()
-    assert (figure.value, figure.detail) == (None, detail)
-
-
-def test_table_has_one_row_per_figure() -> None:
-    figures = [
-        Figure(entry("fast", "≤ 0.50"), 0.254, "a | b"),
-        Figure(entry("gone", "≤ 330 MB"), None, "no browser"),
-        Figure(entry("frames", "≥ 8 frames/s"), 11.96, ""),
-    ]
-    assert format_table(figures).splitlines()[2:] == [
-        "| fast | what fast is | 0.25 | ≤ 0.50 | met | a \\| b |",
-        "| gone | what gone is | – | ≤ 330 MB | not measured | no browser |",
-        "| frames | what frames is | 11.96 frames/s | ≥ 8 frames/s | met |  |",
-    ]
+    row = Benchmark("none", "≤ 1", "nothing", fail).run()
+    assert row == ["none", "nothing", "–", "≤ 1", "not measured", detail]
 
 
 def test_documentation_has_each_figure_with_its_goal() -> None:
