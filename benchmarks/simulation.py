@@ -92,14 +92,15 @@ class Process:
             yield from self.app.compute(self.cores, self.app.cost.loop / 2)
 
 
+@dataclass(eq=False)
 class App:
     """Processes behind a proxy.
 
     nginx asks the next process where one refuses a photo; Ray Serve asks the less busy of two.
 
-    Args:
+    Attributes:
         cost: what a photo takes.
-        processes: how many there are at the start.
+        started: how many processes there are when a run begins.
         shared_cores: cores that they, the proxy and the load share; None gives each process cores
             of its own, and leaves out proxy and load.
         slots, queue, deadline: photos at a time, ``LOUPE_QUEUE`` and ``LOUPE_DEADLINE``, of each.
@@ -107,29 +108,23 @@ class App:
         seed: of all random numbers.
     """
 
-    def __init__(
-        self,
-        cost: Cost,
-        processes: int,
-        shared_cores: int | None,
-        *,
-        slots: int = 1,
-        queue: int = 8,
-        deadline: float = 10,
-        max_ongoing: int | None = None,
-        seed: int = 0,
-    ) -> None:
-        self.env, self.random, self.cost = simpy.Environment(), random.Random(seed), cost
-        self.slots, self.queue, self.deadline, self.max_ongoing = (
-            slots,
-            queue,
-            deadline,
-            max_ongoing,
-        )
-        self.machine = simpy.PriorityResource(self.env, shared_cores) if shared_cores else None
+    cost: Cost
+    started: int
+    shared_cores: int | None
+    slots: int = 1
+    queue: int = 8
+    deadline: float = 10
+    max_ongoing: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Start the processes."""
+        self.env, self.random = simpy.Environment(), random.Random(self.seed)
+        cores = self.shared_cores
+        self.machine = simpy.PriorityResource(self.env, cores) if cores else None
         self.client, self.outcome = simpy.Resource(self.env), Outcome()
         self.processes = list[Process]()
-        self._add(processes)
+        self._add(self.started)
 
     def _add(self, count: int) -> None:
         for _ in range(count):
