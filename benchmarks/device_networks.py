@@ -19,7 +19,7 @@ from model.bundle import get_bundle
 
 from .browser import chromium, new_page
 from .environment import MODEL, ROOT
-from .network import serve_files
+from .traffic import serve_files
 
 NETWORKS = {
     "timm": "tf_efficientnet_lite0 tf_efficientnet_lite1 tf_efficientnet_lite2 mobilenetv2_100 "

@@ -31,7 +31,7 @@ from .browser import chromium, finish_visit, new_page
 from .environment import BUILD, MODEL, PEERS, ROOT, describe
 from .figure import NotMeasured
 from .inputs import classifier, small_file
-from .network import serve_files
+from .traffic import serve_files
 
 VARIANTS = {
     "loupe.html?variant=small": "Loupe, small graph (its default)",

@@ -29,7 +29,7 @@ from .apps import Server, loupe, serve
 from .environment import ROOT
 from .figure import measure_pairs
 from .inputs import photos_of_size
-from .network import LoadResult, run_load
+from .traffic import LoadResult, run_load
 
 CLUSTER = """
 import os, signal, time

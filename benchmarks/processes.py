@@ -25,8 +25,8 @@ from tests.operating.parts import nginx, postgresql
 
 from .apps import Server, loupe, serve
 from .inputs import classifier, photos_of_size
-from .network import run_load
 from .simulation import COST
+from .traffic import run_load
 
 COUNTS = (1, 2, 4)
 CLIENTS = 8

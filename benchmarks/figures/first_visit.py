@@ -14,7 +14,7 @@ from ..apps import App, Server, device, gradio, loupe, serve, streamlit
 from ..browser import FIND, TIMEOUT_MS, chromium, new_page
 from ..figure import NotMeasured
 from ..inputs import small_file
-from ..network import slow_line
+from ..traffic import slow_line
 
 # As Chromium's tools emulate it.
 FAST_3G = {

@@ -18,7 +18,7 @@ from ..apps import App, Server, gradio, loupe, serve, streamlit
 from ..browser import chromium, open_page, time_answer, time_visit
 from ..figure import NotMeasured, measure_pairs
 from ..inputs import phone_photo, small_file, small_photos, write_photo, write_photos
-from ..network import LoadResult, run_load
+from ..traffic import LoadResult, run_load
 from .in_process import against_loops
 
 CLIENTS = 32

@@ -9,7 +9,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from benchmarks.network import run_load, serve_files
+from benchmarks.traffic import run_load, serve_files
 from tests.http_server import Handler, http_server
 
 
