@@ -1,12 +1,11 @@
-"""``python -m benchmarks [--quick] [NAME ...]``: measure, print a table, write JSON."""
+"""``python -m benchmarks [--quick] [NAME ...]``: measure, and print a Markdown table."""
 
 import sys
 
 import click
 
 from .environment import describe
-from .figure import Figure, format_table, write_report
-from .paths import RESULT, ROOT
+from .figure import HEADS
 from .table import BENCHMARKS
 
 
@@ -16,24 +15,27 @@ from .table import BENCHMARKS
 def main(names: tuple[str, ...], quick: bool) -> None:
     """Measure the named figures, by default all of them; the beginning of a name names several.
 
-    Exits with 1 if a figure misses its target or can't be measured.
+    Exits with 1 if a figure misses its goal or can't be measured.
     """
     known = [entry.name for entry in BENCHMARKS]
     if unknown := [name for name in names if not any(entry.startswith(name) for entry in known)]:
         raise click.UsageError(f"No figure {unknown[0]!r}. Available: {', '.join(known)}.")
-    environment, figures = describe(), list[Figure]()
+    environment, verdicts = describe(), list[str]()
+    _print_row(HEADS)
+    print("|---|---|---:|---:|---|---|")
     for entry in BENCHMARKS:
         if not names or entry.name.startswith(names):
-            print(f"{entry.name} ...", end=" ", file=sys.stderr, flush=True)
-            figures.append(entry.run(quick))
-            print(figures[-1].verdict, file=sys.stderr)
-    print(format_table(figures))
+            row = entry.run(quick)
+            verdicts.append(row[HEADS.index("")])
+            _print_row(row)
     print("\n" + ", ".join(f"{name} {value}" for name, value in environment.items()))
     if quick:
         print("\nQuick run: few readings, not to be quoted.")
-    write_report(RESULT, figures, environment, quick=quick)
-    print(f"\nWritten to {RESULT.relative_to(ROOT)}", file=sys.stderr)
-    sys.exit(0 if all(figure.met for figure in figures) else 1)
+    sys.exit(0 if set(verdicts) == {"met"} else 1)
+
+
+def _print_row(cells: list[str]) -> None:
+    print("|", " | ".join(cell.replace("|", "\\|") for cell in cells), "|", flush=True)
 
 
 if __name__ == "__main__":

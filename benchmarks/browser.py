@@ -1,25 +1,19 @@
 """Act as a visitor in Chromium: open a page, choose a photo, wait for the answer."""
 
 import json
-import os
-import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 
+from .apps import Server
+from .environment import find_chromium
 from .figure import NotMeasured
-from .servers import Server
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-quic",
-    "--no-first-run",
-]
+ARGUMENTS = "--no-sandbox --disable-background-networking --disable-quic --no-first-run".split()
 TIMEOUT_MS = 120_000
 """Longest wait for a page to answer, in milliseconds."""
 
@@ -81,21 +75,13 @@ def chromium(*arguments: str) -> Iterator[Browser]:
             browser.close()
 
 
-def find_chromium() -> str | None:
-    """Return the path of Chromium."""
-    return os.environ.get("CHROMIUM") or shutil.which("chromium")
-
-
 @contextmanager
 def new_page(
     browser: Browser, requests: list[Request] | None = None, **context: Any
 ) -> Iterator[Page]:
-    """Open an empty page as a new visitor, with an empty cache.
+    """Open an empty page as a new visitor, with an empty cache and Playwright's context options.
 
-    Args:
-        browser: where to open it.
-        requests: receives each finished request, those of workers included.
-        context: options of Playwright's ``new_context``.
+    ``requests`` receives each finished request, those of workers included.
     """
     visitor = browser.new_context(**context)
     if requests is not None:
@@ -113,13 +99,9 @@ def new_page(
 def open_page(
     browser: Browser, server: Server, *, settle_seconds: float = SETTLE_SECONDS, **options: Any
 ) -> Iterator[Page]:
-    """Open the app's page as a new visitor and wait for its file input.
+    """Open the app's page as a new visitor, wait for its file input, then ``settle_seconds`` more.
 
-    Args:
-        browser: where to open it.
-        server: the app.
-        settle_seconds: further wait.
-        options: see ``new_page``.
+    The options are those of ``new_page``.
     """
     with new_page(browser, **options) as page:
         # "load" could take long: a page may be waiting for fonts from the internet.
@@ -150,11 +132,16 @@ def time_answer(page: Page, server: Server, photo: Path, *, after: str = "") -> 
     return milliseconds / 1000, text
 
 
-def count_bytes(requests: Iterable[Request]) -> int:
-    """Return the bytes that came over the network for these requests, as they were encoded."""
-    sizes = [request.sizes() for request in requests]
+def finish_visit(page: Page, requests: Sequence[Request]) -> tuple[float, int]:
+    """Wait for the last request; return the seconds until the call, and the bytes received.
+
+    The bytes are those of the network, without a photo that a page fetches to identify.
+    """
+    seconds: float = page.evaluate("performance.now()") / 1000
+    page.wait_for_load_state("networkidle")
+    sizes = [each.sizes() for each in requests if not each.url.endswith("/photo.jpg")]
     # A response from the cache has a body of negative size, which cancels its headers.
-    return sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes)
+    return seconds, sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes)
 
 
 def longest_main_task(browser: Browser, page: Page, work: Callable[[], object]) -> float:

@@ -18,8 +18,8 @@ from model.browser.small_graph import make_small_graph
 from model.bundle import get_bundle
 
 from .browser import chromium, new_page
-from .file_server import serve_files
-from .paths import MODEL, ROOT
+from .environment import MODEL, ROOT
+from .traffic import serve_files
 
 NETWORKS = {
     "timm": "tf_efficientnet_lite0 tf_efficientnet_lite1 tf_efficientnet_lite2 mobilenetv2_100 "

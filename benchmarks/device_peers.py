@@ -6,7 +6,6 @@ library's documentation. Answers for the photos in FOLDER are compared with Pyth
 """
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -14,22 +13,25 @@ from pathlib import Path
 from statistics import median
 
 import click
+import onnx
+import onnx.utils
+from onnx import ModelProto, TensorProto, helper
 from playwright.sync_api import Browser, Page, Request
 
+from model import Bundle, LoupeError
 from model.browser.device_files import device_dir, model_json
-from model.browser.programs import run_program
 from model.browser.runtime import NPM_OPTIONS, find_npm, runtime_dir
 from model.bundle import get_bundle
+from model.engines.compiled import GRAPH
+from model.exporting.tflite_format import convert_graph
 from model.storage.photo_files import list_photos
 
-from .browser import chromium, count_bytes, new_page
-from .drawn_photos import small_file
-from .environment import describe
+from .apps import INSTALLED, install_peers
+from .browser import chromium, finish_visit, new_page
+from .environment import BUILD, MODEL, PEERS, ROOT, describe
 from .figure import NotMeasured
-from .file_server import serve_files
-from .paths import BUILD, MODEL, PEERS, ROOT
-from .peer_graphs import write_litert, write_transformers
-from .reference import classifier
+from .inputs import classifier, small_file
+from .traffic import serve_files
 
 VARIANTS = {
     "loupe.html?variant=small": "Loupe, small graph (its default)",
@@ -40,8 +42,6 @@ VARIANTS = {
     "litert.html?variant=tfjs": "LiteRT.js with TensorFlow.js, as in its demos",
 }
 """Titles by page in ``peers/`` and form of the network; all are compared with the first."""
-
-NPM_SECONDS = 600
 
 FRAMES = """
 async (count) => {
@@ -79,10 +79,9 @@ class Readings:
     """The readings of a variant.
 
     Attributes:
-        visits: milliseconds from navigation to the first answer, one for each round.
+        visits: milliseconds from navigation to the first answer.
         received: bytes of a first visit, without the photo.
-        frames: milliseconds of a frame, the median of each round.
-        networks: milliseconds of the network alone, the median of each round.
+        frames, networks: medians by round, in milliseconds, of a frame and of the network alone.
         flips: photos with another top label than Python's.
     """
 
@@ -109,8 +108,8 @@ def main(folder: Path, quick: bool) -> None:
             # The first visits are for the server, which then has everything compressed.
             for number in range(1 + visits):
                 for page, reading in readings.items():
-                    milliseconds, reading.received = _visit(browser, f"{url}/{page}")
-                    reading.visits += [milliseconds] if number else []
+                    seconds, reading.received = _visit(browser, f"{url}/{page}")
+                    reading.visits += [1000 * seconds] if number else []
             # Each page is in a context, and so in a process, of its own.
             tabs = {page: stack.enter_context(new_page(browser)) for page in VARIANTS}
             for page, tab in tabs.items():
@@ -132,18 +131,12 @@ def main(folder: Path, quick: bool) -> None:
 def format_rows(readings: Mapping[str, Readings], photos: int) -> list[str]:
     """Return a Markdown table; times are followed by their ratio to those of the first variant."""
     first = next(iter(readings.values()))
-    heads = ["", "first visit", "to the first answer", "per frame", "… the network alone"]
-    heads.append(f"other answers of {photos}")
-    rows = [f"| {' | '.join(heads)} |", f"|---|{'---:|' * (len(heads) - 1)}"]
+    heads = "| | first visit | to the first answer | per frame | … the network alone"
+    rows = [f"{heads} | other answers of {photos} |", "|---|---:|---:|---:|---:|---:|"]
     for page, reading in readings.items():
-        cells = [
-            VARIANTS[page],
-            f"{reading.received / 1e6:.1f} MB",
-            _format_time(reading.visits, first.visits),
-            _format_time(reading.frames, first.frames),
-            _format_time(reading.networks, first.networks),
-            str(reading.flips),
-        ]
+        names = ("visits", "frames", "networks")
+        times = [_format_time(getattr(reading, name), getattr(first, name)) for name in names]
+        cells = [VARIANTS[page], f"{reading.received / 1e6:.1f} MB", *times, str(reading.flips)]
         rows.append(f"| {' | '.join(cells)} |")
     return rows
 
@@ -154,14 +147,11 @@ def _format_time(times: Sequence[float], reference: Sequence[float]) -> str:
 
 
 def _visit(browser: Browser, address: str) -> tuple[float, int]:
-    """Return a new visitor's milliseconds from navigation to answer, and the bytes received."""
+    """Return a new visitor's seconds from navigation to answer, and the bytes received."""
     requests: list[Request] = []
     with new_page(browser, requests) as page:
         _wait_for_answer(page, address)
-        milliseconds: float = page.evaluate("performance.now()")
-        page.wait_for_load_state("networkidle")
-        own = [request for request in requests if not request.url.endswith("/photo.jpg")]
-        return milliseconds, count_bytes(own)
+        return finish_visit(page, requests)
 
 
 def _wait_for_answer(page: Page, address: str) -> None:
@@ -183,12 +173,25 @@ def _measure_frames(page: Page, reading: Readings, count: int) -> None:
 
 @contextmanager
 def _serve(photos: Path) -> Iterator[str]:
-    """Serve the pages, their packages, the network in every form, and photos."""
+    """Serve the pages, their packages, the network in every form, and photos.
+
+    Raises:
+        NotMeasured: a peer's packages or converter can't be installed or used.
+    """
+    npm = find_npm()
+    if npm is None:
+        raise NotMeasured("npm is missing: install Node.js")
+    install_peers("package-lock.json", [*npm, "ci", *NPM_OPTIONS])
     bundle = get_bundle(MODEL)
-    build = BUILD / "device-peers"
-    graphs = build / bundle.version
-    write_transformers(bundle, graphs / "transformers" / MODEL)
-    write_litert(bundle, graphs / "litert")
+    graphs = BUILD / "device-peers" / bundle.version
+    write_transformers(bundle, graphs)
+    litert = graphs / "graph_float32.tflite"
+    try:
+        # Without 8-bit weights: such files by onnx2tf 2.6.9 give wrong answers in Python.
+        if not litert.is_file():
+            convert_graph(bundle.read(GRAPH), litert)
+    except LoupeError as error:
+        raise NotMeasured(str(error)) from None
     loupe = graphs / "model.json"
     loupe.write_text(json.dumps(model_json(bundle, "../../runtime/")))
     folders = {
@@ -198,34 +201,62 @@ def _serve(photos: Path) -> Iterator[str]:
         "/runtime/": runtime_dir(),
         f"/loupe/{MODEL}/model.json": loupe,
         f"/loupe/{MODEL}/": device_dir(bundle),
-        "/transformers/": graphs / "transformers",
-        "/litert/": graphs / "litert",
-        "/packages/": _install_packages(build),
+        f"/transformers/{MODEL}/preprocessor_config.json": PEERS / "preprocessor_config.json",
+        f"/transformers/{MODEL}/": graphs,
+        "/litert/graph_float32.tflite": litert,
+        "/packages/": INSTALLED / "node_modules",
         "/": PEERS,
     }
     with serve_files(folders) as url:
         yield url
 
 
-def _install_packages(build: Path) -> Path:
-    """Return the folder with the peers' packages; npm installs them once."""
-    npm = find_npm()
-    if npm is None:
-        raise NotMeasured("npm is missing: install Node.js")
-    lock, installed = PEERS / "package-lock.json", build / "installed.json"
-    if not installed.is_file() or installed.read_bytes() != lock.read_bytes():
-        for path in (PEERS / "package.json", lock):
-            shutil.copy(path, build)
-        run_program(
-            [*npm, "ci", *NPM_OPTIONS],
-            "npm couldn't fetch the peers",
-            timeout=NPM_SECONDS,
-            error=NotMeasured,
-            reason=slice(2),
-            cwd=build,
-        )
-        shutil.copy(lock, installed)
-    return build / "node_modules"
+def write_transformers(bundle: Bundle, folder: Path) -> None:
+    """Write a bundle's labels and its graphs, in float32 and in the 8-bit form ``q8``."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    config = {
+        "architectures": ["EfficientNetForImageClassification"],
+        "model_type": "efficientnet",
+        "id2label": dict(enumerate(bundle.manifest.labels)),
+    }
+    (folder / "onnx").mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    full, small = folder / "onnx" / "model.onnx", folder / "onnx" / "model_quantized.onnx"
+    full.write_bytes(make_float_graph(bundle.read(GRAPH)).SerializeToString())
+    # As its own conversion script does: onnxruntime-web runs no int8 convolutions.
+    quantize_dynamic(full, small, weight_type=QuantType.QUInt8)
+
+
+def make_float_graph(graph: bytes) -> ModelProto:
+    """Return a bundle's graph with the input and output that transformers.js expects.
+
+    Args:
+        graph: takes ``pixels``, uint8 ``[N, height, width, 3]``, and normalises them itself.
+
+    Returns:
+        A model from ``pixel_values``, float32 ``[N, 3, height, width]``, normalised, to ``logits``.
+    """
+    model = onnx.load_from_string(graph)
+    convolution = next(node for node in model.graph.node if node.op_type == "Conv")
+    (pixels,) = model.graph.input
+    batch, height, width, _ = (
+        size.dim_param or size.dim_value for size in pixels.type.tensor_type.shape.dim
+    )
+    normalised = helper.make_tensor_value_info(
+        convolution.input[0], TensorProto.FLOAT, [batch, 3, height, width]
+    )
+    for node in model.graph.node:
+        if node.op_type == "Shape" and node.input[0] == pixels.name:
+            node.input[0] = normalised.name
+    del model.graph.value_info[:]
+    model.graph.value_info.append(normalised)
+    model = onnx.utils.Extractor(model).extract_model([normalised.name], ["logits"])
+    for node in model.graph.node:
+        node.input[:] = ["pixel_values" if name == normalised.name else name for name in node.input]
+    model.graph.input[0].name = "pixel_values"
+    onnx.checker.check_model(model)
+    return model
 
 
 if __name__ == "__main__":

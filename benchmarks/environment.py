@@ -1,58 +1,56 @@
-"""The machine and the package versions that figures were measured on."""
+"""Paths that the benchmarks share, and the machine and versions that figures were measured on."""
 
 import os
 import platform
+import re
+import shutil
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
+import sys
+from collections.abc import Sequence
+from importlib.metadata import distributions
 from pathlib import Path
 
 from model import resources
 
-from .apps import GRADIO_VENV
-from .browser import find_chromium
+ROOT = Path(__file__).resolve().parent.parent
+PEERS = Path(__file__).resolve().parent / "peers"
+BUILD = ROOT / "build" / "bench"
+"""Generated files: photos, the peers' packages and ``export.pkl``, logs."""
+
+MODEL = "imagenet"
+"""Name of the model that is measured."""
 
 PACKAGES = ("onnxruntime", "pillow", "streamlit", "fastai", "torch", "timm")
-MISSING = "not installed"
 
 
 def describe() -> dict[str, str]:
     """Return CPU, cores, memory, system, package versions and load, as text."""
-    gradio = GRADIO_VENV.glob("lib/*/site-packages/gradio-*.dist-info")
-    load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
+    cpuinfo, chromium = Path("/proc/cpuinfo"), find_chromium()
+    names = re.findall(r"model name\s*: (.*)", cpuinfo.read_text() if cpuinfo.is_file() else "")
+    numbers: list[str] = []
+    if chromium:
+        command = [chromium, "--version"]
+        printed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+        numbers = re.findall(r"\d[\d.]+", printed)
+    peers = [str(path) for path in BUILD.glob("peers/venv/lib/*/site-packages")]
     return {
-        "CPU": _processor(),
+        "CPU": names[0] if names else platform.processor() or platform.machine(),
         "cores": str(resources.cores()),
         "memory": f"{resources.memory_mb() / 1024:.0f} GB",
         "system": f"{platform.system()} {platform.machine()}",
         "Python": platform.python_version(),
-        **{name: _version(name) for name in PACKAGES},
-        "gradio": next((path.stem.removeprefix("gradio-") for path in gradio), MISSING),
-        "Chromium": _chromium(),
-        "load": load,
+        **{name: _version(name, sys.path) for name in PACKAGES},
+        "gradio": _version("gradio", peers),
+        "Chromium": numbers[0] if numbers else "not installed",
+        "load": f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown",
     }
 
 
-def _processor() -> str:
-    """Return the processor's name, or its architecture if the system doesn't name it."""
-    file = Path("/proc/cpuinfo")
-    for line in file.read_text().splitlines() if file.is_file() else ():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
+def find_chromium() -> str | None:
+    """Return the path of Chromium."""
+    return os.environ.get("CHROMIUM") or shutil.which("chromium")
 
 
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return MISSING
-
-
-def _chromium() -> str:
-    """Return the version of the Chromium that is driven."""
-    path = find_chromium()
-    if path is None:
-        return MISSING
-    command = [path, "--version"]
-    completed = subprocess.run(command, capture_output=True, text=True, check=False)
-    return next((word for word in completed.stdout.split() if word[0].isdigit()), "unknown")
+def _version(package: str, folders: Sequence[str]) -> str:
+    found = distributions(name=package, path=list(folders))
+    return next((each.version for each in found), "not installed")

@@ -1,9 +1,11 @@
-"""A benchmark, and the figure that it measures."""
+"""A benchmark with its goal, its row in the table, and readings taken in pairs."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from statistics import median
+
+HEADS = ["figure", "what", "measured", "goal", "", "how"]
 
 
 class NotMeasured(Exception):
@@ -12,97 +14,83 @@ class NotMeasured(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """A named measurement with its target.
+    """A named measurement with its goal.
 
     Attributes:
         name: as on the command line.
-        description: its row in the table.
-        target: in ``unit``; an upper bound, or a lower one with ``at_least``.
-        measure: takes ``quick``; returns the value and how it was measured.
-        unit: of the value; ``×`` for a ratio.
+        goal: as in docs/benchmarks.md: ``≤ 330 MB``; a ratio has no unit.
+        description: what is measured, and against what.
+        measure: takes ``quick``; returns the value, in the goal's unit, and how it was measured.
     """
 
     name: str
+    goal: str
     description: str
-    target: float
     measure: Callable[[bool], tuple[float, str]]
-    unit: str = "×"
-    at_least: bool = False
 
-    def run(self, quick: bool = False) -> "Figure":
-        """Return the figure, or one without a value if it can't be measured.
-
-        Args:
-            quick: take few, noisy readings.
-        """
+    def run(self, quick: bool = False) -> list[str]:
+        """Measure, with few readings if ``quick``, and return the cells of a row of ``HEADS``."""
+        value = None
         try:
-            return Figure(self, *self.measure(quick))
+            value, detail = self.measure(quick)
         except NotMeasured as reason:
-            return Figure(self, None, str(reason))
+            detail = str(reason)
         except Exception as error:  # noqa: BLE001 - one failure must not lose the other figures
-            return Figure(self, None, f"{type(error).__name__}: {str(error).strip()[:300]}")
+            detail = f"{type(error).__name__}: {str(error).strip()[:300]}"
+        unit = "".join(self.goal.split()[2:])
+        shown = "–" if value is None else f"{value:,.2f} {unit}".strip()
+        return [self.name, self.description, shown, self.goal, self.verdict(value), detail]
+
+    def verdict(self, value: float | None) -> str:
+        """Return “met”, “missed” or, without a value, “not measured”."""
+        if value is None:
+            return "not measured"
+        bound, limit, *_ = self.goal.split()
+        is_met = value >= float(limit) if bound == "≥" else value <= float(limit)
+        return "met" if is_met else "missed"
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """A measured value; None if it wasn't measured, and ``detail`` then says why."""
+class Pairs:
+    """Readings of two functions in turn, in seconds, so that a slow spell slows both."""
 
-    benchmark: Benchmark
-    value: float | None
-    detail: str
-
-    @property
-    def met(self) -> bool | None:
-        """True if the target is met; None if nothing was measured."""
-        if self.value is None:
-            return None
-        target = self.benchmark.target
-        return self.value >= target if self.benchmark.at_least else self.value <= target
+    ours: tuple[float, ...]
+    theirs: tuple[float, ...]
 
     @property
-    def verdict(self) -> str:
-        """One of “met”, “missed” and “not measured”."""
-        return {True: "met", False: "missed", None: "not measured"}[self.met]
+    def ratio(self) -> float:
+        """The median over pairs of ours divided by theirs."""
+        return median(ours / theirs for ours, theirs in zip(self.ours, self.theirs, strict=True))
+
+    def __str__(self) -> str:
+        """Return both medians, for a table."""
+        ours, theirs = _seconds(median(self.ours)), _seconds(median(self.theirs))
+        return f"{ours} against {theirs}, medians of {len(self.ours)} pairs"
 
 
-def format_table(figures: Sequence[Figure]) -> str:
-    """Return a Markdown table, one figure per row."""
-    rows = ["| figure | what | measured | target | | how |", "|---|---|---:|---:|---|---|"]
-    for figure in figures:
-        entry = figure.benchmark
-        value = "–" if figure.value is None else _format(figure.value, entry.unit)
-        target = f"{'≥' if entry.at_least else '≤'} {_format(entry.target, entry.unit)}"
-        cells = [entry.name, entry.description, value, target, figure.verdict, figure.detail]
-        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(rows)
+def measure_pairs(
+    ours: Callable[[], float], theirs: Callable[[], float], count: int, *, warm: int = 1
+) -> Pairs:
+    """Call both functions alternately ``count`` times; each returns its seconds.
+
+    The first ``warm`` pairs are discarded.
+    """
+    readings = [(ours(), theirs()) for _ in range(warm + count)][warm:]
+    return Pairs(tuple(first for first, _ in readings), tuple(second for _, second in readings))
 
 
-def _format(value: float, unit: str) -> str:
-    """Return a value with its unit, in its significant digits."""
-    if unit == "×":
-        return f"{value:.2f}"
-    if not value:
-        return "0"
-    return f"{value:.{1 if value < 100 else 0}f}".removesuffix(".0") + f" {unit}"
+def timer(
+    work: Callable[[], object], clock: Callable[[], float] = time.perf_counter
+) -> Callable[[], float]:
+    """Return a function that runs ``work`` and returns the seconds it took."""
+
+    def run() -> float:
+        started = clock()
+        work()
+        return clock() - started
+
+    return run
 
 
-def write_report(
-    path: Path, figures: Sequence[Figure], environment: Mapping[str, str], *, quick: bool
-) -> None:
-    """Write figures and environment to ``path`` as JSON."""
-    rows = [
-        {
-            "name": figure.benchmark.name,
-            "measures": figure.benchmark.description,
-            "unit": figure.benchmark.unit,
-            "value": figure.value,
-            "target": figure.benchmark.target,
-            "detail": figure.detail,
-            "at_least": figure.benchmark.at_least,
-            "met": figure.met,
-        }
-        for figure in figures
-    ]
-    report = {"machine": dict(environment), "quick": quick, "figures": rows}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+def _seconds(value: float) -> str:
+    return f"{value:.2f} s" if value >= 1 else f"{value * 1000:.1f} ms"

@@ -7,14 +7,17 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from statistics import fmean, median
+from statistics import fmean
 from typing import Any
+
+import altair as alt
+import pandas as pd
 
 from deploy.hosts.ray_serve import AUTOSCALING
 
+from .environment import ROOT
 from .processes import ARRIVALS_PER_SECOND, CLIENTS, COUNTS, MEASURED
-from .scale_charts import draw_comparison, draw_surge
-from .simulation import COST, App, Cost, Outcome
+from .simulation import COST, App, Cost
 
 CORES = 2
 """Of the machine that was measured."""
@@ -29,7 +32,7 @@ who takes it before the model has loaded. An assumption."""
 
 REPLICA_SECONDS, START_SECONDS = 0.0111, 4.0
 """Of a core per photo of 60 kB in a replica on Ray Serve, and from the decision to start one until
-it takes photos where a core is free; measured by ``python -m benchmarks.serving``."""
+it takes photos where a core is free; measured by ``python -m benchmarks.on_ray serve``."""
 
 MAX_ONGOING = 1 + 8 + 1000
 """As in ``scale/serve_deployment.py``: a slot, places to wait, and requests beyond them."""
@@ -52,6 +55,15 @@ VCPU_SECOND, GIB_SECOND, MILLION_REQUESTS = 0.000024, 0.0000025, 0.40
 BUSY = 0.6
 """Share of its time that a paid core works on photos."""
 
+TEAL, AMBER, GREY = "#0F766E", "#B45309", "#7C8B88"
+TITLES = {
+    "photos_per_second": "photos/s, 8 clients",
+    "p95": "p95 in s, 8 clients",
+    "refused": "refused share of 150 photos/s",
+    "arrivals_p95": "p95 in s of 150 photos/s",
+}
+BIN_SECONDS = 5
+
 
 def main() -> None:
     """Print everything, and write the prediction and the charts."""
@@ -59,13 +71,9 @@ def main() -> None:
     predicted = {number: predict(cost, number) for number in COUNTS}
     path = COST.with_name("predicted.json")
     path.write_text(json.dumps(predicted, indent=1) + "\n", encoding="utf-8")
-    measured = json.loads(MEASURED.read_text("utf-8")) if MEASURED.exists() else {}
-    compare(predicted, measured)
-    surges = surge(cost)
+    compare(predicted, json.loads(MEASURED.read_text("utf-8")))
+    surge(cost)
     million(cost)
-    if measured:
-        draw_comparison(predicted, measured)
-    draw_surge(surges, FROM_START + RISE + HOLD)
 
 
 def predict(cost: Cost, processes: int) -> dict[str, float]:
@@ -81,20 +89,29 @@ def predict(cost: Cost, processes: int) -> dict[str, float]:
 
 
 def compare(predicted: dict[int, dict[str, float]], measured: dict[str, Any]) -> None:
-    """Print the prediction, beside the median of the readings once there are some."""
-    for number, figures in predicted.items():
-        for name, value in figures.items():
-            print(f"{number} processes, {name}: predicted {value:.3f}", end="")
-            readings = [row[name] for row in measured.get(str(number), ())]
-            print(f", measured {median(readings):.3f}" if readings else "")
+    """Print and draw the prediction beside the readings: bars and points."""
+    rows = pd.DataFrame(
+        {"processes": number, "figure": TITLES[name], "predicted": value, "measured": row[name]}
+        for number, figures in predicted.items()
+        for name, value in figures.items()
+        for row in measured[str(number)]
+    )
+    print(rows.groupby(["processes", "figure"], sort=False).median().round(3))
+    chart = alt.Chart(rows, width=140, height=160).encode(
+        alt.X("processes:O", axis=alt.Axis(labelAngle=0))
+    )
+    bars = chart.mark_bar(color=GREY, opacity=0.5).encode(alt.Y("max(predicted):Q", title=None))
+    points = chart.mark_point(color=TEAL, filled=True).encode(alt.Y("measured:Q", title=None))
+    column = alt.Column("figure:N", title=None, sort=list(TITLES.values()))
+    _save((bars + points).facet(column).resolve_scale(y="independent"), "scale-processes")
 
 
-def surge(cost: Cost) -> dict[tuple[str, str], Outcome]:
-    """Print what ten times the traffic within a minute does; return it by devices and rule."""
+def surge(cost: Cost) -> None:
+    """Print and draw what ten times the traffic within a minute does, by devices and rule."""
     steps = [1 + 9 * second / RISE for second in range(RISE)]
     curve = [1.0] * FROM_START + steps + [10.0] * HOLD
     on_serve = replace(cost, loop=REPLICA_SECONDS - fmean(cost.slot))
-    outcomes = {}
+    rows = list[dict[str, Any]]()
     for share in (1.0, ON_SERVER):
         rates = [USUAL_PER_SECOND * share * factor for factor in curve]
         for name, rule in RULES.items():
@@ -106,8 +123,21 @@ def surge(cost: Cost) -> dict[tuple[str, str], Outcome]:
                 f"{after['refused']:.1%}, p95 {rise['p95']:.2f} s and {after['p95']:.2f} s, "
                 f"{outcome.replicas[-1][1] if outcome.replicas else 2} replicas"
             )
-            outcomes[f"{share:.0%} of photos reach the server", name] = outcome
-    return outcomes
+            for start in range(0, len(curve), BIN_SECONDS):
+                refused = outcome.summarize(start, start + BIN_SECONDS)["refused"]
+                rows.append({"second": start, "refused": refused, "share": share, "rule": name})
+    table = pd.DataFrame(rows)
+    table["photos"] = table["share"].map("{:.0%} of photos reach the server".format)
+    colours = alt.Scale(domain=list(RULES), range=[GREY, AMBER, TEAL])
+    chart = alt.Chart(table, width=300, height=180).mark_line(strokeWidth=2)
+    encoded = chart.encode(
+        alt.X("second:Q", title="seconds"),
+        alt.Y("refused:Q", title="refused", axis=alt.Axis(format="%")),
+        alt.Color("rule:N", title=None, legend=alt.Legend(orient="top"), scale=colours),
+        alt.StrokeDash("rule:N", legend=None),
+        alt.Column("photos:N", title=None),
+    )
+    _save(encoded, "scale-surge")
 
 
 def million(cost: Cost) -> None:
@@ -125,6 +155,11 @@ def is_enough(cost: Cost, replicas: int, rate: float) -> bool:
     """Return whether that many refuse less than 1% of photos, and p95 is below half a second."""
     figures = App(cost, replicas, None).run_arrivals([rate] * 30).summarize()
     return figures["refused"] < 0.01 and figures["p95"] < 0.5
+
+
+def _save(chart: alt.FacetChart | alt.Chart, name: str) -> None:
+    """Write a chart to docs/ with a background that suits light and dark pages."""
+    chart.properties(background="white", padding=10).save(ROOT / "docs" / f"{name}.svg")
 
 
 if __name__ == "__main__":

@@ -23,12 +23,10 @@ from numpy.typing import NDArray
 from model.corrections import CorrectionStore
 from tests.operating.parts import nginx, postgresql
 
-from .apps import loupe
-from .drawn_photos import photos_of_size
-from .load_client import run_load
-from .reference import classifier
-from .servers import Server, serve
+from .apps import Server, loupe, serve
+from .inputs import classifier, photos_of_size
 from .simulation import COST
+from .traffic import run_load
 
 COUNTS = (1, 2, 4)
 CLIENTS = 8
@@ -63,11 +61,11 @@ def main() -> None:
 @click.option("--clients", default=1, show_default=True, help="With more than one, only print.")
 def cost(photos: int, number: int, clients: int) -> None:
     """Write the seconds of a core per photo, of one process with one client."""
-    files = photos_of_size(KILOBYTES, 100)
+    files = list(islice(cycle(photos_of_size(KILOBYTES, 100)), photos))
     with processes(number) as (url, servers):
-        run_load(url, files, clients)
+        run_load(url, files[:100], clients)
         before = _cpu_seconds(servers)
-        result = run_load(url, list(islice(cycle(files), photos)), clients)
+        result = run_load(url, files, clients)
         spent = (_cpu_seconds(servers) - before) / photos
     names, latency = ("client", "proxy", "loop", "slot"), fmean(result.latencies)
     for name, seconds in zip(names, spent, strict=True):
@@ -83,21 +81,15 @@ def cost(photos: int, number: int, clients: int) -> None:
 
 def _cpu_seconds(servers: list[Server]) -> NDArray[np.float64]:
     """Return the CPU time of this process, nginx, event loops and the servers' other threads."""
-    family = psutil.Process().children(recursive=True)
-    proxies = [process.cpu_times() for process in family if process.name() == "nginx"]
-    threads = [
-        (thread.id == server.process.pid, thread.user_time + thread.system_time)
-        for server in servers
-        for thread in server.process.threads()
-    ]
-    return np.array(
-        [
-            time.process_time(),
-            sum(times.user + times.system for times in proxies),
-            sum(seconds for is_loop, seconds in threads if is_loop),
-            sum(seconds for is_loop, seconds in threads if not is_loop),
-        ]
-    )
+    seconds = np.array([time.process_time(), 0, 0, 0])
+    for process in psutil.Process().children(recursive=True):
+        if process.name() == "nginx":
+            seconds[1] += sum(process.cpu_times()[:2])
+    for server in servers:
+        for thread in server.process.threads():
+            is_loop = thread.id == server.process.pid
+            seconds[2 if is_loop else 3] += thread.user_time + thread.system_time
+    return seconds
 
 
 @main.command()
@@ -105,15 +97,15 @@ def _cpu_seconds(servers: list[Server]) -> NDArray[np.float64]:
 @click.option("--photos", default=400, show_default=True, help="Of the clients, per round.")
 def measure(rounds: int, photos: int) -> None:
     """Write rates, latencies and the refused share, by the number of processes, in turn."""
-    files = photos_of_size(KILOBYTES, 100)
+    files = cycle(photos_of_size(KILOBYTES, 100))
     readings: dict[int, list[dict[str, float]]] = {number: [] for number in COUNTS}
     with ExitStack() as stack:
         urls = [(number, stack.enter_context(processes(number))[0]) for number in COUNTS]
         for seed in range(rounds + 1):
             due = _arrivals(random.Random(seed))
             for number, url in urls:
-                closed = run_load(url, list(islice(cycle(files), photos)), CLIENTS)
-                opened = run_load(url, list(islice(cycle(files), len(due))), CONNECTIONS, due)
+                closed = run_load(url, list(islice(files, photos)), CLIENTS)
+                opened = run_load(url, list(islice(files, len(due))), CONNECTIONS, due)
                 readings[number].append(
                     {
                         "photos_per_second": len(closed.latencies) / closed.seconds,

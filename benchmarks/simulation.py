@@ -18,8 +18,8 @@ Steps = Generator[simpy.Event, Any, None]
 
 COST = Path(__file__).parent / "readings" / "cost.json"
 QUANTUM_SECONDS = 0.001
-"""Time after which photos that hold a slot give a core to others that wait for one. Short work, of
-event loops, proxy and load, goes first, as the system's scheduler has it."""
+"""Time after which photos that hold a slot give a core to others. Short work, of event loops, proxy
+and load, goes first, as the system's scheduler has it."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,7 @@ class Cost:
 
 @dataclass
 class Outcome:
-    """Answers as times of sending and seconds until the answer; the times of refused photos; the
-    number of processes from a time on.
-    """
+    """Times, in seconds: (sent, wait) of answers; of refusals; and (from, number of processes)."""
 
     answered: list[tuple[float, float]] = field(default_factory=list)
     refused: list[float] = field(default_factory=list)
@@ -94,43 +92,39 @@ class Process:
             yield from self.app.compute(self.cores, self.app.cost.loop / 2)
 
 
+@dataclass(eq=False)
 class App:
     """Processes behind a proxy.
 
     nginx asks the next process where one refuses a photo; Ray Serve asks the less busy of two.
 
-    Args:
+    Attributes:
         cost: what a photo takes.
-        processes: how many there are at the start.
+        started: how many processes there are when a run begins.
         shared_cores: cores that they, the proxy and the load share; None gives each process cores
-            of its own, and leaves out what the proxy and the load take.
-        slots: photos at a time, per process.
-        queue: ``LOUPE_QUEUE``.
-        deadline: ``LOUPE_DEADLINE``.
-        max_ongoing: Ray Serve's ``max_ongoing_requests``, beyond which it refuses photos itself;
-            None stands for nginx.
+            of its own, and leaves out proxy and load.
+        slots, queue, deadline: photos at a time, ``LOUPE_QUEUE`` and ``LOUPE_DEADLINE``, of each.
+        max_ongoing: Ray Serve's ``max_ongoing_requests``; None stands for nginx.
         seed: of all random numbers.
     """
 
-    def __init__(
-        self,
-        cost: Cost,
-        processes: int,
-        shared_cores: int | None,
-        *,
-        slots: int = 1,
-        queue: int = 8,
-        deadline: float = 10,
-        max_ongoing: int | None = None,
-        seed: int = 0,
-    ) -> None:
-        self.env, self.random, self.cost = simpy.Environment(), random.Random(seed), cost
-        self.slots, self.queue, self.deadline = slots, queue, deadline
-        self.max_ongoing = max_ongoing
-        self.machine = simpy.PriorityResource(self.env, shared_cores) if shared_cores else None
+    cost: Cost
+    started: int
+    shared_cores: int | None
+    slots: int = 1
+    queue: int = 8
+    deadline: float = 10
+    max_ongoing: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Start the processes."""
+        self.env, self.random = simpy.Environment(), random.Random(self.seed)
+        cores = self.shared_cores
+        self.machine = simpy.PriorityResource(self.env, cores) if cores else None
         self.client, self.outcome = simpy.Resource(self.env), Outcome()
         self.processes = list[Process]()
-        self._add(processes)
+        self._add(self.started)
 
     def _add(self, count: int) -> None:
         for _ in range(count):
@@ -190,8 +184,7 @@ class App:
 
         Args:
             rates: photos per second, for each second.
-            autoscaling: Ray Serve's settings by name, and ``start_seconds`` of a new replica; by
-                default, no replica is added.
+            autoscaling: Ray Serve's settings, and ``start_seconds`` of a replica; None adds none.
         """
 
         def arrive() -> Steps:

@@ -105,7 +105,7 @@ def measure(
     ``small`` and ``full`` are both graphs' features of held-out photos by label; under an empty
     name, those of the strangers.
     """
-    rows: list[dict[str, float]] = []
+    rows = []
     for _ in range(DRAWS):
         names = random.choice([*sources], LABELS, replace=False)
         chosen = [sources[name][random.permutation(len(sources[name]))[:groups]] for name in names]
@@ -153,12 +153,10 @@ def main(photos: Path, strangers: Path, base: str) -> None:
     few, judged = defaultdict[str, list[Path]](list), defaultdict[str, list[Path]](list)
     for photo in discover(photos).photos:
         (few if photo.part == "train" else judged)[photo.label].append(photo.path)
-    for paths in few.values():
-        random.shuffle(paths)
-        del paths[SINGLES:]
     judged[""] = list_photos(strangers)
-    random.shuffle(judged[""])
-    del judged[""][STRANGERS:]
+    for paths, limit in (*((paths, SINGLES) for paths in few.values()), (judged[""], STRANGERS)):
+        random.shuffle(paths)
+        del paths[limit:]
     recipe = bundle.manifest.recipe
     small, full = (
         {label: compute(graph, recipe, paths)[:, 0] for label, paths in judged.items()}
@@ -175,14 +173,11 @@ def main(photos: Path, strangers: Path, base: str) -> None:
     recordings = [unit_rows(one) for each in recorded.values() for one in each]
     frames = [np.median(one @ one.T) for one in recordings]
     print(f"median cosine of two frames of one recording: {np.median(frames):.3f}")
-    for kind, sources, counts in (
-        ("photos", singles, (5,)),
-        ("recordings", recorded, (1, 2, 3, 5, 10)),
-    ):
-        for groups in counts:
-            figures = measure(sources, groups, small, full, of_base)
-            cells = [f"{name} {value:.3g}" for name, value in figures.items()]
-            print(f"{groups} {kind} per label: {', '.join(cells)}", flush=True)
+    for groups, kind in ((5, "photos"), *((count, "recordings") for count in (1, 2, 3, 5, 10))):
+        sources = singles if kind == "photos" else recorded
+        figures = measure(sources, groups, small, full, of_base)
+        cells = [f"{name} {value:.3g}" for name, value in figures.items()]
+        print(f"{groups} {kind} per label: {', '.join(cells)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -8,14 +8,13 @@ from functools import cache
 from statistics import median
 from typing import Any, Literal
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
-from ..apps import App, device, gradio, loupe, streamlit
+from ..apps import App, Server, device, gradio, loupe, serve, streamlit
 from ..browser import FIND, TIMEOUT_MS, chromium, new_page
-from ..drawn_photos import small_file
 from ..figure import NotMeasured
-from ..servers import Server, serve
-from ..slow_line import slow_line
+from ..inputs import small_file
+from ..traffic import slow_line
 
 # As Chromium's tools emulate it.
 FAST_3G = {
@@ -35,7 +34,6 @@ PHONE: Any = {
 CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 """Chromium arguments for a camera that shows a test picture and needs no permission."""
 
-APPS: tuple[Callable[[], App], ...] = (loupe, gradio, streamlit)
 MODEL = "clothing"
 TAKE = {"Loupe": ".vf-choose", "Streamlit": "[data-testid=stFileUploader] button"}
 """Selectors of what takes a photo, where that isn't the file input itself."""
@@ -91,11 +89,13 @@ class Visit:
 
 
 @contextmanager
-def _open_visit(
-    browser: Browser, server: Server, *, slow: bool = True, **options: Any
-) -> Iterator[Visit]:
+def _open_visit(server: Server, *, slow: bool = True, camera: bool = False) -> Iterator[Visit]:
     """Open an app on a phone with an empty cache."""
-    with new_page(browser, **PHONE, **options) as page:
+    options: Any = {"permissions": ["camera"]} if camera else {}
+    with (
+        chromium(*(CAMERA if camera else ())) as browser,
+        new_page(browser, **PHONE, **options) as page,
+    ):
         visit = Visit(page)
         network = page.context.new_cdp_session(page)
         network.send("Network.enable")
@@ -118,118 +118,80 @@ def _open_visit(
         yield visit
 
 
-def _as_opened(app: App, model: str = MODEL) -> App:
-    """Return Loupe's app with the page and the model that visitors open, others unchanged."""
-    if app.name != "Loupe":
-        return app
-    return replace(app, page="/", environment={**app.environment, "LOUPE_MODEL": model})
-
-
 @contextmanager
-def _serve(make: Callable[[], App], model: str = MODEL) -> Iterator[Server]:
-    """Serve an app; Loupe's once Streamlit's files are compressed."""
-    app = _as_opened(make(), model)
+def _serve(app: App, model: str = MODEL) -> Iterator[Server]:
+    """Serve an app; Loupe's opens as for visitors, and has compressed Streamlit's files by then."""
+    text = b""
+    if app.name == "Loupe":
+        app = replace(app, page="/", environment=app.environment | {"LOUPE_MODEL": model})
+        text = b"static/js/loupe."
     with serve(app) as server:
-        server.wait_for(text=b"static/js/loupe." if app.name == "Loupe" else b"")
+        server.wait_for(text=text)
         yield server
 
 
 @cache
-def _measure_visits(quick: bool) -> dict[str, dict[str, tuple[float, float]]]:
-    """Return seconds and MB at each event, by app; medians of three visits."""
+def _measure(
+    make: Callable[[], App], events: str, count: int, model: str = MODEL, **options: bool
+) -> dict[str, list[tuple[float, float]]]:
+    """Return seconds and MB at each event of ``count`` visits; options are ``_open_visit``'s.
+
+    A photo is chosen as soon as the page takes one.
+    """
+    readings: dict[str, list[tuple[float, float]]] = {event: [] for event in events.split()}
+    with _serve(make(), model) as server:
+        for _ in range(count):
+            with _open_visit(server, **options) as visit:
+                for event, values in readings.items():
+                    values.append(visit.wait(event))
+                    if event == "take":
+                        visit.page.locator(server.app.input).first.set_input_files(small_file())
+    return readings
+
+
+@cache
+def _measure_apps(count: int) -> dict[str, dict[str, list[tuple[float, float]]]]:
     readings = {}
-    for make in APPS:
+    for make in (loupe, gradio, streamlit):
         try:
-            with _serve(make) as server:
-                visits = [_visit(server) for _ in range(1 if quick else 3)]
+            readings[make.__name__] = _measure(make, "words take answer", count)
         except NotMeasured as reason:
             if make is loupe:
                 raise
             print(f"{make.__name__}: {reason}")
-            continue
-        readings[server.app.name] = {
-            event: (
-                median(visit[event][0] for visit in visits),
-                median(visit[event][1] for visit in visits),
-            )
-            for event in visits[0]
-        }
     return readings
 
 
-def _visit(server: Server) -> dict[str, tuple[float, float]]:
-    with chromium() as browser, _open_visit(browser, server) as visit:
-        readings = {event: visit.wait(event) for event in ("words", "take")}
-        visit.page.locator(server.app.input).first.set_input_files(small_file())
-        return {**readings, "answer": visit.wait("answer")}
-
-
-def compare_visits(event: str, quick: bool, unit: Literal["s", "MB"] = "s") -> tuple[float, str]:
+def compared(event: str, quick: bool, unit: Literal["s", "MB"] = "s") -> tuple[float, str]:
     """Return the seconds to an event of a first visit to Loupe, or the MB received by then."""
-    readings = {name: events[event] for name, events in _measure_visits(quick).items()}
-    text = "; ".join(f"{name} {at:.1f} s, {mb:.2f} MB" for name, (at, mb) in readings.items())
-    value = readings["Loupe"][("s", "MB").index(unit)]
+    medians = {
+        name: [median(values) for values in zip(*events[event], strict=True)]
+        for name, events in _measure_apps(1 if quick else 3).items()
+    }
+    text = "; ".join(f"{name} {at:.1f} s, {mb:.2f} MB" for name, (at, mb) in medians.items())
+    value = medians["loupe"][("s", "MB").index(unit)]
     return value, f"{text}; cold cache, Fast 3G (1.44 Mbit/s, 562 ms)"
 
 
-def at_full_speed(event: str, quick: bool) -> tuple[float, str]:
-    """Measure the seconds until an event of a first visit without a slow network."""
-    readings = _measure_at_full_speed(quick)
-    text = ", ".join(" ".join(f"{seconds:.2f}" for seconds in one.values()) for one in readings)
-    return median(one[event] for one in readings), f"{', '.join(readings[0])}, in s: {text}"
-
-
-EVENTS = ("words", "mounted", "shutter")
-
-
-@cache
-def _measure_at_full_speed(quick: bool) -> list[dict[str, float]]:
-    readings = []
-    with _serve(loupe) as server:
-        for _ in range(1 if quick else 5):
-            with (
-                chromium(*CAMERA) as browser,
-                _open_visit(browser, server, slow=False, permissions=["camera"]) as visit,
-            ):
-                readings.append({event: visit.wait(event)[0] for event in EVENTS})
-    return readings
-
-
-def shutter_works(quick: bool) -> tuple[float, str]:
-    """Measure the seconds until the shutter works, for a visitor who has allowed the camera."""
-    readings = []
-    with _serve(loupe) as server:
-        for _ in range(1 if quick else 3):
-            with (
-                chromium(*CAMERA) as browser,
-                _open_visit(browser, server, permissions=["camera"]) as visit,
-            ):
-                readings.append(visit.wait("shutter"))
-    text = ", ".join(f"{at:.2f} s, {mb:.3f} MB" for at, mb in readings)
-    return median(at for at, _ in readings), f"camera allowed; {text}"
-
-
-def chart_drawn(quick: bool) -> tuple[float, str]:
-    """Measure the seconds until an answer's chart is drawn, for a photo chosen immediately."""
-    readings = []
-    # The other model answers “none of these” here, which has no chart.
-    with _serve(loupe, "imagenet") as server:
-        for _ in range(1 if quick else 3):
-            with chromium() as browser, _open_visit(browser, server) as visit:
-                visit.wait("take")
-                visit.page.locator(server.app.input).first.set_input_files(small_file())
-                readings.append(visit.wait("chart"))
-    text = ", ".join(f"{at:.2f} s, {mb:.2f} MB" for at, mb in readings)
-    return median(at for at, _ in readings), text
+def alone(
+    event: str, quick: bool, *, events: str, count: int, model: str = MODEL, **options: bool
+) -> tuple[float, str]:
+    """Return the seconds to one of the ``events`` of a first visit to Loupe."""
+    readings = _measure(loupe, events, 1 if quick else count, model, **options)
+    texts = [
+        f"{name} {', '.join(f'{at:.2f} s, {mb:.3f} MB' for at, mb in values)}"
+        for name, values in readings.items()
+    ]
+    return median(at for at, _ in readings[event]), "; ".join(texts)
 
 
 def model_ready(page: str, _: bool) -> tuple[float, str]:
     """Time the model's download, and its test, on a page of the app."""
     rate, latency = FAST_3G["downloadThroughput"], FAST_3G["latency"] / 1000
-    with _serve(lambda: device(MODEL)) as ready, slow_line(ready.port, latency, rate) as port:
+    with _serve(device(MODEL)) as ready, slow_line(ready.port, latency, rate) as port:
         server = replace(ready, app=replace(ready.app, page=page))
         # The first visit has the server make the model's files.
         for each in (server, replace(server, port=port)):
-            with chromium() as browser, _open_visit(browser, each, slow=False) as visit:
+            with _open_visit(each, slow=False) as visit:
                 seconds = visit.wait("device")[0]
     return seconds, f"{MODEL}; one visit, cold cache, Fast 3G"

@@ -1,43 +1,29 @@
-"""Figures: timing in pairs, bounds, what can't be measured, their table and report."""
-
-import json
-from pathlib import Path
+"""Figures: timing in pairs, goals, what can't be measured, and their table."""
 
 import pytest
 
-from benchmarks.figure import Benchmark, Figure, NotMeasured, format_table, write_report
+from benchmarks.environment import ROOT
+from benchmarks.figure import Benchmark, NotMeasured, Pairs, measure_pairs, timer
 from benchmarks.table import BENCHMARKS
-from benchmarks.timing import Pairs, measure_pairs, timer
-
-NAMES = """
-    answer-small answer-12mp api-rate api-tail api-screen device-bytes-clothing
-    device-bytes-imagenet device-first device-rate device-rate-busy device-main-thread
-    first-visit-words first-visit-photo first-visit-bytes first-visit-shutter first-visit-answer
-    first-visit-chart first-visit-quick first-visit-quick-shutter first-visit-device
-    first-visit-device-page folder memory overhead predict-small predict-12mp
-    start threads visits
-"""
-"""Names of the published figures."""
-
-
-def entry(name: str, unit: str = "×", target: float = 0.5, *, at_least: bool = False) -> Benchmark:
-    return Benchmark(name, f"what {name} is", target, lambda quick: (0.0, ""), unit, at_least)
-
-
-FIGURES = [
-    Figure(entry("fast"), 0.254, "a | b"),
-    Figure(entry("slow"), 0.75, ""),
-    Figure(entry("gone", "MB", 330), None, "no browser"),
-    Figure(entry("frames", "frames/s", 8, at_least=True), 11.96, ""),
-]
 
 
 @pytest.mark.parametrize(
-    ("value", "at_least", "met"),
-    [(0.8, False, True), (0.9, False, False), (0.9, True, True), (0.7, True, False)],
+    ("goal", "value", "verdict"),
+    [
+        ("≤ 0.8", 0.8, "met"),
+        ("≤ 0.8", 0.9, "missed"),
+        ("≥ 0.8", 0.9, "met"),
+        ("≥ 8 frames/s", 7.9, "missed"),
+        ("≤ 330 MB", None, "not measured"),
+    ],
 )
-def test_target_is_a_one_sided_bound(value: float, at_least: bool, met: bool) -> None:
-    assert Figure(entry("any", target=0.8, at_least=at_least), value, "").met is met
+def test_goal_is_a_one_sided_bound(goal: str, value: float | None, verdict: str) -> None:
+    assert Benchmark("any", goal, "", lambda quick: (0.0, "")).verdict(value) == verdict
+
+
+def test_row_has_value_unit_verdict_and_detail() -> None:
+    row = Benchmark("rate", "≥ 8 frames/s", "what", lambda quick: (11.96, "how")).run()
+    assert row == ["rate", "what", "11.96 frames/s", "≥ 8 frames/s", "met", "how"]
 
 
 @pytest.mark.parametrize(
@@ -47,38 +33,24 @@ def test_target_is_a_one_sided_bound(value: float, at_least: bool, met: bool) ->
         (RuntimeError("the page fell over"), "RuntimeError: the page fell over"),
     ],
 )
-def test_failure_gives_a_figure_without_a_value(error: Exception, detail: str) -> None:
+def test_failure_gives_a_row_without_a_value(error: Exception, detail: str) -> None:
     def fail(quick: bool) -> tuple[float, str]:
         raise error
 
-    figure = Benchmark("none", "nothing", 1.0, fail).run()
-    assert (figure.value, figure.detail, figure.met) == (None, detail, None)
+    row = Benchmark("none", "≤ 1", "nothing", fail).run()
+    assert row == ["none", "nothing", "–", "≤ 1", "not measured", detail]
 
 
-def test_table_has_one_row_per_figure() -> None:
-    rows = format_table(FIGURES).splitlines()
-    assert rows[2] == "| fast | what fast is | 0.25 | ≤ 0.50 | met | a \\| b |"
-    assert "| 0.75 | ≤ 0.50 | missed |" in rows[3]
-    assert "| – | ≤ 330 MB | not measured | no browser |" in rows[4]
-    assert "| 12 frames/s | ≥ 8 frames/s | met |" in rows[5]
-
-
-def test_json_can_be_read_back(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "bench.json"
-    write_report(path, FIGURES, {"cores": "2"}, quick=True)
-    report = json.loads(path.read_text())
-    assert report["machine"] == {"cores": "2"}
-    assert report["quick"] is True
-    assert [figure["met"] for figure in report["figures"]] == [True, False, None, True]
-
-
-def test_every_published_figure_is_listed_once_and_described() -> None:
-    assert [entry.name for entry in BENCHMARKS] == NAMES.split()
-    for entry in BENCHMARKS:
-        assert len(entry.description) > 20, entry.name
-        assert entry.target >= 0
-        more_is_better = ("folder", "api-rate", "device-rate", "device-rate-busy")
-        assert entry.at_least == (entry.name in more_is_better)
+def test_documentation_has_each_figure_with_its_goal() -> None:
+    names = [entry.name for entry in BENCHMARKS]
+    assert len(set(names)) == len(names)
+    text = (ROOT / "docs" / "benchmarks.md").read_text()
+    rows = [row.split("|")[1:-1] for row in text.splitlines() if row.startswith("| `")]
+    goals = {what.split("`")[1]: goal.strip() for what, *_, goal in rows}
+    # A first visit's figures are rows of a table that compares apps.
+    assert goals == {
+        entry.name: entry.goal for entry in BENCHMARKS if not entry.name.startswith("first-visit")
+    }
 
 
 def test_readings_alternate_and_warm_up_is_discarded() -> None:

@@ -5,12 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
-import pytest
 
-from benchmarks.device_peers import VARIANTS, Readings, format_rows
-from benchmarks.paths import PEERS
-from benchmarks.peer_graphs import make_float_graph, write_transformers
-from model import Bundle, Classifier
+from benchmarks.device_peers import (
+    VARIANTS,
+    Readings,
+    format_rows,
+    make_float_graph,
+    write_transformers,
+)
+from benchmarks.environment import PEERS
+from model import Classifier
+from model.preprocess import FILTERS
 
 
 def test_apps_have_about_ten_lines_and_load_their_learner_once() -> None:
@@ -70,15 +75,23 @@ def test_transformers_gets_labels_sizes_and_both_graphs(
     write_transformers(imagenet.bundle, tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     assert list(config["id2label"].values()) == list(imagenet.bundle.manifest.labels)
-    preprocessor = json.loads((tmp_path / "preprocessor_config.json").read_text())
-    assert preprocessor["size"] == {"shortest_edge": 256}
-    assert preprocessor["crop_size"] == {"height": 224, "width": 224}
     whole, quantized = (
         (tmp_path / "onnx" / f"model{suffix}.onnx").stat().st_size for suffix in ("", "_quantized")
     )
     assert quantized < 0.3 * whole
 
 
-def test_other_preprocessing_is_refused(tiny_bundle: Bundle, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="tiny"):
-        write_transformers(tiny_bundle, tmp_path)
+def test_peers_preprocess_as_the_bundle(imagenet: Classifier) -> None:
+    config = json.loads((PEERS / "preprocessor_config.json").read_text())
+    recipe, architecture = (
+        getattr(imagenet.bundle.manifest, n) for n in ("recipe", "architecture")
+    )
+    resize, crop = config["size"]["shortest_edge"], config["crop_size"]
+    assert (recipe.method, recipe.resize) == ("crop", (resize, resize))
+    assert (FILTERS[recipe.interpolation], recipe.size) == (config["resample"], (*crop.values(),))
+    assert config["rescale_factor"] == 1 / 255
+    assert (architecture.mean, architecture.std) == (
+        tuple(config["image_mean"]),
+        tuple(config["image_std"]),
+    )
+    assert f"[{resize}, {crop['height']}]" in (PEERS / "litert.html").read_text()

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from benchmarks.load_client import run_load
+from benchmarks.traffic import run_load
 from model.samples import samples
 from tests.browser.drive import checked_page, give, wait_for_answer, wait_until_drawn
 from tests.browser.server import serving

@@ -10,11 +10,10 @@ from playwright.sync_api import Browser, Page, Request
 
 from model import resources
 
-from ..apps import device
-from ..browser import chromium, count_bytes, longest_main_task, new_page, open_page, time_answer
-from ..drawn_photos import phone_photo, small_file, write_photo
-from ..paths import MODEL
-from ..servers import Server, serve
+from ..apps import Server, device, serve
+from ..browser import chromium, finish_visit, longest_main_task, new_page, open_page, time_answer
+from ..environment import MODEL
+from ..inputs import phone_photo, small_file, write_photo
 
 CAMERA = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream=fps=30")
 """A camera of 30 frames per second, as phones have, that shows Chromium's test picture."""
@@ -48,12 +47,12 @@ async (folder) => {
 
 
 def first_bytes(name: str, quick: bool) -> tuple[float, str]:
-    """Count the bytes that Chromium receives at a first visit, in kB."""
+    """Count the bytes that Chromium receives at a first visit, in MB."""
     count = 1 if quick else 3
     with _serve(name) as server, chromium() as browser:
         received = max(_first_visit(browser, server)[1] for _ in range(count))
     detail = "headers, icons and the service worker included; small graph"
-    return received / 1000, f"most of {count} visits, {detail}"
+    return received / 1e6, f"most of {count} visits, {detail}"
 
 
 def first_answer(quick: bool) -> tuple[float, str]:
@@ -61,7 +60,7 @@ def first_answer(quick: bool) -> tuple[float, str]:
     count = 2 if quick else 15
     with _serve(MODEL) as server, chromium() as browser:
         times = [_first_visit(browser, server)[0] for _ in range(1 + count)][1:]
-    detail = f"median of {count} visits, {min(times):.0f} to {max(times):.0f} ms"
+    detail = f"median of {count} visits, {min(times):.2f} to {max(times):.2f} s"
     return median(times), detail
 
 
@@ -123,15 +122,13 @@ def _serve(name: str) -> Iterator[Server]:
 
 
 def _first_visit(browser: Browser, server: Server) -> tuple[float, int]:
-    """Return the milliseconds from navigation to answer, and the bytes received."""
+    """Return the seconds from navigation to answer, and the bytes received."""
     requests: list[Request] = []
     with open_page(browser, server, settle_seconds=0, requests=requests) as page:
         # Before that, its scripts may not listen for photos yet.
         page.wait_for_load_state("load")
         time_answer(page, server, small_file())
-        milliseconds = page.evaluate("performance.now()")
-        page.wait_for_load_state("networkidle")
-        return milliseconds, count_bytes(requests)
+        return finish_visit(page, requests)
 
 
 def _watch(page: Page, seconds: float) -> float:

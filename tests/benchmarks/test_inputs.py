@@ -6,17 +6,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.drawn_photos import (
+from benchmarks.figures.in_process import baseline_loop, count_differences
+from benchmarks.inputs import (
     PHONE_SIZE_PX,
     SMALL_SIZE_PX,
+    classifier,
     phone_photo,
     photos_of_size,
     small_photo,
     small_photos,
 )
-from benchmarks.figures.folder import baseline_loop
-from benchmarks.figures.threads import count_differences
-from benchmarks.reference import classifier
 
 
 def decode(data: bytes) -> Image.Image:

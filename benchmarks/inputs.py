@@ -1,16 +1,20 @@
-"""Photographs to measure with, made from the samples."""
+"""The model and the photos that are measured; the photos are made from the samples."""
 
+from collections.abc import Sequence
 from functools import cache
 from io import BytesIO
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+import model
+from model import Classifier
 from model.samples import samples
 
-from .paths import BUILD
+from .environment import BUILD, MODEL
 
 SMALL_SIZE_PX = (500, 375)
 """Width and height of a small photo, in pixels."""
@@ -25,9 +29,14 @@ SIZED_WIDTH_PX = {60: 480, 1000: 2240, 5000: 5200}
 """Width of photos with a phone's noise, in pixels, by the size of their files in kB."""
 
 
-def small_photo(name: str = "cat") -> bytes:
+def classifier() -> Classifier:
+    """Return the measured model on the compiled engine, regardless of the settings."""
+    return model.load(MODEL, "compiled")
+
+
+def small_photo() -> bytes:
     """Return a photo of 500 × 375 pixels as JPEG, about 50 kB."""
-    return _jpeg(_cropped_sample(name).resize(SMALL_SIZE_PX, Image.Resampling.LANCZOS))
+    return _jpeg(_cropped_sample("cat").resize(SMALL_SIZE_PX, Image.Resampling.LANCZOS))
 
 
 def small_file() -> Path:
@@ -50,22 +59,17 @@ def phone_photo(
 
 def photos_of_size(kilobytes: int, count: int) -> list[bytes]:
     """Return ``count`` different photos with the noise of a phone, each of roughly that size."""
-    width = SIZED_WIDTH_PX[kilobytes]
-    names = [sample.name for sample in samples()]
-    return [
-        phone_photo(names[number % len(names)], number, (width, width * 3 // 4))
-        for number in range(count)
-    ]
+    names, width = cycle(sample.name for sample in samples()), SIZED_WIDTH_PX[kilobytes]
+    size_px = width, width * 3 // 4
+    return [phone_photo(next(names), number, size_px) for number in range(count)]
 
 
 def small_photos(count: int) -> list[bytes]:
     """Return ``count`` different small photos: crops of the samples, the same in every run."""
     random = np.random.default_rng(0)
-    names = [sample.name for sample in samples()]
-    pictures = {name: _cropped_sample(name) for name in names}
+    pictures = cycle([_cropped_sample(sample.name) for sample in samples()])
 
-    def crop(number: int) -> bytes:
-        image = pictures[names[number % len(names)]]
+    def crop(image: Image.Image) -> bytes:
         width = int(random.integers(image.width // 2, image.width + 1))
         height = width * 3 // 4
         left = int(random.integers(0, image.width - width + 1))
@@ -73,7 +77,7 @@ def small_photos(count: int) -> list[bytes]:
         box = (left, top, left + width, top + height)
         return _jpeg(image.resize(SMALL_SIZE_PX, Image.Resampling.BICUBIC, box))
 
-    return [crop(number) for number in range(count)]
+    return [crop(image) for image in islice(pictures, count)]
 
 
 def write_photo(name: str, data: bytes) -> Path:
@@ -82,6 +86,11 @@ def write_photo(name: str, data: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return path
+
+
+def write_photos(folder: str, photos: Sequence[bytes]) -> list[Path]:
+    """Write photos to files of a folder in the build folder and return their paths."""
+    return [write_photo(f"{folder}/{at:04}.jpg", data) for at, data in enumerate(photos)]
 
 
 @cache

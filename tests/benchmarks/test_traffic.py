@@ -9,8 +9,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from benchmarks.file_server import serve_files
-from benchmarks.load_client import run_load
+from benchmarks.traffic import run_load, serve_files
 from tests.http_server import Handler, http_server
 
 
