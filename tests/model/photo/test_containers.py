@@ -8,7 +8,7 @@ from PIL import Image
 
 from model.errors import DamagedPhoto, TooManyPixels, UnsupportedFormat
 from model.photo import Photo, read
-from tests.model.photo.hostile import read_or_error
+from tests.model.photo.conftest import read_or_error
 from tests.photos import drawn, encoded, opened_by_pillow
 
 PICTURE = drawn(97, 65)
