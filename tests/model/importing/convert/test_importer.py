@@ -30,8 +30,12 @@ Worker = Callable[..., None]
 REPORT = ExportReport.model_validate(
     {
         **dict.fromkeys(("labels", "plan", "left_behind", "names", "problems"), ()),
-        "file": "export.pkl", "bytes": 1, "weights_bytes": 1,
-        "format": "zip", "kind": "vision", "task": "single-label",
+        "file": "export.pkl",
+        "bytes": 1,
+        "weights_bytes": 1,
+        "format": "zip",
+        "kind": "vision",
+        "task": "single-label",
     }
 )
 WORKER_REPORT = {
