@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from model import Bundle, Classifier, load, loading
 from model import settings as settings_module
@@ -25,6 +27,17 @@ LONGEST = ("browser", "device", "operating", "model/training")
 So no worker is left with a long file at the end, and each starts Chromium and the servers that the
 tests of a folder share only once.
 """
+
+# The same examples in every run, and none kept in a folder. Tests share two cores, so how long one
+# example takes says little; fixtures of a function are folders, which examples overwrite.
+hypothesis_settings.register_profile(
+    "loupe",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+hypothesis_settings.load_profile("loupe")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

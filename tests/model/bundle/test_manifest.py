@@ -24,6 +24,9 @@ def manifest(**changes: object) -> dict[str, Any]:
     }
 
 
+ARCHITECTURE = manifest()["architecture"]
+
+
 def test_manifest_survives_writing_and_reading() -> None:
     read = Manifest.model_validate(manifest())
     assert Manifest.model_validate_json(read.model_dump_json()) == read
@@ -67,6 +70,13 @@ def test_manifest_survives_writing_and_reading() -> None:
         ("files", {}),
         ("files", {"golden.npz": {"bytes": 1, "sha256": "0" * 63}}),
         ("made", {"": "x"}),
+        *(
+            ("architecture", {**ARCHITECTURE, statistic: [0.5, 0.5, value]})
+            for statistic in ("mean", "std")
+            for value in (math.nan, math.inf, None)
+        ),
+        # Only multi-label models have one.
+        ("threshold", 0.7),
         ("unknown", 1),
     ],
 )
@@ -87,47 +97,23 @@ def test_required_field_cannot_be_missing(field: str) -> None:
         Manifest.model_validate(without)
 
 
-@pytest.mark.parametrize("statistic", ["mean", "std"])
-@pytest.mark.parametrize("value", [math.nan, math.inf, None])
-def test_normalisation_must_be_finite(statistic: str, value: float | None) -> None:
-    wrong = manifest()
-    wrong["architecture"] = {**wrong["architecture"], statistic: [0.5, 0.5, value]}
-    with pytest.raises(ValidationError):
-        Manifest.model_validate(wrong)
-
-
-def test_threshold_is_written_only_if_it_is_not_the_default(models_dir: Path) -> None:
+def test_threshold_is_between_0_and_1_and_written_if_it_is_not_the_default(
+    models_dir: Path,
+) -> None:
     usual = tiny(models_dir, "usual", multilabel=True)
     assert b"threshold" not in (usual.folder / "bundle.json").read_bytes()
     own = tiny(models_dir, "own", multilabel=True, threshold=0.7)
     assert json.loads((own.folder / "bundle.json").read_bytes())["threshold"] == 0.7
     assert own.manifest.to_draft().present_from == own.manifest.present_from == 0.7
     assert get_bundle("usual").manifest.present_from == 0.5
-
-
-@pytest.mark.parametrize("threshold", [0, 1, -0.1, 1.1, math.nan, math.inf, "high"])
-def test_threshold_is_between_0_and_1(threshold: object) -> None:
-    changes = {"multilabel": True, "confidence": None}
-    Manifest.model_validate(manifest(**changes, threshold=0.7))
-    with pytest.raises(ValidationError, match="threshold"):
-        Manifest.model_validate(manifest(**changes, threshold=threshold))
-
-
-def test_only_multilabel_models_have_a_threshold() -> None:
-    with pytest.raises(ValidationError, match="only multi-label models"):
-        Manifest.model_validate(manifest(threshold=0.7))
+    for threshold in (0, 1, -0.1, 1.1, math.nan, math.inf, "high"):
+        with pytest.raises(ValidationError, match="threshold"):
+            Manifest.model_validate(manifest(multilabel=True, confidence=None, threshold=threshold))
 
 
 def test_metric_is_found_by_name() -> None:
-    metric = {
-        "name": "accuracy",
-        "value": 0.9,
-        "low": 0.8,
-        "high": 0.95,
-        "photos": 100,
-        "on": "these",
-        "by": "us",
-    }
+    share = {"value": 0.9, "low": 0.8, "high": 0.95, "photos": 100}
+    metric = {"name": "accuracy", **share, "on": "these", "by": "us"}
     read = Manifest.model_validate(manifest(metrics=[metric]))
     accuracy = read.metric("accuracy")
     assert accuracy is not None

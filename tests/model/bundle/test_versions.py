@@ -3,6 +3,7 @@
 import os
 import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from model.bundle.versions import set_current
 from model.errors import BundleDamaged, BundleError, BundleNotFound
 from tests.model.command import run
 from tests.model.tiny import colour, edit, tiny
+from tests.waiting import in_threads
 
 
 @pytest.fixture
@@ -121,19 +123,12 @@ def test_current_file_is_complete_at_every_moment(two: tuple[Bundle, Bundle]) ->
         while not ended.is_set():
             seen.add((folder / "current").read_text())
 
-    def move() -> None:
-        for _ in range(20):
-            set_current(folder, previous.version)
-            set_current(folder, current.version)
+    def move(_: int) -> None:
+        for version in (previous.version, current.version) * 20:
+            set_current(folder, version)
 
-    watching = threading.Thread(target=watch)
-    moving = [threading.Thread(target=move) for _ in range(3)]
-    for thread in (watching, *moving):
-        thread.start()
-    for thread in moving:
-        thread.join()
-    ended.set()
-    watching.join()
+    with in_threads(ended, watch), ThreadPoolExecutor(3) as pool:
+        list(pool.map(move, range(3)))
     assert seen <= {previous.version, current.version}
     assert not list(folder.glob(".*"))
 

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from model import Classifier, Prediction
+from model import Classifier, Photo, Prediction
 from model.corrections import CorrectionStore
 from tests.model.tiny import colour
+
+JPEG = Photo.from_image(colour("red")).to_jpeg()
 
 
 @pytest.fixture

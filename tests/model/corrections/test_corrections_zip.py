@@ -12,20 +12,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from model import Photo, Prediction
+from model import Prediction
 from model.corrections import (
     MAX_LABEL_LENGTH,
     CorrectionStore,
-    correction_store,
     export_corrections,
 )
 from model.corrections.corrections_zip import CSV_NAME, FolderNames
 from model.errors import DataError
 from model.storage.spreadsheet import escape_formula
 from tests.model.command import run
-from tests.model.tiny import colour
-
-JPEG = Photo.from_image(colour("red")).to_jpeg()
+from tests.model.corrections.conftest import JPEG
 
 
 def exported(store: CorrectionStore) -> tuple[list[str], list[dict[str, str]]]:
@@ -140,8 +137,9 @@ def test_export_has_no_formula(store: CorrectionStore, red: Prediction) -> None:
     assert not name.startswith("=")
 
 
-def test_command_refuses_to_replace_notes_unless_forced(data_folder: Path, tmp_path: Path) -> None:
-    correction_store.cache_clear()
+def test_command_refuses_to_replace_notes_unless_forced(
+    own_corrections: None, data_folder: Path, tmp_path: Path
+) -> None:
     file = tmp_path / "notes.txt"
     file.write_text("my notes")
     refused = run("corrections", file)
@@ -151,5 +149,3 @@ def test_command_refuses_to_replace_notes_unless_forced(data_folder: Path, tmp_p
     assert not data_folder.exists()
     forced = run("corrections", "--force", file)
     assert (forced.exit_code, forced.stdout) == (0, f"0 corrections in {file}\n")
-    correction_store().close()
-    correction_store.cache_clear()

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import sys
 import traceback
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,14 +13,13 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, event
 from sqlalchemy.exc import OperationalError
 
-from model import Photo, Prediction
+from model import Prediction
 from model.corrections import CorrectionStore
 from model.corrections.database import connect, create_table, parse_url
 from model.errors import DataError
-from tests.model.tiny import colour
+from tests.model.corrections.conftest import JPEG
 
 SECRET = "hidden-word"
-JPEG = Photo.from_image(colour("red")).to_jpeg()
 
 
 def test_full_disk_is_reported_and_keeps_earlier_rows(tmp_path: Path, red: Prediction) -> None:
@@ -55,20 +55,19 @@ def test_only_this_user_can_read_a_database(tmp_path: Path, red: Prediction) -> 
         os.umask(umask)
 
 
-def test_read_only_database_is_reported(tmp_path: Path, red: Prediction) -> None:
+def test_read_only_database_is_reported_and_a_refused_table_leaves_no_connection(
+    tmp_path: Path, red: Prediction
+) -> None:
     file = tmp_path / "r.sqlite"
     CorrectionStore(f"sqlite:///{file}").close()
-    store = CorrectionStore(f"sqlite:///file:{file}?mode=ro&uri=true")
-    with pytest.raises(DataError, match="can't be written: the database is read-only"):
+    url = f"sqlite:///file:{file}?mode=ro&uri=true"
+    with (
+        closing(CorrectionStore(url)) as store,
+        pytest.raises(DataError, match="can't be written: the database is read-only"),
+    ):
         store.add_correction(red, "a", None)
-    store.close()
-
-
-def test_refused_table_leaves_no_connection(tmp_path: Path) -> None:
-    """Replicas without the right to create it try each second."""
-    file = tmp_path / "r.sqlite"
-    CorrectionStore(f"sqlite:///{file}").close()
-    engine = connect(parse_url(f"sqlite:///file:{file}?mode=ro&uri=true"))
+    # Replicas without the right to create the table try each second.
+    engine = connect(parse_url(url))
     with pytest.raises(OperationalError):
         create_table(engine, Table("other", MetaData(), Column("id", Integer)))
     assert engine.pool.checkedin() == 0  # type: ignore[attr-defined]

@@ -4,23 +4,23 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import update
 
-from model import Photo, Prediction
+from model import Prediction
 from model.corrections import CorrectionStore, correction_store
 from model.corrections.quota import Limits
 from model.corrections.store import TABLE
 from model.errors import CorrectionsFull, TooManyCorrections
 from model.settings import ROOT, settings
 from model.storage import disk
-from tests.model.tiny import colour
+from tests.model.corrections.conftest import JPEG
 
-JPEG = Photo.from_image(colour("red")).to_jpeg()
 MANY = 10**9
 
 Open = Callable[..., CorrectionStore]
@@ -115,40 +115,32 @@ def test_sixteen_threads_keep_the_limit(limited: Open, red: Prediction) -> None:
     store = limited(count=25)
 
     def write(number: int) -> int:
-        saved = 0
-        for i in range(3):
-            try:
-                store.add_correction(red, f"{number} {i}", JPEG)
-                saved += 1
-            except CorrectionsFull:
-                pass
-        return saved
+        with suppress(CorrectionsFull):
+            return len([store.add_correction(red, f"{number}", JPEG)])
+        return 0
 
     with ThreadPoolExecutor(16) as pool:
-        assert sum(pool.map(write, range(16))) == store.count() == 25
+        assert sum(pool.map(write, range(48))) == store.count() == 25
 
 
 WRITER = """
-import sys
+import contextlib, sys
 import numpy as np
+from model.answer.prediction import Milliseconds, Prediction
 from model.corrections import CorrectionStore
 from model.corrections.quota import Limits
 from model.errors import CorrectionsFull, TooManyCorrections
-from model.answer.prediction import Milliseconds, Prediction
 
 times = Milliseconds(0, 0, 0, 0)
 prediction = Prediction("m", "v", "e", ("a", "b"), np.array([1, 0], np.float32), times)
+# Both processes start to write at the same time.
 print("ready", flush=True)
 sys.stdin.readline()
 store = CorrectionStore(sys.argv[1], Limits(*map(int, sys.argv[2:])))
-saved = 0
 for number in range(30):
-    try:
+    with contextlib.suppress(CorrectionsFull, TooManyCorrections):
         store.add_correction(prediction, str(number))
-        saved += 1
-    except (CorrectionsFull, TooManyCorrections):
-        pass
-print(saved)
+        print(number)
 """
 
 
@@ -157,25 +149,17 @@ def test_processes_create_one_database_and_keep_the_limit_together(
     database_url: str, limits: tuple[int, ...]
 ) -> None:
     command = [sys.executable, "-c", WRITER, database_url, *map(str, limits)]
-    pipe = subprocess.PIPE
-    started = [
-        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=ROOT)
-        for _ in range(2)
-    ]
-    for process in started:
-        assert process.stdout is not None
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    processes = [subprocess.Popen(command, cwd=ROOT, **pipes) for _ in range(2)]
+    for process in processes:
         assert process.stdout.readline() == "ready\n"
-    for process in started:
-        assert process.stdin is not None
+    for process in processes:
         process.stdin.write("\n")
         process.stdin.flush()
-    counts = []
-    for process in started:
-        output, errors = process.communicate(timeout=60)
-        assert process.returncode == 0, errors
-        counts.append(int(output))
+    saved = sum(len(process.communicate(timeout=60)[0].split()) for process in processes)
+    assert [process.returncode for process in processes] == [0, 0]
     with closing(CorrectionStore(database_url)) as store:
-        assert sum(counts) == store.count() == 25
+        assert saved == store.count() == 25
 
 
 def test_repeated_correction_replaces_the_first(limited: Open, red: Prediction) -> None:
@@ -201,14 +185,11 @@ def test_refused_repetition_keeps_the_first_correction(limited: Open, red: Predi
 
 
 def test_app_has_the_limits_of_its_settings(
-    data_folder: Path, red: Prediction, monkeypatch: pytest.MonkeyPatch
+    own_corrections: None, red: Prediction, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert Limits.from_settings() == Limits(10_000, 500 * 2**20, 60)
     monkeypatch.setenv("LOUPE_CORRECTIONS_MAX", "1")
     settings.cache_clear()
-    correction_store.cache_clear()
     correction_store().add_correction(red, "a")
     with pytest.raises(CorrectionsFull):
         correction_store().add_correction(red, "b")
-    correction_store().close()
-    correction_store.cache_clear()

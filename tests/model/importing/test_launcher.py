@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from model.cli import main
 from model.errors import ExportRefused
 from model.importing import isolation, launcher
 from model.settings import settings
+from tests.waiting import wait_until
 
 Run = Callable[..., tuple[int, str]]
 
@@ -62,19 +62,12 @@ def test_commands_name_the_systems_that_run_them(
     assert isinstance(result.exception, SystemExit)
 
 
-def alive(pid: int) -> bool:
+def is_running(pid: int) -> bool:
     """Return True if a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
     except (FileNotFoundError, ProcessLookupError):
         return False
-
-
-def gone(pid: int, seconds: float = 10) -> bool:
-    end = time.monotonic() + seconds
-    while alive(pid) and time.monotonic() < end:
-        time.sleep(0.05)
-    return not alive(pid)
 
 
 def test_worker_environment_has_no_secrets(
@@ -139,7 +132,8 @@ def test_children_end_with_the_worker(run: Run, room: Path, seconds: int) -> Non
             run(code, 2)
     else:
         assert run(code)[0] == 0
-    assert gone(int((room / "pid").read_text()))
+    pid = int((room / "pid").read_text())
+    wait_until(lambda: not is_running(pid), 10)
 
 
 def test_signal_is_a_negative_status(run: Run) -> None:
@@ -195,17 +189,14 @@ def test_worker_dies_with_a_killed_parent(room: Path) -> None:
     )
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.DEVNULL)
     try:
-        end = time.monotonic() + 30
-        while not (room / "pid").exists() or not (room / "pid").read_text():
-            assert time.monotonic() < end
-            assert parent.poll() is None
-            time.sleep(0.05)
-        pid = int((room / "pid").read_text())
-        assert alive(pid)
+        written = room / "pid"
+        wait_until(written.read_text, 30)
+        pid = int(written.read_text())
+        assert is_running(pid)
     finally:
         parent.kill()
         parent.wait()
-    assert gone(pid)
+    wait_until(lambda: not is_running(pid), 10)
 
 
 def test_ctrl_c_leaves_nothing(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +219,7 @@ def test_ctrl_c_leaves_nothing(room: Path, monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(KeyboardInterrupt), launcher.sandbox_folder() as folder:
         launcher.run(folder, {}, limits(60))
     assert not folder.exists()
-    assert gone(process[0])
+    wait_until(lambda: not is_running(process[0]), 10)
 
 
 def test_abandoned_sandbox_folders_are_swept(room: Path) -> None:

@@ -1,10 +1,14 @@
-"""Fixtures for tests of photos."""
+"""What tests of photos share: tiny photos, and a reader that bounds time."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from model.photo import photo_limits
+from model.errors import PhotoError
+from model.photo import Photo, photo_limits, read
+
+LIMIT_SECONDS = 2.0
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -13,3 +17,20 @@ def _tiny_photos() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(photo_limits, "MIN_SIDE_PX", 1)
         yield
+
+
+def read_or_error(data: bytes) -> Photo | PhotoError:
+    """Return the photo or the error; any other exception, or too long a time, fails the test."""
+    start = time.process_time()
+    result: Photo | PhotoError
+    try:
+        result = read(data, memory_mb=1024)
+    except PhotoError as error:
+        result = error
+    assert time.process_time() - start < LIMIT_SECONDS
+    if isinstance(result, Photo):
+        assert result.image.mode == "RGB"
+        assert not result.image.info
+    else:
+        assert str(result)
+    return result

@@ -14,30 +14,17 @@ def write_half(path: Path) -> None:
 
 
 @pytest.mark.parametrize("durable", [False, True])
-def test_block_that_succeeds_replaces_the_file(tmp_path: Path, durable: bool) -> None:
-    path = tmp_path / "notes.txt"
+@pytest.mark.parametrize("name", ["notes.txt", "x" * 250], ids=["short", "longest"])
+def test_file_is_replaced_unless_the_block_raises(tmp_path: Path, name: str, durable: bool) -> None:
+    path = tmp_path / name
     path.write_text("old")
+    with pytest.raises(RuntimeError), replace_atomically(path, durable=durable) as temporary:
+        write_half(temporary)
     with replace_atomically(path, durable=durable) as temporary:
         temporary.write_text("new")
         assert path.read_text() == "old"
     assert path.read_text() == "new"
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_block_that_raises_leaves_the_file_and_no_temporary(tmp_path: Path) -> None:
-    path = tmp_path / "notes.txt"
-    path.write_text("old")
-    with pytest.raises(RuntimeError), replace_atomically(path) as temporary:
-        write_half(temporary)
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_long_name_still_fits_the_file_system(tmp_path: Path) -> None:
-    path = tmp_path / ("x" * 250)
-    with replace_atomically(path) as temporary:
-        temporary.write_text("new")
-    assert path.read_text() == "new"
 
 
 def make_folder(path: Path, text: str) -> Path:

@@ -79,22 +79,13 @@ def test_map_ordered_raises_a_failure_and_stops(where: str) -> None:
 
 
 def test_list_photos_sorts_by_name_and_skips_hidden_files(tmp_path: Path) -> None:
-    for name in ("b.JPG", "a.png", "sub/c.heic", "sub/deep/d.webp", "z.avif", "e.jpeg"):
+    photos = ["a.png", "b.JPG", "e.jpeg", "z.avif", "sub/c.heic", "sub/deep/d.webp"]
+    others = [".hidden.jpg", "notes.txt", "jpg", ".cache/x.jpg", "page.svg", "raw.nef"]
+    for name in photos + others:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    for name in (".hidden.jpg", "notes.txt", "jpg", ".cache/x.jpg", "page.svg", "raw.nef"):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    assert [str(path.relative_to(tmp_path)) for path in list_photos(tmp_path)] == [
-        "a.png",
-        "b.JPG",
-        "e.jpeg",
-        "z.avif",
-        "sub/c.heic",
-        "sub/deep/d.webp",
-    ]
+    assert [str(path.relative_to(tmp_path)) for path in list_photos(tmp_path)] == photos
 
 
 def test_list_photos_follows_no_links_to_folders(tmp_path: Path) -> None:

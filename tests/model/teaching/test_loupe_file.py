@@ -6,10 +6,13 @@ import zipfile
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from model.errors import ExportRefused
 from model.teaching.loupe_file import draw, pack_head, read_loupe, write_loupe
 from model.text import clean, find_confusing, warn_of_labels
+from tests.damage import damaged
 from tests.model.teaching.hostile_loupe import HOSTILE, HostileLoupe, arrays, good, text
 from tests.model.teaching.label_vectors import ALIKE, DIFFERENT, VECTORS, rule_of
 
@@ -55,15 +58,30 @@ def test_accuracy_is_unknown_until_each_label_was_tested() -> None:
     assert manifest.model_validate({**manifest.model_dump(), "accuracy": untested}).metric is None
 
 
+@given(st.data())
+def test_damaged_file_is_refused_or_gives_the_same_head(data: st.DataObject) -> None:
+    files = [good(zipfile.ZIP_STORED), good()]
+    try:
+        _, head = read_loupe(data.draw(damaged(files)))
+    except ExportRefused as refusal:
+        assert_sentence(str(refusal))
+    else:
+        assert all(np.array_equal(getattr(head, name), array) for name, array in arrays().items())
+
+
+def assert_sentence(message: str) -> None:
+    assert message.startswith("This .loupe file can't be used: ")
+    assert clean(message) == message
+    assert len(message) < 400
+
+
 @pytest.mark.parametrize("hostile", HOSTILE, ids=[item.name for item in HOSTILE])
 def test_hostile_file_is_refused_with_a_sentence(hostile: HostileLoupe) -> None:
     with pytest.raises(ExportRefused) as caught:
         read_loupe(hostile.data)
     message = str(caught.value)
     assert re.search(hostile.mentions, message, re.IGNORECASE), message
-    assert message.startswith("This .loupe file can't be used: ")
-    assert clean(message) == message
-    assert len(message) < 400
+    assert_sentence(message)
 
 
 def test_drawing_is_the_documented_formula() -> None:

@@ -22,23 +22,21 @@ from model.importing.inspect import ExportReport, Finding
 from model.progress import Progress
 from model.settings import settings
 from tests.model.importing.conftest import Run
-from tests.model.importing.inspect.hostile import payloads
+from tests.model.importing.inspect.attacks import calls
 from tests.model.tiny import COLOURS, files, values
 from tests.photos import drawn, encoded, turned
 
 Worker = Callable[..., None]
-REPORT = ExportReport(
-    file="export.pkl",
-    bytes=1,
-    weights_bytes=1,
-    format="zip",
-    kind="vision",
-    task="single-label",
-    labels=(),
-    plan=(),
-    left_behind=(),
-    names=(),
-    problems=(),
+REPORT = ExportReport.model_validate(
+    {
+        **dict.fromkeys(("labels", "plan", "left_behind", "names", "problems"), ()),
+        "file": "export.pkl",
+        "bytes": 1,
+        "weights_bytes": 1,
+        "format": "zip",
+        "kind": "vision",
+        "task": "single-label",
+    }
 )
 WORKER_REPORT = {
     "labels": list(COLOURS),
@@ -128,52 +126,53 @@ def test_bundle_contains_the_workers_files(
     assert list(temporary.iterdir()) == []
 
 
-def _link(out: Path, name: str, to: Path) -> None:
-    (out / name).unlink()
-    (out / name).symlink_to(to)
+def replace(name: str, new: Any) -> Callable[[Path], object]:
+    """Replace a file by bytes, a link, what ``new`` makes of its array, a pipe, or nothing."""
+
+    def change(out: Path) -> None:
+        path = out / name
+        if callable(new):
+            array = np.load(path)["probabilities"]
+            np.savez(path, probabilities=new(array))
+            return
+        path.unlink()
+        if isinstance(new, Path):
+            path.symlink_to(new)
+        elif isinstance(new, bytes):
+            path.write_bytes(new)
+        elif new == "pipe":
+            os.mkfifo(path)
+
+    return change
 
 
-def _pipe(out: Path, name: str) -> None:
-    (out / name).unlink()
-    os.mkfifo(out / name)
+def report(**changes: Any) -> bytes:
+    return json.dumps({**WORKER_REPORT, **changes}).encode()
 
 
-def _change_report(out: Path, **change: Any) -> None:
-    (out / "report.json").write_text(json.dumps({**WORKER_REPORT, **change}))
+OTHER_GOLDEN = files(golden_change=lambda arrays: arrays["probabilities"].fill(0.5))["golden.npz"]
 
-
-def _change_answers(out: Path, change: Callable[[Any], Any]) -> None:
-    array = np.load(out / "answers.npz")["probabilities"]
-    np.savez(out / "answers.npz", probabilities=change(array))
-
-
-def _pickle_answers(out: Path) -> None:
-    np.savez(out / "answers.npz", probabilities=np.array([{}], dtype=object))
-
-
-LIES: dict[str, Callable[[Path], object]] = {
-    "no result": lambda out: (out / "report.json").unlink(),
-    "no json": lambda out: (out / "report.json").write_bytes(b"\xff{"),
-    "other fields": lambda out: _change_report(out, engines=["fake"]),
-    "two labels": lambda out: _change_report(out, labels=["a", "b"]),
-    "same labels": lambda out: _change_report(out, labels=["a"] * 6),
-    "a learner": lambda out: _change_report(out, learner=True),
-    "other size": lambda out: _change_report(out, recipe={"resize": [64, 64]}),
-    "a huge result": lambda out: (out / "report.json").write_bytes(b" " * (2**24 + 1)),
-    "a link": lambda out: _link(out, "graph.onnx", Path("/etc/passwd")),
-    "a linked result": lambda out: _link(out, "report.json", Path("/etc/passwd")),
-    "a pipe": lambda out: _pipe(out, "graph.onnx"),
-    "a piped result": lambda out: _pipe(out, "report.json"),
-    "no graph": lambda out: (out / "graph.onnx").unlink(),
-    "a graph of bytes": lambda out: (out / "graph.onnx").write_bytes(b"bytes"),
-    "other golden answers": lambda out: (out / "golden.npz").write_bytes(
-        files(golden_change=lambda arrays: arrays["probabilities"].fill(0.5))["golden.npz"]
-    ),
-    "no answers": lambda out: (out / "answers.npz").unlink(),
-    "a pickle": _pickle_answers,
-    "other answers": lambda out: _change_answers(out, lambda array: array + 0.002),
-    "answers that are no numbers": lambda out: _change_answers(out, lambda array: array * np.nan),
-    "fewer answers": lambda out: _change_answers(out, lambda array: array[1:]),
+LIES: dict[str, tuple[str, Any]] = {
+    "no result": ("report.json", None),
+    "no json": ("report.json", b"\xff{"),
+    "other fields": ("report.json", report(engines=["fake"])),
+    "two labels": ("report.json", report(labels=["a", "b"])),
+    "same labels": ("report.json", report(labels=["a"] * 6)),
+    "a learner": ("report.json", report(learner=True)),
+    "other size": ("report.json", report(recipe={"resize": [64, 64]})),
+    "a huge result": ("report.json", b" " * (2**24 + 1)),
+    "a linked result": ("report.json", Path("/etc/passwd")),
+    "a piped result": ("report.json", "pipe"),
+    "a link": ("graph.onnx", Path("/etc/passwd")),
+    "a pipe": ("graph.onnx", "pipe"),
+    "no graph": ("graph.onnx", None),
+    "a graph of bytes": ("graph.onnx", b"bytes"),
+    "other golden answers": ("golden.npz", OTHER_GOLDEN),
+    "no answers": ("answers.npz", None),
+    "a pickle": ("answers.npz", lambda _: np.array([{}], dtype=object)),
+    "other answers": ("answers.npz", lambda array: array + 0.002),
+    "answers that are no numbers": ("answers.npz", lambda array: array * np.nan),
+    "fewer answers": ("answers.npz", lambda array: array[1:]),
 }
 
 
@@ -181,7 +180,7 @@ LIES: dict[str, Callable[[Path], object]] = {
 def test_invalid_output_is_refused_and_the_previous_bundle_stays(
     tiny_bundle: Bundle, fake_worker: Worker, export: Path, temporary: Path, lie: str
 ) -> None:
-    fake_worker(LIES[lie])
+    fake_worker(replace(*LIES[lie]))
     with pytest.raises(LoupeError):
         import_export(export, "tiny")
     assert load("tiny").bundle == tiny_bundle
@@ -192,20 +191,22 @@ def test_invalid_output_is_refused_and_the_previous_bundle_stays(
     assert list(temporary.iterdir()) == []
 
 
-def test_workers_refusal_is_escaped(fake_worker: Worker, export: Path) -> None:
+def test_failure_of_the_worker_is_named(fake_worker: Worker, export: Path) -> None:
+    refusal = {"message": "It is \x1b[31mred", "foreign": False, "stage": "loading"}
+
     def refuse(out: Path) -> None:
-        refusal = {"message": "It is \x1b[31mred", "foreign": False, "stage": "loading"}
         (out / "refusal.json").write_text(json.dumps(refusal))
 
     fake_worker(refuse, status=1)
     with pytest.raises(ExportRefused, match=r"^It is \\x1b\[31mred$"):
         import_export(export, "own")
-    fake_worker(status=-9)
-    with pytest.raises(ExportRefused, match="ended by SIGKILL.*memory.*Installed here: python"):
-        import_export(export, "own")
-    fake_worker(status=3)
-    with pytest.raises(ExportRefused, match="exit status 3"):
-        import_export(export, "own")
+    for status, sentence in (
+        (-9, "ended by SIGKILL.*memory.*Installed here: python"),
+        (3, "exit status 3"),
+    ):
+        fake_worker(status=status)
+        with pytest.raises(ExportRefused, match=sentence):
+            import_export(export, "own")
 
 
 def test_unexpected_exceptions_get_a_hint() -> None:
@@ -302,26 +303,21 @@ def test_refusal_names_the_photo_that_differs_and_exits_with_2(
         array[3, 2] += 0.05
         return array
 
-    fake_worker(lambda out: _change_answers(out, change))
+    fake_worker(replace("answers.npz", change))
     result = command("import", export, "--name", "own")
     assert result.exit_code == 2
     message = "Error: Loupe would answer differently from fastai: for the photo astronaut a"
     assert f"{message} probability differs by 0.05" in result.stderr
 
 
-@pytest.mark.parametrize("trust", [False, True], ids=["plain", "trusted"])
-def test_hostile_files_are_never_run(
-    tmp_path: Path, data_folder: Path, temporary: Path, command: Run, trust: bool
+def test_hostile_file_is_not_run_even_if_trusted(
+    tmp_path: Path, data_folder: Path, temporary: Path, command: Run
 ) -> None:
-    marker = tmp_path / "marker"
-    files = payloads(marker)
-    # Tests of the reader inspect each file; this one runs the command on some of each kind.
-    for name in ("in-a-learner", "cloudpickle", "legacy-3"):
-        path = tmp_path / "hostile.pkl"
-        path.write_bytes(files[name])
-        result = command("import", path, "--name", "own", *(["--trust"] if trust else []))
-        assert result.exit_code == 2, name
-        assert not marker.exists(), name
+    """Tests of the reader inspect files of all kinds; this one runs the command on one."""
+    path, marker = tmp_path / "hostile.pkl", tmp_path / "marker"
+    path.write_bytes(calls(marker)["in-a-learner"])
+    assert command("import", path, "--name", "own", "--trust").exit_code == 2
+    assert not marker.exists()
     assert list(temporary.iterdir()) == []
     assert not (data_folder / "models" / "own").exists()
 

@@ -1,4 +1,4 @@
-"""Builders of pickles and of torch's containers, byte by byte, for hostile files."""
+"""Builders of pickles, of torch's containers and of what is in them, byte by byte."""
 
 import io
 import pickle
@@ -20,8 +20,8 @@ TORCH = {"version": b"3\n", "byteorder": b"little"}
 class Called:
     """An object that pickles into a call."""
 
-    def __init__(self, function: Callable[..., Any], *args: Any, state: Any = None) -> None:
-        self.parts = (function, args) if state is None else (function, args, state)
+    def __init__(self, function: Callable[..., Any], *args: Any) -> None:
+        self.parts = function, args
 
     def __reduce__(self) -> Any:
         return self.parts
@@ -36,29 +36,25 @@ def text(value: str) -> bytes:
     return b"X" + struct.pack("<I", len(data)) + data
 
 
-def short(value: str) -> bytes:
-    """Return the instruction of protocol 4 that pushes a string."""
-    data = value.encode()
-    return b"\x8c" + bytes([len(data)]) + data
-
-
 def glob(module: str, name: str) -> bytes:
     """Return the instruction that pushes a class or function."""
     return f"c{module}\n{name}\n".encode()
 
 
-def assemble(words: str, argument: str = "") -> bytes:
+def assemble(words: str, **arguments: str) -> bytes:
     r"""Return a pickle from its instructions, written as words.
 
     ``module:name`` pushes a class or function, ``'word`` a text, ``"word`` a text of protocol 4,
-    ``$`` and ``$4`` the argument in these two ways. Other words are instructions as they are.
+    ``$name`` the argument of that name. Other words are instructions as they are.
     """
     parts = []
     for word in words.split(" "):
-        if word in ("$", "$4"):
-            parts.append(text(argument) if word == "$" else short(argument))
-        elif word[:1] in ("'", '"'):
-            parts.append(text(word[1:]) if word[0] == "'" else short(word[1:]))
+        if word.startswith("$"):
+            parts.append(text(arguments[word[1:]]))
+        elif word.startswith("'"):
+            parts.append(text(word[1:]))
+        elif word.startswith('"'):
+            parts.append(b"\x8c" + bytes([len(word) - 1]) + word[1:].encode())
         elif ":" in word:
             parts.append(glob(*word.split(":")))
         else:

@@ -66,19 +66,18 @@ def test_labels_that_cannot_be_shown_are_refused(
 
 
 def test_labels_of_any_type_become_text(data: Any, tmp_path: Path) -> None:
-    import numpy as np
     import pandas as pd
     from fastai.vision.all import CategoryMap, L
 
-    def of(vocab: Any) -> tuple[str, ...]:
-        return parts(data, tmp_path, vocab=vocab).labels
-
-    assert of([3, 1.5, True]) == ("3", "1.5", "True")
-    assert of(L("b", "a")) == ("b", "a")
-    assert of(CategoryMap(pd.Series(["y", "x"]))) == ("x", "y")
-    assert of(np.array(["größe", "b"])) == ("größe", "b")
-    assert of(np.array(["b", "a"], dtype=object)) == ("b", "a")
-    assert of([np.int64(7), np.str_("x")]) == ("7", "x")
+    for vocab, labels in (
+        ([3, 1.5, True], ("3", "1.5", "True")),
+        (L("b", "a"), ("b", "a")),
+        (CategoryMap(pd.Series(["y", "x"])), ("x", "y")),
+        (np.array(["größe", "b"]), ("größe", "b")),
+        (np.array(["b", "a"], dtype=object), ("b", "a")),
+        ([np.int64(7), np.str_("x")], ("7", "x")),
+    ):
+        assert parts(data, tmp_path, vocab=vocab).labels == labels
 
 
 def test_loss_determines_activation_and_threshold(data: Any, tmp_path: Path) -> None:
@@ -92,27 +91,24 @@ def test_loss_determines_activation_and_threshold(data: Any, tmp_path: Path) -> 
         torch,
     )
 
-    def of(loss: Any) -> tuple[str, float]:
-        read = parts(data, tmp_path, loss)
-        return read.loss, read.threshold
-
-    for loss in (
-        FocalLossFlat(),
-        LabelSmoothingCrossEntropy(),
-        LabelSmoothingCrossEntropyFlat(),
-        nn.CrossEntropyLoss(),
-        nn.functional.cross_entropy,
+    for loss, expected in (
+        (FocalLossFlat(), ("softmax", 0.5)),
+        (LabelSmoothingCrossEntropy(), ("softmax", 0.5)),
+        (LabelSmoothingCrossEntropyFlat(), ("softmax", 0.5)),
+        (nn.CrossEntropyLoss(), ("softmax", 0.5)),
+        (nn.functional.cross_entropy, ("softmax", 0.5)),
+        (nn.BCEWithLogitsLoss(), ("sigmoid", 0.5)),
+        (nn.functional.binary_cross_entropy_with_logits, ("sigmoid", 0.5)),
+        (BCEWithLogitsLossFlat(thresh=0.3), ("sigmoid", 0.3)),
+        (BCEWithLogitsLossFlat(thresh=np.float64(0.3)), ("sigmoid", 0.3)),
     ):
-        assert of(loss) == ("softmax", 0.5)
-    assert of(BCEWithLogitsLossFlat(thresh=0.3)) == ("sigmoid", 0.3)
-    assert of(nn.BCEWithLogitsLoss()) == ("sigmoid", 0.5)
-    assert of(nn.functional.binary_cross_entropy_with_logits) == ("sigmoid", 0.5)
-    assert of(BCEWithLogitsLossFlat(thresh=np.float64(0.3))) == ("sigmoid", 0.3)
+        read = parts(data, tmp_path, loss)
+        assert (read.loss, read.threshold) == expected
     for threshold in (0, 1, -0.5, math.nan, None, True, torch.tensor(0.5)):
         with pytest.raises(ExportRefused, match="has the threshold"):
-            of(BCEWithLogitsLossFlat(thresh=threshold))
+            parts(data, tmp_path, BCEWithLogitsLossFlat(thresh=threshold))
     with pytest.raises(ExportRefused, match="MSE"):
-        of(MSELossFlat())
+        parts(data, tmp_path, MSELossFlat())
 
 
 def test_list_of_labels_that_contains_itself_is_refused() -> None:

@@ -1,5 +1,6 @@
 """Networks made to attack the reader of networks: each is refused with a sentence."""
 
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,68 +16,56 @@ from tests.model.importing.inspect.pickles import Called
 pytestmark = pytest.mark.torch
 
 
-def linear() -> Any:
+def sequential(*layers: Any) -> Any:
     from torch import nn
 
-    return nn.Linear(3, 2)
+    return nn.Sequential(*layers)
+
+
+def linear(**parameters: Any) -> Any:
+    from torch import nn
+
+    network = nn.Linear(3, 2)
+    network._parameters.update(parameters)
+    return network
 
 
 def loop() -> Any:
-    from torch import nn
-
-    network = nn.Sequential(nn.Linear(1, 1))
-    network._modules["again"] = nn.Sequential()
-    network._modules["again"]._modules["again"] = network
+    network = sequential(sequential())
+    network[0]._modules["again"] = network
     return network
 
 
 def nested() -> Any:
-    from torch import nn
-
-    network = nn.Sequential()
-    for _ in range(100):
-        network = nn.Sequential(network)
-    return network
+    return functools.reduce(lambda network, _: sequential(network), range(100), sequential())
 
 
 def doubled() -> Any:
     """Thirty layers that expand to a thousand million, each naming the next one twice."""
-    from torch import nn
-
-    network = nn.Sequential(nn.ReLU())
-    for _ in range(30):
-        network = nn.Sequential(network, network)
-    return network
+    return functools.reduce(lambda inner, _: sequential(inner, inner), range(30), linear())
 
 
-def hooked(kind: str) -> Any:
+def changed(attribute: str, value: Any) -> Any:
     network = linear()
-    getattr(network, kind)["0"] = os.system
-    return network
-
-
-def replaced() -> Any:
-    network = linear()
-    network.forward = os.system
+    if isinstance(value, dict):
+        getattr(network, attribute).update(value)
+    else:
+        setattr(network, attribute, value)
     return network
 
 
 def with_tensor(*args: Any) -> Any:
     import torch
 
-    network = linear()
-    storage = network.weight.data._typed_storage()
-    network._parameters["weight"] = Called(torch._utils._rebuild_tensor_v2, storage, *args)
-    return network
+    storage = torch.zeros(2, 3)._typed_storage()
+    return linear(weight=Called(torch._utils._rebuild_tensor_v2, storage, *args, False, {}))
 
 
 def shared() -> Any:
     """Views of one storage that would be copied a thousand times."""
     import torch
-    from torch import nn
 
-    numbers = torch.zeros(10_000)
-    network = nn.Sequential()
+    numbers, network = torch.zeros(10_000), sequential()
     for count in range(1000):
         network.register_buffer(f"buffer{count}", numbers.view(100, 100))
     return network
@@ -86,14 +75,8 @@ def constructed() -> Any:
     """A layer that its constructor would make, with a size that fills the memory."""
     from torch import nn
 
-    network: Any = nn.Sequential()
+    network = sequential()
     network._modules["0"] = Called(nn.Linear, 10**6, 10**6)
-    return network
-
-
-def misplaced() -> Any:
-    network = linear()
-    network._modules["0"] = {"not": "a layer"}
     return network
 
 
@@ -101,19 +84,19 @@ NETWORKS: dict[str, tuple[Callable[[], Any], str]] = {
     "loop": (loop, "contains itself"),
     "nested": (nested, "more layers inside of layers"),
     "doubled": (doubled, "repeats its layers"),
-    "hook": (lambda: hooked("_forward_hooks"), "A hook changes"),
-    "pre-hook": (lambda: hooked("_forward_pre_hooks"), "A hook changes"),
-    "forward": (replaced, "replaces forward"),
-    "beyond": (lambda: with_tensor(0, (100, 100), (100, 1), False, {}), "beyond the numbers"),
-    "offset": (lambda: with_tensor(99, (2, 3), (3, 1), False, {}), "beyond the numbers"),
-    "expanded": (lambda: with_tensor(0, (10**6, 10**6), (0, 0), False, {}), "more numbers than"),
-    "negative": (lambda: with_tensor(-1, (2, 3), (3, 1), False, {}), "contradicts itself"),
-    "backwards": (lambda: with_tensor(5, (2, 3), (-3, -1), False, {}), "of whole numbers"),
-    "dimensions": (lambda: with_tensor(0, (1,) * 99, (1,) * 99, False, {}), "of whole numbers"),
-    "no-shape": (lambda: with_tensor(0, "ab", "ab", False, {}), "of whole numbers"),
+    "hook": (lambda: changed("_forward_hooks", {"0": os.system}), "A hook changes"),
+    "pre-hook": (lambda: changed("_forward_pre_hooks", {"0": os.system}), "A hook changes"),
+    "forward": (lambda: changed("forward", os.system), "replaces forward"),
+    "misplaced": (lambda: changed("_modules", {"0": {"not": "a layer"}}), "not a layer"),
+    "beyond": (lambda: with_tensor(0, (100, 100), (100, 1)), "beyond the numbers"),
+    "offset": (lambda: with_tensor(99, (2, 3), (3, 1)), "beyond the numbers"),
+    "expanded": (lambda: with_tensor(0, (10**6, 10**6), (0, 0)), "more numbers than"),
+    "negative": (lambda: with_tensor(-1, (2, 3), (3, 1)), "contradicts itself"),
+    "backwards": (lambda: with_tensor(5, (2, 3), (-3, -1)), "of whole numbers"),
+    "dimensions": (lambda: with_tensor(0, (1,) * 99, (1,) * 99), "of whole numbers"),
+    "no-shape": (lambda: with_tensor(0, "ab", "ab"), "of whole numbers"),
     "shared": (shared, "uses the same weights"),
     "constructed": (constructed, "torch makes no layers"),
-    "misplaced": (misplaced, "not a layer"),
 }
 
 
@@ -148,18 +131,3 @@ def test_harmless_attributes_are_left_out(tmp_path: Path) -> None:
     assert layer.attributes["notes"] == {"a": [1, 2.5, None]}
     assert isinstance(layer.attributes["helper"], LeftOut)
     assert not {"__call__", "_backward_hooks"} & set(layer.attributes)
-
-
-@pytest.mark.parametrize(
-    ("module", "name"),
-    [("torch.fx.graph_module", "GraphModule"), ("torch.nn.modules.lazy", "LazyModuleMixin")],
-)
-def test_layer_of_no_list_needs_trust(module: str, name: str, tmp_path: Path) -> None:
-    from tests.model.importing.inspect.pickles import glob, text, torch_zip
-
-    path = tmp_path / "network.pth"
-    state = b"}(" + text("_modules") + b"}" + text("_parameters") + b"}ub."
-    path.write_bytes(torch_zip(b"\x80\x02" + glob(module, name) + b")\x81" + state))
-    with open_export(path) as export:
-        (layer,) = read_network(export.root).own
-    assert layer.full == f"{module}.{name}"

@@ -1,8 +1,9 @@
-"""``samples.json``: photos to try a model with; read if they are what they should be."""
+"""Files beside a manifest, samples and small card: read, or ignored with a warning."""
 
 import json
 import logging
 import shutil
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from model.backup import back_up, restore
 from model.bundle import (
     BUILTIN_DIR,
     SMALL_CARD,
+    SmallCard,
     familiar_labels,
     get_bundle,
     publish,
@@ -23,31 +25,53 @@ from model.bundle import (
     read_small_card,
     roll_back,
     write_samples,
+    write_small_card,
 )
 from model.bundle.bundle_samples import sample_jpeg
 from model.bundle.manifest import SAMPLE_LIST, SAMPLE_PHOTOS
 from model.errors import BundleDamaged
 from model.photo import Photo, read
 from model.settings import ROOT
-from tests.model.tiny import COLOURS, colour, edit, give_samples, tiny
+from tests.model.tiny import CALIBRATED, CARD, COLOURS, MEASURED, colour, edit, give_samples, tiny
 from tests.photos import encoded, turned
 
 BUILTIN = sorted(path.parent.name for path in BUILTIN_DIR.glob("*/bundle.json"))
 README = (ROOT / "model/samples/README.md").read_text(encoding="utf-8")
 ENTRY = {"title": "Red", "alt": "A red square", "label": "red"}
+READERS: dict[str, Callable[[Bundle], object]] = {
+    SAMPLE_LIST: read_samples,
+    SMALL_CARD: read_small_card,
+}
+
+
+def small_card(bundle: Bundle) -> dict[str, Any]:
+    return {
+        "format": 1,
+        "version": bundle.version,
+        "graph": "0" * 64,
+        "confidence": {**CALIBRATED, "novelty": 0.25},
+        "metrics": MEASURED,
+        "full_metrics": MEASURED,
+        "card": CARD,
+        "agreement": [{"name": "held-out photos", "photos": 60, "top_label": 59, "known": 58}],
+    }
 
 
 @pytest.fixture
 def sampled(models_dir: Path) -> Bundle:
-    """A bundle with a red and a blue sample."""
-    bundle = tiny(models_dir, "sampled")
+    """A calibrated bundle with a red and a blue sample and a small card."""
+    bundle = tiny(models_dir, "sampled", confidence=CALIBRATED)
     give_samples(bundle, "blue", "red")
+    write_small_card(bundle, SmallCard.model_validate(small_card(bundle)))
     return bundle
 
 
-def write_list(bundle: Bundle, **changes: Any) -> None:
-    text = json.dumps({"format": 1, "samples": [ENTRY], **changes})
-    (bundle.folder / SAMPLE_LIST).write_text(text, encoding="utf-8")
+def write(bundle: Bundle, name: str = SAMPLE_LIST, **changes: Any) -> Path:
+    """Write a file that fits, with some keys changed."""
+    values = small_card(bundle) if name == SMALL_CARD else {"format": 1, "samples": [ENTRY]}
+    path = bundle.folder / name
+    path.write_text(json.dumps({**values, **changes}), encoding="utf-8")
+    return path
 
 
 @pytest.mark.parametrize("name", BUILTIN)
@@ -76,18 +100,39 @@ def test_builtin_samples_are_small_free_and_named_right(name: str) -> None:
     assert None not in labels[:-1]
 
 
-def test_samples_are_kept_in_order_and_the_version_stays(sampled: Bundle) -> None:
+@pytest.mark.parametrize("name", BUILTIN)
+def test_builtin_models_have_a_small_card(name: str) -> None:
+    bundle = Bundle.open(BUILTIN_DIR / name)
+    card = read_small_card(bundle)
+    assert card
+    held_out = card.agreement[0]
+    minimum = {"clothing": 0.995, "imagenet": 0.985}[name]
+    assert held_out.top_label >= minimum * held_out.photos
+    if bundle.manifest.is_calibrated:
+        shares = {row.name: (row.known or 0) / row.photos for row in card.agreement}
+        assert shares["held-out photos"] >= 0.98
+        assert shares["garments of other kinds"] >= 0.96
+
+
+def test_samples_and_card_are_read_and_the_version_stays(sampled: Bundle) -> None:
     assert [sample.entry.label for sample in read_samples(sampled)] == ["blue", "red"]
     assert get_bundle("sampled").version == sampled.version
     sampled.verify()
     assert familiar_labels(sampled) == ["blue", "red", "green", "yellow", "white", "black"]
+    card = read_small_card(sampled)
+    assert card
+    assert card.calibration
+    assert (card.calibration.ood_threshold, card.agreement[0].known) == (0.25, 58)
+    assert card.metric("kept") == card.full_metric("kept")
+    assert card.metric("top5") is None
     write_samples(sampled, [], examples=["white"])
     assert read_samples(sampled) == ()
     assert familiar_labels(sampled)[:2] == ["white", "red"]
 
 
-def test_own_model_has_no_samples(tiny_bundle: Bundle, caplog: pytest.LogCaptureFixture) -> None:
+def test_own_model_has_neither(tiny_bundle: Bundle, caplog: pytest.LogCaptureFixture) -> None:
     assert read_samples(tiny_bundle) == ()
+    assert read_small_card(tiny_bundle) is None
     assert familiar_labels(tiny_bundle) == list(COLOURS)
     assert not caplog.records
 
@@ -99,28 +144,67 @@ def test_a_photo_of_any_size_becomes_a_small_jpeg() -> None:
     assert read(data).format == "JPEG"
 
 
+OTHER_FLOORS = {"plausible": {"coverage": 0.9, "floors": [0.5]}}
+
+
 @pytest.mark.parametrize(
-    ("change", "reason"),
+    ("name", "change", "reason"),
     [
-        ({"samples": [{**ENTRY, "file": "../../current"}]}, "Extra inputs"),
-        ({"samples": [ENTRY] * 6}, "at most 5"),
-        ({"samples": [{**ENTRY, "alt": "\u202e"}]}, "at least 1"),
-        ({"samples": [{**ENTRY, "title": ""}]}, "at least 1"),
-        ({"samples": [{**ENTRY, "label": "../red"}]}, "none of the model's labels"),
-        ({"examples": ["purple"]}, "none of the model's labels"),
-        ({"samples": [ENTRY] * 3}, "sample-3.jpg isn't a file"),
-        ({"format": 2}, "Input should be 1"),
+        (SAMPLE_LIST, {"samples": [{**ENTRY, "file": "../../current"}]}, "Extra inputs"),
+        (SAMPLE_LIST, {"samples": [ENTRY] * 6}, "at most 5"),
+        (SAMPLE_LIST, {"samples": [{**ENTRY, "alt": "\u202e"}]}, "at least 1"),
+        (SAMPLE_LIST, {"samples": [{**ENTRY, "title": ""}]}, "at least 1"),
+        (SAMPLE_LIST, {"samples": [{**ENTRY, "label": "../red"}]}, "none of the model's labels"),
+        (SAMPLE_LIST, {"examples": ["purple"]}, "none of the model's labels"),
+        (SAMPLE_LIST, {"samples": [ENTRY] * 3}, "sample-3.jpg isn't a file"),
+        (SAMPLE_LIST, {"format": 2}, "Input should be 1"),
+        (SMALL_CARD, {"version": "0" * 12}, "is of version 000000000000"),
+        (SMALL_CARD, {"format": 2}, "Input should be 1"),
+        (SMALL_CARD, {"confidence": None}, "isn't of the same kind"),
+        (SMALL_CARD, {"confidence": {**CALIBRATED, "novelty": None}}, "isn't of the same kind"),
+        (SMALL_CARD, {"confidence": {**CALIBRATED, "novelty": float("nan")}}, "finite"),
+        (SMALL_CARD, {"confidence": {**CALIBRATED, "score": "another"}}, "isn't of the same kind"),
+        (SMALL_CARD, {"confidence": {**CALIBRATED, **OTHER_FLOORS}}, "isn't of the same kind"),
+        (SMALL_CARD, {"card": {**CARD, "confusion": [[0, 6, 60]]}}, "index is out of range"),
+        (SMALL_CARD, {"extra": 1}, "Extra inputs"),
     ],
 )
-def test_list_that_does_not_fit_is_ignored(
-    change: dict[str, Any], reason: str, sampled: Bundle, caplog: pytest.LogCaptureFixture
+def test_file_that_does_not_fit_is_ignored(
+    name: str,
+    change: dict[str, Any],
+    reason: str,
+    sampled: Bundle,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    write_list(sampled, **change)
+    write(sampled, name, **change)
     with caplog.at_level(logging.WARNING, "loupe"):
-        assert read_samples(sampled) == read_samples(sampled) == ()
-        assert familiar_labels(sampled) == list(COLOURS)
+        # Logged once, not by every page that asks.
+        assert not READERS[name](sampled)
+        assert not READERS[name](sampled)
+    assert familiar_labels(sampled)[0] == ("blue" if name == SMALL_CARD else "red")
     (record,) = caplog.records
+    assert str(sampled.folder / name) in record.getMessage()
     assert reason in record.getMessage()
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_damaged_file_link_and_folder_are_ignored(
+    name: str, sampled: Bundle, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = sampled.folder / name
+    valid = path.read_bytes()
+    damage = b"", b"\xff", b"[" * 100_000, b"null", b'{"format": 1, "x": 1}', valid.ljust(2**25)
+    for data in damage:
+        path.write_bytes(data)
+        assert not READERS[name](sampled)
+    (tmp_path / "elsewhere.json").write_bytes(valid)
+    path.unlink()
+    path.symlink_to(tmp_path / "elsewhere.json")
+    assert not READERS[name](sampled)
+    path.unlink()
+    path.mkdir()
+    assert not READERS[name](sampled)
+    assert caplog.text.count("is ignored") == len(damage) + 2
 
 
 RED = encoded(colour("red"))
@@ -144,7 +228,7 @@ def test_photo_with_anything_else_in_it_is_ignored(
     data: bytes, sampled: Bundle, caplog: pytest.LogCaptureFixture
 ) -> None:
     (sampled.folder / SAMPLE_PHOTOS[0]).write_bytes(data)
-    write_list(sampled)
+    write(sampled)
     assert read_samples(sampled) == ()
     assert "is ignored" in caplog.text
 
@@ -153,13 +237,13 @@ def test_links_are_neither_read_nor_copied(sampled: Bundle, tmp_path: Path) -> N
     path = sampled.folder / SAMPLE_PHOTOS[0]
     path.rename(tmp_path / "elsewhere.jpg")
     path.symlink_to(tmp_path / "elsewhere.jpg")
-    write_list(sampled)
+    write(sampled)
     assert read_samples(sampled) == ()
     assert path.name not in sampled.copied_names
 
 
 def test_title_is_one_visible_line(sampled: Bundle) -> None:
-    write_list(sampled, samples=[{**ENTRY, "title": "<b>\u202ered\n**x**"}])
+    write(sampled, samples=[{**ENTRY, "title": "<b>\u202ered\n**x**"}])
     (sample,) = read_samples(sampled)
     assert sample.entry.title == "<b>red **x**"
 

@@ -15,54 +15,41 @@ from tests.model.importing.inspect.pickles import (
     directory_entry,
     glob,
     legacy,
-    short,
     text,
     torch_zip,
     zip_of,
 )
 
-START = b"\x80\x02"
 SEQUENTIAL = ("torch.nn.modules.container", "Sequential")
 LINEAR = ("torch.nn.modules.linear", "Linear")
 CONV = ("torch.nn.modules.conv", "Conv2d")
 
-NAMES = {
-    "dotted-init": ("torch.nn.modules.module", "Module.__init__"),
-    "dotted-globals": ("torch.nn.modules.linear", "Linear.forward.__globals__"),
-    "dotted-method": (SEQUENTIAL[0], "Sequential.forward"),
-    "base-class": ("torch.nn.modules.module", "Module"),
-    "passed-on-class": (SEQUENTIAL[0], "Module"),
-    "passed-on-function": (SEQUENTIAL[0], "islice"),
-    "passed-on-module": (SEQUENTIAL[0], "operator"),
-    "torch-itself": (SEQUENTIAL[0], "torch"),
-    "nearly": ("torch.nn.modules.linear_", "Linear"),
-    "below": ("torch.nn.modules.linear.more", "Linear"),
-    "above": ("torch.nn.modules", "Linear"),
-    "upper-case": ("Torch.nn.modules.linear", "Linear"),
-    "line-break": ("torch.nn.modules.linear\n", "Linear"),
-    "cyrillic": ("torch.nn.modules.l\u0456near", "Linear"),
-    "no-such-class": ("torch.nn.modules.linear", "Linear2"),
-    "graph-module": ("torch.fx.graph_module", "GraphModule"),
-    "script-module": ("torch.jit._script", "RecursiveScriptModule"),
-    "distributed": ("torch.nn.parallel.distributed", "DistributedDataParallel"),
-    "extractor": ("torchvision.models.feature_extraction", "DualGraphModule"),
-    "getter": ("torchvision.models._utils", "IntermediateLayerGetter"),
-    "timm-hub": ("timm.models.hub", "load_model_config_from_hf"),
-    "timm-helper": ("timm.models._helpers", "load_checkpoint"),
-    "timm-hooks": ("timm.models._features", "FeatureHooks"),
-    "fastai-os": ("fastai.layers", "os"),
-    "fastai-path": ("fastai.layers", "Path"),
-    "fastai-learner": ("fastai.vision.learner", "Learner"),
-    "debugger": ("fastai.layers", "Debugger"),
-}
-"""Names similar to those on the allow-list."""
+LAYERS = (
+    "torch.nn.modules.module:Module.__init__ "
+    "torch.nn.modules.linear:Linear.forward.__globals__ "
+    "torch.nn.modules.container:Sequential.forward torch.nn.modules.module:Module "
+    "torch.nn.modules.container:Module torch.nn.modules.container:islice "
+    "torch.nn.modules.container:operator torch.nn.modules.container:torch "
+    "torch.nn.modules.linear_:Linear torch.nn.modules.linear.more:Linear "
+    "torch.nn.modules:Linear Torch.nn.modules.linear:Linear "
+    "torch.nn.modules.l\u0456near:Linear torch.nn.modules.linear:Linear2 "
+    "torch.nn.modules.lazy:LazyModuleMixin torch.fx.graph_module:GraphModule "
+    "torch.jit._script:RecursiveScriptModule "
+    "torch.nn.parallel.distributed:DistributedDataParallel "
+    "torchvision.models.feature_extraction:DualGraphModule "
+    "torchvision.models._utils:IntermediateLayerGetter "
+    "timm.models.hub:load_model_config_from_hf timm.models._helpers:load_checkpoint "
+    "timm.models._features:FeatureHooks fastai.layers:os fastai.layers:Path "
+    "fastai.vision.learner:Learner fastai.layers:Debugger"
+).split()
+"""Names similar to those of layers on the allow-list."""
 
 OBJECTS = {
     # BUILD sets attributes unless a class refuses, such as those of a checked storage.
     "build-storage": "{storage} ]( 'FloatStorage '0 'cpu \x8a\x09\xff\xff\xff\xff\xff\xff\xff\xff"
     "\x00eb",
     "build-storage-text": "{storage} ]( 'x 'x 'x 'many eb",
-    "build-emulation": "builtins:getattr N}( 'emulate os:system u\x86b $ \x85R",
+    "build-emulation": "builtins:getattr N}( 'emulate os:system u\x86b $sh \x85R",
     "build-emulation-known": "builtins:getattr N}( 'known os:system u\x86b)R",
     "build-class": "torch:FloatStorage } 'name 'x sb",
     "build-ordered": "collections:OrderedDict )R}( 'items os:system 'keys os:system ub",
@@ -77,7 +64,7 @@ OBJECTS = {
     "new-of-container": "builtins:dict ] os:system a\x85\x81",
     "keywords-no-text": "fastai.learner:Learner )}K\x01K\x02s\x92",
     "called-container": "builtins:set ]](a\x85R",
-    "called-result": "fastai.learner:Learner )R $ \x85R",
+    "called-result": "fastai.learner:Learner )R $sh \x85R",
     "extension-1": "\x82\x01",
     "extension-2": "\x83\x01\x01",
     "extension-4": "\x84\x01\x01\x01\x01",
@@ -85,7 +72,7 @@ OBJECTS = {
     "persistent-number": "K\x01Q",
     "persistent-empty": ")Q",
     "persistent-deep": "( 'storage {storage} tQ",
-    "persistent-module-name": "( 'module 'os tQ $ \x85R",
+    "persistent-module-name": "( 'module 'os tQ $sh \x85R",
     "memo-missing": "h\x63",
     "memo-giant": "]r\xff\xff\xff\x7f0j\xff\xff\xff\x7fj\xfe\xff\xff\xff",
     "long-giant": "\x8b\xff\xff\xff\x7f\x01",
@@ -94,7 +81,7 @@ OBJECTS = {
     "bytes-giant": "\x8e\x00\x00\x00\x00\x00\x00\x00\x80x",
     "bytearray-giant": "\x96\x00\x00\x00\x00\x00\x00\x04\x00x",
     "buffer-outside": "\x97\x98",
-    "protocol-255": "\x80\xff os:system $ \x85R",
+    "protocol-255": "\x80\xff os:system $sh \x85R",
     "frames-in-frames": "\x95\x09\x00\x00\x00\x00\x00\x00\x00" * 50 + "N",
     "text-no-utf8": "X\x02\x00\x00\x00\xc3\x28 os:system \x86",
     "name-no-utf8": "c\xff\xfe\n\xff\nN\x86",
@@ -104,7 +91,7 @@ OBJECTS = {
     "pops": "N0000",
     "dictionary-as-key": "}}Ns}}Ns",
     "list-in-itself": "]q\x01h\x01a",
-    "import-python-2": "__builtin__:execfile $ \x85R",
+    "import-python-2": "__builtin__:execfile $sh \x85R",
 }
 """Instructions that reach into the reader's own objects, or ask for too much."""
 
@@ -113,12 +100,7 @@ def layer(module: str, name: str, /, **state: bytes) -> bytes:
     """Return a layer as a pickle makes it: NEWOBJ, then its state."""
     parts = {"_modules": b"}", "_parameters": b"}", "_buffers": b"}", **state}
     named = b"".join(text(key) + value for key, value in parts.items())
-    return b"\x80\x04" + short(module) + short(name) + b"\x93)\x81}(" + named + b"ub"
-
-
-def inside(child: bytes, name: str = "0") -> bytes:
-    """Return the layer wrapped in a ``Sequential``."""
-    return layer(*SEQUENTIAL, _modules=b"}" + text(name) + child + b"s")
+    return b"\x80\x04" + text(module) + text(name) + b"\x93)\x81}(" + named + b"ub"
 
 
 def storage(
@@ -136,18 +118,22 @@ def tensor(
     return glob("torch._utils", "_rebuild_tensor_v2") + arguments + b"R"
 
 
-def with_weight(weight: bytes) -> bytes:
+def _zipped(root: bytes) -> bytes:
+    return torch_zip(b"\x80\x02" + root + b".", {"data/0": bytes(24)})
+
+
+def _in_network(child: bytes) -> bytes:
+    return _zipped(layer(*SEQUENTIAL, _modules=b"}" + text("0") + child + b"s"))
+
+
+def _with_weight(weight: bytes) -> bytes:
     return layer(*LINEAR, _parameters=b"}" + text("weight") + weight + b"s")
 
 
-def zipped(root: bytes) -> bytes:
-    return torch_zip(START + root + b".", {"data/0": bytes(24)})
-
-
-def network_files(marker: Path) -> dict[str, bytes]:
+def networks(marker: Path) -> dict[str, bytes]:
     """Return networks: names similar to allowed ones, misused classes, impossible tensors."""
     system = glob("os", "system")
-    called = assemble("os:system $ \x85R", f"touch {marker}")
+    called = assemble("os:system $sh \x85R", sh=f"touch {marker}")
     states: dict[str, dict[str, bytes]] = {
         "call-impl": {"_call_impl": system},
         "slow-forward": {"_slow_forward": system},
@@ -195,30 +181,31 @@ def network_files(marker: Path) -> dict[str, bytes]:
     linear = glob(*LINEAR)
     appended = linear + b")\x81](K\x01K\x02e0}(" + text("_modules") + b"}ubK\x01a"
     return {
-        **{f"name-{key}": zipped(inside(layer(*name))) for key, name in NAMES.items()},
-        **{f"state-{key}": zipped(inside(layer(*CONV, **state))) for key, state in states.items()},
-        **{f"weight-{key}": zipped(inside(with_weight(value))) for key, value in weights.items()},
-        "loop-by-memo": zipped(loop[:-2] + assemble("'_modules } '0 h\x06sub")),
-        "constructed": zipped(inside(linear + b"J\xff\xff\xff\x7fK\x01\x86R")),
-        "new-with-arguments": zipped(inside(linear + b"K\x05\x85\x81}b")),
-        "appended-to": zipped(inside(appended)),
+        "line-break": _in_network(layer("torch.nn.modules.linear\n", "Linear")),
+        **{name: _in_network(layer(*name.split(":"))) for name in LAYERS},
+        **{f"state-{key}": _in_network(layer(*CONV, **state)) for key, state in states.items()},
+        **{f"weight-{key}": _in_network(_with_weight(value)) for key, value in weights.items()},
+        "loop-by-memo": _zipped(loop[:-2] + assemble("'_modules } '0 h\x06sub")),
+        "constructed": _in_network(linear + b"J\xff\xff\xff\x7fK\x01\x86R"),
+        "new-with-arguments": _in_network(linear + b"K\x05\x85\x81}b"),
+        "appended-to": _in_network(appended),
     }
 
 
-def pickle_files(marker: Path) -> dict[str, bytes]:
+def objects(marker: Path) -> dict[str, bytes]:
     """Return files of ``OBJECTS``."""
     usual = "( 'storage torch:FloatStorage '0 'cpu K\x06tQ"
     return {
-        key: torch_zip(
-            START + assemble(words.replace("{storage}", usual), f"touch {marker}") + b"."
+        name: torch_zip(
+            b"\x80\x02" + assemble(words.replace("{storage}", usual), sh=f"touch {marker}") + b"."
         )
-        for key, words in OBJECTS.items()
+        for name, words in OBJECTS.items()
     }
 
 
-def container_files(marker: Path) -> dict[str, bytes]:
+def containers(marker: Path) -> dict[str, bytes]:
     """Return torch's two containers and safetensors, beside what torch makes."""
-    good = START + with_weight(tensor(storage())) + b"."
+    good = b"\x80\x02" + _with_weight(tensor(storage())) + b"."
     plain = torch_zip(good, {"data/0": bytes(24)})
     outside = {"archive/data.pkl": good, "archive/data/0": bytes(24), "byteorder": b"little"}
     flags = plain.replace(b"PK\x03\x04\x14\x00\x00\x00", b"PK\x03\x04\x14\x00\x01\x00", 1)
@@ -226,7 +213,7 @@ def container_files(marker: Path) -> dict[str, bytes]:
     old = legacy(b"", b"", b"", good, keys)
     count = struct.pack("<q", 6)
     turned = pickle.dumps({"little_endian": False, "protocol_version": 1001, "type_sizes": {}}, 2)
-    called = START + assemble("os:system $ \x85R.", f"touch {marker}")
+    called = assemble("\x80\x02 os:system $sh \x85R.", sh=f"touch {marker}")
     header = json.dumps({"a": {"dtype": "F32", "shape": [6], "data_offsets": [0, 24]}}).encode()
     twice = header[:-1] + b", " + header[1:]
     return {
