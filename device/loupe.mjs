@@ -9,9 +9,6 @@
  * All work is in one Worker. Nothing is sent anywhere: after loading there are no requests.
  */
 
-/** @import { ExplainOptions, GraphName, ModelInfo, OcclusionMap, Prediction } from "./types" */
-/** @import { ProjectToTeach, Region, TakenPhoto, Taught, TaughtModel } from "./types" */
-
 import { pause, untilAborted, waitFor } from "./engine/abort.mjs";
 import { LoupeError, messageOf } from "./engine/errors.mjs";
 import { preferredKernels, rememberKernels } from "./engine/kernel_choice.mjs";
@@ -33,7 +30,7 @@ let lastNumber = 0;
  *   origin must allow it by CORS
  * @param {object} [options]
  * @param {GraphName} [options.graph] the small one, by default, is a quarter of the download
- * @param {import("./types").Progress} [options.onProgress] bytes so far
+ * @param {Progress} [options.onProgress] bytes so far
  * @param {AbortSignal} [options.signal] ends loading
  * @param {ModelWorker} [options.worker] the worker, by default a new one; it ends with the model
  * @param {TaughtModel} [options.taught] answers in place of the model, which is its base

@@ -1,7 +1,5 @@
 /** Times a model's engines and a frame's steps: the worker of the page that measures a device. */
 
-/** @import { ModelConfig, PackedFile } from "../types" */
-
 import { downloadAll, fetchMade } from "./download.mjs";
 import { messageOf } from "./errors.mjs";
 import { run } from "./inference.mjs";

@@ -1,7 +1,5 @@
 /** Fetching a model and what runs it; the app makes some of its files on the first request. */
 
-/** @import { ModelConfig, PackedFile, Progress } from "../types" */
-
 import { pause } from "./abort.mjs";
 import { LoupeError } from "./errors.mjs";
 

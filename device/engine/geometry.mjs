@@ -1,7 +1,5 @@
 /** The part of a photo that a recipe uses. */
 
-/** @import { Recipe, Size } from "../types" */
-
 /**
  * Return left, top, width and height of the part of a photo that the recipe uses. Cutting it while
  * decoding saves reading the rest.

@@ -1,18 +1,6 @@
 /** Inference: the graph's outputs for a photo's pixels, or those of a head on its features. */
 
-/** @import { Engine, GraphName, ModelConfig, Output } from "../types" */
-
 import { LoupeError } from "./errors.mjs";
-
-/**
- * @typedef {object} Loaded
- * @property {string} address
- * @property {ModelConfig} model
- * @property {GraphName} graph
- * @property {Engine} engine
- * @property {Uint8Array} goldenPixels
- * @property {(features: Float32Array) => Output} [answer] of a taught model
- */
 
 /** @type {(loaded: Loaded, pixels: Uint8Array) => Promise<Output>} */
 export async function run(loaded, pixels) {

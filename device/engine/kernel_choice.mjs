@@ -2,7 +2,7 @@
 
 const KEY = "loupe-kernels";
 
-/** @returns {"kernels" | "kernels-relaxed" | undefined} */
+/** @returns {Binary | undefined} */
 export function preferredKernels() {
   try {
     const { browser, kernels } = JSON.parse(localStorage.getItem(KEY) ?? "{}");

@@ -3,8 +3,6 @@
  * runs the model after `load`.
  */
 
-/** @import { Progress, WorkerCalls } from "../types" */
-
 import { LoupeError, messageOf } from "./errors.mjs";
 
 /**

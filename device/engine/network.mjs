@@ -5,9 +5,6 @@
  * photo changes none of these places.
  */
 
-/** @import { Kernels } from "./kernels.mjs" */
-/** @import { PackedStep, Step, VectorOperand } from "../types" */
-
 import { LoupeError } from "./errors.mjs";
 import { bindStep, check, sizeOf, stored } from "./network_steps.mjs";
 import { OPERATORS } from "./vectors.mjs";

@@ -1,7 +1,5 @@
 /** The steps of a packed network: each is checked and bound to the call of one kernel. */
 
-/** @import { PackedNetwork, PackedStep, Step } from "../types" */
-
 import { LoupeError } from "./errors.mjs";
 
 /** Largest side of a map, and number of channels. */

@@ -5,8 +5,6 @@
  * Pixels are RGB bytes, row by row, as a graph takes them.
  */
 
-/** @import { OcclusionMap } from "../types" */
-
 /** Patches along a side of the photo: of the grid that is always completed, and of the finer one. */
 const COARSE = 4;
 const FINE = 6;

@@ -1,8 +1,5 @@
 /** The engine of packed networks: the plain kernels, or the relaxed ones where they are quicker. */
 
-/** @import { Engine, Graph, PackedFile } from "../types" */
-/** @import { Binary } from "./kernels.mjs" */
-
 import { pause } from "./abort.mjs";
 import { LoupeError } from "./errors.mjs";
 import { openKernels } from "./kernels.mjs";

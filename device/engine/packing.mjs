@@ -10,7 +10,7 @@
  *
  * @param {Uint8Array<ArrayBuffer>} pixels RGB, row by row
  * @param {number} width
- * @returns {Promise<import("../types").Packed>}
+ * @returns {Promise<Packed>}
  */
 export async function pack(pixels, width) {
   if (!("CompressionStream" in globalThis)) return { bytes: pixels, packed: false };

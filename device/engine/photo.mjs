@@ -3,8 +3,6 @@
  * browser's half of `model/photo/`.
  */
 
-/** @import { Image, Limits, Recipe, Region, Size } from "../types" */
-
 import { LoupeError } from "./errors.mjs";
 import { centreBox } from "./geometry.mjs";
 import { DECODING, isJpeg, isWhole, jpegHeader } from "./photo_file.mjs";

@@ -3,8 +3,6 @@
  * `model/answer/decision.py` and `model/answer/prediction.py`.
  */
 
-/** @import { GraphName, ModelConfig, Output, Prediction, Times } from "../types" */
-
 import { round, roundHalfEven } from "./rounding.mjs";
 
 /**

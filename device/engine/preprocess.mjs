@@ -8,8 +8,6 @@
  * Source of the greyscale: `Convert.c` in Pillow's `src/libImaging`.
  */
 
-/** @import { Image, Recipe } from "../types" */
-
 import { centreBox, fittedSize } from "./geometry.mjs";
 import { gather, openResizing, resize } from "./resize.mjs";
 import { roundHalfEven } from "./rounding.mjs";

@@ -4,9 +4,6 @@
  * Source: `Resample.c` and `Geometry.c` in Pillow's `src/libImaging`.
  */
 
-/** @import { Filter, Image } from "../types" */
-/** @import { Kernels } from "./kernels.mjs" */
-
 import { openKernels } from "./kernels.mjs";
 
 /**

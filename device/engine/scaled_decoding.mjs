@@ -8,8 +8,6 @@
  * Source: `draft` in Pillow's `JpegImagePlugin.py`; `jidctred.c` of libjpeg-turbo.
  */
 
-/** @import { Image, Recipe, Size } from "../types" */
-
 /** Both sides stay at least this many times the recipe's resize size, as in `model/photo/`. */
 const MARGIN = 2;
 

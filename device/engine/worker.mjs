@@ -2,9 +2,6 @@
  * The worker of a model: decodes, resizes, runs the model and tests it.
  */
 
-/** @import { FrameValues, Output, Progress, WorkerCalls } from "../types" */
-/** @import { Loaded } from "./inference.mjs" */
-
 import { checkModel, downloadAll, fetchModel } from "./download.mjs";
 import { LoupeError, messageOf } from "./errors.mjs";
 import { run, testGolden } from "./inference.mjs";

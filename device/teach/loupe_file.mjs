@@ -3,8 +3,6 @@
  * strangers: everything is checked before anything is used.
  */
 
-/** @import { LoupeManifest, TaughtModel } from "../types" */
-
 import { lengthOf } from "./logistic_regression.mjs";
 import { readHead, writeHead } from "./safetensors.mjs";
 import { sha256 } from "./sha256.mjs";

@@ -3,8 +3,6 @@
  * recordings. As a stranger's file, it is checked before anything is used.
  */
 
-/** @import { Project, ProjectPhoto } from "../types" */
-
 import { isJpeg, isWhole, jpegHeader } from "../engine/photo_file.mjs";
 import { areLabels, findTextFlaw } from "./loupe_file.mjs";
 import { MAX_BYTES, MAX_PHOTOS } from "./store.mjs";

@@ -1,7 +1,5 @@
 /** The model of the project in this browser: trained on its photos, and again when one is added. */
 
-/** @import { AddPhoto, ProjectStore, TeachableModel, TrainProject } from "../types" */
-
 import { LoupeError } from "../engine/errors.mjs";
 import { findNameFlaw } from "./loupe_file.mjs";
 import { FILE } from "./store.mjs";

@@ -5,8 +5,6 @@
  * Source: https://huggingface.co/docs/safetensors.
  */
 
-/** @import { Head } from "../types" */
-
 import { Flaw } from "./zip.mjs";
 
 /** @type {(labels: number, size: number) => {text: string, bytes: number}} */

@@ -5,8 +5,6 @@
  * killed tab loses nothing, and two tabs can add to one project.
  */
 
-/** @import { Project, ProjectPhoto, ProjectStore } from "../types" */
-
 import { LoupeError } from "../engine/errors.mjs";
 import { sumOf } from "./few_shot_head.mjs";
 import { findTextFlaw, MAX_LABELS } from "./loupe_file.mjs";

@@ -1,8 +1,5 @@
 /** Your model: a few-shot head in place of its base's own labels. */
 
-/** @import { Head, LoupeGolden, LoupeManifest, ModelConfig, Output, Phrase } from "../types" */
-/** @import { Taught, TaughtModel } from "../types" */
-
 import { LoupeError } from "../engine/errors.mjs";
 import { noveltyOf, sumOf } from "./few_shot_head.mjs";
 import { dot, softmax } from "./logistic_regression.mjs";

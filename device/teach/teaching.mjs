@@ -1,9 +1,5 @@
 /** The worker's calls for teaching; the first one loads these modules. */
 
-/** @import { FrameValues, Image, LoupeGolden, ProjectToTeach, Recipe, TakenPhoto } from "../types" */
-/** @import { Taught, TaughtModel } from "../types" */
-/** @import { Loaded } from "../engine/inference.mjs" */
-
 import { LoupeError } from "../engine/errors.mjs";
 import { decode } from "../engine/photo.mjs";
 import { preprocess } from "../engine/preprocess.mjs";

@@ -102,7 +102,7 @@ export function createRuler(answer) {
  * Return what to try after an answer that names nothing: the model that knows most, as the likeliest
  * to know this, then the others.
  *
- * @param {(import("./types").Model & {place: string | null})[]} models see `placeOf`
+ * @param {(Model & {place: string | null})[]} models see `placeOf`
  * @param {string} current name of the model that answered
  * @param {(name: string) => void} onModel
  * @param {string} teach the address of "Teach"

@@ -11,8 +11,8 @@ import { engineOf, modesOf, partOf, phraseSent } from "./disclosure.mjs";
  * Ask; return the name of the chosen way, or null for none, as by Esc. Nothing is sent meanwhile.
  *
  * @param {{root: Element, words: Element}} parts of the viewfinder
- * @param {import("./types").Question} question
- * @param {import("../types").Answer["sent"] | null} sent of the photo; null if that isn't known
+ * @param {Question} question
+ * @param {Answer["sent"] | null} sent of the photo; null if that isn't known
  * @param {AbortSignal} signal takes the question away
  */
 export async function ask({ root, words }, { title, line, ways, keep, later }, sent, signal) {

@@ -56,9 +56,9 @@ export class CorrectionPanel {
   /**
    * Ask what a photo shows.
    *
-   * @param {import("../types").Entry} entry
-   * @param {import("./types").Identifier} identifier of the model that answered
-   * @param {(part: import("./types").Part) => import("./types").Permission} permit
+   * @param {Entry} entry
+   * @param {Identifier} identifier of the model that answered
+   * @param {(part: Part) => Permission} permit
    */
   open(entry, identifier, permit) {
     this.#begin(entry, identifier.server, permit);

@@ -8,7 +8,7 @@
  * @param {Record<string, unknown> | Node | string} [first] properties of the element, or attributes
  *   where it has no such property; or its first child
  * @param {...(Node | string)} others further children
- * @returns {import("./types").ElementOf<Selector>}
+ * @returns {ElementOf<Selector>}
  */
 export function h(selector, first = {}, ...others) {
   const isChild = typeof first === "string" || first instanceof Node;

@@ -17,7 +17,7 @@ const ABOUT = "Loupe is a viewfinder: point a phone at something, and a model";
 /**
  * Return the children of the landing.
  *
- * @param {import("../types").Entry} entry of a link
+ * @param {Entry} entry of a link
  * @param {object} about
  * @param {boolean} about.isOnPhone whether the model can run on the visitor's device
  * @param {string | null} about.models the address of "Models"

@@ -31,8 +31,8 @@ export class LivePicture {
   #closing = new AbortController();
 
   /**
-   * @param {import("./types").Parts} parts
-   * @param {() => {identifier: import("./types").Identifier, top: number, entry: object | null}}
+   * @param {Parts} parts
+   * @param {() => {identifier: Identifier, top: number, entry: object | null}}
    *   getContext returns who answers how many candidates, and what is shown in place of the picture
    * @param {() => void} onchange
    */

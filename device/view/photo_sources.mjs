@@ -26,8 +26,8 @@ export const ALTS = {
 /**
  * Take photos until `signal` is aborted.
  *
- * @param {import("./types").Parts} parts
- * @param {import("./types").SourceHandlers} handlers
+ * @param {Parts} parts
+ * @param {SourceHandlers} handlers
  * @param {AbortSignal} signal
  */
 export function connectSources(parts, handlers, signal) {

@@ -79,7 +79,7 @@ function createInput(use, options) {
 /**
  * @param {any} parts see `createTeachParts`
  * @param {any} state
- * @param {import("./live_picture.mjs").LivePicture} picture
+ * @param {LivePicture} picture
  * @param {any} on
  */
 export function renderTeach(parts, state, picture, on) {

@@ -150,7 +150,7 @@ export function createHeader(logo) {
 /**
  * Choose the layout by the available space, until `signal` is aborted.
  *
- * @param {import("./types").Parts} parts
+ * @param {Parts} parts
  * @param {() => void} onchange
  * @param {Element | null} header see `ViewfinderOptions`
  * @param {AbortSignal} signal

@@ -20,7 +20,7 @@ const WAITS =
 const WAITS_HERE = "No connection. Your photo waits here for the model.";
 const CAPTIONS = { camera: "Original photo", frame: "Video frame" };
 
-/** @type {import("./types").ViewfinderOptions} */
+/** @type {ViewfinderOptions} */
 export const DEFAULTS = {
   theme: null,
   actions: {},
@@ -41,9 +41,9 @@ export const DEFAULTS = {
  * Draw a visit; return the part of a photo that the last line names, or null.
  *
  * @param {any} parts see `createParts`
- * @param {import("../visit/open_visit.mjs").Visit} visit
- * @param {import("./types").ViewfinderOptions} options
- * @param {import("./live_picture.mjs").LivePicture} picture
+ * @param {Visit} visit
+ * @param {ViewfinderOptions} options
+ * @param {LivePicture} picture
  * @param {any} handlers onSample, onModel, onEntry, onClear
  */
 export function render(parts, visit, options, picture, handlers) {

@@ -15,9 +15,6 @@
  * as a file that the browser can't read, is refused.
  */
 
-/** @import { Answer, ExplainOptions, OcclusionMap } from "../types" */
-/** @import { IdentifierState, Permission } from "../view/types" */
-
 import { untilAborted } from "../engine/abort.mjs";
 import { fetchModel } from "../engine/download.mjs";
 import { LoupeError } from "../engine/errors.mjs";
@@ -37,10 +34,10 @@ const NOT_CHOSEN = "The model runs on the server, by choice.";
  * @param {"auto" | "device" | "server"} [options.run]
  * @param {"small" | "full"} [options.graph]
  * @param {string | null} [options.api] the host to which the server passes photos
- * @param {import("../types").TaughtModel} [options.taught] your model; `address` is its base's
- * @param {import("../types").Limits | null} [options.limits] of photos; without them the server gets
+ * @param {TaughtModel} [options.taught] your model; `address` is its base's
+ * @param {Limits | null} [options.limits] of photos; without them the server gets
  *   files, not pixels
- * @param {import("./types").Described | null} [options.described] what pixels are made by; fetched
+ * @param {Described | null} [options.described] what pixels are made by; fetched
  *   if it isn't given
  */
 export function createIdentifier(options) {

@@ -4,10 +4,6 @@
  * same. Where "Teach" was never opened, nothing of it is loaded.
  */
 
-/** @import { Run, TaughtModel } from "../types" */
-/** @import { Model } from "../view/types" */
-/** @import { Chosen, Host } from "./types" */
-
 import { createIdentifier } from "./identifier.mjs";
 import { openChannel } from "./recents.mjs";
 

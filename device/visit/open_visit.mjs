@@ -3,10 +3,6 @@
  * the address and keeps recent photos. Views draw `state` and send events.
  */
 
-/** @import { Answer, Entry } from "../types" */
-/** @import { Permission } from "../view/types" */
-/** @import { Effect, Host, VisitEvent, VisitState } from "./types" */
-
 import { ALTS } from "../view/photo_sources.mjs";
 import { afterPaint, announceAddress, readAddress } from "./address.mjs";
 import { Models } from "./models.mjs";
@@ -44,7 +40,7 @@ export function openVisit(host) {
 export class Visit {
   /** @type {VisitState} */
   state;
-  /** @type {import("../view/types").Recents} */
+  /** @type {Recents} */
   recents;
   /** @type {Entry[]} */
   recent = [];
@@ -52,7 +48,7 @@ export class Visit {
   models;
   /** @type {VisitAddress} */
   address;
-  /** @type {import("./types").VisitView | null} The view, while the visit is shown. */
+  /** @type {VisitView | null} The view, while the visit is shown. */
   view = null;
   /** @type {Host} */
   host;

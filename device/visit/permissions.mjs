@@ -3,9 +3,6 @@
  * the questions that the visitor answered.
  */
 
-/** @import { Entry } from "../types" */
-/** @import { Identifier, IdentifierState, Part, Permission } from "../view/types" */
-
 import { pause } from "../engine/abort.mjs";
 import { fileQuestion, isToCome, placeQuestion } from "../view/disclosure.mjs";
 import { everSent, isWithin } from "./outgoing.mjs";
@@ -39,11 +36,11 @@ export class Permissions {
   #fileChoice = null;
   /** Aborted when the permissions end. */
   #present = new AbortController();
-  /** @type {import("./types").VisitView["ask"]} */
+  /** @type {VisitView["ask"]} */
   #ask;
 
   /**
-   * @param {import("./types").VisitView["ask"]} ask asks the visitor
+   * @param {VisitView["ask"]} ask asks the visitor
    * @param {AbortSignal} signal ends all permissions for good
    */
   constructor(ask, signal) {
@@ -116,7 +113,7 @@ export class Permissions {
    * Return where another model would answer the open photo; null if the page asks.
    *
    * @param {IdentifierState} state
-   * @param {import("../types").Run} run
+   * @param {Run} run
    */
   placeOf({ sends }, run) {
     const part = partOf({ next: "server", sends });
@@ -158,7 +155,7 @@ export class Permissions {
   /**
    * Ask for the first file that this browser can't read.
    *
-   * @throws {Declined | import("../engine/errors.mjs").LoupeError} `cause`, once declined
+   * @throws {Declined | LoupeError} `cause`, once declined
    */
   async askFile(photo, cause, identifier, signal) {
     // Without a connection, there is nothing to ask.

@@ -2,8 +2,6 @@
  * The app's own server, by HTTP, for the session whose token the page holds.
  */
 
-/** @import { ServerRequest, Transfer } from "../view/types" */
-
 import { pause, untilAborted, waitFor } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
 
@@ -193,7 +191,7 @@ async function issue(url) {
 /**
  * Return the model and engine that gave an answer; for a device's, the server's own engine.
  *
- * @param {import("../types").Answer} answer
+ * @param {Answer} answer
  */
 function engineOf({ prediction: { model, engine }, where }) {
   return where === "server" ? { model, engine } : { model, engine: null };

@@ -6,10 +6,6 @@
  * again, begins a step. Events of an earlier step are dropped.
  */
 
-/** @import { Answer, Entry } from "../types" */
-/** @import { Permission } from "../view/types" */
-/** @import { Chosen, Effect, VisitEvent, VisitState } from "./types" */
-
 /** Most answers by other models that are kept with a photo, so that Back finds them. */
 const MAX_EARLIER = 4;
 

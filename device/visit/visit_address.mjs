@@ -1,8 +1,5 @@
 /** Keeps the visit and the page's address in step. */
 
-/** @import { Visit } from "./open_visit.mjs" */
-/** @import { Host } from "./types" */
-
 import { announceAddress, markAddress, readAddress, writeAddress } from "./address.mjs";
 import { tokenOf } from "./visit.mjs";
 
@@ -13,13 +10,13 @@ const isSame = (place, other) =>
 /**
  * Return the model and mode that an address chooses.
  *
- * @param {import("./address.mjs").Place} place
+ * @param {Place} place
  * @param {Host} host
  */
 export function chosenBy({ answer, model, run }, host) {
   const isMode = ["auto", "device", "server"].includes(run);
   const name = answer?.split("~")[0] || model;
-  const mode = /** @type {import("../types").Run} */ (isMode ? run : host.run);
+  const mode = /** @type {Run} */ (isMode ? run : host.run);
   return { model: name ?? host.model, run: mode };
 }
 
