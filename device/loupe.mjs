@@ -11,9 +11,8 @@
 
 import { pause, untilAborted, waitFor } from "./engine/abort.mjs";
 import { LoupeError, messageOf } from "./engine/errors.mjs";
-import { preferredKernels, rememberKernels } from "./engine/kernel_choice.mjs";
-import { ModelWorker } from "./engine/model_worker.mjs";
-import { DECODING } from "./engine/photo_file.mjs";
+import { preferredKernels, rememberKernels, ModelWorker } from "./engine/model_worker.mjs";
+import { DECODING } from "./engine/geometry.mjs";
 
 export { LoupeError };
 

@@ -2,11 +2,11 @@
 
 import { downloadAll, fetchMade } from "./download.mjs";
 import { messageOf } from "./errors.mjs";
-import { run } from "./inference.mjs";
+import { run } from "./prediction.mjs";
 import * as onnx from "./onnx_session.mjs";
-import * as packed from "./packed_engine.mjs";
+import * as packed from "./network.mjs";
+import { DECODING } from "./geometry.mjs";
 import { decode, testPixels } from "./photo.mjs";
-import { DECODING } from "./photo_file.mjs";
 import { preprocess } from "./preprocess.mjs";
 
 const graph = /** @type {const} */ ("small");

@@ -1,4 +1,11 @@
-/** The part of a photo that a recipe uses. */
+/** How photos are decoded, and the part of one that a recipe uses. */
+
+/**
+ * Photos are decoded without colour management, as by Pillow.
+ *
+ * @type {ImageBitmapOptions}
+ */
+export const DECODING = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
 
 /**
  * Return left, top, width and height of the part of a photo that the recipe uses. Cutting it while

@@ -4,8 +4,7 @@
  */
 
 import { lengthOf } from "./logistic_regression.mjs";
-import { readHead, writeHead } from "./safetensors.mjs";
-import { sha256 } from "./sha256.mjs";
+import { readHead, writeHead, sha256 } from "./safetensors.mjs";
 import { Flaw, openZip, parseJson, writeZip } from "./zip.mjs";
 
 const MANIFEST = "manifest.json";

@@ -3,8 +3,7 @@
 import { LoupeError, phraseError } from "../engine/errors.mjs";
 import { load } from "../loupe.mjs";
 import { findConfusing, findNameFlaw, fromText, readLoupe } from "../teach/loupe_file.mjs";
-import { nameOf, readProject } from "../teach/project_file.mjs";
-import { train } from "../teach/project_model.mjs";
+import { nameOf, readProject, train } from "../teach/project.mjs";
 import { FILE, MAX_BYTES, MAX_PHOTOS, openStore } from "../teach/store.mjs";
 import { certaintyRule, formatPercent, headline } from "./phrasing.mjs";
 import { randomId } from "../visit/recents.mjs";

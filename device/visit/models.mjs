@@ -86,7 +86,7 @@ export class Models {
   /** Change the chosen model's project, in one tab at a time: each trains on all that was added. */
   async train(change, signal) {
     const { device } = this.identifier;
-    const projectModel = await import("../teach/project_model.mjs");
+    const projectModel = await import("../teach/project.mjs");
     const run = async () => {
       signal?.throwIfAborted();
       const base = await device.loaded(signal);
@@ -193,7 +193,7 @@ export class Models {
 
   /** Delete a model made on this device, if the visitor confirms. */
   async askToDelete(parent, name, onDeleted) {
-    const { openMenu } = await import("../view/teach_dialogs.mjs");
+    const { openMenu } = await import("../view/teach_parts.mjs");
     const { title } = this.#madeHere.get(name).manifest;
     const line = "It is only in this browser. A file that you saved of it stays.";
     const remove = async () => {

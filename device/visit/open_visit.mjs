@@ -4,14 +4,13 @@
  */
 
 import { ALTS } from "../view/photo_sources.mjs";
-import { afterPaint, announceAddress, readAddress } from "./address.mjs";
+import { afterPaint, announceAddress, readAddress, chosenBy, VisitAddress } from "./address.mjs";
 import { Models } from "./models.mjs";
 import { find, identify, keep } from "./effects.mjs";
 import { Permissions } from "./permissions.mjs";
 import { recallSent } from "./outgoing.mjs";
 import { openRecents, randomId } from "./recents.mjs";
 import { createState, NO_PRESS, reduce } from "./visit.mjs";
-import { chosenBy, VisitAddress } from "./visit_address.mjs";
 
 /** Time between checks whether the server is back, in milliseconds. */
 const WATCH_MS = 5000;
