@@ -258,11 +258,7 @@ const PICTURES = [
   globalThis.HTMLVideoElement,
 ];
 
-/**
- * Return a copy of what a picture shows, to be moved to the worker.
- *
- * @param {Picture} source
- */
+/** Return a copy of what a picture shows, to be moved to the worker. @param {Picture} source */
 async function copyOf(source) {
   if (!PICTURES.some((type) => type && source instanceof type)) {
     throw new LoupeError("invalid", "Pass a Blob, an ImageBitmap, a canvas or a <video>.");
@@ -285,9 +281,7 @@ async function copyOf(source) {
 /**
  * Wait until the video shows a new frame.
  *
- * @param {HTMLVideoElement} video
- * @param {AbortSignal} [signal]
- * @returns {Promise<number>}
+ * @type {(video: HTMLVideoElement, signal?: AbortSignal) => Promise<number>}
  */
 function nextFrame(video, signal) {
   return waitFor((resolve) => {

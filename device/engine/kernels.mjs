@@ -66,11 +66,7 @@ export class Kernels {
     return at;
   }
 
-  /**
-   * Free all arrays from this place on.
-   *
-   * @param {number} at
-   */
+  /** Free all arrays from this place on. @param {number} at */
   free(at) {
     this.#end = at;
   }

@@ -87,11 +87,7 @@ export class Network {
     return this.#arena + at;
   }
 
-  /**
-   * Reserve memory for all steps together.
-   *
-   * @param {number} bytes
-   */
+  /** Reserve memory for all steps together. @param {number} bytes */
   reserve(bytes) {
     this.#scratchBytes = Math.max(this.#scratchBytes, bytes);
   }

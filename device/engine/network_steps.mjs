@@ -27,11 +27,7 @@ export function sizeOf(shape) {
   return shape.reduce((product, side) => product * side, 1);
 }
 
-/**
- * Return the channels that a map has in the arena.
- *
- * @param {number} channels
- */
+/** Return the channels that a map has in the arena. @param {number} channels */
 export const stored = (channels) => Math.ceil(channels / 4) * 4;
 
 /** Bytes of a convolution's copied windows, unless one row of the output takes more. */

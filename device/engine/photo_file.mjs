@@ -104,11 +104,7 @@ function* segments(bytes) {
 /** @param {number} marker */
 const isRestart = (marker) => marker >= 0xd0 && marker <= 0xd7;
 
-/**
- * Walk a PNG's chunks to the last one.
- *
- * @param {Uint8Array} bytes
- */
+/** Walk a PNG's chunks to the last one. @param {Uint8Array} bytes */
 function endsPng(bytes) {
   const view = viewOf(bytes);
   for (let at = 8; at + 12 <= bytes.length; at += 12 + view.getUint32(at)) {
@@ -130,8 +126,7 @@ const MARGIN = 2;
 /**
  * Return the factor by which the server scales down a JPEG of this size: 1, 2, 4 or 8.
  *
- * @param {Size} size
- * @param {Recipe} recipe
+ * @type {(size: Size, recipe: Recipe) => number}
  */
 export function scaleFactor({ width, height }, recipe) {
   if (recipe.decoding === "whole") return 1;
@@ -185,9 +180,7 @@ export function scaleDown({ data, width, height }, factor, missing = [0, 0]) {
 /**
  * Return where blocks begin and the last one ends.
  *
- * @param {number} length
- * @param {number} factor
- * @param {number} missing
+ * @type {(length: number, factor: number, missing: number) => Uint32Array}
  */
 function blockEdges(length, factor, missing) {
   const count = Math.ceil((length + missing) / factor);

@@ -67,8 +67,7 @@ export function ranking(probabilities) {
  * calibration. The top label is always included, and so is every label likelier than another one
  * in the set.
  *
- * @param {ArrayLike<number>} probabilities
- * @param {number[] | null} [thresholds]
+ * @type {(probabilities: ArrayLike<number>, thresholds?: number[] | null) => number[] | null}
  */
 export function predictionSet(probabilities, thresholds) {
   if (!thresholds) return null;

@@ -105,11 +105,7 @@ function sources(size, before, length, padding) {
 /**
  * Crop a box, black beyond the edges.
  *
- * @param {Image} image
- * @param {number} left
- * @param {number} top
- * @param {number} width
- * @param {number} height
+ * @type {(image: Image, left: number, top: number, width: number, height: number) => Image}
  */
 function crop(image, left, top, width, height) {
   if (left === 0 && top === 0 && width === image.width && height === image.height) return image;

@@ -189,9 +189,7 @@ async function identify({ source, top, region, stream, taught }) {
 /**
  * Return the mean of a video's last outputs, with this one.
  *
- * @param {Output} output
- * @param {NonNullable<FrameValues["stream"]>} stream
- * @returns {Output}
+ * @type {(output: Output, stream: NonNullable<FrameValues["stream"]>) => Output}
  */
 function averaged(output, { number, average }) {
   if (watched.number !== number) watched = { number, outputs: [] };

@@ -48,8 +48,7 @@ export function letKeysScroll(words) {
 /**
  * Return a title with a small line below it, as for a choice.
  *
- * @param {(Node | string)[]} title
- * @param {(Node | string)[]} line
+ * @type {(title: (Node | string)[], line: (Node | string)[]) => HTMLElement}
  */
 export function createCaption(title, line) {
   return h("span", h("b", ...title), h("span.vf-small", ...line));

@@ -8,8 +8,7 @@ const HANDLERS = ["onclick", "onsubmit", "onkeydown"];
  * Make an element's children like these. An element whose place and tag stay is changed and not
  * replaced, so focus, scrolling, typed text and a press that is under way stay, too.
  *
- * @param {Element} element
- * @param {...(Node | string)} children
+ * @type {(element: Element, ...children: (Node | string)[]) => void}
  */
 export function draw(element, ...children) {
   become(element, h("div", ...children));

@@ -125,11 +125,7 @@ class Viewfinder {
     this.#picture.start();
   }
 
-  /**
-   * Change options; the camera stays open.
-   *
-   * @param {Partial<ViewfinderOptions>} options
-   */
+  /** Change options; the camera stays open. @param {Partial<ViewfinderOptions>} options */
   update(options) {
     this.#options = { ...this.#options, ...options };
     this.#applyTheme();

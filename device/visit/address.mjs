@@ -88,8 +88,7 @@ const isSame = (place, other) =>
 /**
  * Return the model and mode that an address chooses.
  *
- * @param {Place} place
- * @param {Host} host
+ * @type {(place: Place, host: Host) => {model: string, run: Run}}
  */
 export function chosenBy({ answer, model, run }, host) {
   const isMode = ["auto", "device", "server"].includes(run);

@@ -71,8 +71,7 @@ export async function serverFirst(device, askServer, blob, options) {
 /**
  * Return whether the device can answer, once that is known.
  *
- * @param {DeviceModel} device
- * @param {AbortSignal} [signal]
+ * @type {(device: DeviceModel, signal?: AbortSignal) => Promise<boolean>}
  */
 export async function canLoad(device, signal) {
   try {

@@ -100,11 +100,7 @@ export class Visit {
     return this.models.seen.has(model) ? DELETED : ELSEWHERE;
   }
 
-  /**
-   * Apply an event, and run its effects.
-   *
-   * @param {VisitEvent} event
-   */
+  /** Apply an event, and run its effects. @param {VisitEvent} event */
   send(event) {
     const { step } = this.state;
     const [state, effects] = reduce(this.state, event);
@@ -124,11 +120,7 @@ export class Visit {
     }
   }
 
-  /**
-   * Apply what the surrounding page now provides.
-   *
-   * @param {Host} host
-   */
+  /** Apply what the surrounding page now provides. @param {Host} host */
   update(host) {
     const { engine, graph } = this.host;
     this.host = host;

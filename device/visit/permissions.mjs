@@ -101,9 +101,7 @@ export class Permissions {
    * Return the permission of a press beside an answer, where words say which part of its photo is
    * sent.
    *
-   * @param {Entry} entry
-   * @param {Identifier} identifier
-   * @param {Part} part
+   * @type {(entry: Entry, identifier: Identifier, part: Part) => Permission}
    */
   pressBeside({ photo, answer: { prediction } }, identifier, part) {
     return Object.freeze({ ...this.press(identifier, true, photo), part, model: prediction.model });
@@ -112,8 +110,7 @@ export class Permissions {
   /**
    * Return where another model would answer the open photo; null if the page asks.
    *
-   * @param {IdentifierState} state
-   * @param {Run} run
+   * @type {(state: IdentifierState, run: Run) => "server" | "device" | null}
    */
   placeOf({ sends }, run) {
     const part = partOf({ next: "server", sends });

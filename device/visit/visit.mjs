@@ -40,9 +40,7 @@ export function createState(chosen, isOpening) {
 /**
  * Return the state after an event, and the effects to run, in order.
  *
- * @param {VisitState} state
- * @param {VisitEvent} event
- * @returns {[VisitState, Effect[]]}
+ * @type {(state: VisitState, event: VisitEvent) => [VisitState, Effect[]]}
  */
 export function reduce(state, event) {
   if ("step" in event && event.step !== state.step) return [state, []];
