@@ -199,7 +199,7 @@ class Model {
   /**
    * Return the features of a photo that `takePhoto` made, perhaps for another base.
    *
-   * @param {Blob} photo
+   * @type {TeachableModel["features"]}
    */
   async features(photo) {
     return this.#calls.send("features", { source: photo });
@@ -208,9 +208,7 @@ class Model {
   /**
    * Teach new labels. A live answer may come in between; a later call ends an earlier one.
    *
-   * @param {ProjectToTeach} project
-   * @returns {Promise<{taught: TaughtModel, result: Taught}>} photos in `result` are numbered as in
-   *   `project.photos`
+   * @type {TeachableModel["teach"]} photos in `result` are numbered as in `project.photos`
    * @throws {LoupeError} "invalid"; "stopped" if a later call came; "engine-unavailable"
    */
   async teach(project) {
@@ -236,8 +234,7 @@ class Model {
   /**
    * Return a taught model with golden outputs, without which it can't be saved.
    *
-   * @param {TaughtModel} taught
-   * @returns {Promise<TaughtModel>}
+   * @type {TeachableModel["addGolden"]}
    */
   async addGolden({ manifest, head }) {
     const golden = await this.#calls.send("golden", { taught: { manifest, head } });

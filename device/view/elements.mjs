@@ -24,18 +24,21 @@ export function h(selector, first = {}, ...others) {
 }
 
 /**
- * Return a button; `icon` is drawn before its text. An icon-only button's name is its label.
+ * Return a button; `icon` is drawn before its text.
  *
  * @param {string} classes as in a selector: "vf-button.vf-main"
  * @param {string} text
- * @param {{icon?: string, isIconOnly?: boolean, onclick?: (event: MouseEvent) => void}} [options]
+ * @param {{icon?: string, onclick?: (event: MouseEvent) => void}} [options]
  */
-export function createButton(classes, text, { icon, isIconOnly = false, onclick } = {}) {
-  const button = h(`button.${classes}`, { type: "button", onclick });
-  if (icon) button.append(createIcon(icon));
-  if (isIconOnly) button.setAttribute("aria-label", text);
-  else button.append(h("span", text));
+export function createButton(classes, text, { icon, onclick } = {}) {
+  const button = h(`button.${classes}`, { type: "button", onclick }, h("span", text));
+  if (icon) button.prepend(createIcon(icon));
   return button;
+}
+
+/** Return a button with an icon, whose name is its label. */
+export function createIconButton(classes, label, icon, onclick) {
+  return h(`button.${classes}`, { type: "button", "aria-label": label, onclick }, createIcon(icon));
 }
 
 /** Let keys scroll text that is too long; live words change too often to be measured. */

@@ -1,6 +1,6 @@
 /** What the screens of "Teach" are drawn with, and its dialogs. */
 
-import { createButton, h, createDialog, createIcon } from "./elements.mjs";
+import { createButton, createDialog, createIcon, createIconButton, h } from "./elements.mjs";
 
 const HANDLERS = ["onclick", "onsubmit", "onkeydown"];
 
@@ -50,7 +50,7 @@ export const tool = (text, icon, onclick) =>
 
 /** Return a button that is an icon only. */
 export const iconButton = (text, icon, onclick) =>
-  createButton("vf-icon-button", text, { icon, isIconOnly: true, onclick });
+  createIconButton("vf-icon-button", text, icon, onclick);
 
 /** Return a button that says what it undoes. */
 export function createUndo(text, { onUndo }) {

@@ -1,7 +1,7 @@
 /** The shapes that the view's modules pass around; see `../types.d.ts` for those of the engine. */
 
-type Identifier = ReturnType<typeof import("../visit/identifier.mjs").createIdentifier>;
-type Recents = ReturnType<typeof import("../visit/recents.mjs").openRecents>;
+type Identifier = import("../visit/identifier.mjs").Identifier;
+type Recents = import("../visit/recents.mjs").Recents;
 
 /** The viewfinder's elements by name. */
 type Parts = ReturnType<typeof import("./viewfinder_parts.mjs").createParts>;

@@ -6,7 +6,7 @@ import { untilAborted } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
 import { ModelWorker } from "../engine/model_worker.mjs";
 import { load } from "../loupe.mjs";
-import { certaintyRule, formatPercent, headline, trustLines } from "../view/phrasing.mjs";
+import { phraseAnswer } from "../view/phrasing.mjs";
 
 const CLOSED = "The model was closed.";
 const OTHER_MODEL = "Another model gave this answer. Open it again to see why.";
@@ -166,12 +166,7 @@ export class DeviceModel {
   #phrase(prediction) {
     const { info } = this;
     return {
-      prediction,
-      headline: headline(info, prediction),
-      lines: trustLines(info, prediction),
-      certainty: certaintyRule(info, prediction).certainty,
-      language: info.language,
-      percents: prediction.candidates.map(({ probability }) => formatPercent(info, probability)),
+      ...phraseAnswer(info, prediction),
       recipe: info.recipe,
       from_pixels: false,
       where: "device",

@@ -4,7 +4,7 @@
  * same. Where "Teach" was never opened, nothing of it is loaded.
  */
 
-import { createIdentifier } from "./identifier.mjs";
+import { Identifier } from "./identifier.mjs";
 import { openChannel } from "./recents.mjs";
 
 /** Names of models made on a device. */
@@ -160,7 +160,7 @@ export class Models {
       return previous.device.setTaught(this.#madeHere.get(model));
     }
     const folder = isMadeHere || this.#mayDownload(model) ? this.baseOf(model) : null;
-    const identifier = createIdentifier({
+    const identifier = new Identifier({
       ...{ ...wanted, server, described, limits: host.limits },
       address: folder && `${host.folder}models/${folder}/`,
       taught: this.#madeHere.get(model),

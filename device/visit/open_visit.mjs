@@ -9,7 +9,7 @@ import { Models } from "./models.mjs";
 import { find, identify, keep } from "./effects.mjs";
 import { Permissions } from "./permissions.mjs";
 import { recallSent } from "./outgoing.mjs";
-import { openRecents, randomId } from "./recents.mjs";
+import { Recents, randomId } from "./recents.mjs";
 import { createState, NO_PRESS, reduce } from "./visit.mjs";
 
 /** Time between checks whether the server is back, in milliseconds. */
@@ -39,7 +39,6 @@ export function openVisit(host) {
 export class Visit {
   /** @type {VisitState} */
   state;
-  /** @type {Recents} */
   recents;
   /** @type {Entry[]} */
   recent = [];
@@ -66,7 +65,7 @@ export class Visit {
     const isOpening = Boolean(place.answer ?? place.photo);
     this.state = createState({ ...chosenBy(place, host), engine: host.engine }, isOpening);
     this.permissions = new Permissions((...question) => this.view.ask(...question), signal);
-    this.recents = openRecents({ scope: host.recent, prefix: host.prefix });
+    this.recents = new Recents({ scope: host.recent, prefix: host.prefix });
     this.recents.onclear = () => {
       // A photo on the screen stays; if no page shows the visit, its open photo is closed as well.
       if (!this.view) this.send({ type: "closed" });
