@@ -7,10 +7,10 @@ import { LoupeError } from "../engine/errors.mjs";
 import { decode } from "../engine/photo.mjs";
 import { preprocess } from "../engine/preprocess.mjs";
 import { openResizing, resize } from "../engine/resize.mjs";
-import { teach as teachHead, noveltyOf, sumOf } from "./few_shot_head.mjs";
+import { noveltyOf, sumOf, teach as teachHead } from "./few_shot_head.mjs";
 import { MAX_CHARACTERS } from "./loupe_file.mjs";
 import { dot, softmax } from "./logistic_regression.mjs";
-import { writeHead, sha256 } from "./safetensors.mjs";
+import { sha256, writeHead } from "./safetensors.mjs";
 
 /** Milliseconds of training after which other calls have a turn. */
 const PAUSE_AFTER_MS = 20;
