@@ -20,7 +20,7 @@ const $ = (id) => document.getElementById(id);
 /** @type {NodeListOf<HTMLInputElement>} */
 const graphInputs = document.querySelectorAll("[name=graph]");
 
-/** @type {import("./visit/open_visit.mjs").Visit} */
+/** @type {Visit} */
 let visit;
 let view;
 /** Name of the model that the page describes. */
@@ -47,7 +47,7 @@ async function start() {
 
 /** Open a visit with the app's models, and show it. */
 function open(models) {
-  /** @returns {import("./visit/types").Host} */
+  /** @returns {Host} */
   const host = () => ({
     prefix: "device",
     folder: "./",

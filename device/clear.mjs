@@ -1,7 +1,7 @@
 /** A button that deletes the visitor's recent photos: a component of Streamlit. */
 
 import { createButton, h, linkStyles } from "./view/elements.mjs";
-import { openRecents } from "./visit/recents.mjs";
+import { Recents } from "./visit/recents.mjs";
 import { createComponent } from "./view/streamlit_component.mjs";
 
 /** Show the button; `data` comes from `ui/about_page/kept.py`. */
@@ -30,12 +30,10 @@ class Screen {
     this.#root.dataset.theme = data.theme;
   }
 
-  close() {}
-
   async #clear() {
     const { recent, base } = this.#data;
     // Those of the page at `/device/` as well.
-    const all = [base, "device"].map((prefix) => openRecents({ scope: recent, prefix }).clear());
+    const all = [base, "device"].map((prefix) => new Recents({ scope: recent, prefix }).clear());
     const isCleared = (await Promise.all(all)).every(Boolean);
     this.#send("cleared", true);
     this.#status.textContent = isCleared ? "Cleared." : "This browser couldn’t delete them.";

@@ -3,7 +3,7 @@
  * component of Streamlit.
  */
 
-import { createButton, h, linkStyles } from "./view/elements.mjs";
+import { createButton, createIconButton, h, linkStyles } from "./view/elements.mjs";
 import { createComponent } from "./view/streamlit_component.mjs";
 
 /** Show commands; `data` comes from `ui/deploy_page/instructions.py`. */
@@ -33,15 +33,13 @@ class Screen {
     this.#root.replaceChildren(h("ol", ...items), main, this.#status);
   }
 
-  close() {}
-
   #item(title, command) {
     const name = `Copy: ${title}`;
     const onclick = () => this.#copy(command);
     // Boxes, because a browser breaks a line after a hyphen as well.
     const words = command.split(" ").flatMap((word) => [" ", h("span", word)]);
     const text = h("div", h("small", title), h("code", ...words.slice(1)));
-    return h("li", text, createButton("copy", name, { icon: "copy", isIconOnly: true, onclick }));
+    return h("li", text, createIconButton("copy", name, "copy", onclick));
   }
 
   async #copy(text) {

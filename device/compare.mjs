@@ -6,7 +6,7 @@
 
 import { LoupeError, phraseError } from "./engine/errors.mjs";
 import { createButton, h, linkStyles } from "./view/elements.mjs";
-import { createIdentifier } from "./visit/identifier.mjs";
+import { Identifier } from "./visit/identifier.mjs";
 import { createComponent } from "./view/streamlit_component.mjs";
 
 /** Number of labels that each way reports. */
@@ -161,12 +161,12 @@ function waysOf(data, isFull) {
     ...graphs.map((graph) => ({
       way: graph,
       title: `On this device, ${graph} graph`,
-      identifier: createIdentifier({ address, run: "device", graph }),
+      identifier: new Identifier({ address, run: "device", graph }),
     })),
     ...data.engines.map((engine) => ({
       way: engine,
       title: `On the server, ${engine} engine`,
-      identifier: createIdentifier({ model, server: { ...server, engine }, run: "server" }),
+      identifier: new Identifier({ model, server: { ...server, engine }, run: "server" }),
     })),
   ].map((way) => ({ ...way, tries: [], failed: null }));
 }

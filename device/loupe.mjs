@@ -9,14 +9,10 @@
  * All work is in one Worker. Nothing is sent anywhere: after loading there are no requests.
  */
 
-/** @import { ExplainOptions, GraphName, ModelInfo, OcclusionMap, Prediction } from "./types" */
-/** @import { ProjectToTeach, Region, TakenPhoto, Taught, TaughtModel } from "./types" */
-
 import { pause, untilAborted, waitFor } from "./engine/abort.mjs";
 import { LoupeError, messageOf } from "./engine/errors.mjs";
-import { preferredKernels, rememberKernels } from "./engine/kernel_choice.mjs";
-import { ModelWorker } from "./engine/model_worker.mjs";
-import { DECODING } from "./engine/photo_file.mjs";
+import { preferredKernels, rememberKernels, ModelWorker } from "./engine/model_worker.mjs";
+import { DECODING } from "./engine/geometry.mjs";
 
 export { LoupeError };
 
@@ -33,7 +29,7 @@ let lastNumber = 0;
  *   origin must allow it by CORS
  * @param {object} [options]
  * @param {GraphName} [options.graph] the small one, by default, is a quarter of the download
- * @param {import("./types").Progress} [options.onProgress] bytes so far
+ * @param {Progress} [options.onProgress] bytes so far
  * @param {AbortSignal} [options.signal] ends loading
  * @param {ModelWorker} [options.worker] the worker, by default a new one; it ends with the model
  * @param {TaughtModel} [options.taught] answers in place of the model, which is its base
@@ -203,7 +199,7 @@ class Model {
   /**
    * Return the features of a photo that `takePhoto` made, perhaps for another base.
    *
-   * @param {Blob} photo
+   * @type {TeachableModel["features"]}
    */
   async features(photo) {
     return this.#calls.send("features", { source: photo });
@@ -212,9 +208,7 @@ class Model {
   /**
    * Teach new labels. A live answer may come in between; a later call ends an earlier one.
    *
-   * @param {ProjectToTeach} project
-   * @returns {Promise<{taught: TaughtModel, result: Taught}>} photos in `result` are numbered as in
-   *   `project.photos`
+   * @type {TeachableModel["teach"]} photos in `result` are numbered as in `project.photos`
    * @throws {LoupeError} "invalid"; "stopped" if a later call came; "engine-unavailable"
    */
   async teach(project) {
@@ -240,8 +234,7 @@ class Model {
   /**
    * Return a taught model with golden outputs, without which it can't be saved.
    *
-   * @param {TaughtModel} taught
-   * @returns {Promise<TaughtModel>}
+   * @type {TeachableModel["addGolden"]}
    */
   async addGolden({ manifest, head }) {
     const golden = await this.#calls.send("golden", { taught: { manifest, head } });
@@ -262,11 +255,7 @@ const PICTURES = [
   globalThis.HTMLVideoElement,
 ];
 
-/**
- * Return a copy of what a picture shows, to be moved to the worker.
- *
- * @param {Picture} source
- */
+/** Return a copy of what a picture shows, to be moved to the worker. @param {Picture} source */
 async function copyOf(source) {
   if (!PICTURES.some((type) => type && source instanceof type)) {
     throw new LoupeError("invalid", "Pass a Blob, an ImageBitmap, a canvas or a <video>.");
@@ -289,9 +278,7 @@ async function copyOf(source) {
 /**
  * Wait until the video shows a new frame.
  *
- * @param {HTMLVideoElement} video
- * @param {AbortSignal} [signal]
- * @returns {Promise<number>}
+ * @type {(video: HTMLVideoElement, signal?: AbortSignal) => Promise<number>}
  */
 function nextFrame(video, signal) {
   return waitFor((resolve) => {

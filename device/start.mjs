@@ -3,8 +3,7 @@
  * then uses its worker; see `DeviceModel`.
  */
 
-import { preferredKernels } from "./engine/kernel_choice.mjs";
-import { ModelWorker } from "./engine/model_worker.mjs";
+import { preferredKernels, ModelWorker } from "./engine/model_worker.mjs";
 
 /** Return a JSON file below the page; throws if the server is still making it. */
 async function fetchJson(path) {

@@ -4,7 +4,7 @@
  * and is later moved into the component.
  */
 
-import { openLookUp, openShare } from "./view/actions.mjs";
+import { openLookUp, openShare } from "./view/ask.mjs";
 import { h, linkStyles } from "./view/elements.mjs";
 import { createComponent, followConnection, themeOf } from "./view/streamlit_component.mjs";
 import { mountViewfinder } from "./view/viewfinder.mjs";

@@ -1,33 +1,36 @@
-/** The shapes that modules pass around, for the type checker alone: no browser loads this file. */
+/**
+ * The shapes that modules pass around, for the type checker alone: no browser loads this file. They
+ * are global, so that comments in modules import nothing.
+ */
 
-export type GraphName = "small" | "full";
+type GraphName = "small" | "full";
 
 /** A mode of answering photos: `auto` is on the device once it can. */
-export type Run = "auto" | "device" | "server";
+type Run = "auto" | "device" | "server";
 
 /** The part of a photo that the server gets: the pixels that the model takes, or the file. */
-export type Sending = "pixels" | "file";
+type Sending = "pixels" | "file";
 
-export interface Size {
+interface Size {
   width: number;
   height: number;
 }
 
 /** A part of a picture, in its pixels. */
-export interface Region extends Size {
+interface Region extends Size {
   x: number;
   y: number;
 }
 
 /** RGBA bytes, row by row, as `getImageData` returns them. */
-export interface Image extends Size {
+interface Image extends Size {
   data: Uint8ClampedArray<ArrayBuffer>;
 }
 
-export type Filter = "nearest" | "box" | "bilinear" | "hamming" | "bicubic" | "lanczos";
+type Filter = "nearest" | "box" | "bilinear" | "hamming" | "bicubic" | "lanczos";
 
 /** See `PreprocessConfig` in `model/preprocess.py`; sizes are height and width. */
-export interface Recipe {
+interface Recipe {
   resize: [number, number];
   method?: "crop" | "pad" | "squish";
   padding?: "zeros" | "border" | "reflection";
@@ -38,27 +41,27 @@ export interface Recipe {
 }
 
 /** The largest photo that the server takes, and the shortest side. */
-export interface Limits {
+interface Limits {
   bytes: number;
   pixels: number;
   side: number;
 }
 
 /** A packed file, with the hash of what is in it. */
-export interface PackedFile {
+interface PackedFile {
   url: string;
   bytes: number;
   sha256: string;
 }
 
-export interface Golden extends PackedFile {
+interface Golden extends PackedFile {
   count: number;
   probabilities: number[][];
   novelty: number[] | null;
   tolerance: number;
 }
 
-export interface Graph extends PackedFile {
+interface Graph extends PackedFile {
   /** What the kernels run; absent if the graph needs ONNX Runtime. */
   network?: PackedFile;
   calibration: { label_thresholds: number[] | null; ood_threshold: number | null } | null;
@@ -68,7 +71,7 @@ export interface Graph extends PackedFile {
 }
 
 /** The features that a few-shot head takes of a base, see `model/teaching/`. */
-export interface Features {
+interface Features {
   size: number;
   /** Of all that computes them: it tells another base from the same one, calibrated anew. */
   sha256: string;
@@ -79,12 +82,12 @@ export interface Features {
 }
 
 /** A text with labels in it, which have a language of their own. */
-export type Phrase = (string | { label: string })[];
+type Phrase = (string | { label: string })[];
 
 /** A condition of a rule on a prediction: equal, or between two bounds. */
-export type Condition = boolean | number | { min?: number; max?: number };
+type Condition = boolean | number | { min?: number; max?: number };
 
-export interface CertaintyRule {
+interface CertaintyRule {
   certainty: string;
   when: Record<string, Condition>;
   headline: string;
@@ -92,14 +95,14 @@ export interface CertaintyRule {
   record?: "labels" | "plausible" | "unknown";
 }
 
-export interface Records {
+interface Records {
   labels: Phrase[];
   plausible: Phrase;
   unknown: Phrase;
 }
 
 /** See `model/answer/words.json` and `device_words`. */
-export interface Words {
+interface Words {
   /** Whether the temperature was only estimated, or a few-shot head never tested. */
   estimated: boolean;
   present_from: number;
@@ -113,7 +116,7 @@ export interface Words {
 }
 
 /** The contents of `model.json`; see `model_json`. */
-export interface ModelConfig {
+interface ModelConfig {
   format: number;
   name: string;
   title: string;
@@ -131,7 +134,7 @@ export interface ModelConfig {
 }
 
 /** A loaded model: its config without its files. */
-export interface ModelInfo extends Omit<ModelConfig, "graphs" | "runtime"> {
+interface ModelInfo extends Omit<ModelConfig, "graphs" | "runtime"> {
   graph: GraphName;
   calibrated: boolean;
   isPacked: boolean; // false if it runs on onnxruntime-web
@@ -140,20 +143,20 @@ export interface ModelInfo extends Omit<ModelConfig, "graphs" | "runtime"> {
 }
 
 /** A graph's outputs for one photo. */
-export interface Output {
+interface Output {
   probabilities: Float32Array;
   novelty: number | null;
 }
 
 /** A few-shot head: weight and means [labels, D], bias [labels]; means are of length one. */
-export interface Head {
+interface Head {
   weight: Float32Array;
   bias: Float32Array;
   means: Float32Array;
 }
 
 /** What a head is trained on; everything that is "by photo" is in one order. */
-export interface TeachValues extends Pick<Features, "fallback_cosine" | "near_copy"> {
+interface TeachValues extends Pick<Features, "fallback_cosine" | "near_copy"> {
   /** By photo. */
   features: Float32Array[];
   /** The place of each photo's label. */
@@ -165,7 +168,7 @@ export interface TeachValues extends Pick<Features, "fallback_cosine" | "near_co
 }
 
 /** Photo groups of one label that were called another one when they were left out. */
-export interface Confusion {
+interface Confusion {
   label: number;
   called: number;
   groups: number;
@@ -174,7 +177,7 @@ export interface Confusion {
 }
 
 /** What was found for groups that were left out. */
-export interface LeftOut {
+interface LeftOut {
   folds: "each group" | "five";
   /** Groups by label: those called rightly, and those that were left out. */
   right: number[];
@@ -187,7 +190,7 @@ export interface LeftOut {
 }
 
 /** A trained head, and what is known of it. */
-export interface Taught extends Pick<LoupeManifest, Learnt> {
+interface Taught extends Pick<LoupeManifest, Learnt> {
   head: Head;
   /** The number of each photo's group. */
   groupOf: number[];
@@ -198,14 +201,14 @@ export interface Taught extends Pick<LoupeManifest, Learnt> {
 type Learnt = "temperature" | "ood_threshold" | "promise" | "photos" | "groups";
 
 /** Outputs for the drawn pictures, see `draw`: logits [2, labels] and OOD scores [2]. */
-export interface LoupeGolden {
+interface LoupeGolden {
   drawing: 1;
   logits: number[][];
   novelty: number[];
 }
 
 /** `manifest.json` in a `.loupe` file. */
-export interface LoupeManifest {
+interface LoupeManifest {
   format: 1;
   title: string;
   language: string;
@@ -227,7 +230,7 @@ export interface LoupeManifest {
 }
 
 /** What is kept to teach a model. */
-export interface Project {
+interface Project {
   /** Empty until it is given. */
   title: string;
   labels: string[];
@@ -236,7 +239,7 @@ export interface Project {
   bytes: number;
 }
 
-export interface ProjectPhoto extends PhotoToTeach {
+interface ProjectPhoto extends PhotoToTeach {
   id: string;
   photo: Blob;
   /** The hash of what computed the features. */
@@ -244,14 +247,14 @@ export interface ProjectPhoto extends PhotoToTeach {
 }
 
 /** Changes of a project: what is absent stays. */
-export interface ProjectEdit extends Partial<Pick<Project, "title" | "labels">> {
+interface ProjectEdit extends Partial<Pick<Project, "title" | "labels">> {
   /** Photos to give another label; with null, they are removed. */
   ids?: string[];
   label?: string | null;
 }
 
 /** What a browser keeps of one app; each call throws a `LoupeError` with a sentence. */
-export interface ProjectStore {
+interface ProjectStore {
   /** Photos are in the order in which they came. */
   read(): Promise<Project>;
   /** The project without its photos: also the name of its model, and all that it has had. */
@@ -275,7 +278,7 @@ export interface ProjectStore {
 /**
  * Train the labels that have photos. Photos that another base has seen get the features of this one.
  */
-export type TrainProject = (
+type TrainProject = (
   base: TeachableModel,
   store: ProjectStore,
   project: Omit<Project, "bytes">,
@@ -286,7 +289,7 @@ export type TrainProject = (
  * photo that was added before gets another label. If it throws, also the signal's reason, the project
  * and its model are as before.
  */
-export type AddPhoto = (
+type AddPhoto = (
   base: TeachableModel,
   store: ProjectStore,
   given: { id: string; photo: Blob; label: string; signal: AbortSignal },
@@ -298,7 +301,7 @@ export type AddPhoto = (
 }>;
 
 /** What teaching needs of a loaded model; see `Model` in `loupe.mjs`. */
-export interface TeachableModel {
+interface TeachableModel {
   info: { features: Features };
   takePhoto(photo: Blob): Promise<TakenPhoto>;
   features(photo: Blob): Promise<Float32Array>;
@@ -308,13 +311,13 @@ export interface TeachableModel {
 }
 
 /** Your model: a few-shot head with its description. */
-export interface TaughtModel {
+interface TaughtModel {
   manifest: LoupeManifest;
   head: Head;
 }
 
 /** Milliseconds by step. */
-export interface Times {
+interface Times {
   decode: number;
   preprocess: number;
   engine: number;
@@ -322,25 +325,41 @@ export interface Times {
 }
 
 /** What computes a graph's outputs by name from pixels, RGB [height, width, 3]. */
-export interface Engine {
+interface Engine {
   run(pixels: Uint8Array): Promise<Record<string, Float32Array>>;
   /** Keeps the quicker kernels, unless they are known; `test` runs an engine and throws if its outputs are wrong. */
   chooseKernels?(test: (engine: Engine) => Promise<void>): Promise<string | null>;
 }
 
+/** A model with all that answers by it. */
+interface Loaded {
+  address: string;
+  model: ModelConfig;
+  graph: GraphName;
+  engine: Engine;
+  goldenPixels: Uint8Array;
+  /** Of a taught model. */
+  answer?: (features: Float32Array) => Output;
+}
+
+/** The kernels' binary; the relaxed one is quicker in some browsers, and others can't run it. */
+type Binary = "kernels" | "kernels-relaxed";
+
+type Kernels = import("./engine/kernels.mjs").Kernels;
+
 /** Runs one kernel or vector operator. */
-export type Step = () => void;
+type Step = () => void;
 
 /** A step of a packed network; places are offsets in bytes, shapes are height, width, channels. */
-export interface PackedStep extends Record<string, any> {
+interface PackedStep extends Record<string, any> {
   op: "look-up" | "convolve" | "depthwise" | "pool" | "add" | "activate" | "scale";
   out: number;
   outShape: number[];
 }
 
 /** What a step is bound to: kernels and places in their memory, see `engine/network.mjs`. */
-export interface PackedNetwork {
-  kernels: import("./engine/kernels.mjs").Kernels;
+interface PackedNetwork {
+  kernels: Kernels;
   size: number[];
   places: { pixels: number; scratch: number };
   map(at: number, shape: number[], channels?: number): number;
@@ -349,42 +368,42 @@ export interface PackedNetwork {
 }
 
 /** Constants of a vector operator: numbers, or a matrix by rows. */
-export type VectorOperand = Record<"at" | "count" | "weights" | "rows" | "columns", number> & {
+type VectorOperand = Record<"at" | "count" | "weights" | "rows" | "columns", number> & {
   scales?: number;
 };
 
 /** The exports of `device/kernels/`; places are offsets in `memory`, in bytes. */
-export interface KernelExports extends Record<string, any> {
+interface KernelExports extends Record<string, any> {
   memory: WebAssembly.Memory;
   __heap_base: WebAssembly.Global;
 }
 
 /** The part of onnxruntime-web that Loupe uses. */
-export interface Runtime {
+interface Runtime {
   env: { wasm: { wasmBinary?: Uint8Array; numThreads?: number } };
   InferenceSession: { create(graph: Uint8Array, options: object): Promise<InferenceSession> };
   Tensor: new (type: "uint8", data: Uint8Array, shape: number[]) => Tensor;
 }
 
-export interface InferenceSession {
+interface InferenceSession {
   run(inputs: Record<string, Tensor>): Promise<Record<string, Tensor>>;
 }
 
-export interface Tensor {
+interface Tensor {
   getData(): Promise<Float32Array>;
   dispose(): void;
 }
 
 /** Called with the work done so far and the total; `isStalled` while there is no connection. */
-export type Progress = (done: number, total: number, isStalled?: boolean) => void;
+type Progress = (done: number, total: number, isStalled?: boolean) => void;
 
 /** Calls of the worker: what each takes and returns. */
-export interface WorkerCalls {
+interface WorkerCalls {
   load(
     values: {
       address: string;
       graph: GraphName;
-      kernels?: "kernels" | "kernels-relaxed";
+      kernels?: Binary;
       /** The contents of `model.json`, where the page has fetched it. */
       model?: unknown;
     },
@@ -407,40 +426,40 @@ export interface WorkerCalls {
 }
 
 /** A photo to teach: a small JPEG of the part that the model sees, and its features. */
-export type TakenPhoto = Pick<ProjectPhoto, "photo" | "features">;
+type TakenPhoto = Pick<ProjectPhoto, "photo" | "features">;
 
 /** Each of the labels has at least one photo; an empty title is replaced by the labels. */
-export interface ProjectToTeach extends Pick<Project, "title" | "labels"> {
+interface ProjectToTeach extends Pick<Project, "title" | "labels"> {
   photos: PhotoToTeach[];
   /** Of the labels; by default undetermined. */
   language?: string;
 }
 
 /** A photo; photos of one recording are frames of it. */
-export interface PhotoToTeach {
+interface PhotoToTeach {
   label: string;
   recording: string;
   features: Float32Array;
 }
 
-export interface ExplainValues extends Pick<FrameValues, "taught"> {
+interface ExplainValues extends Pick<FrameValues, "taught"> {
   source: Blob;
   seconds: number;
 }
 
 /** A photo's pixels, see `pack`. */
-export interface Packed {
+interface Packed {
   bytes: Uint8Array<ArrayBuffer>;
   packed: boolean;
 }
 
-export interface PrepareValues {
+interface PrepareValues {
   source: Blob;
   recipe: Recipe;
   limits: Limits;
 }
 
-export interface FrameValues {
+interface FrameValues {
   /** The worker closes it, unless it is a Blob. */
   source: Blob | ImageBitmap | VideoFrame;
   top: number;
@@ -452,7 +471,7 @@ export interface FrameValues {
 }
 
 /** The JSON that the command line prints; see `docs/api.md`. */
-export interface Prediction {
+interface Prediction {
   model: string;
   version: string;
   engine: string;
@@ -469,14 +488,14 @@ export interface Prediction {
   milliseconds: Times | null;
 }
 
-export interface ExplainOptions {
+interface ExplainOptions {
   signal?: AbortSignal;
   /** Called with the number of inferences so far, and the most that there can be. */
   onProgress?: (done: number, most: number) => void;
 }
 
 /** The importance of each part of what the model sees for a label, row by row, from 0 to 1. */
-export interface OcclusionMap {
+interface OcclusionMap {
   label: string;
   rows: number;
   columns: number;
@@ -484,7 +503,7 @@ export interface OcclusionMap {
 }
 
 /** A prediction as the viewfinder shows it; the server's has the same shape. */
-export interface Answer {
+interface Answer {
   /** As the command line prints it. */
   prediction: Prediction;
   headline: Phrase;
@@ -510,7 +529,7 @@ export interface Answer {
 }
 
 /** A photo of this visit with its answer; the browser keeps the last ones. */
-export interface Entry {
+interface Entry {
   id: string;
   /** Null for an answer from a link. */
   photo: Blob | null;
@@ -530,23 +549,21 @@ export interface Entry {
 }
 
 /** See `SharedWords` in `model/answer/share_link.py`. */
-export interface SharedWords extends Record<"by" | "percent" | "photo" | "proof", string> {
+interface SharedWords extends Record<"by" | "percent" | "photo" | "proof", string> {
   answer: Phrase;
 }
 
 // Globals set by the page's first bundle (see `first/bundle.js`), then features of some browsers
 // that TypeScript's library lacks.
-declare global {
-  var modelWorker: string | undefined;
-  var styleSheets: Record<string, string> | undefined;
-  interface Navigator {
-    readonly connection?: { readonly saveData: boolean };
-  }
-  interface WorkerNavigator {
-    readonly connection?: { readonly saveData: boolean };
-  }
-  interface Document {
-    readonly permissionsPolicy?: { allowsFeature(feature: string): boolean };
-    readonly featurePolicy?: { allowsFeature(feature: string): boolean };
-  }
+declare var modelWorker: string | undefined;
+declare var styleSheets: Record<string, string> | undefined;
+interface Navigator {
+  readonly connection?: { readonly saveData: boolean };
+}
+interface WorkerNavigator {
+  readonly connection?: { readonly saveData: boolean };
+}
+interface Document {
+  readonly permissionsPolicy?: { allowsFeature(feature: string): boolean };
+  readonly featurePolicy?: { allowsFeature(feature: string): boolean };
 }

@@ -14,7 +14,7 @@ def read_pixels(data: bytes, bundle: Bundle, version: str, *, packed: bool = Fal
 
     Args:
         data: uint8 [height, width, 3] of the recipe's size, or the same packed as by
-            ``device/engine/packing.mjs``.
+            ``device/engine/preprocess.mjs``.
         bundle: the model that is to answer.
         version: the one whose recipe made them.
         packed: whether they are packed.

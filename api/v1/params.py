@@ -97,7 +97,7 @@ class IdentifyParams(BatchParams):
         ),
     ] = None
     packed: Annotated[
-        bool, Field(description="Whether the pixels are packed, as by device/engine/packing.mjs.")
+        bool, Field(description="Whether the pixels are packed; see device/engine/preprocess.mjs.")
     ] = False
     engine: Annotated[
         ServerEngine | None, Field(description="For the app's own pages; ignored from others.")

@@ -43,11 +43,7 @@ export function untilAborted(promise, signal) {
   }, signal);
 }
 
-/**
- * @param {number} milliseconds
- * @param {AbortSignal} [signal]
- * @returns {Promise<void>}
- */
+/** @type {(milliseconds: number, signal?: AbortSignal) => Promise<void>} */
 export function pause(milliseconds, signal) {
   return waitFor((resolve) => {
     const timer = setTimeout(resolve, milliseconds);

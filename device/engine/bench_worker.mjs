@@ -1,14 +1,12 @@
 /** Times a model's engines and a frame's steps: the worker of the page that measures a device. */
 
-/** @import { ModelConfig, PackedFile } from "../types" */
-
 import { downloadAll, fetchMade } from "./download.mjs";
 import { messageOf } from "./errors.mjs";
-import { run } from "./inference.mjs";
+import { run } from "./prediction.mjs";
 import * as onnx from "./onnx_session.mjs";
-import * as packed from "./packed_engine.mjs";
+import * as packed from "./network.mjs";
+import { DECODING } from "./geometry.mjs";
 import { decode, testPixels } from "./photo.mjs";
-import { DECODING } from "./photo_file.mjs";
 import { preprocess } from "./preprocess.mjs";
 
 const graph = /** @type {const} */ ("small");

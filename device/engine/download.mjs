@@ -1,7 +1,5 @@
 /** Fetching a model and what runs it; the app makes some of its files on the first request. */
 
-/** @import { ModelConfig, PackedFile, Progress } from "../types" */
-
 import { pause } from "./abort.mjs";
 import { LoupeError } from "./errors.mjs";
 
@@ -163,11 +161,7 @@ async function receive(url, size, count) {
   }
 }
 
-/**
- * Yield a response's chunks as they arrive.
- *
- * @param {Response} response
- */
+/** Yield a response's chunks as they arrive. @param {Response} response */
 async function* chunksOf({ body }) {
   // Not every browser supports async iteration over streams.
   const reader = /** @type {ReadableStream<Uint8Array<ArrayBuffer>>} */ (body).getReader();

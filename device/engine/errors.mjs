@@ -11,18 +11,13 @@ export class LoupeError extends Error {
   }
 }
 
-/**
- * Return an error's message. onnxruntime-web also throws numbers.
- *
- * @param {unknown} error
- */
+/** Return an error's message. onnxruntime-web also throws numbers. @param {unknown} error */
 export const messageOf = (error) => (error instanceof Error ? error.message : String(error));
 
 /**
  * Return the message to show for an error: its own, or `otherwise` for a browser's error.
  *
- * @param {unknown} error
- * @param {string} [otherwise]
+ * @type {(error: unknown, otherwise?: string) => string}
  */
 export function phraseError(error, otherwise = "Something went wrong. Try again.") {
   // The server's messages are also for terminals.

@@ -1,14 +1,17 @@
-/** The part of a photo that a recipe uses. */
+/** How photos are decoded, and the part of one that a recipe uses. */
 
-/** @import { Recipe, Size } from "../types" */
+/**
+ * Photos are decoded without colour management, as by Pillow.
+ *
+ * @type {ImageBitmapOptions}
+ */
+export const DECODING = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
 
 /**
  * Return left, top, width and height of the part of a photo that the recipe uses. Cutting it while
  * decoding saves reading the rest.
  *
- * @param {Size} image
- * @param {Recipe} recipe
- * @returns {[number, number, number, number]}
+ * @type {(image: Size, recipe: Recipe) => [number, number, number, number]}
  */
 export function centreBox(image, recipe) {
   if ((recipe.method ?? "crop") !== "crop") return [0, 0, image.width, image.height];

@@ -1,11 +1,7 @@
 /** The kernels of `device/kernels/`, in WebAssembly, and their memory. */
 
-/** @import { KernelExports } from "../types" */
-
 import { fetchMade } from "./download.mjs";
 import { LoupeError, messageOf } from "./errors.mjs";
-
-/** @typedef {"kernels" | "kernels-relaxed"} Binary */
 
 /** Places are multiples of this; kernels may reach 16 bytes beyond the end of an array. */
 const ALIGNMENT = 64;
@@ -16,7 +12,7 @@ const modules = new Map();
 /**
  * Return new kernels with a memory of their own.
  *
- * @param {Binary} [binary] the relaxed ones are quicker in some browsers, and others lack what they need
+ * @param {Binary} [binary]
  * @throws {LoupeError} "engine-unavailable" or "unreachable"
  */
 export async function openKernels(binary = "kernels") {
@@ -70,11 +66,7 @@ export class Kernels {
     return at;
   }
 
-  /**
-   * Free all arrays from this place on.
-   *
-   * @param {number} at
-   */
+  /** Free all arrays from this place on. @param {number} at */
   free(at) {
     this.#end = at;
   }

@@ -1,9 +1,7 @@
 /**
  * The worker of a model, as seen from the page: it makes a model's pixels of photos right away, and
- * runs the model after `load`.
+ * runs the model after `load`, by the kernels that are quicker in this version of the browser.
  */
-
-/** @import { Progress, WorkerCalls } from "../types" */
 
 import { LoupeError, messageOf } from "./errors.mjs";
 
@@ -107,5 +105,28 @@ function startWorker(isEarly) {
   } catch (error) {
     // Browsers start workers only from the page's own origin.
     throw new LoupeError("engine-unavailable", `The worker can’t be started: ${messageOf(error)}`);
+  }
+}
+
+const KEY = "loupe-kernels";
+
+/** @returns {Binary | undefined} */
+export function preferredKernels() {
+  try {
+    const { browser, kernels } = JSON.parse(localStorage.getItem(KEY) ?? "{}");
+    const isKnown = ["kernels", "kernels-relaxed"].includes(kernels);
+    return isKnown && browser === navigator.userAgent ? kernels : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param {string | null} kernels */
+export function rememberKernels(kernels) {
+  try {
+    if (!kernels) return;
+    localStorage.setItem(KEY, JSON.stringify({ browser: navigator.userAgent, kernels }));
+  } catch {
+    // Where nothing can be stored, they are compared at each visit.
   }
 }

@@ -1,6 +1,7 @@
-/** The steps of a packed network: each is checked and bound to the call of one kernel. */
-
-/** @import { PackedNetwork, PackedStep, Step } from "../types" */
+/**
+ * What a packed network consists of: steps, each checked and bound to the call of one kernel, and
+ * ONNX operators on vectors, in double precision, which follow a network's features.
+ */
 
 import { LoupeError } from "./errors.mjs";
 
@@ -26,11 +27,7 @@ export function sizeOf(shape) {
   return shape.reduce((product, side) => product * side, 1);
 }
 
-/**
- * Return the channels that a map has in the arena.
- *
- * @param {number} channels
- */
+/** Return the channels that a map has in the arena. @param {number} channels */
 export const stored = (channels) => Math.ceil(channels / 4) * 4;
 
 /** Bytes of a convolution's copied windows, unless one row of the output takes more. */
@@ -192,3 +189,78 @@ function scale(step, network) {
   const factors = network.map(step.factors, [1, 1, channels]);
   return () => network.kernels.run.scale(from, places, channels, factors, to);
 }
+
+/**
+ * Takes an operator's inputs and the number of its outputs.
+ *
+ * @typedef {(inputs: any[], count: number) => Float64Array | Float64Array[]} Operator
+ */
+
+/** @param {Float64Array} values */
+const sumOf = (values) => values.reduce((sum, value) => sum + value, 0);
+
+/**
+ * Apply a function to each value.
+ *
+ * @type {(values: Float64Array, compute: (value: number) => number) => Float64Array}
+ */
+const map = (values, compute) => values.map(compute);
+
+/** @param {Float64Array} values */
+const sumOfSquares = (values) => sumOf(map(values, (value) => value * value));
+
+/**
+ * Compute each value alone; a vector of length one stands for as many as the other has.
+ *
+ * @type {(compute: (a: number, b: number) => number) => Operator}
+ */
+const broadcast =
+  (compute) =>
+  ([a, b = a]) => {
+    const fits = a.length === b.length || a.length === 1 || b.length === 1;
+    if (!fits) throw new RangeError("The vectors differ in length.");
+    return Float64Array.from({ length: Math.max(a.length, b.length) }, (_, place) =>
+      compute(a[a.length > 1 ? place : 0], b[b.length > 1 ? place : 0]),
+    );
+  };
+
+/** @type {Record<string, Operator>} */
+export const OPERATORS = {
+  Add: broadcast((a, b) => a + b),
+  Sub: broadcast((a, b) => a - b),
+  Mul: broadcast((a, b) => a * b),
+  Div: broadcast((a, b) => a / b),
+  Max: broadcast(Math.max),
+  Neg: broadcast((a) => -a),
+  Sqrt: broadcast(Math.sqrt),
+  Relu: broadcast((a) => Math.max(a, 0)),
+  Sigmoid: broadcast((a) => 1 / (1 + Math.exp(-a))),
+  Concat: (vectors) => Float64Array.from(vectors.flatMap((one) => Array.from(one))),
+  ReduceMax: ([values]) => Float64Array.of(Math.max(...values)),
+  ReduceSumSquare: ([values]) => Float64Array.of(sumOfSquares(values)),
+  LpNormalization: ([values]) => {
+    const norm = Math.sqrt(sumOfSquares(values)) || 1;
+    return map(values, (value) => value / norm);
+  },
+  Softmax: ([values]) => {
+    const highest = Math.max(...values);
+    const powers = map(values, (value) => Math.exp(value - highest));
+    const sum = sumOf(powers);
+    return map(powers, (power) => power / sum);
+  },
+  TopK: ([values, [count]]) => [values.slice().sort().reverse().slice(0, count)],
+  Split: ([values], count) => {
+    const size = Math.ceil(values.length / count);
+    return Array.from({ length: count }, (_, part) => values.slice(part * size, (part + 1) * size));
+  },
+  MatMul: ([values, { matrix, rows, columns }]) => {
+    if (values.length !== columns) throw new RangeError("The vector has the wrong length.");
+    return Float64Array.from({ length: rows }, (_, row) => {
+      let sum = 0;
+      for (let column = 0, at = row * columns; column < columns; column++) {
+        sum += values[column] * matrix[at + column];
+      }
+      return sum;
+    });
+  },
+};

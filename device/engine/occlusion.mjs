@@ -5,8 +5,6 @@
  * Pixels are RGB bytes, row by row, as a graph takes them.
  */
 
-/** @import { OcclusionMap } from "../types" */
-
 /** Patches along a side of the photo: of the grid that is always completed, and of the finer one. */
 const COARSE = 4;
 const FINE = 6;
@@ -49,11 +47,7 @@ export async function occlusionMap(pixels, [height, width], probabilityOf, secon
   const mean = () => importance.map((value, place) => value / weight[place]);
   const uncovered = logOdds(await probabilityOf(pixels));
   let done = 1;
-  /**
-   * @param {number} grid
-   * @param {number} cell
-   * @param {number} share
-   */
+  /** @type {(grid: number, cell: number, share: number) => Promise<void>} */
   const cover = async (grid, cell, share) => {
     const mask = patch(grid, cell, height, width);
     for (let place = 0; place < pixels.length; place++) {
@@ -123,8 +117,7 @@ function patch(grid, cell, height, width) {
 /**
  * Return one soft step per grid line.
  *
- * @param {number} grid
- * @param {number} length
+ * @type {(grid: number, length: number) => Float32Array[]}
  */
 function softSteps(grid, length) {
   const reach = length / grid;
@@ -195,10 +188,7 @@ function edges(length, most) {
  *
  * Source: `BoxBlur.c` in Pillow's `src/libImaging`.
  *
- * @param {Uint8Array} pixels
- * @param {number} height
- * @param {number} width
- * @param {number} radius
+ * @type {(pixels: Uint8Array, height: number, width: number, radius: number) => Uint8Array}
  */
 export function gaussianBlur(pixels, height, width, radius) {
   const box = boxRadius(radius);

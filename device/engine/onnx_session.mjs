@@ -1,7 +1,5 @@
 /** A graph run by ONNX Runtime: for those that no kernel computes, and for those of previous versions. */
 
-/** @import { Engine, Graph, ModelConfig, PackedFile, Runtime } from "../types" */
-
 import { LoupeError, messageOf } from "./errors.mjs";
 
 /**

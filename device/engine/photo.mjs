@@ -3,12 +3,9 @@
  * browser's half of `model/photo/`.
  */
 
-/** @import { Image, Limits, Recipe, Region, Size } from "../types" */
-
 import { LoupeError } from "./errors.mjs";
-import { centreBox } from "./geometry.mjs";
-import { DECODING, isJpeg, isWhole, jpegHeader } from "./photo_file.mjs";
-import { scaleDown, scaleFactor } from "./scaled_decoding.mjs";
+import { centreBox, DECODING } from "./geometry.mjs";
+import { isJpeg, isWhole, jpegHeader, scaleDown, scaleFactor } from "./photo_file.mjs";
 
 /** First bytes of formats that all browsers read; a file that begins so and fails is damaged. */
 const SIGNATURES = [

@@ -8,8 +8,6 @@
  * Source of the greyscale: `Convert.c` in Pillow's `src/libImaging`.
  */
 
-/** @import { Image, Recipe } from "../types" */
-
 import { centreBox, fittedSize } from "./geometry.mjs";
 import { gather, openResizing, resize } from "./resize.mjs";
 import { roundHalfEven } from "./rounding.mjs";
@@ -107,11 +105,7 @@ function sources(size, before, length, padding) {
 /**
  * Crop a box, black beyond the edges.
  *
- * @param {Image} image
- * @param {number} left
- * @param {number} top
- * @param {number} width
- * @param {number} height
+ * @type {(image: Image, left: number, top: number, width: number, height: number) => Image}
  */
 function crop(image, left, top, width, height) {
   if (left === 0 && top === 0 && width === image.width && height === image.height) return image;
@@ -128,4 +122,33 @@ function toRgb({ data, width, height }) {
     pixels[to++] = data[from + 2];
   }
   return pixels;
+}
+
+/**
+ * Return red less green, green, and blue less green, one after the other, each row less the one
+ * above, as a zlib stream; or the pixels as they are, if the browser can't compress.
+ *
+ * @param {Uint8Array<ArrayBuffer>} pixels RGB, row by row
+ * @param {number} width
+ * @returns {Promise<Packed>}
+ */
+export async function pack(pixels, width) {
+  if (!("CompressionStream" in globalThis)) return { bytes: pixels, packed: false };
+  const count = pixels.length / 3;
+  const planes = new Uint8Array(pixels.length);
+  for (let place = 0; place < count; place++) {
+    const green = pixels[place * 3 + 1];
+    planes[place] = pixels[place * 3] - green;
+    planes[count + place] = green;
+    planes[2 * count + place] = pixels[place * 3 + 2] - green;
+  }
+  for (let plane = 0; plane < 3; plane++) {
+    // From the end, so that the row above still is as it was.
+    for (let place = count - 1; place >= width; place--) {
+      planes[plane * count + place] -= planes[plane * count + place - width];
+    }
+  }
+  const stream = new Blob([planes]).stream().pipeThrough(new CompressionStream("deflate"));
+  const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+  return { bytes, packed: true };
 }

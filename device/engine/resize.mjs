@@ -4,9 +4,6 @@
  * Source: `Resample.c` and `Geometry.c` in Pillow's `src/libImaging`.
  */
 
-/** @import { Filter, Image } from "../types" */
-/** @import { Kernels } from "./kernels.mjs" */
-
 import { openKernels } from "./kernels.mjs";
 
 /**
@@ -63,10 +60,7 @@ const PRECISION_BITS = 22;
 /**
  * Resize an image as Pillow does, after `openResizing`.
  *
- * @param {Image} image
- * @param {number} width
- * @param {number} height
- * @param {Filter} filter
+ * @type {(image: Image, width: number, height: number, filter: Filter) => Image}
  */
 export function resize(image, width, height, filter) {
   if (filter === "nearest") {
@@ -202,10 +196,7 @@ function emptyImage(width, height) {
 /**
  * Return the image made of the given columns and rows; -1 is black.
  *
- * @param {Image} image
- * @param {Int32Array} columns
- * @param {Int32Array} rows
- * @returns {Image}
+ * @type {(image: Image, columns: Int32Array, rows: Int32Array) => Image}
  */
 export function gather(image, columns, rows) {
   const from = new Uint32Array(

@@ -19,8 +19,7 @@ export function round(value, digits) {
 /**
  * Return a number with a fixed number of decimals.
  *
- * @param {number} value
- * @param {number} digits
+ * @type {(value: number, digits: number) => string}
  */
 export function toFixed(value, digits) {
   const scaled = value * 10 ** digits;

@@ -2,29 +2,21 @@
  * The worker of a model: decodes, resizes, runs the model and tests it.
  */
 
-/** @import { FrameValues, Output, Progress, WorkerCalls } from "../types" */
-/** @import { Loaded } from "./inference.mjs" */
-
 import { checkModel, downloadAll, fetchModel } from "./download.mjs";
 import { LoupeError, messageOf } from "./errors.mjs";
-import { run, testGolden } from "./inference.mjs";
+import { predict, ranking, run, testGolden } from "./prediction.mjs";
 import { decode, testPixels } from "./photo.mjs";
 import { MAX_INFERENCES, occlusionMap } from "./occlusion.mjs";
-import * as packed from "./packed_engine.mjs";
-import { predict, ranking } from "./prediction.mjs";
-import { pack } from "./packing.mjs";
-import { preprocess } from "./preprocess.mjs";
+import * as packed from "./network.mjs";
+import { pack, preprocess } from "./preprocess.mjs";
 import { openResizing } from "./resize.mjs";
 // Requested with the others, not three round trips later.
 import "./abort.mjs";
 import "./geometry.mjs";
 import "./kernels.mjs";
-import "./network.mjs";
 import "./network_steps.mjs";
 import "./photo_file.mjs";
 import "./rounding.mjs";
-import "./scaled_decoding.mjs";
-import "./vectors.mjs";
 
 /** @type {Loaded | null} */
 let loaded = null;
@@ -197,9 +189,7 @@ async function identify({ source, top, region, stream, taught }) {
 /**
  * Return the mean of a video's last outputs, with this one.
  *
- * @param {Output} output
- * @param {NonNullable<FrameValues["stream"]>} stream
- * @returns {Output}
+ * @type {(output: Output, stream: NonNullable<FrameValues["stream"]>) => Output}
  */
 function averaged(output, { number, average }) {
   if (watched.number !== number) watched = { number, outputs: [] };

@@ -55,8 +55,6 @@ class Gallery {
     if (this.#root.getBoundingClientRect().top < 0) this.#root.scrollIntoView();
   }
 
-  close() {}
-
   #createItem({ id, photo, label, said, count, note }, at) {
     const box = h("input", { type: "checkbox", checked: this.#selected.has(id) });
     box.onchange = () => {

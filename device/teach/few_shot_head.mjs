@@ -5,8 +5,6 @@
  * from outputs for groups that were left out.
  */
 
-/** @import { LeftOut, Taught, TeachValues } from "../types" */
-
 import { addTo, dot, gramMatrix, lengthOf, Regression, softmax } from "./logistic_regression.mjs";
 
 /** Above it, five folds of whole groups replace leaving out one group of each label. */

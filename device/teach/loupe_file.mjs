@@ -3,11 +3,7 @@
  * strangers: everything is checked before anything is used.
  */
 
-/** @import { LoupeManifest, TaughtModel } from "../types" */
-
-import { lengthOf } from "./logistic_regression.mjs";
-import { readHead, writeHead } from "./safetensors.mjs";
-import { sha256 } from "./sha256.mjs";
+import { readHead, writeHead, sha256 } from "./safetensors.mjs";
 import { Flaw, openZip, parseJson, writeZip } from "./zip.mjs";
 
 const MANIFEST = "manifest.json";
@@ -141,7 +137,8 @@ export function readLoupe(file) {
     const { labels, base } = manifest;
     const head = readHead(packed, labels.length, base.size);
     for (let start = 0; start < head.means.length; start += base.size) {
-      const length = lengthOf(head.means.subarray(start, start + base.size));
+      const mean = head.means.subarray(start, start + base.size);
+      const length = Math.sqrt(mean.reduce((sum, value) => sum + value ** 2, 0));
       if (Math.abs(length - 1) > MAX_LENGTH_ERROR) {
         throw new Flaw(`the means in ${HEAD} aren't of length one`);
       }

@@ -5,10 +5,7 @@
  * killed tab loses nothing, and two tabs can add to one project.
  */
 
-/** @import { Project, ProjectPhoto, ProjectStore } from "../types" */
-
 import { LoupeError } from "../engine/errors.mjs";
-import { sumOf } from "./few_shot_head.mjs";
 import { findTextFlaw, MAX_LABELS } from "./loupe_file.mjs";
 
 export const MAX_PHOTOS = 500;
@@ -226,7 +223,8 @@ function newId(last, bytes) {
 }
 
 /** @param {IDBValidKey[]} ids */
-const bytesOf = (ids) => sumOf(ids.map((id) => Number(String(id).split("-")[1])));
+const bytesOf = (ids) =>
+  ids.map((id) => Number(String(id).split("-")[1])).reduce((sum, bytes) => sum + bytes, 0);
 
 /**
  * @type {(names: Names, ids: IDBValidKey[]) => void}

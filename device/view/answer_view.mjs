@@ -1,10 +1,12 @@
 /**
- * An answer in words and numbers. States differ in words first, then in shape, then in colour.
+ * An answer in words and numbers. States differ in words first, then in shape, then in colour. A
+ * stranger who opens a link sees the words in place of a photo, what this app is, and how to try it.
  */
 
 import { createButton, createCaption, createIcon, h } from "./elements.mjs";
-import { createLabel, phraseNodes } from "./phrasing.mjs";
-import { formatOf } from "./disclosure.mjs";
+import { createLabel, phraseNodes, toText } from "./phrasing.mjs";
+import { formatOf, engineOf, sourceOf } from "./disclosure.mjs";
+import { createCorners } from "./photo_view.mjs";
 
 /** Smallest probability that has a bar. */
 const LEAST = 0.001;
@@ -102,7 +104,7 @@ export function createRuler(answer) {
  * Return what to try after an answer that names nothing: the model that knows most, as the likeliest
  * to know this, then the others.
  *
- * @param {(import("./types").Model & {place: string | null})[]} models see `placeOf`
+ * @param {(Model & {place: string | null})[]} models see `placeOf`
  * @param {string} current name of the model that answered
  * @param {(name: string) => void} onModel
  * @param {string} teach the address of "Teach"
@@ -197,4 +199,50 @@ function shortName({ certainty, prediction }) {
   const { answer, plausible } = prediction;
   const labels = plausible?.length ? plausible.slice(0, 3) : [answer].flat();
   return labels.flatMap((label, index) => [...(index ? [", "] : []), { label }]);
+}
+
+/** Longest answer in large type, in characters. */
+const MAX_LARGE = 14;
+
+const ABOUT = "Loupe is a viewfinder: point a phone at something, and a model";
+
+/**
+ * Return the children of the landing.
+ *
+ * @param {Entry} entry of a link
+ * @param {object} about
+ * @param {boolean} about.isOnPhone whether the model can run on the visitor's device
+ * @param {string | null} about.models the address of "Models"
+ * @param {number} about.rows number of candidates to show
+ * @param {string} message an error, or ""
+ * @param {() => void} onTry
+ */
+export function createLanding(entry, { isOnPhone, models, rows }, message, onTry) {
+  const { answer, note, said } = entry;
+  const isLong = toText(said.answer).length > MAX_LARGE;
+  const word = h("span.vf-word", ...phraseNodes(said.answer, answer.language));
+  word.toggleAttribute("data-long", isLong);
+  const percent = said.percent ? [" ", h("b", said.percent)] : [];
+  const heading = h("h2.vf-told", h("span.vf-by", said.by), " ", word, ...percent);
+  const link = h("a.vf-text-button", { href: models ?? "" }, "What does it know?");
+  return [
+    h("div.vf-said", heading, createCorners()),
+    h("p.vf-no-photo", said.photo),
+    h("p.vf-alert", { role: "alert" }, message),
+    h("p.vf-about", `${ABOUT}${isOnPhone ? " on that phone" : ""} says what it is.`),
+    createButton("vf-button.vf-main", "Try it yourself", { icon: "camera", onclick: onTry }),
+    ...(models ? [link] : []),
+    createProof(answer, said.proof, note, rows),
+  ];
+}
+
+/** Return whether this app can vouch for an answer; opened, why, and the answer in full. */
+function createProof(answer, proof, note, rows) {
+  const bars = toneOf(answer) === "unknown" ? [] : createBars(answer, rows);
+  const source = `${sourceOf(answer, true, true, null)}, ${engineOf(answer)}`;
+  const summary = h("summary", createIcon("info"), h("span", proof), createIcon("down"));
+  const details = h("details.vf-proof", summary, h("p.vf-sub", note), ...createLines(answer));
+  details.append(...bars, h("p.vf-small", source));
+  details.ontoggle = () => details.open && details.scrollIntoView({ block: "nearest" });
+  return details;
 }

@@ -5,7 +5,7 @@
  */
 
 import { phraseError } from "../engine/errors.mjs";
-import { createButton, h } from "./elements.mjs";
+import { createButton, createIconButton, h } from "./elements.mjs";
 import { createLabel } from "./phrasing.mjs";
 
 const MAX_LABEL_LENGTH = 100;
@@ -56,9 +56,9 @@ export class CorrectionPanel {
   /**
    * Ask what a photo shows.
    *
-   * @param {import("../types").Entry} entry
-   * @param {import("./types").Identifier} identifier of the model that answered
-   * @param {(part: import("./types").Part) => import("./types").Permission} permit
+   * @param {Entry} entry
+   * @param {Identifier} identifier of the model that answered
+   * @param {(part: Part) => Permission} permit
    */
   open(entry, identifier, permit) {
     this.#begin(entry, identifier.server, permit);
@@ -187,11 +187,7 @@ export class CorrectionPanel {
   #show(title, content, about = SAVED_FOR) {
     const { correction, root } = this.#parts;
     const heading = h("h2.vf-headline", { tabIndex: -1 }, title);
-    const close = createButton("vf-icon-button", "Cancel", {
-      icon: "close",
-      isIconOnly: true,
-      onclick: () => this.#hide(),
-    });
+    const close = createIconButton("vf-icon-button", "Cancel", "close", () => this.#hide());
     this.#status.textContent = "";
     // First, so that it is read before a press, on low screens as well.
     const head = [h("div.vf-head", heading, close), h("p.vf-small", about), this.#status];

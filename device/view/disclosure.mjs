@@ -3,9 +3,6 @@
  * questions, and after it.
  */
 
-/** @import { Answer, Recipe } from "../types" */
-/** @import { Identifier, Question } from "./types" */
-
 const MARKED = "the marked part";
 const WHOLE = "the whole file";
 const GONE = {
@@ -84,7 +81,7 @@ export function fetchingOf({ loaded, total, isStalled }) {
  *
  * @param {string} part see `partOf`
  * @param {string | null} api the host to which the server passes photos
- * @returns {[import("../types").Run, string, string][]}
+ * @returns {[Run, string, string][]}
  */
 export const modesOf = (part, api) => [
   [
@@ -181,8 +178,8 @@ function pixelBytes(recipe) {
  * that it says is sent; null if it doesn't mention photos. With an answer, see `sourceOf`.
  *
  * @param {object} viewfinder its state
- * @param {import("./live_picture.mjs").LivePicture} picture
- * @returns {{text: string, part: import("./types").Part | null}}
+ * @param {LivePicture} picture
+ * @returns {{text: string, part: Part | null}}
  */
 export function lastLineOf(viewfinder, { shown, rate }) {
   const { entry, error, isFileAllowed, next, options, sent, waiting } = viewfinder;

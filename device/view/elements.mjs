@@ -8,7 +8,7 @@
  * @param {Record<string, unknown> | Node | string} [first] properties of the element, or attributes
  *   where it has no such property; or its first child
  * @param {...(Node | string)} others further children
- * @returns {import("./types").ElementOf<Selector>}
+ * @returns {ElementOf<Selector>}
  */
 export function h(selector, first = {}, ...others) {
   const isChild = typeof first === "string" || first instanceof Node;
@@ -24,18 +24,21 @@ export function h(selector, first = {}, ...others) {
 }
 
 /**
- * Return a button; `icon` is drawn before its text. An icon-only button's name is its label.
+ * Return a button; `icon` is drawn before its text.
  *
  * @param {string} classes as in a selector: "vf-button.vf-main"
  * @param {string} text
- * @param {{icon?: string, isIconOnly?: boolean, onclick?: (event: MouseEvent) => void}} [options]
+ * @param {{icon?: string, onclick?: (event: MouseEvent) => void}} [options]
  */
-export function createButton(classes, text, { icon, isIconOnly = false, onclick } = {}) {
-  const button = h(`button.${classes}`, { type: "button", onclick });
-  if (icon) button.append(createIcon(icon));
-  if (isIconOnly) button.setAttribute("aria-label", text);
-  else button.append(h("span", text));
+export function createButton(classes, text, { icon, onclick } = {}) {
+  const button = h(`button.${classes}`, { type: "button", onclick }, h("span", text));
+  if (icon) button.prepend(createIcon(icon));
   return button;
+}
+
+/** Return a button with an icon, whose name is its label. */
+export function createIconButton(classes, label, icon, onclick) {
+  return h(`button.${classes}`, { type: "button", "aria-label": label, onclick }, createIcon(icon));
 }
 
 /** Let keys scroll text that is too long; live words change too often to be measured. */
@@ -48,8 +51,7 @@ export function letKeysScroll(words) {
 /**
  * Return a title with a small line below it, as for a choice.
  *
- * @param {(Node | string)[]} title
- * @param {(Node | string)[]} line
+ * @type {(title: (Node | string)[], line: (Node | string)[]) => HTMLElement}
  */
 export function createCaption(title, line) {
   return h("span", h("b", ...title), h("span.vf-small", ...line));

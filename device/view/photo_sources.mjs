@@ -26,9 +26,7 @@ export const ALTS = {
 /**
  * Take photos until `signal` is aborted.
  *
- * @param {import("./types").Parts} parts
- * @param {import("./types").SourceHandlers} handlers
- * @param {AbortSignal} signal
+ * @type {(parts: Parts, handlers: SourceHandlers, signal: AbortSignal) => void}
  */
 export function connectSources(parts, handlers, signal) {
   for (const input of [parts.pick, parts.capture]) {

@@ -136,11 +136,11 @@ export class PhotoView {
 /**
  * Light up what an answer depends on, or take the light away.
  *
- * @param {import("../types").Entry} entry
- * @param {import("./types").Identifier} identifier
+ * @param {Entry} entry
+ * @param {Identifier} identifier
  * @param {PhotoView} photo
  * @param {(changes: object) => void} change changes the viewfinder's state
- * @param {{permission: import("./types").Permission, signal: AbortSignal}} given
+ * @param {{permission: Permission, signal: AbortSignal}} given
  */
 export async function explain(entry, identifier, photo, change, given) {
   if (photo.hasSpotlight) {

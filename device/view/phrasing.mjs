@@ -9,6 +9,16 @@
 import { toFixed } from "../engine/rounding.mjs";
 import { h } from "./elements.mjs";
 
+/** Return what is shown of a prediction of this device, see `Answer`. */
+export const phraseAnswer = (model, prediction) => ({
+  prediction,
+  headline: headline(model, prediction),
+  lines: trustLines(model, prediction),
+  certainty: certaintyRule(model, prediction).certainty,
+  language: model.language,
+  percents: prediction.candidates.map(({ probability }) => formatPercent(model, probability)),
+});
+
 /** Return the answer in words, as a phrase. */
 export function headline(model, prediction) {
   return capitalize(fill(certaintyRule(model, prediction).headline, model, prediction));

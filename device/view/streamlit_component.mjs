@@ -17,7 +17,7 @@ const GRACE_MS = 1500;
  * Return a component's default export, which Streamlit calls with `{parentElement, data,
  * setTriggerValue}` whenever `data` or the theme changes, and which returns what ends that call.
  *
- * @param {(parent: ShadowRoot, data: object) => {update: Function, close: Function}} create makes
+ * @param {(parent: ShadowRoot, data: object) => {update: Function, close?: Function}} create makes
  *   the screen of a new element; `update` takes `data` and `setTriggerValue(name, value)`, which
  *   runs the page's script
  */
@@ -36,7 +36,7 @@ export function createComponent(create) {
     return () => {
       if (!parentElement.isConnected) {
         mounted.delete(parentElement);
-        entry.screen.close();
+        entry.screen.close?.();
         return;
       }
       // Streamlit replaced this call before its script had loaded, and scripts load in any order.

@@ -5,7 +5,6 @@
  * What a visitor types is only ever set as text.
  */
 
-import { findBase } from "../base_model.mjs";
 import { linkStyles } from "./elements.mjs";
 import { LivePicture } from "./live_picture.mjs";
 import { connectFiles } from "./teach_files.mjs";
@@ -16,6 +15,8 @@ import { noProject, TeachProject } from "./teach_project.mjs";
 import { createTeachParts, renderTeach } from "./teach_screen.mjs";
 import { connectShutter, Recorder } from "./teach_shutter.mjs";
 import { followTheme } from "./viewfinder_parts.mjs";
+import { fetchMade } from "../engine/download.mjs";
+import { LoupeError } from "../engine/errors.mjs";
 
 const STYLES = ["tokens", "viewfinder", "answer", "dialog", "../teach"];
 const [DESK_PX, LOW_PX] = [900, 500];
@@ -170,4 +171,25 @@ class Teach {
     this.picture.follow();
     (screen === "teach" ? this.parts.shutter : page.querySelector("button")).focus();
   }
+}
+
+/** The built-in one, where the app has it: it knows most. */
+const PREFERRED = "imagenet";
+
+/**
+ * Return the address of the folder of the first model that can be taught.
+ *
+ * @param {string} folder address of `device/`
+ * @param {(text: string) => void} say shows what is waited for
+ */
+export async function findBase(folder, say) {
+  const fetchJson = async (path) => (await fetchMade(new URL(path, folder).href, say)).json();
+  const { models } = await fetchJson("models/index.json");
+  const rank = ({ name }) => (name === PREFERRED ? 0 : 1);
+  for (const { name } of models.toSorted((a, b) => rank(a) - rank(b))) {
+    const { graphs } = await fetchJson(`models/${name}/model.json`);
+    if (graphs.small?.features) return new URL(`models/${name}/`, folder).href;
+  }
+  const none = "This app has no model that can be taught new labels on your device.";
+  throw new LoupeError("no-such-model", none);
 }

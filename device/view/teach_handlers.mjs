@@ -1,16 +1,9 @@
 /** What the controls of "Teach" do. */
 
-import { MAX_LABELS, toText, writeLoupe } from "../teach/loupe_file.mjs";
-import { writeProject } from "../teach/project_file.mjs";
+import { findNameFlaw, MAX_LABELS, toText, writeLoupe } from "../teach/loupe_file.mjs";
+import { writeProject } from "../teach/project.mjs";
 import { formatBytes } from "./disclosure.mjs";
-import {
-  askName,
-  download,
-  openMenu,
-  openSend,
-  phraseFlaw,
-  showCommand,
-} from "./teach_dialogs.mjs";
+import { askName, download, openMenu, openSend, showCommand } from "./teach_parts.mjs";
 import { withoutLabels } from "./teach_files.mjs";
 import { TRAIN } from "./teach_pages.mjs";
 import { canFilm } from "./teach_screen.mjs";
@@ -229,4 +222,10 @@ export function createHandlers(page) {
     },
   };
   return on;
+}
+
+/** Return why a text can't be a name, or a label beside others; "" if it can. */
+function phraseFlaw(text, others = []) {
+  const flaw = findNameFlaw(text, others);
+  return flaw && `This name can’t be used: ${flaw}.`;
 }

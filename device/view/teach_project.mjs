@@ -3,10 +3,9 @@
 import { LoupeError, phraseError } from "../engine/errors.mjs";
 import { load } from "../loupe.mjs";
 import { findConfusing, findNameFlaw, fromText, readLoupe } from "../teach/loupe_file.mjs";
-import { nameOf, readProject } from "../teach/project_file.mjs";
-import { train } from "../teach/project_model.mjs";
+import { nameOf, readProject, train } from "../teach/project.mjs";
 import { FILE, MAX_BYTES, MAX_PHOTOS, openStore } from "../teach/store.mjs";
-import { certaintyRule, formatPercent, headline } from "./phrasing.mjs";
+import { phraseAnswer } from "./phrasing.mjs";
 import { randomId } from "../visit/recents.mjs";
 import { isMadeHere } from "./teach_files.mjs";
 import { count, outcomeOf } from "./teach_words.mjs";
@@ -320,12 +319,8 @@ const liveOf = (base, model = null) => ({
   state: { device: model ? "ready" : "off" },
   close: () => model?.close(),
   async *watch(video, options) {
-    const { info } = model;
     for await (const prediction of model.watch(video, options)) {
-      const { certainty } = certaintyRule(info, prediction);
-      const percents = prediction.candidates.map((one) => formatPercent(info, one.probability));
-      const said = { headline: headline(info, prediction), language: info.language, percents };
-      yield { prediction, certainty, ...said };
+      yield phraseAnswer(model.info, prediction);
     }
   },
 });

@@ -1,21 +1,13 @@
 /** The screen of "Teach" by its state: picture, labels, words, and the deck with the shutter. */
 
 import { cornersOf } from "./answer_view.mjs";
-import { CAN_RETRY, REASONS } from "./camera_access.mjs";
+import { CAN_RETRY, REASONS } from "./camera.mjs";
 import { fetchingOf, formatBytes } from "./disclosure.mjs";
 import { createButton, createIcon, h } from "./elements.mjs";
 import { createCorners } from "./photo_view.mjs";
 import { phraseNodes } from "./phrasing.mjs";
-import {
-  bdi,
-  capitalized,
-  createUndo,
-  draw,
-  flag,
-  iconButton,
-  nodesOf,
-  tool,
-} from "./teach_parts.mjs";
+import { bdi, capitalized, createUndo, draw, flag, iconButton, nodesOf } from "./teach_parts.mjs";
+import { tool } from "./teach_parts.mjs";
 import { WAYS } from "./teach_pages.mjs";
 import { createShutter } from "./teach_shutter.mjs";
 import { amountOf, count, ENOUGH, photosOf, sayOf, WORTH_A_TRY } from "./teach_words.mjs";
@@ -79,7 +71,7 @@ function createInput(use, options) {
 /**
  * @param {any} parts see `createTeachParts`
  * @param {any} state
- * @param {import("./live_picture.mjs").LivePicture} picture
+ * @param {LivePicture} picture
  * @param {any} on
  */
 export function renderTeach(parts, state, picture, on) {

@@ -52,7 +52,7 @@ function unitOf({ photos }, { groups }) {
 /**
  * Return the result of a training by names and ids, for the screens.
  *
- * @param {import("../types").Taught} result
+ * @param {Taught} result
  * @param {string[]} labels in the order of the result
  * @param {string[]} ids of photos, as they were trained
  */

@@ -1,19 +1,15 @@
 /** The shapes that the view's modules pass around; see `../types.d.ts` for those of the engine. */
 
-import type { Answer, Entry, Phrase, Run, Sending } from "../types";
-import type { LoupeError } from "../engine/errors.mjs";
-import type { createIdentifier } from "../visit/identifier.mjs";
-import type { openRecents } from "../visit/recents.mjs";
-import type { createParts } from "./viewfinder_parts.mjs";
-
-export type Identifier = ReturnType<typeof createIdentifier>;
-export type Recents = ReturnType<typeof openRecents>;
+type Identifier = import("../visit/identifier.mjs").Identifier;
+type Recents = import("../visit/recents.mjs").Recents;
 
 /** The viewfinder's elements by name. */
-export type Parts = ReturnType<typeof createParts>;
+type Parts = ReturnType<typeof import("./viewfinder_parts.mjs").createParts>;
+
+type LivePicture = import("./live_picture.mjs").LivePicture;
 
 /** What `connectSources` calls; keys return whether they were used. */
-export interface SourceHandlers {
+interface SourceHandlers {
   /** Called at a press whose photo comes later; the next two calls pass that press on. */
   onBegin: () => Permission;
   onPhoto: (photo: Blob, source: Entry["source"], alt?: string, press?: Permission) => void;
@@ -23,7 +19,7 @@ export interface SourceHandlers {
 }
 
 /** See `Identifier.state`. */
-export interface IdentifierState {
+interface IdentifierState {
   device: "off" | "loading" | "ready" | "failed";
   /** Bytes so far, of `total`. */
   loaded: number;
@@ -41,7 +37,7 @@ export interface IdentifierState {
   sends: Sending | null;
 }
 
-export interface Model {
+interface Model {
   name: string;
   title: string;
   /** The labels' language, their number, and the first labels in words. */
@@ -53,7 +49,7 @@ export interface Model {
   isMadeHere?: boolean;
 }
 
-export interface Sample {
+interface Sample {
   title: string;
   alt: string;
   url: string;
@@ -61,7 +57,7 @@ export interface Sample {
 }
 
 /** See `Server.request`. */
-export interface ServerRequest {
+interface ServerRequest {
   /** A photo's file, or its pixels; with a correction, only if the visitor agreed. */
   body?: Blob | null;
   /** Describes the body if it holds pixels. */
@@ -76,17 +72,17 @@ export interface ServerRequest {
   top?: number;
 }
 
-export interface Transfer {
+interface Transfer {
   signal?: AbortSignal;
   /** Called once sending begins, perhaps several times; with false if nothing was sent. */
   onSent?: (isSent: boolean) => void;
 }
 
 /** A part of a photo that may leave the device. */
-export type Part = "nothing" | "pixels" | "copy" | "file";
+type Part = "nothing" | "pixels" | "copy" | "file";
 
 /** What may leave the device after one press, as the words on the screen said at that moment. */
-export interface Permission {
+interface Permission {
   readonly part: Part;
   /** Who may get it: the model, and the host to which the server passes it, if there is one. */
   readonly model: string | null;
@@ -100,12 +96,12 @@ export interface Permission {
 }
 
 /** What a request needs; `cause` is why the device can't read the file. */
-export interface Need extends Pick<Permission, "part" | "model" | "host" | "photo"> {
-  cause?: LoupeError;
+interface Need extends Pick<Permission, "part" | "model" | "host" | "photo"> {
+  cause?: import("../engine/errors.mjs").LoupeError;
 }
 
 /** See `ask`. */
-export interface Question {
+interface Question {
   title: string;
   line: string;
   ways: { name: string; icon: string; title: string; line: string }[];
@@ -116,7 +112,7 @@ export interface Question {
 }
 
 /** See `mountViewfinder`. */
-export interface ViewfinderOptions {
+interface ViewfinderOptions {
   /** The page's theme; by default the system's. */
   theme: "dark" | "light" | null;
   actions: {
@@ -149,7 +145,7 @@ export interface ViewfinderOptions {
 }
 
 /** The element of a selector with classes, such as "p.vf-small". */
-export type ElementOf<Selector extends string> = (
+type ElementOf<Selector extends string> = (
   Selector extends `${infer Tag}.${string}` ? Tag : Selector
 ) extends infer Name extends keyof HTMLElementTagNameMap
   ? HTMLElementTagNameMap[Name]

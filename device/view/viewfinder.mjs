@@ -21,8 +21,8 @@ const NOT_TAKEN = "The photo couldn’t be taken. Try again.";
  * Show the viewfinder in an element.
  *
  * @param {Element} parent
- * @param {import("../visit/open_visit.mjs").Visit} visit
- * @param {Partial<import("./types").ViewfinderOptions>} options those that differ from `DEFAULTS`
+ * @param {Visit} visit
+ * @param {Partial<ViewfinderOptions>} options those that differ from `DEFAULTS`
  * @returns {Viewfinder}
  */
 export function mountViewfinder(parent, visit, options) {
@@ -125,11 +125,7 @@ class Viewfinder {
     this.#picture.start();
   }
 
-  /**
-   * Change options; the camera stays open.
-   *
-   * @param {Partial<import("./types").ViewfinderOptions>} options
-   */
+  /** Change options; the camera stays open. @param {Partial<ViewfinderOptions>} options */
   update(options) {
     this.#options = { ...this.#options, ...options };
     this.#applyTheme();

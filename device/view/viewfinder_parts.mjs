@@ -3,7 +3,14 @@
  * which of them are shown, and where.
  */
 
-import { createButton, createIcon, h, letKeysScroll, linkStyles } from "./elements.mjs";
+import {
+  createButton,
+  createIcon,
+  createIconButton,
+  h,
+  letKeysScroll,
+  linkStyles,
+} from "./elements.mjs";
 import { createCorners, PhotoView } from "./photo_view.mjs";
 
 /** The style sheets of the viewfinder; see `linkStyles`. */
@@ -45,7 +52,7 @@ export function createParts(on) {
     side: h("div.vf-side"),
 
     models: h("select.vf-chip", { ariaLabel: "Model", onchange: onModel }),
-    forget: iconButton("vf-icon-button.vf-forget", "Delete this model", "trash", on.onDelete),
+    forget: createIconButton("vf-icon-button.vf-forget", "Delete this model", "trash", on.onDelete),
     bar: h("div.vf-topbar", { hidden: true }),
 
     picture: h("div.vf-picture", { onclick: on.onPicture }),
@@ -55,7 +62,7 @@ export function createParts(on) {
     hint: h("div.vf-hint"),
     photo: new PhotoView(),
     why: createButton("vf-why", "Why?", { icon: "eye", onclick: on.onWhy }),
-    whole: iconButton("vf-whole", "Show the whole photo", "whole", on.onWhole),
+    whole: createIconButton("vf-whole", "Show the whole photo", "whole", on.onWhole),
     pill: h("div.vf-pill"),
 
     words: h("section.vf-words", { ariaLabel: "Answer" }),
@@ -64,7 +71,7 @@ export function createParts(on) {
     head: h("div.vf-head"),
     headline: h("h2.vf-headline"),
     percent: h("b.vf-percent"),
-    lookUp: iconButton("vf-look-up", "Look it up", "book", act("lookUp")),
+    lookUp: createIconButton("vf-look-up", "Look it up", "book", act("lookUp")),
     note: h("p.vf-sub.vf-note"),
     status: h("p.vf-sub"),
     alert: h("p.vf-alert", { role: "alert" }),
@@ -82,9 +89,14 @@ export function createParts(on) {
     live: createButton("vf-segment", "Live", { onclick: () => on.onLive(true) }),
     still: createButton("vf-segment", "Photo", { onclick: () => on.onLive(false) }),
     mode: h("div.vf-mode", { role: "group", ariaLabel: "Mode" }),
-    torch: iconButton("vf-icon-button.vf-ring.vf-torch", "Torch", "torch", change("toggleTorch")),
+    torch: createIconButton(
+      "vf-icon-button.vf-ring.vf-torch",
+      "Torch",
+      "torch",
+      change("toggleTorch"),
+    ),
     zoom: createButton("vf-icon-button.vf-ring.vf-zoom", "", { onclick: change("cycleZoom") }),
-    flip: iconButton("vf-icon-button.vf-flip", "Other camera", "flip", change("flip")),
+    flip: createIconButton("vf-icon-button.vf-flip", "Other camera", "flip", change("flip")),
 
     openCamera: mainButton("Open the camera", on.onOpenCamera),
     cameraApp: mainButton("Take a photo", () => parts.capture.click()),
@@ -122,10 +134,6 @@ export function createParts(on) {
   return parts;
 }
 
-function iconButton(classes, text, icon, onclick) {
-  return createButton(classes, text, { icon, isIconOnly: true, onclick });
-}
-
 function mainButton(text, onclick) {
   return createButton("vf-button.vf-main", text, { icon: "camera", onclick });
 }
@@ -150,7 +158,7 @@ export function createHeader(logo) {
 /**
  * Choose the layout by the available space, until `signal` is aborted.
  *
- * @param {import("./types").Parts} parts
+ * @param {Parts} parts
  * @param {() => void} onchange
  * @param {Element | null} header see `ViewfinderOptions`
  * @param {AbortSignal} signal

@@ -3,11 +3,10 @@
  */
 
 import { cornersOf, createBars, createLines, createRecents, createRuler } from "./answer_view.mjs";
-import { createSamples, createWaysOn, percentOf, toneOf } from "./answer_view.mjs";
+import { createSamples, createWaysOn, percentOf, toneOf, createLanding } from "./answer_view.mjs";
 import { phraseError } from "../engine/errors.mjs";
-import { CAN_RETRY, REASONS } from "./camera_access.mjs";
+import { CAN_RETRY, REASONS } from "./camera.mjs";
 import { createIcon, h } from "./elements.mjs";
-import { createLanding } from "./landing.mjs";
 import { phraseNodes, toText } from "./phrasing.mjs";
 import { PHOTO_CODES } from "../visit/fallback.mjs";
 import { sentOf } from "../visit/outgoing.mjs";
@@ -20,7 +19,7 @@ const WAITS =
 const WAITS_HERE = "No connection. Your photo waits here for the model.";
 const CAPTIONS = { camera: "Original photo", frame: "Video frame" };
 
-/** @type {import("./types").ViewfinderOptions} */
+/** @type {ViewfinderOptions} */
 export const DEFAULTS = {
   theme: null,
   actions: {},
@@ -41,9 +40,9 @@ export const DEFAULTS = {
  * Draw a visit; return the part of a photo that the last line names, or null.
  *
  * @param {any} parts see `createParts`
- * @param {import("../visit/open_visit.mjs").Visit} visit
- * @param {import("./types").ViewfinderOptions} options
- * @param {import("./live_picture.mjs").LivePicture} picture
+ * @param {Visit} visit
+ * @param {ViewfinderOptions} options
+ * @param {LivePicture} picture
  * @param {any} handlers onSample, onModel, onEntry, onClear
  */
 export function render(parts, visit, options, picture, handlers) {

@@ -2,13 +2,11 @@
  * The model on this device, and the worker in which pixels are made before and without it.
  */
 
-/** @import { Answer } from "../types" */
-
 import { untilAborted } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
 import { ModelWorker } from "../engine/model_worker.mjs";
 import { load } from "../loupe.mjs";
-import { certaintyRule, formatPercent, headline, trustLines } from "../view/phrasing.mjs";
+import { phraseAnswer } from "../view/phrasing.mjs";
 
 const CLOSED = "The model was closed.";
 const OTHER_MODEL = "Another model gave this answer. Open it again to see why.";
@@ -21,7 +19,7 @@ const ENGINE = "w";
 const SMALL_GRAPH = "s";
 
 export class DeviceModel {
-  /** @type {Omit<import("../view/types").IdentifierState, "server" | "isConnected" | "next" | "sends">} */
+  /** @type {Omit<IdentifierState, "server" | "isConnected" | "next" | "sends">} */
   state = { device: "off", loaded: 0, total: 0, isStalled: false, reason: null, code: null };
   /** Settles when the device can answer, or can't; null before it loads. */
   loading = null;
@@ -36,8 +34,8 @@ export class DeviceModel {
   /**
    * @param {object} options
    * @param {string | null} options.address of the folder with `model.json`
-   * @param {import("../types").GraphName} options.graph
-   * @param {import("../types").TaughtModel} [options.taught] your model, on that one as its base
+   * @param {GraphName} options.graph
+   * @param {TaughtModel} [options.taught] your model, on that one as its base
    * @param {string | null} options.off why nothing runs on this device, or null
    * @param {() => void} onchange is called after each change of `state`
    */
@@ -168,12 +166,7 @@ export class DeviceModel {
   #phrase(prediction) {
     const { info } = this;
     return {
-      prediction,
-      headline: headline(info, prediction),
-      lines: trustLines(info, prediction),
-      certainty: certaintyRule(info, prediction).certainty,
-      language: info.language,
-      percents: prediction.candidates.map(({ probability }) => formatPercent(info, probability)),
+      ...phraseAnswer(info, prediction),
       recipe: info.recipe,
       from_pixels: false,
       where: "device",

@@ -2,11 +2,6 @@
  * The visit's effects on photos: identify a photo, find it by its address, and keep it.
  */
 
-/** @import { Answer, Entry } from "../types" */
-/** @import { Permission } from "../view/types" */
-/** @import { Visit } from "./open_visit.mjs" */
-/** @import { Host } from "./types" */
-
 import { NotPermitted, readAnswer, recallSent, tellSent } from "./outgoing.mjs";
 import { Declined } from "./permissions.mjs";
 import { NO_PRESS } from "./visit.mjs";
@@ -29,8 +24,7 @@ const OWN =
 /**
  * Identify the open photo; without a new press, on this device if it has the model's files.
  *
- * @param {Visit} visit
- * @param {Extract<import("./types").Effect, {type: "identify"}>} effect
+ * @type {(visit: Visit, effect: Extract<Effect, {type: "identify"}>) => Promise<void>}
  */
 export async function identify(visit, { step, permission, until }) {
   const { identifier, models, signal, state } = visit;
@@ -105,8 +99,7 @@ async function identifyPermitted(visit, press, place, onPlace) {
 /**
  * Find what the address names: a photo kept in this browser, or the answer in a link.
  *
- * @param {Visit} visit
- * @param {Extract<import("./types").Effect, {type: "find"}>} effect
+ * @type {(visit: Visit, effect: Extract<Effect, {type: "find"}>) => Promise<void>}
  */
 export async function find(visit, { step, token, photo }) {
   const kept = await visit.recents.find({ token, photo });
@@ -127,8 +120,7 @@ function answeredBy(entry, model) {
 /**
  * Keep a photo in this browser, with its answer once it has one.
  *
- * @param {Visit} visit
- * @param {Extract<import("./types").Effect, {type: "keep"}>} effect
+ * @type {(visit: Visit, effect: Extract<Effect, {type: "keep"}>) => Promise<void>}
  */
 export async function keep({ recents }, { entry }) {
   if (entry.answer?.certainty === "unknown") navigator.vibrate?.([10, 60, 10]);
@@ -158,9 +150,7 @@ function ownTokens() {
 /**
  * Return the answer in a share link as an entry without a photo, or a message why there is none.
  *
- * @param {string} token
- * @param {Host} host
- * @returns {Promise<{entry: Entry | null, message?: string}>}
+ * @type {(token: string, host: Host) => Promise<{entry: Entry | null, message?: string}>}
  */
 async function readLink(token, { server }) {
   if (!server) return { entry: null };

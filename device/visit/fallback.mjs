@@ -1,7 +1,5 @@
 /** The mode `auto`: one of the two ways answers, and the other one where that fails. */
 
-/** @import { Answer } from "../types" */
-
 import { anyAborted, pause } from "../engine/abort.mjs";
 import { mayServerRead, NotPermitted } from "./outgoing.mjs";
 
@@ -22,7 +20,7 @@ export const PHOTO_CODES = new Set([
 
 /**
  * @callback Way
- * @param {import("./device_model.mjs").DeviceModel} device
+ * @param {DeviceModel} device
  * @param {((blob: Blob, options: object) => Promise<Answer>) | null} askServer
  * @param {Blob} blob
  * @param {object} options see `Identifier.identify`
@@ -73,8 +71,7 @@ export async function serverFirst(device, askServer, blob, options) {
 /**
  * Return whether the device can answer, once that is known.
  *
- * @param {import("./device_model.mjs").DeviceModel} device
- * @param {AbortSignal} [signal]
+ * @type {(device: DeviceModel, signal?: AbortSignal) => Promise<boolean>}
  */
 export async function canLoad(device, signal) {
   try {

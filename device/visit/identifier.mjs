@@ -1,7 +1,7 @@
 /**
  * Answers photos on the device, on the app's server, or on either as the mode allows.
  *
- *     const identifier = createIdentifier({ address: "models/clothing/", server: null, run: "auto" });
+ *     const identifier = new Identifier({ address: "models/clothing/", server: null, run: "auto" });
  *     identifier.onchange = () => show(identifier.state);
  *     identifier.start();
  *     const answer = await identifier.identify(blob);
@@ -15,9 +15,6 @@
  * as a file that the browser can't read, is refused.
  */
 
-/** @import { Answer, ExplainOptions, OcclusionMap } from "../types" */
-/** @import { IdentifierState, Permission } from "../view/types" */
-
 import { untilAborted } from "../engine/abort.mjs";
 import { fetchModel } from "../engine/download.mjs";
 import { LoupeError } from "../engine/errors.mjs";
@@ -29,25 +26,7 @@ const OFF = "This app keeps its models on the server, so they can’t run on thi
 const SAVING = "Data saver is on, so the model isn’t downloaded. Choose “This device” to do so.";
 const NOT_CHOSEN = "The model runs on the server, by choice.";
 
-/**
- * @param {object} options
- * @param {string | null} [options.model] its name
- * @param {string | null} [options.address] the folder with `model.json`; null: not on the device
- * @param {ConstructorParameters<typeof Outgoing>[0] | null} [options.server] null: there is none
- * @param {"auto" | "device" | "server"} [options.run]
- * @param {"small" | "full"} [options.graph]
- * @param {string | null} [options.api] the host to which the server passes photos
- * @param {import("../types").TaughtModel} [options.taught] your model; `address` is its base's
- * @param {import("../types").Limits | null} [options.limits] of photos; without them the server gets
- *   files, not pixels
- * @param {import("./types").Described | null} [options.described] what pixels are made by; fetched
- *   if it isn't given
- */
-export function createIdentifier(options) {
-  return new Identifier(options);
-}
-
-class Identifier {
+export class Identifier {
   /** Called after each change of `state`, `info` or `recipe`. */
   onchange = null;
 
@@ -64,7 +43,20 @@ class Identifier {
   /** @type {Pick<IdentifierState, "server" | "isConnected">} */
   #state;
 
-  /** @param {Parameters<typeof createIdentifier>[0]} options */
+  /**
+   * @param {object} options
+   * @param {string | null} [options.model] its name
+   * @param {string | null} [options.address] the folder with `model.json`; null: not on the device
+   * @param {ConstructorParameters<typeof Outgoing>[0] | null} [options.server] null: there is none
+   * @param {"auto" | "device" | "server"} [options.run]
+   * @param {"small" | "full"} [options.graph]
+   * @param {string | null} [options.api] the host to which the server passes photos
+   * @param {TaughtModel} [options.taught] your model; `address` is its base's
+   * @param {Limits | null} [options.limits] of photos; without them the server gets
+   *   files, not pixels
+   * @param {Described | null} [options.described] what pixels are made by; fetched
+   *   if it isn't given
+   */
   constructor(options) {
     const { address = null, server = null, run = "auto", graph = "small" } = options;
     const { model = null, taught } = options;

@@ -4,11 +4,7 @@
  * same. Where "Teach" was never opened, nothing of it is loaded.
  */
 
-/** @import { Run, TaughtModel } from "../types" */
-/** @import { Model } from "../view/types" */
-/** @import { Chosen, Host } from "./types" */
-
-import { createIdentifier } from "./identifier.mjs";
+import { Identifier } from "./identifier.mjs";
 import { openChannel } from "./recents.mjs";
 
 /** Names of models made on a device. */
@@ -90,7 +86,7 @@ export class Models {
   /** Change the chosen model's project, in one tab at a time: each trains on all that was added. */
   async train(change, signal) {
     const { device } = this.identifier;
-    const projectModel = await import("../teach/project_model.mjs");
+    const projectModel = await import("../teach/project.mjs");
     const run = async () => {
       signal?.throwIfAborted();
       const base = await device.loaded(signal);
@@ -164,7 +160,7 @@ export class Models {
       return previous.device.setTaught(this.#madeHere.get(model));
     }
     const folder = isMadeHere || this.#mayDownload(model) ? this.baseOf(model) : null;
-    const identifier = createIdentifier({
+    const identifier = new Identifier({
       ...{ ...wanted, server, described, limits: host.limits },
       address: folder && `${host.folder}models/${folder}/`,
       taught: this.#madeHere.get(model),
@@ -197,7 +193,7 @@ export class Models {
 
   /** Delete a model made on this device, if the visitor confirms. */
   async askToDelete(parent, name, onDeleted) {
-    const { openMenu } = await import("../view/teach_dialogs.mjs");
+    const { openMenu } = await import("../view/teach_parts.mjs");
     const { title } = this.#madeHere.get(name).manifest;
     const line = "It is only in this browser. A file that you saved of it stays.";
     const remove = async () => {

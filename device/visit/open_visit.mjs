@@ -3,19 +3,14 @@
  * the address and keeps recent photos. Views draw `state` and send events.
  */
 
-/** @import { Answer, Entry } from "../types" */
-/** @import { Permission } from "../view/types" */
-/** @import { Effect, Host, VisitEvent, VisitState } from "./types" */
-
 import { ALTS } from "../view/photo_sources.mjs";
-import { afterPaint, announceAddress, readAddress } from "./address.mjs";
+import { afterPaint, announceAddress, readAddress, chosenBy, VisitAddress } from "./address.mjs";
 import { Models } from "./models.mjs";
 import { find, identify, keep } from "./effects.mjs";
 import { Permissions } from "./permissions.mjs";
 import { recallSent } from "./outgoing.mjs";
-import { openRecents, randomId } from "./recents.mjs";
+import { Recents, randomId } from "./recents.mjs";
 import { createState, NO_PRESS, reduce } from "./visit.mjs";
-import { chosenBy, VisitAddress } from "./visit_address.mjs";
 
 /** Time between checks whether the server is back, in milliseconds. */
 const WATCH_MS = 5000;
@@ -44,7 +39,6 @@ export function openVisit(host) {
 export class Visit {
   /** @type {VisitState} */
   state;
-  /** @type {import("../view/types").Recents} */
   recents;
   /** @type {Entry[]} */
   recent = [];
@@ -52,7 +46,7 @@ export class Visit {
   models;
   /** @type {VisitAddress} */
   address;
-  /** @type {import("./types").VisitView | null} The view, while the visit is shown. */
+  /** @type {VisitView | null} The view, while the visit is shown. */
   view = null;
   /** @type {Host} */
   host;
@@ -71,7 +65,7 @@ export class Visit {
     const isOpening = Boolean(place.answer ?? place.photo);
     this.state = createState({ ...chosenBy(place, host), engine: host.engine }, isOpening);
     this.permissions = new Permissions((...question) => this.view.ask(...question), signal);
-    this.recents = openRecents({ scope: host.recent, prefix: host.prefix });
+    this.recents = new Recents({ scope: host.recent, prefix: host.prefix });
     this.recents.onclear = () => {
       // A photo on the screen stays; if no page shows the visit, its open photo is closed as well.
       if (!this.view) this.send({ type: "closed" });
@@ -105,11 +99,7 @@ export class Visit {
     return this.models.seen.has(model) ? DELETED : ELSEWHERE;
   }
 
-  /**
-   * Apply an event, and run its effects.
-   *
-   * @param {VisitEvent} event
-   */
+  /** Apply an event, and run its effects. @param {VisitEvent} event */
   send(event) {
     const { step } = this.state;
     const [state, effects] = reduce(this.state, event);
@@ -129,11 +119,7 @@ export class Visit {
     }
   }
 
-  /**
-   * Apply what the surrounding page now provides.
-   *
-   * @param {Host} host
-   */
+  /** Apply what the surrounding page now provides. @param {Host} host */
   update(host) {
     const { engine, graph } = this.host;
     this.host = host;

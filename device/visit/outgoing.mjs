@@ -4,10 +4,6 @@
  * it is refused.
  */
 
-/** @import { Answer, Limits, OcclusionMap, Sending } from "../types" */
-/** @import { Need, Part, Permission } from "../view/types" */
-/** @import { Described } from "./types" */
-
 import { anyAborted, untilAborted } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
 import { encodeCopy } from "../view/crop.mjs";
@@ -85,7 +81,6 @@ export function recallSent({ photo, answer, earlier = [] }) {
 export const everSent = (photo) => sentOf(photo) ?? told.get(photo);
 
 /**
- * @typedef {import("../engine/model_worker.mjs").ModelWorker} ModelWorker
  * @typedef {object} SendOptions
  * @property {Permission} [permission] without one, nothing is sent
  * @property {number} [top] number of candidates
@@ -269,10 +264,10 @@ export class Outgoing {
    * Send a request if the permission covers it; abort it when the permission ends.
    *
    * @param {"photo" | "explanation" | "correction"} name
-   * @param {import("../view/types").ServerRequest} request
+   * @param {ServerRequest} request
    * @param {Permission | undefined} permission
    * @param {Pick<Need, "part" | "photo"> & Partial<Need>} need
-   * @param {import("../view/types").Transfer} [transfer]
+   * @param {Transfer} [transfer]
    */
   async #send(name, request, permission, need, { signal, onSent } = {}) {
     this.#check(permission, need);

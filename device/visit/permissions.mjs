@@ -3,9 +3,6 @@
  * the questions that the visitor answered.
  */
 
-/** @import { Entry } from "../types" */
-/** @import { Identifier, IdentifierState, Part, Permission } from "../view/types" */
-
 import { pause } from "../engine/abort.mjs";
 import { fileQuestion, isToCome, placeQuestion } from "../view/disclosure.mjs";
 import { everSent, isWithin } from "./outgoing.mjs";
@@ -39,11 +36,11 @@ export class Permissions {
   #fileChoice = null;
   /** Aborted when the permissions end. */
   #present = new AbortController();
-  /** @type {import("./types").VisitView["ask"]} */
+  /** @type {VisitView["ask"]} */
   #ask;
 
   /**
-   * @param {import("./types").VisitView["ask"]} ask asks the visitor
+   * @param {VisitView["ask"]} ask asks the visitor
    * @param {AbortSignal} signal ends all permissions for good
    */
   constructor(ask, signal) {
@@ -104,9 +101,7 @@ export class Permissions {
    * Return the permission of a press beside an answer, where words say which part of its photo is
    * sent.
    *
-   * @param {Entry} entry
-   * @param {Identifier} identifier
-   * @param {Part} part
+   * @type {(entry: Entry, identifier: Identifier, part: Part) => Permission}
    */
   pressBeside({ photo, answer: { prediction } }, identifier, part) {
     return Object.freeze({ ...this.press(identifier, true, photo), part, model: prediction.model });
@@ -115,8 +110,7 @@ export class Permissions {
   /**
    * Return where another model would answer the open photo; null if the page asks.
    *
-   * @param {IdentifierState} state
-   * @param {import("../types").Run} run
+   * @type {(state: IdentifierState, run: Run) => "server" | "device" | null}
    */
   placeOf({ sends }, run) {
     const part = partOf({ next: "server", sends });
@@ -158,7 +152,7 @@ export class Permissions {
   /**
    * Ask for the first file that this browser can't read.
    *
-   * @throws {Declined | import("../engine/errors.mjs").LoupeError} `cause`, once declined
+   * @throws {Declined | LoupeError} `cause`, once declined
    */
   async askFile(photo, cause, identifier, signal) {
     // Without a connection, there is nothing to ask.

@@ -19,16 +19,7 @@ const FIELDS = ["id", "photo", "source", "alt", "answer", "earlier", "isLearned"
 
 const STORE = "photos";
 
-/**
- * @param {object} [options]
- * @param {"session" | "day"} [options.scope]
- * @param {string} [options.prefix] tells apps of one origin apart
- */
-export function openRecents({ scope = "session", prefix = "" } = {}) {
-  return new Recents(scope, `loupe-recents:${prefix}`);
-}
-
-class Recents {
+export class Recents {
   /** Called once another tab has cleared them. */
   onclear = null;
   #scope;
@@ -44,7 +35,13 @@ class Recents {
   /** Tells the other tabs, whose photos are in memory as well. */
   #channel;
 
-  constructor(scope, name) {
+  /**
+   * @param {object} [options]
+   * @param {"session" | "day"} [options.scope]
+   * @param {string} [options.prefix] tells apps of one origin apart
+   */
+  constructor({ scope = "session", prefix = "" } = {}) {
+    const name = `loupe-recents:${prefix}`;
     this.#scope = scope;
     this.#name = name;
     this.#session = sessionOf(name);

@@ -2,8 +2,6 @@
  * The app's own server, by HTTP, for the session whose token the page holds.
  */
 
-/** @import { ServerRequest, Transfer } from "../view/types" */
-
 import { pause, untilAborted, waitFor } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
 
@@ -50,9 +48,7 @@ export class Server {
   async describe() {
     const { model } = this.#options;
     const url = new URL(`models/${model}`, this.#base);
-    const body = await fetch(url, { signal: AbortSignal.timeout(STALL_MS) })
-      .then((response) => response.json())
-      .catch(() => null);
+    const { body } = await fetchJson(url);
     if (!body?.manifest) throw errorOf(0, body);
     return { ...body.manifest, version: body.version };
   }
@@ -65,9 +61,8 @@ export class Server {
   async readAnswer(token) {
     const url = new URL("answers", this.#base);
     url.searchParams.set("token", token);
-    const response = await fetch(url, { signal: AbortSignal.timeout(STALL_MS) }).catch(() => null);
-    const body = await response?.json().catch(() => null);
-    if (!body?.answer) throw errorOf(response?.status ?? 0, body);
+    const { body, status } = await fetchJson(url);
+    if (!body?.answer) throw errorOf(status, body);
     return body;
   }
 
@@ -131,10 +126,9 @@ export class Server {
     const url = new URL(`corrections/${number}`, this.#base);
     const token = await this.#token();
     const headers = { "Loupe-Session": token, "Loupe-Undo-Key": key };
-    const signal = AbortSignal.timeout(STALL_MS);
-    const response = await fetch(url, { method: "DELETE", headers, signal }).catch(() => null);
-    if (response?.ok) return undefined;
-    const error = errorOf(response?.status ?? 0, await response?.json().catch(() => null));
+    const { body, isOk, status } = await fetchJson(url, { method: "DELETE", headers });
+    if (isOk) return undefined;
+    const error = errorOf(status, body);
     if (error.code !== "no-session" || hasRenewed) throw error;
     refuse(token);
     return this.undo({ number, key }, true);
@@ -180,20 +174,26 @@ function refuse(token) {
   issued = null;
 }
 
+/** Request JSON, which is null, with status 0, if the server doesn't answer. */
+async function fetchJson(url, init = {}) {
+  const signal = AbortSignal.timeout(STALL_MS);
+  const response = await fetch(url, { ...init, signal }).catch(() => null);
+  const body = await response?.json().catch(() => null);
+  return { body, isOk: response?.ok ?? false, status: response?.status ?? 0 };
+}
+
 /** Request a new token from the server. */
 async function issue(url) {
-  const signal = AbortSignal.timeout(STALL_MS);
-  const response = await fetch(url, { method: "POST", signal }).catch(() => null);
-  const body = await response?.json().catch(() => null);
+  const { body, status } = await fetchJson(url, { method: "POST" });
   if (body?.token) return body.token;
   issued = null;
-  throw errorOf(response?.status ?? 0, body);
+  throw errorOf(status, body);
 }
 
 /**
  * Return the model and engine that gave an answer; for a device's, the server's own engine.
  *
- * @param {import("../types").Answer} answer
+ * @param {Answer} answer
  */
 function engineOf({ prediction: { model, engine }, where }) {
   return where === "server" ? { model, engine } : { model, engine: null };

@@ -1,17 +1,14 @@
 /** Types of the visit; see `../view/types.d.ts` for those of the view. */
 
-import type { Answer, Entry, Limits, Recipe, Run } from "../types";
-import type { Model, Part, Permission, Question } from "../view/types";
-
 /** The model, mode and engine that the visitor or the address chose. */
-export interface Chosen {
+interface Chosen {
   model: string;
   run: Run;
   /** The server's engine. */
   engine: string | null;
 }
 
-export interface VisitState {
+interface VisitState {
   /** Number of the current step; events of an earlier step are dropped. */
   step: number;
   /** `opening`: the answer in the address isn't shown yet. */
@@ -42,13 +39,13 @@ export interface VisitState {
 }
 
 /** See `HANDLERS` in `visit.mjs`; events with a `step` are dropped once that step is over. */
-export interface VisitEvent {
+interface VisitEvent {
   type: string;
   step?: number;
   [value: string]: any;
 }
 
-export type Effect =
+type Effect =
   | {
       type: "identify";
       step: number;
@@ -65,7 +62,7 @@ export type Effect =
   | { type: "choose" };
 
 /** What the surrounding page provides to a visit. */
-export interface Host {
+interface Host {
   /** Distinguishes apps of one origin. */
   prefix: string;
   /** The address of `device/`. */
@@ -93,13 +90,13 @@ export interface Host {
   onReady?: (folder: string) => void;
 }
 
-export interface Described {
+interface Described {
   version: string;
   recipe: Recipe;
 }
 
 /** A view that draws the visit. */
-export interface VisitView {
+interface VisitView {
   draw: () => void;
   /** Asks the visitor; see `ask`. */
   ask: (
@@ -109,3 +106,7 @@ export interface VisitView {
   ) => Promise<string | null>;
   chooseFile: () => void;
 }
+
+type Visit = import("./open_visit.mjs").Visit;
+type DeviceModel = import("./device_model.mjs").DeviceModel;
+type ModelWorker = import("../engine/model_worker.mjs").ModelWorker;

@@ -6,10 +6,6 @@
  * again, begins a step. Events of an earlier step are dropped.
  */
 
-/** @import { Answer, Entry } from "../types" */
-/** @import { Permission } from "../view/types" */
-/** @import { Chosen, Effect, VisitEvent, VisitState } from "./types" */
-
 /** Most answers by other models that are kept with a photo, so that Back finds them. */
 const MAX_EARLIER = 4;
 
@@ -44,9 +40,7 @@ export function createState(chosen, isOpening) {
 /**
  * Return the state after an event, and the effects to run, in order.
  *
- * @param {VisitState} state
- * @param {VisitEvent} event
- * @returns {[VisitState, Effect[]]}
+ * @type {(state: VisitState, event: VisitEvent) => [VisitState, Effect[]]}
  */
 export function reduce(state, event) {
   if ("step" in event && event.step !== state.step) return [state, []];

@@ -33,7 +33,7 @@ VECTORS = {
     *("Add", "Sub", "Mul", "Div", "Max", "Neg", "Sqrt", "Relu", "Sigmoid", "Softmax", "Concat"),
     *("LpNormalization", "ReduceSumSquare", "ReduceMax", "TopK", "Split"),
 }
-"""Operators of ``device/engine/vectors.mjs``, beside MatMul and those that are made of them."""
+"""Operators of ``device/engine/network_steps.mjs``, beside MatMul and those made of them."""
 
 ALONG_AXIS = {"Softmax", "LpNormalization", "TopK", "Split", "Concat"}
 """Those along an axis, which must be the one that holds the vector."""

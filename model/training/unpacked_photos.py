@@ -29,7 +29,7 @@ NAME_DIGITS = 24
 """Hex digits of a photo's SHA-256 that form its file's name."""
 
 PROJECT = "project.json"
-"""Marks a zip as a project of *Teach*; written by ``device/teach/project_file.mjs``."""
+"""Marks a zip as a project of *Teach*; written by ``device/teach/project.mjs``."""
 
 MAX_PROJECT_BYTES = 2**20
 FILE = "file-"

@@ -153,7 +153,7 @@ def test_explanation_is_a_map_of_what_the_model_sees(
 
 
 def pack(pixels: NDArray[np.uint8]) -> bytes:
-    """Do what ``device/engine/packing.mjs`` does."""
+    """Do what ``device/engine/preprocess.mjs`` does."""
     planes = pixels.transpose(2, 0, 1).copy()
     planes[[0, 2]] -= planes[1]
     planes[:, 1:] -= planes[:, :-1].copy()

@@ -87,7 +87,7 @@ def draw(
 
 
 VISIT, OPEN, SERVER = "visit/visit.mjs", "visit/open_visit.mjs", "visit/server.mjs"
-ADDRESS = "visit/visit_address.mjs"
+ADDRESS = "visit/address.mjs"
 HOLES = {
     "the page is left": [
         (OPEN, "    this.permissions.end();\n", ""),

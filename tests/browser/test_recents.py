@@ -10,8 +10,8 @@ from tests.browser.device_app import DeviceApp
 
 SETUP = """
 async ({ page, scope }) => {
-  const { openRecents } = await import(`${page}visit/recents.mjs`);
-  const open = (options) => openRecents({ scope, prefix: "/some/path", ...options });
+  const { Recents } = await import(`${page}visit/recents.mjs`);
+  const open = (options) => new Recents({ scope, prefix: "/some/path", ...options });
   const entry = (id, values) => ({
     id, photo: new Blob([`photo ${id}`]), source: "file", alt: "A photo",
     answer: { headline: ["A ", { label: "قميص" }], token: id }, ...values,

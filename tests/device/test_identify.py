@@ -118,7 +118,7 @@ def test_every_kind_of_source_is_identified(web: Site, browser: str) -> None:
 def test_nothing_is_loaded_after_an_abort(web: Site) -> None:
     script = """
       const { load } = await import("/device/loupe.mjs");
-      const { createIdentifier } = await import("/device/visit/identifier.mjs");
+      const { Identifier } = await import("/device/visit/identifier.mjs");
       let workers = 0;
       globalThis.Worker = class extends Worker {
         constructor(...values) {
@@ -127,7 +127,7 @@ def test_nothing_is_loaded_after_an_abort(web: Site) -> None:
         }
       };
       const before = await refusal(load("/models/tiny/", {signal: AbortSignal.abort()}));
-      const identifier = createIdentifier({address: "/models/tiny/"});
+      const identifier = new Identifier({address: "/models/tiny/"});
       identifier.close();
       identifier.start();
       const closed = workers;

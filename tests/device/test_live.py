@@ -6,7 +6,7 @@ from typing import Any
 from tests.device.node import run_node
 
 SCRIPT = """
-  const { CalmAnswer } = await load("view/live.mjs");
+  const { CalmAnswer } = await load("view/live_picture.mjs");
   const calm = new CalmAnswer();
   return given.map(([now, words]) => {
     const answer = { headline: [words], now };

@@ -122,8 +122,8 @@ def test_text_opens_as_its_file_does_and_hostile_text_is_refused() -> None:
 
 def test_drawings_and_hashes_are_those_of_python() -> None:
     script = """
-      const { draw } = await load("teach/taught_model.mjs");
-      const { sha256 } = await load("teach/sha256.mjs");
+      const { draw } = await load("teach/teaching.mjs");
+      const { sha256 } = await load("teach/safetensors.mjs");
       const pictures = [0, 1].map((number) => Array.from(draw(number, 37, 61)));
       return [pictures, given.map((text) => sha256(new TextEncoder().encode(text)))];
     """

@@ -134,7 +134,7 @@ def test_networks_have_every_step_and_operator() -> None:
         parts = re.search(rf"(?s)const {name} = (.*?);", source)[1].split(",")
         names = {part.split(":")[0].strip('[]{}" \n') for part in parts} - {""}
         assert {step[key] for step in steps if key in step} == names
-    operators = run_node('return Object.keys((await load("engine/vectors.mjs")).OPERATORS)')
+    operators = run_node('return Object.keys((await load("engine/network_steps.mjs")).OPERATORS)')
     assert {operator for header in headers for operator, *_ in header["tail"]} == set(operators)
     depthwise = {(one["window"], one["stride"]) for one in steps if one["op"] == "depthwise"}
     assert depthwise == set(product((3, 5), (1, 2)))

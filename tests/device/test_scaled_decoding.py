@@ -1,4 +1,4 @@
-"""``device/engine/scaled_decoding.mjs``: large JPEGs are scaled down as Pillow's decoder does."""
+"""``device/engine/photo_file.mjs``: large JPEGs are scaled down as Pillow's decoder does."""
 
 import io
 import json
@@ -18,7 +18,7 @@ from tests.device.site import SLOW_FIREFOX, Site, run_script
 from tests.photos import encoded, turned
 
 SCRIPT = """
-  const { scaleDown, scaleFactor } = await load("engine/scaled_decoding.mjs");
+  const { scaleDown, scaleFactor } = await load("engine/photo_file.mjs");
   const { jpegHeader } = await load("engine/photo_file.mjs");
   const { recipe, sizes, image, photo } = given;
   const factors = sizes.map(([width, height]) => scaleFactor({ width, height }, recipe));

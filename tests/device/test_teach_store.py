@@ -226,7 +226,7 @@ def test_lost_connection_is_opened_again(web: Site, browser: str) -> None:
 
 
 PROJECT = """
-  const { readProject, writeProject } = await load("teach/project_file.mjs");
+  const { readProject, writeProject } = await load("teach/project.mjs");
   const bytesOf = async (blob) => Buffer.from(await blob.arrayBuffer()).toString("base64");
   return Promise.all(given.map(async (base64) => {
     try {

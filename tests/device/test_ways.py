@@ -16,10 +16,10 @@ from tests.photos import encoded
 pytestmark = pytest.mark.browser
 
 AUTOMATIC = """
-  const { createIdentifier } = await import("/device/visit/identifier.mjs");
+  const { Identifier } = await import("/device/visit/identifier.mjs");
   const server = {url: "/api/v1/", token: "TOKEN", model: "tiny"};
   const [model, address] = ["tiny", "/models/tiny/"];
-  const identifier = createIdentifier({model, address, server, run: "auto"});
+  const identifier = new Identifier({model, address, server, run: "auto"});
   const settled = new Promise((resolve) => {
     identifier.onchange = () => identifier.state.device !== "loading" && resolve();
   });
@@ -66,19 +66,19 @@ def test_browser_that_adds_noise_leads_to_the_server(site: Site, token: str) -> 
 @pytest.mark.parametrize("browser", SLOW_FIREFOX)
 def test_recent_photos_are_read_again(site: Site, browser: str) -> None:
     script = """
-      const { openRecents } = await import("/device/visit/recents.mjs");
-      const first = openRecents({prefix: "/app/"});
+      const { Recents } = await import("/device/visit/recents.mjs");
+      const first = new Recents({prefix: "/app/"});
       for (const id of ["a", "b"]) {
         await first.add({id, photo: new Blob([id]), answer: {token: id}});
       }
       // Another page of this tab, once all is stored.
       for (;;) {
-        const again = openRecents({prefix: "/app/"});
+        const again = new Recents({prefix: "/app/"});
         const found = await again.find({ token: "b" });
         if (found) {
           const ids = (await again.list()).map(({ id }) => id);
           await again.clear();
-          const other = await openRecents({prefix: "/app/"}).list();
+          const other = await new Recents({prefix: "/app/"}).list();
           return {ids, photo: await found.photo.text(), left: other.length};
         }
         await new Promise((resolve) => setTimeout(resolve, 20));

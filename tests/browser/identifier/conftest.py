@@ -16,14 +16,14 @@ PHOTO = f"{PREFIX}/api/v1/identify"
 SETUP = """
 async (given) => {
   const { page, token, photo } = given;
-  const { createIdentifier } = await import(`${page}visit/identifier.mjs`);
+  const { Identifier } = await import(`${page}visit/identifier.mjs`);
   const blob = new Blob([Uint8Array.from(atob(photo), (letter) => letter.charCodeAt())]);
   const server = { url: `${page}../api/v1/`, token, model: "colours" };
   const address = `${page}models/colours/`;
   const create = (options) => {
     const limits = { bytes: 2e7, pixels: 5e7, side: 16 };
     const model = "colours";
-    const identifier = createIdentifier({ model, address, server, limits, ...options });
+    const identifier = new Identifier({ model, address, server, limits, ...options });
     identifier.start();
     return identifier;
   };

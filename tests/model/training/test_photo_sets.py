@@ -54,7 +54,7 @@ def files_of(folder: Path) -> set[str]:
 
 
 def project(*photos: tuple[int, str], labels: tuple[str, ...] = ("red", "green")) -> dict[str, Any]:
-    """Return what ``device/teach/project_file.mjs`` writes."""
+    """Return what ``device/teach/project.mjs`` writes."""
     listed = [{"label": label, "recording": recording} for label, recording in photos]
     return {"format": 1, "title": "", "labels": [*labels], "photos": listed}
 
