@@ -4,7 +4,7 @@
 #   make share      the app under a public https address, through an installed tunnel program
 #   make phone      the app over https on the local network, with a certificate to trust once
 #   make test       the tests (about 6 minutes on two cores)
-#   make check      lint and types
+#   make check      lint, types, who imports whom and what is declared
 #   make test-slow  tests that take long: many browsers, killed processes, real trainings
 #   make lock       requirements*.txt with hashes from pyproject.toml; UPGRADE=1 takes newer versions
 #   make latest     the tests with the newest packages that pyproject.toml allows
@@ -98,6 +98,8 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/deptry .
 	$(BIN)/python -m tests.javascript check
 
 format: $(VENV)/.dev
