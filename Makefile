@@ -11,7 +11,7 @@
 #   make audit      known vulnerabilities of every locked package, Python's and JavaScript's
 #   make sbom       build/sbom.json (CycloneDX): what is installed in .venv
 #   make oldest     the tests with the oldest torch that pyproject.toml allows
-#   make attacks    attacks on the app at 512 MB, and what its other visitors see
+#   make attacks    attacks on the app at 512 MB, and what its other visitors see; NAME=junk runs a few
 #   make bench      every figure in docs/benchmarks.md, measured again
 #   make film       the pictures of the README, by the app in Chromium
 #   make kernels    device/engine/kernels*.wasm, compiled again
@@ -169,7 +169,7 @@ build/audit/.ready: requirements-audit.txt $(VENV)/.made
 	@touch $@
 
 attacks: $(VENV)/.dev
-	$(BIN)/python -m tests.operating.attacks
+	ATTACKS=full $(BIN)/python -m pytest -s --timeout 600 $(if $(NAME),-k $(NAME)) tests/operating/test_attacks.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks

@@ -1,32 +1,30 @@
 """Two replicas behind nginx with PostgreSQL: each is killed in turn while clients use the app."""
 
-import json
 import threading
 from collections.abc import Iterator
-from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.parse import urlencode
-from urllib.request import Request, urlopen
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import FilePayload, Page, expect, sync_playwright
 
 from model.corrections import CorrectionStore
 from tests.browser.drive import PATIENCE_MS, checked_page, wait_for_answer
-from tests.model.tiny import colour
-from tests.operating.parts import PATIENCE_SECONDS, Replica, postgresql, replicas_behind_nginx
-from tests.photos import encoded
+from tests.operating.parts import (
+    PATIENCE_SECONDS,
+    PHOTOS,
+    Client,
+    Replica,
+    ask,
+    postgresql,
+    replicas_behind_nginx,
+)
 from tests.tools import require_tool
 from tests.waiting import in_threads, wait_until
-
-RED = encoded(colour("red"), "PNG")
-PAUSE_SECONDS = 0.25
-"""Pause of a client after a failure: nginx may count both replicas as lost for five seconds, and
-then answers immediately."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +65,8 @@ class Deployment:
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     require_tool("nginx")
     folder = tmp_path_factory.mktemp("deployment")
-    with postgresql() as database, replicas_behind_nginx(folder, database) as (url, log, replicas):
-        yield Deployment(url, log, database, replicas)
+    with postgresql() as server, replicas_behind_nginx(folder, server.url) as (url, log, replicas):
+        yield Deployment(url, log, server.url, replicas)
 
 
 def test_only_pages_set_a_cookie_and_metrics_stay_private(deployment: Deployment) -> None:
@@ -94,10 +92,8 @@ def replica_of_a_visit(deployment: Deployment) -> str:
     statuses = {"/": 200, "/_stcore/health": 200}
     statuses |= {"/api/v1/identify": 422, "/api/v1/corrections": 422}
     for path, status in statuses.items():
-        body = RED if status == 422 else None
-        with suppress(HTTPError):
-            address = f"{deployment.url}{path}?{marked}"
-            urlopen(Request(address, body, headers), timeout=10).close()
+        body = PHOTOS["red"] if status == 422 else None
+        ask(f"{deployment.url}{path}?{marked}", body, headers)
 
     def logged() -> list[list[str]]:
         # The log is written after the response.
@@ -110,60 +106,14 @@ def replica_of_a_visit(deployment: Deployment) -> str:
     return replica
 
 
-@dataclass
-class Client:
-    """A client that repeats requests, whatever happens, and counts the responses.
-
-    It pauses after a failure, as clients should: for up to five seconds nginx may hold both
-    replicas for lost and answer at once.
-    """
-
-    url: str
-    accepted: list[str] = field(default_factory=list)
-    identified: int = 0
-    failures: int = 0
-
-    def correct(self, ended: threading.Event) -> None:
-        """Send corrections, each until it is accepted."""
-        while not ended.is_set():
-            label = f"word {len(self.accepted)}"
-            if self._post("corrections", label=label) is None:
-                ended.wait(PAUSE_SECONDS)
-            else:
-                self.accepted.append(label)
-
-    def identify(self, ended: threading.Event) -> None:
-        """Send photos."""
-        while not ended.is_set():
-            if (response := self._post("identify", top=1)) is None:
-                ended.wait(PAUSE_SECONDS)
-            else:
-                assert response["answer"] == "red"
-                self.identified += 1
-
-    def _post(self, route: str, **params: object) -> dict[str, Any] | None:
-        address = f"{self.url}/api/v1/{route}?{urlencode(params)}"
-        try:
-            with urlopen(
-                Request(address, RED, {"Content-Type": "image/png"}), timeout=10
-            ) as response:
-                body: dict[str, Any] = json.load(response)
-                return body
-        except (URLError, OSError):
-            self.failures += 1
-            return None
-
-
 @pytest.mark.slow
 def test_no_accepted_correction_is_lost_when_a_replica_dies(deployment: Deployment) -> None:
     client = Client(deployment.url)
 
     def wait_for_more(count: int = 15) -> None:
-        accepted, identified = len(client.accepted), client.identified
+        accepted, answered = len(client.accepted) + count, len(client.answered) + count
         wait_until(
-            lambda: (
-                len(client.accepted) >= accepted + count and client.identified >= identified + count
-            ),
+            lambda: len(client.accepted) >= accepted and len(client.answered) >= answered,
             PATIENCE_SECONDS,
         )
 
@@ -180,8 +130,8 @@ def test_no_accepted_correction_is_lost_when_a_replica_dies(deployment: Deployme
         labels = [correction.label for correction in store.iter_corrections()]
     assert set(client.accepted) <= set(labels)
     # Only what was sent while a replica died may be there twice or without a response.
-    assert len(labels) - len(client.accepted) <= client.failures
-    assert client.failures < len(client.accepted)
+    assert len(labels) - len(client.accepted) <= len(client.failures)
+    assert len(client.failures) < len(client.accepted)
 
 
 @pytest.fixture
@@ -217,7 +167,7 @@ def _give(page: Page, name: str) -> None:
     photo: FilePayload = {
         "name": "photo.png",
         "mimeType": "image/png",
-        "buffer": encoded(colour(name), "PNG"),
+        "buffer": PHOTOS[name],
     }
     page.locator(".vf-ways input[type=file]:not([capture])").set_input_files(photo)
     wait_for_answer(page, name)
