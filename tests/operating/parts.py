@@ -249,22 +249,6 @@ class Replica:
 
 
 @contextlib.contextmanager
-def replicas_behind_nginx(
-    folder: Path, database: str, store: str = ""
-) -> Iterator[tuple[str, Path, tuple[Replica, Replica]]]:
-    """Start two replicas and a proxy; yield its URL, its log and the replicas."""
-    first, second = (Replica(folder / name, database, store) for name in ("first", "second"))
-    with contextlib.ExitStack() as stack:
-        for replica in (first, second):
-            stack.callback(replica.kill)
-            replica.start()
-        for replica in (first, second):
-            replica.wait_until_ready()
-        url, log = stack.enter_context(nginx(folder, (first.port, second.port)))
-        yield url, log, (first, second)
-
-
-@contextlib.contextmanager
 def nginx(folder: Path, ports: Sequence[int]) -> Iterator[tuple[str, Path]]:
     """Start nginx with ``docs/replicas.nginx.conf``; yield its URL and its log of replicas."""
     program, port, log = require_tool("nginx"), free_port(), folder / "access.log"
