@@ -4,14 +4,14 @@
 #   make share      the app under a public https address, through an installed tunnel program
 #   make phone      the app over https on the local network, with a certificate to trust once
 #   make test       the tests (about 6 minutes on two cores)
-#   make check      lint and types
+#   make check      lint, types, who imports whom and what is declared
 #   make test-slow  tests that take long: many browsers, killed processes, real trainings
 #   make lock       requirements*.txt with hashes from pyproject.toml; UPGRADE=1 takes newer versions
 #   make latest     the tests with the newest packages that pyproject.toml allows
 #   make audit      known vulnerabilities of every locked package, Python's and JavaScript's
 #   make sbom       build/sbom.json (CycloneDX): what is installed in .venv
 #   make oldest     the tests with the oldest torch that pyproject.toml allows
-#   make attacks    attacks on the app at 512 MB, and what its other visitors see
+#   make attacks    attacks on the app at 512 MB, and what its other visitors see; NAME=junk runs a few
 #   make bench      every figure in docs/benchmarks.md, measured again
 #   make film       the pictures of the README, by the app in Chromium
 #   make kernels    device/engine/kernels*.wasm, compiled again
@@ -98,6 +98,8 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/deptry .
 	$(BIN)/python -m tests.javascript check
 
 format: $(VENV)/.dev
@@ -167,7 +169,7 @@ build/audit/.ready: requirements-audit.txt $(VENV)/.made
 	@touch $@
 
 attacks: $(VENV)/.dev
-	$(BIN)/python -m tests.operating.attacks
+	ATTACKS=full $(BIN)/python -m pytest -s --timeout 600 $(if $(NAME),-k $(NAME)) tests/operating/test_attacks.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks

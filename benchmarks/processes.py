@@ -127,7 +127,7 @@ def corrections(number: int) -> None:
     """Print how many corrections with photos PostgreSQL takes per second, one after the other."""
     (photo,) = photos_of_size(KILOBYTES, 1)
     prediction = classifier().identify(photo)
-    with postgresql() as url, closing(CorrectionStore(url)) as store:
+    with postgresql() as server, closing(CorrectionStore(server.url)) as store:
         started = time.perf_counter()
         for _ in range(number):
             store.add_correction(prediction, "a label", photo)

@@ -58,21 +58,19 @@ class LocalCa:
         """
         if not is_private(address) and address not in LOOPBACK:
             raise ValueError(f"{address} is not an address of a private network.")
-        key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-        builder = (
-            # Not a host name, which the name constraints would not permit.
-            _builder(
-                f"Loupe at {address}", self.certificate.subject, key, now + CERTIFICATE_LIFETIME
-            )
+        key = ec.generate_private_key(ec.SECP256R1())
+        # Not a host name, which the name constraints would not permit.
+        subject, issuer = _name(f"Loupe at {address}"), self.certificate.subject
+        certificate = (
+            _start(subject, issuer, key, CERTIFICATE_LIFETIME)
             .add_extension(x509.SubjectAlternativeName([x509.IPAddress(address)]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()),
                 critical=False,
             )
+            .sign(self.key, hashes.SHA256())
         )
-        certificate = builder.sign(self.key, hashes.SHA256())
         paths = self.folder / "certificate.pem", self.folder / "certificate-key.pem"
         _write(paths[0], certificate.public_bytes(serialization.Encoding.PEM))
         _write(paths[1], _key_bytes(key))
@@ -109,26 +107,16 @@ def open_local_ca(folder: Path) -> LocalCa:
 
 
 def _make_ca(folder: Path) -> LocalCa:
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    title = f"Loupe on this network ({now:%Y-%m-%d})"
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, title)])
-    builder = (
-        _builder(title, subject, key, now + CA_LIFETIME)
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = _name(f"Loupe on this network ({datetime.now(UTC):%Y-%m-%d})")
+    networks = [x509.IPAddress(network) for network in (*PRIVATE_NETWORKS, LOOPBACK)]
+    # Permit no real domain or e-mail address: ".invalid" is reserved (RFC 2606).
+    kinds = (x509.DNSName, x509.RFC822Name, x509.UniformResourceIdentifier)
+    permitted = [*networks, *(kind("invalid") for kind in kinds)]
+    certificate = (
+        _start(name, name, key, CA_LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(
-            x509.NameConstraints(
-                # Permit no real domain or e-mail address: ".invalid" is reserved (RFC 2606).
-                [
-                    *(x509.IPAddress(network) for network in (*PRIVATE_NETWORKS, LOOPBACK)),
-                    x509.DNSName("invalid"),
-                    x509.RFC822Name("invalid"),
-                    x509.UniformResourceIdentifier("invalid"),
-                ],
-                None,
-            ),
-            critical=True,
-        )
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.NameConstraints(permitted, None), critical=True)
         .add_extension(
             x509.KeyUsage(
                 key_cert_sign=True,
@@ -143,27 +131,33 @@ def _make_ca(folder: Path) -> LocalCa:
             ),
             critical=True,
         )
+        .sign(key, hashes.SHA256())
     )
-    certificate = builder.sign(key, hashes.SHA256())
     _write(folder / "ca-key.pem", _key_bytes(key))
     _write(folder / "ca.pem", certificate.public_bytes(serialization.Encoding.PEM))
     return LocalCa(folder, certificate, key)
 
 
-def _builder(
-    title: str, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, end: datetime
+def _name(title: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, title)])
+
+
+def _start(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, lifetime: timedelta
 ) -> x509.CertificateBuilder:
-    public_key = key.public_key()
+    """Return what the certificates of the authority and of addresses have in common."""
+    public_key, now = key.public_key(), datetime.now(UTC)
     return (
         x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, title)]))
+        .subject_name(subject)
         .issuer_name(issuer)
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
         # Phones' clocks may be behind.
-        .not_valid_before(datetime.now(UTC) - CLOCK_SKEW)
-        .not_valid_after(end)
+        .not_valid_before(now - CLOCK_SKEW)
+        .not_valid_after(now + lifetime)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
     )
 
 

@@ -101,23 +101,19 @@ def back_up(file: Path, *, corrections: bool = True) -> tuple[Contents, list[str
             f"{file} is inside the data folder that is being saved. Name another "
             "folder, preferably on another disk."
         )
-    if file.exists() and not _is_backup(file):
-        raise DataError(
-            f"{file} exists and isn't a backup, so it isn't replaced. Name another file."
-        )
+    if file.exists():
+        try:
+            with _open_backup(file):
+                pass
+        except ArchiveError:
+            raise DataError(
+                f"{file} exists and isn't a backup, so it isn't replaced. Name another file."
+            ) from None
     with translate_disk_errors(file.parent), replace_atomically(file, durable=True) as temporary:
         left_out = _write_backup(temporary, data, corrections=corrections)
         # Checked as a restore would, before it replaces another.
         with _open_backup(temporary) as (_, contents):
             return contents, left_out
-
-
-def _is_backup(file: Path) -> bool:
-    try:
-        with _open_backup(file):
-            return True
-    except ArchiveError:
-        return False
 
 
 def _write_backup(file: Path, data: Path, *, corrections: bool) -> list[str]:
@@ -169,14 +165,12 @@ def _copy_corrections(target: Path) -> int | None:
 def _iter_sources(data: Path) -> Iterator[Path]:
     """Yield what may be saved; the caller saves each before the next is listed."""
     # Before versions are listed, so that the version it names is among them.
-    current = [model / CURRENT_FILE for model in _list_visible(data / "models")]
-    yield from (path for path in current if path.exists())
+    current = sorted(data.glob(f"models/[!.]*/{CURRENT_FILE}"))
+    yield from current
     for top in _list_visible(data):
-        if top.name == "models":
-            for model in _list_visible(top):
-                yield from (path for path in _walk(model) if path not in current)
-        elif top.name == "runs":
-            yield from _walk(top)
+        if top.name in ("models", "runs"):
+            for path in _list_visible(top):
+                yield from (below for below in _walk(path) if below not in current)
         elif top.name not in FOLDERS and not top.name.startswith(CORRECTIONS_FILE):
             yield top
 
@@ -196,11 +190,11 @@ def _list_visible(folder: Path) -> list[Path]:
 
 def _walk(top: Path) -> Iterator[Path]:
     """Yield all files and links below a path, or the path itself if it is one."""
-    if not top.is_dir() or top.is_symlink():
+    if top.is_symlink() or not top.is_dir():
         yield top
-        return
-    for path in _list_visible(top):
-        yield from _walk(path)
+    else:
+        for path in _list_visible(top):
+            yield from _walk(path)
 
 
 def _add(zipped: zipfile.ZipFile, name: str, source: Path) -> Entry:
@@ -256,11 +250,8 @@ def _unpack(zipped: zipfile.ZipFile, contents: Contents, folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=RESTORE_PREFIX, dir=folder) as name:
         scratch = Path(name)
         for entry in contents.files:
-            path = scratch / entry.path
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600, exist_ok=False)
-            with zipped.open(entry.path) as member, path.open("wb") as target:
-                shutil.copyfileobj(member, target)
+            path = Path(zipped.extract(entry.path, scratch))
+            path.chmod(0o600)
             os.utime(path, (entry.modified, entry.modified))
         for path in scratch.iterdir():
             path.rename(folder / path.name)
@@ -275,17 +266,13 @@ def _open_backup(path: Path) -> Iterator[tuple[zipfile.ZipFile, Contents]]:
         OSError: the file can't be read.
     """
     with path.open("rb") as file:
-        start = file.read(12)
-        if not start.startswith(b"PK"):
-            kind = f"it isn't a zip, it begins with {str(start)[1:]}" if start else "it is empty"
-            raise ArchiveError(f"{path} isn't a Loupe backup: {kind}.")
         with _translate_damage():
             zipped = zips.open_zip(
                 file, max_entries=MAX_FILES + 1, max_directory_bytes=MAX_CONTENTS_BYTES
             )
             zips.check_layout(file, zipped)
         with zipped:
-            contents = _read_contents(zipped, path)
+            contents = _read_contents(zipped)
             _check_members(zipped, contents)
             yield zipped, contents
 
@@ -299,15 +286,11 @@ def _translate_damage() -> Iterator[None]:
         raise ArchiveError(f"This has more files than a backup may hold: {MAX_FILES:,}.") from None
     except zips.ZipDamaged:
         raise ArchiveError(
-            "This Loupe backup is damaged or incomplete. Copy the file again."
+            "This isn't a Loupe backup, or it is damaged or incomplete. Copy the file again."
         ) from None
 
 
-def _read_contents(zipped: zipfile.ZipFile, path: Path) -> Contents:
-    names = zipped.namelist()
-    if CONTENTS not in names:
-        kind = f"a zip with {names[0][:80]!r} in it" if names else "an empty zip"
-        raise ArchiveError(f"{path} isn't a Loupe backup: it is {kind}.")
+def _read_contents(zipped: zipfile.ZipFile) -> Contents:
     with _translate_damage():
         data = zips.read_member(zipped, zipped.getinfo(CONTENTS), MAX_CONTENTS_BYTES)
     try:

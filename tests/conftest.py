@@ -163,8 +163,8 @@ def postgres() -> Iterator[str]:
         return
     from tests.operating.parts import postgresql
 
-    with postgresql() as url:
-        yield url
+    with postgresql() as server:
+        yield server.url
 
 
 @pytest.fixture

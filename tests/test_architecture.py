@@ -1,62 +1,20 @@
-"""The dependency rule: pages → ui → deploy → model; scale → api → model; launch → api, ui."""
+"""What imports load, and rules of layout; who may import whom is in pyproject.toml."""
 
 import ast
 import re
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import model
 from model.engines import ENGINES
-from model.exporting.environments import CONVERTERS_DIR
 from model.settings import ROOT
 from tests.python import run_python
 
-PACKAGES = ("model", "ui", "api", "deploy", "pages", "launch", "scale")
-FLOORS = (
-    ("engine_info", "errors", "preprocess", "progress", "resources", "samples", "text"),
-    ("events", "settings"),
-    ("admission",),
-    ("photo",),
-    ("storage",),
-    ("bundle",),
-    ("answer", "learner", "pixels"),
-    ("api_client", "browser", "engines"),
-    ("classifier",),
-    ("loading",),
-    ("corrections", "evaluation", "explanation", "exporting", "importing"),
-    ("backup", "calibration", "model_store", "sign_ins"),
-    ("teaching", "training"),
-    ("cli",),
-    ("__main__",),
-)
-"""Packages and modules of ``model``: each imports those of earlier rows alone."""
-
-FORBIDDEN = {
-    "model": "ui pages api deploy launch scale streamlit starlette",
-    "deploy": "ui pages api launch scale streamlit starlette",
-    "ui": "pages api launch scale",
-    "api": "ui pages deploy launch scale streamlit",
-    "scale": "ui pages deploy launch streamlit",
-    "pages": "pages api scale model.engines model.training",
-    "launch": "pages scale model.training",
-    # Importing can't import training: it is on a later floor.
-    "model/training": "model.importing",
-    # Inspecting needs no torch.
-    "model/importing/inspect": "torch fastai timm model.importing.convert",
-}
-"""Modules that the code in each folder must not import."""
-
 MAX_LINES = 500
+PAGES = sorted((ROOT / "pages").glob("*.py"))
 HEAVY = set("streamlit torch fastai sqlalchemy pandas fsspec pyarrow ray scale".split())
-
-
-def python_files(*folders: str) -> list[Path]:
-    paths = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
-    return [path for path in paths if not path.is_relative_to(CONVERTERS_DIR)]
 
 
 def tracked_files() -> list[Path]:
@@ -71,129 +29,6 @@ def tracked_files() -> list[Path]:
         pytest.skip("this is not a git checkout")
     paths = [ROOT / name for name in listed.stdout.decode().split("\0") if name]
     return [path for path in paths if path.is_file() and not path.is_symlink()]
-
-
-def imported_names(path: Path) -> Iterator[str]:
-    """Yield the full names that a file imports, in functions as well."""
-    package = path.relative_to(ROOT).parent.parts
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else ()
-            name = ".".join([*base, *([node.module] if node.module else [])])
-            # "from model import engines" imports model.engines.
-            yield from (f"{name}.{alias.name}" for alias in node.names)
-
-
-def forbidden_imports(folder: str, *forbidden: str) -> list[str]:
-    return [
-        f"{path.relative_to(ROOT)} imports {name}"
-        for path in python_files(folder)
-        for name in imported_names(path)
-        if any(name == word or name.startswith(f"{word}.") for word in forbidden)
-    ]
-
-
-@pytest.mark.parametrize("folder", FORBIDDEN)
-def test_package_imports_nothing_above_it(folder: str) -> None:
-    assert python_files(folder)
-    assert forbidden_imports(folder, *FORBIDDEN[folder].split(), "benchmarks", "tests") == []
-
-
-def test_forbidden_import_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
-    (tmp_path / "model" / "deep").mkdir(parents=True)
-    (tmp_path / "model" / "deep" / "a.py").write_text(
-        "def f():\n    import streamlit as st\nfrom ui import phrasing\nfrom ..b import c\n"
-    )
-    assert forbidden_imports("model", "ui", "streamlit") == [
-        "model/deep/a.py imports ui.phrasing",
-        "model/deep/a.py imports streamlit",
-    ]
-    assert list(imported_names(tmp_path / "model/deep/a.py"))[-1] == "streamlit"
-    assert "model.b.c" in imported_names(tmp_path / "model/deep/a.py")
-
-
-def import_graph() -> dict[str, set[str]]:
-    """Return which modules of the project each module imports, in functions as well."""
-    modules = {
-        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
-        for path in python_files(*PACKAGES)
-    }
-
-    def module_of(name: str) -> str:
-        while name and name not in modules:
-            name = name.rpartition(".")[0]
-        return name
-
-    return {
-        module: {module_of(name) for name in imported_names(path)} - {module, ""}
-        for module, path in modules.items()
-    }
-
-
-def by_package(graph: dict[str, set[str]]) -> dict[str, set[str]]:
-    """Return the same graph between the packages and single modules right below ``model``."""
-
-    def package(module: str) -> str:
-        return ".".join(module.split(".")[: 2 if module.startswith("model.") else 1])
-
-    merged: dict[str, set[str]] = {}
-    for module, imports in graph.items():
-        merged.setdefault(package(module), set()).update(map(package, imports))
-    return {module: imports - {module, "model"} for module, imports in merged.items()}
-
-
-def find_cycle(graph: dict[str, set[str]]) -> list[str]:
-    """Return the modules of an import cycle, the first one repeated at the end; or nothing."""
-    done: set[str] = set()
-
-    def visit(module: str, path: list[str]) -> list[str]:
-        if module in path:
-            return [*path[path.index(module) :], module]
-        if module not in done:
-            for imported in sorted(graph.get(module, ())):
-                if cycle := visit(imported, [*path, module]):
-                    return cycle
-            done.add(module)
-        return []
-
-    return next(filter(None, (visit(module, []) for module in sorted(graph))), [])
-
-
-def test_no_modules_import_each_other() -> None:
-    assert find_cycle(import_graph()) == []
-
-
-def test_packages_of_model_import_those_of_earlier_rows() -> None:
-    floor = {f"model.{name}": number for number, row in enumerate(FLOORS) for name in row}
-    graph = by_package(import_graph())
-    packages = {name: imports for name, imports in graph.items() if name.startswith("model.")}
-    assert packages.keys() == floor.keys()
-    assert [
-        f"{name} imports {imported}"
-        for name, imports in packages.items()
-        for imported in sorted(imports)
-        if floor[imported] >= floor[name]
-    ] == []
-
-
-def test_import_cycle_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
-    for name, text in {
-        "a/__init__": "",
-        "a/one": "from ..b import two\n",
-        "b/__init__": "from .three import x\n",
-        "b/two": "from . import three\n",
-        "b/three": "def lazy():\n    from model.c import four\n",
-        "c/four": "import model.b.two\n",
-    }.items():
-        path = tmp_path / "model" / f"{name}.py"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    cycle = ["model.b.two", "model.b.three", "model.c.four", "model.b.two"]
-    assert find_cycle(import_graph()) == cycle
 
 
 def loaded_modules(code: str) -> set[str]:
@@ -215,7 +50,7 @@ def test_api_loads_neither_streamlit_nor_torch() -> None:
     assert loaded & {"streamlit", "torch", "fastai", "ui", "pages"} == set()
 
 
-@pytest.mark.parametrize("path", python_files("pages"), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_page_names_no_engine_and_no_file(path: Path) -> None:
     texts = [
         node.value
@@ -226,7 +61,7 @@ def test_page_names_no_engine_and_no_file(path: Path) -> None:
     assert [text for text in texts if text in ENGINES or files.match(text)] == []
 
 
-@pytest.mark.parametrize("path", python_files("pages"), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_page_is_a_plain_script(path: Path) -> None:
     """It is read from top to bottom: no main guard, no class."""
     body = ast.parse(path.read_text(encoding="utf-8")).body

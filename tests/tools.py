@@ -33,7 +33,7 @@ TOOLS = {
     "nginx": Tool("nginx-light", folder="../sbin"),
     "node": Tool("nodejs"),
     "npm": Tool("npm"),
-    "postgres": Tool("postgresql", folder="../lib/postgresql/*/bin"),
+    "pg_ctl": Tool("postgresql", folder="../lib/postgresql/*/bin"),
     "rsync": Tool("rsync"),
 }
 

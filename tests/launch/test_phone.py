@@ -1,21 +1,118 @@
-"""``python -m launch.phone`` (``make phone``): the app over https, and the page with the steps."""
+"""``python -m launch.phone`` (``make phone``): certificates, the app and the page with steps."""
 
+import datetime as dt
 import os
 import re
 import signal
+import socket
 import ssl
+import stat
 import subprocess
 import sys
-import time
+import threading
 import urllib.error
 import urllib.request
+from ipaddress import IPv4Address
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 
-from launch import phone
+from launch import local_ca, phone
+from launch.local_ca import is_private, open_local_ca
 from model.settings import ROOT
+from tests.waiting import wait_until
+
+LOOPBACK = IPv4Address("127.0.0.1")
+
+
+def handshake(ca, certificate, key, host):
+    """Connect to a TLS server with that certificate as a client that trusts only the authority."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate, key)
+    client = ssl.create_default_context(cafile=ca.folder / "ca.pem")
+    ours, theirs = socket.socketpair()
+
+    def serve():
+        try:
+            server.wrap_socket(theirs, server_side=True).close()
+        except OSError:
+            theirs.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        client.wrap_socket(ours, server_hostname=host).close()
+    finally:
+        ours.close()
+        thread.join()
+
+
+def test_a_client_that_trusts_the_authority_accepts_its_certificates(tmp_path):
+    ca = open_local_ca(tmp_path / "phone")
+    certificate, key = ca.issue(LOOPBACK)
+    handshake(ca, certificate, key, "127.0.0.1")
+    with pytest.raises(ssl.SSLCertVerificationError, match="IP address mismatch"):
+        handshake(ca, certificate, key, "127.0.0.2")
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "172.32.0.1", "192.0.2.7", "100.64.0.1"])
+def test_no_certificate_for_public_addresses(tmp_path, monkeypatch, address):
+    assert is_private(IPv4Address("192.168.1.20"))
+    assert is_private(IPv4Address("172.31.255.255"))
+    ca = open_local_ca(tmp_path / "phone")
+    with pytest.raises(ValueError, match="not an address of a private network"):
+        ca.issue(IPv4Address(address))
+    # The key can sign such a certificate; clients refuse it by the name constraints.
+    monkeypatch.setattr(local_ca, "is_private", lambda _: True)
+    certificate, key = ca.issue(IPv4Address(address))
+    with pytest.raises(ssl.SSLCertVerificationError, match="permitted subtree violation"):
+        handshake(ca, certificate, key, address)
+
+
+def test_host_name_is_outside_the_name_constraints(tmp_path, monkeypatch):
+    ca = open_local_ca(tmp_path / "phone")
+    monkeypatch.setattr(x509, "IPAddress", lambda _: x509.DNSName("bank.example"), raising=True)
+    certificate, key = ca.issue(LOOPBACK)
+    with pytest.raises(ssl.SSLCertVerificationError, match="permitted subtree violation"):
+        handshake(ca, certificate, key, "bank.example")
+
+
+def test_the_authority_is_for_servers_at_private_addresses_alone(tmp_path):
+    extensions = open_local_ca(tmp_path / "phone").certificate.extensions
+    uses = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert list(uses) == [x509.oid.ExtendedKeyUsageOID.SERVER_AUTH]
+    permitted = extensions.get_extension_for_class(x509.NameConstraints).value.permitted_subtrees
+    names = [name for name in permitted if not isinstance(name, x509.IPAddress)]
+    assert {type(name) for name in names} == {
+        x509.DNSName,
+        x509.RFC822Name,
+        x509.UniformResourceIdentifier,
+    }
+    assert {name.value for name in names} == {"invalid"}
+
+
+def test_keys_are_readable_by_their_owner_alone(tmp_path):
+    ca = open_local_ca(tmp_path / "phone")
+    _, key = ca.issue(LOOPBACK)
+    for path in (key, ca.folder / "ca-key.pem"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_the_authority_is_kept_until_it_is_damaged_or_expires(tmp_path, monkeypatch):
+    folder = tmp_path / "phone"
+    first = open_local_ca(folder)
+    assert open_local_ca(folder).der == first.der
+    (folder / "ca.pem").write_bytes(b"damaged")
+    second = open_local_ca(folder)
+    assert second.der != first.der
+    # The key of another authority.
+    (folder / "ca.pem").write_bytes(first.certificate.public_bytes(serialization.Encoding.PEM))
+    third = open_local_ca(folder)
+    assert third.der not in {first.der, second.der}
+    monkeypatch.setattr(local_ca, "RENEW_BEFORE", local_ca.CA_LIFETIME + dt.timedelta(days=1))
+    assert open_local_ca(folder).der != third.der
+
 
 # Simulates a private network with the loopback address.
 ON_LOOPBACK = """
@@ -52,8 +149,8 @@ def test_a_phone_installs_the_certificate_and_opens_the_app(tmp_path):
             start_new_session=True,
         )
     try:
-        printed = wait_for(lambda: re.search(r"SHA-256: [0-9A-F ]+\n", log.read_text()) and log)
-        text = printed.read_text()
+        wait_until(lambda: re.search(r"SHA-256: [0-9A-F ]+\n", log.read_text()), 90)
+        text = log.read_text()
         app = re.search(r"on this network: +(https://\S+)", text)[1]
         page = re.search(r"each phone: (http://\S+)", text)[1]
         shown = fetch(page)
@@ -64,7 +161,7 @@ def test_a_phone_installs_the_certificate_and_opens_the_app(tmp_path):
         assert fingerprint in text
         assert fingerprint not in shown.decode()
         trusting = ssl.create_default_context(cadata=der)
-        assert wait_for(lambda: answers(f"{app}/_stcore/health", trusting)) == b"ok"
+        wait_until(lambda: fetch(f"{app}/_stcore/health", trusting) == b"ok", 90)
         with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
             fetch(app, ssl.create_default_context())
         with pytest.raises(urllib.error.HTTPError, match="404"):
@@ -77,18 +174,3 @@ def test_a_phone_installs_the_certificate_and_opens_the_app(tmp_path):
 def fetch(url, context=None):
     with urllib.request.urlopen(url, timeout=10, context=context) as response:
         return response.read()
-
-
-def answers(url, context):
-    try:
-        return fetch(url, context)
-    except OSError:
-        return None
-
-
-def wait_for(ask, seconds=90):
-    deadline = time.monotonic() + seconds
-    while not (result := ask()):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    return result

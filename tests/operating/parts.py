@@ -1,4 +1,4 @@
-"""PostgreSQL, replicas of the app and nginx, which tests start on free ports."""
+"""PostgreSQL, replicas of the app and nginx, which tests start on free ports; their clients."""
 
 import contextlib
 import json
@@ -9,93 +9,84 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
 
 from deploy.ports import free_port
+from model.api_client import open_url
 from model.settings import ROOT
 from tests.browser.server import add_compressed_files
-from tests.model.tiny import tiny
+from tests.http_server import NO_HEADERS
+from tests.model.tiny import COLOURS, colour, tiny
+from tests.photos import encoded
 from tests.python import run_python
 from tests.tools import require_tool
-from tests.waiting import wait_until
+from tests.waiting import in_threads, wait_until
 
 PATIENCE_SECONDS = 30
 """Longest wait for a process, in seconds."""
 
 PASSWORD = "known-to-the-cluster"
+PHOTOS = {name: encoded(colour(name), "PNG") for name in COLOURS}
+"""A photo of each colour, by the answer of the model ``tiny``."""
 
 
+@dataclass(frozen=True)
 class PostgreSql:
     """A PostgreSQL server with an empty cluster below a folder, always on the same port."""
 
-    def __init__(self, folder: Path, **run_as: Any) -> None:
-        self._folder, self._run_as, port = folder, run_as, free_port()
-        self.url = f"postgresql://loupe:{PASSWORD}@127.0.0.1:{port}/postgres"
-        options = {
-            "port": port,
-            "listen_addresses": "127.0.0.1",
-            "unix_socket_directories": "",
-            "fsync": "off",
-            "max_connections": "40",
-        }
-        arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        self._command = [require_tool("postgres"), "-D", str(folder / "db"), *arguments]
+    folder: Path
+    port: int
+    run_as: Mapping[str, Any]
+
+    @property
+    def url(self) -> str:
+        """The URL of its database."""
+        return f"postgresql://loupe:{PASSWORD}@127.0.0.1:{self.port}/postgres"
 
     def start(self) -> None:
         """Start it and wait until it accepts connections."""
-        log = self._folder / "log"
-        with log.open("ab") as sink:
-            self._process = subprocess.Popen(
-                self._command,
-                stdout=sink,
-                stderr=subprocess.STDOUT,
-                cwd=self._folder,
-                **self._run_as,
-            )
-        wait_until(lambda: _accepts_connections(self.url), PATIENCE_SECONDS, log.read_text)
+        options = f"-p {self.port} -h 127.0.0.1 -k '' -F -N 40"
+        self._control("start", "-l", str(self.folder / "log"), "-o", options)
 
     def stop(self) -> None:
         """Stop it by its fast shutdown, which disconnects clients."""
-        self._process.send_signal(signal.SIGINT)
-        self._process.wait(timeout=30)
+        self._control("stop", "-m", "fast")
+
+    def _control(self, action: str, *options: str) -> None:
+        data = str(self.folder / "db")
+        command = [require_tool("pg_ctl"), action, "--silent", "--wait", "-D", data, *options]
+        subprocess.run(command, check=True, cwd=self.folder, timeout=60, **self.run_as)
 
 
 @contextlib.contextmanager
-def postgresql() -> Iterator[str]:
-    """Start PostgreSQL with an empty cluster; yield its URL."""
-    with postgresql_server() as server:
-        yield server.url
-
-
-@contextlib.contextmanager
-def postgresql_server() -> Iterator[PostgreSql]:
+def postgresql() -> Iterator[PostgreSql]:
     """Start PostgreSQL with an empty cluster; yield the server."""
     initdb = require_tool("initdb")
     # PostgreSQL refuses to run as root; another user needs a folder that it may enter.
     user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
     run_as: dict[str, Any] = {"user": user.pw_uid, "group": user.pw_gid} if user else {}
     with tempfile.TemporaryDirectory(prefix="loupe-postgresql-") as temporary:
-        folder = Path(temporary)
+        server = PostgreSql(Path(temporary), free_port(), run_as)
         if user:
-            os.chown(folder, user.pw_uid, user.pw_gid)
-        password = folder / "password"
+            os.chown(temporary, user.pw_uid, user.pw_gid)
+        password = server.folder / "password"
         password.write_text(PASSWORD)
         password.chmod(0o644)
-        command = [initdb, "-D", str(folder / "db"), "-U", "loupe", "-E", "UTF8"]
-        command += ["--auth=scram-sha-256", f"--pwfile={password}"]
+        command = [initdb, "-D", str(server.folder / "db"), "-U", "loupe", "-E", "UTF8"]
+        command += ["--auth=scram-sha-256", f"--pwfile={password}", "--no-sync"]
         subprocess.run(
-            [*command, "--no-sync"],
-            check=True,
-            capture_output=True,
-            cwd=folder,
-            timeout=60,
-            **run_as,
+            command, check=True, capture_output=True, cwd=temporary, timeout=60, **run_as
         )
-        server = PostgreSql(folder, **run_as)
         server.start()
         try:
             yield server
@@ -103,14 +94,88 @@ def postgresql_server() -> Iterator[PostgreSql]:
             server.stop()
 
 
-def _accepts_connections(url: str) -> bool:
-    import psycopg
-
+def ask(
+    address: str,
+    body: bytes | None = None,
+    headers: Mapping[str, str] = NO_HEADERS,
+    timeout: float = 60,
+) -> tuple[int, dict[str, str], bytes]:
+    """Return status, headers in lower case and body of a response; status 0 if there is none."""
     try:
-        psycopg.connect(url, connect_timeout=2).close()
-    except psycopg.OperationalError:
-        return False
-    return True
+        try:
+            reply = urlopen(Request(address, body, dict(headers)), timeout=timeout)
+        except HTTPError as error:
+            reply = error
+        with reply:
+            lower = {name.lower(): value for name, value in reply.headers.items()}
+            return reply.status, lower, reply.read()
+    except (OSError, HTTPException):  # also in the middle of a response
+        return 0, {}, b""
+
+
+class Failure(NamedTuple):
+    """A response other than the expected one: its time on the monotonic clock, and its kind."""
+
+    seconds: float
+    status: int
+    code: str
+    """The code of the API's error, empty for any other response."""
+    has_retry_after: bool
+
+
+@dataclass
+class Client:
+    """A client, or several, that repeats requests, whatever happens, and notes the responses."""
+
+    url: str
+    accepted: list[str] = field(default_factory=list)
+    """The labels of accepted corrections."""
+    answered: list[float] = field(default_factory=list)
+    """Times of answers to photos, in seconds on the monotonic clock."""
+    failures: list[Failure] = field(default_factory=list)
+
+    def correct(self, ended: threading.Event) -> None:
+        """Send corrections, each until it is accepted."""
+        while not ended.is_set():
+            label = f"word {len(self.accepted)}"
+            if self._post(ended, "corrections", PHOTOS["red"], label=label):
+                self.accepted.append(label)
+
+    def identify(self, ended: threading.Event) -> None:
+        """Send photos, whose answers must be right."""
+        while not ended.is_set():
+            for name, photo in PHOTOS.items():
+                if reply := self._post(ended, "identify", photo, top=1):
+                    assert reply["answer"] == name
+                    self.answered.append(time.monotonic())
+
+    def _post(
+        self, ended: threading.Event, route: str, photo: bytes, **params: object
+    ) -> dict[str, Any]:
+        """Send a photo; return the response, empty after a failure and a pause."""
+        address = f"{self.url}/api/v1/{route}?{urlencode(params)}"
+        status, headers, body = ask(address, photo, {"Content-Type": "image/png"}, 10)
+        if status in (200, 201):
+            document: dict[str, Any] = json.loads(body)
+            return document
+        is_error = headers.get("content-type") == "application/problem+json"
+        code = json.loads(body)["code"] if is_error else ""
+        self.failures.append(Failure(time.monotonic(), status, code, "retry-after" in headers))
+        # For up to five seconds nginx may hold both replicas for lost and answer immediately.
+        ended.wait(0.25)
+        return {}
+
+
+@contextlib.contextmanager
+def clients(url: str, count: int) -> Iterator[Client]:
+    """Send photos until the block ends; each is answered, refused as busy, or cut off."""
+    client, ended = Client(url), threading.Event()
+    with in_threads(ended, *[partial(client.identify, ended)] * count):
+        yield client
+    assert client.answered
+    for failure in client.failures:
+        assert not failure.status or (failure.status == 503 and failure.code), failure
+        assert failure.has_retry_after == bool(failure.status), failure
 
 
 class Replica:
@@ -160,11 +225,7 @@ class Replica:
         Raises:
             OSError: the process doesn't respond.
         """
-        try:
-            response = urlopen(f"http://127.0.0.1:{self.port}/api/ready", timeout=5)
-        except HTTPError as error:
-            response = error
-        with response:
+        with open_url(f"http://127.0.0.1:{self.port}/api/ready", timeout=5) as response:
             document: dict[str, Any] = json.load(response)
             return document
 
@@ -185,22 +246,6 @@ class Replica:
     def log(self) -> str:
         """Return the end of its output."""
         return (self._folder / "log").read_text(errors="replace")[-4000:]
-
-
-@contextlib.contextmanager
-def replicas_behind_nginx(
-    folder: Path, database: str, store: str = ""
-) -> Iterator[tuple[str, Path, tuple[Replica, Replica]]]:
-    """Start two replicas and a proxy; yield its URL, its log and the replicas."""
-    first, second = (Replica(folder / name, database, store) for name in ("first", "second"))
-    with contextlib.ExitStack() as stack:
-        for replica in (first, second):
-            stack.callback(replica.kill)
-            replica.start()
-        for replica in (first, second):
-            replica.wait_until_ready()
-        url, log = stack.enter_context(nginx(folder, (first.port, second.port)))
-        yield url, log, (first, second)
 
 
 @contextlib.contextmanager

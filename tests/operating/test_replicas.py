@@ -1,42 +1,56 @@
-"""Two replicas behind nginx with PostgreSQL: each is killed in turn while clients use the app."""
+"""Two replicas behind nginx with PostgreSQL and a model store.
+
+Each is killed in turn while clients use the app, and both follow what is published.
+"""
 
 import json
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.parse import urlencode
-from urllib.request import Request, urlopen
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import FilePayload, Page, expect, sync_playwright
 
+from model import Bundle
+from model.api_client import open_url
 from model.corrections import CorrectionStore
 from tests.browser.drive import PATIENCE_MS, checked_page, wait_for_answer
-from tests.model.tiny import colour
-from tests.operating.parts import PATIENCE_SECONDS, Replica, postgresql, replicas_behind_nginx
-from tests.photos import encoded
+from tests.model.tiny import tiny
+from tests.operating.parts import (
+    PATIENCE_SECONDS,
+    PHOTOS,
+    Client,
+    PostgreSql,
+    Replica,
+    ask,
+    clients,
+    nginx,
+    postgresql,
+)
 from tests.tools import require_tool
 from tests.waiting import in_threads, wait_until
 
-RED = encoded(colour("red"), "PNG")
-PAUSE_SECONDS = 0.25
-"""Pause of a client after a failure: nginx may count both replicas as lost for five seconds, and
-then answers immediately."""
+REACH_SECONDS = 5
+"""Time within which a publication is to reach all replicas, in seconds."""
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """The proxy's URL and log, the database, and the replicas."""
+    """The database, the owner's machine with two versions, and replicas behind a proxy."""
 
+    server: PostgreSql
+    store: Path
+    owner: Replica
+    versions: tuple[Bundle, Bundle]
+    replicas: tuple[Replica, Replica]
     url: str
     log: Path
-    database: str
-    replicas: tuple[Replica, Replica]
 
     def success_counts(self) -> dict[int, int]:
         """Return how many requests each replica answered with success, by its port."""
@@ -62,13 +76,47 @@ class Deployment:
 
         wait_until(is_used, PATIENCE_SECONDS, self.log.read_text)
 
+    def current_versions(self) -> set[str]:
+        """Return what the replicas answer with."""
+        return {replica.ready()["version"] for replica in self.replicas}
+
+    def wait_for_report(self, *problems: dict[str, str]) -> None:
+        """Wait until both replicas say, while they are ready, what they couldn't take."""
+
+        def is_reported() -> bool:
+            replies = [replica.ready() for replica in self.replicas]
+            assert {reply["status"] for reply in replies} == {"ready"}
+            return all(reply.get("store", []) == list(problems) for reply in replies)
+
+        wait_until(is_reported, PATIENCE_SECONDS)
+
+    def make_current(self, bundle: Bundle, command: str = "publish") -> float:
+        """Publish or roll back; return the seconds until both replicas answer with it."""
+        self.owner.run_command(command, "tiny", bundle.version)
+        started = time.monotonic()
+        wait_until(lambda: self.current_versions() == {bundle.version}, PATIENCE_SECONDS)
+        return time.monotonic() - started
+
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     require_tool("nginx")
     folder = tmp_path_factory.mktemp("deployment")
-    with postgresql() as database, replicas_behind_nginx(folder, database) as (url, log, replicas):
-        yield Deployment(url, log, database, replicas)
+    store = folder / "store"
+    with postgresql() as server, ExitStack() as stack:
+        owner, *replicas = (
+            Replica(folder / name, server.url, str(store)) for name in ("owner", "first", "second")
+        )
+        versions = tiny(owner.models, title="First"), tiny(owner.models, title="Second")
+        owner.run_command("publish", "tiny", versions[0].version)
+        for replica in replicas:
+            stack.callback(replica.kill)
+            replica.start()
+        for replica in replicas:
+            replica.wait_until_ready()
+        url, log = stack.enter_context(nginx(folder, [replica.port for replica in replicas]))
+        first, second = replicas
+        yield Deployment(server, store, owner, versions, (first, second), url, log)
 
 
 def test_only_pages_set_a_cookie_and_metrics_stay_private(deployment: Deployment) -> None:
@@ -94,10 +142,8 @@ def replica_of_a_visit(deployment: Deployment) -> str:
     statuses = {"/": 200, "/_stcore/health": 200}
     statuses |= {"/api/v1/identify": 422, "/api/v1/corrections": 422}
     for path, status in statuses.items():
-        body = RED if status == 422 else None
-        with suppress(HTTPError):
-            address = f"{deployment.url}{path}?{marked}"
-            urlopen(Request(address, body, headers), timeout=10).close()
+        body = PHOTOS["red"] if status == 422 else None
+        ask(f"{deployment.url}{path}?{marked}", body, headers)
 
     def logged() -> list[list[str]]:
         # The log is written after the response.
@@ -110,60 +156,14 @@ def replica_of_a_visit(deployment: Deployment) -> str:
     return replica
 
 
-@dataclass
-class Client:
-    """A client that repeats requests, whatever happens, and counts the responses.
-
-    It pauses after a failure, as clients should: for up to five seconds nginx may hold both
-    replicas for lost and answer at once.
-    """
-
-    url: str
-    accepted: list[str] = field(default_factory=list)
-    identified: int = 0
-    failures: int = 0
-
-    def correct(self, ended: threading.Event) -> None:
-        """Send corrections, each until it is accepted."""
-        while not ended.is_set():
-            label = f"word {len(self.accepted)}"
-            if self._post("corrections", label=label) is None:
-                ended.wait(PAUSE_SECONDS)
-            else:
-                self.accepted.append(label)
-
-    def identify(self, ended: threading.Event) -> None:
-        """Send photos."""
-        while not ended.is_set():
-            if (response := self._post("identify", top=1)) is None:
-                ended.wait(PAUSE_SECONDS)
-            else:
-                assert response["answer"] == "red"
-                self.identified += 1
-
-    def _post(self, route: str, **params: object) -> dict[str, Any] | None:
-        address = f"{self.url}/api/v1/{route}?{urlencode(params)}"
-        try:
-            with urlopen(
-                Request(address, RED, {"Content-Type": "image/png"}), timeout=10
-            ) as response:
-                body: dict[str, Any] = json.load(response)
-                return body
-        except (URLError, OSError):
-            self.failures += 1
-            return None
-
-
 @pytest.mark.slow
 def test_no_accepted_correction_is_lost_when_a_replica_dies(deployment: Deployment) -> None:
     client = Client(deployment.url)
 
     def wait_for_more(count: int = 15) -> None:
-        accepted, identified = len(client.accepted), client.identified
+        accepted, answered = len(client.accepted) + count, len(client.answered) + count
         wait_until(
-            lambda: (
-                len(client.accepted) >= accepted + count and client.identified >= identified + count
-            ),
+            lambda: len(client.accepted) >= accepted and len(client.answered) >= answered,
             PATIENCE_SECONDS,
         )
 
@@ -176,12 +176,12 @@ def test_no_accepted_correction_is_lost_when_a_replica_dies(deployment: Deployme
             wait_for_more()
             deployment.restart(replica)
             wait_for_more()
-    with closing(CorrectionStore(deployment.database)) as store:
+    with closing(CorrectionStore(deployment.server.url)) as store:
         labels = [correction.label for correction in store.iter_corrections()]
     assert set(client.accepted) <= set(labels)
     # Only what was sent while a replica died may be there twice or without a response.
-    assert len(labels) - len(client.accepted) <= client.failures
-    assert client.failures < len(client.accepted)
+    assert len(labels) - len(client.accepted) <= len(client.failures)
+    assert len(client.failures) < len(client.accepted)
 
 
 @pytest.fixture
@@ -214,11 +214,7 @@ def test_viewfinder_sends_its_photos_to_the_other_replica(
 
 def _give(page: Page, name: str) -> None:
     """Choose a photo of one colour in the viewfinder, and wait for its answer."""
-    photo: FilePayload = {
-        "name": "photo.png",
-        "mimeType": "image/png",
-        "buffer": encoded(colour(name), "PNG"),
-    }
+    photo: FilePayload = {"name": "photo.png", "mimeType": "image/png", "buffer": PHOTOS[name]}
     page.locator(".vf-ways input[type=file]:not([capture])").set_input_files(photo)
     wait_for_answer(page, name)
 
@@ -228,3 +224,88 @@ def _kill_and_reconnect(page: Page, replica: Replica) -> None:
     replica.kill()
     assert page.evaluate("fetch('/api/live').then((response) => response.status)") == 200
     page.locator("[data-testid=stApp][data-test-connection-state=CONNECTED]").wait_for()
+
+
+@pytest.mark.slow
+def test_publish_and_roll_back_reach_all_under_clients(deployment: Deployment) -> None:
+    first, second = deployment.versions
+    before = len(deployment.log.read_text())
+    with clients(deployment.url, 4) as sent:
+        seconds = [
+            deployment.make_current(second),
+            deployment.make_current(first, "rollback"),
+            deployment.make_current(second, "rollback"),
+            deployment.make_current(first),
+        ]
+        wait_until(lambda: len(sent.answered) > 80, PATIENCE_SECONDS)
+    assert sent.failures == []
+    assert max(seconds) < REACH_SECONDS, seconds
+    # No replica refused a photo, which nginx would have sent to the other one.
+    assert ", " not in deployment.log.read_text()[before:]
+
+
+@pytest.mark.slow
+def test_restarted_database_is_caught_up_with(deployment: Deployment) -> None:
+    first, second = deployment.versions
+    deployment.make_current(first)
+    with clients(deployment.url, 4) as sent:
+        deployment.server.stop()
+        deployment.wait_for_report({"code": "database-unavailable"})
+        before = len(sent.answered)
+        wait_until(lambda: len(sent.answered) > before + 20)
+        deployment.server.start()
+        assert deployment.make_current(second) < REACH_SECONDS
+    assert sent.failures == []
+    deployment.wait_for_report()
+
+
+@pytest.mark.slow
+def test_replica_starts_without_a_database(deployment: Deployment, tmp_path: Path) -> None:
+    """With a previous version it is ready and says so; without one it isn't, until it has one."""
+    first, _ = deployment.versions
+    deployment.make_current(first)
+    url, store = deployment.server.url, str(deployment.store)
+    with ExitStack() as stack:
+        new = Replica(tmp_path / "new", url, store)
+        former = deployment.replicas[1]
+        stack.callback(new.kill)
+        former.kill()
+        deployment.server.stop()
+        try:
+            for replica in (new, former):
+                replica.start()
+            former.wait_until_ready()
+            assert former.ready()["store"] == [{"code": "database-unavailable"}]
+            wait_until(new.ready, PATIENCE_SECONDS, new.log)
+            assert new.ready() == {
+                "status": "not ready",
+                "code": "store-pending",
+                "store": [{"code": "database-unavailable"}],
+            }
+            url = f"http://127.0.0.1:{new.port}/api/v1/identify?model=imagenet"
+            with open_url(url, PHOTOS["red"], timeout=5) as reply:
+                assert (reply.status, json.load(reply)["code"]) == (503, "store-pending")
+        finally:
+            deployment.server.start()
+        new.wait_until_ready()
+        assert new.ready()["version"] == first.version
+        assert "store" not in new.ready()
+
+
+@pytest.mark.slow
+def test_replica_takes_versions_from_another_loupe(tmp_path: Path) -> None:
+    with postgresql() as server, ExitStack() as stack:
+        origin = Replica(tmp_path / "origin", server.url)
+        address = f"http://127.0.0.1:{origin.port}"
+        replica = Replica(tmp_path / "replica", server.url, address)
+        for started in (origin, replica):
+            stack.callback(started.kill)
+        origin.start()
+        origin.wait_until_ready()
+        first, second = tiny(origin.models, title="First"), tiny(origin.models, title="Second")
+        origin.run_command("publish", "tiny", first.version, LOUPE_STORE=address)
+        replica.start()
+        replica.wait_until_ready()
+        assert replica.ready()["version"] == first.version
+        origin.run_command("publish", "tiny", LOUPE_STORE=address)
+        wait_until(lambda: replica.ready()["version"] == second.version, REACH_SECONDS)

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from importlib.util import find_spec
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 from model import Bundle
 from model.settings import ROOT
 from tests.model.tiny import COLOURS, colour
+from tests.photos import encoded
 
 # The environment of "make test" lacks these packages; "make test-scale" runs these tests.
 collect_ignore_glob = [] if find_spec("s3fs") and find_spec("moto") else ["test_*.py"]
@@ -22,9 +22,7 @@ collect_ignore_glob = [] if find_spec("s3fs") and find_spec("moto") else ["test_
 
 def encode(name: str | tuple[int, int, int], suffix: str = "PNG") -> bytes:
     """Return a photo of one colour."""
-    sink = BytesIO()
-    colour(name).save(sink, suffix)
-    return sink.getvalue()
+    return encoded(colour(name), suffix)
 
 
 PHOTOS = {f"hall/{name}.png": encode(name) for name in COLOURS} | {

@@ -1,19 +1,12 @@
-"""Ray Serve on nodes of this machine, by the files of ``deploy write``, and its clients."""
+"""Ray Serve on nodes of this machine, by the files of ``deploy write``."""
 
-import json
 import subprocess
 import sys
-import threading
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 import psutil
 import pytest
@@ -24,29 +17,11 @@ from deploy.hosts.ray_serve import ENVIRONMENT_FILE, FILE
 from deploy.ports import free_port
 from deploy.spec import APP
 from model.settings import ROOT
-from tests.model.tiny import COLOURS
+from tests.operating.parts import ask
 from tests.waiting import wait_until
-
-from .conftest import encode
 
 NODE = {"num_cpus": 1, "object_store_memory": 80_000_000}
 PATIENCE_SECONDS = 60
-PHOTOS = {name: encode(name) for name in COLOURS}
-"""A photo of each colour, by the answer of the model ``tiny``."""
-
-
-@contextmanager
-def cluster_environment(**settings: str) -> Iterator[None]:
-    """Set the variables of the files, and settings of the app, for what starts meanwhile."""
-    text = HOSTS["ray-serve"].make_files(APP)[ENVIRONMENT_FILE]
-    variables = dict(line.split("=", 1) for line in text.splitlines() if not line.startswith("#"))
-    # The owner's token is not for tests.
-    variables |= {"PYTHONPATH": str(ROOT), "RAY_AUTH_MODE": "disabled"}
-    variables |= {f"LOUPE_{name}": value for name, value in settings.items()}
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in variables.items():
-            patch.setenv(name, value)
-        yield
 
 
 class ServeCluster:
@@ -126,7 +101,14 @@ def serve_cluster(
         replica: variables of the config.
         settings: settings of all processes, by names without ``LOUPE_``.
     """
-    with cluster_environment(**settings):
+    text = HOSTS["ray-serve"].make_files(APP)[ENVIRONMENT_FILE]
+    variables = dict(line.split("=", 1) for line in text.splitlines() if not line.startswith("#"))
+    # The owner's token is not for tests.
+    variables |= {"PYTHONPATH": str(ROOT), "RAY_AUTH_MODE": "disabled"}
+    variables |= {f"LOUPE_{name}": value for name, value in settings.items()}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
         cluster = ServeCluster(folder, nodes)
         try:
             cluster.deploy({"min_replicas": nodes, "max_replicas": nodes}, **replica)
@@ -143,66 +125,3 @@ def title_of(process: psutil.Process) -> str:
         return (process.cmdline() or [""])[0]
     except psutil.Error:
         return ""
-
-
-def ask(
-    address: str, body: bytes | None = None, **headers: str
-) -> tuple[int, dict[str, str], bytes]:
-    """Return status, headers in lower case and body of a response; status 0 if there is none."""
-    try:
-        try:
-            reply = urlopen(Request(address, body, headers), timeout=30)
-        except HTTPError as error:
-            reply = error
-        with reply:
-            lower = {name.lower(): value for name, value in reply.headers.items()}
-            return reply.status, lower, reply.read()
-    except (OSError, HTTPException):  # also in the middle of a response
-        return 0, {}, b""
-
-
-@dataclass
-class Clients:
-    """Clients that send photos one after the other, and check every answer."""
-
-    url: str
-    answered: list[float] = field(default_factory=list)
-    """Times of answers, in seconds on the monotonic clock."""
-    refused: list[float] = field(default_factory=list)
-    wrong: list[str] = field(default_factory=list)
-
-    def run(self, ended: threading.Event) -> None:
-        """Send photos until the event is set."""
-        while not ended.is_set():
-            for name, photo in PHOTOS.items():
-                status, headers, body = ask(f"{self.url}/api/v1/identify?top=1", photo)
-                if status == 200 and json.loads(body)["answer"] == name:
-                    self.answered.append(time.monotonic())
-                    continue
-                # A broken connection, or a refusal that clients know.
-                kind = (status, headers.get("content-type"), "retry-after" in headers)
-                if kind not in ((0, None, False), (503, "application/problem+json", True)):
-                    self.wrong.append(f"{name}: {kind} {body[:200]!r}")
-                self.refused.append(time.monotonic())
-                ended.wait(0.2)
-
-    def rate(self, start: float, seconds: float) -> float:
-        """Return the answers per second from a moment on."""
-        return sum(start <= moment < start + seconds for moment in self.answered) / seconds
-
-
-@contextmanager
-def clients(cluster: ServeCluster, count: int) -> Iterator[Clients]:
-    """Run clients until the block ends, of which no answer may be wrong."""
-    shared, ended = Clients(cluster.url), threading.Event()
-    threads = [threading.Thread(target=shared.run, args=(ended,)) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield shared
-    finally:
-        ended.set()
-        for thread in threads:
-            thread.join()
-    assert shared.wrong == []
-    assert shared.answered

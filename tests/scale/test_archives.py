@@ -14,6 +14,7 @@ from model.errors import DataError, FolderExists
 from model.storage.addresses import StorageUnavailable
 from scale import __main__ as command
 from scale.archive_run import COLUMNS
+from scale.trial_decoder import TrialDecoder
 from tests.model.tiny import tiny
 from tests.waiting import wait_until
 
@@ -140,6 +141,19 @@ def test_crashing_photo_becomes_an_error_row_on_the_third_run(
         identify(folder, "--out", out, codes=(code,))
     codes = {row["photo"]: row["error"] and row["error"]["code"] for row in rows(out)}
     assert codes == {"a.png": None, "b.gif": "damaged", "c.jpg": "unsupported-format"}
+
+
+def test_decoder_that_hangs_counts_as_one_that_crashes() -> None:
+    photo, decoder = encode("red"), TrialDecoder(8)
+    assert not decoder.crashes(photo)
+    hanging, decoder.seconds = decoder.process, 0.1
+    assert hanging.pid is not None
+    os.kill(hanging.pid, signal.SIGSTOP)
+    assert decoder.crashes(photo)
+    assert not hanging.is_alive()
+    # The next photo gets a process of its own.
+    decoder.seconds = 60
+    assert not decoder.crashes(photo)
 
 
 def test_each_listed_photo_has_a_row_under_any_name(tiny_bundle: Bundle, tmp_path: Path) -> None:

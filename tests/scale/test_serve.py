@@ -19,10 +19,11 @@ from model.model_store.publishing import publish_version
 from model.samples import samples
 from tests.api.test_slow_clients import run_middleware
 from tests.model.tiny import tiny
+from tests.operating.parts import ask
 from tests.waiting import wait_until
 
 from .conftest import encode
-from .serve_cluster import ask, serve_cluster
+from .serve_cluster import serve_cluster
 
 QUEUE = 3
 

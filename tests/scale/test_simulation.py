@@ -57,18 +57,20 @@ def test_photos_take_turns_on_a_core_and_short_work_goes_first() -> None:
     assert ends == pytest.approx({"event loop": 0.021, "photo": 0.059, "other photo": 0.06})
 
 
-def test_full_process_passes_a_photo_on() -> None:
-    app = App(EVEN, 2, None, queue=1)
-    app.run_clients(6, 6)
-    assert (len(app.outcome.answered), len(app.outcome.refused)) == (4, 2)
-
-
-def test_serve_asks_one_process_and_refuses_beyond_its_limit() -> None:
-    app = App(EVEN, 2, None, queue=1, max_ongoing=2)
-    app.run_clients(6, 6)
-    assert (len(app.outcome.answered), len(app.outcome.refused)) == (4, 2)
-    app = App(EVEN, 1, None, max_ongoing=1)
-    assert len(app.run_clients(6, 6).refused) == 5
+@pytest.mark.parametrize(
+    ("processes", "limits", "answered"),
+    [
+        # A full process passes a photo on; Serve asks one process and refuses beyond its limit.
+        (2, {"queue": 1}, 4),
+        (2, {"queue": 1, "max_ongoing": 2}, 4),
+        (1, {"max_ongoing": 1}, 1),
+    ],
+)
+def test_photos_beyond_the_limits_are_refused(
+    processes: int, limits: dict[str, int], answered: int
+) -> None:
+    outcome = App(EVEN, processes, None, **limits).run_clients(6, 6)
+    assert (len(outcome.answered), len(outcome.refused)) == (answered, 6 - answered)
 
 
 def test_nobody_waits_beyond_the_deadline() -> None:

@@ -6,10 +6,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from http.client import HTTPException
-from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import urlopen
 from uuid import uuid4
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -19,6 +17,7 @@ from websockets.typing import Origin
 
 from model.samples import samples
 from tests.api.raw import Wire, form
+from tests.operating.parts import ask
 from tests.waiting import in_threads
 
 PHOTO = samples()[0].read()
@@ -59,19 +58,12 @@ def rerun(query: str = "", widget: str = "") -> bytes:
 def post(url: str, path: str, photo: bytes = PHOTO, token: str = "") -> int:
     """Post a photo; return the status."""
     headers = {"Content-Type": "image/jpeg"} | ({"Loupe-Session": token} if token else {})
-    return status_of(Request(url + path, photo, headers))
+    return ask(url + path, photo, headers)[0]
 
 
-def status_of(request: Request | str) -> int:
+def status_of(address: str) -> int:
     """Return the status of a response, 0 if there is none."""
-    try:
-        with urlopen(request, timeout=60) as response:
-            response.read()
-            return int(response.status)
-    except HTTPError as error:
-        return error.code
-    except (OSError, HTTPException):
-        return 0
+    return ask(address)[0]
 
 
 def exchange(url: str, request: bytes) -> int:

@@ -19,6 +19,10 @@ from tests.waiting import in_threads, wait_until
 SAMPLE_SECONDS, VISIT_PAUSE_SECONDS = 0.02, 0.3
 MAX_VISIT_SECONDS, MAX_SHORT_SECONDS = 3, 10
 """Longest median time to a page with an answer; in tests, longer because others also run."""
+HEAD = """\
+| attack | its responses | a visitor's page and answer | memory before, most, after | descriptors \
+| log | what broke |
+|---|---|---|---|---|---|---|"""
 NONE: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -87,6 +91,7 @@ class Readings:
         if set(self.visit_statuses) != {200}:
             visits += f"; {spell(self.visit_statuses)}"
         memory = f"{self.before_mb:.0f}, {self.peak_mb:,.0f}, {self.then_mb:.0f} MB"
+        memory += " in a cgroup" if self.target.is_limited else ""
         if self.killed_seconds is not None:
             memory += f", killed after {self.killed_seconds:.0f} s"
         return (

@@ -6,7 +6,7 @@ from collections import Counter
 from contextlib import ExitStack, suppress
 from functools import cache
 from typing import Any
-from urllib.request import Request, urlopen
+from urllib.request import urlopen
 from uuid import uuid4
 
 import numpy as np
@@ -33,6 +33,7 @@ from tests.operating.attacks.clients import (
 )
 from tests.operating.attacks.measuring import Attack
 from tests.operating.attacks.target import Target
+from tests.operating.parts import ask
 from tests.photos import encoded
 from tests.waiting import repeatedly, wait_until
 
@@ -177,15 +178,6 @@ def downloads(target: Target, statuses: Counts, sockets: int, seconds: float) ->
     assert left <= most, f"{left} connections are still open"
 
 
-def foreign_hosts(target: Target, statuses: Counts) -> None:
-    """Requests with a foreign Host and Origin, where LOUPE_URL is set"""
-    for host in (EVIL, f"{EVIL}:8501"):
-        photo = head(IDENTIFY, host, Content_Length=len(PHOTO)) + PHOTO
-        for request in (head("GET /", host), handshake(target.url, host, f"http://{host}"), photo):
-            statuses[exchange(target.url, request)] += 1
-    assert statuses == {421: 4, 403: 2}, "served, or without a response"
-
-
 def foreign_origins(target: Target, statuses: Counts, clients: int, seconds: float) -> None:
     """Websockets for a foreign Origin of 8 kB from {clients} at a time, without internet"""
     request = handshake(target.url, origin=f"https://{EVIL}/{'x' * 8000}")
@@ -214,17 +206,6 @@ def send_messages(
     assert statuses[101] > tried / 2, f"{statuses[101]} of {tried} websockets were opened"
 
 
-def oversize_message(target: Target, statuses: Counts) -> None:
-    """A message of 1 MiB on a websocket"""
-    with Wire(target.url) as wire:
-        wire.send(handshake(target.url))
-        assert wire.reply().status == 101
-        # Refused by its announced length, so the rest of it may be sent in vain.
-        wire.send(frame(bytes(2**20)))
-        # 1009: closed before it is read as a message, which would be 1002.
-        assert (1009).to_bytes(2) in wire.remainder(), "read, or not closed"
-
-
 def unread_uploads(target: Target, statuses: Counts, sessions: int, mb: int) -> None:
     """8 files of {mb} MB for pages that never read them; pages: {sessions}"""
     with ExitStack() as stack:
@@ -251,7 +232,7 @@ def guess_owner(target: Target, statuses: Counts, clients: int, seconds: float) 
 
     def send(path: str, body: bytes | None, cookie: str = "") -> int:
         headers = {"Origin": target.url, "Cookie": f"{COOKIE_PREFIX}{cookie}" * 20}
-        return status_of(Request(f"{target.url}/owner/{path}", body, headers))
+        return ask(f"{target.url}/owner/{path}", body, headers)[0]
 
     keys = Counts()
     repeat(keys, clients, seconds, lambda: send("", uuid4().bytes))
@@ -271,7 +252,6 @@ FREED: dict[str, Any] = {"then_mb": 200}
 PAGES: dict[str, Any] = {"pages": True, "then_mb": 250}
 RERUN, QUERY = {"kb": 0, "kind": "query"}, {"times": 1, "kb": 1000, "kind": "query"}
 OFFLINE, FEW = {"is_offline": True}, {"descriptors": 1024}
-WITH_URL = {"LOUPE_URL": "http://localhost:{port}"}
 WITH_KEY = {"LOUPE_OWNER_KEY": "a key of twenty characters"}
 MANY = {"sockets": 700, "times": 4}
 SILENT = {"nothing": b"", "a head": head(IDENTIFY, Content_Length=MAX_BYTES)}
@@ -294,10 +274,8 @@ ATTACKS = (
     Attack("unsent", silent, {**MANY, "sent": "a head"}, {"times": 1}, server=FEW, **PAGES),
     Attack("malformed", malformed, {"seconds": 5}, SHORT, log_kb=10, is_slow=False),
     Attack("downloads", downloads, {"sockets": 400, "seconds": 70}, SHORT),
-    Attack("hosts", foreign_hosts, server=WITH_URL, is_slow=False, **PAGES),
     Attack("origins", foreign_origins, ORIGINS, SHORT, log_kb=10, server=OFFLINE, **PAGES),
     Attack("owner", guess_owner, ORIGINS, SHORT, log_kb=10, server=WITH_KEY, **PAGES),
-    Attack("message", oversize_message, is_slow=False, **PAGES),
     Attack("reruns", send_messages, {"sockets": 10, "times": 300, **RERUN}, **PAGES),
     Attack("sockets", send_messages, {"sockets": 400, "times": 1, **RERUN}, server=FEW, **PAGES),
     Attack("query", send_messages, {"sockets": 500, **QUERY}, FEWER, then_seconds=60, **PAGES),

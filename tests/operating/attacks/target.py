@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from deploy.ports import free_port
 from tests.browser.server import serving
 from tests.model.tiny import tiny
 from tests.operating.attacks.clients import status_of
@@ -79,28 +78,25 @@ def target_at(url: str) -> Target:
 
 
 @contextmanager
-def started(
-    *, descriptors: int = 0, is_offline: bool = False, is_limited: bool = True, **settings: str
-) -> Iterator[Target]:
+def started(*, descriptors: int = 0, is_offline: bool = False, **settings: str) -> Iterator[Target]:
     """Start the app with a small model and ``LOUPE_MEMORY_MB=512``.
 
-    It may open as many ``descriptors``; offline, its requests to the internet vanish; limited, it
-    runs in a cgroup where one can be made. In ``settings``, ``{port}`` is the app's.
+    It runs in a cgroup where one can be made, and may open as many ``descriptors``; offline, its
+    requests to the internet vanish.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(ignore_cleanup_errors=True)))
         tiny(folder / "data" / "models")
-        cgroup = stack.enter_context(_cgroup()) if is_limited else []
+        cgroup = stack.enter_context(_cgroup())
         limits = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh"] if descriptors else []
-        internet, port = None, free_port()
-        settings = {name: value.format(port=port) for name, value in settings.items()}
+        internet = None
         settings |= {"LOUPE_MODEL": "tiny", "LOUPE_MEMORY_MB": f"{MEMORY_MB}", "LOUPE_NPM": "false"}
         if is_offline:
             internet = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=1000))
             internet.setblocking(False)
             proxy = f"http://127.0.0.1:{internet.getsockname()[1]}"
             settings |= {"HTTP_PROXY": proxy, "HTTPS_PROXY": proxy}
-        app = serving(folder, port=port, launcher=(*cgroup, *limits), **settings)  # type: ignore[arg-type]
+        app = serving(folder, launcher=(*cgroup, *limits), **settings)  # type: ignore[arg-type]
         server = stack.enter_context(app)
         processes, log = [psutil.Process(server.process.pid)], folder / "server.log"
         yield Target(server.url, lambda: processes, True, log, internet, bool(cgroup))

@@ -1,0 +1,205 @@
+"""Tests of damaged and hostile backups: each is rejected, and nothing is written."""
+
+import hashlib
+import json
+import os
+import struct
+import zipfile
+from collections.abc import Callable, Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from model import backup as backup_module
+from model.backup import CONTENTS, restore
+from model.errors import ArchiveError
+from model.storage import zips
+
+DAMAGED = "isn't a Loupe backup, or it is damaged or incomplete"
+
+
+def make_zip(files: Mapping[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
+    sink = BytesIO()
+    with zipfile.ZipFile(sink, "w", method) as zipped:
+        for path, data in files.items():
+            zipped.writestr(path, data)
+    return sink.getvalue()
+
+
+def make_backup(
+    files: Mapping[str, bytes],
+    change: Callable[[dict[str, Any]], object] = lambda _: None,
+    method: int = zipfile.ZIP_STORED,
+) -> bytes:
+    """Return a backup of those files, with contents that fit them unless changed."""
+    values: dict[str, Any] = {
+        "format": 1,
+        "made": "2026-01-02T03:04:05Z",
+        "versions": {},
+        "corrections": None,
+        "files": [
+            {
+                "path": path,
+                "bytes": len(data),
+                "sha256": hashlib.sha256(data).hexdigest(),
+                "modified": 1_700_000_000,
+            }
+            for path, data in files.items()
+        ],
+    }
+    change(values)
+    return make_zip({**files, CONTENTS: json.dumps(values).encode()}, method)
+
+
+def assert_rejected(folder: Path, data: bytes, match: str) -> None:
+    """Check that a backup is rejected, and that nothing was written anywhere."""
+    (folder / "evil.zip").write_bytes(data)
+    with pytest.raises(ArchiveError, match=match):
+        restore(folder / "evil.zip", folder / "new")
+    assert [path.name for path in folder.iterdir()] == ["evil.zip"]
+
+
+PATHS = """
+    ../escaped.txt models/../../escaped.txt /etc/passwd models//x/y models/x/./y models/x/..
+    models/x/.hidden models/x/end. models/C:\\x models/..\\..\\x secrets.toml other/x
+    records.sqlite/x models records.sqlite-wal
+""".split()
+LONG_PATHS = ["models/" + "x" * 300 + "/y", "models/" + "x/" * 300 + "y"]
+
+
+@pytest.mark.parametrize("path", [*PATHS, *LONG_PATHS, "models/x/end ", " models/x", "models/a\nb"])
+def test_paths_outside_the_data_folder_are_rejected(tmp_path: Path, path: str) -> None:
+    assert_rejected(tmp_path, make_backup({path: b"x"}), "This backup names")
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        ["models/x/y", "models/x/y/z"],
+        ["models/x/y/z", "models/x/y"],
+        ["models/x/Y", "models/x/y"],
+        ["models/x/\u00fc", "models/x/u\u0308"],
+        ["models/X/a", "models/x"],
+    ],
+)
+def test_paths_that_clash_are_rejected(tmp_path: Path, paths: list[str]) -> None:
+    assert zips.find_clash(paths) == paths[1]
+    assert zips.find_clash(paths[:1]) is None
+    assert_rejected(tmp_path, make_backup(dict.fromkeys(paths, b"x")), "twice, or below")
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda values: values.update(format=2), "format. A newer Loupe may"),
+        (lambda values: values.update(more=1), "more"),
+        (lambda values: values.update(made="yesterday"), "made"),
+        (lambda values: values["files"][0].update(bytes=5), "doesn.t hold the files"),
+        (
+            lambda values: values["files"][0].update(sha256="0" * 64),
+            "models/a/b in this backup is damaged",
+        ),
+        (lambda values: values["files"][0].update(modified=2**70), "modified"),
+        (lambda values: values["files"].pop(), "doesn.t hold the files"),
+        (lambda values: values["files"].append(values["files"][0]), "twice"),
+        (lambda values: values["files"][0].update(path="models/a/c"), "doesn.t hold the files"),
+    ],
+)
+def test_contents_that_do_not_fit_are_rejected(
+    tmp_path: Path, change: Callable[[dict[str, Any]], object], match: str
+) -> None:
+    assert_rejected(tmp_path, make_backup({"models/a/b": b"data"}, change), match)
+
+
+def with_password() -> bytes:
+    data = bytearray(make_backup({"models/a/b": b"x"}))
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(data)
+
+
+def with_overlap() -> bytes:
+    """Return a backup in which fifty names are for the same megabyte."""
+    empty = {f"models/a/{number:02}": b"" for number in range(1, 50)}
+    data = bytearray(make_backup({"models/a/0": os.urandom(2**20), **empty}))
+    first = place = data.index(b"PK\x01\x02")
+    for _ in empty:
+        place = data.index(b"PK\x01\x02", place + 1)
+        data[place + 16 : place + 28] = data[first + 16 : first + 28]
+        data[place + 42 : place + 46] = data[first + 42 : first + 46]
+    return bytes(data)
+
+
+def with_large_directory() -> bytes:
+    data = bytearray(make_backup({"models/a/b": b"x"}))
+    data[-10:-6] = struct.pack("<L", 2**31)
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "match"),
+    [
+        (b"", DAMAGED),
+        (b"\x89PNG\r\n\x1a\n" * 50, DAMAGED),
+        (b"PK", DAMAGED),
+        (b"PK\x05\x06" + b"\xff" * 18, DAMAGED),
+        (with_password(), DAMAGED),
+        (with_overlap(), DAMAGED),
+        (with_large_directory(), DAMAGED),
+        (make_zip({}), DAMAGED),
+        (make_zip({"cat.jpg": b"photo"}), DAMAGED),
+        (make_zip({CONTENTS: b"[" * 100_000}), "can't be used: no JSON"),
+    ],
+    ids=range(10),
+)
+def test_other_files_and_hostile_zips_are_rejected(tmp_path: Path, data: bytes, match: str) -> None:
+    assert_rejected(tmp_path, data, match)
+
+
+def test_number_of_files_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backup_module, "MAX_FILES", 1)
+    data = make_backup({"models/a/b": b"x", "models/a/c": b"x"})
+    assert_rejected(tmp_path, data, "more files than a backup may hold: 1")
+
+
+def test_repacked_and_earlier_backups_are_restored(tmp_path: Path) -> None:
+    """A zip tool compresses; earlier versions could save training runs."""
+    files = {"models/a/b": bytes(9999), "training/flowers/plan.json": b"{}"}
+    (tmp_path / "b.zip").write_bytes(make_backup(files, method=zipfile.ZIP_DEFLATED))
+    restore(tmp_path / "b.zip", tmp_path / "new")
+    for path, data in files.items():
+        assert (tmp_path / "new" / path).read_bytes() == data
+
+
+SMALL = make_backup({"models/a/b": b"x" * 60, "models/a/c": b"y"})
+
+
+def test_truncated_backup_is_rejected_at_any_length(tmp_path: Path) -> None:
+    for length in range(len(SMALL)):
+        assert_rejected(tmp_path, SMALL[:length], DAMAGED)
+
+
+@hypothesis_settings(max_examples=300, deadline=None)
+@given(
+    changes=st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), min_size=1, max_size=8)
+)
+def test_any_damaged_byte_is_rejected_or_harmless(
+    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, int]]
+) -> None:
+    data = bytearray(SMALL)
+    for place, value in changes:
+        data[place % len(data)] = value
+    folder = tmp_path_factory.mktemp("changed")
+    target = folder / "changed.zip"
+    target.write_bytes(data)
+    try:
+        restore(target, folder / "new")
+    except ArchiveError:
+        assert [path.name for path in folder.iterdir()] == ["changed.zip"]
+        return
+    assert (folder / "new/models/a/b").read_bytes() == b"x" * 60
+    assert (folder / "new/models/a/c").read_bytes() == b"y"
