@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .admission import Timeout, admission_queue, local_slot
-from .answer import decision
-from .answer.prediction import Milliseconds, Prediction
+from .answer.prediction import Milliseconds, Prediction, apply_thresholds
 from .api_client import request_prediction
 from .bundle import Bundle
 from .engines import Engine
@@ -179,7 +178,7 @@ class Classifier:
             self.bundle, self.engine.name, output.probabilities[0], milliseconds=times
         )
         calibration = self.bundle.manifest.calibration
-        return decision.apply_thresholds(prediction, ood_score, calibration)
+        return apply_thresholds(prediction, ood_score, calibration)
 
     def run_golden_test(self) -> float:
         """Compare the engine with the golden outputs; return the largest difference.

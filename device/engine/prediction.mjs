@@ -1,6 +1,6 @@
 /**
  * From a graph's outputs to a prediction: the JSON of the command line, by the rules of
- * `model/answer/decision.py` and `model/answer/prediction.py`.
+ * `model/answer/prediction.py`.
  */
 
 /** @import { GraphName, ModelConfig, Output, Prediction, Times } from "../types" */

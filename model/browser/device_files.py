@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..answer.device_words import device_words, phrase_to_json
-from ..answer.phrases import label_summary
+from ..answer.phrases import device_words, label_summary, phrase_to_json
 from ..bundle import (
     SMALL_CARD,
     Bundle,

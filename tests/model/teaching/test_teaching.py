@@ -12,8 +12,7 @@ import pytest
 from onnx import numpy_helper
 
 from model import Bundle, Classifier, load
-from model.answer.device_words import device_words
-from model.answer.phrases import ShownLabel, headline, trust_lines
+from model.answer.phrases import ShownLabel, device_words, headline, trust_lines
 from model.browser.base_features import describe_features
 from model.browser.device_files import device_dir, run_graph
 from model.browser.small_graph import make_small_graph
