@@ -14,8 +14,7 @@ from tempfile import TemporaryDirectory
 from model.bundle import MANIFEST, Manifest
 from model.exporting.export_folder import list_files
 from model.settings import ROOT
-from model.storage.atomic import replace_atomically
-from model.storage.file_hash import hash_file
+from model.storage.disk import hash_file, replace_atomically
 from model.text import list_some
 
 from .errors import DeployError, FilesDiffer

@@ -6,7 +6,7 @@ from pathlib import Path
 from model.bundle import BUILTIN_DIR, DEFAULT_MODEL, MANIFEST, Bundle, get_bundle
 from model.exporting.export_folder import read_record
 from model.exporting.formats import export_models
-from model.storage.file_hash import hash_file
+from model.storage.disk import hash_file
 from model.text import list_some
 
 from .errors import FilesDiffer

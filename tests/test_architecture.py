@@ -17,13 +17,13 @@ from tests.python import run_python
 
 PACKAGES = ("model", "ui", "api", "deploy", "pages", "launch", "scale")
 FLOORS = (
-    ("engine_info", "errors", "preprocess", "progress", "resources", "samples", "text"),
+    ("engine_info", "errors", "preprocess", "resources", "samples", "text"),
     ("events", "settings"),
     ("admission",),
     ("photo",),
     ("storage",),
     ("bundle",),
-    ("answer", "learner", "pixels"),
+    ("answer", "learner"),
     ("api_client", "browser", "engines"),
     ("classifier",),
     ("loading",),

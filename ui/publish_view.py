@@ -17,8 +17,8 @@ from model.evaluation.held_out import (
 )
 from model.evaluation.paired import MARGIN, describe_difference
 from model.evaluation.paired_evaluation import ChangedPhoto, PairedEvaluation
+from model.events import Progress
 from model.model_store.publishing import make_current
-from model.progress import Progress
 from model.settings import settings
 from model.sign_ins import SignIn
 from model.storage.photo_files import open_photos

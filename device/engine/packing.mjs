@@ -1,6 +1,6 @@
 /**
  * Pack pixels without loss before they are sent: neighbours resemble each other, and so do the three
- * colours. 200 photographs of 224 × 224 pixels took 40 to 55% of their bytes. `model/pixels.py`
+ * colours. 200 photographs of 224 × 224 pixels took 40 to 55% of their bytes. `model/classifier.py`
  * unpacks them.
  */
 

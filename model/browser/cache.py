@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..settings import ROOT, settings
-from ..storage.atomic import publish_folder, replace_folder
-from ..storage.file_hash import hash_file
+from ..storage.disk import hash_file, publish_folder, replace_folder
 
 BUILT_DIR = ROOT / "derived"
 """Derived files that an image's build made; never written by the app."""

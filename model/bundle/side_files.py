@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from ..errors import BundleError, LoupeError
-from ..storage.atomic import replace_atomically
+from ..storage.disk import replace_atomically
 from .bundle import Bundle
 
 T = TypeVar("T")

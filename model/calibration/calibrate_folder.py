@@ -23,7 +23,7 @@ from ..bundle import (
 )
 from ..errors import DataError
 from ..evaluation.labelled_folders import UNRECORDED
-from ..progress import SILENT, Progress
+from ..events import SILENT, Progress
 from ..settings import settings
 from ..text import list_some
 from .calibration_photos import CalibrationPhotos

@@ -11,7 +11,7 @@ from ..bundle import Bundle
 from ..errors import DataError
 from ..evaluation.labelled_folders import UNRECORDED, find_trained, labelled_photos
 from ..evaluation.tables import require_single_label
-from ..progress import Progress
+from ..events import Progress
 from ..storage.photo_files import list_photos, printable
 from .graph_outputs import MIN_PHOTOS, CalibrationOutputs, GraphOutputs, Run, run_photos
 

@@ -17,8 +17,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter
 
+from ..events import SILENT, Progress
 from ..preprocess import PreprocessConfig, preprocess
-from ..progress import SILENT, Progress
 from .graph_outputs import GraphOutputs, Run, run_graph
 from .statistics import fit_temperature
 

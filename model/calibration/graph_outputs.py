@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ..classifier import read_file
 from ..errors import DataError, PhotoError
+from ..events import Progress
 from ..photo import read
 from ..preprocess import Pixels, PreprocessConfig, preprocess
-from ..progress import Progress
 from ..storage.photo_files import map_ordered
 
 MIN_PHOTOS = 50

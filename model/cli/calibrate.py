@@ -8,7 +8,7 @@ from ..bundle import get_bundle
 from ..evaluation.doubts import doubt_of_folders
 from ..evaluation.labelled_folders import labelled_photos
 from ..loading import default_model
-from ..storage.named_folders import name_folders
+from ..storage.labelled_photos import name_folders
 from .error_group import require_full_install
 from .options import FOLDER, keep_option, unknown_option
 from .progress_bar import StageProgress, progress_bar

@@ -15,7 +15,7 @@ from rich.text import Text
 from ..errors import ExportRefused
 from ..importing.inspect import ExportReport, inspect_export
 from ..importing.inspect.export_report import printable
-from ..importing.weights_settings import OPTIONS
+from ..importing.inspect.weights import OPTIONS
 from ..text import format_size, list_some
 
 TASKS = {

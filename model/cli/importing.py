@@ -9,7 +9,7 @@ from ..bundle import Bundle
 from ..errors import DataError
 from ..evaluation.choose_samples import add_samples
 from ..evaluation.labelled_folders import labelled_photos
-from ..importing.weights_settings import OPTIONS, WeightsSettings
+from ..importing.inspect.weights import OPTIONS, WeightsSettings
 from ..loading import default_model
 from ..settings import settings
 from ..storage.disk import require_writable, translate_disk_errors

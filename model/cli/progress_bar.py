@@ -5,7 +5,7 @@ from rich.console import Console
 from rich.progress import Progress as ProgressBar
 from rich.progress import TaskID, TimeElapsedColumn
 
-from ..progress import Progress
+from ..events import Progress
 
 
 def progress_bar(*, shown: bool = True) -> ProgressBar:

@@ -10,8 +10,8 @@ from pathvalidate import sanitize_filename
 from pathvalidate.handler import ReservedNameHandler
 
 from ..errors import DataError
-from ..storage.atomic import replace_atomically
-from ..storage.spreadsheet import escape_formula, write_csv
+from ..storage.disk import replace_atomically
+from ..storage.zips import escape_formula, write_csv
 from .store import Correction, CorrectionStore
 
 CSV_NAME = "corrections.csv"

@@ -12,7 +12,7 @@ import numpy as np
 from ..bundle import get_bundle
 from ..errors import BundleError
 from ..settings import settings
-from ..storage.atomic import replace_atomically
+from ..storage.disk import replace_atomically
 from .corrections_zip import FolderNames
 from .store import FOLDER, PHOTO_PREFIX, WORDINGS, Correction, CorrectionStore, Review
 

@@ -12,11 +12,10 @@ from ..bundle import Bundle
 from ..classifier import Classifier
 from ..engines import start
 from ..errors import ArchiveError, PhotoError
-from ..progress import SILENT, Progress
+from ..events import SILENT, Progress
 from ..settings import settings
-from ..storage.atomic import publish_folder, replace_folder
-from ..storage.disk import make_folder
-from ..storage.named_folders import list_subfolders
+from ..storage.disk import make_folder, publish_folder, replace_folder
+from ..storage.labelled_photos import list_subfolders
 from ..storage.photo_files import PhotoFile, list_photos
 from .paired_evaluation import PairedEvaluation, evaluate_pair
 

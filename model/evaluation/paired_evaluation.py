@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ..classifier import Classifier, read_file
 from ..errors import DataError, PhotoError
+from ..events import SILENT, Progress
 from ..photo import read
-from ..progress import SILENT, Progress
 from ..storage.photo_files import map_ordered, printable
 from ..text import clean, list_some
 from .labelled_folders import find_trained, labelled_photos

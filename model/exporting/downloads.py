@@ -9,8 +9,7 @@ from pathlib import Path
 
 from ..browser.cache import derived_dir, remove_old_versions
 from ..bundle import Bundle
-from ..storage.atomic import replace_atomically
-from ..storage.disk import make_folder
+from ..storage.disk import make_folder, replace_atomically
 from .formats import FORMATS
 
 

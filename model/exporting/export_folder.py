@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FolderExists
-from ..storage.atomic import publish_folder, replace_folder
-from ..storage.file_hash import hash_file
+from ..storage.disk import hash_file, publish_folder, replace_folder
 
 RECORD = "loupe-export.json"
 """The file that lists the files of an export: the SHA-256 of each, by path."""

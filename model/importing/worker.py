@@ -71,7 +71,7 @@ def _convert(task: dict[str, Any], folder: Path, out: Path) -> str:
 
     from ..learner.onnx_export import export_onnx
     from .convert.restored_learner import restore_learner
-    from .weights_settings import WeightsSettings
+    from .inspect.weights import WeightsSettings
 
     _enter(out, "loading")
     given = task["weights"] and WeightsSettings.model_validate(task["weights"])

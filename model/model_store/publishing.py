@@ -12,7 +12,7 @@ from ..engines import start
 from ..errors import SettingRefused
 from ..settings import settings
 from ..storage.addresses import StorageUnavailable
-from ..storage.file_hash import hash_file
+from ..storage.disk import hash_file
 from .publications import Publications
 from .store_files import copy_file, is_route, upload
 

@@ -15,7 +15,7 @@ from ..calibration.statistics import probabilities
 from ..errors import DataError
 from ..evaluation.paired_evaluation import PairedEvaluation, summarise_pair
 from ..evaluation.tables import Row
-from ..storage.atomic import replace_atomically
+from ..storage.disk import replace_atomically
 from ..text import clean, list_some
 from .run_record import PREDICTIONS_FILE, RunRecord, list_runs
 

@@ -15,7 +15,7 @@ import pytest
 from model import Bundle
 from model.api_client import open_url
 from model.model_store.publications import Publications
-from model.storage.file_hash import hash_file
+from model.storage.disk import hash_file
 from tests.model.tiny import tiny
 from tests.operating.parts import (
     PATIENCE_SECONDS,

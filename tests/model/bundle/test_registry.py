@@ -148,7 +148,7 @@ def test_invalid_bundle_is_not_moved_into_place(tiny_bundle: Bundle) -> None:
 
 KILLED = """
 import os, pathlib, shutil, signal, sys
-from model.storage import atomic
+from model.storage import disk
 from model.bundle import ManifestDraft, publish
 from tests.model.tiny import values
 
@@ -172,7 +172,7 @@ def fill(folder):
 
 match moment:
     case "sync":
-        atomic.fsync_path = killing(atomic.fsync_path)
+        disk.fsync_path = killing(disk.fsync_path)
     case "before rename" | "after rename":
         kill = killing(pathlib.Path.rename, after=moment == "after rename")
         pathlib.Path.rename = kill

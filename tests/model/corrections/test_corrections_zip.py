@@ -21,7 +21,7 @@ from model.corrections import (
 )
 from model.corrections.corrections_zip import CSV_NAME, FolderNames
 from model.errors import DataError
-from model.storage.spreadsheet import escape_formula
+from model.storage.zips import escape_formula
 from tests.model.command import run
 from tests.model.tiny import colour
 

@@ -14,7 +14,7 @@ from model.model_store import store_files
 from model.model_store.publications import Publications
 from model.settings import settings
 from model.storage.addresses import StorageUnavailable
-from model.storage.file_hash import hash_file
+from model.storage.disk import hash_file
 from tests.http_server import Handler, http_server
 from tests.model.tiny import tiny
 

@@ -15,7 +15,7 @@ from model import Bundle, load
 from model.errors import DataError, FolderExists
 from model.model_store.publishing import publish_version, republish
 from model.settings import settings
-from model.storage.file_hash import hash_file
+from model.storage.disk import hash_file
 from tests.model.tiny import tiny
 
 from .conftest import Replica
