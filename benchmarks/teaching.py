@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageEnhance
 
+from model.calibration.fit import probabilities
 from model.calibration.graph_outputs import Run, open_graph
 from model.calibration.ood_detectors import unit_rows
-from model.calibration.statistics import probabilities
 from model.classifier import read_file
 from model.errors import PhotoError
 from model.photo import read

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..calibration.fit import Doubles
 from ..calibration.graph_outputs import Floats
 from ..calibration.ood_detectors import unit_rows
-from ..calibration.statistics import Doubles
 
 Indices = NDArray[np.intp]
 

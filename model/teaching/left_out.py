@@ -10,9 +10,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..calibration.fit import Doubles, fit_temperature
 from ..calibration.graph_outputs import Floats
 from ..calibration.ood_detectors import unit_rows
-from ..calibration.statistics import Doubles, fit_temperature
 from .few_shot_head import FewShotHead, Indices, fit_layer, label_means, ood_scores
 
 MAX_EACH = 60

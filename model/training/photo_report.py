@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from ..calibration.fit import FOLDS, split_folds
-from ..calibration.statistics import probabilities
+from ..calibration.fit import FOLDS, probabilities, split_folds
 from ..errors import DataError
 from ..events import Progress
 from ..storage.disk import make_folder, replace_atomically

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ..answer.prediction import Prediction
 from ..bundle import HASH_DIGITS
+from ..calibration.fit import probabilities
 from ..calibration.graph_outputs import GraphOutputs
-from ..calibration.statistics import probabilities
 from ..errors import DataError
 from ..evaluation.paired_evaluation import PairedEvaluation, summarise_pair
 from ..evaluation.tables import Row

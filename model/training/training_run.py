@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..bundle import ManifestDraft, title_from_name
-from ..calibration.calibration_photos import list_ood_photos
-from ..calibration.graph_outputs import MIN_PHOTOS, Floats
+from ..calibration.graph_outputs import MIN_PHOTOS, Floats, list_ood_photos
 from ..engine_info import SERVER_ENGINES
 from ..events import Progress
 from ..learner import installed_versions
