@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from model.bundle import get_bundle
-from model.cli.error_group import ErrorGroup
+from model.cli.terminal import ErrorGroup
 
 from .files import default_folder, write_files
 from .host import READ_DATE, Host
