@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-from model.browser.programs import run_program
+from model.browser.runtime import run_program
 
 from .figure import NotMeasured
 from .paths import BUILD, MODEL, PEERS, ROOT

@@ -17,8 +17,7 @@ import click
 from playwright.sync_api import Browser, Page, Request
 
 from model.browser.device_files import device_dir, model_json
-from model.browser.programs import run_program
-from model.browser.runtime import NPM_OPTIONS, find_npm, runtime_dir
+from model.browser.runtime import NPM_OPTIONS, find_npm, run_program, runtime_dir
 from model.bundle import get_bundle
 from model.storage.photo_files import list_photos
 

@@ -11,7 +11,7 @@ import pytest
 
 import model
 from model.engines import ENGINES
-from model.exporting.environments import CONVERTERS_DIR
+from model.exporting.export_folder import CONVERTERS_DIR
 from model.settings import ROOT
 from tests.python import run_python
 

@@ -30,14 +30,13 @@ from ..bundle import (
 from ..bundle.registry import is_public, open_bundle
 from ..errors import BundleDamaged, EngineUnavailable
 from ..photo import MAX_BYTES, MAX_PIXELS
-from ..photo.photo_limits import MIN_SIDE_PX
+from ..photo.formats import MIN_SIDE_PX
 from ..settings import ROOT
 from .base_features import describe_features
 from .cache import cached_folder, find_folder, read_info
 from .packed_network import NotPackable, pack_network
 from .page_files import PAGE_DIR, PAGE_FILES
-from .programs import run_program
-from .runtime import runtime_dir, runtime_info, runtime_name
+from .runtime import run_program, runtime_dir, runtime_info, runtime_name
 
 FORMAT = 2
 REVISION = 2

@@ -17,7 +17,7 @@ from ..bundle import Bundle
 from ..classifier import read_file
 from ..errors import DataError, PhotoError
 from ..evaluation.labelled_folders import UNRECORDED, find_trained, labelled_photos
-from ..evaluation.tables import require_single_label
+from ..evaluation.metrics import require_single_label
 from ..events import Progress
 from ..photo import read
 from ..preprocess import Pixels, PreprocessConfig, preprocess

@@ -15,10 +15,14 @@ from rich.text import Text
 from ..bundle import Bundle, get_bundle, open_version
 from ..engine_info import SERVER_ENGINES
 from ..evaluation import Evaluation, PhotoFailure, Proportion, evaluate
-from ..evaluation.doubts import doubt_of_folders, doubt_of_model
 from ..evaluation.labelled_folders import UNRECORDED, find_trained, labelled_photos
-from ..evaluation.paired import describe_difference
-from ..evaluation.paired_evaluation import PairedEvaluation, evaluate_pair
+from ..evaluation.paired import (
+    PairedEvaluation,
+    describe_difference,
+    doubt_of_folders,
+    doubt_of_model,
+    evaluate_pair,
+)
 from ..loading import default_model, load, load_bundle
 from ..settings import settings
 from ..storage.labelled_photos import name_folders

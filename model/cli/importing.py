@@ -14,7 +14,7 @@ from rich.text import Text
 
 from ..bundle import Bundle
 from ..errors import DataError, ExportRefused
-from ..evaluation.choose_samples import add_samples
+from ..evaluation.held_out import add_samples
 from ..evaluation.labelled_folders import labelled_photos
 from ..importing.inspect import ExportReport, inspect_export
 from ..importing.inspect.export_report import printable

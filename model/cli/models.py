@@ -21,8 +21,7 @@ from ..bundle import (
 )
 from ..engines import available
 from ..errors import BundleError, EngineUnavailable
-from ..exporting.downloads import keep_download
-from ..exporting.formats import FORMATS, export_models
+from ..exporting.formats import FORMATS, export_models, keep_download
 from ..settings import settings
 from ..text import clean, warn_of_labels
 from .terminal import FOLDER, NEW_FOLDER
@@ -132,7 +131,7 @@ def rollback_command(name: str, version: str) -> None:
     of all replicas, if it was published before.
     """
     if settings().store:
-        from ..model_store.publishing import republish
+        from ..model_store.publications import republish
 
         previous = republish(name, version)
         click.echo(f"{name} {version} is published again. {FOLLOWING}")
@@ -152,7 +151,7 @@ def publish_command(name: str, version: str | None) -> None:
 
     The files are copied to LOUPE_STORE. If that is another Loupe, it must already have them.
     """
-    from ..model_store.publishing import publish_version
+    from ..model_store.publications import publish_version
 
     bundle = open_version(name, version) if version else get_bundle(name)
     click.echo(f"{name} {bundle.version}: {_verify(bundle)}")
@@ -163,7 +162,7 @@ def publish_command(name: str, version: str | None) -> None:
 @click.command("published")
 def published_command() -> None:
     """List all publications, the newest first, and mark the current versions."""
-    from ..model_store.publishing import open_publications
+    from ..model_store.publications import open_publications
 
     table, names = Table("", "model", "version", "published (UTC)", box=None), set[str]()
     with open_publications() as publications:

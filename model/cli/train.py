@@ -24,7 +24,7 @@ from ..bundle import (
     list_models,
     read_small_card,
 )
-from ..evaluation.doubts import doubt_of_model
+from ..evaluation.paired import doubt_of_model
 from ..loading import default_model
 from ..settings import settings
 from ..text import warn_of_labels

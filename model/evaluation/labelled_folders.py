@@ -18,7 +18,7 @@ from ..storage.disk import hash_file
 from ..storage.labelled_photos import list_subfolders
 from ..storage.photo_files import list_photos, map_ordered, printable
 from ..text import MAX_LISTED, list_some
-from .tables import Evaluation, PhotoFailure, Row, require_single_label, summarise
+from .metrics import Evaluation, PhotoFailure, Row, require_single_label, summarise
 
 UNRECORDED = "The model doesn't record its training photos, so some of these may be among them."
 

@@ -25,7 +25,7 @@ from ..errors import DataError
 from ..evaluation.metrics import proportion_metric
 from ..events import SILENT, Progress
 from ..learner import installed_versions
-from ..learner.onnx_export import export_onnx
+from ..learner.inference_module import export_onnx
 from ..learner.rebuild import empty_learner
 from ..photo import read
 from ..preprocess import PreprocessConfig

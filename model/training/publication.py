@@ -29,8 +29,8 @@ from ..calibration.graph_outputs import (
     run_photos,
 )
 from ..errors import DataError
-from ..evaluation.choose_samples import add_samples
-from ..learner.onnx_export import export_onnx
+from ..evaluation.held_out import add_samples
+from ..learner.inference_module import export_onnx
 from ..storage.disk import translate_disk_errors
 from .finetune import FineTuneResult
 from .prepare import decode_photos

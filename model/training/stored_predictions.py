@@ -13,8 +13,8 @@ from ..bundle import HASH_DIGITS
 from ..calibration.fit import probabilities
 from ..calibration.graph_outputs import GraphOutputs
 from ..errors import DataError
-from ..evaluation.paired_evaluation import PairedEvaluation, summarise_pair
-from ..evaluation.tables import Row
+from ..evaluation.metrics import Row
+from ..evaluation.paired import PairedEvaluation, summarise_pair
 from ..storage.disk import replace_atomically
 from ..text import clean, list_some
 from .run_record import PREDICTIONS_FILE, RunRecord, list_runs

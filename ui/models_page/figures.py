@@ -22,8 +22,7 @@ from model.bundle import (
     read_small_card,
 )
 from model.engines import available
-from model.exporting.downloads import find_downloads
-from model.exporting.formats import FORMATS
+from model.exporting.formats import FORMATS, find_downloads
 from model.storage.zips import escape_formula
 from model.text import format_size
 from ui import component

@@ -1,4 +1,4 @@
-"""``model.browser.streamlit_files``: the process that compresses files ends with the app."""
+"""``model.browser.page_files``: the process that compresses files ends with the app."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ from tests.waiting import wait_until
 CODE = """
 import sys
 from pathlib import Path
-from model.browser.streamlit_files import PARTS, compress
+from model.browser.page_files import PARTS, compress
 compress(PARTS[0], Path(sys.argv[1]))
 """
 

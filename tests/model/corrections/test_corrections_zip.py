@@ -1,4 +1,4 @@
-"""``model.corrections.corrections_zip``: the zip of corrections, its folders and its table."""
+"""``model.corrections.review``: the zip of corrections, its folders and its table."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ from model.corrections import (
     correction_store,
     export_corrections,
 )
-from model.corrections.corrections_zip import CSV_NAME, FolderNames
+from model.corrections.review import CSV_NAME, FolderNames
 from model.errors import DataError
 from model.storage.zips import escape_formula
 from tests.model.command import run

@@ -1,4 +1,4 @@
-"""``model.corrections.quota``: what visitors may add, in both databases, under concurrency."""
+"""``model.corrections.database``: what visitors may add, in both databases, under concurrency."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from sqlalchemy import update
 
 from model import Photo, Prediction
 from model.corrections import CorrectionStore, correction_store
-from model.corrections.quota import Limits
+from model.corrections.database import Limits
 from model.corrections.store import TABLE
 from model.errors import CorrectionsFull, TooManyCorrections
 from model.settings import ROOT, settings
@@ -132,7 +132,7 @@ WRITER = """
 import sys
 import numpy as np
 from model.corrections import CorrectionStore
-from model.corrections.quota import Limits
+from model.corrections.database import Limits
 from model.errors import CorrectionsFull, TooManyCorrections
 from model.answer.prediction import Milliseconds, Prediction
 

@@ -1,10 +1,10 @@
-"""``model.evaluation.doubts``: doubts about a model, in one sentence."""
+"""``model.evaluation.paired``: doubts about a model, in one sentence."""
 
 import pytest
 
 from model.bundle import ManifestDraft
-from model.evaluation.doubts import doubt_of_model
 from model.evaluation.metrics import Proportion
+from model.evaluation.paired import doubt_of_model
 from tests.model.tiny import CALIBRATED, values
 
 GUESSES = "isn't measurably better than guessing (17%)"

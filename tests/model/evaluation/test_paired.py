@@ -8,15 +8,15 @@ import pytest
 from scipy.stats import binomtest, multinomial
 
 from model import load, photo
-from model.evaluation import paired_evaluation
+from model.evaluation import paired
 from model.evaluation.paired import (
     PairedTable,
     describe_difference,
+    evaluate_pair,
     judge_replacement,
     mcnemar_exact,
     tango_interval,
 )
-from model.evaluation.paired_evaluation import evaluate_pair
 from tests.model.tiny import colour, tiny
 
 
@@ -92,8 +92,8 @@ def test_photo_is_decoded_once_and_trained_ones_are_left_out(
         sides.append(resize)
         return photo.read(data, resize=resize)
 
-    monkeypatch.setattr(paired_evaluation, "read", count_reads)
+    monkeypatch.setattr(paired, "read", count_reads)
     assert evaluate_pair(old, new, folder).table.both_right == 2
     assert sides == [32, 32]
-    monkeypatch.setattr(paired_evaluation, "find_trained", lambda _, paths: list(paths)[:1])
+    monkeypatch.setattr(paired, "find_trained", lambda _, paths: list(paths)[:1])
     assert evaluate_pair(old, new, folder).trained == 1

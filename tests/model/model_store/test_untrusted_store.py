@@ -13,7 +13,7 @@ import pytest
 
 from model import Bundle, load
 from model.errors import DataError, FolderExists
-from model.model_store.publishing import publish_version, republish
+from model.model_store.publications import publish_version, republish
 from model.settings import settings
 from model.storage.disk import hash_file
 from tests.model.tiny import tiny

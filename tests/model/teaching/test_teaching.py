@@ -289,7 +289,7 @@ def test_both_engines_and_the_small_graph_give_the_files_outputs(
 @pytest.mark.torch
 def test_base_with_fastais_head_keeps_its_learner(tmp_path: Path, models_dir: Path) -> None:
     """Its last layer has no bias, and a few-shot head has one."""
-    from model.learner.onnx_export import export_onnx
+    from model.learner.inference_module import export_onnx
     from model.learner.rebuild import empty_learner
 
     changes = {"library": "torchvision", "body": "resnet18", "head": "fastai", "features": 512}
