@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from model.browser.cache import find_file, find_folder
+from model.browser.cache import RETRY_SECONDS, find_file, find_folder, folder_maker
 from model.browser.device_files import (
     device_dir,
     device_name,
@@ -23,7 +23,6 @@ from model.browser.device_files import (
     model_json,
     needs_runtime,
 )
-from model.browser.folder_maker import RETRY_SECONDS, folder_maker
 from model.browser.page_files import FILE_LIST, JAVASCRIPT, PAGE_DIR, PAGE_FILES, POLICY, list_kept
 from model.browser.runtime import RUNTIME, runtime_dir, runtime_name
 from model.bundle import get_bundle, is_public, list_public, read_samples

@@ -28,7 +28,7 @@ from model.errors import DataError, LoupeError
 from model.evaluation.held_out import held_out_folder
 from model.settings import is_private_host, settings
 from model.sign_ins import SIGN_IN_LIFETIME, SignIn, find_sign_in, read_cookies, sign_ins
-from model.storage.named_folders import find_file
+from model.storage.labelled_photos import find_file
 
 from .body_limits import limited_body, read_body
 from .middleware import guarded_app

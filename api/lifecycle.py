@@ -18,11 +18,10 @@ from starlette.responses import JSONResponse
 from model import LoupeError, load
 from model.answer.share_link import signing_secret
 from model.backup import CORRECTIONS_FILE
-from model.browser.cache import find_folder
+from model.browser.cache import find_folder, folder_maker
 from model.browser.device_files import device_name, needs_runtime
-from model.browser.folder_maker import folder_maker
+from model.browser.page_files import PARTS, compress_all, find_compressed
 from model.browser.runtime import find_npm, runtime_dir, runtime_name
-from model.browser.streamlit_files import PARTS, compress_all, find_compressed
 from model.bundle import list_public
 from model.errors import EngineUnavailable
 from model.events import subscribe

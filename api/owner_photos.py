@@ -17,9 +17,8 @@ from starlette.routing import BaseRoute, Route
 from model.classifier import read_file
 from model.errors import Busy, DataError, PhotoError
 from model.photo import read
-from model.storage.atomic import NEW_PREFIX
-from model.storage.disk import make_folder, require_space
-from model.storage.named_folders import find_file
+from model.storage.disk import NEW_PREFIX, make_folder, require_space
+from model.storage.labelled_photos import find_file
 from model.training.photo_sets import (
     Mode,
     list_photo_sets,

@@ -1,4 +1,4 @@
-"""Streamlit's static files, sent compressed; see ``model.browser.streamlit_files``."""
+"""Streamlit's static files, sent compressed; see ``model.browser.page_files``."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from model.browser.streamlit_files import find_compressed
+from model.browser.page_files import find_compressed
 
 from .caching import IMMUTABLE
 from .middleware import HttpMiddleware

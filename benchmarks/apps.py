@@ -17,7 +17,7 @@ from urllib.request import urlopen
 import psutil
 
 from deploy.ports import free_port
-from model.browser.programs import run_program
+from model.browser.runtime import run_program
 
 from .environment import BUILD, MODEL, PEERS, ROOT
 from .figure import NotMeasured

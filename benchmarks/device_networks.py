@@ -61,7 +61,7 @@ def _export(library: str, body: str, folder: Path) -> bytes:
     """Return the small graph of a network with random weights."""
     import timm
 
-    from model.learner.onnx_export import export_onnx
+    from model.learner.inference_module import export_onnx
     from model.learner.rebuild import empty_learner
 
     features = timm.create_model(body, num_classes=0).num_features if library == "timm" else 1

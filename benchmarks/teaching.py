@@ -15,17 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageEnhance
 
+from model.calibration.fit import probabilities
 from model.calibration.graph_outputs import Run, open_graph
 from model.calibration.ood_detectors import unit_rows
-from model.calibration.statistics import probabilities
 from model.classifier import read_file
 from model.errors import PhotoError
 from model.photo import read
 from model.preprocess import PreprocessConfig, preprocess
 from model.storage.labelled_photos import discover
 from model.storage.photo_files import list_photos, map_ordered
-from model.teaching.few_shot_head import FewShotHead
-from model.teaching.left_out import fit_head, merge_near_copies
+from model.teaching.few_shot_head import FewShotHead, fit_head, merge_near_copies
 from model.teaching.loupe_file import pack_head
 from model.teaching.teach_folder import open_base
 

@@ -9,7 +9,7 @@ import click
 
 from model.browser.device_files import describe_engine
 from model.bundle import MANIFEST, get_bundle
-from model.cli.error_group import ErrorGroup
+from model.cli.terminal import ErrorGroup
 
 from .client import CheckResult
 from .files import default_folder, write_files

@@ -16,8 +16,7 @@ from model.engine_info import ENGINES
 from model.exporting import export_folder
 from model.exporting.formats import export_models
 from model.settings import ROOT
-from model.storage.atomic import replace_atomically
-from model.storage.file_hash import hash_file
+from model.storage.disk import hash_file, replace_atomically
 from model.text import list_some
 
 from .host import Host

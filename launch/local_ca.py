@@ -15,8 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from model.storage.atomic import replace_atomically
-from model.storage.disk import make_folder
+from model.storage.disk import make_folder, replace_atomically
 
 PRIVATE_NETWORKS = tuple(
     IPv4Network(network) for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")

@@ -29,8 +29,7 @@ from .bundle import CURRENT_FILE, StrictModel
 from .errors import ArchiveError, DataError
 from .settings import settings
 from .storage import zips
-from .storage.atomic import replace_atomically
-from .storage.disk import require_space, translate_disk_errors
+from .storage.disk import replace_atomically, require_space, translate_disk_errors
 
 CONTENTS = "loupe-backup.json"
 CORRECTIONS_FILE = "records.sqlite"

@@ -1,6 +1,7 @@
 """A bundle run by an engine: from a photo to a prediction, the same for every entry point."""
 
 import time
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -11,13 +12,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .admission import Timeout, admission_queue, local_slot
-from .answer import decision
-from .answer.prediction import Milliseconds, Prediction
+from .answer.prediction import Milliseconds, Prediction, apply_thresholds
 from .api_client import request_prediction
 from .bundle import Bundle
-from .engines import Engine
-from .engines.base import EngineOutput
-from .errors import DamagedPhoto, GoldenMismatch, LoupeError, MissingPhoto, PhotoTooLarge
+from .engines import Engine, EngineOutput
+from .errors import (
+    DamagedPhoto,
+    GoldenMismatch,
+    LoupeError,
+    MissingPhoto,
+    OtherVersion,
+    PhotoTooLarge,
+)
 from .events import Event, emit, emit_error
 from .photo import MAX_BYTES, Photo, read
 from .preprocess import Pixels, preprocess
@@ -179,7 +185,7 @@ class Classifier:
             self.bundle, self.engine.name, output.probabilities[0], milliseconds=times
         )
         calibration = self.bundle.manifest.calibration
-        return decision.apply_thresholds(prediction, ood_score, calibration)
+        return apply_thresholds(prediction, ood_score, calibration)
 
     def run_golden_test(self) -> float:
         """Compare the engine with the golden outputs; return the largest difference.
@@ -274,3 +280,47 @@ def read_file(path: Path) -> bytes:
             f"{path} is larger than {MAX_BYTES // 2**20} MB. Send a smaller version."
         )
     return data
+
+
+def read_pixels(data: bytes, bundle: Bundle, version: str, *, packed: bool = False) -> Pixels:
+    """Return the pixels that a browser sends, made from a photo; nothing is decoded as a picture.
+
+    Args:
+        data: uint8 [height, width, 3] of the recipe's size, or the same packed as by
+            ``device/engine/preprocess.mjs``.
+        bundle: the model that is to answer.
+        version: the one whose recipe made them.
+        packed: whether they are packed.
+
+    Raises:
+        OtherVersion: the model has been replaced since.
+        DamagedPhoto: they are of another length.
+    """
+    if version != bundle.version:
+        raise OtherVersion("This model has been replaced. Make the pixels again, by its recipe.")
+    height, width = bundle.manifest.recipe.size
+    length = height * width * 3
+    if packed:
+        data = _inflate(data, length)
+    if len(data) != length:
+        raise DamagedPhoto(
+            f"These aren't the pixels of a photo: this model takes {height} × {width} × 3 bytes. "
+            "Send the photo itself."
+        )
+    if not packed:
+        return np.frombuffer(data, np.uint8).reshape(height, width, 3)
+    planes = np.frombuffer(data, np.uint8).reshape(3, height, width)
+    pixels = np.cumsum(planes, axis=1, dtype=np.uint8).transpose(1, 2, 0)
+    pixels[..., ::2] += pixels[..., 1:2]
+    return np.ascontiguousarray(pixels)
+
+
+def _inflate(data: bytes, length: int) -> bytes:
+    """Return what a zlib stream holds; empty if it is damaged, or not exactly ``length`` bytes."""
+    stream = zlib.decompressobj()
+    try:
+        # One byte more would show that it is longer.
+        inflated = stream.decompress(data, length + 1)
+    except zlib.error:
+        return b""
+    return inflated if stream.eof and not stream.unused_data else b""

@@ -108,7 +108,7 @@ ENGINES = {
             name="fake",
             letter="f",
             needs="graph.onnx",
-            implementation=("model.engines.fake", "FakeEngine"),
+            implementation=("model.engines", "FakeEngine"),
         ),
     )
 }

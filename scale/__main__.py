@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 import click
 
 from model import load
-from model.cli.error_group import ErrorGroup
 from model.cli.identify import identify_command
+from model.cli.terminal import ErrorGroup
 from model.storage.addresses import SCHEME
 from model.text import count_of
 

@@ -38,7 +38,7 @@ def loaded_modules(code: str) -> set[str]:
 
 def test_model_package_loads_nothing_heavy() -> None:
     modules = """
-        model.answer.share_link model.backup model.cli.backup model.cli.identify model.cli.models
+        model.answer.share_link model.backup model.cli.owner model.cli.identify model.cli.models
         model.cli.teach model.explanation model.samples model.storage.photo_files model.teaching
     """
     code = f"import {', '.join(modules.split())}\nmodel.load('imagenet')"

@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from model.exporting.environments import CONVERTERS_DIR
+from model.exporting.export_folder import CONVERTERS_DIR
 from model.settings import ROOT
 from tests.python import run_python
 from tests.test_architecture import tracked_files

@@ -91,7 +91,6 @@ ALL_PYTHON, ALL_TESTS = 47_075, 48_154
 
 SHARED_NAMES = {
     "answer.py",
-    "backup.py",
     "batch.py",
     "compare.py",
     "corrections.py",

@@ -9,7 +9,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from model import Bundle, LoupeError
 from model.bundle import check_name, current_version, hold_back
 from model.errors import EngineUnavailable
-from model.progress import Progress
+from model.events import Progress
 from model.settings import settings
 from model.storage.disk import require_space
 from ui.phrasing import escape_markdown, phrase_error

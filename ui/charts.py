@@ -8,8 +8,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from model.answer.decision import Certainty, certainty
-from model.answer.prediction import Prediction
+from model.answer.prediction import Certainty, Prediction, certainty
 from model.answer.share_link import decode
 from ui.phrasing import format_percent, spell_number
 

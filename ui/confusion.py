@@ -11,7 +11,7 @@ from streamlit.elements.lib.column_types import ColumnConfig
 
 from model.bundle import ModelCard
 from model.evaluation import Confused, LabelScore, label_scores
-from model.storage.spreadsheet import escape_formula
+from model.storage.zips import escape_formula
 from ui.charts import accent_color, text_color
 from ui.phrasing import percent_range
 

@@ -6,8 +6,7 @@ from html import escape
 
 import streamlit as st
 
-from model.browser.page_files import PAGE_DIR
-from model.browser.streamlit_files import FirstVisit
+from model.browser.page_files import PAGE_DIR, FirstVisit
 
 MODULES = re.compile(
     r'\s*<(?:script type="module"|link\s+rel="(?:modulepreload|preload)")[^>]*>(?:</script>)?'

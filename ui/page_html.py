@@ -19,7 +19,7 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
 
 from model import Bundle
-from model.browser.streamlit_files import find_compressed, first_visit
+from model.browser.page_files import find_compressed, first_visit
 from model.bundle import get_bundle, read_samples
 from model.errors import BundleError, DataError
 from model.settings import settings

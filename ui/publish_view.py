@@ -15,10 +15,9 @@ from model.evaluation.held_out import (
     held_out_folder,
     save_held_out,
 )
-from model.evaluation.paired import MARGIN, describe_difference
-from model.evaluation.paired_evaluation import ChangedPhoto, PairedEvaluation
-from model.model_store.publishing import make_current
-from model.progress import Progress
+from model.evaluation.paired import MARGIN, ChangedPhoto, PairedEvaluation, describe_difference
+from model.events import Progress
+from model.model_store.publications import make_current
 from model.settings import settings
 from model.sign_ins import SignIn
 from model.storage.photo_files import open_photos

@@ -9,7 +9,7 @@ import streamlit as st
 from model import Bundle, list_models
 from model.bundle import get_bundle
 from model.errors import BundleError, DataError
-from model.evaluation.paired_evaluation import PairedEvaluation
+from model.evaluation.paired import PairedEvaluation
 from model.text import count_of
 from model.training.photo_sets import list_photo_sets
 from model.training.run_record import RunRecord, delete_run, list_runs

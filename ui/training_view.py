@@ -10,11 +10,13 @@ from model.text import count_of, list_some
 from model.training.config import MIN_TRAINING_PHOTOS, TrainingConfig
 from model.training.photo_sets import PhotoNames, PhotoSet
 from model.training.run_record import CHECK, RunRecord, list_runs, read_run
-from model.training.time_left import estimate_seconds, seconds_left, stages_left
 from model.training.training_job import (
     current_job,
     discard_run,
+    estimate_seconds,
     find_training_obstacle,
+    seconds_left,
+    stages_left,
     start_job,
     stop_job,
     unfinished_runs,

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from model.answer.answer_json import words_to_json
-from model.answer.device_words import phrase_to_json
+from model.answer.phrases import phrase_to_json
 from model.answer.share_link import MAX_LABELS, MAX_TOKEN_LENGTH, SIGNATURE_NOTES, bundle_of, decode
 from model.browser.device_files import small_card_in_use
 

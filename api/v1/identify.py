@@ -17,10 +17,9 @@ from model import Classifier, load
 from model.admission import Lane, admission_queue
 from model.answer.answer_json import words_to_json
 from model.api_client import refuse_passed_on
-from model.classifier import Identification
+from model.classifier import Identification, read_pixels
 from model.explanation import mean_cells, occlusion_map, render_overlay
 from model.photo import FORMAT_NAMES, MAX_BYTES
-from model.pixels import read_pixels
 from model.preprocess import Pixels
 
 from ..dispatcher import dispatcher

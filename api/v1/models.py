@@ -11,7 +11,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from model import Bundle, list_models
 from model.bundle import MANIFEST, Name, get_bundle, is_public, list_versions
 from model.engines import available
-from model.exporting.downloads import find_downloads
+from model.exporting.formats import find_downloads
 from model.loading import default_model
 
 from .. import paths  # noqa: F401  registers the converter "segment"

@@ -1,7 +1,6 @@
 /**
  * From a photo's pixels to a prediction: the graph's outputs, or those of a head on its features, and
- * the JSON of the command line, by the rules of `model/answer/decision.py` and
- * `model/answer/prediction.py`.
+ * the JSON of the command line, by the rules of `model/answer/prediction.py`.
  */
 
 import { LoupeError } from "./errors.mjs";

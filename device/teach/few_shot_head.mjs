@@ -20,7 +20,7 @@ const PROMISES = [
 /** Groups of each label from which the temperature is fitted. */
 const MIN_GROUPS_FOR_TEMPERATURE = 3;
 
-/** As in `model/calibration/statistics.py`. */
+/** As in `model/calibration/fit.py`. */
 const [MIN_TEMPERATURE, MAX_TEMPERATURE, PRIOR_SPREAD] = [0.05, 20, 0.5];
 
 /** Quantile of the normal distribution for Wilson's intervals of 95%. */

@@ -1,13 +1,21 @@
-"""The result for one photo: ranked candidates, prediction set, in or out of distribution."""
+"""The result for one photo: candidates, prediction set, in or out of distribution, certainty.
 
+The rules and templates of its words are in ``words.json``, which a browser gets as part of
+``model.json``, so that page and device say the same.
+"""
+
+import json
+import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle import Bundle
+from ..bundle import Bundle, Calibration
 from ..bundle.manifest import PRESENT_FROM
 
 Graph = Literal["full", "small"]
@@ -163,3 +171,138 @@ class Prediction:
             if self.milliseconds is None
             else {name: round(ms, 2) for name, ms in asdict(self.milliseconds).items()},
         }
+
+
+class Range(TypedDict, total=False):
+    """The smallest and the largest value for which a rule holds."""
+
+    min: float
+    max: float
+
+
+class CertaintyRule(TypedDict):
+    """A certainty, the facts on which it rests and its words; the first rule that fits holds.
+
+    ``when`` gives a fact's value, or its range. ``note`` is a template, as ``headline`` is, and so
+    is ``shared``, for those who didn't ask: without it, the label and its percentage. ``record``
+    names the track record that fits.
+    """
+
+    certainty: str
+    when: dict[str, float | Range]
+    headline: str
+    note: NotRequired[str]
+    shared: NotRequired[str]
+    record: NotRequired[Literal["labels", "plausible", "unknown"]]
+
+
+class PercentRule(TypedDict, total=False):
+    """A form for shares below a limit: a fixed text, or a number of digits."""
+
+    below: float
+    text: str
+    digits: int
+    at_most: float
+
+
+class Words(TypedDict):
+    """The contents of ``words.json``."""
+
+    certainties: list[CertaintyRule]
+    conjunctions: dict[str, str]
+    testing: dict[Literal["same_graph", "other_graph"], str]
+    percent: list[PercentRule]
+
+
+WORDS: Words = json.loads(Path(__file__).with_name("words.json").read_text("utf-8"))
+
+
+class Certainty(StrEnum):
+    """Degree of certainty that the headline may express."""
+
+    LIKELY = "likely"
+    PROBABLE = "probable"
+    FEW = "few"
+    HARD = "hard"
+    UNKNOWN = "unknown"
+    GUESS = "guess"
+    SEVERAL = "several"
+    NOTHING = "nothing"
+
+
+def is_in_distribution(ood_score: float | None, calibration: Calibration | None) -> bool | None:
+    """Return whether the OOD score is within the threshold; None if the bundle has none."""
+    if ood_score is None or calibration is None or calibration.ood_threshold is None:
+        return None
+    return ood_score <= calibration.ood_threshold
+
+
+def prediction_set(
+    probabilities: NDArray[np.float32], calibration: Calibration | None
+) -> tuple[int, ...] | None:
+    """Return the indices of the labels that reach their threshold, best first.
+
+    The top label is always included, and so is every label likelier than another one in the
+    set. Returns None without calibration.
+
+    Args:
+        probabilities: float32 [labels], calibrated.
+        calibration: the bundle's.
+
+    Source: label-conditional split-conformal sets (Sadinle, Lei, Wasserman: Least
+    Ambiguous Set-Valued Classifiers With Bounded Error Levels, 2019).
+    """
+    if calibration is None or calibration.prediction_set is None:
+        return None
+    order = ranking(probabilities)
+    thresholds = np.array(calibration.prediction_set.label_thresholds)
+    included = probabilities[order] >= thresholds[order]
+    included[0] = True
+    return tuple(int(index) for index in order[: np.flatnonzero(included)[-1] + 1])
+
+
+def certainty(prediction: Prediction) -> Certainty:
+    """Return how certain the headline for a prediction may sound."""
+    return Certainty(certainty_rule(prediction)["certainty"])
+
+
+def certainty_rule(prediction: Prediction) -> CertaintyRule:
+    """Return the first rule of ``words.json`` that a prediction fits."""
+    candidates = prediction.prediction_set if prediction.calibrated else None
+    facts = {
+        "known": prediction.in_distribution,
+        "multilabel": prediction.multilabel,
+        "labels": len(prediction.labels),
+        "present": len(prediction.answer or ()) if prediction.multilabel else 0,
+        "plausible": len(candidates or ()),
+        "estimated": prediction.estimated,
+        "probability": prediction.top(1)[0].probability,
+    }
+    return next(
+        rule
+        for rule in WORDS["certainties"]
+        if all(_fits(facts[name], wanted) for name, wanted in rule["when"].items())
+    )
+
+
+def _fits(value: float | None, wanted: float | Range) -> bool:
+    if isinstance(wanted, dict):
+        return value is not None and (
+            wanted.get("min", -math.inf) <= value <= wanted.get("max", math.inf)
+        )
+    return value == wanted
+
+
+def apply_thresholds(
+    prediction: Prediction, ood_score: float | None, calibration: Calibration | None
+) -> Prediction:
+    """Return the prediction with the OOD score, the ID decision and the prediction set."""
+    indices = prediction_set(prediction.probabilities, calibration)
+    return replace(
+        prediction,
+        ood_score=ood_score if calibration is not None else None,
+        in_distribution=is_in_distribution(ood_score, calibration),
+        prediction_set=(
+            None if indices is None else tuple(prediction.candidate(index) for index in indices)
+        ),
+    )

@@ -27,8 +27,7 @@ from ..bundle import Bundle, get_bundle, list_versions
 from ..engine_info import ENGINES, EngineInfo
 from ..errors import BundleError, LinkError
 from ..settings import settings
-from ..storage.atomic import fsync_path
-from ..storage.disk import make_folder
+from ..storage.disk import fsync_path, make_folder
 from ..text import clean
 from .phrases import Phrase, shared_words
 from .prediction import Graph, Prediction, rebuild_probabilities

@@ -2,8 +2,8 @@
 
 from ..bundle import list_public
 from .device_files import device_dir, needs_runtime
+from .page_files import compress_all
 from .runtime import runtime_dir
-from .streamlit_files import compress_all
 
 for bundle in list_public():
     device_dir(bundle)

@@ -2,22 +2,25 @@
 
 An image's build may have made some below ``BUILT_DIR``; all others are in the data folder. A folder
 appears when it is complete, so that a killed process leaves nothing half made. Each process
-compares a folder with its hashes before it uses it; a damaged one is made again.
+compares a folder with its hashes before it uses it; a damaged one is made again. ``FolderMaker``
+makes folders in the background: one at a time, shared by all requests for one.
 """
 
 import json
 import logging
 import shutil
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ..errors import LoupeError
 from ..settings import ROOT, settings
-from ..storage.atomic import publish_folder, replace_folder
-from ..storage.file_hash import hash_file
+from ..storage.disk import hash_file, publish_folder, replace_folder
 
 BUILT_DIR = ROOT / "derived"
 """Derived files that an image's build made; never written by the app."""
@@ -138,3 +141,65 @@ def remove_old_versions(new: Path) -> None:
     others = sorted(ages.keys() - {new}, key=lambda folder: ages[folder])
     for folder in others[KEPT_VERSIONS - 1 :]:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+RETRY_SECONDS = 60.0
+"""Time for which a failure is remembered, in seconds."""
+
+
+class FolderMaker:
+    """A thread at a time that makes derived folders, and the requests that wait for them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._busy = threading.Lock()
+        self._requests: dict[str, Future[Path]] = {}
+        self._failed_at: dict[str, float] = {}
+
+    def request(self, name: str, make: Callable[[], Path]) -> "Future[Path]":
+        """Return the future of a folder, which the first request for it starts to make.
+
+        Args:
+            name: the folder's name in the cache.
+            make: returns the folder, in a thread. An exception is logged and raised for all
+                requests within the next ``RETRY_SECONDS``.
+        """
+        with self._lock:
+            if (future := self._requests.get(name)) and not self._may_retry(name):
+                return future
+            future = self._requests[name] = Future()
+            self._failed_at.pop(name, None)
+            # Marked as running, so that no caller can cancel a future that others wait for.
+            future.set_running_or_notify_cancel()
+        # A daemon thread, so that a slow download doesn't delay shutdown.
+        thread = threading.Thread(
+            target=self._make, args=(name, make, future), name=f"make {name}", daemon=True
+        )
+        thread.start()
+        return future
+
+    def _may_retry(self, name: str) -> bool:
+        failed_at = self._failed_at.get(name)
+        return failed_at is not None and time.monotonic() - failed_at > RETRY_SECONDS
+
+    def _make(self, name: str, make: Callable[[], Path], future: "Future[Path]") -> None:
+        try:
+            with self._busy:
+                folder = make()
+        except BaseException as error:
+            expected = isinstance(error, LoupeError | OSError)
+            log.warning("%s", error, exc_info=None if expected else error)
+            with self._lock:
+                self._failed_at[name] = time.monotonic()
+            future.set_exception(error)
+        else:
+            # Later requests find the folder in the cache, or start again if it was deleted.
+            with self._lock:
+                del self._requests[name]
+            future.set_result(folder)
+
+
+@lru_cache(maxsize=1)
+def folder_maker() -> FolderMaker:
+    """Return the maker of this process."""
+    return FolderMaker()

@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..answer.device_words import device_words, phrase_to_json
-from ..answer.phrases import label_summary
+from ..answer.phrases import device_words, label_summary, phrase_to_json
 from ..bundle import (
     SMALL_CARD,
     Bundle,
@@ -31,14 +30,13 @@ from ..bundle import (
 from ..bundle.registry import is_public, open_bundle
 from ..errors import BundleDamaged, EngineUnavailable
 from ..photo import MAX_BYTES, MAX_PIXELS
-from ..photo.photo_limits import MIN_SIDE_PX
+from ..photo.formats import MIN_SIDE_PX
 from ..settings import ROOT
 from .base_features import describe_features
 from .cache import cached_folder, find_folder, read_info
 from .packed_network import NotPackable, pack_network
 from .page_files import PAGE_DIR, PAGE_FILES
-from .programs import run_program
-from .runtime import runtime_dir, runtime_info, runtime_name
+from .runtime import run_program, runtime_dir, runtime_info, runtime_name
 
 FORMAT = 2
 REVISION = 2

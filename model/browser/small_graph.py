@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 from ..errors import BundleDamaged
-from ..learner.graph_metadata import strip_metadata
+from ..learner import strip_metadata
 
 Float32 = NDArray[np.float32]
 

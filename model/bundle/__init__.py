@@ -38,7 +38,7 @@ from .registry import (
     list_public,
     model_dir,
 )
-from .small_card import GraphAgreement, SmallCard, named_ood_sets, read_small_card, write_small_card
+from .side_files import GraphAgreement, SmallCard, named_ood_sets, read_small_card, write_small_card
 from .versions import (
     Version,
     hold_back,

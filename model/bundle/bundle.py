@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from ..engine_info import OPTIONAL_FILES
 from ..errors import BundleDamaged, BundleNotFound, BundleTooNew
 from ..preprocess import Pixels
-from ..storage.file_hash import hash_file
+from ..storage.disk import hash_file
 from .manifest import BESIDE, FORMAT, File, Manifest
 
 BUILTIN_DIR = Path(__file__).resolve().parent.parent / "library"

@@ -10,8 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ..errors import BundleDamaged, BundleError, BundleNotFound
-from ..storage.atomic import fsync_path, publish_folder, replace_atomically, replace_folder
-from ..storage.file_hash import hash_file
+from ..storage.disk import fsync_path, hash_file, publish_folder, replace_atomically, replace_folder
 from ..text import list_some
 from .bundle import BUILTIN_DIR, MANIFEST, Bundle
 from .bundle_samples import copy_samples

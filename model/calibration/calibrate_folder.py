@@ -23,14 +23,18 @@ from ..bundle import (
 )
 from ..errors import DataError
 from ..evaluation.labelled_folders import UNRECORDED
-from ..progress import SILENT, Progress
+from ..events import SILENT, Progress
 from ..settings import settings
 from ..text import list_some
-from .calibration_photos import CalibrationPhotos
-from .cross_validation import MEASURED_BY, TARGET_COVERAGE, CalibrationResult, calibrate
+from .cross_validation import (
+    MEASURED_BY,
+    TARGET_COVERAGE,
+    CalibrationResult,
+    accuracy_metric,
+    calibrate,
+)
 from .graph_head import write_calibration
-from .graph_outputs import CalibrationOutputs, open_graph
-from .measurements import accuracy_metric
+from .graph_outputs import CalibrationOutputs, CalibrationPhotos, open_graph
 
 UNRECORDED_BY = f"{MEASURED_BY}; the model may have been trained on these photos"
 

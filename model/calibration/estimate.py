@@ -17,10 +17,10 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter
 
+from ..events import SILENT, Progress
 from ..preprocess import PreprocessConfig, preprocess
-from ..progress import SILENT, Progress
+from .fit import fit_temperature
 from .graph_outputs import GraphOutputs, Run, run_graph
-from .statistics import fit_temperature
 
 Alter = Callable[[Image.Image, float, Generator], Image.Image]
 """Function from a photo, a strength from 0 to 1 and a random generator to a harder photo."""

@@ -1,5 +1,6 @@
-"""Fit temperature, label thresholds and OOD detectors to held-out photos."""
+"""Fit temperature, label thresholds and OOD detectors to held-out photos, and their numbers."""
 
+import math
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -10,15 +11,109 @@ from numpy.typing import NDArray
 
 from ..browser.small_graph import round_matrix
 from ..bundle import Calibration, PredictionSetRule
+from ..bundle.manifest import MAX_TEMPERATURE, MIN_TEMPERATURE
 from .graph_outputs import Floats, GraphOutputs
 from .ood_detectors import DEFAULT_DETECTOR, DETECTORS, Detector, FitDetector
-from .statistics import (
-    auroc,
-    fit_label_thresholds,
-    fit_ood_threshold,
-    fit_temperature,
-    probabilities,
-)
+
+Doubles = NDArray[np.float64]
+PRIOR_SPREAD = 0.5
+"""Standard deviation of the prior on the temperature's natural logarithm."""
+
+OodSets = Mapping[str, GraphOutputs]
+"""Outputs for OOD photos by the name of their set."""
+
+
+def probabilities(logits: Floats | Doubles, temperature: float) -> Doubles:
+    """Return the softmax of logits [N, labels] divided by a temperature, float64."""
+    from scipy.special import softmax
+
+    result: Doubles = softmax(logits.astype(np.float64) / temperature, axis=1)
+    return result
+
+
+def fit_temperature(
+    logits: Floats | Doubles, targets: NDArray[np.intp], weights: Doubles | None = None
+) -> float:
+    """Return the temperature with the lowest negative log-likelihood of the true labels.
+
+    ``weights`` [N] are the photos' shares in it, by default 1 each.
+
+    A log-normal prior around one (maximum a posteriori) demands evidence: without it, a few
+    dozen photos that are all classified correctly would make every prediction certain.
+
+    Source: Guo et al., On Calibration of Modern Neural Networks, 2017.
+    """
+    from scipy.optimize import minimize_scalar
+
+    rows = np.arange(len(targets))
+
+    def nll(log_temperature: float) -> float:
+        true = probabilities(logits, math.exp(log_temperature))[rows, targets]
+        prior = (log_temperature / PRIOR_SPREAD) ** 2 / 2
+        losses = -np.log(np.maximum(true, 1e-12))
+        return float((losses if weights is None else losses * weights).sum() + prior)
+
+    bounds = math.log(MIN_TEMPERATURE), math.log(MAX_TEMPERATURE)
+    return float(math.exp(minimize_scalar(nll, bounds=bounds, method="bounded").x))
+
+
+def fit_label_thresholds(
+    calibrated: Doubles, targets: NDArray[np.intp], coverage: float
+) -> Doubles:
+    """Return the lowest probability that puts each label into the set, float64 [labels].
+
+    A share of ``coverage`` of each label's photos reaches its threshold, so that easy
+    labels don't make up for a hard one. Labels with too few photos share one threshold.
+
+    Args:
+        calibrated: probabilities, float64 [N, labels].
+        targets: true labels [N].
+        coverage: target share of photos whose set holds the true label.
+
+    Source: Sadinle, Lei and Wasserman, Least Ambiguous Set-Valued Classifiers With Bounded
+    Error Levels, 2019 (class-conditional split conformal sets).
+    """
+    true = calibrated[np.arange(len(targets)), targets]
+    thresholds = np.full(calibrated.shape[1], 1 - _conformal_quantile(1 - true, coverage))
+    # Rounded, because 1 - 0.9 is slightly less than 0.1 in floating point.
+    min_photos = math.ceil(round(1 / (1 - coverage), 6)) - 1
+    for label in np.unique(targets):
+        of_label = true[targets == label]
+        if len(of_label) >= min_photos:
+            thresholds[label] = 1 - _conformal_quantile(1 - of_label, coverage)
+    clipped: Doubles = np.clip(thresholds, 0.0, 1.0)
+    return clipped
+
+
+def contains_label(
+    calibrated: Doubles, targets: NDArray[np.intp], thresholds: Doubles
+) -> NDArray[np.bool_]:
+    """Return whether each photo's prediction set holds its true label, bool [N]."""
+    rows, in_set = np.arange(len(calibrated)), calibrated >= thresholds
+    in_set[rows, calibrated.argmax(axis=1)] = True
+    lowest = np.where(in_set, calibrated, np.inf).min(axis=1)
+    contained: NDArray[np.bool_] = calibrated[rows, targets] >= lowest
+    return contained
+
+
+def fit_ood_threshold(id_scores: Floats, target_id_accept_rate: float) -> float:
+    """Return the OOD score that a share of ``target_id_accept_rate`` does not exceed."""
+    return _conformal_quantile(id_scores.astype(np.float64), target_id_accept_rate)
+
+
+def _conformal_quantile(values: Doubles, share: float) -> float:
+    """Return the ceil((n + 1) · share)-th of n values, or the last one."""
+    place = min(len(values), math.ceil((len(values) + 1) * share)) - 1
+    return float(np.sort(values)[place])
+
+
+def auroc(id_scores: Floats, ood_scores: Floats) -> float:
+    """Return the chance that an OOD photo scores higher than an ID one; ties count half."""
+    from sklearn.metrics import roc_auc_score
+
+    targets = np.repeat([0, 1], [len(id_scores), len(ood_scores)])
+    return float(roc_auc_score(targets, np.concatenate([id_scores, ood_scores])))
+
 
 FOLDS, INNER_FOLDS = 5, 3
 TARGET_ID_ACCEPT_RATE = 0.95
@@ -170,3 +265,14 @@ def split_folds(
         # scikit-learn warns about labels with fewer photos than folds.
         warnings.simplefilter("ignore", UserWarning)
         yield from splitter(count, shuffle=True, random_state=seed).split(targets, targets, groups)
+
+
+def split_ood(ood_sets: OodSets, fold: int, folds: int) -> tuple[OodSets, OodSets]:
+    """Split OOD photos into those that choose the detector and those measured in this fold."""
+    choosing, measuring = {}, {}
+    for name, outputs in ood_sets.items():
+        places = np.random.default_rng(0).permutation(len(outputs))
+        in_fold = np.arange(len(outputs)) % folds == fold
+        choosing[name] = outputs.subset(places[~in_fold])
+        measuring[name] = outputs.subset(places[in_fold])
+    return choosing, measuring

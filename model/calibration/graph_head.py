@@ -17,9 +17,9 @@ from ..browser.small_graph import EXACT
 from ..bundle import Calibration, ManifestDraft
 from ..errors import BundleDamaged
 from .cross_validation import MEASURED_BY, CalibrationResult
+from .fit import probabilities
 from .graph_outputs import Floats
 from .ood_detectors import OPSET, Detector
-from .statistics import probabilities
 
 
 def attach_head(graph: bytes, temperature: float, detector: Detector | None) -> bytes:

@@ -1,13 +1,13 @@
 """The command line, with one module per group of commands.
 
-To add a command, add a module to this package and its name to ``COMMANDS``.
+To add a command, add it to a module of this package and to ``COMMANDS``.
 """
 
 from importlib import import_module
 
 import click
 
-from .error_group import ErrorGroup
+from .terminal import ErrorGroup
 
 __all__ = ["main"]
 
@@ -21,19 +21,19 @@ COMMANDS = {
     "published": "models",
     "build": "train",
     "import": "importing",
-    "export": "export",
-    "doctor": "doctor",
+    "export": "models",
+    "doctor": "importing",
     "train": "train",
-    "runs": "training_runs",
+    "runs": "train",
     "teach": "teach",
-    "calibrate": "calibrate",
+    "calibrate": "evaluate",
     "identify": "identify",
     "evaluate": "evaluate",
-    "compare": "compare",
-    "corrections": "corrections",
+    "compare": "evaluate",
+    "corrections": "owner",
     "owner": "owner",
-    "backup": "backup",
-    "restore": "backup",
+    "backup": "owner",
+    "restore": "owner",
 }
 
 

@@ -1,8 +1,9 @@
-"""``evaluate``: measure a model on photos in one folder per label."""
+"""``evaluate``, ``compare`` and ``calibrate``: measure models on photos in one folder per label."""
 
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
@@ -11,15 +12,30 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..bundle import Bundle
+from ..bundle import Bundle, get_bundle, open_version
 from ..engine_info import SERVER_ENGINES
 from ..evaluation import Evaluation, PhotoFailure, Proportion, evaluate
-from ..evaluation.doubts import doubt_of_folders, doubt_of_model
 from ..evaluation.labelled_folders import UNRECORDED, find_trained, labelled_photos
-from ..loading import load
-from ..text import clean
-from .options import FOLDER
-from .progress_bar import StageProgress, progress_bar
+from ..evaluation.paired import (
+    PairedEvaluation,
+    describe_difference,
+    doubt_of_folders,
+    doubt_of_model,
+    evaluate_pair,
+)
+from ..loading import default_model, load, load_bundle
+from ..settings import settings
+from ..storage.labelled_photos import name_folders
+from ..text import clean, escape
+from .terminal import (
+    FOLDER,
+    StageProgress,
+    keep_option,
+    progress_bar,
+    require_full_install,
+    unknown_option,
+)
+from .train import command_line, describe_small_graph, print_summary
 
 MAX_ROWS = 20
 """Most rows of a table; ``--json`` prints all."""
@@ -128,3 +144,121 @@ def format_share(proportion: Proportion | None) -> str:
 
 def _percent(value: float | None) -> str:
     return "–" if value is None else f"{value:.1%}"
+
+
+@click.command("compare")
+@click.argument("old")
+@click.argument("new")
+@click.argument("folder", type=FOLDER)
+@click.option("--json", "as_json", is_flag=True, help="Print all figures as one JSON object.")
+def compare_command(old: str, new: str, folder: Path, as_json: bool) -> None:
+    """Compare model NEW with OLD on FOLDER, which holds one folder of held-out photos per label.
+
+    OLD and NEW are NAME or NAME@VERSION, with the same labels. Says whether NEW may replace OLD.
+
+    Exits with 0 if all photos could be read, 1 if some couldn't.
+    """
+    bundles = _open(old), _open(new)
+    before, after = (load_bundle(bundle, settings().engine) for bundle in bundles)
+    with progress_bar() as bar:
+        figures = evaluate_pair(before, after, folder, StageProgress(bar))
+    if as_json:
+        click.echo(json.dumps(asdict(figures), indent=1, ensure_ascii=False))
+    else:
+        _print_comparison(figures)
+    notes = [UNRECORDED] if any(bundle.training_photos is None for bundle in bundles) else []
+    if figures.trained:
+        notes.append(f"Left out, because a model was trained on them: {figures.trained:,} photos.")
+    for line in filter(None, (*notes, doubt_of_folders(figures.left_out))):
+        click.echo(f"\n{line}", err=True)
+    print_failures(figures.old.refused)
+    sys.exit(1 if figures.old.refused else 0)
+
+
+def _open(reference: str) -> Bundle:
+    """Open the current version of NAME, or the one of NAME@VERSION."""
+    name, separator, version = reference.partition("@")
+    return open_version(name, version) if separator else get_bundle(name)
+
+
+def _print_comparison(figures: PairedEvaluation) -> None:
+    verdict, table = figures.verdict, figures.table
+    p_value = f"= {table.p_value:.2g}" if table.p_value >= 0.001 else "< 0.001"
+    words = (verdict.headline, "", describe_difference(table), *verdict.reasons, *verdict.limits)
+    click.echo("\n".join((*words, f"McNemar's exact test: p {p_value}.")))
+    old_right = ("old right", table.both_right, table.only_old)
+    old_wrong = ("old wrong", table.only_new, table.both_wrong)
+    print_rows("photos", "new right", "new wrong", rows=(old_right, old_wrong))
+    names = "model", "accuracy", "“none of these”", "calibration error"
+    sides = _describe(figures.old), _describe(figures.new)
+    print_rows("", "old", "new", rows=[*zip(names, *sides, strict=True)], names=3)
+    labels = [
+        (label, counts.photos, counts.old_right, counts.new_right, f"{counts.net:+}")
+        for label, counts in sorted(figures.labels.items(), key=lambda item: item[1].net)
+        if counts.photos
+    ]
+    print_rows("label, worst first", "photos", "old right", "new right", "change", rows=labels)
+    changed = [(escape(item.photo), item.label, item.old, item.new) for item in figures.changed]
+    print_rows("changed photo", "actual", "old", "new", rows=changed, names=4)
+
+
+def _describe(side: Evaluation) -> tuple[str, ...]:
+    shares = map(format_share, (side.accuracy, side.unknown))
+    return f"{side.model} {side.version}", *shares, f"{side.calibration_error:.1%}"
+
+
+@click.command("calibrate")
+@click.argument("name")
+@click.argument("folder", type=FOLDER)
+@unknown_option
+@click.option(
+    "--coverage",
+    type=click.FloatRange(0.5, 0.99),
+    default=0.9,
+    show_default=True,
+    help="Target share of photos whose plausible labels hold the right one.",
+)
+@keep_option
+@click.option(
+    "--small",
+    is_flag=True,
+    help="Fit and measure only the small graph, which runs in browsers; the version stays. FOLDER "
+    "holds the photos that the model was calibrated on.",
+)
+@click.option(
+    "--reference",
+    type=FOLDER,
+    help="With --small: the photos that the model was trained on, if training calibrated it.",
+)
+def calibrate_command(
+    name: str,
+    folder: Path,
+    unknown: tuple[str, ...],
+    coverage: float,
+    keep: bool,
+    small: bool,
+    reference: Path | None,
+) -> None:
+    """Calibrate the model NAME on FOLDER, which holds one folder of held-out photos per label.
+
+    The result is a new version of the model; the previous one is kept for a rollback.
+    """
+    if reference and not small:
+        raise click.UsageError("--reference is used with --small only.")
+    bundle = get_bundle(name)
+    with require_full_install("Calibrating"):
+        from ..calibration import calibrate_bundle, calibrate_small_graph
+    sets, first = name_folders(unknown), default_model()
+    with progress_bar() as bar:
+        stages, command = StageProgress(bar), command_line(name)
+        if small:
+            card = calibrate_small_graph(
+                bundle, folder, sets, reference=reference, command=command, progress=stages
+            )
+            click.echo(describe_small_graph(card))
+            return
+        calibrated = calibrate_bundle(
+            bundle, folder, sets, coverage=coverage, command=command, progress=stages
+        )
+    _, unmatched = labelled_photos(folder, bundle.labels)
+    print_summary(calibrated, first, doubt_of_folders(unmatched), keep=keep or bool(unmatched))

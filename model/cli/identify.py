@@ -24,7 +24,7 @@ from ..photo import MAX_BYTES
 from ..settings import ROOT
 from ..storage.photo_files import list_photos, map_ordered
 from ..text import clean
-from .progress_bar import progress_bar
+from .terminal import progress_bar
 
 SCALE = ROOT / "build" / "scale"
 """The environment that ``make scale`` makes, with the file ``.ready`` once all is installed."""

@@ -1,7 +1,8 @@
-"""``list``, ``show``, ``verify``, ``versions``, ``rollback``, ``publish`` and ``published``."""
+"""Commands on the models that exist: list, show, verify, versions, publish, export."""
 
 import json
 import sys
+from pathlib import Path
 
 import click
 from rich.console import Console
@@ -20,8 +21,10 @@ from ..bundle import (
 )
 from ..engines import available
 from ..errors import BundleError, EngineUnavailable
+from ..exporting.formats import FORMATS, export_models, keep_download
 from ..settings import settings
 from ..text import clean, warn_of_labels
+from .terminal import FOLDER, NEW_FOLDER
 
 FOLLOWING = "Each replica switches to it once its own checks have passed."
 
@@ -128,7 +131,7 @@ def rollback_command(name: str, version: str) -> None:
     of all replicas, if it was published before.
     """
     if settings().store:
-        from ..model_store.publishing import republish
+        from ..model_store.publications import republish
 
         previous = republish(name, version)
         click.echo(f"{name} {version} is published again. {FOLLOWING}")
@@ -148,7 +151,7 @@ def publish_command(name: str, version: str | None) -> None:
 
     The files are copied to LOUPE_STORE. If that is another Loupe, it must already have them.
     """
-    from ..model_store.publishing import publish_version
+    from ..model_store.publications import publish_version
 
     bundle = open_version(name, version) if version else get_bundle(name)
     click.echo(f"{name} {bundle.version}: {_verify(bundle)}")
@@ -159,7 +162,7 @@ def publish_command(name: str, version: str | None) -> None:
 @click.command("published")
 def published_command() -> None:
     """List all publications, the newest first, and mark the current versions."""
-    from ..model_store.publishing import open_publications
+    from ..model_store.publications import open_publications
 
     table, names = Table("", "model", "version", "published (UTC)", box=None), set[str]()
     with open_publications() as publications:
@@ -181,3 +184,53 @@ def format_accuracy(metric: Metric | None) -> str:
     if metric is None:
         return "–"
     return f"{metric.value:.1%} ({metric.low * 100:.1f}–{metric.high:.1%})"
+
+
+@click.command("export")
+@click.argument("names", metavar="NAME…", nargs=-1, required=True)
+@click.option(
+    "--to",
+    "target",
+    type=click.Choice(list(FORMATS)),
+    required=True,
+    help="web: a page for any static web server, which runs the models in browsers. Others: one "
+    "model with a sample program, checked on photos.",
+)
+@click.option(
+    "--out",
+    "folder",
+    type=NEW_FOLDER,
+    required=True,
+    help="Folder to write: a new one, or an earlier export, which is replaced.",
+)
+@click.option(
+    "--photos", type=FOLDER, help="Photos to check with, up to 50 of them.  [the sample photos]"
+)
+@click.option("--int8", is_flag=True, help="tflite: also a file with 8-bit weights.")
+def export_command(
+    names: tuple[str, ...], target: str, folder: Path, photos: Path | None, int8: bool
+) -> None:
+    """Export the models NAME…: several only to the web, where the first opens."""
+    format_ = FORMATS[target]
+    bundles = [get_bundle(name) for name in dict.fromkeys(names)]
+    if len(bundles) > 1 and not format_.is_page:
+        raise click.UsageError(f"--to {target} takes one model.")
+    for option, is_used in {
+        "--int8": int8 and not format_.int8,
+        "--photos": photos and format_.is_page,
+    }.items():
+        if is_used:
+            raise click.UsageError(f"{option} doesn't go with --to {target}.")
+    export = export_models(bundles, target, folder, photos, int8=int8)
+    models = ", ".join(f"{bundle.name} (version {bundle.version})" for bundle in bundles)
+    click.echo(f"{models} in {folder}")
+    click.echo(f"{len(export.files)} files, {sum(export.files.values()) / 1e6:,.1f} MB")
+    for check in export.checks:
+        click.echo(check)
+    if format_.is_page:
+        step = f"python -m http.server --directory {folder}, then http://localhost:8000"
+    else:
+        path = keep_download(bundles[0], target, folder, export.files)
+        click.echo(f"The Models page offers it as a download; to take that back, delete {path}")
+        step = f"see {folder / 'README.md'}"
+    click.echo(f"Try it: {step}")

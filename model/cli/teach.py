@@ -10,8 +10,7 @@ from ..loading import default_model
 from ..settings import settings
 from ..storage.disk import require_writable, translate_disk_errors
 from ..text import list_some
-from .error_group import require_full_install
-from .options import FILE, FOLDER, keep_option, models_dir_option
+from .terminal import FILE, FOLDER, keep_option, models_dir_option, require_full_install
 from .train import print_summary
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
-"""``train``: train a model on a folder of photos; ``build``: build a built-in one."""
+"""``train`` on a folder of photos, ``build`` a built-in model, list the training ``runs``."""
 
+import json
 import shlex
 import signal
 import sys
@@ -7,6 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from ..answer.phrases import promised_rejections
 from ..browser.device_files import describe_engine
@@ -20,14 +24,23 @@ from ..bundle import (
     list_models,
     read_small_card,
 )
-from ..evaluation.doubts import doubt_of_model
+from ..evaluation.paired import doubt_of_model
 from ..loading import default_model
 from ..settings import settings
 from ..text import warn_of_labels
 from ..training.photo_sets import get_photo_set
-from .error_group import require_full_install
-from .options import FOLDER, keep_option, models_dir_option, unknown_option
-from .progress_bar import StageProgress, progress_bar
+from ..training.run_record import list_runs
+from ..training.training_job import current_job
+from .models import format_accuracy
+from .terminal import (
+    FOLDER,
+    StageProgress,
+    keep_option,
+    models_dir_option,
+    progress_bar,
+    require_full_install,
+    unknown_option,
+)
 
 
 @click.command("train")
@@ -275,3 +288,30 @@ def describe_small_graph(card: SmallCard) -> str:
         known = "" if row.known is None else f", same decision on “none of these” on {row.known:,}"
         lines.append(f"{row.name}: same top label on {row.top_label:,} of {row.photos:,}{known}")
     return "\n".join(lines)
+
+
+@click.command("runs")
+@click.option("--json", "as_json", is_flag=True, help="Print all that is recorded as JSON.")
+def runs_command(as_json: bool) -> None:
+    """List the training runs, newest first, including those of the workshop."""
+    records, job = list_runs(), current_job()
+    if as_json:
+        rows = [record.model_dump(mode="json") for record in records]
+        click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("run", "model", "started (UTC)", "network", "photos", "correct", "version"):
+        table.add_column(column, overflow="fold")
+    for record in records:
+        network = str(record.parameters.get("arch", ""))
+        cells = (
+            str(record.number),
+            record.model,
+            f"{record.started:%Y-%m-%d %H:%M}",
+            network,
+            record.photos[:8],
+            format_accuracy(record.metric("accuracy")),
+            record.version or record.state_now(job.model if job else None),
+        )
+        table.add_row(*map(Text, cells))
+    Console().print(table)

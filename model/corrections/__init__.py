@@ -7,8 +7,8 @@
 Imports SQLAlchemy; ``import model`` alone does not.
 """
 
-from .corrections_zip import export_corrections
 from .database import parse_url
+from .review import export_corrections
 from .store import MAX_LABEL_LENGTH, Correction, CorrectionStore, correction_store
 
 __all__ = [

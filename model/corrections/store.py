@@ -19,8 +19,16 @@ from ..answer.prediction import Prediction
 from ..errors import DataError
 from ..settings import settings
 from ..text import clean
-from .database import connect, create_table, parse_url, translate_database_errors
-from .quota import Limits, begin_exclusive, check_limits, to_utc
+from .database import (
+    Limits,
+    begin_exclusive,
+    check_limits,
+    connect,
+    create_table,
+    parse_url,
+    to_utc,
+    translate_database_errors,
+)
 
 MAX_LABEL_LENGTH = 200
 """Longest label, in characters."""

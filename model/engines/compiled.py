@@ -11,7 +11,7 @@ from ..errors import BundleDamaged
 from ..preprocess import Pixels
 from ..resources import has_cpu_limit
 from ..settings import settings
-from .base import Engine, EngineOutput
+from . import Engine, EngineOutput
 
 GRAPH = "graph.onnx"
 REQUIRED_OUTPUTS = ("logits", "features", "probabilities")

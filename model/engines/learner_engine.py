@@ -12,7 +12,7 @@ from ..learner.inference_module import HookedNetwork, InferenceModule
 from ..learner.rebuild import rebuild
 from ..preprocess import Pixels
 from ..settings import settings
-from .base import Engine, EngineOutput
+from . import Engine, EngineOutput
 from .compiled import GRAPH, extract_head
 
 

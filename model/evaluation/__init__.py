@@ -1,8 +1,17 @@
 """Evaluation: measure a model on photos whose labels are known."""
 
 from .labelled_folders import FolderMatch, evaluate, match_folders
-from .metrics import LabelScore, Proportion, wilson_interval
-from .tables import Confused, Evaluation, PhotoFailure, Row, label_scores, summarise
+from .metrics import (
+    Confused,
+    Evaluation,
+    LabelScore,
+    PhotoFailure,
+    Proportion,
+    Row,
+    label_scores,
+    summarise,
+    wilson_interval,
+)
 
 __all__ = [
     "Confused",

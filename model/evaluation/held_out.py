@@ -1,24 +1,29 @@
-"""The owner's held-out photos of a model, by which new versions are compared with old ones.
+"""Photos that an owner gives: held-out ones, to compare new versions with old, and samples.
 
-They are kept in the data folder. Each comparison is counted, because photos that have chosen often
-prove less each time.
+Held-out photos are kept in the data folder. Each comparison is counted, because photos that have
+chosen often prove less each time.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from ..bundle import Bundle
-from ..classifier import Classifier
+from ..bundle.bundle_samples import SIDES_PX, SampleEntry, sample_jpeg, write_samples
+from ..bundle.manifest import MAX_SAMPLES
+from ..classifier import Classifier, read_file
 from ..engines import start
+from ..engines.compiled import OnnxEngine
 from ..errors import ArchiveError, PhotoError
-from ..progress import SILENT, Progress
+from ..events import SILENT, Progress
+from ..photo import read
 from ..settings import settings
-from ..storage.atomic import publish_folder, replace_folder
-from ..storage.disk import make_folder
-from ..storage.named_folders import list_subfolders
+from ..storage.disk import make_folder, publish_folder, replace_folder
+from ..storage.labelled_photos import list_subfolders
 from ..storage.photo_files import PhotoFile, list_photos
-from .paired_evaluation import PairedEvaluation, evaluate_pair
+from ..text import count_of, list_some
+from .paired import PairedEvaluation, evaluate_pair
 
 USES = ".comparisons"
 """Hidden folder beside the labels', with an empty file for each pair that was compared."""
@@ -83,3 +88,51 @@ def compare_versions(old: Bundle, new: Bundle, progress: Progress = SILENT) -> P
     (folder / USES).mkdir(mode=0o700, exist_ok=True)
     (folder / USES / f"{old.version}-{new.version}").touch()
     return figures
+
+
+MAX_TRIED = 20
+"""Most photos of a label that are looked at."""
+
+
+def add_samples(bundle: Bundle, photos: Iterable[tuple[Path, str]]) -> str:
+    """Choose a bundle's samples among labelled photos, write them, and describe them in a line."""
+    samples = choose_samples(Classifier(bundle, OnnxEngine(bundle)), photos)
+    write_samples(bundle, samples)
+    if not samples:
+        return "No samples: the model names none of these photos right."
+    labels = [entry.title for entry, _ in samples]
+    return f"Visitors see {count_of(len(labels), 'photo')} as samples: {list_some(labels)}"
+
+
+def choose_samples(
+    classifier: Classifier, photos: Iterable[tuple[Path, str]]
+) -> list[tuple[SampleEntry, bytes]]:
+    """Return samples for ``write_samples``: per label, the likeliest of the right photos.
+
+    Args:
+        classifier: the model, which names each sample as it will be shown.
+        photos: files with their labels.
+
+    Returns:
+        At most ``MAX_SAMPLES``, of the labels that are named most surely, in the labels' order.
+    """
+    by_label: dict[str, list[Path]] = defaultdict(list)
+    for path, label in photos:
+        by_label[label].append(path)
+    best: dict[str, tuple[float, bytes]] = {}
+    for label, paths in by_label.items():
+        for path in paths[:MAX_TRIED]:
+            try:
+                jpeg = sample_jpeg(read(read_file(path), resize=max(SIDES_PX)))
+                prediction = classifier.identify(jpeg, timeout=None)
+            except PhotoError:
+                continue
+            probability = prediction.top(1)[0].probability
+            if prediction.answer == label and probability > best.get(label, (0, b""))[0]:
+                best[label] = probability, jpeg
+    surest = sorted(best, key=lambda label: -best[label][0])[:MAX_SAMPLES]
+    return [
+        (SampleEntry(title=label, alt=label, label=label), best[label][1])
+        for label in classifier.bundle.labels
+        if label in surest
+    ]

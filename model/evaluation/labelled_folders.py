@@ -13,12 +13,12 @@ from pathlib import Path
 from ..bundle import HASH_DIGITS, Bundle
 from ..classifier import Classifier
 from ..errors import DataError, PhotoError
-from ..progress import SILENT, Progress
-from ..storage.file_hash import hash_file
-from ..storage.named_folders import list_subfolders
+from ..events import SILENT, Progress
+from ..storage.disk import hash_file
+from ..storage.labelled_photos import list_subfolders
 from ..storage.photo_files import list_photos, map_ordered, printable
 from ..text import MAX_LISTED, list_some
-from .tables import Evaluation, PhotoFailure, Row, require_single_label, summarise
+from .metrics import Evaluation, PhotoFailure, Row, require_single_label, summarise
 
 UNRECORDED = "The model doesn't record its training photos, so some of these may be among them."
 

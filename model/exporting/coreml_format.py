@@ -10,8 +10,8 @@ import numpy as np
 from ..bundle import Bundle
 from ..errors import ConversionFailed
 from ..settings import ROOT
-from .environments import CONVERTERS_DIR, find_converter, run_converter
 from .export_check import CheckPhotos, Written, compare, require_network, run_reference
+from .export_folder import CONVERTERS_DIR, find_converter, run_converter
 
 MODEL, EXPECTED = "Model.mlpackage", "expected.npz"
 CONVERTER = "coreml"

@@ -20,7 +20,7 @@ def write(bundle: Bundle, folder: Path, photos: CheckPhotos) -> Written:
         raise EngineUnavailable(reason)
     import torch
 
-    from ..learner.fastai_export import export_learner, predict_with_export
+    from ..learner.rebuild import export_learner, predict_with_export
 
     export_learner(bundle, folder / EXPORT)
     reference = run_reference(bundle, photos)

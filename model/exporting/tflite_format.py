@@ -12,9 +12,8 @@ import onnxruntime as ort
 
 from ..bundle import Bundle
 from ..engines.compiled import GRAPH
-from .environments import CONVERTERS_DIR, find_converter, run_converter
 from .export_check import CheckPhotos, Comparison, Reference, Written, compare, run_reference
-from .export_text import label_lines
+from .export_folder import CONVERTERS_DIR, find_converter, label_lines, run_converter
 
 MODEL, CLASSIFIER, INT8 = "model.tflite", "classifier.tflite", "model.int8.tflite"
 CONVERTER, RUNTIME = "onnx2tf", "litert"

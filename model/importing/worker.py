@@ -69,9 +69,9 @@ def _convert(task: dict[str, Any], folder: Path, out: Path) -> str:
     """Write the bundle's files, and probabilities that the parent compares with the bundle's."""
     import numpy as np
 
-    from ..learner.onnx_export import export_onnx
+    from ..learner.inference_module import export_onnx
     from .convert.restored_learner import restore_learner
-    from .weights_settings import WeightsSettings
+    from .inspect.weights import WeightsSettings
 
     _enter(out, "loading")
     given = task["weights"] and WeightsSettings.model_validate(task["weights"])

@@ -1,9 +1,13 @@
 """The fastai ``Learner`` of a bundle, rebuilt without unpickling anything."""
 
 import re
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
@@ -209,3 +213,34 @@ def item_transforms(recipe: PreprocessConfig) -> list[Any]:
     # fastai sorts transforms by their order and would crop before it resizes.
     crop.order = resize.order + 1
     return [resize, crop]
+
+
+def export_learner(bundle: Bundle, path: Path) -> None:
+    """Write a bundle's learner as a file that ``load_learner`` opens without Loupe.
+
+    Raises:
+        EngineUnavailable: the installed library does not know the architecture.
+        BundleDamaged: the weights do not fit the architecture.
+    """
+    learner = rebuild(bundle)
+    # fastai would print where it keeps the file's folder.
+    learner.path = path.parent
+    learner.export(path.name)
+
+
+def predict_with_export(path: Path, images: Iterable[Image.Image]) -> NDArray[np.float32]:
+    """Load an export that Loupe wrote, and return fastai's predictions, float32 [N, labels].
+
+    Args:
+        path: an export. Loading one runs code in it, so it must not come from elsewhere.
+        images: upright RGB photos.
+    """
+    from fastai.vision.all import PILImage, load_learner
+
+    with warnings.catch_warnings():
+        # It warns of any export, and this one has just been written.
+        warnings.simplefilter("ignore", UserWarning)
+        learner = load_learner(path)
+    with learner.no_bar(), learner.no_logging():
+        rows = [learner.predict(PILImage.create(np.asarray(image)))[2] for image in images]
+    return np.stack([row.numpy() for row in rows])

@@ -1,7 +1,7 @@
 """The model store: versions in one place, current ones in a database, replicas that follow.
 
-``publishing`` makes a version current, ``publications`` is the table, ``store_files`` reads and
-writes the files, and ``follower`` takes the current versions once it has verified them.
+``publications`` has the table, makes a version current, and reads and writes the files;
+``follower`` takes the current versions once it has verified them.
 """
 
 from functools import lru_cache

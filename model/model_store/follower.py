@@ -17,11 +17,8 @@ from ..engine_info import ENGINES, OPTIONAL_FILES
 from ..errors import BundleDamaged, BundleError, DataError, LoupeError
 from ..loading import load_bundle
 from ..settings import settings
-from ..storage.atomic import publish_folder
-from ..storage.disk import require_space
-from ..storage.file_hash import hash_file
-from .publications import Publication, Publications
-from .store_files import copy_file
+from ..storage.disk import hash_file, publish_folder, require_space
+from .publications import Publication, Publications, copy_file
 
 POLL_SECONDS = 1
 MAX_FILES, MAX_VERSION_BYTES = 20, 2**31

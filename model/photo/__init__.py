@@ -10,10 +10,24 @@ from PIL import AvifImagePlugin, Image, ImageFile
 from ..admission import admission_queue
 from ..errors import EmptyPhoto, PhotoTooLarge
 from ..settings import settings
-from .exif import apply_orientation, image_orientation
-from .formats import BYTES_PER_PIXEL, FORMAT_NAMES, FORMATS, prepare
-from .photo_limits import LARGE_MB, MAX_PIXELS, check_memory, check_size, decoding_bytes
-from .prepared import PreparedImage, damaged, translate_decoder_errors
+from .formats import (
+    BYTES_PER_PIXEL,
+    FORMAT_NAMES,
+    FORMATS,
+    LARGE_MB,
+    MAX_PIXELS,
+    check_memory,
+    check_size,
+    decoding_bytes,
+    prepare,
+)
+from .prepared import (
+    PreparedImage,
+    apply_orientation,
+    damaged,
+    image_orientation,
+    translate_decoder_errors,
+)
 
 __all__ = ["FORMATS", "FORMAT_NAMES", "MAX_BYTES", "MAX_PIXELS", "Photo", "read"]
 

@@ -5,8 +5,14 @@ import struct
 from dataclasses import dataclass
 
 from ..errors import TooManyPixels
-from .exif import parse_orientation
-from .prepared import MAX_PARTS, PreparedImage, damaged, incomplete, rare_encoding
+from .prepared import (
+    MAX_PARTS,
+    PreparedImage,
+    damaged,
+    incomplete,
+    parse_orientation,
+    rare_encoding,
+)
 
 MAX_TABLE_BYTES = 2**18
 """Most bytes of tables and preview in a JPEG header; four tables of each kind take 2 kB."""

@@ -16,8 +16,14 @@ from pathlib import Path
 
 from PIL import TiffImagePlugin as Tiff
 
-from .exif import parse_orientation
-from .prepared import MAX_PARTS, PreparedImage, damaged, incomplete, rare_encoding
+from .prepared import (
+    MAX_PARTS,
+    PreparedImage,
+    damaged,
+    incomplete,
+    parse_orientation,
+    rare_encoding,
+)
 
 MAX_VALUES = 4 * MAX_PARTS
 """Most values of one tag."""

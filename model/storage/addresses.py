@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import DataError, LoupeError
 from ..text import clean
-from .atomic import replace_atomically
+from .disk import replace_atomically
 
 if TYPE_CHECKING:
     from fsspec.implementations.dirfs import DirFileSystem

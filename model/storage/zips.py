@@ -2,10 +2,12 @@
 
 ``zipfile`` builds an object for every entry before anything can be checked, accepts
 sizes that contradict each other, and unpacks without a limit. All zips (of photos,
-fastai exports and backups) are read through this module.
+fastai exports and backups) are read through this module. Tables in zips and downloads
+are CSV files without formulas.
 """
 
 import copy
+import io
 import os
 import struct
 import unicodedata
@@ -14,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO
 
+from defusedcsv import csv
 from pathvalidate import is_valid_filename
 
 MAX_GAP_BYTES = 24
@@ -234,3 +237,28 @@ def find_clash(paths: Iterable[str]) -> str | None:
         files.add(key)
         folders |= parents
     return None
+
+
+FORMULA_SIGNS = ("=", "+", "-", "@", "|", "%", "\t", "\r", "\n")
+
+
+def escape_formula(text: str) -> str:
+    """Return text with an apostrophe in front if a spreadsheet could take it for a formula.
+
+    defusedcsv escapes the cells of a file; this covers what it misses (leading spaces, tabs, line
+    breaks and full-width signs, all on OWASP's list) and also serves tables on the screen, which
+    browsers save as CSV.
+    """
+    # NFKC turns full-width and small signs into plain ones, as some spreadsheets do.
+    first = unicodedata.normalize("NFKC", text.lstrip(" ")[:1])
+    return f"'{text}" if first.startswith(FORMULA_SIGNS) else text
+
+
+def write_csv(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """Return a CSV table with a header; texts are escaped, numbers are not."""
+    file = io.StringIO(newline="")
+    writer = csv.writer(file)
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow(escape_formula(value) if isinstance(value, str) else value for value in row)
+    return file.getvalue()

@@ -22,8 +22,7 @@ from ..evaluation.metrics import proportion_metric
 from ..preprocess import Pixels
 from ..storage import zips
 from ..text import INVISIBLE, VISIBLE, clean, one_of
-from .few_shot_head import FewShotHead
-from .left_out import PROMISES, Folds
+from .few_shot_head import PROMISES, FewShotHead, Folds
 
 MANIFEST, HEAD = "manifest.json", "head.safetensors"
 MAX_BYTES = 2 * 2**20

@@ -26,7 +26,7 @@ from ..calibration.ood_detectors import mean_cosine
 from ..engine_info import ENGINES
 from ..errors import BundleNotFound, ExportRefused
 from ..settings import settings
-from ..storage.file_hash import hash_file
+from ..storage.disk import hash_file
 from ..text import clean
 from .few_shot_head import FewShotHead
 from .loupe_file import LoupeManifest, draw

@@ -20,8 +20,7 @@ from ..preprocess import preprocess
 from ..storage.labelled_photos import Dataset, LabelledPhoto, discover
 from ..storage.photo_files import map_ordered
 from ..text import clean, find_confusing
-from .few_shot_head import FewShotHead
-from .left_out import LeftOut, fit_head, merge_near_copies
+from .few_shot_head import FewShotHead, LeftOut, fit_head, merge_near_copies
 from .loupe_file import (
     MAX_LABEL_CHARS,
     MAX_LABELS,

@@ -28,7 +28,7 @@ def train_folder(folder: str | Path, name: str, *, resume: bool = False, **optio
         DataError: the photos or the options don't allow it.
         EngineUnavailable: pretrained weights are neither installed nor downloadable.
     """
-    from ..progress import Progress
+    from ..events import Progress
     from .config import TrainingConfig
     from .train import train
 

@@ -7,8 +7,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from ..bundle import NAME_RULE, Name
 from ..errors import DataError
-from ..storage.atomic import replace_atomically
-from ..storage.named_folders import name_folders
+from ..storage.disk import replace_atomically
+from ..storage.labelled_photos import name_folders
 
 DEFAULT_EPOCHS, MIN_TRAINING_PHOTOS = 8, 2
 CONFIG_FILE, COPIES_DIR, FEATURES_FILE = "plan.json", "copies", "features.npz"

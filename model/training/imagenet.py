@@ -23,12 +23,12 @@ from ..classifier import read_file
 from ..engine_info import SERVER_ENGINES
 from ..errors import DataError
 from ..evaluation.metrics import proportion_metric
+from ..events import SILENT, Progress
 from ..learner import installed_versions
-from ..learner.onnx_export import export_onnx
+from ..learner.inference_module import export_onnx
 from ..learner.rebuild import empty_learner
 from ..photo import read
 from ..preprocess import PreprocessConfig
-from ..progress import SILENT, Progress
 from ..storage.photo_files import list_photos
 from ..text import list_some
 from .backbones import load_pretrained_package

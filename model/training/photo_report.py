@@ -8,12 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from ..calibration.fit import FOLDS, split_folds
-from ..calibration.statistics import probabilities
+from ..calibration.fit import FOLDS, probabilities, split_folds
 from ..errors import DataError
-from ..progress import Progress
-from ..storage.atomic import replace_atomically
-from ..storage.disk import make_folder
+from ..events import Progress
+from ..storage.disk import make_folder, replace_atomically
 from ..storage.labelled_photos import LabelledPhoto
 from .config import CONFIG_FILE, TrainingConfig
 from .photo_sets import CHANGES, REPORT, read_changes, sidecar_file
@@ -21,7 +19,7 @@ from .run_record import CHECK, RunRecord, RunRecorder
 from .training_job import get_run_dir, training_lock
 
 if TYPE_CHECKING:
-    from .data.data_report import DataReport
+    from .data_report import DataReport
 
 DOUBTFUL = "Photos that look like another label"
 MAX_DOUBTFUL = 200

@@ -19,10 +19,15 @@ from pydantic import TypeAdapter, ValidationError
 from ..bundle import check_name
 from ..errors import ArchiveError, DataError, FolderExists
 from ..settings import settings
-from ..storage.atomic import NEW_PREFIX, OLD_PREFIX, publish_folder, replace_atomically
-from ..storage.disk import make_folder, require_space
-from ..storage.labelled_photos import Dataset, find_photos
-from ..storage.named_folders import find_file, list_subfolders
+from ..storage.disk import (
+    NEW_PREFIX,
+    OLD_PREFIX,
+    make_folder,
+    publish_folder,
+    replace_atomically,
+    require_space,
+)
+from ..storage.labelled_photos import Dataset, find_file, find_photos, list_subfolders
 from ..storage.photo_files import list_photos, open_photos
 from ..text import count_of, list_some
 from .training_job import require_idle

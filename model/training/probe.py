@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from ..browser.small_graph import round_matrix
 from ..calibration.fit import split_folds
 from ..calibration.graph_outputs import GraphOutputs
+from ..events import Progress
 from ..learner.inference_module import InferenceModule
 from ..preprocess import Pixels
-from ..progress import Progress
 
 INVERSE_REGULARIZATION = 0.1
 """scikit-learn's ``C``; the best of 0.03, 0.1 and 0.3 on clothes."""

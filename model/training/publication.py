@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from ..browser.small_graph import make_small_graph
 from ..bundle import HASH_DIGITS, TRAINING_PHOTOS, Bundle, ManifestDraft, publish
 from ..calibration.calibrate_folder import publish_small_card
-from ..calibration.cross_validation import MEASURED_BY, CalibrationResult, calibrate
+from ..calibration.cross_validation import (
+    HELD_OUT,
+    MEASURED_BY,
+    CalibrationResult,
+    accuracy_metric,
+    calibrate,
+)
 from ..calibration.graph_head import write_calibration
 from ..calibration.graph_outputs import (
     MIN_PHOTOS,
@@ -22,10 +28,9 @@ from ..calibration.graph_outputs import (
     run_graph,
     run_photos,
 )
-from ..calibration.measurements import HELD_OUT, accuracy_metric
 from ..errors import DataError
-from ..evaluation.choose_samples import add_samples
-from ..learner.onnx_export import export_onnx
+from ..evaluation.held_out import add_samples
+from ..learner.inference_module import export_onnx
 from ..storage.disk import translate_disk_errors
 from .finetune import FineTuneResult
 from .prepare import decode_photos

@@ -14,10 +14,9 @@ from pydantic import BaseModel, ConfigDict
 from ..bundle import Bundle, Metric, current_version, open_version
 from ..bundle.versions import add_version, set_current
 from ..errors import BundleError, describe_failure
-from ..progress import SILENT, Progress
+from ..events import SILENT, Progress
 from ..settings import settings
-from ..storage.atomic import publish_folder, replace_atomically
-from ..storage.disk import make_folder
+from ..storage.disk import make_folder, publish_folder, replace_atomically
 from .config import TrainingConfig
 
 RECORD_FILE = "run.json"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..calibration.fit import split_folds
-from ..progress import SILENT
+from ..events import SILENT
 from .config import Hyperparameters
 from .finetune import fine_tune
 from .prepare import PreparedData

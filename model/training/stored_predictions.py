@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from ..answer.prediction import Prediction
 from ..bundle import HASH_DIGITS
+from ..calibration.fit import probabilities
 from ..calibration.graph_outputs import GraphOutputs
-from ..calibration.statistics import probabilities
 from ..errors import DataError
-from ..evaluation.paired_evaluation import PairedEvaluation, summarise_pair
-from ..evaluation.tables import Row
-from ..storage.atomic import replace_atomically
+from ..evaluation.metrics import Row
+from ..evaluation.paired import PairedEvaluation, summarise_pair
+from ..storage.disk import replace_atomically
 from ..text import clean, list_some
 from .run_record import PREDICTIONS_FILE, RunRecord, list_runs
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import multiprocessing
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,23 +12,108 @@ from zipfile import BadZipFile
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from ..bundle import ManifestDraft, title_from_name
-from ..calibration.calibration_photos import list_ood_photos
-from ..calibration.graph_outputs import MIN_PHOTOS, Floats
+from ..calibration.graph_outputs import MIN_PHOTOS, Floats, list_ood_photos
 from ..engine_info import SERVER_ENGINES
+from ..events import Progress
 from ..learner import installed_versions
 from ..learner.inference_module import InferenceModule
 from ..learner.rebuild import empty_learner
-from ..progress import Progress
-from ..storage.atomic import replace_atomically
+from ..preprocess import Pixels
+from ..resources import cores
+from ..storage.disk import replace_atomically
 from .backbones import Backbone, get_backbone, load_pretrained, supports_drop_path
 from .config import DEFAULT_EPOCHS, FEATURES_FILE, Hyperparameters, TrainingConfig
 from .finetune import FineTuneResult
-from .loaders import build_loaders
 from .prepare import PreparedData, prepare_data
 from .probe import Probe, compute_features, fit_probe
 from .run_record import RunRecord
+
+BATCH_SIZE = 32
+MIN_PHOTOS_FOR_WORKERS = 500
+"""Fewest photos for which worker processes prepare the batches."""
+
+
+def build_loaders(data: PreparedData, backbone: Backbone, hyperparameters: Hyperparameters) -> Any:
+    """Return ``DataLoaders`` with augmented training photos and exact held-out ones.
+
+    Args:
+        data: the prepared photos.
+        backbone: its mean, standard deviation and interpolation are used.
+        hyperparameters: strength of the augmentation.
+    """
+    from fastai.vision.all import CategoryBlock, DataBlock, ImageBlock, Normalize
+
+    labels, count = list(data.split.labels), len(data.copies)
+    photos = [*data.copies, *data.held_out]
+    targets = [*data.targets, *data.held_out_targets]
+    block = DataBlock(
+        blocks=(ImageBlock, CategoryBlock(vocab=labels, sort=False)),
+        get_x=lambda place: _open_photo(photos[place]),
+        get_y=lambda place: labels[targets[place]],
+        splitter=lambda items: (list(range(count)), list(range(count, len(items)))),
+        item_tfms=[_augmentation(data.held_out.shape[1], backbone, hyperparameters)],
+        batch_tfms=[Normalize.from_stats(backbone.architecture.mean, backbone.architecture.std)],
+    )
+    # fastai's blocks hold functions that can't be pickled for processes that aren't forked.
+    can_fork = multiprocessing.get_start_method() == "fork"
+    use_workers = can_fork and count >= MIN_PHOTOS_FOR_WORKERS
+    return block.dataloaders(
+        list(range(len(photos))),
+        bs=min(BATCH_SIZE, max(2, count // 2)),
+        val_bs=BATCH_SIZE,
+        num_workers=min(4, max(1, cores() - 1)) if use_workers else 0,
+        drop_last=True,
+    )
+
+
+def _open_photo(photo: Path | Pixels) -> Any:
+    from fastai.vision.all import PILImage
+
+    if isinstance(photo, Path):
+        with Image.open(photo, formats=["JPEG"]) as copy:
+            return PILImage.create(np.asarray(copy.convert("RGB")))
+    return PILImage.create(photo)
+
+
+def _augmentation(side: int, backbone: Backbone, hyperparameters: Hyperparameters) -> Any:
+    """Return a fastai transform: random crop, horizontal flip and RandAugment.
+
+    Source: timm's own training transforms (Cubuk et al., RandAugment, 2020).
+    """
+    from fastai.vision.all import PILImage, Transform
+    from timm.data.auto_augment import rand_augment_transform
+    from timm.data.transforms import RandomResizedCropAndInterpolation
+    from torchvision.transforms import Compose, RandomHorizontalFlip
+
+    steps = [
+        RandomResizedCropAndInterpolation(  # type: ignore[no-untyped-call]
+            side, scale=(hyperparameters.min_scale, 1.0), interpolation=backbone.interpolation
+        ),
+        RandomHorizontalFlip(),
+    ]
+    if hyperparameters.magnitude:
+        mean = tuple(round(255 * value) for value in backbone.architecture.mean)
+        steps.append(
+            rand_augment_transform(
+                f"rand-m{hyperparameters.magnitude}-mstd0.5-inc1",
+                {"translate_const": int(side * 0.3), "img_mean": mean},
+            )
+        )
+    augment = Compose(steps)
+
+    class Augmentation(Transform):  # type: ignore[misc]
+        """Augmentation of training photos only."""
+
+        split_idx = 0
+
+        def encodes(self, image: PILImage) -> Any:
+            return PILImage.create(np.asarray(augment(image)))
+
+    return Augmentation()
+
 
 MIN_PHOTOS_PER_LABEL = 10
 """Fewest photos of each label by which a linear head is calibrated; those alike count once."""

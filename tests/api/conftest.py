@@ -8,7 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from api import body_limits, dispatcher, telemetry
-from model.browser.folder_maker import folder_maker
+from model.browser.cache import folder_maker
 from tests.api.servers import start_application
 from tests.conftest import _forget
 

@@ -15,8 +15,8 @@ from streamlit.web.server.starlette.starlette_static_routes import (
 )
 
 from api.static_files import StaticFilesMiddleware
-from model.browser import streamlit_files
-from model.browser.streamlit_files import PARTS, compress_all, compressed_name
+from model.browser import page_files
+from model.browser.page_files import PARTS, compress_all, compressed_name
 from tests.browser.server import compressed_files
 
 STATIC = Path(streamlit.__file__).parent / "static"
@@ -39,7 +39,7 @@ def compressed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def copy(part: str, folder: Path) -> None:
         shutil.copytree(compressed_files(part), folder, dirs_exist_ok=True)
 
-    monkeypatch.setattr(streamlit_files, "compress", copy)
+    monkeypatch.setattr(page_files, "compress", copy)
 
 
 @pytest.mark.usefixtures("compressed_once")

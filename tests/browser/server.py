@@ -16,7 +16,7 @@ import streamlit
 
 from deploy.ports import free_port
 from model.browser.cache import write_hashes
-from model.browser.streamlit_files import PARTS, compress, compressed_name
+from model.browser.page_files import PARTS, compress, compressed_name
 from tests.browser.static_host import static_host
 from tests.waiting import wait_until
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, Route
 
 from model import load
 from model.answer.answer_json import words_to_json
-from model.answer.device_words import device_words
+from model.answer.phrases import device_words
 from model.settings import ROOT
 from tests.browser.drive import RED
 from tests.javascript.__main__ import install

@@ -11,10 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.answer.decision import Certainty, apply_thresholds, certainty, certainty_rule
-from model.answer.device_words import device_words, phrase_to_json
-from model.answer.phrases import format_percent, headline, trust_lines
-from model.answer.prediction import Candidate, Graph, Milliseconds, Prediction
+from model.answer.phrases import device_words, format_percent, headline, phrase_to_json, trust_lines
+from model.answer.prediction import (
+    Candidate,
+    Certainty,
+    Graph,
+    Milliseconds,
+    Prediction,
+    apply_thresholds,
+    certainty,
+    certainty_rule,
+)
 from model.browser.device_files import calibration_json
 from model.bundle import Calibration, Manifest, Metric, ModelCard, SmallCard, get_bundle
 from model.bundle.manifest import PRESENT_FROM, PredictionSetRule

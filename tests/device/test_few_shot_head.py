@@ -1,4 +1,4 @@
-"""``device/teach/few_shot_head.mjs`` against scikit-learn and ``model/teaching/left_out.py``."""
+"""``few_shot_head.mjs`` in ``device/teach/`` against scikit-learn and ``model.teaching``."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from scipy.special import softmax
 from scipy.stats import binomtest
 from sklearn.linear_model import LogisticRegression
 
-from model.teaching.left_out import fit_head, merge_near_copies
+from model.teaching.few_shot_head import fit_head, merge_near_copies
 from tests.device.node import run_node
 
 Features = NDArray[np.float32]

@@ -9,7 +9,7 @@ import pytest
 from model import Classifier
 from model.errors import PhotoError
 from model.photo import MAX_BYTES, MAX_PIXELS, read
-from model.photo.photo_limits import MIN_SIDE_PX
+from model.photo.formats import MIN_SIDE_PX
 from model.samples import samples
 from tests.device.site import SLOW_FIREFOX, Site, run_script, site
 from tests.model.tiny import colour

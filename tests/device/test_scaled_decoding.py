@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from model.photo import MAX_BYTES, MAX_PIXELS, read
-from model.photo.exif import parse_orientation
+from model.photo.prepared import parse_orientation
 from model.preprocess import NO_DOWNSCALE, PreprocessConfig, fit_aspect
 from model.samples import samples
 from tests.device.node import run_node

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.calibration.statistics import probabilities
+from model.calibration.fit import probabilities
 from model.teaching import teach
 from model.teaching.loupe_file import read_loupe
 from model.teaching.taught_bundle import publish_head

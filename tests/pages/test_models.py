@@ -8,8 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from model import loading
 from model.bundle import BUILTIN_DIR
-from model.exporting.downloads import keep_download
-from model.exporting.formats import export_models
+from model.exporting.formats import export_models, keep_download
 from model.model_store.follower import Follower
 from model.settings import ROOT, settings
 from tests.model.tiny import CALIBRATED, CARD, MEASURED, edit, tiny

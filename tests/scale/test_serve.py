@@ -15,7 +15,7 @@ from deploy.hosts import HOSTS
 from deploy.hosts.ray_serve import FILE
 from deploy.spec import APP
 from model import Bundle
-from model.model_store.publishing import publish_version
+from model.model_store.publications import publish_version
 from model.samples import samples
 from tests.api.test_slow_clients import run_middleware
 from tests.model.tiny import tiny

@@ -8,7 +8,7 @@ import pytest
 from model import load
 from model.errors import DataError, FolderExists
 from model.model_store.follower import Follower
-from model.model_store.publishing import publish_version, republish
+from model.model_store.publications import publish_version, republish
 from model.settings import settings
 from model.storage.addresses import StorageUnavailable, open_storage, storage_errors
 from scale.archive_run import list_photos

@@ -5,9 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.answer.decision import Certainty, certainty
 from model.answer.phrases import label_summary
-from model.answer.prediction import Prediction
+from model.answer.prediction import Certainty, Prediction, certainty
 from ui.phrasing import (
     escape_markdown,
     headline,

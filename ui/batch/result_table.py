@@ -8,11 +8,10 @@ from contextlib import suppress
 
 import pandas as pd
 
-from model.answer.decision import Certainty, certainty
-from model.answer.prediction import Prediction
+from model.answer.prediction import Certainty, Prediction, certainty
 from model.errors import DataError
 from model.evaluation import Evaluation, Row, match_folders, summarise
-from model.storage.spreadsheet import escape_formula, write_csv
+from model.storage.zips import escape_formula, write_csv
 from ui.batch.job import PhotoResult
 from ui.phrasing import format_percent, typographic
 

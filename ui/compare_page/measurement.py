@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from model import Bundle
-from model.answer.device_answer import ReportedAnswer
+from model.answer.answer_json import ReportedAnswer
 from model.answer.prediction import Prediction
 from model.errors import DataError
 from model.photo import MAX_BYTES

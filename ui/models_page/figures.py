@@ -22,9 +22,8 @@ from model.bundle import (
     read_small_card,
 )
 from model.engines import available
-from model.exporting.downloads import find_downloads
-from model.exporting.formats import FORMATS
-from model.storage.spreadsheet import escape_formula
+from model.exporting.formats import FORMATS, find_downloads
+from model.storage.zips import escape_formula
 from model.text import format_size
 from ui import component
 from ui.confusion import ConfusionMatrix, show_confusion, show_label_table

@@ -15,12 +15,12 @@ from ...bundle import Bundle, ManifestDraft, check_name, publish, title_from_nam
 from ...classifier import Classifier
 from ...engines.compiled import OnnxEngine
 from ...errors import ExportRefused
-from ...progress import SILENT, Progress
+from ...events import SILENT, Progress
 from ...settings import settings
-from ...storage.file_hash import hash_file
+from ...storage.disk import hash_file
 from .. import launcher
 from ..inspect import ExportReport, inspect_export
-from ..weights_settings import UNNEEDED_SETTINGS_MESSAGE, WeightsSettings, missing_settings_message
+from ..inspect.weights import UNNEEDED_SETTINGS_MESSAGE, WeightsSettings, missing_settings_message
 from .parity import TOLERANCE, Parity, Photos, compare, gather_photos
 from .worker_report import WorkerReport, worker_ended, worker_refused
 

@@ -12,8 +12,7 @@ from torch import nn
 
 from ...bundle import Architecture
 from ...errors import EngineUnavailable, ExportRefused, LoupeError
-from ...learner.inference_module import InferenceModule
-from ...learner.onnx_export import golden_pixels
+from ...learner.inference_module import InferenceModule, golden_pixels
 from ...learner.rebuild import empty_learner, fastai_names
 from ..inspect.export_report import printable
 from .worker_report import WorkerReport

@@ -10,9 +10,8 @@ import torch
 from torch import nn
 
 from ...errors import ExportRefused
-from ..inspect.placeholders import Placeholder, PlaceholderType
+from ..inspect.placeholders import Placeholder, PlaceholderType, full_name
 from ..inspect.unpickler import UnpickleResult, resolve
-from ..inspect.values import full_name
 
 NETWORKS = ("fastai.layers", "fastai.torch_core", "fastai.vision.learner", "fastai.vision.models")
 """Modules of fastai that networks need; all others prepare photos or train."""

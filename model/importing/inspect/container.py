@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from ...errors import ExportRefused
-from .archive import MAX_PICKLE, Archive, read_archive
+from .archive import AGAIN, BIG_ENDIAN, MAX_PICKLE, Archive, describe_foreign, read_archive
 from .export_report import printable
-from .foreign import AGAIN, BIG_ENDIAN, describe_foreign
-from .safetensors_file import is_safetensors, read_safetensors
-from .tensors import StrangeTensor
+from .tensors import StrangeTensor, is_safetensors, read_safetensors
 from .unpickler import LimitExceeded, Unpickler, UnpickleResult
 
 MAGIC = 0x1950A86A20F9469CFC6C

@@ -12,9 +12,8 @@ from .container import ExportFile, open_export
 from .export_report import ExportReport, Finding, Kind, printable
 from .learner_parts import LearnerParts, read_learner
 from .network import Network, read_network
-from .placeholders import Placeholder
+from .placeholders import Placeholder, full_name
 from .transforms import fold
-from .values import full_name
 from .weights import StateDict, describe_weights, read_state_dict
 
 KINDS: tuple[tuple[Kind, tuple[str, ...]], ...] = (

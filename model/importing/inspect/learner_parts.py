@@ -7,7 +7,7 @@ from typing import Any, Literal
 from ...bundle.manifest import PRESENT_FROM
 from ...errors import ExportRefused
 from ...text import INVISIBLE, find_confusing
-from .placeholders import Placeholder, PlaceholderType
+from .placeholders import Placeholder, PlaceholderType, Unreadable, elements, full_name, plain
 from .transforms import (
     FUNCTIONS,
     Step,
@@ -20,7 +20,6 @@ from .transforms import (
     wrapped_function,
     wrapped_name,
 )
-from .values import Unreadable, elements, full_name, plain
 
 MAX_LABEL = 200
 """Characters of a label."""

@@ -1,7 +1,11 @@
-"""Inert placeholders for the objects that a pickle describes."""
+"""Inert placeholders for the objects that a pickle describes, and the plain values among them."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+from PIL import Image
 
 DTYPES = {
     "FloatStorage": "<f4",
@@ -140,3 +144,127 @@ class Placeholder(metaclass=PlaceholderType):
 
     def __repr__(self) -> str:
         return f"<{self.kind} object>"
+
+
+MAX_DEPTH = 12
+
+TUPLES = {"fastcore.basics.fastuple", "fastcore.utils.fastuple", "torch.Size"}
+LISTS = {"fastcore.foundation.L", "fastcore.basics.L"}
+SCALARS = {"numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"}
+ARRAYS = {"numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct"}
+BUFFERS = {"numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer"}
+RESAMPLING = "PIL.Image.Resampling"
+
+
+class Unreadable(ValueError):
+    """A value that is not plain; ``str()`` names it."""
+
+
+def full_name(value: Any) -> str:
+    """Return the full name of a function, of a class, or of an object's class."""
+    if isinstance(value, PlaceholderType):
+        return value.full
+    return value.kind if isinstance(value, Placeholder) else type(value).__name__
+
+
+def plain(value: Any, depth: int = 0) -> Any:
+    """Return a value as Python's own: None, bool, int, float, str, bytes, list, tuple, dict, set.
+
+    Raises:
+        Unreadable: the value is, or contains, something else.
+    """
+    if depth > MAX_DEPTH:
+        raise Unreadable("a value is nested too deeply")
+    if value is None or isinstance(value, bool | int | float | str | bytes):
+        return value
+    if isinstance(value, list | tuple | set | frozenset):
+        return type(value)(plain(item, depth + 1) for item in value)
+    if isinstance(value, dict):
+        return {plain(key, depth + 1): plain(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, Placeholder):
+        return _object(value, depth + 1)
+    kind, _, member = full_name(value).rpartition(".")
+    # Python 3.11.0 to 3.11.3 writes members of enumerations by name, all others by value.
+    if kind == RESAMPLING and member in Image.Resampling.__members__:
+        return Image.Resampling[member].value
+    raise Unreadable(full_name(value))
+
+
+def _object(value: Placeholder, depth: int) -> Any:
+    kind = value.kind
+    if kind in TUPLES:
+        return tuple(plain(item, depth) for item in _sequence(value))
+    if kind in LISTS:
+        return [plain(item, depth) for item in elements(value, depth)]
+    if kind == RESAMPLING and len(value.args) == 1:
+        return plain(value.args[0], depth)
+    if kind in SCALARS and len(value.args) == 2 and isinstance(value.args[1], bytes):
+        return _array(value.args[0], value.args[1], (), kind)[()].item()
+    if kind in ARRAYS or kind in BUFFERS:
+        return _elements_of_array(value, depth)
+    raise Unreadable(kind)
+
+
+def _sequence(value: Placeholder) -> list[Any]:
+    """Return the elements of a subclass of tuple or list, however they were pickled."""
+    if value.items is not None:
+        return value.items
+    if len(value.args) == 1 and isinstance(value.args[0], tuple | list):
+        return list(value.args[0])
+    return list(value.args)
+
+
+def elements(value: Any, depth: int = 0) -> list[Any]:
+    """Return the elements of a list, tuple or fastcore's ``L``, without decoding them.
+
+    Raises:
+        Unreadable: the value is something else.
+    """
+    if isinstance(value, tuple | list):
+        return list(value)
+    if isinstance(value, Placeholder) and value.kind in LISTS:
+        inner = value.attributes.get("items")
+        if isinstance(inner, tuple | list):
+            return list(inner)
+        if isinstance(inner, Placeholder):
+            return list(plain(inner, depth + 1))
+        return _sequence(value)
+    raise Unreadable(full_name(value))
+
+
+def _elements_of_array(value: Placeholder, depth: int) -> list[Any]:
+    """Return a NumPy array as a list, whose elements may be text."""
+    if value.kind in BUFFERS:
+        data, dtype, shape, order = (*value.args, "C", "C")[:4]
+        fortran = order == "F"
+    else:
+        state = value.state if isinstance(value.state, tuple) else ()
+        if len(state) != 5:
+            raise Unreadable(value.kind)
+        _, shape, dtype, fortran, data = state
+    if fortran or not isinstance(shape, tuple) or len(shape) != 1:
+        raise Unreadable("an array of several dimensions")
+    if isinstance(data, list):  # of objects
+        return [plain(item, depth) for item in data]
+    if not isinstance(data, bytes | bytearray):
+        raise Unreadable(value.kind)
+    listed: list[Any] = _array(dtype, bytes(data), shape, value.kind).tolist()
+    return listed
+
+
+def _array(dtype: Any, data: bytes, shape: tuple[Any, ...], kind: str) -> Any:
+    """Return an array of numbers or text of fixed length from its bytes."""
+    code = dtype.args[0] if isinstance(dtype, Placeholder) and dtype.args else None
+    if not isinstance(code, str) or not isinstance(dtype, Placeholder):
+        raise Unreadable(kind)
+    state = dtype.state if isinstance(dtype.state, tuple) else ()
+    order = state[1] if len(state) > 1 and state[1] in ("<", ">") else ""
+    try:
+        resolved = np.dtype(order + code.lstrip("<>|="))
+        if resolved.kind not in "biufSU" or not all(type(size) is int for size in shape):
+            raise Unreadable(kind)
+        if math.prod(shape) * resolved.itemsize != len(data):
+            raise Unreadable(kind)
+        return np.frombuffer(data, resolved).reshape(shape)
+    except (TypeError, ValueError) as error:
+        raise Unreadable(kind) from error

@@ -8,10 +8,9 @@ from pydantic import ValidationError
 
 from ...errors import ExportRefused
 from ...preprocess import PreprocessConfig
-from .placeholders import Placeholder, PlaceholderType
+from .placeholders import Placeholder, PlaceholderType, Unreadable, elements, full_name, plain
 from .tensors import as_tensor
 from .transform_table import AFFINE, AUGMENT, TRANSFORMS, CannotFold, Preprocessing
-from .values import Unreadable, elements, full_name, plain
 
 ONLY_TRAINS = frozenset(
     f"{AUGMENT}.{name}"

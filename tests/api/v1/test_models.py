@@ -9,8 +9,7 @@ from starlette.convertors import StringConvertor
 from starlette.testclient import TestClient
 
 from model import Bundle, list_models
-from model.exporting.downloads import keep_download
-from model.exporting.formats import export_models
+from model.exporting.formats import export_models, keep_download
 from tests.api.v1.test_identify import is_problem
 from tests.model.tiny import tiny
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.answer.decision import Certainty
 from model.answer.phrases import (
     ShownLabel,
     article,
@@ -17,8 +16,7 @@ from model.answer.phrases import (
     spell_number,
     trust_lines,
 )
-from model.answer.prediction import Prediction
-from model.answer.words import WORDS
+from model.answer.prediction import WORDS, Certainty, Prediction
 from model.bundle import Metric, get_bundle, read_small_card
 
 

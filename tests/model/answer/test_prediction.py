@@ -1,13 +1,24 @@
-"""Predictions: ranking, the answer when in or out of distribution, JSON."""
+"""``model.answer.prediction``: order of the candidates, prediction set, distribution, certainty."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from model import Candidate, Prediction
-from model.answer.prediction import Milliseconds
+from model.answer.prediction import (
+    Certainty,
+    Milliseconds,
+    apply_thresholds,
+    certainty,
+    is_in_distribution,
+    prediction_set,
+)
+from model.bundle import Calibration, PredictionSetRule
 
 
 def prediction(probabilities: list[float], **options: Any) -> Prediction:
@@ -77,3 +88,111 @@ def test_prediction_is_plain_json() -> None:
         "plausible": ["b"],
         "milliseconds": {"decode": 1.23, "preprocess": 2, "engine": 3, "total": 6.5},
     }
+
+
+def calibrated(*floors: float, novelty: float | None = None) -> Calibration:
+    plausible = PredictionSetRule(coverage=0.9, label_thresholds=floors or (0.2, 0.2))
+    return Calibration(temperature=1.0, prediction_set=plausible, ood_threshold=novelty)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "floors", "expected"),
+    [
+        ([0.95, 0.03, 0.02], (0.1, 0.1, 0.1), (0,)),
+        ([0.1, 0.6, 0.3], (0.5, 0.5, 0.5), (1,)),
+        ([0.1, 0.6, 0.3], (0.2, 0.2, 0.2), (1, 2)),
+        # A label that is likelier than one in the set is in the set.
+        ([0.1, 0.6, 0.3], (0.1, 0.9, 0.4), (1, 2, 0)),
+        ([0.1, 0.6, 0.3], (0.0, 0.0, 0.0), (1, 2, 0)),
+        ([0.2, 0.8], (1.0, 1.0), (1,)),
+    ],
+)
+def test_prediction_set_has_labels_at_their_threshold_and_the_top_label(
+    probabilities: list[float], floors: tuple[float, ...], expected: tuple[int, ...]
+) -> None:
+    assert (
+        prediction_set(np.array(probabilities, dtype=np.float32), calibrated(*floors)) == expected
+    )
+
+
+@given(
+    st.lists(st.tuples(st.floats(2**-10, 1, width=32), st.floats(0, 1)), min_size=1, max_size=40)
+)
+def test_prediction_set_is_ranked_and_has_the_top_label(rows: list[tuple[float, float]]) -> None:
+    weights, floors = zip(*rows, strict=True)
+    probabilities = np.array(weights, dtype=np.float32) / np.float32(sum(weights))
+    labels = prediction_set(probabilities, calibrated(*floors))
+    assert labels
+    assert len(set(labels)) == len(labels)
+    # Labels that agree to four digits rank in the order of the bundle.
+    assert probabilities[labels[0]] >= probabilities.max() / 1.0002
+    assert len(labels) == 1 or probabilities[labels[-1]] >= floors[labels[-1]]
+    others = set(range(len(floors))) - set(labels)
+    assert all(probabilities[index] < floors[index] for index in others)
+
+
+def test_uncalibrated_prediction_has_no_set() -> None:
+    probabilities = np.array([0.99, 0.01], dtype=np.float32)
+    assert prediction_set(probabilities, None) is None
+    assert prediction_set(probabilities, Calibration(temperature=1.0)) is None
+    assert is_in_distribution(0.3, None) is None
+    judged = apply_thresholds(prediction([0.99, 0.01]), 0.3, None)
+    assert (judged.in_distribution, judged.ood_score, judged.prediction_set) == (None, None, None)
+    assert certainty(judged) == Certainty.GUESS
+
+
+@pytest.mark.parametrize(
+    ("novelty", "threshold", "expected"),
+    [
+        (0.4, 0.5, True),
+        (0.5, 0.5, True),
+        (0.6, 0.5, False),
+        (None, 0.5, None),
+        (0.4, None, None),
+        (-2.0, -1.0, True),
+    ],
+)
+def test_score_above_threshold_is_out_of_distribution(
+    novelty: float | None, threshold: float | None, expected: bool | None
+) -> None:
+    assert is_in_distribution(novelty, calibrated(novelty=threshold)) is expected
+
+
+def test_apply_thresholds_adds_score_and_set() -> None:
+    judged = apply_thresholds(
+        prediction([0.1, 0.6, 0.3]), 0.2, calibrated(0.2, 0.2, 0.2, novelty=0.5)
+    )
+    assert judged.in_distribution is True
+    assert judged.ood_score == 0.2
+    assert judged.prediction_set is not None
+    assert [item.label for item in judged.prediction_set] == ["b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "first", "options", "expected"),
+    [
+        (1, 0.95, {}, Certainty.LIKELY),
+        (1, 0.9, {}, Certainty.LIKELY),
+        (1, 0.89, {}, Certainty.PROBABLE),
+        (2, 0.5, {}, Certainty.FEW),
+        (3, 0.4, {}, Certainty.FEW),
+        (4, 0.3, {}, Certainty.HARD),
+        (1, 0.99, {"in_distribution": False}, Certainty.UNKNOWN),
+        (4, 0.3, {"in_distribution": False}, Certainty.UNKNOWN),
+        (1, 0.95, {"in_distribution": True}, Certainty.LIKELY),
+        (1, 0.95, {"calibrated": False}, Certainty.GUESS),
+        (None, 0.95, {}, Certainty.GUESS),
+        (None, 0.95, {"multilabel": True}, Certainty.SEVERAL),
+        (None, 0.2, {"multilabel": True}, Certainty.NOTHING),
+        (None, 0.95, {"multilabel": True, "in_distribution": False}, Certainty.UNKNOWN),
+    ],
+)
+def test_certainty_follows_the_prediction(
+    labels: int | None, first: float, options: dict[str, bool], expected: Certainty
+) -> None:
+    other = (1 - first) / 4
+    answer = prediction([first, *[min(other, 0.3)] * 4], **{"calibrated": True, **options})
+    if labels is not None:
+        inside = (Candidate(0, "a", first), *answer.top(5)[1:labels])
+        answer = replace(answer, prediction_set=inside)
+    assert certainty(answer) is expected

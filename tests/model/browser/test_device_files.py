@@ -12,7 +12,7 @@ import pytest
 from onnx import numpy_helper
 
 from model import Bundle
-from model.answer.device_words import device_words
+from model.answer.phrases import device_words
 from model.browser.device_files import (
     calibration_json,
     device_dir,

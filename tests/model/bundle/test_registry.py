@@ -12,7 +12,7 @@ from model import Bundle, list_models, load
 from model.bundle import BUILTIN_DIR, ManifestDraft, fingerprint, get_bundle, publish, roll_back
 from model.errors import BundleDamaged, BundleError, BundleNotFound
 from model.settings import settings
-from model.storage import atomic
+from model.storage import disk
 from tests.model.tiny import colour, edit, files, tiny, values
 
 
@@ -160,7 +160,7 @@ def test_kill_at_any_moment_leaves_a_complete_model(
         return call
 
     with monkeypatch.context() as patch:
-        patch.setattr(atomic, "fsync_path", stopping(atomic.fsync_path))
+        patch.setattr(disk, "fsync_path", stopping(disk.fsync_path))
         for step in ("rename", "replace", "write_bytes"):
             patch.setattr(Path, step, stopping(getattr(Path, step)))
         last = tiny(models_dir, name, title=title)

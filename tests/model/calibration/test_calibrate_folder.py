@@ -11,7 +11,7 @@ from model import Bundle, load
 from model.bundle import HASH_DIGITS, TRAINING_PHOTOS, get_bundle
 from model.cli.train import command_line
 from model.loading import default_model
-from model.storage.file_hash import hash_file
+from model.storage.disk import hash_file
 from tests.model.calibration.shades import shades
 from tests.model.command import run
 from tests.model.tiny import colour, replace, tiny

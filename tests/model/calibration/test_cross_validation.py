@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from model.calibration import CalibrationResult, GraphOutputs, calibrate
-from model.calibration.fit import split_folds
-from model.calibration.statistics import auroc, contains_label, probabilities
+from model.calibration.fit import auroc, contains_label, probabilities, split_folds
 from model.errors import DataError
 from model.evaluation.metrics import expected_calibration_error
 from tests.model.calibration.clouds import id_outputs, ood_outputs

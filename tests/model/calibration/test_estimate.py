@@ -7,9 +7,8 @@ import pytest
 from PIL import Image
 
 from model import load
-from model.answer.decision import Certainty, certainty
 from model.answer.phrases import trust_lines
-from model.answer.prediction import Prediction
+from model.answer.prediction import Certainty, Prediction, certainty
 from model.answer.share_link import decode, encode
 from model.bundle import Bundle, Calibration, ManifestDraft, publish, read_small_card
 from model.calibration.calibrate_folder import write_small_figures

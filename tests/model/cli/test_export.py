@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from model.browser import cache
-from model.exporting.downloads import find_downloads
 from model.exporting.export_folder import read_record
+from model.exporting.formats import find_downloads
 from tests.model.command import run
 from tests.model.tiny import colour, tiny
 

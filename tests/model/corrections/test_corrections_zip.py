@@ -1,4 +1,4 @@
-"""``model.corrections.corrections_zip``: the zip of corrections, its folders and its table."""
+"""``model.corrections.review``: the zip of corrections, its folders and its table."""
 
 import csv
 import io
@@ -18,9 +18,9 @@ from model.corrections import (
     CorrectionStore,
     export_corrections,
 )
-from model.corrections.corrections_zip import CSV_NAME, FolderNames
+from model.corrections.review import CSV_NAME, FolderNames
 from model.errors import DataError
-from model.storage.spreadsheet import escape_formula
+from model.storage.zips import escape_formula
 from tests.model.command import run
 from tests.model.corrections.conftest import JPEG
 

@@ -1,4 +1,4 @@
-"""``model.corrections.quota``: what visitors may add, in both databases, under concurrency."""
+"""``model.corrections.database``: what visitors may add, in both databases, under concurrency."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ from sqlalchemy import update
 
 from model import Prediction
 from model.corrections import CorrectionStore, correction_store
-from model.corrections.quota import Limits
+from model.corrections.database import Limits
 from model.corrections.store import TABLE
 from model.errors import CorrectionsFull, TooManyCorrections
 from model.settings import ROOT, settings
@@ -128,7 +128,7 @@ import contextlib, sys
 import numpy as np
 from model.answer.prediction import Milliseconds, Prediction
 from model.corrections import CorrectionStore
-from model.corrections.quota import Limits
+from model.corrections.database import Limits
 from model.errors import CorrectionsFull, TooManyCorrections
 
 times = Milliseconds(0, 0, 0, 0)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from model import Bundle, load
 from model.bundle import get_bundle, read_samples
-from model.evaluation.choose_samples import add_samples, choose_samples
+from model.evaluation.held_out import add_samples, choose_samples
 from tests.model.tiny import COLOURS, colour
 
 

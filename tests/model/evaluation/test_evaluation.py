@@ -15,7 +15,7 @@ from model import Bundle, Classifier, Prediction, load
 from model.errors import DataError
 from model.evaluation import PhotoFailure, Proportion, Row, evaluate, match_folders, summarise
 from model.evaluation.metrics import expected_calibration_error, wilson_interval
-from model.progress import Progress
+from model.events import Progress
 from tests.model.tiny import colour, tiny
 
 LABELS = ("a", "b", "c", "d", "e", "f", "g")

@@ -16,7 +16,7 @@ from model.evaluation.held_out import (
     save_held_out,
 )
 from model.loading import load
-from model.model_store.publishing import make_current
+from model.model_store.publications import make_current
 from model.storage.photo_files import open_photos
 from tests.model.tiny import COLOURS, colour, tiny
 from tests.photos import encoded

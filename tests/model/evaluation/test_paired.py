@@ -8,16 +8,19 @@ import pytest
 from scipy.stats import binomtest, multinomial
 
 from model import load, photo
-from model.evaluation import paired_evaluation
+from model.bundle import ManifestDraft
+from model.evaluation import paired
+from model.evaluation.metrics import Proportion
 from model.evaluation.paired import (
     PairedTable,
     describe_difference,
+    doubt_of_model,
+    evaluate_pair,
     judge_replacement,
     mcnemar_exact,
     tango_interval,
 )
-from model.evaluation.paired_evaluation import evaluate_pair
-from tests.model.tiny import colour, tiny
+from tests.model.tiny import CALIBRATED, colour, tiny, values
 
 
 def test_figures_equal_published_ones() -> None:
@@ -92,8 +95,36 @@ def test_photo_is_decoded_once_and_trained_ones_are_left_out(
         sides.append(resize)
         return photo.read(data, resize=resize)
 
-    monkeypatch.setattr(paired_evaluation, "read", count_reads)
+    monkeypatch.setattr(paired, "read", count_reads)
     assert evaluate_pair(old, new, folder).table.both_right == 2
     assert sides == [32, 32]
-    monkeypatch.setattr(paired_evaluation, "find_trained", lambda _, paths: list(paths)[:1])
+    monkeypatch.setattr(paired, "find_trained", lambda _, paths: list(paths)[:1])
     assert evaluate_pair(old, new, folder).trained == 1
+
+
+GUESSES = "isn't measurably better than guessing (17%)"
+LIMIT = "has a temperature at the limit, so its percentages mean nothing"
+
+
+@pytest.mark.parametrize(
+    ("right", "temperature", "reasons"),
+    [
+        (20, 1.5, ""),
+        (10, 1.5, GUESSES),
+        (60, 19.9999, LIMIT),
+        (60, 0.0501, LIMIT),
+        (10, 19.9999, f"{GUESSES}, and {LIMIT}"),
+    ],
+)
+def test_guesses_and_limits_are_one_sentence(right: int, temperature: float, reasons: str) -> None:
+    confidence = {**CALIBRATED, "temperature": temperature}
+    manifest = ManifestDraft.model_validate(values("tiny", confidence=confidence))
+    doubt = doubt_of_model(manifest, Proportion.of(right, 60))
+    assert doubt.partition(": check that each folder ")[0] == (reasons and f"The model {reasons}")
+
+
+def test_unmeasured_model_or_one_with_one_label_is_not_doubted() -> None:
+    manifest = ManifestDraft.model_validate(values("tiny"))
+    assert doubt_of_model(manifest, None) == ""
+    one = manifest.model_copy(update={"labels": ("red",)})
+    assert doubt_of_model(one, Proportion.of(5, 5)) == ""

@@ -10,7 +10,7 @@ from model import Bundle
 from model.bundle import get_bundle
 from model.errors import ConversionFailed, EngineUnavailable
 from model.exporting import coreml_format
-from model.exporting.environments import find_converter
+from model.exporting.export_folder import find_converter
 from model.exporting.formats import export_models
 from tests.model.tiny import COLOURS
 

@@ -4,8 +4,7 @@ import zipfile
 from pathlib import Path
 
 from model import Bundle
-from model.exporting.downloads import find_downloads, keep_download
-from model.exporting.formats import export_models
+from model.exporting.formats import export_models, find_downloads, keep_download
 from tests.model.tiny import tiny
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from model import Bundle
 from model.errors import ConversionFailed, EngineUnavailable
-from model.exporting import environments as converters
-from model.exporting.environments import CONVERTERS_DIR, run_converter
+from model.exporting import export_folder as converters
+from model.exporting.export_folder import CONVERTERS_DIR, run_converter
 from model.exporting.formats import export_models
 
 

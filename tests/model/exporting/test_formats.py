@@ -11,7 +11,7 @@ from model import Bundle, Classifier, engine_info, load
 from model.engines.compiled import OnnxEngine
 from model.errors import ConversionFailed, DataError, EngineUnavailable
 from model.exporting.export_check import CheckPhotos, Reference, Written, compare
-from model.exporting.export_text import write_texts
+from model.exporting.export_folder import write_texts
 from model.exporting.formats import FORMATS, export_models
 from model.importing.inspect import inspect_export
 from model.samples import samples

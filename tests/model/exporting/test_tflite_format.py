@@ -10,8 +10,8 @@ from PIL.Image import Transpose
 from model import load
 from model.bundle import get_bundle
 from model.errors import EngineUnavailable
-from model.exporting.environments import find_converter, run_converter
 from model.exporting.export_check import CheckPhotos, run_reference
+from model.exporting.export_folder import find_converter, run_converter
 from model.exporting.formats import Export, export_models
 from model.samples import samples, shapes
 from tests.model.tiny import CALIBRATED, colour, tiny

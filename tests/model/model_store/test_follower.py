@@ -16,8 +16,7 @@ from model.errors import SettingRefused
 from model.loading import StorePending
 from model.model_store import _start_follower, store_follower
 from model.model_store.follower import RETRY_SECONDS, Follower
-from model.model_store.publications import Publications
-from model.model_store.publishing import make_current, publish_version, republish
+from model.model_store.publications import Publications, make_current, publish_version, republish
 from model.settings import settings
 from tests.model.tiny import colour, files, tiny, values
 

@@ -10,11 +10,11 @@ from click.testing import CliRunner
 
 from model import Bundle
 from model.cli import main
-from model.model_store import store_files
+from model.model_store import publications
 from model.model_store.publications import Publications
 from model.settings import settings
 from model.storage.addresses import StorageUnavailable
-from model.storage.file_hash import hash_file
+from model.storage.disk import hash_file
 from tests.http_server import Handler, http_server
 from tests.model.tiny import tiny
 
@@ -65,12 +65,12 @@ def test_hostile_route_is_refused(
                 respond(self)
 
     paths: list[str] = []
-    monkeypatch.setattr(store_files, "FILE_SECONDS", 0.2)
+    monkeypatch.setattr(publications, "FILE_SECONDS", 0.2)
     with http_server(Route) as address:
         monkeypatch.setenv("LOUPE_STORE", f"{address}/loupe")
         settings.cache_clear()
         with pytest.raises(StorageUnavailable, match=message):
-            store_files.copy_file("tiny/0/graph.onnx", tmp_path / "graph", 1000)
+            publications.copy_file("tiny/0/graph.onnx", tmp_path / "graph", 1000)
     assert paths == ["/loupe/api/v1/models/tiny/0/graph.onnx"]
 
 

@@ -13,9 +13,9 @@ import pytest
 
 from model import Bundle, load
 from model.errors import DataError, FolderExists
-from model.model_store.publishing import publish_version, republish
+from model.model_store.publications import publish_version, republish
 from model.settings import settings
-from model.storage.file_hash import hash_file
+from model.storage.disk import hash_file
 from tests.model.tiny import tiny
 
 from .conftest import Replica

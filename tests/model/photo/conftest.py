@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from model.errors import PhotoError
-from model.photo import Photo, photo_limits, read
+from model.photo import Photo, formats, read
 
 LIMIT_SECONDS = 2.0
 
@@ -15,7 +15,7 @@ LIMIT_SECONDS = 2.0
 def _tiny_photos() -> Iterator[None]:
     """Let tests compare pixels on photos of a few pixels."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(photo_limits, "MIN_SIDE_PX", 1)
+        patch.setattr(formats, "MIN_SIDE_PX", 1)
         yield
 
 

@@ -1,4 +1,4 @@
-"""Tests of ``model.photo.exif``: orientation, read and applied once, in every format."""
+"""Tests of ``model.photo.prepared``: orientation, read and applied once, in every format."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""Tests of ``model.photo.photo_limits``: pixels, memory, and large photos one at a time."""
+"""Tests of ``model.photo.formats``: pixels, memory, and large photos one at a time."""
 
 import time
 import tracemalloc
@@ -10,7 +10,7 @@ from PIL import Image
 from model import photo as module
 from model.admission import admission_queue
 from model.errors import PhotoTooSmall, TooManyPixels
-from model.photo import FORMATS, MAX_PIXELS, Photo, photo_limits, read
+from model.photo import FORMATS, MAX_PIXELS, Photo, formats, read
 from model.photo.formats import BYTES_PER_PIXEL
 from tests.model.slots import held, large_waiting
 from tests.photos import drawn, encoded, png
@@ -36,7 +36,7 @@ def test_phones_largest_photos_fit_a_small_host(size: tuple[int, int], progressi
 def test_photo_of_a_few_pixels_is_rejected(
     size: tuple[int, int], format: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(photo_limits, "MIN_SIDE_PX", 16)
+    monkeypatch.setattr(formats, "MIN_SIDE_PX", 16)
     with pytest.raises(PhotoTooSmall, match=rf"{size[0]} × {size[1]} pixels.*at least 16 pixels"):
         read(encoded(drawn(*size), format))
     with pytest.raises(PhotoTooSmall):
@@ -61,8 +61,8 @@ def test_pixel_budget_follows_memory() -> None:
 @pytest.mark.parametrize("format", FORMATS)
 def test_twelve_megapixels_fit_a_small_host(format: str) -> None:
     """4032 × 3024 on 512 MB, judged by header alone."""
-    peak = max(BYTES_PER_PIXEL[format][0], photo_limits.BYTES_PER_PIXEL_COPIED)
-    photo_limits.check_memory((4032, 3024), peak * 4032 * 3024, 512)
+    peak = max(BYTES_PER_PIXEL[format][0], formats.BYTES_PER_PIXEL_COPIED)
+    formats.check_memory((4032, 3024), peak * 4032 * 3024, 512)
 
 
 def test_narrow_jpeg_that_cannot_be_scaled_keeps_to_the_budget() -> None:

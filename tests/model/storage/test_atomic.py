@@ -1,11 +1,11 @@
-"""``model.storage.atomic``: files and folders are replaced as a whole or left as they were."""
+"""``model.storage.disk``: files and folders are replaced as a whole or left as they were."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from model.storage.atomic import publish_folder, replace_atomically, replace_folder
+from model.storage.disk import publish_folder, replace_atomically, replace_folder
 
 
 def write_half(path: Path) -> None:

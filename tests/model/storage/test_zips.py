@@ -1,5 +1,6 @@
 """Tests of ``model.storage.zips``: the checks that all readers of zips share."""
 
+import csv
 import io
 import struct
 import zipfile
@@ -7,6 +8,7 @@ import zipfile
 import pytest
 
 from model.storage import zips
+from model.storage.zips import escape_formula, write_csv
 
 
 def zipped(files: dict[str, bytes], comment: bytes = b"", force_zip64: bool = False) -> bytes:
@@ -94,3 +96,32 @@ def test_member_is_read_up_to_its_limit() -> None:
         info.file_size = 4
         with pytest.raises(zips.ZipDamaged):
             zips.read_member(archive, info, 10)
+
+
+FORMULAS = ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "\n=x", "  =x", "＝x", "﹢x", "|x", "%x"]
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_formula_gets_an_apostrophe(text):
+    assert escape_formula(text) == "'" + text
+
+
+@pytest.mark.parametrize("text", ["", "a=b", "photo-1.jpg", "…/x.jpg", "'quoted", "a|b"])
+def test_other_text_is_unchanged(text):
+    assert escape_formula(text) == text
+
+
+def test_csv_escapes_texts_and_leaves_numbers():
+    text = write_csv(["photo", "share"], [[formula, -0.5] for formula in FORMULAS])
+    header, *rows = csv.reader(io.StringIO(text, newline=""))
+    assert header == ["photo", "share"]
+    assert rows == [["'" + formula, "-0.5"] for formula in FORMULAS]
+
+
+def test_csv_keeps_empty_cells_and_line_breaks():
+    text = write_csv(["a", "b"], [[None, 'x\r\n"y", z'], ["", 1]])
+    assert list(csv.reader(io.StringIO(text, newline=""))) == [
+        ["a", "b"],
+        ["", 'x\r\n"y", z'],
+        ["", "1"],
+    ]

@@ -12,8 +12,7 @@ import pytest
 from onnx import numpy_helper
 
 from model import Bundle, Classifier, load
-from model.answer.device_words import device_words
-from model.answer.phrases import ShownLabel, headline, trust_lines
+from model.answer.phrases import ShownLabel, device_words, headline, trust_lines
 from model.browser.base_features import describe_features
 from model.browser.device_files import device_dir, run_graph
 from model.browser.small_graph import make_small_graph
@@ -289,7 +288,7 @@ def test_both_engines_and_the_small_graph_give_the_files_outputs(
 @pytest.mark.torch
 def test_base_with_fastais_head_keeps_its_learner(tmp_path: Path, models_dir: Path) -> None:
     """Its last layer has no bias, and a few-shot head has one."""
-    from model.learner.onnx_export import export_onnx
+    from model.learner.inference_module import export_onnx
     from model.learner.rebuild import empty_learner
 
     changes = {"library": "torchvision", "body": "resnet18", "head": "fastai", "features": 512}

@@ -8,14 +8,12 @@ import pytest
 from PIL import Image
 
 from model.errors import DataError
+from model.events import SILENT
 from model.preprocess import PreprocessConfig, preprocess
-from model.progress import SILENT
 from model.storage.labelled_photos import Dataset, discover
 from model.training.config import TrainingConfig
-from model.training.data.data_report import DataReport, report_on
-from model.training.data.scan import PhotoScan, scan_photos, training_copy
-from model.training.data.split import split_photos
-from model.training.prepare import prepare_data
+from model.training.data_report import DataReport, PhotoScan, report_on, scan_photos, training_copy
+from model.training.prepare import prepare_data, split_photos
 from tests.model.training.pictures import folder_of, parted
 from tests.photos import drawn
 

@@ -8,8 +8,8 @@ import pytest
 
 from model.bundle import Metric
 from model.training.config import TrainingConfig
-from model.training.mlflow_log import REQUEST_OPTIONS, log_run
 from model.training.run_record import RunRecord, create_run
+from model.training.train import REQUEST_OPTIONS, log_run
 
 PACKAGE = """
 import os

@@ -15,8 +15,7 @@ import pytest
 from model.errors import ArchiveError, DataError, FolderExists
 from model.settings import settings
 from model.storage import disk
-from model.storage.labelled_photos import discover
-from model.storage.named_folders import find_file
+from model.storage.labelled_photos import discover, find_file
 from model.training import photo_sets, unpacked_photos
 from model.training.photo_sets import (
     REPORT,

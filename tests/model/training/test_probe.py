@@ -10,7 +10,7 @@ from onnx import numpy_helper, parser
 
 from model.browser.small_graph import make_small_graph
 from model.calibration import GraphOutputs
-from model.progress import SILENT
+from model.events import SILENT
 from model.training.config import FEATURES_FILE, Hyperparameters, TrainingConfig
 from tests.model.training.pictures import LABELS, folder_of
 

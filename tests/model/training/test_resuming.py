@@ -11,7 +11,7 @@ import pytest
 
 from model.bundle import get_bundle
 from model.errors import DataError
-from model.progress import Progress
+from model.events import Progress
 from model.settings import ROOT
 from model.training.config import TrainingConfig
 from model.training.run_record import list_runs, read_run

@@ -10,7 +10,7 @@ import pytest
 
 from model.bundle import get_bundle, list_models
 from model.errors import BundleError, DataError
-from model.model_store.publishing import make_current
+from model.model_store.publications import make_current
 from model.training import run_record
 from model.training.run_record import CHECK, RunRecorder, list_runs, read_run
 from tests.model.tiny import tiny

@@ -8,9 +8,8 @@ import pytest
 
 from model.errors import DataError
 from model.storage.labelled_photos import Dataset, LabelledPhoto, add_photos, discover
-from model.training.data.data_report import DataReport, report_on
-from model.training.data.scan import PhotoScan
-from model.training.data.split import split_photos
+from model.training.data_report import DataReport, PhotoScan, report_on
+from model.training.prepare import split_photos
 from tests.model.training.pictures import LABELS, folder_of, picture
 from tests.model.training.test_data import make_report
 

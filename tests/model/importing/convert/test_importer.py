@@ -13,13 +13,13 @@ from PIL import Image
 
 from model import Bundle, Classifier, load
 from model.errors import ExportRefused, LoupeError
+from model.events import Progress
 from model.importing import launcher
 from model.importing.convert import importer
 from model.importing.convert.importer import STAGES, import_export
 from model.importing.convert.parity import gather_photos
 from model.importing.convert.worker_report import worker_ended, worker_refused
 from model.importing.inspect import ExportReport, Finding
-from model.progress import Progress
 from model.settings import settings
 from tests.model.importing.conftest import Run
 from tests.model.importing.inspect.attacks import calls

@@ -113,7 +113,7 @@ def test_head_of_one_layer_is_linear(data: Any) -> None:
 
 
 def _bundle(models_dir: Path, learner: Any) -> Bundle:
-    from model.learner.onnx_export import export_onnx
+    from model.learner.inference_module import export_onnx
 
     restored = read_back(learner)
     report = restored.report()
@@ -127,7 +127,7 @@ def test_whole_network_predicts_the_same_by_both_engines(
     models_dir: Path, tmp_path: Path, data: Any
 ) -> None:
     from model.engines.learner_engine import LearnerEngine
-    from model.learner.fastai_export import export_learner, predict_with_export
+    from model.learner.rebuild import export_learner, predict_with_export
 
     original = tiny_learner(data, whole())
     bundle = _bundle(models_dir, original)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from model.errors import ExportRefused
-from model.importing.weights_settings import WeightsSettings
+from model.importing.inspect.weights import WeightsSettings
 from tests.model.importing.conftest import Run
 from tests.model.importing.learners import (
     LEARNER_MARKS,

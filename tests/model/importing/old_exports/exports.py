@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.importing.weights_settings import WeightsSettings
+from model.importing.inspect.weights import WeightsSettings
 from tests.model.importing.learners import restore
 
 DATA = Path(__file__).parent / "data"

@@ -15,7 +15,7 @@ def test_graph_has_no_paths_of_the_exporting_machine(tmp_path: Path) -> None:
     import torch
     from fastai.vision.all import Resize
 
-    from model.learner.onnx_export import export_onnx
+    from model.learner.inference_module import export_onnx
     from model.settings import ROOT
 
     folder = pictures(tmp_path / "photos")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.calibration.statistics import (
+from model.calibration.fit import (
     auroc,
     fit_label_thresholds,
     fit_ood_threshold,

@@ -5,10 +5,15 @@ import pytest
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
+from model.calibration.fit import Doubles
 from model.calibration.graph_outputs import Floats
-from model.calibration.statistics import Doubles
-from model.teaching.few_shot_head import Indices, label_means, ood_scores
-from model.teaching.left_out import fit_head, merge_near_copies
+from model.teaching.few_shot_head import (
+    Indices,
+    fit_head,
+    label_means,
+    merge_near_copies,
+    ood_scores,
+)
 
 FALLBACK = 0.4
 

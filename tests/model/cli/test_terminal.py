@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from model import errors
-from model.cli.error_group import ErrorGroup, require_full_install
+from model.cli.terminal import ErrorGroup, require_full_install
 
 
 def run(command: str) -> Result:

@@ -1,4 +1,4 @@
-"""``model.answer.device_answer``: reports of a browser, accepted or refused."""
+"""``model.answer.answer_json``: reports of a browser, accepted or refused."""
 
 import json
 import math
@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from model import Bundle
-from model.answer.device_answer import MAX_LABELS, ReportedAnswer
+from model.answer.answer_json import MAX_LABELS, ReportedAnswer
 from model.answer.prediction import Prediction
 from tests.model.tiny import CALIBRATED, tiny
 

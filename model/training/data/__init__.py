@@ -1,1 +1,0 @@
-"""Photos to train on: found, scanned, reported on and split."""
