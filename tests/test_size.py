@@ -86,7 +86,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript and C.
 """
 
-ALL_PYTHON, ALL_TESTS = 45_831, 46_767
+ALL_PYTHON, ALL_TESTS = 45_831, 46_773
 """Most lines of Python outside and inside ``tests``."""
 
 ALL_FILES = 315

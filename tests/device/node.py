@@ -64,7 +64,13 @@ def run_node(script: str, given: Any = None) -> Any:
     assert process.stdout
     process.stdin.write(json.dumps({"script": script, "given": given}) + "\n")
     process.stdin.flush()
-    line = process.stdout.readline()
+    try:
+        line = process.stdout.readline()
+    except BaseException:
+        # A late reply would be taken for the next script's.
+        process.kill()
+        _node.cache_clear()
+        raise
     assert line, "Node has ended"
     reply = json.loads(line)
     assert "error" not in reply, reply["error"]

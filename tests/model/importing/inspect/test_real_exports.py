@@ -198,7 +198,7 @@ def test_inspecting_imports_no_module_that_the_export_names(write: Write) -> Non
     code = (
         "import sys; from pathlib import Path\n"
         "from model.importing.inspect.inspection import inspect_file\n"
-        "import model.cli.doctor\n"
+        "import model.cli.importing\n"
         "before = set(sys.modules)\n"
         "assert inspect_file(Path(sys.argv[1])).kind == 'vision'\n"
         "print(*sys.modules, sep='\\n')\n"
