@@ -38,7 +38,8 @@ class Benchmark:
         except Exception as error:  # noqa: BLE001 - one failure must not lose the other figures
             detail = f"{type(error).__name__}: {str(error).strip()[:300]}"
         unit = "".join(self.goal.split()[2:])
-        shown = "–" if value is None else f"{value:,.2f} {unit}".strip()
+        digits = 0 if value is None or value == 0 or abs(value) >= 100 else 2
+        shown = "–" if value is None else f"{value:,.{digits}f} {unit}".strip()
         return [self.name, self.description, shown, self.goal, self.verdict(value), detail]
 
     def verdict(self, value: float | None) -> str:

@@ -62,8 +62,10 @@ def check_host(
             return
         existing = read_files(host, folder)
         texts = host.make_files() | existing
-        for path in (path for path in texts if path not in existing):
-            yield CheckResult(path, "note", f"not in {folder}: checked as `write` would make it")
+        for path in texts:
+            if path not in existing:
+                made = f"not in {folder}: checked as `write` would make it"
+                yield CheckResult(path, "note", made)
         yield from check_placeholders(host, existing)
         settings = read_start_settings(host, texts)
         yield check_settings(settings)

@@ -30,9 +30,9 @@ COSTS: Mapping[Budget, str] = {
 """Sentences for an owner whose budget is smaller."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """The least that a host asks of its owner and the most it can do; or an owner's answers."""
+    """Budget, traffic and expertise: what a host needs and can bear, or what an owner answered."""
 
     budget: Budget = "nothing"
     """Cost of a month."""
@@ -125,7 +125,7 @@ class Offer:
     @property
     def is_private(self) -> bool:
         """True if photos stay on the device, or on a server that only its owner administers."""
-        return self.kind not in ("managed (PaaS)", "API only (ML)")
+        return self.kind in ("static files", "server (VPS)", "machine (IaaS)", "cluster (API only)")
 
     def list_shortfalls(self, wanted: Fit, app: AppSpec = APP) -> list[str]:
         """Return what the owner wants and the host lacks, one sentence each; empty if it fits."""

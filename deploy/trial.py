@@ -124,7 +124,7 @@ class StartedApp:
             host.start.port_variable: str(port),
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         }
-        if is_repository:
+        if self.root != ROOT:
             # The folder is about to be pushed: nothing of this trial belongs in it.
             environment["PYTHONDONTWRITEBYTECODE"] = "1"
         (scratch / "data").mkdir()

@@ -167,9 +167,11 @@ def _iter_sources(data: Path) -> Iterator[Path]:
     current = sorted(data.glob(f"models/[!.]*/{CURRENT_FILE}"))
     yield from current
     for top in _list_visible(data):
-        if top.name in ("models", "runs"):
+        if top.name == "models":
             for path in _list_visible(top):
                 yield from (below for below in _walk(path) if below not in current)
+        elif top.name == "runs":
+            yield from _walk(top)
         elif top.name not in FOLDERS and not top.name.startswith(CORRECTIONS_FILE):
             yield top
 
@@ -285,7 +287,8 @@ def _translate_damage() -> Iterator[None]:
         raise ArchiveError(f"This has more files than a backup may hold: {MAX_FILES:,}.") from None
     except zips.ZipDamaged:
         raise ArchiveError(
-            "This isn't a Loupe backup, or it is damaged or incomplete. Copy the file again."
+            "This isn't a Loupe backup, or it is damaged or incomplete. "
+            "Name another file, or copy this one again."
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""The hosts, one per module, and those that docs/deploy.md describes."""
+"""The hosts that have files, and those that docs/deploy.md describes."""
 
 from functools import partial
 
@@ -46,7 +46,7 @@ DOCUMENTED: tuple[Offer, ...] = (
         title="Fly.io",
         summary="Runs the image in a small virtual machine that stops while there are no visitors.",
         price="Pay as you go; a stopped machine costs only its disk. No permanent free tier.",
-        fit=Fit("a few dollars", "hundreds a day", "some"),
+        fit=Fit(budget="a few dollars", traffic="hundreds a day", expertise="some"),
         limits=Limits(memory_mb=512, sleeps="when idle", keeps_files=True),
         sources="https://fly.io/docs/about/pricing/ price (cited)\n"
         "https://fly.io/docs/reference/fly-proxy-autostop-autostart sleeps",
@@ -56,7 +56,7 @@ DOCUMENTED: tuple[Offer, ...] = (
         title="Railway",
         summary="Builds the Dockerfile, and charges for the memory and the cores in use.",
         price="From $5 a month. The free $1 of use a month is less than the app's memory costs.",
-        fit=Fit("a few dollars", "hundreds a day"),
+        fit=Fit(budget="a few dollars", traffic="hundreds a day"),
         limits=Limits(memory_mb=512, cpu=1, start_seconds=300),
         sources="https://docs.railway.com/pricing/plans memory, cores, price",
     ),
@@ -65,7 +65,7 @@ DOCUMENTED: tuple[Offer, ...] = (
         title="Heroku",
         summary="Builds the Dockerfile at every push to Heroku's own repository.",
         price="$5 a month for 1,000 hours, sleeping; $7 a month, always on.",
-        fit=Fit("a few dollars", "hundreds a day"),
+        fit=Fit(budget="a few dollars", traffic="hundreds a day"),
         limits=Limits(memory_mb=512, sleeps="after 30 minutes", start_seconds=60),
         sources="https://devcenter.heroku.com/articles/dyno-types memory\n"
         "https://help.heroku.com/Q8OBM85C/how-do-eco-dyno-hours-work sleeps\n"
@@ -77,7 +77,7 @@ DOCUMENTED: tuple[Offer, ...] = (
         kind="server (VPS)",
         summary="Any Debian or Ubuntu server, with systemd and Caddy.",
         price=server.COMPOSE.price,
-        fit=Fit("a few dollars", "thousands an hour", "yes"),
+        fit=Fit(budget="a few dollars", traffic="thousands an hour", expertise="yes"),
         own_domain=True,
         gpu=True,
         limits=server.COMPOSE.limits,

@@ -87,7 +87,7 @@ HOST = Host(
     summary="Runs the image only while there are requests.",
     price="Pay as you go, to a tenth of a second, with a free monthly allowance. An open page "
     "counts as use.",
-    fit=Fit("by use", "thousands an hour", "some"),
+    fit=Fit(budget="by use", traffic="thousands an hour", expertise="some"),
     own_domain=True,
     gpu=True,
     limits=Limits(memory_mb=MEMORY_MB, cpu=1, sleeps="when idle", start_seconds=240),

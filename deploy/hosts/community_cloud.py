@@ -47,7 +47,7 @@ HOST = Host(
     summary="The whole app, from a GitHub repository of its own, with no build and no server to "
     "look after.",
     price="Free. Memory is at least 690 MB and at most 2.7 GB; limits may change without notice.",
-    fit=Fit("nothing", "a few people"),
+    fit=Fit(budget="nothing", traffic="a few people"),
     limits=Limits(memory_mb=MEMORY_MB, cpu=0.078, sleeps="after 12 hours"),
     sources=f"""\
 {DOCS}/manage-your-app memory, cores

@@ -93,7 +93,7 @@ HOST = Host(
     kind="cluster (API only)",
     summary="Runs the API on several machines of your own; the app's pages run elsewhere.",
     price="The machines' price; the software is free.",
-    fit=Fit("by use", "thousands an hour", "yes"),
+    fit=Fit(budget="by use", traffic="thousands an hour", expertise="yes"),
     limits=Limits(memory_mb=MEMORY_MB, cpu=1),
     sources=f"""\
 {DOCS}/serve/configure-serve-deployment.html memory, cores

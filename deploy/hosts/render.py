@@ -47,7 +47,7 @@ HOST = Host(
     kind="managed (PaaS)",
     summary="Builds the Dockerfile at every push; the free plan has 512 MB and sleeps.",
     price="Free for 750 hours a month; paid monthly plans don't sleep.",
-    fit=Fit("nothing", "hundreds a day"),
+    fit=Fit(budget="nothing", traffic="hundreds a day"),
     own_domain=True,
     limits=Limits(memory_mb=MEMORY_MB, cpu=0.1, sleeps="after 15 minutes"),
     sources=f"""\

@@ -65,7 +65,7 @@ HOST = Host(
     kind="API only (ML)",
     summary="Identifies photos for other programs behind AWS's sign-in; it shows no page.",
     price="By the hour of the instance, around the clock, until the endpoint is deleted.",
-    fit=Fit("by use", "thousands an hour", "yes"),
+    fit=Fit(budget="by use", traffic="thousands an hour", expertise="yes"),
     gpu=True,
     limits=Limits(memory_mb=MEMORY_MB, cpu=2, start_seconds=300),
     sources=f"""\

@@ -41,7 +41,7 @@ HOST = Host(
     summary="Builds the Dockerfile of a Space's own repository; the page shows it in a frame.",
     price="A Docker Space needs a paid plan, as the page that creates it says. The hardware "
     "cpu-basic is free; GPUs by the hour.",
-    fit=Fit("a few dollars", "hundreds a day"),
+    fit=Fit(budget="a few dollars", traffic="hundreds a day"),
     own_domain=True,
     gpu=True,
     limits=Limits(memory_mb=16384, cpu=2, sleeps="after 48 hours", start_seconds=30 * 60),

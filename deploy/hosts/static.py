@@ -37,7 +37,7 @@ HOST = Host(
     summary="Nothing to look after: the model runs in each visitor's browser. Photos stay there, "
     "the page works offline after one visit, and it never sleeps.",
     price="Free on GitHub Pages (with a public repository) and as a static Space.",
-    fit=Fit("nothing", "hundreds a day"),
+    fit=Fit(budget="nothing", traffic="hundreds a day"),
     own_domain=True,
     limits=Limits(),
     sources=f"""\

@@ -68,7 +68,7 @@ HOST = Host(
     kind="API only (ML)",
     summary="Identifies photos for other programs behind Google's sign-in; it shows no page.",
     price="By the hour of the node, around the clock, until the model is undeployed.",
-    fit=Fit("by use", "thousands an hour", "yes"),
+    fit=Fit(budget="by use", traffic="thousands an hour", expertise="yes"),
     gpu=True,
     limits=Limits(memory_mb=MEMORY_MB, cpu=2),
     sources=f"""\

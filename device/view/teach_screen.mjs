@@ -6,8 +6,16 @@ import { fetchingOf, formatBytes } from "./disclosure.mjs";
 import { createButton, createIcon, h } from "./elements.mjs";
 import { createCorners } from "./photo_view.mjs";
 import { phraseNodes } from "./phrasing.mjs";
-import { bdi, capitalized, createUndo, draw, flag, iconButton, nodesOf } from "./teach_parts.mjs";
-import { tool } from "./teach_parts.mjs";
+import {
+  bdi,
+  capitalized,
+  createUndo,
+  draw,
+  flag,
+  iconButton,
+  nodesOf,
+  tool,
+} from "./teach_parts.mjs";
 import { WAYS } from "./teach_pages.mjs";
 import { createShutter } from "./teach_shutter.mjs";
 import { amountOf, count, ENOUGH, photosOf, sayOf, WORTH_A_TRY } from "./teach_words.mjs";

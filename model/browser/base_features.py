@@ -3,9 +3,6 @@
 import hashlib
 from typing import Any
 
-import onnx
-from onnx import numpy_helper
-
 from ..preprocess import PreprocessConfig
 
 # By base: the cosine to a label's mean from which a photo is known, while too few photo groups were
@@ -24,6 +21,9 @@ def describe_features(
     The hash is of what computes ``features`` from a photo: the recipe and the graph's nodes with
     their attributes and tensors, but not their names. So a recalibrated base has the same one.
     """
+    import onnx
+    from onnx import numpy_helper
+
     model = onnx.load_from_string(small_graph)
     output = next((item for item in model.graph.output if item.name == "features"), None)
     size = output.type.tensor_type.shape.dim[-1].dim_value if output else 0

@@ -14,7 +14,6 @@ from rich.text import Text
 
 from ..bundle import Bundle
 from ..errors import DataError, ExportRefused
-from ..evaluation.held_out import add_samples
 from ..evaluation.labelled_folders import labelled_photos
 from ..importing.inspect import ExportReport, inspect_export
 from ..importing.inspect.export_report import printable
@@ -23,9 +22,7 @@ from ..loading import default_model
 from ..settings import settings
 from ..storage.disk import require_writable, translate_disk_errors
 from ..text import clean, count_of, format_size, list_some
-from .teach import SUFFIX, import_loupe
 from .terminal import FOLDER, StageProgress, keep_option, progress_bar, require_full_install
-from .train import print_summary
 
 MAX_LISTED = 12
 """Most labels that are listed; the others are counted."""
@@ -97,6 +94,10 @@ def import_command(
     EXPORT may also be weights alone (.pth of learn.save() or a state_dict, .safetensors). Then
     --arch, --labels, --size, --method and --normalize say what the file doesn't.
     """
+    # The command doctor needs none of these.
+    from .teach import SUFFIX, import_loupe
+    from .train import print_summary
+
     if export.suffix.lower() == SUFFIX:
         if any((trust, photos, samples, multilabel, threshold, *stated.values())):
             raise click.UsageError("A .loupe file takes only --name, --title, --licence, --keep.")
@@ -154,6 +155,8 @@ def _add_samples(bundle: Bundle, folder: Path) -> str:
         photos, _ = labelled_photos(folder, bundle.labels)
     except DataError as error:
         return f"No samples: {error}"
+    from ..evaluation.held_out import add_samples
+
     return add_samples(bundle, photos)
 
 

@@ -48,7 +48,8 @@ def prepare_bmp(data: bytes) -> PreparedImage:
 MAX_BLOCKS = 200_000
 """Data blocks in one file; 20 MB in blocks of 255 bytes have 82,000."""
 
-HEADER_BYTES, DESCRIPTOR_BYTES = 13, 10
+GIF_HEADER_BYTES = 13
+GIF_DESCRIPTOR_BYTES = 10
 
 _EXTENSION, _IMAGE, _TRAILER, _PADDING = 0x21, 0x2C, 0x3B, 0x00
 _GRAPHIC_CONTROL = 0xF9
@@ -60,10 +61,10 @@ def prepare_gif(data: bytes) -> PreparedImage:
     Raises:
         DamagedPhoto: incomplete or broken.
     """
-    if len(data) < HEADER_BYTES:
+    if len(data) < GIF_HEADER_BYTES:
         raise incomplete()
     screen = struct.unpack_from("<2H", data, 6)
-    at = HEADER_BYTES + _palette_size(data[10])
+    at = GIF_HEADER_BYTES + _palette_size(data[10])
     header, control = data[:at], b""
     blocks = 0
     for _ in range(MAX_PARTS):
@@ -91,13 +92,13 @@ def _parse_frame(
     data: bytes, at: int, screen: tuple[int, int], blocks: int
 ) -> tuple[tuple[int, int], int]:
     """Return the size of the canvas and the end of the frame that begins at ``at``."""
-    if at + DESCRIPTOR_BYTES > len(data):
+    if at + GIF_DESCRIPTOR_BYTES > len(data):
         raise incomplete()
     left, top, width, height, flags = struct.unpack_from("<4HB", data, at + 1)
     if not width or not height:
         raise damaged()
     # The byte between palette and data is the code size.
-    end, _ = _skip_blocks(data, at + DESCRIPTOR_BYTES + _palette_size(flags) + 1, blocks)
+    end, _ = _skip_blocks(data, at + GIF_DESCRIPTOR_BYTES + _palette_size(flags) + 1, blocks)
     # Pillow enlarges the canvas if the frame extends beyond it.
     return (max(screen[0], left + width), max(screen[1], top + height)), end
 

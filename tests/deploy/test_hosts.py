@@ -6,6 +6,7 @@ import subprocess
 import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,7 @@ def test_server_runs_the_app_once_and_with_its_settings(host: Host) -> None:
     text, limits, settings = all_text(host), host.limits, read_settings(host.make_files())
     assert limits.memory_mb >= APP.memory_mb
     assert limits.start_seconds is None or limits.start_seconds >= APP.start_seconds
+    assert host.name in {*ONE_INSTANCE, "community-cloud", "spaces"}
     assert ONE_INSTANCE.get(host.name, "") in text
     stated = re.search(r"Limited to one|keeps it at one instance", host.remarks)
     assert stated or host.name == "ray-serve"
@@ -61,6 +63,14 @@ def test_server_runs_the_app_once_and_with_its_settings(host: Host) -> None:
         assert "openssl rand -hex 32" in text
     if not limits.keeps_files and host.has_page:
         assert "LOUPE_DATABASE" in text
+
+
+def test_every_host_is_listed() -> None:
+    found = set()
+    for path in (ROOT / "deploy" / "hosts").glob("[!_]*.py"):
+        values = vars(import_module(f"deploy.hosts.{path.stem}")).values()
+        found |= {value.name for value in values if isinstance(value, Host)}
+    assert found == set(HOSTS)
 
 
 @every_host
@@ -198,8 +208,8 @@ def test_server_gets_the_app_and_nothing_private(tmp_path: Path) -> None:
     assert {path for path, text in texts.items() if text == "server"} == kept
 
 
-ANY = Fit("by use", "a few people", "yes")
-BUSY = Fit("by use", "thousands an hour", "yes")
+ANY = Fit(budget="by use", traffic="a few people", expertise="yes")
+BUSY = Fit(budget="by use", traffic="thousands an hour", expertise="yes")
 BUSY_HOSTS = ["vps-compose", "cloud-run", "cloud-init", "vertex", "sagemaker", "ray-serve"]
 
 
@@ -212,7 +222,7 @@ BUSY_HOSTS = ["vps-compose", "cloud-run", "cloud-init", "vertex", "sagemaker", "
         (Fit(), ["whole_app"], ["community-cloud", "render"]),
         (Fit(), ["awake"], ["static"]),
         (Fit(traffic="thousands an hour"), [], []),
-        (Fit("a few dollars"), ["gpu"], ["spaces"]),
+        (Fit(budget="a few dollars"), ["gpu"], ["spaces"]),
         (ANY, ["private"], ["static", "vps-compose", "cloud-init", "ray-serve"]),
         (ANY, ["free"], ["static", "community-cloud", "render"]),
         (ANY, [], list(HOSTS)),

@@ -66,12 +66,13 @@ def run_node(script: str, given: Any = None) -> Any:
     process.stdin.flush()
     try:
         line = process.stdout.readline()
+        assert line, "Node has ended"
     except BaseException:
         # A late reply would be taken for the next script's.
         process.kill()
+        process.wait()
         _node.cache_clear()
         raise
-    assert line, "Node has ended"
     reply = json.loads(line)
     assert "error" not in reply, reply["error"]
     return reply["result"]

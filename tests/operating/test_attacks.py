@@ -30,8 +30,17 @@ def shared() -> Iterator[Target]:
             yield target
 
 
+@pytest.fixture(scope="module")
+def table() -> Iterator[list[str]]:
+    """Rows of readings, which are printed after the last attack."""
+    rows: list[str] = []
+    yield rows
+    if IS_FULL:
+        print("\n", HEAD, *rows, sep="\n")  # noqa: T201
+
+
 @pytest.mark.parametrize("attack", ROWS)
-def test_app_holds(attack: Attack, request: pytest.FixtureRequest) -> None:
+def test_app_holds(attack: Attack, table: list[str], request: pytest.FixtureRequest) -> None:
     if not ADDRESS and (IS_FULL or attack.is_slow or attack.server):
         with started(**attack.server) as target:
             readings = measure(attack, target, is_short=not IS_FULL)
@@ -40,8 +49,7 @@ def test_app_holds(attack: Attack, request: pytest.FixtureRequest) -> None:
         if attack.pages and not target.pages:
             pytest.skip("This server has no pages.")
         readings = measure(attack, target, is_short=not IS_FULL)
-    if IS_FULL:
-        print(f"\n{HEAD}\n{readings}")  # noqa: T201
+    table.append(str(readings))
     assert not readings.failures, str(readings)
 
 

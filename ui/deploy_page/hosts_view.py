@@ -1,4 +1,4 @@
-"""The hosts on the Deploy page: the owner's answers, the best host, two others, all with filters.
+"""The hosts on the Deploy page: questions to the owner, the best host, two others, all of them.
 
 All answers are in the address, so the page can be shared. Streamlit puts labels, not values, into
 the address: rewording a label breaks links.
@@ -43,7 +43,7 @@ FILTERS: dict[str, tuple[str, Callable[[Offer], object]]] = {
 }
 """The label of each filter, and whether a host passes it."""
 
-ANY_ANSWERS = Fit("by use", "a few people", "yes")
+ANY_ANSWERS = Fit(budget="by use", traffic="a few people", expertise="yes")
 
 Value = TypeVar("Value", bound=str)
 
@@ -77,9 +77,9 @@ def ask() -> tuple[AppSpec, Fit] | None:
         size_mb = sum(deployed_sizes(bundle)) / 1e6
         st.caption(f"Version {bundle.version} · {size_mb:.1f} MB to deploy")
         answers = Fit(
-            _choose("Monthly budget", get_args(Budget), "budget", BUDGETS),
-            _choose("Expected visitors", get_args(Traffic), "traffic", {}),
-            _choose("Comfortable with servers?", get_args(Expertise), "knows", EXPERTISE),
+            budget=_choose("Monthly budget", get_args(Budget), "budget", BUDGETS),
+            traffic=_choose("Expected visitors", get_args(Traffic), "traffic", {}),
+            expertise=_choose("Comfortable with servers?", get_args(Expertise), "knows", EXPERTISE),
         )
     price = BUDGETS.get(answers.budget, answers.budget.capitalize())
     summary.markdown(f"Model: **{escape_markdown(bundle.manifest.title)}**")

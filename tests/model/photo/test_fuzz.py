@@ -68,6 +68,7 @@ OF_FORMAT = {
     for name in ("mpo", "apng", *map(str.lower, FORMATS))
 }
 """Files by format, whose parts are mixed with one another."""
+assert sum(map(len, OF_FORMAT.values())) == len(FILES)
 
 
 @pytest.mark.parametrize("name", FILES)

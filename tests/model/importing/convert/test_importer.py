@@ -310,13 +310,14 @@ def test_refusal_names_the_photo_that_differs_and_exits_with_2(
     assert f"{message} probability differs by 0.05" in result.stderr
 
 
+@pytest.mark.parametrize("trusting", [[], ["--trust"]], ids=["untrusted", "trusted"])
 def test_hostile_file_is_not_run_even_if_trusted(
-    tmp_path: Path, data_folder: Path, temporary: Path, command: Run
+    trusting: list[str], tmp_path: Path, data_folder: Path, temporary: Path, command: Run
 ) -> None:
     """Tests of the reader inspect files of all kinds; this one runs the command on one."""
     path, marker = tmp_path / "hostile.pkl", tmp_path / "marker"
     path.write_bytes(calls(marker)["in-a-learner"])
-    assert command("import", path, "--name", "own", "--trust").exit_code == 2
+    assert command("import", path, "--name", "own", *trusting).exit_code == 2
     assert not marker.exists()
     assert list(temporary.iterdir()) == []
     assert not (data_folder / "models" / "own").exists()

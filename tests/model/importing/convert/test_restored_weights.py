@@ -47,19 +47,38 @@ def learner(folder: Path) -> Any:
     return learner
 
 
-def test_half_precision_is_read_as_float32(learner: Any, folder: Path, tmp_path: Path) -> None:
-    """Exports of old versions cover the other formats of weights."""
+def write(learner: Any, path: Path) -> Path:
+    """Save a learner's weights in the format of the file's suffix."""
     import safetensors.torch
+    import torch
 
-    state = {
-        name: tensor.half() if tensor.is_floating_point() else tensor
-        for name, tensor in learner.model.state_dict().items()
-    }
-    safetensors.torch.save_file(state, tmp_path / "half.safetensors")
-    restored = restore(tmp_path / "half.safetensors", WeightsSettings.from_options(OPTIONS))
+    state = learner.model.state_dict()
+    if path.name == "learn.pth":
+        learner.path, learner.model_dir = path.parent, "."
+        return Path(learner.save("learn"))
+    if path.suffix == ".safetensors":
+        halves = {
+            name: tensor.half() if tensor.is_floating_point() else tensor
+            for name, tensor in state.items()
+        }
+        safetensors.torch.save_file(halves, path)
+    else:
+        torch.save(state, path, _use_new_zipfile_serialization=path.name != "old.pth")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "tolerance"),
+    [("learn.pth", 1e-6), ("state.pth", 1e-6), ("old.pth", 1e-6), ("half.safetensors", 5e-3)],
+)
+def test_probabilities_match_the_learners(
+    name: str, tolerance: float, learner: Any, folder: Path, tmp_path: Path
+) -> None:
     photo = folder / "owl" / "1.png"
-    found = restored.predict([photo])[0]
-    np.testing.assert_allclose(found, predict(learner, photo), atol=5e-3)
+    restored = restore(write(learner, tmp_path / name), WeightsSettings.from_options(OPTIONS))
+    np.testing.assert_allclose(
+        restored.predict([photo])[0], predict(learner, photo), atol=tolerance
+    )
     report = restored.report()
     assert report.labels == ("cat", "dog", "owl")
     assert (report.recipe.resize, report.recipe.method) == ((48, 64), "pad")
@@ -145,9 +164,8 @@ def test_size_that_the_network_cannot_take_is_refused(tmp_path: Path) -> None:
 def test_weights_become_a_model_of_both_engines(
     learner: Any, folder: Path, tmp_path: Path, data_folder: Path, temporary: Path, command: Run
 ) -> None:
-    learner.path, learner.model_dir = tmp_path, "."
     words = [word for option in OPTIONS.items() for word in option]
-    result = command("import", "--name", "mine", learner.save("learn"), *words)
+    result = command("import", "--name", "mine", write(learner, tmp_path / "learn.pth"), *words)
     assert result.exit_code == 0, result.stderr
     assert "3 labels: cat, dog, owl" in result.stdout
     assert "engines: compiled, learner" in result.stdout
@@ -157,10 +175,7 @@ def test_weights_become_a_model_of_both_engines(
 def test_missing_and_unneeded_options_are_named(
     learner: Any, tmp_path: Path, data_folder: Path, command: Run
 ) -> None:
-    import torch
-
-    weights = tmp_path / "state.pth"
-    torch.save(learner.model.state_dict(), weights)
+    weights = write(learner, tmp_path / "state.pth")
     learner.path = tmp_path
     learner.export("export.pkl")
     words = [word for option in OPTIONS.items() for word in option]

@@ -54,6 +54,10 @@ def is_refused(path: Path) -> bool:
         return True
 
 
+def test_no_attack_replaces_another(calls: dict[str, bytes], on_reader: dict[str, bytes]) -> None:
+    assert (len(calls), len(on_reader)) == (124, 134)
+
+
 def test_attacks_run_in_pythons_own_unpickler(marker: Path) -> None:
     """In a separate process, Python's own unpickler runs their commands."""
     files = attacks.runs(marker)
