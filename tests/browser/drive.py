@@ -274,7 +274,7 @@ def attach(screen: Screen, data: bytes | Path, name: str = "photo.jpg") -> None:
 
 def give(screen: Screen, data: bytes, name: str = "photo.jpg") -> None:
     """Choose a file in the viewfinder, once the page says where it goes."""
-    expect(source_line(screen)).not_to_be_empty()
+    expect(source_line(screen).first).not_to_be_empty()
     file_input = screen.locator(".vf-ways input[type=file]:not([capture])")
     file_input.set_input_files({"name": name, "mimeType": "image/jpeg", "buffer": data})
 

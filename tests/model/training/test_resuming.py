@@ -28,9 +28,9 @@ pytestmark = [pytest.mark.torch, pytest.mark.timeout(240)]
 # Early stopping is off: on a busy machine, the run could end before the signal arrives.
 ENDLESS_COMMAND = """
 from model.cli import main
-from model.training import callbacks, finetune
+from model.training import finetune
 
-callbacks.PATIENCE_EPOCHS = finetune.PATIENCE_EPOCHS = 10_000
+finetune.PATIENCE_EPOCHS = 10_000
 main()
 """
 
