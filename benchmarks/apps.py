@@ -27,7 +27,7 @@ INSTALLED = BUILD / "peers"
 """A copy of ``peers/`` with the packages of the peers and the learner that they load."""
 
 INSTALL_SECONDS, FETCH_SECONDS, START_SECONDS = 1800, 300, 120
-"""Longest waits for a peer's packages, for what browsers load, and for an app to start."""
+"""Timeouts for installing a peer, for fetching its browser files, and for starting an app."""
 
 STREAMLIT = (sys.executable, "-m", "streamlit", "run")
 STREAMLIT_OPTIONS = {

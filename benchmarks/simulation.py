@@ -118,7 +118,7 @@ class App:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Start the processes."""
+        """Start the simulated processes of the app."""
         self.env, self.random = simpy.Environment(), random.Random(self.seed)
         cores = self.shared_cores
         self.machine = simpy.PriorityResource(self.env, cores) if cores else None

@@ -54,7 +54,7 @@ The forms are ``NAME=value``, ``NAME: value``, and an entry of a list whose ``va
 
 
 class FilesDiffer(DeployError, code="files-differ"):
-    """A file of that name exists with other content."""
+    """A file to be written exists already, with different content."""
 
 
 def default_folder(host: Host) -> Path:

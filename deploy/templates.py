@@ -76,7 +76,7 @@ def fill(text: str, values: Mapping[str, str]) -> str:
 
 
 def _whole_words(words: Iterable[str]) -> re.Pattern[str]:
-    """Return a pattern of words that stand alone; of two at one place, the longer."""
+    """Return a pattern that matches whole words, and the longest where several begin."""
     longest_first = sorted(words, key=len, reverse=True)
     return re.compile(rf"(?<!\w)({'|'.join(map(re.escape, longest_first))})(?!\w)")
 

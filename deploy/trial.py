@@ -44,7 +44,7 @@ EXCLUDED_PREFIXES = ("LOUPE_", "STREAMLIT_", "AIP_", "SPACE_", "SAGEMAKER_", "PO
 """Prefixes of this machine's variables that must not reach the app."""
 
 REPOSITORY = ("streamlit_app.py", APP.entrypoint, "model/__init__.py")
-"""Files of a folder that can run the app itself."""
+"""Files by which a folder is recognised as a complete copy of the app."""
 
 LOG_FIX = "Send the same request to `make run`; its log says more."
 JPEG = {"Content-Type": "image/jpeg"}

@@ -296,7 +296,7 @@ def _fits(value: float | None, wanted: float | Range) -> bool:
 def apply_thresholds(
     prediction: Prediction, ood_score: float | None, calibration: Calibration | None
 ) -> Prediction:
-    """Return the prediction with the OOD score, the ID decision and the prediction set."""
+    """Add the OOD score, the decision whether the photo is known, and the prediction set."""
     indices = prediction_set(prediction.probabilities, calibration)
     return replace(
         prediction,

@@ -76,7 +76,7 @@ def list_kept(files: Iterable[str]) -> list[str]:
 PROGRAM = Path(__file__).with_name("compress_streamlit.py")
 
 PARTS = ("first-visit", "streamlit")
-"""Two groups of files, in this order: those that a first visit loads, and all others."""
+"""The files that a first visit loads, and all others; compressed in this order."""
 
 
 class FirstVisit(TypedDict):

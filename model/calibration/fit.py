@@ -1,4 +1,4 @@
-"""Fit temperature, label thresholds and OOD detectors to held-out photos, and their numbers."""
+"""Fit temperature, label thresholds and OOD detectors to held-out photos, and measure them."""
 
 import math
 import warnings

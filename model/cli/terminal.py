@@ -1,4 +1,4 @@
-"""What commands share: errors in one line, options, progress bars.
+"""Helpers of all commands: errors in one line, common options, progress bars.
 
 An error exits with 2 and never prints a traceback; Ctrl-C exits with 130. Progress bars are drawn
 on standard error, and only on a terminal.

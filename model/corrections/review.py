@@ -106,7 +106,7 @@ def _to_safe_name(label: str) -> str:
     )
     # Shortening may have made a space or a dot the last character.
     name = EDGES.sub("", name)
-    # A name that a spreadsheet or a shell takes for a formula or an option gets an underscore.
+    # Spreadsheets could run such a name as a formula, and shells read it as an option.
     return f"_{name}" if not name or name != escape_formula(name) else name
 
 

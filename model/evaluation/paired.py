@@ -20,7 +20,7 @@ from .metrics import Z95, Evaluation, PhotoFailure, Proportion, Row, Tally, requ
 
 
 def doubt_of_model(manifest: ManifestDraft, accuracy: Metric | Proportion | None) -> str:
-    """Return why a single-label model can't be trusted; empty for most models."""
+    """Return why a single-label model can't be trusted, or "" if nothing speaks against it."""
     reasons, chance = [], 1 / len(manifest.labels)
     if accuracy and accuracy.low <= chance < 1:
         reasons.append(f"isn't measurably better than guessing ({format_percent(chance)})")

@@ -1,8 +1,8 @@
 """An export's folder: written completely or not at all, with a record of its files.
 
-Beside the model are its labels, preprocessing config, README and samples. Programs that convert
-models run in environments of their own, made by ``make converters``: they need other versions of
-packages than Loupe, and of Python.
+The folder holds the model, its labels, preprocessing config, README and samples. Converters run
+in environments of their own, made by ``make converters``, because they need other versions of
+Python and of packages than Loupe does.
 """
 
 import json

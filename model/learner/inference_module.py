@@ -1,4 +1,4 @@
-"""The module that is exported to ONNX and that the learner engine runs, and its export.
+"""The network that the learner engine runs, and its export to ONNX.
 
 It turns pixels into outputs; the export writes weights, ONNX graph and golden outputs.
 """

@@ -218,7 +218,7 @@ def _open(address: str, name: str) -> Iterator[Any]:
         return
     files = open_storage(address)
     info = files.info(name)
-    # A pipe would be waited for forever.
+    # Opening a named pipe would block forever.
     if info["type"] != "file" or info.get("islink"):
         raise StorageUnavailable(f"{name} in {address} isn't a plain file. Publish it again.")
     with files.open(name, "rb", block_size=CHUNK_BYTES) as file:

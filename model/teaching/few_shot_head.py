@@ -97,7 +97,7 @@ class LeftOut:
 
     @property
     def counted(self) -> NDArray[np.bool_]:
-        """Whether each photo was left out once, bool [N]."""
+        """Whether each photo was in a left-out fold, bool [N]."""
         return ~np.isnan(self.scores)
 
     @property

@@ -123,7 +123,7 @@ def with_password() -> bytes:
 
 
 def with_overlap() -> bytes:
-    """Return a backup in which fifty names are for the same megabyte."""
+    """Return a backup in which fifty entries share the same megabyte."""
     empty = {f"models/a/{number:02}": b"" for number in range(1, 50)}
     data = bytearray(make_backup({"models/a/0": os.urandom(2**20), **empty}))
     first = place = data.index(b"PK\x01\x02")

@@ -137,7 +137,7 @@ class Client:
     failures: list[Failure] = field(default_factory=list)
 
     def correct(self, ended: threading.Event) -> None:
-        """Send corrections, each until it is accepted."""
+        """Send corrections, and repeat each one until it is accepted."""
         while not ended.is_set():
             label = f"word {len(self.accepted)}"
             if self._post(ended, "corrections", PHOTOS["red"], label=label):
@@ -154,7 +154,7 @@ class Client:
     def _post(
         self, ended: threading.Event, route: str, photo: bytes, **params: object
     ) -> dict[str, Any]:
-        """Send a photo; return the response, empty after a failure and a pause."""
+        """Send a photo and return the response; after a failure, wait and return an empty one."""
         address = f"{self.url}/api/v1/{route}?{urlencode(params)}"
         status, headers, body = ask(address, photo, {"Content-Type": "image/png"}, 10)
         if status in (200, 201):

@@ -37,7 +37,7 @@ from tests.tools import require_tool
 from tests.waiting import in_threads, wait_until
 
 REACH_SECONDS = 5
-"""Time within which a publication is to reach all replicas, in seconds."""
+"""Longest time in which a published version reaches all replicas."""
 
 
 @dataclass(frozen=True)

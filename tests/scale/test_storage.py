@@ -1,4 +1,4 @@
-"""Addresses of archives and model stores, and what is found there."""
+"""Reading photos from archives, and versions from model stores, at all kinds of addresses."""
 
 from pathlib import Path
 from typing import Any

@@ -253,7 +253,7 @@ def _elements_of_array(value: Placeholder, depth: int) -> list[Any]:
 
 
 def _array(dtype: Any, data: bytes, shape: tuple[Any, ...], kind: str) -> Any:
-    """Return an array of numbers or text of fixed length from its bytes."""
+    """Decode the bytes of a NumPy array of numbers or of text of fixed length."""
     code = dtype.args[0] if isinstance(dtype, Placeholder) and dtype.args else None
     if not isinstance(code, str) or not isinstance(dtype, Placeholder):
         raise Unreadable(kind)

@@ -88,7 +88,7 @@ FUNCTIONS = (
 
 
 def calls(marker: Path) -> dict[str, bytes]:
-    """Return bare pickles, and containers of torch, that call a function when they are loaded."""
+    """Return bare pickles and torch files that call a function when they are loaded, by name."""
     arguments = {
         "sh": f"touch {marker}",
         "py": f"open({str(marker)!r}, 'w').close()",
