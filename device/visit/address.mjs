@@ -68,6 +68,9 @@ export function afterPaint(run) {
 
 let isAnnouncing = false;
 
+/** True while the listeners of `announceAddress` run. */
+let isAnnounced = false;
+
 /**
  * Have Streamlit run its script with the current address, also after a reconnect. This waits for
  * the next paint, because Streamlit's own drawing would delay an answer.
@@ -77,7 +80,9 @@ export function announceAddress() {
   isAnnouncing = true;
   afterPaint(() => {
     isAnnouncing = false;
+    isAnnounced = true;
     dispatchEvent(new PopStateEvent("popstate", { state: history.state }));
+    isAnnounced = false;
   });
 }
 
@@ -156,6 +161,8 @@ export class VisitAddress {
     if (location.pathname !== this.#path) return void (this.#isLeaving = true);
     if (this.#isLeaving) return this.arrive();
     if (isSame(place, this.#seen)) return undefined;
+    // Streamlit has restored an address that it knew.
+    if (isAnnounced) return this.write(true);
     this.#seen = place;
     return this.#navigate();
   }

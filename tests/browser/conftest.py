@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
-from playwright.sync_api import Browser, BrowserType, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserType, Error, Page, expect, sync_playwright
 
 from model.browser import cache
 from model.browser.device_files import device_dir
@@ -104,13 +104,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add the server's log to the report of a failed test."""
+    """Add the servers' logs and what the open pages show to the report of a failed test."""
     report = yield
     if report.failed:
-        for name, server in getattr(item, "funcargs", {}).items():
-            if isinstance(server, Server):
-                report.sections.append((f"log of {name}", server.log()))
+        for name, value in getattr(item, "funcargs", {}).items():
+            if isinstance(value, Server):
+                report.sections.append((f"log of {name}", value.log()))
+            elif isinstance(value, Browser):
+                pages = [page for context in value.contexts for page in context.pages]
+                report.sections.extend(map(_describe, pages))
     return report
+
+
+def _describe(page: Page) -> tuple[str, str]:
+    try:
+        state = page.evaluate("JSON.stringify(history.state)")
+        return f"{page.url} {state}", page.locator("body").aria_snapshot(timeout=1000)
+    except Error as error:
+        return page.url, error.message
 
 
 # For this package, not the session: while Playwright's event loop runs, tests elsewhere could not

@@ -94,6 +94,14 @@ SETTLED = """
 })
 """
 
+CONNECT = """
+(state) => {
+  const name = "data-test-connection-state";
+  document.querySelector(`[${name}]`).setAttribute(name, state);
+}
+"""
+"""Makes Streamlit's page say whether it is connected."""
+
 
 @contextmanager
 def checked_page(browser: Browser, options: dict[str, Any]) -> Iterator[Page]:

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.browser.drive import GREETING, LOADING_MS, headline, source_line
+from tests.browser.drive import CONNECT, GREETING, LOADING_MS, headline, source_line
 from tests.browser.drive_promise import (
     Visit,
     answered,
@@ -17,14 +17,6 @@ from tests.browser.drive_promise import (
     select,
 )
 from tests.waiting import wait_until
-
-CONNECT = """
-(state) => {
-  const name = "data-test-connection-state";
-  document.querySelector(`[${name}]`).setAttribute(name, state);
-}
-"""
-"""Makes Streamlit's page say whether it is connected."""
 
 
 def test_refusal_holds_for_the_visit(visit: Visit) -> None:

@@ -6,9 +6,10 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from playwright.sync_api import Error, Page, expect
+from playwright.sync_api import Error, Page, Route, expect
 
 from tests.browser.drive import (
+    CONNECT,
     FIND,
     GREEN_PHOTO,
     GREETING,
@@ -18,6 +19,7 @@ from tests.browser.drive import (
     give,
     headline,
     source_line,
+    until,
     wait_until_drawn,
     wait_until_stored,
 )
@@ -185,3 +187,23 @@ def test_back_from_a_choice_keeps_the_answer_in_the_address(
     page.go_back()
     expect(page).to_have_url(re.compile("run=server&answer="))
     expect(headline(page)).to_have_text(IS_RED)
+
+
+def test_photo_stays_when_streamlit_restores_an_address(open_colours: Callable[..., Page]) -> None:
+    page = open_colours(path="/?run=server")
+    waiting = list[Route]()
+    page.route("**/api/v1/identify*", lambda route: waiting.append(route))  # noqa: PLW0108
+    wait_until_drawn(page)
+    give(page, RED_PHOTO)
+    wait_until(lambda: waiting)
+    for is_answered in (False, True):
+        page.evaluate("history.pushState({}, '', '?run=server')")
+        # Once connected again, the visit has Streamlit follow the address.
+        for state in ("CONNECTING", "CONNECTED"):
+            page.evaluate(CONNECT, state)
+        until(page, "history.state.photo !== undefined")
+        expect(page.locator(".vf-photo img")).to_be_visible()
+        if not is_answered:
+            waiting.pop().continue_()
+        expect(page).to_have_url(re.compile("run=server&answer="))
+        expect(headline(page)).to_have_text(IS_RED)
