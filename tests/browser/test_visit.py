@@ -194,8 +194,8 @@ def test_photo_stays_when_streamlit_restores_an_address(open_colours: Callable[.
     waiting = list[Route]()
     page.route("**/api/v1/identify*", lambda route: waiting.append(route))  # noqa: PLW0108
     wait_until_drawn(page)
-    give(page, RED_PHOTO)
-    wait_until(lambda: waiting)
+    with page.expect_request("**/api/v1/identify*"):
+        give(page, RED_PHOTO)
     for is_answered in (False, True):
         page.evaluate("history.pushState({}, '', '?run=server')")
         # Once connected again, the visit has Streamlit follow the address.
