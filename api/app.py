@@ -1,5 +1,6 @@
 """All HTTP routes besides the pages."""
 
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount, Route
 
 from model.settings import settings
@@ -9,7 +10,8 @@ from .adapters import ADAPTERS
 from .device import device_routes
 from .lifecycle import live, ready
 from .middleware import guarded_app
-from .session import session_routes
+from .page_turns import issue_token
+from .sites import CsrfMiddleware
 from .telemetry import exposition
 from .v1 import application
 
@@ -32,6 +34,7 @@ def routes() -> list[BaseRoute]:
     missing = [*OPTIONAL_PATHS, *(f"{root}{{path:rest}}" for root in ROOTS)]
     missing += [root.rstrip("/") for root in ROOTS]
     not_found = guarded_app([])
+    session = [Route("/", issue_token, methods=["POST"])]
     # Matched first, because the owner or a platform chooses these paths.
     return [
         *metrics,
@@ -40,7 +43,7 @@ def routes() -> list[BaseRoute]:
         Route("/api/live", live),
         Route("/api/ready", ready),
         Mount("/api/v1", app=application()),
-        *session_routes(),
+        Mount("/api/session", guarded_app(session, Middleware(CsrfMiddleware))),
         *device_routes(),
         # Streamlit would answer with a page.
         *(Route(path, not_found) for path in missing),

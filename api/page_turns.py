@@ -1,4 +1,4 @@
-"""Requests from the app's own pages, which send a session token."""
+"""Requests from the app's own pages, which send a session token; ``/api/session/`` issues one."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
 from starlette.requests import Request
+from starlette.responses import JSONResponse
 
 from model.admission import Lane
 from model.corrections.page_sessions import page_sessions
@@ -27,6 +28,11 @@ _turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 """Locks of the sessions that have a photo in flight, by session token."""
 
 
+async def issue_token(_: Request) -> JSONResponse:
+    """Issue a token to a page whose Streamlit session has not started yet or has ended."""
+    return JSONResponse({"token": page_sessions.issue_token()}, 201, {"Cache-Control": "no-store"})
+
+
 def page_token(request: Request) -> str | None:
     """Return the token of the page's session; None for a client that isn't a page of the app.
 
@@ -43,13 +49,13 @@ def page_token(request: Request) -> str | None:
     return token
 
 
-def lane_of(token: str) -> Lane:
-    """Return the lane of a page's photos.
+def lane_of(token: str | None) -> Lane:
+    """Return the lane of the photos of a page, or of a client that has no token.
 
     Anyone can request any number of issued tokens, so their photos wait in the API's lane. The
     app limits the number of Streamlit sessions, so theirs get the lane for pages.
     """
-    return LANE if page_sessions.has_session(token) else "api"
+    return LANE if token and page_sessions.has_session(token) else "api"
 
 
 @asynccontextmanager
