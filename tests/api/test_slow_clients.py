@@ -17,6 +17,8 @@ from tests.browser.server import Server
 
 PHOTO = samples()[0].read()
 
+pytestmark = pytest.mark.anyio
+
 
 @pytest.fixture(scope="module")
 def server(app_server: Server) -> Server:
@@ -77,24 +79,23 @@ def test_rejected_body_is_drained_after_the_error(monkeypatch: pytest.MonkeyPatc
     assert sent[2] == {"type": "http.response.body", "body": b""}
 
 
-def test_download_over_a_slow_connection_is_not_timed_out(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_download_over_a_slow_connection_is_not_timed_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(middleware, "SEND_TIMEOUT_SECONDS", 0.05)
     received = []
 
-    async def send_request() -> None:
-        async def receive() -> dict[str, Any]:
-            await asyncio.sleep(60)
-            return {"type": "http.disconnect"}
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(60)
+        return {"type": "http.disconnect"}
 
-        async def send(message: MutableMapping[str, Any]) -> None:
-            await asyncio.sleep(0.1)
-            received.append(message)
+    async def send(message: MutableMapping[str, Any]) -> None:
+        await asyncio.sleep(0.1)
+        received.append(message)
 
-        await SlowClientMiddleware(PlainTextResponse("file"))(
-            scope() | {"method": "GET"}, receive, send
-        )
-
-    asyncio.run(send_request())
+    await SlowClientMiddleware(PlainTextResponse("file"))(
+        scope() | {"method": "GET"}, receive, send
+    )
     assert received[-1]["body"] == b"file"
 
 
@@ -163,7 +164,7 @@ def test_early_error_reaches_the_client(server: Server) -> None:
         assert (reply.status, reply.json["code"]) == (404, "not-found")
 
 
-def test_slot_is_freed_when_a_batch_client_stops_reading(
+async def test_slot_is_freed_when_a_batch_client_stops_reading(
     serve: Any, tiny_bundle: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(middleware, "SEND_TIMEOUT_SECONDS", 0.1)
@@ -174,23 +175,19 @@ def test_slot_is_freed_when_a_batch_client_stops_reading(
         **{"content-type": "multipart/form-data; boundary=x", "content-length": "9"}
     )
     request_scope |= {"path": "/api/v1/identify/batch", "query_string": b"", "http_version": "1.1"}
+    pending = [body]
 
-    async def send_request() -> None:
-        pending = [body]
+    async def receive() -> dict[str, Any]:
+        if not pending:
+            await asyncio.sleep(60)
+        return {"type": "http.request", "body": pending.pop()}
 
-        async def receive() -> dict[str, Any]:
-            if not pending:
-                await asyncio.sleep(60)
-            return {"type": "http.request", "body": pending.pop()}
+    async def send(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.body":
+            await asyncio.sleep(60)
 
-        async def send(message: MutableMapping[str, Any]) -> None:
-            if message["type"] == "http.response.body":
-                await asyncio.sleep(60)
-
-        for _ in range(MAX_BATCHES + 1):
-            pending[:] = [body]
-            await asyncio.wait_for(app(dict(request_scope), receive, send), 10)
-        assert not dispatcher()._batches.locked()
-        assert memory_budget().used == 0
-
-    asyncio.run(send_request())
+    for _ in range(MAX_BATCHES + 1):
+        pending[:] = [body]
+        await asyncio.wait_for(app(dict(request_scope), receive, send), 10)
+    assert not dispatcher()._batches.locked()
+    assert memory_budget().used == 0
