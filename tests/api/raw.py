@@ -108,3 +108,9 @@ def form(*parts: bytes, boundary: bytes = b"x") -> bytes:
     return b"".join(b"--%s\r\n%s\r\n" % (boundary, part) for part in parts) + b"--%s--\r\n" % (
         boundary
     )
+
+
+def file_part(field: str, name: str, content: bytes) -> bytes:
+    """Return a form's part with a file."""
+    head = f'Content-Disposition: form-data; name="{field}"; filename="{name}"'
+    return head.encode() + b"\r\n\r\n" + content

@@ -11,7 +11,7 @@ from api.problems import KINDS
 from model.corrections import CorrectionStore
 from model.settings import ROOT
 from tests.api.attacks import FORMS, GOOD, KIND, NAMED, RED, WORDS, addresses, field, part
-from tests.api.raw import Reply, Wire, form
+from tests.api.raw import Reply, Wire, file_part, form
 from tests.browser.server import Server
 from tests.damage import damaged
 
@@ -100,8 +100,8 @@ def test_hostile_file_names_come_back_as_plain_json(server: Server) -> None:
     for word in WORDS:
         # Browsers escape only these three characters.
         name = word.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
-        head = f'Content-Disposition: form-data; name="photo"; filename="{name[:500]}"'
-        reply = post(server, IDENTIFY, KIND, form(part(head.encode())))
+        body = form(file_part("photo", name[:500], RED))
+        reply = post(server, IDENTIFY, KIND, body)
         assert outcome(reply) == "read", word
         shown = reply.json["photo"]
         assert len(shown) <= 200

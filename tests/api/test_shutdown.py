@@ -14,7 +14,7 @@ from urllib.request import urlopen
 import pytest
 
 from model.samples import samples
-from tests.api.raw import Wire
+from tests.api.raw import Wire, file_part, form
 from tests.browser.server import Server, serving
 from tests.tools import require_tool
 from tests.waiting import wait_until
@@ -52,8 +52,7 @@ def connected(server: Server) -> Iterator[Connect]:
 
 def batch(count: int) -> tuple[bytes, dict[str, str]]:
     """Return the body and headers of a batch with results as lines."""
-    part = b'--x\r\nContent-Disposition: form-data; name="photos"; filename="%d.png"\r\n\r\n'
-    body = b"".join(part % at + PHOTO + b"\r\n" for at in range(count)) + b"--x--\r\n"
+    body = form(*(file_part("photos", f"{at}.png", PHOTO) for at in range(count)))
     kind = "multipart/form-data; boundary=x"
     return body, {"Content-Type": kind, "Accept": "application/x-ndjson"}
 
