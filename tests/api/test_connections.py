@@ -241,8 +241,7 @@ def test_headers_after_a_body_are_limited(url: str) -> None:
 def test_client_that_sends_requests_ahead_has_to_connect_again(url: str) -> None:
     with Wire(url) as wire:
         wire.send(short() * 3)
-        reply = wire.reply()
-        assert (reply.status, reply.remainder + wire.remainder()) == (200, b"")
+        assert (wire.reply().status, wire.remainder()) == (200, b"")
 
 
 def test_head_is_freed_once_it_has_a_response(url: str) -> None:
