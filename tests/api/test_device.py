@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import httpx2
 import pytest
@@ -22,6 +22,7 @@ from tests.browser.server import Server, serving
 from tests.model.tiny import tiny
 
 MEGABYTE = 1_000_000
+PREFIX = "some/prefix/~/+"
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def server(built_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """The app as people start it, below a path, with the runtime in its data folder."""
     folder = tmp_path_factory.mktemp("device")
     shutil.copytree(built_dir / RUNTIME, folder / "data" / "derived" / RUNTIME)
-    with serving(folder, prefix="some/path") as running:
+    with serving(folder, prefix=PREFIX) as running:
         yield running
 
 
@@ -293,10 +294,16 @@ def test_streamlits_server_sends_the_files_below_its_base_path(
             assert "content-encoding" not in response.headers, url
         elif len(response.content) > 1000:
             assert response.headers["content-encoding"] == "gzip", url
-    assert browser_client.get("/api/ready").json()["status"] == "ready"
     for path in ("/device/nothing", "/api/nothing"):
         assert browser_client.get(path).status_code == 404
-    without_base_path = server.url.removesuffix("/some/path")
-    response = browser_client.get(f"{without_base_path}/device/loupe.mjs")
-    assert response.headers["content-type"].startswith("text/javascript")
+    # Hosts check health at the root.
+    for base in (server.url, server.url.removesuffix(f"/{PREFIX}")):
+        assert browser_client.get(f"{base}/api/ready").json()["status"] == "ready"
+        identified = browser_client.post(f"{base}/api/v1/identify", content=samples()[0].read())
+        assert identified.status_code == 200
+        # The documentation asks for the schema where it is itself.
+        schema = f"{urlsplit(base).path}/api/v1/openapi.json'"
+        assert f"'{schema}" in browser_client.get(f"{base}/api/v1/docs").text
+        script = browser_client.get(f"{base}/device/loupe.mjs")
+        assert script.headers["content-type"].startswith("text/javascript")
     assert not server.tracebacks()

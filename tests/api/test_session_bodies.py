@@ -87,15 +87,6 @@ def test_session_has_one_photo_in_flight(
         assert first.reply().status == 200
 
 
-def test_wrong_token_is_rejected_without_waiting_for_the_body(app: DeviceApp) -> None:
-    with Wire(app.url) as wire:
-        wire.send(head("wrong", "Content-Length: 15000000"))
-        reply = wire.reply()
-    assert (reply.status, reply.json["code"]) == (403, "no-session")
-    assert reply.header("connection") == "close"
-    assert app.sent == []
-
-
 def test_chunked_photo_is_identified(app: DeviceApp, token: str) -> None:
     with Wire(app.url) as wire:
         wire.send(head(token, "Transfer-Encoding: chunked"))
