@@ -5,7 +5,6 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from model.settings import settings
 
-from . import paths  # noqa: F401  registers the converter "rest"
 from .adapters import ADAPTERS
 from .device import device_routes
 from .lifecycle import live, ready

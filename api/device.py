@@ -31,7 +31,6 @@ from model.loading import default_model
 from model.samples import samples
 from model.settings import settings
 
-from . import paths  # noqa: F401  registers the converter "segment"
 from .caching import ResumableFile, cached, revalidate
 from .middleware import guarded_app
 from .problems import problem

@@ -20,6 +20,7 @@ from model.bundle import get_bundle, read_samples, registry
 from model.samples import samples
 from tests.browser.server import Server, serving
 from tests.model.tiny import tiny
+from tests.waiting import wait_until
 
 MEGABYTE = 1_000_000
 PREFIX = "some/prefix/~/+"
@@ -54,8 +55,9 @@ def browser_client(server: Server) -> Iterator[httpx2.Client]:
 def files_of(client: Any, name: str, graph: str = "small") -> dict[str, Any]:
     """Return the responses to all that a first visit loads for a model, by URL."""
     base = f"/device/models/{name}/"
+    # Its files may still be being made.
+    wait_until(lambda: client.get(f"{base}model.json").status_code == 200, 100)
     described = client.get(f"{base}model.json")
-    assert described.status_code == 200, described.text
     info = described.json()
     entry, runtime = info["graphs"][graph], info["runtime"]
     network = entry.get("network")
