@@ -70,14 +70,14 @@ class Server:
 
 
 @pytest.fixture
-def small(data_folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def server(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
     """Memory for 85 sessions or 37 large messages, descriptors for five."""
     monkeypatch.setenv("LOUPE_MEMORY_MB", "128")
     monkeypatch.setattr(streamlit_sessions, "descriptor_limit", lambda: 40)
+    return Server()
 
 
-async def test_those_who_lose_least_make_room(small: None, token: str) -> None:
-    server = Server()
+async def test_those_who_lose_least_make_room(server: Server, token: str) -> None:
     photo = page_sessions.open_session("photo")
     page_sessions.note_photo(photo)
     server.open("photo", LARGE)
@@ -94,8 +94,7 @@ async def test_those_who_lose_least_make_room(small: None, token: str) -> None:
     assert not page_sessions.has_photo("photo")
 
 
-async def test_new_pages_do_not_take_each_others_place(small: None) -> None:
-    server = Server()
+async def test_new_pages_do_not_take_each_others_place(server: Server) -> None:
     for number in range(5):
         server.open(f"attacker {number}", 1)
     server.open("first visitor")
@@ -103,8 +102,7 @@ async def test_new_pages_do_not_take_each_others_place(small: None) -> None:
     assert server.ended == ["attacker 0", "attacker 1"]
 
 
-async def test_visitors_with_and_without_photo_do_not_push_out_the_others(small: None) -> None:
-    server = Server()
+async def test_visitors_with_and_without_photo_do_not_push_out_the_others(server: Server) -> None:
     for number in range(5):
         server.open(f"attacker {number}", 1)
         server.limits.count_upload(f"attacker {number}")
@@ -118,10 +116,9 @@ async def test_visitors_with_and_without_photo_do_not_push_out_the_others(small:
 
 
 async def test_largest_messages_count_until_their_session_ends(
-    small: None, monkeypatch: pytest.MonkeyPatch
+    server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streamlit_sessions, "descriptor_limit", lambda: 10_000)
-    server = Server()
     _, visitor = server.open("visitor", 2000)
     pages = [server.open(f"{number}", 50_000, LARGE, 100)[1] for number in range(36)]
     assert not server.ended
@@ -131,8 +128,7 @@ async def test_largest_messages_count_until_their_session_ends(
     assert not visitor.has_ended
 
 
-async def test_uploads_allow_longer_messages_on_the_next_websocket_as_well(small: None) -> None:
-    server = Server()
+async def test_uploads_allow_longer_messages_on_the_next_websocket_as_well(server: Server) -> None:
     _, first = server.open("a", LARGE)
     server.limits.count_upload("a")
     server.limits.count_upload("nobody")
@@ -144,8 +140,7 @@ async def test_uploads_allow_longer_messages_on_the_next_websocket_as_well(small
     assert server.ended == ["a", "b"]
 
 
-async def test_names_of_files_are_limited_by_number(small: None) -> None:
-    server = Server()
+async def test_names_of_files_are_limited_by_number(server: Server) -> None:
     session, _ = server.open("a")
     request = BackMsg()
     request.file_urls_request.file_names.extend(["x" * 100] * 1000)
@@ -168,8 +163,7 @@ def repeated_list(files: int, name: str = "") -> bytes:
     return request.SerializeToString()
 
 
-async def test_a_new_session_allows_the_list_of_an_earlier_one(small: None) -> None:
-    server = Server()
+async def test_a_new_session_allows_the_list_of_an_earlier_one(server: Server) -> None:
     session, _ = server.open("batch")
     message = repeated_list(1000, "IMG_20260101_120000.jpg")
     assert len(message) > 3 * MESSAGE_BYTES
@@ -188,12 +182,11 @@ async def test_a_new_session_allows_the_list_of_an_earlier_one(small: None) -> N
 
 
 async def test_sessions_of_closed_and_silent_pages_end(
-    small: None, monkeypatch: pytest.MonkeyPatch
+    server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streamlit_sessions, "descriptor_limit", lambda: 10_000)
     monkeypatch.setattr(streamlit_sessions, "SWEEP_SECONDS", 0.02)
     monkeypatch.setattr(streamlit_sessions, "SILENT_SECONDS", 0.1)
-    server = Server()
     server.open("open", 100)
     server.open("silent")
     server.open("returned", is_returning=True)
