@@ -5,7 +5,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from model.settings import settings
 
-from .adapters import ADAPTERS
+from .adapters import sagemaker, vertex
 from .device import device_routes
 from .lifecycle import live, ready
 from .middleware import guarded_app
@@ -16,6 +16,8 @@ from .v1 import application
 
 ROOTS = ("/api/", "/device/", "/owner/")
 """Below these, every path is one of ours."""
+
+ADAPTERS = (sagemaker, vertex)
 
 OPTIONAL_PATHS = ("/metrics", "/ping", "/invocations", "/execution-parameters")
 """Paths that platforms poll. Where they are switched off, they must return 404: Streamlit would

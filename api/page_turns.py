@@ -12,7 +12,6 @@ from model.admission import Lane
 from model.corrections.page_sessions import page_sessions
 from model.errors import Busy
 
-from .dispatcher import dispatcher
 from .problems import NoSession
 
 HEADER = "Loupe-Session"
@@ -38,14 +37,10 @@ def page_token(request: Request) -> str | None:
 
     Raises:
         NoSession: the token is unknown or has expired.
-        Stopping, Busy: see ``Dispatcher.check``.
     """
     token = request.headers.get(HEADER)
-    if token is None:
-        return None
-    if not page_sessions.is_open(token):
+    if token is not None and not page_sessions.is_open(token):
         raise NoSession("This page's session has ended. Reload the page, then try again.")
-    dispatcher().check(lane_of(token))
     return token
 
 

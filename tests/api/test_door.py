@@ -228,7 +228,7 @@ def test_cookie_in_a_second_header_is_checked_as_well(start: Start) -> None:
         found.extend(value for name, value in scope["headers"] if name == b"cookie")
 
     scope = {"type": "websocket", "headers": headers}
-    asyncio.run(OwnerMiddleware(app)(scope, None, None))  # type: ignore[arg-type]
+    asyncio.run(OwnerMiddleware(app)(scope, None, None))
     assert found == [b"a=b"]
 
 

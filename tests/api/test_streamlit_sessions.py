@@ -55,9 +55,7 @@ class Server:
 
     async def wait_for(self, *kept: str) -> None:
         """Wait until only these sessions remain."""
-        async with asyncio.timeout(10):
-            while self.kept != [*kept]:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+        await asyncio.to_thread(wait_until, lambda: self.kept == [*kept], 10)
 
     def open(self, name: str, *sizes: int, is_returning: bool = False) -> tuple[Session, Any]:
         """Open a page that sends messages of these sizes in bytes."""
