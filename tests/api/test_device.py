@@ -158,17 +158,12 @@ def test_every_file_of_the_page_is_served_and_nothing_else(client: Any) -> None:
         assert client.get(f"/device/{name}").status_code == 404, name
 
 
-def test_models_and_sample_photos_are_listed(client: Any) -> None:
-    index = client.get("/device/models/").json()
-    models = {model["name"]: model for model in index["models"]}
+def test_models_and_their_samples_are_listed_and_sent(client: Any) -> None:
+    models = {model["name"]: model for model in client.get("/device/models/").json()["models"]}
     assert models.keys() == {"tiny", "clothing", "imagenet"}
     assert [name for name, model in models.items() if model["default"]] == ["tiny"]
     assert models["clothing"]["title"]
-
-
-def test_samples_of_each_model_are_listed_and_sent(client: Any) -> None:
-    models = client.get("/device/models/").json()["models"]
-    listed = {model["name"]: model["samples"] for model in models}
+    listed = {name: model["samples"] for name, model in models.items()}
     assert listed["tiny"] == []
     assert [entry["title"] for entry in listed["imagenet"]] == ["Coffee", "Cat", "Cameraman"]
     for entry, sample in zip(listed["clothing"], read_samples(get_bundle("clothing")), strict=True):
