@@ -135,7 +135,6 @@ async def _make(name: str, make: Callable[[], Path], deadline: float) -> bool:
 
     Args:
         name: the folder's name in the cache.
-        make: returns the folder once it is complete.
         deadline: end of the wait, by ``time.monotonic``.
 
     Raises:

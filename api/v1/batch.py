@@ -51,8 +51,6 @@ class BatchResponse(StreamingResponse):
     """The results of a batch in the order of its photos, computed while they are read.
 
     Args:
-        classifier: the model.
-        photos: the photos.
         top: number of labels of each result.
         resources: the batch's files and its place, released at the end.
         as_lines: send one JSON object per line instead of one for all.

@@ -89,12 +89,7 @@ async def _correct_answer(request: Request, page: str) -> int:
 
     The page sends the photo only if the visitor agrees.
 
-    Args:
-        request: its body is a form.
-        page: the token of the page's session.
-
-    Returns:
-        The number by which the owner can delete the correction.
+    Returns the number by which the owner can delete the correction.
     """
     async with limited_body(request, PHOTO_BYTES) as body:
         async with parse_form(body, max_files=1) as form:

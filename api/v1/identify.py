@@ -72,8 +72,7 @@ async def identify_request(
     """Respond to a request with one photo; fields of its form override ``params``.
 
     Args:
-        request: its body is a photo or a form.
-        params: of the query.
+        params: those of the query.
         page: the token of the page's session; None for other clients.
 
     Raises:
@@ -97,7 +96,6 @@ def identify_photo(
 
     Args:
         upload: the photo, or the pixels made from it.
-        params: the request's parameters.
         is_page: use the given engine; add ``words``, by which the app's pages show the answer.
 
     Raises:
