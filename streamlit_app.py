@@ -20,7 +20,7 @@ if get_script_run_ctx(suppress_warning=True) is None:
     from api.app import ROOTS, routes
     from api.door import OwnerMiddleware, door_routes
     from api.lifecycle import lifespan
-    from api.paths import BasePathMiddleware
+    from api.middleware import BasePathMiddleware
     from api.sites import SiteMiddleware
     from api.static_files import StaticFilesMiddleware
     from api.streamlit_limits import StreamlitLimitMiddleware

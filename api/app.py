@@ -1,20 +1,23 @@
 """All HTTP routes besides the pages."""
 
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount, Route
 
 from model.settings import settings
 
-from . import paths  # noqa: F401  registers the converter "rest"
-from .adapters import ADAPTERS
+from .adapters import sagemaker, vertex
 from .device import device_routes
 from .lifecycle import live, ready
 from .middleware import guarded_app
-from .session import session_routes
+from .page_turns import issue_token
+from .sites import CsrfMiddleware
 from .telemetry import exposition
 from .v1 import application
 
 ROOTS = ("/api/", "/device/", "/owner/")
 """Below these, every path is one of ours."""
+
+ADAPTERS = (sagemaker, vertex)
 
 OPTIONAL_PATHS = ("/metrics", "/ping", "/invocations", "/execution-parameters")
 """Paths that platforms poll. Where they are switched off, they must return 404: Streamlit would
@@ -32,6 +35,7 @@ def routes() -> list[BaseRoute]:
     missing = [*OPTIONAL_PATHS, *(f"{root}{{path:rest}}" for root in ROOTS)]
     missing += [root.rstrip("/") for root in ROOTS]
     not_found = guarded_app([])
+    session = [Route("/", issue_token, methods=["POST"])]
     # Matched first, because the owner or a platform chooses these paths.
     return [
         *metrics,
@@ -40,7 +44,7 @@ def routes() -> list[BaseRoute]:
         Route("/api/live", live),
         Route("/api/ready", ready),
         Mount("/api/v1", app=application()),
-        *session_routes(),
+        Mount("/api/session", guarded_app(session, Middleware(CsrfMiddleware))),
         *device_routes(),
         # Streamlit would answer with a page.
         *(Route(path, not_found) for path in missing),

@@ -151,7 +151,6 @@ async def limited_body(request: Request, limit: int, weight: int = 1) -> AsyncIt
     can lie.
 
     Args:
-        request: the request as received.
         limit: largest body, in bytes.
         weight: memory per byte of the body until the block ends, in bytes.
 
@@ -224,7 +223,6 @@ async def receive_in_time(
     """Return the next part of a body; None past the deadline, or if the server is stopping.
 
     Args:
-        receive: see ASGI.
         deadline: in seconds on the monotonic clock.
         body: None is also returned once this is dropped.
     """

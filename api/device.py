@@ -31,7 +31,6 @@ from model.loading import default_model
 from model.samples import samples
 from model.settings import settings
 
-from . import paths  # noqa: F401  registers the converter "segment"
 from .caching import ResumableFile, cached, revalidate
 from .middleware import guarded_app
 from .problems import problem
@@ -136,7 +135,6 @@ async def _make(name: str, make: Callable[[], Path], deadline: float) -> bool:
 
     Args:
         name: the folder's name in the cache.
-        make: returns the folder once it is complete.
         deadline: end of the wait, by ``time.monotonic``.
 
     Raises:

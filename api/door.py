@@ -4,10 +4,7 @@ A link with a one-time token, or the key in ``LOUPE_OWNER_KEY``, signs a browser
 """
 
 import hmac
-import re
 import secrets
-import shutil
-import tempfile
 import time
 from collections import deque
 from hashlib import sha256
@@ -15,25 +12,28 @@ from pathlib import Path
 from string import Template
 from urllib.parse import urlsplit
 
-from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware import Middleware
 from starlette.requests import Request, cookie_parser
-from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from model.corrections import correction_store, export_corrections
-from model.errors import DataError, LoupeError
-from model.evaluation.held_out import held_out_folder
+from model.errors import LoupeError
 from model.settings import is_private_host, settings
 from model.sign_ins import SIGN_IN_LIFETIME, SignIn, find_sign_in, read_cookies, sign_ins
-from model.storage.labelled_photos import find_file
 
 from .body_limits import limited_body, read_body
-from .middleware import guarded_app
-from .owner_photos import photo_set_routes, send_small
-from .problems import CrossSite, problem
+from .middleware import HttpMiddleware, guarded_app
+from .owner_photos import (
+    correction_photo,
+    corrections_zip,
+    held_out_photo,
+    save_photos,
+    send_photo,
+)
+from .problems import CrossSite
 
 PAGE = Path(__file__).with_name("door.html")
 
@@ -47,9 +47,6 @@ KEY_BYTES = 1000
 """Longest body with a key, in bytes."""
 
 COMMAND = "python -m model owner"
-
-PRIVATE = {"Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin"}
-"""Headers of what only the owner gets."""
 
 WELCOME = (
     "This link works once, on the device that opens it. In the workshop, you train models, review "
@@ -90,10 +87,15 @@ def door_routes(base_path: str = "") -> list[BaseRoute]:
     routes = [
         Route("/", show_door),
         Route("/", enter, methods=["POST"]),
-        Route("/corrections.zip", corrections_zip),
-        Route("/corrections/{file:segment}", correction_photo),
-        Route("/held-out/{model:segment}/{label:segment}/{file:segment}", held_out_photo),
-        *photo_set_routes(require_owner),
+        Route("/corrections.zip", corrections_zip, middleware=OWNER_ONLY),
+        Route("/corrections/{file:segment}", correction_photo, middleware=OWNER_ONLY),
+        Route(
+            "/held-out/{model:segment}/{label:segment}/{file:segment}",
+            held_out_photo,
+            middleware=OWNER_ONLY,
+        ),
+        Route("/photos/{name:segment}", save_photos, methods=["POST"], middleware=OWNER_ONLY),
+        Route("/photos/{name:segment}/{photo:path}", send_photo, middleware=OWNER_ONLY),
         Route("/{token:segment}", show_door),
         Route("/{token:segment}", enter, methods=["POST"]),
     ]
@@ -223,35 +225,16 @@ def require_owner(request: Request) -> SignIn:
     return sign_in
 
 
-def correction_photo(request: Request) -> Response:
-    """Send the photo of a correction to the owner."""
-    require_owner(request)
-    number = re.fullmatch(r"([0-9]{1,9})\.jpg", request.path_params["file"])
-    photo = correction_store().get_photo(int(number[1])) if number else None
-    if photo is None:
-        return problem("not-found", "This correction has no photo.")
-    return Response(photo, 200, PRIVATE, "image/jpeg")
+class OwnerOnlyMiddleware(HttpMiddleware):
+    """Middleware that refuses requests, before their bodies are read, that aren't the owner's."""
+
+    async def handle_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle an HTTP request; see ASGI."""
+        await run_in_threadpool(require_owner, Request(scope))
+        await self.app(scope, receive, send)
 
 
-def corrections_zip(request: Request) -> Response:
-    """Send all corrections and their photos to the owner."""
-    require_owner(request)
-    folder = Path(tempfile.mkdtemp(prefix="loupe-corrections-"))
-    file = folder / "corrections.zip"
-    try:
-        export_corrections(correction_store(), file)
-    except DataError:
-        shutil.rmtree(folder)
-        raise
-    task = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
-    return FileResponse(file, filename=file.name, headers=PRIVATE, background=task)
-
-
-def held_out_photo(request: Request) -> Response:
-    """Send a small copy of one of a model's held-out photos to the owner."""
-    require_owner(request)
-    name = "/".join(request.path_params[part] for part in ("model", "label", "file"))
-    return send_small(find_file(held_out_folder(""), name), PRIVATE["Cache-Control"])
+OWNER_ONLY = [Middleware(OwnerOnlyMiddleware)]
 
 
 class OwnerMiddleware:

@@ -1,21 +1,23 @@
-"""``/owner/photos``: the owner's zips of photos to train on, and small copies of the photos."""
+"""Below ``/owner``: zips of photos to train on, small copies of photos, and corrections."""
 
 import math
+import re
 import shutil
 import threading
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import BinaryIO, cast, get_args
 
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.responses import FileResponse, JSONResponse, Response
 
 from model.classifier import read_file
+from model.corrections import correction_store, export_corrections
 from model.errors import Busy, DataError, PhotoError
+from model.evaluation.held_out import held_out_folder
 from model.photo import read
 from model.storage.disk import NEW_PREFIX, make_folder, require_space
 from model.storage.labelled_photos import find_file
@@ -31,29 +33,15 @@ from model.training.unpacked_photos import MAX_SET_BYTES, SavedPhotos
 from .body_limits import Body, check_length, limited_receive
 from .problems import Invalid, problem
 
+PRIVATE = {"Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin"}
+"""Headers of what only the owner gets."""
+
 _upload_lock = threading.Lock()
 """Held during an upload, so that only one runs at a time."""
 
 
-def photo_set_routes(require_owner: Callable[[Request], object]) -> list[BaseRoute]:
-    """Return the routes; ``require_owner`` raises if the request is not the owner's."""
-
-    async def save(request: Request) -> Response:
-        await run_in_threadpool(require_owner, request)
-        return await _save(request)
-
-    def send(request: Request) -> Response:
-        require_owner(request)
-        return _send_photo(request)
-
-    return [
-        Route("/photos/{name:segment}", save, methods=["POST"]),
-        Route("/photos/{name:segment}/{photo:path}", send),
-    ]
-
-
-async def _save(request: Request) -> Response:
-    """Receive a zip into a file, and unpack it."""
+async def save_photos(request: Request) -> Response:
+    """Receive a zip into a file, and unpack it into a photo set."""
     name, mode = request.path_params["name"], request.query_params.get("mode", "new")
     if mode not in get_args(Mode):
         raise Invalid("mode: Use new, add or replace.")
@@ -111,8 +99,8 @@ def _unpack(name: str, path: Path, mode: Mode) -> SavedPhotos:
         return save_zip(name, file, mode=mode)
 
 
-def _send_photo(request: Request) -> Response:
-    """Send a small copy of a photo."""
+def send_photo(request: Request) -> Response:
+    """Send a small copy of a photo of a set."""
     photo_set = list_photo_sets().get(request.path_params["name"])
     path = find_file(photo_set.folder, request.path_params["photo"]) if photo_set else None
     # Photos in the data folder are named by their content, so they can be cached.
@@ -128,5 +116,32 @@ def send_small(path: Path | None, cache: str) -> Response:
         photo = read(read_file(path), resize=320).to_jpeg(side=320)
     except PhotoError:
         return problem("not-found", "This photo is damaged.")
-    headers = {"Cache-Control": cache, "Cross-Origin-Resource-Policy": "same-origin"}
-    return Response(photo, 200, headers, "image/jpeg")
+    return Response(photo, 200, PRIVATE | {"Cache-Control": cache}, "image/jpeg")
+
+
+def correction_photo(request: Request) -> Response:
+    """Send the photo of a correction to the owner."""
+    number = re.fullmatch(r"([0-9]{1,9})\.jpg", request.path_params["file"])
+    photo = correction_store().get_photo(int(number[1])) if number else None
+    if photo is None:
+        return problem("not-found", "This correction has no photo.")
+    return Response(photo, 200, PRIVATE, "image/jpeg")
+
+
+def corrections_zip(_: Request) -> Response:
+    """Send all corrections and their photos to the owner."""
+    folder = Path(mkdtemp(prefix="loupe-corrections-"))
+    file = folder / "corrections.zip"
+    try:
+        export_corrections(correction_store(), file)
+    except DataError:
+        shutil.rmtree(folder)
+        raise
+    task = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
+    return FileResponse(file, filename=file.name, headers=PRIVATE, background=task)
+
+
+def held_out_photo(request: Request) -> Response:
+    """Send a small copy of one of a model's held-out photos to the owner."""
+    name = "/".join(request.path_params[part] for part in ("model", "label", "file"))
+    return send_small(find_file(held_out_folder(""), name), PRIVATE["Cache-Control"])

@@ -1,4 +1,4 @@
-"""Requests from the app's own pages, which send a session token."""
+"""Requests from the app's own pages, which send a session token; ``/api/session/`` issues one."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
 from starlette.requests import Request
+from starlette.responses import JSONResponse
 
 from model.admission import Lane
 from model.corrections.page_sessions import page_sessions
 from model.errors import Busy
 
-from .dispatcher import dispatcher
 from .problems import NoSession
 
 HEADER = "Loupe-Session"
@@ -27,29 +27,30 @@ _turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 """Locks of the sessions that have a photo in flight, by session token."""
 
 
+async def issue_token(_: Request) -> JSONResponse:
+    """Issue a token to a page whose Streamlit session has not started yet or has ended."""
+    return JSONResponse({"token": page_sessions.issue_token()}, 201, {"Cache-Control": "no-store"})
+
+
 def page_token(request: Request) -> str | None:
     """Return the token of the page's session; None for a client that isn't a page of the app.
 
     Raises:
         NoSession: the token is unknown or has expired.
-        Stopping, Busy: see ``Dispatcher.check``.
     """
     token = request.headers.get(HEADER)
-    if token is None:
-        return None
-    if not page_sessions.is_open(token):
+    if token is not None and not page_sessions.is_open(token):
         raise NoSession("This page's session has ended. Reload the page, then try again.")
-    dispatcher().check(lane_of(token))
     return token
 
 
-def lane_of(token: str) -> Lane:
-    """Return the lane of a page's photos.
+def lane_of(token: str | None) -> Lane:
+    """Return the lane of the photos of a page, or of a client that has no token.
 
     Anyone can request any number of issued tokens, so their photos wait in the API's lane. The
     app limits the number of Streamlit sessions, so theirs get the lane for pages.
     """
-    return LANE if page_sessions.has_session(token) else "api"
+    return LANE if token and page_sessions.has_session(token) else "api"
 
 
 @asynccontextmanager

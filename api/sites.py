@@ -84,7 +84,6 @@ class SiteMiddleware:
     websockets by the rule of ``CsrfMiddleware``.
 
     Args:
-        app: see ASGI.
         origins: further origins or hosts whose pages may open a websocket; ``*`` for all.
     """
 

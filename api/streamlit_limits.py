@@ -154,7 +154,6 @@ class StreamlitLimitMiddleware:
     they are deleted together.
 
     Args:
-        app: see ASGI.
         runtime: returns Streamlit's runtime.
         parse: returns a page's message as Streamlit's ``BackMsg``.
     """

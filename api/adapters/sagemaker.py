@@ -16,7 +16,7 @@ from model.settings import settings
 
 from ..lifecycle import ready
 from ..problems import Malformed
-from ..v1.identify import identify_photo, identify_request
+from ..v1.identify import identify_request
 from ..v1.params import IdentifyParams
 
 ATTRIBUTES_HEADER = "x-amzn-sagemaker-custom-attributes"
@@ -39,7 +39,7 @@ async def invocations(request: Request) -> JSONResponse:
         raise Malformed(
             "The custom attributes couldn't be parsed. Write them as model=clothing&top=3."
         ) from None
-    return await identify_request(request, IdentifyParams.from_known(attributes), identify_photo)
+    return await identify_request(request, IdentifyParams.from_known(attributes))
 
 
 async def execution_parameters(_: Request) -> JSONResponse:

@@ -51,8 +51,6 @@ class BatchResponse(StreamingResponse):
     """The results of a batch in the order of its photos, computed while they are read.
 
     Args:
-        classifier: the model.
-        photos: the photos.
         top: number of labels of each result.
         resources: the batch's files and its place, released at the end.
         as_lines: send one JSON object per line instead of one for all.
@@ -70,15 +68,13 @@ class BatchResponse(StreamingResponse):
         self._classifier, self._top, self._resources = classifier, top, resources
         self._ended = threading.Event()
         self._results = map_ordered(self._identify, photos)
-        if as_lines:
-            super().__init__(self._iter_lines(), media_type="application/x-ndjson")
-        else:
-            super().__init__(self._iter_object(), media_type="application/json")
+        media_type = "application/x-ndjson" if as_lines else "application/json"
+        super().__init__(self._iter_body(as_lines=as_lines), media_type=media_type)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI; however it ends, stop the batch and release its resources.
 
-        The generators can't do this: they are abandoned when the client disconnects.
+        The generator can't do this: it is abandoned when the client disconnects.
         """
         try:
             await super().__call__(scope, receive, send)
@@ -102,22 +98,14 @@ class BatchResponse(StreamingResponse):
         except LoupeError as error:
             return {"photo": photo.name, "error": {"code": error.code, "message": str(error)}}
 
-    async def _iter_lines(self) -> AsyncIterator[bytes]:
-        async for result in self._iter_results():
-            yield result + b"\n"
-
-    async def _iter_object(self) -> AsyncIterator[bytes]:
-        separator = b'{"answers":['
-        async for result in self._iter_results():
-            yield separator + result
-            separator = b","
-        yield b"]}"
-
-    async def _iter_results(self) -> AsyncIterator[bytes]:
+    async def _iter_body(self, *, as_lines: bool) -> AsyncIterator[bytes]:
+        before, after, end = (b"", b"\n", b"") if as_lines else (b'{"answers":[', b"", b"]}")
         while (result := await run_in_threadpool(next, self._results, None)) is not None:
-            yield json.dumps(result, ensure_ascii=False).encode()
+            yield before + json.dumps(result, ensure_ascii=False).encode() + after
+            before = b"" if as_lines else b","
         # Freed before the response ends, so that the client's next batch isn't refused.
         await self._resources.aclose()
+        yield end
 
 
 async def start_batch(request: Request, params: BatchParams) -> BatchResponse:

@@ -50,9 +50,10 @@ async def add_correction(
     client's claim. The photo itself is saved only with `keep`. The owner can delete a correction
     by the `id` in the response, and may use it to improve the model.
     """
-    if page := page_token(request):
-        return JSONResponse({"id": await correct_answer(request, page)}, 201)
-    dispatcher().check()
+    page = page_token(request)
+    dispatcher().check(lane_of(page))
+    if page:
+        return JSONResponse({"id": await _correct_answer(request, page)}, 201)
     async with read_upload(request) as upload:
         params = params.with_fields(upload.fields)
         if not params.label:
@@ -83,17 +84,12 @@ async def undo_correction(
     return problem("no-such-correction", "This correction doesn't exist or can't be undone.")
 
 
-async def correct_answer(request: Request, page: str) -> int:
+async def _correct_answer(request: Request, page: str) -> int:
     """Save the labels in a page's form, for the form's photo or for the answer that it names.
 
     The page sends the photo only if the visitor agrees.
 
-    Args:
-        request: its body is a form.
-        page: the token of the page's session.
-
-    Returns:
-        The number by which the owner can delete the correction.
+    Returns the number by which the owner can delete the correction.
     """
     async with limited_body(request, PHOTO_BYTES) as body:
         async with parse_form(body, max_files=1) as form:

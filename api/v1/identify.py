@@ -2,11 +2,10 @@
 
 import base64
 import time
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import nullcontext
 from functools import partial
 from io import BytesIO
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
@@ -14,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from model import Classifier, load
-from model.admission import Lane, admission_queue
+from model.admission import admission_queue
 from model.answer.answer_json import words_to_json
 from model.api_client import refuse_passed_on
 from model.classifier import Identification, read_pixels
@@ -29,8 +28,6 @@ from .params import FILE_SCHEMA, BatchParams, IdentifyParams, Upload, form_schem
 from .schemas import BatchResult, IdentifyResponse, problem_responses
 
 router = APIRouter(tags=["identify"])
-
-P = TypeVar("P", bound=BatchParams)
 
 MAP_CELLS = 16
 """Rows and columns of an occlusion map in JSON."""
@@ -66,34 +63,28 @@ def photo_body(params: type[BaseModel]) -> dict[str, Any]:
 async def identify(request: Request, params: Annotated[IdentifyParams, Query()]) -> JSONResponse:
     """Respond with the prediction for one photo."""
     refuse_passed_on(request.headers)
-    if page := page_token(request):
-        respond = partial(identify_photo, is_page=True)
-        return await identify_request(request, params, respond, lane_of(page), page_turn(page))
-    return await identify_request(request, params, identify_photo)
+    return await identify_request(request, params, page_token(request))
 
 
 async def identify_request(
-    request: Request,
-    params: P,
-    respond: Callable[[Upload, P], dict[str, Any]],
-    lane: Lane = "api",
-    turn: AbstractAsyncContextManager[None] | None = None,
+    request: Request, params: IdentifyParams, page: str | None = None
 ) -> JSONResponse:
     """Respond to a request with one photo; fields of its form override ``params``.
 
     Args:
-        respond: returns the response's JSON; it runs in a thread that holds a slot.
-        lane: where the photo waits for it.
-        turn: held from the photo's arrival to its answer.
+        params: those of the query.
+        page: the token of the page's session; None for other clients.
 
     Raises:
-        LoupeError, pydantic.ValidationError: see ``read_upload``, ``Dispatcher.run``,
-            ``Params.with_fields`` and ``respond``.
+        LoupeError, pydantic.ValidationError: see ``read_upload``, ``Params.with_fields``,
+            ``Dispatcher.run`` and ``identify_photo``.
     """
+    lane = lane_of(page)
     dispatcher().check(lane)
     async with read_upload(request) as upload:
-        work = partial(respond, upload, params.with_fields(upload.fields))
-        async with turn or nullcontext():
+        params = params.with_fields(upload.fields)
+        work = partial(identify_photo, upload, params, is_page=page is not None)
+        async with page_turn(page) if page else nullcontext():
             # Skip response validation: it takes longer than resizing a photo.
             return JSONResponse(await dispatcher().run(work, request.is_disconnected, lane))
 
@@ -105,7 +96,6 @@ def identify_photo(
 
     Args:
         upload: the photo, or the pixels made from it.
-        params: the request's parameters.
         is_page: use the given engine; add ``words``, by which the app's pages show the answer.
 
     Raises:

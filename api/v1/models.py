@@ -14,7 +14,6 @@ from model.engines import available
 from model.exporting.formats import find_downloads
 from model.loading import default_model
 
-from .. import paths  # noqa: F401  registers the converter "segment"
 from ..caching import IMMUTABLE, ResumableFile, cached, revalidate
 from .schemas import ModelList, ModelResponse, problem_responses
 

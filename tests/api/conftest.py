@@ -27,6 +27,12 @@ def forget() -> None:
 
 
 @pytest.fixture
+def anyio_backend() -> str:
+    """The event loop of async tests, which have the mark ``anyio``."""
+    return "asyncio"
+
+
+@pytest.fixture
 def serve(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     """Start the routes with settings: ``serve(LOUPE_QUEUE="0")``."""
     clients: list[TestClient] = []

@@ -4,6 +4,8 @@ import json
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
+from http.client import HTTPException, HTTPMessage, HTTPResponse
+from io import BufferedReader
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,12 +14,11 @@ CHUNK = b"100000\r\n" + bytes(2**20) + b"\r\n"
 
 @dataclass(frozen=True)
 class Reply:
-    """The first response on a connection; status 0 if the connection was closed instead."""
+    """A response; status 0 if the connection was closed instead."""
 
     status: int
-    head: str
+    headers: HTTPMessage
     body: bytes
-    remainder: bytes
 
     @property
     def json(self) -> Any:
@@ -26,11 +27,14 @@ class Reply:
 
     def header(self, name: str) -> str:
         """Return a header's value, or an empty string."""
-        for line in self.head.splitlines()[1:]:
-            key, _, value = line.partition(":")
-            if key.lower() == name:
-                return value.strip()
-        return ""
+        return str(self.headers.get(name, ""))
+
+
+class Received(BufferedReader):
+    """What a server has sent, which stays open behind a response for what follows."""
+
+    def close(self) -> None:
+        """Do nothing: ``HTTPResponse`` closes what it has read."""
 
 
 class Wire:
@@ -39,6 +43,8 @@ class Wire:
     def __init__(self, url: str, timeout: float = 15.0) -> None:
         address = urlsplit(url)
         self.socket = socket.create_connection((address.hostname, address.port), timeout)
+        # Not by makefile(), whose file would keep the socket open.
+        self.received = Received(socket.SocketIO(self.socket, "r"))
 
     def __enter__(self) -> "Wire":
         return self
@@ -68,39 +74,22 @@ class Wire:
         """Return all that arrives until the server closes the connection."""
         received = b""
         with suppress(ConnectionResetError):
-            while data := self.socket.recv(65536):
+            while data := self.received.read1():
                 received += data
         return received
 
+    def makefile(self, _: str) -> Received:
+        """Return what the server has sent; see ``HTTPResponse``."""
+        return self.received
+
     def reply(self) -> Reply:
         """Read one complete response."""
-        received = b""
+        response = HTTPResponse(self)  # type: ignore[arg-type]
         try:
-            while b"\r\n\r\n" not in received and (data := self.socket.recv(65536)):
-                received += data
-            head, _, body = received.partition(b"\r\n\r\n")
-            if not head:
-                return Reply(0, "", b"", b"")
-            text = head.decode("latin-1")
-            if "transfer-encoding: chunked" in text.lower():
-                while not body.endswith(b"0\r\n\r\n") and (data := self.socket.recv(65536)):
-                    body += data
-                return Reply(int(text.split()[1]), text, _whole(body), b"")
-            length = int(text.lower().partition("content-length:")[2].split("\r\n")[0] or 0)
-            while len(body) < length and (data := self.socket.recv(65536)):
-                body += data
-        except ConnectionResetError:
-            return Reply(0, "", b"", b"")
-        return Reply(int(text.split()[1]), text, body[:length], body[length:])
-
-
-def _whole(chunked: bytes) -> bytes:
-    body, remainder = b"", chunked
-    while True:
-        size, _, remainder = remainder.partition(b"\r\n")
-        if not (length := int(size or b"0", 16)):
-            return body
-        body, remainder = body + remainder[:length], remainder[length + 2 :]
+            response.begin()
+            return Reply(response.status, response.headers, response.read())
+        except (ConnectionResetError, HTTPException):
+            return Reply(0, HTTPMessage(), b"")
 
 
 def form(*parts: bytes, boundary: bytes = b"x") -> bytes:
@@ -108,3 +97,9 @@ def form(*parts: bytes, boundary: bytes = b"x") -> bytes:
     return b"".join(b"--%s\r\n%s\r\n" % (boundary, part) for part in parts) + b"--%s--\r\n" % (
         boundary
     )
+
+
+def file_part(field: str, name: str, content: bytes) -> bytes:
+    """Return a form's part with a file."""
+    head = f'Content-Disposition: form-data; name="{field}"; filename="{name}"'
+    return head.encode() + b"\r\n\r\n" + content

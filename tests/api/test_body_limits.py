@@ -30,6 +30,8 @@ from tests.waiting import wait_until
 PHOTO = samples()[0].read()
 HEAD = b"POST /api/v1/identify HTTP/1.1\r\nHost: here\r\n"
 
+pytestmark = pytest.mark.anyio
+
 
 @pytest.fixture(scope="module")
 def server(app_server: Server) -> Iterator[Server]:
@@ -64,25 +66,19 @@ def test_endless_body_is_rejected_at_the_limit(server: Server) -> None:
     still_answers(server)
 
 
-@pytest.mark.parametrize(
-    "header",
-    [
-        b"Content-Length: -1",
-        b"Content-Length: ten",
-        b"Content-Length: 0x10",
-        b"Content-Length: 1e3",
+def test_malformed_length_is_rejected(server: Server) -> None:
+    for header in (
+        *(b"Content-Length: " + length for length in (b"-1", b"ten", b"0x10", b"1e3")),
         b"Content-Length: 5\r\nContent-Length: 7",
         b"Content-Length: 5\r\nTransfer-Encoding: chunked",
         b"Transfer-Encoding: chunked, gzip",
         b"Transfer-Encoding: \x0bchunked",
         b"Content-Length : 5",
         b"Content-Length: 5\r\n continued",
-    ],
-)
-def test_malformed_length_is_rejected(server: Server, header: bytes) -> None:
-    with Wire(server.url) as wire:
-        wire.send(HEAD + header + b"\r\n\r\nhello\r\n")
-        assert wire.reply().status == 400
+    ):
+        with Wire(server.url) as wire:
+            wire.send(HEAD + header + b"\r\n\r\nhello\r\n")
+            assert wire.reply().status == 400, header
     still_answers(server)
 
 
@@ -96,7 +92,7 @@ def test_bytes_after_a_body_are_not_another_request(server: Server) -> None:
         assert reply.status in (400, 422)
         # The second half is not HTTP, so the connection ends and the inner request is not run.
         wire.send(inner)
-        assert b"200 OK" not in reply.remainder + wire.remainder()
+        assert b"200 OK" not in wire.remainder()
     still_answers(server)
 
 
@@ -129,87 +125,77 @@ def budget(monkeypatch: pytest.MonkeyPatch) -> MemoryBudget:
     return budget
 
 
-def test_limit_is_exact_to_the_byte(budget: MemoryBudget) -> None:
-    assert PHOTO_BYTES - 20 * 2**20 >= 2**15
-    assert asyncio.run(read(request(b"x" * 60, b"x" * 40))) == b"x" * 100
+async def test_limit_is_exact_to_the_byte(budget: MemoryBudget) -> None:
+    assert await read(request(b"x" * 60, b"x" * 40)) == b"x" * 100
     with pytest.raises(PhotoTooLarge):
-        asyncio.run(read(request(b"x" * 60, b"x" * 41)))
+        await read(request(b"x" * 60, b"x" * 41))
     with pytest.raises(PhotoTooLarge):
-        asyncio.run(read(request(headers=((b"content-length", b"101"),))))
+        await read(request(headers=((b"content-length", b"101"),)))
     for length in (b"-1", b"", b"1_0", b"\xb2"):
         with pytest.raises(Malformed):
-            asyncio.run(read(request(headers=((b"content-length", length),))))
+            await read(request(headers=((b"content-length", length),)))
     assert budget.used == 0
 
 
-def test_idle_or_slow_upload_raises_body_too_slow(
+async def test_idle_or_slow_upload_raises_body_too_slow(
     budget: MemoryBudget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(body_limits, "IDLE_TIMEOUT_SECONDS", 0.05)
     with pytest.raises(BodyTooSlow):
-        asyncio.run(read(request(b"x", 5.0, b"y")))
+        await read(request(b"x", 5.0, b"y"))
     monkeypatch.setattr(body_limits, "IDLE_TIMEOUT_SECONDS", 5.0)
     monkeypatch.setattr(body_limits, "BODY_TIMEOUT_SECONDS", 0.1)
     started = time.monotonic()
     with pytest.raises(BodyTooSlow):
-        asyncio.run(read(request(*(b"x", 0.03) * 50)))
+        await read(request(*(b"x", 0.03) * 50))
     assert time.monotonic() - started < 2
     assert budget.used == 0
 
 
-def test_bodies_share_a_budget_and_give_it_back(budget: MemoryBudget) -> None:
-    async def three() -> None:
-        async with limited_body(request(b"x" * 100), 100) as first:
-            await first.body()
-            async with limited_body(request(b"x" * 100), 100) as second:
-                await second.body()
-                assert budget.used == 200
-                # A failed upload returns its bytes to the budget.
-                with pytest.raises(Busy):
-                    await read(request(b"x" * 51))
-                assert await read(request(b"x" * 50)) == b"x" * 50
-            assert budget.used == 100
-            assert await read(request(b"x" * 100)) == b"x" * 100
-
-    asyncio.run(three())
+async def test_bodies_share_a_budget_and_give_it_back(budget: MemoryBudget) -> None:
+    async with limited_body(request(b"x" * 100), 100) as first:
+        await first.body()
+        async with limited_body(request(b"x" * 100), 100) as second:
+            await second.body()
+            assert budget.used == 200
+            # A failed upload returns its bytes to the budget.
+            with pytest.raises(Busy):
+                await read(request(b"x" * 51))
+            assert await read(request(b"x" * 50)) == b"x" * 50
+        assert budget.used == 100
+        assert await read(request(b"x" * 100)) == b"x" * 100
     assert budget.used == 0
 
 
-def test_body_is_held_once() -> None:
+async def test_body_is_held_once() -> None:
     part = bytes(2**16)
-
-    async def read_parts() -> tuple[int, int]:
-        data = await read_body(request(*[part] * 100))
-        return len(data), tracemalloc.get_traced_memory()[1]
-
     tracemalloc.start()
     try:
-        size, peak_bytes = asyncio.run(read_parts())
+        size = len(await read_body(request(*[part] * 100)))
+        _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert size == 100 * len(part)
     assert peak_bytes < 1.3 * size
 
 
-def test_memory_of_ended_uploads_returns_to_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_memory_of_ended_uploads_returns_to_the_system(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     budget, body, trims = MemoryBudget(2**30), Body(), list[bool]()
     monkeypatch.setattr(body_limits, "memory_budget", lambda: budget)
     monkeypatch.setattr(body_limits, "trim_memory", lambda: trims.append(True))
     monkeypatch.setattr(body_limits, "TRIM_SECONDS", 0.01)
-
-    async def upload() -> None:
-        trimming = asyncio.create_task(trim_after_uploads())
-        budget.bodies.add(body)
-        budget.acquire(body, LARGE_BLOCK_BYTES + 1)
-        await asyncio.sleep(0.05)
-        assert not trims
-        budget.bodies.remove(body)
-        await asyncio.to_thread(wait_until, lambda: trims)
-        # Once is enough.
-        await asyncio.sleep(0.05)
-        trimming.cancel()
-
-    asyncio.run(upload())
+    trimming = asyncio.create_task(trim_after_uploads())
+    budget.bodies.add(body)
+    budget.acquire(body, LARGE_BLOCK_BYTES + 1)
+    await asyncio.sleep(0.05)
+    assert not trims
+    budget.bodies.remove(body)
+    await asyncio.to_thread(wait_until, lambda: trims)
+    # Once is enough.
+    await asyncio.sleep(0.05)
+    trimming.cancel()
     assert trims == [True]
 
 
@@ -236,13 +222,10 @@ def test_full_budget_takes_the_memory_of_the_oldest_body() -> None:
     assert not photo.is_dropped
 
 
-def test_dropped_body_ends_immediately(budget: MemoryBudget) -> None:
-    async def replace() -> None:
-        slow = asyncio.create_task(read(request(b"x" * 100, 60.0), limit=200))
-        await asyncio.sleep(0)
-        assert await read(request(b"x" * 200), limit=200) == b"x" * 200
-        with pytest.raises(Busy):
-            await asyncio.wait_for(slow, 0.2)
-
-    asyncio.run(replace())
+async def test_dropped_body_ends_immediately(budget: MemoryBudget) -> None:
+    slow = asyncio.create_task(read(request(b"x" * 100, 60.0), limit=200))
+    await asyncio.sleep(0)
+    assert await read(request(b"x" * 200), limit=200) == b"x" * 200
+    with pytest.raises(Busy):
+        await asyncio.wait_for(slow, 0.2)
     assert budget.used == 0

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import httpx2
 import pytest
@@ -20,8 +20,10 @@ from model.bundle import get_bundle, read_samples, registry
 from model.samples import samples
 from tests.browser.server import Server, serving
 from tests.model.tiny import tiny
+from tests.waiting import wait_until
 
 MEGABYTE = 1_000_000
+PREFIX = "some/prefix/~/+"
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def server(built_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """The app as people start it, below a path, with the runtime in its data folder."""
     folder = tmp_path_factory.mktemp("device")
     shutil.copytree(built_dir / RUNTIME, folder / "data" / "derived" / RUNTIME)
-    with serving(folder, prefix="some/path") as running:
+    with serving(folder, prefix=PREFIX) as running:
         yield running
 
 
@@ -53,8 +55,9 @@ def browser_client(server: Server) -> Iterator[httpx2.Client]:
 def files_of(client: Any, name: str, graph: str = "small") -> dict[str, Any]:
     """Return the responses to all that a first visit loads for a model, by URL."""
     base = f"/device/models/{name}/"
+    # Its files may still be being made.
+    wait_until(lambda: client.get(f"{base}model.json").status_code == 200, 100)
     described = client.get(f"{base}model.json")
-    assert described.status_code == 200, described.text
     info = described.json()
     entry, runtime = info["graphs"][graph], info["runtime"]
     network = entry.get("network")
@@ -155,17 +158,12 @@ def test_every_file_of_the_page_is_served_and_nothing_else(client: Any) -> None:
         assert client.get(f"/device/{name}").status_code == 404, name
 
 
-def test_models_and_sample_photos_are_listed(client: Any) -> None:
-    index = client.get("/device/models/").json()
-    models = {model["name"]: model for model in index["models"]}
+def test_models_and_their_samples_are_listed_and_sent(client: Any) -> None:
+    models = {model["name"]: model for model in client.get("/device/models/").json()["models"]}
     assert models.keys() == {"tiny", "clothing", "imagenet"}
     assert [name for name, model in models.items() if model["default"]] == ["tiny"]
     assert models["clothing"]["title"]
-
-
-def test_samples_of_each_model_are_listed_and_sent(client: Any) -> None:
-    models = client.get("/device/models/").json()["models"]
-    listed = {model["name"]: model["samples"] for model in models}
+    listed = {name: model["samples"] for name, model in models.items()}
     assert listed["tiny"] == []
     assert [entry["title"] for entry in listed["imagenet"]] == ["Coffee", "Cat", "Cameraman"]
     for entry, sample in zip(listed["clothing"], read_samples(get_bundle("clothing")), strict=True):
@@ -293,10 +291,16 @@ def test_streamlits_server_sends_the_files_below_its_base_path(
             assert "content-encoding" not in response.headers, url
         elif len(response.content) > 1000:
             assert response.headers["content-encoding"] == "gzip", url
-    assert browser_client.get("/api/ready").json()["status"] == "ready"
     for path in ("/device/nothing", "/api/nothing"):
         assert browser_client.get(path).status_code == 404
-    without_base_path = server.url.removesuffix("/some/path")
-    response = browser_client.get(f"{without_base_path}/device/loupe.mjs")
-    assert response.headers["content-type"].startswith("text/javascript")
+    # Hosts check health at the root.
+    for base in (server.url, server.url.removesuffix(f"/{PREFIX}")):
+        assert browser_client.get(f"{base}/api/ready").json()["status"] == "ready"
+        identified = browser_client.post(f"{base}/api/v1/identify", content=samples()[0].read())
+        assert identified.status_code == 200
+        # The documentation asks for the schema where it is itself.
+        schema = f"{urlsplit(base).path}/api/v1/openapi.json'"
+        assert f"'{schema}" in browser_client.get(f"{base}/api/v1/docs").text
+        script = browser_client.get(f"{base}/device/loupe.mjs")
+        assert script.headers["content-type"].startswith("text/javascript")
     assert not server.tracebacks()

@@ -40,6 +40,7 @@ def test_failure_of_npm_is_reported_and_remembered(
     tiny(models_dir)
     runs = fake_npm(tmp_path, "echo npm error code ENOTFOUND >&2; exit 1")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(device, "WAIT_SECONDS", 100.0)
     client = serve(LOUPE_MODEL="tiny", LOUPE_NPM="true")
     for _ in range(3):
         response = client.get("/device/models/tiny/model.json")

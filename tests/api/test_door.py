@@ -28,6 +28,8 @@ APP = "http://localhost:8501"
 JPEG = Photo.from_image(colour("red")).to_jpeg()
 STREAM = "ws://localhost:8501/stream"
 KEY = "twenty-characters-or-more"
+SITE = "https://example.org"
+Start = Callable[..., TestClient]
 
 
 async def echo(socket: WebSocket) -> None:
@@ -44,7 +46,7 @@ def page(_: Request) -> PlainTextResponse:
 @pytest.fixture
 def start(
     tiny_bundle: Any, own_corrections: None, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., TestClient]]:
+) -> Iterator[Start]:
     def start(address: str = APP, base_path: str = "", **environment: str) -> TestClient:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
@@ -66,7 +68,7 @@ def enter(client: TestClient, origin: str | None = APP, link: str = "") -> Any:
     return client.post(f"/owner/{link or sign_ins().create_link()}", headers=headers)
 
 
-def test_fetching_a_link_changes_nothing(start: Callable[..., TestClient]) -> None:
+def test_fetching_a_link_changes_nothing(start: Start) -> None:
     client, link = start(), sign_ins().create_link()
     for _ in range(2):
         shown = client.get(f"/owner/{link}")
@@ -84,13 +86,13 @@ def test_fetching_a_link_changes_nothing(start: Callable[..., TestClient]) -> No
     assert (again.status_code, again.json()["code"]) == (403, "owner-refused")
 
 
-def test_in_a_frame_it_names_the_apps_own_address(start: Callable[..., TestClient]) -> None:
+def test_in_a_frame_it_names_the_apps_own_address(start: Start) -> None:
     shown = start().get(f"/owner/{sign_ins().create_link()}", headers={"Sec-Fetch-Dest": "iframe"})
     assert "own address" in shown.text
     assert 'data-way=""' in shown.text
 
 
-def test_cookie_is_for_this_app_alone(start: Callable[..., TestClient]) -> None:
+def test_cookie_is_for_this_app_alone(start: Start) -> None:
     response = enter(start())
     assert response.headers["location"] == "../photos"
     cookie = response.headers["set-cookie"]
@@ -98,7 +100,7 @@ def test_cookie_is_for_this_app_alone(start: Callable[..., TestClient]) -> None:
     parts = cookie.lower().split("; ")
     assert {"httponly", "samesite=strict", "path=/", "max-age=2592000"} <= {*parts}
     assert "secure" not in parts
-    https = enter(start("https://example.org", "/loupe"), "https://example.org")
+    https = enter(start(SITE, "/loupe"), SITE)
     assert https.headers["set-cookie"].startswith("loupe-owner-443-loupe=")
     assert {"secure", "path=/loupe"} <= {*https.headers["set-cookie"].lower().split("; ")}
 
@@ -114,14 +116,15 @@ def test_cookie_is_for_this_app_alone(start: Callable[..., TestClient]) -> None:
         ("http://localhost:99999", "http://localhost:99999", ""),
         (APP, "http://127.0.0.1:8501", ""),
         (APP, "https://attacker.example", ""),
-        ("https://example.org", "https://example.org.attacker.example", ""),
-        ("https://example.org", "https://www.example.org", "https://example.org"),
+        (SITE, "https://example.org.attacker.example", ""),
+        (SITE, "https://www.example.org", SITE),
+        # Public addresses over plain http.
         ("http://example.org", "http://example.org", ""),
         ("http://93.184.216.34", "http://93.184.216.34", ""),
     ],
 )
 def test_other_origins_and_public_plain_http_are_refused(
-    start: Callable[..., TestClient], address: str, origin: str | None, url: str
+    start: Start, address: str, origin: str | None, url: str
 ) -> None:
     client = start(address, LOUPE_CORS="*", LOUPE_URL=url)
     link = sign_ins().create_link()
@@ -134,24 +137,22 @@ def test_other_origins_and_public_plain_http_are_refused(
 @pytest.mark.parametrize(
     ("address", "origin", "url"),
     [
-        ("https://example.org", "https://example.org", ""),
+        (SITE, SITE, ""),
         # Behind a proxy that ends TLS, and one that also names another host.
-        ("http://example.org", "https://example.org", ""),
-        ("http://10.0.0.7:8501", "https://example.org", "https://example.org/loupe"),
+        ("http://example.org", SITE, ""),
+        ("http://10.0.0.7:8501", SITE, f"{SITE}/loupe"),
         ("http://192.168.1.5:8501", "http://192.168.1.5:8501", ""),
-        ("http://printer.local", "http://printer.local", "https://example.org"),
+        ("http://printer.local", "http://printer.local", SITE),
     ],
 )
-def test_own_origin_signs_in(
-    start: Callable[..., TestClient], address: str, origin: str, url: str
-) -> None:
+def test_own_origin_signs_in(start: Start, address: str, origin: str, url: str) -> None:
     response = enter(start(address, LOUPE_URL=url), origin)
     assert response.status_code == 303
     assert ("secure" in response.headers["set-cookie"].lower()) == origin.startswith("https")
 
 
 def test_key_signs_in_and_is_tried_five_times_a_minute(
-    start: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
+    start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = start()
     assert 'data-way=""' in client.get("/owner/").text
@@ -169,7 +170,7 @@ def test_key_signs_in_and_is_tried_five_times_a_minute(
     assert client.post("/owner/", content=b"x" * 2000, headers={"Origin": APP}).status_code == 413
 
 
-def test_photos_and_zip_are_the_owners(start: Callable[..., TestClient]) -> None:
+def test_photos_and_zip_are_the_owners(start: Start) -> None:
     red = load("tiny").identify(colour("red"))
     number = correction_store().add_correction(red, "green", JPEG)
     client = start(LOUPE_CORS="*")
@@ -195,7 +196,7 @@ def test_photos_and_zip_are_the_owners(start: Callable[..., TestClient]) -> None
 
 
 def test_websocket_of_another_origin_comes_without_the_cookie(
-    start: Callable[..., TestClient],
+    start: Start,
 ) -> None:
     client = start(LOUPE_CORS="*")
     enter(client)
@@ -215,24 +216,23 @@ def test_websocket_of_another_origin_comes_without_the_cookie(
         assert cookies(origin) == {"theme"}
 
 
-def test_cookie_in_a_second_header_is_checked_as_well(start: Callable[..., TestClient]) -> None:
+def test_cookie_in_a_second_header_is_checked_as_well(start: Start) -> None:
     """A proxy may split the header, as HTTP/2 allows."""
     start()
     other = SignIn(sign_ins().open(), "http://localhost:8502")
-    cookie = f"{other.cookie_name()}={other.to_cookie()}"
-    found: list[str] = []
+    cookie = f"{other.cookie_name()}={other.to_cookie()}".encode()
+    headers = [(b"origin", APP.encode()), (b"cookie", b"a=b"), (b"cookie", cookie)]
+    found: list[bytes] = []
 
     async def app(scope: Scope, *_: Any) -> None:
-        found.extend(value.decode() for name, value in scope["headers"] if name == b"cookie")
+        found.extend(value for name, value in scope["headers"] if name == b"cookie")
 
-    headers = {"origin": APP}, {"cookie": "a=b"}, {"cookie": cookie}
-    raw = [(name.encode(), text.encode()) for pair in headers for name, text in pair.items()]
-    scope = {"type": "websocket", "headers": raw}
+    scope = {"type": "websocket", "headers": headers}
     asyncio.run(OwnerMiddleware(app)(scope, None, None))
-    assert found == ["a=b"]
+    assert found == [b"a=b"]
 
 
-def test_signed_in_pages_are_framed_by_the_app_alone(start: Callable[..., TestClient]) -> None:
+def test_signed_in_pages_are_framed_by_the_app_alone(start: Start) -> None:
     client = start()
     assert "content-security-policy" not in client.get("/").headers
     enter(client)

@@ -5,22 +5,20 @@ import logging
 
 import pytest
 
+from api import lifecycle
 from api.dispatcher import dispatcher
-from api.lifecycle import lifespan
 from model.answer import share_link
 from model.answer.share_link import KEY_FILE
-from tests.model.tiny import tiny
+from model.bundle.registry import store_pending
+from model.model_store.follower import Follower
+from model.settings import settings
+from tests.model.tiny import colour, tiny
+from tests.photos import encoded
 
 
 @pytest.fixture
 def client(serve):
     return serve()
-
-
-def test_live_responds_with_200(client):
-    response = client.get("/api/live")
-    assert (response.status_code, response.json()) == (200, {"status": "live"})
-    assert response.headers["cache-control"] == "no-store"
 
 
 def test_ready_names_model_version_and_engine(client, imagenet):
@@ -38,7 +36,9 @@ def test_stopping_server_is_not_ready(client):
     dispatcher().stopping = True
     response = client.get("/api/ready")
     assert (response.status_code, response.json()["code"]) == (503, "stopping")
-    assert client.get("/api/live").status_code == 200
+    live = client.get("/api/live")
+    assert (live.status_code, live.json()) == (200, {"status": "live"})
+    assert live.headers["cache-control"] == "no-store"
 
 
 def missing(models_dir):
@@ -77,8 +77,35 @@ def test_ready_reports_a_broken_model_without_paths(serve, models_dir, caplog, h
 
 
 async def started():
-    async with lifespan(None):
+    async with lifecycle.lifespan(None):
         pass
+
+
+@pytest.mark.parametrize("has_version", [False, True])
+def test_replica_says_that_it_has_no_database(serve, models_dir, monkeypatch, has_version):
+    monkeypatch.setenv("LOUPE_DATABASE", "postgresql://loupe@127.0.0.1:1/none")
+    monkeypatch.setenv("LOUPE_STORE", str(models_dir.parent / "store"))
+    if has_version:
+        tiny(models_dir)
+    settings.cache_clear()
+    store_pending.set()
+    follower = Follower()
+    follower.compare()
+    monkeypatch.setattr(lifecycle, "store_follower", lambda: follower)
+    try:
+        client = serve(LOUPE_MODEL="tiny")
+        response = client.get("/api/ready")
+        photo = encoded(colour("red"), "PNG")
+        identified = client.post("/api/v1/identify?model=tiny", content=photo).status_code
+    finally:
+        store_pending.clear()
+    reply = response.json()
+    assert reply.pop("store") == [{"code": "database-unavailable"}]
+    if has_version:
+        assert (response.status_code, reply["status"], identified) == (200, "ready", 200)
+    else:
+        assert reply == {"status": "not ready", "code": "store-pending"}
+        assert (response.status_code, identified) == (503, 503)
 
 
 def test_start_creates_the_signing_key(client, data_folder):

@@ -1,9 +1,8 @@
-"""``/api/session/``: only with an open session's token, one photo at a time, bounded."""
+"""The app's own pages at ``/api/v1``: with an open session's token, one photo at a time."""
 
 import tracemalloc
 import zlib
 from dataclasses import replace
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -24,46 +23,48 @@ from tests.api.v1.test_identify import RED, is_problem, without_times
 from tests.model.tiny import colour
 from tests.photos import encoded
 
-PHOTO, WHY, CORRECTION, PIXELS, PIXELS_WHY = (
-    f"/api/session/{name}"
-    for name in ("photo", "explanation", "correction", "pixels", "pixels/explanation")
-)
-ROUTES = [PHOTO, WHY, CORRECTION, PIXELS, PIXELS_WHY]
+PHOTO, CORRECTION = "/api/v1/identify", "/api/v1/corrections"
+FILE: dict[str, Any] = {"photo": ("photo", RED)}
+SIDE = 32
+"""Height and width of what the model of colours sees, in pixels."""
 
 
 @pytest.fixture
-def headers(token: str) -> dict[str, str]:
-    return {"Loupe-Session": token}
+def page(api: TestClient, token: str) -> TestClient:
+    """A page of the app with the model of colours."""
+    return TestClient(api.app, headers={"Loupe-Session": token}, raise_server_exceptions=False)
 
 
-def test_photo_has_the_apis_prediction_and_a_signed_link(
-    api: TestClient, headers: dict[str, str]
-) -> None:
-    response = api.post(f"{PHOTO}?model=tiny&top=2", content=RED, headers=headers)
-    assert response.status_code == 200
+@pytest.fixture
+def link(colours: Classifier) -> str:
+    """The link to an answer of this server."""
+    return encode(colours.identify(RED))
+
+
+def test_page_gets_the_apis_prediction_and_a_signed_link(api: TestClient, page: TestClient) -> None:
+    response = page.post(f"{PHOTO}?top=2", content=RED)
     assert response.headers["cache-control"] == "no-store"
     answer = response.json()
-    public = api.post("/api/v1/identify?model=tiny&top=2", content=RED).json()
-    assert without_times(answer["prediction"]) == without_times(public)
-    shared = decode(answer["token"])
+    words = answer.pop("words")
+    assert without_times(answer) == without_times(api.post(f"{PHOTO}?top=2", content=RED).json())
+    shared = decode(words["token"])
     assert shared.signature is Signature.VALID
-    assert shared.prediction.to_dict("-", 2)["answer"] == answer["prediction"]["answer"]
-    assert answer["where"] == "server"
-    assert answer["recipe"]["resize"] == [32, 32]
-    assert answer["queue_ms"] >= 0
+    assert shared.prediction.to_dict("-", 2)["answer"] == answer["answer"]
+    assert (words["where"], words["recipe"]["resize"]) == ("server", [SIDE, SIDE])
+    assert words["queue_ms"] >= 0
 
 
-def test_page_is_known_to_have_given_a_photo(api: TestClient) -> None:
+def test_only_a_photo_that_was_read_counts_as_the_pages(api: TestClient) -> None:
     headers = {"Loupe-Session": page_sessions.open_session("page")}
-    api.post(f"{PHOTO}?model=tiny", content=b"text", headers=headers)
+    is_problem(api.post(PHOTO, content=b"text", headers=headers), 415, "unsupported-format")
     assert not page_sessions.has_photo("page")
-    api.post(f"{PHOTO}?model=tiny", content=RED, headers=headers)
+    assert api.post(PHOTO, content=RED, headers=headers).status_code == 200
     assert page_sessions.has_photo("page")
 
 
 @pytest.mark.usefixtures("own_corrections")
-def test_photo_of_a_page_waits_in_the_lane_of_pages(
-    api: TestClient, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+def test_photos_of_streamlits_sessions_wait_in_the_lane_of_pages(
+    api: TestClient, page: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lanes: list[str] = []
     submit = AdmissionQueue.submit
@@ -73,83 +74,33 @@ def test_photo_of_a_page_waits_in_the_lane_of_pages(
         return submit(queue, *values)
 
     monkeypatch.setattr(AdmissionQueue, "submit", record)
-    api.post(f"{PHOTO}?model=tiny", content=RED, headers=headers)
-    fields: dict[str, Any] = {"data": {"label": ["red"]}, "files": {"photo": ("photo", RED)}}
-    api.post(f"{CORRECTION}?model=tiny", headers=headers, **fields)
-    api.post("/api/v1/identify?model=tiny", content=RED)
-    assert lanes == ["screen", "screen", "api"]
+    issued = api.post("/api/session/")
+    assert (issued.status_code, issued.headers["cache-control"]) == (201, "no-store")
+    page.post(PHOTO, content=RED)
+    page.post(CORRECTION, data={"label": "red"}, files=FILE)
+    api.post(PHOTO, content=RED)
+    api.post(PHOTO, content=RED, headers={"Loupe-Session": issued.json()["token"]})
+    assert lanes == ["screen", "screen", "api", "api"]
 
 
-@pytest.mark.parametrize("sent", [None, "é", "closed"])
+@pytest.mark.parametrize("sent", ["é", "unknown", "closed"])
 def test_wrong_token_is_rejected_before_the_body_is_read(
-    api: TestClient, token: str, sent: str | None
+    api: TestClient, token: str, sent: str
 ) -> None:
     if sent == "closed":
         sent = page_sessions.open_session()
         page_sessions.close_session(sent)
-    headers = {} if sent is None else {b"Loupe-Session": sent.encode("latin-1")}
-    for route, query in product(ROUTES, ("", "?model=nobody", "?unknown=1")):
-        response = api.post(f"{route}{query}", content=RED, headers=headers)
-        is_problem(response, 403, "no-session")
+    headers = {b"Loupe-Session": sent.encode("latin-1")}
+    for path in (PHOTO, f"{PHOTO}?model=nobody", f"{PHOTO}?explain=1&pixels=0", CORRECTION):
+        is_problem(api.post(path, content=RED, headers=headers), 403, "no-session")
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "code"),
-    [(b"what is this", 415, "unsupported-format"), (iter([bytes(2**20)] * 22), 413, "too-large")],
-    ids=["text", "chunked without end"],
-)
-def test_rejected_photo_is_a_problem_and_frees_the_session(
-    api: TestClient, headers: dict[str, str], body: Any, status: int, code: str
-) -> None:
-    is_problem(api.post(PHOTO, content=body, headers=headers), status, code)
-    assert memory_budget().used == 0
-    assert api.post(PHOTO, content=RED, headers=headers).status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("query", "status", "code"),
-    [
-        ("model=nobody", 404, "no-such-model"),
-        ("engine=wasm", 422, "invalid"),
-        ("model=tiny&engine=learner", 503, "engine-unavailable"),
-        ("modle=tiny", 422, "invalid"),
-    ],
-)
-def test_model_and_engine_are_checked(
-    api: TestClient, headers: dict[str, str], query: str, status: int, code: str
-) -> None:
-    is_problem(api.post(f"{PHOTO}?{query}", content=RED, headers=headers), status, code)
-
-
-@pytest.mark.parametrize("route", ROUTES)
-def test_page_of_another_site_is_rejected_even_with_a_token(
-    api: TestClient, headers: dict[str, str], route: str
-) -> None:
+@pytest.mark.parametrize("path", [PHOTO, CORRECTION, "/api/session/"])
+def test_page_of_another_site_is_rejected_even_with_a_token(page: TestClient, path: str) -> None:
     evil = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
-    response = api.post(route, content=RED, headers=headers | evil)
-    is_problem(response, 403, "cross-site")
+    is_problem(page.post(path, content=RED, headers=evil), 403, "cross-site")
     preflight = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
-    response = api.options(route, headers=preflight)
-    assert "access-control-allow-origin" not in response.headers
-
-
-def test_only_post_is_served_and_nothing_is_in_the_public_document(api: TestClient) -> None:
-    is_problem(api.get(PHOTO), 405, "method-not-allowed")
-    is_problem(api.post("/api/session/other"), 404, "not-found")
-    assert "session" not in api.get("/api/v1/openapi.json").text
-
-
-def test_explanation_is_a_map_of_what_the_model_sees(
-    api: TestClient, headers: dict[str, str]
-) -> None:
-    half = Image.new("RGB", (64, 64), "black")
-    half.paste((255, 0, 0), (0, 0, 32, 64))
-    response = api.post(f"{WHY}?model=tiny", content=encoded(half, "PNG"), headers=headers)
-    assert response.status_code == 200
-    why = response.json()
-    assert (why["rows"], why["columns"], len(why["heat"])) == (32, 32, 32 * 32)
-    assert all(0 <= cell <= 1 for cell in why["heat"])
-    assert max(why["heat"]) > 0.5
+    assert "access-control-allow-origin" not in page.options(path, headers=preflight).headers
 
 
 def pack(pixels: NDArray[np.uint8]) -> bytes:
@@ -160,167 +111,143 @@ def pack(pixels: NDArray[np.uint8]) -> bytes:
     return zlib.compress(planes.tobytes())
 
 
-class TestPixels:
-    @pytest.fixture
-    def pixels(self) -> NDArray[np.uint8]:
-        noise = np.random.default_rng(0).integers(0, 60, (32, 32, 3), dtype=np.uint8)
-        noise[..., 0] += 190
-        return noise
+def test_pixels_give_the_answer_and_the_explanation_of_their_photo(
+    api: TestClient, page: TestClient, tiny_bundle: Bundle
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 60, (SIDE, SIDE, 3), dtype=np.uint8)
+    pixels[:, : SIDE // 2, 0] += 190
+    photo = encoded(Image.fromarray(pixels), "PNG")
+    expected = page.post(f"{PHOTO}?explain=true", content=photo).json()
+    heat = expected["explanation"]["heat"]
+    assert [len(row) for row in heat] == [SIDE] * SIDE
+    assert 0.5 < max(map(max, heat)) <= 1
+    assert min(map(min, heat)) >= 0
+    for body, packed in ((pixels.tobytes(), False), (pack(pixels), True)):
+        query: dict[str, Any] = {"explain": "true", "pixels": tiny_bundle.version, "packed": packed}
+        answer = page.post(PHOTO, params=query, content=body).json()
+        for key in ("answer", "candidates", "explanation"):
+            assert answer[key] == expected[key]
+        assert (answer["words"]["from_pixels"], expected["words"]["from_pixels"]) == (True, False)
+        token = answer["words"]["token"]
+        shared = decode(token)
+        assert (shared.signature, shared.prediction.from_pixels) == (Signature.VALID, True)
+        # It may be corrected without the photo, as the server's own answer.
+        assert read_own_answer(token).answer == expected["answer"]
+        public = api.post(PHOTO, params=query, content=body).json()
+        assert public["candidates"] == expected["candidates"]
 
-    @pytest.fixture
-    def query(self, tiny_bundle: Bundle) -> str:
-        return f"?model=tiny&top=2&version={tiny_bundle.version}"
 
-    def test_pixels_and_photo_have_the_same_answer(
-        self, api: TestClient, headers: dict[str, str], pixels: NDArray[np.uint8], query: str
-    ) -> None:
-        photo = encoded(Image.fromarray(pixels), "PNG")
-        expected = api.post(f"{PHOTO}?model=tiny&top=2", content=photo, headers=headers).json()
-        why = api.post(f"{WHY}?model=tiny", content=photo, headers=headers).json()
-        for body, packed in ((pixels.tobytes(), ""), (pack(pixels), "&packed=true")):
-            answer = api.post(f"{PIXELS}{query}{packed}", content=body, headers=headers).json()
-            assert without_times(answer["prediction"]) == without_times(expected["prediction"])
-            assert (answer["from_pixels"], expected["from_pixels"]) == (True, False)
-            shared = decode(answer["token"])
-            assert (shared.signature, shared.prediction.from_pixels) == (Signature.VALID, True)
-            explained = api.post(f"{PIXELS_WHY}{query}{packed}", content=body, headers=headers)
-            assert explained.json().keys() == why.keys()
-            # It may be corrected without the photo, as the server's own answer.
-            assert read_own_answer(answer["token"]).answer == expected["prediction"]["answer"]
+SIZE = SIDE * SIDE * 3
+PACKED = zlib.compress(bytes(SIZE))
+PIXELS = {
+    "empty": (b"", False),
+    "short": (bytes(SIZE - 1), False),
+    "long": (bytes(SIZE + 1), False),
+    "a photo": (RED, False),
+    "packed, not said": (PACKED, False),
+    "nothing packed": (b"", True),
+    "not packed": (bytes(SIZE), True),
+    "packed short": (zlib.compress(bytes(SIZE - 1)), True),
+    "packed, cut": (PACKED[:-2], True),
+    "more behind": (PACKED + b"x", True),
+    "bomb": (zlib.compress(bytes(2**26)), True),
+}
 
-    @pytest.mark.parametrize(
-        ("body", "packed"),
-        [
-            (b"", ""),
-            (bytes(32 * 32 * 3 - 1), ""),
-            (bytes(32 * 32 * 3 + 1), ""),
-            (RED, ""),
-            (zlib.compress(bytes(32 * 32 * 3)), ""),
-            (b"", "&packed=true"),
-            (bytes(32 * 32 * 3), "&packed=true"),
-            (zlib.compress(bytes(32 * 32 * 3 - 1)), "&packed=true"),
-            (zlib.compress(bytes(32 * 32 * 3))[:-2], "&packed=true"),
-            (zlib.compress(bytes(32 * 32 * 3)) + b"x", "&packed=true"),
-            (zlib.compress(bytes(2**26)), "&packed=true"),
-        ],
-        ids=[
-            "empty", "short", "long", "photo", "not said", "nothing packed", "not packed",
-            "packed short", "cut", "more", "bomb",
-        ],
-    )  # fmt: skip
-    def test_malformed_pixels_are_refused(
-        self, api: TestClient, headers: dict[str, str], query: str, body: bytes, packed: str
-    ) -> None:
-        tracemalloc.start()
-        response = api.post(f"{PIXELS}{query}{packed}", content=body, headers=headers)
-        _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        is_problem(response, 422, "damaged")
-        assert "32 × 32 × 3 bytes" in response.json()["detail"]
-        assert memory_budget().used == 0
-        assert peak < 8 * 2**20
 
-    def test_limits_and_version_are_checked(
-        self, api: TestClient, headers: dict[str, str], query: str, pixels: NDArray[np.uint8]
-    ) -> None:
-        large = api.post(f"{PIXELS}{query}", content=bytes(PHOTO_BYTES + 1), headers=headers)
-        is_problem(large, 413, "too-large")
-        unnamed = api.post(f"{PIXELS}?model=tiny", content=pixels.tobytes(), headers=headers)
-        is_problem(unnamed, 422, "invalid")
-        replaced = f"{PIXELS}?model=tiny&version=0123456789ab"
-        response = api.post(replaced, content=pixels.tobytes(), headers=headers)
-        is_problem(response, 409, "other-version")
+@pytest.mark.parametrize("name", PIXELS)
+def test_malformed_pixels_are_refused(page: TestClient, tiny_bundle: Bundle, name: str) -> None:
+    body, packed = PIXELS[name]
+    query: dict[str, Any] = {"pixels": tiny_bundle.version, "packed": packed}
+    tracemalloc.start()
+    response = page.post(PHOTO, params=query, content=body)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    is_problem(response, 422, "damaged")
+    assert "32 × 32 × 3 bytes" in response.json()["detail"]
+    assert memory_budget().used == 0
+    assert peak < 8 * 2**20
+
+
+def test_size_and_version_of_pixels_are_checked(page: TestClient, tiny_bundle: Bundle) -> None:
+    url = f"{PHOTO}?pixels="
+    large = page.post(url + tiny_bundle.version, content=bytes(PHOTO_BYTES + 1))
+    is_problem(large, 413, "too-large")
+    other = page.post(f"{url}0123456789ab", content=bytes(SIZE))
+    is_problem(other, 409, "other-version")
 
 
 @pytest.mark.usefixtures("own_corrections")
 class TestCorrections:
-    def test_kept_answer_is_corrected_without_its_photo(
-        self, api: TestClient, headers: dict[str, str]
-    ) -> None:
-        answer = api.post(f"{PHOTO}?model=tiny", content=RED, headers=headers).json()
-        fields = {"token": answer["token"], "label": " a  crimson\tthing "}
-        response = api.post(CORRECTION, data=fields, headers=headers)
+    def test_kept_answer_is_corrected_without_its_photo(self, page: TestClient) -> None:
+        answer = page.post(PHOTO, content=RED).json()
+        fields = {"token": answer["words"]["token"], "label": " a  crimson\tthing "}
+        response = page.post(CORRECTION, data=fields)
         assert response.status_code == 201
         (saved,) = correction_store().iter_corrections()
-        assert response.json() == {"number": saved.id}
+        assert response.json() == {"id": saved.id}
         assert (saved.predicted, saved.label, saved.has_photo) == ("red", "a crimson thing", False)
         # The same again, by a second tap, is not another one.
-        api.post(CORRECTION, data=fields, headers=headers)
+        page.post(CORRECTION, data=fields)
         assert correction_store().count() == 1
 
     def test_unsigned_answer_is_not_corrected(
-        self, api: TestClient, headers: dict[str, str], colours: Classifier
+        self, page: TestClient, colours: Classifier, link: str
     ) -> None:
-        link = encode(colours.identify(RED))
         for other in (link.partition(".")[0], link.replace("~c~", "~l~"), "nonsense", link[:-1]):
-            fields = {"token": other, "label": "rose"}
-            is_problem(api.post(CORRECTION, data=fields, headers=headers), 422, "link-refused")
+            response = page.post(CORRECTION, data={"token": other, "label": "rose"})
+            is_problem(response, 422, "link-refused")
         assert correction_store().count() == 0
         # A device's answer can't be signed; its correction names the engine.
         on_device = encode(replace(colours.identify(RED), engine="wasm", graph="small"))
-        fields = {"token": on_device, "label": "rose"}
-        assert api.post(CORRECTION, data=fields, headers=headers).status_code == 201
+        response = page.post(CORRECTION, data={"token": on_device, "label": "rose"})
+        assert response.status_code == 201
         (saved,) = correction_store().iter_corrections()
         assert (saved.predicted, saved.label, saved.engine) == ("red", "rose", "wasm")
 
-    def test_photo_is_identified_again(self, api: TestClient, headers: dict[str, str]) -> None:
-        blue = encoded(colour("blue"), "PNG")
-        answer = api.post(f"{PHOTO}?model=tiny", content=RED, headers=headers).json()
-        response = api.post(
-            f"{CORRECTION}?model=tiny",
-            data={"token": answer["token"], "label": ["red", "round"]},
-            files={"photo": ("photo", blue)},
-            headers=headers,
-        )
-        assert response.status_code == 201
+    def test_photo_is_identified_again(self, page: TestClient, link: str) -> None:
+        fields = {"token": link, "label": ["red", "round"]}
+        blue = ("photo", encoded(colour("blue"), "PNG"))
+        assert page.post(CORRECTION, data=fields, files={"photo": blue}).status_code == 201
         (saved,) = correction_store().iter_corrections()
         assert (saved.predicted, saved.label, saved.has_photo) == ("blue", "red; round", True)
-        photo = correction_store().get_photo(saved.id)
-        assert photo is not None
-        assert photo.startswith(b"\xff\xd8")
+        assert (correction_store().get_photo(saved.id) or b"").startswith(b"\xff\xd8")
 
     def test_photo_is_not_passed_on(
-        self, api: TestClient, serve: Serve, token: str, monkeypatch: pytest.MonkeyPatch
+        self, page: TestClient, serve: Serve, token: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for cache in ("_loaded", "_by_fingerprint"):
             monkeypatch.setattr(loading, cache, {})
         # No server listens on this port.
         client = serve(LOUPE_API=f"http://127.0.0.1:{free_port()}")
-        given: dict[str, Any] = {"headers": {"Loupe-Session": token}}
-        assert client.post(f"{PHOTO}?model=tiny", content=RED, **given).status_code == 503
-        assert client.post(f"{WHY}?model=tiny", content=RED, **given).status_code == 200
-        fields: dict[str, Any] = {"data": {"label": ["red"]}, "files": {"photo": ("photo", RED)}}
-        assert client.post(f"{CORRECTION}?model=tiny", **fields, **given).status_code == 201
+        client.headers["Loupe-Session"] = token
+        assert client.post(PHOTO, content=RED).status_code == 503
+        assert client.post(f"{PHOTO}?explain=true", content=RED).status_code == 200
+        assert client.post(CORRECTION, data={"label": "red"}, files=FILE).status_code == 201
 
     @pytest.mark.parametrize(
         "fields",
         [
-            {},
+            {"label": []},
             {"label": ""},
             {"label": "\u0000\u0007"},
             {"label": "x" * 201},
             {"label": ["red"] * 21},
-            {"label": "red", "token": "x" * 1001},
-            {"label": "red", "token": "unknown"},
-            {"label": "red", "other": "1"},
+            {"token": "x" * 1001},
+            {"token": "unknown"},
+            {"other": "1"},
+            {"wording": "other"},
+            {"undo_key": "short"},
         ],
+        ids=lambda fields: str(fields)[:30],
     )
     def test_invalid_correction_saves_nothing(
-        self, api: TestClient, headers: dict[str, str], colours: Classifier, fields: Any
+        self, page: TestClient, link: str, fields: dict[str, Any]
     ) -> None:
-        data = {"token": encode(colours.identify(RED)), **fields}
-        response = api.post(CORRECTION, data=data, headers=headers)
+        response = page.post(CORRECTION, data={"token": link, "label": "red", **fields})
         assert response.status_code in (400, 422), response.text
         assert correction_store().count() == 0
 
-    def test_session_saves_ten_corrections_at_most(
-        self, api: TestClient, headers: dict[str, str], colours: Classifier
-    ) -> None:
-        link = encode(colours.identify(RED))
-        statuses = [
-            api.post(
-                CORRECTION, data={"token": link, "label": f"thing {number}"}, headers=headers
-            ).status_code
-            for number in range(11)
-        ]
+    def test_session_saves_ten_corrections_at_most(self, page: TestClient, link: str) -> None:
+        fields = [{"token": link, "label": f"thing {number}"} for number in range(11)]
+        statuses = [page.post(CORRECTION, data=one).status_code for one in fields]
         assert statuses == [201] * 10 + [507]

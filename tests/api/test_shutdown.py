@@ -14,7 +14,7 @@ from urllib.request import urlopen
 import pytest
 
 from model.samples import samples
-from tests.api.raw import Wire
+from tests.api.raw import Wire, file_part, form
 from tests.browser.server import Server, serving
 from tests.tools import require_tool
 from tests.waiting import wait_until
@@ -52,8 +52,7 @@ def connected(server: Server) -> Iterator[Connect]:
 
 def batch(count: int) -> tuple[bytes, dict[str, str]]:
     """Return the body and headers of a batch with results as lines."""
-    part = b'--x\r\nContent-Disposition: form-data; name="photos"; filename="%d.png"\r\n\r\n'
-    body = b"".join(part % at + PHOTO + b"\r\n" for at in range(count)) + b"--x--\r\n"
+    body = form(*(file_part("photos", f"{at}.png", PHOTO) for at in range(count)))
     kind = "multipart/form-data; boundary=x"
     return body, {"Content-Type": kind, "Accept": "application/x-ndjson"}
 
@@ -69,14 +68,12 @@ def wait_for_exit(server: Server) -> int:
 def test_shutdown_finishes_accepted_requests_and_rejects_others(
     server: Server, connected: Connect, sign: int
 ) -> None:
-    answers: list[tuple[int, dict[str, object]]] = []
+    answers: list[tuple[int, str] | None] = []
 
-    def ask(connection: http.client.HTTPConnection) -> None:
-        connection.request("POST", "/api/v1/identify?top=1", PHOTO)
-        response = connection.getresponse()
-        answers.append((response.status, json.loads(response.read())))
+    def identify(connection: http.client.HTTPConnection) -> None:
+        answers.append(ask(connection, "/api/v1/identify?top=1", PHOTO))
 
-    threads = [threading.Thread(target=ask, args=(connected(),)) for _ in range(12)]
+    threads = [threading.Thread(target=identify, args=(connected(),)) for _ in range(12)]
     body, headers = batch(150)
     streamed = connected()
     streamed.request("POST", "/api/v1/identify/batch?top=1", body, headers)
@@ -87,8 +84,8 @@ def test_shutdown_finishes_accepted_requests_and_rejects_others(
         thread.start()
     wait_until(lambda: bool(answers))
     os.kill(server.process.pid, sign)
-    wait_until(lambda: is_stopping(probe))
-    late_response = identify(late)
+    wait_until(lambda: ask(probe, "/api/ready") in (None, (503, "stopping")))
+    late_response = ask(late, "/api/v1/identify", PHOTO)
     others = [json.loads(line) for line in lines.read().splitlines()]
     for thread in threads:
         thread.join()
@@ -96,8 +93,7 @@ def test_shutdown_finishes_accepted_requests_and_rejects_others(
 
     # A complete response, or an error that says to try again: never half of one.
     assert len(answers) == 12
-    for status, response in answers:
-        assert (status, response.get("code", "")) in [(200, ""), (503, "stopping")]
+    assert {*answers} <= {(200, ""), (503, "stopping")}
     # Each photo of the batch has its line; those after the signal were not reached.
     photos = [first, *others]
     assert [photo["photo"] for photo in photos] == [f"{at}.png" for at in range(150)]
@@ -111,26 +107,17 @@ def test_shutdown_finishes_accepted_requests_and_rejects_others(
     assert "Traceback" not in server.log()
 
 
-def is_stopping(connection: http.client.HTTPConnection) -> bool:
-    """Return whether the server says so, or has closed the connection."""
+def ask(
+    connection: http.client.HTTPConnection, path: str, photo: bytes | None = None
+) -> tuple[int, str] | None:
+    """Return the status and the code of a problem; None if the connection was closed."""
     try:
-        connection.request("GET", "/api/ready")
-        response = connection.getresponse()
-        response.read()
-    except (ConnectionError, http.client.HTTPException):
-        return True
-    return response.status == 503
-
-
-def identify(connection: http.client.HTTPConnection) -> tuple[int, str] | None:
-    """Return the status and code of a photo; None if the connection was closed."""
-    try:
-        connection.request("POST", "/api/v1/identify", PHOTO)
+        connection.request("POST" if photo else "GET", path, photo)
         response = connection.getresponse()
         body = json.loads(response.read())
     except (ConnectionError, http.client.HTTPException):
         return None
-    assert response.status == 200 or response.headers["retry-after"]
+    assert response.status == 200 or not photo or response.headers["retry-after"]
     return response.status, body.get("code", "")
 
 

@@ -12,10 +12,13 @@ from api.body_limits import memory_budget
 from api.dispatcher import MAX_BATCHES, dispatcher
 from api.middleware import SlowClientMiddleware
 from model.samples import samples
-from tests.api.raw import Wire
+from tests.api.attacks import KIND
+from tests.api.raw import Wire, file_part, form
 from tests.browser.server import Server
 
 PHOTO = samples()[0].read()
+
+pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(scope="module")
@@ -48,108 +51,81 @@ def run_middleware(
     return sent, read
 
 
-def closes_connection(sent: list[MutableMapping[str, Any]]) -> bool:
-    return (b"connection", b"close") in sent[0]["headers"]
+async def reject(scope: Any, receive: Any, send: Any) -> None:
+    await PlainTextResponse("no")(scope, receive, send)
 
 
-def test_response_to_a_complete_body_keeps_the_connection() -> None:
-    sent, read = run_middleware(PlainTextResponse("no"), [], **{"content-length": "0"})
-    assert (closes_connection(sent), read, len(sent)) == (False, 0, 2)
+async def read_and_reject(scope: Any, receive: Any, send: Any) -> None:
+    await receive()
+    await reject(scope, receive, send)
 
 
-def test_rejected_client_is_not_told_to_continue() -> None:
-    headers = {"content-length": "500", "expect": "100-continue"}
-    sent, read = run_middleware(PlainTextResponse("no"), [b"x" * 100] * 3, **headers)
-    assert closes_connection(sent)
-    assert read == 0
+SMALL, MB = [b"x" * 100] * 3, 2**20
+MANY = [bytes(MB)] * 200
+EXPECT = {"content-length": "500", "expect": "100-continue"}
 
 
-def test_rejected_body_is_drained_after_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("app", "parts", "headers", "least", "most"),
+    [
+        pytest.param(reject, SMALL, EXPECT, 0, 0, id="client that isn't told to continue"),
+        pytest.param(read_and_reject, SMALL, EXPECT, 3, 3, id="client that is told to continue"),
+        pytest.param(reject, MANY, {"transfer-encoding": "chunked"}, 20, 29, id="endless body"),
+        pytest.param(reject, MANY[:74], {"content-length": f"{74 * MB}"}, 64, 74, id="batch"),
+        pytest.param(reject, MANY, {"content-length": f"{10**6 * MB}"}, 20, 30, id="huge length"),
+    ],
+)
+def test_rest_of_a_rejected_body_is_discarded_up_to_a_limit(
+    app: Any, parts: Any, headers: Any, least: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(middleware, "DRAIN_SECONDS", 0.2)
+    sent, read = run_middleware(app, parts, **headers)
+    assert least <= read <= most
+    assert (b"connection", b"close") in sent[0]["headers"]
+
+
+def test_rest_of_a_body_is_discarded_after_the_whole_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(middleware, "DRAIN_SECONDS", 0.6)
-    sent, read = run_middleware(
-        PlainTextResponse("no"), [b"x" * 100] * 3, **{"content-length": "500"}
-    )
-    assert closes_connection(sent)
+    sent, read = run_middleware(reject, SMALL, **{"content-length": "500"})
     assert read == 3
-    # The whole error, then the drain, then the end.
-    assert sent[1]["body"] == b"no"
-    assert sent[1]["more_body"]
+    assert (sent[1]["body"], sent[1]["more_body"]) == (b"no", True)
     assert sent[2] == {"type": "http.response.body", "body": b""}
 
 
-def test_download_over_a_slow_connection_is_not_timed_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_response_to_a_complete_body_keeps_the_connection() -> None:
+    sent, read = run_middleware(reject, [], **{"content-length": "0"})
+    assert (read, len(sent)) == (0, 2)
+    assert (b"connection", b"close") not in sent[0]["headers"]
+
+
+async def test_download_over_a_slow_connection_is_not_timed_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(middleware, "SEND_TIMEOUT_SECONDS", 0.05)
     received = []
 
-    async def send_request() -> None:
-        async def receive() -> dict[str, Any]:
-            await asyncio.sleep(60)
-            return {"type": "http.disconnect"}
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(60)
+        return {"type": "http.disconnect"}
 
-        async def send(message: MutableMapping[str, Any]) -> None:
-            await asyncio.sleep(0.1)
-            received.append(message)
+    async def send(message: MutableMapping[str, Any]) -> None:
+        await asyncio.sleep(0.1)
+        received.append(message)
 
-        await SlowClientMiddleware(PlainTextResponse("file"))(
-            scope() | {"method": "GET"}, receive, send
-        )
-
-    asyncio.run(send_request())
+    await SlowClientMiddleware(PlainTextResponse("file"))(
+        scope() | {"method": "GET"}, receive, send
+    )
     assert received[-1]["body"] == b"file"
 
 
-def test_body_of_a_client_told_to_continue_is_drained(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(middleware, "DRAIN_SECONDS", 0.2)
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await receive()
-        await PlainTextResponse("no")(scope, receive, send)
-
-    headers = {"content-length": "300", "expect": "100-continue"}
-    _, read = run_middleware(app, [b"x" * 100] * 3, **headers)
-    assert read == 3
-
-
-def test_endless_rejected_body_is_not_drained_forever() -> None:
-    part = bytes(2**20)
-    _, read = run_middleware(
-        PlainTextResponse("no"), [part] * 500, **{"transfer-encoding": "chunked"}
-    )
-    assert 20 <= read < 30
-
-
-@pytest.mark.parametrize(("megabytes", "most"), [(74, 74), (10**6, 30)])
-def test_rejected_batch_is_drained_to_its_announced_end(
-    megabytes: int, most: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(middleware, "DRAIN_SECONDS", 0.2)
-    headers = {"content-length": f"{megabytes * 2**20}"}
-    _, read = run_middleware(
-        PlainTextResponse("no"), [bytes(2**20)] * min(megabytes, 200), **headers
-    )
-    assert most - 10 <= read <= most
-
-
 def test_slow_uploads_do_not_hold_slots_of_batches(server: Server) -> None:
-    head = (
-        b"POST /api/v1/identify/batch HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n"
-        b"Content-Type: application/zip\r\n\r\nP"
-    )
+    head = b"POST /api/v1/identify/batch HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n"
+    zipped, sent_form = (b"Content-Type: %s\r\n\r\n" % kind for kind in (b"application/zip", KIND))
+    body = form(*[file_part("photos", "a.png", PHOTO)] * 2)
     with Wire(server.url) as first, Wire(server.url) as second, Wire(server.url) as third:
-        assert first.send(head)
-        assert second.send(head)
-        body = b"".join(
-            b'--x\r\nContent-Disposition: form-data; name="photos"; filename="%d.png"\r\n\r\n' % at
-            + PHOTO
-            + b"\r\n"
-            for at in range(2)
-        )
-        body += b"--x--\r\n"
-        third.send(
-            b"POST /api/v1/identify/batch?top=1 HTTP/1.1\r\nHost: x\r\n"
-            b"Content-Type: multipart/form-data; boundary=x\r\n"
-            b"Content-Length: %d\r\n\r\n" % len(body) + body
-        )
+        for slow in (first, second):
+            assert slow.send(head % 10**6 + zipped + b"P")
+        third.send(head % len(body) + sent_form + body)
         assert third.reply().status == 200
 
 
@@ -163,34 +139,27 @@ def test_early_error_reaches_the_client(server: Server) -> None:
         assert (reply.status, reply.json["code"]) == (404, "not-found")
 
 
-def test_slot_is_freed_when_a_batch_client_stops_reading(
+async def test_slot_is_freed_when_a_batch_client_stops_reading(
     serve: Any, tiny_bundle: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(middleware, "SEND_TIMEOUT_SECONDS", 0.1)
     app = serve(LOUPE_MODEL="tiny").app
-    head = b'--x\r\nContent-Disposition: form-data; name="photos"; filename="a.png"\r\n\r\n'
-    body = head + PHOTO + b"\r\n--x--\r\n"
-    request_scope = scope(
-        **{"content-type": "multipart/form-data; boundary=x", "content-length": "9"}
-    )
+    body = form(file_part("photos", "a.png", PHOTO))
+    request_scope = scope(**{"content-type": KIND.decode(), "content-length": "9"})
     request_scope |= {"path": "/api/v1/identify/batch", "query_string": b"", "http_version": "1.1"}
+    pending = [body]
 
-    async def send_request() -> None:
-        pending = [body]
+    async def receive() -> dict[str, Any]:
+        if not pending:
+            await asyncio.sleep(60)
+        return {"type": "http.request", "body": pending.pop()}
 
-        async def receive() -> dict[str, Any]:
-            if not pending:
-                await asyncio.sleep(60)
-            return {"type": "http.request", "body": pending.pop()}
+    async def send(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.body":
+            await asyncio.sleep(60)
 
-        async def send(message: MutableMapping[str, Any]) -> None:
-            if message["type"] == "http.response.body":
-                await asyncio.sleep(60)
-
-        for _ in range(MAX_BATCHES + 1):
-            pending[:] = [body]
-            await asyncio.wait_for(app(dict(request_scope), receive, send), 10)
-        assert not dispatcher()._batches.locked()
-        assert memory_budget().used == 0
-
-    asyncio.run(send_request())
+    for _ in range(MAX_BATCHES + 1):
+        pending[:] = [body]
+        await asyncio.wait_for(app(dict(request_scope), receive, send), 10)
+    assert not dispatcher()._batches.locked()
+    assert memory_budget().used == 0

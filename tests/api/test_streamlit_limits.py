@@ -20,6 +20,8 @@ from api.body_limits import MemoryBudget
 from api.connections import PageProtocol
 from api.streamlit_limits import FILE_BYTES, StreamlitLimitMiddleware, Throttle
 
+pytestmark = pytest.mark.anyio
+
 
 @pytest.fixture
 def manager(monkeypatch: pytest.MonkeyPatch) -> MemoryUploadedFileManager:
@@ -67,70 +69,56 @@ def upload(manager: MemoryUploadedFileManager) -> Any:
     return put
 
 
-def test_files_count_until_the_page_has_read_them(
+async def test_files_count_until_the_page_has_read_them(
     manager: MemoryUploadedFileManager, budget: MemoryBudget
 ) -> None:
-    async def run() -> None:
-        put = upload(manager)
-        assert await put("a") == await put("b") == await put("b") == 204
-        assert budget.used == 2 * (200_000 + FILE_BYTES)
-        manager.remove_file("page", "a")
-        await asyncio.sleep(0.1)
-        assert budget.used == 200_000 + FILE_BYTES
-        assert [await put(file_id) for file_id in "cdef"] == [204, 204, 204, 503]
-        manager.remove_session_files("page")
-        await asyncio.sleep(0.1)
-        assert not budget.bodies
-
-    asyncio.run(run())
+    put = upload(manager)
+    assert await put("a") == await put("b") == await put("b") == 204
+    assert budget.used == 2 * (200_000 + FILE_BYTES)
+    manager.remove_file("page", "a")
+    await asyncio.sleep(0.1)
+    assert budget.used == 200_000 + FILE_BYTES
+    assert [await put(file_id) for file_id in "cdef"] == [204, 204, 204, 503]
+    manager.remove_session_files("page")
+    await asyncio.sleep(0.1)
+    assert not budget.bodies
 
 
-def test_unread_files_are_deleted(
+async def test_unread_files_are_deleted(
     manager: MemoryUploadedFileManager, budget: MemoryBudget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streamlit_limits, "UNREAD_SECONDS", 0.1)
-
-    async def run() -> None:
-        put = upload(manager)
-        assert await put("a") == 204
-        await asyncio.sleep(0.3)
-        assert not manager.get_files("page", ["a"])
-        assert not budget.bodies
-
-    asyncio.run(run())
+    put = upload(manager)
+    assert await put("a") == 204
+    await asyncio.sleep(0.3)
+    assert not manager.get_files("page", ["a"])
+    assert not budget.bodies
 
 
-def test_only_uploads_that_streamlit_kept_are_counted(
+async def test_only_uploads_that_streamlit_kept_are_counted(
     manager: MemoryUploadedFileManager, budget: MemoryBudget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted: list[str] = []
     count_upload = "api.streamlit_sessions.SessionLimits.count_upload"
     monkeypatch.setattr(count_upload, lambda _self, session_id: counted.append(session_id))
-
-    async def run() -> None:
-        put = upload(manager)
-        assert await put("a", length="999999999999") == 413
-        assert not counted
-        assert await put("a") == 204
-        assert counted == ["page"]
-
-    asyncio.run(run())
+    put = upload(manager)
+    assert await put("a", length="999999999999") == 413
+    assert not counted
+    assert await put("a") == 204
+    assert counted == ["page"]
 
 
-def test_callers_that_are_gone_take_no_tokens() -> None:
-    async def run() -> None:
-        throttle = Throttle(10, 1)
-        assert await throttle.take()
-        cancelled = [asyncio.create_task(throttle.take(5)) for _ in range(50)]
-        gone = [asyncio.create_task(throttle.take(1, lambda: False)) for _ in range(50)]
-        visitor = asyncio.create_task(throttle.take())
-        await asyncio.sleep(0.01)
-        for task in cancelled:
-            task.cancel()
-        assert await asyncio.wait_for(visitor, 0.4)
-        assert not any(task.result() for task in gone)
-
-    asyncio.run(run())
+async def test_callers_that_are_gone_take_no_tokens() -> None:
+    throttle = Throttle(10, 1)
+    assert await throttle.take()
+    cancelled = [asyncio.create_task(throttle.take(5)) for _ in range(50)]
+    gone = [asyncio.create_task(throttle.take(1, lambda: False)) for _ in range(50)]
+    visitor = asyncio.create_task(throttle.take())
+    await asyncio.sleep(0.01)
+    for task in cancelled:
+        task.cancel()
+    assert await asyncio.wait_for(visitor, 0.4)
+    assert not any(task.result() for task in gone)
 
 
 class Pages:
@@ -185,79 +173,63 @@ class Pages:
                 await asyncio.sleep(0.01)
 
 
-def test_messages_of_closed_pages_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_messages_of_closed_pages_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streamlit_limits, "ALL_RERUNS_PER_SECOND", 10.0)
     monkeypatch.setattr(streamlit_limits, "BURST", 5)
-
-    async def run() -> None:
-        pages = Pages()
-        async with pages.serving():
-            # The server doesn't read the end of a connection behind a message.
-            flooders = [await pages.send(*[b"flood"] * 4) for _ in range(40)]
-            visitor = await pages.send(b"visit")
-            for page in flooders:
-                page.transport.close()
-            await pages.wait_for(b"visit", 2)
-            assert pages.read.count(b"flood") < 20
-            await visitor.close()
-
-    asyncio.run(run())
+    pages = Pages()
+    async with pages.serving():
+        # The server doesn't read the end of a connection behind a message.
+        flooders = [await pages.send(*[b"flood"] * 4) for _ in range(40)]
+        visitor = await pages.send(b"visit")
+        for page in flooders:
+            page.transport.close()
+        await pages.wait_for(b"visit", 2)
+        assert pages.read.count(b"flood") < 20
+        await visitor.close()
 
 
-def test_first_message_does_not_wait_behind_floods(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_first_message_does_not_wait_behind_floods(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streamlit_limits, "ALL_RERUNS_PER_SECOND", 20.0)
     monkeypatch.setattr(streamlit_limits, "BURST", 20)
-
-    async def run() -> None:
-        pages = Pages()
-        async with pages.serving():
-            flooders = [await pages.send(*[b"flood"] * 20) for _ in range(20)]
-            await asyncio.sleep(1.5)
-            visitor = await pages.send(b"visit")
-            await pages.wait_for(b"visit", 0.7)
-            for page in (*flooders, visitor):
-                page.transport.abort()
-
-    asyncio.run(run())
+    pages = Pages()
+    async with pages.serving():
+        flooders = [await pages.send(*[b"flood"] * 20) for _ in range(20)]
+        await asyncio.sleep(1.5)
+        visitor = await pages.send(b"visit")
+        await pages.wait_for(b"visit", 0.7)
+        for page in (*flooders, visitor):
+            page.transport.abort()
 
 
-def test_messages_wait_on_any_server(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_messages_wait_on_any_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without uvicorn's own ``receive``, which sessions need."""
     monkeypatch.setattr(streamlit_limits, "BURST", 5)
+    pages, sent = Pages(), [b"a"] * 15
 
-    async def run() -> None:
-        pages, sent = Pages(), [b"a"] * 15
+    async def receive() -> dict[str, Any]:
+        if not pages.sessions:
+            return {"type": "websocket.connect"}
+        if sent:
+            return {"type": "websocket.receive", "bytes": sent.pop()}
+        return {"type": "websocket.disconnect"}
 
-        async def receive() -> dict[str, Any]:
-            if not pages.sessions:
-                return {"type": "websocket.connect"}
-            if sent:
-                return {"type": "websocket.receive", "bytes": sent.pop()}
-            return {"type": "websocket.disconnect"}
+    async def send(message: MutableMapping[str, Any]) -> None:
+        pass
 
-        async def send(message: MutableMapping[str, Any]) -> None:
-            pass
-
-        start = time.monotonic()
-        await pages.middleware({"type": "websocket", "headers": []}, receive, send)
-        assert len(pages.read) == 15
-        assert time.monotonic() - start > 0.4
-
-    asyncio.run(run())
+    start = time.monotonic()
+    await pages.middleware({"type": "websocket", "headers": []}, receive, send)
+    assert len(pages.read) == 15
+    assert time.monotonic() - start > 0.4
 
 
-def test_silent_pages_that_had_a_session_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_silent_pages_that_had_a_session_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streamlit_sessions, "SILENT_SECONDS", 0.2)
     monkeypatch.setattr(streamlit_sessions, "SWEEP_SECONDS", 0.05)
-
-    async def run() -> None:
-        pages = Pages()
-        async with pages.serving():
-            names = ("streamlit, x, earlier", "streamlit, x,", "streamlit, x")
-            opened = [await pages.send(names=name) for name in names]
-            async with asyncio.timeout(10):
-                await asyncio.gather(*[page.wait_closed() for page in opened[1:]])
-            assert [page.close_code for page in opened] == [None, 1013, 1013]
-            assert pages.sessions == ["0"]
-
-    asyncio.run(run())
+    pages = Pages()
+    async with pages.serving():
+        names = ("streamlit, x, earlier", "streamlit, x,", "streamlit, x")
+        opened = [await pages.send(names=name) for name in names]
+        async with asyncio.timeout(10):
+            await asyncio.gather(*[page.wait_closed() for page in opened[1:]])
+        assert [page.close_code for page in opened] == [None, 1013, 1013]
+        assert pages.sessions == ["0"]

@@ -21,6 +21,8 @@ from tests.waiting import wait_until
 
 LARGE = 2**16
 
+pytestmark = pytest.mark.anyio
+
 
 class Page:
     """The websocket of a page, in place of uvicorn's."""
@@ -53,9 +55,7 @@ class Server:
 
     async def wait_for(self, *kept: str) -> None:
         """Wait until only these sessions remain."""
-        async with asyncio.timeout(10):
-            while self.kept != [*kept]:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+        await asyncio.to_thread(wait_until, lambda: self.kept == [*kept], 10)
 
     def open(self, name: str, *sizes: int, is_returning: bool = False) -> tuple[Session, Any]:
         """Open a page that sends messages of these sizes in bytes."""
@@ -68,109 +68,85 @@ class Server:
 
 
 @pytest.fixture
-def small(data_folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def server(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
     """Memory for 85 sessions or 37 large messages, descriptors for five."""
     monkeypatch.setenv("LOUPE_MEMORY_MB", "128")
     monkeypatch.setattr(streamlit_sessions, "descriptor_limit", lambda: 40)
+    return Server()
 
 
-def test_those_who_lose_least_make_room(small: None, token: str) -> None:
-    async def run() -> None:
-        server = Server()
-        photo = page_sessions.open_session("photo")
-        page_sessions.note_photo(photo)
-        server.open("photo", LARGE)
-        server.open("old", 500)
-        server.open("large", 9000)
-        server.open("silent")[0].seen -= streamlit_sessions.GREETING_SECONDS
-        gone, page = server.open("gone", 1)
-        server.limits.disconnect(gone, page)
-        for number in range(5):
-            # A large message doesn't displace others, but a new page has time to say something.
-            server.open(f"new {number}", 501)
-        page_sessions.close_session(photo)
-        assert server.ended == ["gone", "silent", "large", "old", "new 0"]
-        assert not page_sessions.has_photo("photo")
-
-    asyncio.run(run())
+async def test_those_who_lose_least_make_room(server: Server, token: str) -> None:
+    photo = page_sessions.open_session("photo")
+    page_sessions.note_photo(photo)
+    server.open("photo", LARGE)
+    server.open("old", 500)
+    server.open("large", 9000)
+    server.open("silent")[0].seen -= streamlit_sessions.GREETING_SECONDS
+    gone, page = server.open("gone", 1)
+    server.limits.disconnect(gone, page)
+    for number in range(5):
+        # A large message doesn't displace others, but a new page has time to say something.
+        server.open(f"new {number}", 501)
+    page_sessions.close_session(photo)
+    assert server.ended == ["gone", "silent", "large", "old", "new 0"]
+    assert not page_sessions.has_photo("photo")
 
 
-def test_new_pages_do_not_take_each_others_place(small: None) -> None:
-    async def run() -> None:
-        server = Server()
-        for number in range(5):
-            server.open(f"attacker {number}", 1)
-        server.open("first visitor")
-        server.open("second visitor")
-        assert server.ended == ["attacker 0", "attacker 1"]
-
-    asyncio.run(run())
+async def test_new_pages_do_not_take_each_others_place(server: Server) -> None:
+    for number in range(5):
+        server.open(f"attacker {number}", 1)
+    server.open("first visitor")
+    server.open("second visitor")
+    assert server.ended == ["attacker 0", "attacker 1"]
 
 
-def test_visitors_with_and_without_photo_do_not_push_out_the_others(small: None) -> None:
-    async def run() -> None:
-        server = Server()
-        for number in range(5):
-            server.open(f"attacker {number}", 1)
-            server.limits.count_upload(f"attacker {number}")
-        server.open("first visitor", 2)
-        server.open("second visitor", 2)
-        assert server.ended == ["attacker 0", "attacker 1"]
-        # From here on those without a photo are the larger group.
-        server.open("third visitor", 2)
-        server.open("fourth visitor", 2)
-        assert server.ended[2:] == ["first visitor", "second visitor"]
-
-    asyncio.run(run())
+async def test_visitors_with_and_without_photo_do_not_push_out_the_others(server: Server) -> None:
+    for number in range(5):
+        server.open(f"attacker {number}", 1)
+        server.limits.count_upload(f"attacker {number}")
+    server.open("first visitor", 2)
+    server.open("second visitor", 2)
+    assert server.ended == ["attacker 0", "attacker 1"]
+    # From here on those without a photo are the larger group.
+    server.open("third visitor", 2)
+    server.open("fourth visitor", 2)
+    assert server.ended[2:] == ["first visitor", "second visitor"]
 
 
-def test_largest_messages_count_until_their_session_ends(
-    small: None, monkeypatch: pytest.MonkeyPatch
+async def test_largest_messages_count_until_their_session_ends(
+    server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streamlit_sessions, "descriptor_limit", lambda: 10_000)
-
-    async def run() -> None:
-        server = Server()
-        _, visitor = server.open("visitor", 2000)
-        pages = [server.open(f"{number}", 50_000, LARGE, 100)[1] for number in range(36)]
-        assert not server.ended
-        server.open("last", LARGE)
-        assert server.ended == ["0"]
-        assert [page.has_ended for page in pages] == [True] + 35 * [False]
-        assert not visitor.has_ended
-
-    asyncio.run(run())
+    _, visitor = server.open("visitor", 2000)
+    pages = [server.open(f"{number}", 50_000, LARGE, 100)[1] for number in range(36)]
+    assert not server.ended
+    server.open("last", LARGE)
+    assert server.ended == ["0"]
+    assert [page.has_ended for page in pages] == [True] + 35 * [False]
+    assert not visitor.has_ended
 
 
-def test_uploads_allow_longer_messages_on_the_next_websocket_as_well(small: None) -> None:
-    async def run() -> None:
-        server = Server()
-        _, first = server.open("a", LARGE)
-        server.limits.count_upload("a")
-        server.limits.count_upload("nobody")
-        _, second = server.open("a", LARGE + 1024)
-        # Streamlit takes the session from the first websocket, and leaves it open.
-        assert (first.has_ended, second.has_ended, server.ended) == (True, False, [])
-        server.open("a", LARGE + 1025)
-        server.open("b", LARGE + 1)
-        assert server.ended == ["a", "b"]
-
-    asyncio.run(run())
+async def test_uploads_allow_longer_messages_on_the_next_websocket_as_well(server: Server) -> None:
+    _, first = server.open("a", LARGE)
+    server.limits.count_upload("a")
+    server.limits.count_upload("nobody")
+    _, second = server.open("a", LARGE + 1024)
+    # Streamlit takes the session from the first websocket, and leaves it open.
+    assert (first.has_ended, second.has_ended, server.ended) == (True, False, [])
+    server.open("a", LARGE + 1025)
+    server.open("b", LARGE + 1)
+    assert server.ended == ["a", "b"]
 
 
-def test_names_of_files_are_limited_by_number(small: None) -> None:
-    async def run() -> None:
-        server = Server()
-        session, _ = server.open("a")
-        request = BackMsg()
-        request.file_urls_request.file_names.extend(["x" * 100] * 1000)
-        assert server.limits.count_message(session, request.SerializeToString()) == 11
-        assert session.bytes == SESSION_BYTES
-        request.file_urls_request.file_names.extend([""] * 3001)
-        assert server.limits.count_message(session, request.SerializeToString()) == 0
-        assert server.ended == ["a"]
-
-    asyncio.run(run())
+async def test_names_of_files_are_limited_by_number(server: Server) -> None:
+    session, _ = server.open("a")
+    request = BackMsg()
+    request.file_urls_request.file_names.extend(["x" * 100] * 1000)
+    assert server.limits.count_message(session, request.SerializeToString()) == 11
+    assert session.bytes == SESSION_BYTES
+    request.file_urls_request.file_names.extend([""] * 3001)
+    assert server.limits.count_message(session, request.SerializeToString()) == 0
+    assert server.ended == ["a"]
 
 
 def repeated_list(files: int, name: str = "") -> bytes:
@@ -185,55 +161,46 @@ def repeated_list(files: int, name: str = "") -> bytes:
     return request.SerializeToString()
 
 
-def test_a_new_session_allows_the_list_of_an_earlier_one(small: None) -> None:
-    async def run() -> None:
-        server = Server()
-        session, _ = server.open("batch")
-        message = repeated_list(1000, "IMG_20260101_120000.jpg")
-        assert len(message) > 3 * MESSAGE_BYTES
-        assert server.limits.count_message(session, message) == 1
-        assert session.bytes > SESSION_BYTES + 3.9 * len(message)
-        # Each listed file is allowed what it takes, not more, and not for many empty ones.
-        refused = [
-            BackMsg.FromString(repeated_list(1000)),
-            BackMsg.FromString(repeated_list(1, "x" * (MESSAGE_BYTES + MESSAGE_BYTES_PER_PHOTO))),
-            BackMsg.FromString(repeated_list(MESSAGE_BYTES)),
-        ]
-        refused[0].rerun_script.query_string = "x" * (MESSAGE_BYTES + MESSAGE_BYTES_PER_PHOTO)
-        for number, request in enumerate(refused):
-            session, _ = server.open(f"{number}")
-            assert server.limits.count_message(session, request.SerializeToString()) == 0
-
-    asyncio.run(run())
+async def test_a_new_session_allows_the_list_of_an_earlier_one(server: Server) -> None:
+    session, _ = server.open("batch")
+    message = repeated_list(1000, "IMG_20260101_120000.jpg")
+    assert len(message) > 3 * MESSAGE_BYTES
+    assert server.limits.count_message(session, message) == 1
+    assert session.bytes > SESSION_BYTES + 3.9 * len(message)
+    # Each listed file is allowed what it takes, not more, and not for many empty ones.
+    refused = [
+        BackMsg.FromString(repeated_list(1000)),
+        BackMsg.FromString(repeated_list(1, "x" * (MESSAGE_BYTES + MESSAGE_BYTES_PER_PHOTO))),
+        BackMsg.FromString(repeated_list(MESSAGE_BYTES)),
+    ]
+    refused[0].rerun_script.query_string = "x" * (MESSAGE_BYTES + MESSAGE_BYTES_PER_PHOTO)
+    for number, request in enumerate(refused):
+        session, _ = server.open(f"{number}")
+        assert server.limits.count_message(session, request.SerializeToString()) == 0
 
 
-def test_sessions_of_closed_and_silent_pages_end(
-    small: None, monkeypatch: pytest.MonkeyPatch
+async def test_sessions_of_closed_and_silent_pages_end(
+    server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streamlit_sessions, "descriptor_limit", lambda: 10_000)
     monkeypatch.setattr(streamlit_sessions, "SWEEP_SECONDS", 0.02)
     monkeypatch.setattr(streamlit_sessions, "SILENT_SECONDS", 0.1)
-
-    async def run() -> None:
-        server = Server()
-        server.open("open", 100)
-        server.open("silent")
-        server.open("returned", is_returning=True)
-        names = ("closed", "with photo", "evicted by Streamlit")
-        pages = [server.open(name, 100) for name in names]
-        server.limits.count_upload("with photo")
-        for page in (*pages, server.open("left again", is_returning=True)):
-            server.limits.disconnect(*page)
-        server.kept.remove("evicted by Streamlit")
-        await server.wait_for("open", "returned", "closed", "with photo")
-        # Streamlit itself no longer finds a session after five minutes.
-        for seconds, kept in ((280, ("closed", "with photo")), (10, ())):
-            for session, _ in pages:
-                session.seen -= seconds
-            await asyncio.sleep(0.1)
-            await server.wait_for("open", "returned", *kept)
-
-    asyncio.run(run())
+    server.open("open", 100)
+    server.open("silent")
+    server.open("returned", is_returning=True)
+    names = ("closed", "with photo", "evicted by Streamlit")
+    pages = [server.open(name, 100) for name in names]
+    server.limits.count_upload("with photo")
+    for page in (*pages, server.open("left again", is_returning=True)):
+        server.limits.disconnect(*page)
+    server.kept.remove("evicted by Streamlit")
+    await server.wait_for("open", "returned", "closed", "with photo")
+    # Streamlit itself no longer finds a session after five minutes.
+    for seconds, kept in ((280, ("closed", "with photo")), (10, ())):
+        for session, _ in pages:
+            session.seen -= seconds
+        await asyncio.sleep(0.1)
+        await server.wait_for("open", "returned", *kept)
 
 
 @pytest.mark.slow

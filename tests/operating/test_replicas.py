@@ -3,7 +3,6 @@
 Each is killed in turn while clients use the app, and both follow what is published.
 """
 
-import json
 import threading
 import time
 from collections.abc import Iterator
@@ -18,7 +17,6 @@ import pytest
 from playwright.sync_api import FilePayload, Page, expect, sync_playwright
 
 from model import Bundle
-from model.api_client import open_url
 from model.corrections import CorrectionStore
 from tests.browser.drive import PATIENCE_MS, checked_page, wait_for_answer
 from tests.model.tiny import tiny
@@ -257,39 +255,6 @@ def test_restarted_database_is_caught_up_with(deployment: Deployment) -> None:
         assert deployment.make_current(second) < REACH_SECONDS
     assert sent.failures == []
     deployment.wait_for_report()
-
-
-@pytest.mark.slow
-def test_replica_starts_without_a_database(deployment: Deployment, tmp_path: Path) -> None:
-    """With a previous version it is ready and says so; without one it isn't, until it has one."""
-    first, _ = deployment.versions
-    deployment.make_current(first)
-    url, store = deployment.server.url, str(deployment.store)
-    with ExitStack() as stack:
-        new = Replica(tmp_path / "new", url, store)
-        former = deployment.replicas[1]
-        stack.callback(new.kill)
-        former.kill()
-        deployment.server.stop()
-        try:
-            for replica in (new, former):
-                replica.start()
-            former.wait_until_ready()
-            assert former.ready()["store"] == [{"code": "database-unavailable"}]
-            wait_until(new.ready, PATIENCE_SECONDS, new.log)
-            assert new.ready() == {
-                "status": "not ready",
-                "code": "store-pending",
-                "store": [{"code": "database-unavailable"}],
-            }
-            url = f"http://127.0.0.1:{new.port}/api/v1/identify?model=imagenet"
-            with open_url(url, PHOTOS["red"], timeout=5) as reply:
-                assert (reply.status, json.load(reply)["code"]) == (503, "store-pending")
-        finally:
-            deployment.server.start()
-        new.wait_until_ready()
-        assert new.ready()["version"] == first.version
-        assert "store" not in new.ready()
 
 
 @pytest.mark.slow

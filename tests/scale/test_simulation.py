@@ -89,13 +89,6 @@ def test_replicas_are_added_after_the_delays() -> None:
     assert outcome.summarize(50)["refused"] < 0.2
 
 
-def test_seed_decides_everything() -> None:
-    first, again, other = (
-        App(EXPONENTIAL, 2, 2, seed=seed).run_arrivals([300] * 5) for seed in (3, 3, 4)
-    )
-    assert first == again != other
-
-
 def test_published_prediction_is_that_of_the_measured_times() -> None:
     published = json.loads(COST.with_name("predicted.json").read_text())
     assert predict(Cost.read(), 1) == published["1"]

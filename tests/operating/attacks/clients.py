@@ -16,7 +16,7 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from model.samples import samples
-from tests.api.raw import Wire, form
+from tests.api.raw import Wire, file_part, form
 from tests.operating.parts import ask
 from tests.waiting import in_threads
 
@@ -105,12 +105,12 @@ def put_file(url: str, session_id: str, size: int, announced: int | None = None)
     """Send a file as Streamlit's widgets do; return the status, 0 if the connection was reset."""
     with urlopen(f"{url}/_stcore/health", timeout=30) as response:
         cookie = response.headers["Set-Cookie"].partition(";")[0]
-    file = b'Content-Disposition: form-data; name="f"; filename="f.zip"\r\n\r\n' + bytes(size)
+    body = form(file_part("f", "f.zip", bytes(size)))
     headers = {
         "Cookie": cookie,
         "X_Xsrftoken": cookie.partition("=")[2],
         "Content_Type": "multipart/form-data; boundary=x",
-        "Content_Length": announced or len(form(file)),
+        "Content_Length": announced or len(body),
     }
     path = f"PUT /_stcore/upload_file/{session_id}/{uuid4()}"
-    return exchange(url, head(path, **headers) + form(file))
+    return exchange(url, head(path, **headers) + body)
