@@ -16,7 +16,7 @@ from urllib.request import urlopen
 
 import psutil
 
-from deploy.ports import free_port
+from deploy.client import free_port
 from model.browser.runtime import run_program
 
 from .environment import BUILD, MODEL, PEERS, ROOT

@@ -24,8 +24,8 @@ from tempfile import TemporaryDirectory
 import click
 import psutil
 
+from deploy.client import free_port
 from deploy.hosts.ray_serve import ENVIRONMENT
-from deploy.ports import free_port
 from model.corrections import CorrectionStore
 from tests.operating.parts import nginx, postgresql
 from tests.waiting import wait_until

@@ -16,10 +16,10 @@ import streamlit
 
 from deploy import client
 from deploy.check import check_host, check_placeholders, check_settings, check_url, parse_url
-from deploy.client import CheckResult, ExpectedModel
 from deploy.files import write_files
 from deploy.host import Host
 from deploy.hosts import HOSTS
+from deploy.results import CheckResult, ExpectedModel
 from deploy.spec import DeployError
 from model import Bundle
 from model.errors import BundleNotFound

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from deploy import ports
+from deploy import client
 from deploy.check import check_host
-from deploy.client import CheckResult, ExpectedModel, Reply
+from deploy.client import Reply, free_port
 from deploy.files import read_files, write_files
 from deploy.host import Host, Limits, Start
 from deploy.hosts import HOSTS
-from deploy.ports import free_port
+from deploy.results import CheckResult, ExpectedModel
 from deploy.spec import DeployError, choose_models
 from deploy.trial import (
     StartedApp,
@@ -300,6 +300,6 @@ def test_free_port_can_be_bound_and_skips_one_in_use(taken_port: int) -> None:
 def test_free_port_raises_when_all_are_in_use(
     taken_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ports, "ATTEMPTS", 1)
+    monkeypatch.setattr(client, "ATTEMPTS", 1)
     with pytest.raises(OSError, match=f"Ports {taken_port} to {taken_port} are all in use"):
         free_port(taken_port)
