@@ -171,10 +171,9 @@ def test_start_hides_the_settings_and_secrets_of_this_machine(
     start(scratch, *command, folder=folder, settings={"LOUPE_MODEL": "theirs"})
     names = dict(line.split("=", 1) for line in output.read_text().splitlines() if "=" in line)
     assert not {"LOUPE_TITLE", "AIP_HTTP_PORT"} & set(names)
-    assert names["LOUPE_DATA"] == str(scratch / "data")
     assert names["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
     hidden = {"LOUPE_MODEL": "theirs", "LOUPE_DATABASE": "", "LOUPE_BATCH": "1000"}
-    assert hidden.items() <= names.items()
+    assert hidden.items() | {("LOUPE_DATA", str(scratch / "data"))} <= names.items()
 
 
 def test_peak_memory_of_a_process() -> None:
@@ -218,11 +217,10 @@ def test_app_with_the_built_in_models_fits_the_smallest_host(tmp_path: Path) -> 
 def test_model_that_is_not_in_the_files_is_missing(tmp_path: Path, tiny_bundle: Bundle) -> None:
     write_deployment(RENDER, tmp_path, tiny_bundle)
     shutil.rmtree(tmp_path / "bundles")
-    results = check(RENDER, tmp_path)
-    assert list(results) == ["start", "model"]
-    assert "never ready: no-such-model" in results["start"].message
-    assert results["model"].message == "the host's files have no model 'tiny'"
-    assert results["model"].fix.startswith("python -m deploy write render --model tiny")
+    start, model = check(RENDER, tmp_path).values()
+    assert "never ready: no-such-model" in start.message
+    assert model.message == "the host's files have no model 'tiny'"
+    assert model.fix.startswith("python -m deploy write render --model tiny")
 
 
 @pytest.mark.slow
