@@ -101,8 +101,8 @@ def archive(folder: Path, pairs: int, copies: int, name: str) -> None:
     finally:
         server.terminate()
     print(f"Ray against the plain loop, per photo: {readings}")
-    for ray_seconds, plain_seconds in zip(readings.ours, readings.theirs, strict=True):
-        print(f"{1 / ray_seconds:.1f} against {1 / plain_seconds:.1f} photos per second")
+    for ours, theirs in zip(readings.ours, readings.theirs, strict=True):
+        print(f"{1 / ours:.1f} against {1 / theirs:.1f} photos per second: {theirs / ours:.1%}")
     print(f"Ray has {1 / readings.ratio:.1%} of the plain loop's rate (median of the pairs).")
 
 
@@ -138,10 +138,8 @@ def _archive_ways(name: str) -> tuple[Callable[[], float], Callable[[], float]]:
         photos = sum(identified for identified, _ in counts)
         return (time.perf_counter() - started) / photos
 
-    return (
-        lambda: measure(lambda run: run.identify(classifier, run.parts)),
-        lambda: measure(lambda run: identify_on_ray(run, bundle, "local")),
-    )
+    plain = partial(measure, lambda run: run.identify(classifier, run.parts))
+    return plain, partial(measure, lambda run: identify_on_ray(run, bundle, "local"))
 
 
 @main.command("serve")
@@ -194,9 +192,8 @@ def _compare(plain: Server, on_ray: Server, kilobytes: int, rounds: int) -> None
         rate = len(photos) / median(result.seconds for result, _ in rows)
         p95 = median(result.quantile(0.95) for result, _ in rows)
         cost = {kind: median(spent[kind] for _, spent in rows) for kind in rows[0][1]}
-        shown = ", ".join(
-            f"{kind} {seconds / len(photos) * 1000:.1f} ms" for kind, seconds in cost.items()
-        )
+        each = {kind: seconds / len(photos) * 1000 for kind, seconds in cost.items()}
+        shown = ", ".join(f"{kind} {milliseconds:.1f} ms" for kind, milliseconds in each.items())
         print(f"| {kilobytes} kB | {name} | {rate:.1f} | {p95 * 1000:.0f} ms | {shown} |")
     ratios = sorted(ours / theirs for ours, theirs in zip(pairs.ours, pairs.theirs, strict=True))
     print(f"| | Ray's rate | {pairs.ratio:.1%} | {ratios[0]:.1%} to {ratios[-1]:.1%} | |")
