@@ -5,7 +5,7 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -281,23 +281,12 @@ def test_answer_is_compared_with_all_probabilities(colours: Classifier) -> None:
     assert find_difference(fewer | {"pink": probability}, prediction)
 
 
-@pytest.fixture
-def taken_port() -> Iterator[int]:
-    with socket.socket() as taken:
-        taken.bind(("", 0))
-        taken.listen()
-        yield taken.getsockname()[1]
-
-
-def test_free_port_can_be_bound_and_skips_one_in_use(taken_port: int) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", free_port()))
-    assert taken_port < free_port(taken_port) < taken_port + 50
-
-
-def test_free_port_raises_when_all_are_in_use(
-    taken_port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(client, "ATTEMPTS", 1)
-    with pytest.raises(OSError, match=f"Ports {taken_port} to {taken_port} are all in use"):
-        free_port(taken_port)
+def test_free_port_skips_one_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("", 0)) as server:
+        taken = server.getsockname()[1]
+        assert taken < free_port(taken) < taken + 50
+        monkeypatch.setattr(client, "ATTEMPTS", 1)
+        with pytest.raises(OSError, match=f"Ports {taken} to {taken} are all in use"):
+            free_port(taken)
+    with socket.create_server(("127.0.0.1", free_port())):
+        pass
