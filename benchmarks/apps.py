@@ -16,7 +16,7 @@ from urllib.request import urlopen
 
 import psutil
 
-from deploy.ports import free_port
+from deploy.client import free_port
 from model.browser.runtime import run_program
 
 from .environment import BUILD, MODEL, PEERS, ROOT
@@ -29,12 +29,15 @@ INSTALLED = BUILD / "peers"
 INSTALL_SECONDS, FETCH_SECONDS, START_SECONDS = 1800, 300, 120
 """Timeouts for installing a peer, for fetching its browser files, and for starting an app."""
 
-STREAMLIT = (sys.executable, "-m", "streamlit", "run")
-STREAMLIT_OPTIONS = {
+STREAMLIT = (sys.executable, "-m", "streamlit", "run", "streamlit_app.py")
+OPTIONS = {
     "STREAMLIT_SERVER_ADDRESS": "127.0.0.1",
     "STREAMLIT_SERVER_HEADLESS": "true",
     "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_HUB_OFFLINE": "1",
 }
+"""Variables of every app."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +46,15 @@ class App:
 
     Attributes:
         command: takes its port from the environment.
-        input: the page's file input.
         answer: the element that appears with the answer.
+        input: the page's file input.
         stays: one page takes several photos; other apps need a new page for each.
     """
 
     name: str
     command: tuple[str, ...]
-    input: str
     answer: str
+    input: str = "input[type=file]"
     folder: Path = INSTALLED
     page: str = "/"
     environment: dict[str, str] = field(default_factory=dict)
@@ -63,16 +66,13 @@ def loupe() -> App:
     data = BUILD / "data"
     data.mkdir(parents=True, exist_ok=True)
     settings = {"LOUPE_DATA": str(data), "LOUPE_MODEL": MODEL, "LOUPE_ENGINE": "compiled"}
-    return App(
-        "Loupe",
-        (*STREAMLIT, "streamlit_app.py"),
-        ".vf-ways input[type=file]:not([capture])",
+    # Nothing is fetched while it is measured.
+    settings["LOUPE_NPM"] = "false"
+    answer, chooser = (
         "[data-screen=answer] .vf-headline",
-        ROOT,
-        "/?run=server",
-        # Nothing is fetched while it is measured.
-        settings | {"LOUPE_NPM": "false"},
+        ".vf-ways input[type=file]:not([capture])",
     )
+    return App("Loupe", STREAMLIT, answer, chooser, ROOT, "/?run=server", settings)
 
 
 def device(name: str) -> App:
@@ -98,16 +98,12 @@ def streamlit() -> App:
     """Return the Streamlit peer, with the packages of this environment."""
     install_peers()
     export_learner()
-    return App("Streamlit", (*STREAMLIT, "streamlit_app.py"), "input[type=file]", "h2")
+    return App("Streamlit", STREAMLIT, "h2")
 
 
 @cache
 def gradio() -> App:
-    """Return the Gradio peer, in an environment of its own.
-
-    Raises:
-        NotMeasured: its packages can't be installed.
-    """
+    """Return the Gradio peer, in an environment of its own."""
     python, requirements = str(INSTALLED / "venv" / "bin" / "python"), "requirements-gradio.txt"
     install_peers(
         requirements,
@@ -115,14 +111,8 @@ def gradio() -> App:
         (python, "-m", "pip", "--quiet", "install", "-r", requirements),
     )
     export_learner()
-    return App(
-        "Gradio",
-        (python, "gradio_app.py"),
-        "input[type=file]",
-        "[data-testid=label-output-value]",
-        environment={"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"},
-        stays=False,
-    )
+    answer = "[data-testid=label-output-value]"
+    return App("Gradio", (python, "gradio_app.py"), answer, stays=False)
 
 
 def install_peers(lock: str = "", *commands: Sequence[str]) -> None:
@@ -140,15 +130,9 @@ def install_peers(lock: str = "", *commands: Sequence[str]) -> None:
     if not lock or (installed.is_file() and installed.read_bytes() == wanted.read_bytes()):
         return
     print(f"Installing {lock} (takes minutes the first time) ...", file=sys.stderr)
+    options: dict[str, Any] = {"timeout": INSTALL_SECONDS, "reason": slice(2), "cwd": INSTALLED}
     for command in commands:
-        run_program(
-            command,
-            f"{lock} can't be installed",
-            timeout=INSTALL_SECONDS,
-            error=NotMeasured,
-            reason=slice(2),
-            cwd=INSTALLED,
-        )
+        run_program(command, f"{lock} can't be installed", error=NotMeasured, **options)
     shutil.copy(wanted, installed)
 
 
@@ -205,11 +189,7 @@ class Server:
         return sum(process.memory_info().rss for process in self.processes()) / 2**20
 
     def wait(self) -> None:
-        """Wait until the server accepts connections.
-
-        Raises:
-            NotMeasured: the process ended, or didn't listen within 120 seconds.
-        """
+        """Wait until the server accepts connections; raises as ``wait_for``."""
 
         def listens() -> bool:
             with socket.socket() as probe:
@@ -218,21 +198,15 @@ class Server:
         self._poll(listens, 0.02, f"did not start in {START_SECONDS} s")
 
     def wait_for(self, page: str = "", text: bytes = b"") -> None:
-        """Wait until the server sends a page, with a text in it.
-
-        Args:
-            page: its path; by default, the page to use.
-            text: by default, any.
+        """Wait until the server sends a page, by default the one to use, with a text in it.
 
         Raises:
             NotMeasured: it doesn't within 120 seconds of its start.
         """
 
         def sends() -> bool:
-            with (
-                suppress(OSError),
-                urlopen(self.origin + (page or self.app.page), timeout=30) as response,
-            ):
+            url = self.origin + (page or self.app.page)
+            with suppress(OSError), urlopen(url, timeout=30) as response:
                 return text in response.read()
             return False
 
@@ -258,26 +232,16 @@ class Server:
 
 @contextmanager
 def serve(app: App, **settings: str) -> Iterator[Server]:
-    """Start an app on a free port; kill it and its children afterwards.
-
-    Args:
-        app: what to start.
-        settings: further environment variables.
-    """
-    port = free_port()
-    log = BUILD / f"{app.name.lower()}.log"
+    """Start an app with further variables on a free port; kill it and its children afterwards."""
+    port, log = free_port(), BUILD / f"{app.name.lower()}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     ports = {"GRADIO_SERVER_PORT": str(port), "STREAMLIT_SERVER_PORT": str(port)}
-    environment = {**os.environ, **STREAMLIT_OPTIONS, **ports, **app.environment, **settings}
+    environment = {**os.environ, **OPTIONS, **ports, **app.environment, **settings}
+    streams: Any = {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
     began = time.perf_counter()
     with log.open("w") as output:
         process = psutil.Popen(
-            app.command,
-            cwd=app.folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
+            app.command, cwd=app.folder, env=environment, stdout=output, **streams
         )
     server = Server(app, process, port, began, log)
     try:

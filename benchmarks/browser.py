@@ -14,47 +14,17 @@ from .environment import find_chromium
 from .figure import NotMeasured
 
 ARGUMENTS = "--no-sandbox --disable-background-networking --disable-quic --no-first-run".split()
+CAMERA = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream=fps=30")
+"""A camera of 30 frames per second, as phones have, that shows Chromium's test picture."""
+
+BENCH = (Path(__file__).parent / "page.js").read_text(encoding="utf-8")
+"""JavaScript that defines ``bench`` in each page."""
+
 TIMEOUT_MS = 120_000
 """Longest wait for a page to answer, in milliseconds."""
 
 SETTLE_SECONDS = 1.0
 """Pause before a photo is chosen, so that the page has settled, in seconds."""
-
-FIND = """
-  // A component's elements are in a shadow root.
-  const roots = (root) => [root, ...[...root.querySelectorAll("*")].flatMap(
-    ({ shadowRoot }) => (shadowRoot ? roots(shadowRoot) : []),
-  )];
-  const find = (selector) =>
-    roots(document).flatMap((root) => [...root.querySelectorAll(selector)]);
-"""
-"""JavaScript that defines ``find``, which finds elements in components as well."""
-
-WATCH = """
-({ answer, after, limit }) => {
-  FIND
-  const read = () => {
-    for (const element of find(answer)) {
-      const text = element.checkVisibility() ? element.innerText.trim() : "";
-      if (text && text !== after) return text;
-    }
-    return "";
-  };
-  let chosenAt = null;
-  addEventListener("input", () => { chosenAt ??= performance.now(); }, { capture: true });
-  const openedAt = performance.now();
-  window.watchedAnswer = new Promise((resolve) => {
-    const poll = () => {
-      const elapsed = chosenAt === null ? 0 : performance.now() - chosenAt;
-      const text = elapsed ? read() : "";
-      if (text || performance.now() - openedAt > limit) resolve([elapsed, text]);
-      else requestAnimationFrame(poll);
-    };
-    poll();
-  });
-}
-""".replace("FIND", FIND)
-"""JavaScript that times an answer in the page, because Playwright polls only every 500 ms."""
 
 
 @contextmanager
@@ -77,11 +47,12 @@ def chromium(*arguments: str) -> Iterator[Browser]:
 
 @contextmanager
 def new_page(
-    browser: Browser, requests: list[Request] | None = None, **context: Any
+    browser: Browser, requests: list[Request] | None = None, *, script: str = "", **context: Any
 ) -> Iterator[Page]:
     """Open an empty page as a new visitor, with an empty cache and Playwright's context options.
 
-    ``requests`` receives each finished request, those of workers included.
+    ``requests`` receives each finished request, those of workers included; ``script`` runs after
+    ``page.js``, before the page's own scripts.
     """
     visitor = browser.new_context(**context)
     if requests is not None:
@@ -89,10 +60,16 @@ def new_page(
         visitor.on("requestfinished", lambda request: requests.append(request))  # noqa: PLW0108
     try:
         page = visitor.new_page()
+        page.add_init_script(BENCH + script)
         page.set_default_timeout(TIMEOUT_MS)
         yield page
     finally:
         visitor.close()
+
+
+def run_in_page(page: Page, name: str, *arguments: Any) -> Any:
+    """Call a function of ``page.js`` and return its result."""
+    return page.evaluate(f"(arguments) => bench.{name}(...arguments)", list(arguments))
 
 
 @contextmanager
@@ -124,9 +101,9 @@ def time_answer(page: Page, server: Server, photo: Path, *, after: str = "") -> 
         The seconds from the page's receipt of the photo to the answer's first frame, by the
         page's own clock, and the text of the answer.
     """
-    page.evaluate(WATCH, {"answer": server.app.answer, "after": after, "limit": TIMEOUT_MS})
+    run_in_page(page, "watchAnswer", server.app.answer, after, TIMEOUT_MS)
     page.locator(server.app.input).first.set_input_files(photo)
-    milliseconds, text = page.evaluate("window.watchedAnswer")
+    milliseconds, text = page.evaluate("bench.answered")
     if not text:
         raise NotMeasured(f"{server.app.name} shows no answer after {TIMEOUT_MS / 1000:.0f} s")
     return milliseconds / 1000, text
@@ -152,17 +129,13 @@ def longest_main_task(browser: Browser, page: Page, work: Callable[[], object]) 
     browser.start_tracing(page=page, categories=["toplevel"])
     work()
     events = json.loads(browser.stop_tracing())["traceEvents"]
-    main_threads = {
-        (event["pid"], event["tid"])
-        for event in events
-        if event["name"] == "thread_name" and event["args"]["name"] == "CrRendererMain"
-    }
-    microseconds: list[float] = [
-        event["tdur"]
-        for event in events
-        if event["name"] == "ThreadControllerImpl::RunTask"
-        # A task that the end of the trace cuts off has no duration.
-        and "tdur" in event
-        and (event["pid"], event["tid"]) in main_threads
-    ]
-    return max(microseconds) / 1000
+
+    def thread(event: dict[str, Any]) -> tuple[int, int]:
+        return event["pid"], event["tid"]
+
+    names = [event for event in events if event["name"] == "thread_name"]
+    main = {thread(event) for event in names if event["args"]["name"] == "CrRendererMain"}
+    tasks = [event for event in events if event["name"] == "ThreadControllerImpl::RunTask"]
+    # A task that the end of the trace cuts off has no duration.
+    durations = [event["tdur"] for event in tasks if "tdur" in event and thread(event) in main]
+    return float(max(durations)) / 1000

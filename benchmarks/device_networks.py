@@ -8,7 +8,6 @@ import gzip
 import tempfile
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import click
 
@@ -17,7 +16,7 @@ from model.browser.runtime import runtime_dir, runtime_info
 from model.browser.small_graph import make_small_graph
 from model.bundle import get_bundle
 
-from .browser import chromium, new_page
+from .browser import chromium, new_page, run_in_page
 from .environment import MODEL, ROOT
 from .traffic import serve_files
 
@@ -29,32 +28,6 @@ NETWORKS = {
     "fastai": "xresnet18 xresnet50",
 }
 """Bodies by library; those of timm get a linear head, as by `train`, others fastai's."""
-
-RUN = """
-async ({ files, rounds, module }) => {
-  const fetchBytes = async (url) => new Uint8Array(await (await fetch(url)).arrayBuffer());
-  const { openKernels } = await import("/device/engine/kernels.mjs");
-  const { Network } = await import("/device/engine/network.mjs");
-  const { open } = await import("/device/engine/onnx_session.mjs");
-  const pixels = Uint8Array.from({ length: 224 * 224 * 3 }, (_, place) => (place * 7919) >> 3);
-  const engines = [];
-  for (const kernels of files.packed ? ["kernels", "kernels-relaxed"] : []) {
-    engines.push(new Network(await fetchBytes(files.packed), await openKernels(kernels)));
-  }
-  const model = { runtime: { module }, recipe: { resize: [224, 224] } };
-  const bytes = [await fetchBytes(files.wasm), await fetchBytes(files.graph)];
-  engines.push(await open(bytes, { address: location.href, model }));
-  const times = engines.map(() => []);
-  for (let round = 0; round <= rounds; round++) {
-    for (const [place, engine] of engines.entries()) {
-      const started = performance.now();
-      await engine.run(pixels);
-      if (round) times[place].push(performance.now() - started);
-    }
-  }
-  return times;
-}
-"""
 
 
 def _export(library: str, body: str, folder: Path) -> bytes:
@@ -90,28 +63,23 @@ def main(rounds: int, names: tuple[str, ...]) -> None:
 
 def _measure(library: str, body: str, rounds: int) -> str:
     with tempfile.TemporaryDirectory() as name, chromium() as browser:
-        folder = Path(name)
-        graph = _export(library, body, folder)
-        info = runtime_info()
+        folder, info = Path(name), runtime_info()
+        graph, engine = _export(library, body, folder), "kernels"
+        (folder / "graph").write_bytes(graph)
         wasm = gzip.decompress((runtime_dir() / info["wasm"]).read_bytes())
-        files: dict[str, Any] = {"graph": graph, "wasm": wasm}
-        engine = "kernels"
+        (folder / "wasm").write_bytes(wasm)
         try:
-            files["packed"] = pack_network(graph)
+            (folder / "packed").write_bytes(pack_network(graph))
         except NotPackable as lacking:
             engine = f"ONNX Runtime: {lacking}"
-        for file, data in files.items():
-            (folder / file).write_bytes(data)
         folders = {"/device/": ROOT / "device", "/runtime/": runtime_dir(), "/": folder}
         with serve_files(folders) as url, new_page(browser) as page:
             page.goto(f"{url}/device/icon-192.png")
-            urls = {file: f"/{file}" for file in files}
-            values = {"files": urls, "rounds": rounds, "module": f"/runtime/{info['module']}"}
-            times = [median(each) for each in page.evaluate(RUN, values)]
-    *own, onnx = [f"{each:.0f} ms" for each in times]
-    ratios = [f" ({each / times[-1]:.2f})" for each in times]
-    cells = [f"{each}{ratio}" for each, ratio in zip(own, ratios, strict=False)] or ["–", "–"]
-    return " | ".join([engine, *cells, onnx])
+            arguments = (engine == "kernels", rounds, f"/runtime/{info['module']}")
+            times = [median(each) for each in run_in_page(page, "runEngines", *arguments)]
+    *own, onnx = times
+    cells = [f"{each:.0f} ms ({each / onnx:.2f})" for each in own] or ["–", "–"]
+    return " | ".join([engine, *cells, f"{onnx:.0f} ms"])
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ library's documentation. Answers for the photos in FOLDER are compared with Pyth
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ import click
 import onnx
 import onnx.utils
 from onnx import ModelProto, TensorProto, helper
-from playwright.sync_api import Browser, Page, Request
+from playwright.sync_api import Page, Request
 
 from model import Bundle, LoupeError
 from model.browser.device_files import device_dir, model_json
@@ -27,7 +27,7 @@ from model.exporting.tflite_format import convert_graph
 from model.storage.photo_files import list_photos
 
 from .apps import INSTALLED, install_peers
-from .browser import chromium, finish_visit, new_page
+from .browser import chromium, finish_visit, new_page, run_in_page
 from .environment import BUILD, MODEL, PEERS, ROOT, describe
 from .figure import NotMeasured
 from .inputs import classifier, small_file
@@ -43,53 +43,20 @@ VARIANTS = {
 }
 """Titles by page in ``peers/`` and form of the network; all are compared with the first."""
 
-FRAMES = """
-async (count) => {
-  const photo = await createImageBitmap(await (await fetch("/photo.jpg")).blob());
-  const canvas = new OffscreenCanvas(640, 480);
-  canvas.getContext("2d").drawImage(photo, 0, 0, 640, 480);
-  const [frames, networks] = [[], []];
-  for (let frame = 0; frame < count; frame++) {
-    const started = performance.now();
-    const { network } = await identify(canvas);
-    frames.push(performance.now() - started);
-    networks.push(network);
-    // As between the frames of a video, the browser gets a turn.
-    await new Promise((resolve) => setTimeout(resolve));
-  }
-  return [frames, networks];
-}
-"""
-"""Identify a frame ``count`` times; return the milliseconds of each, and of the network alone."""
-
-LABELS = """
-async (names) => {
-  const labels = [];
-  for (const name of names) {
-    const photo = await (await fetch(`/photos/${encodeURIComponent(name)}`)).blob();
-    labels.push((await identify(photo)).label);
-  }
-  return labels;
-}
-"""
-
 
 @dataclass(slots=True)
 class Readings:
-    """The readings of a variant.
-
-    Attributes:
-        visits: milliseconds from navigation to the first answer.
-        received: bytes of a first visit, without the photo.
-        frames, networks: medians by round, in milliseconds, of a frame and of the network alone.
-        flips: photos with another top label than Python's.
-    """
+    """The readings of a variant; times in milliseconds, those of frames as medians by round."""
 
     visits: list[float] = field(default_factory=list)
+    """From navigation to the first answer."""
     received: int = 0
+    """Bytes of a first visit, without the photo."""
     frames: list[float] = field(default_factory=list)
     networks: list[float] = field(default_factory=list)
+    """Of the network alone."""
     flips: int = 0
+    """Photos with another top label than Python's."""
 
 
 @click.command()
@@ -108,19 +75,25 @@ def main(folder: Path, quick: bool) -> None:
             # The first visits are for the server, which then has everything compressed.
             for number in range(1 + visits):
                 for page, reading in readings.items():
-                    seconds, reading.received = _visit(browser, f"{url}/{page}")
+                    requests: list[Request] = []
+                    with new_page(browser, requests) as tab:
+                        _wait_for_answer(tab, f"{url}/{page}")
+                        seconds, reading.received = finish_visit(tab, requests)
                     reading.visits += [1000 * seconds] if number else []
             # Each page is in a context, and so in a process, of its own.
             tabs = {page: stack.enter_context(new_page(browser)) for page in VARIANTS}
             for page, tab in tabs.items():
                 _wait_for_answer(tab, f"{url}/{page}")
             for number in range(1 + rounds):
-                for page, reading in readings.items():
-                    _measure_frames(tabs[page], reading if number else Readings(), frames)
-            for page, reading in readings.items():
-                labels = tabs[page].evaluate(LABELS, names)
-                pairs = zip(labels, expected, strict=True)
-                reading.flips = sum(label != other for label, other in pairs)
+                for page, tab in tabs.items():
+                    tab.bring_to_front()
+                    times = [median(each) for each in run_in_page(tab, "identifyFrames", frames)]
+                    if number:
+                        readings[page].frames.append(times[0])
+                        readings[page].networks.append(times[1])
+            for page, tab in tabs.items():
+                pairs = zip(run_in_page(tab, "identifyPhotos", names), expected, strict=True)
+                readings[page].flips = sum(label != other for label, other in pairs)
     except NotMeasured as reason:
         raise click.ClickException(str(reason)) from None
     print("\n".join(format_rows(readings, len(names))))
@@ -134,24 +107,13 @@ def format_rows(readings: Mapping[str, Readings], photos: int) -> list[str]:
     heads = "| | first visit | to the first answer | per frame | … the network alone"
     rows = [f"{heads} | other answers of {photos} |", "|---|---:|---:|---:|---:|---:|"]
     for page, reading in readings.items():
-        names = ("visits", "frames", "networks")
-        times = [_format_time(getattr(reading, name), getattr(first, name)) for name in names]
-        cells = [VARIANTS[page], f"{reading.received / 1e6:.1f} MB", *times, str(reading.flips)]
-        rows.append(f"| {' | '.join(cells)} |")
+        cells = [VARIANTS[page], f"{reading.received / 1e6:.1f} MB"]
+        for name in ("visits", "frames", "networks"):
+            times, reference = getattr(reading, name), getattr(first, name)
+            ratios = [time / other for time, other in zip(times, reference, strict=True)]
+            cells.append(f"{median(times):.0f} ms ({median(ratios):.2f})")
+        rows.append(f"| {' | '.join(cells)} | {reading.flips} |")
     return rows
-
-
-def _format_time(times: Sequence[float], reference: Sequence[float]) -> str:
-    ratio = median(time / other for time, other in zip(times, reference, strict=True))
-    return f"{median(times):.0f} ms ({ratio:.2f})"
-
-
-def _visit(browser: Browser, address: str) -> tuple[float, int]:
-    """Return a new visitor's seconds from navigation to answer, and the bytes received."""
-    requests: list[Request] = []
-    with new_page(browser, requests) as page:
-        _wait_for_answer(page, address)
-        return finish_visit(page, requests)
 
 
 def _wait_for_answer(page: Page, address: str) -> None:
@@ -162,13 +124,6 @@ def _wait_for_answer(page: Page, address: str) -> None:
         if failures:
             raise NotMeasured(f"{address}: {failures[0]}")
         page.wait_for_timeout(10)
-
-
-def _measure_frames(page: Page, reading: Readings, count: int) -> None:
-    page.bring_to_front()
-    frames, networks = page.evaluate(FRAMES, count)
-    reading.frames.append(median(frames))
-    reading.networks.append(median(networks))
 
 
 @contextmanager

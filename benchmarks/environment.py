@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -25,13 +24,11 @@ PACKAGES = ("onnxruntime", "pillow", "streamlit", "fastai", "torch", "timm")
 
 def describe() -> dict[str, str]:
     """Return CPU, cores, memory, system, package versions and load, as text."""
-    cpuinfo, chromium = Path("/proc/cpuinfo"), find_chromium()
+    cpuinfo, path = Path("/proc/cpuinfo"), find_chromium()
     names = re.findall(r"model name\s*: (.*)", cpuinfo.read_text() if cpuinfo.is_file() else "")
-    numbers: list[str] = []
-    if chromium:
-        command = [chromium, "--version"]
-        printed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-        numbers = re.findall(r"\d[\d.]+", printed)
+    command = [path or "true", "--version"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    chromium = re.findall(r"^Chromium (\S+)", printed) or ["not installed"]
     peers = [str(path) for path in BUILD.glob("peers/venv/lib/*/site-packages")]
     return {
         "CPU": names[0] if names else platform.processor() or platform.machine(),
@@ -41,7 +38,7 @@ def describe() -> dict[str, str]:
         "Python": platform.python_version(),
         **{name: _version(name, sys.path) for name in PACKAGES},
         "gradio": _version("gradio", peers),
-        "Chromium": numbers[0] if numbers else "not installed",
+        "Chromium": chromium[0],
         "load": f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown",
     }
 
@@ -51,6 +48,6 @@ def find_chromium() -> str | None:
     return os.environ.get("CHROMIUM") or shutil.which("chromium")
 
 
-def _version(package: str, folders: Sequence[str]) -> str:
-    found = distributions(name=package, path=list(folders))
+def _version(package: str, folders: list[str]) -> str:
+    found = distributions(name=package, path=folders)
     return next((each.version for each in found), "not installed")

@@ -14,19 +14,14 @@ class NotMeasured(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """A named measurement with its goal.
-
-    Attributes:
-        name: as on the command line.
-        goal: as in docs/benchmarks.md: ``≤ 330 MB``; a ratio has no unit.
-        description: what is measured, and against what.
-        measure: takes ``quick``; returns the value, in the goal's unit, and how it was measured.
-    """
+    """A named measurement with its goal."""
 
     name: str
     goal: str
+    """As in docs/benchmarks.md: ``≤ 330 MB``; a ratio has no unit."""
     description: str
     measure: Callable[[bool], tuple[float, str]]
+    """Takes ``quick``; returns the value, in the goal's unit, and how it was measured."""
 
     def run(self, quick: bool = False) -> list[str]:
         """Measure, with few readings if ``quick``, and return the cells of a row of ``HEADS``."""

@@ -16,11 +16,8 @@ from model.samples import samples
 
 from .environment import BUILD, MODEL
 
-SMALL_SIZE_PX = (500, 375)
-"""Width and height of a small photo, in pixels."""
-
-PHONE_SIZE_PX = (4000, 3000)
-"""Width and height of a phone's photo, in pixels: 12 megapixels."""
+SMALL_SIZE_PX, PHONE_SIZE_PX = (500, 375), (4000, 3000)
+"""Width and height of a small photo and of a phone's, in pixels."""
 
 GRAIN = 5.0
 """Noise of a phone's sensor, in levels of 255; with it, files are as large as a phone's."""
@@ -60,8 +57,7 @@ def phone_photo(
 def photos_of_size(kilobytes: int, count: int) -> list[bytes]:
     """Return ``count`` different photos with the noise of a phone, each of roughly that size."""
     names, width = cycle(sample.name for sample in samples()), SIZED_WIDTH_PX[kilobytes]
-    size_px = width, width * 3 // 4
-    return [phone_photo(next(names), number, size_px) for number in range(count)]
+    return [phone_photo(next(names), n, (width, width * 3 // 4)) for n in range(count)]
 
 
 def small_photos(count: int) -> list[bytes]:

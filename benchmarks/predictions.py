@@ -16,8 +16,21 @@ import pandas as pd
 from deploy.hosts.ray_serve import AUTOSCALING
 
 from .environment import ROOT
-from .processes import ARRIVALS_PER_SECOND, CLIENTS, COUNTS, MEASURED
-from .simulation import COST, App, Cost
+from .simulation import READINGS, App, Cost
+
+FIGURES = {
+    "photos_per_second": "photos/s, 8 clients",
+    "p95": "p95 in s, 8 clients",
+    "refused": "refused share of 150 photos/s",
+    "arrivals_p95": "p95 in s of 150 photos/s",
+}
+"""Titles of what is predicted and measured, by key."""
+
+COUNTS = (1, 2, 4)
+"""Numbers of processes."""
+CLIENTS, ARRIVALS_PER_SECOND = 8, 150
+"""As many clients as one process has places to wait, so that none is refused; and photos that
+arrive at random."""
 
 CORES = 2
 """Of the machine that was measured."""
@@ -32,7 +45,7 @@ who takes it before the model has loaded. An assumption."""
 
 REPLICA_SECONDS, START_SECONDS = 0.0111, 4.0
 """Of a core per photo of 60 kB in a replica on Ray Serve, and from the decision to start one until
-it takes photos where a core is free; measured by ``python -m benchmarks.on_ray serve``."""
+it takes photos where a core is free; measured by ``python -m benchmarks.replicas serve``."""
 
 MAX_ONGOING = 1 + 8 + 1000
 """As in ``scale/serve_deployment.py``: a slot, places to wait, and requests beyond them."""
@@ -56,12 +69,6 @@ BUSY = 0.6
 """Share of its time that a paid core works on photos."""
 
 TEAL, AMBER, GREY = "#0F766E", "#B45309", "#7C8B88"
-TITLES = {
-    "photos_per_second": "photos/s, 8 clients",
-    "p95": "p95 in s, 8 clients",
-    "refused": "refused share of 150 photos/s",
-    "arrivals_p95": "p95 in s of 150 photos/s",
-}
 BIN_SECONDS = 5
 
 
@@ -69,40 +76,35 @@ def main() -> None:
     """Print everything, and write the prediction and the charts."""
     cost = Cost.read()
     predicted = {number: predict(cost, number) for number in COUNTS}
-    path = COST.with_name("predicted.json")
-    path.write_text(json.dumps(predicted, indent=1) + "\n", encoding="utf-8")
-    compare(predicted, json.loads(MEASURED.read_text("utf-8")))
+    text = json.dumps(predicted, indent=1) + "\n"
+    (READINGS / "predicted.json").write_text(text, encoding="utf-8")
+    compare(predicted, json.loads((READINGS / "measured.json").read_text("utf-8")))
     surge(cost)
     million(cost)
 
 
 def predict(cost: Cost, processes: int) -> dict[str, float]:
-    """Return what ``python -m benchmarks.processes measure`` is expected to read."""
+    """Return what ``python -m benchmarks.replicas measure`` is expected to read."""
     closed = App(cost, processes, CORES).run_clients(CLIENTS, 4000).summarize()
     opened = App(cost, processes, CORES).run_arrivals([ARRIVALS_PER_SECOND] * 60).summarize()
-    return {
-        "photos_per_second": closed["photos_per_second"],
-        "p95": closed["p95"],
-        "refused": opened["refused"],
-        "arrivals_p95": opened["p95"],
-    }
+    rate, p95 = closed["photos_per_second"], closed["p95"]
+    return dict(zip(FIGURES, (rate, p95, opened["refused"], opened["p95"]), strict=True))
 
 
 def compare(predicted: dict[int, dict[str, float]], measured: dict[str, Any]) -> None:
     """Print and draw the prediction beside the readings: bars and points."""
     rows = pd.DataFrame(
-        {"processes": number, "figure": TITLES[name], "predicted": value, "measured": row[name]}
+        {"processes": number, "figure": FIGURES[name], "predicted": value, "measured": row[name]}
         for number, figures in predicted.items()
         for name, value in figures.items()
         for row in measured[str(number)]
     )
     print(rows.groupby(["processes", "figure"], sort=False).median().round(3))
-    chart = alt.Chart(rows, width=140, height=160).encode(
-        alt.X("processes:O", axis=alt.Axis(labelAngle=0))
-    )
+    axis = alt.X("processes:O", axis=alt.Axis(labelAngle=0))
+    chart = alt.Chart(rows, width=140, height=160).encode(axis)
     bars = chart.mark_bar(color=GREY, opacity=0.5).encode(alt.Y("max(predicted):Q", title=None))
     points = chart.mark_point(color=TEAL, filled=True).encode(alt.Y("measured:Q", title=None))
-    column = alt.Column("figure:N", title=None, sort=list(TITLES.values()))
+    column = alt.Column("figure:N", title=None, sort=list(FIGURES.values()))
     _save((bars + points).facet(column).resolve_scale(y="independent"), "scale-processes")
 
 
@@ -113,23 +115,22 @@ def surge(cost: Cost) -> None:
     on_serve = replace(cost, loop=REPLICA_SECONDS - fmean(cost.slot))
     rows = list[dict[str, Any]]()
     for share in (1.0, ON_SERVER):
+        photos = f"{share:.0%} of photos reach the server"
         rates = [USUAL_PER_SECOND * share * factor for factor in curve]
         for name, rule in RULES.items():
             outcome = App(on_serve, 2, None, max_ongoing=MAX_ONGOING).run_arrivals(rates, rule)
             rise = outcome.summarize(FROM_START, FROM_START + RISE)
             after = outcome.summarize(FROM_START + RISE)
             print(
-                f"{share:.0%} on the server, {name}: refused {rise['refused']:.1%} and "
-                f"{after['refused']:.1%}, p95 {rise['p95']:.2f} s and {after['p95']:.2f} s, "
+                f"{photos}, {name}: refused {rise['refused']:.1%} and {after['refused']:.1%}, "
+                f"p95 {rise['p95']:.2f} s and {after['p95']:.2f} s, "
                 f"{outcome.replicas[-1][1] if outcome.replicas else 2} replicas"
             )
             for start in range(0, len(curve), BIN_SECONDS):
                 refused = outcome.summarize(start, start + BIN_SECONDS)["refused"]
-                rows.append({"second": start, "refused": refused, "share": share, "rule": name})
-    table = pd.DataFrame(rows)
-    table["photos"] = table["share"].map("{:.0%} of photos reach the server".format)
+                rows.append({"second": start, "refused": refused, "photos": photos, "rule": name})
     colours = alt.Scale(domain=list(RULES), range=[GREY, AMBER, TEAL])
-    chart = alt.Chart(table, width=300, height=180).mark_line(strokeWidth=2)
+    chart = alt.Chart(pd.DataFrame(rows), width=300, height=180).mark_line(strokeWidth=2)
     encoded = chart.encode(
         alt.X("second:Q", title="seconds"),
         alt.Y("refused:Q", title="refused", axis=alt.Axis(format="%")),

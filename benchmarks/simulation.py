@@ -1,6 +1,6 @@
 """A model of the app under load, in SimPy: processes, their admission queues and their cores.
 
-Its times are those that ``python -m benchmarks.processes cost`` measured of one process.
+Its times are those that ``python -m benchmarks.replicas cost`` measured of one process.
 """
 
 import json
@@ -16,7 +16,7 @@ import simpy
 
 Steps = Generator[simpy.Event, Any, None]
 
-COST = Path(__file__).parent / "readings" / "cost.json"
+READINGS = Path(__file__).parent / "readings"
 QUANTUM_SECONDS = 0.001
 """Time after which photos that hold a slot give a core to others. Short work, of event loops, proxy
 and load, goes first, as the system's scheduler has it."""
@@ -41,7 +41,7 @@ class Cost:
     @classmethod
     def read(cls) -> "Cost":
         """Return what was measured."""
-        measured = json.loads(COST.read_text(encoding="utf-8"))
+        measured = json.loads((READINGS / "cost.json").read_text("utf-8"))
         return cls(*(measured[name] for name in ("slot", "loop", "proxy", "client")))
 
 

@@ -17,9 +17,10 @@ from model.settings import Settings
 from model.text import list_some
 
 from . import client
-from .client import CheckResult, ExpectedModel, Reply, list_offered, send
+from .client import Reply, send
 from .files import find_changed, read_files
 from .host import Host
+from .results import CheckResult, ExpectedModel, list_offered
 from .spec import APP, DeployError
 from .templates import find_placeholders
 from .trial import read_start_settings, run_trial

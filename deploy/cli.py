@@ -11,10 +11,10 @@ from model.browser.device_files import describe_engine
 from model.bundle import MANIFEST, get_bundle
 from model.cli.terminal import ErrorGroup
 
-from .client import CheckResult
 from .files import default_folder, write_files
 from .host import READ_DATE, Host
 from .hosts import HOSTS
+from .results import CheckResult
 from .spec import AppSpec, choose_models
 from .templates import parse_assignments
 

@@ -1,12 +1,13 @@
-"""A client of a running app: replies of bounded size, the model that it opens, check results."""
+"""HTTP to a running app, with replies of bounded size and time; and free ports for it."""
 
 import json
+import socket
 import ssl
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from socket import gaierror
-from typing import Any, Literal
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import (
@@ -17,12 +18,6 @@ from urllib.request import (
     build_opener,
 )
 
-from model.bundle import Bundle, get_bundle
-from model.loading import default_model
-
-from .host import Host
-from .spec import APP, DeployError
-
 MAX_REPLY_BYTES = 2**22
 """Longest reply that is read, in bytes; the rest is dropped."""
 CHUNK_BYTES = 2**16
@@ -30,6 +25,9 @@ CHUNK_BYTES = 2**16
 SCHEMES = ("http", "https")
 LOCAL_HOSTS = ("127.0.0.1", "::1", "localhost")
 """Names of this machine, for which no proxy is used."""
+
+ATTEMPTS = 50
+"""Number of ports tried, starting at the preferred one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +101,7 @@ def explain_failure(error: Exception, timeout_seconds: float) -> tuple[str, str]
             return message, "A new domain needs minutes until the host has its certificate."
         case ssl.SSLError():
             return "there is no HTTPS at this address", "Try http:// instead of https://."
-        case gaierror():
+        case socket.gaierror():
             return "there is no host of that name", "Check the address."
         case TimeoutError():
             return f"no response in {timeout_seconds:g} s", "Check that the app runs."
@@ -113,71 +111,15 @@ def explain_failure(error: Exception, timeout_seconds: float) -> tuple[str, str]
             return "the response isn't HTTP", "Check the address and its port."
 
 
-def list_offered(base_url: str, timeout_seconds: float) -> list[str]:
-    """Return the names of the models that a visitor of an app can choose; see ``send``."""
-    models = send(base_url + APP.models_path, timeout_seconds).document.get("models")
-    entries = models if isinstance(models, list) else []
-    return [str(entry.get("name")) for entry in entries if isinstance(entry, dict)]
+def free_port(first: int | None = None) -> int:
+    """Return a free port: any, or the first one from ``first`` upwards.
 
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """One check: its subject, outcome and message, and what to do if it failed."""
-
-    subject: str
-    state: Literal["ok", "note", "failed"]
-    message: str
-    fix: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ExpectedModel:
-    """The model that an app should open."""
-
-    bundle: Bundle
-    """The model on this machine."""
-    place: str
-    """The place that should have it, for messages: “the host's files have no model …”."""
-    update: str
-    """The command that puts the model into the host's files."""
-
-    @classmethod
-    def find(cls, name: str | None, place: str, host: Host | None) -> "ExpectedModel":
-        """Return the model of that name; by default the one that opens on this machine.
-
-        Raises:
-            DeployError: this machine has no models.
-            BundleError: no model has that name, or it is damaged.
-        """
-        name = name or default_model()
-        if name is None:
-            raise DeployError("This machine has no model to compare with. Import or train one.")
-        app = replace(APP, models=(name,))
-        update = host.update_command(app) if host else f"python -m deploy write HOST{app.options}"
-        return cls(get_bundle(name), place, update)
-
-    def compare(
-        self, name: object, version: object, offered: Iterable[object], proof: str
-    ) -> CheckResult:
-        """Compare the model that opens with the expected one.
-
-        Args:
-            name: the name of the model that opens; None or empty if none does.
-            version: its version.
-            offered: the names of all models that a visitor can choose.
-            proof: the test of its files, for the message.
-        """
-        expected, fix = self.bundle, self.update
-        if (name, version) == (expected.name, expected.version):
-            message = f"'{name}', version {version}, as on this machine; {proof}"
-            return CheckResult("model", "ok", message)
-        if name == expected.name:
-            message = f"'{name}' is version {version}, but on this machine it is {expected.version}"
-            fix = f"Update it: {fix}"
-        elif name and expected.name in offered:
-            message = f"the app opens '{name}', and offers '{expected.name}' beside it"
-            fix = f"Name '{expected.name}' first: {fix}"
-        else:
-            other = f"; the app opens '{name}'" if name else ""
-            message = f"{self.place} no model '{expected.name}'{other}"
-        return CheckResult("model", "failed", message, fix)
+    Raises:
+        OSError: ``ATTEMPTS`` ports from ``first`` upwards are all in use.
+    """
+    ports = [0] if first is None else range(first, first + ATTEMPTS)
+    for port in ports:
+        # Ports of connections that closed a moment ago count as free.
+        with suppress(OSError), socket.create_server(("", port)) as server:
+            return int(server.getsockname()[1])
+    raise OSError(f"Ports {ports[0]} to {ports[-1]} are all in use.")

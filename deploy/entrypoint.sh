@@ -11,12 +11,14 @@ set -eu
 cd "$(dirname "$0")/.."
 
 port=${AIP_HTTP_PORT:-${PORT:-8501}}
+is_sagemaker=
 case "${1:-app}" in
   app) [ $# -eq 0 ] || shift ;;
   serve)
     shift
     port=${SAGEMAKER_BIND_TO_PORT:-8080}
     export LOUPE_SAGEMAKER=1
+    is_sagemaker=1
     ;;
   -*) ;;
   *) exec "$@" ;;
@@ -38,8 +40,9 @@ set -- python -m streamlit run streamlit_app.py --server.port="$port" \
   --server.address="${STREAMLIT_SERVER_ADDRESS:-0.0.0.0}" --server.headless=true "$@"
 
 # A host that mounts the disk as root starts the image as root: hand the data
-# folder to the app's own user and drop root. SageMaker requires root.
-if [ "$(id -u)" = 0 ] && [ -z "${LOUPE_SAGEMAKER:-}" ] && id loupe >/dev/null 2>&1; then
+# folder to the app's own user and drop root. SageMaker requires root. LOUPE_SAGEMAKER
+# doesn't tell: it may be set to false.
+if [ "$(id -u)" = 0 ] && [ -z "$is_sagemaker" ] && id loupe >/dev/null 2>&1; then
   chown loupe "${LOUPE_DATA:?}"
   exec setpriv --reuid=loupe --regid=loupe --init-groups --inh-caps=-all "$@"
 fi

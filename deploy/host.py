@@ -32,14 +32,11 @@ COSTS: Mapping[Budget, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """Budget, traffic and expertise: what a host needs and can bear, or what an owner answered."""
+    """Cost of a month, visitors and knowledge of servers: of a host, or as an owner answered."""
 
     budget: Budget = "nothing"
-    """Cost of a month."""
     traffic: Traffic = "a few people"
-    """Number of visitors."""
     expertise: Expertise = "no"
-    """Knowledge of servers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +46,6 @@ class Limits:
     memory_mb: int = 0
     """Memory of the plan that the files request; 0 where no app runs."""
     cpu: float | None = None
-    """Cores."""
     sleeps: str = ""
     """Time without visitors after which it stops and the next one waits: ``after 15 minutes``."""
     start_seconds: int | None = None
@@ -60,18 +56,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """The command and the routes by which a host starts and calls the app."""
+    """How a host starts and calls the app."""
 
     command: tuple[str, ...] = (APP.entrypoint, "app")
     """A program of the repository or on PATH, with its arguments; none: `check` can't start it."""
     port_variable: str = "PORT"
-    """Variable in which the host passes the port."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Variables that the host sets."""
+    """Variables that the host sets, beside the port's."""
     protocol: Literal["api", "sagemaker", "vertex"] = "api"
-    """Routes through which the host calls the app."""
     ready_path: str = APP.ready_path
-    """Route of its health check."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,25 +42,18 @@ class AppSpec:
 
     name: ClassVar = "loupe"
     port: ClassVar = 8501
-    """Port the app listens on unless a variable names another."""
     ready_path: ClassVar = "/api/ready"
-    """200 once the default model has passed its golden test."""
     identify_path: ClassVar = "/api/v1/identify"
-    """POST a photo, get a prediction."""
     models_path: ClassVar = "/api/v1/models"
-    """The models that a visitor can choose."""
 
     entrypoint: ClassVar = "deploy/entrypoint.sh"
-    """Entry point of the image."""
     image_stage: ClassVar = "serve"
     """Stage of the Dockerfile, without torch."""
     requirements: ClassVar = "requirements-serve.txt"
-    """The list of packages to install where no image is built."""
     npm: ClassVar = "requirements-npm.txt"
     """The list with npm as a Python package, which fetches onnxruntime-web."""
 
     bundles_dir: ClassVar = "bundles"
-    """Folder of the repository, and of the image, that holds the models to deploy."""
     data_dir: ClassVar = "/data"
     """The one folder to keep (``LOUPE_DATA``): corrections, models that are not built in."""
 
@@ -98,7 +91,7 @@ class AppSpec:
 
     @property
     def heading(self) -> str:
-        """The title of its page: that of the model that opens, on one line, or the app's own."""
+        """The page's title on one line: the model's, or the app's own."""
         return " ".join(self.model_title.split()) or "Loupe"
 
     @property

@@ -26,10 +26,10 @@ from model.samples import samples
 from model.settings import ROOT, Settings
 from model.text import count_of
 
-from .client import CheckResult, ExpectedModel, Reply, list_offered, send
+from .client import Reply, free_port, send
 from .files import read_settings
 from .host import Host
-from .ports import free_port
+from .results import CheckResult, ExpectedModel, list_offered
 from .spec import APP, DeployError
 
 READY_TIMEOUT_SECONDS = 120
@@ -109,25 +109,18 @@ class StartedApp:
         program, *arguments = host.start.command
         if program == APP.entrypoint:
             program = str(self.root / program)
-        self.command = (program, *arguments)
-        port = free_port()
+        self.command, port = (program, *arguments), free_port()
         self.base_url = f"http://127.0.0.1:{port}"
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(EXCLUDED_PREFIXES)}
+        (scratch / "data").mkdir()
         environment = {
-            **kept,
-            **_hide_secrets(self.root),
+            **_clean_environment(self.root),
             **settings,
             "LOUPE_DATA": str(scratch / "data"),
             "LOUPE_BUNDLES": str(folder / APP.bundles_dir),
             # The trial's data folder doesn't last, so nothing is fetched into it.
             "LOUPE_NPM": "false",
             host.start.port_variable: str(port),
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         }
-        if self.root != ROOT:
-            # The folder is about to be pushed: nothing of this trial belongs in it.
-            environment["PYTHONDONTWRITEBYTECODE"] = "1"
-        (scratch / "data").mkdir()
         with self.log.open("wb") as output:
             try:
                 self.process = subprocess.Popen(
@@ -179,20 +172,27 @@ class StartedApp:
         self.process.wait()
 
 
-def _hide_secrets(root: Path) -> dict[str, str]:
-    """Return the defaults of settings in ``secrets.toml``, a file that no host receives."""
-    file = root / ".streamlit" / "secrets.toml"
-    try:
-        names = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    defaults = {}
+def _clean_environment(root: Path) -> dict[str, str]:
+    """Return this machine's variables without its settings, and with its Python's programs.
+
+    Settings in ``secrets.toml``, a file that no host receives, get their defaults.
+    """
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(EXCLUDED_PREFIXES)}
+    folders = [str(Path(sys.executable).parent), environment.get("PATH", "")]
+    environment["PATH"] = os.pathsep.join(folders)
+    if root != ROOT:
+        # The folder is about to be pushed: nothing of this trial belongs in it.
+        environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    secrets = {}
+    with contextlib.suppress(OSError, ValueError):
+        secrets = tomllib.loads((root / ".streamlit" / "secrets.toml").read_text("utf-8"))
     for name, field in Settings.model_fields.items():
-        value = field.get_default(call_default_factory=True)
-        # A secret's own text is masked; the default of both is empty.
-        is_empty = value is None or isinstance(value, SecretStr)
-        defaults[f"LOUPE_{name.upper()}"] = "" if is_empty else str(value)
-    return {name: defaults[name] for name in names if name in defaults}
+        if (variable := f"LOUPE_{name.upper()}") in secrets:
+            value = field.get_default(call_default_factory=True)
+            # A secret's own text is masked; the default of both is empty.
+            is_empty = value is None or isinstance(value, SecretStr)
+            environment[variable] = "" if is_empty else str(value)
+    return environment
 
 
 def _try_app(app: StartedApp, ready: Reply, expected: ExpectedModel) -> Iterator[CheckResult]:
@@ -227,10 +227,11 @@ def _check_answers(app: StartedApp, expected: ExpectedModel) -> CheckResult:
             return CheckResult("answers", "failed", message, LOG_FIX)
         if difference := find_difference(candidates, classifier.identify(photo.read())):
             differences.append(f"{photo.name}: {difference}")
+    total = len(photos)
     if differences:
-        message = f"{route}: {len(differences)} of {len(photos)} sample photos answered differently"
+        message = f"{route}: {len(differences)} of {total} sample photos answered differently"
         return CheckResult("answers", "failed", message, "; ".join(differences))
-    message = f"{route}: {len(photos)} of {len(photos)} sample photos answered as here"
+    message = f"{route}: {total} of {total} sample photos answered as here"
     return CheckResult("answers", "ok", message)
 
 

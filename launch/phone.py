@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import IPv4Address
 from string import Template
 
-from deploy.ports import free_port
+from deploy.client import free_port
 from launch.local_ca import LocalCa, is_private, open_local_ca
 from launch.serve import check_hosts, first_model, network_address, print_qr_code, run_server
 from model.errors import SettingRefused

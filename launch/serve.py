@@ -11,7 +11,7 @@ import click
 import segno
 
 from api.lifecycle import STORE_SECONDS
-from deploy.ports import free_port
+from deploy.client import free_port
 from model import LoupeError, load
 from model.cli.owner import link_for
 from model.errors import SettingRefused

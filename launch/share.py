@@ -14,8 +14,7 @@ import time
 from collections.abc import Callable
 from http.client import HTTPException
 
-from deploy.client import explain_failure, send
-from deploy.ports import free_port
+from deploy.client import explain_failure, free_port, send
 from deploy.spec import APP
 from model.answer.share_link import ensure_secret
 from model.errors import SettingRefused

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from deploy.ports import free_port
+from deploy.client import free_port
 from model.settings import ROOT
 from tests.browser.server import add_compressed_files
 from tests.launch.tunnel_output import CLOUDFLARED, CLOUDFLARED_ADDRESS

@@ -3,15 +3,13 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cache
 from statistics import median
 from typing import Any, Literal
 
-from playwright.sync_api import Page
-
 from ..apps import App, Server, device, gradio, loupe, serve, streamlit
-from ..browser import FIND, TIMEOUT_MS, chromium, new_page
+from ..browser import CAMERA, TIMEOUT_MS, chromium, new_page
 from ..figure import NotMeasured
 from ..inputs import small_file
 from ..traffic import slow_line
@@ -31,91 +29,54 @@ PHONE: Any = {
     # The policy of /device/ forbids what Playwright waits by.
     "bypass_csp": True,
 }
-CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
-"""Chromium arguments for a camera that shows a test picture and needs no permission."""
-
 MODEL = "clothing"
 TAKE = {"Loupe": ".vf-choose", "Streamlit": "[data-testid=stFileUploader] button"}
 """Selectors of what takes a photo, where that isn't the file input itself."""
 
-MARKS = """
-(({ take, answer }) => {
-  FIND
-  const isShown = (element) => element.checkVisibility() && element.innerText?.trim();
-  const isReady = ({ innerText }) => innerText.includes("On this device: the photo stays here");
-  const events = {
-    words: () => find("body, main").some(isShown),
-    take: () => find(take).some((element) => element.matches("input") || isShown(element)),
-    answer: () => find(answer).some(isShown),
-    mounted: () => find(".vf").some((element) => element.checkVisibility()),
-    shutter: () => find(".vf-shutter").some((element) => element.checkVisibility())
-      && find(".vf-video").some(({ readyState }) => readyState > 1),
-    chart: () => find(".st-key-chart svg.marks").length > 0,
-    fetching: () => find(".vf-where").some(({ innerText }) => innerText.includes("Fetching")),
-    // The page says the same before it begins to fetch.
-    device: () => "fetching" in marks && find(".vf-where").some(isReady),
-  };
-  window.marks = {};
-  const look = () => {
-    for (const [name, has] of Object.entries(events)) {
-      if (!(name in marks) && document.body && has()) marks[name] = performance.now() / 1000;
-    }
-  };
-  setInterval(look, 50);
-})
-""".replace("FIND", FIND)
-"""Mark the time of each event by the page's own clock."""
+Readings = dict[str, list[tuple[float, float]]]
+"""Seconds from the navigation, and MB received by then, of each visit, by event of ``page.js``."""
 
 
-@dataclass
-class Visit:
-    """An open page, and the bytes that it has received, by request."""
+def _visit(
+    server: Server, events: list[str], *, slow: bool = True, camera: bool = False
+) -> dict[str, tuple[float, float]]:
+    """Open an app on a phone with an empty cache, and wait for the events in turn.
 
-    page: Page
-    received: dict[str, int] = field(default_factory=dict)
+    A photo is chosen as soon as the page takes one.
 
-    def wait(self, event: str) -> tuple[float, float]:
-        """Return the seconds from the navigation to an event, and the MB received by then.
+    Raises:
+        NotMeasured: an event didn't happen in time.
+    """
+    app, received, readings = server.app, dict[str, int](), dict[str, tuple[float, float]]()
+    selectors = json.dumps([TAKE.get(app.name, app.input), app.answer])
+    options = PHONE | {"script": f"bench.markEvents(...{selectors})"}
+    options |= {"permissions": ["camera"]} if camera else {}
 
-        Raises:
-            NotMeasured: it didn't happen in time.
-        """
-        try:
-            self.page.wait_for_function(f"'{event}' in marks", polling=50)
-        except Exception as error:
-            raise NotMeasured(f"{event}: nothing after {TIMEOUT_MS / 1000:.0f} s") from error
-        seconds: float = self.page.evaluate(f"marks.{event}")
-        return seconds, sum(self.received.values()) / 1e6
+    def add(event: dict[str, Any]) -> None:
+        earlier = received.get(event["requestId"], 0)
+        received[event["requestId"]] = earlier + event["encodedDataLength"]
 
+    def finish(event: dict[str, Any]) -> None:
+        received[event["requestId"]] = event["encodedDataLength"]
 
-@contextmanager
-def _open_visit(server: Server, *, slow: bool = True, camera: bool = False) -> Iterator[Visit]:
-    """Open an app on a phone with an empty cache."""
-    options: Any = {"permissions": ["camera"]} if camera else {}
-    with (
-        chromium(*(CAMERA if camera else ())) as browser,
-        new_page(browser, **PHONE, **options) as page,
-    ):
-        visit = Visit(page)
+    with chromium(*(CAMERA if camera else ())) as browser, new_page(browser, **options) as page:
         network = page.context.new_cdp_session(page)
         network.send("Network.enable")
         if slow:
             network.send("Network.emulateNetworkConditions", FAST_3G)
-
-        def add(event: dict[str, Any]) -> None:
-            earlier = visit.received.get(event["requestId"], 0)
-            visit.received[event["requestId"]] = earlier + event["encodedDataLength"]
-
-        def finish(event: dict[str, Any]) -> None:
-            visit.received[event["requestId"]] = event["encodedDataLength"]
-
         network.on("Network.dataReceived", add)
         network.on("Network.loadingFinished", finish)
-        app = server.app
-        selectors = {"take": TAKE.get(app.name, app.input), "answer": app.answer}
-        page.add_init_script(f"{MARKS}({json.dumps(selectors)})")
         page.goto(server.url, wait_until="commit")
-        yield visit
+        for event in events:
+            try:
+                page.wait_for_function(f"'{event}' in bench.marks", polling=50)
+            except Exception as error:
+                raise NotMeasured(f"{event}: nothing after {TIMEOUT_MS / 1000:.0f} s") from error
+            seconds = page.evaluate(f"bench.marks.{event}")
+            readings[event] = seconds, sum(received.values()) / 1e6
+            if event == "take":
+                page.locator(app.input).first.set_input_files(small_file())
+    return readings
 
 
 @contextmanager
@@ -133,24 +94,16 @@ def _serve(app: App, model: str = MODEL) -> Iterator[Server]:
 @cache
 def _measure(
     make: Callable[[], App], events: str, count: int, model: str = MODEL, **options: bool
-) -> dict[str, list[tuple[float, float]]]:
-    """Return seconds and MB at each event of ``count`` visits; options are ``_open_visit``'s.
-
-    A photo is chosen as soon as the page takes one.
-    """
-    readings: dict[str, list[tuple[float, float]]] = {event: [] for event in events.split()}
+) -> Readings:
+    """Return the readings of ``count`` visits; options are ``_visit``'s."""
+    names = events.split()
     with _serve(make(), model) as server:
-        for _ in range(count):
-            with _open_visit(server, **options) as visit:
-                for event, values in readings.items():
-                    values.append(visit.wait(event))
-                    if event == "take":
-                        visit.page.locator(server.app.input).first.set_input_files(small_file())
-    return readings
+        visits = [_visit(server, names, **options) for _ in range(count)]
+    return {name: [visit[name] for visit in visits] for name in names}
 
 
 @cache
-def _measure_apps(count: int) -> dict[str, dict[str, list[tuple[float, float]]]]:
+def _measure_apps(count: int) -> dict[str, Readings]:
     readings = {}
     for make in (loupe, gradio, streamlit):
         try:
@@ -191,7 +144,6 @@ def model_ready(page: str, _: bool) -> tuple[float, str]:
     with _serve(device(MODEL)) as ready, slow_line(ready.port, latency, rate) as port:
         server = replace(ready, app=replace(ready.app, page=page))
         # The first visit has the server make the model's files.
-        for each in (server, replace(server, port=port)):
-            with _open_visit(each, slow=False) as visit:
-                seconds = visit.wait("device")[0]
-    return seconds, f"{MODEL}; one visit, cold cache, Fast 3G"
+        _visit(server, ["device"], slow=False)
+        reading = _visit(replace(server, port=port), ["device"], slow=False)["device"]
+    return reading[0], f"{MODEL}; one visit, cold cache, Fast 3G"

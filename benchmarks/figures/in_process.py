@@ -53,23 +53,19 @@ def against_fastai(make_photo: Callable[[], bytes], count: int, quick: bool) -> 
 def overhead(quick: bool) -> tuple[float, str]:
     """Time decoded photo → answer against the session alone, with the engine's options."""
     count = 10 if quick else 200
-    small, phone = _measure_overhead(small_photo(), count), _measure_overhead(phone_photo(), count)
-    return small.ratio, f"{small}; 12 megapixels {phone.ratio:.2f}: {phone}"
-
-
-def _measure_overhead(photo: bytes, count: int) -> Pairs:
     ours = classifier()
     assert isinstance(ours.engine, OnnxEngine)
     # Options are read from the engine's session, so that the two can't differ.
     session = _open_session(ours.engine._ort_session.get_session_options())  # noqa: SLF001
-    decoded = ours.read_photo(photo)
-    pixels = preprocess(decoded.image, ours.bundle.manifest.recipe)[None]
-    return measure_pairs(
-        timer(lambda: ours.identify(decoded)),
-        timer(lambda: session.run(list(REQUIRED_OUTPUTS), {"pixels": pixels})),
-        count,
-        warm=5,
-    )
+
+    def measure(photo: bytes) -> Pairs:
+        decoded = ours.read_photo(photo)
+        pixels = preprocess(decoded.image, ours.bundle.manifest.recipe)[None]
+        bare = timer(lambda: session.run(list(REQUIRED_OUTPUTS), {"pixels": pixels}))
+        return measure_pairs(timer(lambda: ours.identify(decoded)), bare, count, warm=5)
+
+    small, phone = measure(small_photo()), measure(phone_photo())
+    return small.ratio, f"{small}; 12 megapixels {phone.ratio:.2f}: {phone}"
 
 
 def _open_session(options: ort.SessionOptions) -> ort.InferenceSession:
@@ -82,18 +78,18 @@ def folder(quick: bool) -> tuple[float, str]:
     count, rounds, distinct, copies = (8, 2, 3, 1) if quick else (200, 7, 8, 3)
     names = ("cat", "coffee")
     phone = [phone_photo(names[index % 2], index) for index in range(distinct)]
-    readings = {
-        "500 × 375": _measure_folder(write_photos("small", small_photos(count)), rounds),
-        "12 megapixels": _measure_folder(write_photos("phone", phone * copies), rounds),
-    }
-    rates = {name: 1 / pair.ratio for name, pair in readings.items()}
-    details = [f"{name} {rates[name]:.2f} ({pair})" for name, pair in readings.items()]
-    return min(rates.values()), f"the worse of {'; '.join(details)}; {resources.cores()} cores"
-
-
-def _measure_folder(photos: Sequence[Path], rounds: int) -> Pairs:
     identify = partial(classifier().identify, timeout=None)
-    return against_loops(timer(lambda: list(map_ordered(identify, photos))), photos, rounds)
+
+    def measure(photos: Sequence[Path]) -> Pairs:
+        return against_loops(timer(lambda: list(map_ordered(identify, photos))), photos, rounds)
+
+    readings = {
+        "500 × 375": measure(write_photos("small", small_photos(count))),
+        "12 megapixels": measure(write_photos("phone", phone * copies)),
+    }
+    details = [f"{name} {1 / pair.ratio:.2f} ({pair})" for name, pair in readings.items()]
+    rate = min(1 / pair.ratio for pair in readings.values())
+    return rate, f"the worse of {'; '.join(details)}; {resources.cores()} cores"
 
 
 def against_loops(ours: Callable[[], float], photos: Sequence[Path], rounds: int) -> Pairs:

@@ -6,17 +6,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from statistics import median
 
-from playwright.sync_api import Browser, Page, Request
+from playwright.sync_api import Page, Request
 
 from model import resources
 
 from ..apps import Server, device, serve
-from ..browser import chromium, finish_visit, longest_main_task, new_page, open_page, time_answer
+from ..browser import (
+    CAMERA,
+    chromium,
+    finish_visit,
+    longest_main_task,
+    new_page,
+    open_page,
+    run_in_page,
+    time_answer,
+)
 from ..environment import MODEL
 from ..inputs import phone_photo, small_file, write_photo
-
-CAMERA = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream=fps=30")
-"""A camera of 30 frames per second, as phones have, that shows Chromium's test picture."""
 
 SHOWN_MS = 5000
 """Time that each photo's answer is shown for, in milliseconds."""
@@ -24,44 +30,19 @@ SHOWN_MS = 5000
 BLANK = "/device/icon-192.png"
 """A document of the app's origin without scripts of its own."""
 
-OPEN_CAMERA = """
-async (folder) => {
-  const { load } = await import("/device/loupe.mjs");
-  const video = Object.assign(document.createElement("video"), { muted: true });
-  document.body.append(video);
-  const size = { width: 640, height: 480 };
-  video.srcObject = await navigator.mediaDevices.getUserMedia({ video: size });
-  await video.play();
-  const model = await load(folder);
-  globalThis.watch = async (seconds) => {
-    const times = [];
-    const stop = new AbortController();
-    setTimeout(() => stop.abort(), seconds * 1000);
-    const options = { maxPerSecond: 60, signal: stop.signal };
-    for await (const _ of model.watch(video, options)) times.push(performance.now() / 1000);
-    return times;
-  };
-}
-"""
-"""Load a model; ``watch`` then returns the times of its predictions, in seconds."""
-
 
 def first_bytes(name: str, quick: bool) -> tuple[float, str]:
     """Count the bytes that Chromium receives at a first visit, in MB."""
-    count = 1 if quick else 3
-    with _serve(name) as server, chromium() as browser:
-        received = max(_first_visit(browser, server)[1] for _ in range(count))
+    visits = _first_visits(name, 1 if quick else 3)
     detail = "headers, icons and the service worker included; small graph"
-    return received / 1e6, f"most of {count} visits, {detail}"
+    received = max(received for _, received in visits)
+    return received / 1e6, f"most of {len(visits)} visits, {detail}"
 
 
 def first_answer(quick: bool) -> tuple[float, str]:
     """Time visits, each in a new profile; the photo is chosen as soon as the page takes one."""
-    count = 2 if quick else 15
-    with _serve(MODEL) as server, chromium() as browser:
-        times = [_first_visit(browser, server)[0] for _ in range(1 + count)][1:]
-    detail = f"median of {count} visits, {min(times):.2f} to {max(times):.2f} s"
-    return median(times), detail
+    times = [seconds for seconds, _ in _first_visits(MODEL, 3 if quick else 16)[1:]]
+    return median(times), f"median of {len(times)} visits, {min(times):.2f} to {max(times):.2f} s"
 
 
 def frame_rate(quick: bool) -> tuple[float, str]:
@@ -73,7 +54,7 @@ def frame_rate(quick: bool) -> tuple[float, str]:
         new_page(browser, base_url=server.origin) as page,
     ):
         page.goto(BLANK)
-        page.evaluate(OPEN_CAMERA, f"/device/models/{MODEL}/")
+        run_in_page(page, "openCamera", f"/device/models/{MODEL}/")
         rates = [_watch(page, seconds) for _ in range(1 + rounds)][1:]
     spread = f"{min(rates):.1f} to {max(rates):.1f}"
     return median(rates), f"median of {rounds} rounds of {seconds} s, {spread}; small graph"
@@ -121,18 +102,22 @@ def _serve(name: str) -> Iterator[Server]:
         yield server
 
 
-def _first_visit(browser: Browser, server: Server) -> tuple[float, int]:
-    """Return the seconds from navigation to answer, and the bytes received."""
-    requests: list[Request] = []
-    with open_page(browser, server, settle_seconds=0, requests=requests) as page:
-        # Before that, its scripts may not listen for photos yet.
-        page.wait_for_load_state("load")
-        time_answer(page, server, small_file())
-        return finish_visit(page, requests)
+def _first_visits(name: str, count: int) -> list[tuple[float, int]]:
+    """Return the seconds from navigation to answer of each visit, and the bytes received."""
+    visits = []
+    with _serve(name) as server, chromium() as browser:
+        for _ in range(count):
+            requests: list[Request] = []
+            with open_page(browser, server, settle_seconds=0, requests=requests) as page:
+                # Before that, its scripts may not listen for photos yet.
+                page.wait_for_load_state("load")
+                time_answer(page, server, small_file())
+                visits.append(finish_visit(page, requests))
+    return visits
 
 
 def _watch(page: Page, seconds: float) -> float:
     """Return the frames per second that were identified."""
-    times = page.evaluate("(seconds) => watch(seconds)", seconds)
+    times = run_in_page(page, "watchCamera", seconds)
     # On a busy machine a round may pass without two frames.
     return float((len(times) - 1) / (times[-1] - times[0])) if len(times) > 1 else 0.0

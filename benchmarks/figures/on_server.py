@@ -3,7 +3,9 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -42,11 +44,8 @@ def answer(make_photo: Callable[[], bytes], quick: bool) -> tuple[float, str]:
     with chromium() as browser, serve(loupe()) as ours, serve(gradio()) as theirs:
         ours.wait_for()
         theirs.wait_for()
-        readings = measure_pairs(
-            lambda: time_visit(browser, ours, photo),
-            lambda: time_visit(browser, theirs, photo),
-            3 if quick else 15,
-        )
+        first, second = (partial(time_visit, browser, server, photo) for server in (ours, theirs))
+        readings = measure_pairs(first, second, 3 if quick else 15)
     return readings.ratio, f"{readings}; a new, settled page each time"
 
 
@@ -60,11 +59,9 @@ def start(quick: bool) -> tuple[float, str]:
                 time_answer(page, server, small_file())
                 return server.seconds()
 
-    ours, theirs = loupe(), streamlit()
+    ours, theirs = partial(first_answer, loupe()), partial(first_answer, streamlit())
     with chromium() as browser:
-        readings = measure_pairs(
-            lambda: first_answer(ours), lambda: first_answer(theirs), 1 if quick else 5
-        )
+        readings = measure_pairs(ours, theirs, 1 if quick else 5)
     return readings.ratio, f"{readings}; Chromium was already running"
 
 
@@ -72,9 +69,8 @@ def api_rate(quick: bool) -> tuple[float, str]:
     """Run 32 clients on the server's own cores, against the faster of two hand-written loops."""
     photos = small_photos(40 if quick else 400)
     with _serve_app() as server:
-        pairs = against_loops(
-            lambda: _post(server, photos).seconds, write_photos("api", photos), 2 if quick else 7
-        )
+        files = write_photos("api", photos)
+        pairs = against_loops(lambda: _post(server, photos).seconds, files, 2 if quick else 7)
     return 1 / pairs.ratio, f"{pairs} of {len(photos)} photos; the clients use the same cores"
 
 
@@ -94,13 +90,22 @@ def api_screen(quick: bool) -> tuple[float, str]:
     photo = small_file()
     with _serve_app() as server, chromium() as browser:
 
-        def beside() -> float:
-            with _flood(server):
-                return time_visit(browser, server, photo)
+        def post(stop: threading.Event) -> None:
+            while not stop.is_set():
+                _post(server, small_photos(40))
 
-        readings = measure_pairs(
-            beside, lambda: time_visit(browser, server, photo), 2 if quick else 9
-        )
+        def beside() -> float:
+            stop = threading.Event()
+            with ThreadPoolExecutor() as pool:
+                clients = pool.submit(post, stop)
+                try:
+                    return time_visit(browser, server, photo)
+                finally:
+                    stop.set()
+                    clients.result()
+
+        alone = partial(time_visit, browser, server, photo)
+        readings = measure_pairs(beside, alone, 2 if quick else 9)
     return readings.ratio, f"{readings}; the clients use the same cores"
 
 
@@ -120,30 +125,13 @@ def _serve_app() -> Iterator[Server]:
         yield server
 
 
-@contextmanager
-def _flood(server: Server) -> Iterator[None]:
-    photos, stop = small_photos(40), threading.Event()
-
-    def post() -> None:
-        while not stop.is_set():
-            _post(server, photos)
-
-    client = threading.Thread(target=post)
-    client.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        client.join()
-
-
 def memory(quick: bool) -> tuple[float, str]:
     """Answer small and 12-megapixel photos alternately, then read the resident memory."""
     count, peers_count = (4, 2) if quick else (200, 50)
     photos = [small_file(), write_photo("coffee-12mp.jpg", phone_photo("coffee"))]
+    beside = []
     with chromium() as browser:
         used = _memory_after(browser, loupe(), photos, count)
-        beside = []
         for peer in (gradio, streamlit):
             try:
                 megabytes = _memory_after(browser, peer(), photos, peers_count)
@@ -179,7 +167,8 @@ def visits(quick: bool) -> tuple[float, str]:
         server.wait_for()
         for number in range(1, (VISITS // 50 if quick else VISITS) + 1):
             with _open_stream(server) as stream:
-                _run_script(stream, 2)
+                _run_script(stream)
+                _run_script(stream)
             if number % STEP == 0:
                 readings.append(server.memory_mb())
         used = server.memory_mb()
@@ -194,7 +183,7 @@ def open_visit(quick: bool) -> tuple[float, str]:
         server.wait_until_ready()
         readings = []
         for number in range(1, count + 1):
-            _run_script(stack.enter_context(_open_stream(server)), 1)
+            _run_script(stack.enter_context(_open_stream(server)))
             # The first visits also fill caches.
             if number % step == 0:
                 cpu_seconds = sum(server.process.cpu_times()[:2])
@@ -221,13 +210,11 @@ def _open_stream(server: Server) -> ClientConnection:
     return connect(url, max_size=None, close_timeout=0)
 
 
-def _run_script(stream: ClientConnection, runs: int) -> None:
+def _run_script(stream: ClientConnection) -> None:
     """Run the page's script and receive what it shows, as a browser does."""
     message = BackMsg()
     message.rerun_script.SetInParent()
-    rerun = message.SerializeToString()
-    for _ in range(runs):
-        stream.send(rerun)
-        while ForwardMsg.FromString(stream.recv(60)).WhichOneof("type") != "script_finished":
-            pass
-        time.sleep(0.01)
+    stream.send(message.SerializeToString())
+    while ForwardMsg.FromString(stream.recv(60)).WhichOneof("type") != "script_finished":
+        pass
+    time.sleep(0.01)

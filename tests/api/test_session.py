@@ -12,7 +12,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from api.body_limits import PHOTO_BYTES, memory_budget
-from deploy.ports import free_port
+from deploy.client import free_port
 from model import Bundle, Classifier, loading
 from model.admission import AdmissionQueue
 from model.answer.share_link import Signature, decode, encode

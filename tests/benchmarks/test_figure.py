@@ -8,37 +8,29 @@ from benchmarks.table import BENCHMARKS
 
 
 @pytest.mark.parametrize(
-    ("goal", "value", "verdict"),
+    ("goal", "value", "shown", "verdict"),
     [
-        ("≤ 0.8", 0.8, "met"),
-        ("≤ 0.8", 0.9, "missed"),
-        ("≥ 0.8", 0.9, "met"),
-        ("≥ 8 frames/s", 7.9, "missed"),
-        ("≤ 330 MB", None, "not measured"),
+        ("≤ 0.8", 0.8, "0.80", "met"),
+        ("≤ 0.8", 0.9, "0.90", "missed"),
+        ("≥ 0.8", 0.9, "0.90", "met"),
+        ("≥ 8 frames/s", 7.9, "7.90 frames/s", "missed"),
+        ("≥ 8 frames/s", 11.96, "11.96 frames/s", "met"),
+        ("≤ 330 MB", NotMeasured("there is no Chromium"), "–", "not measured"),
+        ("≤ 330 MB", RuntimeError("the page fell over"), "–", "not measured"),
     ],
 )
-def test_goal_is_a_one_sided_bound(goal: str, value: float | None, verdict: str) -> None:
-    assert Benchmark("any", goal, "", lambda quick: (0.0, "")).verdict(value) == verdict
+def test_row_has_value_goal_verdict_and_detail(
+    goal: str, value: float | Exception, shown: str, verdict: str
+) -> None:
+    def measure(quick: bool) -> tuple[float, str]:
+        if isinstance(value, Exception):
+            raise value
+        return value, "how"
 
-
-def test_row_has_value_unit_verdict_and_detail() -> None:
-    row = Benchmark("rate", "≥ 8 frames/s", "what", lambda quick: (11.96, "how")).run()
-    assert row == ["rate", "what", "11.96 frames/s", "≥ 8 frames/s", "met", "how"]
-
-
-@pytest.mark.parametrize(
-    ("error", "detail"),
-    [
-        (NotMeasured("there is no Chromium"), "there is no Chromium"),
-        (RuntimeError("the page fell over"), "RuntimeError: the page fell over"),
-    ],
-)
-def test_failure_gives_a_row_without_a_value(error: Exception, detail: str) -> None:
-    def fail(quick: bool) -> tuple[float, str]:
-        raise error
-
-    row = Benchmark("none", "≤ 1", "nothing", fail).run()
-    assert row == ["none", "nothing", "–", "≤ 1", "not measured", detail]
+    name, what, *cells, detail = Benchmark("rate", goal, "what", measure).run()
+    assert (name, what, cells) == ("rate", "what", [shown, goal, verdict])
+    text = str(value) if isinstance(value, Exception) else "how"
+    assert detail == (f"RuntimeError: {text}" if isinstance(value, RuntimeError) else text)
 
 
 def test_documentation_has_each_figure_with_its_goal() -> None:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Mount
 
 from api.app import routes
-from deploy.ports import free_port
+from deploy.client import free_port
 from tests.waiting import wait_until
 
 PREFIX = "/some/path"

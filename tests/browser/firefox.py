@@ -10,7 +10,7 @@ from typing import Any
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
-from deploy.ports import free_port
+from deploy.client import free_port
 from tests.tools import require_tool
 from tests.waiting import wait_until
 

@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 import streamlit
 
-from deploy.ports import free_port
+from deploy.client import free_port
 from model.browser.cache import write_hashes
 from model.browser.page_files import PARTS, compress, compressed_name
 from tests.browser.static_host import static_host

@@ -12,7 +12,7 @@ from urllib.request import urlopen
 import pytest
 from playwright.sync_api import FrameLocator, Page, expect
 
-from deploy.ports import free_port
+from deploy.client import free_port
 from model.browser import cache
 from model.exporting.formats import export_models
 from tests.browser.conftest import COLOURS

@@ -16,10 +16,10 @@ import streamlit
 
 from deploy import client
 from deploy.check import check_host, check_placeholders, check_settings, check_url, parse_url
-from deploy.client import CheckResult, ExpectedModel
 from deploy.files import write_files
 from deploy.host import Host
 from deploy.hosts import HOSTS
+from deploy.results import CheckResult, ExpectedModel
 from deploy.spec import DeployError
 from model import Bundle
 from model.errors import BundleNotFound
@@ -151,21 +151,24 @@ def ready(bundle: Bundle, **changes: str) -> str:
     return json.dumps({**document, "models": [{"name": bundle.name}], **changes})
 
 
-def test_app_is_compared_by_the_model_that_it_reports(tiny_bundle: Bundle) -> None:
-    with site(body=ready(tiny_bundle)) as address:
-        (result,) = check_url(f"http://{address}")
-    assert result.state == "ok"
-    assert f"'tiny', version {tiny_bundle.version}" in result.message
-    with site(body=ready(tiny_bundle, version="0" * 12)) as address:
-        result = ask(f"http://{address}", RENDER)
-    assert result.state == "failed"
-    assert "0" * 12 in result.message
-    assert result.fix.startswith("Update it: python -m deploy write render --model tiny")
-    assert "git push" in result.fix
-    with site(body=ready(tiny_bundle, model="mushrooms")) as address:
-        result = ask(f"http://{address}")
-    assert result.state == "failed"
-    assert "the app opens 'mushrooms', version " in result.message
+@pytest.mark.parametrize(
+    ("changes", "state", "message"),
+    [
+        ({}, "ok", "'tiny', version "),
+        ({"version": "0" * 12}, "failed", "0" * 12),
+        ({"model": "mushrooms"}, "failed", "the app opens 'mushrooms', version "),
+    ],
+)
+def test_app_is_compared_by_the_model_that_it_reports(
+    changes: dict[str, str], state: str, message: str, tiny_bundle: Bundle
+) -> None:
+    with site(body=ready(tiny_bundle, **changes)) as address:
+        (result,) = check_url(f"http://{address}", host=RENDER)
+    assert result.state == state
+    assert message in result.message
+    if "version" in changes:
+        assert result.fix.startswith("Update it: python -m deploy write render --model tiny")
+        assert "git push" in result.fix
 
 
 def test_model_other_than_this_machines_default_is_noted(

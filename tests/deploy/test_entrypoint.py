@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from deploy import health
-from deploy.ports import free_port
+from deploy.client import free_port
 from model.settings import ROOT
 from tests.http_server import Handler, http_server
 
@@ -122,7 +122,8 @@ def test_entrypoint_drops_root_after_handing_over_the_data_folder(
     for name, body in bodies.items():
         (folder / name).write_text(f'#!/bin/sh\necho "{name} $*" >> {log}\n{body}\n')
         (folder / name).chmod(0o755)
-    assert run([str(ENTRYPOINT)], PATH=path, LOUPE_DATA="/data").returncode == 0
+    environment = {"PATH": path, "LOUPE_DATA": "/data", "LOUPE_SAGEMAKER": "False"}
+    assert run([str(ENTRYPOINT)], **environment).returncode == 0
     lines = log.read_text().splitlines()
     assert "chown loupe /data" in lines
     assert lines[-1].startswith("setpriv --reuid=loupe --regid=loupe --init-groups")

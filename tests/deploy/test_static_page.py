@@ -16,9 +16,9 @@ from click.testing import CliRunner, Result
 
 from deploy.check import check_host, check_url
 from deploy.cli import main
-from deploy.client import CheckResult
 from deploy.files import FilesDiffer, write_files, zip_files
 from deploy.hosts import HOSTS
+from deploy.results import CheckResult
 from deploy.spec import choose_models
 from model.browser import cache
 from model.exporting.export_folder import RECORD, list_files, read_record

@@ -7,23 +7,22 @@ from deploy.templates import BadPlaceholder, fill, find_placeholders, parse_assi
 KNOWN = {"REGION": "a region such as europe-west1", "YOUR.DOMAIN": "the domain"}
 
 
-def test_placeholders_are_replaced_as_whole_words() -> None:
-    text = "REGION REGION-docker LOUPE_REGION REGIONS YOUR.DOMAIN YOURXDOMAIN"
-    filled = fill(text, {"REGION": "eu", "YOUR.DOMAIN": "a.org"})
-    assert filled == "eu eu-docker LOUPE_REGION REGIONS a.org YOURXDOMAIN"
+@pytest.mark.parametrize(
+    ("text", "filled"),
+    [
+        ("REGION REGION-docker YOUR.DOMAIN", "YOUR.DOMAIN YOUR.DOMAIN-docker a.org"),
+        ("LOUPE_REGION REGIONS YOURXDOMAIN", "LOUPE_REGION REGIONS YOURXDOMAIN"),
+    ],
+)
+def test_placeholders_are_replaced_once_and_as_whole_words(text: str, filled: str) -> None:
+    assert fill(text, {"REGION": "YOUR.DOMAIN", "YOUR.DOMAIN": "a.org"}) == filled
     assert fill(text, {}) == text
-
-
-def test_values_are_not_filled_again() -> None:
-    assert fill("REGION", {"REGION": "YOUR.DOMAIN", "YOUR.DOMAIN": "a.org"}) == "YOUR.DOMAIN"
 
 
 def test_assignments_are_parsed() -> None:
     given = ["REGION=europe-west1", "YOUR.DOMAIN=root@a.org:22/x"]
-    assert parse_assignments(KNOWN, given) == {
-        "REGION": "europe-west1",
-        "YOUR.DOMAIN": "root@a.org:22/x",
-    }
+    expected = {"REGION": "europe-west1", "YOUR.DOMAIN": "root@a.org:22/x"}
+    assert parse_assignments(KNOWN, given) == expected
 
 
 @pytest.mark.parametrize("assignment", ["PLANET=mars", "region=eu", "=eu", ""])
@@ -58,20 +57,16 @@ def test_numbers_that_are_none_or_in_the_wrong_order_are_refused(numbers: tuple[
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "found"),
     [
-        "# Replace NAME.",
-        "  ; NAME=x",
-        "name: app # not NAME",
-        "<!-- NAME -->",
-        "NAMES: AWS_NAME MY_NAME2",
-        "name: Name",
+        *(("# Replace NAME.", []), ("  ; NAME=x", []), ("name: app # not NAME", [])),
+        *(("<!-- NAME -->", []), ("NAMES: AWS_NAME MY_NAME2", []), ("name: Name", [])),
+        # The longest one matches, once.
+        ("url: NAME/loupe", [(2, "NAME/loupe")]),
     ],
 )
-def test_comments_and_longer_words_are_not_placeholders(line: str) -> None:
-    assert find_placeholders(f"{line}\n", ["NAME"]) == []
-
-
-def test_longest_placeholder_matches_once() -> None:
-    assert find_placeholders("\nurl: YOU/loupe", ["YOU", "YOU/loupe"]) == [(2, "YOU/loupe")]
-    assert find_placeholders("url: YOU/loupe", []) == []
+def test_comments_and_longer_words_are_not_placeholders(
+    line: str, found: list[tuple[int, str]]
+) -> None:
+    assert find_placeholders(f"\n{line}\n", ["NAME", "NAME/loupe"]) == found
+    assert find_placeholders(f"\n{line}\n", []) == []

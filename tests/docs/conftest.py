@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -17,22 +18,11 @@ from tests.model.tiny import CALIBRATED, colour, tiny
 from tests.photos import encoded
 
 
-class ClientFiles(SimpleHTTPRequestHandler):
-    """The folder of the clients, served without a log."""
-
-    extensions_map = {".mjs": "text/javascript", "": "text/plain"}  # noqa: RUF012 - as in its base
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments, directory=str(CLIENTS))
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture(scope="session")
 def site() -> Iterator[str]:
     """Another site, whose pages call the API."""
-    with http_server(ClientFiles) as address:
+    handler = partial(SimpleHTTPRequestHandler, directory=str(CLIENTS))
+    with http_server(handler) as address:
         yield address
 
 

@@ -10,7 +10,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from deploy import ports
+from deploy import client
 from launch import serve
 from launch.serve import first_model
 from model.settings import ROOT, settings
@@ -21,7 +21,7 @@ from tests.waiting import wait_until
 
 
 def test_serve_exits_when_all_ports_are_in_use(monkeypatch):
-    monkeypatch.setattr(ports, "ATTEMPTS", 1)
+    monkeypatch.setattr(client, "ATTEMPTS", 1)
     with socket.socket() as taken:
         taken.bind(("", 0))
         taken.listen()
@@ -112,7 +112,7 @@ def test_serve_prints_the_addresses_and_runs_the_server(monkeypatch, capsys, net
 def test_server_runs_under_its_own_names_while_npm_hangs_until_ctrl_c(tmp_path):
     runs = fake_npm(tmp_path, "exec sleep 600")
     tiny(tmp_path / "data" / "models")
-    command = [sys.executable, "-m", "launch.serve", f"--port={ports.free_port()}"]
+    command = [sys.executable, "-m", "launch.serve", f"--port={client.free_port()}"]
     environment = {"LOUPE_DATA": str(tmp_path / "data"), "LOUPE_NPM": "true"}
     with subprocess.Popen(
         command,

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from deploy.ports import free_port
+from deploy.client import free_port
 from launch.share import ShareError, _ask, choose_tunnel
 from launch.tunnels import TUNNELS
 from tests.launch.tunnel_output import CLOUDFLARED_LIMITED, TAILSCALE_NOT_ALLOWED

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.ports import free_port
+from deploy.client import free_port
 from model import resources
 from model import settings as settings_module
 from model.engine_info import ENGINES

@@ -21,7 +21,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
-from deploy.ports import free_port
+from deploy.client import free_port
 from model.api_client import open_url
 from model.settings import ROOT
 from tests.browser.server import add_compressed_files

@@ -12,9 +12,9 @@ import psutil
 import pytest
 import yaml
 
+from deploy.client import free_port
 from deploy.hosts import HOSTS
 from deploy.hosts.ray_serve import ENVIRONMENT_FILE, FILE
-from deploy.ports import free_port
 from deploy.spec import APP
 from model.settings import ROOT
 from tests.operating.parts import ask

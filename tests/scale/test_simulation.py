@@ -8,7 +8,7 @@ from statistics import fmean
 import pytest
 
 from benchmarks.predictions import predict
-from benchmarks.simulation import COST, App, Cost, Steps
+from benchmarks.simulation import READINGS, App, Cost, Steps
 
 SOURCE = random.Random(1)
 EXPONENTIAL = Cost([SOURCE.expovariate(250) for _ in range(20_000)], 0)
@@ -90,5 +90,5 @@ def test_replicas_are_added_after_the_delays() -> None:
 
 
 def test_published_prediction_is_that_of_the_measured_times() -> None:
-    published = json.loads(COST.with_name("predicted.json").read_text())
+    published = json.loads((READINGS / "predicted.json").read_text())
     assert predict(Cost.read(), 1) == published["1"]
