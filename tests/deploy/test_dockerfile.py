@@ -39,8 +39,9 @@ def test_images_run_as_an_ordinary_user() -> None:
 
 
 def test_images_have_the_fixed_properties_of_the_app() -> None:
+    commands = ('CMD ["app"]', 'CMD ["python", "-m", "deploy.health"]', "STOPSIGNAL SIGTERM")
     lines = (f'ENTRYPOINT ["/app/{APP.entrypoint}"]', f"EXPOSE {APP.port}")
-    for line in (*lines, "STOPSIGNAL SIGTERM", f"LOUPE_DATA={APP.data_dir}"):
+    for line in (*commands, *lines, f"LOUPE_DATA={APP.data_dir}"):
         assert line in STAGES["base"]
     assert APP.ready_path == health.READY_PATH
 
