@@ -2,12 +2,11 @@
 
 import asyncio
 import gzip
+import selectors
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from http.client import HTTPConnection
@@ -144,7 +143,7 @@ class LoadResult:
 def run_load(
     url: str, photos: Sequence[bytes], clients: int, due: Sequence[float] = ()
 ) -> LoadResult:
-    """Post each photo once over at most ``clients`` keep-alive connections, a thread for each.
+    """Post each photo once over at most ``clients`` keep-alive connections, from one thread.
 
     Args:
         url: of the API's route.
@@ -156,38 +155,43 @@ def run_load(
     Raises:
         NotMeasured: the server doesn't respond.
     """
-    address, latencies, failed = urlsplit(url), list[float](), list[int]()
-    left = deque(zip(due or [0.0] * len(photos), photos, strict=True))
+    address = urlsplit(url)
+    left = list(zip(due or [0.0] * len(photos), photos, strict=True))[::-1]
+    latencies, errors = list[float](), 0
+    idle = [
+        HTTPConnection(address.hostname or "127.0.0.1", address.port, TIMEOUT_SECONDS)
+        for _ in range(min(clients, len(left)))
+    ]
     started = time.perf_counter()
 
     def seconds() -> float:
         return time.perf_counter() - started
 
-    def post() -> None:
-        host = address.hostname or "127.0.0.1"
-        with closing(HTTPConnection(host, address.port, TIMEOUT_SECONDS)) as connection:
-            while left:
-                try:
-                    due_at, photo = left.popleft()
-                except IndexError:  # another client took it
-                    return
-                time.sleep(max(0.0, due_at - seconds()))
+    with selectors.DefaultSelector() as selector:
+        while left or selector.get_map():
+            while left and idle and left[-1][0] <= seconds():
+                connection, (due_at, photo) = idle.pop(), left.pop()
                 sent_at = due_at if due else seconds()
                 headers = {"Content-Type": "image/jpeg"}
                 # Connects again if the server has closed the connection.
                 connection.request("POST", f"{address.path}?{address.query}", photo, headers)
+                selector.register(connection.sock, selectors.EVENT_READ, (connection, sent_at))
+            is_waiting = left and idle
+            pause = max(0.0, left[-1][0] - seconds()) if is_waiting else TIMEOUT_SECONDS
+            ready = selector.select(pause)
+            if not ready and not is_waiting:
+                raise NotMeasured(f"the API did not respond in {TIMEOUT_SECONDS} s")
+            for key, _ in ready:
+                selector.unregister(key.fileobj)
+                connection, sent_at = key.data
                 response = connection.getresponse()
                 response.read()
                 if response.status == 200:
                     latencies.append(seconds() - sent_at)
                 else:
-                    failed.append(response.status)
-
-    with ThreadPoolExecutor(clients) as pool:
-        running = [pool.submit(post) for _ in range(min(clients, len(left)))]
-    try:
-        for each in running:
-            each.result()
-    except TimeoutError:
-        raise NotMeasured(f"the API did not respond in {TIMEOUT_SECONDS} s") from None
-    return LoadResult(seconds(), tuple(sorted(latencies)), len(failed))
+                    errors += 1
+                idle.append(connection)
+        elapsed = seconds()
+    for connection in idle:
+        connection.close()
+    return LoadResult(elapsed, tuple(sorted(latencies)), errors)
