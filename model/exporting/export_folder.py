@@ -181,7 +181,6 @@ class ExportFormat:
     Attributes:
         name: as in the command and the URL.
         title: on screen and in the README.
-        module: the module beside this one whose ``write`` writes the model's files.
         samples: the sample program and the files that it needs, in ``converters``.
         calibrated: its probabilities are calibrated, so the thresholds hold for them.
         int8: it can have a second file with 8-bit weights.
@@ -190,7 +189,6 @@ class ExportFormat:
 
     name: str
     title: str
-    module: str
     samples: tuple[str, ...] = ()
     calibrated: bool = True
     int8: bool = False
