@@ -54,11 +54,7 @@ class EngineInfo:
         return [package for package in self.packages if find_spec(package) is None]
 
     def shortfall(self, memory_mb: int) -> tuple[str, str] | None:
-        """Return what the engine needs and lacks on this machine, and a remedy; None if nothing.
-
-        Args:
-            memory_mb: what the app may use.
-        """
+        """Return what the engine lacks if the app may use ``memory_mb``, and a remedy, or None."""
         if missing := self.missing_packages:
             return (
                 f"needs {', '.join(missing)}, which isn't installed",

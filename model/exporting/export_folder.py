@@ -196,14 +196,7 @@ class ExportFormat:
 
 
 def write_texts(bundle: Bundle, format_: ExportFormat, folder: Path, written: Written) -> None:
-    """Write the labels, the preprocessing config, the README and the samples of an export.
-
-    Args:
-        bundle: the model.
-        format_: its format.
-        folder: the export, with the model's files.
-        written: the checks and words for the README.
-    """
+    """Write the labels, the preprocessing config, the README and the samples of an export."""
     write_json(folder / "config.json", _config(bundle, format_.calibrated))
     (folder / "labels.txt").write_text(label_lines(bundle), encoding="utf-8")
     for sample in format_.samples:

@@ -92,12 +92,6 @@ def find_downloads(bundle: Bundle) -> dict[str, Path]:
 def keep_download(bundle: Bundle, name: str, folder: Path, files: Iterable[str]) -> Path:
     """Keep an export as a download, in place of an earlier one; remove those of old versions.
 
-    Args:
-        bundle: the model.
-        name: the format.
-        folder: the export.
-        files: its files, relative to the folder.
-
     Raises:
         OSError: the data folder can't be written.
     """

@@ -127,12 +127,6 @@ def fastai_names() -> list[str]:
 def native_network(library: str, name: str, labels: int, **options: Any) -> nn.Module:
     """Return a network as its library builds it, with random weights and its own head.
 
-    Args:
-        library: timm, torchvision or fastai.
-        name: the network's name there.
-        labels: how many outputs it has.
-        options: arguments of the network's own builder.
-
     Raises:
         EngineUnavailable: the installed library does not know the network.
     """

@@ -166,13 +166,7 @@ def _head(model: nn.Module) -> Head:
 
 
 def confirm_name(model: nn.Module, name: NetworkName, report: WorkerReport) -> WorkerReport:
-    """Return a report with the name if that rebuilds the network with the same outputs.
-
-    Args:
-        model: the network.
-        name: the candidate.
-        report: with an architecture that has no name, as ``unnamed`` makes it.
-    """
+    """Return a report with the name if that rebuilds the network with the same outputs."""
     attempt = name.put_into(report)
     try:
         rebuilt = _build(attempt)
