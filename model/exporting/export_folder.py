@@ -48,10 +48,7 @@ def find_converter(name: str) -> Path:
 def run_converter(name: str, arguments: Sequence[str | Path], task: str) -> str:
     """Run Python in an environment; return what it prints.
 
-    Args:
-        name: the environment.
-        arguments: Python's own.
-        task: for an error: ``convert the network``.
+    ``arguments`` are Python's own, ``task`` is for an error: ``convert the network``.
 
     Raises:
         EngineUnavailable: the environment isn't installed.

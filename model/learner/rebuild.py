@@ -225,9 +225,7 @@ def export_learner(bundle: Bundle, path: Path) -> None:
 def predict_with_export(path: Path, images: Iterable[Image.Image]) -> NDArray[np.float32]:
     """Load an export that Loupe wrote, and return fastai's predictions, float32 [N, labels].
 
-    Args:
-        path: an export. Loading one runs code in it, so it must not come from elsewhere.
-        images: upright RGB photos.
+    Loading an export runs code in it, so it must not come from elsewhere. Images are upright RGB.
     """
     from fastai.vision.all import PILImage, load_learner
 

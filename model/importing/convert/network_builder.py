@@ -187,11 +187,7 @@ def restore_network(
 ) -> nn.Module:
     """Return a network in float32 on the CPU, for evaluation.
 
-    Args:
-        value: the network's placeholder.
-        weights: its tensors.
-        report: the labels and the recipe, with an architecture that has no name.
-        trusted: the export, if its own code may run.
+    ``value`` is its placeholder, ``trusted`` the export if its own code may run.
 
     Raises:
         ExportRefused: it has unknown classes, or doesn't run.
