@@ -78,7 +78,8 @@ def empty_learner(manifest: ManifestDraft, loaders: Any = None, **network: Any) 
         if architecture.head == "native":
             whole = native_network(architecture.library, architecture.body, labels, **network)
             return Learner(data, whole, loss_func=loss)
-        head = _linear_head(architecture.features, labels, pool=_needs_pooling(body))
+        pooling = [nn.AdaptiveAvgPool2d(1), nn.Flatten()] if _needs_pooling(body) else []
+        head = nn.Sequential(*pooling, nn.Linear(architecture.features, labels))
         return vision_learner(
             data,
             body,
@@ -150,11 +151,6 @@ def _needs_pooling(body: Any) -> bool:
 
     config = timm.get_pretrained_cfg(body)
     return config is None or config.pool_size is not None
-
-
-def _linear_head(features: int, labels: int, *, pool: bool) -> nn.Sequential:
-    pooling = [nn.AdaptiveAvgPool2d(1), nn.Flatten()] if pool else []
-    return nn.Sequential(*pooling, nn.Linear(features, labels))
 
 
 def _blank_loaders(manifest: ManifestDraft) -> Any:
