@@ -23,7 +23,7 @@ from model.browser.device_files import device_dir, model_json
 from model.browser.runtime import NPM_OPTIONS, find_npm, runtime_dir
 from model.bundle import get_bundle
 from model.engines.compiled import GRAPH
-from model.exporting.tflite_format import convert_graph
+from model.exporting.writers import convert_graph
 from model.storage.photo_files import list_photos
 
 from .apps import INSTALLED, install_peers

@@ -73,10 +73,7 @@ class _AnyStatus(HTTPErrorProcessor):
 def open_url(url: str, body: bytes | None = None, *, timeout: float) -> HTTPResponse:
     """Return the response of an address that the settings have checked, whatever its status.
 
-    Args:
-        url: the address.
-        body: what is sent, if anything.
-        timeout: longest wait for a part of the response, in seconds.
+    ``timeout`` is the longest wait for a part of it, in seconds.
 
     Raises:
         OSError, HTTPException: it can't be reached.

@@ -80,9 +80,7 @@ def back_up(file: Path, *, corrections: bool = True) -> tuple[Contents, list[str
     Safe while the app runs: a version of a model never changes, and corrections are copied as
     of one moment. Corrections in PostgreSQL are left out: ``pg_dump`` saves them.
 
-    Args:
-        file: the zip, readable by its owner alone, since it holds photos and a key.
-        corrections: include the corrections.
+    The zip is readable by its owner alone, since it holds photos and a key.
 
     Returns:
         What was saved, and what was left out: paths in the data folder, some of them ``REMADE``,
@@ -167,11 +165,9 @@ def _iter_sources(data: Path) -> Iterator[Path]:
     current = sorted(data.glob(f"models/[!.]*/{CURRENT_FILE}"))
     yield from current
     for top in _list_visible(data):
-        if top.name == "models":
+        if top.name in ("models", "runs"):
             for path in _list_visible(top):
                 yield from (below for below in _walk(path) if below not in current)
-        elif top.name == "runs":
-            yield from _walk(top)
         elif top.name not in FOLDERS and not top.name.startswith(CORRECTIONS_FILE):
             yield top
 
@@ -214,11 +210,6 @@ def _hash_member(zipped: zipfile.ZipFile, name: str) -> str:
 
 def restore(file: Path, folder: Path, *, corrections: bool = True) -> Contents:
     """Unpack a backup into a new or empty folder, once every file matches its hash.
-
-    Args:
-        file: a backup written by ``back_up``.
-        folder: what ``LOUPE_DATA`` will name.
-        corrections: restore the corrections as well.
 
     Raises:
         ArchiveError: the file is no backup, damaged, hostile, or of another format.

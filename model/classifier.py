@@ -99,11 +99,6 @@ class Classifier:
     ) -> Identification:
         """Return the prediction for one photo, with the photo and its pixels.
 
-        Args:
-            source: the photo.
-            timeout: see ``identify``.
-            is_cancelled: polled while the photo waits.
-
         Raises:
             PhotoError, Busy: see ``identify``.
             AdmissionCancelled: ``is_cancelled`` returned True.

@@ -48,18 +48,9 @@ class EngineInfo:
     rebuilds_network: bool = False
     in_manifest: bool = False
 
-    @property
-    def missing_packages(self) -> list[str]:
-        """The packages that are not installed."""
-        return [package for package in self.packages if find_spec(package) is None]
-
     def shortfall(self, memory_mb: int) -> tuple[str, str] | None:
-        """Return what the engine needs and lacks on this machine, and a remedy; None if nothing.
-
-        Args:
-            memory_mb: what the app may use.
-        """
-        if missing := self.missing_packages:
+        """Return what the engine lacks if the app may use ``memory_mb``, and a remedy, or None."""
+        if missing := [package for package in self.packages if find_spec(package) is None]:
             return (
                 f"needs {', '.join(missing)}, which isn't installed",
                 "Run pip install -r requirements.txt",

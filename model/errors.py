@@ -6,35 +6,6 @@ what to do.
 
 from typing import ClassVar
 
-__all__ = [
-    "ArchiveError",
-    "BundleDamaged",
-    "BundleError",
-    "BundleNotFound",
-    "BundleTooNew",
-    "Busy",
-    "ConversionFailed",
-    "CorrectionsFull",
-    "DamagedPhoto",
-    "DataError",
-    "EmptyPhoto",
-    "EngineUnavailable",
-    "ExportRefused",
-    "FolderExists",
-    "GoldenMismatch",
-    "LinkError",
-    "LoupeError",
-    "MissingPhoto",
-    "OtherVersion",
-    "PhotoError",
-    "PhotoTooLarge",
-    "PhotoTooSmall",
-    "SettingRefused",
-    "TooManyCorrections",
-    "TooManyPixels",
-    "UnsupportedFormat",
-]
-
 
 class LoupeError(Exception):
     """Base of all errors; ``str(error)`` can be shown to anyone."""

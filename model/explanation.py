@@ -59,14 +59,17 @@ def occlusion_map(
     original = pixels.astype(np.float32)
     blur = ImageFilter.GaussianBlur(pixels.shape[0] / 10)
     difference = np.asarray(Image.fromarray(pixels).filter(blur), dtype=np.float32) - original
-    importance = np.zeros(pixels.shape[:2], dtype=np.float32)
-    weight = np.full(pixels.shape[:2], 1e-6, dtype=np.float32)
+    height, width = pixels.shape[:2]
+    importance = np.zeros((height, width), dtype=np.float32)
+    weight = np.full((height, width), 1e-6, dtype=np.float32)
     with admission_queue().acquire() as admission, local_slot(admission):
         uncovered = _score(classifier, pixels, label)
 
         # Patches run one at a time: a batch is no faster on few cores and needs more memory.
         def cover(grid: int, cell: int, share: float) -> None:
-            mask = _patch(grid, cell, *pixels.shape[:2])
+            row, column = divmod(cell, grid)
+            # A soft patch over the cell: float32 [height, width], 0 to 1.
+            mask = np.outer(_soft_steps(grid, height)[row], _soft_steps(grid, width)[column])
             covered = (original + mask[..., None] * difference).astype(np.uint8)
             loss = max(0.0, uncovered - _score(classifier, covered, label))
             np.add(importance, share * loss * mask, out=importance)
@@ -100,12 +103,6 @@ def _ranked_regions(importance: NDArray[np.float32]) -> list[int]:
     """Return the cells of the finer grid, the most important first."""
     means = mean_cells(importance, FINE).round(3).ravel()
     return [int(cell) for cell in np.argsort(-means, kind="stable")]
-
-
-def _patch(grid: int, cell: int, height: int, width: int) -> NDArray[np.float32]:
-    """Return a soft patch over one cell of a grid, float32 [height, width], 0 to 1."""
-    row, column = divmod(cell, grid)
-    return np.outer(_soft_steps(grid, height)[row], _soft_steps(grid, width)[column])
 
 
 def _soft_steps(grid: int, length: int) -> NDArray[np.float32]:

@@ -41,9 +41,7 @@ MAX_LISTED = 8
 def clean(text: str, *, keep_spaces: bool = False) -> str:
     """Return text from outside as one line without ``INVISIBLE``, its accents composed.
 
-    Args:
-        text: a title, a label, a file's name.
-        keep_spaces: leave several spaces in a row, for names that people search for.
+    ``keep_spaces`` leaves several in a row, for names that people search for.
     """
     visible = INVISIBLE.sub("", text if keep_spaces else " ".join(text.split()))
     one_line = visible.strip() if keep_spaces else " ".join(visible.split())

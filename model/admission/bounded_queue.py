@@ -35,11 +35,7 @@ class Submission(Admission, Generic[T]):
         self.future: Future[T] = Future()
 
     def grant(self, *, in_this_thread: bool = False) -> None:
-        """Start the work, or continue it after the wait for another large photo.
-
-        Args:
-            in_this_thread: the caller runs the work, so the executor need not.
-        """
+        """Continue after the wait for another large photo, or start, unless the caller does."""
         super().grant()
         if not self.is_started:
             self.is_started = True

@@ -178,11 +178,7 @@ def command_line(name: str) -> str:
 def print_summary(bundle: Bundle, first: str | None, *details: str, keep: bool = False) -> None:
     """Print a new model's folder, details and measurements, and what comes next.
 
-    Args:
-        bundle: the new model. A doubtful one is held back.
-        first: the model that visitors saw first before.
-        details: lines about it.
-        keep: whether visitors still see ``first`` first.
+    A doubtful model is held back: visitors still see ``first``, as they do with ``keep``.
     """
     manifest = bundle.manifest
     click.echo(f"{bundle.name} {bundle.version} in {bundle.folder}")

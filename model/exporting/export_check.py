@@ -101,10 +101,6 @@ class Reference:
 def run_reference(bundle: Bundle, photos: CheckPhotos) -> Reference:
     """Run the fastai learner on photos; the full graph, if the learner can't run here.
 
-    Args:
-        bundle: the model.
-        photos: the photos to run it on.
-
     Raises:
         DataError: no photo is readable.
         BundleDamaged: a file of the bundle is damaged.

@@ -48,10 +48,7 @@ def find_converter(name: str) -> Path:
 def run_converter(name: str, arguments: Sequence[str | Path], task: str) -> str:
     """Run Python in an environment; return what it prints.
 
-    Args:
-        name: the environment.
-        arguments: Python's own.
-        task: for an error: ``convert the network``.
+    ``arguments`` are Python's own, ``task`` is for an error: ``convert the network``.
 
     Raises:
         EngineUnavailable: the environment isn't installed.
@@ -181,7 +178,6 @@ class ExportFormat:
     Attributes:
         name: as in the command and the URL.
         title: on screen and in the README.
-        module: the module beside this one whose ``write`` writes the model's files.
         samples: the sample program and the files that it needs, in ``converters``.
         calibrated: its probabilities are calibrated, so the thresholds hold for them.
         int8: it can have a second file with 8-bit weights.
@@ -190,7 +186,6 @@ class ExportFormat:
 
     name: str
     title: str
-    module: str
     samples: tuple[str, ...] = ()
     calibrated: bool = True
     int8: bool = False
@@ -198,14 +193,7 @@ class ExportFormat:
 
 
 def write_texts(bundle: Bundle, format_: ExportFormat, folder: Path, written: Written) -> None:
-    """Write the labels, the preprocessing config, the README and the samples of an export.
-
-    Args:
-        bundle: the model.
-        format_: its format.
-        folder: the export, with the model's files.
-        written: the checks and words for the README.
-    """
+    """Write the labels, the preprocessing config, the README and the samples of an export."""
     write_json(folder / "config.json", _config(bundle, format_.calibrated))
     (folder / "labels.txt").write_text(label_lines(bundle), encoding="utf-8")
     for sample in format_.samples:

@@ -6,7 +6,6 @@ Downloads are zips in the cache, one per version and format; only the owner's co
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 
 from ..browser.cache import derived_dir, remove_old_versions
@@ -18,21 +17,15 @@ from .export_folder import ExportFormat, write_export, write_texts
 USED_BY_SAMPLES = ("preprocess.py", "answer.py")
 
 FORMATS = {
-    item.name: item
-    for item in (
-        ExportFormat("web", "Page for browsers", "web", is_page=True),
-        ExportFormat("onnx", "ONNX", "onnx_format", ("onnx/sample.py", *USED_BY_SAMPLES)),
+    row.name: row
+    for row in (
+        ExportFormat("web", "Page for browsers", is_page=True),
+        ExportFormat("onnx", "ONNX", ("onnx/sample.py", *USED_BY_SAMPLES)),
         ExportFormat(
-            "tflite",
-            "TensorFlow Lite",
-            "tflite_format",
-            ("tflite/sample.py", *USED_BY_SAMPLES),
-            int8=True,
+            "tflite", "TensorFlow Lite", ("tflite/sample.py", *USED_BY_SAMPLES), int8=True
         ),
-        ExportFormat(
-            "coreml", "Core ML", "coreml_format", ("coreml/compare.py",), calibrated=False
-        ),
-        ExportFormat("fastai", "fastai", "fastai_format", ("fastai/sample.py",), calibrated=False),
+        ExportFormat("coreml", "Core ML", ("coreml/compare.py",), calibrated=False),
+        ExportFormat("fastai", "fastai", ("fastai/sample.py",), calibrated=False),
     )
 }
 
@@ -55,9 +48,6 @@ def export_models(
 ) -> Export:
     """Write an export, all of it or nothing, once its answers are the original's.
 
-    The ``write`` of a format's module takes the bundle (that of a page, all of them), the folder,
-    ``CheckPhotos``, and ``int8`` if the format has it; it returns ``Written``.
-
     Args:
         bundles: one model; several for a page, where the first opens.
         name: one of ``FORMATS``.
@@ -72,14 +62,18 @@ def export_models(
         DataError: no photo is readable.
         OSError: the folder can't be written.
     """
+    # Imported on first use: an app lists the formats but writes none, and onnx takes memory.
+    from . import writers
+    from .web import write_page
+
     format_, written = FORMATS[name], Written(())
-    write = import_module(f"{__package__}.{format_.module}").write
 
     def fill(new: Path) -> None:
         nonlocal written
         if format_.is_page:
-            written = write(bundles, new)
+            written = write_page(bundles, new)
             return
+        write = getattr(writers, f"write_{name}")
         (bundle,) = bundles
         written = write(bundle, new, CheckPhotos(photos), **({"int8": True} if int8 else {}))
         write_texts(bundle, format_, new, written)
@@ -97,12 +91,6 @@ def find_downloads(bundle: Bundle) -> dict[str, Path]:
 
 def keep_download(bundle: Bundle, name: str, folder: Path, files: Iterable[str]) -> Path:
     """Keep an export as a download, in place of an earlier one; remove those of old versions.
-
-    Args:
-        bundle: the model.
-        name: the format.
-        folder: the export.
-        files: its files, relative to the folder.
 
     Raises:
         OSError: the data folder can't be written.

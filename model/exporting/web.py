@@ -45,14 +45,14 @@ LIBRARY = 'export * from "./loupe.js";\n'
 """``loupe.mjs``, under which other pages import the library, as from a running app."""
 
 
-def write(bundles: Sequence[Bundle], folder: Path) -> Written:
-    """See ``export_models``.
+def write_page(bundles: Sequence[Bundle], folder: Path) -> Written:
+    """Write the page and its models into an empty folder; the first model opens.
 
     Raises:
         EngineUnavailable: the files for browsers can't be made on this machine.
         OSError: it can't be written.
     """
-    _write_page(folder)
+    _write_files(folder)
     for bundle in bundles:
         _write_model(bundle, folder / "models" / bundle.name)
     if any(needs_runtime(bundle) for bundle in bundles):
@@ -68,7 +68,7 @@ def write(bundles: Sequence[Bundle], folder: Path) -> Written:
     return Written((f"A first visit loads {size} from a server that compresses text.",))
 
 
-def _write_page(folder: Path) -> None:
+def _write_files(folder: Path) -> None:
     """Write the files of the page."""
     names = []
     for name, media_type in PAGE_FILES.items():

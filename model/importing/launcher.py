@@ -88,11 +88,7 @@ def run(
 ) -> int:
     """Run the worker in a sandbox folder to its end.
 
-    Args:
-        folder: the sandbox folder.
-        task: the worker's instructions.
-        limits: the resources that it may use.
-        on_stage: called with each stage, which the export's own code may have written.
+    The export's own code may have written the stages that ``on_stage`` gets.
 
     Returns:
         Its exit status, negative for a signal.

@@ -32,18 +32,14 @@ def main(folder: Path) -> int:
     except Exception as error:  # noqa: BLE001
         # A library may raise anything; the traceback helps its authors.
         traceback.print_exc()
-        cause = _first_cause(error)
+        # torch wraps the original exception in pages of help.
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
         _refuse(out, f"{type(cause).__name__}: {cause}", foreign=True)
         return 1
     (out / REPORT).write_text(report, encoding="utf-8")
     return 0
-
-
-def _first_cause(error: BaseException) -> BaseException:
-    """Return the original exception, which torch wraps in pages of help."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error
 
 
 def _refuse(out: Path, message: str, *, foreign: bool = False) -> None:

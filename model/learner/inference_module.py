@@ -56,10 +56,6 @@ class InferenceModule(nn.Module):
 
         Features are the input of the last linear layer: of the head's last layer in a
         ``Sequential(body, head)``, else of the linear layer that runs last.
-
-        Args:
-            model: the learner's network.
-            manifest: has the recipe, the normalisation and ``multilabel``.
         """
         recipe = manifest.recipe
         size = recipe.graph_size
@@ -232,11 +228,6 @@ def export_onnx(model: nn.Module, manifest: ManifestDraft, folder: Path) -> None
 
     The golden outputs are the eager module's, so that the golden test compares the graph
     with the learner.
-
-    Args:
-        model: the network.
-        manifest: preprocessing, architecture and engines.
-        folder: where the files go.
     """
     if any(ENGINES[engine].needs == WEIGHTS_FILE for engine in manifest.engines):
         import safetensors.torch

@@ -78,7 +78,8 @@ def empty_learner(manifest: ManifestDraft, loaders: Any = None, **network: Any) 
         if architecture.head == "native":
             whole = native_network(architecture.library, architecture.body, labels, **network)
             return Learner(data, whole, loss_func=loss)
-        head = _linear_head(architecture.features, labels, pool=_needs_pooling(body))
+        pooling = [nn.AdaptiveAvgPool2d(1), nn.Flatten()] if _needs_pooling(body) else []
+        head = nn.Sequential(*pooling, nn.Linear(architecture.features, labels))
         return vision_learner(
             data,
             body,
@@ -127,12 +128,6 @@ def fastai_names() -> list[str]:
 def native_network(library: str, name: str, labels: int, **options: Any) -> nn.Module:
     """Return a network as its library builds it, with random weights and its own head.
 
-    Args:
-        library: timm, torchvision or fastai.
-        name: the network's name there.
-        labels: how many outputs it has.
-        options: arguments of the network's own builder.
-
     Raises:
         EngineUnavailable: the installed library does not know the network.
     """
@@ -156,11 +151,6 @@ def _needs_pooling(body: Any) -> bool:
 
     config = timm.get_pretrained_cfg(body)
     return config is None or config.pool_size is not None
-
-
-def _linear_head(features: int, labels: int, *, pool: bool) -> nn.Sequential:
-    pooling = [nn.AdaptiveAvgPool2d(1), nn.Flatten()] if pool else []
-    return nn.Sequential(*pooling, nn.Linear(features, labels))
 
 
 def _blank_loaders(manifest: ManifestDraft) -> Any:
@@ -231,9 +221,7 @@ def export_learner(bundle: Bundle, path: Path) -> None:
 def predict_with_export(path: Path, images: Iterable[Image.Image]) -> NDArray[np.float32]:
     """Load an export that Loupe wrote, and return fastai's predictions, float32 [N, labels].
 
-    Args:
-        path: an export. Loading one runs code in it, so it must not come from elsewhere.
-        images: upright RGB photos.
+    Loading an export runs code in it, so it must not come from elsewhere. Images are upright RGB.
     """
     from fastai.vision.all import PILImage, load_learner
 

@@ -1,7 +1,6 @@
 """Tests of ``backup`` and ``restore``: a data folder in one file, made while others write."""
 
 import hashlib
-import json
 import os
 import signal
 import sqlite3
@@ -17,7 +16,7 @@ from click.testing import Result
 
 from model import Photo, load
 from model.answer.share_link import KEY_FILE
-from model.backup import CONTENTS, CORRECTIONS_FILE, back_up, restore
+from model.backup import CORRECTIONS_FILE, back_up, restore
 from model.bundle import list_versions
 from model.corrections import CorrectionStore, correction_store
 from model.errors import DataError
@@ -112,6 +111,7 @@ def test_restored_folder_answers_as_the_saved_one(
     saved, left_out = back_up(tmp_path / "b.zip")
     assert (saved.models, saved.corrections) == (("calibrated", "tiny"), 3)
     assert left_out == []
+    assert stat.S_IMODE((tmp_path / "b.zip").stat().st_mode) == 0o600 or os.name == "nt"
     folder = tmp_path / "new" / "machine"
     assert restore(tmp_path / "b.zip", folder) == saved
     assert state(folder) == before
@@ -149,21 +149,6 @@ def test_restore_fills_empty_folders_and_overwrites_nothing(
     assert state(data) == before
     assert names(tmp_path / "used") == ["notes.txt"]
     assert names(tmp_path) == ["data", "empty", "loupe.zip", "used", "volume"]
-
-
-def test_backup_is_a_plain_zip_for_its_owner_alone(data: Path, backup: Path) -> None:
-    assert stat.S_IMODE(backup.stat().st_mode) == 0o600 or os.name == "nt"
-    with zipfile.ZipFile(backup) as opened:
-        assert opened.testzip() is None
-        assert {info.compress_type for info in opened.infolist()} == {zipfile.ZIP_STORED}
-        contents = json.loads(opened.read(CONTENTS))
-        assert contents["format"] == 1
-        assert {(entry["path"], entry["sha256"]) for entry in contents["files"]} == {
-            (name, hashlib.sha256(opened.read(name)).hexdigest())
-            for name in opened.namelist()
-            if name != CONTENTS
-        }
-    assert names(backup.parent) == ["data", "loupe.zip"]
 
 
 def test_backup_leaves_out_foreign_files(
@@ -445,16 +430,3 @@ def test_too_little_space_is_reported_before_anything_is_unpacked(
     with pytest.raises(DataError, match="can be used. Free some disk space"):
         restore(backup, tmp_path / "new")
     assert names(tmp_path) == ["data", "loupe.zip"]
-
-
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write anywhere")
-def test_folder_without_write_permission_is_reported(backup: Path, tmp_path: Path) -> None:
-    locked = tmp_path / "locked"
-    locked.mkdir(0o555)
-    for attempt in (
-        lambda: back_up(locked / "b.zip"),
-        lambda: restore(backup, locked / "new"),
-        lambda: restore(backup, locked),
-    ):
-        with pytest.raises(PermissionError, match=r"locked"):
-            attempt()

@@ -4,7 +4,7 @@ import socket
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import onnx
@@ -13,12 +13,10 @@ from onnx import TensorProto, helper
 
 from model import Bundle, Classifier, load
 from model.bundle import BUILTIN_DIR, get_bundle
-from model.engine_info import SERVER_ENGINES, ServerEngine
 from model.engines import ENGINES, Engine, available, start
 from model.errors import BundleDamaged, BundleError, EngineUnavailable, LoupeError
 from model.preprocess import Pixels, preprocess
 from model.samples import samples, shapes
-from model.settings import Settings
 from tests.model.tiny import CALIBRATED, edit, graph, replace, tiny
 
 
@@ -91,20 +89,6 @@ def test_engine_keeps_its_contract(models_dir: Path, engine: str, kind: str) -> 
     np.testing.assert_array_equal(again.probabilities, together.probabilities)
 
 
-@pytest.mark.parametrize("kind", ["tiny", "calibrated", "multilabel"])
-def test_probabilities_are_calibrated_logits(models_dir: Path, kind: str) -> None:
-    bundle = KINDS[kind](models_dir)
-    output = start(bundle, "compiled").run(pictures(bundle))
-    calibration = bundle.manifest.calibration
-    scaled = output.logits.astype(np.float64) / (calibration.temperature if calibration else 1.0)
-    if kind == "multilabel":
-        expected = 1 / (1 + np.exp(-scaled))
-    else:
-        powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        expected = powers / powers.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(output.probabilities, expected, atol=1e-5)
-
-
 def test_missing_package_of_an_engine_is_named(
     imagenet: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,18 +108,6 @@ def test_device_engine_cannot_be_loaded_on_the_server(tiny_bundle: Bundle) -> No
     assert available(tiny_bundle) == ("compiled",)
     with pytest.raises(EngineUnavailable, match="runs on the visitor's device, not on the server"):
         load("tiny", "wasm")
-
-
-def test_table_of_engines_is_consistent() -> None:
-    letters = [info.letter for info in ENGINES.values()]
-    assert len(set(letters)) == len(letters)
-    assert all(len(letter) == 1 and letter.islower() for letter in letters)
-    assert get_args(ServerEngine) == SERVER_ENGINES
-    for name, info in ENGINES.items():
-        assert info.name == name
-        assert (info.implementation is None) == (info.runs_in == "device"), name
-        assert not info.in_manifest or info.runs_in == "server", name
-    assert Settings.model_fields["engine"].default in SERVER_ENGINES
 
 
 def _external(path: str) -> bytes:

@@ -6,29 +6,21 @@ import os
 import struct
 import zipfile
 from collections.abc import Callable, Mapping
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
 
 from model import backup as backup_module
 from model.backup import CONTENTS, restore
 from model.errors import ArchiveError
 from model.storage import zips
+from tests.damage import damaged
+from tests.zips import CENTRAL, central, zipped
 
 DAMAGED = "isn't a Loupe backup, or it is damaged or incomplete"
-
-
-def make_zip(files: Mapping[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
-    sink = BytesIO()
-    with zipfile.ZipFile(sink, "w", method) as zipped:
-        for path, data in files.items():
-            zipped.writestr(path, data)
-    return sink.getvalue()
 
 
 def make_backup(
@@ -53,7 +45,7 @@ def make_backup(
         ],
     }
     change(values)
-    return make_zip({**files, CONTENTS: json.dumps(values).encode()}, method)
+    return zipped({**files, CONTENTS: json.dumps(values).encode()}, method)
 
 
 def assert_rejected(folder: Path, data: bytes, match: str) -> None:
@@ -116,27 +108,18 @@ def test_contents_that_do_not_fit_are_rejected(
     assert_rejected(tmp_path, make_backup({"models/a/b": b"data"}, change), match)
 
 
-def with_password() -> bytes:
-    data = bytearray(make_backup({"models/a/b": b"x"}))
-    data[data.index(b"PK\x01\x02") + 8] |= 1
-    return bytes(data)
+ONE = make_backup({"models/a/b": b"x"})
 
 
 def with_overlap() -> bytes:
     """Return a backup in which fifty entries share the same megabyte."""
     empty = {f"models/a/{number:02}": b"" for number in range(1, 50)}
     data = bytearray(make_backup({"models/a/0": os.urandom(2**20), **empty}))
-    first = place = data.index(b"PK\x01\x02")
+    first = place = data.index(CENTRAL)
     for _ in empty:
-        place = data.index(b"PK\x01\x02", place + 1)
+        place = data.index(CENTRAL, place + 1)
         data[place + 16 : place + 28] = data[first + 16 : first + 28]
         data[place + 42 : place + 46] = data[first + 42 : first + 46]
-    return bytes(data)
-
-
-def with_large_directory() -> bytes:
-    data = bytearray(make_backup({"models/a/b": b"x"}))
-    data[-10:-6] = struct.pack("<L", 2**31)
     return bytes(data)
 
 
@@ -147,12 +130,12 @@ def with_large_directory() -> bytes:
         (b"\x89PNG\r\n\x1a\n" * 50, DAMAGED),
         (b"PK", DAMAGED),
         (b"PK\x05\x06" + b"\xff" * 18, DAMAGED),
-        (with_password(), DAMAGED),
+        (central(ONE, "models/a/b", 8, b"\1"), DAMAGED),
         (with_overlap(), DAMAGED),
-        (with_large_directory(), DAMAGED),
-        (make_zip({}), DAMAGED),
-        (make_zip({"cat.jpg": b"photo"}), DAMAGED),
-        (make_zip({CONTENTS: b"[" * 100_000}), "can't be used: no JSON"),
+        (ONE[:-10] + struct.pack("<L", 2**31) + ONE[-6:], DAMAGED),
+        (zipped({}), DAMAGED),
+        (zipped({"cat.jpg": b"photo"}), DAMAGED),
+        (zipped({CONTENTS: b"[" * 100_000}), "can't be used: no JSON"),
     ],
     ids=range(10),
 )
@@ -184,15 +167,10 @@ def test_truncated_backup_is_rejected_at_any_length(tmp_path: Path) -> None:
 
 
 @hypothesis_settings(max_examples=300, deadline=None)
-@given(
-    changes=st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), min_size=1, max_size=8)
-)
-def test_any_damaged_byte_is_rejected_or_harmless(
-    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, int]]
+@given(data=damaged([SMALL]))
+def test_any_damage_is_rejected_or_harmless(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
 ) -> None:
-    data = bytearray(SMALL)
-    for place, value in changes:
-        data[place % len(data)] = value
     folder = tmp_path_factory.mktemp("changed")
     target = folder / "changed.zip"
     target.write_bytes(data)

@@ -43,29 +43,13 @@ def named(recipe: PreprocessConfig) -> str:
 
 
 def by_fastai(image: Image.Image, recipe: PreprocessConfig) -> Any:
-    """The result of fastai's own transforms at validation, one after the other."""
-    from fastai.vision.all import PILImage
-
-    from model.learner.rebuild import item_transforms
-
-    picture = PILImage.create(np.asarray(image))
-    for transform in item_transforms(recipe):
-        picture = transform(picture, split_idx=1)
-    return np.asarray(picture)
-
-
-@pytest.mark.torch
-@pytest.mark.parametrize("recipe", RECIPES[:5], ids=named)
-def test_pixels_equal_those_of_fastais_pipeline(recipe: PreprocessConfig) -> None:
-    """As ``Learner.predict`` and ``test_dl`` run it, which sort transforms by their ``order``."""
+    """Return the result of fastai's own pipeline at validation, as ``Learner.predict`` runs it."""
     from fastai.vision.all import PILImage, Pipeline
 
     from model.learner.rebuild import item_transforms
 
-    image = drawn(300, 200)
     pipeline = Pipeline(item_transforms(recipe), split_idx=1)
-    found = np.asarray(pipeline(PILImage.create(np.asarray(image))))
-    np.testing.assert_array_equal(found, preprocess(image, recipe))
+    return np.asarray(pipeline(PILImage.create(np.asarray(image))))
 
 
 @pytest.mark.torch

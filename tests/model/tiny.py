@@ -38,6 +38,12 @@ CALIBRATED: dict[str, Any] = {
     "novelty": 0.5,
 }
 """Calibration under which grey, 0.75 from all colours, is unknown."""
+
+
+def _rows(keys: str, *rows: tuple[object, ...]) -> list[dict[str, Any]]:
+    return [dict(zip(keys.split(), row, strict=True)) for row in rows]
+
+
 CARD: dict[str, Any] = {
     "on": "held-out photos of one colour each",
     "photos": 60,
@@ -55,73 +61,50 @@ CARD: dict[str, Any] = {
         [5, 2, 7],
         [5, 4, 3],
     ],
-    "reliability": [
-        {"confidence": 0.42, "accuracy": 0.4, "photos": 5},
-        {"confidence": 0.61, "accuracy": 0.58, "photos": 12},
-        {"confidence": 0.79, "accuracy": 0.78, "photos": 18},
-        {"confidence": 0.96, "accuracy": 0.96, "photos": 25},
-    ],
-    "before": [
-        {"confidence": 0.62, "accuracy": 0.4, "photos": 10},
-        {"confidence": 0.83, "accuracy": 0.7, "photos": 20},
-        {"confidence": 0.99, "accuracy": 0.93, "photos": 30},
-    ],
+    "reliability": _rows(
+        "confidence accuracy photos",
+        (0.42, 0.4, 5),
+        (0.61, 0.58, 12),
+        (0.79, 0.78, 18),
+        (0.96, 0.96, 25),
+    ),
+    "before": _rows(
+        "confidence accuracy photos",
+        (0.62, 0.4, 10),
+        (0.83, 0.7, 20),
+        (0.99, 0.93, 30),
+    ),
     "mistakes": [
         {"photo": "black/night.png", "label": 5, "said": 2, "probability": 0.88},
         {"photo": "red/sunset.png", "label": 0, "said": 3, "probability": 0.93},
         {"photo": "yellow/lemon.png", "label": 3, "said": 0, "probability": 0.51},
     ],
-    "scores": [
-        {"name": "maximum probability", "auroc": 0.882, "let_in": 0.25, "bytes": 0, "kept": False},
-        {
-            "name": "distance to the nearest colour",
-            "auroc": 0.973,
-            "let_in": 0.08,
-            "bytes": 2400,
-            "kept": True,
-        },
-    ],
-    "strangers": [
-        {
-            "name": "photographs of other things",
-            "photos": 400,
-            "auroc": 0.994,
-            "let_in": 0.02,
-            "low": 0.01,
-            "high": 0.039,
-        },
-        {
-            "name": "colours between the six",
-            "photos": 40,
-            "auroc": 0.802,
-            "let_in": 0.55,
-            "low": 0.398,
-            "high": 0.693,
-        },
-    ],
+    "scores": _rows(
+        "name auroc let_in bytes kept",
+        ("maximum probability", 0.882, 0.25, 0, False),
+        ("distance to the nearest colour", 0.973, 0.08, 2400, True),
+    ),
+    "strangers": _rows(
+        "name photos auroc let_in low high",
+        ("photographs of other things", 400, 0.994, 0.02, 0.01, 0.039),
+        ("colours between the six", 40, 0.802, 0.55, 0.398, 0.693),
+    ),
     "command": "python -m model calibrate tiny photos/ --folds 5 --seed 7",
     "seed": 7,
     "notes": ["The photos were drawn by code."],
 }
 """Its results on held-out photos, all of them invented."""
 
-MEASURED: list[dict[str, Any]] = [
-    {
-        "name": name,
-        "value": value,
-        "low": low,
-        "high": high,
-        "photos": 60,
-        "on": CARD["on"],
-        "by": "tests",
-    }
-    for name, value, low, high in [
+MEASURED = [
+    {**row, "photos": 60, "on": CARD["on"], "by": "tests"}
+    for row in _rows(
+        "name value low high",
         ("accuracy", 46 / 60, 0.6456, 0.8556),
         ("calibration_error", 0.019, 0.011, 0.055),
         ("calibration_error_before", 0.102, 0.061, 0.158),
         ("coverage", 0.917, 0.8193, 0.9639),
         ("kept", 0.95, 0.863, 0.9829),
-    ]
+    )
 ]
 
 

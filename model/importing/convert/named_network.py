@@ -1,16 +1,14 @@
 """Networks that a library builds by name: stated by ``--arch``, or found in an export."""
 
-import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import torch
 from torch import nn
 
-from ...bundle import Architecture
 from ...errors import EngineUnavailable, ExportRefused, LoupeError
 from ...learner.inference_module import InferenceModule, golden_pixels
 from ...learner.rebuild import empty_learner, fastai_names
@@ -37,7 +35,7 @@ MODULES: Mapping[str, Library] = {
 
 @dataclass(frozen=True)
 class NetworkName:
-    """A network by its library, its name there, and its head (see ``Architecture``)."""
+    """A network by its library, its name there, and its head (see ``bundle.Architecture``)."""
 
     library: Library
     body: str
@@ -84,7 +82,7 @@ def load_named(
         arch: the name given by ``--arch``, or timm's in an export.
         weights: the state dict.
         outputs: rows of its last linear layer, as far as names tell; else 0.
-        report: with an architecture that has no name, as ``unnamed`` makes it.
+        report: with an architecture that has no name.
 
     Raises:
         ExportRefused: no network has that name, or the weights don't fit it.
@@ -138,9 +136,7 @@ def _unknown(arch: str, names: list[str]) -> str:
 def name_in_export(model: nn.Module, made_by: str) -> NetworkName | None:
     """Return the name that an export gives its network, or timm's own name of it.
 
-    Args:
-        model: the network.
-        made_by: the function that made it, timm's name, or an empty string.
+    ``made_by`` is the function that made it, timm's name, or an empty string.
     """
     head = _head(model)
     module, _, name = made_by.rpartition(".")
@@ -166,13 +162,7 @@ def _head(model: nn.Module) -> Head:
 
 
 def confirm_name(model: nn.Module, name: NetworkName, report: WorkerReport) -> WorkerReport:
-    """Return a report with the name if that rebuilds the network with the same outputs.
-
-    Args:
-        model: the network.
-        name: the candidate.
-        report: with an architecture that has no name, as ``unnamed`` makes it.
-    """
+    """Return a report with the name if that rebuilds the network with the same outputs."""
     attempt = name.put_into(report)
     try:
         rebuilt = _build(attempt)
@@ -191,21 +181,6 @@ def confirm_name(model: nn.Module, name: NetworkName, report: WorkerReport) -> W
         (logits - expected).abs().max() <= SAME * scale
     )
     return attempt if is_same else report
-
-
-def unnamed(model: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> Architecture:
-    """Return the architecture of a network that is known by its graph alone."""
-    body = next(model.children(), model) if type(model) is nn.Sequential else model
-    name = re.sub(r"\W", "_", type(body).__name__, flags=re.ASCII)[:100] or "network"
-    return Architecture(
-        library="custom",
-        body=name,
-        head="custom",
-        features=1,
-        parameters=max(1, sum(part.numel() for part in model.parameters())),
-        mean=cast(Any, mean),
-        std=cast(Any, std),
-    )
 
 
 def timm_name(attributes: Mapping[str, Any]) -> str:

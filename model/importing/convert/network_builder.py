@@ -37,11 +37,7 @@ class CannotBuild(Exception):
 
 
 class Weights:
-    """Tensors of an export: those that share a storage in the file share it in memory.
-
-    Args:
-        read: returns the bytes of a storage by its key.
-    """
+    """Tensors of an export: those that share a storage in the file share it in memory."""
 
     def __init__(self, read: ReadStorage) -> None:
         self._read = read
@@ -68,10 +64,6 @@ class Weights:
 
 def build_network(network: Network, weights: Weights) -> nn.Module:
     """Return a network of layers of the allow-list, with its weights, for evaluation.
-
-    Args:
-        network: what was read.
-        weights: its tensors.
 
     Raises:
         CannotBuild: the installed packages have no such layer.
@@ -195,11 +187,7 @@ def restore_network(
 ) -> nn.Module:
     """Return a network in float32 on the CPU, for evaluation.
 
-    Args:
-        value: the network's placeholder.
-        weights: its tensors.
-        report: the labels and the recipe, with an architecture that has no name.
-        trusted: the export, if its own code may run.
+    ``value`` is its placeholder, ``trusted`` the export if its own code may run.
 
     Raises:
         ExportRefused: it has unknown classes, or doesn't run.

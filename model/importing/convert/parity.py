@@ -110,12 +110,7 @@ def _encoded(image: Image.Image, format: str) -> bytes:
 
 
 def compare(classifier: Classifier, photos: Photos, expected: NDArray[np.float32]) -> Parity:
-    """Identify each photo from its bytes, and compare with fastai's probabilities.
-
-    Args:
-        classifier: the imported model.
-        photos: the photos.
-        expected: fastai's probabilities, float32 [photos, labels].
+    """Identify each photo from its bytes; compare with fastai's, float32 [photos, labels].
 
     Raises:
         ExportRefused: ``expected`` has another shape.

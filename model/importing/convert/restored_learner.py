@@ -4,6 +4,7 @@ The steps of an export become real fastai transforms, and the preprocessing that
 """
 
 import importlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from ...bundle import Architecture
+from ...bundle.manifest import PRESENT_FROM
 from ...errors import ExportRefused
 from ...learner.inference_module import InferenceModule
 from ...preprocess import PreprocessConfig
@@ -24,7 +27,7 @@ from ..inspect.tensors import Tensor
 from ..inspect.transform_table import TRANSFORMS
 from ..inspect.transforms import Step, fold
 from ..inspect.weights import WeightsSettings, read_state_dict
-from .named_network import NetworkName, confirm_name, load_named, name_in_export, unnamed
+from .named_network import NetworkName, confirm_name, load_named, name_in_export
 from .network_builder import Weights, channels_of, check_runs, restore_network
 from .worker_report import WorkerReport
 
@@ -198,12 +201,9 @@ class RestoredLearner:
 def restore_learner(
     path: Path, settings: WeightsSettings | None = None, *, trust: bool = False
 ) -> RestoredLearner:
-    """Rebuild the learner of an export, or of weights.
+    """Rebuild the learner of an export, or of weights that ``settings`` describe.
 
-    Args:
-        path: the file.
-        settings: the description of a file of weights; None for an export.
-        trust: unpickle the network if it has classes of its own, which runs their code.
+    With ``trust``, a network with classes of its own is unpickled, which runs their code.
 
     Raises:
         ExportRefused: a part can't be read, rebuilt or reproduced.
@@ -239,5 +239,23 @@ def _load_weights(
 def _unnamed_report(
     parts: LearnerParts, pipeline: FastaiPipeline, model: nn.Module
 ) -> WorkerReport:
-    architecture = unnamed(model, pipeline.mean, pipeline.std)
-    return WorkerReport.of(parts, pipeline.recipe, architecture)
+    """Return the report on a learner whose network is known by its graph alone."""
+    body = next(model.children(), model) if type(model) is nn.Sequential else model
+    is_usual = parts.threshold == PRESENT_FROM
+    return WorkerReport(
+        labels=parts.labels,
+        multilabel=parts.loss == "sigmoid",
+        # Absent for the default, as in bundles that are older than the setting.
+        threshold=None if is_usual else parts.threshold,
+        recipe=pipeline.recipe,
+        architecture=Architecture(
+            library="custom",
+            body=re.sub(r"\W", "_", type(body).__name__, flags=re.ASCII)[:100] or "network",
+            head="custom",
+            features=1,
+            parameters=max(1, sum(part.numel() for part in model.parameters())),
+            mean=pipeline.mean,
+            std=pipeline.std,
+        ),
+        learner=False,
+    )

@@ -7,12 +7,10 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from ...bundle import Architecture, ManifestDraft, StrictModel, Threshold
-from ...bundle.manifest import PRESENT_FROM
 from ...errors import ExportRefused
 from ...learner import installed_versions
 from ...preprocess import PreprocessConfig
 from ..inspect.export_report import printable
-from ..inspect.learner_parts import LearnerParts
 
 Line = Annotated[str, Field(min_length=1, max_length=200)]
 NOT_STATED = "not stated"
@@ -40,22 +38,6 @@ class WorkerReport(StrictModel):
     recipe: PreprocessConfig
     architecture: Architecture
     learner: bool
-
-    @classmethod
-    def of(
-        cls, parts: LearnerParts, recipe: PreprocessConfig, architecture: Architecture
-    ) -> "WorkerReport":
-        """Return the report on a learner."""
-        is_usual = parts.threshold == PRESENT_FROM
-        return cls(
-            labels=parts.labels,
-            multilabel=parts.loss == "sigmoid",
-            # Absent for the default, as in bundles that are older than the setting.
-            threshold=None if is_usual else parts.threshold,
-            recipe=recipe,
-            architecture=architecture,
-            learner=False,
-        )
 
     def with_architecture(self, **changes: Any) -> "WorkerReport":
         """Return the report with fields of its architecture changed."""

@@ -158,7 +158,10 @@ def read_archive(file: BinaryIO) -> Archive:
     for info in infos:
         is_packed = info.file_size > RATIO_FROM and info.file_size > MAX_RATIO * info.compress_size
         if is_packed or (info is pickles[0] and info.file_size > MAX_PICKLE):
-            raise _bomb(info.file_size)
+            raise ExportRefused(
+                f"A part of this file unpacks to {info.file_size / 2**20:,.0f} MB, as no export's "
+                f"does: the file is made to exhaust the machine. {AGAIN}"
+            )
     _check_parts(len(pickles), names, top)
     if f"{top}/byteorder" in names:
         order = opened.getinfo(f"{top}/byteorder")
@@ -219,13 +222,6 @@ def _read(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
         return zips.read_member(opened, info, info.file_size)
     except zips.ZipDamaged:
         raise _damaged() from None
-
-
-def _bomb(size: int) -> ExportRefused:
-    return ExportRefused(
-        f"A part of this file unpacks to {size / 2**20:,.0f} MB, as no export's does: the file is "
-        f"made to exhaust the machine. {AGAIN}"
-    )
 
 
 def _damaged() -> ExportRefused:

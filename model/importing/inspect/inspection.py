@@ -160,7 +160,7 @@ def _find_problems(
 ) -> tuple[Finding, ...]:
     """Return all findings, fatal ones first."""
     findings = [*_damage(export), *_other_kinds(kind, task)]
-    if _is_fastai_1(export):
+    if any(module in FASTAI_1 for module, _ in export.reading.names):
         message = (
             "The export is of fastai 1, which has other modules. Train it again with fastai 2."
         )
@@ -221,10 +221,6 @@ def _other_kinds(kind: str, task: str) -> Iterator[Finding]:
             f"This learner gives {OTHER_OUTPUTS[task]} and no labels. Loupe shows classifiers; it "
             "cannot be imported.",
         )
-
-
-def _is_fastai_1(export: ExportFile) -> bool:
-    return any(module in FASTAI_1 for module, _ in export.reading.names)
 
 
 def _own_network(network: Network | None) -> Iterator[Finding]:

@@ -79,11 +79,6 @@ def is_allowed_module(module: str) -> bool:
     return bool(ALLOWED.fullmatch(module)) and not REFUSED.fullmatch(module)
 
 
-def is_allowed_layer(module: str, name: str) -> bool:
-    """Return True if ``module.name`` may be a layer's class."""
-    return is_allowed_module(module) and "." not in name and (module, name) not in NO_LAYERS
-
-
 MAX_DEPTH = 60
 """Most levels of nested layers, which torch traverses by recursion."""
 
@@ -130,7 +125,8 @@ class Layer:
     @property
     def is_allowed(self) -> bool:
         """True if its class is in a module of the allow-list."""
-        return not self.embedded and is_allowed_layer(self.module, self.name)
+        is_layer = "." not in self.name and (self.module, self.name) not in NO_LAYERS
+        return not self.embedded and is_allowed_module(self.module) and is_layer
 
 
 @dataclass(frozen=True)

@@ -78,10 +78,7 @@ class WeightsSettings(StrictModel):
     ) -> Self | None:
         """Return the settings that options give; None without any.
 
-        Args:
-            options: their values by name, empty where one wasn't given.
-            multilabel: whether each label has a probability of its own.
-            threshold: the lowest probability that shows a label; None for the usual one.
+        ``options`` are their values by name, empty where one wasn't given.
 
         Raises:
             ExportRefused: some are given and others missing.

@@ -3,6 +3,7 @@
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import partial
 
 import pytest
@@ -62,21 +63,27 @@ def test_callers_without_timeout_wait_past_bound_and_deadline() -> None:
         assert [call.result(5) for call in patient] == ["in"] * 3
 
 
-def test_cancelled_caller_leaves_the_queue() -> None:
-    queue = AdmissionQueue(slots=1, queue=1, deadline_seconds=5)
+@pytest.mark.parametrize("large", [False, True], ids=["small", "large"])
+def test_cancelled_caller_leaves_the_queue(large: bool) -> None:
+    queue = AdmissionQueue(slots=2 if large else 1, queue=4, deadline_seconds=20)
     cancelled = threading.Event()
 
     def wait() -> None:
-        with queue.acquire(None, cancelled.is_set):
-            raise AssertionError("a cancelled caller got a slot")
+        with (
+            queue.acquire(None, cancelled.is_set),
+            queue.large_photo() if large else nullcontext(),
+        ):
+            raise AssertionError("a cancelled caller went on")
 
-    with held(queue), ThreadPoolExecutor(1) as pool:
+    with held(queue, large=large), ThreadPoolExecutor(1) as pool:
         call = pool.submit(wait)
-        wait_until(lambda: len(queue._lanes["batch"]) == 1)
+        wait_until(lambda: (large_waiting(queue) if large else len(queue._lanes["batch"])) == 1)
         cancelled.set()
         with pytest.raises(AdmissionCancelled):
             call.result(5)
         assert not queue._lanes["batch"]
+        assert (queue.active, large_waiting(queue)) == (1, 0)
+    assert queue.active == 0
 
 
 def test_failure_inside_releases_the_slot() -> None:

@@ -7,9 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 
-import pytest
-
-from model.admission import AdmissionCancelled, AdmissionQueue
+from model.admission import AdmissionQueue
 from tests.model.slots import enter, held, large_waiting, most_inside
 from tests.waiting import wait_until
 
@@ -109,24 +107,6 @@ def test_large_photos_that_wait_are_bounded() -> None:
                 wait_until(partial(are_waiting, count))
             assert enter(queue, large=True).startswith("Too many photos")
         assert [call.result(5) for call in waiting] == ["in"] * 3
-
-
-def test_cancelled_large_photo_leaves_the_queue() -> None:
-    queue = AdmissionQueue(slots=2, queue=4, deadline_seconds=20)
-    cancelled = threading.Event()
-
-    def wait() -> None:
-        with queue.acquire(None, cancelled.is_set), queue.large_photo():
-            raise AssertionError("a cancelled photo was decoded")
-
-    with held(queue, large=True), ThreadPoolExecutor(1) as pool:
-        call = pool.submit(wait)
-        wait_until(lambda: large_waiting(queue) == 1)
-        cancelled.set()
-        with pytest.raises(AdmissionCancelled):
-            call.result(5)
-        assert (queue.active, large_waiting(queue)) == (1, 0)
-    assert queue.active == 0
 
 
 def test_large_photo_without_a_slot_waits_past_the_deadline() -> None:

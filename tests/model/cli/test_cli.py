@@ -1,43 +1,14 @@
-"""The command line: output and exit codes."""
+"""The command line: its help and its errors."""
 
-import json
-import os
-import re
-import signal
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import Result
 
 from model import Bundle
 from model.cli import COMMANDS
 from model.errors import DataError
-from model.settings import ROOT
 from model.training.config import TrainingConfig
 from tests.model.command import run
-from tests.model.tiny import COLOURS, colour, tiny
-from tests.photos import encoded
-
-KEYS = "photo model version engine answer candidates known novelty plausible milliseconds".split()
-
-
-def lines(result: Result) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in result.stdout.splitlines()]
-
-
-@pytest.fixture
-def photos(tmp_path: Path, tiny_bundle: Bundle) -> Path:
-    """A folder with a photo of each colour, and a file that is not a photo."""
-    folder = tmp_path / "photos"
-    (folder / "more").mkdir(parents=True)
-    for name in COLOURS:
-        place = folder / "more" if name == "blue" else folder
-        (place / f"{name}.png").write_bytes(encoded(colour(name), "PNG"))
-    (folder / "notes.txt").write_text("not a photo, and not asked")
-    return folder
 
 
 def test_help_names_every_command() -> None:
@@ -47,34 +18,6 @@ def test_help_names_every_command() -> None:
         assert f"\n  {name} " in result.stdout
         assert run(name, "--help").exit_code == 0
     assert "label, and corrections.csv" in " ".join(run("corrections", "--help").stdout.split())
-
-
-def test_list_shows_models_and_errors(tiny_bundle: Bundle, models_dir: Path) -> None:
-    (models_dir / "broken").mkdir()
-    (models_dir / "broken" / "graph.onnx").write_bytes(b"half")
-    result = run("list")
-    assert result.exit_code == 0
-    assert tiny_bundle.version in result.stdout
-    assert "imagenet" in result.stdout
-    assert "75.1% (74.7–75.5%)" in result.stdout
-    assert "compiled" in result.stdout
-    assert "broken: There is no model in" in result.stderr
-
-
-def test_list_keeps_every_column_on_80_columns(
-    models_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    tiny(models_dir, "a-name-as-long-as-names-may-be-which-is-sixty-four-characters-1")
-    result = run("list")
-    assert max(map(len, result.stdout.splitlines())) <= 80
-    assert result.stdout.split("\n")[0].split()[-1] == "engines"
-    rows = [line.split() for line in result.stdout.splitlines()]
-    for row in rows:
-        if row[0] in ("clothing", "imagenet"):
-            assert "compiled" in " ".join(row)
-    names = "".join(row[0] for row in rows)
-    assert "a-name-as-long-as-names-may-be-which-is-sixty-four-characters-1" in names
 
 
 def test_bad_name_is_refused_by_import_as_by_train(tmp_path: Path) -> None:
@@ -87,148 +30,6 @@ def test_bad_name_is_refused_by_import_as_by_train(tmp_path: Path) -> None:
         assert result.exit_code == 2
         assert result.stderr == f"Error: {caught.value} [data-refused]\n"
         assert "A model's name has up to 64 lower-case letters" in result.stderr
-
-
-def test_show_prints_the_manifest(tiny_bundle: Bundle) -> None:
-    result = run("show", "tiny")
-    assert result.exit_code == 0
-    shown = json.loads(result.stdout)
-    assert shown["version"] == tiny_bundle.version
-    assert shown["folder"] == str(tiny_bundle.folder)
-    assert shown["labels"] == list(COLOURS)
-    assert set(shown["files"]) == {"graph.onnx", "golden.npz"}
-
-
-def test_verify_checks_hashes_and_golden_outputs(tiny_bundle: Bundle) -> None:
-    result = run("verify", "tiny")
-    assert result.exit_code == 0
-    assert "tiny: 2 files match their hashes; compiled: golden outputs match" in result.stdout
-
-
-def test_verify_names_a_damaged_file(tiny_bundle: Bundle) -> None:
-    path = tiny_bundle.folder / "graph.onnx"
-    path.write_bytes(path.read_bytes()[::-1])
-    result = run("verify", "tiny")
-    assert result.exit_code == 1
-    assert "[bundle-damaged]" in result.stderr
-    assert str(path) in result.stderr
-
-
-def test_identify_prints_one_json_object_a_photo(photos: Path, tiny_bundle: Bundle) -> None:
-    path = photos / "red.png"
-    result = run("identify", "--model", "tiny", "--json", path)
-    assert result.exit_code == 0
-    (line,) = lines(result)
-    assert list(line) == KEYS
-    assert line["photo"] == str(path)
-    assert line["model"] == "tiny"
-    assert line["version"] == tiny_bundle.version
-    assert line["engine"] == "compiled"
-    assert line["answer"] == "red"
-    assert [list(one) for one in line["candidates"]] == [["label", "probability"]] * 5
-    assert line["candidates"][0]["label"] == "red"
-    chances = [one["probability"] for one in line["candidates"]]
-    assert chances == sorted(chances, reverse=True)
-    assert (line["known"], line["novelty"], line["plausible"]) == (None, None, None)
-    assert list(line["milliseconds"]) == ["decode", "preprocess", "engine", "total"]
-    assert all(isinstance(ms, int | float) and ms >= 0 for ms in line["milliseconds"].values())
-
-
-def test_a_calibrated_model_prints_more(photos: Path, calibrated_bundle: Bundle) -> None:
-    grey = photos / "grey.png"
-    grey.write_bytes(encoded(colour((128, 128, 128)), "PNG"))
-    result = run("identify", "--model", "calibrated", "--json", photos / "red.png", grey)
-    red, grey_line = lines(result)
-    assert (red["known"], red["answer"], red["plausible"]) == (True, "red", ["red"])
-    assert isinstance(red["novelty"], float)
-    assert (grey_line["known"], grey_line["answer"]) == (False, None)
-
-
-def test_multilabel_answer_is_a_list(photos: Path, models_dir: Path) -> None:
-    tiny(models_dir, "several", multilabel=True)
-    (line,) = lines(run("identify", "--model", "several", "--json", photos / "red.png"))
-    assert isinstance(line["answer"], list)
-    assert "red" in line["answer"]
-
-
-def test_table_shows_the_labels_that_reach_the_threshold(photos: Path, models_dir: Path) -> None:
-    for name, threshold in (("low", 0.01), ("high", 0.999)):
-        tiny(models_dir, name, multilabel=True, threshold=threshold)
-        command = ("identify", "--model", name, photos / "red.png")
-        (line,) = lines(run(*command, "--json"))
-        printed = run(*command, "--top", 1).stdout
-        head = ", ".join(line["answer"]) or "none of its labels; closest"
-        assert f"  {head}:" in printed.splitlines()
-        rows = [row for row in printed.splitlines() if "%" in row]
-        assert len(rows) == max(1, len(line["answer"]))
-        assert "best guess" not in printed
-
-
-def test_folder_means_its_photos(photos: Path) -> None:
-    result = run("identify", "--model", "tiny", "--json", photos)
-    assert result.exit_code == 0
-    answers = [(Path(line["photo"]).relative_to(photos), line["answer"]) for line in lines(result)]
-    assert answers == [
-        (Path("black.png"), "black"),
-        (Path("green.png"), "green"),
-        (Path("red.png"), "red"),
-        (Path("white.png"), "white"),
-        (Path("yellow.png"), "yellow"),
-        (Path("more/blue.png"), "blue"),
-    ]
-
-
-def test_standard_input_is_a_photo(photos: Path) -> None:
-    data = (photos / "green.png").read_bytes()
-    result = run("identify", "--model", "tiny", "--json", "-", stdin=data)
-    (line,) = lines(result)
-    assert (line["photo"], line["answer"]) == ("-", "green")
-
-
-@pytest.mark.parametrize("count", [1, 2, 6, 99])
-def test_top_limits_the_candidates(photos: Path, count: int) -> None:
-    result = run("identify", "--model", "tiny", "--json", "--top", count, photos / "red.png")
-    assert len(lines(result)[0]["candidates"]) == min(count, 6)
-
-
-def test_rejected_photo_is_a_line_and_exit_1(photos: Path) -> None:
-    (photos / "broken.jpg").write_bytes(encoded(colour("red"))[:200])
-    (photos / "empty.png").touch()
-    missing = photos / "missing.jpg"
-    result = run("identify", "--model", "tiny", "--json", photos, missing)
-    assert result.exit_code == 1
-    printed = lines(result)
-    errors = {Path(line["photo"]).name: line["error"] for line in printed if "error" in line}
-    assert len(printed) == 9
-    for line in printed:
-        assert list(line) in (KEYS, ["photo", "error"])
-    assert set(errors) == {"broken.jpg", "empty.png", "missing.jpg"}
-    assert all(list(error) == ["code", "message"] for error in errors.values())
-    assert errors["broken.jpg"]["code"] == "damaged"
-    assert errors["empty.png"]["code"] == "empty"
-    assert errors["missing.jpg"]["message"] == f"There is no file {missing}. Check its name."
-
-
-def test_output_without_json_is_a_table(photos: Path) -> None:
-    (photos / "broken.jpg").write_bytes(b"no photo")
-    result = run("identify", "--model", "tiny", photos / "red.png", photos / "broken.jpg")
-    assert result.exit_code == 1
-    assert re.search(r"99\.9%\s+red", result.stdout)
-    assert "couldn't be read (unsupported-format)" in result.stdout
-    assert result.stderr == "2 photos: 1 answered, 1 couldn't be read.\n"
-
-
-@pytest.mark.parametrize(
-    "name", ["[bold]x.png", "a [red].png", "ü.png", "-dash.png", "new\nline.png"]
-)
-def test_file_names_are_printed_unchanged(photos: Path, name: str) -> None:
-    path = photos / name
-    path.write_bytes(encoded(colour("red"), "PNG"))
-    (line,) = lines(run("identify", "--model", "tiny", "--json", path))
-    assert line["photo"] == str(path)
-    table = run("identify", "--model", "tiny", path).stdout
-    # A long path is wrapped, also at a space.
-    assert "".join(name.split()) in "".join(table.split())
 
 
 @pytest.mark.parametrize(
@@ -256,31 +57,3 @@ def test_failure_is_one_line_and_exit_2(
     assert message in result.stderr
     assert "Traceback" not in result.stderr
     assert result.stdout == ""
-
-
-def test_folder_without_photos_is_a_usage_error(tiny_bundle: Bundle, tmp_path: Path) -> None:
-    (tmp_path / "nothing").mkdir()
-    result = run("identify", "--model", "tiny", tmp_path / "nothing")
-    assert result.exit_code == 2
-    assert "No photos found in the given paths" in result.stderr
-
-
-def test_ctrl_c_prints_a_summary_and_exits_with_130(photos: Path) -> None:
-    # The command blocks at its second photo, a pipe without a writer.
-    pipe = photos / "pipe.jpg"
-    os.mkfifo(pipe)
-    command = [sys.executable, "-m", "model", "identify", "--model", "tiny", "--json"]
-    with subprocess.Popen(
-        [*command, photos / "red.png", pipe],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert json.loads(process.stdout.readline())["answer"] == "red"
-        process.send_signal(signal.SIGINT)
-        pipe.write_bytes(b"")
-        _, stderr = process.communicate(timeout=30)
-    assert stderr == "2 photos: 1 answered, 1 not reached.\nStopped.\n"
-    assert process.returncode == 130

@@ -1,20 +1,19 @@
-"""Exports to other formats answer as the original, or nothing is written."""
+"""Exports answer as the original, or nothing is written; the owner's command keeps downloads."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from model import Bundle, Classifier, engine_info, load
+from model import Bundle, Classifier, load
 from model.engines.compiled import OnnxEngine
-from model.errors import ConversionFailed, DataError, EngineUnavailable
+from model.errors import ConversionFailed, DataError
 from model.exporting.export_check import CheckPhotos, Reference, Written, compare
 from model.exporting.export_folder import write_texts
-from model.exporting.formats import FORMATS, export_models
-from model.importing.inspect import inspect_export
-from model.samples import samples
+from model.exporting.formats import FORMATS, export_models, find_downloads, keep_download
 from tests.model.tiny import CALIBRATED, COLOURS, colour, edit, tiny
 from tests.python import run_python
 
@@ -45,7 +44,7 @@ ISOLATED = (
 )
 
 
-def test_onnx_folder_holds_graph_labels_config_and_readme(
+def test_onnx_folder_is_complete_and_its_sample_answers_as_the_model(
     calibrated_bundle: Bundle, tmp_path: Path, photos: Path
 ) -> None:
     out = tmp_path / "out"
@@ -56,17 +55,14 @@ def test_onnx_folder_holds_graph_labels_config_and_readme(
     assert config["calibration"]["ood_threshold"] == CALIBRATED["novelty"]
     assert (out / "labels.txt").read_text().splitlines() == list(COLOURS)
     readme = (out / "README.md").read_text("utf-8")
-    assert "$" not in readme
-    assert export.checks[0] in readme
-    assert "calibration are inside" in readme
-    assert "the recorded outputs of the learner" in readme
+    for words in (
+        export.checks[0],
+        "calibration are inside",
+        "the recorded outputs of the learner",
+    ):
+        assert words in readme
     for name in export.files.keys() - {"README.md", "loupe-export.json"}:
         assert f"`{name}`" in readme, name
-
-
-def test_onnx_sample_answers_as_the_model(calibrated_bundle: Bundle, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    export_models([calibrated_bundle], "onnx", out)
     colour("green").save(tmp_path / "green.png")
     colour((128, 128, 128)).save(tmp_path / "grey.png")
     first, *_ = run_sample(out, tmp_path / "green.png").splitlines()
@@ -96,14 +92,7 @@ def test_multilabel_sample_answers_by_the_threshold(
         assert lines[0].startswith("none of these")
 
 
-def test_readme_says_that_a_model_is_not_calibrated(tiny_bundle: Bundle, tmp_path: Path) -> None:
-    export_models([tiny_bundle], "onnx", tmp_path / "out")
-    readme = (tmp_path / "out" / "README.md").read_text("utf-8")
-    assert "isn't calibrated" in readme
-    assert "thresholds" not in readme
-
-
-def test_model_of_greyscale_photos_is_exported(tiny_bundle: Bundle, tmp_path: Path) -> None:
+def test_uncalibrated_greyscale_model_is_exported(tiny_bundle: Bundle, tmp_path: Path) -> None:
     colour("red").save(photo := tmp_path / "red.png")
     recipe = tiny_bundle.manifest.recipe.model_copy(update={"greyscale": True})
     edit(tiny_bundle, recipe=recipe.model_dump(mode="json"))
@@ -112,7 +101,10 @@ def test_model_of_greyscale_photos_is_exported(tiny_bundle: Bundle, tmp_path: Pa
     out = tmp_path / "out"
     export_models([bundle], "onnx", out)
     assert json.loads((out / "config.json").read_text("utf-8"))["recipe"]["greyscale"] is True
-    assert "photos to greyscale before it resizes them" in (out / "README.md").read_text("utf-8")
+    readme = (out / "README.md").read_text("utf-8")
+    assert "photos to greyscale before it resizes them" in readme
+    assert "isn't calibrated" in readme
+    assert "thresholds" not in readme
     best = answer.top(1)[0]
     assert run_sample(out, photo).splitlines()[0].split() == [f"{best.probability:.1%}", best.label]
 
@@ -149,37 +141,6 @@ def test_folder_without_photos_is_refused(tiny_bundle: Bundle, tmp_path: Path) -
         export_models([tiny_bundle], "onnx", tmp_path / "out", tmp_path / "empty")
 
 
-@pytest.mark.parametrize(("name", "title"), [("coreml", "Core ML"), ("fastai", "fastai")])
-def test_formats_of_networks_refuse_a_bundle_with_only_a_graph(
-    tiny_bundle: Bundle, tmp_path: Path, name: str, title: str
-) -> None:
-    with pytest.raises(ConversionFailed, match=f"{title} needs the network itself.*has only its"):
-        export_models([tiny_bundle], name, tmp_path / "out")
-
-
-def test_fastai_without_the_packages_says_what_to_install(
-    imagenet: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(engine_info, "find_spec", lambda name: None)
-    with pytest.raises(EngineUnavailable, match="pip install -r requirements.txt"):
-        export_models([imagenet.bundle], "fastai", tmp_path / "out")
-
-
-@pytest.mark.slow
-@pytest.mark.torch
-def test_plain_fastai_loads_the_export(imagenet: Classifier, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    export = export_models([imagenet.bundle], "fastai", out)
-    assert "the same top label on 8" in export.checks[0]
-    assert json.loads((out / "config.json").read_text())["calibration"] is None
-    names = inspect_export(out / "export.pkl").names
-    assert not [name for name in names if name.split(".")[0] in ("model", "ui", "tests")]
-    sample = samples()[0]
-    first = run_sample(out, sample.path).splitlines()[0]
-    best = imagenet.identify(sample.path).top(1)[0]
-    assert best.label in first
-
-
 @pytest.mark.parametrize("name", [name for name in FORMATS if not FORMATS[name].is_page])
 def test_readme_of_each_format_names_its_texts_and_samples(
     calibrated_bundle: Bundle, tmp_path: Path, name: str
@@ -194,3 +155,32 @@ def test_readme_of_each_format_names_its_texts_and_samples(
     assert "$" not in readme
     for file in files - {"README.md"}:
         assert f"`{file}`" in readme, file
+
+
+def keep(bundle: Bundle, folder: Path) -> Path:
+    export = export_models([bundle], "onnx", folder)
+    return keep_download(bundle, "onnx", folder, export.files)
+
+
+def test_zip_holds_the_export_in_one_folder(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    assert find_downloads(tiny_bundle) == {}
+    out = tmp_path / "out"
+    path = keep(tiny_bundle, out)
+    (out / "private.txt").write_text("not part of the export")
+    assert find_downloads(tiny_bundle) == {"onnx": path}
+    keep(tiny_bundle, out)
+    with zipfile.ZipFile(path) as archive:
+        names = set(archive.namelist())
+        graph = archive.read("tiny-onnx/graph.onnx")
+    assert graph == tiny_bundle.read("graph.onnx")
+    assert names == {f"tiny-onnx/{file.name}" for file in out.iterdir()} - {"tiny-onnx/private.txt"}
+
+
+def test_export_of_another_version_is_not_offered(models_dir: Path, tmp_path: Path) -> None:
+    versions = [tiny(models_dir, "tiny", title=title) for title in ("One", "Two", "Three")]
+    keep(versions[0], tmp_path / "out")
+    assert find_downloads(versions[1]) == {}
+    for bundle in versions[1:]:
+        keep(bundle, tmp_path / "out")
+    # The previous version is kept, for a rollback; older ones are not.
+    assert [bool(find_downloads(bundle)) for bundle in versions] == [False, True, True]

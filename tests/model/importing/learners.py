@@ -118,8 +118,8 @@ def sensitive_learner(data: Any, channels: int, photo: Path, gain: float = 10) -
     return Learner(data, network, loss_func=CrossEntropyLossFlat())
 
 
-def predict(learner: Any, photo: Path) -> NDArray[np.float32]:
-    """Return fastai's probabilities for a photo, float32 [labels]."""
+def predict(learner: Any, photo: Path | NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return fastai's probabilities for a photo or its pixels, float32 [labels]."""
     with learner.no_bar(), learner.no_logging():
         return np.asarray(learner.predict(photo)[2])
 

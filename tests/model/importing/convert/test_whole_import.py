@@ -8,7 +8,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -19,8 +18,6 @@ from tests.model.importing.learners import (
     LEARNER_MARKS,
     assert_engines_agree,
     loaders,
-    predict,
-    read_back,
     tiny_learner,
     vision,
 )
@@ -149,29 +146,6 @@ def test_export_of_a_notebook_on_windows_is_imported(
     assert_engines_agree("notebook", reference, folder / "dog" / "1.png")
 
 
-def test_threshold_of_several_labels_is_kept(folder: Path) -> None:
-    """fastai decodes by it the labels of a photo, of three at 0.9, 0.6 and 0.3."""
-    import torch
-    from fastai.vision.all import BCEWithLogitsLossFlat, Resize
-    from torch import nn
-
-    last = nn.Linear(3, 3)
-    with torch.no_grad():
-        last.weight.zero_()
-        last.bias.copy_(torch.tensor([0.9, 0.6, 0.3]).logit())
-    network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Sequential(nn.Flatten(), last))
-    loss = BCEWithLogitsLossFlat(thresh=0.7)
-    learner = tiny_learner(loaders(folder, Resize(64), multilabel=True), network, loss_func=loss)
-    report = read_back(learner).report()
-    assert (report.threshold, report.multilabel) == (0.7, True)
-    photo = folder / "dog" / "1.png"
-    with learner.no_bar(), learner.no_logging():
-        decoded = list(learner.predict(photo)[0])
-    probabilities = read_back(learner).predict([photo])[0]
-    named = zip(report.labels, probabilities, strict=True)
-    assert decoded == [label for label, probability in named if probability > 0.7]
-
-
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The owner's module in a folder on PYTHONPATH."""
@@ -267,49 +241,3 @@ def test_network_that_cannot_be_compiled_or_run_is_refused_with_the_reason(
         assert refusal["foreign"]
         assert refusal["stage"] == stage
         assert message in refusal["message"]
-
-
-@pytest.mark.slow
-def test_data_loaders_of_every_api_are_read(folder: Path) -> None:
-    import pandas as pd
-    from fastai.vision.all import (
-        Categorize,
-        Datasets,
-        ImageDataLoaders,
-        IntToFloatTensor,
-        PILImage,
-        Resize,
-        ToTensor,
-        get_image_files,
-        parent_label,
-    )
-
-    files = sorted(get_image_files(folder))
-    labels = [path.parent.name for path in files]
-    frame = pd.DataFrame({"name": [str(path.relative_to(folder)) for path in files]})
-    frame["label"], frame["many"] = labels, [f"{label} all" for label in labels]
-    usual: dict[str, Any] = {"item_tfms": Resize(64), "bs": 4, "num_workers": 0}
-    split = [list(range(6)), list(range(6, len(files)))]
-    sets = Datasets(files, [[PILImage.create], [parent_label, Categorize()]], splits=split)
-    made = [
-        ImageDataLoaders.from_df(frame, folder, **usual),
-        ImageDataLoaders.from_df(frame, folder, label_col="many", label_delim=" ", **usual),
-        ImageDataLoaders.from_path_func(folder, files, lambda path: path.parent.name, **usual),
-        ImageDataLoaders.from_path_re(folder, files, r"/([^/]+)/\d+.png$", **usual),
-        ImageDataLoaders.from_lists(folder, files, labels, **usual),
-        sets.dataloaders(
-            bs=4,
-            num_workers=0,
-            after_item=[Resize(64), ToTensor()],
-            after_batch=[IntToFloatTensor()],
-        ),
-    ]
-    for number, data in enumerate(made):
-        learner = vision(data, "test_byobnet")
-        expected = predict(learner, files[0])
-        restored = read_back(learner)
-        several = number == 1
-        report = restored.report()
-        assert report.labels == tuple(data.vocab)
-        assert report.multilabel == several
-        np.testing.assert_allclose(restored.predict(files[:1])[0], expected, atol=1e-6)

@@ -1,11 +1,12 @@
 """Builders of pickles, of torch's containers and of what is in them, byte by byte."""
 
-import io
 import pickle
 import struct
 import zipfile
 from collections.abc import Callable
 from typing import Any
+
+from tests.zips import zipped
 
 MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY: dict[str, Any] = {
@@ -67,18 +68,7 @@ def torch_zip(
 ) -> bytes:
     """Return a zip as torch writes it, around a pickle."""
     members = {"data.pkl": data, **TORCH, **(parts or {})}
-    return zip_of(*((f"archive/{name}", part) for name, part in members.items()), method=method)
-
-
-def zip_of(*members: tuple[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
-    """Return a zip with those parts, of which several may have one name."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", method) as opened:
-        for name, data in members:
-            # writestr warns of a second member of one name.
-            opened.NameToInfo.clear()
-            opened.writestr(name, data)
-    return file.getvalue()
+    return zipped({f"archive/{name}": part for name, part in members.items()}, method)
 
 
 def legacy(*pickles: bytes) -> bytes:
@@ -86,11 +76,3 @@ def legacy(*pickles: bytes) -> bytes:
     parts: list[object] = [MAGIC, 1001, LEGACY, {}, []]
     usual = [pickle.dumps(part, 2) for part in parts]
     return b"".join(mine or other for mine, other in zip(pickles, usual, strict=True))
-
-
-def directory_entry(data: bytes, name: str, at: int, packed: bytes) -> bytes:
-    """Return a zip with bytes of a member's entry in the list replaced, ``at`` from its start."""
-    place = int.from_bytes(data[-6:-2], "little")
-    while not data[place + 46 :].startswith(name.encode()):
-        place = data.index(b"PK\x01\x02", place + 1)
-    return data[: place + at] + packed + data[place + at + len(packed) :]

@@ -12,8 +12,9 @@ from model.importing.inspect import ExportReport
 from model.importing.inspect.export_report import printable
 from model.importing.inspect.inspection import inspect_file
 from tests.model.command import run
-from tests.model.importing.inspect.pickles import assemble, glob, text, torch_zip, zip_of
+from tests.model.importing.inspect.pickles import assemble, glob, text, torch_zip
 from tests.model.importing.inspect.reader_attacks import storage
+from tests.zips import zipped
 
 
 def learner(*parts: bytes, storages: dict[str, bytes] | None = None) -> bytes:
@@ -62,14 +63,14 @@ SCRIPT = (
         (b'{"cells": []}', "notebook"),
         (b"GGUF" + bytes(99), "GGUF"),
         (b"just some words, nothing else", "not a fastai export"),
-        (zip_of(("config.json", b"{}"), ("model.weights.h5", b"")), "Keras"),
-        (zip_of(("a/export.pkl", b"x")), "zip with the file a/export.pkl in it"),
-        (zip_of(("tiny/bundle.json", b"{}")), "zipped model of Loupe"),
-        (zip_of(("project.json", b"{}")), "project of Teach"),
-        (zip_of(("a.npy", b"")), "NumPy arrays"),
+        (zipped([("config.json", b"{}"), ("model.weights.h5", b"")]), "Keras"),
+        (zipped({"a/export.pkl": b"x"}), "zip with the file a/export.pkl in it"),
+        (zipped({"tiny/bundle.json": b"{}"}), "zipped model of Loupe"),
+        (zipped({"project.json": b"{}"}), "project of Teach"),
+        (zipped({"a.npy": b""}), "NumPy arrays"),
         # As torch.jit.save writes it; torch itself deprecates making one.
-        (zip_of(*SCRIPT), "TorchScript file"),
-        (zip_of(("[Content_Types].xml", b"")), "not written by torch"),
+        (zipped(SCRIPT), "TorchScript file"),
+        (zipped({"[Content_Types].xml": b""}), "not written by torch"),
         (learner()[:-1], "cut short"),
         (learner()[:300], "cut short"),
         (learner().replace(b"archive/version", b"archive/v\x00rsion", 1), "contradicts itself"),

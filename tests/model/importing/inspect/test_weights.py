@@ -193,12 +193,6 @@ def test_all_missing_options_are_named() -> None:
         with pytest.raises(ExportRefused) as raised:
             WeightsSettings.from_options(options)
         assert [name for name in OPTIONS if f"{name} (" in str(raised.value)] == [left_out]
-    with pytest.raises(ExportRefused) as raised:
-        WeightsSettings.from_options({**dict.fromkeys(GIVEN, ""), "--size": "64"})
-    message = str(raised.value)
-    assert [name for name in OPTIONS if f"{name} (" in message] == [
-        name for name in OPTIONS if name != "--size"
-    ]
     with pytest.raises(ExportRefused, match="Add --arch"):
         WeightsSettings.from_options(dict.fromkeys(GIVEN, ""), multilabel=True)
 

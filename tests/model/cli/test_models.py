@@ -1,15 +1,70 @@
-"""``python -m model export``."""
+"""The commands on models that exist: ``list``, ``show``, ``verify`` and ``export``."""
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
+from model import Bundle
 from model.browser import cache
 from model.exporting.export_folder import read_record
 from model.exporting.formats import find_downloads
 from tests.model.command import run
-from tests.model.tiny import colour, tiny
+from tests.model.tiny import COLOURS, colour, tiny
+
+
+def test_list_shows_models_and_errors(tiny_bundle: Bundle, models_dir: Path) -> None:
+    (models_dir / "broken").mkdir()
+    (models_dir / "broken" / "graph.onnx").write_bytes(b"half")
+    result = run("list")
+    assert result.exit_code == 0
+    assert tiny_bundle.version in result.stdout
+    assert "imagenet" in result.stdout
+    assert "75.1% (74.7–75.5%)" in result.stdout
+    assert "compiled" in result.stdout
+    assert "broken: There is no model in" in result.stderr
+
+
+def test_list_keeps_every_column_on_80_columns(
+    models_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    tiny(models_dir, "a-name-as-long-as-names-may-be-which-is-sixty-four-characters-1")
+    result = run("list")
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    assert result.stdout.split("\n")[0].split()[-1] == "engines"
+    rows = [line.split() for line in result.stdout.splitlines()]
+    for row in rows:
+        if row[0] in ("clothing", "imagenet"):
+            assert "compiled" in " ".join(row)
+    names = "".join(row[0] for row in rows)
+    assert "a-name-as-long-as-names-may-be-which-is-sixty-four-characters-1" in names
+
+
+def test_show_prints_the_manifest(tiny_bundle: Bundle) -> None:
+    result = run("show", "tiny")
+    assert result.exit_code == 0
+    shown = json.loads(result.stdout)
+    assert shown["version"] == tiny_bundle.version
+    assert shown["folder"] == str(tiny_bundle.folder)
+    assert shown["labels"] == list(COLOURS)
+    assert set(shown["files"]) == {"graph.onnx", "golden.npz"}
+
+
+def test_verify_checks_hashes_and_golden_outputs(tiny_bundle: Bundle) -> None:
+    result = run("verify", "tiny")
+    assert result.exit_code == 0
+    assert "tiny: 2 files match their hashes; compiled: golden outputs match" in result.stdout
+
+
+def test_verify_names_a_damaged_file(tiny_bundle: Bundle) -> None:
+    path = tiny_bundle.folder / "graph.onnx"
+    path.write_bytes(path.read_bytes()[::-1])
+    result = run("verify", "tiny")
+    assert result.exit_code == 1
+    assert "[bundle-damaged]" in result.stderr
+    assert str(path) in result.stderr
 
 
 def test_export_prints_the_next_step(
