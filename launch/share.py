@@ -22,9 +22,8 @@ from model.errors import SettingRefused
 from model.settings import settings
 from ui.app_info import app_title
 
-from .child_process import Output, Process, running
 from .serve import print_qr_code, server_arguments
-from .tunnels import TUNNELS, Tunnel
+from .tunnels import TUNNELS, Output, Process, Tunnel, running
 
 ADDRESS_SECONDS = 300
 """Longest wait for the address: Tailscale waits until its owner allows Funnel."""

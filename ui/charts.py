@@ -1,6 +1,6 @@
-"""Bar charts, in Altair, readable at 390 px in light and dark."""
+"""Bar charts, in Altair, and facts; readable at 390 px in light and dark."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -131,3 +131,13 @@ def _spec(text_width: int, color: str, ink: str, title: str) -> dict[str, Any]:
     spec: dict[str, Any] = layers.configure_view(stroke=None).to_dict()
     del spec["data"]
     return spec
+
+
+def show_facts(facts: Mapping[str, Iterable[str]]) -> None:
+    """Show facts as Markdown, each with a name and its lines."""
+    with st.container(gap="xsmall"):
+        for name, lines in facts.items():
+            with st.container(horizontal=True, wrap=False, gap="small"):
+                # Columns would be wider on a phone.
+                st.markdown(name, width=56)
+                st.markdown("  \n".join(lines))

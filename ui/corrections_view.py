@@ -22,7 +22,7 @@ from model.settings import settings
 from model.storage.disk import is_lasting
 from model.text import count_of
 from ui import component
-from ui.gallery import show_gallery, show_last_change
+from ui.photo_gallery import show_gallery, show_last_change
 from ui.phrasing import escape_markdown, join_words, phrase_failure, spell_number
 
 STATES: dict[str, Review | None] = {"To review": None, "Kept": "kept", "Dropped": "dropped"}

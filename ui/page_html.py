@@ -25,11 +25,10 @@ from model.errors import BundleError, DataError
 from model.settings import settings
 from model.sign_ins import find_sign_in
 from ui.app_info import app_title, default_bundle, header_logo, preview_description
-from ui.first_screen import every_page, first_screen
-from ui.first_visit import START, add_first_visit, to_script
+from ui.first_screen import START, add_first_visit, every_page, first_screen, to_script
 from ui.link_preview import ANSWER_PICTURE, PICTURE, describe_answer, send_answer_picture
 from ui.navigation import ICON, PAGES
-from ui.page_data import OWN_PARAMS, early_data
+from ui.viewfinder import OWN_PARAMS, early_data
 
 DATA_SECONDS = 2
 """Lifetime of the viewfinder's cached data, in seconds. Making it opens every bundle."""

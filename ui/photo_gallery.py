@@ -1,7 +1,8 @@
-"""A set's photos to select, leave out, relabel and restore, and the last change to undo."""
+"""Photos on the owner's pages: galleries to select in, changes to undo, rows of pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 from urllib.parse import quote, urljoin
 
 import streamlit as st
@@ -11,8 +12,42 @@ from model.text import count_of
 from model.training.photo_report import load_report
 from model.training.photo_sets import PhotoNames, PhotoSet, change_photos, read_changes
 from ui import component
-from ui.gallery import show_gallery, show_last_change
 from ui.phrasing import phrase_failure
+
+
+def show_gallery(
+    key: str, labels: Sequence[str], items: Sequence[object], actions: Sequence[object], hint: str
+) -> Any:
+    """Show photos as ``device/owner/gallery.mjs`` does; return the pressed action, or None."""
+    data = {"labels": labels, "items": items, "actions": actions, "hint": hint}
+    data["theme"] = component.theme()
+    return component.mount("gallery", "owner/gallery.mjs", data, key=key, act=None).act
+
+
+def show_last_change(key: str) -> Any:
+    """Show the last change, which the session state has by ``key`` with what undoes it.
+
+    Returns what undoes it if *Undo* was pressed, else None.
+    """
+    if last := st.session_state.get(key):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.write(last[0])
+            if last[1] and st.button("Undo", key=f"undo-{key}", type="tertiary"):
+                return last[1]
+    return None
+
+
+def show_pictures(
+    photos: Iterable[tuple[str, str, str]], address: Callable[[str], str] | None
+) -> None:
+    """Show photos in a row by name, label and caption; captions alone if ``address`` is None."""
+    with st.container(horizontal=True):
+        for name, label, caption in photos:
+            if address:
+                st.image(address(name), caption=caption, alt=label, width=120)
+            else:
+                st.write(caption)
+
 
 MAX_SHOWN = 200
 """Most photos of a label that are shown at once."""

@@ -21,8 +21,7 @@ from model.training.training_job import current_job, find_training_obstacle
 from model.training.unpacked_photos import MAX_SET_BYTES
 from ui import component
 from ui.charts import main_button
-from ui.navigation import get_page
-from ui.owner_pages import show_failure
+from ui.navigation import get_page, show_failure
 from ui.photo_gallery import (
     ACTIONS,
     LEFT_OUT,
@@ -43,9 +42,6 @@ CHOSEN = "set"
 
 PICKED, SEEN = "photo-set", "photo-set-seen"
 """Keys of the session's state: the chosen set, and the one that the address had last."""
-
-_mount_rows = st.components.v2.component("photo_rows", js=component.SCRIPT)
-_mount_upload = st.components.v2.component("upload", js=component.SCRIPT)
 
 
 def choose_set() -> tuple[PhotoSet, PhotoNames] | None:
@@ -121,16 +117,9 @@ def _show_labels(photo_set: PhotoSet, found: PhotoNames) -> None:
     ]
     if found.left_out:
         rows.append(_row(photo_set, LEFT_OUT, [*found.left_out], "not trained on"))
-    sent = _mount_rows(
-        key=f"rows-{photo_set.name}",
-        data={
-            "script": component.script_address("owner/photo_rows.mjs"),
-            "theme": st.context.theme.type or "light",
-            "rows": rows,
-        },
-        on_open_change=lambda: None,
-        on_failed_change=lambda: None,
-    )
+    data = {"theme": component.theme(), "rows": rows}
+    key = f"rows-{photo_set.name}"
+    sent = component.mount("photo_rows", "owner/photo_rows.mjs", data, key=key, open=None)
     if sent.open:
         _open(photo_set, ("label", str(sent.open)))
 
@@ -224,22 +213,16 @@ def show_adding(photo_set: PhotoSet | None) -> None:
         letters = normalize("NFKD", typed.casefold()).encode("ascii", "ignore").decode()
         name = re.sub("[^a-z0-9]+", "-", letters).strip("-")[:MAX_NAME]
         st.caption(f"Its model will be called {name}." if name else "Type a name first.")
-    sent = _mount_upload(
-        key="upload",
-        data={
-            "script": component.script_address("owner/upload.mjs"),
-            "theme": st.context.theme.type or "light",
-            "base": component.base_path(),
-            "name": name,
-            "mode": mode,
-            "limitMb": MAX_SET_BYTES // 1_000_000,
-            "ask": "A zip or a folder, with a folder of photos per label.",
-        },
-        on_done_change=lambda: None,
-        on_failed_change=lambda: None,
-    )
-    teach = get_page("teach")
-    st.page_link(teach, label="Or take photos on Teach")
+    data = {
+        "theme": component.theme(),
+        "base": component.base_path(),
+        "name": name,
+        "mode": mode,
+        "limitMb": MAX_SET_BYTES // 1_000_000,
+        "ask": "A zip or a folder, with a folder of photos per label.",
+    }
+    sent = component.mount("upload", "owner/upload.mjs", data, done=None)
+    st.page_link(get_page("teach"), label="Or take photos on Teach")
     if sent.done:
         name = str(sent.done["name"])
         words = f"{count_of(sent.done['added'], 'photo').capitalize()} added."

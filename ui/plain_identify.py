@@ -18,9 +18,8 @@ from model.photo import FORMAT_NAMES, MAX_BYTES
 from model.settings import settings
 from ui.app_info import app_description, app_title
 from ui.charts import draw_answer
-from ui.chosen_model import answering_host, model_to_load
 from ui.phrasing import escape_markdown, headline, phrase_error, say_passed_on, to_markdown
-from ui.session import current_session, release_upload
+from ui.session_state import answering_host, current_session, model_to_load, release_upload
 
 SOURCES = ("Upload", "Camera", "Sample")
 PICTURE_PX = 1280

@@ -7,7 +7,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from model import Bundle, list_models
+from model import Bundle
 from model.bundle import list_versions
 from model.evaluation.held_out import (
     compare_versions,
@@ -24,10 +24,10 @@ from model.storage.photo_files import open_photos
 from model.text import count_of
 from ui.charts import accent_color, main_button, text_color
 from ui.component import base_path
-from ui.gallery import show_pictures
-from ui.owner_pages import show_failure
+from ui.navigation import show_failure
+from ui.photo_gallery import show_pictures
 from ui.phrasing import escape_markdown, spell_number
-from ui.session import release_upload
+from ui.session_state import release_upload, usable_bundles
 
 REACH = "The server answers with it from the next photo on, devices from the next visit on."
 MIN_MEMORY_MB = 1024
@@ -53,7 +53,7 @@ def choose_pair() -> tuple[Bundle, Bundle] | None:
 
     None if there is no other with the same labels.
     """
-    models = {name: one for name, one in list_models().items() if isinstance(one, Bundle)}
+    models = usable_bundles()
     names, versions = [*models], {name: list_versions(name) for name in models}
     if not names:
         st.write("There is no model that can be used.")

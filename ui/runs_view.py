@@ -15,11 +15,10 @@ from model.training.photo_sets import list_photo_sets
 from model.training.run_record import RunRecord, delete_run, list_runs
 from model.training.stored_predictions import Mistake, StoredPredictions, compare_runs
 from model.training.training_job import current_job, unfinished_runs
-from ui.gallery import show_pictures
-from ui.models_page.reliability import format_interval, show_calibration
-from ui.photo_gallery import photo_address
+from ui.photo_gallery import photo_address, show_pictures
 from ui.phrasing import escape_markdown, phrase_failure
 from ui.publish_view import describe_uses, show_comparison, show_publishing
+from ui.reliability import format_interval, show_calibration
 from ui.run_charts import draw_curves, draw_intervals, draw_trials
 
 MAX_CHOICES, MAX_WORST, MAX_CONFUSED = 20, 12, 6

@@ -14,8 +14,8 @@ from model.model_store import store_follower
 from model.settings import settings
 from model.text import clean
 from ui.app_info import app_title
-from ui.chosen_model import choose, requested_choices
 from ui.phrasing import escape_markdown, shorten
+from ui.session_state import choose, requested_choices
 
 MAX_RESULTS = 10
 """Most results that the chart shows."""

@@ -7,8 +7,7 @@ import sys
 
 import pytest
 
-from launch.child_process import Output, running
-from launch.tunnels import TUNNELS
+from launch.tunnels import TUNNELS, Output, running
 from tests.launch import tunnel_output as recorded
 
 BOX = recorded.CLOUDFLARED.splitlines()[-3:]

@@ -15,8 +15,7 @@ from model.bundle import read_samples
 from model.classifier import Classifier
 from model.settings import settings
 from tests.photos import drawn, encoded
-from ui.batch.job import Job
-from ui.batch.job_cache import job_cache
+from ui.batch.jobs import Job, job_cache
 from ui.batch.result_table import to_csv, to_json_lines
 from ui.phrasing import to_markdown
 
@@ -116,7 +115,7 @@ def test_page_starts_with_an_uploader(page):
 @pytest.mark.parametrize("engine", ["compiled", "none"])
 def test_samples_show_the_models_own_answers_or_nothing(data_folder, monkeypatch, engine):
     monkeypatch.setenv("LOUPE_MODEL", "clothing")
-    monkeypatch.setattr("ui.batch.example_rows.DEFAULT_ENGINE", engine)
+    monkeypatch.setattr("ui.batch.uploads.DEFAULT_ENGINE", engine)
     st.cache_data.clear()
     page, classifier, expected = open_batch_page(), load("clothing"), []
     for sample in read_samples(classifier.bundle)[:3]:

@@ -13,8 +13,7 @@ from model.model_store.follower import Follower
 from model.settings import ROOT, settings
 from tests.model.tiny import CALIBRATED, CARD, MEASURED, edit, tiny
 from tests.pages.hostile import CARD_NAME, LABELS, publish_hostile
-from ui import component
-from ui.models_page import card
+from ui import component, models_page
 
 FIGURES = (
     "Mix-ups,Calibration,Label by label,None of these,Mistakes,Method,In browsers,Origin"
@@ -264,6 +263,6 @@ def test_page_says_that_published_versions_are_missing(data_folder, monkeypatch)
     monkeypatch.setenv("LOUPE_DATABASE", "postgresql://loupe:known@127.0.0.1:1/none")
     follower = Follower()
     follower.compare()
-    monkeypatch.setattr(card, "store_follower", lambda: follower)
+    monkeypatch.setattr(models_page, "store_follower", lambda: follower)
     (warning,) = opened().warning
     assert "couldn’t update from the model store (database-unavailable)." in warning.value

@@ -12,8 +12,8 @@ from model.settings import ROOT, settings
 from tests.model.tiny import CALIBRATED, CARD, colour, tiny
 from tests.pages.component import data, mounted, trigger
 from tests.photos import encoded
-from ui import component, owner_pages
-from ui.about_page.way_picture import ALT_TEXTS
+from ui import component, navigation
+from ui.about_page import ALT_TEXTS
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +111,7 @@ def test_hosts_without_routes_show_the_plain_page(bundle, monkeypatch):
 
 @pytest.mark.parametrize("page", ["identify", "deploy"])
 def test_plain_page_replaces_a_script_that_does_not_load(bundle, page, monkeypatch):
-    monkeypatch.setattr(owner_pages, "open_workshop", lambda: None)
+    monkeypatch.setattr(navigation, "open_workshop", lambda: None)
     failed = trigger(checked(open_app().switch_page(f"../pages/{page}.py").run()), failed=True)
     at = checked(failed.switch_page("../pages/identify.py").run())
     assert at.file_uploader

@@ -12,7 +12,7 @@ from model.answer.prediction import Certainty, Prediction, certainty
 from model.errors import DataError
 from model.evaluation import Evaluation, Row, match_folders, summarise
 from model.storage.zips import escape_formula, write_csv
-from ui.batch.job import PhotoResult
+from ui.batch.jobs import PhotoResult
 from ui.phrasing import format_percent, typographic
 
 NONE_OF_THESE = "None of these"

@@ -6,8 +6,7 @@ import streamlit as st
 
 from model.errors import DataError
 from model.text import count_of, list_some
-from ui.batch.job import Job, PhotoResult
-from ui.batch.job_cache import LIFETIME_MINUTES
+from ui.batch.jobs import LIFETIME_MINUTES, Job, PhotoResult
 from ui.batch.result_table import (
     count_labels,
     evaluate_folders,

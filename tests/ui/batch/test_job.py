@@ -1,4 +1,4 @@
-"""``ui.batch.job``: a batch's thread, its results, and when it stops."""
+"""``ui.batch.jobs``: a batch's thread, its results, and when it stops."""
 
 import threading
 from functools import partial
@@ -10,7 +10,7 @@ from model.errors import BundleNotFound, DamagedPhoto
 from model.storage.photo_files import PhotoFile
 from tests.photos import drawn, encoded
 from tests.ui.batch.results import LABELS, Clock, make_prediction
-from ui.batch.job import Job
+from ui.batch.jobs import Job
 
 
 class FakeClassifier:
@@ -41,7 +41,7 @@ class FakeClassifier:
 @pytest.fixture
 def classifier(monkeypatch):
     fake = FakeClassifier()
-    monkeypatch.setattr("ui.batch.job.load", lambda model, engine: fake)
+    monkeypatch.setattr("ui.batch.jobs.load", lambda model, engine: fake)
     yield fake
     fake.go.set()
 
@@ -131,7 +131,7 @@ def test_refused_model_becomes_the_jobs_error(monkeypatch):
     def refuse(model, engine):
         raise BundleNotFound("There is no model named 'x'.")
 
-    monkeypatch.setattr("ui.batch.job.load", refuse)
+    monkeypatch.setattr("ui.batch.jobs.load", refuse)
     job = Job(queue(b"ok"), "x").start()
     assert job.wait(10)
     assert "no model" in job.error

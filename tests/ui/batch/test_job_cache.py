@@ -1,10 +1,9 @@
-"""``ui.batch.job_cache``: lifetimes of batches, and their memory."""
+"""``ui.batch.jobs``: lifetimes of batches, and their memory."""
 
 import pytest
 
 from tests.ui.batch.results import Clock
-from ui.batch.job import Job
-from ui.batch.job_cache import JobCache
+from ui.batch.jobs import Job, JobCache
 
 
 @pytest.fixture
@@ -89,7 +88,7 @@ def test_newest_batch_stays_even_if_it_alone_is_too_large(make_job):
 
 
 def test_sweeper_ends_when_nothing_is_left(make_job, clock, monkeypatch):
-    monkeypatch.setattr("ui.batch.job_cache.SWEEP_SECONDS", 0.001)
+    monkeypatch.setattr("ui.batch.jobs.SWEEP_SECONDS", 0.001)
     cache = JobCache(lifetime_seconds=1800)
     key = cache.add(make_job())
     sweeper = cache._sweeper

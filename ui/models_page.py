@@ -12,8 +12,7 @@ from model.bundle.registry import store_pending
 from model.errors import BundleError
 from model.model_store import store_follower
 from ui.charts import accent_color
-from ui.models_page.figures import name_sets, short, show_figures
-from ui.models_page.reliability import draw_accuracy
+from ui.model_figures import name_sets, short, show_figures
 from ui.navigation import get_page
 from ui.phrasing import (
     escape_markdown,
@@ -23,6 +22,7 @@ from ui.phrasing import (
     to_markdown,
     typographic,
 )
+from ui.reliability import draw_accuracy
 
 MAX_LISTED = 12
 """Most labels that are listed; a model with more is described."""

@@ -10,8 +10,7 @@ from model.bundle import get_bundle
 from model.errors import DataError
 from model.text import format_size
 from tests.model.tiny import tiny
-from ui.compare_page.comparison_view import describe_agreement, trade_offs
-from ui.compare_page.measurement import read_comparison
+from ui.compare_page import describe_agreement, read_comparison, trade_offs
 from ui.phrasing import headline
 
 BUNDLE = get_bundle("clothing")

@@ -27,7 +27,6 @@ from model.storage.zips import escape_formula
 from model.text import format_size
 from ui import component
 from ui.confusion import ConfusionMatrix, show_confusion, show_label_table
-from ui.models_page.reliability import describe_interval, format_interval, show_calibration
 from ui.phrasing import (
     escape_markdown,
     format_percent,
@@ -40,6 +39,7 @@ from ui.phrasing import (
     to_markdown,
     typographic,
 )
+from ui.reliability import describe_interval, format_interval, show_calibration
 
 METRIC_TITLES = {
     "accuracy": "Accuracy",
