@@ -113,16 +113,6 @@ def test_differing_and_failed_ways_are_described():
 
 def test_trade_offs_have_the_measured_values():
     rows = {row[""]: row for row in trade_offs(read_comparison(THREE, BUNDLE), BUNDLE)}
-    assert list(rows) == [
-        "Internet",
-        "Bandwidth",
-        "Latency",
-        "Computing power",
-        "Privacy",
-        "Freedom of framework",
-        "Complexity",
-        "Cost",
-    ]
     assert "7.2 MB" in rows["Internet"]["On the device"]
     assert rows["Latency"]["On a server"] == "91 ms"
     assert rows["Bandwidth"]["On a server"] == "136.0 kB for this photo"
