@@ -44,12 +44,7 @@ def text_color() -> str:
 
 
 def draw_answer(prediction: Prediction, count: int) -> None:
-    """Draw an answer's labels on an axis to 100%, with the plausible ones marked.
-
-    Args:
-        prediction: the answer.
-        count: most labels to draw.
-    """
+    """Draw at most ``count`` labels on an axis to 100%, with the plausible ones marked."""
     plausible = {item.label for item in prediction.prediction_set or ()}
     rows = [
         (f"✓ {label}" if label in plausible else label, value, text)

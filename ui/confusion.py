@@ -104,12 +104,7 @@ def _label_row(score: LabelScore, mistaken_for: Confused | None) -> dict[str, ob
 
 
 def show_confusion(matrix: ConfusionMatrix, rows: str = "the true labels") -> None:
-    """Draw the confusion as a chart, or list it where there are too many labels for one.
-
-    Args:
-        matrix: what to show.
-        rows: what the chart's rows are, in words.
-    """
+    """Draw the confusion as a chart, whose ``rows`` are named, or list that of many labels."""
     if len(matrix.support) <= MAX_CHART_LABELS:
         st.altair_chart(_chart(matrix), width="stretch")
         st.caption(

@@ -33,6 +33,7 @@ PLACE = (
 SAMPLES = '<h3 class="first-small">Or try one of these</h3><ul class="first-places">$places</ul>'
 COLOURS = {"#0F766E": "accent", "#0B1917": "ink", "#FFFFFF": "ground"}
 THEME = re.compile(r"^[^{}@/]*\[data-theme[^{]*\{([^}]*)\}", re.MULTILINE)
+"""Matches the tokens' declarations: light, dark, and those of both."""
 
 MODULES = re.compile(
     r'\s*<(?:script type="module"|link\s+rel="(?:modulepreload|preload)")[^>]*>(?:</script>)?'
@@ -67,12 +68,9 @@ START = PAGE_DIR / "first" / "start.js"
 
 
 def first_screen(bundle: Bundle | None, samples: int, *, is_answer: bool) -> str:
-    """Return the first screen's HTML.
+    """Return the first screen's HTML, for a model and a number of sample photos.
 
-    Args:
-        bundle: the model that the address asks for, or the one that opens.
-        samples: number of sample photos.
-        is_answer: leave the frame empty, because an answer will be shown in it.
+    With ``is_answer``, its frame is empty, because an answer will be shown in it.
     """
     logo, width = header_logo()
     for colour, name in COLOURS.items():
@@ -96,11 +94,8 @@ def first_screen(bundle: Bundle | None, samples: int, *, is_answer: bool) -> str
 
 @cache
 def every_page(logo: int, *, is_owner: bool = False) -> str:
-    """Return the HTML of every page: the links to all, and what says that the server is gone.
-
-    Args: see ``navigation_html``.
-    """
-    light, dark, both = _themes()
+    """Return the HTML of every page: ``navigation_html``, and what says that the server is gone."""
+    light, dark, both = THEME.findall(_read("view/tokens.css"))
     own = "#gone, #early, #pages"
     css = (
         f"{own} {{{light}{both}}} :is({own})[data-theme='dark'] {{{dark}}} "
@@ -118,7 +113,7 @@ def every_page(logo: int, *, is_owner: bool = False) -> str:
 @cache
 def _styles() -> str:
     """Return the viewfinder's styles; the system decides between light and dark."""
-    light, dark, both = _themes()
+    light, dark, both = THEME.findall(_read("view/tokens.css"))
     css = (
         f":host {{{light}{both}}} :host([data-theme='dark']) {{{dark}}} "
         f"@media (prefers-color-scheme: dark) {{ :host(:not([data-theme='light'])) {{{dark}}} }}"
@@ -126,11 +121,6 @@ def _styles() -> str:
     for name in ("view/viewfinder", "view/layouts", "first/screen"):
         css += _read(f"{name}.css")
     return re.sub(r"\.vf\b", ".first", _shorten(css))
-
-
-def _themes() -> list[str]:
-    """Return the declarations of the tokens: light, dark, and those of both."""
-    return THEME.findall(_read("view/tokens.css"))
 
 
 def _shorten(css: str) -> str:
@@ -143,12 +133,7 @@ def _read(name: str) -> str:
 
 
 def add_first_visit(html: str, visit: FirstVisit | None) -> str:
-    """Return Streamlit's page with the additions for a first visit.
-
-    Args:
-        html: the page.
-        visit: the modules to load; None until they have been compressed.
-    """
+    """Return Streamlit's page with additions; ``visit`` is None until modules are compressed."""
     config = {
         "allowedOrigins": st.get_option("client.allowedOrigins"),
         "useExternalAuthToken": False,

@@ -43,10 +43,7 @@ def find_axis_start(bundles: Iterable[Bundle]) -> float:
 def show_card(bundle: Bundle, *, is_chosen: bool, axis_start: float) -> None:
     """Show what a model knows, how often it is right and what it doesn't notice.
 
-    Args:
-        bundle: the model.
-        is_chosen: it answers this visitor's photos.
-        axis_start: the lower end of the axis of accuracies, the same for all models.
+    ``is_chosen`` if it answers this visitor's photos. All models have one axis of accuracies.
     """
     manifest = bundle.manifest
     with st.container(border=True):
@@ -185,12 +182,10 @@ def _describe_blind_spots(bundle: Bundle) -> str:
         always = "That it doesn’t know. It always names something and can’t say “none of these”."
         if calibration is None:
             return f"{always} Its percentages aren’t calibrated."
-        if manifest.is_estimated:
-            return (
-                f"{always} Its percentages are estimated, because no photos at hand are known to "
-                "be new to it."
-            )
-        return always
+        estimated = (
+            " Its percentages are estimated, because no photos at hand are known to be new to it."
+        )
+        return f"{always}{estimated if manifest.is_estimated else ''}"
     if manifest.is_taught:
         promised = promised_rejections(calibration)
         also = f" It may call {promised} things it knows “none of these”." if promised else ""

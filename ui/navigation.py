@@ -62,11 +62,9 @@ def get_page(name: str) -> StreamlitPage:
 
 
 def navigation_html(logo: int, *, is_owner: bool = False) -> str:
-    """Return the page links as HTML. Their URLs are relative and work on every page.
+    """Return the page links as HTML, for a logo of that width in pixels.
 
-    Args:
-        logo: width of the logo in the header, in pixels.
-        is_owner: whether to link to the workshop.
+    Their URLs are relative and work on every page. Only owners get a link to the workshop.
     """
     links = ""
     for name, icon in {**LINKS, **(WORKSHOP if is_owner else {})}.items():

@@ -173,13 +173,11 @@ def _page(
             if text
         ]
     about = f"<noscript>\n      <h1>{escape(title)}</h1>\n      <p>{escape(description)}</p>"
-    html = add_first_visit(
-        INDEX.read_text(encoding="utf-8"), first_visit(compressed) if compressed else None
-    )
+    visit = first_visit(compressed) if compressed else None
+    html = add_first_visit(INDEX.read_text(encoding="utf-8"), visit)
     html = re.sub(r"<title>.*?</title>", lambda _: "\n    ".join(tags), html, count=1)
     html = html.replace("<noscript>", about, 1)
     heading = f'<section aria-label="Page"><h1 id="title">{escape(title)}</h1></section>'
-    content = (
-        f'{heading}<div id="root"></div>{first}{every_page(header_logo()[1], is_owner=is_owner)}'
-    )
+    every = every_page(header_logo()[1], is_owner=is_owner)
+    content = f'{heading}<div id="root"></div>{first}{every}'
     return html.replace('<div id="root"></div>', content, 1).encode()

@@ -55,12 +55,12 @@ MAX_SHOWN = 200
 LEFT_OUT = "Left out"
 """The title of the photos that are left out."""
 
-ACTIONS = (
-    {"name": "leave out", "text": "Leave out", "isMain": False, "needsLabel": False},
-    {"name": "relabel", "text": "Relabel…", "isMain": True, "needsLabel": True},
-)
 RESTORE = {"name": "restore", "text": "Restore", "isMain": False, "needsLabel": False}
 SUGGESTED = {**RESTORE, "name": "suggested", "text": "Use the suggested label"}
+ACTIONS = (
+    {**RESTORE, "name": "leave out", "text": "Leave out"},
+    {"name": "relabel", "text": "Relabel…", "isMain": True, "needsLabel": True},
+)
 
 
 def show_set_change(photo_set: PhotoSet) -> None:
@@ -92,10 +92,10 @@ def show_photos_of_set(
 
     Args:
         photo_set: the photos' set.
-        found: the names of all photos of the set.
-        photos: labels by the photo's name; only these photos can be changed.
+        found: the names of all its photos.
+        photos: labels by name; only these photos can be changed.
         actions: the buttons to show.
-        suggested: labels that photos look like, by the photo's name.
+        suggested: labels that photos look like, by name.
     """
     damaged, names = list_damaged(photo_set), list(photos)[:MAX_SHOWN]
     items: list[dict[str, object]] = []
@@ -122,15 +122,15 @@ def show_photos_of_set(
     if not act:
         return
     chosen = [name for name in map(str, act["ids"]) if name in photos]
-    labels: dict[str, str | None] = dict.fromkeys(chosen)
-    done = "left out"
-    if act["name"] == "suggested":
-        labels, done = {name: suggested.get(name, "") for name in chosen}, "relabelled"
-    elif act["name"] == "relabel":
-        labels, done = dict.fromkeys(chosen, str(act["label"])), "relabelled"
-    elif act["name"] == "restore":
-        labels, done = dict.fromkeys(chosen, ""), "restored"
-    _change(photo_set, labels, done)
+    match act["name"]:
+        case "suggested":
+            _change(photo_set, {name: suggested.get(name, "") for name in chosen}, "relabelled")
+        case "relabel":
+            _change(photo_set, dict.fromkeys(chosen, str(act["label"])), "relabelled")
+        case "restore":
+            _change(photo_set, dict.fromkeys(chosen, ""), "restored")
+        case _:
+            _change(photo_set, dict.fromkeys(chosen), "left out")
 
 
 def _change(

@@ -42,12 +42,7 @@ class Shown:
 
 
 def show_plain(bundle: Bundle | None, top_k: int) -> None:
-    """Show the page: a photo source, the answer, and the actions on it.
-
-    Args:
-        bundle: the chosen model.
-        top_k: number of labels in the chart.
-    """
+    """Show the page: a photo source, the answer with a chart of ``top_k`` labels, its actions."""
     shown: Shown = st.session_state.setdefault(STATE, Shown())
     token = st.query_params.get("answer", "")
     if not token:
@@ -144,9 +139,8 @@ def _identify(data: bytes, alt: str) -> None:
     before: Shown = st.session_state.get(STATE, Shown())
     shown = st.session_state[STATE] = Shown(alt, round=before.round + 1)
     try:
-        identification = load(model_to_load(), st.session_state.get("engine")).identify_detailed(
-            data
-        )
+        classifier = load(model_to_load(), st.session_state.get("engine"))
+        identification = classifier.identify_detailed(data)
         shown.picture = identification.photo.to_jpeg(PICTURE_PX)
         shown.token = st.query_params["answer"] = encode(identification.prediction)
     except LoupeError as error:

@@ -133,10 +133,7 @@ def show_comparison(
 ) -> None:
     """Show the verdict, the 2 × 2 table, labels and the photos that changed.
 
-    Args:
-        figures: the comparison.
-        note: a sentence about the photos.
-        address: returns the address of a photo by its name; None if the photos are gone.
+    ``note`` is a sentence about the photos; ``address`` is None if they are gone.
     """
     verdict, table = figures.verdict, figures.table
     left, right = st.columns(2, gap="large")
@@ -251,8 +248,8 @@ def show_publishing(
         old: the version in use; None before a model's first one.
         new: the version to publish.
         figures: their comparison; None if they were not compared.
-        text: the button's text; "" means "Publish" and the version.
-        is_sure: do not ask first.
+        text: the button's text; by default "Publish" and the version.
+        is_sure: don't ask first.
         prepare: moves the version to its model's folder if needed, and returns it.
     """
     if old and new.name != old.name:

@@ -71,11 +71,9 @@ def open_viewfinder() -> None:
 
 
 def show_viewfinder(token: str, rows: int) -> None:
-    """Mount the viewfinder with the app's data and the session's token.
+    """Mount the viewfinder, which draws up to ``rows`` labels.
 
-    Args:
-        token: of the answer whose chart this run has drawn; empty if there is none.
-        rows: most labels to draw.
+    ``token`` is that of the answer whose chart this run has drawn; empty if there is none.
     """
     data = {
         **page_data(component.base_path()),
@@ -119,8 +117,7 @@ def early_data() -> dict[str, Any]:
 def page_data(base: str) -> dict[str, Any]:
     """Return the models, words, limits and settings, as ``device/streamlit.mjs`` takes them.
 
-    Args:
-        base: the path below which the browser finds the app's routes; ends with a slash.
+    The browser finds the app's routes below the path ``base``, which ends with a slash.
     """
     bundles, default = usable_bundles(), default_model()
     models = index_json(bundles.values(), default, f"{base}device/")["models"]
