@@ -33,8 +33,7 @@ READY_SECONDS = 120
 """Longest wait for the app."""
 TUNNEL_SECONDS = 60
 """Longest wait for an answer through the tunnel."""
-REQUEST_SECONDS = 5
-TUNNEL_STOP_SECONDS = 10
+REQUEST_SECONDS, TUNNEL_STOP_SECONDS = 5, 10
 
 
 class ShareError(Exception):
@@ -110,8 +109,11 @@ def share(tunnel: Tunnel, port: int, stopping: threading.Event) -> None:
         with running(command, environment, signal.SIGTERM, APP.stop_seconds) as app:
 
             def check() -> None:
-                _check_running("The app", app)
-                _check_running(tunnel.name, process, f" Its last lines:\n{output.quote()}")
+                quoted = f" Its last lines:\n{output.quote()}"
+                for name, program, more in (("The app", app, ""), (tunnel.name, process, quoted)):
+                    if (code := program.poll()) is not None:
+                        message = f"{name} ended (exit code {code}), and so does sharing.{more}"
+                        raise ShareError(message)
 
             local = f"http://127.0.0.1:{port}"
             if problem := _wait_until_ready(local, READY_SECONDS, check, stopping):
@@ -156,13 +158,6 @@ def _wait_for_address(
             is_quoted = True
             print(f"No address yet. {tunnel.name} says:\n{output.quote()}", flush=True)
     return None
-
-
-def _check_running(name: str, process: Process, more: str = "") -> None:
-    if process.poll() is not None:
-        raise ShareError(
-            f"{name} ended (exit code {process.returncode}), and so does sharing.{more}"
-        )
 
 
 def _wait_until_ready(

@@ -156,11 +156,7 @@ class Comparison(_Strict):
 
 
 def read_comparison(data: object, bundle: Bundle) -> Comparison:
-    """Return the comparison that the component sent.
-
-    Args:
-        data: what the browser sent, parsed from JSON.
-        bundle: the model that the page showed.
+    """Return the comparison that the component sent as JSON, of the model that the page showed.
 
     Raises:
         DataError: it is malformed, or is not about this model.
@@ -170,14 +166,10 @@ def read_comparison(data: object, bundle: Bundle) -> Comparison:
         comparison = Comparison.model_validate_json(json.dumps(data))
     except (ValidationError, TypeError, ValueError, RecursionError):
         raise DataError("The comparison is malformed. Reload the page.") from None
-    results = comparison.results
-    names = [way.way for way in comparison.ways]
-    is_ours = (
-        comparison.model == bundle.name
-        and len(set(names)) == len(names)
-        and all(result.version == bundle.version for result in results)
-    )
-    if not results or not is_ours:
+    results, names = comparison.results, [way.way for way in comparison.ways]
+    versions = {result.version for result in results}
+    is_ours = comparison.model == bundle.name and versions == {bundle.version}
+    if not is_ours or len(set(names)) < len(names):
         raise DataError("The model was replaced while it was compared. Try again.")
     if any(result.find_contradiction(bundle) for result in results):
         raise DataError("The comparison contradicts itself. Reload the page.")

@@ -113,22 +113,12 @@ def review_photos(choice: Choice) -> None:
     if not choice.items:
         st.caption("No photos here.")
         return
-    base = component.base_path()
-    act = show_gallery(
-        "gallery",
-        _labels_of(choice),
-        [_to_json(item, base) for item in choice.items[:MAX_SHOWN]],
-        [
-            {
-                "name": name,
-                "text": ACTIONS[name][0],
-                "isMain": name == "keep",
-                "needsLabel": name == "relabel",
-            }
-            for name in OFFERED[choice.review]
-        ],
-        "Select photos to decide on them.",
-    )
+    base, items, actions = component.base_path(), choice.items[:MAX_SHOWN], []
+    for name in OFFERED[choice.review]:
+        action = {"name": name, "text": ACTIONS[name][0]}
+        actions.append({**action, "isMain": name == "keep", "needsLabel": name == "relabel"})
+    shown, hint = [_to_json(item, base) for item in items], "Select photos to decide on them."
+    act = show_gallery("gallery", _labels_of(choice), shown, actions, hint)
     if len(choice.items) > MAX_SHOWN:
         st.caption(f"{len(choice.items) - MAX_SHOWN:,} more follow once these are reviewed.")
     if act:

@@ -1,6 +1,7 @@
 """Photos on the owner's pages: galleries to select in, changes to undo, rows of pictures."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, urljoin
@@ -38,19 +39,21 @@ def show_last_change(key: str) -> Any:
 
 
 def show_pictures(
-    photos: Iterable[tuple[str, str, str]], address: Callable[[str], str] | None
+    title: str, photos: Iterable[tuple[str, str, str]], address: Callable[[str], str] | None
 ) -> None:
-    """Show photos in a row by name, label and caption; captions alone if ``address`` is None."""
+    """Show some photos in a row by name, label and caption; without address, captions alone."""
+    if title:
+        st.markdown(f"**{title}**")
     with st.container(horizontal=True):
-        for name, label, caption in photos:
+        for name, label, caption in islice(photos, MAX_PICTURES):
             if address:
                 st.image(address(name), caption=caption, alt=label, width=120)
             else:
                 st.write(caption)
 
 
-MAX_SHOWN = 200
-"""Most photos of a label that are shown at once."""
+MAX_SHOWN, MAX_PICTURES = 200, 12
+"""Most photos of a gallery, and of a row of pictures, that are shown."""
 
 LEFT_OUT = "Left out"
 """The title of the photos that are left out."""

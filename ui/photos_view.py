@@ -79,7 +79,9 @@ def show_photos(photo_set: PhotoSet, found: PhotoNames) -> None:
         _open(photo_set, None)
     kind, name = shown
     if kind == "problem":
-        problem = _find_problem(photo_set, name)
+        report = load_report(photo_set.name)
+        problems = report.problems if report else []
+        problem = next((one for one in problems if one.code == name), None)
         if problem is None:
             _open(photo_set, None)
         _show_problem(photo_set, found, problem)
@@ -144,18 +146,15 @@ def show_problems(photo_set: PhotoSet, found: PhotoNames) -> None:
         is_old = (report.photos, report.changes) != (count, read_changes(photo_set.changes_file))
         _list_problems(photo_set, report, is_old=is_old)
     text = "Look for problems" if report is None else "Look again"
-    is_busy, key = current_job() is not None, f"check-{photo_set.name}"
-    is_busy |= bool(find_training_obstacle())
-    if st.button(text, key=key, type="tertiary", disabled=is_busy):
+    is_busy = bool(current_job() or find_training_obstacle())
+    if st.button(text, key=f"check-{photo_set.name}", type="tertiary", disabled=is_busy):
         start("--set", photo_set.name, "--name", photo_set.name, "--check")
 
 
 def _list_problems(photo_set: PhotoSet, report: PhotoReport, *, is_old: bool) -> None:
     problems = report.problems
-    count = spell_number(len(problems)).capitalize()
-    things = "thing" if len(problems) == 1 else "things"
-    title = f"{count} {things} to look at first" if problems else "No problems found"
-    st.markdown(f"**{title}**")
+    things = f"{spell_number(len(problems)).capitalize()} thing{'s' * (len(problems) != 1)}"
+    st.markdown(f"**{things} to look at first**" if problems else "**No problems found**")
     if report.note:
         st.write(f"Not checked for wrong labels: {escape_markdown(report.note)}")
     if is_old:
@@ -168,15 +167,9 @@ def _list_problems(photo_set: PhotoSet, report: PhotoReport, *, is_old: bool) ->
         with st.container(horizontal=True, vertical_alignment="center"):
             if problem.code != "damaged":
                 st.image(photo_address(photo_set.name, problem.photos[0].name), alt="", width=48)
-            if st.button(
-                f"{problem.title}: {len(problem.photos)}", type="tertiary", key=problem.code
-            ):
+            text = f"{problem.title}: {len(problem.photos)}"
+            if st.button(text, type="tertiary", key=problem.code):
                 _open(photo_set, ("problem", problem.code))
-
-
-def _find_problem(photo_set: PhotoSet, code: str) -> ReportedProblem | None:
-    report = load_report(photo_set.name)
-    return next((one for one in report.problems if one.code == code), None) if report else None
 
 
 def _show_problem(photo_set: PhotoSet, found: PhotoNames, problem: ReportedProblem) -> None:

@@ -1,6 +1,6 @@
 """The owner's versions of a model: compared on held-out photos, published and put back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from urllib.parse import quote
 
 import altair as alt
@@ -25,16 +25,13 @@ from model.text import count_of
 from ui.charts import accent_color, main_button, text_color
 from ui.component import base_path
 from ui.navigation import show_failure
-from ui.photo_gallery import show_pictures
+from ui.photo_gallery import MAX_PICTURES, show_pictures
 from ui.phrasing import escape_markdown, spell_number
 from ui.session_state import release_upload, usable_bundles
 
 REACH = "The server answers with it from the next photo on, devices from the next visit on."
 MIN_MEMORY_MB = 1024
 """Least memory for comparing two versions while the app answers visitors, in MB."""
-
-MAX_SHOWN = 12
-"""Most changed photos of each kind that are shown."""
 
 FIGURES, SAID, ROUND = "compared", "published", "held-out-round"
 """Keys of the session's state: comparisons, what was published last, and the number of uploads."""
@@ -175,7 +172,10 @@ def show_comparison(
         }
         for title, photos in groups.items():
             if photos:
-                _show_photos(f"{title}: {len(photos)}", photos, address)
+                pictures = [(one.photo, one.label, _describe_change(one)) for one in photos]
+                show_pictures(f"{title}: {len(photos)}", pictures, address)
+            if len(photos) > MAX_PICTURES:
+                st.caption(f"and {len(photos) - MAX_PICTURES:,} more")
 
 
 def held_out_address(model: str, owner: SignIn) -> Callable[[str], str]:
@@ -219,18 +219,9 @@ def _describe_labels(figures: PairedEvaluation) -> str:
     return f"**By label** {', '.join(changes) or 'no label gains or loses'}"
 
 
-def _show_photos(
-    title: str, photos: Sequence[ChangedPhoto], address: Callable[[str], str] | None
-) -> None:
-    st.markdown(f"**{title}**")
-    pictures = []
-    for one in photos[:MAX_SHOWN]:
-        words = [escape_markdown(label) for label in (one.old, one.new)]
-        caption = f"old: {words[0]}  \nnew: {words[1]}"
-        pictures.append((one.photo, one.label, caption))
-    show_pictures(pictures, address)
-    if len(photos) > MAX_SHOWN:
-        st.caption(f"and {len(photos) - MAX_SHOWN:,} more")
+def _describe_change(one: ChangedPhoto) -> str:
+    old, new = (escape_markdown(label) for label in (one.old, one.new))
+    return f"old: {old}  \nnew: {new}"
 
 
 def show_publishing(

@@ -17,9 +17,6 @@ from ui.app_info import app_title
 from ui.phrasing import escape_markdown, shorten
 from ui.session_state import choose, requested_choices
 
-MAX_RESULTS = 10
-"""Most results that the chart shows."""
-
 
 def model_select(bundles: dict[str, Bundle], key: str, on_change: Callable[[], None]) -> str | None:
     """Show models by title, and return the name of the chosen one.
@@ -57,16 +54,10 @@ def settings_menu(
 ) -> tuple[Bundle | None, int]:
     """Show the menu; return the chosen model and how many results to show.
 
-    Each choice is written to the address.
-
-    Args:
-        bundles: the models that can be used, by name.
-        on_change: called after another model or engine is chosen.
-        has_model: offer the models.
-        has_top_k: offer the number of results.
-        more: draws further entries at the end of the menu.
+    Each choice is written to the address; ``on_change`` is called after another model or engine is
+    chosen. ``more`` draws further entries at the end of the menu.
     """
-    top, default = MAX_RESULTS, default_model()
+    top, default = 10, default_model()
     # The default comes first: with another index, Streamlit forbids setting the choice, as
     # remember_address does.
     ordered = dict(sorted(bundles.items(), key=lambda entry: entry[0] != default))

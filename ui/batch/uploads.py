@@ -1,4 +1,4 @@
-"""Uploads of photos, a folder or a zip, and the address of the batch that they start."""
+"""Uploads of photos, a folder or a zip, the address of the batch that they start, examples."""
 
 from collections.abc import Callable, Sequence
 from operator import attrgetter
@@ -93,11 +93,7 @@ def upload_widget(source: str) -> None:
         max_mb = min(ZIP_MB, total_mb)
     key = f"batch-{source.lower()}-{st.session_state.get(ROUND, 0)}"
     files = st.file_uploader(
-        label,
-        type=suffixes,
-        accept_multiple_files=many,
-        max_upload_size=max_mb,
-        key=key,
+        label, suffixes, accept_multiple_files=many, max_upload_size=max_mb, key=key
     )
     st.caption(caption)
     if files:
