@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import streamlit as st
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -29,15 +28,12 @@ TRIES = 5
 """Tries of each way after the first; the page shows the one whose time is the median."""
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
-    """One way to answer a photo."""
+class Way(NamedTuple):
+    """One way to answer a photo: its name above a bar, where it runs, its name above a column."""
 
     title: str
-    """The name above its bar."""
     runs_in: Literal["device", "server"]
     column: str
-    """The name as a column head."""
 
 
 WAYS = {
@@ -51,9 +47,7 @@ WAYS = {
 STEPS = ("on the way", "in the queue", "getting the photo ready", "the model")
 """The steps of a try, in their order."""
 
-REFERENCES = ("learner", "compiled", "full", "small")
-"""The others are compared with the first of these that answered."""
-
+WayName = Literal["small", "full", "compiled", "learner"]
 Duration = Annotated[float, Field(ge=0, le=600_000, allow_inf_nan=False)]
 Size = Annotated[int, Field(ge=0, le=2**32)]
 
@@ -85,11 +79,15 @@ class Times(_Strict):
 class Result(ReportedAnswer):
     """The answer of one way, with its bytes and times."""
 
-    way: Literal["small", "full", "compiled", "learner"]
+    way: WayName
     version: Annotated[str, Field(pattern=r"^[0-9a-f]{12}\z")]
     downloaded: Size
     sent: Size
     times: Times
+
+    def visit_size(self, bundle: Bundle) -> str:
+        """Return the size of a first visit if its files exist, else of what was downloaded."""
+        return format_size(first_visit_bytes(bundle, self.way) or self.downloaded)
 
     def probability(self, index: int) -> float:
         """Return a label's probability; zero if it was too low to be reported."""
@@ -113,7 +111,7 @@ class Result(ReportedAnswer):
 class Failure(_Strict):
     """A way that did not answer, with the code of its error."""
 
-    way: Literal["small", "full", "compiled", "learner"]
+    way: WayName
     failed: Annotated[str, Field(pattern=r"^[a-z-]{1,40}\z")]
 
 
@@ -136,8 +134,8 @@ class Comparison(_Strict):
 
     @property
     def reference(self) -> Result:
-        """The result that the others are compared with."""
-        return min(self.results, key=lambda result: REFERENCES.index(result.way))
+        """The result that the others are compared with: of the last way that answered."""
+        return max(self.results, key=lambda result: [*WAYS].index(result.way))
 
     def shown_labels(self, limit: int = 5) -> list[int]:
         """Return the indices of the reference's likeliest labels and of every way's first."""
@@ -196,11 +194,6 @@ def show_component(bundle: Bundle) -> None:
     mount(KEY, "compare.mjs", data, measured=lambda: _on_measured(bundle))
 
 
-def _visit_size(result: Result, bundle: Bundle) -> str:
-    """Return the size of a first visit if its files exist, else of what this visit downloaded."""
-    return format_size(first_visit_bytes(bundle, result.way) or result.downloaded)
-
-
 def _on_measured(bundle: Bundle) -> None:
     st.session_state.pop("comparison_error", None)
     try:
@@ -244,7 +237,7 @@ def show_ways(comparison: Comparison, bundle: Bundle) -> None:
     for result in comparison.results:
         size = f"{format_size(result.sent)} sent"
         if WAYS[result.way].runs_in == "device":
-            size = f"{_visit_size(result, bundle)} at a first visit"
+            size = f"{result.visit_size(bundle)} at a first visit"
         with st.container(gap="xxsmall"):
             with st.container(horizontal=True, horizontal_alignment="distribute", gap="xxsmall"):
                 st.markdown(f"**{WAYS[result.way].title}** {size}", width="content")
@@ -296,7 +289,7 @@ def _row(tag: str, cells: Sequence[str]) -> str:
 def trade_offs(comparison: Comparison, bundle: Bundle) -> list[dict[str, str]]:
     """Return rows that weigh device against server: a dimension, on the device, on a server."""
     device, server = _fastest(comparison, "device"), _fastest(comparison, "server")
-    downloaded = f", for {_visit_size(device, bundle)}" if device else ""
+    downloaded = f", for {device.visit_size(bundle)}" if device else ""
     latency = [f"{way.times.total:.0f} ms" if way else "not measured" for way in (device, server)]
     sent = f"{format_size(server.sent)} for this photo" if server else "The whole photo"
     rows = [

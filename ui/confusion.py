@@ -140,8 +140,7 @@ def show_label_table(matrix: ConfusionMatrix) -> None:
             "Recall": _percent_column(
                 "Recall: of the photos that show it, how many got this label"
             ),
-            "Photos": st.column_config.NumberColumn(width=70),
-            "Correct": st.column_config.NumberColumn(width=70),
+            **dict.fromkeys(("Photos", "Correct"), st.column_config.NumberColumn(width=70)),
             "Interval": st.column_config.TextColumn(
                 help="95% confidence interval of the recall: wide where there are few photos",
                 width=120,
@@ -175,17 +174,14 @@ def _chart(matrix: ConfusionMatrix) -> alt.LayerChart:
         "ticks": False,
         "domain": False,
     }
+    photos = alt.Tooltip("count:Q", title="photos")
+    share = alt.Tooltip("share:Q", title="share of label", format=".0%")
     base = alt.Chart(frame, height=alt.Step(28)).encode(
         x=alt.X("predicted:N", title="Predicted")
         .scale(domain=columns)
         .axis(**axis, labelAngle=-90, orient="top"),
         y=alt.Y("label:N", title=None).scale(domain=list(matrix.support)).axis(**axis),
-        tooltip=[
-            "label:N",
-            "predicted:N",
-            alt.Tooltip("count:Q", title="photos"),
-            alt.Tooltip("share:Q", title="share of label", format=".0%"),
-        ],
+        tooltip=["label:N", "predicted:N", photos, share],
     )
     colors = [accent_color(), accent_color(sure=False)]
     cells = base.mark_rect(cornerRadius=3).encode(

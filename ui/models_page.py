@@ -27,11 +27,6 @@ from ui.reliability import draw_accuracy
 MAX_LISTED = 12
 """Most labels that are listed; a model with more is described."""
 
-PICTURE_PX = 72
-"""Side of a picture: four are side by side on a phone."""
-
-FLATTERING = "Slightly optimistic: the same photos decided when training stopped."
-
 
 def find_axis_start(bundles: Iterable[Bundle]) -> float:
     """Return the lower end of an axis for the accuracies of all models: 0, 0.2, 0.4 or 0.6."""
@@ -92,7 +87,8 @@ def _show_labels(bundle: Bundle) -> None:
     shown = [sample.entry.label or "" for sample in pictures]
     with st.container(horizontal=True, gap="xsmall"):
         for sample, label in zip(pictures, shown, strict=True):
-            st.image(sample.thumbnail, caption=short(label), alt=sample.entry.alt, width=PICTURE_PX)
+            # Four are side by side on a phone.
+            st.image(sample.thumbnail, caption=short(label), alt=sample.entry.alt, width=72)
     # Joiners keep a label's hyphen from ending a line.
     names = [short(label).replace("-", "-\u2060") for label in bundle.labels if label not in shown]
     and_more = "And " if pictures else ""
@@ -154,7 +150,7 @@ def _describe_count(bundle: Bundle, accuracy: Metric) -> str:
             text += f" {shown.successes:,} are right as shown."
     reservation = accuracy.by.partition("; ")[2]
     if "epoch" in reservation:
-        return f"{text} {FLATTERING}"
+        return f"{text} Slightly optimistic: the same photos decided when training stopped."
     end = "." if reservation else ""
     return f"{text} {escape_markdown(reservation[:1].upper() + reservation[1:])}{end}".strip()
 
@@ -173,11 +169,9 @@ def _describe_blind_spots(bundle: Bundle) -> str:
     manifest = bundle.manifest
     calibration, card = manifest.calibration, manifest.card
     if manifest.multilabel:
-        return (
-            f"How unsure it is. It names each label with a probability of at least "
-            f"{manifest.present_from:.1%}; models with several labels per photo can’t be "
-            "calibrated."
-        )
+        named = f"It names each label with a probability of at least {manifest.present_from:.1%}"
+        several = "models with several labels per photo can’t be calibrated"
+        return f"How unsure it is. {named}; {several}."
     if calibration is None or calibration.ood_threshold is None:
         always = "That it doesn’t know. It always names something and can’t say “none of these”."
         if calibration is None:
