@@ -136,11 +136,7 @@ def share(tunnel: Tunnel, port: int, stopping: threading.Event) -> None:
 def _wait_for_address(
     tunnel: Tunnel, process: Process, output: Output, stopping: threading.Event
 ) -> str | None:
-    """Return the public address, or None if ``stopping`` was set.
-
-    Raises:
-        ShareError: the tunnel ended, or gave no address in ``ADDRESS_SECONDS``.
-    """
+    """Return the public address, or None if ``stopping`` was set."""
     began, is_quoted = time.monotonic(), False
     while not stopping.wait(0.1):
         exit_code = process.poll()
@@ -163,11 +159,7 @@ def _wait_for_address(
 def _wait_until_ready(
     url: str, seconds: float, check: Callable[[], None], stopping: threading.Event
 ) -> str | None:
-    """Return None as soon as the app is ready or ``stopping`` is set, else the last problem.
-
-    Raises:
-        ShareError: see ``check``.
-    """
+    """Return None as soon as the app is ready or ``stopping`` is set, else the last problem."""
     deadline, pause = time.monotonic() + seconds, 0.25
     while not stopping.is_set():
         check()

@@ -58,7 +58,8 @@ def describe_way(way: Way, bundle: Bundle | None) -> tuple[str, str]:
     """
     if way == "device":
         words = "The photo stays. The app gets the answer’s numbers, for the chart and the link."
-    elif way == "pixels":
+        return TITLES[way], words
+    if way == "pixels":
         words = f"{_describe_pixels(bundle)}, without place and time. The server drops it "
         words += "after the answer."
     else:
@@ -69,8 +70,8 @@ def describe_way(way: Way, bundle: Bundle | None) -> tuple[str, str]:
                 "browser can’t read, such as HEIC, after a question; and where the server is on "
                 f"the same machine or the browser alters pixels. {words}"
             )
-    if way != "device" and (host := answering_host()):
-        words += say_passed_on("pixels" if way == "pixels" else "file", host)
+    if host := answering_host():
+        words += say_passed_on(way, host)
         words += " *Why?* is computed on the server itself."
     return TITLES[way], words
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from model.answer.prediction import Certainty, Prediction, certainty
 from model.answer.share_link import decode
-from ui.phrasing import format_percent, spell_number
+from ui.phrasing import SURE, format_percent, spell_number
 
 GREY = "#7C8B88"
 
@@ -54,7 +54,7 @@ def draw_answer(prediction: Prediction, count: int) -> None:
         # For an out-of-distribution photo, percentages mean little.
         rows = [("✓ none of these", 0.0, ""), *((label, value, "") for label, value, _ in rows)]
     # Teal is for answers that were calibrated to be sure.
-    is_sure = certainty(prediction) in (Certainty.LIKELY, Certainty.PROBABLE, Certainty.SEVERAL)
+    is_sure = certainty(prediction) in SURE
     _draw(rows, accent_color() if is_sure else GREY, "Probability")
 
 

@@ -22,6 +22,7 @@ from ui.phrasing import escape_markdown, headline, phrase_error, say_passed_on, 
 from ui.session_state import answering_host, current_session, model_to_load, release_upload
 
 SOURCES = ("Upload", "Camera", "Sample")
+UPLOADED = "The photo you uploaded"
 PICTURE_PX = 1280
 """Longest side of the copy that is kept of a photo, in pixels."""
 
@@ -82,24 +83,17 @@ def _show_source(source: str, shown: Shown, bundle: Bundle | None) -> None:
     if source == "Sample":
         _show_samples(read_samples(bundle) if bundle else ())
     elif source == "Camera" and not _is_secure():
-        st.info(
-            "Browsers only allow camera access over HTTPS, and this page was opened over HTTP. "
-            "Use Upload: on a phone it opens your camera.",
-            icon=":material/no_photography:",
-        )
+        text = "Browsers only allow camera access over HTTPS, and this page was opened over HTTP. "
+        text += "Use Upload: on a phone it opens your camera."
+        st.info(text, icon=":material/no_photography:")
     elif source == "Camera":
-        label, alt = "Point the camera at it", "The photo you took"
-        st.camera_input(label, resolution="1080p", key=key, on_change=_take, args=(key, alt))
+        label, args = "Point the camera at it", (key, "The photo you took")
+        st.camera_input(label, resolution="1080p", key=key, on_change=_take, args=args)
     else:
+        label, args = f"Take a photo or choose one. {FORMAT_NAMES}.", (key, UPLOADED)
+        limit_mb = MAX_BYTES // 2**20
         # Any file: with a list of picture types, Android leaves out the camera.
-        st.file_uploader(
-            f"Take a photo or choose one. {FORMAT_NAMES}.",
-            type=None,
-            max_upload_size=MAX_BYTES // 2**20,
-            key=key,
-            on_change=_take,
-            args=(key, "The photo you uploaded"),
-        )
+        st.file_uploader(label, None, max_upload_size=limit_mb, key=key, on_change=_take, args=args)
 
 
 def _show_samples(samples: Sequence[BundleSample]) -> None:
@@ -109,13 +103,9 @@ def _show_samples(samples: Sequence[BundleSample]) -> None:
         for number, sample in enumerate(samples):
             with st.container(width=104, gap="xsmall"):
                 st.image(sample.thumbnail, alt=sample.entry.alt, width="stretch")
-                st.button(
-                    escape_markdown(sample.entry.title),
-                    key=f"sample-{number}",
-                    on_click=_identify,
-                    args=(sample.photo, sample.entry.alt),
-                    width="stretch",
-                )
+                title, args = escape_markdown(sample.entry.title), (sample.photo, sample.entry.alt)
+                key = f"sample-{number}"
+                st.button(title, key=key, on_click=_identify, args=args, width="stretch")
 
 
 def _is_secure() -> bool:

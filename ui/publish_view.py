@@ -251,11 +251,8 @@ def show_publishing(
     asked = "I have seen what changes, and publish it anyway."
     key = f"sure-{old and old.version}-{new.version}"
     sure = may or is_sure or st.checkbox(asked, key=key)
-    if st.button(
-        text or f"Publish {new.version}",
-        type=main_button() if may else "secondary",
-        disabled=not sure,
-    ):
+    kind = main_button() if may else "secondary"
+    if st.button(text or f"Publish {new.version}", type=kind, disabled=not sure):
         with show_failure("Not published: "):
             with st.spinner("Checking its files and answers…"):
                 make_current(new, prepare)
