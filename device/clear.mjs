@@ -4,7 +4,7 @@ import { createButton, h, linkStyles } from "./view/elements.mjs";
 import { Recents } from "./visit/recents.mjs";
 import { createComponent } from "./view/streamlit_component.mjs";
 
-/** Show the button; `data` comes from `ui/about_page/kept.py`. */
+/** Show the button; `data` comes from `ui/about_page.py`. */
 export default createComponent((parent) => new Screen(parent));
 
 class Screen {

@@ -21,7 +21,7 @@ const SLOW_MS = 10_000;
 
 const NO_SAMPLE = "This photo can’t be fetched. Check the connection, then try again.";
 
-/** Show the choice of a photo; `data` comes from `ui/compare_page/comparison_view.py`. */
+/** Show the choice of a photo; `data` comes from `ui/compare_page.py`. */
 export default createComponent((parent) => new Screen(parent));
 
 class Screen {

@@ -32,7 +32,7 @@ const ALONE_MS = 15_000;
  */
 let early = null;
 
-/** The component. Its `data` comes from `page_data` in `ui/page_data.py`. */
+/** The component. Its `data` comes from `page_data` in `ui/viewfinder.py`. */
 export default createComponent((parent, data) =>
   early ? takeIn(parent) : new Screen(parent, data),
 );

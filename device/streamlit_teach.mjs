@@ -8,7 +8,7 @@ import { openAddress } from "./visit/address.mjs";
 /** Height of Streamlit's header. */
 const HEADER = "3.75rem";
 
-/** Show "Teach"; `ui/teach_view.py` gives `base`, the app's path, and `train`, for its owner. */
+/** Show "Teach"; `pages/teach.py` gives `base`, the app's path, and `train`, for its owner. */
 export default createComponent((parent, { base }) => {
   linkStyles(parent, ["../streamlit"]);
   const teach = mountTeach(parent, {

@@ -17,9 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from model.storage.disk import make_folder, replace_atomically
 
-PRIVATE_NETWORKS = tuple(
-    IPv4Network(network) for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
-)
+PRIVATE_NETWORKS = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 """The networks for whose addresses certificates are issued (RFC 1918)."""
 
 LOOPBACK = IPv4Network("127.0.0.0/8")
@@ -161,11 +159,8 @@ def _start(
 
 
 def _key_bytes(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
+    kind = serialization.PrivateFormat.PKCS8
+    return key.private_bytes(serialization.Encoding.PEM, kind, serialization.NoEncryption())
 
 
 def _write(path: Path, data: bytes) -> None:

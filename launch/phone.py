@@ -77,14 +77,7 @@ def _private_address() -> IPv4Address:
 
 @contextmanager
 def serving_instructions(ca: LocalCa, address: IPv4Address, port: int, app: str) -> Iterator[None]:
-    """Serve the page with the steps, and the certificate, while the block runs.
-
-    Args:
-        ca: the authority to trust.
-        address: address to listen on.
-        port: port to listen on.
-        app: the app's URL.
-    """
+    """Serve the page with the steps to trust ``ca`` and open ``app``, while the block runs."""
     name = ca.certificate.subject.rfc4514_string().removeprefix("CN=")
     page = PAGE.substitute(ca_path=CA_PATH, name=escape(name), app=escape(app)).encode()
     files = {"/": ("text/html; charset=utf-8", page), CA_PATH: (CA_TYPE, ca.der)}

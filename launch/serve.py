@@ -67,12 +67,7 @@ def check_hosts() -> None:
 
 
 def run_server(port: int, *options: str) -> None:
-    """Run Streamlit until Ctrl-C, which is the usual way to stop it and no failure.
-
-    Args:
-        port: port to listen on.
-        options: further arguments of ``streamlit run``.
-    """
+    """Run Streamlit with further ``options`` until Ctrl-C, the usual way to stop it, no failure."""
     with suppress(KeyboardInterrupt, click.Abort):
         from streamlit.web.cli import main as streamlit
 

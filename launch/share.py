@@ -21,9 +21,8 @@ from model.errors import SettingRefused
 from model.settings import settings
 from ui.app_info import app_title
 
-from .child_process import Output, Process, running
 from .serve import print_qr_code, server_arguments
-from .tunnels import TUNNELS, Tunnel
+from .tunnels import TUNNELS, Output, Process, Tunnel, running
 
 ADDRESS_SECONDS = 300
 """Longest wait for the address: Tailscale waits until its owner allows Funnel."""
@@ -33,8 +32,7 @@ READY_SECONDS = 120
 """Longest wait for the app."""
 TUNNEL_SECONDS = 60
 """Longest wait for an answer through the tunnel."""
-REQUEST_SECONDS = 5
-TUNNEL_STOP_SECONDS = 10
+REQUEST_SECONDS, TUNNEL_STOP_SECONDS = 5, 10
 
 
 class ShareError(Exception):
@@ -110,8 +108,11 @@ def share(tunnel: Tunnel, port: int, stopping: threading.Event) -> None:
         with running(command, environment, signal.SIGTERM, APP.stop_seconds) as app:
 
             def check() -> None:
-                _check_running("The app", app)
-                _check_running(tunnel.name, process, f" Its last lines:\n{output.quote()}")
+                quoted = f" Its last lines:\n{output.quote()}"
+                for name, program, more in (("The app", app, ""), (tunnel.name, process, quoted)):
+                    if (code := program.poll()) is not None:
+                        message = f"{name} ended (exit code {code}), and so does sharing.{more}"
+                        raise ShareError(message)
 
             local = f"http://127.0.0.1:{port}"
             if problem := _wait_until_ready(local, READY_SECONDS, check, stopping):
@@ -134,11 +135,7 @@ def share(tunnel: Tunnel, port: int, stopping: threading.Event) -> None:
 def _wait_for_address(
     tunnel: Tunnel, process: Process, output: Output, stopping: threading.Event
 ) -> str | None:
-    """Return the public address, or None if ``stopping`` was set.
-
-    Raises:
-        ShareError: the tunnel ended, or gave no address in ``ADDRESS_SECONDS``.
-    """
+    """Return the public address, or None if ``stopping`` was set."""
     began, is_quoted = time.monotonic(), False
     while not stopping.wait(0.1):
         exit_code = process.poll()
@@ -158,21 +155,10 @@ def _wait_for_address(
     return None
 
 
-def _check_running(name: str, process: Process, more: str = "") -> None:
-    if process.poll() is not None:
-        raise ShareError(
-            f"{name} ended (exit code {process.returncode}), and so does sharing.{more}"
-        )
-
-
 def _wait_until_ready(
     url: str, seconds: float, check: Callable[[], None], stopping: threading.Event
 ) -> str | None:
-    """Return None as soon as the app is ready or ``stopping`` is set, else the last problem.
-
-    Raises:
-        ShareError: see ``check``.
-    """
+    """Return None as soon as the app is ready or ``stopping`` is set, else the last problem."""
     deadline, pause = time.monotonic() + seconds, 0.25
     while not stopping.is_set():
         check()

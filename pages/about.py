@@ -3,12 +3,10 @@
 import streamlit as st
 
 from model.photo import FORMAT_NAMES, MAX_BYTES, MAX_PIXELS
-from ui.about_page.kept import RECENTS, list_kept, show_clear_button
-from ui.about_page.way_picture import show_way
-from ui.about_page.ways import describe_way, list_ways, runs_on_device
-from ui.chosen_model import chosen_bundle
+from ui import about_page
+from ui.charts import show_facts
 from ui.component import has_routes
-from ui.facts import show_facts
+from ui.session_state import chosen_bundle
 
 st.header("About Loupe", anchor=False)
 st.write(
@@ -19,24 +17,24 @@ st.write(
 st.subheader("Where your photo goes", anchor=False)
 if has_routes():
     st.write("The line below the viewfinder says which, before and after.")
-for way in list_ways():
-    title, words = describe_way(way, chosen_bundle())
+for way in about_page.list_ways():
+    title, words = about_page.describe_way(way, chosen_bundle())
     left, right = st.columns(2, vertical_alignment="center")
     left.markdown(f"**{title}**  \n{words}")
     with right:
-        show_way(way)
-if runs_on_device():
+        about_page.show_way(way)
+if about_page.runs_on_device():
     st.write(
         "Models also run [on a page of their own](device/), which after one visit works without a "
         "network."
     )
 
 st.subheader("What is kept", anchor=False)
-for title, facts in list_kept().items():
+for title, facts in about_page.list_kept().items():
     st.markdown(f"**{title}**")
     show_facts({name: [fact] for name, fact in facts.items()})
-    if title == RECENTS:
-        show_clear_button()
+    if title == about_page.RECENTS:
+        about_page.show_clear_button()
 st.write("*Look it up* opens another site, which then sees the label.")
 
 st.subheader("How far to trust it", anchor=False)

@@ -3,25 +3,13 @@
 import streamlit as st
 
 from model.settings import settings
-from ui.batch.example_rows import show_examples
-from ui.batch.job_cache import LIFETIME_MINUTES
-from ui.batch.results_view import (
-    show_accuracy,
-    show_downloads,
-    show_headline,
-    show_labels_chart,
-    show_last_batch,
-    show_progress,
-    show_source_line,
-    show_table,
-)
-from ui.batch.uploads import SOURCES, current_job, upload_widget
-from ui.chosen_model import answering_host
-from ui.page_data import usable_bundles
+from ui.batch import results_view, uploads
+from ui.batch.jobs import LIFETIME_MINUTES
 from ui.phrasing import escape_markdown, say_passed_on
+from ui.session_state import answering_host, usable_bundles
 from ui.settings_menu import settings_menu, source_control, warn_if_refused
 
-job = current_job()
+job = uploads.current_job()
 st.set_page_config(layout="centered" if job else "wide")
 if job is None:
     left, right = st.columns(2, gap="medium")
@@ -32,12 +20,12 @@ if job is None:
     )
     with right:
         with st.container(horizontal=True, vertical_alignment="center"):
-            source = source_control(SOURCES, key="from")
+            source = source_control(uploads.SOURCES, key="from")
             st.space("stretch")
             bundle, _ = settings_menu(usable_bundles(), has_top_k=False)
         warn_if_refused(bundle)
-        upload_widget(source)
-        show_last_batch()
+        uploads.upload_widget(source)
+        results_view.show_last_batch()
         model = f"“{escape_markdown(bundle.manifest.title)}” has" if bundle else "they are"
         st.caption(
             f":material/dns: On the server: the files, until {model} answered, and the results, "
@@ -46,13 +34,13 @@ if job is None:
         )
     if bundle:
         with left:  # Last, because a model that isn't loaded yet needs a moment to answer.
-            show_examples(bundle)
+            uploads.show_examples(bundle)
 elif not job.ended:
-    show_progress(job)
+    results_view.show_progress(job)
 else:
-    show_headline(job)
-    show_labels_chart(job)
-    show_table(job)
-    show_downloads(job)
-    show_accuracy(job)
-    show_source_line(job)
+    results_view.show_headline(job)
+    results_view.show_labels_chart(job)
+    results_view.show_table(job)
+    results_view.show_downloads(job)
+    results_view.show_accuracy(job)
+    results_view.show_source_line(job)

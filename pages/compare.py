@@ -4,19 +4,10 @@ import streamlit as st
 
 from model.answer.phrases import trust_lines
 from model.settings import settings
-from ui.chosen_model import chosen_bundle
-from ui.compare_page.comparison_view import (
-    describe_agreement,
-    kept_comparison,
-    show_component,
-    show_labels,
-    show_ways,
-    trade_offs,
-)
-from ui.compare_page.measurement import WAYS
+from ui import compare_page
 from ui.component import has_routes
-from ui.page_data import usable_bundles
 from ui.phrasing import escape_markdown, say_passed_on, to_markdown
+from ui.session_state import chosen_bundle, usable_bundles
 from ui.settings_menu import warn_if_unusable
 
 st.set_page_config(layout="wide")
@@ -34,22 +25,22 @@ if bundle is None or not has_routes():
 
 left, right = st.columns([1, 2], gap="large")
 with left:
-    show_component(bundle)
+    compare_page.show_component(bundle)
     if error := st.session_state.pop("comparison_error", None):
         st.warning(error)
-if comparison := kept_comparison(bundle):
-    headline, sentence = describe_agreement(comparison, bundle)
+if comparison := compare_page.kept_comparison(bundle):
+    headline, sentence = compare_page.describe_agreement(comparison, bundle)
     with right:
         st.subheader(headline, anchor=False)
         st.write(sentence)
         for line in trust_lines(comparison.reference.prediction(bundle), None):
             st.write(to_markdown(line))
-        show_ways(comparison, bundle)
+        compare_page.show_ways(comparison, bundle)
         for failure in comparison.failures:
-            st.caption(f"{WAYS[failure.way].title}: no answer ({failure.failed}).")
-        show_labels(comparison, bundle)
+            st.caption(f"{compare_page.WAYS[failure.way].title}: no answer ({failure.failed}).")
+        compare_page.show_labels(comparison, bundle)
     st.subheader("Where should inference take place?", anchor=False)
-    st.table(trade_offs(comparison, bundle), border="horizontal", hide_index=True)
+    st.table(compare_page.trade_offs(comparison, bundle), border="horizontal", hide_index=True)
 else:
     with right:
         st.caption(

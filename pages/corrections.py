@@ -2,17 +2,12 @@
 
 import streamlit as st
 
-from ui.corrections_view import (
-    choose_corrections,
-    review_photos,
-    show_summary,
-    show_training,
-)
-from ui.owner_pages import open_workshop
+from ui import corrections_view
+from ui.navigation import open_workshop
 
 st.set_page_config(layout="wide")
 open_workshop()
-choice = choose_corrections()
-show_summary(choice)
-review_photos(choice)
-show_training(choice)
+choice = corrections_view.choose_corrections()
+corrections_view.show_summary(choice)
+corrections_view.review_photos(choice)
+corrections_view.show_training(choice)

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from model import Bundle, list_models
-from ui.chosen_model import TAUGHT_KEY, chosen_bundle
-from ui.models_page.card import find_axis_start, show_card, show_store_problems, show_unusable_card
+from ui.models_page import find_axis_start, show_card, show_store_problems, show_unusable_card
+from ui.session_state import TAUGHT_KEY, chosen_bundle
 
 st.set_page_config(layout="wide")
 st.header("Models", anchor=False)

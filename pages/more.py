@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from ui.about_page.ways import runs_on_device
-from ui.chosen_model import chosen_bundle
+from ui.about_page import runs_on_device
 from ui.component import has_routes
 from ui.navigation import get_page
+from ui.session_state import chosen_bundle
 
 # Icons, titles and lines by page.
 VISITORS = {

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui.owner_pages import open_workshop
+from ui.navigation import open_workshop
 from ui.runs_view import choose_runs, show_result, show_run_comparison
 
 st.set_page_config(layout="wide")

@@ -51,22 +51,16 @@ def test_api_loads_neither_streamlit_nor_torch() -> None:
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_page_names_no_engine_and_no_file(path: Path) -> None:
-    texts = [
-        node.value
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    ]
-    files = re.compile(r"^[\w/-]+\.(onnx|safetensors|npz|json|pkl|sqlite|toml|py)$")
-    assert [text for text in texts if text in ENGINES or files.match(text)] == []
-
-
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_page_is_a_plain_script(path: Path) -> None:
+def test_page_is_a_plain_script_that_names_no_engine_and_no_file(path: Path) -> None:
     """It is read from top to bottom: no main guard, no class."""
-    body = ast.parse(path.read_text(encoding="utf-8")).body
-    assert not [node for node in body if isinstance(node, ast.ClassDef)]
-    assert "__main__" not in path.read_text(encoding="utf-8")
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert not [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    assert "__name__" not in names
+    constants = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    files = re.compile(r"^[\w/-]+\.(onnx|safetensors|npz|json|pkl|sqlite|toml|py)$")
+    texts = [value for value in constants if isinstance(value, str)]
+    assert [text for text in texts if text in ENGINES or files.match(text)] == []
 
 
 def test_no_file_is_longer_than_500_lines() -> None:

@@ -112,13 +112,17 @@ def test_locked_versions_are_within_their_ranges(name: str, python: str, system:
 
 
 @pytest.mark.parametrize("name", DECLARED)
-def test_every_version_is_exact_but_those_of_torch(name: str) -> None:
+def test_every_version_is_exact_but_those_of_torch_and_of_no_address(name: str) -> None:
     for requirement in locked(name):
         package = canonicalize_name(requirement.name)
         if package in NOT_LOCKED:
             assert requirement == ranges(name)[package]
         else:
             assert [item.operator for item in requirement.specifier] == ["=="], package
+    for line in lines(name):
+        assert not line.startswith("-"), line
+        assert "://" not in line
+        assert "@" not in line
 
 
 def test_the_files_agree_on_every_version() -> None:
@@ -193,7 +197,7 @@ def test_app_starts_without_the_full_install() -> None:
         for name, found in packages_distributions().items()
         if {canonicalize_name(item) for item in found} <= full - served
     }
-    assert {"torch", "imagehash"} <= hidden
+    assert {"torch", "torchvision", "fastai", "timm", "imagehash"} <= hidden
     modules = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for name in ("api", "ui", "deploy", "streamlit_app.py")
@@ -201,19 +205,6 @@ def test_app_starts_without_the_full_install() -> None:
     ]
     code = f"import sys\nsys.modules |= dict.fromkeys({hidden})\nimport {', '.join(modules)}"
     run_python("-c", code)
-
-
-def test_serving_needs_no_torch() -> None:
-    packages = {canonicalize_name(item.name) for item in locked("requirements-serve.txt")}
-    assert not packages & {"torch", "torchvision", "fastai", "timm"}
-
-
-@pytest.mark.parametrize("name", DECLARED)
-def test_no_file_names_an_index_or_an_address(name: str) -> None:
-    for line in lines(name):
-        assert not line.startswith("-"), line
-        assert "://" not in line
-        assert "@" not in line
 
 
 def test_hosts_find_one_list_of_dependencies() -> None:

@@ -14,7 +14,7 @@ from model.settings import settings
 from model.storage.disk import require_space
 from ui.phrasing import escape_markdown, phrase_error
 from ui.publish_view import MIN_MEMORY_MB
-from ui.session import release_upload
+from ui.session_state import release_upload
 
 TYPES = ("pkl", "loupe")
 CHUNK_BYTES = 2**20

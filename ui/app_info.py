@@ -17,8 +17,7 @@ from ui.phrasing import shorten, to_text
 
 HEADLINE, DESK_HEADLINE = "Point your phone at something", "Hold something up, or drop a photo"
 
-MAX_TITLE = 80
-MAX_DESCRIPTION = 160
+MAX_TITLE, MAX_DESCRIPTION = 80, 160
 """Longest texts that fit the first screen and that chats show in full, in characters."""
 
 LOGO_HEIGHT = 32
@@ -37,13 +36,10 @@ def default_bundle() -> Bundle | None:
 
 
 def app_title(bundle: Bundle | None = None) -> str:
-    """Return the app's title: the one in the settings, else that of a model.
+    """Return the app's title: the one in the settings, else the model's.
 
-    Args:
-        bundle: the chosen model; by default the one that opens first.
-
-    Returns:
-        One line of plain text, to be escaped where it is shown.
+    It is one line of plain text, to be escaped where it is shown. Without ``bundle``, the model is
+    the one that opens first.
     """
     bundle = bundle or default_bundle()
     title = clean(settings().title) or clean(bundle.manifest.title if bundle else "")
@@ -53,8 +49,8 @@ def app_title(bundle: Bundle | None = None) -> str:
 def app_description(bundle: Bundle | None = None) -> str:
     """Return a sentence about the app: the one in the settings, else a model's.
 
-    A model without a description gets one made from its labels. Arguments and result are as
-    those of ``app_title``; empty if there is no model.
+    A model without a description gets one made from its labels. See ``app_title``; empty if
+    there is no model.
     """
     bundle = bundle or default_bundle()
     text = clean(settings().description)

@@ -1,6 +1,6 @@
-"""Bar charts, in Altair, readable at 390 px in light and dark."""
+"""Bar charts, in Altair, and facts; readable at 390 px in light and dark."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ import streamlit as st
 
 from model.answer.prediction import Certainty, Prediction, certainty
 from model.answer.share_link import decode
-from ui.phrasing import format_percent, spell_number
+from ui.phrasing import SURE, format_percent, spell_number
 
 GREY = "#7C8B88"
 
@@ -44,12 +44,7 @@ def text_color() -> str:
 
 
 def draw_answer(prediction: Prediction, count: int) -> None:
-    """Draw an answer's labels on an axis to 100%, with the plausible ones marked.
-
-    Args:
-        prediction: the answer.
-        count: most labels to draw.
-    """
+    """Draw at most ``count`` labels on an axis to 100%, with the plausible ones marked."""
     plausible = {item.label for item in prediction.prediction_set or ()}
     rows = [
         (f"✓ {label}" if label in plausible else label, value, text)
@@ -59,7 +54,7 @@ def draw_answer(prediction: Prediction, count: int) -> None:
         # For an out-of-distribution photo, percentages mean little.
         rows = [("✓ none of these", 0.0, ""), *((label, value, "") for label, value, _ in rows)]
     # Teal is for answers that were calibrated to be sure.
-    is_sure = certainty(prediction) in (Certainty.LIKELY, Certainty.PROBABLE, Certainty.SEVERAL)
+    is_sure = certainty(prediction) in SURE
     _draw(rows, accent_color() if is_sure else GREY, "Probability")
 
 
@@ -131,3 +126,13 @@ def _spec(text_width: int, color: str, ink: str, title: str) -> dict[str, Any]:
     spec: dict[str, Any] = layers.configure_view(stroke=None).to_dict()
     del spec["data"]
     return spec
+
+
+def show_facts(facts: Mapping[str, Iterable[str]]) -> None:
+    """Show facts as Markdown, each with a name and its lines."""
+    with st.container(gap="xsmall"):
+        for name, lines in facts.items():
+            with st.container(horizontal=True, wrap=False, gap="small"):
+                # Columns would be wider on a phone.
+                st.markdown(name, width=56)
+                st.markdown("  \n".join(lines))

@@ -1,9 +1,13 @@
-"""The loader of the pages' JavaScript components, and the address of their files."""
+"""The pages' JavaScript components in ``device/``, and the address of their files."""
 
 import sys
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
 from urllib.parse import urlsplit
 
 import streamlit as st
+from streamlit.components.v2.types import ComponentRenderer
 
 FAILED_KEY = "component_failed"
 """The key of the session state that is set once a script couldn't be loaded."""
@@ -25,6 +29,46 @@ export default async function (component) {
 
 If that can't be loaded, it sets the trigger ``failed``.
 """
+
+
+def mount(
+    name: str,
+    script: str,
+    data: Mapping[str, object],
+    *,
+    key: str = "",
+    on_failed: Callable[[], None] = lambda: None,
+    **events: Callable[[], None] | None,
+) -> Any:
+    """Show a component, and return the values of the events that its script has just sent.
+
+    Args:
+        name: its name in Streamlit.
+        script: the file in ``device/`` whose default export draws it.
+        data: what it is given, besides the address of its script.
+        key: its key, the same in each run; by default its name.
+        on_failed: called if the script couldn't be loaded.
+        events: what to call for each event that the script sends, by the event's name; or None.
+    """
+    calls: dict[str, Any] = {
+        f"on_{event}_change": call or (lambda: None) for event, call in events.items()
+    }
+    return _component(name)(
+        key=key or name,
+        data={**data, "script": script_address(script)},
+        on_failed_change=on_failed,
+        **calls,
+    )
+
+
+@cache
+def _component(name: str) -> ComponentRenderer:
+    return st.components.v2.component(name, js=SCRIPT)
+
+
+def theme() -> str:
+    """Return the page's theme for a component: "light" or "dark"."""
+    return st.context.theme.type or "light"
 
 
 def has_routes() -> bool:

@@ -104,12 +104,7 @@ def _label_row(score: LabelScore, mistaken_for: Confused | None) -> dict[str, ob
 
 
 def show_confusion(matrix: ConfusionMatrix, rows: str = "the true labels") -> None:
-    """Draw the confusion as a chart, or list it where there are too many labels for one.
-
-    Args:
-        matrix: what to show.
-        rows: what the chart's rows are, in words.
-    """
+    """Draw the confusion as a chart, whose ``rows`` are named, or list that of many labels."""
     if len(matrix.support) <= MAX_CHART_LABELS:
         st.altair_chart(_chart(matrix), width="stretch")
         st.caption(
@@ -145,8 +140,7 @@ def show_label_table(matrix: ConfusionMatrix) -> None:
             "Recall": _percent_column(
                 "Recall: of the photos that show it, how many got this label"
             ),
-            "Photos": st.column_config.NumberColumn(width=70),
-            "Correct": st.column_config.NumberColumn(width=70),
+            **dict.fromkeys(("Photos", "Correct"), st.column_config.NumberColumn(width=70)),
             "Interval": st.column_config.TextColumn(
                 help="95% confidence interval of the recall: wide where there are few photos",
                 width=120,
@@ -180,17 +174,14 @@ def _chart(matrix: ConfusionMatrix) -> alt.LayerChart:
         "ticks": False,
         "domain": False,
     }
+    photos = alt.Tooltip("count:Q", title="photos")
+    share = alt.Tooltip("share:Q", title="share of label", format=".0%")
     base = alt.Chart(frame, height=alt.Step(28)).encode(
         x=alt.X("predicted:N", title="Predicted")
         .scale(domain=columns)
         .axis(**axis, labelAngle=-90, orient="top"),
         y=alt.Y("label:N", title=None).scale(domain=list(matrix.support)).axis(**axis),
-        tooltip=[
-            "label:N",
-            "predicted:N",
-            alt.Tooltip("count:Q", title="photos"),
-            alt.Tooltip("share:Q", title="share of label", format=".0%"),
-        ],
+        tooltip=["label:N", "predicted:N", photos, share],
     )
     colors = [accent_color(), accent_color(sure=False)]
     cells = base.mark_rect(cornerRadius=3).encode(

@@ -22,7 +22,7 @@ from model.settings import settings
 from model.storage.disk import is_lasting
 from model.text import count_of
 from ui import component
-from ui.gallery import show_gallery, show_last_change
+from ui.photo_gallery import show_gallery, show_last_change
 from ui.phrasing import escape_markdown, join_words, phrase_failure, spell_number
 
 STATES: dict[str, Review | None] = {"To review": None, "Kept": "kept", "Dropped": "dropped"}
@@ -113,22 +113,12 @@ def review_photos(choice: Choice) -> None:
     if not choice.items:
         st.caption("No photos here.")
         return
-    base = component.base_path()
-    act = show_gallery(
-        "gallery",
-        _labels_of(choice),
-        [_to_json(item, base) for item in choice.items[:MAX_SHOWN]],
-        [
-            {
-                "name": name,
-                "text": ACTIONS[name][0],
-                "isMain": name == "keep",
-                "needsLabel": name == "relabel",
-            }
-            for name in OFFERED[choice.review]
-        ],
-        "Select photos to decide on them.",
-    )
+    base, items, actions = component.base_path(), choice.items[:MAX_SHOWN], []
+    for name in OFFERED[choice.review]:
+        action = {"name": name, "text": ACTIONS[name][0]}
+        actions.append({**action, "isMain": name == "keep", "needsLabel": name == "relabel"})
+    shown, hint = [_to_json(item, base) for item in items], "Select photos to decide on them."
+    act = show_gallery("gallery", _labels_of(choice), shown, actions, hint)
     if len(choice.items) > MAX_SHOWN:
         st.caption(f"{len(choice.items) - MAX_SHOWN:,} more follow once these are reviewed.")
     if act:

@@ -12,9 +12,9 @@ if str(ROOT) not in sys.path:
 
 from model.resources import trim_memory  # noqa: E402 - the path comes first
 from ui.app_info import app_title, header_logo  # noqa: E402
-from ui.chosen_model import chosen_bundle, remember_address  # noqa: E402
 from ui.component import has_routes  # noqa: E402
 from ui.navigation import ICON, PAGES, get_page  # noqa: E402
+from ui.session_state import chosen_bundle, remember_address  # noqa: E402
 from ui.viewfinder import has_viewfinder  # noqa: E402
 
 # The page's HTML has its own links, if it is the app's.

@@ -1,12 +1,21 @@
-"""The pages, and the links to them: a bar at the bottom on phones, names in the header elsewhere.
+"""The pages, the links to them, and which belong to the owner alone.
+
+Phones have the links in a bar at the bottom, other screens in the header.
 
 To add a page, add a file to ``pages/`` and an entry to ``PAGES``, and to ``LINKS`` or *More*.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from model.settings import ROOT
+from model.errors import LoupeError
+from model.settings import ROOT, settings
+from model.sign_ins import SignIn, find_sign_in, sign_ins
+from ui.component import has_routes
+from ui.phrasing import phrase_failure
 
 ICON = str(ROOT / "ui" / "icon.png")
 """The app's icon, a local file: an emoji or icon name would be fetched from another server."""
@@ -53,11 +62,9 @@ def get_page(name: str) -> StreamlitPage:
 
 
 def navigation_html(logo: int, *, is_owner: bool = False) -> str:
-    """Return the page links as HTML. Their URLs are relative and work on every page.
+    """Return the page links as HTML, for a logo of that width in pixels.
 
-    Args:
-        logo: width of the logo in the header, in pixels.
-        is_owner: whether to link to the workshop.
+    Their URLs are relative and work on every page. Only owners get a link to the workshop.
     """
     links = ""
     for name, icon in {**LINKS, **(WORKSHOP if is_owner else {})}.items():
@@ -70,3 +77,58 @@ def navigation_html(logo: int, *, is_owner: bool = False) -> str:
             title, kind = "Workshop", f' data-owner="{" ".join(OWNER_PAGES)}"'
         links += f'<a href="{address}"{kind}{offline}>{icon}{title}</a>'
     return f'<nav id="pages" aria-label="Pages" style="--logo: {logo}px">{links}</nav>'
+
+
+def sign_in() -> SignIn | None:
+    """Return the visitor's sign-in if it is valid now, None without one.
+
+    Streamlit keeps the cookies of the websocket's handshake, so the database decides.
+
+    Raises:
+        DataError: the database can't be read.
+    """
+    return find_sign_in(st.context.cookies.to_dict()) if has_routes() else None
+
+
+def open_workshop() -> SignIn:
+    """Show the workshop's links and return the sign-in; show others a notice and stop the script.
+
+    Called before anything is done, in each run. Callbacks would run before it.
+    """
+    owner = sign_in()
+    if owner is None:
+        st.header("The owner’s workshop", anchor=False)
+        st.write(
+            "This page belongs to the owner of this app, who opens it with the link that "
+            "`python -m model owner` prints."
+        )
+        if settings().owner_key and has_routes():
+            st.write("Without a terminal, [the key](owner/) opens it.")
+        st.stop()
+    _watch(owner.token)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for name in OWNER_PAGES:
+            st.page_link(get_page(name), width="content")
+        st.space("stretch")
+        if st.button("Sign out", type="tertiary"):
+            sign_ins().end(owner.token)
+            st.rerun()
+    return owner
+
+
+@st.fragment(run_every=5)
+def _watch(token: str) -> None:
+    """Draw the page again once the sign-in has ended."""
+    if not sign_ins().has(token):
+        st.rerun()
+
+
+@contextmanager
+def show_failure(before: str = "", *, stops: bool = False) -> Iterator[None]:
+    """Show an error that ends the block, after the words ``before``; ``stops`` ends the script."""
+    try:
+        yield
+    except (LoupeError, OSError) as error:
+        st.error(f"{before}{phrase_failure(error)}")
+        if stops:
+            st.stop()

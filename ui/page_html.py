@@ -25,11 +25,10 @@ from model.errors import BundleError, DataError
 from model.settings import settings
 from model.sign_ins import find_sign_in
 from ui.app_info import app_title, default_bundle, header_logo, preview_description
-from ui.first_screen import every_page, first_screen
-from ui.first_visit import START, add_first_visit, to_script
+from ui.first_screen import START, add_first_visit, every_page, first_screen, to_script
 from ui.link_preview import ANSWER_PICTURE, PICTURE, describe_answer, send_answer_picture
 from ui.navigation import ICON, PAGES
-from ui.page_data import OWN_PARAMS, early_data
+from ui.viewfinder import OWN_PARAMS, early_data
 
 DATA_SECONDS = 2
 """Lifetime of the viewfinder's cached data, in seconds. Making it opens every bundle."""
@@ -174,13 +173,11 @@ def _page(
             if text
         ]
     about = f"<noscript>\n      <h1>{escape(title)}</h1>\n      <p>{escape(description)}</p>"
-    html = add_first_visit(
-        INDEX.read_text(encoding="utf-8"), first_visit(compressed) if compressed else None
-    )
+    visit = first_visit(compressed) if compressed else None
+    html = add_first_visit(INDEX.read_text(encoding="utf-8"), visit)
     html = re.sub(r"<title>.*?</title>", lambda _: "\n    ".join(tags), html, count=1)
     html = html.replace("<noscript>", about, 1)
     heading = f'<section aria-label="Page"><h1 id="title">{escape(title)}</h1></section>'
-    content = (
-        f'{heading}<div id="root"></div>{first}{every_page(header_logo()[1], is_owner=is_owner)}'
-    )
+    every = every_page(header_logo()[1], is_owner=is_owner)
+    content = f'{heading}<div id="root"></div>{first}{every}'
     return html.replace('<div id="root"></div>', content, 1).encode()

@@ -1,7 +1,9 @@
-"""A set's photos to select, leave out, relabel and restore, and the last change to undo."""
+"""Photos on the owner's pages: galleries to select in, changes to undo, rows of pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from types import MappingProxyType
+from typing import Any
 from urllib.parse import quote, urljoin
 
 import streamlit as st
@@ -11,21 +13,57 @@ from model.text import count_of
 from model.training.photo_report import load_report
 from model.training.photo_sets import PhotoNames, PhotoSet, change_photos, read_changes
 from ui import component
-from ui.gallery import show_gallery, show_last_change
 from ui.phrasing import phrase_failure
 
-MAX_SHOWN = 200
-"""Most photos of a label that are shown at once."""
+
+def show_gallery(
+    key: str, labels: Sequence[str], items: Sequence[object], actions: Sequence[object], hint: str
+) -> Any:
+    """Show photos as ``device/owner/gallery.mjs`` does; return the pressed action, or None."""
+    data = {"labels": labels, "items": items, "actions": actions, "hint": hint}
+    data["theme"] = component.theme()
+    return component.mount("gallery", "owner/gallery.mjs", data, key=key, act=None).act
+
+
+def show_last_change(key: str) -> Any:
+    """Show the last change, which the session state has by ``key`` with what undoes it.
+
+    Returns what undoes it if *Undo* was pressed, else None.
+    """
+    if last := st.session_state.get(key):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.write(last[0])
+            if last[1] and st.button("Undo", key=f"undo-{key}", type="tertiary"):
+                return last[1]
+    return None
+
+
+def show_pictures(
+    title: str, photos: Iterable[tuple[str, str, str]], address: Callable[[str], str] | None
+) -> None:
+    """Show some photos in a row by name, label and caption; without address, captions alone."""
+    if title:
+        st.markdown(f"**{title}**")
+    with st.container(horizontal=True):
+        for name, label, caption in islice(photos, MAX_PICTURES):
+            if address:
+                st.image(address(name), caption=caption, alt=label, width=120)
+            else:
+                st.write(caption)
+
+
+MAX_SHOWN, MAX_PICTURES = 200, 12
+"""Most photos of a gallery, and of a row of pictures, that are shown."""
 
 LEFT_OUT = "Left out"
 """The title of the photos that are left out."""
 
-ACTIONS = (
-    {"name": "leave out", "text": "Leave out", "isMain": False, "needsLabel": False},
-    {"name": "relabel", "text": "Relabel…", "isMain": True, "needsLabel": True},
-)
 RESTORE = {"name": "restore", "text": "Restore", "isMain": False, "needsLabel": False}
 SUGGESTED = {**RESTORE, "name": "suggested", "text": "Use the suggested label"}
+ACTIONS = (
+    {**RESTORE, "name": "leave out", "text": "Leave out"},
+    {"name": "relabel", "text": "Relabel…", "isMain": True, "needsLabel": True},
+)
 
 
 def show_set_change(photo_set: PhotoSet) -> None:
@@ -57,10 +95,10 @@ def show_photos_of_set(
 
     Args:
         photo_set: the photos' set.
-        found: the names of all photos of the set.
-        photos: labels by the photo's name; only these photos can be changed.
+        found: the names of all its photos.
+        photos: labels by name; only these photos can be changed.
         actions: the buttons to show.
-        suggested: labels that photos look like, by the photo's name.
+        suggested: labels that photos look like, by name.
     """
     damaged, names = list_damaged(photo_set), list(photos)[:MAX_SHOWN]
     items: list[dict[str, object]] = []
@@ -87,15 +125,15 @@ def show_photos_of_set(
     if not act:
         return
     chosen = [name for name in map(str, act["ids"]) if name in photos]
-    labels: dict[str, str | None] = dict.fromkeys(chosen)
-    done = "left out"
-    if act["name"] == "suggested":
-        labels, done = {name: suggested.get(name, "") for name in chosen}, "relabelled"
-    elif act["name"] == "relabel":
-        labels, done = dict.fromkeys(chosen, str(act["label"])), "relabelled"
-    elif act["name"] == "restore":
-        labels, done = dict.fromkeys(chosen, ""), "restored"
-    _change(photo_set, labels, done)
+    match act["name"]:
+        case "suggested":
+            _change(photo_set, {name: suggested.get(name, "") for name in chosen}, "relabelled")
+        case "relabel":
+            _change(photo_set, dict.fromkeys(chosen, str(act["label"])), "relabelled")
+        case "restore":
+            _change(photo_set, dict.fromkeys(chosen, ""), "restored")
+        case _:
+            _change(photo_set, dict.fromkeys(chosen), "left out")
 
 
 def _change(

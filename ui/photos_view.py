@@ -21,8 +21,7 @@ from model.training.training_job import current_job, find_training_obstacle
 from model.training.unpacked_photos import MAX_SET_BYTES
 from ui import component
 from ui.charts import main_button
-from ui.navigation import get_page
-from ui.owner_pages import show_failure
+from ui.navigation import get_page, show_failure
 from ui.photo_gallery import (
     ACTIONS,
     LEFT_OUT,
@@ -43,9 +42,6 @@ CHOSEN = "set"
 
 PICKED, SEEN = "photo-set", "photo-set-seen"
 """Keys of the session's state: the chosen set, and the one that the address had last."""
-
-_mount_rows = st.components.v2.component("photo_rows", js=component.SCRIPT)
-_mount_upload = st.components.v2.component("upload", js=component.SCRIPT)
 
 
 def choose_set() -> tuple[PhotoSet, PhotoNames] | None:
@@ -83,7 +79,9 @@ def show_photos(photo_set: PhotoSet, found: PhotoNames) -> None:
         _open(photo_set, None)
     kind, name = shown
     if kind == "problem":
-        problem = _find_problem(photo_set, name)
+        report = load_report(photo_set.name)
+        problems = report.problems if report else []
+        problem = next((one for one in problems if one.code == name), None)
         if problem is None:
             _open(photo_set, None)
         _show_problem(photo_set, found, problem)
@@ -121,16 +119,9 @@ def _show_labels(photo_set: PhotoSet, found: PhotoNames) -> None:
     ]
     if found.left_out:
         rows.append(_row(photo_set, LEFT_OUT, [*found.left_out], "not trained on"))
-    sent = _mount_rows(
-        key=f"rows-{photo_set.name}",
-        data={
-            "script": component.script_address("owner/photo_rows.mjs"),
-            "theme": st.context.theme.type or "light",
-            "rows": rows,
-        },
-        on_open_change=lambda: None,
-        on_failed_change=lambda: None,
-    )
+    data = {"theme": component.theme(), "rows": rows}
+    key = f"rows-{photo_set.name}"
+    sent = component.mount("photo_rows", "owner/photo_rows.mjs", data, key=key, open=None)
     if sent.open:
         _open(photo_set, ("label", str(sent.open)))
 
@@ -155,18 +146,15 @@ def show_problems(photo_set: PhotoSet, found: PhotoNames) -> None:
         is_old = (report.photos, report.changes) != (count, read_changes(photo_set.changes_file))
         _list_problems(photo_set, report, is_old=is_old)
     text = "Look for problems" if report is None else "Look again"
-    is_busy, key = current_job() is not None, f"check-{photo_set.name}"
-    is_busy |= bool(find_training_obstacle())
-    if st.button(text, key=key, type="tertiary", disabled=is_busy):
+    is_busy = bool(current_job() or find_training_obstacle())
+    if st.button(text, key=f"check-{photo_set.name}", type="tertiary", disabled=is_busy):
         start("--set", photo_set.name, "--name", photo_set.name, "--check")
 
 
 def _list_problems(photo_set: PhotoSet, report: PhotoReport, *, is_old: bool) -> None:
     problems = report.problems
-    count = spell_number(len(problems)).capitalize()
-    things = "thing" if len(problems) == 1 else "things"
-    title = f"{count} {things} to look at first" if problems else "No problems found"
-    st.markdown(f"**{title}**")
+    things = f"{spell_number(len(problems)).capitalize()} thing{'s' * (len(problems) != 1)}"
+    st.markdown(f"**{things} to look at first**" if problems else "**No problems found**")
     if report.note:
         st.write(f"Not checked for wrong labels: {escape_markdown(report.note)}")
     if is_old:
@@ -179,15 +167,9 @@ def _list_problems(photo_set: PhotoSet, report: PhotoReport, *, is_old: bool) ->
         with st.container(horizontal=True, vertical_alignment="center"):
             if problem.code != "damaged":
                 st.image(photo_address(photo_set.name, problem.photos[0].name), alt="", width=48)
-            if st.button(
-                f"{problem.title}: {len(problem.photos)}", type="tertiary", key=problem.code
-            ):
+            text = f"{problem.title}: {len(problem.photos)}"
+            if st.button(text, type="tertiary", key=problem.code):
                 _open(photo_set, ("problem", problem.code))
-
-
-def _find_problem(photo_set: PhotoSet, code: str) -> ReportedProblem | None:
-    report = load_report(photo_set.name)
-    return next((one for one in report.problems if one.code == code), None) if report else None
 
 
 def _show_problem(photo_set: PhotoSet, found: PhotoNames, problem: ReportedProblem) -> None:
@@ -224,22 +206,16 @@ def show_adding(photo_set: PhotoSet | None) -> None:
         letters = normalize("NFKD", typed.casefold()).encode("ascii", "ignore").decode()
         name = re.sub("[^a-z0-9]+", "-", letters).strip("-")[:MAX_NAME]
         st.caption(f"Its model will be called {name}." if name else "Type a name first.")
-    sent = _mount_upload(
-        key="upload",
-        data={
-            "script": component.script_address("owner/upload.mjs"),
-            "theme": st.context.theme.type or "light",
-            "base": component.base_path(),
-            "name": name,
-            "mode": mode,
-            "limitMb": MAX_SET_BYTES // 1_000_000,
-            "ask": "A zip or a folder, with a folder of photos per label.",
-        },
-        on_done_change=lambda: None,
-        on_failed_change=lambda: None,
-    )
-    teach = get_page("teach")
-    st.page_link(teach, label="Or take photos on Teach")
+    data = {
+        "theme": component.theme(),
+        "base": component.base_path(),
+        "name": name,
+        "mode": mode,
+        "limitMb": MAX_SET_BYTES // 1_000_000,
+        "ask": "A zip or a folder, with a folder of photos per label.",
+    }
+    sent = component.mount("upload", "owner/upload.mjs", data, done=None)
+    st.page_link(get_page("teach"), label="Or take photos on Teach")
     if sent.done:
         name = str(sent.done["name"])
         words = f"{count_of(sent.done['added'], 'photo').capitalize()} added."

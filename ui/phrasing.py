@@ -6,11 +6,12 @@ from unicodedata import bidirectional
 
 from model.answer import phrases
 from model.answer.phrases import Phrase, format_percent, shorten, spell_number
-from model.answer.prediction import Prediction
+from model.answer.prediction import Certainty, Prediction
 from model.errors import BundleError, LoupeError, describe_failure
 from model.text import clean
 
 __all__ = [
+    "SURE",
     "escape_markdown",
     "format_percent",
     "headline",
@@ -26,6 +27,8 @@ __all__ = [
     "to_text",
     "typographic",
 ]
+
+SURE = {Certainty.LIKELY, Certainty.PROBABLE, Certainty.SEVERAL}
 
 PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 URL = re.compile(r"https://[\w./~%?=&#+-]+")

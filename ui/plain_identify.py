@@ -18,11 +18,11 @@ from model.photo import FORMAT_NAMES, MAX_BYTES
 from model.settings import settings
 from ui.app_info import app_description, app_title
 from ui.charts import draw_answer
-from ui.chosen_model import answering_host, model_to_load
 from ui.phrasing import escape_markdown, headline, phrase_error, say_passed_on, to_markdown
-from ui.session import current_session, release_upload
+from ui.session_state import answering_host, current_session, model_to_load, release_upload
 
 SOURCES = ("Upload", "Camera", "Sample")
+UPLOADED = "The photo you uploaded"
 PICTURE_PX = 1280
 """Longest side of the copy that is kept of a photo, in pixels."""
 
@@ -43,12 +43,7 @@ class Shown:
 
 
 def show_plain(bundle: Bundle | None, top_k: int) -> None:
-    """Show the page: a photo source, the answer, and the actions on it.
-
-    Args:
-        bundle: the chosen model.
-        top_k: number of labels in the chart.
-    """
+    """Show the page: a photo source, the answer with a chart of ``top_k`` labels, its actions."""
     shown: Shown = st.session_state.setdefault(STATE, Shown())
     token = st.query_params.get("answer", "")
     if not token:
@@ -88,24 +83,17 @@ def _show_source(source: str, shown: Shown, bundle: Bundle | None) -> None:
     if source == "Sample":
         _show_samples(read_samples(bundle) if bundle else ())
     elif source == "Camera" and not _is_secure():
-        st.info(
-            "Browsers only allow camera access over HTTPS, and this page was opened over HTTP. "
-            "Use Upload: on a phone it opens your camera.",
-            icon=":material/no_photography:",
-        )
+        text = "Browsers only allow camera access over HTTPS, and this page was opened over HTTP. "
+        text += "Use Upload: on a phone it opens your camera."
+        st.info(text, icon=":material/no_photography:")
     elif source == "Camera":
-        label, alt = "Point the camera at it", "The photo you took"
-        st.camera_input(label, resolution="1080p", key=key, on_change=_take, args=(key, alt))
+        label, args = "Point the camera at it", (key, "The photo you took")
+        st.camera_input(label, resolution="1080p", key=key, on_change=_take, args=args)
     else:
+        label, args = f"Take a photo or choose one. {FORMAT_NAMES}.", (key, UPLOADED)
+        limit_mb = MAX_BYTES // 2**20
         # Any file: with a list of picture types, Android leaves out the camera.
-        st.file_uploader(
-            f"Take a photo or choose one. {FORMAT_NAMES}.",
-            type=None,
-            max_upload_size=MAX_BYTES // 2**20,
-            key=key,
-            on_change=_take,
-            args=(key, "The photo you uploaded"),
-        )
+        st.file_uploader(label, None, max_upload_size=limit_mb, key=key, on_change=_take, args=args)
 
 
 def _show_samples(samples: Sequence[BundleSample]) -> None:
@@ -115,13 +103,9 @@ def _show_samples(samples: Sequence[BundleSample]) -> None:
         for number, sample in enumerate(samples):
             with st.container(width=104, gap="xsmall"):
                 st.image(sample.thumbnail, alt=sample.entry.alt, width="stretch")
-                st.button(
-                    escape_markdown(sample.entry.title),
-                    key=f"sample-{number}",
-                    on_click=_identify,
-                    args=(sample.photo, sample.entry.alt),
-                    width="stretch",
-                )
+                title, args = escape_markdown(sample.entry.title), (sample.photo, sample.entry.alt)
+                key = f"sample-{number}"
+                st.button(title, key=key, on_click=_identify, args=args, width="stretch")
 
 
 def _is_secure() -> bool:
@@ -145,9 +129,8 @@ def _identify(data: bytes, alt: str) -> None:
     before: Shown = st.session_state.get(STATE, Shown())
     shown = st.session_state[STATE] = Shown(alt, round=before.round + 1)
     try:
-        identification = load(model_to_load(), st.session_state.get("engine")).identify_detailed(
-            data
-        )
+        classifier = load(model_to_load(), st.session_state.get("engine"))
+        identification = classifier.identify_detailed(data)
         shown.picture = identification.photo.to_jpeg(PICTURE_PX)
         shown.token = st.query_params["answer"] = encode(identification.prediction)
     except LoupeError as error:

@@ -1,13 +1,13 @@
 """The owner's versions of a model: compared on held-out photos, published and put back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from urllib.parse import quote
 
 import altair as alt
 import pandas as pd
 import streamlit as st
 
-from model import Bundle, list_models
+from model import Bundle
 from model.bundle import list_versions
 from model.evaluation.held_out import (
     compare_versions,
@@ -24,17 +24,14 @@ from model.storage.photo_files import open_photos
 from model.text import count_of
 from ui.charts import accent_color, main_button, text_color
 from ui.component import base_path
-from ui.gallery import show_pictures
-from ui.owner_pages import show_failure
+from ui.navigation import show_failure
+from ui.photo_gallery import MAX_PICTURES, show_pictures
 from ui.phrasing import escape_markdown, spell_number
-from ui.session import release_upload
+from ui.session_state import release_upload, usable_bundles
 
 REACH = "The server answers with it from the next photo on, devices from the next visit on."
 MIN_MEMORY_MB = 1024
 """Least memory for comparing two versions while the app answers visitors, in MB."""
-
-MAX_SHOWN = 12
-"""Most changed photos of each kind that are shown."""
 
 FIGURES, SAID, ROUND = "compared", "published", "held-out-round"
 """Keys of the session's state: comparisons, what was published last, and the number of uploads."""
@@ -53,7 +50,7 @@ def choose_pair() -> tuple[Bundle, Bundle] | None:
 
     None if there is no other with the same labels.
     """
-    models = {name: one for name, one in list_models().items() if isinstance(one, Bundle)}
+    models = usable_bundles()
     names, versions = [*models], {name: list_versions(name) for name in models}
     if not names:
         st.write("There is no model that can be used.")
@@ -133,10 +130,7 @@ def show_comparison(
 ) -> None:
     """Show the verdict, the 2 × 2 table, labels and the photos that changed.
 
-    Args:
-        figures: the comparison.
-        note: a sentence about the photos.
-        address: returns the address of a photo by its name; None if the photos are gone.
+    ``note`` is a sentence about the photos; ``address`` is None if they are gone.
     """
     verdict, table = figures.verdict, figures.table
     left, right = st.columns(2, gap="large")
@@ -178,7 +172,10 @@ def show_comparison(
         }
         for title, photos in groups.items():
             if photos:
-                _show_photos(f"{title}: {len(photos)}", photos, address)
+                pictures = [(one.photo, one.label, _describe_change(one)) for one in photos]
+                show_pictures(f"{title}: {len(photos)}", pictures, address)
+            if len(photos) > MAX_PICTURES:
+                st.caption(f"and {len(photos) - MAX_PICTURES:,} more")
 
 
 def held_out_address(model: str, owner: SignIn) -> Callable[[str], str]:
@@ -222,18 +219,9 @@ def _describe_labels(figures: PairedEvaluation) -> str:
     return f"**By label** {', '.join(changes) or 'no label gains or loses'}"
 
 
-def _show_photos(
-    title: str, photos: Sequence[ChangedPhoto], address: Callable[[str], str] | None
-) -> None:
-    st.markdown(f"**{title}**")
-    pictures = []
-    for one in photos[:MAX_SHOWN]:
-        words = [escape_markdown(label) for label in (one.old, one.new)]
-        caption = f"old: {words[0]}  \nnew: {words[1]}"
-        pictures.append((one.photo, one.label, caption))
-    show_pictures(pictures, address)
-    if len(photos) > MAX_SHOWN:
-        st.caption(f"and {len(photos) - MAX_SHOWN:,} more")
+def _describe_change(one: ChangedPhoto) -> str:
+    old, new = (escape_markdown(label) for label in (one.old, one.new))
+    return f"old: {old}  \nnew: {new}"
 
 
 def show_publishing(
@@ -251,8 +239,8 @@ def show_publishing(
         old: the version in use; None before a model's first one.
         new: the version to publish.
         figures: their comparison; None if they were not compared.
-        text: the button's text; "" means "Publish" and the version.
-        is_sure: do not ask first.
+        text: the button's text; by default "Publish" and the version.
+        is_sure: don't ask first.
         prepare: moves the version to its model's folder if needed, and returns it.
     """
     if old and new.name != old.name:
@@ -263,11 +251,8 @@ def show_publishing(
     asked = "I have seen what changes, and publish it anyway."
     key = f"sure-{old and old.version}-{new.version}"
     sure = may or is_sure or st.checkbox(asked, key=key)
-    if st.button(
-        text or f"Publish {new.version}",
-        type=main_button() if may else "secondary",
-        disabled=not sure,
-    ):
+    kind = main_button() if may else "secondary"
+    if st.button(text or f"Publish {new.version}", type=kind, disabled=not sure):
         with show_failure("Not published: "):
             with st.spinner("Checking its files and answers…"):
                 make_current(new, prepare)

@@ -36,21 +36,12 @@ def draw_curves(runs: Sequence[RunRecord]) -> None:
     st.markdown("**Correct, after each epoch**")
     frame = pd.DataFrame(rows)
     names, last = list(dict.fromkeys(frame["line"])), frame["epoch"].max()
-    lowest = math.floor(10 * frame["right"].min() - 0.5) / 10
+    lowest = _round_down(frame["right"].min())
     colors = [GREY, accent_color()] if is_one else [accent_color(), *[GREY] * (len(names) - 1)]
+    steps, epochs = alt.Axis(tickMinStep=1, format="d"), alt.Scale(domain=[1, max(last, 2)])
     base = alt.Chart(frame).encode(
-        x=alt.X(
-            "epoch:Q",
-            title="epoch",
-            axis=alt.Axis(tickMinStep=1, format="d"),
-            scale=alt.Scale(domain=[1, max(last, 2)]),
-        ),
-        y=alt.Y(
-            "right:Q",
-            title=None,
-            axis=alt.Axis(format=".0%", tickCount=5),
-            scale=alt.Scale(domain=[lowest, 1]),
-        ),
+        x=alt.X("epoch:Q", title="epoch", axis=steps, scale=epochs),
+        y=_percent_axis("right:Q", lowest),
         color=alt.Color("line:N", legend=None, scale=alt.Scale(domain=names, range=colors)),
     )
     ends = _spread_labels(frame, LABEL_GAP * (1 - lowest))
@@ -74,6 +65,16 @@ def draw_curves(runs: Sequence[RunRecord]) -> None:
             f"{counts['held_out']:,} new photos, not trained on; "
             f"{counts['trained']:,} training photos.{dashed}"
         )
+
+
+def _percent_axis(field: str, lowest: float) -> alt.Y:
+    axis, scale = alt.Axis(format=".0%", tickCount=5), alt.Scale(domain=[lowest, 1])
+    return alt.Y(field, title=None, axis=axis, scale=scale)
+
+
+def _round_down(share: float) -> float:
+    """Return a whole tenth, at least 0.05 below a share."""
+    return math.floor(10 * share - 0.5) / 10
 
 
 def _spread_labels(frame: pd.DataFrame, gap: float) -> pd.DataFrame:
@@ -131,26 +132,14 @@ def draw_trials(run: RunRecord) -> None:
     st.markdown("**Correct, by learning rate**")
     frame = pd.DataFrame(rows)
     frame["best"] = frame.index == frame["value"].idxmax()
-    lowest = math.floor(10 * frame["value"].min() - 0.5) / 10
-    chart = (
-        alt.Chart(frame)
-        .mark_point(size=90, filled=True)
-        .encode(
-            x=alt.X(
-                "lr:Q",
-                title="learning rate",
-                axis=alt.Axis(format=".1e", tickCount=4),
-                scale=alt.Scale(type="log", domain=[1e-4, 1e-3]),
-            ),
-            y=alt.Y(
-                "value:Q",
-                title=None,
-                axis=alt.Axis(format=".0%", tickCount=5),
-                scale=alt.Scale(domain=[lowest, 1]),
-            ),
-            color=alt.condition("datum.best", alt.value(accent_color()), alt.value(GREY)),
-            tooltip=[*frame.columns.drop("best")],
-        )
+    rates = alt.Scale(type="log", domain=[1e-4, 1e-3])
+    rate_axis = alt.Axis(format=".1e", tickCount=4)
+    points = alt.Chart(frame).mark_point(size=90, filled=True)
+    chart = points.encode(
+        x=alt.X("lr:Q", title="learning rate", axis=rate_axis, scale=rates),
+        y=_percent_axis("value:Q", _round_down(frame["value"].min())),
+        color=alt.condition("datum.best", alt.value(accent_color()), alt.value(GREY)),
+        tooltip=[*frame.columns.drop("best")],
     )
     words = "; ".join(f"trial {row['number']:.0f}: {row['value']:.1%}" for row in rows)
     st.altair_chart(chart.properties(height=260, description=words[:MAX_DESCRIPTION]))

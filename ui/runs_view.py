@@ -15,15 +15,14 @@ from model.training.photo_sets import list_photo_sets
 from model.training.run_record import RunRecord, delete_run, list_runs
 from model.training.stored_predictions import Mistake, StoredPredictions, compare_runs
 from model.training.training_job import current_job, unfinished_runs
-from ui.gallery import show_pictures
-from ui.models_page.reliability import format_interval, show_calibration
-from ui.photo_gallery import photo_address
+from ui.photo_gallery import photo_address, show_pictures
 from ui.phrasing import escape_markdown, phrase_failure
 from ui.publish_view import describe_uses, show_comparison, show_publishing
+from ui.reliability import format_interval, show_calibration
 from ui.run_charts import draw_curves, draw_intervals, draw_trials
 
-MAX_CHOICES, MAX_WORST, MAX_CONFUSED = 20, 12, 6
-"""Most runs to choose from, most of the worst photos, most pairs of confused labels."""
+MAX_CHOICES, MAX_CONFUSED = 20, 6
+"""Most runs to choose from, most pairs of confused labels."""
 
 CHOSEN = "run"
 """The query parameter with the chosen run's number."""
@@ -118,15 +117,12 @@ def _show_unpublished(run: RunRecord) -> None:
 
 
 def _show_card(run: RunRecord, bundle: Bundle) -> None:
-    metrics = {metric.name: metric for metric in run.metrics}
+    titles = {"accuracy": "Correct", "calibration_error": "Calibration error"}
     with st.container(horizontal=True, gap="large"):
-        if accuracy := metrics.get("accuracy"):
-            st.metric("Correct", f"{accuracy.value:.1%}", width="content")
-        if error := metrics.get("calibration_error"):
-            st.metric("Calibration error", f"{error.value:.1%}", width="content")
-        if kept := metrics.get("kept"):
-            st.metric("Known things accepted", f"{kept.value:.1%}", width="content")
-    if accuracy:
+        for name, title in {**titles, "kept": "Known things accepted"}.items():
+            if metric := run.metric(name):
+                st.metric(title, f"{metric.value:.1%}", width="content")
+    if accuracy := run.metric("accuracy"):
         st.caption(f"{format_interval(accuracy)}, {accuracy.on}")
     for note in run.notes[-MAX_CHOICES:]:
         if note.startswith("Not calibrated"):
@@ -161,10 +157,9 @@ def _show_mistakes(run: RunRecord) -> None:
     with st.expander(title, expanded=True):
         for (label, called), photos in confused:
             words = f"{escape_markdown(label)} called {escape_markdown(called)}: {len(photos)}"
-            st.markdown(f"**{words}**")
-            show_pictures(map(_to_picture, photos[:MAX_WORST]), address)
+            show_pictures(words, map(_to_picture, photos), address)
     with st.expander("The worst photos"):
-        show_pictures(map(_to_picture, mistakes[:MAX_WORST]), address)
+        show_pictures("", map(_to_picture, mistakes), address)
 
 
 def _to_picture(one: Mistake) -> tuple[str, str, str]:
@@ -230,19 +225,14 @@ def _show_parameters(run: RunRecord) -> None:
 
 
 def _list_parameters(run: RunRecord) -> dict[str, str]:
-    return {
-        name: str(value)
-        for name, value in run.parameters.items()
-        if value not in ("", None, False, 0)
-    }
+    unset = ("", None, False, 0)
+    return {name: str(value) for name, value in run.parameters.items() if value not in unset}
 
 
 def _show_deleting(run: RunRecord) -> None:
     # An unfinished run of the model may depend on which photos this one has held out.
     job = current_job()
-    if (job and job.model == run.model) or any(
-        config.name == run.model for config in unfinished_runs()
-    ):
+    if run.model in {job and job.model, *(config.name for config in unfinished_runs())}:
         return
     with st.popover(f"Delete run {run.number}", icon=":material/delete:", type="tertiary"):
         st.write("This deletes its record, and a model’s first version if you never published it.")

@@ -14,11 +14,8 @@ from model.model_store import store_follower
 from model.settings import settings
 from model.text import clean
 from ui.app_info import app_title
-from ui.chosen_model import choose, requested_choices
 from ui.phrasing import escape_markdown, shorten
-
-MAX_RESULTS = 10
-"""Most results that the chart shows."""
+from ui.session_state import choose, requested_choices
 
 
 def model_select(bundles: dict[str, Bundle], key: str, on_change: Callable[[], None]) -> str | None:
@@ -57,16 +54,10 @@ def settings_menu(
 ) -> tuple[Bundle | None, int]:
     """Show the menu; return the chosen model and how many results to show.
 
-    Each choice is written to the address.
-
-    Args:
-        bundles: the models that can be used, by name.
-        on_change: called after another model or engine is chosen.
-        has_model: offer the models.
-        has_top_k: offer the number of results.
-        more: draws further entries at the end of the menu.
+    Each choice is written to the address; ``on_change`` is called after another model or engine is
+    chosen. ``more`` draws further entries at the end of the menu.
     """
-    top, default = MAX_RESULTS, default_model()
+    top, default = 10, default_model()
     # The default comes first: with another index, Streamlit forbids setting the choice, as
     # remember_address does.
     ordered = dict(sorted(bundles.items(), key=lambda entry: entry[0] != default))

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from model.corrections.review import training_folder
+from model.errors import DataError
 from model.settings import settings
 from model.storage.disk import is_lasting
 from model.storage.photo_files import list_photos
@@ -22,14 +23,10 @@ from model.training.training_job import (
     unfinished_runs,
 )
 from ui.charts import main_button
-from ui.models_page.reliability import describe_interval
-from ui.navigation import get_page
-from ui.owner_pages import show_failure
+from ui.navigation import get_page, show_failure, sign_in
 from ui.phrasing import escape_markdown
+from ui.reliability import describe_interval
 from ui.run_charts import draw_curves
-
-POLL_SECONDS = 2
-"""Time between two updates of a training's progress, in seconds."""
 
 NETWORKS = {
     "lite0": "EfficientNet-Lite0, the fastest on phones",
@@ -60,16 +57,12 @@ def show_job() -> set[str]:
 
 def _find_record(model: str, runs: list[RunRecord]) -> RunRecord | None:
     """Return the record that the running process writes, of a run or of a check."""
-    check = read_run(CHECK)
-    records = [
-        one
-        for one in (*runs, *([check] if check else []))
-        if (one.model, one.state) == (model, "running")
-    ]
-    return max(records, key=lambda one: one.started, default=None)
+    records = [one for one in (*runs, read_run(CHECK)) if one and one.state == "running"]
+    own = [one for one in records if one.model == model]
+    return max(own, key=lambda one: one.started, default=None)
 
 
-@st.fragment(run_every=POLL_SECONDS)
+@st.fragment(run_every=2)
 def _watch() -> None:
     """Show progress until the process ends; then draw the page again."""
     job, runs = current_job(), list_runs()
@@ -81,11 +74,8 @@ def _watch() -> None:
     number, left = record.number, seconds_left(record, runs)
     work = "Checking the photos" if number == CHECK else "Training"
     st.header(f"{work}, {describe_time(left)} left", anchor=False)
-    name = escape_markdown(record.model)
-    notes = [
-        f"{name}, run {number}." if number != CHECK else f"{name}.",
-        "You can close this page.",
-    ]
+    run = "" if number == CHECK else f", run {number}"
+    notes = [f"{escape_markdown(record.model)}{run}. You can close this page."]
     if number != CHECK:
         notes.append(_when_published(is_candidate=bool(record.parameters.get("candidate"))))
     if settings().threads < 2:
@@ -121,16 +111,13 @@ def _show_stages(record: RunRecord, runs: list[RunRecord]) -> None:
         tried = f"{count_of(len(record.trials), 'setting')} tried"
         st.progress(current.done / max(1, current.total), text=f"**Searching**: {tried}")
     elif current and current.total:
+        share = min(1.0, current.done / current.total)
         of = f"{current.done:,} of {current.total:,}"
-        st.progress(
-            min(1.0, current.done / current.total), text=f"**{_title(current.name)}**: {of}"
-        )
+        st.progress(share, text=f"**{_title(current.name)}**: {of}")
     elif current and lines and record.state == "running":
         st.markdown(f"**{_title(current.name)}…**")
-    waiting = stages_left(record, runs)
-    lines = [
-        f":material/circle: {_title(name)} · {describe_time(s)}" for name, s in waiting.items()
-    ]
+    waiting = stages_left(record, runs).items()
+    lines = [f":material/circle: {_title(name)} · {describe_time(s)}" for name, s in waiting]
     st.markdown("  \n".join(lines))
 
 
@@ -153,9 +140,8 @@ def _show_stopped(config: TrainingConfig) -> None:
     )
     cannot = bool(find_training_obstacle())
     with st.container(horizontal=True):
-        if st.button(
-            "Continue", key=f"continue-{config.name}", type=main_button(), disabled=cannot
-        ):
+        key = f"continue-{config.name}"
+        if st.button("Continue", key=key, type=main_button(), disabled=cannot):
             start("--name", config.name, "--resume")
         with st.popover(f"Discard run {config.run}", icon=":material/delete:"):
             st.write("This deletes everything the run has saved so far. The photos stay.")
@@ -195,9 +181,8 @@ def show_training(photo_set: PhotoSet, found: PhotoNames) -> None:
         place = st.empty()
         with st.expander("How it is trained"):
             arch = st.selectbox("Network", NETWORKS, format_func=NETWORKS.__getitem__)
-            minutes = st.number_input(
-                "Time limit in minutes", 1, 24 * 60, None, placeholder="no limit"
-            )
+            limit = "Time limit in minutes"
+            minutes = st.number_input(limit, 1, 24 * 60, None, placeholder="no limit")
             corrections = training_folder(photo_set.name)
             kept = len(list_photos(corrections)) if corrections.is_dir() else 0
             also = kept and st.checkbox(f"With {count_of(kept, 'kept correction')}", value=True)
@@ -206,20 +191,16 @@ def show_training(photo_set: PhotoSet, found: PhotoNames) -> None:
             )
         with place.container():
             photos = sum(map(len, found.by_label.values()))
-            seconds = estimate_seconds(photos, arch, list_runs())
-            seconds += 60 * search
+            seconds = estimate_seconds(photos, arch, list_runs()) + 60 * search
             seconds = min(seconds, 60.0 * minutes) if minutes else seconds
             st.write(f"{describe_time(seconds).capitalize()}. {_when_published(is_candidate=True)}")
-            if st.button(
-                "Train", key=f"train-{photo_set.name}", type=main_button(), width="stretch"
-            ):
+            key = f"train-{photo_set.name}"
+            if st.button("Train", key=key, type=main_button(), width="stretch"):
                 options = ["--search", search] if search else []
                 options += ["--minutes", minutes] if minutes else []
                 options += ["--also", corrections] if also else []
-                start(
-                    *("--set", photo_set.name, "--name", photo_set.name, "--arch", arch),
-                    *("--candidate", "--keep", *options),
-                )
+                names = ("--set", photo_set.name, "--name", photo_set.name)
+                start(*names, "--arch", arch, "--candidate", "--keep", *options)
 
 
 def show_last_run(photo_set: PhotoSet) -> None:
@@ -270,3 +251,11 @@ def describe_time(seconds: float) -> str:
 
 def _clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+
+
+def can_train() -> bool:
+    """Return whether the visitor is the owner, and this host can train."""
+    try:
+        return sign_in() is not None and not find_training_obstacle()
+    except DataError:
+        return False

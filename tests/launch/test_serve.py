@@ -22,32 +22,24 @@ from tests.waiting import wait_until
 
 def test_serve_exits_when_all_ports_are_in_use(monkeypatch):
     monkeypatch.setattr(client, "ATTEMPTS", 1)
-    with socket.socket() as taken:
-        taken.bind(("", 0))
-        taken.listen()
+    with socket.create_server(("", 0)) as taken:
         monkeypatch.setattr(sys, "argv", ["serve", f"--port={taken.getsockname()[1]}"])
         with pytest.raises(SystemExit, match="in use. Try another: make run PORT=9000"):
             serve.main()
-
-
-class RoutedSocket(socket.socket):
-    """A socket with a given local address, None for a machine without a network."""
-
-    local_address: str | None = None
-
-    def connect(self, address):
-        if self.local_address is None:
-            raise OSError("Network is unreachable")
-
-    def getsockname(self):
-        return self.local_address, 1
 
 
 @pytest.mark.parametrize(
     ("local_address", "expected"), [("192.0.2.7", "192.0.2.7"), ("127.0.0.1", None), (None, None)]
 )
 def test_network_address_is_none_without_a_network(monkeypatch, local_address, expected):
-    monkeypatch.setattr(RoutedSocket, "local_address", local_address)
+    class RoutedSocket(socket.socket):
+        def connect(self, address):
+            if local_address is None:
+                raise OSError("Network is unreachable")
+
+        def getsockname(self):
+            return local_address, 1
+
     monkeypatch.setattr(socket, "socket", RoutedSocket)
     assert serve.network_address() == expected
 
@@ -63,9 +55,7 @@ def test_first_model_is_named(models_dir, monkeypatch):
     monkeypatch.setenv("LOUPE_BUILTIN", "false")
     monkeypatch.setenv("LOUPE_DATA", str(models_dir / "empty"))
     settings.cache_clear()
-    assert first_model().startswith(
-        "no model. There is no model. Import one (python -m model import)"
-    )
+    assert first_model().startswith("no model. There is no model. Import one (python -m model")
 
 
 @pytest.mark.parametrize(
@@ -92,19 +82,18 @@ def test_invalid_setting_is_named_before_anything_starts(monkeypatch, capsys):
 
 @pytest.mark.parametrize("network", ["192.0.2.7", None])
 def test_serve_prints_the_addresses_and_runs_the_server(monkeypatch, capsys, network):
-    ports = list[int]()
+    used = list[int]()
     monkeypatch.setenv("LOUPE_HOSTS", "localhost")
     settings.cache_clear()
     monkeypatch.setattr(serve, "network_address", lambda: network)
-    monkeypatch.setattr(serve, "run_server", ports.append)
+    monkeypatch.setattr(serve, "run_server", used.append)
     monkeypatch.setattr(os, "chdir", lambda path: None)
     monkeypatch.setattr(sys, "argv", ["serve", "--port", "8600"])
     serve.main()
     output = capsys.readouterr().out
-    (port,) = ports
-    assert f"http://localhost:{port}" in output
+    assert f"http://localhost:{used[0]}" in output
     assert "opens with:" in output
-    assert (f"http://192.0.2.7:{port}" in output) == bool(network)
+    assert (f"http://192.0.2.7:{used[0]}" in output) == bool(network)
     assert ("Scan this with your phone" in output) == bool(network)
 
 

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from model.settings import ROOT
 from model.sign_ins import SignIn
-from ui import component, owner_pages
+from ui import component, navigation
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -32,7 +32,7 @@ def open_owner_page(monkeypatch):
 
     def open_owner_page(name):
         owner = SignIn("token", "http://localhost:8501")
-        monkeypatch.setattr(owner_pages, "open_workshop", lambda: owner)
+        monkeypatch.setattr(navigation, "open_workshop", lambda: owner)
         at = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60).run()
         at.switch_page(f"pages/{name}.py").run()
         assert not at.exception

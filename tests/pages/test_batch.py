@@ -15,8 +15,7 @@ from model.bundle import read_samples
 from model.classifier import Classifier
 from model.settings import settings
 from tests.photos import drawn, encoded
-from ui.batch.job import Job
-from ui.batch.job_cache import job_cache
+from ui.batch.jobs import Job, job_cache
 from ui.batch.result_table import to_csv, to_json_lines
 from ui.phrasing import to_markdown
 
@@ -102,21 +101,10 @@ def test_batches_share_the_memory_for_uploads(page):
     assert shown_job(page)
 
 
-def test_page_starts_with_an_uploader(page):
-    assert page.segmented_control(key="from").value == "Photos"
-    assert "1,000 photos" in page.file_uploader[0].label
-    assert any("until “A thousand everyday things” has" in text.value for text in page.caption)
-    assert page.file_uploader[0].accept_multiple_files
-    page = open_batch_page(**{"from": "Folder"})
-    assert page.file_uploader[0].accept_directory
-    assert any("Most phones can’t upload a folder" in caption.value for caption in page.caption)
-    assert "batch-last-open" not in button_keys(page)
-
-
 @pytest.mark.parametrize("engine", ["compiled", "none"])
 def test_samples_show_the_models_own_answers_or_nothing(data_folder, monkeypatch, engine):
     monkeypatch.setenv("LOUPE_MODEL", "clothing")
-    monkeypatch.setattr("ui.batch.example_rows.DEFAULT_ENGINE", engine)
+    monkeypatch.setattr("ui.batch.uploads.DEFAULT_ENGINE", engine)
     st.cache_data.clear()
     page, classifier, expected = open_batch_page(), load("clothing"), []
     for sample in read_samples(classifier.bundle)[:3]:
@@ -128,39 +116,52 @@ def test_samples_show_the_models_own_answers_or_nothing(data_folder, monkeypatch
 
 
 def test_photos_become_rows_and_a_failure_does_not_stop_the_rest(page):
-    send(page, ("one.jpg", JPEG), ("cut.jpg", JPEG[:2000]), ("two.png", PNG))
+    assert page.segmented_control(key="from").value == "Photos"
+    assert "1,000 photos" in page.file_uploader[0].label
+    assert any("until “A thousand everyday things” has" in text.value for text in page.caption)
+    assert page.file_uploader[0].accept_multiple_files
+    assert "batch-last-open" not in button_keys(page)
+    # A photo without a suffix is read by its content.
+    send(page, ("one", JPEG), ("letter.pdf", b"%PDF-1.4"), ("two.png", PNG))
     finish(page)
+    # Streamlit has released the uploads.
+    assert "batch-photos-0" not in page.session_state
     assert page.header[0].value == "2 of 3 photos answered"
-    assert "1 photo couldn’t be read" in messages(page)
+    assert "1 photo couldn’t be read: This file type" in messages(page)
     rows = page.dataframe[0].value
-    assert list(rows["photo"]) == ["one.jpg", "cut.jpg", "two.png"]
+    assert list(rows["photo"]) == ["one", "letter.pdf", "two.png"]
     assert rows["answer"][1].startswith("Couldn’t read: ")
     assert rows["probability"].notna().tolist() == [True, False, True]
     assert rows["picture"][0].startswith("data:image/jpeg;base64,")
     assert [button.label for button in page.get("download_button")] == ["CSV", "JSON Lines"]
     page.segmented_control(key="batch-view").set_value("Couldn’t read").run()
-    assert list(page.dataframe[0].value["photo"]) == ["cut.jpg"]
+    assert list(page.dataframe[0].value["photo"]) == ["letter.pdf"]
+    page.button(key="batch-new").click().run()
+    assert page.file_uploader
+    assert not address(page)
+    page.button(key="batch-last-open").click().run()
+    assert page.header[0].value == "2 of 3 photos answered"
 
 
-def test_photo_without_a_suffix_is_read_by_its_content(page):
-    send(page, ("photo", JPEG), ("letter.pdf", b"%PDF-1.4"))
-    finish(page)
-    assert page.header[0].value == "1 of 2 photos answered"
-    assert "This file type" in messages(page)
-    # Streamlit has released the uploads.
-    assert "batch-photos-0" not in page.session_state
-
-
-def test_folders_named_after_labels_get_an_accuracy(page):
+def test_folders_get_an_accuracy_and_their_names_stay_text(page):
     page.segmented_control(key="from").set_value("Folder").run()
-    files = [("all/robin/a.jpg", JPEG), ("all/Goldfish/b.jpg", PNG), ("all/no such/c.jpg", PNG)]
-    send(page, *files, ("all/.hidden/d.jpg", PNG), ("all/robin/._a.jpg", b"x"))
+    assert page.file_uploader[0].accept_directory
+    assert any("Most phones can’t upload a folder" in caption.value for caption in page.caption)
+    evil = "=1+1 [click](evil.example) :red[x].jpg"
+    files = [("a/robin/" + evil, JPEG), ("a/Goldfish/b.jpg", PNG), ("a/**bold**/x.jpg", PNG)]
+    hidden = [("a/.hidden/d.jpg", PNG), ("a/robin/._a.jpg", b"x")]
+    send(page, *files, ("a/b\u202egpj.jpg", b"x"), *hidden)
     finish(page)
-    assert page.header[0].value == "3 of 3 photos answered"
+    assert page.header[0].value == "3 of 4 photos answered"
     assert "Accuracy by folder" in [heading.value for heading in page.subheader]
     assert any("of 2 photos correct" in text.value for text in page.markdown)
-    assert "*no such*" in messages(page)
     assert {"robin", "goldfish"} <= set(page.dataframe[1].value["Label"])
+    assert r"\*\*bold\*\*" in messages(page)
+    assert page.dataframe[0].value["photo"][0] == "'" + evil
+    job = shown_job(page)
+    assert job.results[3].name == "a/bgpj.jpg"
+    assert to_csv(job.results)
+    assert to_json_lines(job.results).count(b"\n") == 4
 
 
 def test_zip_bomb_is_refused(page):
@@ -205,47 +206,6 @@ def test_stop_keeps_results(page, slow_classifier):
     assert "Stopped before" in messages(page)
 
 
-def test_batch_continues_during_a_page_change(page, slow_classifier):
-    send(page, ("one.jpg", JPEG), ("two.jpg", PNG))
-    job = shown_job(page)
-    page.switch_page("pages/about.py").run()
-    slow_classifier[0].set()
-    assert job.wait(30)
-    page.switch_page("pages/batch.py").run()
-    assert page.header[0].value == "2 of 2 photos answered"
-
-
-def test_address_brings_another_session_to_a_running_batch(page, slow_classifier):
-    send(page, ("one.jpg", JPEG), ("two.jpg", PNG))
-    reloaded = open_batch_page(batch=address(page))
-    assert reloaded.get("progress")
-    assert not reloaded.file_uploader
-    slow_classifier[0].set()
-    finish(reloaded)
-    assert reloaded.header[0].value == "2 of 2 photos answered"
-
-
-@pytest.mark.parametrize("key", ["guess", "x" * 5000])
-def test_unknown_batch_is_reported_as_expired(key):
-    at = open_batch_page(batch=key)
-    assert "Upload the photos again" in messages(at)
-    assert at.file_uploader
-    # The next batch has an address of its own.
-    send(at, ("one.jpg", JPEG))
-    finish(at)
-    assert not messages(at)
-
-
-def test_new_batch_starts_with_an_uploader_and_offers_the_last_results(page):
-    send(page, ("one.jpg", JPEG))
-    finish(page)
-    page.button(key="batch-new").click().run()
-    assert page.file_uploader
-    assert not address(page)
-    page.button(key="batch-last-open").click().run()
-    assert page.header[0].value == "1 of 1 photo answered"
-
-
 def test_new_upload_stops_the_sessions_running_batch(page, slow_classifier):
     send(page, *[(f"{index}.jpg", JPEG) for index in range(60)])
     first = shown_job(page)
@@ -266,16 +226,3 @@ def test_photos_beyond_the_limit_are_left_out(page, data_folder, monkeypatch):
     send(page, *[(f"{index}.jpg", JPEG) for index in range(3)])
     finish(page)
     assert "A batch holds up to 2 photos, so 1 was left out." in messages(page)
-
-
-def test_names_are_text_and_never_markdown_or_formulas(page):
-    evil = "=1+1 [click](evil.example) :red[x].jpg"
-    page.segmented_control(key="from").set_value("Folder").run()
-    send(page, ("a/robin/" + evil, JPEG), ("a/**bold**/x.jpg", PNG), ("a/b\u202egpj.jpg", b"x"))
-    finish(page)
-    job = shown_job(page)
-    assert page.dataframe[0].value["photo"][0] == "'" + evil
-    assert r"\*\*bold\*\*" in messages(page)
-    assert job.results[2].name == "a/bgpj.jpg"
-    assert to_csv(job.results)
-    assert to_json_lines(job.results).count(b"\n") == 3

@@ -13,8 +13,7 @@ from model.model_store.follower import Follower
 from model.settings import ROOT, settings
 from tests.model.tiny import CALIBRATED, CARD, MEASURED, edit, tiny
 from tests.pages.hostile import CARD_NAME, LABELS, publish_hostile
-from ui import component
-from ui.models_page import card
+from ui import component, models_page
 
 FIGURES = (
     "Mix-ups,Calibration,Label by label,None of these,Mistakes,Method,In browsers,Origin"
@@ -60,130 +59,125 @@ def test_closed_card_draws_and_loads_nothing(measured):
     at = opened()
     assert "About 77 of 100 photos" in texts(at)
     assert "46 of 60 photos in testing. That counts the likeliest label; it calls 3 of" in texts(at)
-    assert not at.dataframe
-    assert not at.table
+    assert not [*at.dataframe, *at.table]
     assert not drawings(at)
     assert "Calibration error" not in texts(at)
     assert "tiny" not in {name for name, *_ in loading._loaded}
+    labels = [link.proto.label for link in at.get("page_link")]
+    assert labels.count("Point it at something") == 1
+    assert labels.count("Try this model") == len(labels) - 1 > 0
 
 
-def test_reservation_about_the_photos_is_a_sentence(models_dir):
-    by = "measured by Loupe; the model may have been trained on these photos"
-    tiny(models_dir, metrics=[{**MEASURED[0], "by": by}])
-    assert "in testing. The model may have been trained on these photos." in texts(opened())
+@pytest.mark.parametrize(
+    ("figure", "charts", "words"),
+    [
+        (
+            "Mix-ups",
+            1,
+            ["**46 of 60 photos correct.** Most common mix-ups: black called blue (7)"],
+        ),
+        (
+            "Calibration",
+            1,
+            [
+                "Of 18 answers at about 79% confidence, 78% were correct.",
+                "Before calibration: of 20 answers at about 83% confidence, 70%",
+                "**Calibration error 1.9%**",
+                "Before calibration: 10%",
+                "**For 92% of photos, the right label is among its plausible ones**",
+            ],
+        ),
+        (
+            "Label by label",
+            0,
+            ["In testing it recognised 8 of 10. Right 8 of the 9 times it said this in tests."],
+        ),
+        (
+            "None of these",
+            0,
+            [
+                "**It accepts 95%** of photos of things it knows",
+                "**Colours between the six: it accepts 55%** of 40 photos",
+                "(40–69%; AUROC 0.802)",
+            ],
+        ),
+        ("Method", 0, ["The seed is 7.", r"The photos were drawn by code\."]),
+        ("Mistakes", 0, ["Its most confident mistakes:"]),
+        ("Origin", 0, ["million parameters"]),
+    ],
+)
+def test_figures_of_a_measured_model(measured, figure, charts, words):
+    at = shown("tiny", figure, **{"labels-tiny": "red"})
+    written = texts(at) + "".join(str(table.value) for table in at.table)
+    assert [text for text in words if text not in written] == []
+    assert drawings(at) == charts
+    if figure == "Mistakes":
+        photos = at.dataframe[0].value["Photo"].tolist()
+        assert photos == ["sunset.png", "night.png", "lemon.png"]
+    elif figure == "Label by label":
+        table = at.dataframe[0].value.set_index("Label")
+        red = table.loc["red"]
+        assert (red["Photos"], red["Correct"], red["Recall"]) == (10, 8, 80)
+        assert red["Interval"] == "49–94%"
+        assert red["Precision"] == pytest.approx(100 * 8 / 9)
+        assert red["Most confused with"] == "yellow (2)"
+        # No photo was called black, so its precision is unknown.
+        assert table.index[table["Precision"].isna()].tolist() == ["black"] == [table.index[0]]
+    else:
+        assert not at.dataframe
+    if figure == "Origin":
+        assert measured.version in written
 
 
-def test_origin_appears_when_opened(measured):
-    assert measured.version in str(shown("tiny", "Origin").table[0].value)
-
-
-def test_model_without_a_card_shows_its_metrics_alone(models_dir):
+def test_models_without_a_card_show_what_is_known(models_dir):
     tiny(models_dir, metrics=MEASURED)
     at = opened()
     assert "Its percentages aren’t calibrated." in texts(at)
     assert at.expander[0].label == "Labels and origin"
-    at = shown("tiny", "Method")
     for measure in ("Calibration error", "Known photos accepted"):
-        assert f"**{measure} " in texts(at)
+        assert f"**{measure} " in texts(shown("tiny", "Method"))
+    by = "measured by Loupe; the model may have been trained on these photos"
+    tiny(models_dir, metrics=[{**MEASURED[0], "by": by}])
+    assert "in testing. The model may have been trained on these photos." in texts(opened())
+    tiny(models_dir, multilabel=True, threshold=0.3)
+    assert "names each label with a probability of at least 30.0%" in texts(opened())
 
 
 def test_published_estimated_and_unmeasured_figures_say_so(models_dir):
     tiny(models_dir)
     at = opened()
-    assert "About 75 of 100 photos" in texts(at)
-    assert "it calls 17 of them “none of these” (18 with a device’s small graph, whose" in texts(at)
-    assert "50,000 photos, measured by its authors, not by Loupe." in texts(at)
-    assert "Its percentages are estimated, because" in texts(at)
-    assert "Not measured" in texts(at)
+    written = texts(at)
+    assert "About 75 of 100 photos" in written
+    assert "it calls 17 of them “none of these” (18 with a device’s small graph, whose" in written
+    assert "50,000 photos, measured by its authors, not by Loupe." in written
+    assert "Its percentages are estimated, because" in written
+    assert "Not measured" in written
     assert "python -m model calibrate tiny FOLDER" in [one.value for one in at.code]
+    # Of the coffee, which clothing doesn't know, imagenet alone has a picture.
+    captions = [image.caption for one in at.image for image in one.proto.imgs]
+    assert captions.count("espresso") == 1
+    assert {"shirt", "dress", "tripod"} <= set(captions)
+    assert "And 997 more" in written
+    assert "This model has no pictures." in written
     assert "200 photos from ImageNet" in texts(shown("imagenet", "Calibration"))
     assert "https://github.com/tensorflow" in texts(shown("imagenet", "Method"))
 
 
-def test_only_the_model_in_use_has_another_button_label(measured):
-    labels = [link.proto.label for link in opened().get("page_link")]
-    assert labels.count("Point it at something") == 1
-    assert labels.count("Try this model") == len(labels) - 1 > 0
-
-
-def test_threshold_of_a_model_with_several_labels_is_shown(models_dir):
-    tiny(models_dir, multilabel=True, threshold=0.3)
-    assert "names each label with a probability of at least 30.0%" in texts(opened())
-
-
-def test_mix_ups_of_few_labels_are_a_chart(measured):
-    at = shown("tiny", "Mix-ups")
-    assert "**46 of 60 photos correct.** Most common mix-ups: black called blue (7)" in texts(at)
-    assert drawings(at) == 1
-    assert not at.dataframe
-
-
 def test_mix_ups_of_many_labels_are_a_list(measured):
-    labels = [f"label {place}" for place in range(30)]
     pairs = [[place, place, 4] for place in range(30)] + [[3, 4, 2], [7, 9, 5]]
-    confidence = {**CALIBRATED, "plausible": {"coverage": 0.9, "floors": [0.2] * 30}}
-    changes = {
-        "labels": labels,
-        "confidence": confidence,
-        "card": {**CARD, "photos": 127, "confusion": pairs},
-    }
-    edit(measured, **changes)
+    plausible = {"coverage": 0.9, "floors": [0.2] * 30}
+    edit(
+        measured,
+        labels=[f"label {place}" for place in range(30)],
+        confidence={**CALIBRATED, "plausible": plausible},
+        card={**CARD, "photos": 127, "confusion": pairs},
+    )
     at = shown("tiny", "Mix-ups")
     assert not drawings(at)
     rows = at.dataframe[0].value
     assert rows["Actual"].tolist() == ["label 7", "label 3"]
     assert rows["Photos"].tolist() == [5, 2]
-    at = shown("tiny", "Label by label")
-    assert len(at.dataframe[0].value) == 30
-
-
-def test_calibration_is_in_plain_words(measured):
-    at = shown("tiny", "Calibration")
-    assert "Of 18 answers at about 79% confidence, 78% were correct." in texts(at)
-    assert "Before calibration: of 20 answers at about 83% confidence, 70%" in texts(at)
-    assert "**Calibration error 1.9%**" in texts(at)
-    assert "Before calibration: 10%" in texts(at)
-    assert "**For 92% of photos, the right label is among its plausible ones**" in texts(at)
-    assert drawings(at) == 1
-
-
-def test_labels_have_recall_and_precision(measured):
-    table = shown("tiny", "Label by label").dataframe[0].value
-    assert table["Label"].tolist()[0] == "black"
-    red = table[table["Label"] == "red"].iloc[0]
-    assert (red["Photos"], red["Correct"], red["Recall"]) == (10, 8, 80)
-    assert red["Interval"] == "49–94%"
-    assert red["Precision"] == pytest.approx(100 * 8 / 9)
-    assert red["Most confused with"] == "yellow (2)"
-    # No photo was called black, so its precision is unknown.
-    assert table["Precision"].isna().tolist() == [True] + [False] * 5
-
-
-def test_none_of_these_shows_accept_rates(measured):
-    at = shown("tiny", "None of these")
-    assert "**It accepts 95%** of photos of things it knows" in texts(at)
-    assert "**Colours between the six: it accepts 55%** of 40 photos" in texts(at)
-    assert "(40–69%; AUROC 0.802)" in texts(at)
-
-
-def test_method_names_seed_and_notes(measured):
-    at = shown("tiny", "Method")
-    assert "The seed is 7." in texts(at)
-    assert r"The photos were drawn by code\." in texts(at)
-
-
-def test_mistakes_are_listed_the_most_confident_first(measured):
-    assert shown("tiny", "Mistakes").dataframe[0].value["Photo"].tolist() == [
-        "sunset.png",
-        "night.png",
-        "lemon.png",
-    ]
-
-
-def test_searched_label_shows_how_well_it_is_known(measured):
-    at = shown("tiny", "Label by label", **{"labels-tiny": "red"})
-    words = "In testing it recognised 8 of 10. Right 8 of the 9 times it said this in tests."
-    assert words in texts(at)
+    assert len(shown("tiny", "Label by label").dataframe[0].value) == 30
 
 
 def test_model_removed_while_the_page_is_open_causes_no_error(measured):
@@ -216,14 +210,8 @@ def test_many_models_load_none(models_dir):
 
 
 def test_blind_spots_are_named_where_other_photos_are_accepted(models_dir):
-    noticed = {
-        "name": "birds",
-        "photos": 50,
-        "auroc": 0.99,
-        "let_in": 0.0,
-        "low": 0.0,
-        "high": 0.07,
-    }
+    noticed = {"name": "birds", "photos": 50, "auroc": 0.99, "let_in": 0.0, "low": 0.0}
+    noticed["high"] = 0.07
     missed = {"name": "hats", "photos": 40, "auroc": 0.6, "let_in": 0.75, "low": 0.6, "high": 0.86}
     tiny(models_dir, confidence=CALIBRATED, card={**CARD, "strangers": [noticed, missed]})
     sentence = "Hats: 30 of 40 photos got one of its six labels. Birds: none of 50 did."
@@ -249,21 +237,10 @@ def test_exports_are_links_unless_models_stay_here(models_dir, tmp_path, monkeyp
     assert ("Take it with you" in texts(at)) == (downloads == "true")
 
 
-def test_card_shows_only_samples_that_the_model_knows(models_dir):
-    tiny(models_dir)
-    at = opened()
-    captions = [image.caption for one in at.image for image in one.proto.imgs]
-    # Of the coffee, which clothing doesn't know, imagenet alone has a picture.
-    assert captions.count("espresso") == 1
-    assert {"shirt", "dress", "tripod"} <= set(captions)
-    assert "And 997 more" in texts(at)
-    assert "This model has no pictures." in texts(at)
-
-
 def test_page_says_that_published_versions_are_missing(data_folder, monkeypatch):
     monkeypatch.setenv("LOUPE_DATABASE", "postgresql://loupe:known@127.0.0.1:1/none")
     follower = Follower()
     follower.compare()
-    monkeypatch.setattr(card, "store_follower", lambda: follower)
+    monkeypatch.setattr(models_page, "store_follower", lambda: follower)
     (warning,) = opened().warning
     assert "couldn’t update from the model store (database-unavailable)." in warning.value

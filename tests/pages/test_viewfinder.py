@@ -1,4 +1,4 @@
-"""The viewfinder's part in Python: the component's data, and messages from it."""
+"""The viewfinder's part in Python: the component's data, and messages from it; what About says."""
 
 from dataclasses import replace
 
@@ -12,8 +12,10 @@ from model.settings import ROOT, settings
 from tests.model.tiny import CALIBRATED, CARD, colour, tiny
 from tests.pages.component import data, mounted, trigger
 from tests.photos import encoded
-from ui import component, owner_pages
-from ui.about_page.way_picture import ALT_TEXTS
+from ui import component, navigation
+from ui.about_page import ALT_TEXTS
+
+TAUGHT = "taught-0123456789ab"
 
 
 @pytest.fixture(autouse=True)
@@ -40,23 +42,19 @@ def checked(at):
     return at
 
 
-def answer(rgb="red"):
+def answer():
     """Return the token of the server's answer, as its route gives it to the component."""
-    return encode(load().identify(encoded(colour(rgb), "PNG")))
+    return encode(load().identify(encoded(colour("red"), "PNG")))
 
 
-def device_answer(rgb="red", **changes):
+def device_answer(**changes):
     """Return the token of an answer that the component makes itself."""
-    prediction = load().identify(encoded(colour(rgb), "PNG"))
+    prediction = load().identify(encoded(colour("red"), "PNG"))
     return encode(replace(prediction, engine="wasm", graph="small", **changes))
 
 
 def charts(at):
     return at.get("vega_lite_chart") or at.get("arrow_vega_lite_chart")
-
-
-def captions(at):
-    return " ".join(caption.value for caption in at.caption)
 
 
 def test_first_screen_is_the_viewfinder(bundle):
@@ -69,6 +67,11 @@ def test_first_screen_is_the_viewfinder(bundle):
     assert given["words"] == words
     assert (given["model"], given["run"], given["recent"]) == ("tiny", "auto", "session")
     assert given["models"][0]["described"]["version"] == bundle.version
+    assert {model["name"]: model["downloads"] for model in given["models"]} == {
+        "tiny": True,
+        "clothing": True,
+        "imagenet": True,
+    }
     assert given["chart"] is None
     assert not at.file_uploader
     # Equal data keep the camera open, and so does the same place on the page.
@@ -76,12 +79,16 @@ def test_first_screen_is_the_viewfinder(bundle):
     assert mounted(again) == first
 
 
-def test_first_screen_has_the_owners_words(bundle, monkeypatch):
-    monkeypatch.setenv("LOUPE_TITLE", "What colour?")
-    monkeypatch.setenv("LOUPE_DESCRIPTION", "Any colour.")
+def test_owner_chooses_words_downloads_and_where_photos_are_answered(bundle, monkeypatch):
+    chosen = {"TITLE": "What colour?", "DESCRIPTION": "Any colour.", "RUN": "device"}
+    for name, value in {**chosen, "DOWNLOADS": "false"}.items():
+        monkeypatch.setenv(f"LOUPE_{name}", value)
     settings.cache_clear()
+    given = data(open_app())
     words = {"headline": "What colour?", "desk": "What colour?", "line": "Any colour."}
-    assert data(open_app())["words"] == words
+    assert (given["words"], given["run"]) == (words, "device")
+    # The models that ship are everyone's.
+    assert {model["name"] for model in given["models"] if not model["downloads"]} == {"tiny"}
 
 
 def test_data_does_not_depend_on_the_visit(bundle, models_dir):
@@ -93,25 +100,9 @@ def test_data_does_not_depend_on_the_visit(bundle, models_dir):
         assert changed <= {"session", "chart"}
 
 
-@pytest.mark.parametrize("way", ["plain", "Upload", "Camera", "Sample"])
-def test_parameter_way_opens_the_plain_page(bundle, way):
-    at = open_app(way=way)
-    assert not at.get("bidi_component")
-    assert at.title[0].value == "Colours"
-    assert len(at.file_uploader) == (way in ("plain", "Upload"))
-    assert len(at.camera_input) == (way == "Camera")
-
-
-def test_hosts_without_routes_show_the_plain_page(bundle, monkeypatch):
-    monkeypatch.setattr(component, "has_routes", lambda: False)
-    at = open_app()
-    assert not at.get("bidi_component")
-    assert at.file_uploader
-
-
 @pytest.mark.parametrize("page", ["identify", "deploy"])
 def test_plain_page_replaces_a_script_that_does_not_load(bundle, page, monkeypatch):
-    monkeypatch.setattr(owner_pages, "open_workshop", lambda: None)
+    monkeypatch.setattr(navigation, "open_workshop", lambda: None)
     failed = trigger(checked(open_app().switch_page(f"../pages/{page}.py").run()), failed=True)
     at = checked(failed.switch_page("../pages/identify.py").run())
     assert at.file_uploader
@@ -143,18 +134,12 @@ def test_chart_shows_the_answer_in_the_address_without_inference(bundle, monkeyp
     assert data(at.run())["chart"] is None
 
 
-def test_unknown_answer_has_no_percentages(bundle):
-    link = device_answer(in_distribution=False)
-    at = open_app(answer=link)
-    assert data(at)["chart"] == link
-    assert not charts(at)
-
-
-@pytest.mark.parametrize("link", ["tiny~000000000000~c~x~x~1-1", "<img src=x onerror=alert(1)>"])
-def test_link_that_cannot_be_read_has_no_chart(bundle, link):
-    at = open_app(answer=link)
-    assert data(at)["chart"] is None
-    assert not charts(at)
+def test_link_without_percentages_or_an_answer_has_no_chart(bundle):
+    unknown = device_answer(in_distribution=False)
+    for link in (unknown, "tiny~000000000000~c~x~x~1-1", "<img src=x onerror=alert(1)>"):
+        at = open_app(answer=link)
+        assert data(at)["chart"] == (link if link == unknown else None)
+        assert not charts(at)
 
 
 def test_title_names_the_model_in_the_address(bundle, models_dir, monkeypatch):
@@ -170,19 +155,19 @@ def test_title_names_the_model_in_the_address(bundle, models_dir, monkeypatch):
     assert [title for title in titles if title] == ["Other", "Other", "Colours"]
 
 
-@pytest.mark.parametrize(
-    ("environment", "run"),
-    [({}, "auto"), ({"LOUPE_RUN": "device"}, "device")],
-)
-def test_owner_chooses_where_photos_are_answered(bundle, monkeypatch, environment, run):
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    settings.cache_clear()
-    assert data(open_app())["run"] == run
+def test_no_model_of_the_apps_is_in_use_while_the_visitors_own_is(bundle):
+    for name, label in ((TAUGHT, "Try this model"), (f"{TAUGHT}0", "Point it at something")):
+        at = open_app(model=name)
+        # Batches still get the app's own model.
+        assert data(at)["model"] == "tiny"
+        assert bool(at.warning) == (name != TAUGHT)
+        models = checked(at.switch_page("../pages/models.py").run())
+        labels = {link.proto.label for link in models.get("page_link")}
+        assert (label in labels, "Point it at something" in labels) == (True, name != TAUGHT)
 
 
 def about(query=None, **environment):
-    """Return the About page's text, and the alt texts of its pictures."""
+    """Return the About page's text, and the ways of its pictures in their order."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(f"LOUPE_{name}", value)
@@ -191,26 +176,20 @@ def about(query=None, **environment):
         at = checked(at.switch_page("../pages/about.py").run())
     settings.cache_clear()
     names = [one.proto.component_name for one in at.get("bidi_component")]
-    pictures = [name for name in names if name.startswith("way-")]
-    return " ".join(one.value for one in at.markdown), pictures
+    ways = [name.removeprefix("way-") for name in names if name.startswith("way-")]
+    return " ".join(one.value for one in at.markdown), ways
 
 
-DEVICE, PIXELS, FILE = (f"way-{way}" for way in ALT_TEXTS)
-
-
-def test_about_shows_every_way_a_photo_can_take(bundle):
-    text, pictures = about()
-    assert pictures == [DEVICE, PIXELS, FILE]
+def test_about_shows_every_way_a_photo_can_take_the_one_in_use_first(bundle):
+    text, ways = about()
+    assert ways == [*ALT_TEXTS] == ["device", "pixels", "file"]
     assert "The photo stays." in text
     assert "Only the marked part leaves, made small: about 2\N{NO-BREAK SPACE}kB" in text
-    assert about(DOWNLOADS="false")[1] == [PIXELS, FILE]
-
-
-def test_about_begins_with_the_way_in_use(bundle):
-    assert about(RUN="server")[1] == about({"run": "server"})[1] == [PIXELS, FILE, DEVICE]
-    assert about({"answer": device_answer()}, RUN="server")[1] == [DEVICE, PIXELS, FILE]
-    assert about({"answer": device_answer(), "way": "plain"}, RUN="server")[1][0] == DEVICE
-    assert about({"answer": answer()})[1] == [FILE, DEVICE, PIXELS]
+    assert about(DOWNLOADS="false")[1] == ["pixels", "file"]
+    assert about(RUN="server")[1] == about({"run": "server"})[1] == ["pixels", "file", "device"]
+    assert about({"answer": device_answer()}, RUN="server")[1] == ["device", "pixels", "file"]
+    assert about({"answer": device_answer(), "way": "plain"}, RUN="server")[1][0] == "device"
+    assert about({"answer": answer()})[1] == ["file", "device", "pixels"]
 
 
 @pytest.mark.parametrize(
@@ -233,8 +212,8 @@ def test_about_says_what_is_kept_by_the_settings(bundle, environment, said, unsa
 
 def test_about_promises_nothing_of_a_device_without_routes(bundle, monkeypatch):
     monkeypatch.setattr(component, "has_routes", lambda: False)
-    text, pictures = about()
-    assert pictures == [FILE]
+    text, ways = about()
+    assert ways == ["file"]
     assert "viewfinder" not in text
     assert "The photo stays" not in text
     assert "**Your newest photo** what a smaller copy where the server’s memory" in text

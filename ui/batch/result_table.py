@@ -12,8 +12,8 @@ from model.answer.prediction import Certainty, Prediction, certainty
 from model.errors import DataError
 from model.evaluation import Evaluation, Row, match_folders, summarise
 from model.storage.zips import escape_formula, write_csv
-from ui.batch.job import PhotoResult
-from ui.phrasing import format_percent, typographic
+from ui.batch.jobs import PhotoResult
+from ui.phrasing import SURE, format_percent, typographic
 
 NONE_OF_THESE = "None of these"
 TABLE_COLUMNS = ["picture", "answer", "probability", "photo", "folder", "next", "milliseconds"]
@@ -21,7 +21,6 @@ CSV_COLUMNS = (
     "photo folder answer known label_1 probability_1 label_2 probability_2 label_3 "
     "probability_3 milliseconds model version engine error message"
 ).split()
-SURE = {Certainty.LIKELY, Certainty.PROBABLE, Certainty.SEVERAL}
 
 
 def format_progress(done: int, total: int, seconds: float) -> str:
@@ -55,12 +54,8 @@ def is_unsure(prediction: Prediction) -> bool:
 
 def count_labels(results: Iterable[PhotoResult]) -> list[tuple[str, int]]:
     """Return the labels with their numbers of photos, most frequent first."""
-    counts = Counter(
-        label
-        for result in results
-        if result.prediction
-        for label in predicted_labels(result.prediction)
-    )
+    predictions = (result.prediction for result in results if result.prediction)
+    counts = Counter(label for one in predictions for label in predicted_labels(one))
     return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0].casefold()))
 
 
@@ -98,25 +93,21 @@ def _table_row(result: PhotoResult) -> dict[str, object]:
     # The folder has its own column.
     file = result.name.rsplit("/", 1)[-1] if result.folder else result.name
     # Browsers save this table as CSV, so its texts are escaped as in the CSV file.
-    row: dict[str, object] = {
-        "photo": escape_formula(file),
-        "folder": escape_formula(result.folder or ""),
-    }
+    row: dict[str, object] = {"photo": escape_formula(file)}
+    row["folder"] = escape_formula(result.folder or "")
     if result.failure:
         return row | {"answer": f"Couldn’t read: {typographic(result.failure.message)}"}
     if result.prediction is None:
         return row
     top, *runners_up = result.prediction.top(3)
     percent, times = format_percent(top.probability), result.prediction.milliseconds
-    runners_up_text = ", ".join(
-        f"{candidate.label} {format_percent(candidate.probability)}" for candidate in runners_up
-    )
+    others = [f"{one.label} {format_percent(one.probability)}" for one in runners_up]
     return row | {
         "picture": f"data:image/jpeg;base64,{base64.b64encode(result.thumbnail).decode()}",
         "answer": escape_formula(", ".join(predicted_labels(result.prediction))),
         # Rounded as elsewhere on the screen. A photo of none of the labels has none to speak of.
         "probability": float(percent.strip("<%")) if result.prediction.answer else None,
-        "next": escape_formula(runners_up_text),
+        "next": escape_formula(", ".join(others)),
         "milliseconds": times and round(times.total),
     }
 

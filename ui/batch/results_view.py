@@ -6,8 +6,7 @@ import streamlit as st
 
 from model.errors import DataError
 from model.text import count_of, list_some
-from ui.batch.job import Job, PhotoResult
-from ui.batch.job_cache import LIFETIME_MINUTES
+from ui.batch.jobs import LIFETIME_MINUTES, Job, PhotoResult
 from ui.batch.result_table import (
     count_labels,
     evaluate_folders,
@@ -69,24 +68,17 @@ def show_headline(job: Job) -> None:
         st.warning(escape_markdown(job.error), icon=":material/error:")
     elif (missing := job.total - len(job.results)) > 0:
         reason = "Nobody had this page open for a while. " if job.is_abandoned else ""
-        verb = "was" if missing == 1 else "were"
-        st.info(
-            f"{reason}Stopped before {count_of(missing, 'photo')} {verb} processed.",
-            icon=":material/stop_circle:",
-        )
+        photos = f"{count_of(missing, 'photo')} {'was' if missing == 1 else 'were'}"
+        st.info(f"{reason}Stopped before {photos} processed.", icon=":material/stop_circle:")
     if job.left_out:
         left_out = f"{job.left_out:,} {'was' if job.left_out == 1 else 'were'} left out"
-        st.warning(
-            f"A batch holds up to {count_of(job.total, 'photo')}, so {left_out}.",
-            icon=":material/production_quantity_limits:",
-        )
+        text = f"A batch holds up to {count_of(job.total, 'photo')}, so {left_out}."
+        st.warning(text, icon=":material/production_quantity_limits:")
     if failures:
         reason = f": {escape_markdown(typographic(failures[0].message))}"
-        st.warning(
-            f"{count_of(len(failures), 'photo')} couldn’t be read"
-            f"{reason if len(failures) == 1 else '. See the table for the reasons.'}",
-            icon=":material/broken_image:",
-        )
+        reason = reason if len(failures) == 1 else ". See the table for the reasons."
+        text = f"{count_of(len(failures), 'photo')} couldn’t be read{reason}"
+        st.warning(text, icon=":material/broken_image:")
 
 
 def show_labels_chart(job: Job) -> None:
@@ -97,10 +89,8 @@ def show_labels_chart(job: Job) -> None:
     st.subheader("What’s in the photos", anchor=False)
     draw_counts(counts[:MAX_BARS])
     if len(counts) > MAX_BARS:
-        st.caption(
-            f"The {MAX_BARS} most common of {len(counts):,} labels. The table and downloads have "
-            "them all."
-        )
+        all_labels = f"{len(counts):,} labels. The table and downloads have them all."
+        st.caption(f"The {MAX_BARS} most common of {all_labels}")
 
 
 def show_table(job: Job) -> None:
@@ -136,12 +126,11 @@ def show_table(job: Job) -> None:
 
 def _filter_results(job: Job) -> list[PhotoResult]:
     """Return the results that the visitor chooses to see, at first all of them."""
+    results = job.results
     groups = {
-        "All": job.results,
-        "Not sure": [
-            result for result in job.results if result.prediction and is_unsure(result.prediction)
-        ],
-        "Couldn’t read": [result for result in job.results if result.failure],
+        "All": results,
+        "Not sure": [one for one in results if one.prediction and is_unsure(one.prediction)],
+        "Couldn’t read": [one for one in results if one.failure],
     }
     view = st.segmented_control(
         "Show",
@@ -152,7 +141,7 @@ def _filter_results(job: Job) -> list[PhotoResult]:
         key="batch-view",
         label_visibility="collapsed",
     )
-    return groups.get(view, job.results)
+    return groups.get(view, results)
 
 
 def show_downloads(job: Job) -> None:
@@ -192,10 +181,8 @@ def show_accuracy(job: Job) -> None:
     if evaluation is None:
         # A single folder may only hold the photos; several are probably meant as labels.
         if len(unmatched) > 1:
-            st.caption(
-                "No accuracy to show: none of these folders is named after a label "
-                f"({_list_folders(unmatched)})."
-            )
+            reason = "none of these folders is named after a label"
+            st.caption(f"No accuracy to show: {reason} ({_list_folders(unmatched)}).")
         return
     st.subheader("Accuracy by folder", anchor=False)
     accuracy = evaluation.answered
@@ -205,10 +192,8 @@ def show_accuracy(job: Job) -> None:
         f"{percent_range(accuracy.low, accuracy.high)} (95% CI)."
     )
     if unmatched:
-        st.warning(
-            f"Folders skipped, because no label has their name: {_list_folders(unmatched)}.",
-            icon=":material/folder_off:",
-        )
+        text = f"Folders skipped, because no label has their name: {_list_folders(unmatched)}."
+        st.warning(text, icon=":material/folder_off:")
     matrix = ConfusionMatrix(evaluation.confusion, job.labels)
     show_confusion(matrix, rows="folders")
     with st.expander("By label"):

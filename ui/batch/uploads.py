@@ -1,6 +1,7 @@
-"""Uploads of photos, a folder or a zip, and the address of the batch that they start."""
+"""Uploads of photos, a folder or a zip, the address of the batch that they start, examples."""
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Literal
 
 import streamlit as st
@@ -8,16 +9,18 @@ from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from model import LoupeError
+from model import Bundle, LoupeError
+from model.answer.phrases import shared_words
+from model.bundle import read_samples
+from model.engine_info import DEFAULT_ENGINE
 from model.errors import Busy, DataError
+from model.loading import load_bundle
 from model.photo.formats import FORMAT_NAMES
 from model.settings import settings
 from model.storage.photo_files import SUFFIXES, PhotoFile, displayed_parts, open_photos
-from ui.batch.job import Job
-from ui.batch.job_cache import LIFETIME_MINUTES, job_cache
-from ui.chosen_model import model_to_load
-from ui.phrasing import escape_markdown
-from ui.session import release_upload
+from ui.batch.jobs import LIFETIME_MINUTES, Job, job_cache
+from ui.phrasing import escape_markdown, to_markdown
+from ui.session_state import model_to_load, release_upload
 
 SOURCES = ("Photos", "Folder", "Zip")
 PHOTO_MB, ZIP_MB = 20, 200
@@ -90,11 +93,7 @@ def upload_widget(source: str) -> None:
         max_mb = min(ZIP_MB, total_mb)
     key = f"batch-{source.lower()}-{st.session_state.get(ROUND, 0)}"
     files = st.file_uploader(
-        label,
-        type=suffixes,
-        accept_multiple_files=many,
-        max_upload_size=max_mb,
-        key=key,
+        label, suffixes, accept_multiple_files=many, max_upload_size=max_mb, key=key
     )
     st.caption(caption)
     if files:
@@ -165,3 +164,43 @@ def _queue_photo(file: UploadedFile) -> PhotoFile | None:
         return None
     folder = parts[-2][-MAX_NAME_LENGTH:] if parts[1:] else None
     return PhotoFile("/".join(parts)[-MAX_NAME_LENGTH:], folder, file.getvalue)
+
+
+def show_examples(bundle: Bundle) -> None:
+    """Show up to four samples with the model's answers; nothing if it has none or can't answer."""
+    samples = read_samples(bundle)
+    # The last one often shows none of the labels.
+    samples = samples[:3] + samples[3:][-1:]
+    answers = [answer for sample in samples if (answer := _answer(bundle, sample.photo))]
+    if not samples or len(answers) < len(samples):
+        return
+    with st.container(width=448, gap="xsmall"):
+        st.caption("Like this")
+        for sample, (words, percent, probability) in zip(samples, answers, strict=True):
+            with st.container(horizontal=True, wrap=False, vertical_alignment="center"):
+                st.image(sample.thumbnail, alt=sample.entry.alt, width=48)
+                st.markdown(words, width="stretch")
+                if percent:
+                    # A wider bar would break words at 320 px.
+                    st.progress(probability, width=64)
+                    st.markdown(f"**{percent}**", width=48, text_alignment="right")
+        if not bundle.manifest.multilabel:
+            st.caption("Name folders after labels, and it also says how often the model is right.")
+
+
+@st.cache_data(ttl="5m", show_spinner=False, hash_funcs={Bundle: attrgetter("version")})
+def _answer(bundle: Bundle, photo: bytes) -> tuple[str, str, float] | None:
+    """Return an answer as Markdown, its percentage or "", and its probability.
+
+    The engine never loads torch. None if there is no answer, which is kept as well, so that not
+    every run tries again.
+    """
+    try:
+        # Visitors' own photos matter more, so this one doesn't wait long for a core.
+        prediction = load_bundle(bundle, DEFAULT_ENGINE).identify(photo, timeout=2)
+    except LoupeError:
+        return None
+    if prediction.in_distribution is False:
+        return ":orange[none of these]", "", 0.0
+    words, percent = shared_words(prediction)
+    return to_markdown(words), percent, prediction.top(1)[0].probability

@@ -25,7 +25,7 @@ const MODELS = ["one", "two"].map((name) => ({
   samples: [{ title: "a", alt: "a", url: "/a.jpg", thumbnail: "" }],
 }));
 
-/** See `page_data` in `ui/page_data.py`. */
+/** See `page_data` in `ui/viewfinder.py`. */
 const DATA = {
   ...{ models: MODELS, model: "one", run: "auto", engine: "compiled", api: null, base: "/" },
   ...{ limits: { bytes: 2e7, pixels: 5e7, side: 16 }, recent: "session" },

@@ -7,7 +7,7 @@ import numpy as np
 
 from model.answer.prediction import Prediction
 from model.evaluation import PhotoFailure
-from ui.batch.job import PhotoResult
+from ui.batch.jobs import PhotoResult
 
 LABELS = ("shirt", "hat", "shoes")
 

@@ -1,9 +1,11 @@
-"""A batch in its own thread, which outlives page changes, reloads and a sleeping phone.
+"""Batches, each in its own thread and with its own address.
 
-Nothing here draws on the page: pages read a job's fields and stop it.
+They outlive page changes, reloads, a sleeping phone and a closed tab. Nothing here draws on the
+page: pages read a job's fields and stop it.
 """
 
 import logging
+import secrets
 import threading
 import time
 from collections import deque
@@ -14,6 +16,15 @@ from model import Classifier, LoupeError, Prediction, load
 from model.admission import AdmissionCancelled
 from model.evaluation import PhotoFailure
 from model.storage.photo_files import PhotoFile, map_ordered
+
+LIFETIME_MINUTES = 30
+"""Time that a finished batch is kept without a viewer, in minutes."""
+
+MAX_BYTES = 48 * 2**20
+"""Memory for all results, in bytes: five batches of 1,000 photos and 1,000 labels fit."""
+
+SWEEP_SECONDS = 15.0
+"""Time between two sweeps, in seconds."""
 
 THUMBNAIL_PX = 96
 """Longer side of a thumbnail, in pixels."""
@@ -46,8 +57,7 @@ class Job:
 
     Args:
         photos: each is released once it is read, so that their memory only shrinks.
-        model: name of the model; by default the one in the settings.
-        engine: name of the engine; by default the one in the settings.
+        model, engine: names; by default those in the settings.
         left_out: number of photos beyond the limit of a batch.
         upload_bytes: memory that the photos take until the job has ended, at most.
         idle_timeout_seconds: the job stops after that long without a viewer.
@@ -72,8 +82,7 @@ class Job:
         self._last_watched = clock()
         self._stop, self._ended = threading.Event(), threading.Event()
         self._started_at = self._ended_at = 0.0
-        self.total = len(self._queue)
-        self.left_out, self.upload_bytes = left_out, upload_bytes
+        self.total, self.left_out, self.upload_bytes = len(self._queue), left_out, upload_bytes
         self.results: list[PhotoResult] = []
         self.memory_bytes = 0
         self.labels: tuple[str, ...] = ()
@@ -180,3 +189,75 @@ class Job:
             message = "The server hit an error on this photo. Try it on its own."
             failure = PhotoFailure(photo.name, LoupeError.code, message)
         return PhotoResult(photo.name, photo.folder, failure=failure)
+
+
+class JobCache:
+    """The batches of this process by unguessable keys.
+
+    A finished batch is dropped after ``lifetime_seconds`` without a viewer. When all results
+    together exceed ``max_bytes``, finished batches are dropped earlier: first those without a
+    viewer, the oldest first. A running batch stays (without a viewer it stops automatically), and
+    so does the newest. Waiting photos are counted by ``upload_bytes`` alone.
+    """
+
+    def __init__(
+        self, max_bytes: int = MAX_BYTES, lifetime_seconds: float = 60 * LIFETIME_MINUTES
+    ) -> None:
+        self.max_bytes, self.lifetime_seconds = max_bytes, lifetime_seconds
+        self._jobs: dict[str, Job] = {}
+        self._lock = threading.Lock()
+        self._sweeper: threading.Thread | None = None
+
+    def add(self, job: Job) -> str:
+        """Keep a job; return its key, 128 random bits as URL-safe text."""
+        key = secrets.token_urlsafe(16)
+        with self._lock:
+            self._jobs[key] = job
+            if self._sweeper is None:
+                self._sweeper = threading.Thread(
+                    target=self._sweep_regularly, name="batch-sweeper", daemon=True
+                )
+                self._sweeper.start()
+        self.sweep()
+        return key
+
+    def get(self, key: str) -> Job | None:
+        """Return the job with that key, or None if it was dropped or never existed."""
+        with self._lock:
+            return self._jobs.get(key)
+
+    def upload_bytes(self, except_job: Job | None) -> int:
+        """Return the most memory that the uploads of running jobs take, in bytes."""
+        with self._lock:
+            jobs = [job for job in self._jobs.values() if job is not except_job and not job.ended]
+        return sum(job.upload_bytes for job in jobs)
+
+    def sweep(self) -> None:
+        """Drop finished batches that are past their lifetime or whose memory is needed."""
+        with self._lock:
+            finished = {
+                key: job.unwatched_seconds() for key, job in self._jobs.items() if job.ended
+            }
+            for key, unwatched in finished.items():
+                if unwatched > self.lifetime_seconds:
+                    del self._jobs[key]
+            # Dictionaries keep their order, so the oldest comes first and the newest last.
+            newest = next(reversed(self._jobs), None)
+            for key in sorted(finished, key=lambda key: finished[key] == 0):
+                memory_bytes = sum(job.memory_bytes for job in self._jobs.values())
+                if memory_bytes > self.max_bytes and key != newest:
+                    self._jobs.pop(key, None)
+
+    def _sweep_regularly(self) -> None:
+        """Sweep until no batch is left, so that an idle server drops batches as well."""
+        pause = threading.Event()
+        while True:
+            pause.wait(SWEEP_SECONDS)
+            self.sweep()
+            with self._lock:
+                if not self._jobs:
+                    self._sweeper = None
+                    return
+
+
+job_cache = JobCache()

@@ -1,12 +1,19 @@
-"""The model and engine of a session: its choice, its address's, or the ones that open first."""
+"""A session, which is one browser tab: its model and engine, its token, its uploads.
+
+The model and engine are the visitor's choice, the address's, or the ones that open first.
+"""
 
 import re
+import weakref
 from contextlib import suppress
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from model import Bundle
 from model.bundle import get_bundle, list_models
+from model.corrections.page_sessions import page_sessions
 from model.engines import available
 from model.errors import BundleError
 from model.loading import default_model
@@ -44,21 +51,18 @@ def remember_address(token: str, *, is_named: bool = False) -> None:
         state.pop(TAUGHT_KEY, None)
     state[ASKED] = requested_choices() | named
     names = (token.partition("~")[0], params.get("model"), state.get(CHOSEN))
-    if name := next(filter(_is_usable, names), None):
+    usable = usable_bundles()
+    if name := next((name for name in names if name in usable), None):
         state[CHOSEN] = name
     shown = name or default_model()
-    if shown != state.get("model") and _is_usable(shown):
+    if shown != state.get("model") and shown in usable:
         state["model"] = shown
-    bundle = list_models().get(state.get("model", ""))
-    if isinstance(bundle, Bundle) and (engine := params.get("engine")):
+    bundle = usable.get(state.get("model", ""))
+    if bundle and (engine := params.get("engine")):
         if engine in available(bundle):
             state["engine"] = engine
         else:
             del params["engine"]
-
-
-def _is_usable(name: str | None) -> bool:
-    return bool(name) and isinstance(list_models().get(str(name)), Bundle)
 
 
 def requested_choices() -> dict[str, str]:
@@ -78,6 +82,11 @@ def choose(key: str) -> None:
         params.pop(key, None)
     else:
         params[key] = state[key]
+
+
+def usable_bundles() -> dict[str, Bundle]:
+    """Return the models that can be used, by name."""
+    return {name: bundle for name, bundle in list_models().items() if isinstance(bundle, Bundle)}
 
 
 def chosen_bundle() -> Bundle | None:
@@ -106,3 +115,29 @@ def model_to_load() -> str | None:
     chosen: str | None = st.session_state.get("model")
     is_first = chosen == default_model() and st.session_state.get("engine") == settings().engine
     return None if is_first else chosen
+
+
+class Session:
+    """A session's token for the app's routes, which ends when Streamlit drops the session."""
+
+    def __init__(self) -> None:
+        context = get_script_run_ctx()
+        self.api_token = page_sessions.open_session(context.session_id if context else "")
+        weakref.finalize(self, page_sessions.close_session, self.api_token)
+
+
+def current_session() -> Session:
+    """Return the state of this session."""
+    if "session" not in st.session_state:
+        st.session_state["session"] = Session()
+    session: Session = st.session_state["session"]
+    return session
+
+
+def release_upload(file: UploadedFile) -> None:
+    """Free an upload's memory now; Streamlit itself would keep it until the session ends."""
+    context = get_script_run_ctx()
+    # Streamlit has no public function for this, and not every upload manager has this method.
+    remove_file = getattr(context and context.uploaded_file_mgr, "remove_file", None)
+    if context and remove_file:
+        remove_file(session_id=context.session_id, file_id=file.file_id)

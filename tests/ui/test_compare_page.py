@@ -10,8 +10,7 @@ from model.bundle import get_bundle
 from model.errors import DataError
 from model.text import format_size
 from tests.model.tiny import tiny
-from ui.compare_page.comparison_view import describe_agreement, trade_offs
-from ui.compare_page.measurement import read_comparison
+from ui.compare_page import describe_agreement, read_comparison, trade_offs
 from ui.phrasing import headline
 
 BUNDLE = get_bundle("clothing")
@@ -114,16 +113,6 @@ def test_differing_and_failed_ways_are_described():
 
 def test_trade_offs_have_the_measured_values():
     rows = {row[""]: row for row in trade_offs(read_comparison(THREE, BUNDLE), BUNDLE)}
-    assert list(rows) == [
-        "Internet",
-        "Bandwidth",
-        "Latency",
-        "Computing power",
-        "Privacy",
-        "Freedom of framework",
-        "Complexity",
-        "Cost",
-    ]
     assert "7.2 MB" in rows["Internet"]["On the device"]
     assert rows["Latency"]["On a server"] == "91 ms"
     assert rows["Bandwidth"]["On a server"] == "136.0 kB for this photo"

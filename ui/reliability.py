@@ -24,12 +24,7 @@ CALIBRATED, UNCALIBRATED = "calibrated", "before calibration"
 
 
 def draw_accuracy(accuracy: Metric, start: float) -> None:
-    """Draw an accuracy with its interval on an axis to 100%; a published one is a grey dot.
-
-    Args:
-        accuracy: the metric.
-        start: the lower end of the axis.
-    """
+    """Draw an accuracy with its interval on an axis from ``start``; a published one is grey."""
     if accuracy.is_published:
         color, words = GREY, f"{accuracy.value:.1%}, as published"
     else:

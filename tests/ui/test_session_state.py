@@ -1,15 +1,15 @@
-"""``ui.session``: the end of a session."""
+"""``ui.session_state``: the end of a session."""
 
 import gc
 from types import SimpleNamespace
 
 from model.corrections.page_sessions import page_sessions
-from ui.session import Session
+from ui.session_state import Session
 
 
 def test_api_token_ends_with_its_session(monkeypatch):
     context = SimpleNamespace(session_id="Streamlit's")
-    monkeypatch.setattr("ui.session.get_script_run_ctx", lambda: context)
+    monkeypatch.setattr("ui.session_state.get_script_run_ctx", lambda: context)
     session = Session()
     token = session.api_token
     assert page_sessions.is_open(token)

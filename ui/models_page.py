@@ -12,8 +12,7 @@ from model.bundle.registry import store_pending
 from model.errors import BundleError
 from model.model_store import store_follower
 from ui.charts import accent_color
-from ui.models_page.figures import name_sets, short, show_figures
-from ui.models_page.reliability import draw_accuracy
+from ui.model_figures import name_sets, short, show_figures
 from ui.navigation import get_page
 from ui.phrasing import (
     escape_markdown,
@@ -23,14 +22,10 @@ from ui.phrasing import (
     to_markdown,
     typographic,
 )
+from ui.reliability import draw_accuracy
 
 MAX_LISTED = 12
 """Most labels that are listed; a model with more is described."""
-
-PICTURE_PX = 72
-"""Side of a picture: four are side by side on a phone."""
-
-FLATTERING = "Slightly optimistic: the same photos decided when training stopped."
 
 
 def find_axis_start(bundles: Iterable[Bundle]) -> float:
@@ -43,10 +38,7 @@ def find_axis_start(bundles: Iterable[Bundle]) -> float:
 def show_card(bundle: Bundle, *, is_chosen: bool, axis_start: float) -> None:
     """Show what a model knows, how often it is right and what it doesn't notice.
 
-    Args:
-        bundle: the model.
-        is_chosen: it answers this visitor's photos.
-        axis_start: the lower end of the axis of accuracies, the same for all models.
+    ``is_chosen`` if it answers this visitor's photos. All models have one axis of accuracies.
     """
     manifest = bundle.manifest
     with st.container(border=True):
@@ -95,7 +87,8 @@ def _show_labels(bundle: Bundle) -> None:
     shown = [sample.entry.label or "" for sample in pictures]
     with st.container(horizontal=True, gap="xsmall"):
         for sample, label in zip(pictures, shown, strict=True):
-            st.image(sample.thumbnail, caption=short(label), alt=sample.entry.alt, width=PICTURE_PX)
+            # Four are side by side on a phone.
+            st.image(sample.thumbnail, caption=short(label), alt=sample.entry.alt, width=72)
     # Joiners keep a label's hyphen from ending a line.
     names = [short(label).replace("-", "-\u2060") for label in bundle.labels if label not in shown]
     and_more = "And " if pictures else ""
@@ -157,7 +150,7 @@ def _describe_count(bundle: Bundle, accuracy: Metric) -> str:
             text += f" {shown.successes:,} are right as shown."
     reservation = accuracy.by.partition("; ")[2]
     if "epoch" in reservation:
-        return f"{text} {FLATTERING}"
+        return f"{text} Slightly optimistic: the same photos decided when training stopped."
     end = "." if reservation else ""
     return f"{text} {escape_markdown(reservation[:1].upper() + reservation[1:])}{end}".strip()
 
@@ -176,21 +169,17 @@ def _describe_blind_spots(bundle: Bundle) -> str:
     manifest = bundle.manifest
     calibration, card = manifest.calibration, manifest.card
     if manifest.multilabel:
-        return (
-            f"How unsure it is. It names each label with a probability of at least "
-            f"{manifest.present_from:.1%}; models with several labels per photo can’t be "
-            "calibrated."
-        )
+        named = f"It names each label with a probability of at least {manifest.present_from:.1%}"
+        several = "models with several labels per photo can’t be calibrated"
+        return f"How unsure it is. {named}; {several}."
     if calibration is None or calibration.ood_threshold is None:
         always = "That it doesn’t know. It always names something and can’t say “none of these”."
         if calibration is None:
             return f"{always} Its percentages aren’t calibrated."
-        if manifest.is_estimated:
-            return (
-                f"{always} Its percentages are estimated, because no photos at hand are known to "
-                "be new to it."
-            )
-        return always
+        estimated = (
+            " Its percentages are estimated, because no photos at hand are known to be new to it."
+        )
+        return f"{always}{estimated if manifest.is_estimated else ''}"
     if manifest.is_taught:
         promised = promised_rejections(calibration)
         also = f" It may call {promised} things it knows “none of these”." if promised else ""

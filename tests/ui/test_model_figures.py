@@ -1,4 +1,4 @@
-"""``ui.models_page``: sentences and rows of a card's figures."""
+"""``ui.model_figures``: sentences and rows of a card's figures."""
 
 from dataclasses import replace
 
@@ -8,14 +8,14 @@ from model.bundle import ModelCard, ReliabilityBin, get_bundle, named_ood_sets, 
 from model.evaluation import Confused
 from tests.model.tiny import CARD, COLOURS
 from ui.confusion import ConfusionMatrix
-from ui.models_page.figures import (
+from ui.model_figures import (
     describe_mix_ups,
     format_auroc,
     graph_rows,
     mistakes_frame,
     name_sets,
 )
-from ui.models_page.reliability import describe_typical_bin
+from ui.reliability import describe_typical_bin
 
 LABELS = tuple(COLOURS)
 

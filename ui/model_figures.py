@@ -12,7 +12,6 @@ from model import Bundle, LoupeError
 from model.answer.phrases import answer_record
 from model.bundle import (
     Manifest,
-    Metric,
     ModelCard,
     OodResult,
     SmallCard,
@@ -27,7 +26,6 @@ from model.storage.zips import escape_formula
 from model.text import format_size
 from ui import component
 from ui.confusion import ConfusionMatrix, show_confusion, show_label_table
-from ui.models_page.reliability import describe_interval, format_interval, show_calibration
 from ui.phrasing import (
     escape_markdown,
     format_percent,
@@ -40,6 +38,7 @@ from ui.phrasing import (
     to_markdown,
     typographic,
 )
+from ui.reliability import describe_interval, format_interval, show_calibration
 
 METRIC_TITLES = {
     "accuracy": "Accuracy",
@@ -121,10 +120,9 @@ def _show_labels(bundle: Bundle, matrix: ConfusionMatrix | None) -> None:
 
 def _describe_record(bundle: Bundle, label: str) -> str:
     """Return what held-out photos revealed about a label, as Markdown; empty without a card."""
-    card = bundle.manifest.card
+    card, index = bundle.manifest.card, bundle.labels.index(label)
     if card is None:
         return ""
-    index = bundle.labels.index(label)
     shown = {given: count for true, given, count in card.confusion if true == index}
     correct, photos = shown.get(index, 0), sum(shown.values())
     recall = f"In testing it recognised {correct:,} of {photos:,}." if photos else ""
@@ -163,12 +161,10 @@ def _show_none_of_these(bundle: Bundle) -> None:
     names = name_sets(bundle)
     for result in ood_sets:
         st.write(_describe_ood(escape_markdown(names[result.name]), result))
-    threshold = (
-        f" “None of these” starts above {calibration.ood_threshold:.4g} "
-        f"(*{escape_markdown(calibration.ood_detector or 'score')}*)."
-        if calibration and calibration.ood_threshold is not None
-        else ""
-    )
+    threshold = ""
+    if calibration and calibration.ood_threshold is not None:
+        detector = escape_markdown(calibration.ood_detector or "score")
+        threshold = f" “None of these” starts above {calibration.ood_threshold:.4g} (*{detector}*)."
     st.caption(
         "AUROC: the chance that an unfamiliar photo scores higher than a familiar one. "
         f"1 is perfect, 0.5 is a coin toss.{threshold}"
@@ -194,13 +190,10 @@ def _describe_ood(name: str, result: OodResult) -> str:
     """Return how often photos of other things get a label, as Markdown."""
     warning = " It is no better than guessing on them." if result.near_chance else ""
     rate = result.ood_accept_rate
-    mistaken = " and gives them a wrong label" if rate else ""
+    photos = f"{result.photos:,} photos{' and gives them a wrong label' if rate else ''}"
+    figures = f"{percent_range(result.low, result.high)}; AUROC {format_auroc(result.auroc)}"
     share = format_percent(rate) if rate else "none"
-    interval = percent_range(result.low, result.high)
-    return (
-        f"**{name}: it accepts {share}** of {result.photos:,} photos{mistaken} ({interval}; "
-        f"AUROC {format_auroc(result.auroc)}).{warning}"
-    )
+    return f"**{name}: it accepts {share}** of {photos} ({figures}).{warning}"
 
 
 def format_auroc(auroc: float) -> str:
@@ -246,11 +239,10 @@ def _show_method(manifest: Manifest) -> None:
     for metric in manifest.metrics:
         # The other figures of a card explain the rest.
         if card is None or metric.name == "top5":
-            st.write(
-                f"**{METRIC_TITLES[metric.name]} {metric.value:.1%}** "
-                f"({format_interval(metric)}, {metric.counted}: "
-                f"{escape_markdown(typographic(metric.on))}), {link_urls(metric.by)}"
-            )
+            title = f"**{METRIC_TITLES[metric.name]} {metric.value:.1%}**"
+            photos = f"{metric.counted}: {escape_markdown(typographic(metric.on))}"
+            by = link_urls(metric.by)
+            st.write(f"{title} ({format_interval(metric)}, {photos}), {by}")
     if card is None:
         return
     st.write(
@@ -268,38 +260,31 @@ def _show_small_graph(bundle: Bundle, small: SmallCard) -> None:
     st.table(graph_rows(bundle, small), border="horizontal", hide_index=True)
     names = name_sets(bundle)
     for row in small.agreement:
-        alike = (
-            "" if row.known is None else f", same decision on “none of these” on **{row.known:,}**"
-        )
-        st.write(
-            f"*{short(names.get(row.name, row.name), 80)}*: same top label on "
-            f"**{row.top_label:,} of {row.photos:,}**{alike}."
-        )
+        alike = f", same decision on “none of these” on **{row.known:,}**"
+        top = f"same top label on **{row.top_label:,} of {row.photos:,}**"
+        name = short(names.get(row.name, row.name), 80)
+        st.write(f"*{name}*: {top}{'' if row.known is None else alike}.")
     if metric := small.metric("accuracy"):
         st.caption(f"{metric.photos:,} photos, {escape_markdown(metric.by)}.")
 
 
 def graph_rows(bundle: Bundle, small: SmallCard) -> list[dict[str, str]]:
     """Return one row for each figure that was measured of both graphs."""
-    rows = {
-        title: (_with_interval(full), _with_interval(own))
-        for name, title in METRIC_TITLES.items()
-        if (full := small.full_metric(name)) and (own := small.metric(name))
-    }
+    rows = []
+
+    def add(title: str, *figures: str) -> None:
+        rows.append(dict(zip(("", "Full graph", "Small graph"), (title, *figures), strict=True)))
+
+    for name, title in METRIC_TITLES.items():
+        if (full := small.full_metric(name)) and (own := small.metric(name)):
+            add(title, *(f"{one.value:.1%}{describe_interval(one)}" for one in (full, own)))
     full_rates = {result.name: result.ood_accept_rate for result in named_ood_sets(bundle)}
     names = name_sets(bundle)
     for result in small.card.ood_sets if small.card else ():
         if result.name in full_rates:
-            title = f"Accepted: {short(names[result.name], 80)}"
-            full_rate = format_percent(full_rates[result.name])
-            rows[title] = full_rate, format_percent(result.ood_accept_rate)
-    return [
-        {"": title, "Full graph": full, "Small graph": own} for title, (full, own) in rows.items()
-    ]
-
-
-def _with_interval(metric: Metric) -> str:
-    return f"{metric.value:.1%}{describe_interval(metric)}"
+            rates = full_rates[result.name], result.ood_accept_rate
+            add(f"Accepted: {short(names[result.name], 80)}", *map(format_percent, rates))
+    return rows
 
 
 def _show_origin(bundle: Bundle) -> None:
@@ -310,9 +295,10 @@ def _show_origin(bundle: Bundle) -> None:
     photos = f", {data.photos:,} photos" if data.photos else ""
     installed = available(bundle)
     missing = "" if installed == manifest.engines else f" (installed: {', '.join(installed)})"
+    size = f"{architecture.parameters / 1e6:.1f} million parameters"
+    packages = [f"{name} {version}" for name, version in manifest.provenance.items()]
     facts = {
-        "Network": f"{architecture.body} ({architecture.library}), "
-        f"{architecture.parameters / 1e6:.1f} million parameters",
+        "Network": f"{architecture.body} ({architecture.library}), {size}",
         "Input": f"{width} × {height} pixels ({recipe.method}, {recipe.interpolation}{greyscale})",
         "Trained on": f"{data.title}{photos}",
         "Data licence": data.licence,
@@ -320,9 +306,7 @@ def _show_origin(bundle: Bundle) -> None:
         "Licence": manifest.licence,
         "Size": f"{bundle.size / 1e6:.0f} MB",
         "Engines": f"{', '.join(manifest.engines)}{missing}",
-        "Built with": ", ".join(
-            f"{name} {version}" for name, version in manifest.provenance.items()
-        ),
+        "Built with": ", ".join(packages),
         "Version": bundle.version,
     }
     st.table({key: link_urls(value) for key, value in facts.items()}, border="horizontal")

@@ -1,4 +1,4 @@
-"""``ui.batch.job``: a batch's thread, its results, and when it stops."""
+"""``ui.batch.jobs``: a batch's thread, its results, and when it stops."""
 
 import threading
 from functools import partial
@@ -10,7 +10,7 @@ from model.errors import BundleNotFound, DamagedPhoto
 from model.storage.photo_files import PhotoFile
 from tests.photos import drawn, encoded
 from tests.ui.batch.results import LABELS, Clock, make_prediction
-from ui.batch.job import Job
+from ui.batch.jobs import Job, JobCache
 
 
 class FakeClassifier:
@@ -41,7 +41,7 @@ class FakeClassifier:
 @pytest.fixture
 def classifier(monkeypatch):
     fake = FakeClassifier()
-    monkeypatch.setattr("ui.batch.job.load", lambda model, engine: fake)
+    monkeypatch.setattr("ui.batch.jobs.load", lambda model, engine: fake)
     yield fake
     fake.go.set()
 
@@ -64,7 +64,6 @@ def test_job_gives_every_photo_a_result_in_order(classifier, caplog):
     assert codes == [None, "damaged", "error", "damaged", None]
     assert job.ended
     assert not job.error
-    assert job.seconds == job.seconds
     assert job.memory_bytes == sum(result.memory_bytes for result in job.results)
 
 
@@ -131,7 +130,7 @@ def test_refused_model_becomes_the_jobs_error(monkeypatch):
     def refuse(model, engine):
         raise BundleNotFound("There is no model named 'x'.")
 
-    monkeypatch.setattr("ui.batch.job.load", refuse)
+    monkeypatch.setattr("ui.batch.jobs.load", refuse)
     job = Job(queue(b"ok"), "x").start()
     assert job.wait(10)
     assert "no model" in job.error
@@ -143,3 +142,68 @@ def test_real_photo_gets_a_small_thumbnail():
     assert job.wait(60)
     assert job.results[0].prediction is not None
     assert 0 < len(job.results[0].thumbnail) < 6000
+
+
+def make_job(clock, kind="f", memory_bytes=10):
+    """Return a job that is watched ("w"), running ("r"), or else finished."""
+    job = Job([], clock=clock)
+    job.memory_bytes = memory_bytes
+    if kind != "r":
+        job.start()
+        assert job.wait(10)
+    if kind == "w":
+        job.add_viewer("visitor", lambda: True)
+    return job
+
+
+def test_batch_is_found_by_its_key_alone():
+    cache = JobCache()
+    job, other = make_job(Clock()), make_job(Clock())
+    key, other_key = cache.add(job), cache.add(other)
+    assert (cache.get(key), cache.get(other_key)) == (job, other)
+    assert cache.get("") is None
+    assert cache.get("guess") is None
+    # 128 bits as URL-safe text.
+    assert len(key) == 22
+
+
+def test_batch_expires_after_its_lifetime_unless_it_is_watched_or_runs():
+    cache, clock = JobCache(lifetime_seconds=1800), Clock()
+    keys = [cache.add(make_job(clock, kind)) for kind in "fwr"]
+    for now, kept in ((1800, [True, True, True]), (1801, [False, True, True])):
+        clock.now = now
+        cache.sweep()
+        assert [cache.get(key) is not None for key in keys] == kept
+
+
+@pytest.mark.parametrize(
+    ("kinds", "memory_bytes", "kept"),
+    [
+        pytest.param("fffff", 10, [False, False, False, True, True], id="the oldest leaves"),
+        pytest.param("wff", 10, [True, False, True], id="an unwatched one leaves before it"),
+        pytest.param("rrrf", 10, [True] * 4, id="a running one never leaves"),
+        pytest.param("ff", 100, [False, True], id="the newest stays, however large"),
+    ],
+)
+def test_finished_batches_leave_when_memory_is_full(kinds, memory_bytes, kept):
+    cache, clock = JobCache(max_bytes=20), Clock()
+    keys = []
+    for clock.now, kind in enumerate(kinds):
+        keys.append(cache.add(make_job(clock, kind, memory_bytes)))
+    assert [cache.get(key) is not None for key in keys] == kept
+
+
+def test_sweeper_ends_when_nothing_is_left(monkeypatch):
+    monkeypatch.setattr("ui.batch.jobs.SWEEP_SECONDS", 0.001)
+    cache, clock = JobCache(lifetime_seconds=1800), Clock()
+    key = cache.add(make_job(clock))
+    sweeper = cache._sweeper
+    clock.now = 1801
+    sweeper.join(10)
+    assert not sweeper.is_alive()
+    assert cache.get(key) is None
+    # The next batch gets a sweeper of its own.
+    cache.add(make_job(clock))
+    assert cache._sweeper is not None
+    # Let it end as well.
+    clock.now = 5000

@@ -1,1 +1,0 @@
-"""The Models page: a model's card with its figures, charts and versions."""
