@@ -291,6 +291,9 @@ class TestCorrections:
         assert client.post(f"{WHY}?model=tiny", content=RED, **given).status_code == 200
         fields: dict[str, Any] = {"data": {"label": ["red"]}, "files": {"photo": ("photo", RED)}}
         assert client.post(f"{CORRECTION}?model=tiny", **fields, **given).status_code == 201
+        # Without a page's token as well, from any client of the API.
+        url = "/api/v1/corrections?model=tiny&label=red"
+        assert client.post(url, content=RED).status_code == 201
 
     @pytest.mark.parametrize(
         "fields",
