@@ -104,9 +104,7 @@ def main(words: list[str]) -> int:
         if status:
             print(output[-5000:], "These tests fail without a bug, so none is planted.", sep="\n")
             return 1
-        print(
-            f"They pass without a bug in {seconds:.0f} s.\n\n| bug | found by | s |\n|---|---|--:|"
-        )
+        print(f"They pass in {seconds:.0f} s.\n\n| bug | found by | s |\n|---|---|--:|")
         escaped = 0
         for bug in bugs:
             found, seconds = plant(bug, folder)
