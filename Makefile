@@ -12,6 +12,7 @@
 #   make sbom       build/sbom.json (CycloneDX): what is installed in .venv
 #   make oldest     the tests with the oldest torch that pyproject.toml allows
 #   make attacks    attacks on the app at 512 MB, and what its other visitors see; NAME=junk runs a few
+#   make planted-bugs  bugs planted one by one, which the tests must find; NAME=zip plants a few
 #   make bench      every figure in docs/benchmarks.md, measured again
 #   make film       the pictures of the README, by the app in Chromium
 #   make kernels    device/engine/kernels*.wasm, compiled again
@@ -47,7 +48,7 @@ COMPILE := $(BIN)/uv --quiet pip compile
 # The environments of 'make converters', each with its requirements in model/exporting/converters/.
 CONVERTERS := onnx2tf litert coreml
 
-.PHONY: dev run share phone test test-slow check format lock latest oldest attacks bench film build kernels converters scale test-scale audit sbom clean
+.PHONY: dev run share phone test test-slow check format lock latest oldest attacks planted-bugs bench film build kernels converters scale test-scale audit sbom clean
 dev: $(VENV)/.dev
 
 $(VENV)/.made:
@@ -170,6 +171,9 @@ build/audit/.ready: requirements-audit.txt $(VENV)/.made
 
 attacks: $(VENV)/.dev
 	ATTACKS=full $(BIN)/python -m pytest -s --timeout 600 $(if $(NAME),-k 'app_holds and $(NAME)') tests/operating/test_attacks.py
+
+planted-bugs: $(VENV)/.dev
+	$(BIN)/python -m tests.planted $(NAME)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks

@@ -223,6 +223,10 @@ class TestCorrections:
         assert client.post(PHOTO, content=RED).status_code == 503
         assert client.post(f"{PHOTO}?explain=true", content=RED).status_code == 200
         assert client.post(CORRECTION, data={"label": "red"}, files=FILE).status_code == 201
+        # Also of any client of the API, without a page's token.
+        del client.headers["Loupe-Session"]
+        url = "/api/v1/corrections?model=tiny&label=red"
+        assert client.post(url, content=RED).status_code == 201
 
     @pytest.mark.parametrize(
         "fields",

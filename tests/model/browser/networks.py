@@ -29,7 +29,8 @@ $a = Conv ($x, $more1) $b = Conv <group = 45, strides = $strides2, pads = $pads5
 $a = Conv ($x, $same1) $y = Add ($a, $x)
 $a = Conv <pads = [1, 1, 1, 1]> ($x, $same3) $b = Add ($x, $a) $y = Relu ($b)
 $a = Conv ($x, $same1) $b = Relu ($a) $c = Add ($b, $x) $y = Clip ($c, low, high)
-$a = Conv ($x, $same1) $b = Conv ($x, $same1) $y = Add ($a, $b)
+$a = Conv ($x, $same1) $b = Conv ($x, $same1) $c = Relu ($a) $d = Add ($a, $b)\
+ $y = Add ($c, $d)
 $a = ReduceMean <keepdims = 1> ($x, axes) $b = Conv ($a, $few1) $c = Relu ($b)\
  $d = Conv ($c, $many1) $e = Sigmoid ($d) $y = Mul ($x, $e)
 $a = GlobalAveragePool ($x) $b = Conv ($a, $same1) $c = HardSigmoid <alpha = 0.16666667> ($b)\

@@ -1,12 +1,13 @@
 """``calibrate``: cross-validated figures compared with those on new photos."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from model.calibration import CalibrationResult, GraphOutputs, calibrate
-from model.calibration.fit import auroc, contains_label, probabilities, split_folds
+from model.calibration.fit import _fit_detector, auroc, contains_label, probabilities, split_folds
 from model.errors import DataError
 from model.evaluation.metrics import expected_calibration_error
 from tests.model.calibration.clouds import id_outputs, ood_outputs
@@ -91,3 +92,12 @@ def test_many_labels_of_few_photos_are_calibrated() -> None:
     result = calibrate(photos, ood_sets={"far": replace(photos, features=features + 9)})
     assert result.card.photos == len(targets)
     assert metric(result, "coverage") > 0.7
+
+
+def test_photos_are_scored_by_detectors_that_were_not_fitted_to_them() -> None:
+    def fit(reference: GraphOutputs, _: GraphOutputs) -> Any:
+        known = {*map(bytes, reference.features)}
+        return lambda outputs: np.array([float(bytes(row) in known) for row in outputs.features])
+
+    photos = id_outputs(60)
+    assert not _fit_detector(fit, photos, None, photos).id_scores.any()

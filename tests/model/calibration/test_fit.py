@@ -46,6 +46,8 @@ def test_ood_threshold_accepts_the_target_share() -> None:
     accepted = (scores <= fit_ood_threshold(scores, 0.95)).mean()
     assert accepted == pytest.approx(0.95, abs=0.002)
     assert fit_ood_threshold(scores[:3], 0.95) == 2
+    # As a promise for the next photo: with the 19th of 20, it would be 19 in 21.
+    assert fit_ood_threshold(scores[:20], 0.95) == 19
 
 
 def test_auroc_is_high_if_ood_photos_score_higher_and_ties_count_half() -> None:

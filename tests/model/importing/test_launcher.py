@@ -232,3 +232,12 @@ def test_abandoned_sandbox_folders_are_swept(room: Path) -> None:
         assert not old.exists()
         assert new.exists()
     assert not folder.exists()
+
+
+def test_link_to_a_plain_file_is_not_read(tmp_path: Path) -> None:
+    target, link = tmp_path / "of the owner", tmp_path / launcher.REPORT
+    target.write_bytes(b"secret")
+    link.symlink_to(target)
+    with pytest.raises(OSError, match=launcher.REPORT):
+        launcher.read_file(link, 100)
+    assert launcher.read_file(target, 100) == b"secret"
