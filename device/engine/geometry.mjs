@@ -1,10 +1,6 @@
 /** How photos are decoded, and the part of one that a recipe uses. */
 
-/**
- * Photos are decoded without colour management, as by Pillow.
- *
- * @type {ImageBitmapOptions}
- */
+/** Photos are decoded without colour management, as by Pillow. @type {ImageBitmapOptions} */
 export const DECODING = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
 
 /**

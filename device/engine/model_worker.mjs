@@ -14,11 +14,7 @@ import { LoupeError, messageOf } from "./errors.mjs";
 
 /** Calls the worker's functions; each result is a message with the call's number. */
 export class ModelWorker {
-  /**
-   * The worker that `start.mjs` began, until the page takes it.
-   *
-   * @type {ModelWorker | null}
-   */
+  /** The worker that `start.mjs` began, until the page takes it. @type {ModelWorker | null} */
   static started = null;
 
   #worker;

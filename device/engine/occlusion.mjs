@@ -114,11 +114,7 @@ function patch(grid, cell, height, width) {
   );
 }
 
-/**
- * Return one soft step per grid line.
- *
- * @type {(grid: number, length: number) => Float32Array[]}
- */
+/** Return one soft step per grid line. @type {(grid: number, length: number) => Float32Array[]} */
 function softSteps(grid, length) {
   const reach = length / grid;
   return Array.from({ length: grid }, (_, line) =>

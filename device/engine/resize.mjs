@@ -20,11 +20,7 @@ const STRIP_BYTES = 2 ** 20;
 /** @type {Kernels} */
 let kernels;
 
-/**
- * Load what `resize` needs.
- *
- * @throws {LoupeError} "engine-unavailable" or "unreachable"
- */
+/** Load what `resize` needs. @throws {LoupeError} "engine-unavailable" or "unreachable" */
 export async function openResizing() {
   kernels ??= await openKernels();
 }

@@ -1,6 +1,4 @@
-/**
- * The worker of a model: decodes, resizes, runs the model and tests it.
- */
+/** The worker of a model: decodes, resizes, runs the model and tests it. */
 
 import { checkModel, downloadAll, fetchModel } from "./download.mjs";
 import { LoupeError, messageOf } from "./errors.mjs";
@@ -26,11 +24,7 @@ let loaded = null;
  * @type {{address: string, graph: string, followers: Set<Progress>, done: Promise<any>} | null}
  */
 let loading = null;
-/**
- * Your models, by the number that the page gives them.
- *
- * @type {Map<number, Loaded>}
- */
+/** Your models, by the number that the page gives them. @type {Map<number, Loaded>} */
 const taughtModels = new Map();
 /**
  * The last outputs of the video that is being watched.
@@ -155,11 +149,7 @@ async function canPrepare() {
   );
 }
 
-/**
- * Return what a model takes of a photo, without the model.
- *
- * @type {WorkerCalls["prepare"]}
- */
+/** Return what a model takes of a photo, without the model. @type {WorkerCalls["prepare"]} */
 async function prepare({ source, recipe, limits }) {
   const image = await decode(source, recipe, limits);
   const [, width] = recipe.crop ?? recipe.resize;
@@ -203,11 +193,7 @@ function averaged(output, { number, average }) {
   };
 }
 
-/**
- * Return the occlusion map of a photo's top label.
- *
- * @type {WorkerCalls["explain"]}
- */
+/** Return the occlusion map of a photo's top label. @type {WorkerCalls["explain"]} */
 async function explain({ source, seconds, taught }, onProgress) {
   const ready = requireLoaded(taught);
   const { recipe, limits } = ready.model;

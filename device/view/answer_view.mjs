@@ -78,9 +78,7 @@ export function createBars(answer, rowCount) {
   return [bars];
 }
 
-/**
- * Return the ruler of a live answer and its next two labels. Its height never changes.
- */
+/** Return the ruler of a live answer and its next two labels. Its height never changes. */
 export function createRuler(answer) {
   const { candidates } = answer.prediction;
   const ruler = h("div.vf-ruler", { ariaHidden: "true" });

@@ -1,6 +1,4 @@
-/**
- * The part of a picture that the model sees, by its recipe, and its place on the screen.
- */
+/** The part of a picture that the model sees, by its recipe, and its place on the screen. */
 
 import { LoupeError } from "../engine/errors.mjs";
 import { centreBox, fittedSize } from "../engine/geometry.mjs";

@@ -47,11 +47,7 @@ export class TeachProject {
   #hasAsked = false;
   /** Ends the adding of photos. */
   #ending = new AbortController();
-  /**
-   * Settles when nothing is being written.
-   *
-   * @type {Promise<unknown>}
-   */
+  /** Settles when nothing is being written. @type {Promise<unknown>} */
   #adding = Promise.resolve();
   #timer = null;
   #trainings = 0;

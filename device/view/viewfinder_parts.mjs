@@ -36,11 +36,7 @@ const TREE = {
   bar: "models forget",
 };
 
-/**
- * Return the elements by name.
- *
- * @param {object} on the viewfinder's handlers
- */
+/** Return the elements by name. @param {object} on the viewfinder's handlers */
 export function createParts(on) {
   const onModel = ({ target }) => on.onModel(target.value);
   const act = (name) => () => on.onAction(name);

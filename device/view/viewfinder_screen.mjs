@@ -1,6 +1,4 @@
-/**
- * The screens of the viewfinder, by its state. Drawing again changes only what differs.
- */
+/** The screens of the viewfinder, by its state. Drawing again changes only what differs. */
 
 import { cornersOf, createBars, createLines, createRecents, createRuler } from "./answer_view.mjs";
 import { createSamples, createWaysOn, percentOf, toneOf, createLanding } from "./answer_view.mjs";

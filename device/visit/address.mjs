@@ -17,11 +17,7 @@ const NAMES = /** @type {const} */ (["answer", "model", "run"]);
  * @typedef {Partial<Record<(typeof NAMES)[number] | "photo", string | null>>} Place
  */
 
-/**
- * Return the current place; missing values are null.
- *
- * @returns {Required<Place>}
- */
+/** Return the current place; missing values are null. @returns {Required<Place>} */
 export function readAddress() {
   const { searchParams } = new URL(location.href);
   const [answer, model, run] = NAMES.map((name) => searchParams.get(name) || null);

@@ -1,6 +1,4 @@
-/**
- * The model on this device, and the worker in which pixels are made before and without it.
- */
+/** The model on this device, and the worker in which pixels are made before and without it. */
 
 import { untilAborted } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";

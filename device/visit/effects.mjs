@@ -1,6 +1,4 @@
-/**
- * The visit's effects on photos: identify a photo, find it by its address, and keep it.
- */
+/** The visit's effects on photos: identify a photo, find it by its address, and keep it. */
 
 import { NotPermitted, readAnswer, recallSent, tellSent } from "./outgoing.mjs";
 import { Declined } from "./permissions.mjs";

@@ -45,11 +45,7 @@ export class Models {
     this.known = this.#readMadeHere();
   }
 
-  /**
-   * The app's models, then those made on this device.
-   *
-   * @returns {Model[]}
-   */
+  /** The app's models, then those made on this device. @returns {Model[]} */
   get all() {
     const madeHere = Array.from(this.#madeHere, ([name, { manifest }]) => {
       const { labels, language, title } = manifest;

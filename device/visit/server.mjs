@@ -1,6 +1,4 @@
-/**
- * The app's own server, by HTTP, for the session whose token the page holds.
- */
+/** The app's own server, by HTTP, for the session whose token the page holds. */
 
 import { pause, untilAborted, waitFor } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
@@ -40,11 +38,7 @@ export class Server {
     this.#given = deferred();
   }
 
-  /**
-   * Describe the model: what its manifest says, with its version.
-   *
-   * @throws {LoupeError}
-   */
+  /** Describe the model: what its manifest says, with its version. @throws {LoupeError} */
   async describe() {
     const { model } = this.#options;
     const url = new URL(`models/${model}`, this.#base);
@@ -53,11 +47,7 @@ export class Server {
     return { ...body.manifest, version: body.version };
   }
 
-  /**
-   * Return the answer in a share link.
-   *
-   * @throws {LoupeError}
-   */
+  /** Return the answer in a share link. @throws {LoupeError} */
   async readAnswer(token) {
     const url = new URL("answers", this.#base);
     url.searchParams.set("token", token);
