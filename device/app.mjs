@@ -46,7 +46,6 @@ async function start() {
   }
 }
 
-/** Open a visit with the app's models, and show it. */
 function open(models) {
   /** @returns {Host} */
   const host = () => ({
@@ -78,7 +77,6 @@ function open(models) {
   for (const input of graphInputs) input.onchange = () => visit.update(host());
 }
 
-/** Return a JSON file; wait while the app is making it. */
 async function fetchJson(url) {
   const response = await fetchMade(url, say);
   return response.json();

@@ -5,12 +5,7 @@
 
 import { LoupeError, messageOf } from "./errors.mjs";
 
-/**
- * @typedef {object} Call
- * @property {(result: unknown) => void} resolve
- * @property {(error: Error) => void} reject
- * @property {Progress} [onProgress]
- */
+/** @typedef {Record<"resolve" | "reject", (value: any) => void> & {onProgress?: Progress}} Call */
 
 /** Calls the worker's functions; each result is a message with the call's number. */
 export class ModelWorker {
@@ -69,7 +64,6 @@ export class ModelWorker {
     return /** @type {ReturnType<WorkerCalls[Name]>} */ (result);
   }
 
-  /** True once the worker has ended. */
   get isClosed() {
     return this.#closed !== null;
   }

@@ -69,7 +69,6 @@ export class Network {
     return { pixels: this.#pixels, scratch: this.#scratch };
   }
 
-  /** Height and width of the photo. */
   get size() {
     return [this.#header.height, this.#header.width];
   }
@@ -113,7 +112,8 @@ export class Network {
   /**
    * Check a vector operator; return what runs it.
    *
-   * @param {[string, (string | VectorOperand)[], string[]]} entry operator, inputs, names of outputs
+   * @param {[string, (string | VectorOperand)[], string[]]} entry operator, inputs, names of
+   *   outputs
    * @param {Set<string>} known the names so far
    * @returns {Step}
    */
@@ -152,10 +152,8 @@ export class Network {
   }
 
   /**
-   * Run the network.
-   *
-   * @param {Uint8Array} pixels RGB, [height, width, 3]
-   * @returns {Record<string, Float32Array>} outputs by name
+   * @type {(pixels: Uint8Array) => Record<string, Float32Array>} of RGB, [height, width, 3]; by
+   *   name
    */
   run(pixels) {
     const { height, width } = this.#header;

@@ -3,8 +3,6 @@
 import { LoupeError, messageOf } from "./errors.mjs";
 
 /**
- * Return the runtime's WebAssembly and the graph.
- *
  * @type {(entry: Graph, model: ModelConfig) => PackedFile[]}
  * @throws {LoupeError} "engine-unavailable"
  */

@@ -7,8 +7,7 @@
 import { openKernels } from "./kernels.mjs";
 
 /**
- * For each place of the result, its first source and its integer weights.
- *
+ * The first source and the integer weights of each place.
  * @typedef {{first: number, weights: Int32Array}[]} Pass
  */
 
@@ -54,9 +53,8 @@ const FILTERS = {
 const PRECISION_BITS = 22;
 
 /**
- * Resize an image as Pillow does, after `openResizing`.
- *
- * @type {(image: Image, width: number, height: number, filter: Filter) => Image}
+ * @type {(image: Image, width: number, height: number, filter: Filter) => Image} after
+ *   `openResizing`
  */
 export function resize(image, width, height, filter) {
   if (filter === "nearest") {
@@ -81,11 +79,7 @@ function nearest(size, length) {
   });
 }
 
-/**
- * The passes of the last photo: the frames of a video need the same ones.
- *
- * @type {Map<string, Pass>}
- */
+/** Those of the last photo, for the frames of a video. @type {Map<string, Pass>} */
 const passes = new Map();
 
 /** @type {(size: number, length: number, filter: Filter) => Pass} */
@@ -154,13 +148,11 @@ function resizeColumns(image, height, filter) {
 }
 
 /**
- * Copy rows into the kernels' memory, resample them, and copy the result back.
+ * Copy rows into the kernels' memory, resample them, and copy the result back; `origin` is the
+ * source that is the first one there.
  *
- * @param {Rows} source
- * @param {Rows} target
- * @param {Pass} pass
- * @param {number} origin the source that is the first one there
- * @param {(from: number, table: number, taps: number, to: number) => void} resample
+ * @type {(source: Rows, target: Rows, pass: Pass, origin: number, resample: (from: number, table:
+ *   number, taps: number, to: number) => void) => void}
  */
 function runStrip(source, target, pass, origin, resample) {
   const taps = Math.max(...pass.map(({ weights }) => weights.length));

@@ -26,11 +26,7 @@ let loaded = null;
 let loading = null;
 /** Your models, by the number that the page gives them. @type {Map<number, Loaded>} */
 const taughtModels = new Map();
-/**
- * The last outputs of the video that is being watched.
- *
- * @type {{number: number, outputs: Output[]}}
- */
+/** Those of the video that is being watched. @type {{number: number, outputs: Output[]}} */
 let watched = { number: 0, outputs: [] };
 
 /** Counts explanations that were started or stopped; only the newest continues. */
@@ -87,11 +83,7 @@ async function load(values, onProgress) {
   return loading.done;
 }
 
-/**
- * Download and test a model.
- *
- * @type {(values: Parameters<WorkerCalls["load"]>[0], onProgress: Progress) => Promise<Loaded>}
- */
+/** @type {(values: Parameters<WorkerCalls["load"]>[0], onProgress: Progress) => Promise<Loaded>} */
 async function open({ address, graph, kernels, model: known }, onProgress) {
   const testing = Promise.all([testPixels(), openResizing()]);
   testing.catch(() => {});
@@ -143,10 +135,8 @@ function requireLoaded(taught = null, source) {
 
 /** Return whether this browser returns a photo's pixels unchanged, and can resize them. */
 async function canPrepare() {
-  return Promise.all([testPixels(), openResizing()]).then(
-    () => true,
-    () => false,
-  );
+  const [pixels, resizing] = await Promise.allSettled([testPixels(), openResizing()]);
+  return pixels.status === "fulfilled" && resizing.status === "fulfilled";
 }
 
 /** Return what a model takes of a photo, without the model. @type {WorkerCalls["prepare"]} */
@@ -168,19 +158,13 @@ async function identify({ source, top, region, stream, taught }) {
   const output = await run(ready, pixels);
   const finished = performance.now();
   const milliseconds = {
-    decode: decoded - started,
-    preprocess: preprocessed - decoded,
-    engine: finished - preprocessed,
-    total: finished - started,
+    ...{ decode: decoded - started, preprocess: preprocessed - decoded },
+    ...{ engine: finished - preprocessed, total: finished - started },
   };
   return predict(model, graph, stream ? averaged(output, stream) : output, milliseconds, top);
 }
 
-/**
- * Return the mean of a video's last outputs, with this one.
- *
- * @type {(output: Output, stream: NonNullable<FrameValues["stream"]>) => Output}
- */
+/** @type {(output: Output, stream: NonNullable<FrameValues["stream"]>) => Output} */
 function averaged(output, { number, average }) {
   if (watched.number !== number) watched = { number, outputs: [] };
   watched.outputs = [...watched.outputs, output].slice(-average);

@@ -42,8 +42,6 @@ export async function readDropped(transfer) {
 
 /**
  * A folder in a label's folder is a recording of it; a folder that holds folders only has no label.
- *
- * @returns {Promise<Found[]>}
  */
 async function readEntry(entry, label = null, recording = null) {
   if (entry.name.startsWith(".")) return [];

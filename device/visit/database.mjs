@@ -12,7 +12,7 @@ const LOST = ["AbortError", "InvalidStateError", "UnknownError"];
  * Open a database with these stores. `onreopen` is called after its connection was opened again.
  *
  * @param {string} name
- * @param {Record<string, IDBObjectStoreParameters>} options of the stores, by name
+ * @param {Record<string, IDBObjectStoreParameters>} options by store
  * @param {() => void} [onreopen]
  * @throws {DOMException} if the browser keeps nothing
  */

@@ -35,7 +35,7 @@ export class DeviceModel {
    * @param {GraphName} options.graph
    * @param {TaughtModel} [options.taught] your model, on that one as its base
    * @param {string | null} options.off why nothing runs on this device, or null
-   * @param {() => void} onchange is called after each change of `state`
+   * @param {() => void} onchange
    */
   constructor(options, onchange) {
     this.#options = options;
@@ -65,7 +65,6 @@ export class DeviceModel {
     this.#onchange();
   }
 
-  /** Note why the model isn't loaded yet. */
   skip(reason, code) {
     if (!this.#options.off && !this.#model) this.#set({ reason, code });
   }
@@ -111,9 +110,7 @@ export class DeviceModel {
   }
 
   /**
-   * Return the model, once the device can answer.
-   *
-   * @throws {LoupeError} if it can't, or the signal's reason
+   * Return the model, once the device can answer. @throws {LoupeError} if it can't, or the reason
    */
   async loaded(signal) {
     const { off } = this.#options;
@@ -124,7 +121,6 @@ export class DeviceModel {
     return this.#model;
   }
 
-  /** Identify a photo, once loaded; see `Identifier.identify`. */
   async identify(blob, options) {
     const answering = this.#model.identify(blob, { top: options.top });
     try {
@@ -136,7 +132,6 @@ export class DeviceModel {
     }
   }
 
-  /** See `Identifier.watch`. */
   async *watch(video, options) {
     await this.loaded(options.signal);
     for await (const prediction of this.#model.watch(video, options)) {
@@ -153,7 +148,6 @@ export class DeviceModel {
     return this.#model.explain(blob, options);
   }
 
-  /** End the worker and free its memory. */
   close() {
     this.#closing.abort(new LoupeError("engine-unavailable", CLOSED));
     this.#worker?.close();

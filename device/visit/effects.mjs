@@ -57,14 +57,11 @@ export async function identify(visit, { step, permission, until }) {
 }
 
 /**
- * Identify the open photo; ask first where more would leave than its press permits.
+ * Identify the open photo; ask first where more would leave than its press permits. `onPlace` is
+ * called with the place that was chosen, before anything is sent.
  *
- * @param {Visit} visit
- * @param {Permission} press
- * @param {"device" | null} place see `Identifier.identify`
- * @param {(place: "device" | null) => void} onPlace called with the place that was chosen, before
- *   anything is sent
- * @returns {Promise<Answer>}
+ * @type {(visit: Visit, press: Permission, place: "device" | null, onPlace: (place: "device" |
+ *   null) => void) => Promise<Answer>}
  * @throws {Declined} or as `Identifier.identify`
  */
 async function identifyPermitted(visit, press, place, onPlace) {
@@ -147,8 +144,6 @@ function ownTokens() {
 
 /**
  * Return the answer in a share link as an entry without a photo, or a message why there is none.
- *
- * @type {(token: string, host: Host) => Promise<{entry: Entry | null, message?: string}>}
  */
 async function readLink(token, { server }) {
   if (!server) return { entry: null };

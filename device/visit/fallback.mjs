@@ -7,24 +7,13 @@ import { mayServerRead, NotPermitted } from "./outgoing.mjs";
 const PATIENCE_MS = 4000;
 
 /** Codes about the photo itself, which the other way would return as well. */
-export const PHOTO_CODES = new Set([
-  "missing",
-  "empty",
-  "too-large",
-  "too-small",
-  "too-many-pixels",
-  "unsupported-format",
-  "damaged",
-  "invalid",
-]);
+export const PHOTO_CODES = new Set(
+  "missing empty too-large too-small too-many-pixels unsupported-format damaged invalid".split(" "),
+);
 
 /**
- * @callback Way
- * @param {DeviceModel} device
- * @param {((blob: Blob, options: object) => Promise<Answer>) | null} askServer
- * @param {Blob} blob
- * @param {object} options see `Identifier.identify`
- * @returns {Promise<Answer>}
+ * @typedef {(device: DeviceModel, askServer: ((blob: Blob, options: object) => Promise<Answer>) |
+ *   null, blob: Blob, options: any) => Promise<Answer>} Way for options see `Identifier.identify`
  */
 
 /** @type {Way} The device answers, or the server if it may read what the device can't. */
@@ -68,11 +57,7 @@ export async function serverFirst(device, askServer, blob, options) {
   }
 }
 
-/**
- * Return whether the device can answer, once that is known.
- *
- * @type {(device: DeviceModel, signal?: AbortSignal) => Promise<boolean>}
- */
+/** Return whether the device can answer, once that is known. */
 export async function canLoad(device, signal) {
   try {
     await device.loaded(signal);

@@ -11,12 +11,10 @@
 
 import { openDatabase, resultOf } from "./database.mjs";
 
-/** Number of photos that are kept. */
 export const MAX_PHOTOS = 8;
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/** The fields of an entry that are stored. */
 const FIELDS = ["id", "photo", "source", "alt", "answer", "earlier", "isLearned"];
 
 export class Recents {
@@ -24,7 +22,6 @@ export class Recents {
   onclear = null;
   #scope;
   #name;
-  /** The id of this tab's session. */
   #session;
   /** Promise of the database, or of null without one. */
   #database;
