@@ -267,11 +267,7 @@ async function copyOf(source) {
   }
 }
 
-/**
- * Wait until the video shows a new frame.
- *
- * @type {(video: HTMLVideoElement, signal?: AbortSignal) => Promise<number>}
- */
+/** @type {(video: HTMLVideoElement, signal?: AbortSignal) => Promise<number>} */
 function nextFrame(video, signal) {
   return waitFor((resolve) => {
     if (!("requestVideoFrameCallback" in HTMLVideoElement.prototype)) {

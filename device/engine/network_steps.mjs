@@ -13,7 +13,7 @@ export function check(condition) {
   if (!condition) throw new LoupeError("bundle-damaged", "The packed network is damaged.");
 }
 
-/** Return the number of values in an array. @type {(shape: number[]) => number} or as `check` */
+/** Return the number of values, after checking the shape. @type {(shape: number[]) => number} */
 export function sizeOf(shape) {
   for (const side of shape) check(Number.isInteger(side) && side > 0 && side <= MAX_SIZE);
   return shape.reduce((product, side) => product * side, 1);

@@ -80,18 +80,14 @@ export async function occlusionMap(pixels, [height, width], probabilityOf, secon
   return meanCells(importance, height, width, MAP_CELLS);
 }
 
-/**
- * Return the cells of the finer grid, the most important first.
- *
- * @type {(map: Float32Array, height: number, width: number) => number[]}
- */
+/** @type {(map: Float32Array, height: number, width: number) => number[]} */
 function rankedRegions(map, height, width) {
   const { heat } = meanCells(map, height, width, FINE);
   const means = Array.from(heat, (value) => Math.round(value * 1000));
   return [...means.keys()].sort((a, b) => means[b] - means[a]);
 }
 
-/** These still change where probabilities are near 1. @param {number} probability */
+/** Log-odds still change where probabilities are near 1. @param {number} probability */
 function logOdds(probability) {
   const bounded = Math.min(Math.max(probability, 1e-6), 1 - 1e-6);
   return Math.log(bounded / (1 - bounded));
@@ -122,7 +118,7 @@ function softSteps(grid, length) {
   );
 }
 
-/** Write most `values` as 0 to 1. @type {(values: Float32Array, target: Float32Array) => void} */
+/** Stretch most values to 0 to 1. @type {(values: Float32Array, target: Float32Array) => void} */
 function stretch(values, target) {
   const sorted = values.slice().sort();
   const low = percentile(sorted, 15);
@@ -132,7 +128,7 @@ function stretch(values, target) {
   });
 }
 
-/** As NumPy interpolates. @type {(sorted: Float32Array, percent: number) => number} */
+/** Interpolated as by NumPy. @type {(sorted: Float32Array, percent: number) => number} */
 function percentile(sorted, percent) {
   const place = ((sorted.length - 1) * percent) / 100;
   const below = Math.floor(place);

@@ -53,10 +53,11 @@ const MIRRORED = [
 ];
 
 /**
- * Read the part that the recipe uses of an upright photo, scaled down by `factor`, and close it.
+ * Read the part that the recipe uses of an upright photo, scaled down by `factor`, and close it;
+ * `orientation` is the one of the stored photo.
  *
  * @type {(bitmap: ImageBitmap, recipe: Recipe, limits: Limits, factor?: number,
- *   orientation?: number) => Image} of the orientation by which the stored photo was turned
+ *   orientation?: number) => Image}
  */
 function readCentre(bitmap, recipe, limits, factor = 1, orientation = 1) {
   try {

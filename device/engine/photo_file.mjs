@@ -119,7 +119,7 @@ const textAt = (bytes, at, text) =>
 /** Both sides stay at least this many times the recipe's resize size, as in `model/photo/`. */
 const MARGIN = 2;
 
-/** Return how the server scales such a JPEG down. @type {(size: Size, recipe: Recipe) => number} */
+/** Return the server's factor: 1, 2, 4 or 8. @type {(size: Size, recipe: Recipe) => number} */
 export function scaleFactor({ width, height }, recipe) {
   if (recipe.decoding === "whole") return 1;
   const smallest = MARGIN * Math.max(...recipe.resize);
@@ -169,11 +169,7 @@ export function scaleDown({ data, width, height }, factor, missing = [0, 0]) {
   return { data: means, width: columns, height: rows };
 }
 
-/**
- * Return where blocks begin and the last one ends.
- *
- * @type {(length: number, factor: number, missing: number) => Uint32Array}
- */
+/** @type {(length: number, factor: number, missing: number) => Uint32Array} */
 function blockEdges(length, factor, missing) {
   const count = Math.ceil((length + missing) / factor);
   return Uint32Array.from({ length: count + 1 }, (_, block) =>

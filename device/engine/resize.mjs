@@ -181,11 +181,7 @@ function emptyImage(width, height) {
   return { data: new Uint8ClampedArray(width * height * 4), width, height };
 }
 
-/**
- * Return the image made of the given columns and rows; -1 is black.
- *
- * @type {(image: Image, columns: Int32Array, rows: Int32Array) => Image}
- */
+/** @type {(image: Image, columns: Int32Array, rows: Int32Array) => Image} */
 export function gather(image, columns, rows) {
   const from = new Uint32Array(
     image.data.buffer,

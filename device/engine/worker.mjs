@@ -37,7 +37,8 @@ const teaching = () => import("../teach/teaching.mjs");
 
 /** @type {WorkerCalls} */
 const calls = {
-  ...{ load, identify, explain, stopExplaining, canPrepare, prepare, chooseKernels },
+  ...{ load, identify, explain, canPrepare, prepare, chooseKernels },
+  stopExplaining: async () => void explanations++,
   takePhoto: async (values) =>
     (await teaching()).takePhoto(requireLoaded(null, values.source), values),
   features: async (values) => (await teaching()).features(requireLoaded(), values),
@@ -197,10 +198,6 @@ async function explain({ source, seconds, taught }, onProgress) {
   const size = recipe.crop ?? recipe.resize;
   const map = await occlusionMap(pixels, size, probabilityOf, seconds, count);
   return { ...map, label: ready.model.labels[label] };
-}
-
-async function stopExplaining() {
-  explanations++;
 }
 
 /** @type {WorkerCalls["addTaught"]} */

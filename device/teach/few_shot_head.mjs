@@ -118,11 +118,7 @@ function meanOf(vectors) {
   return mean;
 }
 
-/**
- * Return each label's mean of its groups' means, of length one.
- *
- * @type {(byLabel: Group[][]) => Float64Array[]}
- */
+/** Means of groups' means, of length one. @type {(byLabel: Group[][]) => Float64Array[]} */
 const meansOf = (byLabel) =>
   byLabel.map((some) => {
     const mean = meanOf(some.map((group) => group.mean));

@@ -74,11 +74,7 @@ export function fetchingOf({ loaded, total, isStalled }) {
   return `Fetching the model: ${amount}.`;
 }
 
-/**
- * Return the modes between which the menu chooses, with what the server gets of a photo.
- *
- * @type {(part: string, api: string | null) => [Run, string, string][]}
- */
+/** Return the modes between which the menu chooses, with what the server gets of a photo. */
 export const modesOf = (part, api) => [
   [
     "auto",

@@ -24,11 +24,7 @@ export const ALTS = {
   frame: "The photo you took",
 };
 
-/**
- * Take photos until `signal` is aborted.
- *
- * @type {(parts: Parts, handlers: SourceHandlers, signal: AbortSignal) => void}
- */
+/** @type {(parts: Parts, handlers: SourceHandlers, signal: AbortSignal) => void} */
 export function connectSources(parts, handlers, signal) {
   for (const input of [parts.pick, parts.capture]) {
     input.onchange = () => {

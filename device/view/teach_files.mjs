@@ -6,12 +6,6 @@ import { listen, PRESSABLE, targetOf } from "./photo_sources.mjs";
 /** Return whether a file is a project's or a model's. */
 export const isMadeHere = ({ name }) => /\.(loupe|zip|loupe\b.*\.txt)$/i.test(name);
 
-/**
- * A file, the label that its folder names, and the recording that a folder in it is, or null.
- *
- * @typedef {{file: File, label: string | null, recording: string | null}} Found
- */
-
 /** Take files, and the space bar, until `signal` is aborted; see `createHandlers`. */
 export function connectFiles(root, { onFiles, onFile, onSeveral, onSpace }, signal) {
   const isOpen = () => root.isConnected && !root.querySelector("dialog[open]");
@@ -29,7 +23,7 @@ export function connectFiles(root, { onFiles, onFile, onSeveral, onSpace }, sign
   listen(root, { isOpen, onPaste, onDrop, onKey }, signal);
 }
 
-/** @returns {Found[]} */
+/** Return files as `readDropped` does, of which no folder names the label or is the recording. */
 export const withoutLabels = (files) =>
   Array.from(files, (file) => ({ file, label: null, recording: null }));
 

@@ -17,11 +17,7 @@ const CAN_OPEN = new Set(["granted", "prompt", "idle"]);
 
 const NOT_TAKEN = "The photo couldn’t be taken. Try again.";
 
-/**
- * Show the viewfinder in an element.
- *
- * @type {(parent: Element, visit: Visit, options: Partial<ViewfinderOptions>) => Viewfinder}
- */
+/** @type {(parent: Element, visit: Visit, options: Partial<ViewfinderOptions>) => Viewfinder} */
 export function mountViewfinder(parent, visit, options) {
   return new Viewfinder(parent, visit, options);
 }

@@ -12,10 +12,6 @@ const OTHER_MODEL = "Another model gave this answer. Open it again to see why.";
 /** Most labels that a link holds. */
 const MAX_LABELS = 10;
 
-/** Letters of the engine and the graph in a share link. */
-const ENGINE = "w";
-const SMALL_GRAPH = "s";
-
 export class DeviceModel {
   /** @type {Omit<IdentifierState, "server" | "isConnected" | "next" | "sends">} */
   state = { device: "off", loaded: 0, total: 0, isStalled: false, reason: null, code: null };
@@ -174,7 +170,8 @@ function encodeLink({ labels }, { model, version, graph, known, plausible, candi
   const pairs = candidates
     .slice(0, MAX_LABELS)
     .map(({ label, probability }) => `${labels.indexOf(label)}-${Math.round(probability * 1000)}`);
-  const letters = ENGINE + (graph === "small" ? SMALL_GRAPH : "");
+  // Of the engine and the graph.
+  const letters = graph === "small" ? "ws" : "w";
   const isKnown = known === null ? "x" : known ? "y" : "n";
   const size = plausible ? Math.min(99, plausible.length) : "x";
   return [model, version, letters, isKnown, size, pairs.join("_")].join("~");

@@ -91,11 +91,7 @@ async function identifyPermitted(visit, press, place, onPlace) {
   }
 }
 
-/**
- * Find what the address names: a photo kept in this browser, or the answer in a link.
- *
- * @type {(visit: Visit, effect: Extract<Effect, {type: "find"}>) => Promise<void>}
- */
+/** Find what the address names: a photo kept in this browser, or the answer in a link. */
 export async function find(visit, { step, token, photo }) {
   const kept = await visit.recents.find({ token, photo });
   if (kept) recallSent(kept);
@@ -112,11 +108,7 @@ function answeredBy(entry, model) {
   return { ...entry, answer, earlier: answers.filter((one) => one !== answer) };
 }
 
-/**
- * Keep a photo in this browser, with its answer once it has one.
- *
- * @type {(visit: Visit, effect: Extract<Effect, {type: "keep"}>) => Promise<void>}
- */
+/** Keep a photo in this browser, with its answer once it has one. */
 export async function keep({ recents }, { entry }) {
   if (entry.answer?.certainty === "unknown") navigator.vibrate?.([10, 60, 10]);
   if (entry.answer?.token) noteOwn(entry.answer.token);

@@ -11,12 +11,7 @@ export const PHOTO_CODES = new Set(
   "missing empty too-large too-small too-many-pixels unsupported-format damaged invalid".split(" "),
 );
 
-/**
- * @typedef {(device: DeviceModel, askServer: ((blob: Blob, options: object) => Promise<Answer>) |
- *   null, blob: Blob, options: any) => Promise<Answer>} Way for options see `Identifier.identify`
- */
-
-/** @type {Way} The device answers, or the server if it may read what the device can't. */
+/** The device answers, or the server, if there is one and it may read what the device can't. */
 export async function deviceFirst(device, askServer, blob, options) {
   try {
     return await device.identify(blob, options);
@@ -34,7 +29,7 @@ export async function deviceFirst(device, askServer, blob, options) {
   }
 }
 
-/** @type {Way} The server answers, or the device if it doesn't within `PATIENCE_MS`. */
+/** The server answers, or the device if it doesn't within `PATIENCE_MS`. */
 export async function serverFirst(device, askServer, blob, options) {
   const { signal } = options;
   const stop = anyAborted(signal);

@@ -119,9 +119,7 @@ export class Identifier {
     if (isConnected !== this.#state.isConnected) this.#change({ isConnected });
   }
 
-  setServer(server) {
-    this.server?.update(server);
-  }
+  setServer = (server) => this.server?.update(server);
 
   /** Follow the server's model to another version; null leaves it. What runs here stays. */
   setDescribed(described) {

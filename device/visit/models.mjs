@@ -54,9 +54,7 @@ export class Models {
     return [...this.#host.models, ...madeHere];
   }
 
-  has(name) {
-    return this.all.some((model) => model.name === name);
-  }
+  has = (name) => this.all.some((model) => model.name === name);
 
   /** Return the model to select with an entry: its answer's if available, else the current one. */
   toShow(entry) {

@@ -150,9 +150,7 @@ export class Visit {
     this.#resume();
   }
 
-  /**
-   * Return the permission that a press gives by the words now on the screen; null: no photo yet.
-   */
+  /** Return the permission that a press gives by the words now on the screen. */
   press(photo = null) {
     return this.permissions.press(this.identifier, this.state.entry !== null, photo);
   }

@@ -77,11 +77,9 @@ export function recallSent({ photo, answer, earlier = [] }) {
 export const everSent = (photo) => sentOf(photo) ?? told.get(photo);
 
 /**
- * @typedef {object} SendOptions
- * @property {Permission} [permission] without one, nothing is sent
- * @property {number} [top] number of candidates
- * @property {AbortSignal} [signal]
- * @property {LoupeError} [cause] why the device can't read the file
+ * Without a permission, nothing is sent; `cause` is why the device can't read the file.
+ * @typedef {{permission?: Permission, top?: number, signal?: AbortSignal,
+ *   cause?: LoupeError}} SendOptions
  */
 
 /** Return the answer in a share link; see `api/v1/answers.py`. */
@@ -237,11 +235,9 @@ export class Outgoing {
   /**
    * Send a request if the permission covers it; abort it when the permission ends.
    *
-   * @param {"photo" | "explanation" | "correction"} name
-   * @param {ServerRequest} request
-   * @param {Permission | undefined} permission
-   * @param {Pick<Need, "part" | "photo"> & Partial<Need>} need
-   * @param {Transfer} [transfer]
+   * @type {(name: "photo" | "explanation" | "correction", request: ServerRequest,
+   *   permission: Permission | undefined, need: Pick<Need, "part" | "photo"> & Partial<Need>,
+   *   transfer?: Transfer) => Promise<any>}
    */
   async #send(name, request, permission, need, { signal, onSent } = {}) {
     this.#check(permission, need);

@@ -140,7 +140,9 @@ export class Permissions {
   }
 
   /**
-   * Ask for the first file that this browser can't read. @throws {Declined | LoupeError} or `cause`
+   * Ask for the first file that this browser can't read.
+   *
+   * @throws {Declined | LoupeError} `cause`, once declined
    */
   async askFile(photo, cause, identifier, signal) {
     // Without a connection, there is nothing to ask.

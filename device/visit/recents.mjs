@@ -47,9 +47,7 @@ export class Recents {
     });
   }
 
-  close() {
-    this.#channel?.close();
-  }
+  close = () => this.#channel?.close();
 
   /** Return the entries, newest first, those without an answer as well. */
   async list() {

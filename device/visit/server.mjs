@@ -63,15 +63,8 @@ export class Server {
    * @throws {LoupeError} with the code of the server's problem; "unreachable" without an answer
    */
   async request(name, { body, answer, labels, fields, pixels, top }, { signal, onSent } = {}) {
-    const { token: link } = answer ?? {};
-    const form = labels && {
-      ...engineOf(answer),
-      ...fields,
-      token: link,
-      label: labels,
-      photo: body,
-    };
-    const data = form ? formOf(form) : body;
+    const described = labels && { ...engineOf(answer), ...fields, token: answer.token };
+    const data = labels ? formOf({ ...described, label: labels, photo: body }) : body;
     const started = performance.now();
     let hasRenewed = false;
     for (;;) {
