@@ -10,6 +10,7 @@ import { formatBytes } from "./view/disclosure.mjs";
 import { mountViewfinder } from "./view/viewfinder.mjs";
 import { followTheme } from "./view/viewfinder_parts.mjs";
 import { openVisit } from "./visit/open_visit.mjs";
+import { callServiceWorker } from "./visit/service_worker.mjs";
 
 const WORKS = "It works without a network.";
 const NOT_KEPT = "This model isn’t kept, so it needs the network.";
@@ -45,7 +46,6 @@ async function start() {
   }
 }
 
-/** Open a visit with the app's models, and show it. */
 function open(models) {
   /** @returns {Host} */
   const host = () => ({
@@ -77,7 +77,6 @@ function open(models) {
   for (const input of graphInputs) input.onchange = () => visit.update(host());
 }
 
-/** Return a JSON file; wait while the app is making it. */
 async function fetchJson(url) {
   const response = await fetchMade(url, say);
   return response.json();
@@ -152,20 +151,7 @@ async function keep(message) {
     $("kept").textContent = "This page isn’t on https, so no model is kept on this device.";
     return;
   }
-  let result;
-  try {
-    await navigator.serviceWorker.register("service-worker.js");
-    const { active } = await navigator.serviceWorker.ready;
-    result = await new Promise((resolve) => {
-      const { port1, port2 } = new MessageChannel();
-      port1.onmessage = ({ data }) => resolve(data);
-      active.postMessage(message, [port2]);
-    });
-  } catch {
-    // Private windows and other sites' frames may allow no service worker.
-    result = { bytes: 0 };
-  }
-  const { bytes, isNew, isMissing, isFull } = result;
+  const { bytes, isNew, isMissing, isFull } = (await callServiceWorker(message)) ?? { bytes: 0 };
   isOutdated ||= Boolean(isNew);
   const parts = bytes
     ? [`Kept on this device: ${formatBytes(bytes)}.`, isMissing ? NOT_KEPT : WORKS]

@@ -23,7 +23,6 @@ class Screen {
     linkStyles(parent, ["tokens", "../commands"]);
   }
 
-  /** Take new data. */
   update(data, send) {
     this.#data = data;
     this.#send = send;

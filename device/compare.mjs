@@ -9,7 +9,6 @@ import { createButton, h, linkStyles } from "./view/elements.mjs";
 import { Identifier } from "./visit/identifier.mjs";
 import { createComponent } from "./view/streamlit_component.mjs";
 
-/** Number of labels that each way reports. */
 const TOP = 50;
 
 /** Longest time until a way is ready, in milliseconds: a small server takes long to load torch. */
@@ -51,7 +50,6 @@ class Screen {
     linkStyles(parent, ["tokens", "../compare"]);
   }
 
-  /** Take new data. */
   update(data, send) {
     const isOther = this.#data?.model !== data.model || this.#data?.token !== data.token;
     if (this.#data && isOther) this.#stop?.abort();
@@ -119,10 +117,8 @@ class Screen {
 }
 
 /**
- * Answer a photo by every way, in turns.
+ * Answer a photo by every way, in turns. Return for each way `{way, failed}` or what `report` does.
  *
- * @returns {Promise<object[]>} for each way `{way, failed}` or `{way, version, downloaded, sent,
- *   labels, known, novelty, plausible, times}`, with `times` of the try whose total is the median
  * @throws {LoupeError} if no way answers
  */
 async function measure(photo, data, isFull, show, signal) {

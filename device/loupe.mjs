@@ -98,8 +98,8 @@ class Model {
    * @param {number} [options.top] number of candidates, 5 by default
    * @returns {Promise<Prediction>}
    * @throws {LoupeError} "empty", "too-large", "too-small", "too-many-pixels",
-   *   "unsupported-format", "damaged", "invalid" for other arguments, or "engine-unavailable" if the
-   *   worker has ended
+   *   "unsupported-format", "damaged", "invalid" for other arguments, or "engine-unavailable" if
+   *   the worker has ended
    */
   async identify(source, { top = 5 } = {}) {
     if (!Number.isInteger(top) || top < 1) {
@@ -146,8 +146,8 @@ class Model {
    * @param {object} [options]
    * @param {number} [options.top] number of candidates, 5 by default
    * @param {number} [options.maxPerSecond] 12 by default
-   * @param {() => Region | undefined} [options.region] returns the part of the frame to identify, in
-   *   the video's pixels; by default all of it
+   * @param {() => Region | undefined} [options.region] returns the part of the frame to identify,
+   *   in the video's pixels; by default all of it
    * @param {number} [options.average] number of frames, 1 by default: a prediction is that of the
    *   mean of the last outputs
    * @param {AbortSignal} [options.signal]
@@ -196,11 +196,7 @@ class Model {
     return this.#calls.send("takePhoto", { source: copy, region }, { moved: copy });
   }
 
-  /**
-   * Return the features of a photo that `takePhoto` made, perhaps for another base.
-   *
-   * @type {TeachableModel["features"]}
-   */
+  /** Return the features of a photo that `takePhoto` made. @type {TeachableModel["features"]} */
   async features(photo) {
     return this.#calls.send("features", { source: photo });
   }
@@ -231,11 +227,7 @@ class Model {
     return new Model(this.#calls, info, close ?? drop, number);
   }
 
-  /**
-   * Return a taught model with golden outputs, without which it can't be saved.
-   *
-   * @type {TeachableModel["addGolden"]}
-   */
+  /** Add golden outputs, without which it can't be saved. @type {TeachableModel["addGolden"]} */
   async addGolden({ manifest, head }) {
     const golden = await this.#calls.send("golden", { taught: { manifest, head } });
     return { manifest: { ...manifest, golden }, head };
@@ -275,11 +267,7 @@ async function copyOf(source) {
   }
 }
 
-/**
- * Wait until the video shows a new frame.
- *
- * @type {(video: HTMLVideoElement, signal?: AbortSignal) => Promise<number>}
- */
+/** @type {(video: HTMLVideoElement, signal?: AbortSignal) => Promise<number>} */
 function nextFrame(video, signal) {
   return waitFor((resolve) => {
     if (!("requestVideoFrameCallback" in HTMLVideoElement.prototype)) {

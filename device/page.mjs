@@ -1,6 +1,4 @@
-/**
- * Shows the viewfinder from data in the page's HTML, before Streamlit loads.
- */
+/** Shows the viewfinder from data in the page's HTML, before Streamlit loads. */
 
 import { showEarly } from "./streamlit.mjs";
 

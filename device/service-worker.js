@@ -136,7 +136,6 @@ async function fetchWhole(url, options) {
   throw new Error(`${url}: ${response.status}`);
 }
 
-/** Put a response into a cache; return its size in bytes. */
 async function put(cache, url, response) {
   const copy = response.clone();
   await cache.put(url, response);

@@ -12,7 +12,6 @@ import { createHeader } from "./view/viewfinder_parts.mjs";
 import { openVisit } from "./visit/open_visit.mjs";
 import { tokenOf } from "./visit/visit.mjs";
 
-/** Height of Streamlit's header. */
 const HEADER = "3.75rem";
 
 /** Selectors of the answer's chart, and of the link to the plain page. */
@@ -25,11 +24,7 @@ const LOST = "dynamically imported module";
 /** Longest time for which the model's files wait for Streamlit to load, in milliseconds. */
 const ALONE_MS = 15_000;
 
-/**
- * The early viewfinder, until it is moved into a component.
- *
- * @type {{screen: Screen, host: HTMLElement, place: HTMLElement} | null}
- */
+/** The early viewfinder, until it is moved into a component; or null. */
 let early = null;
 
 /** The component. Its `data` comes from `page_data` in `ui/viewfinder.py`. */
@@ -66,7 +61,6 @@ function whenLeft(onleave) {
   observer.observe(document.body, { childList: true, subtree: true });
 }
 
-/** Move the early viewfinder into a component. */
 function takeIn(parent) {
   const { screen, host, place } = early;
   early = null;
@@ -111,7 +105,6 @@ class Screen {
     this.#followConnection();
   }
 
-  /** Note that Streamlit has loaded. */
   join() {
     this.#visit.address.rejoin();
     this.#followConnection();
@@ -122,7 +115,6 @@ class Screen {
     this.#stopFollowing = followConnection((...now) => this.#visit.setConnected(...now));
   }
 
-  /** Apply new data from the page's script. */
   update(data) {
     this.#drawn = data.chart;
     this.#visit.update(hostOf(data));
@@ -172,7 +164,6 @@ function show(selector, isShown, isGone = false) {
   part.style.display = isGone ? "none" : "";
 }
 
-/** Return the visit's `Host` from the page's data. */
 function hostOf(data) {
   const { api, base, engine, isEarly, limits, model, models, recent, run, session, top } = data;
   const server = { url: `${base}api/v1/`, token: session };

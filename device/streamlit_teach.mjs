@@ -5,7 +5,6 @@ import { createComponent, themeOf } from "./view/streamlit_component.mjs";
 import { mountTeach } from "./view/teach.mjs";
 import { openAddress } from "./visit/address.mjs";
 
-/** Height of Streamlit's header. */
 const HEADER = "3.75rem";
 
 /** Show "Teach"; `pages/teach.py` gives `base`, the app's path, and `train`, for its owner. */

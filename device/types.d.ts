@@ -54,18 +54,16 @@ interface PackedFile {
   sha256: string;
 }
 
-interface Golden extends PackedFile {
-  count: number;
-  probabilities: number[][];
-  novelty: number[] | null;
-  tolerance: number;
-}
-
 interface Graph extends PackedFile {
   /** What the kernels run; absent if the graph needs ONNX Runtime. */
   network?: PackedFile;
   calibration: { label_thresholds: number[] | null; ood_threshold: number | null } | null;
-  golden: Golden;
+  golden: PackedFile & {
+    count: number;
+    probabilities: number[][];
+    novelty: number[] | null;
+    tolerance: number;
+  };
   /** Absent if the graph returns none: then the model is no base. */
   features?: Features;
 }
@@ -84,17 +82,6 @@ interface Features {
 /** A text with labels in it, which have a language of their own. */
 type Phrase = (string | { label: string })[];
 
-/** A condition of a rule on a prediction: equal, or between two bounds. */
-type Condition = boolean | number | { min?: number; max?: number };
-
-interface CertaintyRule {
-  certainty: string;
-  when: Record<string, Condition>;
-  headline: string;
-  note?: string;
-  record?: "labels" | "plausible" | "unknown";
-}
-
 interface Records {
   labels: Phrase[];
   plausible: Phrase;
@@ -106,7 +93,14 @@ interface Words {
   /** Whether the temperature was only estimated, or a few-shot head never tested. */
   estimated: boolean;
   present_from: number;
-  certainties: CertaintyRule[];
+  certainties: {
+    certainty: string;
+    /** What a prediction must equal, or two bounds. */
+    when: Record<string, boolean | number | { min?: number; max?: number }>;
+    headline: string;
+    note?: string;
+    record?: "labels" | "plausible" | "unknown";
+  }[];
   conjunctions: { present: string; plausible: string };
   testing: { same_graph: string; other_graph: string };
   percent: { below?: number; text?: string; digits?: number; at_most?: number }[];
@@ -167,15 +161,6 @@ interface TeachValues extends Pick<Features, "fallback_cosine" | "near_copy"> {
   labels: number;
 }
 
-/** Photo groups of one label that were called another one when they were left out. */
-interface Confusion {
-  label: number;
-  called: number;
-  groups: number;
-  /** All photos of these groups. */
-  photos: number[];
-}
-
 /** What was found for groups that were left out. */
 interface LeftOut {
   folds: "each group" | "five";
@@ -184,21 +169,23 @@ interface LeftOut {
   counted: number[];
   /** Of the share that was right, 95%. */
   interval: [number, number];
-  confusions: Confusion[];
+  /** Groups of one label that were called another one, with all of their photos. */
+  confusions: { label: number; called: number; groups: number; photos: number[] }[];
   /** Photos whose own top label was wrong. */
   standing_out: { photo: number; label: number; called: number }[];
 }
 
 /** A trained head, and what is known of it. */
-interface Taught extends Pick<LoupeManifest, Learnt> {
+interface Taught extends Pick<
+  LoupeManifest,
+  "temperature" | "ood_threshold" | "promise" | "photos" | "groups"
+> {
   head: Head;
   /** The number of each photo's group. */
   groupOf: number[];
   /** Null if no label has a second group: it can't be known yet. */
   accuracy: LeftOut | null;
 }
-
-type Learnt = "temperature" | "ood_threshold" | "promise" | "photos" | "groups";
 
 /** Outputs for the drawn pictures, see `draw`: logits [2, labels] and OOD scores [2]. */
 interface LoupeGolden {
@@ -246,13 +233,6 @@ interface ProjectPhoto extends PhotoToTeach {
   base: string;
 }
 
-/** Changes of a project: what is absent stays. */
-interface ProjectEdit extends Partial<Pick<Project, "title" | "labels">> {
-  /** Photos to give another label; with null, they are removed. */
-  ids?: string[];
-  label?: string | null;
-}
-
 /** What a browser keeps of one app; each call throws a `LoupeError` with a sentence. */
 interface ProjectStore {
   /** Photos are in the order in which they came. */
@@ -261,8 +241,13 @@ interface ProjectStore {
   names(): Promise<Pick<Project, "title" | "labels"> & { model?: string; versions?: string[] }>;
   /** Add a photo, and its label if it is new; return the photo's id. */
   addPhoto(photo: Omit<ProjectPhoto, "id">): Promise<string>;
-  /** Change all of it in one step; return what undoes it until the page is left. */
-  edit(edit: ProjectEdit): Promise<() => Promise<void>>;
+  /**
+   * Change all of it in one step; return what undoes it until the page is left. What is absent stays.
+   * Photos (`ids`) get the label or, with null, are removed.
+   */
+  edit(
+    edit: Partial<Pick<Project, "title" | "labels">> & { ids?: string[]; label?: string | null },
+  ): Promise<() => Promise<void>>;
   setFeatures(id: string, base: string, features: Float32Array): Promise<void>;
   /** Delete the project; models stay. */
   clear(): Promise<void>;
@@ -412,9 +397,12 @@ interface WorkerCalls {
   /** Compares the kernels and returns those that it keeps; null if the model needs none. */
   chooseKernels(values: object): Promise<string | null>;
   identify(values: FrameValues): Promise<Prediction>;
-  explain(values: ExplainValues, onProgress: Progress): Promise<OcclusionMap>;
+  explain(
+    values: Pick<FrameValues, "taught"> & { source: Blob; seconds: number },
+    onProgress: Progress,
+  ): Promise<OcclusionMap>;
   canPrepare(values: object): Promise<boolean>;
-  prepare(values: PrepareValues): Promise<Packed>;
+  prepare(values: { source: Blob; recipe: Recipe; limits: Limits }): Promise<Packed>;
   stopExplaining(values: object): Promise<void>;
   takePhoto(values: Pick<FrameValues, "source" | "region">): Promise<TakenPhoto>;
   features(values: { source: Blob }): Promise<Float32Array>;
@@ -442,21 +430,10 @@ interface PhotoToTeach {
   features: Float32Array;
 }
 
-interface ExplainValues extends Pick<FrameValues, "taught"> {
-  source: Blob;
-  seconds: number;
-}
-
 /** A photo's pixels, see `pack`. */
 interface Packed {
   bytes: Uint8Array<ArrayBuffer>;
   packed: boolean;
-}
-
-interface PrepareValues {
-  source: Blob;
-  recipe: Recipe;
-  limits: Limits;
 }
 
 interface FrameValues {
@@ -557,12 +534,11 @@ interface SharedWords extends Record<"by" | "percent" | "photo" | "proof", strin
 // that TypeScript's library lacks.
 declare var modelWorker: string | undefined;
 declare var styleSheets: Record<string, string> | undefined;
-interface Navigator {
+interface Connection {
   readonly connection?: { readonly saveData: boolean };
 }
-interface WorkerNavigator {
-  readonly connection?: { readonly saveData: boolean };
-}
+interface Navigator extends Connection {}
+interface WorkerNavigator extends Connection {}
 interface Document {
   readonly permissionsPolicy?: { allowsFeature(feature: string): boolean };
   readonly featurePolicy?: { allowsFeature(feature: string): boolean };

@@ -32,9 +32,7 @@ export function waitFor(start, signal) {
 /**
  * Wait for a promise; what it stands for continues after an abort.
  *
- * @template T
- * @param {Promise<T>} promise
- * @param {AbortSignal} [signal]
+ * @type {<T>(promise: Promise<T>, signal?: AbortSignal) => Promise<T>}
  */
 export function untilAborted(promise, signal) {
   return waitFor((resolve, reject) => {

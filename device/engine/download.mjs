@@ -3,6 +3,8 @@
 import { pause } from "./abort.mjs";
 import { LoupeError } from "./errors.mjs";
 
+/** @typedef {(bytes: number, isStalled?: boolean) => void} Count */
+
 /** The format of `model.json` that this code reads. */
 const FORMAT = 2;
 
@@ -46,10 +48,7 @@ export async function fetchMade(url, onWait, init = { cache: "no-cache" }) {
 }
 
 /**
- * Fetch what `model.json` says.
- *
- * @param {string} address of its folder
- * @returns {Promise<ModelConfig>}
+ * @type {(address: string) => Promise<ModelConfig>} of the folder with `model.json`
  * @throws {LoupeError} "unreachable", "no-such-model", "bundle-damaged" or "bundle-too-new"
  */
 export async function fetchModel(address) {
@@ -66,9 +65,7 @@ export async function fetchModel(address) {
 /**
  * Return the contents of a `model.json` if this code can read them.
  *
- * @param {any} info
- * @param {string} address of its folder
- * @returns {ModelConfig}
+ * @type {(info: any, address: string) => ModelConfig}
  * @throws {LoupeError} "bundle-damaged" or "bundle-too-new"
  */
 export function checkModel(info, address) {
@@ -81,8 +78,8 @@ export function checkModel(info, address) {
 }
 
 /**
- * Download files and report the bytes so far. If the connection is lost, the bytes received are kept
- * and the download resumes later.
+ * Download files and report the bytes so far. If the connection is lost, the bytes received are
+ * kept and the download resumes later.
  *
  * @type {(address: string, files: PackedFile[], onProgress: Progress) =>
  *   Promise<Uint8Array<ArrayBuffer>[]>}
@@ -90,7 +87,7 @@ export function checkModel(info, address) {
 export async function downloadAll(address, files, onProgress) {
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
   let received = 0;
-  /** @type {(bytes: number, isStalled?: boolean) => void} */
+  /** @type {Count} */
   const count = (bytes, isStalled = false) => onProgress((received += bytes), total, isStalled);
   return Promise.all(
     files.map(({ url, bytes, sha256 }) => download(new URL(url, address), bytes, sha256, count)),
@@ -100,8 +97,7 @@ export async function downloadAll(address, files, onProgress) {
 /**
  * Return the unpacked bytes of a gzip file after checking their hash.
  *
- * @type {(url: URL, size: number, sha256: string,
- *   count: (bytes: number, isStalled?: boolean) => void) => Promise<Uint8Array<ArrayBuffer>>}
+ * @type {(url: URL, size: number, sha256: string, count: Count) => Promise<Uint8Array<ArrayBuffer>>}
  */
 async function download(url, size, sha256, count) {
   let bytes;
@@ -123,8 +119,7 @@ async function download(url, size, sha256, count) {
 /**
  * Download a file. After an interruption, resume it, or start again if the host can't resume.
  *
- * @type {(url: URL, size: number,
- *   count: (bytes: number, isStalled?: boolean) => void) => Promise<Blob>}
+ * @type {(url: URL, size: number, count: Count) => Promise<Blob>}
  */
 async function receive(url, size, count) {
   /** @type {Uint8Array<ArrayBuffer>[]} */
@@ -174,11 +169,8 @@ async function* chunksOf({ body }) {
 
 /** Wait until the browser is online again, at most `RESUME_MS`. */
 async function connection() {
-  const stop = new AbortController();
-  const { signal } = stop;
-  const online = new Promise((resolve) => addEventListener("online", resolve, { signal }));
+  const online = new Promise((resolve) => addEventListener("online", resolve, { once: true }));
   await Promise.race([online, pause(RESUME_MS)]);
-  stop.abort();
 }
 
 /**

@@ -1,10 +1,6 @@
 /** How photos are decoded, and the part of one that a recipe uses. */
 
-/**
- * Photos are decoded without colour management, as by Pillow.
- *
- * @type {ImageBitmapOptions}
- */
+/** Photos are decoded without colour management, as by Pillow. @type {ImageBitmapOptions} */
 export const DECODING = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
 
 /**
@@ -22,9 +18,8 @@ export function centreBox(image, recipe) {
 /**
  * Return width and height of the box in the aspect ratio of `recipe.resize` that `choose` picks.
  *
- * @param {Size} image
- * @param {Recipe} recipe
- * @param {(across: number, down: number) => number} choose one of two scales
+ * @type {(image: Size, recipe: Recipe, choose: (across: number, down: number) => number) =>
+ *   number[]}
  */
 export function fittedSize(image, recipe, choose) {
   const [height, width] = recipe.resize;

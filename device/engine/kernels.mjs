@@ -36,7 +36,10 @@ async function compile(binary) {
   return WebAssembly.compile(await response.arrayBuffer());
 }
 
-/** Kernels, and arrays in their memory, which are never freed one by one. */
+/**
+ * Kernels, and arrays in their memory, which are never freed one by one. Views of them are valid
+ * until the next array is allocated.
+ */
 export class Kernels {
   #end;
 
@@ -49,7 +52,7 @@ export class Kernels {
   /**
    * Return the place of a new array.
    *
-   * @param {number} bytes
+   * @type {(bytes: number) => number}
    * @throws {LoupeError} "engine-unavailable" without memory for it
    */
   allocate(bytes) {
@@ -71,20 +74,12 @@ export class Kernels {
     this.#end = at;
   }
 
-  /**
-   * Return a view, until the next array is allocated.
-   *
-   * @type {(at: number, length: number) => Uint8Array}
-   */
+  /** @type {(at: number, length: number) => Uint8Array} */
   bytes(at, length) {
     return new Uint8Array(this.run.memory.buffer, at, length);
   }
 
-  /**
-   * Return a view, until the next array is allocated.
-   *
-   * @type {(at: number, length: number) => Float32Array}
-   */
+  /** @type {(at: number, length: number) => Float32Array} */
   floats(at, length) {
     return new Float32Array(this.run.memory.buffer, at, length);
   }

@@ -5,20 +5,11 @@
 
 import { LoupeError, messageOf } from "./errors.mjs";
 
-/**
- * @typedef {object} Call
- * @property {(result: unknown) => void} resolve
- * @property {(error: Error) => void} reject
- * @property {Progress} [onProgress]
- */
+/** @typedef {Record<"resolve" | "reject", (value: any) => void> & {onProgress?: Progress}} Call */
 
 /** Calls the worker's functions; each result is a message with the call's number. */
 export class ModelWorker {
-  /**
-   * The worker that `start.mjs` began, until the page takes it.
-   *
-   * @type {ModelWorker | null}
-   */
+  /** The worker that `start.mjs` began, until the page takes it. @type {ModelWorker | null} */
   static started = null;
 
   #worker;
@@ -73,7 +64,6 @@ export class ModelWorker {
     return /** @type {ReturnType<WorkerCalls[Name]>} */ (result);
   }
 
-  /** True once the worker has ended. */
   get isClosed() {
     return this.#closed !== null;
   }

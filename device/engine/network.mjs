@@ -69,17 +69,14 @@ export class Network {
     return { pixels: this.#pixels, scratch: this.#scratch };
   }
 
-  /** Height and width of the photo. */
   get size() {
     return [this.#header.height, this.#header.width];
   }
 
   /**
-   * Return the place of a map in the arena.
+   * Return the place of a map in the arena; by default with channels that fill four up.
    *
-   * @param {number} at
-   * @param {number[]} shape
-   * @param {number} [channels] of each place, by default with those that fill four up
+   * @type {(at: number, shape: number[], channels?: number) => number}
    */
   map(at, [height, width, ...given], channels = stored(given[0])) {
     check(Number.isInteger(at) && at >= 0 && at % 16 === 0);
@@ -92,12 +89,7 @@ export class Network {
     this.#scratchBytes = Math.max(this.#scratchBytes, bytes);
   }
 
-  /**
-   * Copy a part of the file's data into the kernels' memory; return its place there.
-   *
-   * @param {number} at
-   * @param {number} length
-   */
+  /** Copy a part of the file; return its place. @type {(at: number, length: number) => number} */
   copy(at, length) {
     const place = this.kernels.allocate(length);
     this.kernels.bytes(place, length).set(this.#part(at, length));
@@ -111,11 +103,10 @@ export class Network {
   }
 
   /**
-   * Check a vector operator; return what runs it.
+   * Check a vector operator, by its inputs and the names of its outputs; return what runs it.
+   * `known` are the names so far.
    *
-   * @param {[string, (string | VectorOperand)[], string[]]} entry operator, inputs, names of outputs
-   * @param {Set<string>} known the names so far
-   * @returns {Step}
+   * @type {(entry: [string, (string | VectorOperand)[], string[]], known: Set<string>) => Step}
    */
   bindVectors([operator, inputs, names], known) {
     check(Object.hasOwn(OPERATORS, operator));
@@ -152,10 +143,8 @@ export class Network {
   }
 
   /**
-   * Run the network.
-   *
-   * @param {Uint8Array} pixels RGB, [height, width, 3]
-   * @returns {Record<string, Float32Array>} outputs by name
+   * @type {(pixels: Uint8Array) => Record<string, Float32Array>} of RGB, [height, width, 3]; by
+   *   name
    */
   run(pixels) {
     const { height, width } = this.#header;
@@ -191,9 +180,7 @@ const MAX_SHARE = 0.97;
 export const filesOf = ({ network }) => (network ? [network] : []);
 
 /**
- * @param {Bytes[]} files
- * @param {{kernels?: Binary}} options
- * @returns {Promise<Engine>}
+ * @type {(files: Bytes[], options: {kernels?: Binary}) => Promise<Engine>}
  * @throws {LoupeError} "bundle-damaged", "engine-unavailable" or "unreachable"
  */
 export async function open([file], { kernels }) {

@@ -8,20 +8,12 @@ import { LoupeError } from "./errors.mjs";
 /** Largest side of a map, and number of channels. */
 const MAX_SIZE = 2 ** 20;
 
-/**
- * @param {unknown} condition
- * @throws {LoupeError} "bundle-damaged"
- */
+/** @type {(condition: unknown) => void} @throws {LoupeError} "bundle-damaged" */
 export function check(condition) {
   if (!condition) throw new LoupeError("bundle-damaged", "The packed network is damaged.");
 }
 
-/**
- * Return the number of values in an array.
- *
- * @param {number[]} shape
- * @throws {LoupeError} "bundle-damaged"
- */
+/** Return the number of values, after checking the shape. @type {(shape: number[]) => number} */
 export function sizeOf(shape) {
   for (const side of shape) check(Number.isInteger(side) && side > 0 && side <= MAX_SIZE);
   return shape.reduce((product, side) => product * side, 1);
@@ -38,13 +30,7 @@ const ACTIVATIONS = ["clip", "sigmoid", "silu", "hard-sigmoid", "hard-swish"];
 /** @type {Record<PackedStep["op"], (step: PackedStep, network: PackedNetwork) => Step>} */
 const STEPS = { "look-up": lookUp, convolve, depthwise, pool, add, activate, scale };
 
-/**
- * Check a step; return what runs it.
- *
- * @param {PackedStep} step
- * @param {PackedNetwork} network
- * @throws {LoupeError} "bundle-damaged"
- */
+/** Check a step; return what runs it. @type {(step: PackedStep, network: PackedNetwork) => Step} */
 export function bindStep(step, network) {
   check(Object.hasOwn(STEPS, step.op));
   return STEPS[step.op](step, network);
@@ -59,13 +45,10 @@ function lookUp({ outShape, out, table }, network) {
 }
 
 /**
- * Return the place of weights as panels of `width` output channels.
+ * Return the place of weights as panels of `width` output channels, each with `depth` weights.
  *
- * @param {PackedStep} step
- * @param {PackedNetwork} network
- * @param {number} channels
- * @param {number} depth weights of each output channel
- * @param {number} width
+ * @type {(step: PackedStep, network: PackedNetwork, channels: number, depth: number, width: number)
+ *   => number}
  */
 function writePanels({ weights, scales, bias }, network, channels, depth, width) {
   const { kernels } = network;
@@ -190,20 +173,12 @@ function scale(step, network) {
   return () => network.kernels.run.scale(from, places, channels, factors, to);
 }
 
-/**
- * Takes an operator's inputs and the number of its outputs.
- *
- * @typedef {(inputs: any[], count: number) => Float64Array | Float64Array[]} Operator
- */
+/** @typedef {(inputs: any[], outputs: number) => Float64Array | Float64Array[]} Operator */
 
 /** @param {Float64Array} values */
 const sumOf = (values) => values.reduce((sum, value) => sum + value, 0);
 
-/**
- * Apply a function to each value.
- *
- * @type {(values: Float64Array, compute: (value: number) => number) => Float64Array}
- */
+/** @type {(values: Float64Array, compute: (value: number) => number) => Float64Array} */
 const map = (values, compute) => values.map(compute);
 
 /** @param {Float64Array} values */

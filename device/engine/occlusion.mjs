@@ -26,16 +26,17 @@ const MAP_CELLS = 32;
 const PASSES = 3;
 
 /**
- * Return how much covering each region lowers the score of a label. Coarse patches come first, then
- * finer ones, the most important region first, until the order of the regions no longer changes,
- * `seconds` have passed or there were `MAX_INFERENCES` inferences.
+ * Return how much covering each region lowers the score of a label, from 0 (the least important
+ * sixth) to 1 (the most important). Coarse patches come first, then finer ones, the most important
+ * region first, until the order of the regions no longer changes, `seconds` have passed or there
+ * were `MAX_INFERENCES` inferences.
  *
  * @param {Uint8Array} pixels
  * @param {[number, number]} size height and width
  * @param {(pixels: Uint8Array) => Promise<number>} probabilityOf the label's, for other pixels
  * @param {number} seconds
  * @param {(done: number) => void} [onProgress] inferences so far
- * @returns {Promise<Omit<OcclusionMap, "label">>} from 0 (the least important sixth) to 1 (the most important)
+ * @returns {Promise<Omit<OcclusionMap, "label">>}
  */
 export async function occlusionMap(pixels, [height, width], probabilityOf, seconds, onProgress) {
   const deadline = performance.now() + 1000 * seconds;
@@ -79,22 +80,14 @@ export async function occlusionMap(pixels, [height, width], probabilityOf, secon
   return meanCells(importance, height, width, MAP_CELLS);
 }
 
-/**
- * Return the cells of the finer grid, the most important first.
- *
- * @type {(map: Float32Array, height: number, width: number) => number[]}
- */
+/** @type {(map: Float32Array, height: number, width: number) => number[]} */
 function rankedRegions(map, height, width) {
   const { heat } = meanCells(map, height, width, FINE);
   const means = Array.from(heat, (value) => Math.round(value * 1000));
   return [...means.keys()].sort((a, b) => means[b] - means[a]);
 }
 
-/**
- * Return the log-odds, which still change where probabilities are near 1.
- *
- * @param {number} probability
- */
+/** Log-odds still change where probabilities are near 1. @param {number} probability */
 function logOdds(probability) {
   const bounded = Math.min(Math.max(probability, 1e-6), 1 - 1e-6);
   return Math.log(bounded / (1 - bounded));
@@ -114,11 +107,7 @@ function patch(grid, cell, height, width) {
   );
 }
 
-/**
- * Return one soft step per grid line.
- *
- * @type {(grid: number, length: number) => Float32Array[]}
- */
+/** Return one soft step per grid line. @type {(grid: number, length: number) => Float32Array[]} */
 function softSteps(grid, length) {
   const reach = length / grid;
   return Array.from({ length: grid }, (_, line) =>
@@ -129,11 +118,7 @@ function softSteps(grid, length) {
   );
 }
 
-/**
- * Write `values` to `target`, stretched so that most of them are between 0 and 1.
- *
- * @type {(values: Float32Array, target: Float32Array) => void}
- */
+/** Stretch most values to 0 to 1. @type {(values: Float32Array, target: Float32Array) => void} */
 function stretch(values, target) {
   const sorted = values.slice().sort();
   const low = percentile(sorted, 15);
@@ -143,11 +128,7 @@ function stretch(values, target) {
   });
 }
 
-/**
- * Return a percentile of sorted values, interpolated as NumPy does.
- *
- * @type {(sorted: Float32Array, percent: number) => number}
- */
+/** Interpolated as by NumPy. @type {(sorted: Float32Array, percent: number) => number} */
 function percentile(sorted, percent) {
   const place = ((sorted.length - 1) * percent) / 100;
   const below = Math.floor(place);
@@ -158,7 +139,8 @@ function percentile(sorted, percent) {
 /**
  * Return the means over equal parts of a map, `cells` along a side.
  *
- * @type {(map: Float32Array, height: number, width: number, cells: number) => Omit<OcclusionMap, "label">}
+ * @type {(map: Float32Array, height: number, width: number, cells: number) => Omit<OcclusionMap,
+ *   "label">}
  */
 function meanCells(map, height, width, cells) {
   const rows = edges(height, cells);
@@ -202,11 +184,7 @@ export function gaussianBlur(pixels, height, width, radius) {
   return blurred;
 }
 
-/**
- * Return the radius of the box blur whose passes have this standard deviation.
- *
- * @param {number} radius
- */
+/** @param {number} radius the standard deviation of the passes */
 function boxRadius(radius) {
   const f = Math.fround; // Pillow calculates in single precision
   const variance = f(f(f(radius) * f(radius)) / PASSES);
@@ -217,14 +195,11 @@ function boxRadius(radius) {
 }
 
 /**
- * Blur rows or columns by a box whose outermost pixels count in part; edges are extended.
+ * Blur rows or columns by a box whose outermost pixels count in part; edges are extended. Steps are
+ * places between two lines, and between two pixels of a line.
  *
- * @param {Uint8Array} pixels
- * @param {number} lines
- * @param {number} lineStep places between two lines
- * @param {number} length of a line, in pixels
- * @param {number} step places between two pixels of a line
- * @param {number} boxRadius
+ * @type {(pixels: Uint8Array, lines: number, lineStep: number, length: number, step: number,
+ *   boxRadius: number) => Uint8Array}
  */
 function blurLines(pixels, lines, lineStep, length, step, boxRadius) {
   const radius = Math.trunc(boxRadius);

@@ -3,8 +3,6 @@
 import { LoupeError, messageOf } from "./errors.mjs";
 
 /**
- * Return the runtime's WebAssembly and the graph.
- *
  * @type {(entry: Graph, model: ModelConfig) => PackedFile[]}
  * @throws {LoupeError} "engine-unavailable"
  */
@@ -17,9 +15,8 @@ export function filesOf(entry, { runtime }) {
 }
 
 /**
- * @param {Uint8Array<ArrayBuffer>[]} files
- * @param {{address: string, model: ModelConfig}} options
- * @returns {Promise<Engine>}
+ * @type {(files: Uint8Array<ArrayBuffer>[], options: {address: string, model: ModelConfig}) =>
+ *   Promise<Engine>}
  * @throws {LoupeError} "engine-unavailable" or "bundle-damaged"
  */
 export async function open([wasm, graph], { address, model }) {

@@ -23,8 +23,8 @@ const SIGNATURES = [
  * @param {Recipe} recipe
  * @param {Limits} limits
  * @param {Region} [region] the part of a frame or bitmap to use
- * @throws {LoupeError} "missing", "empty", "too-large", "too-small", "too-many-pixels", "damaged" or
- *   "unsupported-format"
+ * @throws {LoupeError} "missing", "empty", "too-large", "too-small", "too-many-pixels", "damaged"
+ *   or "unsupported-format"
  */
 export async function decode(source, recipe, limits, region) {
   if (source instanceof Blob) return decodeFile(source, recipe, limits);
@@ -43,8 +43,9 @@ async function decodeFile(file, recipe, limits) {
 }
 
 /**
- * Orientations that turn an end of the stored photo, its right or lower edge, to the left, and those
- * that turn one to the top. The server scales the stored photo, so incomplete blocks are at its ends.
+ * Orientations that turn an end of the stored photo, its right or lower edge, to the left, and
+ * those that turn one to the top. The server scales the stored photo, so incomplete blocks are at
+ * its ends.
  */
 const MIRRORED = [
   [2, 3, 6, 7],
@@ -52,13 +53,11 @@ const MIRRORED = [
 ];
 
 /**
- * Read the part that the recipe uses of an upright photo, scaled down by `factor`.
+ * Read the part that the recipe uses of an upright photo, scaled down by `factor`, and close it;
+ * `orientation` is the one of the stored photo.
  *
- * @param {ImageBitmap} bitmap is closed
- * @param {Recipe} recipe
- * @param {Limits} limits
- * @param {number} [factor]
- * @param {number} [orientation] by which the stored photo was turned
+ * @type {(bitmap: ImageBitmap, recipe: Recipe, limits: Limits, factor?: number,
+ *   orientation?: number) => Image}
  */
 function readCentre(bitmap, recipe, limits, factor = 1, orientation = 1) {
   try {
@@ -99,11 +98,7 @@ async function bitmapOf(source, region) {
   }
 }
 
-/**
- * Return a whole file's bytes.
- *
- * @type {(blob: Blob, limits: Limits) => Promise<Uint8Array<ArrayBuffer>>}
- */
+/** @type {(blob: Blob, limits: Limits) => Promise<Uint8Array<ArrayBuffer>>} */
 async function readFile(blob, limits) {
   if (blob.size === 0) throw new LoupeError("empty", "This file is empty. Choose another photo.");
   if (blob.size > limits.bytes) {

@@ -1,7 +1,7 @@
 /**
- * What the server's decoder does with a photo's file and browsers don't: it refuses one that was cut
- * short, of which some browsers show the upper part and leave the rest grey, and it scales large JPEGs
- * down, which browsers decode at full size.
+ * What the server's decoder does with a photo's file and browsers don't: it refuses one that was
+ * cut short, of which some browsers show the upper part and leave the rest grey, and it scales
+ * large JPEGs down, which browsers decode at full size.
  *
  * libjpeg decodes a JPEG at a half, quarter or eighth of its size to the means of blocks of pixels.
  * It does so in the colours that the file stores, of which browsers return only RGB: colours stored
@@ -18,8 +18,8 @@ const START_OF_SCAN = 0xda;
 const END_OF_IMAGE = 0xd9;
 
 /**
- * Return what a JPEG states of its photo: width and height before it is turned, 0 if it doesn't say,
- * and the EXIF orientation, 1 to 8; 1 if it is absent or malformed.
+ * Return what a JPEG states of its photo: width and height before it is turned, 0 if it doesn't
+ * say, and the EXIF orientation, 1 to 8; 1 if it is absent or malformed.
  *
  * @param {Uint8Array} bytes
  */
@@ -57,11 +57,7 @@ function readOrientation(segment) {
   return 1;
 }
 
-/**
- * Return false if a JPEG, PNG or WebP ends too early; true for whole files and for other formats.
- *
- * @param {Uint8Array} bytes
- */
+/** Return false if a JPEG, PNG or WebP ends too early. @param {Uint8Array} bytes */
 export function isWhole(bytes) {
   if (isJpeg(bytes)) return endsJpeg(bytes);
   if (textAt(bytes, 1, "PNG")) return endsPng(bytes);
@@ -123,11 +119,7 @@ const textAt = (bytes, at, text) =>
 /** Both sides stay at least this many times the recipe's resize size, as in `model/photo/`. */
 const MARGIN = 2;
 
-/**
- * Return the factor by which the server scales down a JPEG of this size: 1, 2, 4 or 8.
- *
- * @type {(size: Size, recipe: Recipe) => number}
- */
+/** Return the server's factor: 1, 2, 4 or 8. @type {(size: Size, recipe: Recipe) => number} */
 export function scaleFactor({ width, height }, recipe) {
   if (recipe.decoding === "whole") return 1;
   const smallest = MARGIN * Math.max(...recipe.resize);
@@ -177,11 +169,7 @@ export function scaleDown({ data, width, height }, factor, missing = [0, 0]) {
   return { data: means, width: columns, height: rows };
 }
 
-/**
- * Return where blocks begin and the last one ends.
- *
- * @type {(length: number, factor: number, missing: number) => Uint32Array}
- */
+/** @type {(length: number, factor: number, missing: number) => Uint32Array} */
 function blockEdges(length, factor, missing) {
   const count = Math.ceil((length + missing) / factor);
   return Uint32Array.from({ length: count + 1 }, (_, block) =>

@@ -1,6 +1,6 @@
 /**
- * From a photo's pixels to a prediction: the graph's outputs, or those of a head on its features, and
- * the JSON of the command line, by the rules of `model/answer/prediction.py`.
+ * From a photo's pixels to a prediction: the graph's outputs, or those of a head on its features,
+ * and the JSON of the command line, by the rules of `model/answer/prediction.py`.
  */
 
 import { LoupeError } from "./errors.mjs";
@@ -78,14 +78,8 @@ export function predictionSet(probabilities, thresholds) {
 }
 
 /**
- * Return the prediction for one photo.
- *
- * @param {ModelConfig} model
- * @param {GraphName} graph
- * @param {Output} output
- * @param {Times} milliseconds
- * @param {number} top number of candidates
- * @returns {Prediction}
+ * @type {(model: ModelConfig, graph: GraphName, output: Output, milliseconds: Times, top?: number)
+ *   => Prediction}
  */
 export function predict(model, graph, { probabilities, novelty }, milliseconds, top = 5) {
   const { calibration } = model.graphs[graph];
@@ -102,25 +96,16 @@ export function predict(model, graph, { probabilities, novelty }, milliseconds, 
   if (model.multilabel) {
     answer = order.filter((label) => rounded(label) >= model.words.present_from).map(name);
   }
+  const candidates = order.slice(0, top);
+  const times = Object.entries(milliseconds).map(([step, time]) => [step, round(time, 2)]);
   return {
     model: model.name,
     version: model.version,
-    engine: "wasm",
-    runs_in: "device",
-    graph,
-    answer,
-    candidates: order.slice(0, top).map((label) => ({
-      label: name(label),
-      probability: rounded(label),
-    })),
+    ...{ engine: "wasm", runs_in: "device", graph, answer },
+    candidates: candidates.map((label) => ({ label: name(label), probability: rounded(label) })),
     known,
     novelty: calibration ? novelty : null,
     plausible: set && set.map(name),
-    milliseconds: {
-      decode: round(milliseconds.decode, 2),
-      preprocess: round(milliseconds.preprocess, 2),
-      engine: round(milliseconds.engine, 2),
-      total: round(milliseconds.total, 2),
-    },
+    milliseconds: /** @type {any} */ (Object.fromEntries(times)),
   };
 }

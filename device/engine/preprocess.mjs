@@ -1,5 +1,6 @@
 /**
- * Resize and crop a photo to the pixels that a graph takes: the same bytes as `model/preprocess.py`.
+ * Resize and crop a photo to the pixels that a graph takes: the same bytes as
+ * `model/preprocess.py`.
  *
  * An image is `{data, width, height}` with RGBA bytes, row by row, as `getImageData` returns it;
  * alpha is ignored. Resizing reproduces Pillow's, not the canvas's, whose own resizing changes the
@@ -21,7 +22,8 @@ const MAX_PADDING_RATIO = 4;
  * @param {Image} image
  * @param {Recipe} recipe
  * @param {{isFitted?: boolean}} [options] true if the image is already cut to `centreBox`
- * @returns {Promise<Uint8Array<ArrayBuffer>>} RGB, shape [height, width, 3] with the recipe's crop or else its resize.
+ * @returns {Promise<Uint8Array<ArrayBuffer>>} RGB, shape [height, width, 3] with the recipe's crop
+ *   or else its resize.
  */
 export async function preprocess(image, recipe, { isFitted = false } = {}) {
   await openResizing();
@@ -35,11 +37,7 @@ export async function preprocess(image, recipe, { isFitted = false } = {}) {
   return toRgb(crop(resized, left, top, wide, high));
 }
 
-/**
- * Return an image without colours: three equal channels, with the weights of ITU-R 601.
- *
- * @param {Image} image
- */
+/** Make three equal channels, with the weights of ITU-R 601. @param {Image} image */
 function toGreyscale({ data, width, height }) {
   const greyscale = new Uint8ClampedArray(data.length);
   for (let place = 0; place < data.length; place += 4) {
@@ -50,9 +48,8 @@ function toGreyscale({ data, width, height }) {
 }
 
 /**
- * Crop or pad an image to the aspect ratio of `recipe.resize`, around its centre.
- *
- * @type {(image: Image, recipe: Recipe) => Image}
+ * Cut or pad to the aspect ratio of `recipe.resize`. @type {(image: Image, recipe: Recipe) =>
+ * Image}
  */
 function fitAspect(image, recipe) {
   if (recipe.method !== "pad") return crop(image, ...centreBox(image, recipe));
@@ -60,11 +57,7 @@ function fitAspect(image, recipe) {
   return pad(image, wide, high, recipe.padding ?? "reflection");
 }
 
-/**
- * Pad an image to `wide` × `high` pixels, half on each side.
- *
- * @type {(image: Image, wide: number, high: number, padding: Recipe["padding"]) => Image}
- */
+/** @type {(image: Image, wide: number, high: number, padding: Recipe["padding"]) => Image} */
 function pad(image, wide, high, padding) {
   const maxPixels = Math.max(MAX_PADDING_RATIO * image.width * image.height, 2 ** 22);
   if (wide * high > maxPixels) {
@@ -102,11 +95,7 @@ function sources(size, before, length, padding) {
   });
 }
 
-/**
- * Crop a box, black beyond the edges.
- *
- * @type {(image: Image, left: number, top: number, width: number, height: number) => Image}
- */
+/** @type {(image: Image, left: number, top: number, width: number, height: number) => Image} */
 function crop(image, left, top, width, height) {
   if (left === 0 && top === 0 && width === image.width && height === image.height) return image;
   const columns = sources(image.width, -left, width, "zeros");
@@ -128,9 +117,7 @@ function toRgb({ data, width, height }) {
  * Return red less green, green, and blue less green, one after the other, each row less the one
  * above, as a zlib stream; or the pixels as they are, if the browser can't compress.
  *
- * @param {Uint8Array<ArrayBuffer>} pixels RGB, row by row
- * @param {number} width
- * @returns {Promise<Packed>}
+ * @type {(pixels: Uint8Array<ArrayBuffer>, width: number) => Promise<Packed>} of RGB, row by row
  */
 export async function pack(pixels, width) {
   if (!("CompressionStream" in globalThis)) return { bytes: pixels, packed: false };

@@ -7,8 +7,7 @@
 import { openKernels } from "./kernels.mjs";
 
 /**
- * For each place of the result, its first source and its integer weights.
- *
+ * The first source and the integer weights of each place.
  * @typedef {{first: number, weights: Int32Array}[]} Pass
  */
 
@@ -20,11 +19,7 @@ const STRIP_BYTES = 2 ** 20;
 /** @type {Kernels} */
 let kernels;
 
-/**
- * Load what `resize` needs.
- *
- * @throws {LoupeError} "engine-unavailable" or "unreachable"
- */
+/** Load what `resize` needs. @throws {LoupeError} "engine-unavailable" or "unreachable" */
 export async function openResizing() {
   kernels ??= await openKernels();
 }
@@ -58,9 +53,8 @@ const FILTERS = {
 const PRECISION_BITS = 22;
 
 /**
- * Resize an image as Pillow does, after `openResizing`.
- *
- * @type {(image: Image, width: number, height: number, filter: Filter) => Image}
+ * @type {(image: Image, width: number, height: number, filter: Filter) => Image} after
+ *   `openResizing`
  */
 export function resize(image, width, height, filter) {
   if (filter === "nearest") {
@@ -85,11 +79,7 @@ function nearest(size, length) {
   });
 }
 
-/**
- * The passes of the last photo: the frames of a video need the same ones.
- *
- * @type {Map<string, Pass>}
- */
+/** Those of the last photo, for the frames of a video. @type {Map<string, Pass>} */
 const passes = new Map();
 
 /** @type {(size: number, length: number, filter: Filter) => Pass} */
@@ -158,13 +148,11 @@ function resizeColumns(image, height, filter) {
 }
 
 /**
- * Copy rows into the kernels' memory, resample them, and copy the result back.
+ * Copy rows into the kernels' memory, resample them, and copy the result back; `origin` is the
+ * source that is the first one there.
  *
- * @param {Rows} source
- * @param {Rows} target
- * @param {Pass} pass
- * @param {number} origin the source that is the first one there
- * @param {(from: number, table: number, taps: number, to: number) => void} resample
+ * @type {(source: Rows, target: Rows, pass: Pass, origin: number, resample: (from: number, table:
+ *   number, taps: number, to: number) => void) => void}
  */
 function runStrip(source, target, pass, origin, resample) {
   const taps = Math.max(...pass.map(({ weights }) => weights.length));
@@ -193,11 +181,7 @@ function emptyImage(width, height) {
   return { data: new Uint8ClampedArray(width * height * 4), width, height };
 }
 
-/**
- * Return the image made of the given columns and rows; -1 is black.
- *
- * @type {(image: Image, columns: Int32Array, rows: Int32Array) => Image}
- */
+/** @type {(image: Image, columns: Int32Array, rows: Int32Array) => Image} */
 export function gather(image, columns, rows) {
   const from = new Uint32Array(
     image.data.buffer,

@@ -8,19 +8,12 @@ export function roundHalfEven(value) {
   return below % 2 === 0 ? below : below + 1;
 }
 
-/**
- * @param {number} value
- * @param {number} digits number of decimals
- */
+/** @type {(value: number, digits: number) => number} */
 export function round(value, digits) {
   return Number(toFixed(value, digits));
 }
 
-/**
- * Return a number with a fixed number of decimals.
- *
- * @type {(value: number, digits: number) => string}
- */
+/** @type {(value: number, digits: number) => string} */
 export function toFixed(value, digits) {
   const scaled = value * 10 ** digits;
   // A number is exactly half way between two decimals only if it has one binary digit more.

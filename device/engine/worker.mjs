@@ -1,6 +1,4 @@
-/**
- * The worker of a model: decodes, resizes, runs the model and tests it.
- */
+/** The worker of a model: decodes, resizes, runs the model and tests it. */
 
 import { checkModel, downloadAll, fetchModel } from "./download.mjs";
 import { LoupeError, messageOf } from "./errors.mjs";
@@ -26,17 +24,9 @@ let loaded = null;
  * @type {{address: string, graph: string, followers: Set<Progress>, done: Promise<any>} | null}
  */
 let loading = null;
-/**
- * Your models, by the number that the page gives them.
- *
- * @type {Map<number, Loaded>}
- */
+/** Your models, by the number that the page gives them. @type {Map<number, Loaded>} */
 const taughtModels = new Map();
-/**
- * The last outputs of the video that is being watched.
- *
- * @type {{number: number, outputs: Output[]}}
- */
+/** Those of the video that is being watched. @type {{number: number, outputs: Output[]}} */
 let watched = { number: 0, outputs: [] };
 
 /** Counts explanations that were started or stopped; only the newest continues. */
@@ -47,7 +37,8 @@ const teaching = () => import("../teach/teaching.mjs");
 
 /** @type {WorkerCalls} */
 const calls = {
-  ...{ load, identify, explain, stopExplaining, canPrepare, prepare, chooseKernels },
+  ...{ load, identify, explain, canPrepare, prepare, chooseKernels },
+  stopExplaining: async () => void explanations++,
   takePhoto: async (values) =>
     (await teaching()).takePhoto(requireLoaded(null, values.source), values),
   features: async (values) => (await teaching()).features(requireLoaded(), values),
@@ -93,11 +84,7 @@ async function load(values, onProgress) {
   return loading.done;
 }
 
-/**
- * Download and test a model.
- *
- * @type {(values: Parameters<WorkerCalls["load"]>[0], onProgress: Progress) => Promise<Loaded>}
- */
+/** @type {(values: Parameters<WorkerCalls["load"]>[0], onProgress: Progress) => Promise<Loaded>} */
 async function open({ address, graph, kernels, model: known }, onProgress) {
   const testing = Promise.all([testPixels(), openResizing()]);
   testing.catch(() => {});
@@ -149,17 +136,11 @@ function requireLoaded(taught = null, source) {
 
 /** Return whether this browser returns a photo's pixels unchanged, and can resize them. */
 async function canPrepare() {
-  return Promise.all([testPixels(), openResizing()]).then(
-    () => true,
-    () => false,
-  );
+  const [pixels, resizing] = await Promise.allSettled([testPixels(), openResizing()]);
+  return pixels.status === "fulfilled" && resizing.status === "fulfilled";
 }
 
-/**
- * Return what a model takes of a photo, without the model.
- *
- * @type {WorkerCalls["prepare"]}
- */
+/** Return what a model takes of a photo, without the model. @type {WorkerCalls["prepare"]} */
 async function prepare({ source, recipe, limits }) {
   const image = await decode(source, recipe, limits);
   const [, width] = recipe.crop ?? recipe.resize;
@@ -178,19 +159,13 @@ async function identify({ source, top, region, stream, taught }) {
   const output = await run(ready, pixels);
   const finished = performance.now();
   const milliseconds = {
-    decode: decoded - started,
-    preprocess: preprocessed - decoded,
-    engine: finished - preprocessed,
-    total: finished - started,
+    ...{ decode: decoded - started, preprocess: preprocessed - decoded },
+    ...{ engine: finished - preprocessed, total: finished - started },
   };
   return predict(model, graph, stream ? averaged(output, stream) : output, milliseconds, top);
 }
 
-/**
- * Return the mean of a video's last outputs, with this one.
- *
- * @type {(output: Output, stream: NonNullable<FrameValues["stream"]>) => Output}
- */
+/** @type {(output: Output, stream: NonNullable<FrameValues["stream"]>) => Output} */
 function averaged(output, { number, average }) {
   if (watched.number !== number) watched = { number, outputs: [] };
   watched.outputs = [...watched.outputs, output].slice(-average);
@@ -203,11 +178,7 @@ function averaged(output, { number, average }) {
   };
 }
 
-/**
- * Return the occlusion map of a photo's top label.
- *
- * @type {WorkerCalls["explain"]}
- */
+/** Return the occlusion map of a photo's top label. @type {WorkerCalls["explain"]} */
 async function explain({ source, seconds, taught }, onProgress) {
   const ready = requireLoaded(taught);
   const { recipe, limits } = ready.model;
@@ -227,10 +198,6 @@ async function explain({ source, seconds, taught }, onProgress) {
   const size = recipe.crop ?? recipe.resize;
   const map = await occlusionMap(pixels, size, probabilityOf, seconds, count);
   return { ...map, label: ready.model.labels[label] };
-}
-
-async function stopExplaining() {
-  explanations++;
 }
 
 /** @type {WorkerCalls["addTaught"]} */

@@ -1,6 +1,6 @@
 /**
  * Runs ES modules that came in one file: over HTTP/1.1, a phone's network takes 0.6 s for each six
- * requests, and the app's first screen needs 46 modules. Each module keeps its address, so
+ * requests, and the app's first screen needs 47 modules. Each module keeps its address, so
  * that those outside the file find the same ones. `compress_streamlit.py` adds the call.
  *
  * @param {Record<string, string>} modules sources by path, relative to the page

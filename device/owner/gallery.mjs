@@ -9,7 +9,6 @@ export default createComponent((parent) => new Gallery(parent));
 class Gallery {
   #data = null;
   #send = null;
-  /** Ids of the selected items. */
   #selected = new Set();
   #root = h("div.gallery");
   #list = h("ul.photos", { role: "list" });

@@ -8,10 +8,9 @@ const UNKNOWN = "The connection was lost. Reload the page to see whether the pho
 /**
  * Send a zip to a photo set. Until the response arrives, the browser asks before leaving the page.
  *
- * @param {Blob} zip
- * @param {{base: string, name: string, mode: string}} set `base` is the app's path
- * @param {{onSent?: (bytes: number) => void, signal?: AbortSignal}} [options]
- * @returns {Promise<{name: string} | null>} the response; null if `mode` is "new" and the set exists
+ * @type {(zip: Blob, set: {base: string, name: string, mode: string}, options?: {signal?:
+ *   AbortSignal, onSent?: (bytes: number) => void}) => Promise<{name: string} | null>} the
+ *   response; null if `mode` is "new" and the set exists
  * @throws {LoupeError} with the app's message
  */
 export async function sendPhotos(zip, { base, name, mode }, { onSent, signal } = {}) {

@@ -1,5 +1,6 @@
 /**
- * The few-shot head: from the features of labelled photos to a model, and to what may be said of it.
+ * The few-shot head: from the features of labelled photos to a model, and to what may be said of
+ * it.
  *
  * The unit is the photo group: frames of one recording, and near copies. Whatever is claimed comes
  * from outputs for groups that were left out.
@@ -69,9 +70,8 @@ export async function teach(values, pause) {
 }
 
 /**
- * Return the photo groups in the order of their first photos.
- *
- * @type {(values: TeachValues, gram: Float64Array[]) => Group[]}
+ * In the order of their first photos. @type {(values: TeachValues, gram: Float64Array[]) =>
+ * Group[]}
  */
 function findGroups({ features, targets, recordings, near_copy }, gram) {
   /** Each photo's first one of the same group. */
@@ -118,11 +118,7 @@ function meanOf(vectors) {
   return mean;
 }
 
-/**
- * Return each label's mean of its groups' means, of length one.
- *
- * @type {(byLabel: Group[][]) => Float64Array[]}
- */
+/** Means of groups' means, of length one. @type {(byLabel: Group[][]) => Float64Array[]} */
 const meansOf = (byLabel) =>
   byLabel.map((some) => {
     const mean = meanOf(some.map((group) => group.mean));

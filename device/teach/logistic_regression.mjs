@@ -150,11 +150,7 @@ export class Regression {
     return direction;
   }
 
-  /**
-   * Return the loss and its gradient at a point.
-   *
-   * @type {(point: Fit, out: Set<number>) => {point: Fit, loss: number, gradient: Fit}}
-   */
+  /** @type {(point: Fit, out: Set<number>) => {point: Fit, loss: number, gradient: Fit}} */
   #evaluate(point, out) {
     const [count, stride] = [this.#targets.length, this.#stride];
     const gradient = new Float64Array(2 * this.#size);

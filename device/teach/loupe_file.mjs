@@ -44,11 +44,7 @@ const VISIBLE = new RegExp(`[^${oneOf(...Object.values(CHARACTERS))}]`, "u");
 const ENDS = /^(?!\ufeff)\s|(?!\ufeff)\s$/u;
 const HIDES = "it has invisible characters, such as text-direction marks";
 
-/**
- * Say what is wrong with a label or a title of a file; nothing if it is right.
- *
- * @type {(text: unknown) => string}
- */
+/** Say what is wrong with a label or a title of a file, or "". @type {(text: unknown) => string} */
 export function findTextFlaw(text) {
   if (typeof text !== "string" || ENDS.test(text) || !text) {
     return "it needs a name without spaces around it";

@@ -6,6 +6,7 @@
  */
 
 import { LoupeError } from "../engine/errors.mjs";
+import { openDatabase, resultOf } from "../visit/database.mjs";
 import { findTextFlaw, MAX_LABELS } from "./loupe_file.mjs";
 
 export const MAX_PHOTOS = 500;
@@ -16,17 +17,11 @@ export const FILE = "file-";
 /** Browsers that decide by themselves whether to keep photos need less. */
 const MOMENT_MS = 300;
 
-/**
- * Errors of a connection that was lost: iOS ends those of pages in the background, and every
- * browser when its visitor deletes the site's data.
- */
-const LOST = ["AbortError", "InvalidStateError", "UnknownError"];
-
-const STORES = ["project", "photos", "models"];
+const STORES = { project: {}, photos: {}, models: {} };
 const KEY = "project";
 
 /** @typedef {Pick<Project, "title" | "labels"> & {model?: string, versions?: string[]}} Names */
-/** @typedef {Record<string, IDBObjectStore>} Stores */
+/** @typedef {import("../visit/database.mjs").Stores} Stores */
 
 /**
  * Open what this browser keeps. `prefix` tells apps of one origin apart, and `onchange` is called
@@ -38,29 +33,9 @@ const KEY = "project";
  */
 export async function openStore({ prefix = "", onchange } = {}) {
   const name = `loupe-teach:${prefix}`;
-  let connection = openDatabase(name);
-  let isClosed = false;
-  await connection.catch(refuse);
+  const { run, close } = await openDatabase(name, STORES, onchange).catch(refuse);
   const channel = new BroadcastChannel(name);
   channel.onmessage = () => onchange?.();
-
-  /** @type {<T>(mode: IDBTransactionMode, work: (stores: Stores) => Promise<T>) => Promise<T>} */
-  const run = async (mode, work) => {
-    const used = connection;
-    try {
-      return await transact(await used, mode, work);
-    } catch (error) {
-      const isLost = error instanceof DOMException && LOST.includes(error.name) && !isClosed;
-      if (!isLost) throw error;
-      if (connection === used) {
-        end(used);
-        connection = openDatabase(name);
-      }
-      const result = await transact(await connection, mode, work);
-      onchange?.();
-      return result;
-    }
-  };
 
   /** @type {<T>(work: (stores: Stores) => Promise<T>) => Promise<T>} */
   const read = (work) => run("readonly", work).catch(refuse);
@@ -167,41 +142,10 @@ export async function openStore({ prefix = "", onchange } = {}) {
       return Promise.race([asked ?? false, moment]);
     },
     close: () => {
-      isClosed = true;
       channel.close();
-      end(connection);
+      close();
     },
   };
-}
-
-/** @param {string} name */
-async function openDatabase(name) {
-  const request = indexedDB.open(name, 1);
-  request.onupgradeneeded = () => STORES.map((one) => request.result.createObjectStore(one));
-  return resultOf(request);
-}
-
-/** @param {Promise<IDBDatabase>} connection */
-const end = (connection) => {
-  connection.then((database) => database.close()).catch(() => {});
-};
-
-/** @type {<T>(database: IDBDatabase, mode: IDBTransactionMode,
- *   work: (stores: Stores) => Promise<T>) => Promise<T>} */
-async function transact(database, mode, work) {
-  const transaction = database.transaction(STORES, mode);
-  const finished = new Promise((resolve, reject) => {
-    transaction.oncomplete = resolve;
-    transaction.onabort = () => reject(transaction.error ?? new DOMException("", "AbortError"));
-  });
-  finished.catch(() => {});
-  const stores = STORES.map((name) => [name, transaction.objectStore(name)]);
-  const result = await work(Object.fromEntries(stores)).catch((error) => {
-    if (!transaction.error) transaction.abort();
-    throw transaction.error ?? error;
-  });
-  await finished;
-  return result;
 }
 
 /** @type {(project: IDBObjectStore) => Promise<Names>} */
@@ -243,13 +187,6 @@ function check({ title, labels }, ids) {
   const flaw = [title || "x", ...labels].map(findTextFlaw).find(Boolean);
   if (flaw) throw new LoupeError("invalid", `This name can't be used: ${flaw}.`);
 }
-
-/** @type {<T>(request: IDBRequest<T>) => Promise<T>} */
-const resultOf = (request) =>
-  new Promise((resolve, reject) => {
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
-  });
 
 /** @type {(error: unknown) => never} */
 function refuse(error) {

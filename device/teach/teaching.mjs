@@ -1,6 +1,6 @@
 /**
- * Your model, a few-shot head in place of its base's own labels, and the worker's calls that make and
- * run it; the first one loads these modules.
+ * Your model, a few-shot head in place of its base's own labels, and the worker's calls that make
+ * and run it; the first one loads these modules.
  */
 
 import { LoupeError } from "../engine/errors.mjs";
@@ -135,8 +135,6 @@ const NUMBERS = "none one two three four five six seven eight nine ten eleven tw
 const TOLERANCE = 1e-3;
 
 /**
- * Return a trained head with its description.
- *
  * @type {(result: Taught, words: Pick<LoupeManifest, "title" | "language" | "labels" | "base">) =>
  *   TaughtModel}
  */
@@ -155,11 +153,7 @@ export function describe({ head, accuracy, groupOf: _, ...learnt }, words) {
   return { manifest, head };
 }
 
-/**
- * Return the logits and the OOD score of a photo.
- *
- * @type {(head: Head, features: Float32Array) => {logits: number[], novelty: number}}
- */
+/** @type {(head: Head, features: Float32Array) => {logits: number[], novelty: number}} */
 export function applyHead({ weight, bias, means }, features) {
   const size = features.length;
   /** @param {Float32Array} matrix */
@@ -177,11 +171,7 @@ export function outputOf({ head, manifest }, features) {
   return { probabilities: Float32Array.from(probabilities), novelty };
 }
 
-/**
- * Return the pixels of a drawn picture, for golden outputs without a photo: drawing 1.
- *
- * @type {(number: number, height: number, width: number) => Uint8Array}
- */
+/** Drawing 1, RGB pixels. @type {(number: number, height: number, width: number) => Uint8Array} */
 export function draw(number, height, width) {
   const pixels = new Uint8Array(height * width * 3);
   for (let place = 0; place < pixels.length; place++) {
@@ -194,8 +184,6 @@ export function draw(number, height, width) {
 }
 
 /**
- * Compare a model's golden outputs with those on this device.
- *
  * @type {(golden: LoupeGolden, here: LoupeGolden) => void}
  * @throws {LoupeError} "golden-mismatch"
  */
@@ -243,9 +231,7 @@ export function taughtConfig(base, { manifest }) {
 }
 
 /**
- * Return how often a model was right, null unless each label was tested.
- *
- * @type {(manifest: LoupeManifest) => LoupeManifest["accuracy"]}
+ * Null unless each label was tested. @type {(manifest: LoupeManifest) => LoupeManifest["accuracy"]}
  */
 const testOf = ({ accuracy }) => (accuracy?.counted.every(Boolean) ? accuracy : null);
 

@@ -1,6 +1,7 @@
 /**
  * An answer in words and numbers. States differ in words first, then in shape, then in colour. A
- * stranger who opens a link sees the words in place of a photo, what this app is, and how to try it.
+ * stranger who opens a link sees the words in place of a photo, what this app is, and how to try
+ * it.
  */
 
 import { createButton, createCaption, createIcon, h } from "./elements.mjs";
@@ -23,7 +24,6 @@ const SHORT = { unknown: "none of these", nothing: "nothing I know" };
  */
 const TONES = { unknown: "unknown", few: "doubt", hard: "doubt", guess: "plain", nothing: "plain" };
 
-/** Return how an answer is drawn. */
 export const toneOf = ({ certainty }) => TONES[certainty] ?? "sure";
 
 /** Return the tone of the corners: as that of the bars, but accent only if very likely. */
@@ -32,7 +32,6 @@ export function cornersOf({ certainty }) {
   return tone === "plain" ? "" : (tone ?? "");
 }
 
-/** Return an answer's lines as paragraphs. */
 export function createLines({ lines, language }) {
   return lines.map((line) => h("p.vf-sub", ...phraseNodes(line, language)));
 }
@@ -78,9 +77,7 @@ export function createBars(answer, rowCount) {
   return [bars];
 }
 
-/**
- * Return the ruler of a live answer and its next two labels. Its height never changes.
- */
+/** Return the ruler of a live answer and its next two labels. Its height never changes. */
 export function createRuler(answer) {
   const { candidates } = answer.prediction;
   const ruler = h("div.vf-ruler", { ariaHidden: "true" });
@@ -101,13 +98,8 @@ export function createRuler(answer) {
 }
 
 /**
- * Return what to try after an answer that names nothing: the model that knows most, as the likeliest
- * to know this, then the others.
- *
- * @param {(Model & {place: string | null})[]} models see `placeOf`
- * @param {string} current name of the model that answered
- * @param {(name: string) => void} onModel
- * @param {string} teach the address of "Teach"
+ * Return what to try after an answer by `current` that names nothing: the model that knows most, as
+ * the likeliest to know this, then the others; each with its `place`, see `placeOf`.
  */
 export function createWaysOn(models, current, onModel, teach) {
   const others = models
@@ -142,7 +134,6 @@ function foldModels(items, titles) {
   return [h("li", details)];
 }
 
-/** Return the samples, each a button that takes its photo. */
 export function createSamples(samples, onSample) {
   if (!samples.length) return [];
   const items = samples.map((sample) => {
@@ -193,7 +184,6 @@ export function createRecents(entries, onOpen, onClear) {
   ];
 }
 
-/** Return the labels that an answer names, as a phrase. */
 function shortName({ certainty, prediction }) {
   if (SHORT[certainty]) return [SHORT[certainty]];
   const { answer, plausible } = prediction;
@@ -210,10 +200,8 @@ const ABOUT = "Loupe is a viewfinder: point a phone at something, and a model";
  * Return the children of the landing.
  *
  * @param {Entry} entry of a link
- * @param {object} about
- * @param {boolean} about.isOnPhone whether the model can run on the visitor's device
- * @param {string | null} about.models the address of "Models"
- * @param {number} about.rows number of candidates to show
+ * @param {{isOnPhone: boolean, models: string | null, rows: number}} about whether the model can
+ *   run on the visitor's device, the address of "Models", and the number of candidates to show
  * @param {string} message an error, or ""
  * @param {() => void} onTry
  */

@@ -10,11 +10,7 @@ import { createLabel, toText } from "./phrasing.mjs";
 
 /**
  * Ask; return the name of the chosen way, or null for none, as by Esc. Nothing is sent meanwhile.
- *
- * @param {{root: Element, words: Element}} parts of the viewfinder
- * @param {Question} question
- * @param {Answer["sent"] | null} sent of the photo; null if that isn't known
- * @param {AbortSignal} signal takes the question away
+ * `sent` is what was sent of the photo, null if that isn't known; `signal` takes the question away.
  */
 export async function ask({ root, words }, { title, line, ways, keep, later }, sent, signal) {
   const heading = h("h2.vf-headline", { id: "vf-ask", tabIndex: -1 }, title);
@@ -65,8 +61,8 @@ export async function ask({ root, words }, { title, line, ways, keep, later }, s
 }
 
 /**
- * Open the menu that chooses where the model runs, and says what leaves the device; `onRun` is called
- * with another choice.
+ * Open the menu that chooses where the model runs, and says what leaves the device; `onRun` is
+ * called with another choice.
  */
 export function openRunMenu(parent, { identifier, state }, onRun) {
   const { run } = identifier;
@@ -87,7 +83,6 @@ export function openRunMenu(parent, { identifier, state }, onRun) {
   dialog.showModal();
 }
 
-/** Return the address that shows an answer to others. */
 function linkUrl(token) {
   const url = new URL(location.href);
   // Community Cloud frames the app under this path; links go to the app's own address.
@@ -128,7 +123,6 @@ export function openShare(parent, { answer }) {
   dialog.showModal();
 }
 
-/** Offer links to other sites about the answer's top label. */
 export function openLookUp(parent, { answer }, sites) {
   const { dialog, body } = createDialog(parent, "Look it up");
   const [{ label }] = answer.prediction.candidates;

@@ -1,6 +1,6 @@
 /**
- * The camera: at most one open track, closed while the page is hidden, with the controls it has; and
- * the access to it or, where a page has none, the reason in words.
+ * The camera: at most one open track, closed while the page is hidden, with the controls it has;
+ * and the access to it or, where a page has none, the reason in words.
  */
 
 const SIZE = { width: { ideal: 1280 }, height: { ideal: 960 } };
@@ -27,10 +27,6 @@ export class Camera {
   isWanted = false;
   #listening = new AbortController();
 
-  /**
-   * @param {HTMLVideoElement} video shows the picture
-   * @param {() => void} onchange is called after each change of state
-   */
   constructor(video, onchange) {
     this.#video = video;
     this.#onchange = onchange;
@@ -50,7 +46,6 @@ export class Camera {
     this.#stop();
   }
 
-  /** Close the camera permanently. */
   destroy() {
     this.#listening.abort();
     this.#onchange = () => {};
@@ -94,7 +89,6 @@ export class Camera {
     this.#onchange();
   }
 
-  /** Go to the next zoom factor. */
   async cycleZoom() {
     const next = this.zooms.find((zoom) => zoom > this.zoom + 0.01) ?? this.zooms[0];
     if (await this.#apply({ zoom: next })) this.zoom = next;
@@ -276,7 +270,6 @@ async function permission() {
   }
 }
 
-/** Return the reason's name for an error of `getUserMedia`. */
 export function reasonOf({ name }) {
   if (name === "NotFoundError") return "missing";
   // Browsers without `permissionsPolicy` refuse a frame in the same way as a visitor.
@@ -286,7 +279,6 @@ export function reasonOf({ name }) {
   return name === "SecurityError" ? "policy" : "busy";
 }
 
-/** Return whether the page is in a frame of another site. */
 function isForeignFrame() {
   try {
     return window.top !== window && !window.top.location.origin;

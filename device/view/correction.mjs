@@ -1,7 +1,7 @@
 /**
- * The panel where a visitor says what a photo shows, in place of the answer's words. A label is saved
- * with one press and can be undone until another photo is shown. It goes to the owner of the app or,
- * for a model made on this device, with the photo to the model's project.
+ * The panel where a visitor says what a photo shows, in place of the answer's words. A label is
+ * saved with one press and can be undone until another photo is shown. It goes to the owner of the
+ * app or, for a model made on this device, with the photo to the model's project.
  */
 
 import { phraseError } from "../engine/errors.mjs";
@@ -9,14 +9,12 @@ import { createButton, createIconButton, h } from "./elements.mjs";
 import { createLabel } from "./phrasing.mjs";
 
 const MAX_LABEL_LENGTH = 100;
-/** Most of the model's labels that are offered. */
 const OFFERED = 4;
 const NONE = "none of these";
 const TRAINS =
   "Your model is trained again on this device, which takes a few seconds. Nothing is sent.";
 const SAVED_FOR = "Saved for the owner of this app, who may use it to improve the model.";
 
-/** Return the labels that an answer names. */
 function saidBy({ certainty, prediction: { answer, plausible, candidates } }) {
   if (certainty === "unknown" || certainty === "nothing") return [NONE];
   if (certainty === "few") return plausible;
@@ -39,13 +37,8 @@ export class CorrectionPanel {
   #undos = new Set();
   /** The signal of the photo whose label is being saved. */
   #saving = null;
-  /** Aborted once another photo is shown. */
   #closing = new AbortController();
-  /**
-   * Saves labels for the answer on the screen.
-   *
-   * @type {((labels: string[], photo?: Blob | null) => Promise<void>) | null}
-   */
+  /** Saves labels for the answer on the screen, and perhaps its photo. */
   #save = null;
 
   /** @param {any} parts see `createParts` */
@@ -53,13 +46,7 @@ export class CorrectionPanel {
     this.#parts = parts;
   }
 
-  /**
-   * Ask what a photo shows.
-   *
-   * @param {Entry} entry
-   * @param {Identifier} identifier of the model that answered
-   * @param {(part: Part) => Permission} permit
-   */
+  /** Ask what a photo shows. @param {Entry} entry */
   open(entry, identifier, permit) {
     this.#begin(entry, identifier.server, permit);
     const { answer } = entry;
@@ -122,7 +109,6 @@ export class CorrectionPanel {
     this.#show("Add this photo to", [form, h("p.vf-small", TRAINS)], "");
   }
 
-  /** Close the panel; return whether it was open. */
   dismiss() {
     const isOpen = !this.#parts.correction.hidden;
     this.#hide();
@@ -174,7 +160,6 @@ export class CorrectionPanel {
     else this.#status.textContent = text;
   }
 
-  /** Delete what was saved for this photo. */
   async #undo() {
     for (const undo of [...this.#undos]) {
       await undo().catch((error) => {

@@ -1,6 +1,4 @@
-/**
- * The part of a picture that the model sees, by its recipe, and its place on the screen.
- */
+/** The part of a picture that the model sees, by its recipe, and its place on the screen. */
 
 import { LoupeError } from "../engine/errors.mjs";
 import { centreBox, fittedSize } from "../engine/geometry.mjs";
@@ -15,13 +13,7 @@ const COPY_QUALITY = 0.85;
 const NO_COPY =
   "This browser can’t make a copy of this photo, so it can’t be saved. Save without it.";
 
-/**
- * Return the part of a photo that reaches the graph, in its pixels; padding is left out.
- *
- * @param {{width: number, height: number}} photo
- * @param {object} recipe of the bundle's manifest
- * @returns {{left: number, top: number, width: number, height: number}}
- */
+/** Return the part of a photo that reaches the graph, in its pixels; padding is left out. */
 export function seenBox(photo, recipe) {
   const [left, top, wide, high] = resizedBox(photo, recipe);
   const inner = cropOf(recipe);
@@ -44,14 +36,10 @@ export function seenAspect(recipe) {
  * corners for the margin that the recipe crops away. Lengths on the screen are in CSS pixels, from
  * the picture's top left.
  *
- * @param {{width: number, height: number}} frame size of the video, in its pixels
- * @param {{width: number, height: number}} picture
- * @param {{left: number, top: number, width: number, height: number}} corners
- * @param {object} recipe
- * @param {boolean} isMirrored
- * @returns {{left: number, top: number, width: number, height: number, region: object}} the video's
- *   box on the screen, and `region`, the part of the frame to cut, in its pixels: after the recipe's
- *   own crop exactly what the corners mark remains
+ * @type {(frame: Size, picture: Size, corners: Size & {left: number, top: number}, recipe: Recipe,
+ *   isMirrored?: boolean) => Size & {left: number, top: number, region: Region}} the video's box on
+ *   the screen, and `region`, the part of the frame to cut, in its pixels: after the recipe's own
+ *   crop exactly what the corners mark remains
  */
 export function placeFrame(frame, picture, corners, recipe, isMirrored = false) {
   const cut = withMargin(corners, recipe, isMirrored);
@@ -65,12 +53,12 @@ export function placeFrame(frame, picture, corners, recipe, isMirrored = false) 
   const x = clamp(corners.left + corners.width / 2 - width / 2, right - width, left);
   const y = clamp(corners.top + corners.height / 2 - height / 2, bottom - height, top);
   const fromLeft = isMirrored ? x + width - (cut.left + cut.width) : cut.left - x;
+  const start = [fromLeft, cut.top - y].map((at) => Math.max(0, Math.round(at / scale)));
   const region = {
-    x: Math.max(0, Math.round(fromLeft / scale)),
-    y: Math.max(0, Math.round((cut.top - y) / scale)),
+    ...{ x: start[0], y: start[1] },
+    width: Math.min(frame.width - start[0], Math.round(cut.width / scale)),
+    height: Math.min(frame.height - start[1], Math.round(cut.height / scale)),
   };
-  region.width = Math.min(frame.width - region.x, Math.round(cut.width / scale));
-  region.height = Math.min(frame.height - region.y, Math.round(cut.height / scale));
   return { left: x, top: y, width, height, region };
 }
 
@@ -93,12 +81,7 @@ export function encodeFrame(canvas, quality = FRAME_QUALITY) {
   });
 }
 
-/**
- * Return a small copy of a photo, upright and without metadata.
- *
- * @param {Blob} photo
- * @throws {LoupeError}
- */
+/** Return a small copy of a photo, upright and without metadata. @throws {LoupeError} */
 export async function encodeCopy(photo) {
   const image = Object.assign(new Image(), { src: URL.createObjectURL(photo) });
   try {
@@ -133,7 +116,6 @@ function resizedBox(photo, recipe) {
   ];
 }
 
-/** Return the recipe's final crop, in resized pixels. */
 function cropOf({ resize, crop }) {
   const [resizeHeight, resizeWidth] = resize;
   const [height, width] = crop ?? resize;

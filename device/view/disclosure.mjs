@@ -22,7 +22,6 @@ export function formatBytes(bytes) {
   return `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
-/** Return a number of bytes in whole megabytes, at least 1. */
 export const megabytes = (bytes) => Math.max(1, Math.round(bytes / 1e6));
 
 /** Return a file's name; photos of the camera and of the clipboard have none. */
@@ -67,7 +66,6 @@ export function goneOf({ isConnected, server, device, next }) {
   return next === "device" && device === "ready" ? GONE.device : GONE.server;
 }
 
-/** Return how much of the model has arrived, as a sentence. */
 export function fetchingOf({ loaded, total, isStalled }) {
   if (!total) return "Fetching the model.";
   if (loaded >= total) return "Testing the model.";
@@ -76,13 +74,7 @@ export function fetchingOf({ loaded, total, isStalled }) {
   return `Fetching the model: ${amount}.`;
 }
 
-/**
- * Return the modes between which the menu chooses, with what the server gets of a photo.
- *
- * @param {string} part see `partOf`
- * @param {string | null} api the host to which the server passes photos
- * @returns {[Run, string, string][]}
- */
+/** Return the modes between which the menu chooses, with what the server gets of a photo. */
 export const modesOf = (part, api) => [
   [
     "auto",
@@ -97,8 +89,6 @@ export const modesOf = (part, api) => [
 /**
  * Return the question whether a file may be sent that this browser couldn't read; `api` is the host
  * to which the server passes it.
- *
- * @returns {Question}
  */
 export function fileQuestion(file, { code }, api) {
   const format = formatOf(file);
@@ -126,14 +116,9 @@ export const isToCome = ({ device, reason }) =>
   device === "loading" || (device === "off" && reason === null);
 
 /**
- * Return the question where a photo may be answered, if the page last said that it stays.
- *
- * @param {Blob} photo
- * @param {Pick<Identifier, "state" | "recipe" | "api">} identifier
- * @param {{title?: string, recipe?: Recipe | null, bytes?: number}} about the model as far as it is
- *   known, with the bytes of its download
- * @param {boolean} isOpen true if another model answered this photo, and this one is to
- * @returns {Question}
+ * Return the question where a photo may be answered, if the page last said that it stays. `about`
+ * is what is known of the model, with the bytes of its download; `isOpen` is true if another model
+ * answered this photo, and this one is to.
  */
 export function placeQuestion(photo, { state, recipe, api }, about, isOpen) {
   const amount = about.bytes ? `${megabytes(about.bytes)} MB` : "the model";
@@ -177,8 +162,6 @@ function pixelBytes(recipe) {
  * Return the last line, which says where the model runs and what is sent, and the part of a photo
  * that it says is sent; null if it doesn't mention photos. With an answer, see `sourceOf`.
  *
- * @param {object} viewfinder its state
- * @param {LivePicture} picture
  * @returns {{text: string, part: Part | null}}
  */
 export function lastLineOf(viewfinder, { shown, rate }) {
@@ -218,7 +201,6 @@ export function lastLineOf(viewfinder, { shown, rate }) {
   return say(disclosureOf(state, recipe, isFileAllowed && options.run !== "device", api));
 }
 
-/** Return what was sent: "98 kB of pixels" or "the file, 3.4 MB". */
 export function phraseSent({ kind, bytes }) {
   const names = { copy: "a small copy", file: "the file" };
   return kind === "pixels"
@@ -228,12 +210,8 @@ export function phraseSent({ kind, bytes }) {
 
 /**
  * Return where an answer was computed, and what was sent for it: "On this device in 41 ms; sent:
- * numbers only".
- *
- * @param {Answer} answer
- * @param {boolean} hasApp whether an app gets the numbers of a device's answer
- * @param {boolean} isLink whether the answer is from a link, perhaps of another visitor
- * @param {string | null} api the host to which the server passes photos
+ * numbers only". `hasApp` tells whether an app gets the numbers of a device's answer, `isLink`
+ * whether the answer is from a link, perhaps of another visitor.
  */
 export function sourceOf(answer, hasApp, isLink, api) {
   const isOnDevice = answer.where === "device";

@@ -7,7 +7,7 @@
  * @param {Selector} selector tag and classes
  * @param {Record<string, unknown> | Node | string} [first] properties of the element, or attributes
  *   where it has no such property; or its first child
- * @param {...(Node | string)} others further children
+ * @param {...(Node | string)} others
  * @returns {ElementOf<Selector>}
  */
 export function h(selector, first = {}, ...others) {
@@ -26,9 +26,8 @@ export function h(selector, first = {}, ...others) {
 /**
  * Return a button; `icon` is drawn before its text.
  *
- * @param {string} classes as in a selector: "vf-button.vf-main"
- * @param {string} text
- * @param {{icon?: string, onclick?: (event: MouseEvent) => void}} [options]
+ * @type {(classes: string, text: string, options?: {icon?: string,
+ *   onclick?: (event: MouseEvent) => void}) => HTMLButtonElement} with classes as in a selector
  */
 export function createButton(classes, text, { icon, onclick } = {}) {
   const button = h(`button.${classes}`, { type: "button", onclick }, h("span", text));
@@ -36,7 +35,6 @@ export function createButton(classes, text, { icon, onclick } = {}) {
   return button;
 }
 
-/** Return a button with an icon, whose name is its label. */
 export function createIconButton(classes, label, icon, onclick) {
   return h(`button.${classes}`, { type: "button", "aria-label": label, onclick }, createIcon(icon));
 }
@@ -48,11 +46,7 @@ export function letKeysScroll(words) {
   else words.removeAttribute("tabindex");
 }
 
-/**
- * Return a title with a small line below it, as for a choice.
- *
- * @type {(title: (Node | string)[], line: (Node | string)[]) => HTMLElement}
- */
+/** Return a title with a small line below it, as for a choice. */
 export function createCaption(title, line) {
   return h("span", h("b", ...title), h("span.vf-small", ...line));
 }
@@ -70,11 +64,8 @@ export function createIcon(name) {
 }
 
 /**
- * Return a dialog that is still closed, and its body. It is removed when it is closed.
- *
- * @param {ParentNode} parent where the viewfinder is
- * @param {string} title
- * @returns {{dialog: HTMLDialogElement, body: Element}}
+ * Return a dialog that is still closed, and its body; `parent` holds the view's element. It is
+ * removed when it is closed.
  */
 export function createDialog(parent, title) {
   const heading = h("h3.vf-headline", { id: "loupe-dialog" }, title);
@@ -97,11 +88,8 @@ export function createDialog(parent, title) {
 }
 
 /**
- * Link style sheets, or inline those in the page's first bundle. The promise is fulfilled once they
- * have loaded or failed.
- *
- * @param {ParentNode} root
- * @param {string[]} names without their suffix, relative to this file
+ * Link style sheets, by names relative to this file, or inline those in the page's first bundle.
+ * The promise is fulfilled once they have loaded or failed.
  */
 export function linkStyles(root, names) {
   const load = (link) => new Promise((resolve) => (link.onload = link.onerror = resolve));

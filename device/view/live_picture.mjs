@@ -14,7 +14,6 @@ const NO_RECIPE = { resize: [1, 1] };
 export class LivePicture {
   /** "checking", then the result of `cameraAccess`; in time also "idle". */
   access = "checking";
-  /** True if frames are answered as they come. */
   isLive = false;
   camera;
   /** Chooses what is shown of the live answers; null while there are none. */
@@ -31,9 +30,11 @@ export class LivePicture {
   #closing = new AbortController();
 
   /**
+   * `getContext` returns who answers how many candidates, and what is shown in place of the
+   * picture.
+   *
    * @param {Parts} parts
-   * @param {() => {identifier: Identifier, top: number, entry: object | null}}
-   *   getContext returns who answers how many candidates, and what is shown in place of the picture
+   * @param {() => {identifier: Identifier, top: number, entry: object | null}} getContext
    * @param {() => void} onchange
    */
   constructor(parts, getContext, onchange) {
@@ -43,7 +44,6 @@ export class LivePicture {
     this.camera = new Camera(parts.video, () => this.follow());
   }
 
-  /** The live answer that is shown, or null. */
   get shown() {
     return this.#calm?.shown ?? null;
   }
@@ -115,7 +115,6 @@ export class LivePicture {
     this.#watched = this.#calm = null;
   }
 
-  /** Put the video behind the corners. */
   place() {
     const { video, picture, square } = this.#parts;
     const { entry, identifier } = this.#getContext();
@@ -147,16 +146,11 @@ export class LivePicture {
     return this.#region;
   }
 
-  /** True if there is a frame to take. */
   get canTake() {
     return this.camera.state === "open" && this.#region !== null;
   }
 
-  /**
-   * Take a photo: the camera's own, else the frame that is shown; of a live answer, that frame.
-   *
-   * @returns {Promise<{photo: Blob, source: "camera" | "frame", answer: object | null}>}
-   */
+  /** Take a photo: the camera's own, else the frame that is shown; of a live answer, that frame. */
   async take() {
     const { video } = this.#parts;
     const answer = this.isLive ? this.shown : null;
@@ -179,7 +173,6 @@ export class LivePicture {
     }, IDLE_MS);
   }
 
-  /** Close the camera permanently. */
   destroy() {
     this.#closing.abort();
     this.stopWatching();
@@ -212,10 +205,8 @@ export class CalmAnswer {
   #count = 0;
 
   /**
-   * Take an answer.
-   *
-   * @returns {{isNew: boolean, isNewHeadline: boolean, speak: string | null}} whether `shown` is
-   *   another answer, with another headline, and what to read aloud
+   * Take an answer; return whether `shown` is another answer, with another headline, and what to
+   * read aloud or null.
    */
   push(answer, now) {
     const headline = toText(answer.headline);

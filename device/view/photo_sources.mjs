@@ -6,7 +6,8 @@
  */
 
 const EDITABLE = "input, textarea, select, [contenteditable]:not([contenteditable=false])";
-const PRESSABLE = `${EDITABLE}, button, a[href], summary, [tabindex], [role=button]`;
+/** Elements that use the space bar themselves. */
+export const PRESSABLE = `${EDITABLE}, button, a[href], summary, [role=button]`;
 
 const NO_PHOTO_PASTED = "There is no photo in the clipboard.";
 const NO_FILE_DROPPED = "What you dropped isn’t a file. Save the photo first, then drop it here.";
@@ -23,11 +24,7 @@ export const ALTS = {
   frame: "The photo you took",
 };
 
-/**
- * Take photos until `signal` is aborted.
- *
- * @type {(parts: Parts, handlers: SourceHandlers, signal: AbortSignal) => void}
- */
+/** @type {(parts: Parts, handlers: SourceHandlers, signal: AbortSignal) => void} */
 export function connectSources(parts, handlers, signal) {
   for (const input of [parts.pick, parts.capture]) {
     input.onchange = () => {
@@ -43,7 +40,21 @@ export function connectSources(parts, handlers, signal) {
     if (photo) handlers.onPhoto(photo, "paste", undefined, press);
     else handlers.onRefusal(photo === null ? NO_PHOTO_PASTED : NO_CLIPBOARD, press);
   };
-  listen(parts.root, handlers, signal);
+  const { root } = parts;
+  const take = ([file], source, refusal) => {
+    if (file) handlers.onPhoto(file, source);
+    else if (refusal) handlers.onRefusal(refusal);
+  };
+  const onKey = (event) => {
+    if (event.type !== "keydown" || !isOurs(event, root)) return false;
+    if (event.key === "Escape") return !targetOf(event, EDITABLE) && handlers.onEscape();
+    const isSpace = event.key === " " && !event.repeat;
+    return isSpace && !targetOf(event, `${PRESSABLE}, [tabindex]`) && handlers.onSpace();
+  };
+  const onPaste = (event) =>
+    take(event.clipboardData.files, "paste", isOurs(event, root) && NO_PHOTO_PASTED);
+  const onDrop = ({ files }) => take(files, "drop", NO_FILE_DROPPED);
+  listen(root, { onPaste, onDrop, onKey }, signal);
 }
 
 /** Take a sample's photo, unless another press comes first. */
@@ -55,40 +66,34 @@ export async function takeSample({ url, alt }, { onBegin, onPhoto, onRefusal }) 
   else onRefusal(NO_SAMPLE, press);
 }
 
-function listen(root, { onPhoto, onRefusal, onSpace, onEscape }, signal) {
-  const showDragging = (isOver) => root.toggleAttribute("data-dropping", isOver);
-  const on = (name, handler) => document.addEventListener(name, handler, { signal });
-  on("paste", (event) => {
-    if (event.defaultPrevented || targetOf(event, EDITABLE)) return;
-    const [file] = event.clipboardData.files;
-    if (file) onPhoto(file, "paste");
-    else if (isOurs(event, root)) onRefusal(NO_PHOTO_PASTED);
-  });
+/**
+ * Call handlers of what is pasted or dropped anywhere on the page, and of keys, while `isOpen`.
+ * `onKey` returns whether a key was used.
+ */
+export function listen(root, { isOpen = () => true, onPaste, onDrop, onKey }, signal) {
+  const on = (name, handler) => {
+    const handle = (event) => !event.defaultPrevented && isOpen() && handler(event);
+    document.addEventListener(name, handle, { signal });
+  };
+  // Between elements there is a next one; otherwise the pointer has left the window.
+  const onLeave = (event) => event.relatedTarget || root.removeAttribute("data-dropping");
+  for (const name of ["dragleave", "drop"]) document.addEventListener(name, onLeave, { signal });
   on("dragover", (event) => {
-    if (event.defaultPrevented || !event.dataTransfer) return;
+    if (!event.dataTransfer) return;
     event.preventDefault();
-    showDragging(true);
-  });
-  on("dragleave", (event) => {
-    // The pointer has left the window: between elements there is a next one.
-    if (!event.relatedTarget) showDragging(false);
+    root.toggleAttribute("data-dropping", true);
   });
   on("drop", (event) => {
-    showDragging(false);
-    if (event.defaultPrevented) return;
     event.preventDefault();
-    const [file] = event.dataTransfer.files;
-    if (file) onPhoto(file, "drop");
-    else onRefusal(NO_FILE_DROPPED);
+    onDrop(event.dataTransfer);
   });
-  on("keydown", (event) => {
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-    const isSpace = event.key === " " && !event.repeat && !targetOf(event, PRESSABLE);
-    const isEscape = event.key === "Escape" && !targetOf(event, EDITABLE);
-    if ((isSpace || isEscape) && isOurs(event, root)) {
-      if (isSpace ? onSpace() : onEscape()) event.preventDefault();
-    }
-  });
+  on("paste", (event) => targetOf(event, EDITABLE) || onPaste(event));
+  for (const name of ["keydown", "keyup"]) {
+    on(name, (event) => {
+      const hasModifier = event.ctrlKey || event.metaKey || event.altKey;
+      if (!hasModifier && onKey(event)) event.preventDefault();
+    });
+  }
 }
 
 /** Return whether an event targets the viewfinder, or no element in particular; not its dialogs. */
@@ -99,7 +104,7 @@ function isOurs(event, root) {
 }
 
 /** Return the element of an event's path that matches, also across a shadow root's border. */
-function targetOf(event, selector) {
+export function targetOf(event, selector) {
   return event.composedPath().find((node) => node instanceof Element && node.matches(selector));
 }
 

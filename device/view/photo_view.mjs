@@ -15,7 +15,6 @@ const SERVER_COVERING = "The server is covering one part of the photo at a time�
 const NO_EXPLANATION = "Why? couldn’t be worked out. Try again.";
 const OTHER_ANSWER = "This photo now gets another answer, so Why? can’t be worked out.";
 
-/** Return the four corners of a frame. */
 export function createCorners() {
   const corners = Array.from({ length: 4 }, () => h("i.vf-corner"));
   return h("div.vf-corners", { ariaHidden: "true" }, ...corners);
@@ -49,12 +48,6 @@ export class PhotoView {
     };
   }
 
-  /**
-   * Show a photo, or none.
-   *
-   * @param {Blob | null} photo
-   * @param {{alt?: string, caption?: string, recipe?: object | null}} [about]
-   */
   show(photo, { alt = "", caption = "", recipe = null } = {}) {
     this.#caption.textContent = caption;
     this.#caption.hidden = !caption;
@@ -100,7 +93,6 @@ export class PhotoView {
     this.element.toggleAttribute("data-all-seen", isAll);
   }
 
-  /** Set the properties of a box, relative to another. */
   #setBox(name, box, outer) {
     const set = (side, share) =>
       this.element.style.setProperty(`--${name}-${side}`, `${share * 100}%`);
@@ -136,11 +128,8 @@ export class PhotoView {
 /**
  * Light up what an answer depends on, or take the light away.
  *
- * @param {Entry} entry
- * @param {Identifier} identifier
- * @param {PhotoView} photo
- * @param {(changes: object) => void} change changes the viewfinder's state
- * @param {{permission: Permission, signal: AbortSignal}} given
+ * @type {(entry: Entry, identifier: Identifier, photo: PhotoView, change: (changes: object) =>
+ *   void, given: {permission: Permission, signal: AbortSignal}) => Promise<void>}
  */
 export async function explain(entry, identifier, photo, change, given) {
   if (photo.hasSpotlight) {

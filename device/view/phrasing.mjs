@@ -19,7 +19,6 @@ export const phraseAnswer = (model, prediction) => ({
   percents: prediction.candidates.map(({ probability }) => formatPercent(model, probability)),
 });
 
-/** Return the answer in words, as a phrase. */
 export function headline(model, prediction) {
   return capitalize(fill(certaintyRule(model, prediction).headline, model, prediction));
 }
@@ -65,7 +64,6 @@ export function formatPercent(model, share) {
   return `${toFixed(Math.min(share, rule.at_most ?? share) * 100, rule.digits)}%`;
 }
 
-/** Return a phrase as plain text. */
 export function toText(phrase) {
   return phrase.map((part) => part.label ?? part).join("");
 }
@@ -80,7 +78,6 @@ export function phraseNodes(phrase, language) {
   );
 }
 
-/** Return a `span` with a label, its language and its direction. */
 export function createLabel(label, language) {
   return h("span", { lang: language, dir: "auto" }, label);
 }

@@ -48,12 +48,11 @@ export function createComponent(create) {
 }
 
 /**
- * Report whether the server can be reached, now and after each change. Streamlit notices within a
- * moment that a server is gone, and joins a new one.
+ * Report whether the server can be reached, now and after each change; `isAgain` after a reconnect,
+ * however short the break was. Streamlit notices within a moment that a server is gone, and joins a
+ * new one. Return what ends it.
  *
- * @param {(isConnected: boolean, isAgain?: boolean) => void} onchange `isAgain` after a reconnect,
- *   however short the break was
- * @returns {() => void} ends it
+ * @type {(onchange: (isConnected: boolean, isAgain?: boolean) => void) => () => void}
  */
 export function followConnection(onchange) {
   const app = document.querySelector(`[${STATE}]`);

@@ -90,7 +90,6 @@ class Teach {
     this.project.loading.then((base) => base && this.options.onReady?.(base.info.name));
   }
 
-  /** Connect files, keys, and what else happens to the page. */
   #connect(signal) {
     const { middle, root, picture, square, video } = this.parts;
     const onSpace = connectShutter(this, signal);
@@ -115,7 +114,6 @@ class Teach {
     this.#render();
   }
 
-  /** Close the camera and the model, and remove everything. */
   unmount() {
     this.recorder.stop();
     this.#unmounting.abort();
@@ -177,10 +175,8 @@ class Teach {
 const PREFERRED = "imagenet";
 
 /**
- * Return the address of the folder of the first model that can be taught.
- *
- * @param {string} folder address of `device/`
- * @param {(text: string) => void} say shows what is waited for
+ * Return the address of the folder of the first model that can be taught; `say` shows what is
+ * waited for. `folder` is the address of `device/`.
  */
 export async function findBase(folder, say) {
   const fetchJson = async (path) => (await fetchMade(new URL(path, folder).href, say)).json();

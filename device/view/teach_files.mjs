@@ -1,55 +1,29 @@
 /** Photos to teach by file: many at once, whole folders, from the clipboard, and dropped ones. */
 
 import { randomId } from "../visit/recents.mjs";
+import { listen, PRESSABLE, targetOf } from "./photo_sources.mjs";
 
-const EDITABLE = "input, textarea, select, [contenteditable]:not([contenteditable=false])";
-const PRESSABLE = `${EDITABLE}, button, a[href], summary, [role=button]`;
 /** Return whether a file is a project's or a model's. */
 export const isMadeHere = ({ name }) => /\.(loupe|zip|loupe\b.*\.txt)$/i.test(name);
 
-/**
- * A file, the label that its folder names, and the recording that a folder in it is, or null.
- *
- * @typedef {{file: File, label: string | null, recording: string | null}} Found
- */
-
 /** Take files, and the space bar, until `signal` is aborted; see `createHandlers`. */
 export function connectFiles(root, { onFiles, onFile, onSeveral, onSpace }, signal) {
-  const on = (name, handler) => document.addEventListener(name, handler, { signal });
   const isOpen = () => root.isConnected && !root.querySelector("dialog[open]");
   const take = (found) => {
     if (!found.every(({ file }) => isMadeHere(file))) onFiles(found);
     else if (found.length > 1) onSeveral();
     else onFile(found[0]?.file);
   };
-  on("paste", (event) => {
-    if (!isOpen() || event.defaultPrevented || matches(event, EDITABLE)) return;
-    take(withoutLabels(event.clipboardData.files));
-  });
-  on("dragover", (event) => {
-    if (event.defaultPrevented || !isOpen()) return;
-    event.preventDefault();
-    root.toggleAttribute("data-dropping", true);
-  });
-  on("dragleave", (event) => {
-    if (!event.relatedTarget) root.toggleAttribute("data-dropping", false);
-  });
-  on("drop", async (event) => {
-    root.toggleAttribute("data-dropping", false);
-    if (event.defaultPrevented || !isOpen()) return;
-    event.preventDefault();
-    take(await readDropped(event.dataTransfer));
-  });
-  for (const name of ["keydown", "keyup"]) {
-    on(name, (event) => {
-      const isOther = event.key !== " " || event.ctrlKey || event.metaKey || event.altKey;
-      if (isOther || !isOpen() || event.defaultPrevented || matches(event, PRESSABLE)) return;
-      if (event.repeat || onSpace(name === "keydown")) event.preventDefault();
-    });
-  }
+  const onPaste = ({ clipboardData }) => take(withoutLabels(clipboardData.files));
+  const onDrop = async (transfer) => take(await readDropped(transfer));
+  const onKey = (event) =>
+    event.key === " " &&
+    !targetOf(event, PRESSABLE) &&
+    (event.repeat || onSpace(event.type === "keydown"));
+  listen(root, { isOpen, onPaste, onDrop, onKey }, signal);
 }
 
-/** @returns {Found[]} */
+/** Return files as `readDropped` does, of which no folder names the label or is the recording. */
 export const withoutLabels = (files) =>
   Array.from(files, (file) => ({ file, label: null, recording: null }));
 
@@ -62,8 +36,6 @@ export async function readDropped(transfer) {
 
 /**
  * A folder in a label's folder is a recording of it; a folder that holds folders only has no label.
- *
- * @returns {Promise<Found[]>}
  */
 async function readEntry(entry, label = null, recording = null) {
   if (entry.name.startsWith(".")) return [];
@@ -79,8 +51,4 @@ async function readEntry(entry, label = null, recording = null) {
   const name = isLabel ? entry.name : label;
   const group = label === null ? null : randomId();
   return (await Promise.all(entries.map((one) => readEntry(one, name, group)))).flat();
-}
-
-function matches(event, selector) {
-  return event.composedPath().some((node) => node instanceof Element && node.matches(selector));
 }

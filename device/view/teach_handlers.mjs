@@ -122,7 +122,6 @@ export function createHandlers(page) {
       const named = found.map((one) => ({ ...one, label: (one.label ?? current).trim() }));
       await page.project.addFiles(named);
     },
-    /** Open a project's or a model's file. */
     onFile: async (file) => {
       const open = () => page.project.openFile(file);
       const opened = file && (await page.project.try(open, "This file couldn’t be opened."));

@@ -144,6 +144,5 @@ function createFigures(outcome, project) {
   return [h("p", text), plot, ends];
 }
 
-/** Return about how large the file gets. */
 const sizeOf = ({ manifest }) =>
   Math.ceil((manifest.head.bytes + JSON.stringify(manifest).length) / 10_000) * 10_000;

@@ -7,8 +7,6 @@ const HANDLERS = ["onclick", "onsubmit", "onkeydown"];
 /**
  * Make an element's children like these. An element whose place and tag stay is changed and not
  * replaced, so focus, scrolling, typed text and a press that is under way stay, too.
- *
- * @type {(element: Element, ...children: (Node | string)[]) => void}
  */
 export function draw(element, ...children) {
   become(element, h("div", ...children));
@@ -41,14 +39,11 @@ function copyAttributes(old, node) {
   for (const name of HANDLERS) old[name] = node[name];
 }
 
-/** Return an attribute that has no value, or nothing. */
 export const flag = (name, isOn) => (isOn ? { [name]: "" } : {});
 
-/** Return a small button with an icon. */
 export const tool = (text, icon, onclick) =>
   createButton("vf-button.tv-slim", text, { icon, onclick });
 
-/** Return a button that is an icon only. */
 export const iconButton = (text, icon, onclick) =>
   createIconButton("vf-icon-button", text, icon, onclick);
 
@@ -66,7 +61,6 @@ export function capitalized(label) {
   const [first = "", ...rest] = label;
   return bdi(first.toLocaleUpperCase() + rest.join(""));
 }
-/** Return a phrase's nodes. */
 export const nodesOf = (phrase) =>
   phrase.map((part, at) =>
     typeof part === "string" ? part : at ? bdi(part.label) : capitalized(part.label),
@@ -94,14 +88,7 @@ export class PhotoUrls {
 
 const OPENS = "Your friend opens it in Teach.";
 
-/**
- * Offer actions, one of which closes the dialog.
- *
- * @param {ParentNode} parent
- * @param {string} title
- * @param {string} line
- * @param {any[][]} items text, icon and action of each
- */
+/** Offer actions, one of which closes the dialog; `items` are text, icon and action of each. */
 export function openMenu(parent, title, line, items) {
   const dialog = open(parent, title, h("p", line));
   for (const [text, icon, use] of items) {
@@ -165,7 +152,6 @@ export function openSend(parent, title, line, files) {
   offer();
 }
 
-/** Show a command for a terminal. */
 export function showCommand(parent, title, line, command) {
   const say = () => (copy.lastElementChild.textContent = "Copied");
   const onclick = () => navigator.clipboard.writeText(command).then(say);
@@ -182,7 +168,6 @@ function open(parent, title, ...content) {
   return dialog;
 }
 
-/** Save a file. */
 export function download(blob, name) {
   const href = URL.createObjectURL(blob);
   h("a", { href, download: name }).click();

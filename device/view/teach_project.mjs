@@ -37,7 +37,6 @@ export const noProject = () => ({
 export class TeachProject {
   /** The promise of the base, which is null if it can't be loaded. */
   loading;
-  /** The promise of the store. */
   opening;
   #state;
   #change;
@@ -45,23 +44,15 @@ export class TeachProject {
   #base = null;
   #store = null;
   #hasAsked = false;
-  /** Ends the adding of photos. */
   #ending = new AbortController();
-  /**
-   * Settles when nothing is being written.
-   *
-   * @type {Promise<unknown>}
-   */
+  /** Settles when nothing is being written. @type {Promise<unknown>} */
   #adding = Promise.resolve();
   #timer = null;
   #trainings = 0;
 
   /**
-   * @param {any} state the page's
-   * @param {(changes: object) => void} change changes it
-   * @param {{address: string | Promise<string>, prefix: string}} options of the base's folder with
-   *   `model.json`, and see `openStore`
-   * @param {AbortSignal} signal closes it
+   * Changes the page's state by `change`, until `signal` is aborted. `address` is that of the
+   * base's folder with `model.json`, or its promise; for `prefix` see `openStore`.
    */
   constructor(state, change, { address, prefix }, signal) {
     [this.#state, this.#change, this.#signal] = [state, change, signal];

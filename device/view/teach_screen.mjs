@@ -76,12 +76,6 @@ function createInput(use, options) {
   return h("input", { type: "file", hidden: true, onchange, ...options });
 }
 
-/**
- * @param {any} parts see `createTeachParts`
- * @param {any} state
- * @param {LivePicture} picture
- * @param {any} on
- */
 export function renderTeach(parts, state, picture, on) {
   const { adding, device, isDesk, isNaming, note, project, recording } = state;
   const isBusy = recording || adding || device.reason;
@@ -221,7 +215,6 @@ function createForm({ hasCamera, isAsking, options, pending, project }, on) {
   );
 }
 
-/** Return what `sayOf` says. */
 function createWords(said, { isAsking }, on) {
   const room = { icon: "box", onclick: on.onSaveProject };
   const { isRoom, line, title, word } = said ?? {};
@@ -258,7 +251,6 @@ function createConfusion({ called, label, next, photos }, { isDesk, project, url
   return h("div.tv-confusion", h("ul.tv-odd", ...items), acts, ...advice);
 }
 
-/** Return what can be done with the model, on a desk. */
 function createFinish({ isDesk, project, taught }, on) {
   const buttons = [["check", "Use it", "onDone"], ...WAYS].map(([icon, text, handler]) => {
     const button = tool(text, icon, on[handler]);

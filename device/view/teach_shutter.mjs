@@ -1,6 +1,6 @@
 /**
- * Hold to record: five photos a second while the picture changes. A short press takes one; by key or
- * screen reader, it starts a recording that the next press ends.
+ * Hold to record: five photos a second while the picture changes. A short press takes one; by key
+ * or screen reader, it starts a recording that the next press ends.
  */
 
 import { pause } from "../engine/abort.mjs";
@@ -42,8 +42,6 @@ export function createShutter({ current, device, hasCamera, isNaming, recording 
 /**
  * Make the shutter hold, tap and press; return what does so for the space bar, elsewhere on the
  * page, and returns whether it was used.
- *
- * @type {(page: any, signal: AbortSignal) => (isDown: boolean) => boolean}
  */
 export function connectShutter({ on, parts, recorder, state }, signal) {
   const { shutter } = parts;
@@ -149,7 +147,6 @@ export class Recorder {
   }
 }
 
-/** Return the colours of a small copy. */
 function shrink(frame) {
   const canvas = Object.assign(document.createElement("canvas"), { width: SIDE, height: SIDE });
   const context = canvas.getContext("2d", { willReadFrequently: true });

@@ -50,11 +50,8 @@ function unitOf({ photos }, { groups }) {
 }
 
 /**
- * Return the result of a training by names and ids, for the screens.
- *
- * @param {Taught} result
- * @param {string[]} labels in the order of the result
- * @param {string[]} ids of photos, as they were trained
+ * Return the result of a training by names and ids, for the screens; `labels` and `ids` are in the
+ * order of the result. @param {Taught} result
  */
 export function outcomeOf({ accuracy, groups }, labels, ids) {
   const byLabel = new Map(labels.map((label, at) => [label, groups[at]]));
@@ -88,10 +85,6 @@ export function testedOf(project, outcome) {
  * what to do next.
  *
  * @returns {{word: string, line: any[], confusion?: any}}
- * @param {{labels: string[], photos: {label: string}[]}} project
- * @param {ReturnType<typeof outcomeOf> | null} outcome
- * @param {boolean} hasCamera
- * @param {boolean} isReady whether the base is loaded
  */
 export function isEnough({ labels, photos }, outcome, hasCamera, isReady = true) {
   const numbers = labels.map((label) => photosOf({ photos }, label).length);
@@ -143,9 +136,7 @@ function phraseFigures({ counted, interval, right }, unit) {
 
 /**
  * Return what is said below the labels: title, a word after it and a line, and perhaps a confusion
- * that is shown with its photos.
- *
- * @returns {any}
+ * that is shown with its photos. @returns {any}
  */
 export function sayOf(view) {
   const { adding, confirmed, device, hasCamera, isDesk, isPersisted } = view;

@@ -17,14 +17,7 @@ const CAN_OPEN = new Set(["granted", "prompt", "idle"]);
 
 const NOT_TAKEN = "The photo couldn’t be taken. Try again.";
 
-/**
- * Show the viewfinder in an element.
- *
- * @param {Element} parent
- * @param {Visit} visit
- * @param {Partial<ViewfinderOptions>} options those that differ from `DEFAULTS`
- * @returns {Viewfinder}
- */
+/** @type {(parent: Element, visit: Visit, options: Partial<ViewfinderOptions>) => Viewfinder} */
 export function mountViewfinder(parent, visit, options) {
   return new Viewfinder(parent, visit, options);
 }
@@ -81,7 +74,10 @@ class Viewfinder {
       else if (this.#options.onRetry) this.#options.onRetry();
       else this.#visit.identifier.start();
     },
-    onWhere: () => this.#chooseRun(),
+    onWhere: () => {
+      if (this.#options.onWhere) return this.#options.onWhere();
+      return openRunMenu(this.#parent, this.#visit, (run) => this.#visit.chooseRun(run));
+    },
     onSample: (sample) => takeSample(sample, this.#handlers),
     onModel: (model) => this.#visit.send({ type: "chosen", model }),
     onDelete: () => this.#visit.askToDelete(this.#parent),
@@ -92,7 +88,6 @@ class Viewfinder {
   #correction = new CorrectionPanel(this.#parts);
   #unmounting = new AbortController();
   #picture;
-  /** The step and the identifier that were last drawn. */
   #drawn = { step: -1, identifier: null };
   #applyTheme;
 
@@ -132,7 +127,6 @@ class Viewfinder {
     this.#draw();
   }
 
-  /** Close the camera and remove everything. */
   unmount() {
     this.#unmounting.abort();
     this.#correction.close();
@@ -140,12 +134,6 @@ class Viewfinder {
     this.#picture.destroy();
     this.#parts.photo.release();
     this.#parts.root.remove();
-  }
-
-  #chooseRun() {
-    const visit = this.#visit;
-    if (this.#options.onWhere) return this.#options.onWhere();
-    return openRunMenu(this.#parent, visit, (run) => visit.chooseRun(run));
   }
 
   #press() {
@@ -193,7 +181,6 @@ class Viewfinder {
     explain(entry, identifier, this.#parts.photo, change, { permission, signal });
   }
 
-  /** Draw the visit's state. */
   #draw() {
     const { identifier, state } = this.#visit;
     const drawn = this.#drawn;

@@ -13,7 +13,6 @@ import {
 } from "./elements.mjs";
 import { createCorners, PhotoView } from "./photo_view.mjs";
 
-/** The style sheets of the viewfinder; see `linkStyles`. */
 export const STYLES = ["tokens", "viewfinder", "answer", "layouts", "landing", "dialog", "ask"];
 
 /** Least width of the layout with the answer at the picture's side, in the page's rem. */
@@ -36,11 +35,7 @@ const TREE = {
   bar: "models forget",
 };
 
-/**
- * Return the elements by name.
- *
- * @param {object} on the viewfinder's handlers
- */
+/** Return the elements by name. @param {object} on the viewfinder's handlers */
 export function createParts(on) {
   const onModel = ({ target }) => on.onModel(target.value);
   const act = (name) => () => on.onAction(name);
@@ -139,10 +134,8 @@ function mainButton(text, onclick) {
 }
 
 /**
- * Return a place in Streamlit's header. It is outside Streamlit's elements, which are dimmed and
- * below the header while a script runs.
- *
- * @param {number} logo width of the logo in pixels
+ * Return a place in Streamlit's header, beside a logo of this width in pixels. It is outside
+ * Streamlit's elements, which are dimmed and below the header while a script runs.
  */
 export function createHeader(logo) {
   const place = h("section.vf-header", { ariaLabel: "Model", hidden: true });
@@ -155,14 +148,7 @@ export function createHeader(logo) {
   return place;
 }
 
-/**
- * Choose the layout by the available space, until `signal` is aborted.
- *
- * @param {Parts} parts
- * @param {() => void} onchange
- * @param {Element | null} header see `ViewfinderOptions`
- * @param {AbortSignal} signal
- */
+/** Choose the layout by the available space, until `signal` is aborted. @param {Parts} parts */
 export function followSize(parts, onchange, header, signal) {
   const { acts, bar, root, screen, side, visit } = parts;
   header?.append(bar);
@@ -192,11 +178,11 @@ export function followSize(parts, onchange, header, signal) {
 }
 
 /**
- * Follow the theme that `getTheme` returns, or the system's where that is null.
+ * Follow the theme that `getTheme` returns, or the system's where that is null. Return what applies
+ * it again, after `getTheme` has changed.
  *
  * @param {HTMLElement} root
  * @param {{getTheme?: () => string | null, signal?: AbortSignal}} [options]
- * @returns {() => void} applies the theme again, after `getTheme` has changed
  */
 export function followTheme(root, { getTheme = () => null, signal } = {}) {
   const system = matchMedia("(prefers-color-scheme: dark)");

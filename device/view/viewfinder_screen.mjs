@@ -1,6 +1,4 @@
-/**
- * The screens of the viewfinder, by its state. Drawing again changes only what differs.
- */
+/** The screens of the viewfinder, by its state. Drawing again changes only what differs. */
 
 import { cornersOf, createBars, createLines, createRecents, createRuler } from "./answer_view.mjs";
 import { createSamples, createWaysOn, percentOf, toneOf, createLanding } from "./answer_view.mjs";
@@ -39,11 +37,8 @@ export const DEFAULTS = {
 /**
  * Draw a visit; return the part of a photo that the last line names, or null.
  *
- * @param {any} parts see `createParts`
- * @param {Visit} visit
- * @param {ViewfinderOptions} options
- * @param {LivePicture} picture
- * @param {any} handlers onSample, onModel, onEntry, onClear
+ * @type {(parts: any, visit: Visit, options: ViewfinderOptions, picture: LivePicture, handlers:
+ *   any) => Part | null}
  */
 export function render(parts, visit, options, picture, handlers) {
   const state = stateOf(visit, options);
@@ -75,7 +70,6 @@ export function render(parts, visit, options, picture, handlers) {
   return isOpening ? null : line.part;
 }
 
-/** Return the values to draw. */
 function stateOf(visit, options) {
   const { identifier, permissions, recent, state } = visit;
   const { model, run } = identifier;
@@ -118,7 +112,6 @@ function redraw(element, key, create) {
   if (focused) element.querySelector(`[data-entry="${focused}"]`)?.focus({ preventScroll: true });
 }
 
-/** Show a phrase, if it has changed. */
 function redrawPhrase(element, phrase, language = "en") {
   redraw(element, [phrase, language], () => phraseNodes(phrase, language));
 }

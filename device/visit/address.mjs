@@ -1,6 +1,6 @@
 /**
- * The page's address, and the visit that is kept in step with it. No other module writes the address;
- * other parameters and the fragment stay.
+ * The page's address, and the visit that is kept in step with it. No other module writes the
+ * address; other parameters and the fragment stay.
  *
  * On `popstate`, Streamlit updates its own state, tells a page that frames it, and runs the script,
  * as for Back. So that event is dispatched after each change of the address.
@@ -17,11 +17,7 @@ const NAMES = /** @type {const} */ (["answer", "model", "run"]);
  * @typedef {Partial<Record<(typeof NAMES)[number] | "photo", string | null>>} Place
  */
 
-/**
- * Return the current place; missing values are null.
- *
- * @returns {Required<Place>}
- */
+/** Return the current place; missing values are null. @returns {Required<Place>} */
 export function readAddress() {
   const { searchParams } = new URL(location.href);
   const [answer, model, run] = NAMES.map((name) => searchParams.get(name) || null);
@@ -86,15 +82,10 @@ export function announceAddress() {
   });
 }
 
-/** Return whether two places are the same. */
 const isSame = (place, other) =>
   Object.entries(place).every(([name, value]) => other[name] === value);
 
-/**
- * Return the model and mode that an address chooses.
- *
- * @type {(place: Place, host: Host) => {model: string, run: Run}}
- */
+/** Return the model and mode that an address chooses. */
 export function chosenBy({ answer, model, run }, host) {
   const isMode = ["auto", "device", "server"].includes(run);
   const name = answer?.split("~")[0] || model;
@@ -108,15 +99,10 @@ export class VisitAddress {
   /** The place last read or written, and whether the visit has changed the address. */
   #seen = readAddress();
   #isChanged = false;
-  /** The path of the page that shows the visit. */
   #path = location.pathname;
   /** True between the address of another page and the page itself, which may never be drawn. */
   #isLeaving = false;
 
-  /**
-   * @param {Visit} visit
-   * @param {AbortSignal} signal stops following the address
-   */
   constructor(visit, signal) {
     this.#visit = visit;
     // This includes the events that `writeAddress` dispatches.

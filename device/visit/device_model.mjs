@@ -1,6 +1,4 @@
-/**
- * The model on this device, and the worker in which pixels are made before and without it.
- */
+/** The model on this device, and the worker in which pixels are made before and without it. */
 
 import { untilAborted } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
@@ -13,10 +11,6 @@ const OTHER_MODEL = "Another model gave this answer. Open it again to see why.";
 
 /** Most labels that a link holds. */
 const MAX_LABELS = 10;
-
-/** Letters of the engine and the graph in a share link. */
-const ENGINE = "w";
-const SMALL_GRAPH = "s";
 
 export class DeviceModel {
   /** @type {Omit<IdentifierState, "server" | "isConnected" | "next" | "sends">} */
@@ -37,7 +31,7 @@ export class DeviceModel {
    * @param {GraphName} options.graph
    * @param {TaughtModel} [options.taught] your model, on that one as its base
    * @param {string | null} options.off why nothing runs on this device, or null
-   * @param {() => void} onchange is called after each change of `state`
+   * @param {() => void} onchange
    */
   constructor(options, onchange) {
     this.#options = options;
@@ -67,7 +61,6 @@ export class DeviceModel {
     this.#onchange();
   }
 
-  /** Note why the model isn't loaded yet. */
   skip(reason, code) {
     if (!this.#options.off && !this.#model) this.#set({ reason, code });
   }
@@ -113,9 +106,7 @@ export class DeviceModel {
   }
 
   /**
-   * Return the model, once the device can answer.
-   *
-   * @throws {LoupeError} if it can't, or the signal's reason
+   * Return the model, once the device can answer. @throws {LoupeError} if it can't, or the reason
    */
   async loaded(signal) {
     const { off } = this.#options;
@@ -126,7 +117,6 @@ export class DeviceModel {
     return this.#model;
   }
 
-  /** Identify a photo, once loaded; see `Identifier.identify`. */
   async identify(blob, options) {
     const answering = this.#model.identify(blob, { top: options.top });
     try {
@@ -138,7 +128,6 @@ export class DeviceModel {
     }
   }
 
-  /** See `Identifier.watch`. */
   async *watch(video, options) {
     await this.loaded(options.signal);
     for await (const prediction of this.#model.watch(video, options)) {
@@ -155,7 +144,6 @@ export class DeviceModel {
     return this.#model.explain(blob, options);
   }
 
-  /** End the worker and free its memory. */
   close() {
     this.#closing.abort(new LoupeError("engine-unavailable", CLOSED));
     this.#worker?.close();
@@ -182,7 +170,8 @@ function encodeLink({ labels }, { model, version, graph, known, plausible, candi
   const pairs = candidates
     .slice(0, MAX_LABELS)
     .map(({ label, probability }) => `${labels.indexOf(label)}-${Math.round(probability * 1000)}`);
-  const letters = ENGINE + (graph === "small" ? SMALL_GRAPH : "");
+  // Of the engine and the graph.
+  const letters = graph === "small" ? "ws" : "w";
   const isKnown = known === null ? "x" : known ? "y" : "n";
   const size = plausible ? Math.min(99, plausible.length) : "x";
   return [model, version, letters, isKnown, size, pairs.join("_")].join("~");

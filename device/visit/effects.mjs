@@ -1,6 +1,4 @@
-/**
- * The visit's effects on photos: identify a photo, find it by its address, and keep it.
- */
+/** The visit's effects on photos: identify a photo, find it by its address, and keep it. */
 
 import { NotPermitted, readAnswer, recallSent, tellSent } from "./outgoing.mjs";
 import { Declined } from "./permissions.mjs";
@@ -59,14 +57,11 @@ export async function identify(visit, { step, permission, until }) {
 }
 
 /**
- * Identify the open photo; ask first where more would leave than its press permits.
+ * Identify the open photo; ask first where more would leave than its press permits. `onPlace` is
+ * called with the place that was chosen, before anything is sent.
  *
- * @param {Visit} visit
- * @param {Permission} press
- * @param {"device" | null} place see `Identifier.identify`
- * @param {(place: "device" | null) => void} onPlace called with the place that was chosen, before
- *   anything is sent
- * @returns {Promise<Answer>}
+ * @type {(visit: Visit, press: Permission, place: "device" | null, onPlace: (place: "device" |
+ *   null) => void) => Promise<Answer>}
  * @throws {Declined} or as `Identifier.identify`
  */
 async function identifyPermitted(visit, press, place, onPlace) {
@@ -96,11 +91,7 @@ async function identifyPermitted(visit, press, place, onPlace) {
   }
 }
 
-/**
- * Find what the address names: a photo kept in this browser, or the answer in a link.
- *
- * @type {(visit: Visit, effect: Extract<Effect, {type: "find"}>) => Promise<void>}
- */
+/** Find what the address names: a photo kept in this browser, or the answer in a link. */
 export async function find(visit, { step, token, photo }) {
   const kept = await visit.recents.find({ token, photo });
   if (kept) recallSent(kept);
@@ -117,11 +108,7 @@ function answeredBy(entry, model) {
   return { ...entry, answer, earlier: answers.filter((one) => one !== answer) };
 }
 
-/**
- * Keep a photo in this browser, with its answer once it has one.
- *
- * @type {(visit: Visit, effect: Extract<Effect, {type: "keep"}>) => Promise<void>}
- */
+/** Keep a photo in this browser, with its answer once it has one. */
 export async function keep({ recents }, { entry }) {
   if (entry.answer?.certainty === "unknown") navigator.vibrate?.([10, 60, 10]);
   if (entry.answer?.token) noteOwn(entry.answer.token);
@@ -149,8 +136,6 @@ function ownTokens() {
 
 /**
  * Return the answer in a share link as an entry without a photo, or a message why there is none.
- *
- * @type {(token: string, host: Host) => Promise<{entry: Entry | null, message?: string}>}
  */
 async function readLink(token, { server }) {
   if (!server) return { entry: null };

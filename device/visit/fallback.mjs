@@ -7,27 +7,11 @@ import { mayServerRead, NotPermitted } from "./outgoing.mjs";
 const PATIENCE_MS = 4000;
 
 /** Codes about the photo itself, which the other way would return as well. */
-export const PHOTO_CODES = new Set([
-  "missing",
-  "empty",
-  "too-large",
-  "too-small",
-  "too-many-pixels",
-  "unsupported-format",
-  "damaged",
-  "invalid",
-]);
+export const PHOTO_CODES = new Set(
+  "missing empty too-large too-small too-many-pixels unsupported-format damaged invalid".split(" "),
+);
 
-/**
- * @callback Way
- * @param {DeviceModel} device
- * @param {((blob: Blob, options: object) => Promise<Answer>) | null} askServer
- * @param {Blob} blob
- * @param {object} options see `Identifier.identify`
- * @returns {Promise<Answer>}
- */
-
-/** @type {Way} The device answers, or the server if it may read what the device can't. */
+/** The device answers, or the server, if there is one and it may read what the device can't. */
 export async function deviceFirst(device, askServer, blob, options) {
   try {
     return await device.identify(blob, options);
@@ -45,7 +29,7 @@ export async function deviceFirst(device, askServer, blob, options) {
   }
 }
 
-/** @type {Way} The server answers, or the device if it doesn't within `PATIENCE_MS`. */
+/** The server answers, or the device if it doesn't within `PATIENCE_MS`. */
 export async function serverFirst(device, askServer, blob, options) {
   const { signal } = options;
   const stop = anyAborted(signal);
@@ -68,11 +52,7 @@ export async function serverFirst(device, askServer, blob, options) {
   }
 }
 
-/**
- * Return whether the device can answer, once that is known.
- *
- * @type {(device: DeviceModel, signal?: AbortSignal) => Promise<boolean>}
- */
+/** Return whether the device can answer, once that is known. */
 export async function canLoad(device, signal) {
   try {
     await device.loaded(signal);

@@ -1,15 +1,14 @@
 /**
  * Answers photos on the device, on the app's server, or on either as the mode allows.
  *
- *     const identifier = new Identifier({ address: "models/clothing/", server: null, run: "auto" });
- *     identifier.onchange = () => show(identifier.state);
- *     identifier.start();
- *     const answer = await identifier.identify(blob);
+ * const identifier = new Identifier({ address: "models/clothing/", server: null, run: "auto" });
+ * identifier.onchange = () => show(identifier.state); identifier.start(); const answer = await
+ * identifier.identify(blob);
  *
- * - `device`: the device alone. Photos are never sent, except with a correction, with consent.
- * - `server`: the server alone.
- * - `auto`: the device once its files are there, and the server meanwhile; the server when the
- *   device can't run the model; the device when the server doesn't answer.
+ * - `device`: the device alone. Photos are never sent, except with a correction, with consent. -
+ * `server`: the server alone. - `auto`: the device once its files are there, and the server
+ * meanwhile; the server when the device can't run the model; the device when the server doesn't
+ * answer.
  *
  * `state` says what the server gets before a photo is sent. What exceeds a photo's permission, such
  * as a file that the browser can't read, is refused.
@@ -30,9 +29,7 @@ export class Identifier {
   /** Called after each change of `state`, `info` or `recipe`. */
   onchange = null;
 
-  /** The model's name, or null. */
   model;
-  /** The model on this device. */
   device;
 
   #address;
@@ -63,7 +60,6 @@ export class Identifier {
     this.model = model;
     this.run = run;
     this.graph = graph;
-    /** The host to which the server passes photos, or null. */
     this.api = options.api ?? null;
     this.#address = address;
     const off = run === "server" ? NOT_CHOSEN : address === null ? OFF : null;
@@ -119,15 +115,11 @@ export class Identifier {
     if (this.#next() === "server") await untilAborted(this.server.decide(), signal);
   }
 
-  /** Note whether the server can be reached. */
   setConnected(isConnected) {
     if (isConnected !== this.#state.isConnected) this.#change({ isConnected });
   }
 
-  /** Use a new token, model or engine of the server. */
-  setServer(server) {
-    this.server?.update(server);
-  }
+  setServer = (server) => this.server?.update(server);
 
   /** Follow the server's model to another version; null leaves it. What runs here stays. */
   setDescribed(described) {
@@ -189,25 +181,15 @@ export class Identifier {
     return answer(this.device, askServer, blob, options);
   }
 
-  /**
-   * Identify the frames of a playing video, on the device alone.
-   *
-   * @param {HTMLVideoElement} video
-   * @param {{top?: number, signal?: AbortSignal}} [options]
-   * @returns {AsyncGenerator<object>} answers; it ends when the signal is aborted
-   */
-  watch(video, options = {}) {
-    return this.device.watch(video, options);
-  }
+  /** Identify the frames of a playing video, on the device alone, until the signal is aborted. */
+  watch = (video, options = {}) => this.device.watch(video, options);
 
   /**
    * Explain an answer where it was given. The photo of a device's answer is not sent; the device
-   * also explains when the server doesn't.
+   * also explains when the server doesn't. The server reports no progress.
    *
-   * @param {Blob} blob the photo
-   * @param {Answer} answer
-   * @param {ExplainOptions & {permission?: Permission}} [options] the server reports no progress
-   * @returns {Promise<OcclusionMap>}
+   * @type {(blob: Blob, answer: Answer, options?: ExplainOptions & {permission?: Permission}) =>
+   *   Promise<OcclusionMap>}
    * @throws {LoupeError} or the signal's reason
    */
   async explain(blob, answer, options = {}) {
@@ -224,7 +206,6 @@ export class Identifier {
     }
   }
 
-  /** End the worker and free its memory. */
   close() {
     this.onchange = null;
     this.device.close();

@@ -1,7 +1,7 @@
 /**
- * The models that can be chosen, and the identifier of the chosen one. The browser keeps models that
- * were made on this device below the address of `device/`, so that the app and `/device/` have the
- * same. Where "Teach" was never opened, nothing of it is loaded.
+ * The models that can be chosen, and the identifier of the chosen one. The browser keeps models
+ * that were made on this device below the address of `device/`, so that the app and `/device/` have
+ * the same. Where "Teach" was never opened, nothing of it is loaded.
  */
 
 import { Identifier } from "./identifier.mjs";
@@ -11,7 +11,6 @@ import { openChannel } from "./recents.mjs";
 const MADE_HERE = /^taught-/;
 
 export class Models {
-  /** Identifies photos with the chosen model. */
   identifier = null;
   /** Models made on this device that were used during this visit, including those deleted since. */
   seen = new Set();
@@ -32,10 +31,7 @@ export class Models {
   #prepared = null;
   #started = null;
 
-  /**
-   * @param {Host} host
-   * @param {() => void} onchange called when the models or the identifier change
-   */
+  /** `onchange` is called when the models or the identifier change. @param {Host} host */
   constructor(host, onchange) {
     this.#host = host;
     this.#onchange = onchange;
@@ -45,11 +41,7 @@ export class Models {
     this.known = this.#readMadeHere();
   }
 
-  /**
-   * The app's models, then those made on this device.
-   *
-   * @returns {Model[]}
-   */
+  /** The app's models, then those made on this device. @returns {Model[]} */
   get all() {
     const madeHere = Array.from(this.#madeHere, ([name, { manifest }]) => {
       const { labels, language, title } = manifest;
@@ -62,9 +54,7 @@ export class Models {
     return [...this.#host.models, ...madeHere];
   }
 
-  has(name) {
-    return this.all.some((model) => model.name === name);
-  }
+  has = (name) => this.all.some((model) => model.name === name);
 
   /** Return the model to select with an entry: its answer's if available, else the current one. */
   toShow(entry) {
@@ -101,7 +91,6 @@ export class Models {
     return this.#madeHere.get(name)?.manifest.base.name ?? name;
   }
 
-  /** Return whether a model can run both on this device and on the server. */
   isInBothPlaces(name) {
     return this.#host.server !== null && this.#mayDownload(name);
   }
@@ -110,8 +99,7 @@ export class Models {
    * Return the model and mode to use. The app's default replaces a missing model; if that was made
    * on a device, the default runs on this device, so that nothing is sent unasked.
    *
-   * @param {Chosen} chosen
-   * @returns {{model: string, run: Run}}
+   * @type {(chosen: Pick<Chosen, "model" | "run">) => {model: string, run: Run}}
    */
   resolve({ model: wanted, run }) {
     const latest = this.#latest(wanted);
@@ -130,12 +118,10 @@ export class Models {
   }
 
   /**
-   * Follow the visitor's choice: another model, mode, graph or host needs another identifier, except
-   * for a later version of your own model.
+   * Follow the visitor's choice: another model, mode, graph or host needs another identifier,
+   * except for a later version of your own model.
    *
-   * @param {Host} host
-   * @param {Chosen} chosen
-   * @param {boolean} isConnected whether the server can be reached
+   * @type {(host: Host, chosen: Chosen, isConnected: boolean) => void}
    */
   follow(host, chosen, isConnected) {
     this.#host = host;
@@ -178,9 +164,7 @@ export class Models {
   }
 
   /**
-   * Start the identifier, unless it has been started.
-   *
-   * @param {boolean} [isEarly] true to leave the model's files for later
+   * Start the identifier, unless it has been started; `isEarly` leaves the model's files for later.
    */
   start(isEarly = false) {
     if (this.#started === this.identifier) return;
@@ -191,7 +175,6 @@ export class Models {
     this.identifier.start();
   }
 
-  /** Delete a model made on this device, if the visitor confirms. */
   async askToDelete(parent, name, onDeleted) {
     const { openMenu } = await import("../view/teach_parts.mjs");
     const { title } = this.#madeHere.get(name).manifest;
@@ -210,7 +193,6 @@ export class Models {
     this.identifier.close();
   }
 
-  /** Return whether the app offers a model for download. */
   #mayDownload(name) {
     return this.#host.models.some((one) => one.name === name && one.downloads);
   }

@@ -24,18 +24,13 @@ const DELETED = "The model you were using was deleted. Another one answers now."
 /** @type {Visit | null} */
 let present = null;
 
-/**
- * Return the visit of this document; the first call opens it.
- *
- * @param {Host} host what the surrounding page provides
- */
+/** Return the visit of this document; the first call opens it. @param {Host} host */
 export function openVisit(host) {
   if (present) present.update(host);
   else present = new Visit(host);
   return present;
 }
 
-/** See `openVisit`. */
 export class Visit {
   /** @type {VisitState} */
   state;
@@ -50,10 +45,8 @@ export class Visit {
   view = null;
   /** @type {Host} */
   host;
-  /** True once all models are known. */
   #isReady = false;
   #request = new AbortController();
-  /** Timer of the next check whether the server is back. */
   #watching = 0;
   #ending = new AbortController();
 
@@ -142,7 +135,6 @@ export class Visit {
     this.#follow();
   }
 
-  /** Detach the view, because its page is left. */
   leave() {
     this.view = null;
     this.permissions.end();
@@ -158,11 +150,7 @@ export class Visit {
     this.#resume();
   }
 
-  /**
-   * Return the permission that a press gives by the words now on the screen.
-   *
-   * @param {Blob | null} [photo] null if it is yet to be taken
-   */
+  /** Return the permission that a press gives by the words now on the screen. */
   press(photo = null) {
     return this.permissions.press(this.identifier, this.state.entry !== null, photo);
   }
@@ -173,13 +161,13 @@ export class Visit {
   }
 
   /**
-   * Use the photo of a press, unless another press has followed.
+   * Use the photo of a press, unless another press has followed. By default, its permission is a
+   * new one.
    *
    * @param {Blob} photo
    * @param {Entry["source"]} source
    * @param {string} [alt] alternative text; by default that of the source
-   * @param {{permission?: Permission, answer?: Answer | null}} [options] the earlier press's
-   *   permission, by default a new one; and the answer if it is known
+   * @param {{permission?: Permission, answer?: Answer | null}} [options]
    */
   take(photo, source, alt = ALTS[source], { permission, answer = null } = {}) {
     const isPress = !permission;
@@ -188,7 +176,6 @@ export class Visit {
     this.send({ type: "captured", photo, source, alt, answer, ...about });
   }
 
-  /** Open a recent photo. */
   open(entry) {
     recallSent(entry);
     this.send({ type: "opened", entry, model: this.models.toShow(entry) });
@@ -273,7 +260,6 @@ export class Visit {
     this.view?.draw();
   }
 
-  /** Close the visit, because its document is unloaded. */
   #end() {
     present = null;
     this.#ending.abort();

@@ -30,17 +30,13 @@ const sendings = new WeakMap();
 
 /** A photo, or a part of it, that no permission covers. */
 export class NotPermitted extends Error {
-  /**
-   * @param {Part} part
-   * @param {LoupeError} [cause] why the file is needed: this device can't read it
-   */
+  /** `cause` is why the file is needed: this device can't read it. */
   constructor(part, cause) {
     super(`Nothing on the screen said that ${part} would leave this device.`, { cause });
     this.part = part;
   }
 }
 
-/** Return whether one part of a photo is no more than another. */
 export const isWithin = (part, allowed) => PARTS.indexOf(part) <= PARTS.indexOf(allowed);
 
 /** @type {(permission: Permission | undefined, need: Need) => boolean} */
@@ -81,11 +77,9 @@ export function recallSent({ photo, answer, earlier = [] }) {
 export const everSent = (photo) => sentOf(photo) ?? told.get(photo);
 
 /**
- * @typedef {object} SendOptions
- * @property {Permission} [permission] without one, nothing is sent
- * @property {number} [top] number of candidates
- * @property {AbortSignal} [signal]
- * @property {LoupeError} [cause] why the device can't read the file
+ * Without a permission, nothing is sent; `cause` is why the device can't read the file.
+ * @typedef {{permission?: Permission, top?: number, signal?: AbortSignal,
+ *   cause?: LoupeError}} SendOptions
  */
 
 /** Return the answer in a share link; see `api/v1/answers.py`. */
@@ -94,14 +88,11 @@ export const readAnswer = (server, token) => new Server(server).readAnswer(token
 export class Outgoing {
   /**
    * "pixels", "file", or null until that is known; it never changes afterwards, so that what the
-   * page says before a photo is true.
-   *
-   * @type {Sending | null}
+   * page says before a photo is true. @type {Sending | null}
    */
   kind = null;
   #server;
   #options;
-  /** Settles once `kind` is known. */
   #deciding = null;
 
   /**
@@ -119,32 +110,19 @@ export class Outgoing {
     this.#options = options;
   }
 
-  /** Use a new token, model or engine of the server. */
-  update(server) {
-    this.#server.update(server);
-  }
-
-  /** See `Server.describe`. */
-  describe() {
-    return this.#server.describe();
-  }
-
-  /** See `Server.prepare`. */
-  prepare() {
-    this.#server.prepare();
-  }
+  /** No photo is in these; see `Server`. */
+  update = (server) => this.#server.update(server);
+  describe = () => this.#server.describe();
+  prepare = () => this.#server.prepare();
+  undo = (saved) => this.#server.undo(saved);
 
   /** Find out what will be sent. */
-  decide() {
-    return (this.#deciding ??= this.#decide());
-  }
+  decide = () => (this.#deciding ??= this.#decide());
 
   /**
    * Have the server identify a photo.
    *
-   * @param {Blob} photo
-   * @param {SendOptions} options
-   * @returns {Promise<Answer>}
+   * @type {(photo: Blob, options: SendOptions) => Promise<Answer>}
    * @throws {NotPermitted | LoupeError} or the signal's reason
    */
   async identify(photo, options) {
@@ -173,13 +151,12 @@ export class Outgoing {
   /**
    * Save a correction, with a copy of the photo if one is given: only if the visitor agreed.
    *
-   * @param {{answer: Answer, labels: string[], photo?: Blob | null}} correction
-   * @param {Permission} permission
-   * @returns {Promise<{number: number, key: string}>} see `undo`
+   * @type {(correction: {answer: Answer, labels: string[], photo?: Blob | null},
+   *   permission: Permission) => Promise<{number: number, key: string}>} for `undo`
    */
   async correct({ answer, labels, photo }, permission) {
     const body = photo && (await encodeCopy(photo));
-    const part = photo ? /** @type {const} */ ("copy") : /** @type {const} */ ("nothing");
+    const part = /** @type {Part} */ (photo ? "copy" : "nothing");
     const need = { part, photo: photo ?? null, model: answer.prediction.model };
     const key = randomId();
     // The words that the visitor read, by their names on the server.
@@ -189,11 +166,6 @@ export class Outgoing {
       photo && isSent && noteTold(photo, { kind: "copy", bytes: body.size });
     const saved = await this.#send("correction", request, permission, need, { onSent });
     return { ...saved, key };
-  }
-
-  /** See `Server.undo`. */
-  undo(saved) {
-    return this.#server.undo(saved);
   }
 
   async #decide() {
@@ -248,7 +220,7 @@ export class Outgoing {
 
   /** @type {(request: object, photo: Blob, options: SendOptions) => Promise<any>} */
   #sendPhoto(request, photo, { permission, top = 5, signal, cause }) {
-    const kind = request.pixels ? /** @type {const} */ ("pixels") : /** @type {const} */ ("file");
+    const kind = /** @type {Sending} */ (request.pixels ? "pixels" : "file");
     let before;
     const onSent = (isSent) => {
       // An earlier attempt may have been sent.
@@ -263,11 +235,9 @@ export class Outgoing {
   /**
    * Send a request if the permission covers it; abort it when the permission ends.
    *
-   * @param {"photo" | "explanation" | "correction"} name
-   * @param {ServerRequest} request
-   * @param {Permission | undefined} permission
-   * @param {Pick<Need, "part" | "photo"> & Partial<Need>} need
-   * @param {Transfer} [transfer]
+   * @type {(name: "photo" | "explanation" | "correction", request: ServerRequest,
+   *   permission: Permission | undefined, need: Pick<Need, "part" | "photo"> & Partial<Need>,
+   *   transfer?: Transfer) => Promise<any>}
    */
   async #send(name, request, permission, need, { signal, onSent } = {}) {
     this.#check(permission, need);
@@ -308,8 +278,8 @@ function isNear() {
 }
 
 /**
- * Return whether the server is on this machine and answers quickly; then its decoder is quicker than
- * making pixels in the browser. A tunnel to another machine also has an address of this one.
+ * Return whether the server is on this machine and answers quickly; then its decoder is quicker
+ * than making pixels in the browser. A tunnel to another machine also has an address of this one.
  */
 function measureNearness() {
   const { hostname, origin } = location;

@@ -1,6 +1,6 @@
 /**
- * The visitor's permissions: what may leave the device, by the words on the screen at a press and by
- * the questions that the visitor answered.
+ * The visitor's permissions: what may leave the device, by the words on the screen at a press and
+ * by the questions that the visitor answered.
  */
 
 import { pause } from "../engine/abort.mjs";
@@ -34,15 +34,11 @@ export class Permissions {
   #isWaiting = false;
   /** "send" or "keep", once the visitor was asked about a file that this browser can't read. */
   #fileChoice = null;
-  /** Aborted when the permissions end. */
   #present = new AbortController();
   /** @type {VisitView["ask"]} */
   #ask;
 
-  /**
-   * @param {VisitView["ask"]} ask asks the visitor
-   * @param {AbortSignal} signal ends all permissions for good
-   */
+  /** `signal` ends all permissions for good. @param {VisitView["ask"]} ask */
   constructor(ask, signal) {
     this.#ask = ask;
     let timer;
@@ -67,7 +63,6 @@ export class Permissions {
     this.#present = new AbortController();
   }
 
-  /** True if files that this browser can't read may be sent. */
   get isFileAllowed() {
     return this.#fileChoice === "send";
   }
@@ -83,12 +78,10 @@ export class Permissions {
   }
 
   /**
-   * Return the permission of a press, by the words that are on the screen now.
+   * Return the permission of a press, by the words that are on the screen now; `isOpen` tells
+   * whether a photo is. They are the identifier's. The photo is null if it is yet to be taken.
    *
-   * @param {Identifier} identifier the one whose words these are
-   * @param {boolean} isOpen whether a photo is on the screen
-   * @param {Blob | null} [photo] null if it is yet to be taken
-   * @returns {Permission}
+   * @type {(identifier: Identifier, isOpen: boolean, photo?: Blob | null) => Permission}
    */
   press(identifier, isOpen, photo = null) {
     const { model, api, run } = identifier;
@@ -124,13 +117,10 @@ export class Permissions {
   }
 
   /**
-   * Ask where a photo is answered.
+   * Ask where a photo is answered; `previous` is the answered entry that was shown before.
    *
-   * @param {Blob} photo
-   * @param {Identifier} identifier
-   * @param {Entry | null} previous the answered entry that was shown before
-   * @param {AbortSignal} signal
-   * @returns {Promise<"device" | null>} see `Identifier.identify`
+   * @type {(photo: Blob, identifier: Identifier, previous: Entry | null, signal: AbortSignal) =>
+   *   Promise<"device" | null>} see `Identifier.identify`
    * @throws {Declined}
    */
   async askPlace(photo, identifier, previous, signal) {

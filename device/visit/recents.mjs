@@ -9,22 +9,19 @@
  * until the page is left.
  */
 
-/** Number of photos that are kept. */
+import { openDatabase, resultOf } from "./database.mjs";
+
 export const MAX_PHOTOS = 8;
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/** The fields of an entry that are stored. */
 const FIELDS = ["id", "photo", "source", "alt", "answer", "earlier", "isLearned"];
-
-const STORE = "photos";
 
 export class Recents {
   /** Called once another tab has cleared them. */
   onclear = null;
   #scope;
   #name;
-  /** The id of this tab's session. */
   #session;
   /** Promise of the database, or of null without one. */
   #database;
@@ -35,18 +32,14 @@ export class Recents {
   /** Tells the other tabs, whose photos are in memory as well. */
   #channel;
 
-  /**
-   * @param {object} [options]
-   * @param {"session" | "day"} [options.scope]
-   * @param {string} [options.prefix] tells apps of one origin apart
-   */
+  /** `prefix` tells apps of one origin apart. */
   constructor({ scope = "session", prefix = "" } = {}) {
     const name = `loupe-recents:${prefix}`;
     this.#scope = scope;
     this.#name = name;
     this.#session = sessionOf(name);
     holdLock(`${name} ${this.#session}`);
-    this.#database = openDatabase(name).catch(() => null);
+    this.#database = openDatabase(name, { photos: { keyPath: "id" } }).catch(() => null);
     this.#records = this.#read().catch(() => []);
     this.#channel = openChannel(name, () => {
       this.#change(() => []);
@@ -54,9 +47,7 @@ export class Recents {
     });
   }
 
-  close() {
-    this.#channel?.close();
-  }
+  close = () => this.#channel?.close();
 
   /** Return the entries, newest first, those without an answer as well. */
   async list() {
@@ -120,35 +111,26 @@ export class Recents {
   /** Change the database after all earlier changes; a failure leaves what is in memory. */
   #store(work) {
     const run = async () => {
-      const transaction = (await this.#database)?.transaction(STORE, "readwrite");
-      if (!transaction) return true;
-      work(transaction.objectStore(STORE));
-      await settled(transaction, "complete", "abort");
+      await (await this.#database)?.run("readwrite", async ({ photos }) => work(photos));
       return true;
     };
-    const again = () => {
-      // iOS ends the connections of pages in the background.
-      this.#database = openDatabase(this.#name);
-      return run();
-    };
-    this.#stored = this.#stored.then(() => run().catch(again)).catch(() => false);
+    this.#stored = this.#stored.then(run).catch(() => false);
   }
 
   /** Return the stored entries that are of this session or day; delete the others. */
   async #read() {
     const database = await this.#database;
     if (!database) return [];
-    const request = database.transaction(STORE).objectStore(STORE).getAll();
-    await settled(request);
+    const kept = await database.run("readonly", ({ photos }) => resultOf(photos.getAll()));
     const isExpired = this.#scope === "day" ? isOld : await this.#leftBehind();
-    this.#delete(request.result.filter(isExpired).map(({ id }) => id));
-    const records = request.result
+    this.#delete(kept.filter(isExpired).map(({ id }) => id));
+    const records = kept
       .filter((record) => !isExpired(record))
       .filter(({ session }) => this.#scope === "day" || session === this.#session)
       .sort((a, b) => b.kept - a.kept);
     // Two tabs may have added as many each.
     this.#delete(records.splice(MAX_PHOTOS).map(({ id }) => id));
-    return records.map(({ kept, session, ...entry }) => ({ entry, kept }));
+    return records.map(({ kept: time, session, ...entry }) => ({ entry, kept: time }));
   }
 
   /** Return a function that tells records of closed tabs from those of this and other open ones. */
@@ -193,19 +175,4 @@ function sessionOf(name) {
 function holdLock(name) {
   // Shared, because a duplicated tab has the same session.
   navigator.locks?.request(name, { mode: "shared" }, () => new Promise(() => {})).catch(() => {});
-}
-
-async function openDatabase(name) {
-  const request = indexedDB.open(name, 1);
-  request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: "id" });
-  await settled(request);
-  return request.result;
-}
-
-/** Wait for a request or a transaction of IndexedDB. */
-function settled(target, done = "success", failed = "error") {
-  return new Promise((resolve, reject) => {
-    target.addEventListener(done, resolve);
-    target.addEventListener(failed, () => reject(target.error));
-  });
 }

@@ -1,6 +1,4 @@
-/**
- * The app's own server, by HTTP, for the session whose token the page holds.
- */
+/** The app's own server, by HTTP, for the session whose token the page holds. */
 
 import { pause, untilAborted, waitFor } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
@@ -25,14 +23,13 @@ export class Server {
   #given = deferred();
 
   /**
-   * @param {{url: string, token: string | null, model?: string, engine?: string}} options `url` ends
-   *   in `api/v1/`, relative to the page; `token` is the session's, or null
+   * @param {{url: string, token: string | null, model?: string, engine?: string}} options `url`
+   *   ends in `api/v1/`, relative to the page; `token` is the session's, or null
    */
   constructor(options) {
     this.#options = options;
   }
 
-  /** Use another token, model or engine from now on. */
   update(options) {
     this.#options = options;
     if (!options.token || refused.has(options.token)) return;
@@ -40,11 +37,7 @@ export class Server {
     this.#given = deferred();
   }
 
-  /**
-   * Describe the model: what its manifest says, with its version.
-   *
-   * @throws {LoupeError}
-   */
+  /** Describe the model: what its manifest says, with its version. @throws {LoupeError} */
   async describe() {
     const { model } = this.#options;
     const url = new URL(`models/${model}`, this.#base);
@@ -53,11 +46,7 @@ export class Server {
     return { ...body.manifest, version: body.version };
   }
 
-  /**
-   * Return the answer in a share link.
-   *
-   * @throws {LoupeError}
-   */
+  /** Return the answer in a share link. @throws {LoupeError} */
   async readAnswer(token) {
     const url = new URL("answers", this.#base);
     url.searchParams.set("token", token);
@@ -69,22 +58,13 @@ export class Server {
   /**
    * Send a request; retry while the server is busy or a token is due.
    *
-   * @param {"photo" | "explanation" | "correction"} name
-   * @param {ServerRequest} request
-   * @param {Transfer} [transfer]
-   * @returns {Promise<any>} see `api/v1/identify.py`
+   * @type {(name: "photo" | "explanation" | "correction", request: ServerRequest, transfer?:
+   *   Transfer) => Promise<any>} see `api/v1/identify.py`
    * @throws {LoupeError} with the code of the server's problem; "unreachable" without an answer
    */
   async request(name, { body, answer, labels, fields, pixels, top }, { signal, onSent } = {}) {
-    const { token: link } = answer ?? {};
-    const form = labels && {
-      ...engineOf(answer),
-      ...fields,
-      token: link,
-      label: labels,
-      photo: body,
-    };
-    const data = form ? formOf(form) : body;
+    const described = labels && { ...engineOf(answer), ...fields, token: answer.token };
+    const data = labels ? formOf({ ...described, label: labels, photo: body }) : body;
     const started = performance.now();
     let hasRenewed = false;
     for (;;) {
@@ -116,12 +96,7 @@ export class Server {
     }
   }
 
-  /**
-   * Delete a correction that this page saved.
-   *
-   * @param {{number: number, key: string}} saved see `Outgoing.correct`
-   * @throws {LoupeError}
-   */
+  /** Delete a correction that this page saved, see `Outgoing.correct`. @throws {LoupeError} */
   async undo({ number, key }, hasRenewed = false) {
     const url = new URL(`corrections/${number}`, this.#base);
     const token = await this.#token();
@@ -144,9 +119,9 @@ export class Server {
   }
 
   /**
-   * Return the session's token, or an issued one if there is none or it was refused.
+   * Return the promise of the session's token, or of an issued one if there is none or it was
+   * refused.
    *
-   * @returns {Promise<string>}
    * @throws {LoupeError} "unreachable", or with the server's code, if no token is issued
    */
   #token() {
@@ -168,7 +143,6 @@ function deferred() {
   return { promise, resolve };
 }
 
-/** Use a token no longer. */
 function refuse(token) {
   refused.add(token);
   issued = null;
@@ -182,7 +156,6 @@ async function fetchJson(url, init = {}) {
   return { body, isOk: response?.ok ?? false, status: response?.status ?? 0 };
 }
 
-/** Request a new token from the server. */
 async function issue(url) {
   const { body, status } = await fetchJson(url, { method: "POST" });
   if (body?.token) return body.token;
@@ -190,11 +163,7 @@ async function issue(url) {
   throw errorOf(status, body);
 }
 
-/**
- * Return the model and engine that gave an answer; for a device's, the server's own engine.
- *
- * @param {Answer} answer
- */
+/** Return the model and engine that gave an answer; for a device's, the server's own engine. */
 function engineOf({ prediction: { model, engine }, where }) {
   return where === "server" ? { model, engine } : { model, engine: null };
 }

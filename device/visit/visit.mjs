@@ -25,13 +25,7 @@ const NOTHING_SAID = {
 /** Replaces the permission of a photo that is identified again without a press. */
 export const NO_PRESS = "no press";
 
-/**
- * Return the state of a new visit.
- *
- * @param {Chosen} chosen
- * @param {boolean} isOpening whether the address names an answer
- * @returns {VisitState}
- */
+/** Return the state of a new visit. @type {(chosen: Chosen, isOpening: boolean) => VisitState} */
 export function createState(chosen, isOpening) {
   const nothing = { entry: null, answered: null, press: null, step: 0, isConnected: true };
   return { ...NOTHING_SAID, ...nothing, phase: isOpening ? "opening" : "empty", chosen };
@@ -70,7 +64,6 @@ const HANDLERS = {
     return [next, effects.slice(-1)];
   },
 
-  /** The visitor chose where photos are identified. */
   ran(state, { run, model }) {
     const next = { ...state, chosen: { ...state.chosen, run, model } };
     if (!state.entry?.photo) return [next, [{ type: "write" }]];
@@ -138,7 +131,6 @@ const HANDLERS = {
   /** A recent photo was opened; `model` is the one to choose with it. */
   opened: (state, { entry, model }) => [open(state, entry, model), [{ type: "write" }]],
 
-  /** The visitor returned to the camera. */
   closed: (state) => [begin(state, null), [{ type: "write" }]],
 
   /** The address changed its answer, model or mode: by Back, Forward, a link, or at the start. */
@@ -178,27 +170,22 @@ const HANDLERS = {
   /** The answer takes a while: keep the photo, in case of a reload. */
   slowed: (state) => [{ ...state, isSlow: true }, [{ type: "keep", entry: state.entry }]],
 
-  /** Note where the open photo is identified. */
   placed: (state, { place }) => [{ ...state, place }, []],
 
   /** Show what “Why?” says, or a message beside the answer. */
   explained: (state, { type, step, ...changes }) => [{ ...state, ...changes }, []],
 };
 
-/** Begin a step with a photo, or with none. */
 function begin(state, entry, phase = "empty") {
   return { ...state, ...NOTHING_SAID, step: state.step + 1, phase, entry, press: null };
 }
 
-/** Show an entry with its answer, and choose its model. */
 function open(state, entry, model = entry.answer.prediction.model) {
   return begin({ ...state, chosen: { ...state.chosen, model } }, entry, "answered");
 }
 
 /**
- * Give the open photo its answer.
- *
- * @type {(state: VisitState, answer: Answer, before?: Effect[]) => Next}
+ * Give the open photo its answer. @type {(state: any, answer: Answer, before?: Effect[]) => Next}
  */
 function settle(state, answer, before = []) {
   const entry = { ...state.entry, answer };
@@ -223,11 +210,7 @@ function again(state, permission = null, until = null) {
   return [next, [{ type: "mark" }, identify]];
 }
 
-/**
- * Identify the open photo again after a choice, which the address names immediately.
- *
- * @type {(state: VisitState) => Next}
- */
+/** Identify the open photo again after a choice. @type {(state: VisitState) => Next} */
 function againBy(state) {
   const [next, effects] = again(state);
   return [next, [{ type: "write" }, ...effects.filter(({ type }) => type !== "mark")]];

@@ -22,11 +22,12 @@ from PIL import Image
 from model import load
 from model.answer.prediction import Prediction
 from model.bundle.registry import get_bundle
-from model.errors import PhotoError
-from model.photo import MAX_BYTES, MAX_PIXELS, read
+from model.photo import read
 from model.preprocess import PreprocessConfig
 from model.samples import samples
 from tests.device.site import BROWSERS, run_script, site
+from tests.device.test_identify import IDENTIFY, by_label
+from tests.device.vectors import DECODE, files_to_decode
 from tests.photos import drawn, encoded
 
 WHOLE = 2**16
@@ -34,38 +35,6 @@ WHOLE = 2**16
 
 ENLARGED_PX = 1600
 """Shorter side of enlarged photos, which the server decodes scaled."""
-
-DECODE = """
-  const { decode } = await import("/device/engine/photo.mjs");
-  const { count, recipe, limits } = await (await fetch("/jobs.json")).json();
-  const lines = [];
-  for (let file = 0; file < count; file++) {
-    try {
-      const photo = new Blob([await fetchBytes(`/file/${file}`)]);
-      const { data } = await decode(photo, recipe, limits);
-      const expected = await fetchBytes(`/pixels/${file}`);
-      const apart = Array.from(expected, (value, place) => Math.abs(value - data[place]));
-      const share = apart.filter(Boolean).length / (expected.length * 0.75);
-      const most = apart.reduce((one, other) => Math.max(one, other), 0);
-      const percent = (100 * share).toFixed(0);
-      lines.push(most ? `${percent} % of bytes differ, by at most ${most}` : "equal");
-    } catch (error) {
-      lines.push(`refused: ${error.code ?? error.message}`);
-    }
-  }
-  return lines;
-"""
-
-IDENTIFY = """
-  const { load } = await import("/device/loupe.mjs");
-  const model = await load("/models/NAME/", {graph: "GRAPH"});
-  const predictions = [];
-  for (const name of await (await fetch("/names.json")).json()) {
-    const photo = new Blob([await fetchBytes(`/photos/${encodeURIComponent(name)}`)]);
-    predictions.push(await model.identify(photo, {top: 10000}));
-  }
-  return predictions;
-"""
 
 
 def files() -> dict[str, bytes]:
@@ -118,25 +87,24 @@ def _png_of_16_bits() -> bytes:
 def measure_formats() -> None:
     """Print docs/browser.md's table: decoded bytes against the server's, by format."""
     photos = files()
-    recipe = PreprocessConfig(resize=(64, 64), method="squish").model_dump(mode="json")
-    limits = {"bytes": MAX_BYTES, "pixels": MAX_PIXELS, "side": 16}
-    server = []
-    with site() as web:
-        jobs = {"count": len(photos), "recipe": recipe, "limits": limits}
-        web.files["/jobs.json"] = json.dumps(jobs).encode()
-        for number, data in enumerate(photos.values()):
-            web.files[f"/file/{number}"] = data
-            try:
-                pixels = read(data, resize=WHOLE).image.convert("RGBA").tobytes()
-                server.append("read")
-            except PhotoError as error:
-                pixels = b""
-                server.append(f"refused: {error.code}")
-            web.files[f"/pixels/{number}"] = pixels
-        columns = [run_script(web, browser, DECODE) for browser in BROWSERS]
+    recipe = PreprocessConfig(resize=(64, 64), method="squish")
+    found, served = files_to_decode([*photos.values()], recipe, whole=True)
+    server = [f"refused: {one}" if isinstance(one, str) else "read" for one in found]
+    with site() as web, web.changed(served):
+        results = [run_script(web, browser, DECODE) for browser in BROWSERS]
+    columns = [map(_phrase_difference, one) for one in results]
     print("| photo | server | Chromium | Firefox |\n|---|---|---|---|")
     for row in zip(photos, server, *columns, strict=True):
         print(f"| {' | '.join(row)} |")
+
+
+def _phrase_difference(decoded: dict[str, Any]) -> str:
+    if "refused" in decoded:
+        return f"refused: {decoded['refused']}"
+    # A quarter of the bytes are the alpha.
+    percent = 100 * decoded["differing"] / 0.75
+    most = decoded["most"]
+    return f"{percent:.0f} % of bytes differ, by at most {most}" if most else "equal"
 
 
 def measure_photos(name: str, folder: Path) -> None:
@@ -154,8 +122,7 @@ def measure_photos(name: str, folder: Path) -> None:
         web.files["/names.json"] = json.dumps([path.name for path in paths]).encode()
         web.folders["/photos/"] = folder
         for browser in BROWSERS:
-            script = IDENTIFY.replace("NAME", name).replace("GRAPH", "full")
-            given = run_script(web, browser, script, patience=900)
+            given = run_script(web, browser, IDENTIFY % name, patience=900)
             for scaled, kind in ((False, "decoded whole"), (True, "decoded scaled on the server")):
                 pairs = [
                     (one, other)
@@ -242,21 +209,15 @@ def measure_teaching() -> None:
 
 def _apart(given: dict[str, Any], expected: Prediction) -> float:
     """Return the largest absolute difference between two predictions' probabilities."""
-    pairs = zip(_by_label(given), _by_label(expected.to_dict("", top=10000)), strict=True)
-    return max(abs(one - other) for (_, one), (_, other) in pairs)
-
-
-def _by_label(prediction: dict[str, Any]) -> list[tuple[str, float]]:
-    """Return sorted pairs of label and probability; labels may occur twice."""
-    return sorted((one["label"], float(one["probability"])) for one in prediction["candidates"])
+    here, there = by_label(given), by_label(expected.to_dict("", top=10000))
+    pairs = ((sorted(values), sorted(there[label])) for label, values in here.items())
+    return max(abs(a - b) for one, other in pairs for a, b in zip(one, other, strict=True))
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "formats":
-        measure_formats()
-    elif sys.argv[1] == "teaching":
-        measure_teaching()
-    elif sys.argv[1] == "scaling":
-        measure_scaling(sys.argv[2], Path(sys.argv[3]))
+    what, *values = sys.argv[1:]
+    if what in ("formats", "teaching"):
+        {"formats": measure_formats, "teaching": measure_teaching}[what]()
     else:
-        measure_photos(sys.argv[2], Path(sys.argv[3]))
+        measure = {"photos": measure_photos, "scaling": measure_scaling}[what]
+        measure(values[0], Path(values[1]))

@@ -3,7 +3,7 @@
 import json
 import random
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from itertools import product
 from typing import Any
@@ -84,12 +84,7 @@ class Case:
             "top": self.top,
             "probabilities": self.prediction.probabilities.tolist(),
             "novelty": self.novelty,
-            "milliseconds": {
-                "decode": times.decode,
-                "preprocess": times.preprocess,
-                "engine": times.engine,
-                "total": times.total,
-            },
+            "milliseconds": asdict(times),
         }
 
     def expected(self) -> dict[str, Any]:
@@ -183,9 +178,8 @@ def make_case(rng: random.Random, manifests: list[Manifest]) -> Case:
     if rng.random() < 0.8:
         threshold = calibration and calibration.ood_threshold
         near = np.float32(threshold or 0)
-        novelty = float(
-            rng.choice([near, np.nextafter(near, np.float32(9)), np.float32(rng.uniform(-1, 1))])
-        )
+        after, other = np.nextafter(near, np.float32(9)), np.float32(rng.uniform(-1, 1))
+        novelty = float(rng.choice([near, after, other]))
     times = Milliseconds(*(rng.choice([0, 0.125, 12.345, rng.uniform(0, 99)]) for _ in range(4)))
     prediction = Prediction(
         model=manifest.name,
@@ -212,15 +206,9 @@ def make_small_cards() -> list[SmallCard]:
     """Return what was measured of small graphs with one label and with many."""
     rng = random.Random(12)
     kept = Metric(name="kept", value=rng.random(), low=0, high=1, photos=345, on="x", by="x")
+    fields: dict[str, Any] = {"format": 1, "version": "0123456789ab", "graph": "0" * 64}
     return [
-        SmallCard(
-            format=1,
-            version="0123456789ab",
-            graph="0" * 64,
-            metrics=metrics,
-            full_metrics=(),
-            card=card,
-        )
+        SmallCard(**fields, metrics=metrics, full_metrics=(), card=card)
         for card, metrics in product((None, make_card(rng, 1), make_card(rng, 3)), ((), (kept,)))
     ]
 
@@ -228,10 +216,9 @@ def make_small_cards() -> list[SmallCard]:
 def make_small_card(manifest: Manifest) -> SmallCard | None:
     """Return one of the small cards or none, always the same for a manifest."""
     cards = [None, *make_small_cards()]
-    card = cards[len(manifest.model_dump_json()) % len(cards)]
-    return (
-        card if card and (not card.card or card.card.highest_label < len(manifest.labels)) else None
-    )
+    small = cards[len(manifest.model_dump_json()) % len(cards)]
+    fits = not small or not small.card or small.card.highest_label < len(manifest.labels)
+    return small if fits else None
 
 
 def to_model_json(manifest: Manifest) -> dict[str, Any]:

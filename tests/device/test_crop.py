@@ -9,21 +9,19 @@ from PIL import Image
 from model.preprocess import PreprocessConfig, preprocess
 from tests.device.node import run_node
 
+VALUES: dict[str, dict[str, Any]] = {
+    "centre": {},
+    "centre, then cropped": {"crop": (56, 56)},
+    "odd margin": {"crop": (49, 41)},
+    "wide": {"resize": (48, 80), "crop": (40, 72)},
+    "squished": {"method": "squish"},
+    "squished, then cropped": {"method": "squish", "crop": (48, 48)},
+    "padded": {"method": "pad", "padding": "border"},
+    "padded, then cropped": {"method": "pad", "padding": "border", "crop": (48, 48)},
+}
+USUAL = {"resize": (64, 64), "interpolation": "box"}
 RECIPES = {
-    "centre": PreprocessConfig(resize=(64, 64), interpolation="box"),
-    "centre, then cropped": PreprocessConfig(resize=(64, 64), crop=(56, 56), interpolation="box"),
-    "odd margin": PreprocessConfig(resize=(64, 64), crop=(49, 41), interpolation="box"),
-    "wide": PreprocessConfig(resize=(48, 80), crop=(40, 72), interpolation="box"),
-    "squished": PreprocessConfig(resize=(64, 64), method="squish", interpolation="box"),
-    "squished, then cropped": PreprocessConfig(
-        resize=(64, 64), crop=(48, 48), method="squish", interpolation="box"
-    ),
-    "padded": PreprocessConfig(
-        resize=(64, 64), method="pad", padding="border", interpolation="box"
-    ),
-    "padded, then cropped": PreprocessConfig(
-        resize=(64, 64), crop=(48, 48), method="pad", padding="border", interpolation="box"
-    ),
+    name: PreprocessConfig.model_validate({**USUAL, **values}) for name, values in VALUES.items()
 }
 SIZES = [(200, 200), (250, 120), (111, 240), (255, 101)]
 

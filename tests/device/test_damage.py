@@ -12,7 +12,7 @@ import pytest
 from onnx import numpy_helper
 
 from model.browser.device_files import FORMAT
-from tests.device.site import SLOW_FIREFOX, Site, run_script
+from tests.device.site import Site, run_script
 
 pytestmark = pytest.mark.browser
 
@@ -124,11 +124,6 @@ def test_damage_is_refused_with_the_reason(web: Site, name: str) -> None:
     assert words in refusal["message"]
 
 
-@pytest.mark.parametrize("browser", SLOW_FIREFOX)
-def test_undamaged_model_loads(web: Site, browser: str) -> None:
-    assert run_script(web, browser, LOAD) is None
-
-
 def test_wrong_arguments_and_missing_servers_are_refused(web: Site) -> None:
     script = """
       const { load } = await import("/device/loupe.mjs");
@@ -150,12 +145,3 @@ def test_wrong_arguments_and_missing_servers_are_refused(web: Site) -> None:
     assert result["folder"] == "tiny"
     loaded, total = result["progress"]
     assert loaded == total
-
-
-@pytest.mark.slow
-def test_browser_that_adds_noise_to_pixels_is_refused(web: Site) -> None:
-    refusal = run_script(
-        web, "firefox-esr", LOAD, preferences={"privacy.resistFingerprinting": True}
-    )
-    assert refusal["code"] == "engine-unavailable"
-    assert "fingerprinting" in refusal["message"]

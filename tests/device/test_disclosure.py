@@ -6,26 +6,24 @@ from tests.device.node import run_node
 
 SCRIPT = """
   const { lastLineOf } = await load("view/disclosure.mjs");
-  const { api, ...state } = given;
-  const identifier = { recipe: { method: "crop" }, state: { isConnected: true, ...state }, api };
-  const options = { identifier, run: "auto" };
-  const { isFileAllowed = false, next } = state;
-  return lastLineOf({ entry: null, error: null, isFileAllowed, next, options }, {}).text;
+  const { api = null, error = null, isFileAllowed = false, next = "server", ...rest } = given;
+  const { photo, ...state } = { isConnected: true, sends: "file", next, ...rest };
+  const answer = photo ? { where: photo, sent: { kind: "pixels", bytes: 1 } } : null;
+  const options = { identifier: { recipe: { method: "crop" }, state, api }, run: "auto" };
+  const entry = photo === undefined ? null : { answer };
+  return lastLineOf({ entry, error, isFileAllowed, next, options }, {});
 """
 
 
 @pytest.mark.parametrize(
     ("given", "line"),
     [
-        ({"next": "server", "sends": "pixels"}, "On the server: it gets the marked part only"),
+        ({"sends": "pixels"}, "On the server: it gets the marked part only"),
         (
-            {"next": "server", "sends": "pixels", "api": "api.example.org"},
+            {"sends": "pixels", "api": "api.example.org"},
             "On the server and api.example.org: they get the marked part only",
         ),
-        (
-            {"next": "server", "sends": "file", "api": "10.0.0.5"},
-            "On the server and 10.0.0.5: they get the whole file",
-        ),
+        ({"api": "10.0.0.5"}, "On the server and 10.0.0.5: they get the whole file"),
         (
             {"next": "device", "isFileAllowed": True, "api": "10.0.0.5"},
             "On this device; files it can’t read go to the server and 10.0.0.5",
@@ -34,7 +32,7 @@ SCRIPT = """
     ],
 )
 def test_line_names_the_host_that_gets_the_photo(given: dict, line: str) -> None:
-    assert run_node(SCRIPT, given) == line
+    assert run_node(SCRIPT, given)["text"] == line
 
 
 @pytest.mark.parametrize(
@@ -43,19 +41,13 @@ def test_line_names_the_host_that_gets_the_photo(given: dict, line: str) -> None
         ({"error": "damaged"}, None),
         ({"isConnected": False, "next": "device", "device": "ready"}, "nothing"),
         ({"isConnected": False}, None),
-        ({"where": "server"}, "pixels"),
-        ({"where": "device"}, "nothing"),
+        ({"photo": "server"}, "pixels"),
+        ({"photo": "device"}, "nothing"),
     ],
 )
 def test_line_permits_only_what_it_says(shown: dict, part: str | None) -> None:
-    script = """
-      const { lastLineOf } = await load("view/disclosure.mjs");
-      const { error = null, where, next = "server", ...state } = given;
-      const answer = where ? { where, sent: { kind: "pixels", bytes: 1 } } : null;
-      const identifier = { state: { isConnected: true, next, sends: "file", ...state }, api: null };
-      return lastLineOf({ entry: { answer }, error, next, options: { identifier } }, {}).part;
-    """
-    assert run_node(script, shown) == part
+    """An open photo has no answer yet, or one from a place."""
+    assert run_node(SCRIPT, {"photo": None, **shown})["part"] == part
 
 
 def test_questions_and_modes_name_that_host_as_well() -> None:

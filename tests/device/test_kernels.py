@@ -1,14 +1,11 @@
-"""The compiled kernels are those of ``device/kernels/``, and need nothing else."""
+"""The compiled kernels are those of ``device/kernels/``."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from model.settings import ROOT
-from tests.device.node import run_node
 
 BINARIES = ("kernels.wasm", "kernels-relaxed.wasm")
 
@@ -20,18 +17,3 @@ def test_binaries_are_what_their_source_compiles_to(tmp_path: Path) -> None:
     for name in BINARIES:
         made = (tmp_path / name).read_bytes()
         assert made == (ROOT / "device" / "engine" / name).read_bytes(), "run make kernels"
-
-
-@pytest.mark.parametrize("name", BINARIES)
-def test_kernels_import_nothing(name: str) -> None:
-    script = """
-      const { setFlagsFromString } = await import("node:v8");
-      setFlagsFromString("--experimental-wasm-relaxed-simd");
-      const bytes = readFileSync(given);
-      const { Module, validate } = WebAssembly;
-      return validate(bytes) && Module.imports(new Module(bytes));
-    """
-    imports = run_node(script, str(ROOT / "device" / "engine" / name))
-    if imports is False and "relaxed" in name:
-        pytest.skip("this engine has no relaxed SIMD")
-    assert imports == []

@@ -49,9 +49,7 @@ def test_headlines_are_read_aloud_every_three_seconds_at_most() -> None:
     assert times[0] == 0
     assert len(times) >= 2
     assert all(later - earlier >= 3000 for earlier, later in pairwise(times))
-
-
-def test_same_headline_is_read_aloud_once() -> None:
+    # The same one is read aloud once.
     steps = pushed([(time, "shirt") for time in range(0, 10_000, 100)])
     assert [step["speak"] for step in steps if step["speak"]] == ["shirt"]
     assert steps[-1]["rate"] == 10

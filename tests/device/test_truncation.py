@@ -27,26 +27,23 @@ FILES: dict[str, bytes] = {
 }
 
 
-def whole(file: Path, cuts: list[int]) -> Any:
-    return run_node(SCRIPT, {"file": str(file), "cuts": cuts})
-
-
 @pytest.mark.parametrize("name", FILES)
 def test_file_is_complete_only_with_its_last_byte(tmp_path: Path, name: str) -> None:
-    file = tmp_path / "photo"
-    file.write_bytes(FILES[name])
     size = len(FILES[name])
     cuts = [12, size // 4, size // 2, size - 300, size - 1]
-    assert whole(file, [*cuts, size]) == [*([False] * len(cuts)), True]
+    assert whole(tmp_path, FILES[name], [*cuts, size]) == [*([False] * len(cuts)), True]
 
 
-def test_bytes_after_the_end_do_not_matter(tmp_path: Path) -> None:
-    file = tmp_path / "photo"
-    file.write_bytes(FILES["JPEG"] + bytes(100))
-    assert whole(file, [len(FILES["JPEG"]) + 100]) == [True]
+def test_bytes_after_the_end_do_not_matter_and_other_formats_are_left_to_the_decoder(
+    tmp_path: Path,
+) -> None:
+    longer = FILES["JPEG"] + bytes(100)
+    assert whole(tmp_path, longer, [len(longer)]) == [True]
+    assert whole(tmp_path, encoded(drawn(120, 80), "GIF"), [0, 1, 5, 200]) == [True] * 4
 
 
-def test_other_formats_are_left_to_the_decoder(tmp_path: Path) -> None:
-    file = tmp_path / "photo"
-    file.write_bytes(encoded(drawn(120, 80), "GIF"))
-    assert whole(file, [0, 1, 5, 200]) == [True] * 4
+def whole(folder: Path, data: bytes, cuts: list[int]) -> Any:
+    """Return whether a file counts as whole when it is cut to these lengths."""
+    file = folder / "photo"
+    file.write_bytes(data)
+    return run_node(SCRIPT, {"file": str(file), "cuts": cuts})

@@ -1,4 +1,4 @@
-"""``visit/identifier.mjs`` and ``visit/recents.mjs`` in each browser, including Firefox."""
+"""``visit/identifier.mjs`` and ``visit/recents.mjs`` in Firefox; ``tests/browser`` has Chromium."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from api.app import routes
 from tests.api.conftest import forget
-from tests.device.site import SLOW_FIREFOX, Site, run_script
+from tests.device.site import Site, run_script
 from tests.model.tiny import colour
 from tests.photos import encoded
 
@@ -44,27 +44,25 @@ def site(web: Site, tiny_bundle: object) -> Iterator[Site]:
     forget()
 
 
-@pytest.mark.parametrize("browser", SLOW_FIREFOX)
-def test_automatic_answers_on_the_device(site: Site, token: str, browser: str) -> None:
-    result = run_script(site, browser, AUTOMATIC.replace("TOKEN", token))
+@pytest.mark.slow
+def test_automatic_answers_on_the_device(site: Site, token: str) -> None:
+    result = run_script(site, "firefox-esr", AUTOMATIC.replace("TOKEN", token))
     assert (result["where"], result["label"]) == ("device", "red")
     assert (result["device"], result["next"], result["reason"]) == ("ready", "device", None)
 
 
-def test_browser_that_adds_noise_leads_to_the_server(site: Site, token: str) -> None:
-    result = run_script(
-        site,
-        "firefox-esr",
-        AUTOMATIC.replace("TOKEN", token),
-        preferences={"privacy.resistFingerprinting": True},
-    )
+def test_browser_that_adds_noise_to_pixels_leads_to_the_server(site: Site, token: str) -> None:
+    noise = {"privacy.resistFingerprinting": True}
+    script = AUTOMATIC.replace("TOKEN", token)
+    result = run_script(site, "firefox-esr", script, preferences=noise)
     assert (result["where"], result["label"]) == ("server", "red")
     assert (result["device"], result["next"]) == ("failed", "server")
     assert "fingerprinting" in result["reason"]
+    assert result["code"] == "engine-unavailable"
 
 
-@pytest.mark.parametrize("browser", SLOW_FIREFOX)
-def test_recent_photos_are_read_again(site: Site, browser: str) -> None:
+@pytest.mark.slow
+def test_recent_photos_are_read_again(site: Site) -> None:
     script = """
       const { Recents } = await import("/device/visit/recents.mjs");
       const first = new Recents({prefix: "/app/"});
@@ -84,5 +82,5 @@ def test_recent_photos_are_read_again(site: Site, browser: str) -> None:
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     """
-    result: Any = run_script(site, browser, script)
+    result: Any = run_script(site, "firefox-esr", script)
     assert result == {"ids": ["b", "a"], "photo": "b", "left": 0}

@@ -45,6 +45,17 @@ async (given) => {
       return { code: typeof code === "string" ? code : name };
     },
   );
+  const answerOf = (options, part) => outcome(identify(create(options), part));
+  const report = async (identifier, part) => {
+    const answering = identify(identifier, part);
+    const { sent } = await answering.catch(() => ({}));
+    return { answer: await outcome(answering), sent, ...identifier.state };
+  };
+  const settle = async (options) => {
+    const identifier = create(options);
+    await until(identifier, isSettled);
+    return identifier;
+  };
   %s
 }
 """

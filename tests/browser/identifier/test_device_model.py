@@ -32,20 +32,14 @@ def test_photo_waits_for_the_device_where_the_page_says_so(run: Run, app: Device
 
 
 def test_device_alone_sends_nothing(run: Run, app: DeviceApp) -> None:
-    run(
-        """
-        window.identifier = create({ run: "device" });
-        await until(identifier, isSettled);
-        """
-    )
+    run('window.identifier = await settle({ run: "device" });')
     asked = len(app.asked)
     assert run("return outcome(identify(identifier));") == DEVICE
     tiff = encoded(colour("red"), "TIFF")
     assert run("return outcome(identify(identifier));", tiff) == {"code": "unsupported-format"}
     app.broken = {"model.json"}
-    refused = run('return outcome(identify(create({ run: "device" })));')
-    assert refused == {"code": "no-such-model"}
-    off = run('return outcome(identify(create({ run: "device", address: null })));')
+    assert run('return answerOf({ run: "device" });') == {"code": "no-such-model"}
+    off = run('return answerOf({ run: "device", address: null });')
     assert off == {"code": "engine-unavailable"}
     assert app.sent == []
     # Labels and recipe are fetched by GET.
@@ -94,8 +88,7 @@ def test_answer_is_explained_where_it_was_given(run: Run, app: DeviceApp) -> Non
     app.broken = set()
     refused = run(
         """
-        const identifier = create({ run: "auto" });
-        await until(identifier, isSettled);
+        const identifier = await settle({ run: "auto" });
         const answer = await identify(identifier);
         const unreadable = new Blob(["no photo"]);
         return [answer.where, await outcome(identifier.explain(unreadable, answer))];
@@ -110,9 +103,7 @@ def test_browser_that_saves_data_downloads_no_model_automatically(run: Run, app:
     result = run(
         """
         Object.defineProperty(navigator.connection, "saveData", { value: true });
-        const identifier = create({ run: "auto" });
-        const answer = await outcome(identify(identifier));
-        return { answer, ...identifier.state };
+        return report(create({ run: "auto" }));
         """
     )
     assert result["answer"] == SERVER
@@ -122,7 +113,7 @@ def test_browser_that_saves_data_downloads_no_model_automatically(run: Run, app:
     # Without a server, or if the visitor chose the device, the model is needed.
     for run_by in ("device", "auto"):
         app.broken = {"/identify"}
-        assert run(f"return outcome(identify(create({{ run: '{run_by}' }})));") == DEVICE
+        assert run(f"return answerOf({{ run: '{run_by}' }});") == DEVICE
 
 
 def test_closing_ends_loading_and_pending_calls(run: Run, app: DeviceApp, page: Page) -> None:

@@ -22,13 +22,7 @@ from tests.waiting import wait_until
 
 def test_server_answers_until_the_device_can(run: Run, app: DeviceApp, page: Page) -> None:
     app.hanging = {".onnx.gz"}
-    before = run(
-        """
-        window.identifier = create({ run: "auto" });
-        const answer = await outcome(identify(identifier));
-        return { answer, ...identifier.state };
-        """
-    )
+    before = run('window.identifier = create({ run: "auto" }); return report(identifier);')
     assert before["answer"] == SERVER
     assert (before["device"], before["server"], before["next"]) == ("loading", "ready", "server")
     app.hanging = set()
@@ -36,8 +30,7 @@ def test_server_answers_until_the_device_can(run: Run, app: DeviceApp, page: Pag
     after = run(
         """
         await until(identifier, isSettled);
-        const answer = await outcome(identify(identifier));
-        return { answer, recipe: identifier.recipe, ...identifier.state };
+        return { recipe: identifier.recipe, ...(await report(identifier)) };
         """
     )
     assert after["answer"] == DEVICE
@@ -77,10 +70,9 @@ def test_unusable_device_leads_to_the_server(run: Run, app: DeviceApp, cause: st
         app.broken = {"model.json"}
     result = run(
         """
-        const automatic = create({ run: "auto" });
-        const state = await until(automatic, isSettled);
-        const answers = [await outcome(identify(automatic))];
-        answers.push(await outcome(identify(create({ run: "device" }))));
+        const automatic = await settle({ run: "auto" });
+        const { state } = automatic;
+        const answers = [await outcome(identify(automatic)), await answerOf({ run: "device" })];
         return { answers, ...state };
         """
     )
@@ -100,8 +92,7 @@ def test_photo_that_the_browser_cannot_read_goes_to_the_server(
 ) -> None:
     photo = encoded(colour("red"), kind)
     script = """
-      const identifier = create({ run: "auto" });
-      await until(identifier, isSettled);
+      const identifier = await settle({ run: "auto" });
       const permission = permit("nothing", blob, given.agrees);
       return outcome(identifier.identify(blob, { permission }));
     """
@@ -121,8 +112,7 @@ def test_photo_that_the_browser_cannot_read_goes_to_the_server(
     app.broken = {"/identify"}
     assert run(script, photo) == {"code": "unsupported-format"}
     failed = """
-      const identifier = create({ run: "auto" });
-      await until(identifier, isSettled);
+      const identifier = await settle({ run: "auto" });
       const { sentOf } = await import(`${page}visit/outgoing.mjs`);
       return identify(identifier).catch(({ code }) => [code, sentOf(blob)?.kind]);
     """
@@ -132,15 +122,7 @@ def test_photo_that_the_browser_cannot_read_goes_to_the_server(
 @pytest.mark.parametrize("trouble", ["broken", pytest.param("hanging", marks=pytest.mark.slow)])
 def test_device_answers_when_the_server_does_not(run: Run, app: DeviceApp, trouble: str) -> None:
     setattr(app, trouble, {"/identify"})
-    result = run(
-        """
-        const identifier = create({ run: "auto" });
-        const answering = identify(identifier);
-        const answer = await outcome(answering);
-        const { sent } = await answering;
-        return { answer, sent, ...identifier.state };
-        """
-    )
+    result = run('return report(create({ run: "auto" }));')
     assert result["answer"] == DEVICE
     assert photos_sent(app) == 1
     # The photo left the device although the server failed.
@@ -153,13 +135,7 @@ def test_device_answers_when_the_server_does_not(run: Run, app: DeviceApp, troub
 
 def test_failure_of_device_and_server_is_unreachable(run: Run, app: DeviceApp) -> None:
     app.broken = {"/identify", "model.json"}
-    result = run(
-        """
-        const identifier = create({ run: "auto" });
-        const answer = await outcome(identify(identifier));
-        return { answer, ...identifier.state };
-        """
-    )
+    result = run('return report(create({ run: "auto" }));')
     assert result["answer"] == {"code": "unreachable"}
     assert (result["device"], result["server"]) == ("failed", "failed")
 
@@ -180,13 +156,13 @@ def test_server_alone_loads_no_model(run: Run, app: DeviceApp) -> None:
     assert result["recipe"]["resize"] == [32, 32]
     assert not [path for path in app.asked if path.startswith("models/colours")]
     # So does the mode auto where downloads are off.
-    assert run("return outcome(identify(create({ address: null })));") == SERVER
+    assert run("return answerOf({ address: null });") == SERVER
 
 
 @pytest.mark.slow
 def test_session_that_has_ended_gets_a_new_token_once(run: Run, app: DeviceApp, token: str) -> None:
     page_sessions.close_session(token)
-    script = 'return outcome(identify(create({ run: "server", limits: null })));'
+    script = 'return answerOf({ run: "server", limits: null });'
     assert [run(script), run(script)] == [SERVER, SERVER]
     assert sum(path.endswith("/api/session/") for path in app.asked) == 1
 
@@ -194,10 +170,10 @@ def test_session_that_has_ended_gets_a_new_token_once(run: Run, app: DeviceApp, 
 @pytest.mark.slow
 def test_busy_server_is_retried(run: Run, app: DeviceApp) -> None:
     with held(admission_queue(), admission_queue().slots):
-        run('window.answer = outcome(identify(create({ run: "server" }))); return null;')
+        run('window.answering = answerOf({ run: "server" }); return null;')
         # A second request means that the first one was refused.
         wait_until(lambda: photos_sent(app) >= 2, 20)
-    assert run("return window.answer;") == SERVER
+    assert run("return window.answering;") == SERVER
 
 
 def test_upload_can_be_aborted(run: Run, app: DeviceApp, page: Page) -> None:

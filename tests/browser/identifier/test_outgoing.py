@@ -59,7 +59,7 @@ def test_refusal_counts_while_the_model_is_loading(far: Run, app: DeviceApp) -> 
     app.hanging = {".onnx.gz"}
     script = """
       const late = new Promise((done) => setTimeout(() => done("late"), 5000));
-      return Promise.race([outcome(identify(create({ run: "auto" }), "pixels")), late]);
+      return Promise.race([answerOf({ run: "auto" }, "pixels"), late]);
     """
     heic = encoded(colour("red"), "HEIF")
     assert far(script, heic) == {"refused": "file", "cause": "unsupported-format"}
@@ -152,7 +152,7 @@ def test_device_answers_when_the_server_describes_nothing(far: Run, app: DeviceA
     app.hanging = {"v1/models/colours"}
     script = """
       const late = new Promise((done) => setTimeout(() => done("late"), 20_000));
-      return Promise.race([outcome(identify(create({ run: "auto" }))), late]);
+      return Promise.race([answerOf({ run: "auto" }), late]);
     """
     assert far(script) == DEVICE
 
@@ -173,5 +173,5 @@ def test_pixels_are_sent_though_the_model_cannot_be_loaded(far: Run, app: Device
 def test_browser_that_changes_pixels_sends_the_file(far: Run, app: DeviceApp) -> None:
     worker = (ROOT / "device" / "engine" / "worker.mjs").read_text()
     app.replaced["engine/worker.mjs"] = (NOISE + worker).encode()
-    assert far('return outcome(identify(create({ run: "server" })));') == SERVER
+    assert far('return answerOf({ run: "server" });') == SERVER
     assert photos_sent(app) == 1
