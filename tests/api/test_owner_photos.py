@@ -17,7 +17,7 @@ from model.sign_ins import SignIn, sign_ins
 from model.storage import disk
 from model.training.photo_sets import get_photo_set, photos_by_label
 from tests.api.conftest import forget
-from tests.model.test_zip_photos import zipped
+from tests.zipped import zipped
 from tests.model.tiny import colour
 from tests.photos import encoded
 

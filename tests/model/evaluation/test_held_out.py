@@ -1,7 +1,5 @@
 """``model.evaluation.held_out``: photos that stay the same for all versions, and their uses."""
 
-import io
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -20,20 +18,16 @@ from model.model_store.publications import make_current
 from model.storage.photo_files import open_photos
 from tests.model.tiny import COLOURS, colour, tiny
 from tests.photos import encoded
-
-
-def zipped(*names: str) -> bytes:
-    with io.BytesIO() as file:
-        with zipfile.ZipFile(file, "w") as archive:
-            for name in names:
-                label = Path(name).parent.name
-                photo = encoded(colour(label), "PNG") if label in COLOURS else b"\x89PNG\r\n"
-                archive.writestr(name, photo)
-        return file.getvalue()
+from tests.zipped import zipped
 
 
 def save(*names: str) -> None:
-    save_held_out("tiny", open_photos(zipped(*names), 100))
+    labels = {name: Path(name).parent.name for name in names}
+    photos = {
+        name: encoded(colour(label), "PNG") if label in COLOURS else b"\x89PNG\r\n"
+        for name, label in labels.items()
+    }
+    save_held_out("tiny", open_photos(zipped(photos), 100))
 
 
 def test_photos_stay_until_others_replace_them(models_dir: Path) -> None:

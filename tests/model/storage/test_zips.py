@@ -9,17 +9,7 @@ import pytest
 
 from model.storage import zips
 from model.storage.zips import escape_formula, write_csv
-
-
-def zipped(files: dict[str, bytes], comment: bytes = b"", force_zip64: bool = False) -> bytes:
-    """Return a zip of these members."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.comment = comment
-        for name, data in files.items():
-            with archive.open(name, "w", force_zip64=force_zip64) as member:
-                member.write(data)
-    return file.getvalue()
+from tests.zipped import zipped
 
 
 def open_and_check(
@@ -45,7 +35,12 @@ def with_zip64_end(data: bytes, place: int | None = None) -> bytes:
 
 def test_zip64_is_opened() -> None:
     open_and_check(with_zip64_end(zipped({"a": b"x"})))
-    open_and_check(zipped({"a": b"x"}, force_zip64=True))
+    with (
+        zipfile.ZipFile(file := io.BytesIO(), "w") as archive,
+        archive.open("a", "w", force_zip64=True) as member,
+    ):
+        member.write(b"x")
+    open_and_check(file.getvalue())
 
 
 def test_zip64_end_keeps_the_limits() -> None:
@@ -62,9 +57,10 @@ def test_zip64_end_elsewhere_is_damage() -> None:
 
 
 def test_strict_zip_has_no_comment_and_nothing_behind_it() -> None:
-    file = io.BytesIO(zipped({"a": b"x"}, b"hello"))
-    zips.open_zip(file, max_entries=1, max_directory_bytes=100, strict=False)
-    for data in (file.getvalue(), zipped({"a": b"x"}) + b"more"):
+    plain = zipped({"a": b"x"})
+    commented = plain[:-2] + b"\5\0hello"
+    zips.open_zip(io.BytesIO(commented), max_entries=1, max_directory_bytes=100, strict=False)
+    for data in (commented, plain + b"more"):
         with pytest.raises(zips.ZipDamaged):
             open_and_check(data)
 

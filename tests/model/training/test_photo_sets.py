@@ -30,9 +30,9 @@ from model.training.photo_sets import (
     save_zip,
     sidecar_file,
 )
-from tests.model.test_zip_photos import central, zipped
 from tests.model.tiny import colour
 from tests.photos import drawn, encoded
+from tests.zipped import central, zipped
 
 MB = 2**20
 RED, GREEN, BLUE = (encoded(colour(name), "PNG") for name in ("red", "green", "blue"))
