@@ -59,7 +59,6 @@ def trust_lines(
     """Return how far to trust an answer: up to two lines.
 
     Args:
-        prediction: of any certainty.
         manifest: of the version that answered; None if it no longer exists.
         small: the small graph's figures, for answers of that graph.
     """
@@ -258,10 +257,6 @@ def device_words(manifest: Manifest, small: SmallCard | None = None) -> dict[str
     """Return ``words`` in ``model.json``: the rules and templates, and this bundle's phrases.
 
     Names and track records are phrased here, so that only Python knows English grammar.
-
-    Args:
-        manifest: the bundle's.
-        small: the figures of the small graph that is sent.
     """
     labels, language = manifest.labels, manifest.language
     return {

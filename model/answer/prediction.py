@@ -44,8 +44,6 @@ def rebuild_probabilities(
 
     Args:
         indices: of the labels, the most probable first.
-        rounded: their probabilities.
-        count: number of all labels.
     """
     probabilities = np.zeros(count, dtype=np.float32)
     previous = np.inf
@@ -247,7 +245,6 @@ def prediction_set(
 
     Args:
         probabilities: float32 [labels], calibrated.
-        calibration: the bundle's.
 
     Source: label-conditional split-conformal sets (Sadinle, Lei, Wasserman: Least
     Ambiguous Set-Valued Classifiers With Bounded Error Levels, 2019).

@@ -160,7 +160,6 @@ class FolderMaker:
         """Return the future of a folder, which the first request for it starts to make.
 
         Args:
-            name: the folder's name in the cache.
             make: returns the folder, in a thread. An exception is logged and raised for all
                 requests within the next ``RETRY_SECONDS``.
         """

@@ -123,9 +123,7 @@ def write_samples(
     """Write a bundle's samples, at most ``MAX_SAMPLES``, in place of previous ones.
 
     Args:
-        bundle: a published bundle.
         samples: texts, and JPEGs made by ``sample_jpeg``.
-        examples: see ``SampleList``.
 
     Raises:
         OSError: they can't be written.

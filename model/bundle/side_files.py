@@ -150,11 +150,7 @@ def named_ood_sets(bundle: Bundle) -> tuple[OodResult, ...]:
 
 
 def _parse(values: Any, bundle: Bundle) -> SmallCard:
-    """Return a small card, after checking that it belongs to the bundle.
-
-    Raises:
-        ValueError: it doesn't, or is invalid.
-    """
+    """Return a small card, after checking that it belongs to the bundle."""
     card = SmallCard.model_validate(values)
     if card.version != bundle.version:
         raise ValueError(f"it is of version {card.version}, and the model is {bundle.version}")

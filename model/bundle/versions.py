@@ -55,7 +55,6 @@ def publish(
     """Write a bundle and move it into place once it is complete and verified.
 
     Args:
-        draft: the manifest without its files.
         models_dir: the folder for models. Versions stay side by side there; among the built-in
             models the folder is replaced, because git keeps the previous one.
         write_files: writes all other files into the folder that it is given. It may return a

@@ -59,9 +59,7 @@ def calibrate_bundle(
         folder: one folder per label, with photos that the model was not trained on.
         unknown: folders with photos of none of the labels, by a name that visitors read.
         coverage: target share of photos whose prediction set holds the true label.
-        command: the command line that was used, for the card.
         models_dir: where to publish; by default the data folder's models.
-        progress: told of each photo, and of those that were skipped or can't be checked.
 
     Raises:
         DataError: the folder, its names, the number of photos or the model do not fit, or the
@@ -152,10 +150,6 @@ def calibrate_small_graph(
 
 def publish_small_card(bundle: Bundle, result: CalibrationResult) -> SmallCard:
     """Write what was fitted to the small graph of a published bundle beside the bundle.
-
-    Args:
-        bundle: the bundle that has this calibration.
-        result: with the result for the small graph.
 
     Raises:
         OSError: it cannot be written.

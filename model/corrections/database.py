@@ -194,7 +194,6 @@ def translate_database_errors(action: str, rows: str = "corrections") -> Iterato
 
     Args:
         action: what can't be done, as "written".
-        rows: what it can't be done to.
 
     Raises:
         DataError: instead of any error of the database.
@@ -256,9 +255,6 @@ def check_limits(
 
     Args:
         connection: in a transaction begun by ``begin_exclusive``.
-        table: the corrections.
-        limits: what the app keeps.
-        photo: what would be kept with it.
         now: in UTC.
 
     Raises:

@@ -151,7 +151,6 @@ class CorrectionStore:
         """Save a visitor's correction; return its id, by which the owner can delete it.
 
         Args:
-            prediction: the prediction that is corrected.
             label: what the photo shows, in the visitor's words or the model's; several labels
                 for a model that gives several.
             photo: a JPEG made by ``Photo.to_jpeg``; None unless the visitor agreed.
@@ -331,11 +330,7 @@ def hash_appearance(jpeg: bytes) -> str | None:
 
 
 def _check_labels(labels: Sequence[str]) -> list[str]:
-    """Return the labels cleaned.
-
-    Raises:
-        DataError: one is empty, too long or ambiguous beside others, or there are too many.
-    """
+    """Return the labels cleaned."""
     # Cut first, because cleaning takes time that grows with the text.
     cleaned = [clean(label[: 10 * MAX_LABEL_LENGTH]) for label in labels]
     if any(len(label) > MAX_LABEL_LENGTH for label in (*labels, *cleaned)):

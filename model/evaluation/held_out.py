@@ -111,7 +111,6 @@ def choose_samples(
 
     Args:
         classifier: the model, which names each sample as it will be shown.
-        photos: files with their labels.
 
     Returns:
         At most ``MAX_SAMPLES``, of the labels that are named most surely, in the labels' order.

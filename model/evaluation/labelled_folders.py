@@ -31,8 +31,6 @@ def evaluate(classifier: Classifier, folder: Path, progress: Progress = SILENT) 
 
     Args:
         classifier: the model; it must give one label per photo.
-        folder: holds one folder per label.
-        progress: told of each photo.
 
     Raises:
         DataError: the folder, its names or the kind of model do not fit.

@@ -127,12 +127,7 @@ def _get_single(tags: Tags, tag: int, default: int | None = None) -> int:
 
 
 def _check_encoding(tags: Tags) -> None:
-    """Reject rare encodings and those that Pillow decodes wrongly; add values left out.
-
-    Raises:
-        UnsupportedFormat: the encoding is one of these.
-        DamagedPhoto: the palette has the wrong size, or a tag the wrong number of values.
-    """
+    """Reject rare encodings and those that Pillow decodes wrongly; add values left out."""
     for tag, (default, read) in _ENCODINGS.items():
         tags[tag] = (_get_single(tags, tag, default),)
         if tags[tag][0] not in read:
@@ -155,11 +150,7 @@ def _check_encoding(tags: Tags) -> None:
 
 
 def _read_strips(data: bytes, tags: Tags, height: int, row_bytes: int) -> list[memoryview]:
-    """Return the strips of the picture, which together are no longer than the file.
-
-    Raises:
-        DamagedPhoto: strips are missing, overlap or lie outside the file.
-    """
+    """Return the strips of the picture, which together are no longer than the file."""
     rows = min(_get_single(tags, Tiff.ROWSPERSTRIP, height), height)
     count = -(-height // rows) if rows else 0
     if not 1 <= count <= MAX_PARTS:

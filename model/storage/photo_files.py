@@ -77,7 +77,6 @@ def is_photo(name: str, read_signature: Callable[[], bytes]) -> bool:
     """Return whether a file is a photo, by its suffix or else by its content.
 
     Args:
-        name: the file's name.
         read_signature: returns the file's first ``SIGNATURE_BYTES`` bytes; called only
             if the suffix does not decide.
     """
@@ -199,13 +198,7 @@ def _check_sizes(infos: Sequence[zipfile.ZipInfo], max_bytes: int) -> None:
 
 
 def _read_member(zipped: zipfile.ZipFile, info: zipfile.ZipInfo, *, is_zip: bool) -> bytes:
-    """Return the bytes of a photo; safe to call from several threads.
-
-    Raises:
-        PhotoTooLarge: more than 20 MB, as stated in the zip or as read.
-        UnsupportedFormat: a zip inside the zip, or an unsupported compression.
-        DamagedPhoto: it does not unpack to the size that the zip states.
-    """
+    """Return the bytes of a photo; safe to call from several threads."""
     if is_zip:
         raise UnsupportedFormat("A zip inside a zip isn't opened. Unpack it and send its photos.")
     try:

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..browser.base_features import describe_features
-from ..browser.small_graph import make_small_graph
+from ..browser.small_graph import describe_features, make_small_graph
 from ..bundle import DEFAULT_MODEL, Bundle, Metric, get_bundle
 from ..calibration.graph_outputs import Floats, Run, open_graph
 from ..classifier import read_file

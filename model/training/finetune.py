@@ -213,12 +213,9 @@ def fine_tune(
 
     Args:
         build: builds the ``Learner``, with the fitted head.
-        hyperparameters: learning rate and weight decay.
         epochs: the most epochs; fewer if time is short.
-        run_dir: the folder for checkpoints.
         seed: of Python, NumPy and torch.
         deadline: on the monotonic clock, seconds.
-        progress: told of each batch and epoch.
 
     Returns:
         The best average, or None if there was no time for an epoch.

@@ -130,7 +130,6 @@ def find_doubtful_labels(
         features: float32 [N, D].
         targets: indices of the labels, intp [N].
         groups: numbers of the groups of near duplicates, intp [N]; a group stays in one fold.
-        seed: the seed of the folds.
 
     Returns:
         Pairs of indices: the photo, and the label that it looks like.

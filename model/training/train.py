@@ -26,8 +26,6 @@ def train(config: TrainingConfig, *, resume: bool = False, progress: Progress = 
     Args:
         config: what to train. With ``resume``, only its ``minutes`` count, and the
             unfinished run's own configuration is used.
-        resume: continue the unfinished run of that name.
-        progress: told of the run's progress.
 
     Raises:
         DataError: the photos, the backbone's name or an unfinished run don't allow it.
@@ -68,11 +66,7 @@ def train(config: TrainingConfig, *, resume: bool = False, progress: Progress = 
 
 
 def _clear_run_dir(config: TrainingConfig, run_dir: Path) -> None:
-    """Empty a run's folder, except ``CACHES``.
-
-    Raises:
-        DataError: the folder has an unfinished run.
-    """
+    """Empty a run's folder, except ``CACHES``."""
     if (run_dir / CONFIG_FILE).exists():
         raise DataError(
             f"An unfinished run of {config.name!r} exists. Add --resume to continue it, or "

@@ -40,7 +40,6 @@ def build_loaders(data: PreparedData, backbone: Backbone, hyperparameters: Hyper
     """Return ``DataLoaders`` with augmented training photos and exact held-out ones.
 
     Args:
-        data: the prepared photos.
         backbone: its mean, standard deviation and interpolation are used.
         hyperparameters: strength of the augmentation.
     """

@@ -17,9 +17,9 @@ from model.sign_ins import SignIn, sign_ins
 from model.storage import disk
 from model.training.photo_sets import get_photo_set, photos_by_label
 from tests.api.conftest import forget
-from tests.zipped import zipped
 from tests.model.tiny import colour
 from tests.photos import encoded
+from tests.zipped import zipped
 
 APP = "http://localhost:8501"
 RED, GREEN = (encoded(colour(name), "PNG") for name in ("red", "green"))

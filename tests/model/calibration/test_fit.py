@@ -1,16 +1,23 @@
-"""Temperature, label thresholds, OOD threshold and AUROC against known results."""
+"""Calibration: fits against known results, and cross-validated figures against new photos."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from model.calibration import CalibrationResult, GraphOutputs, calibrate
 from model.calibration.fit import (
     auroc,
+    contains_label,
     fit_label_thresholds,
     fit_ood_threshold,
     fit_temperature,
     probabilities,
+    split_folds,
 )
-from tests.model.calibration.clouds import id_outputs
+from model.errors import DataError
+from model.evaluation.metrics import expected_calibration_error
+from tests.model.calibration.clouds import id_outputs, ood_outputs
 
 
 @pytest.mark.parametrize("sharpness", [0.3, 1.0, 4.0])
@@ -60,3 +67,84 @@ def test_few_correct_photos_do_not_make_every_answer_certain() -> None:
     assert 0.4 < fit_temperature(logits, targets) < 1
     many = fit_temperature(np.tile(logits, (50, 1)), np.tile(targets, 50))
     assert many < 0.7 * fit_temperature(logits, targets)
+
+
+@pytest.fixture(scope="module")
+def result() -> CalibrationResult:
+    held_out, reference = id_outputs(600, sharpness=3.0), id_outputs(800, 5, sharpness=3.0)
+    return calibrate(held_out, reference, {"far": ood_outputs(200)})
+
+
+def metric(result: CalibrationResult, name: str) -> float:
+    return next(metric.value for metric in result.metrics if metric.name == name)
+
+
+def test_cross_validated_figures_hold_for_new_photos(result: CalibrationResult) -> None:
+    new, fitted = id_outputs(3000, 9, sharpness=3.0), result.calibration
+    assert fitted.prediction_set
+    calibrated = probabilities(new.logits, fitted.temperature)
+    correct = new.logits.argmax(axis=1) == new.targets
+    assert metric(result, "accuracy") == pytest.approx(correct.mean(), abs=0.05)
+    error, uncalibrated = (metric(result, f"calibration_error{end}") for end in ("", "_before"))
+    assert error < 0.05 < uncalibrated
+    assert expected_calibration_error(calibrated.max(axis=1), correct) < 0.04
+    covered = contains_label(
+        calibrated, new.targets, np.array(fitted.prediction_set.label_thresholds)
+    )
+    assert covered.mean() == pytest.approx(metric(result, "coverage"), abs=0.04)
+    assert covered.mean() > 0.88
+    id_scores, ood_scores = result.detector(new), result.detector(ood_outputs(1000, 11))
+    assert (id_scores <= fitted.ood_threshold).mean() == pytest.approx(0.95, abs=0.03)
+    measured = result.card.ood_sets[0]
+    assert measured.auroc == pytest.approx(auroc(id_scores, ood_scores), abs=0.05)
+    assert measured.ood_accept_rate == pytest.approx(
+        (ood_scores <= fitted.ood_threshold).mean(), abs=0.1
+    )
+
+
+def test_counts_add_up_to_the_number_of_photos(result: CalibrationResult) -> None:
+    card = result.card
+    assert sum(count for _, _, count in card.confusion) == card.photos == 600
+    assert sum(bin_.photos for bin_ in card.reliability) == 600
+    correct = sum(count for label, predicted, count in card.confusion if label == predicted)
+    assert metric(result, "accuracy") == pytest.approx(correct / 600, abs=1e-4)
+    assert card.ood_sets[0].photos == 200
+    assert all(mistake.label != mistake.predicted for mistake in card.mistakes)
+    confidences = [mistake.probability for mistake in card.mistakes]
+    assert confidences == sorted(confidences, reverse=True)
+
+
+def test_best_detector_is_selected(result: CalibrationResult) -> None:
+    (selected,) = (row for row in result.card.detectors if row.selected)
+    assert selected.name == result.detector.name == result.calibration.ood_detector
+    assert selected.auroc >= max(row.auroc for row in result.card.detectors) - 0.01
+
+
+def test_calibration_without_reference_and_ood_photos_uses_the_default_detector() -> None:
+    result = calibrate(id_outputs(120))
+    assert result.card.ood_sets == () == result.card.detectors
+    assert result.calibration.ood_detector == "margin, gated by residual"
+    assert metric(result, "kept") > 0.8
+
+
+def test_too_few_photos_are_refused_with_the_number_needed() -> None:
+    with pytest.raises(DataError, match="49 photos aren't enough to calibrate: use at least 50"):
+        calibrate(id_outputs(49))
+
+
+def test_photos_that_look_alike_are_in_one_fold() -> None:
+    photos = replace(id_outputs(200), groups=np.arange(200) // 4)
+    for inside, outside in split_folds(photos.targets, photos.groups, 0):
+        assert not {*photos.groups[inside]} & {*photos.groups[outside]}
+        assert len(inside) + len(outside) == 200
+
+
+def test_many_labels_of_few_photos_are_calibrated() -> None:
+    random, labels = np.random.default_rng(0), 20
+    targets = np.repeat(np.arange(labels), 4)
+    features = random.normal(size=(len(targets), 8)).astype(np.float32)
+    logits = random.normal(size=(len(targets), labels)).astype(np.float32)
+    photos = GraphOutputs(logits, features, targets)
+    result = calibrate(photos, ood_sets={"far": replace(photos, features=features + 9)})
+    assert result.card.photos == len(targets)
+    assert metric(result, "coverage") > 0.7

@@ -1,19 +1,28 @@
-"""``model.evaluation.held_out``: photos that stay the same for all versions, and their uses."""
+"""``model.evaluation.held_out``: photos that stay for all versions, and samples."""
 
 from pathlib import Path
 
 import pytest
 
-from model.bundle import current_version, get_bundle, list_versions, open_version, roll_back
+from model import Bundle, load
+from model.bundle import (
+    current_version,
+    get_bundle,
+    list_versions,
+    open_version,
+    read_samples,
+    roll_back,
+)
 from model.errors import ArchiveError, BundleError
 from model.evaluation.held_out import (
+    add_samples,
+    choose_samples,
     compare_versions,
     count_held_out,
     count_uses,
     held_out_folder,
     save_held_out,
 )
-from model.loading import load
 from model.model_store.publications import make_current
 from model.storage.photo_files import open_photos
 from tests.model.tiny import COLOURS, colour, tiny
@@ -87,3 +96,46 @@ def test_candidate_beside_a_built_in_model(models_dir: Path) -> None:
     assert get_bundle("clothing").version == built_in.version
     versions = {item.version: item.current for item in list_versions("clothing")}
     assert versions == {built_in.version: True, new.version: False}
+
+
+def save_photo(folder: Path, label: str, name: str) -> tuple[Path, str]:
+    path = folder / f"{label}-{name}.png"
+    colour(name).save_photo(path)
+    return path, label
+
+
+def test_sample_is_the_likeliest_correct_photo(calibrated_bundle: Bundle, tmp_path: Path) -> None:
+    dark = tmp_path / "dark.png"
+    colour("red").point(lambda value: value * 3 // 4).save_photo(dark)
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8\xff")
+    photos = [
+        (broken, "red"),
+        (dark, "red"),
+        save_photo(tmp_path, "red", "red"),
+        # Wrong, so blue has no sample.
+        save_photo(tmp_path, "blue", "green"),
+        *(save_photo(tmp_path, label, label) for label in ("black", "white", "yellow")),
+    ]
+    classifier = load(calibrated_bundle.name)
+    chosen = choose_samples(classifier, photos)
+    assert [entry.label for entry, _ in chosen] == ["red", "yellow", "white", "black"]
+    assert classifier.identify(chosen[0][1]).top(1)[0].probability > (
+        classifier.identify(dark).top(1)[0].probability
+    )
+    line = add_samples(calibrated_bundle, photos)
+    assert line == "Visitors see 4 photos as samples: red, yellow, white, black"
+    assert len(read_samples(get_bundle(calibrated_bundle.name))) == 4
+
+
+def test_samples_are_at_most_five_and_never_rejected_ones(
+    calibrated_bundle: Bundle, tmp_path: Path
+) -> None:
+    classifier = load(calibrated_bundle.name)
+    photos = [save_photo(tmp_path, label, label) for label in COLOURS]
+    assert len(choose_samples(classifier, photos)) == 5
+    grey = tmp_path / "grey.png"
+    colour("white").point(lambda value: value // 2).save_photo(grey)
+    assert classifier.identify(grey).answer is None
+    line = add_samples(calibrated_bundle, [(grey, label) for label in COLOURS])
+    assert line == "No samples: the model names none of these photos right."

@@ -13,9 +13,8 @@ from onnx import numpy_helper
 
 from model import Bundle, Classifier, load
 from model.answer.phrases import ShownLabel, device_words, headline, trust_lines
-from model.browser.base_features import describe_features
 from model.browser.device_files import device_dir, run_graph
-from model.browser.small_graph import make_small_graph
+from model.browser.small_graph import describe_features, make_small_graph
 from model.bundle import ManifestDraft, get_bundle, list_models, publish
 from model.calibration.graph_head import attach_head
 from model.errors import DataError, ExportRefused
