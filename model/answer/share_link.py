@@ -199,7 +199,7 @@ def bundle_of(prediction: Prediction) -> Bundle | None:
 def ensure_secret() -> bool:
     """Create the secret that signs links if there is none; return False if it can't be stored."""
     try:
-        return bool(settings().secret.get_secret_value() or _load_secret(_key_path()))
+        return bool(_read_secret())
     except OSError:
         return False
 
@@ -280,17 +280,15 @@ def signing_secret() -> str | None:
 
     Called at the app's start, so that a backup from before the first answer contains it.
     """
-    if secret := settings().secret.get_secret_value():
-        return secret
     try:
-        return _load_secret(_key_path())
+        return _read_secret()
     except OSError as error:
         _warn_unsigned(str(error))
         return None
 
 
-def _key_path() -> Path:
-    return settings().data / KEY_FILE
+def _read_secret() -> str:
+    return settings().secret.get_secret_value() or _load_secret(settings().data / KEY_FILE)
 
 
 @lru_cache(maxsize=8)

@@ -8,17 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle import (
-    MAX_MISTAKES,
-    Calibration,
-    DetectorResult,
-    GraphAgreement,
-    Metric,
-    Mistake,
-    ModelCard,
-    OodResult,
-    ReliabilityBin,
-)
+from ..bundle import Calibration, GraphAgreement, Metric, ModelCard, OodResult, ReliabilityBin
+from ..bundle.model_card import MAX_MISTAKES, DetectorResult, Mistake
 from ..errors import DataError
 from ..evaluation.metrics import calibration_error_metric, proportion_metric, wilson_interval
 from .fit import (

@@ -23,17 +23,6 @@ from ..settings import settings
 from ..text import clean
 from . import zips
 
-__all__ = [
-    "SUFFIXES",
-    "PhotoFile",
-    "displayed_parts",
-    "is_photo",
-    "list_photos",
-    "map_ordered",
-    "open_photos",
-    "printable",
-]
-
 MAX_TOTAL_BYTES = 2**30
 """Most bytes that the members of a zip may state in total, unless the caller sets another limit."""
 

@@ -10,9 +10,9 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from model import LoupeError
 from model.errors import Busy, DataError
-from model.photo.formats import FORMAT_NAMES
+from model.photo.formats import FORMAT_NAMES, SUFFIXES
 from model.settings import settings
-from model.storage.photo_files import SUFFIXES, PhotoFile, displayed_parts, open_photos
+from model.storage.photo_files import PhotoFile, displayed_parts, open_photos
 from ui.batch.job import Job
 from ui.batch.job_cache import LIFETIME_MINUTES, job_cache
 from ui.chosen_model import model_to_load

@@ -139,8 +139,6 @@ def test_trust_lines_say_which_graph_was_tested() -> None:
 def test_small_graph_is_described_by_its_own_figures() -> None:
     bundle = get_bundle("clothing")
     small = read_small_card(bundle)
-    assert small
-    assert small.card
     hat = ((0, 0, 1), (1, 0, 2))
     card = small.card.model_copy(update={"confusion": hat, "photos": 3})
     prediction = replace(make_prediction(0.9, *[0.01] * 9), labels=bundle.labels, graph="small")

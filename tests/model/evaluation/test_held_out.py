@@ -100,13 +100,13 @@ def test_candidate_beside_a_built_in_model(models_dir: Path) -> None:
 
 def save_photo(folder: Path, label: str, name: str) -> tuple[Path, str]:
     path = folder / f"{label}-{name}.png"
-    colour(name).save_photo(path)
+    colour(name).save(path)
     return path, label
 
 
 def test_sample_is_the_likeliest_correct_photo(calibrated_bundle: Bundle, tmp_path: Path) -> None:
     dark = tmp_path / "dark.png"
-    colour("red").point(lambda value: value * 3 // 4).save_photo(dark)
+    colour("red").point(lambda value: value * 3 // 4).save(dark)
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"\xff\xd8\xff")
     photos = [
@@ -135,7 +135,7 @@ def test_samples_are_at_most_five_and_never_rejected_ones(
     photos = [save_photo(tmp_path, label, label) for label in COLOURS]
     assert len(choose_samples(classifier, photos)) == 5
     grey = tmp_path / "grey.png"
-    colour("white").point(lambda value: value // 2).save_photo(grey)
+    colour("white").point(lambda value: value // 2).save(grey)
     assert classifier.identify(grey).answer is None
     line = add_samples(calibrated_bundle, [(grey, label) for label in COLOURS])
     assert line == "No samples: the model names none of these photos right."

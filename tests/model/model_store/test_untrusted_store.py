@@ -12,10 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from model import Bundle, load
-from model.cli import main
 from model.errors import DataError, FolderExists
 from model.model_store import publications
 from model.model_store.publications import Publications, publish_version, republish
@@ -23,6 +21,7 @@ from model.settings import settings
 from model.storage.addresses import StorageUnavailable
 from model.storage.disk import hash_file
 from tests.http_server import Handler, http_server
+from tests.model.command import output_of
 from tests.model.tiny import tiny
 
 from .conftest import Replica
@@ -251,29 +250,23 @@ def test_hostile_route_is_refused(
     assert paths == ["/loupe/api/v1/models/tiny/0/graph.onnx"]
 
 
-def run(*words: str, code: int = 0) -> str:
-    result = CliRunner().invoke(main, words)
-    assert result.exit_code == code, result.output
-    return result.output
-
-
 def test_commands_publish_and_roll_back(replica: Replica, first: Bundle) -> None:
     one, two = tiny(replica.models, title="First"), tiny(replica.models, title="Two")
-    assert "golden outputs match" in run("publish", "tiny", one.version)
-    assert f"tiny {two.version} is published." in run("publish", "tiny")
-    printed = run("rollback", "tiny", one.version)
+    assert "golden outputs match" in output_of("publish", "tiny", one.version)
+    assert f"tiny {two.version} is published." in output_of("publish", "tiny")
+    printed = output_of("rollback", "tiny", one.version)
     assert f"To undo: python -m model rollback tiny {two.version}" in printed
     (current,) = Publications(settings().database_url).list_current()
     assert current.sha256 == hash_file(first.folder / "bundle.json")
-    rows = [line.split()[:-2] for line in run("published").splitlines()[1:]]
+    rows = [line.split()[:-2] for line in output_of("published").splitlines()[1:]]
     assert rows == [["current", "tiny", one.version], ["tiny", two.version], ["tiny", one.version]]
-    assert "no version 'x'" in run("publish", "tiny", "x", code=2)
-    refusal = run("rollback", "tiny", "x", code=2)
+    assert "no version 'x'" in output_of("publish", "tiny", "x", code=2)
+    refusal = output_of("rollback", "tiny", "x", code=2)
     assert "tiny 'x' was never published. Published: " in refusal
     assert all(bundle.version in refusal for bundle in (one, two))
 
 
 def test_command_publishes_nothing_that_fails_its_golden_test(replica: Replica) -> None:
     tiny(replica.models, golden_change=lambda arrays: arrays["pixels"].fill(0))
-    assert "[golden-mismatch]" in run("publish", "tiny", code=2)
+    assert "[golden-mismatch]" in output_of("publish", "tiny", code=2)
     assert Publications(settings().database_url).list_current() == []
