@@ -124,9 +124,6 @@ def write_samples(
 
     Args:
         samples: texts, and JPEGs made by ``sample_jpeg``.
-
-    Raises:
-        OSError: they can't be written.
     """
     listed = SampleList(
         format=1, examples=tuple(examples), samples=tuple(entry for entry, _ in samples)

@@ -174,10 +174,6 @@ def _parts(calibration: Calibration | None) -> tuple[object, ...] | None:
 
 
 def write_small_card(bundle: Bundle, card: SmallCard) -> None:
-    """Write a bundle's small card, in place of a previous one.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+    """Write a bundle's small card, in place of a previous one."""
     text = card.model_dump_json(exclude_none=True, indent=1) + "\n"
     write_beside(bundle.folder / SMALL_CARD, text.encode())

@@ -149,11 +149,7 @@ def calibrate_small_graph(
 
 
 def publish_small_card(bundle: Bundle, result: CalibrationResult) -> SmallCard:
-    """Write what was fitted to the small graph of a published bundle beside the bundle.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+    """Write what was fitted to the small graph of a published bundle beside the bundle."""
     if result.small is None:
         raise ValueError("calibrated without the small graph's outputs")
     return write_small_figures(bundle, full_metrics=result.metrics, **vars(result.small))

@@ -121,7 +121,10 @@ class Correction:
 
 
 class CorrectionStore:
-    """The corrections in one database. Safe under threads and several processes."""
+    """The corrections in one database. Safe under threads and several processes.
+
+    Every method raises ``DataError`` if the database can't be used.
+    """
 
     def __init__(self, url: str, limits: Limits | None = None) -> None:
         """Open the database; create its folder and table if they are missing.
@@ -201,11 +204,7 @@ class CorrectionStore:
         return int(key[0])
 
     def iter_corrections(self) -> Iterator[Correction]:
-        """Yield all corrections, oldest first, without their photos.
-
-        Raises:
-            DataError: the database can't be read.
-        """
+        """Yield all corrections, oldest first, without their photos."""
         columns = [column for column in TABLE.c if column.name not in ("photo", "undo_sha256")]
         has_photo = TABLE.c.photo.is_not(None).label("has_photo")
         query = sa.select(*columns, has_photo).order_by(TABLE.c.id).limit(ROWS_PER_PAGE)
@@ -231,22 +230,14 @@ class CorrectionStore:
             connection.execute(query)
 
     def get_photo(self, correction_id: int) -> bytes | None:
-        """Return the JPEG of the correction with that id; None without one.
-
-        Raises:
-            DataError: the database can't be read.
-        """
+        """Return the JPEG of the correction with that id; None without one."""
         query = sa.select(TABLE.c.photo).where(TABLE.c.id == correction_id)
         with translate_database_errors("read"), self._engine.connect() as connection:
             photo = connection.scalar(query)
         return None if photo is None else bytes(photo)
 
     def count(self) -> int:
-        """Return the number of corrections.
-
-        Raises:
-            DataError: the database can't be read.
-        """
+        """Return the number of corrections."""
         with translate_database_errors("read"), self._engine.connect() as connection:
             return connection.scalar(sa.select(sa.func.count()).select_from(TABLE)) or 0
 
@@ -257,9 +248,6 @@ class CorrectionStore:
 
         With ``undo_key``, only one that was saved with this key in the last 24 hours is deleted.
         SQLite overwrites the photo's bytes immediately, PostgreSQL at its next VACUUM.
-
-        Raises:
-            DataError: the database can't be written to.
         """
         is_meant = TABLE.c.id == correction_id
         query = sa.delete(TABLE).where(is_meant)

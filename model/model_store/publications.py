@@ -78,7 +78,10 @@ class Publication:
 
 
 class Publications:
-    """The table in one database. Safe under threads and several processes."""
+    """The table in one database. Safe under threads and several processes.
+
+    Every method raises ``DataError`` if the database can't be used.
+    """
 
     def __init__(self, url: str) -> None:
         """Open the database; create the table if it is missing.
@@ -91,21 +94,13 @@ class Publications:
             create_table(self._engine, TABLE)
 
     def list_current(self) -> list[Publication]:
-        """Return the newest publication of each name, the newest first; at most ``MAX_MODELS``.
-
-        Raises:
-            DataError: the database can't be read.
-        """
+        """Return the newest publication of each name, the newest first; at most ``MAX_MODELS``."""
         last = sa.func.max(TABLE.c.id)
         newest = sa.select(last).group_by(TABLE.c.name).order_by(last.desc()).limit(MAX_MODELS)
         return self._read(TABLE.c.id.in_(newest))
 
     def list_all(self) -> list[Publication]:
-        """Return all publications, the newest first.
-
-        Raises:
-            DataError: the database can't be read.
-        """
+        """Return all publications, the newest first."""
         return self._read(sa.true())
 
     def find(self, name: str, version: str) -> Publication:
@@ -113,7 +108,6 @@ class Publications:
 
         Raises:
             BundleNotFound: it was never published; the message lists what was.
-            DataError: the database can't be read.
         """
         is_name = TABLE.c.name == name
         for row in self._read(is_name & (TABLE.c.version == version)):
@@ -146,11 +140,7 @@ class Publications:
         ]
 
     def add(self, name: str, sha256: str) -> None:
-        """Make the version with this hash of ``bundle.json`` the current one.
-
-        Raises:
-            DataError: the database can't be written to.
-        """
+        """Make the version with this hash of ``bundle.json`` the current one."""
         row = {"name": name, "version": sha256[:12], "sha256": sha256}
         values = row | {"published": datetime.now(UTC)}
         with (

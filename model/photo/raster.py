@@ -1,4 +1,7 @@
-"""BMP, GIF, PNG and WebP: headers, palettes and the first picture, with nothing beside them."""
+"""BMP, GIF, PNG and WebP: headers, palettes and the first picture, with nothing beside them.
+
+A file that is incomplete or broken raises ``DamagedPhoto``.
+"""
 
 import struct
 import zlib
@@ -21,7 +24,6 @@ def prepare_bmp(data: bytes) -> PreparedImage:
     """Return a BMP that ends after its last row.
 
     Raises:
-        DamagedPhoto: incomplete or broken.
         UnsupportedFormat: compressed, or of an unknown depth.
     """
     header_size = int.from_bytes(data[14:18], "little")
@@ -56,11 +58,7 @@ _GRAPHIC_CONTROL = 0xF9
 
 
 def prepare_gif(data: bytes) -> PreparedImage:
-    """Return a GIF without comments, other extensions and further frames.
-
-    Raises:
-        DamagedPhoto: incomplete or broken.
-    """
+    """Return a GIF without comments, other extensions and further frames."""
     if len(data) < GIF_HEADER_BYTES:
         raise incomplete()
     screen = struct.unpack_from("<2H", data, 6)
@@ -122,11 +120,7 @@ def _skip_blocks(data: bytes, at: int, blocks: int) -> tuple[int, int]:
 
 
 def prepare_png(data: bytes) -> PreparedImage:
-    """Return a PNG without text, profiles and further frames.
-
-    Raises:
-        DamagedPhoto: incomplete or broken.
-    """
+    """Return a PNG without text, profiles and further frames."""
     view = memoryview(data)
     chunks: list[memoryview | bytes] = [data[:8]]
     orientation = 1
@@ -159,11 +153,7 @@ LOSSLESS_BYTES_PER_PIXEL = 1.8
 
 
 def prepare_webp(data: bytes) -> PreparedImage:
-    """Return a WebP without profiles, text and further frames.
-
-    Raises:
-        DamagedPhoto: incomplete or broken.
-    """
+    """Return a WebP without profiles, text and further frames."""
     end = 8 + int.from_bytes(data[4:8], "little")
     if end > len(data):
         raise incomplete()
