@@ -125,9 +125,14 @@ MEASURED: list[dict[str, Any]] = [
 ]
 
 
-def tiny(models_dir: Path, name: str = "tiny", **options: Any) -> Bundle:
-    """Publish the model in a folder of models; options are those of ``files`` and ``values``."""
-    contents = files(**options)
+def tiny(
+    models_dir: Path, name: str = "tiny", more: Mapping[str, bytes] = {}, **options: Any
+) -> Bundle:
+    """Publish the model in a folder of models; options are those of ``files`` and ``values``.
+
+    ``more`` are further files, or others in place of its own.
+    """
+    contents = {**files(**options), **more}
 
     def fill(folder: Path) -> None:
         for file, data in contents.items():

@@ -16,8 +16,7 @@ from model.calibration.graph_outputs import CalibrationOutputs
 from model.cli.train import command_line
 from model.loading import default_model
 from model.storage.disk import hash_file
-from tests.model.calibration.clouds import id_outputs, ood_outputs
-from tests.model.calibration.shades import shades
+from tests.model.calibration.conftest import id_outputs, ood_outputs, shades
 from tests.model.command import output_of, run
 from tests.model.tiny import colour, replace, tiny
 

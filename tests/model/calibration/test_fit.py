@@ -17,7 +17,7 @@ from model.calibration.fit import (
 )
 from model.errors import DataError
 from model.evaluation.metrics import expected_calibration_error
-from tests.model.calibration.clouds import id_outputs, ood_outputs
+from tests.model.calibration.conftest import id_outputs, ood_outputs
 
 
 @pytest.mark.parametrize("sharpness", [0.3, 1.0, 4.0])

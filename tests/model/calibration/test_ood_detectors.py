@@ -20,7 +20,7 @@ from model.calibration.ood_detectors import (
 )
 from model.engines.compiled import extract_head
 from model.errors import BundleDamaged
-from tests.model.calibration.clouds import id_outputs, ood_outputs
+from tests.model.calibration.conftest import id_outputs, ood_outputs
 from tests.model.tiny import graph
 
 

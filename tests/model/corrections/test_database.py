@@ -168,9 +168,6 @@ def test_corrections_are_limited_until_some_are_deleted(limited: Open, red: Pred
     store.delete(first)
     store.add_correction(red, "c")
     assert [kept.label for kept in store.iter_corrections()] == ["b", "c"]
-
-
-def test_no_correction_is_saved_if_corrections_are_off(limited: Open, red: Prediction) -> None:
     with pytest.raises(CorrectionsFull, match="saves no corrections"):
         limited(count=0).add_correction(red, "a")
 

@@ -21,7 +21,7 @@ from model.errors import DataError, ExportRefused
 from model.teaching import TaughtModel, teach
 from model.teaching.loupe_file import draw, read_loupe
 from tests.model.command import output_of, run
-from tests.model.tiny import CALIBRATED, COLOURS, colour, files, graph, tiny, values
+from tests.model.tiny import CALIBRATED, COLOURS, colour, graph, tiny, values
 from tests.model.training.pictures import folder_of
 from tests.test_architecture import loaded_modules
 
@@ -144,13 +144,7 @@ def test_file_needs_its_base_with_the_same_features(
 
 
 def test_base_without_features_is_refused(folder: Path, models_dir: Path) -> None:
-    contents = {**files(), "graph.onnx": graph(drop=["features"])}
-
-    def fill(to: Path) -> None:
-        for name, data in contents.items():
-            (to / name).write_bytes(data)
-
-    publish(ManifestDraft.model_validate(values("plain")), models_dir, fill)
+    tiny(models_dir, "plain", more={"graph.onnx": graph(drop=["features"])})
     output = output_of("teach", folder, "--name", "mine", "--base", "plain", code=2)
     assert "plain can't be a base: its graph has no features. Use imagenet." in output
 

@@ -52,16 +52,10 @@ def test_trained_model_tells_discs_from_squares(trained: tuple[Bundle, str]) -> 
     assert [number for number, _ in stages] == [str(place + 1) for place in range(len(stages))]
     assert ("6", "Fine-tuning") in stages
     assert stages[-1][1] == "Calibrating"
-
-
-@pytest.mark.slow
-def test_card_has_the_figures_of_the_held_out_photos(trained: tuple[Bundle, str]) -> None:
-    manifest = trained[0].manifest
-    assert manifest.card.photos == 60
-    assert manifest.card.on == "held-out photos, split by the dataset's own folders"
-    assert manifest.card.ood_sets[0].photos == 50
-    assert manifest.card.seed == 0
-    selected = [row.name for row in manifest.card.detectors if row.selected]
+    manifest, card = bundle.manifest, bundle.manifest.card
+    assert (card.photos, card.ood_sets[0].photos, card.seed) == (60, 50, 0)
+    assert card.on == "held-out photos, split by the dataset's own folders"
+    selected = [row.name for row in card.detectors if row.selected]
     assert selected == [manifest.calibration.ood_detector]
     assert manifest.provenance["seed"] == "0"
     assert {"torch", "fastai", "timm"} <= set(manifest.provenance)
