@@ -81,13 +81,10 @@ class Signature(StrEnum):
     """Result of checking a link's signature."""
 
     VALID = "valid"
-    """This app signed it."""
     CHANGED = "changed"
     """It names this app's key, but its content was changed after signing."""
     OTHER_KEY = "other key"
-    """It was signed with another key, so this app cannot check it."""
     MISSING = "missing"
-    """It is not signed."""
     DEVICE = "device"
     """It is not signed, and says that a visitor's own device computed the answer."""
 

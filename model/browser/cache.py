@@ -95,7 +95,6 @@ def cached_folder(name: str, make: Callable[[Path], None]) -> Path:
     Args:
         name: relative path, ``KIND/VERSION``; the version names the content, since only
             damaged folders are made again.
-        make: fills the folder that it is given.
 
     Raises:
         OSError: it cannot be written.

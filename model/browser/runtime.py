@@ -35,7 +35,6 @@ def run_program(
     Args:
         failure: the beginning of an error's message: ``npm couldn't fetch the runtime``.
         timeout: longest time, in seconds.
-        error: the type of the error that is raised.
         reason: the lines of the program's own message that say why it failed.
 
     Raises:

@@ -36,11 +36,7 @@ CLIPS = np.linspace(0.5, 1.0, 26, dtype=np.float32)
 
 
 def make_small_graph(graph: bytes) -> bytes:
-    """Return the graph with the weights of Conv, Gemm and MatMul as int8.
-
-    Returns:
-        An ONNX model with the same inputs and outputs, about a quarter of the size.
-    """
+    """Return an ONNX graph with the weights of Conv, Gemm and MatMul as int8, a quarter as big."""
     model = onnx.load_from_string(graph)
     weights = {item.name: item for item in model.graph.initializer}
     uses = _count_uses(model)

@@ -270,7 +270,6 @@ def calibrate(
         seed: of the folds and, if one was drawn, of the split.
         on: the held-out photos, in words.
         by: who measured and with which reservation; begins with ``MEASURED_BY``.
-        min_photos: fewest held-out photos that are enough.
 
     Raises:
         DataError: there are fewer photos.

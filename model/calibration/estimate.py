@@ -67,7 +67,6 @@ def estimate_temperature(
 
     Args:
         photos: upright RGB, at least two.
-        targets: indices of their labels.
         accuracy: published share of unseen photos that the network labels correctly.
 
     Raises:

@@ -29,9 +29,6 @@ def evaluate(classifier: Classifier, folder: Path, progress: Progress = SILENT) 
     Folders whose names match no label are skipped and listed in the result. Photos that
     cannot be read are reported and don't count as wrong.
 
-    Args:
-        classifier: the model; it must give one label per photo.
-
     Raises:
         DataError: the folder, its names or the kind of model do not fit.
     """

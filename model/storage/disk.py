@@ -167,7 +167,7 @@ def publish_folder(
     fill: Callable[[Path], Path],
     move: Callable[[Path, Path], object] | None = None,
 ) -> Path:
-    """Fill a new folder and move it into place: readers see all of it or nothing of it.
+    """Fill a folder and move it into place, which is returned: readers see all of it or nothing.
 
     What killed calls left in ``parent`` is removed a day later.
 
@@ -175,9 +175,6 @@ def publish_folder(
         parent: an existing or new folder on the disk of the result.
         fill: writes into the empty folder that it is given, and returns the path to move it to.
         move: moves the new folder to that path; by default ``replace_folder``.
-
-    Returns:
-        The path that ``fill`` returned.
     """
     make_folder(parent)
     for folder in parent.glob(f"{NEW_PREFIX}*"):

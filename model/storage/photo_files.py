@@ -111,7 +111,6 @@ def open_photos(
 
     Args:
         data: the zip's bytes, or an open file that stays open while photos are read.
-        limit: the largest number of photos.
         max_bytes: the most bytes that all members may state in total.
 
     Raises:

@@ -80,7 +80,6 @@ def teach(folder: str | Path, base: str = DEFAULT_MODEL, *, title: str = "") -> 
 
     Args:
         folder: one folder per label, with at most 500 photos in all.
-        base: the model whose features are used.
         title: what people read; by default the folder's name.
 
     Raises:

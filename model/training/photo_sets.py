@@ -146,7 +146,6 @@ def change_photos(photo_set: PhotoSet, labels: Mapping[str, str | None]) -> None
     """Relabel photos or leave them out; names that are not in the set are ignored.
 
     Args:
-        photo_set: the set, whose photos stay as they are.
         labels: labels by ``LabelledPhoto.name``; None leaves a photo out, "" undoes its changes.
 
     Raises:

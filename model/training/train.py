@@ -146,8 +146,7 @@ REQUEST_OPTIONS = {
 def log_run(record: RunRecord) -> str:
     """Log a finished run's parameters, curves and metrics, without paths or names of files.
 
-    Returns:
-        Why the run was not logged; "" if it was, or if no server is set. Nothing is raised.
+    Return why it was not logged; "" if it was, or if no server is set. Nothing is raised.
     """
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         return ""

@@ -10,14 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model import Candidate, Prediction
-from model.answer.prediction import (
-    Certainty,
-    Milliseconds,
-    apply_thresholds,
-    certainty,
-    is_in_distribution,
-    prediction_set,
-)
+from model.answer import prediction as answers
 from model.bundle import Calibration, PredictionSetRule
 
 
@@ -65,7 +58,7 @@ def test_multilabel_answer_has_labels_from_one_half_or_the_models_threshold_on(
 def test_prediction_is_plain_json() -> None:
     whole = prediction(
         [0.1234567, 0.8765433],
-        milliseconds=Milliseconds(1.23456, 2, 3, 6.5),
+        milliseconds=answers.Milliseconds(1.23456, 2, 3, 6.5),
         in_distribution=True,
         ood_score=0.25,
         prediction_set=(Candidate(1, "b", 0.8765433),),
@@ -105,7 +98,8 @@ def test_prediction_set_has_labels_at_their_threshold_and_the_top_label(
     probabilities: list[float], floors: tuple[float, ...], expected: tuple[int, ...]
 ) -> None:
     assert (
-        prediction_set(np.array(probabilities, dtype=np.float32), calibrated(*floors)) == expected
+        answers.prediction_set(np.array(probabilities, dtype=np.float32), calibrated(*floors))
+        == expected
     )
 
 
@@ -115,7 +109,7 @@ def test_prediction_set_has_labels_at_their_threshold_and_the_top_label(
 def test_prediction_set_is_ranked_and_has_the_top_label(rows: list[tuple[float, float]]) -> None:
     weights, floors = zip(*rows, strict=True)
     probabilities = np.array(weights, dtype=np.float32) / np.float32(sum(weights))
-    labels = prediction_set(probabilities, calibrated(*floors))
+    labels = answers.prediction_set(probabilities, calibrated(*floors))
     assert len(set(labels)) == len(labels)
     # Labels that agree to four digits rank in the order of the bundle.
     assert probabilities[labels[0]] >= probabilities.max() / 1.0002
@@ -126,12 +120,12 @@ def test_prediction_set_is_ranked_and_has_the_top_label(rows: list[tuple[float, 
 
 def test_uncalibrated_prediction_has_no_set() -> None:
     probabilities = np.array([0.99, 0.01], dtype=np.float32)
-    assert prediction_set(probabilities, None) is None
-    assert prediction_set(probabilities, Calibration(temperature=1.0)) is None
-    assert is_in_distribution(0.3, None) is None
-    judged = apply_thresholds(prediction([0.99, 0.01]), 0.3, None)
+    assert answers.prediction_set(probabilities, None) is None
+    assert answers.prediction_set(probabilities, Calibration(temperature=1.0)) is None
+    assert answers.is_in_distribution(0.3, None) is None
+    judged = answers.apply_thresholds(prediction([0.99, 0.01]), 0.3, None)
     assert (judged.in_distribution, judged.ood_score, judged.prediction_set) == (None, None, None)
-    assert certainty(judged) == Certainty.GUESS
+    assert answers.certainty(judged) == answers.Certainty.GUESS
 
 
 @pytest.mark.parametrize(
@@ -148,11 +142,11 @@ def test_uncalibrated_prediction_has_no_set() -> None:
 def test_score_above_threshold_is_out_of_distribution(
     novelty: float | None, threshold: float | None, expected: bool | None
 ) -> None:
-    assert is_in_distribution(novelty, calibrated(novelty=threshold)) is expected
+    assert answers.is_in_distribution(novelty, calibrated(novelty=threshold)) is expected
 
 
 def test_apply_thresholds_adds_score_and_set() -> None:
-    judged = apply_thresholds(
+    judged = answers.apply_thresholds(
         prediction([0.1, 0.6, 0.3]), 0.2, calibrated(0.2, 0.2, 0.2, novelty=0.5)
     )
     assert judged.in_distribution is True
@@ -163,28 +157,28 @@ def test_apply_thresholds_adds_score_and_set() -> None:
 @pytest.mark.parametrize(
     ("labels", "first", "options", "expected"),
     [
-        (1, 0.95, {}, Certainty.LIKELY),
-        (1, 0.9, {}, Certainty.LIKELY),
-        (1, 0.89, {}, Certainty.PROBABLE),
-        (2, 0.5, {}, Certainty.FEW),
-        (3, 0.4, {}, Certainty.FEW),
-        (4, 0.3, {}, Certainty.HARD),
-        (1, 0.99, {"in_distribution": False}, Certainty.UNKNOWN),
-        (4, 0.3, {"in_distribution": False}, Certainty.UNKNOWN),
-        (1, 0.95, {"in_distribution": True}, Certainty.LIKELY),
-        (1, 0.95, {"calibrated": False}, Certainty.GUESS),
-        (None, 0.95, {}, Certainty.GUESS),
-        (None, 0.95, {"multilabel": True}, Certainty.SEVERAL),
-        (None, 0.2, {"multilabel": True}, Certainty.NOTHING),
-        (None, 0.95, {"multilabel": True, "in_distribution": False}, Certainty.UNKNOWN),
+        (1, 0.95, {}, answers.Certainty.LIKELY),
+        (1, 0.9, {}, answers.Certainty.LIKELY),
+        (1, 0.89, {}, answers.Certainty.PROBABLE),
+        (2, 0.5, {}, answers.Certainty.FEW),
+        (3, 0.4, {}, answers.Certainty.FEW),
+        (4, 0.3, {}, answers.Certainty.HARD),
+        (1, 0.99, {"in_distribution": False}, answers.Certainty.UNKNOWN),
+        (4, 0.3, {"in_distribution": False}, answers.Certainty.UNKNOWN),
+        (1, 0.95, {"in_distribution": True}, answers.Certainty.LIKELY),
+        (1, 0.95, {"calibrated": False}, answers.Certainty.GUESS),
+        (None, 0.95, {}, answers.Certainty.GUESS),
+        (None, 0.95, {"multilabel": True}, answers.Certainty.SEVERAL),
+        (None, 0.2, {"multilabel": True}, answers.Certainty.NOTHING),
+        (None, 0.95, {"multilabel": True, "in_distribution": False}, answers.Certainty.UNKNOWN),
     ],
 )
 def test_certainty_follows_the_prediction(
-    labels: int | None, first: float, options: dict[str, bool], expected: Certainty
+    labels: int | None, first: float, options: dict[str, bool], expected: answers.Certainty
 ) -> None:
     other = (1 - first) / 4
     answer = prediction([first, *[min(other, 0.3)] * 4], **{"calibrated": True, **options})
     if labels is not None:
         inside = (Candidate(0, "a", first), *answer.top(5)[1:labels])
         answer = replace(answer, prediction_set=inside)
-    assert certainty(answer) is expected
+    assert answers.certainty(answer) is expected

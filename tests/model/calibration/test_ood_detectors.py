@@ -8,16 +8,8 @@ import onnxruntime as ort
 import pytest
 from scipy.special import softmax
 
-from model.calibration import GraphOutputs
+from model.calibration import GraphOutputs, ood_detectors
 from model.calibration.graph_head import attach_head
-from model.calibration.ood_detectors import (
-    DETECTORS,
-    GATE_QUANTILE,
-    MAX_DETECTOR_BYTES,
-    gated_margin,
-    maximum_probability,
-    subspace_distance,
-)
 from model.engines.compiled import extract_head
 from model.errors import BundleDamaged
 from tests.model.calibration.conftest import id_outputs, ood_outputs
@@ -31,7 +23,7 @@ def unit(rows: np.ndarray) -> np.ndarray:
 def test_maximum_probability_matches_numpy() -> None:
     photos = id_outputs(50)
     expected = -softmax(photos.logits, axis=1).max(axis=1)
-    assert maximum_probability(photos)(photos) == pytest.approx(expected, rel=1e-4)
+    assert ood_detectors.maximum_probability(photos)(photos) == pytest.approx(expected, rel=1e-4)
 
 
 def test_subspace_distance_matches_principal_components() -> None:
@@ -39,10 +31,10 @@ def test_subspace_distance_matches_principal_components() -> None:
     mean = unit(photos.features).mean(axis=0)
     _, axes = np.linalg.eigh(np.cov(unit(photos.features).astype(np.float64).T))
     expected = np.linalg.norm((unit(ood.features) - mean) @ axes[:, :-8], axis=1)
-    assert subspace_distance(photos)(ood) == pytest.approx(expected, rel=1e-3)
+    assert ood_detectors.subspace_distance(photos)(ood) == pytest.approx(expected, rel=1e-3)
 
 
-@pytest.mark.parametrize("fit", DETECTORS)
+@pytest.mark.parametrize("fit", ood_detectors.DETECTORS)
 def test_score_of_a_photo_does_not_depend_on_its_batch(fit) -> None:
     photos, ood = id_outputs(400), ood_outputs(100)
     detector = fit(photos, photos)
@@ -56,9 +48,12 @@ def test_gated_margin_ranks_photos_beyond_the_gate_above_all_within() -> None:
     _, axes = np.linalg.eigh(np.cov(unit(photos.features).astype(np.float64).T))
     features = np.random.default_rng(0).normal(size=(300, 4)) @ axes[:, :4].T
     ood = replace(ood, features=features.astype(np.float32))
-    detector, distance = gated_margin(photos, held_out), subspace_distance(photos)
+    detector, distance = (
+        ood_detectors.gated_margin(photos, held_out),
+        ood_detectors.subspace_distance(photos),
+    )
     distances = distance(held_out)
-    gate = np.quantile(distances, GATE_QUANTILE)
+    gate = np.quantile(distances, ood_detectors.GATE_QUANTILE)
     within = distances <= gate
     first, second = np.sort(held_out.logits[within], axis=1)[:, :-3:-1].T
     scores = detector(held_out)
@@ -69,7 +64,7 @@ def test_gated_margin_ranks_photos_beyond_the_gate_above_all_within() -> None:
 
 
 @pytest.mark.parametrize("width", [1280, 4096])
-@pytest.mark.parametrize("fit", DETECTORS)
+@pytest.mark.parametrize("fit", ood_detectors.DETECTORS)
 def test_detector_stays_below_the_size_limit(fit, width: int) -> None:
     random = np.random.default_rng(0)
     photos = GraphOutputs(
@@ -77,7 +72,7 @@ def test_detector_stays_below_the_size_limit(fit, width: int) -> None:
         random.normal(size=(900, width)).astype(np.float32),
         random.integers(0, 3, 900),
     )
-    assert fit(photos, photos).size_bytes <= MAX_DETECTOR_BYTES
+    assert fit(photos, photos).size_bytes <= ood_detectors.MAX_DETECTOR_BYTES
 
 
 def run(data: bytes, **inputs: np.ndarray) -> dict[str, np.ndarray]:
@@ -95,7 +90,7 @@ def as_outputs(values: dict[str, np.ndarray]) -> GraphOutputs:
     return GraphOutputs(values["logits"], values["features"], np.arange(6) % 2)
 
 
-@pytest.mark.parametrize("fit", DETECTORS)
+@pytest.mark.parametrize("fit", ood_detectors.DETECTORS)
 @pytest.mark.parametrize("novelty", [True, False])
 def test_extracted_head_gives_the_outputs_of_the_full_graph(fit, novelty: bool, pixels) -> None:
     previous = graph(novelty=novelty, temperature=1.5)

@@ -14,15 +14,7 @@ from model.bundle import (
     roll_back,
 )
 from model.errors import ArchiveError, BundleError
-from model.evaluation.held_out import (
-    add_samples,
-    choose_samples,
-    compare_versions,
-    count_held_out,
-    count_uses,
-    held_out_folder,
-    save_held_out,
-)
+from model.evaluation import held_out
 from model.model_store.publications import make_current
 from model.storage.photo_files import open_photos
 from tests.model.tiny import COLOURS, colour, tiny
@@ -36,36 +28,36 @@ def save(*names: str) -> None:
         name: encoded(colour(label), "PNG") if label in COLOURS else b"\x89PNG\r\n"
         for name, label in labels.items()
     }
-    save_held_out("tiny", open_photos(zipped(photos), 100))
+    held_out.save_held_out("tiny", open_photos(zipped(photos), 100))
 
 
 def test_photos_stay_until_others_replace_them(models_dir: Path) -> None:
     old, new = tiny(models_dir), tiny(models_dir, corner=True)
-    assert (count_held_out("tiny"), count_uses("tiny")) == (0, 0)
+    assert (held_out.count_held_out("tiny"), held_out.count_uses("tiny")) == (0, 0)
     save(
         "red/a.png", "x/red/a.png", "green/b.png", "c.png", "../blue/d.png", "yellow/bad.png/e.png"
     )
-    assert {path.name for path in held_out_folder("tiny").iterdir()} == {
+    assert {path.name for path in held_out.held_out_folder("tiny").iterdir()} == {
         *("red", "green", "blue", "bad.png")
     }
-    assert count_held_out("tiny") == 5
-    figures = compare_versions(old, new)
+    assert held_out.count_held_out("tiny") == 5
+    figures = held_out.compare_versions(old, new)
     assert (figures.table.photos, figures.table.both_right) == (4, 4)
     assert figures.left_out == ("bad.png",)
-    compare_versions(old, new)
-    assert count_uses("tiny") == 1, "the same pair chose twice"
-    compare_versions(new, old)
-    assert count_uses("tiny") == 2
+    held_out.compare_versions(old, new)
+    assert held_out.count_uses("tiny") == 1, "the same pair chose twice"
+    held_out.compare_versions(new, old)
+    assert held_out.count_uses("tiny") == 2
     save("red/a.png")
-    assert (count_held_out("tiny"), count_uses("tiny")) == (1, 0)
+    assert (held_out.count_held_out("tiny"), held_out.count_uses("tiny")) == (1, 0)
 
 
 def test_zip_without_folders_changes_nothing(models_dir: Path) -> None:
     save("red/a.png")
     with pytest.raises(ArchiveError, match="one folder per label"):
         save("a.png")
-    assert count_held_out("tiny") == 1
-    assert [path.name for path in held_out_folder("").iterdir()] == ["tiny"]
+    assert held_out.count_held_out("tiny") == 1
+    assert [path.name for path in held_out.held_out_folder("").iterdir()] == ["tiny"]
 
 
 def test_version_that_cannot_prove_itself_is_not_published(models_dir: Path) -> None:
@@ -118,12 +110,12 @@ def test_sample_is_the_likeliest_correct_photo(calibrated_bundle: Bundle, tmp_pa
         *(save_photo(tmp_path, label, label) for label in ("black", "white", "yellow")),
     ]
     classifier = load(calibrated_bundle.name)
-    chosen = choose_samples(classifier, photos)
+    chosen = held_out.choose_samples(classifier, photos)
     assert [entry.label for entry, _ in chosen] == ["red", "yellow", "white", "black"]
     assert classifier.identify(chosen[0][1]).top(1)[0].probability > (
         classifier.identify(dark).top(1)[0].probability
     )
-    line = add_samples(calibrated_bundle, photos)
+    line = held_out.add_samples(calibrated_bundle, photos)
     assert line == "Visitors see 4 photos as samples: red, yellow, white, black"
     assert len(read_samples(get_bundle(calibrated_bundle.name))) == 4
 
@@ -133,9 +125,9 @@ def test_samples_are_at_most_five_and_never_rejected_ones(
 ) -> None:
     classifier = load(calibrated_bundle.name)
     photos = [save_photo(tmp_path, label, label) for label in COLOURS]
-    assert len(choose_samples(classifier, photos)) == 5
+    assert len(held_out.choose_samples(classifier, photos)) == 5
     grey = tmp_path / "grey.png"
     colour("white").point(lambda value: value // 2).save(grey)
     assert classifier.identify(grey).answer is None
-    line = add_samples(calibrated_bundle, [(grey, label) for label in COLOURS])
+    line = held_out.add_samples(calibrated_bundle, [(grey, label) for label in COLOURS])
     assert line == "No samples: the model names none of these photos right."
