@@ -26,17 +26,11 @@ from ..evaluation.labelled_folders import UNRECORDED
 from ..events import SILENT, Progress
 from ..settings import settings
 from ..text import list_some
-from .cross_validation import (
-    MEASURED_BY,
-    TARGET_COVERAGE,
-    CalibrationResult,
-    accuracy_metric,
-    calibrate,
-)
+from . import cross_validation
 from .graph_head import write_calibration
 from .graph_outputs import CalibrationOutputs, CalibrationPhotos, open_graph
 
-UNRECORDED_BY = f"{MEASURED_BY}; the model may have been trained on these photos"
+UNRECORDED_BY = f"{cross_validation.MEASURED_BY}; the model may have been trained on these photos"
 
 TOLERANCE = 0.01
 """Most by which thresholds differ that were fitted to the same photos on another machine."""
@@ -47,7 +41,7 @@ def calibrate_bundle(
     folder: Path,
     unknown: Mapping[str, Path] = MappingProxyType({}),
     *,
-    coverage: float = TARGET_COVERAGE,
+    coverage: float = cross_validation.TARGET_COVERAGE,
     command: str = "",
     models_dir: Path | None = None,
     progress: Progress = SILENT,
@@ -69,13 +63,13 @@ def calibrate_bundle(
     photos = CalibrationPhotos.find(bundle, folder, unknown).without_trained()
     full, small, notes = _run_graphs(photos, progress)
     progress.update("Calibrating", 0, 0)
-    result = calibrate(
+    result = cross_validation.calibrate(
         full.held_out,
         ood_sets=full.ood_sets,
         small=small,
         coverage=coverage,
         command=command,
-        by=UNRECORDED_BY if UNRECORDED in notes else MEASURED_BY,
+        by=UNRECORDED_BY if UNRECORDED in notes else cross_validation.MEASURED_BY,
         notes=notes,
     )
 
@@ -127,7 +121,7 @@ def calibrate_small_graph(
     if manifest.card is None or accuracy is None or rule is None:
         raise DataError("The model wasn't calibrated by Loupe. Leave out --small to do so.")
     progress.update("Calibrating", 0, 0)
-    result = calibrate(
+    result = cross_validation.calibrate(
         full.held_out,
         training,
         full.ood_sets,
@@ -148,7 +142,7 @@ def calibrate_small_graph(
     return publish_small_card(bundle, result)
 
 
-def publish_small_card(bundle: Bundle, result: CalibrationResult) -> SmallCard:
+def publish_small_card(bundle: Bundle, result: cross_validation.CalibrationResult) -> SmallCard:
     """Write what was fitted to the small graph of a published bundle beside the bundle."""
     if result.small is None:
         raise ValueError("calibrated without the small graph's outputs")
@@ -198,8 +192,8 @@ def accuracies(full: CalibrationOutputs, small: CalibrationOutputs, name: str) -
     sets = {name: (full.held_out, small.held_out)}
     sets |= {other: (outputs, small.ood_sets[other]) for other, outputs in full.ood_sets.items()}
     return {
-        "metrics": (accuracy_metric(small.held_out, name, UNRECORDED_BY),),
-        "full_metrics": (accuracy_metric(full.held_out, name, UNRECORDED_BY),),
+        "metrics": (cross_validation.accuracy_metric(small.held_out, name, UNRECORDED_BY),),
+        "full_metrics": (cross_validation.accuracy_metric(full.held_out, name, UNRECORDED_BY),),
         "agreement": tuple(
             GraphAgreement(
                 name=name,

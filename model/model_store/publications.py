@@ -19,13 +19,7 @@ from ..api_client import open_url
 from ..bundle import MANIFEST, Bundle, roll_back
 from ..bundle.bundle import MAX_MANIFEST_BYTES
 from ..classifier import Classifier
-from ..corrections.database import (
-    connect,
-    create_table,
-    parse_url,
-    to_utc,
-    translate_database_errors,
-)
+from ..corrections import database
 from ..engines import start
 from ..errors import BundleNotFound, FolderExists, SettingRefused
 from ..settings import settings
@@ -89,9 +83,9 @@ class Publications:
         Raises:
             DataError: the URL, its driver or the database can't be used.
         """
-        self._engine = connect(parse_url(url))
-        with translate_database_errors("opened", "publications"):
-            create_table(self._engine, TABLE)
+        self._engine = database.connect(database.parse_url(url))
+        with database.translate_database_errors("opened", "publications"):
+            database.create_table(self._engine, TABLE)
 
     def list_current(self) -> list[Publication]:
         """Return the newest publication of each name, the newest first; at most ``MAX_MODELS``."""
@@ -127,7 +121,7 @@ class Publications:
         coerced = (sa.type_coerce(time, sa.String) for time in times)
         query = sa.select(*columns, *coerced).where(condition)
         with (
-            translate_database_errors("read", "publications"),
+            database.translate_database_errors("read", "publications"),
             self._engine.connect() as connection,
         ):
             rows = connection.execute(query.order_by(TABLE.c.id.desc())).all()
@@ -144,7 +138,7 @@ class Publications:
         row = {"name": name, "version": sha256[:12], "sha256": sha256}
         values = row | {"published": datetime.now(UTC)}
         with (
-            translate_database_errors("written", "publications"),
+            database.translate_database_errors("written", "publications"),
             self._engine.begin() as connection,
         ):
             connection.execute(sa.insert(TABLE).values(values))
@@ -157,7 +151,7 @@ class Publications:
 def _parse(*times: object) -> datetime:
     for moment in times:
         with suppress(ValueError, OverflowError):
-            return to_utc(
+            return database.to_utc(
                 moment if isinstance(moment, datetime) else datetime.fromisoformat(str(moment))
             )
     return NO_TIME

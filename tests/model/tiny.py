@@ -142,6 +142,20 @@ def tiny(
     return publish(draft, models_dir, fill, is_candidate=bool(options.get("is_candidate")))
 
 
+def small_card(bundle: Bundle) -> dict[str, Any]:
+    """Return a small card that fits a calibrated bundle, for a graph that isn't its own."""
+    return {
+        "format": 1,
+        "version": bundle.version,
+        "graph": "0" * 64,
+        "confidence": {**CALIBRATED, "novelty": 0.25},
+        "metrics": MEASURED,
+        "full_metrics": MEASURED,
+        "card": CARD,
+        "agreement": [{"name": "held-out photos", "photos": 60, "top_label": 59, "known": 58}],
+    }
+
+
 def give_samples(bundle: Bundle, *labels: str) -> None:
     """Give a bundle a sample of each of these labels, in this order."""
     entries = [SampleEntry(title=label, alt=f"Only {label}", label=label) for label in labels]

@@ -32,7 +32,7 @@ from model.bundle.manifest import SAMPLE_LIST, SAMPLE_PHOTOS
 from model.errors import BundleDamaged
 from model.photo import Photo, read
 from model.settings import ROOT
-from tests.model.tiny import CALIBRATED, CARD, COLOURS, MEASURED, colour, edit, give_samples, tiny
+from tests.model.tiny import CALIBRATED, CARD, COLOURS, colour, edit, give_samples, small_card, tiny
 from tests.photos import encoded, turned
 
 BUILTIN = sorted(path.parent.name for path in BUILTIN_DIR.glob("*/bundle.json"))
@@ -42,19 +42,6 @@ READERS: dict[str, Callable[[Bundle], object]] = {
     SAMPLE_LIST: read_samples,
     SMALL_CARD: read_small_card,
 }
-
-
-def small_card(bundle: Bundle) -> dict[str, Any]:
-    return {
-        "format": 1,
-        "version": bundle.version,
-        "graph": "0" * 64,
-        "confidence": {**CALIBRATED, "novelty": 0.25},
-        "metrics": MEASURED,
-        "full_metrics": MEASURED,
-        "card": CARD,
-        "agreement": [{"name": "held-out photos", "photos": 60, "top_label": 59, "known": 58}],
-    }
 
 
 @pytest.fixture
