@@ -85,8 +85,7 @@ def open_graph(graph: bytes) -> Run:
 def run_graph(run: Run, photos: Iterable[Pixels], targets: Sequence[int] = ()) -> GraphOutputs:
     """Return the outputs for photos, uint8 [height, width, 3] each, run one per core.
 
-    Args:
-        targets: indices of their labels; without them all are 0.
+    ``targets`` are indices of their labels; without them all are 0.
 
     Raises:
         DataError: there is no photo.

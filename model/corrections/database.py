@@ -178,14 +178,7 @@ def create_table(engine: sa.Engine, table: sa.Table) -> None:
 
 @contextmanager
 def translate_database_errors(action: str, rows: str = "corrections") -> Iterator[None]:
-    """Turn any error of the database into plain words.
-
-    Args:
-        action: what can't be done, as "written".
-
-    Raises:
-        DataError: instead of any error of the database.
-    """
+    """Turn errors of the database into a ``DataError``; ``action`` can't be done: "written"."""
     try:
         yield
     except SQLAlchemyError as error:

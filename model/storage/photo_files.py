@@ -65,9 +65,7 @@ def list_photos(folder: Path, *, follow_links: bool = True) -> list[Path]:
 def is_photo(name: str, read_signature: Callable[[], bytes]) -> bool:
     """Return whether a file is a photo, by its suffix or else by its content.
 
-    Args:
-        read_signature: returns the file's first ``SIGNATURE_BYTES`` bytes; called only
-            if the suffix does not decide.
+    ``read_signature`` returns its first ``SIGNATURE_BYTES`` bytes.
     """
     suffix = Path(name).suffix.lower()
     if suffix in SUFFIXES:

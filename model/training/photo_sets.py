@@ -136,10 +136,9 @@ def read_changes(path: Path) -> Changes:
 
 
 def change_photos(photo_set: PhotoSet, labels: Mapping[str, str | None]) -> None:
-    """Relabel photos or leave them out; names that are not in the set are ignored.
+    """Relabel photos by ``LabelledPhoto.name``; names that are not in the set are ignored.
 
-    Args:
-        labels: labels by ``LabelledPhoto.name``; None leaves a photo out, "" undoes its changes.
+    None leaves a photo out, "" undoes its changes.
 
     Raises:
         DataError: a label is not valid, the file of changes is damaged, or see ``require_idle``.

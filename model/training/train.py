@@ -23,9 +23,7 @@ RESERVE_SECONDS = 45.0
 def train(config: TrainingConfig, *, resume: bool = False, progress: Progress = SILENT) -> Bundle:
     """Train, measure and publish a model.
 
-    Args:
-        config: what to train. With ``resume``, only its ``minutes`` count, and the
-            unfinished run's own configuration is used.
+    With ``resume``, only the configuration's ``minutes`` count; all else is the unfinished run's.
 
     Raises:
         DataError: the photos, the backbone's name or an unfinished run don't allow it.
