@@ -125,14 +125,12 @@ MEASURED: list[dict[str, Any]] = [
 ]
 
 
-def tiny(
-    models_dir: Path, name: str = "tiny", more: Mapping[str, bytes] = {}, **options: Any
-) -> Bundle:
+def tiny(models_dir: Path, name: str = "tiny", more: Any = None, **options: Any) -> Bundle:
     """Publish the model in a folder of models; options are those of ``files`` and ``values``.
 
-    ``more`` are further files, or others in place of its own.
+    ``more`` are further files by name, or others in place of its own.
     """
-    contents = {**files(**options), **more}
+    contents = {**files(**options), **(more or {})}
 
     def fill(folder: Path) -> None:
         for file, data in contents.items():
