@@ -10,13 +10,16 @@ LOCAL, CENTRAL = b"PK\x03\x04", b"PK\x01\x02"
 def zipped(
     files: Mapping[str, bytes] | Iterable[tuple[str, bytes]], method: int = zipfile.ZIP_STORED
 ) -> bytes:
-    """Return a zip of those files, in that order; pairs may repeat a name."""
+    """Return a zip of those files, in that order; pairs may repeat a name.
+
+    The same files give the same bytes.
+    """
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", method) as opened:
+    with zipfile.ZipFile(file, "w") as opened:
         for name, data in files.items() if isinstance(files, Mapping) else files:
             # writestr warns of a second member of one name.
             opened.NameToInfo.clear()
-            opened.writestr(name, data)
+            opened.writestr(zipfile.ZipInfo(name), data, method)
     return file.getvalue()
 
 

@@ -28,9 +28,7 @@ def words_to_json(
     """Return an answer without its prediction, in the form of ``device/visit/identifier.mjs``.
 
     Args:
-        prediction: of any engine.
         manifest: of the version that answered; None if it no longer exists.
-        top: number of candidates.
         token: of the answer's link; by default a new one, which is signed.
         small: the small graph's figures, for answers of that graph.
     """

@@ -59,7 +59,6 @@ def trust_lines(
     """Return how far to trust an answer: up to two lines.
 
     Args:
-        prediction: of any certainty.
         manifest: of the version that answered; None if it no longer exists.
         small: the small graph's figures, for answers of that graph.
     """
@@ -177,7 +176,9 @@ def track_record(measured: Manifest | SmallCard, kind: str, index: int) -> Phras
     ``kind`` is ``record`` in ``words.json``, ``index`` the top label's.
     """
     if kind == "plausible":
-        return plausible_record(measured.metric("coverage"))
+        if (coverage := measured.metric("coverage")) is None:
+            return ()
+        return (f"One of the words it named was right {round(100 * coverage.value)} of 100 times",)
     if measured.card:
         by_label = answer_record(measured.card, index)
         return by_label if kind == "labels" else false_rejections(measured.metric("kept"))
@@ -211,16 +212,6 @@ def answer_record(card: ModelCard, index: int) -> Phrase:
     if correct in (0, count):
         return (f"{verdict} all {count:,} times it said this",)
     return (f"Right {correct:,} of the {count:,} times it said this",)
-
-
-def plausible_record(metric: Metric | None) -> Phrase:
-    """Return how often the plausible labels contained the right one, as ``answer_record`` does.
-
-    ``metric`` is *coverage*. Without it, the phrase is empty.
-    """
-    if metric is None:
-        return ()
-    return (f"One of the words it named was right {round(100 * metric.value)} of 100 times",)
 
 
 def false_rejections(metric: Metric | None) -> Phrase:
@@ -258,10 +249,6 @@ def device_words(manifest: Manifest, small: SmallCard | None = None) -> dict[str
     """Return ``words`` in ``model.json``: the rules and templates, and this bundle's phrases.
 
     Names and track records are phrased here, so that only Python knows English grammar.
-
-    Args:
-        manifest: the bundle's.
-        small: the figures of the small graph that is sent.
     """
     labels, language = manifest.labels, manifest.language
     return {

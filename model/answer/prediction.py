@@ -40,12 +40,7 @@ def rebuild_probabilities(
 ) -> NDArray[np.float32]:
     """Return float32 [count]: rounded probabilities of some labels, zero for all others.
 
-    Rounding may make labels equal, so the order of the list decides, as the prediction's did.
-
-    Args:
-        indices: of the labels, the most probable first.
-        rounded: their probabilities.
-        count: number of all labels.
+    Rounding may make labels equal, so the order of ``indices``, most probable first, decides.
     """
     probabilities = np.zeros(count, dtype=np.float32)
     previous = np.inf
@@ -243,11 +238,7 @@ def prediction_set(
     """Return the indices of the labels that reach their threshold, best first.
 
     The top label is always included, and so is every label likelier than another one in the
-    set. Returns None without calibration.
-
-    Args:
-        probabilities: float32 [labels], calibrated.
-        calibration: the bundle's.
+    set. Returns None without calibration. ``probabilities`` are float32 [labels], calibrated.
 
     Source: label-conditional split-conformal sets (Sadinle, Lei, Wasserman: Least
     Ambiguous Set-Valued Classifiers With Bounded Error Levels, 2019).

@@ -81,13 +81,10 @@ class Signature(StrEnum):
     """Result of checking a link's signature."""
 
     VALID = "valid"
-    """This app signed it."""
     CHANGED = "changed"
     """It names this app's key, but its content was changed after signing."""
     OTHER_KEY = "other key"
-    """It was signed with another key, so this app cannot check it."""
     MISSING = "missing"
-    """It is not signed."""
     DEVICE = "device"
     """It is not signed, and says that a visitor's own device computed the answer."""
 
@@ -199,7 +196,7 @@ def bundle_of(prediction: Prediction) -> Bundle | None:
 def ensure_secret() -> bool:
     """Create the secret that signs links if there is none; return False if it can't be stored."""
     try:
-        return bool(settings().secret.get_secret_value() or _load_secret(_key_path()))
+        return bool(_read_secret())
     except OSError:
         return False
 
@@ -280,17 +277,15 @@ def signing_secret() -> str | None:
 
     Called at the app's start, so that a backup from before the first answer contains it.
     """
-    if secret := settings().secret.get_secret_value():
-        return secret
     try:
-        return _load_secret(_key_path())
+        return _read_secret()
     except OSError as error:
         _warn_unsigned(str(error))
         return None
 
 
-def _key_path() -> Path:
-    return settings().data / KEY_FILE
+def _read_secret() -> str:
+    return settings().secret.get_secret_value() or _load_secret(settings().data / KEY_FILE)
 
 
 @lru_cache(maxsize=8)

@@ -90,12 +90,8 @@ def find_file(name: str, file: str) -> Path | None:
 def cached_folder(name: str, make: Callable[[Path], None]) -> Path:
     """Return the folder of that name, made by ``make`` if it is missing.
 
-    Older versions of the same thing are removed when a new one is made.
-
-    Args:
-        name: relative path, ``KIND/VERSION``; the version names the content, since only
-            damaged folders are made again.
-        make: fills the folder that it is given.
+    Older versions of the same thing are then removed. ``name`` is ``KIND/VERSION``; the version
+    names the content, since only damaged folders are made again.
 
     Raises:
         OSError: it cannot be written.
@@ -159,10 +155,8 @@ class FolderMaker:
     def request(self, name: str, make: Callable[[], Path]) -> "Future[Path]":
         """Return the future of a folder, which the first request for it starts to make.
 
-        Args:
-            name: the folder's name in the cache.
-            make: returns the folder, in a thread. An exception is logged and raised for all
-                requests within the next ``RETRY_SECONDS``.
+        ``make`` runs in a thread. An exception of it is logged and raised for all requests within
+        the next ``RETRY_SECONDS``.
         """
         with self._lock:
             if (future := self._requests.get(name)) and not self._may_retry(name):

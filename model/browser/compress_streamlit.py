@@ -40,7 +40,6 @@ def main(part: str, static: Path, device: Path, target: Path) -> None:
     Args:
         part: ``first-visit`` for the files of a first visit and the bundles; else all other files.
         static: Streamlit's static files, among them ``index.html``.
-        device: the app's own modules.
         target: the folder to write to. Bundles are ``static/js/loupe.HASH.js`` in it, and
             are left out if Streamlit's page has an unexpected form.
 

@@ -32,11 +32,11 @@ from ..errors import BundleDamaged, EngineUnavailable
 from ..photo import MAX_BYTES, MAX_PIXELS
 from ..photo.formats import MIN_SIDE_PX
 from ..settings import ROOT
-from .base_features import describe_features
 from .cache import cached_folder, find_folder, read_info
 from .packed_network import NotPackable, pack_network
 from .page_files import PAGE_DIR, PAGE_FILES
 from .runtime import run_program, runtime_dir, runtime_info, runtime_name
+from .small_graph import describe_features, make_small_graph, with_temperature
 
 FORMAT = 2
 REVISION = 2
@@ -170,7 +170,6 @@ def index_json(
     """Return the contents of ``models/index.json``: the models to choose from.
 
     Args:
-        bundles: the models.
         default: the name of the one that opens.
         base: the address of ``device/``, for a page elsewhere.
     """
@@ -242,8 +241,6 @@ def main(source: str, name: str, target: str) -> None:
 
 def _make_small(bundle: Bundle, graph: bytes) -> tuple[bytes, SmallCard | None]:
     """Return the small graph, and its card if it is the one that the card was fitted to."""
-    from .small_graph import make_small_graph, with_temperature
-
     small_graph = make_small_graph(graph)
     card = read_small_card(bundle)
     if card and hashlib.sha256(small_graph).hexdigest() != card.graph:

@@ -138,11 +138,7 @@ def compress_all() -> None:
 
 
 def compress(part: str, folder: Path) -> None:
-    """Compress one of ``PARTS`` into a folder.
-
-    Raises:
-        OSError: it can't be written, or compressing failed.
-    """
+    """Compress one of ``PARTS`` into a folder."""
     spec = find_spec("streamlit")
     if spec is None or spec.origin is None:
         raise FileNotFoundError("Streamlit isn't installed. Install requirements-serve.txt.")

@@ -33,12 +33,9 @@ def run_program(
     """Run a program and return what it printed.
 
     Args:
-        command: the program and its arguments.
         failure: the beginning of an error's message: ``npm couldn't fetch the runtime``.
         timeout: longest time, in seconds.
-        error: the type of the error that is raised.
         reason: the lines of the program's own message that say why it failed.
-        options: further ones of ``subprocess.run``.
 
     Raises:
         error: the program failed, or took too long.
@@ -143,11 +140,7 @@ def find_npm() -> list[str] | None:
 
 
 def _run_npm(folder: Path) -> None:
-    """Install the locked packages into a folder, without running their scripts.
-
-    Raises:
-        EngineUnavailable: there is no npm, or it failed.
-    """
+    """Install the locked packages into a folder, without running their scripts."""
     command = find_npm()
     if command is None:
         reason = (

@@ -3,7 +3,6 @@
 from .bundle import BUILTIN_DIR, HASH_DIGITS, MANIFEST, TRAINING_PHOTOS, Bundle
 from .bundle_samples import BundleSample, familiar_labels, read_samples, write_samples
 from .manifest import (
-    NAME_RULE,
     SMALL_CARD,
     Architecture,
     Calibration,
@@ -17,9 +16,6 @@ from .manifest import (
     title_from_name,
 )
 from .model_card import (
-    MAX_MISTAKES,
-    DetectorResult,
-    Mistake,
     ModelCard,
     OodResult,
     ReliabilityBin,
@@ -36,11 +32,9 @@ from .registry import (
     is_public,
     list_models,
     list_public,
-    model_dir,
 )
 from .side_files import GraphAgreement, SmallCard, named_ood_sets, read_small_card, write_small_card
 from .versions import (
-    Version,
     hold_back,
     list_versions,
     open_version,
@@ -54,21 +48,17 @@ __all__ = [
     "DEFAULT_MODEL",
     "HASH_DIGITS",
     "MANIFEST",
-    "MAX_MISTAKES",
-    "NAME_RULE",
     "SMALL_CARD",
     "TRAINING_PHOTOS",
     "Architecture",
     "Bundle",
     "BundleSample",
     "Calibration",
-    "DetectorResult",
     "Fingerprint",
     "GraphAgreement",
     "Manifest",
     "ManifestDraft",
     "Metric",
-    "Mistake",
     "ModelCard",
     "Name",
     "OodResult",
@@ -77,7 +67,6 @@ __all__ = [
     "SmallCard",
     "StrictModel",
     "Threshold",
-    "Version",
     "check_name",
     "current_version",
     "default_models",
@@ -89,7 +78,6 @@ __all__ = [
     "list_models",
     "list_public",
     "list_versions",
-    "model_dir",
     "named_ood_sets",
     "open_version",
     "publish",

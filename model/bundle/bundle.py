@@ -47,7 +47,10 @@ class GoldenOutputs:
 
 @dataclass(frozen=True)
 class Bundle:
-    """An open bundle: its manifest is checked already, each file when it is read."""
+    """An open bundle: its manifest is checked already, each file when it is read.
+
+    What reads files raises ``BundleDamaged`` if one was changed, cut short or removed.
+    """
 
     folder: Path
     manifest: Manifest
@@ -104,11 +107,7 @@ class Bundle:
 
     @cached_property
     def training_photos(self) -> frozenset[str] | None:
-        """The first digits of the SHA-256 of each photo it was trained on; None if not recorded.
-
-        Raises:
-            BundleDamaged: the file was changed, cut short or removed.
-        """
+        """The first digits of the SHA-256 of each photo it was trained on; None if not recorded."""
         if TRAINING_PHOTOS not in self.file_names:
             return None
         return frozenset(self.read(TRAINING_PHOTOS).decode("ascii", "replace").split())
@@ -127,11 +126,7 @@ class Bundle:
         return sum(self.manifest.files[name].bytes for name in self.file_names)
 
     def read(self, name: str) -> bytes:
-        """Return a file's bytes after checking their hash.
-
-        Raises:
-            BundleDamaged: the file was changed, cut short or removed.
-        """
+        """Return a file's bytes after checking their hash."""
         path, file = self.folder / name, self.manifest.files[name]
         self._check_size(name, file)
         data = path.read_bytes()
@@ -143,11 +138,7 @@ class Bundle:
         return data
 
     def verified_path(self, name: str) -> Path:
-        """Return a file's path after checking its hash, which is cached until the file changes.
-
-        Raises:
-            BundleDamaged: the file was changed, cut short or removed.
-        """
+        """Return a file's path after checking its hash, which is cached until the file changes."""
         path, file = self.folder / name, self.manifest.files[name]
         self._check_size(name, file)
         status = path.stat()
@@ -156,11 +147,7 @@ class Bundle:
         return path
 
     def copy_source(self, name: str) -> Path:
-        """Return the path of one of ``copied_names``, with its hash checked if it has one.
-
-        Raises:
-            BundleDamaged: the file was changed, cut short or removed.
-        """
+        """Return the path of one of ``copied_names``, with its hash checked if it has one."""
         return self.verified_path(name) if name in self.manifest.files else self.folder / name
 
     @cached_property
@@ -203,11 +190,7 @@ class Bundle:
             )
 
     def verify(self) -> None:
-        """Read every file and check its hash.
-
-        Raises:
-            BundleDamaged: a file doesn't match.
-        """
+        """Read every file and check its hash."""
         for name in self.file_names:
             self.read(name)
 

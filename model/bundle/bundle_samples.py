@@ -120,16 +120,7 @@ def sample_jpeg(photo: Photo) -> bytes:
 def write_samples(
     bundle: Bundle, samples: Sequence[tuple[SampleEntry, bytes]], examples: Sequence[str] = ()
 ) -> None:
-    """Write a bundle's samples, at most ``MAX_SAMPLES``, in place of previous ones.
-
-    Args:
-        bundle: a published bundle.
-        samples: texts, and JPEGs made by ``sample_jpeg``.
-        examples: see ``SampleList``.
-
-    Raises:
-        OSError: they can't be written.
-    """
+    """Write a bundle's samples, JPEGs of ``sample_jpeg``, in place of previous ones."""
     listed = SampleList(
         format=1, examples=tuple(examples), samples=tuple(entry for entry, _ in samples)
     )

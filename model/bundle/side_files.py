@@ -150,11 +150,7 @@ def named_ood_sets(bundle: Bundle) -> tuple[OodResult, ...]:
 
 
 def _parse(values: Any, bundle: Bundle) -> SmallCard:
-    """Return a small card, after checking that it belongs to the bundle.
-
-    Raises:
-        ValueError: it doesn't, or is invalid.
-    """
+    """Return a small card, after checking that it belongs to the bundle."""
     card = SmallCard.model_validate(values)
     if card.version != bundle.version:
         raise ValueError(f"it is of version {card.version}, and the model is {bundle.version}")
@@ -178,10 +174,6 @@ def _parts(calibration: Calibration | None) -> tuple[object, ...] | None:
 
 
 def write_small_card(bundle: Bundle, card: SmallCard) -> None:
-    """Write a bundle's small card, in place of a previous one.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+    """Write a bundle's small card, in place of a previous one."""
     text = card.model_dump_json(exclude_none=True, indent=1) + "\n"
     write_beside(bundle.folder / SMALL_CARD, text.encode())

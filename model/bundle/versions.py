@@ -12,20 +12,11 @@ from pathlib import Path
 from ..errors import BundleDamaged, BundleError, BundleNotFound
 from ..storage.disk import fsync_path, hash_file, publish_folder, replace_atomically, replace_folder
 from ..text import list_some
+from . import registry
 from .bundle import BUILTIN_DIR, MANIFEST, Bundle
 from .bundle_samples import copy_samples
 from .manifest import ManifestDraft
-from .registry import (
-    CURRENT_FILE,
-    HELD_FILE,
-    bundle_or_error,
-    created,
-    current_version,
-    get_bundle,
-    model_dir,
-    model_roots,
-    open_bundle,
-)
+from .registry import created
 
 VERSION = re.compile(r"[0-9a-f]{12}")
 
@@ -55,7 +46,6 @@ def publish(
     """Write a bundle and move it into place once it is complete and verified.
 
     Args:
-        draft: the manifest without its files.
         models_dir: the folder for models. Versions stay side by side there; among the built-in
             models the folder is replaced, because git keeps the previous one.
         write_files: writes all other files into the folder that it is given. It may return a
@@ -79,12 +69,12 @@ def publish(
         return folder if is_builtin else folder / bundle.version
 
     def move(new: Path, target: Path) -> None:
-        used = current_version(target.parent) if is_candidate else target.name
+        used = registry.current_version(target.parent) if is_candidate else target.name
         # A model of another folder has to be beside the new version, which would hide it.
         elsewhere = None
         if used is None:
             with suppress(BundleError):
-                elsewhere = get_bundle(target.parent.name)
+                elsewhere = registry.get_bundle(target.parent.name)
         add_version(new, target)
         if elsewhere:
             used = _copy_builtin(elsewhere, target.parent).version
@@ -125,16 +115,16 @@ def add_version(new: Path, target: Path) -> None:
 
 def set_current(folder: Path, version: str) -> None:
     """Make a version the current one, atomically: readers see it or the previous one."""
-    with replace_atomically(folder / CURRENT_FILE, durable=True) as temporary:
+    with replace_atomically(folder / registry.CURRENT_FILE, durable=True) as temporary:
         temporary.write_text(version)
 
 
 def hold_back(bundle: Bundle, *, is_held: bool) -> None:
     """Keep a model's current version, and no other, from opening first; or let it open first."""
-    file = bundle.folder.parent / HELD_FILE
+    file = bundle.folder.parent / registry.HELD_FILE
     if not is_held:
         file.unlink(missing_ok=True)
-    elif current_version(file.parent) == bundle.version:
+    elif registry.current_version(file.parent) == bundle.version:
         with replace_atomically(file, durable=True) as temporary:
             temporary.write_text(bundle.version)
 
@@ -148,10 +138,10 @@ def list_versions(name: str) -> list[Version]:
     Raises:
         BundleNotFound: there is no such model.
     """
-    folder = model_dir(name)
-    current = current_version(folder)
+    folder = registry.model_dir(name)
+    current = registry.current_version(folder)
     if current is None:
-        bundle = bundle_or_error(open_bundle, folder, name)
+        bundle = registry.bundle_or_error(registry.open_bundle, folder, name)
         version = bundle.version if isinstance(bundle, Bundle) else ""
         return [Version(version, created(folder), current=True, bundle=bundle)]
     versions = [
@@ -159,7 +149,7 @@ def list_versions(name: str) -> list[Version]:
             version,
             created(path),
             version == current,
-            bundle_or_error(open_bundle, path, name),
+            registry.bundle_or_error(registry.open_bundle, path, name),
         )
         for version, path in _version_folders(folder).items()
     ]
@@ -193,9 +183,9 @@ def roll_back(name: str, version: str) -> Bundle:
         BundleNotFound: there is no such model or version.
         BundleError: the version cannot be opened; the current one stays.
     """
-    folder = model_dir(name)
+    folder = registry.model_dir(name)
     # Compared with the folder's entries, so that no version can lead out of it.
-    folders = _version_folders(folder) if current_version(folder) else {}
+    folders = _version_folders(folder) if registry.current_version(folder) else {}
     if not folders:
         raise BundleNotFound(f"{name} has a single version, so there is none to roll back to.")
     if version not in folders:
@@ -203,7 +193,7 @@ def roll_back(name: str, version: str) -> Bundle:
             f"{name} has no version {version[:40]!r}. Available: {', '.join(sorted(folders))} "
             f"(python -m model versions {name})."
         )
-    bundle = open_bundle(folders[version], name)
+    bundle = registry.open_bundle(folders[version], name)
     if bundle.version != version:
         raise BundleDamaged(
             f"{bundle.folder / MANIFEST} was changed after the model was created: its version "
@@ -224,7 +214,7 @@ def _copy_builtin(bundle: Bundle, folder: Path) -> Bundle:
             shutil.copy2(bundle.folder / name, new / name)
         return folder / bundle.version
 
-    return open_bundle(publish_folder(folder.parent, fill, Path.rename), bundle.name)
+    return registry.open_bundle(publish_folder(folder.parent, fill, Path.rename), bundle.name)
 
 
 def _version_folders(folder: Path) -> dict[str, Path]:
@@ -235,9 +225,9 @@ def _version_folders(folder: Path) -> dict[str, Path]:
         for path in folder.iterdir()
         if VERSION.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
     }
-    for other in (root / folder.name for root in model_roots()):
+    for other in (root / folder.name for root in registry.model_roots()):
         if other != folder and (other / MANIFEST).is_file():
-            bundle = bundle_or_error(open_bundle, other, folder.name)
+            bundle = registry.bundle_or_error(registry.open_bundle, other, folder.name)
             if isinstance(bundle, Bundle):
                 folders.setdefault(bundle.version, other)
     return folders

@@ -6,7 +6,6 @@ Calibration needs no torch: it adds a few nodes to the end of a graph, and figur
 
 from .calibrate_folder import calibrate_bundle, calibrate_small_graph
 from .cross_validation import CalibrationResult, calibrate
-from .graph_head import write_calibration
 from .graph_outputs import GraphOutputs
 
 __all__ = [
@@ -15,5 +14,4 @@ __all__ = [
     "calibrate",
     "calibrate_bundle",
     "calibrate_small_graph",
-    "write_calibration",
 ]

@@ -26,17 +26,11 @@ from ..evaluation.labelled_folders import UNRECORDED
 from ..events import SILENT, Progress
 from ..settings import settings
 from ..text import list_some
-from .cross_validation import (
-    MEASURED_BY,
-    TARGET_COVERAGE,
-    CalibrationResult,
-    accuracy_metric,
-    calibrate,
-)
+from . import cross_validation
 from .graph_head import write_calibration
 from .graph_outputs import CalibrationOutputs, CalibrationPhotos, open_graph
 
-UNRECORDED_BY = f"{MEASURED_BY}; the model may have been trained on these photos"
+UNRECORDED_BY = f"{cross_validation.MEASURED_BY}; the model may have been trained on these photos"
 
 TOLERANCE = 0.01
 """Most by which thresholds differ that were fitted to the same photos on another machine."""
@@ -47,7 +41,7 @@ def calibrate_bundle(
     folder: Path,
     unknown: Mapping[str, Path] = MappingProxyType({}),
     *,
-    coverage: float = TARGET_COVERAGE,
+    coverage: float = cross_validation.TARGET_COVERAGE,
     command: str = "",
     models_dir: Path | None = None,
     progress: Progress = SILENT,
@@ -59,9 +53,7 @@ def calibrate_bundle(
         folder: one folder per label, with photos that the model was not trained on.
         unknown: folders with photos of none of the labels, by a name that visitors read.
         coverage: target share of photos whose prediction set holds the true label.
-        command: the command line that was used, for the card.
         models_dir: where to publish; by default the data folder's models.
-        progress: told of each photo, and of those that were skipped or can't be checked.
 
     Raises:
         DataError: the folder, its names, the number of photos or the model do not fit, or the
@@ -71,13 +63,13 @@ def calibrate_bundle(
     photos = CalibrationPhotos.find(bundle, folder, unknown).without_trained()
     full, small, notes = _run_graphs(photos, progress)
     progress.update("Calibrating", 0, 0)
-    result = calibrate(
+    result = cross_validation.calibrate(
         full.held_out,
         ood_sets=full.ood_sets,
         small=small,
         coverage=coverage,
         command=command,
-        by=UNRECORDED_BY if UNRECORDED in notes else MEASURED_BY,
+        by=UNRECORDED_BY if UNRECORDED in notes else cross_validation.MEASURED_BY,
         notes=notes,
     )
 
@@ -129,7 +121,7 @@ def calibrate_small_graph(
     if manifest.card is None or accuracy is None or rule is None:
         raise DataError("The model wasn't calibrated by Loupe. Leave out --small to do so.")
     progress.update("Calibrating", 0, 0)
-    result = calibrate(
+    result = cross_validation.calibrate(
         full.held_out,
         training,
         full.ood_sets,
@@ -150,16 +142,8 @@ def calibrate_small_graph(
     return publish_small_card(bundle, result)
 
 
-def publish_small_card(bundle: Bundle, result: CalibrationResult) -> SmallCard:
-    """Write what was fitted to the small graph of a published bundle beside the bundle.
-
-    Args:
-        bundle: the bundle that has this calibration.
-        result: with the result for the small graph.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+def publish_small_card(bundle: Bundle, result: cross_validation.CalibrationResult) -> SmallCard:
+    """Write what was fitted to the small graph of a published bundle beside the bundle."""
     if result.small is None:
         raise ValueError("calibrated without the small graph's outputs")
     return write_small_figures(bundle, full_metrics=result.metrics, **vars(result.small))
@@ -208,8 +192,8 @@ def accuracies(full: CalibrationOutputs, small: CalibrationOutputs, name: str) -
     sets = {name: (full.held_out, small.held_out)}
     sets |= {other: (outputs, small.ood_sets[other]) for other, outputs in full.ood_sets.items()}
     return {
-        "metrics": (accuracy_metric(small.held_out, name, UNRECORDED_BY),),
-        "full_metrics": (accuracy_metric(full.held_out, name, UNRECORDED_BY),),
+        "metrics": (cross_validation.accuracy_metric(small.held_out, name, UNRECORDED_BY),),
+        "full_metrics": (cross_validation.accuracy_metric(full.held_out, name, UNRECORDED_BY),),
         "agreement": tuple(
             GraphAgreement(
                 name=name,

@@ -8,17 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle import (
-    MAX_MISTAKES,
-    Calibration,
-    DetectorResult,
-    GraphAgreement,
-    Metric,
-    Mistake,
-    ModelCard,
-    OodResult,
-    ReliabilityBin,
-)
+from ..bundle import Calibration, GraphAgreement, Metric, ModelCard, OodResult, ReliabilityBin
+from ..bundle.model_card import MAX_MISTAKES, DetectorResult, Mistake
 from ..errors import DataError
 from ..evaluation.metrics import calibration_error_metric, proportion_metric, wilson_interval
 from .fit import (
@@ -271,7 +262,6 @@ def calibrate(
     photos and measured on the other fifth. The returned calibration is fitted on all photos.
 
     Args:
-        held_out: held-out photos with their labels.
         reference: photos that the model was trained on; by default the held-out ones.
         ood_sets: photos of none of the labels, by the name of their set; at least one per fold.
         small: outputs of the small graph for the same photos. Temperature and thresholds are
@@ -280,9 +270,6 @@ def calibrate(
         seed: of the folds and, if one was drawn, of the split.
         on: the held-out photos, in words.
         by: who measured and with which reservation; begins with ``MEASURED_BY``.
-        command: the command line that was used, for the card.
-        min_photos: fewest held-out photos that are enough.
-        notes: lines for the card.
 
     Raises:
         DataError: there are fewer photos.

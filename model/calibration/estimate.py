@@ -66,13 +66,8 @@ def estimate_temperature(
     """Estimate the temperature for photos on which the network is right as often as published.
 
     Args:
-        run: runs the graph.
         photos: upright RGB, at least two.
-        targets: indices of their labels.
-        config: the bundle's preprocessing.
         accuracy: published share of unseen photos that the network labels correctly.
-        stage: its name for ``progress``.
-        progress: told of each pass over the photos; there may be fewer than its total.
 
     Raises:
         ValueError: no alteration brings the accuracy down to ``accuracy``.

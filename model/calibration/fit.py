@@ -180,9 +180,7 @@ def refit_thresholds(
     Args:
         fit: fitted to ``held_out``.
         held_out: the full graph's outputs, which the detector is fitted to.
-        reference: as in ``calibrate``.
         small: the small graph's outputs for the same photos.
-        coverage: as in ``calibrate``.
     """
 
     def fit_rounded(reference: GraphOutputs, held_out: GraphOutputs) -> Detector:
@@ -251,8 +249,6 @@ def split_folds(
     Args:
         targets: labels [N], of which each fold gets its share.
         groups: numbers of the groups [N] that stay in one fold; None if there are none.
-        seed: of the shuffle.
-        count: number of folds.
     """
     from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
 

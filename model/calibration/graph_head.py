@@ -27,7 +27,6 @@ def attach_head(graph: bytes, temperature: float, detector: Detector | None) -> 
 
     Args:
         graph: ONNX with outputs ``logits`` and ``features``.
-        temperature: what logits are divided by.
         detector: computes ``novelty``, the OOD score; None for a graph without it.
 
     Raises:
@@ -107,7 +106,6 @@ def write_calibration(
     Args:
         draft: the manifest without the calibration. Metrics measured by others stay.
         folder: an unpublished bundle with its graph and its golden outputs.
-        result: the calibration and its figures.
     """
     _rewrite_graph(folder, result.calibration.temperature, result.detector)
     others = [metric for metric in draft.metrics if not metric.by.startswith(MEASURED_BY)]

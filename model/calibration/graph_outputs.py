@@ -85,10 +85,7 @@ def open_graph(graph: bytes) -> Run:
 def run_graph(run: Run, photos: Iterable[Pixels], targets: Sequence[int] = ()) -> GraphOutputs:
     """Return the outputs for photos, uint8 [height, width, 3] each, run one per core.
 
-    Args:
-        run: runs the graph.
-        photos: as the bundle preprocesses them.
-        targets: indices of their labels; without them all are 0.
+    ``targets`` are indices of their labels; without them all are 0.
 
     Raises:
         DataError: there is no photo.
@@ -112,13 +109,6 @@ def run_photos(
 
     Photos that can't be read are left out, and so are copies of another photo: a copy in
     another fold would make that fold look easier than it is.
-
-    Args:
-        run: runs the graph.
-        paths: the photos.
-        config: the bundle's preprocessing.
-        stage: its name for ``progress``.
-        progress: told of each photo.
 
     Raises:
         DataError: fewer than fifty photos remain.

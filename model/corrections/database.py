@@ -14,19 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import (
-    URL,
-    Connection,
-    Engine,
-    Table,
-    create_engine,
-    event,
-    func,
-    inspect,
-    make_url,
-    select,
-    text,
-)
+import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from ..errors import CorrectionsFull, DataError, TooManyCorrections
@@ -56,14 +44,14 @@ REASONS = {
 """Reasons by fragments of drivers' messages, in lower case; the first match counts."""
 
 
-def parse_url(url: str) -> URL:
+def parse_url(url: str) -> sa.URL:
     """Return the URL with its driver; ``postgres://`` and ``postgresql://`` mean psycopg.
 
     Raises:
         DataError: it is not a URL, or the database is neither SQLite nor PostgreSQL.
     """
     try:
-        parsed = make_url(url)
+        parsed = sa.make_url(url)
         backend = parsed.get_backend_name()
     except (ArgumentError, ValueError):
         backend = ""
@@ -77,7 +65,7 @@ def parse_url(url: str) -> URL:
     )
 
 
-def connect(url: URL) -> Engine:
+def connect(url: sa.URL) -> sa.Engine:
     """Return an engine for a parsed URL; it connects when first used.
 
     Raises:
@@ -86,7 +74,7 @@ def connect(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
         return _connect_sqlite(url)
     try:
-        engine = create_engine(
+        engine = sa.create_engine(
             url,
             pool_pre_ping=True,
             pool_timeout=TIMEOUT_SECONDS,
@@ -103,7 +91,7 @@ def connect(url: URL) -> Engine:
             'PostgreSQL needs a driver. Install it with: pip install "psycopg[binary]"'
         ) from None
     # Before SQLAlchemy's own listeners, which send queries.
-    event.listen(engine, "connect", _limit_waits, insert=True)
+    sa.event.listen(engine, "connect", _limit_waits, insert=True)
     return engine
 
 
@@ -127,7 +115,7 @@ def _limit_waits(connection: Any, _: object) -> None:
     connection.wait = lambda steps, *words, **options: wait(limit(steps), *words, **options)
 
 
-def _connect_sqlite(url: URL) -> Engine:
+def _connect_sqlite(url: sa.URL) -> sa.Engine:
     file = Path(url.database or "")
     # A "file:" address is parsed by SQLite itself, which creates no folder for it.
     if not str(url.database).startswith("file:"):
@@ -142,13 +130,13 @@ def _connect_sqlite(url: URL) -> Engine:
             # SQLite's own errors say what is wrong.
             file.touch(mode=0o600)
         make_private(file)
-    engine = create_engine(
+    engine = sa.create_engine(
         url,
         pool_timeout=TIMEOUT_SECONDS,
         hide_parameters=True,
         connect_args={"timeout": TIMEOUT_SECONDS},
     )
-    event.listen(engine, "connect", _set_pragmas)
+    sa.event.listen(engine, "connect", _set_pragmas)
     return engine
 
 
@@ -163,7 +151,7 @@ def _set_pragmas(connection: Any, _: object) -> None:
     cursor.close()
 
 
-def create_table(engine: Engine, table: Table) -> None:
+def create_table(engine: sa.Engine, table: sa.Table) -> None:
     """Create a table, or add the columns that it lacks; other processes may do the same.
 
     Raises:
@@ -172,7 +160,7 @@ def create_table(engine: Engine, table: Table) -> None:
     for attempts_left in reversed(range(50)):
         try:
             table.create(engine, checkfirst=True)
-            existing = {column["name"] for column in inspect(engine).get_columns(table.name)}
+            existing = {column["name"] for column in sa.inspect(engine).get_columns(table.name)}
             with engine.begin() as connection:
                 for column in [column for column in table.c if column.name not in existing]:
                     definition = f"{column.name} {column.type.compile(engine.dialect)}"
@@ -181,7 +169,7 @@ def create_table(engine: Engine, table: Table) -> None:
         except SQLAlchemyError as error:
             # Another process may have done so in between, or be about to.
             is_refused = "must be owner" in str(error)
-            is_done = not is_refused and inspect(engine).has_table(table.name)
+            is_done = not is_refused and sa.inspect(engine).has_table(table.name)
             if not attempts_left or not (is_done or "locked" in str(error)):
                 engine.dispose()  # callers try again with another one
                 raise
@@ -190,15 +178,7 @@ def create_table(engine: Engine, table: Table) -> None:
 
 @contextmanager
 def translate_database_errors(action: str, rows: str = "corrections") -> Iterator[None]:
-    """Turn any error of the database into plain words.
-
-    Args:
-        action: what can't be done, as "written".
-        rows: what it can't be done to.
-
-    Raises:
-        DataError: instead of any error of the database.
-    """
+    """Turn errors of the database into a ``DataError``; ``action`` can't be done: "written"."""
     try:
         yield
     except SQLAlchemyError as error:
@@ -241,24 +221,21 @@ class Limits:
         )
 
 
-def begin_exclusive(connection: Connection) -> None:
+def begin_exclusive(connection: sa.Connection) -> None:
     """Begin a transaction that waits for others that add corrections, so that counts hold."""
     if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
     else:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def check_limits(
-    connection: Connection, table: Table, limits: Limits, photo: bytes | None, now: datetime
+    connection: sa.Connection, table: sa.Table, limits: Limits, photo: bytes | None, now: datetime
 ) -> None:
     """Check that one more correction may be added.
 
     Args:
         connection: in a transaction begun by ``begin_exclusive``.
-        table: the corrections.
-        limits: what the app keeps.
-        photo: what would be kept with it.
         now: in UTC.
 
     Raises:
@@ -267,11 +244,11 @@ def check_limits(
     """
     # A clock that was set back leaves rows from the future, which must not block for long.
     recent = table.c.created.between(now - WINDOW, now + WINDOW)
-    query: Any = select(
-        func.count(),
-        func.coalesce(func.sum(func.length(table.c.photo)), 0),
-        func.count().filter(recent),
-        func.min(table.c.created).filter(recent),
+    query: Any = sa.select(
+        sa.func.count(),
+        sa.func.coalesce(sa.func.sum(sa.func.length(table.c.photo)), 0),
+        sa.func.count().filter(recent),
+        sa.func.min(table.c.created).filter(recent),
     ).select_from(table)
     count, photo_bytes, recent_count, oldest = connection.execute(query).one()
     if not limits.count:

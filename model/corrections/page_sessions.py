@@ -105,9 +105,7 @@ class PageSessions:
         """Save a correction of a session and return its number, by which the owner can delete it.
 
         Args:
-            token: the session's.
             link: the token of the answer's link; the same correction of it is saved once.
-            labels: what the photo shows.
             identification: of the photo, which is then saved as well; None unless the visitor
                 agreed. Made anew, so that the prediction that is saved with it is the model's.
             wording, undo_key: see ``CorrectionStore.add_correction``.

@@ -195,12 +195,9 @@ def training_folder(model: str) -> Path:
 
 
 def write_training_photos(store: CorrectionStore, model: str) -> Counter[str]:
-    """Write a model's kept photos to ``training_folder``, and remove all others from it.
+    """Write a model's kept photos to ``training_folder``, and no others; count them by label.
 
     Folders of labels that the model has bear their names; others may get a number.
-
-    Returns:
-        The number of photos by label.
 
     Raises:
         DataError: the database can't be read.

@@ -19,16 +19,7 @@ from ..answer.prediction import Prediction
 from ..errors import DataError
 from ..settings import settings
 from ..text import clean
-from .database import (
-    Limits,
-    begin_exclusive,
-    check_limits,
-    connect,
-    create_table,
-    parse_url,
-    to_utc,
-    translate_database_errors,
-)
+from . import database
 
 MAX_LABEL_LENGTH = 200
 """Longest label, in characters."""
@@ -121,9 +112,12 @@ class Correction:
 
 
 class CorrectionStore:
-    """The corrections in one database. Safe under threads and several processes."""
+    """The corrections in one database. Safe under threads and several processes.
 
-    def __init__(self, url: str, limits: Limits | None = None) -> None:
+    Every method raises ``DataError`` if the database can't be used.
+    """
+
+    def __init__(self, url: str, limits: database.Limits | None = None) -> None:
         """Open the database; create its folder and table if they are missing.
 
         Args:
@@ -133,9 +127,9 @@ class CorrectionStore:
         Raises:
             DataError: the URL, its driver or the database can't be used.
         """
-        self._engine, self._limits = connect(parse_url(url)), limits
-        with translate_database_errors("opened"):
-            create_table(self._engine, TABLE)
+        self._engine, self._limits = database.connect(database.parse_url(url)), limits
+        with database.translate_database_errors("opened"):
+            database.create_table(self._engine, TABLE)
 
     def add_correction(
         self,
@@ -151,7 +145,6 @@ class CorrectionStore:
         """Save a visitor's correction; return its id, by which the owner can delete it.
 
         Args:
-            prediction: the prediction that is corrected.
             label: what the photo shows, in the visitor's words or the model's; several labels
                 for a model that gives several.
             photo: a JPEG made by ``Photo.to_jpeg``; None unless the visitor agreed.
@@ -185,8 +178,8 @@ class CorrectionStore:
             "wording": wording and WORDINGS[wording],
             "undo_sha256": undo_key and sha256(undo_key.encode()).hexdigest(),
         }
-        with translate_database_errors("written"), self._engine.begin() as connection:
-            begin_exclusive(connection)
+        with database.translate_database_errors("written"), self._engine.begin() as connection:
+            database.begin_exclusive(connection)
             # A correction that the owner deleted meanwhile leaves its id unused.
             if (
                 repeats
@@ -196,26 +189,22 @@ class CorrectionStore:
                 remove_training_photo(repeats)
             values["created"] = datetime.now(UTC)
             if self._limits:
-                check_limits(connection, TABLE, self._limits, photo, values["created"])
+                database.check_limits(connection, TABLE, self._limits, photo, values["created"])
             key = connection.execute(sa.insert(TABLE).values(values)).inserted_primary_key
         assert key is not None  # a single row was inserted
         return int(key[0])
 
     def iter_corrections(self) -> Iterator[Correction]:
-        """Yield all corrections, oldest first, without their photos.
-
-        Raises:
-            DataError: the database can't be read.
-        """
+        """Yield all corrections, oldest first, without their photos."""
         columns = [column for column in TABLE.c if column.name not in ("photo", "undo_sha256")]
         has_photo = TABLE.c.photo.is_not(None).label("has_photo")
         query = sa.select(*columns, has_photo).order_by(TABLE.c.id).limit(ROWS_PER_PAGE)
         last_id = 0
         while True:
-            with translate_database_errors("read"), self._engine.connect() as connection:
+            with database.translate_database_errors("read"), self._engine.connect() as connection:
                 rows = connection.execute(query.where(TABLE.c.id > last_id)).mappings().all()
             for row in rows:
-                yield Correction(**{**row, "created": to_utc(row["created"])})
+                yield Correction(**{**row, "created": database.to_utc(row["created"])})
             if len(rows) < ROWS_PER_PAGE:
                 return
             last_id = rows[-1]["id"]
@@ -228,27 +217,19 @@ class CorrectionStore:
         """
         values = {"review": review, "reviewed_label": label and _check_labels([label])[0]}
         query = sa.update(TABLE).where(TABLE.c.id.in_([*ids])).values(values)
-        with translate_database_errors("written"), self._engine.begin() as connection:
+        with database.translate_database_errors("written"), self._engine.begin() as connection:
             connection.execute(query)
 
     def get_photo(self, correction_id: int) -> bytes | None:
-        """Return the JPEG of the correction with that id; None without one.
-
-        Raises:
-            DataError: the database can't be read.
-        """
+        """Return the JPEG of the correction with that id; None without one."""
         query = sa.select(TABLE.c.photo).where(TABLE.c.id == correction_id)
-        with translate_database_errors("read"), self._engine.connect() as connection:
+        with database.translate_database_errors("read"), self._engine.connect() as connection:
             photo = connection.scalar(query)
         return None if photo is None else bytes(photo)
 
     def count(self) -> int:
-        """Return the number of corrections.
-
-        Raises:
-            DataError: the database can't be read.
-        """
-        with translate_database_errors("read"), self._engine.connect() as connection:
+        """Return the number of corrections."""
+        with database.translate_database_errors("read"), self._engine.connect() as connection:
             return connection.scalar(sa.select(sa.func.count()).select_from(TABLE)) or 0
 
     def delete(self, correction_id: int, undo_key: str | None = None) -> bool:
@@ -258,13 +239,10 @@ class CorrectionStore:
 
         With ``undo_key``, only one that was saved with this key in the last 24 hours is deleted.
         SQLite overwrites the photo's bytes immediately, PostgreSQL at its next VACUUM.
-
-        Raises:
-            DataError: the database can't be written to.
         """
         is_meant = TABLE.c.id == correction_id
         query = sa.delete(TABLE).where(is_meant)
-        with translate_database_errors("written"):
+        with database.translate_database_errors("written"):
             with self._engine.begin() as connection:
                 if undo_key is not None:
                     is_young = TABLE.c.created > datetime.now(UTC) - timedelta(days=1)
@@ -288,7 +266,7 @@ class CorrectionStore:
         Raises:
             DataError: the database is damaged or stays locked, or the file can't be written.
         """
-        with translate_database_errors("saved"), self._engine.connect() as connection:
+        with database.translate_database_errors("saved"), self._engine.connect() as connection:
             connection.execution_options(isolation_level="AUTOCOMMIT")
             connection.exec_driver_sql("VACUUM INTO ?", (str(file),))
         with closing(CorrectionStore(f"sqlite:///{file}")) as copy:
@@ -306,7 +284,7 @@ def correction_store() -> CorrectionStore:
     Raises:
         DataError: the database can't be used; the next call tries again.
     """
-    return CorrectionStore(settings().database_url, Limits.from_settings())
+    return CorrectionStore(settings().database_url, database.Limits.from_settings())
 
 
 def remove_training_photo(correction_id: int) -> None:
@@ -331,11 +309,7 @@ def hash_appearance(jpeg: bytes) -> str | None:
 
 
 def _check_labels(labels: Sequence[str]) -> list[str]:
-    """Return the labels cleaned.
-
-    Raises:
-        DataError: one is empty, too long or ambiguous beside others, or there are too many.
-    """
+    """Return the labels cleaned."""
     # Cut first, because cleaning takes time that grows with the text.
     cleaned = [clean(label[: 10 * MAX_LABEL_LENGTH]) for label in labels]
     if any(len(label) > MAX_LABEL_LENGTH for label in (*labels, *cleaned)):

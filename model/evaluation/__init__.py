@@ -1,6 +1,6 @@
 """Evaluation: measure a model on photos whose labels are known."""
 
-from .labelled_folders import FolderMatch, evaluate, match_folders
+from .labelled_folders import evaluate, match_folders
 from .metrics import (
     Confused,
     Evaluation,
@@ -10,13 +10,11 @@ from .metrics import (
     Row,
     label_scores,
     summarise,
-    wilson_interval,
 )
 
 __all__ = [
     "Confused",
     "Evaluation",
-    "FolderMatch",
     "LabelScore",
     "PhotoFailure",
     "Proportion",
@@ -25,5 +23,4 @@ __all__ = [
     "label_scores",
     "match_folders",
     "summarise",
-    "wilson_interval",
 ]

@@ -109,12 +109,7 @@ def choose_samples(
 ) -> list[tuple[SampleEntry, bytes]]:
     """Return samples for ``write_samples``: per label, the likeliest of the right photos.
 
-    Args:
-        classifier: the model, which names each sample as it will be shown.
-        photos: files with their labels.
-
-    Returns:
-        At most ``MAX_SAMPLES``, of the labels that are named most surely, in the labels' order.
+    At most ``MAX_SAMPLES``, of the labels that are named most surely, in the labels' order.
     """
     by_label: dict[str, list[Path]] = defaultdict(list)
     for path, label in photos:

@@ -29,11 +29,6 @@ def evaluate(classifier: Classifier, folder: Path, progress: Progress = SILENT) 
     Folders whose names match no label are skipped and listed in the result. Photos that
     cannot be read are reported and don't count as wrong.
 
-    Args:
-        classifier: the model; it must give one label per photo.
-        folder: holds one folder per label.
-        progress: told of each photo.
-
     Raises:
         DataError: the folder, its names or the kind of model do not fit.
     """

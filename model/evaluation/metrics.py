@@ -47,7 +47,6 @@ def expected_calibration_error(
     Args:
         confidence: float64 [N], the probability of each answer.
         right: bool [N], whether each answer is correct.
-        bins: number of bins.
 
     Source: Guo et al., On Calibration of Modern Neural Networks, 2017.
     """

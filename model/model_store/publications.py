@@ -19,13 +19,7 @@ from ..api_client import open_url
 from ..bundle import MANIFEST, Bundle, roll_back
 from ..bundle.bundle import MAX_MANIFEST_BYTES
 from ..classifier import Classifier
-from ..corrections.database import (
-    connect,
-    create_table,
-    parse_url,
-    to_utc,
-    translate_database_errors,
-)
+from ..corrections import database
 from ..engines import start
 from ..errors import BundleNotFound, FolderExists, SettingRefused
 from ..settings import settings
@@ -78,7 +72,10 @@ class Publication:
 
 
 class Publications:
-    """The table in one database. Safe under threads and several processes."""
+    """The table in one database. Safe under threads and several processes.
+
+    Every method raises ``DataError`` if the database can't be used.
+    """
 
     def __init__(self, url: str) -> None:
         """Open the database; create the table if it is missing.
@@ -86,26 +83,18 @@ class Publications:
         Raises:
             DataError: the URL, its driver or the database can't be used.
         """
-        self._engine = connect(parse_url(url))
-        with translate_database_errors("opened", "publications"):
-            create_table(self._engine, TABLE)
+        self._engine = database.connect(database.parse_url(url))
+        with database.translate_database_errors("opened", "publications"):
+            database.create_table(self._engine, TABLE)
 
     def list_current(self) -> list[Publication]:
-        """Return the newest publication of each name, the newest first; at most ``MAX_MODELS``.
-
-        Raises:
-            DataError: the database can't be read.
-        """
+        """Return the newest publication of each name, the newest first; at most ``MAX_MODELS``."""
         last = sa.func.max(TABLE.c.id)
         newest = sa.select(last).group_by(TABLE.c.name).order_by(last.desc()).limit(MAX_MODELS)
         return self._read(TABLE.c.id.in_(newest))
 
     def list_all(self) -> list[Publication]:
-        """Return all publications, the newest first.
-
-        Raises:
-            DataError: the database can't be read.
-        """
+        """Return all publications, the newest first."""
         return self._read(sa.true())
 
     def find(self, name: str, version: str) -> Publication:
@@ -113,7 +102,6 @@ class Publications:
 
         Raises:
             BundleNotFound: it was never published; the message lists what was.
-            DataError: the database can't be read.
         """
         is_name = TABLE.c.name == name
         for row in self._read(is_name & (TABLE.c.version == version)):
@@ -133,7 +121,7 @@ class Publications:
         coerced = (sa.type_coerce(time, sa.String) for time in times)
         query = sa.select(*columns, *coerced).where(condition)
         with (
-            translate_database_errors("read", "publications"),
+            database.translate_database_errors("read", "publications"),
             self._engine.connect() as connection,
         ):
             rows = connection.execute(query.order_by(TABLE.c.id.desc())).all()
@@ -146,15 +134,11 @@ class Publications:
         ]
 
     def add(self, name: str, sha256: str) -> None:
-        """Make the version with this hash of ``bundle.json`` the current one.
-
-        Raises:
-            DataError: the database can't be written to.
-        """
+        """Make the version with this hash of ``bundle.json`` the current one."""
         row = {"name": name, "version": sha256[:12], "sha256": sha256}
         values = row | {"published": datetime.now(UTC)}
         with (
-            translate_database_errors("written", "publications"),
+            database.translate_database_errors("written", "publications"),
             self._engine.begin() as connection,
         ):
             connection.execute(sa.insert(TABLE).values(values))
@@ -167,7 +151,7 @@ class Publications:
 def _parse(*times: object) -> datetime:
     for moment in times:
         with suppress(ValueError, OverflowError):
-            return to_utc(
+            return database.to_utc(
                 moment if isinstance(moment, datetime) else datetime.fromisoformat(str(moment))
             )
     return NO_TIME

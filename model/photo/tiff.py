@@ -16,16 +16,9 @@ from pathlib import Path
 
 from PIL import TiffImagePlugin as Tiff
 
-from .prepared import (
-    MAX_PARTS,
-    PreparedImage,
-    damaged,
-    incomplete,
-    parse_orientation,
-    rare_encoding,
-)
+from . import prepared
 
-MAX_VALUES = 4 * MAX_PARTS
+MAX_VALUES = 4 * prepared.MAX_PARTS
 """Most values of one tag."""
 
 _SUBFILE_TYPE = 254
@@ -67,7 +60,7 @@ def _silence_libtiff() -> None:
             ctypes.CDLL(path).TIFFSetErrorHandler(None)
 
 
-def prepare_tiff(data: bytes) -> PreparedImage:
+def prepare_tiff(data: bytes) -> prepared.PreparedImage:
     """Return the first picture of a TIFF as a separate file.
 
     Raises:
@@ -77,13 +70,13 @@ def prepare_tiff(data: bytes) -> PreparedImage:
     _silence_libtiff()
     order = "<" if data[:2] == b"II" else ">"
     if len(data) < 8:
-        raise incomplete()
+        raise prepared.incomplete()
     if struct.unpack_from(order + "H", data, 2)[0] != 42:
-        raise rare_encoding("TIFF")
+        raise prepared.rare_encoding("TIFF")
     tags = _read_tags(data, order)
     width, height = size = _get_single(tags, Tiff.IMAGEWIDTH), _get_single(tags, Tiff.IMAGELENGTH)
     if not all(size):
-        raise damaged()
+        raise prepared.damaged()
     _check_encoding(tags)
     row_bytes = (width * sum(tags[Tiff.BITSPERSAMPLE]) + 7) // 8
     strips = _read_strips(data, tags, height, row_bytes)
@@ -91,29 +84,31 @@ def prepare_tiff(data: bytes) -> PreparedImage:
     # libtiff holds a decompressed strip beside the picture; others are copied as they are.
     is_plain = tags[Tiff.COMPRESSION] == (_NO_COMPRESSION,)
     extra = len(body) if is_plain else row_bytes * tags[Tiff.ROWSPERSTRIP][0]
-    return PreparedImage("TIFF", body, size, parse_orientation(data), extra / (width * height))
+    return prepared.PreparedImage(
+        "TIFF", body, size, prepared.parse_orientation(data), extra / (width * height)
+    )
 
 
 def _read_tags(data: bytes, order: str) -> Tags:
     (start,) = struct.unpack_from(order + "I", data, 4)
     if start + 2 > len(data):
-        raise incomplete()
+        raise prepared.incomplete()
     (count,) = struct.unpack_from(order + "H", data, start)
     if start + 2 + 12 * count > len(data):
-        raise incomplete()
+        raise prepared.incomplete()
     tags: Tags = {}
     for at in range(start + 2, start + 2 + 12 * count, 12):
         tag, kind, number = struct.unpack_from(order + "2HI", data, at)
         if tag not in _READ_TAGS:
             continue
         if tag in tags or kind not in _FORMATS or not 1 <= number <= MAX_VALUES:
-            raise damaged()
+            raise prepared.damaged()
         values = f"{order}{number}{_FORMATS[kind]}"
         place = at + 8
         if struct.calcsize(values) > 4:
             (place,) = struct.unpack_from(order + "I", data, place)
         if place + struct.calcsize(values) > len(data):
-            raise incomplete()
+            raise prepared.incomplete()
         tags[tag] = struct.unpack_from(values, data, place)
     return tags
 
@@ -122,21 +117,16 @@ def _get_single(tags: Tags, tag: int, default: int | None = None) -> int:
     if tag not in tags and default is not None:
         return default
     if len(tags.get(tag, ())) != 1:
-        raise damaged()
+        raise prepared.damaged()
     return tags[tag][0]
 
 
 def _check_encoding(tags: Tags) -> None:
-    """Reject rare encodings and those that Pillow decodes wrongly; add values left out.
-
-    Raises:
-        UnsupportedFormat: the encoding is one of these.
-        DamagedPhoto: the palette has the wrong size, or a tag the wrong number of values.
-    """
+    """Reject rare encodings and those that Pillow decodes wrongly; add values left out."""
     for tag, (default, read) in _ENCODINGS.items():
         tags[tag] = (_get_single(tags, tag, default),)
         if tags[tag][0] not in read:
-            raise rare_encoding("TIFF")
+            raise prepared.rare_encoding("TIFF")
     photometric, samples = tags[Tiff.PHOTOMETRIC_INTERPRETATION][0], tags[Tiff.SAMPLESPERPIXEL][0]
     bits = tags.get(Tiff.BITSPERSAMPLE, (1,))
     if (
@@ -148,22 +138,18 @@ def _check_encoding(tags: Tags) -> None:
         # Pillow reads these without inverting them.
         or (photometric == _WHITE_IS_ZERO and bits[0] > 8)
     ):
-        raise rare_encoding("TIFF")
+        raise prepared.rare_encoding("TIFF")
     if photometric == _INDEXED and len(tags.get(Tiff.COLORMAP, ())) != 3 << bits[0]:
-        raise damaged()
+        raise prepared.damaged()
     tags[Tiff.BITSPERSAMPLE] = bits[:1] * samples
 
 
 def _read_strips(data: bytes, tags: Tags, height: int, row_bytes: int) -> list[memoryview]:
-    """Return the strips of the picture, which together are no longer than the file.
-
-    Raises:
-        DamagedPhoto: strips are missing, overlap or lie outside the file.
-    """
+    """Return the strips of the picture, which together are no longer than the file."""
     rows = min(_get_single(tags, Tiff.ROWSPERSTRIP, height), height)
     count = -(-height // rows) if rows else 0
-    if not 1 <= count <= MAX_PARTS:
-        raise damaged()
+    if not 1 <= count <= prepared.MAX_PARTS:
+        raise prepared.damaged()
     tags[Tiff.ROWSPERSTRIP] = (rows,)
     offsets = tags.get(Tiff.STRIPOFFSETS, ())[:count]
     lengths = tags.get(Tiff.STRIPBYTECOUNTS, ())[:count]
@@ -171,11 +157,11 @@ def _read_strips(data: bytes, tags: Tags, height: int, row_bytes: int) -> list[m
         last_rows = height - rows * (count - 1)
         lengths = (rows * row_bytes,) * (count - 1) + (last_rows * row_bytes,)
     if len(offsets) != count or len(lengths) != count:
-        raise damaged()
+        raise prepared.damaged()
     if any(at + length > len(data) for at, length in zip(offsets, lengths, strict=True)):
-        raise incomplete()
+        raise prepared.incomplete()
     if sum(lengths) > len(data):
-        raise damaged()
+        raise prepared.damaged()
     view = memoryview(data)
     strips = [view[at : at + length] for at, length in zip(offsets, lengths, strict=True)]
     if tags[Tiff.COMPRESSION] == (_NO_COMPRESSION,):

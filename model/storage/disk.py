@@ -1,4 +1,7 @@
-"""Writing to disk: folders that can't be written to, full disks, atomic replacement, hashes."""
+"""Writing to disk: folders that can't be written to, full disks, atomic replacement, hashes.
+
+Everything here raises ``OSError`` if a file can't be read or written.
+"""
 
 import errno
 import hashlib
@@ -36,11 +39,7 @@ def require_writable(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it; those in the data folder are for this user alone.
-
-    Raises:
-        OSError: it can't be made.
-    """
+    """Make a folder and those above it; those in the data folder are for this user alone."""
     folder, data = folder.resolve(), settings().data.resolve()
     for path in (*reversed(folder.parents), folder):
         if not path.is_dir():
@@ -128,11 +127,7 @@ def is_lasting(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> boo
 
 
 def hash_file(path: Path) -> str:
-    """Return a file's SHA-256 as hex digits.
-
-    Raises:
-        OSError: it can't be read.
-    """
+    """Return a file's SHA-256 as hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -154,9 +149,6 @@ def replace_atomically(path: Path, *, durable: bool = False) -> Iterator[Path]:
     Args:
         path: the file to replace; its folder must exist.
         durable: flush the file and its folder to disk, so that it survives a power cut.
-
-    Raises:
-        OSError: the file cannot be written.
     """
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}")
     try:
@@ -175,7 +167,7 @@ def publish_folder(
     fill: Callable[[Path], Path],
     move: Callable[[Path, Path], object] | None = None,
 ) -> Path:
-    """Fill a new folder and move it into place: readers see all of it or nothing of it.
+    """Fill a folder and move it into place, which is returned: readers see all of it or nothing.
 
     What killed calls left in ``parent`` is removed a day later.
 
@@ -183,12 +175,6 @@ def publish_folder(
         parent: an existing or new folder on the disk of the result.
         fill: writes into the empty folder that it is given, and returns the path to move it to.
         move: moves the new folder to that path; by default ``replace_folder``.
-
-    Returns:
-        The path that ``fill`` returned.
-
-    Raises:
-        OSError: the folder can't be written or moved.
     """
     make_folder(parent)
     for folder in parent.glob(f"{NEW_PREFIX}*"):
@@ -240,11 +226,7 @@ def _remove(path: Path) -> None:
 
 
 def fsync_path(path: Path) -> None:
-    """Flush a file or a folder to disk.
-
-    Raises:
-        OSError: the disk reports an error.
-    """
+    """Flush a file or a folder to disk."""
     # Windows can't flush a handle opened for reading; its file system journals renames.
     if os.name == "nt":
         return

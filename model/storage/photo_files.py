@@ -23,17 +23,6 @@ from ..settings import settings
 from ..text import clean
 from . import zips
 
-__all__ = [
-    "SUFFIXES",
-    "PhotoFile",
-    "displayed_parts",
-    "is_photo",
-    "list_photos",
-    "map_ordered",
-    "open_photos",
-    "printable",
-]
-
 MAX_TOTAL_BYTES = 2**30
 """Most bytes that the members of a zip may state in total, unless the caller sets another limit."""
 
@@ -76,10 +65,7 @@ def list_photos(folder: Path, *, follow_links: bool = True) -> list[Path]:
 def is_photo(name: str, read_signature: Callable[[], bytes]) -> bool:
     """Return whether a file is a photo, by its suffix or else by its content.
 
-    Args:
-        name: the file's name.
-        read_signature: returns the file's first ``SIGNATURE_BYTES`` bytes; called only
-            if the suffix does not decide.
+    ``read_signature`` returns its first ``SIGNATURE_BYTES`` bytes.
     """
     suffix = Path(name).suffix.lower()
     if suffix in SUFFIXES:
@@ -123,7 +109,6 @@ def open_photos(
 
     Args:
         data: the zip's bytes, or an open file that stays open while photos are read.
-        limit: the largest number of photos.
         max_bytes: the most bytes that all members may state in total.
 
     Raises:
@@ -199,13 +184,7 @@ def _check_sizes(infos: Sequence[zipfile.ZipInfo], max_bytes: int) -> None:
 
 
 def _read_member(zipped: zipfile.ZipFile, info: zipfile.ZipInfo, *, is_zip: bool) -> bytes:
-    """Return the bytes of a photo; safe to call from several threads.
-
-    Raises:
-        PhotoTooLarge: more than 20 MB, as stated in the zip or as read.
-        UnsupportedFormat: a zip inside the zip, or an unsupported compression.
-        DamagedPhoto: it does not unpack to the size that the zip states.
-    """
+    """Return the bytes of a photo; safe to call from several threads."""
     if is_zip:
         raise UnsupportedFormat("A zip inside a zip isn't opened. Unpack it and send its photos.")
     try:

@@ -85,7 +85,6 @@ def open_zip(
 
     Args:
         file: stays open while members are read.
-        max_entries: largest number of members.
         max_directory_bytes: largest size of the central directory, which is read into memory.
         strict: reject a comment or other bytes after the directory. Some tools write them,
             but they mislead programs that search for the directory from the start.

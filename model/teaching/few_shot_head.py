@@ -184,7 +184,7 @@ def fit_head(
         features: [N, D].
         targets: indices of the labels [N].
         groups: the photos' groups [N], from ``merge_near_copies``.
-        fallback_cosine: the base's, see ``base_features``.
+        fallback_cosine: the base's, see ``browser.small_graph.BASES``.
     """
     from threadpoolctl import threadpool_limits
 

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import onnx
 
-from ..browser.base_features import describe_features
 from ..browser.device_files import run_graph
-from ..browser.small_graph import make_small_graph
+from ..browser.small_graph import describe_features, make_small_graph
 from ..bundle import (
     HASH_DIGITS,
     TRAINING_PHOTOS,
@@ -52,9 +51,6 @@ def publish_head(
     """Publish a few-shot head as a bundle with its base's network.
 
     Args:
-        manifest: the head's description.
-        head: its numbers.
-        name: the new model's name.
         title: what people read; by default the manifest's.
         licence: the model's; by default the base's.
         models_dir: where to publish; by default the data folder's models.

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..browser.base_features import describe_features
-from ..browser.small_graph import make_small_graph
+from ..browser.small_graph import describe_features, make_small_graph
 from ..bundle import DEFAULT_MODEL, Bundle, Metric, get_bundle
 from ..calibration.graph_outputs import Floats, Run, open_graph
 from ..classifier import read_file
@@ -20,20 +19,8 @@ from ..preprocess import preprocess
 from ..storage.labelled_photos import Dataset, LabelledPhoto, discover
 from ..storage.photo_files import map_ordered
 from ..text import clean, find_confusing
+from . import loupe_file
 from .few_shot_head import FewShotHead, LeftOut, fit_head, merge_near_copies
-from .loupe_file import (
-    MAX_LABEL_CHARS,
-    MAX_LABELS,
-    GroupAccuracy,
-    LoupeBase,
-    LoupeGolden,
-    LoupeManifest,
-    describe_file,
-    draw,
-    is_label,
-    pack_head,
-    write_loupe,
-)
 from .taught_bundle import publish_head
 
 MAX_PHOTOS = 500
@@ -47,7 +34,7 @@ class TaughtModel:
     names of photos that couldn't be read, with the reason.
     """
 
-    manifest: LoupeManifest
+    manifest: loupe_file.LoupeManifest
     head: FewShotHead
     left_out: LeftOut
     photos: tuple[Path, ...]
@@ -66,7 +53,7 @@ class TaughtModel:
 
     def save(self, path: str | Path) -> None:
         """Write the model as a ``.loupe`` file, which the *Teach* page and ``import`` read."""
-        Path(path).write_bytes(write_loupe(self.manifest, self.head))
+        Path(path).write_bytes(loupe_file.write_loupe(self.manifest, self.head))
 
     def publish(self, name: str, **options: Any) -> Bundle:
         """Publish the model as a bundle; ``options`` are those of ``publish_head``."""
@@ -81,7 +68,6 @@ def teach(folder: str | Path, base: str = DEFAULT_MODEL, *, title: str = "") -> 
 
     Args:
         folder: one folder per label, with at most 500 photos in all.
-        base: the model whose features are used.
         title: what people read; by default the folder's name.
 
     Raises:
@@ -122,21 +108,21 @@ def teach(folder: str | Path, base: str = DEFAULT_MODEL, *, title: str = "") -> 
     numbers = np.unique(recordings, return_inverse=True)[1]
     groups = merge_near_copies(features.astype(float), targets, numbers, of_base["near_copy"])
     head, left_out = fit_head(features, targets, groups, of_base["fallback_cosine"])
-    pictures = np.concatenate([run(picture[None])[1] for picture in draw(*recipe.size)])
+    pictures = np.concatenate([run(picture[None])[1] for picture in loupe_file.draw(*recipe.size)])
     logits, novelty = head.logits(pictures).tolist(), head.ood_scores(pictures).tolist()
-    title = clean(title or folder.name)[:MAX_LABEL_CHARS].strip()
+    title = clean(title or folder.name)[: loupe_file.MAX_LABEL_CHARS].strip()
     manifest = _describe(
         head,
         left_out,
-        title=title if is_label(title) else "Taught model",
+        title=title if loupe_file.is_label(title) else "Taught model",
         labels=labels,
-        base=LoupeBase(
+        base=loupe_file.LoupeBase(
             name=bundle.name,
             version=bundle.version,
             features=of_base["sha256"],
             size=of_base["size"],
         ),
-        golden=LoupeGolden(logits=logits, novelty=novelty),
+        golden=loupe_file.LoupeGolden(logits=logits, novelty=novelty),
     )
     paths = tuple(photo.path for photo in photos)
     return TaughtModel(manifest, head, left_out, paths, skipped)
@@ -156,7 +142,7 @@ def open_base(name: str) -> tuple[Bundle, Run, dict[str, Any]]:
     raise DataError(f"{name} can't be a base: its graph has no features. Use {DEFAULT_MODEL}.")
 
 
-def _describe(head: FewShotHead, left_out: LeftOut, **fields: Any) -> LoupeManifest:
+def _describe(head: FewShotHead, left_out: LeftOut, **fields: Any) -> loupe_file.LoupeManifest:
     """Return the manifest of a head that was fitted here; ``fields`` are its others."""
     outcomes = left_out.outcomes
 
@@ -164,12 +150,12 @@ def _describe(head: FewShotHead, left_out: LeftOut, **fields: Any) -> LoupeManif
         counts = Counter(indices)
         return tuple(counts[label] for label in range(len(head.bias)))
 
-    accuracy = GroupAccuracy(
+    accuracy = loupe_file.GroupAccuracy(
         right=by_label(label for label, called in outcomes if label == called),
         counted=by_label(label for label, _ in outcomes),
         folds=left_out.folds,
     )
-    return LoupeManifest(
+    return loupe_file.LoupeManifest(
         temperature=head.temperature,
         ood_threshold=head.ood_threshold,
         promise=left_out.promise,
@@ -177,7 +163,7 @@ def _describe(head: FewShotHead, left_out: LeftOut, **fields: Any) -> LoupeManif
         photos=by_label(left_out.targets),
         groups=by_label(left_out.group_labels),
         accuracy=accuracy if outcomes else None,
-        head=describe_file(pack_head(head)),
+        head=loupe_file.describe_file(loupe_file.pack_head(head)),
         **fields,
     )
 
@@ -190,15 +176,17 @@ def _check(folder: Path, dataset: Dataset) -> tuple[str, ...]:
             "folder per label; teaching tests on photos left out in turn, so it needs no split."
         )
     labels = tuple(clean(label) for label in dataset.labels)
-    if len(labels) > MAX_LABELS or len(dataset.photos) > MAX_PHOTOS:
+    if len(labels) > loupe_file.MAX_LABELS or len(dataset.photos) > MAX_PHOTOS:
         raise DataError(
             f"{folder} has {len(dataset.photos):,} photos of {len(labels)} labels, and teaching "
-            f"takes at most {MAX_PHOTOS} of {MAX_LABELS}. Train on them instead: "
+            f"takes at most {MAX_PHOTOS} of {loupe_file.MAX_LABELS}. Train on them instead: "
             "python -m model train FOLDER --name NAME"
         )
-    if bad := [label for label in labels if not is_label(label)] or find_confusing(labels):
+    refused = [label for label in labels if not loupe_file.is_label(label)]
+    if bad := refused or find_confusing(labels):
         raise DataError(
-            f"A folder can't be the label {bad[0]!r}: it needs 1 to {MAX_LABEL_CHARS} characters, "
-            "a visible one, and to differ from others in more than spaces and marks. Rename it."
+            f"A folder can't be the label {bad[0]!r}: it needs 1 to {loupe_file.MAX_LABEL_CHARS} "
+            "characters, a visible one, and to differ from others in more than spaces and marks. "
+            "Rename it."
         )
     return labels

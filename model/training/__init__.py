@@ -19,8 +19,6 @@ def train_folder(folder: str | Path, name: str, *, resume: bool = False, **optio
 
     Args:
         folder: ``folder/LABEL/…``, or ``folder/train/LABEL/…`` with ``validation`` beside it.
-        name: the model's name, for links and commands.
-        resume: continue the unfinished run of that name.
         options: fields of ``model.training.config.TrainingConfig``, such as ``minutes=20``;
             ``image_size`` may be named ``size``, as on the command line.
 

@@ -82,10 +82,7 @@ def get_backbone(name: str) -> Backbone:
 
 
 def load_pretrained(body: Any, name: str) -> str:
-    """Copy pretrained weights of timm's network ``name`` into ``body``, a learner's first part.
-
-    Returns:
-        The source of the weights, in words.
+    """Copy weights of timm's network ``name`` into a learner's first part; return their source.
 
     Raises:
         EngineUnavailable: they are neither installed, nor cached, nor downloadable.

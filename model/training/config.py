@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from ..bundle import NAME_RULE, Name
+from ..bundle.manifest import NAME_RULE, Name
 from ..errors import DataError
 from ..storage.disk import replace_atomically
 from ..storage.labelled_photos import name_folders

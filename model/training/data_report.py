@@ -60,12 +60,6 @@ def scan_photos(
 
     Copies that an earlier call wrote are reused.
 
-    Args:
-        photos: all photos of a dataset.
-        folder: where the copies go.
-        config: how the network's input is made.
-        progress: told of each photo.
-
     Source of the hash: pHash (a low-frequency cosine transform against its median).
     """
     folder.mkdir(parents=True, exist_ok=True)

@@ -209,19 +209,15 @@ def fine_tune(
     deadline: float | None = None,
     progress: Progress,
 ) -> FineTuneResult | None:
-    """Fine-tune a learner, continuing from the checkpoint in ``run_dir`` if there is one.
+    """Fine-tune a learner from the checkpoint in ``run_dir``, if there is one.
+
+    None if there was no time for an epoch.
 
     Args:
         build: builds the ``Learner``, with the fitted head.
-        hyperparameters: learning rate and weight decay.
         epochs: the most epochs; fewer if time is short.
-        run_dir: the folder for checkpoints.
         seed: of Python, NumPy and torch.
         deadline: on the monotonic clock, seconds.
-        progress: told of each batch and epoch.
-
-    Returns:
-        The best average, or None if there was no time for an epoch.
     """
     checkpoint = load_checkpoint(run_dir / CHECKPOINT_FILE)
     is_late = deadline is not None and time.monotonic() > deadline

@@ -55,10 +55,8 @@ def build_imagenet(
     """Build the bundle from the packaged weights and publish it in ``models_dir``.
 
     Args:
-        models_dir: where to publish.
         photos: a folder of ImageNet's photos by which to estimate the temperatures; without it,
             those of the built-in bundle are written again.
-        progress: told of each pass over the photos.
 
     Raises:
         DataError: a photo's name doesn't begin with a synset, or there are too few.

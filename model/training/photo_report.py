@@ -124,16 +124,12 @@ def find_doubtful_labels(
     groups: NDArray[np.intp],
     seed: int = 0,
 ) -> list[tuple[int, int]]:
-    """Return the photos whose features suggest another label, the most doubtful first.
+    """Return photos whose features suggest another label, and that label; most doubtful first.
 
     Args:
         features: float32 [N, D].
         targets: indices of the labels, intp [N].
         groups: numbers of the groups of near duplicates, intp [N]; a group stays in one fold.
-        seed: the seed of the folds.
-
-    Returns:
-        Pairs of indices: the photo, and the label that it looks like.
 
     Source: confident learning (Northcutt, Jiang, Chuang, Confident Learning: Estimating Uncertainty
     in Dataset Labels, 2021): a label counts if its probability is at least its mean over the

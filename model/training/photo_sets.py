@@ -19,14 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from ..bundle import check_name
 from ..errors import ArchiveError, DataError, FolderExists
 from ..settings import settings
-from ..storage.disk import (
-    NEW_PREFIX,
-    OLD_PREFIX,
-    make_folder,
-    publish_folder,
-    replace_atomically,
-    require_space,
-)
+from ..storage import disk
 from ..storage.labelled_photos import Dataset, find_file, find_photos, list_subfolders
 from ..storage.photo_files import list_photos, open_photos
 from ..text import count_of, list_some
@@ -94,8 +87,8 @@ def list_photo_sets() -> dict[str, PhotoSet]:
     Raises:
         DataError: a folder cannot be read.
     """
-    for old in photos_folder().glob(f"{OLD_PREFIX}*"):
-        folder = old.with_name(old.name.removeprefix(OLD_PREFIX))
+    for old in photos_folder().glob(f"{disk.OLD_PREFIX}*"):
+        folder = old.with_name(old.name.removeprefix(disk.OLD_PREFIX))
         if not folder.exists():
             # A process was killed while replacing the set, or is replacing it now.
             with _lock(), suppress(OSError):
@@ -143,11 +136,9 @@ def read_changes(path: Path) -> Changes:
 
 
 def change_photos(photo_set: PhotoSet, labels: Mapping[str, str | None]) -> None:
-    """Relabel photos or leave them out; names that are not in the set are ignored.
+    """Relabel photos by ``LabelledPhoto.name``; names that are not in the set are ignored.
 
-    Args:
-        photo_set: the set, whose photos stay as they are.
-        labels: labels by ``LabelledPhoto.name``; None leaves a photo out, "" undoes its changes.
+    None leaves a photo out, "" undoes its changes.
 
     Raises:
         DataError: a label is not valid, the file of changes is damaged, or see ``require_idle``.
@@ -162,11 +153,11 @@ def change_photos(photo_set: PhotoSet, labels: Mapping[str, str | None]) -> None
     require_idle(photo_set.name)
     found = {name: label for name, label in labels.items() if find_file(photo_set.folder, name)}
     file = photo_set.changes_file
-    make_folder(file.parent)
+    disk.make_folder(file.parent)
     with FileLock(file.with_suffix(".lock")):
         changes = {**read_changes(file), **found}
         changes = {name: label for name, label in changes.items() if label != ""}
-        with replace_atomically(file, durable=True) as temporary:
+        with disk.replace_atomically(file, durable=True) as temporary:
             temporary.write_text(json.dumps(changes, indent=1), encoding="utf-8")
 
 
@@ -257,11 +248,11 @@ def save_zip(name: str, file: BinaryIO, *, mode: Mode) -> SavedPhotos:
             raise ArchiveError(f"No photo in this zip can be used. {refused[0]}")
         return root / name
 
-    make_folder(root)
+    disk.make_folder(root)
     with _lock():
         require_target(name, mode)
-        require_space(root, sum(info.file_size for info in zipped.infolist()))
-        publish_folder(root, fill)
+        disk.require_space(root, sum(info.file_size for info in zipped.infolist()))
+        disk.publish_folder(root, fill)
     return writers[0].result
 
 
@@ -277,7 +268,7 @@ def delete_photo_set(photo_set: PhotoSet) -> None:
     require_idle(photo_set.name)
     with _lock():
         # One rename, so that a kill leaves no partial set.
-        gone = photo_set.folder.with_name(f"{NEW_PREFIX}gone-{photo_set.name}")
+        gone = photo_set.folder.with_name(f"{disk.NEW_PREFIX}gone-{photo_set.name}")
         shutil.rmtree(gone, ignore_errors=True)
         with suppress(FileNotFoundError):
             photo_set.folder.rename(gone)

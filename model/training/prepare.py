@@ -60,9 +60,6 @@ def split_photos(
     """Split by the dataset's own folders, or else stratify and keep near duplicates together.
 
     Args:
-        dataset: all photos.
-        report: the report on them, with the groups of near duplicates.
-        seed: the seed of the shuffle.
         sides: by photo name, True if an earlier run held the photo out, False if it trained on
             it. Photos keep their side, so that versions can be compared on photos new to both.
 
@@ -251,11 +248,7 @@ def prepare_data(
 def _require_same_photos(
     photos: Sequence[LabelledPhoto], scans: Sequence[PhotoScan], run_dir: Path
 ) -> None:
-    """Check that a resumed run has the photos it began with, each with its label and part.
-
-    Raises:
-        DataError: one was added, removed, changed or moved since the run began.
-    """
+    """Check that a resumed run has the photos it began with, each with its label and part."""
     rows = [
         (photo.name, photo.label, photo.part, scan.sha256)
         for photo, scan in zip(photos, scans, strict=True)

@@ -48,8 +48,6 @@ def compute_features(
     Args:
         module: in evaluation mode.
         photos: uint8 [height, width, 3] each.
-        total: number of photos.
-        progress: told of each batch.
     """
     features: list[NDArray[np.float32]] = []
     for batch in chunked(photos, BATCH_SIZE):
@@ -81,11 +79,6 @@ def cross_fit(
     """Return both graphs' outputs with logits of heads that were fitted to the other photos.
 
     Photos that look alike are in the same fold.
-
-    Args:
-        full: the full graph's outputs for all photos, with their groups.
-        small: the small graph's, for the same photos.
-        seed: of the folds.
     """
     logits, small_logits = np.empty_like(full.logits), np.empty_like(full.logits)
     for inside, outside in split_folds(full.targets, full.groups, seed):

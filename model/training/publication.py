@@ -148,11 +148,7 @@ class Publication:
         return draft.model_copy(update={"metrics": (metric, *draft.metrics)})
 
     def _calibrate(self, graph: bytes) -> CalibrationResult:
-        """Calibrate on the held-out photos, or on all photos out of fold.
-
-        Raises:
-            DataError: there are too few.
-        """
+        """Calibrate on the held-out photos, or on all photos out of fold."""
         if not self.is_pooled and len(self.run.data.held_out) < MIN_PHOTOS:
             head = "--epochs 0 and " if self.tuned else ""
             raise DataError(

@@ -92,8 +92,7 @@ class RunRecord(BaseModel):
     def state_now(self, training: str | None) -> State:
         """Return the state; "stopped" if the process of a "running" record was killed.
 
-        Args:
-            training: the model that is trained now, None if none is.
+        ``training`` is the model that is trained now, None if none is.
         """
         return "stopped" if self.state == "running" and training != self.model else self.state
 

@@ -99,12 +99,9 @@ def save_predictions(
     """Store a run's predictions.
 
     Args:
-        record: the run's record.
         outputs: logits of models that were not trained on the photos, with their names.
         hashes: SHA-256 of the same photos.
-        labels: the model's labels.
         sides: SHA-256 of the training photos, and of the held-out ones.
-        temperature: the number by which logits are divided.
         accepted: bool [N], False for "none of these".
     """
     trained, held_out = (_shorten(side) for side in sides)

@@ -23,11 +23,7 @@ RESERVE_SECONDS = 45.0
 def train(config: TrainingConfig, *, resume: bool = False, progress: Progress = SILENT) -> Bundle:
     """Train, measure and publish a model.
 
-    Args:
-        config: what to train. With ``resume``, only its ``minutes`` count, and the
-            unfinished run's own configuration is used.
-        resume: continue the unfinished run of that name.
-        progress: told of the run's progress.
+    With ``resume``, only the configuration's ``minutes`` count; all else is the unfinished run's.
 
     Raises:
         DataError: the photos, the backbone's name or an unfinished run don't allow it.
@@ -68,11 +64,7 @@ def train(config: TrainingConfig, *, resume: bool = False, progress: Progress = 
 
 
 def _clear_run_dir(config: TrainingConfig, run_dir: Path) -> None:
-    """Empty a run's folder, except ``CACHES``.
-
-    Raises:
-        DataError: the folder has an unfinished run.
-    """
+    """Empty a run's folder, except ``CACHES``."""
     if (run_dir / CONFIG_FILE).exists():
         raise DataError(
             f"An unfinished run of {config.name!r} exists. Add --resume to continue it, or "
@@ -152,8 +144,7 @@ REQUEST_OPTIONS = {
 def log_run(record: RunRecord) -> str:
     """Log a finished run's parameters, curves and metrics, without paths or names of files.
 
-    Returns:
-        Why the run was not logged; "" if it was, or if no server is set. Nothing is raised.
+    Return why it was not logged; "" if it was, or if no server is set. Nothing is raised.
     """
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         return ""

@@ -40,7 +40,6 @@ def build_loaders(data: PreparedData, backbone: Backbone, hyperparameters: Hyper
     """Return ``DataLoaders`` with augmented training photos and exact held-out ones.
 
     Args:
-        data: the prepared photos.
         backbone: its mean, standard deviation and interpolation are used.
         hyperparameters: strength of the augmentation.
     """
@@ -202,11 +201,7 @@ class TrainingRun:
         return fit_probe(features, [*self.data.targets, *self.data.held_out_targets])
 
     def compute_features(self) -> None:
-        """Compute and cache the backbone's features of the photos that lack them.
-
-        Raises:
-            EngineUnavailable: pretrained weights are neither installed nor downloadable.
-        """
+        """Compute and cache the backbone's features of the photos that lack them."""
         keys, known = self._feature_keys(), load_cache(self.run_dir)
         if not (missing := [place for place, key in enumerate(keys) if key not in known]):
             return

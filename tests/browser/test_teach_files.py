@@ -25,8 +25,8 @@ from tests.browser.drive_teach import (
     teach_by_files,
     use_it,
 )
-from tests.model.teaching.hostile_loupe import zip_of
 from tests.waiting import wait_until
+from tests.zips import zipped
 
 
 def undecodable(photo: bytes) -> bytes:
@@ -40,7 +40,7 @@ def project(*photos: bytes) -> bytes:
     listed = [{"label": 0, "recording": f"r{at}"} for at in range(len(photos))]
     about = {"format": 1, "title": "Reds", "labels": ["red"], "photos": listed}
     files = {f"photos/{at + 1:03}.jpg": photo for at, photo in enumerate(photos)}
-    return zip_of({"project.json": json.dumps(about).encode(), **files})
+    return zipped({"project.json": json.dumps(about).encode(), **files})
 
 
 def open_file(page: Page, name: str, data: bytes) -> None:
@@ -74,7 +74,7 @@ def made_elsewhere(file: Path) -> bytes:
     manifest = json.loads(files["manifest.json"])
     manifest["base"]["name"] = "elsewhere"
     manifest["labels"] = [label.replace("cold", "cold\u200b") for label in manifest["labels"]]
-    return zip_of({**files, "manifest.json": json.dumps(manifest).encode()})
+    return zipped({**files, "manifest.json": json.dumps(manifest).encode()})
 
 
 @pytest.mark.slow

@@ -10,9 +10,9 @@ import pytest
 
 from tests.device.node import require_inflate, run_node
 from tests.device.site import SLOW_FIREFOX, Site, run_script
-from tests.model.teaching.hostile_loupe import zip_of
 from tests.model.tiny import colour
 from tests.photos import encoded
+from tests.zips import zipped
 
 STORE = """
   const { openStore } = await import("/device/teach/store.mjs");
@@ -251,7 +251,7 @@ def project(photo: bytes = JPEG, name: str = "photos/001.jpg", **changes: Any) -
         "photos": [{"label": 1, "recording": "a"}, {"label": 0, "recording": "a"}],
     }
     about = json.dumps({**values, **changes}).encode()
-    return zip_of({"project.json": about, name: photo, "photos/002.jpg": JPEG})
+    return zipped({"project.json": about, name: photo, "photos/002.jpg": JPEG})
 
 
 def open_projects(*files: bytes) -> Any:

@@ -15,9 +15,9 @@ from model.bundle import read_samples
 from model.engine_info import DEFAULT_ENGINE
 from model.errors import Busy, DataError
 from model.loading import load_bundle
-from model.photo.formats import FORMAT_NAMES
+from model.photo.formats import FORMAT_NAMES, SUFFIXES
 from model.settings import settings
-from model.storage.photo_files import SUFFIXES, PhotoFile, displayed_parts, open_photos
+from model.storage.photo_files import PhotoFile, displayed_parts, open_photos
 from ui.batch.jobs import LIFETIME_MINUTES, Job, job_cache
 from ui.phrasing import escape_markdown, to_markdown
 from ui.session_state import model_to_load, release_upload

@@ -44,12 +44,8 @@ def read(bundle: Bundle, sent: object) -> Prediction | None:
 
 def test_answer_becomes_a_prediction(bundle: Bundle) -> None:
     prediction = read(bundle, answer())
-    assert prediction is not None
-    assert [(item.label, item.probability) for item in prediction.top(3)] == [
-        ("blue", 0.7),
-        ("red", 0.2),
-        ("black", 0.1),
-    ]
+    top = [(item.label, item.probability) for item in prediction.top(3)]
+    assert top == [("blue", 0.7), ("red", 0.2), ("black", 0.1)]
     assert [item.label for item in prediction.prediction_set or ()] == ["blue", "red"]
     assert (prediction.in_distribution, prediction.ood_score) == (True, 0.125)
 
@@ -57,7 +53,6 @@ def test_answer_becomes_a_prediction(bundle: Bundle) -> None:
 def test_order_of_equal_probabilities_is_kept(bundle: Bundle) -> None:
     labels = [[4, 0.3], [1, 0.3], [0, 0.3], [2, 0.1], [5, 0.0], [3, 0.0]]
     prediction = read(bundle, answer(labels=labels, plausible=[4, 1, 0]))
-    assert prediction is not None
     assert [item.index for item in prediction.top(4)] == [4, 1, 0, 2]
 
 
@@ -91,7 +86,6 @@ def test_answer_with_a_mistake_is_refused(bundle: Bundle, changes: dict[str, Any
 def test_answer_of_a_model_without_calibration_claims_none(models_dir: Path) -> None:
     plain = tiny(models_dir)
     accepted = read(plain, answer(**CLAIMS_NOTHING))
-    assert accepted is not None
     assert accepted.prediction_set is None
     for claim in ({"known": False}, {"novelty": 0.0}, {"plausible": [2]}):
         assert read(plain, answer(**{**CLAIMS_NOTHING, **claim})) is None
@@ -100,5 +94,4 @@ def test_answer_of_a_model_without_calibration_claims_none(models_dir: Path) -> 
 def test_probabilities_of_several_labels_at_once_need_no_sum(models_dir: Path) -> None:
     several = tiny(models_dir, multilabel=True)
     prediction = read(several, answer(labels=[[1, 0.9], [0, 0.8]], **CLAIMS_NOTHING))
-    assert prediction is not None
     assert prediction.answer == ["green", "red"]

@@ -10,14 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model import Candidate, Prediction
-from model.answer.prediction import (
-    Certainty,
-    Milliseconds,
-    apply_thresholds,
-    certainty,
-    is_in_distribution,
-    prediction_set,
-)
+from model.answer import prediction as answers
 from model.bundle import Calibration, PredictionSetRule
 
 
@@ -32,19 +25,11 @@ def prediction(probabilities: list[float], **options: Any) -> Prediction:
     )
 
 
-def test_most_probable_labels_come_first() -> None:
-    top = prediction([0.1, 0.6, 0.3]).top(2)
-    assert [item.label for item in top] == ["b", "c"]
-    assert top[0] == Candidate(1, "b", pytest.approx(0.6))  # type: ignore[arg-type]
-
-
-def test_ties_keep_the_bundles_order() -> None:
+def test_top_has_the_most_probable_labels_and_ties_keep_the_bundles_order() -> None:
+    found = prediction([0.1, 0.6, 0.3])
+    assert found.top(2) == [Candidate(1, "b", 0.6), Candidate(2, "c", 0.3)]
+    assert [len(found.top(count)) for count in (-1, 0, 1, 3, 99)] == [0, 0, 1, 3, 3]
     assert [item.label for item in prediction([0.2, 0.4, 0.4, 0.0, 0.0]).top()] == list("bcade")
-
-
-@pytest.mark.parametrize(("count", "length"), [(-1, 0), (0, 0), (1, 1), (3, 3), (99, 3)])
-def test_top_returns_the_requested_number_of_labels(count: int, length: int) -> None:
-    assert len(prediction([0.1, 0.6, 0.3]).top(count)) == length
 
 
 @pytest.mark.parametrize(("known", "answer"), [(None, "b"), (True, "b"), (False, None)])
@@ -53,25 +38,27 @@ def test_ood_prediction_has_no_answer(known: bool | None, answer: str | None) ->
 
 
 @pytest.mark.parametrize(
-    ("probabilities", "answer"),
-    [([0.5, 0.2, 0.9], ["c", "a"]), ([0.49, 0.1, 0.2], []), ([1, 1, 1], ["a", "b", "c"])],
+    ("probabilities", "threshold", "answer"),
+    [
+        ([0.5, 0.2, 0.9], None, ["c", "a"]),
+        ([0.49, 0.1, 0.2], None, []),
+        ([1, 1, 1], None, ["a", "b", "c"]),
+        ([0.1, 0.2, 0.4], 0.2, ["c", "b"]),
+        ([0.1, 0.2, 0.4], 0.4, ["c"]),
+        ([0.1, 0.2, 0.4], 0.400001, []),
+    ],
 )
-def test_multilabel_answer_has_labels_of_one_half_or_more(
-    probabilities: list[float], answer: list[str]
+def test_multilabel_answer_has_labels_from_one_half_or_the_models_threshold_on(
+    probabilities: list[float], threshold: float | None, answer: list[str]
 ) -> None:
-    assert prediction(probabilities, multilabel=True).answer == answer
-
-
-@pytest.mark.parametrize(("threshold", "answer"), [(0.2, ["c", "b"]), (0.4, ["c"]), (0.400001, [])])
-def test_threshold_of_a_model_decides(threshold: float, answer: list[str]) -> None:
-    found = prediction([0.1, 0.2, 0.4], multilabel=True, present_from=threshold)
-    assert found.answer == answer
+    options = {} if threshold is None else {"present_from": threshold}
+    assert prediction(probabilities, multilabel=True, **options).answer == answer
 
 
 def test_prediction_is_plain_json() -> None:
     whole = prediction(
         [0.1234567, 0.8765433],
-        milliseconds=Milliseconds(1.23456, 2, 3, 6.5),
+        milliseconds=answers.Milliseconds(1.23456, 2, 3, 6.5),
         in_distribution=True,
         ood_score=0.25,
         prediction_set=(Candidate(1, "b", 0.8765433),),
@@ -111,7 +98,8 @@ def test_prediction_set_has_labels_at_their_threshold_and_the_top_label(
     probabilities: list[float], floors: tuple[float, ...], expected: tuple[int, ...]
 ) -> None:
     assert (
-        prediction_set(np.array(probabilities, dtype=np.float32), calibrated(*floors)) == expected
+        answers.prediction_set(np.array(probabilities, dtype=np.float32), calibrated(*floors))
+        == expected
     )
 
 
@@ -121,8 +109,7 @@ def test_prediction_set_has_labels_at_their_threshold_and_the_top_label(
 def test_prediction_set_is_ranked_and_has_the_top_label(rows: list[tuple[float, float]]) -> None:
     weights, floors = zip(*rows, strict=True)
     probabilities = np.array(weights, dtype=np.float32) / np.float32(sum(weights))
-    labels = prediction_set(probabilities, calibrated(*floors))
-    assert labels
+    labels = answers.prediction_set(probabilities, calibrated(*floors))
     assert len(set(labels)) == len(labels)
     # Labels that agree to four digits rank in the order of the bundle.
     assert probabilities[labels[0]] >= probabilities.max() / 1.0002
@@ -133,12 +120,12 @@ def test_prediction_set_is_ranked_and_has_the_top_label(rows: list[tuple[float, 
 
 def test_uncalibrated_prediction_has_no_set() -> None:
     probabilities = np.array([0.99, 0.01], dtype=np.float32)
-    assert prediction_set(probabilities, None) is None
-    assert prediction_set(probabilities, Calibration(temperature=1.0)) is None
-    assert is_in_distribution(0.3, None) is None
-    judged = apply_thresholds(prediction([0.99, 0.01]), 0.3, None)
+    assert answers.prediction_set(probabilities, None) is None
+    assert answers.prediction_set(probabilities, Calibration(temperature=1.0)) is None
+    assert answers.is_in_distribution(0.3, None) is None
+    judged = answers.apply_thresholds(prediction([0.99, 0.01]), 0.3, None)
     assert (judged.in_distribution, judged.ood_score, judged.prediction_set) == (None, None, None)
-    assert certainty(judged) == Certainty.GUESS
+    assert answers.certainty(judged) == answers.Certainty.GUESS
 
 
 @pytest.mark.parametrize(
@@ -155,44 +142,43 @@ def test_uncalibrated_prediction_has_no_set() -> None:
 def test_score_above_threshold_is_out_of_distribution(
     novelty: float | None, threshold: float | None, expected: bool | None
 ) -> None:
-    assert is_in_distribution(novelty, calibrated(novelty=threshold)) is expected
+    assert answers.is_in_distribution(novelty, calibrated(novelty=threshold)) is expected
 
 
 def test_apply_thresholds_adds_score_and_set() -> None:
-    judged = apply_thresholds(
+    judged = answers.apply_thresholds(
         prediction([0.1, 0.6, 0.3]), 0.2, calibrated(0.2, 0.2, 0.2, novelty=0.5)
     )
     assert judged.in_distribution is True
     assert judged.ood_score == 0.2
-    assert judged.prediction_set is not None
     assert [item.label for item in judged.prediction_set] == ["b", "c"]
 
 
 @pytest.mark.parametrize(
     ("labels", "first", "options", "expected"),
     [
-        (1, 0.95, {}, Certainty.LIKELY),
-        (1, 0.9, {}, Certainty.LIKELY),
-        (1, 0.89, {}, Certainty.PROBABLE),
-        (2, 0.5, {}, Certainty.FEW),
-        (3, 0.4, {}, Certainty.FEW),
-        (4, 0.3, {}, Certainty.HARD),
-        (1, 0.99, {"in_distribution": False}, Certainty.UNKNOWN),
-        (4, 0.3, {"in_distribution": False}, Certainty.UNKNOWN),
-        (1, 0.95, {"in_distribution": True}, Certainty.LIKELY),
-        (1, 0.95, {"calibrated": False}, Certainty.GUESS),
-        (None, 0.95, {}, Certainty.GUESS),
-        (None, 0.95, {"multilabel": True}, Certainty.SEVERAL),
-        (None, 0.2, {"multilabel": True}, Certainty.NOTHING),
-        (None, 0.95, {"multilabel": True, "in_distribution": False}, Certainty.UNKNOWN),
+        (1, 0.95, {}, answers.Certainty.LIKELY),
+        (1, 0.9, {}, answers.Certainty.LIKELY),
+        (1, 0.89, {}, answers.Certainty.PROBABLE),
+        (2, 0.5, {}, answers.Certainty.FEW),
+        (3, 0.4, {}, answers.Certainty.FEW),
+        (4, 0.3, {}, answers.Certainty.HARD),
+        (1, 0.99, {"in_distribution": False}, answers.Certainty.UNKNOWN),
+        (4, 0.3, {"in_distribution": False}, answers.Certainty.UNKNOWN),
+        (1, 0.95, {"in_distribution": True}, answers.Certainty.LIKELY),
+        (1, 0.95, {"calibrated": False}, answers.Certainty.GUESS),
+        (None, 0.95, {}, answers.Certainty.GUESS),
+        (None, 0.95, {"multilabel": True}, answers.Certainty.SEVERAL),
+        (None, 0.2, {"multilabel": True}, answers.Certainty.NOTHING),
+        (None, 0.95, {"multilabel": True, "in_distribution": False}, answers.Certainty.UNKNOWN),
     ],
 )
 def test_certainty_follows_the_prediction(
-    labels: int | None, first: float, options: dict[str, bool], expected: Certainty
+    labels: int | None, first: float, options: dict[str, bool], expected: answers.Certainty
 ) -> None:
     other = (1 - first) / 4
     answer = prediction([first, *[min(other, 0.3)] * 4], **{"calibrated": True, **options})
     if labels is not None:
         inside = (Candidate(0, "a", first), *answer.top(5)[1:labels])
         answer = replace(answer, prediction_set=inside)
-    assert certainty(answer) is expected
+    assert answers.certainty(answer) is expected

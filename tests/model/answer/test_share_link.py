@@ -1,11 +1,11 @@
 """Share links: encoding, decoding, signatures and the secret that makes them."""
 
 import os
-import random
 import string
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from model.answer.share_link import (
 from model.bundle import get_bundle
 from model.errors import LinkError
 from model.settings import ROOT, settings
+from tests.damage import damaged
 from tests.model.tiny import colour, tiny
 from tests.photos import drawn
 
@@ -64,8 +65,6 @@ def test_prediction_survives_encoding_and_decoding(answer: Prediction) -> None:
     assert back.milliseconds is None
     assert back.in_distribution is answer.in_distribution
     assert back.calibrated
-    assert answer.prediction_set is not None
-    assert back.prediction_set is not None
     assert [item.label for item in back.prediction_set] == [
         item.label for item in answer.prediction_set
     ]
@@ -90,13 +89,9 @@ def test_stranger_reads_the_answer_without_i(facts: str, words: str, percent: st
     assert decode(token.replace("~ws~", "~c~")).words().by == "Somebody’s link says"
 
 
-@pytest.mark.parametrize("grey", [(128, 128, 128), (120, 130, 125)])
-def test_out_of_distribution_photo_stays_so(
-    calibrated_bundle: Bundle, grey: tuple[int, int, int]
-) -> None:
-    back = decode(encode(load("calibrated").identify(colour(grey)))).prediction
-    assert back.in_distribution is False
-    assert back.answer is None
+def test_out_of_distribution_photo_stays_so(calibrated_bundle: Bundle) -> None:
+    back = decode(encode(load("calibrated").identify(colour((120, 130, 125))))).prediction
+    assert (back.in_distribution, back.answer) == (False, None)
 
 
 def test_links_work_for_every_kind_of_model(models_dir: Path, imagenet: Classifier) -> None:
@@ -208,7 +203,6 @@ def test_processes_that_start_together_agree_on_a_secret(data_folder: Path) -> N
         for _ in range(4)
     ]
     for process in processes:
-        assert process.stdin is not None
         process.stdin.write("\n")
         process.stdin.flush()
     outputs = {process.communicate(timeout=60)[0] for process in processes}
@@ -258,23 +252,21 @@ def test_links_are_unsigned_when_no_secret_can_be_kept(
     assert [record.message[:26] for record in caplog.records] == ["Share links are not signed"]
 
 
-def test_link_to_a_missing_model_or_version_is_refused(answer: Prediction) -> None:
+def test_link_to_a_missing_or_damaged_model_or_version_is_refused(
+    answer: Prediction, calibrated_bundle: Bundle
+) -> None:
     with pytest.raises(LinkError, match="version 0123456789ab .* Send the photo again"):
         decode(encode(replace(answer, version="0123456789ab")))
-    with pytest.raises(LinkError, match=r"a model this app doesn.t have\. Send"):
-        decode(encode(replace(answer, model="dogs")))
-
-
-def test_link_to_a_damaged_model_is_refused(answer: Prediction, calibrated_bundle: Bundle) -> None:
     token = encode(answer)
     (calibrated_bundle.folder / "bundle.json").write_text("{")
-    with pytest.raises(LinkError, match="doesn.t have"):
-        decode(token)
+    for broken in (encode(replace(answer, model="dogs")), token):
+        with pytest.raises(LinkError, match=r"a model this app doesn.t have\. Send"):
+            decode(broken)
 
 
 def hostile(good: str) -> list[str]:
     """Return tokens that no app made."""
-    head, pairs = good.rsplit("~", 1)
+    head = good.rpartition("~")[0]
     model, version, *_ = good.split("~")
     numbers = """
         1 -1 0-1001 0-9999 6-10 999999-10 0-600_0-400 0-400_1-600 0-600_1-600 0--5 0-1e3 0-0x10
@@ -290,12 +282,6 @@ def hostile(good: str) -> list[str]:
     tokens += ["<script>alert(1)</script>", "%00", "\0" * 50, "\ud800", "a" * 100_000, "{}"]
     tokens += [f"{head}~{number}" for number in (*numbers, "_".join(["0-1"] * 11))]
     tokens += [f"{start}~0-1" for start in heads]
-    noise, alphabet = random.Random(0), string.ascii_lowercase + string.digits + "~_-.\x00\u00e9"
-    while len(tokens) < 100:
-        broken = list(f"{head}~{pairs}")
-        for _ in range(noise.randint(2, 6)):
-            broken[noise.randrange(len(head) - 20)] = noise.choice(alphabet)
-        tokens.append("".join(broken))
     return tokens
 
 
@@ -309,13 +295,13 @@ def test_hostile_tokens_are_refused(answer: Prediction) -> None:
 
 
 @given_settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.one_of(st.text(max_size=80), st.text(alphabet="tiny~0123456789abcflx_-.", max_size=120)))
-def test_any_text_is_decoded_or_refused(tiny_bundle: Bundle, token: str) -> None:
-    try:
-        shared = decode(token)
-    except LinkError:
-        return
-    assert isinstance(shared, SharedPrediction)
+@given(data=st.data())
+def test_any_text_is_decoded_or_refused(answer: Prediction, data: st.DataObject) -> None:
+    token = encode(answer).encode()
+    texts = st.text(max_size=80) | st.text(alphabet="tiny~0123456789abcflx_-.", max_size=120)
+    changed = damaged([token], b"~_-.0x").map(lambda text: text.decode("latin-1"))
+    with suppress(LinkError):
+        assert isinstance(decode(data.draw(texts | changed)), SharedPrediction)
 
 
 @given_settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))

@@ -31,14 +31,11 @@ def test_only_regular_files_of_known_types_are_found(tmp_path: Path) -> None:
     }
 
 
-def test_new_module_is_kept_without_a_network(tmp_path: Path) -> None:
+def test_new_module_is_kept_without_a_network_and_entry_points_are_served(tmp_path: Path) -> None:
     (tmp_path / "engine").mkdir()
     for name in ("index.html", "service-worker.js", "engine/new.mjs"):
         (tmp_path / name).touch()
     assert list_kept(find_page_files(tmp_path)) == ["engine/new.mjs"]
-
-
-def test_page_has_its_entry_points() -> None:
     entries = {"index.html", "loupe.mjs", "engine/worker.mjs", "service-worker.js"}
     assert entries <= PAGE_FILES.keys()
 

@@ -102,9 +102,8 @@ def test_broken_model_hides_no_other(tiny_bundle: Bundle, models_dir: Path) -> N
     models = list_models()
     refused = {name for name, bundle in models.items() if isinstance(bundle, BundleError)}
     assert refused == {"broken-0", "broken-1", "broken-2", "broken-3"}
-    assert models.keys() - refused == {
-        path.name for path in BUILTIN_DIR.iterdir() if path.is_dir()
-    } | {"tiny"}
+    builtin = {path.name for path in BUILTIN_DIR.iterdir() if path.is_dir()}
+    assert models.keys() - refused == builtin | {"tiny"}
 
 
 def test_name_cannot_leave_the_registry(tiny_bundle: Bundle) -> None:

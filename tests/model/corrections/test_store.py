@@ -110,11 +110,13 @@ def test_many_rows_are_read_page_by_page(
     ],
     ids=range(10),
 )
-def test_empty_overlong_and_ambiguous_labels_are_rejected(
+def test_empty_overlong_and_ambiguous_labels_and_other_photos_are_rejected(
     store: CorrectionStore, red: Prediction, label: str | list[str]
 ) -> None:
     with pytest.raises(DataError, match="label"):
         store.add_correction(red, label, None)
+    with pytest.raises(DataError, match="JPEG"):
+        store.add_correction(red, "a", b"\x89PNG\r\n")
     assert store.count() == 0
 
 
@@ -133,11 +135,6 @@ def test_longest_label_and_unusual_characters_are_stored(
     for label in labels:
         store.add_correction(red, label, None)
     assert [correction.label for correction in store.iter_corrections()] == list(labels.values())
-
-
-def test_photo_that_is_no_jpeg_is_rejected(store: CorrectionStore, red: Prediction) -> None:
-    with pytest.raises(DataError, match="JPEG"):
-        store.add_correction(red, "a", b"\x89PNG\r\n")
 
 
 def test_several_labels_are_joined_and_known_if_the_model_has_all(
@@ -163,13 +160,6 @@ def test_copy_has_all_corrections_but_no_deleted_ones(tmp_path: Path, red: Predi
         assert copy.add_correction(red, "d", None) == ids[2] + 1
 
 
-def test_schema_of_a_database_is_not_trusted(tmp_path: Path) -> None:
-    store = CorrectionStore(f"sqlite:///{tmp_path / 'r.sqlite'}")
-    with store._engine.connect() as connection:
-        assert connection.exec_driver_sql("PRAGMA trusted_schema").scalar() == 0
-    store.close()
-
-
 def test_process_has_one_store_in_the_data_folder(
     own_corrections: None, data_folder: Path, red: Prediction
 ) -> None:
@@ -177,3 +167,5 @@ def test_process_has_one_store_in_the_data_folder(
     assert correction_store() is correction_store()
     with closing(sqlite3.connect(data_folder / "records.sqlite")) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    with correction_store()._engine.connect() as own:
+        assert own.exec_driver_sql("PRAGMA trusted_schema").scalar() == 0

@@ -51,7 +51,6 @@ def test_summarise_computes_figures_from_counts() -> None:
     assert (figures.model, figures.version, figures.engine) == ("m", "v", "compiled")
     assert figures.photos == 5
     assert figures.accuracy == Proportion(0.6, *wilson_interval(3, 5), 3, 5)
-    assert figures.top5 is not None
     assert figures.top5.right == 4
     assert figures.photos_per_second == 2.5
     a, b, c = figures.labels
@@ -60,12 +59,8 @@ def test_summarise_computes_figures_from_counts() -> None:
     assert a.recall == Proportion(2 / 3, *wilson_interval(2, 3), 2, 3)
     assert (b.precision, b.f1) == (0.5, 0.5)
     assert (c.support, c.recall, c.precision, c.f1) == (0, None, 0.0, 0.0)
-    assert [(item.label, item.predicted, item.count) for item in figures.confusion] == [
-        ("a", "a", 2),
-        ("a", "b", 1),
-        ("b", "b", 1),
-        ("b", "c", 1),
-    ]
+    confusion = [(item.label, item.predicted, item.count) for item in figures.confusion]
+    assert confusion == [("a", "a", 2), ("a", "b", 1), ("b", "b", 1), ("b", "c", 1)]
     assert [item.predicted for item in figures.mistakes] == ["b", "c"]
     assert [item.label for item in figures.worst_first] == ["b", "a"]
 
@@ -78,7 +73,6 @@ def test_none_of_these_counts_as_wrong_only_as_displayed() -> None:
     figures = summarise(LABELS, rows)
     rights = [figures.accuracy.right, figures.answered.right, figures.unknown.right]
     assert rights == [2, 1, 1]
-    assert figures.top5 is not None
     assert figures.top5.right == 2
     assert [(item.label, item.predicted) for item in figures.mistakes] == [("a", None)]
     # Both are right, with 0.5 and 0.75.
@@ -126,7 +120,6 @@ def test_figures_of_random_rows_are_consistent(drawn: list[tuple[str, str, bool]
     assert given == figures.photos - figures.unknown.right
     assert sum(pair.count for pair in figures.mistakes) == figures.photos - figures.answered.right
     assert figures.answered.right <= figures.accuracy.right
-    assert figures.top5 is not None
     assert figures.accuracy.low <= figures.accuracy.value <= figures.accuracy.high
     assert figures.top5.right >= figures.accuracy.right
 
@@ -151,14 +144,9 @@ def test_calibration_error_matches_a_hand_calculation() -> None:
 # Folders' names
 
 
-@pytest.mark.parametrize(
-    "name", ["Egyptian cat", "egyptian CAT", "Egyptian_cat", "egyptian-cat", "Egyptian  cat"]
-)
-def test_folder_matches_its_label_loosely(name: str) -> None:
-    assert match_folders([name], ["tabby", "Egyptian cat"]).labels == {name: "Egyptian cat"}
-
-
-def test_accents_match_however_they_are_composed() -> None:
+def test_folder_matches_its_label_loosely() -> None:
+    for name in ("Egyptian cat", "egyptian CAT", "Egyptian_cat", "egyptian-cat", "Egyptian  cat"):
+        assert match_folders([name], ["tabby", "Egyptian cat"]).labels == {name: "Egyptian cat"}
     assert match_folders(["u\u0308ber"], ["\u00fcber"]).labels == {"u\u0308ber": "\u00fcber"}
 
 
@@ -169,12 +157,9 @@ def test_exact_name_wins_and_ambiguous_name_is_left_out() -> None:
 
 
 def test_unmatched_names_are_listed_with_similar_labels() -> None:
-    with pytest.raises(DataError, match=r"'tabi' \(similar: tabby\), 'xyz'\.") as caught:
+    message = r"'tabi' \(similar: tabby\), 'xyz'\. Name one folder per label"
+    with pytest.raises(DataError, match=message):
         match_folders(["tabi", "xyz"], ["tabby", "espresso"])
-    assert "Name one folder per label" in str(caught.value)
-
-
-def test_long_list_of_unmatched_names_is_shortened() -> None:
     with pytest.raises(DataError, match="and 92 more"):
         match_folders([f"n{i:08}" for i in range(100)], ["tabby"])
 

@@ -11,24 +11,15 @@ from model import load, photo
 from model.bundle import ManifestDraft
 from model.evaluation import paired
 from model.evaluation.metrics import Proportion
-from model.evaluation.paired import (
-    PairedTable,
-    describe_difference,
-    doubt_of_model,
-    evaluate_pair,
-    judge_replacement,
-    mcnemar_exact,
-    tango_interval,
-)
 from tests.model.tiny import CALIBRATED, colour, tiny, values
 
 
 def test_figures_equal_published_ones() -> None:
     # Fagerland, Lydersen and Laake, Statistical Analysis of Contingency Tables, 2017, chapter 8:
     # the data of Bentur et al. and of Cavo et al.
-    assert tango_interval(7, 1, 21) == pytest.approx((-0.517, -0.026), abs=5e-4)
-    assert tango_interval(16, 6, 161) == pytest.approx((-0.1240, -0.0054), abs=5e-5)
-    assert mcnemar_exact(16, 6) == pytest.approx(0.052479, abs=5e-7)
+    assert paired.tango_interval(7, 1, 21) == pytest.approx((-0.517, -0.026), abs=5e-4)
+    assert paired.tango_interval(16, 6, 161) == pytest.approx((-0.1240, -0.0054), abs=5e-5)
+    assert paired.mcnemar_exact(16, 6) == pytest.approx(0.052479, abs=5e-7)
 
 
 @pytest.mark.parametrize(
@@ -38,10 +29,10 @@ def test_figures_equal_published_ones() -> None:
 def test_figures_equal_those_by_search(only_old: int, only_new: int, photos: int) -> None:
     count = only_old + only_new
     expected = binomtest(only_old, count, 0.5).pvalue if count else 1
-    assert mcnemar_exact(only_old, only_new) == pytest.approx(expected)
-    low, high = tango_interval(only_old, only_new, photos)
+    assert paired.mcnemar_exact(only_old, only_new) == pytest.approx(expected)
+    low, high = paired.tango_interval(only_old, only_new, photos)
     assert -1 <= low <= (only_new - only_old) / photos <= high <= 1
-    assert tango_interval(only_new, only_old, photos) == pytest.approx((-high, -low))
+    assert paired.tango_interval(only_new, only_old, photos) == pytest.approx((-high, -low))
     if low > -1:  # at which the score test must reject: the likeliest shares, then the score
         share = np.linspace(max(0, -low), (1 - low) / 2, 200_001)[1:-1]
         logs = only_old * np.log(share) + only_new * np.log(share + low)
@@ -53,7 +44,7 @@ def test_figures_equal_those_by_search(only_old: int, only_new: int, photos: int
 
 def test_lower_end_exceeds_the_truth_about_as_rarely_as_stated() -> None:
     tables = [(lost, won) for lost in range(31) for won in range(31 - lost)]
-    missed = [item for item in tables if tango_interval(*item, 30)[0] > -0.01]
+    missed = [item for item in tables if paired.tango_interval(*item, 30)[0] > -0.01]
     for only_old in (0.02, 0.06, 0.2):
         shares = [only_old, only_old - 0.01, 1.01 - 2 * only_old]
         counts = [(*item, 30 - sum(item)) for item in missed]
@@ -61,23 +52,25 @@ def test_lower_end_exceeds_the_truth_about_as_rarely_as_stated() -> None:
 
 
 def test_verdict_asks_for_the_interval_and_for_each_label() -> None:
-    table, none = PairedTable.of(319, 3, 9, 10), PairedTable.of(0, 0, 0, 0)
+    table, none = paired.PairedTable.of(319, 3, 9, 10), paired.PairedTable.of(0, 0, 0, 0)
     words = "right on 6 more of the same 341 photos: +1.8 points (95% CI −0.3 to +4.2)."
-    assert describe_difference(table) == f"The new one is {words}"
-    verdict = judge_replacement(table, {"shirt": PairedTable.of(300, 3, 0, 0), "hat": none})
+    assert paired.describe_difference(table) == f"The new one is {words}"
+    verdict = paired.judge_replacement(
+        table, {"shirt": paired.PairedTable.of(300, 3, 0, 0), "hat": none}
+    )
     assert verdict.may_replace
     assert verdict.reasons == ("The lower limit is above −1, and no label loses more than three.",)
     unseen = "hat has the fewest photos, 0: a loss of 100 points there could go unseen."
     assert verdict.limits == (unseen,)
-    verdict = judge_replacement(table, {"hat": PairedTable.of(20, 4, 0, 0)})
+    verdict = paired.judge_replacement(table, {"hat": paired.PairedTable.of(20, 4, 0, 0)})
     assert not verdict.may_replace
     assert verdict.reasons == ("hat loses 4 photos net. The limit is three.",)
 
 
 def test_agreement_on_few_photos_is_not_enough() -> None:
-    few, enough = (PairedTable.of(photos, 0, 0, 0) for photos in (380, 381))
-    assert judge_replacement(enough, {"hat": enough}).may_replace
-    verdict = judge_replacement(few, {"hat": few})
+    few, enough = (paired.PairedTable.of(photos, 0, 0, 0) for photos in (380, 381))
+    assert paired.judge_replacement(enough, {"hat": enough}).may_replace
+    verdict = paired.judge_replacement(few, {"hat": few})
     assert not verdict.may_replace
     assert verdict.limits[0].startswith("380 photos can't rule out a loss of 1 point, even if no")
 
@@ -96,10 +89,10 @@ def test_photo_is_decoded_once_and_trained_ones_are_left_out(
         return photo.read(data, resize=resize)
 
     monkeypatch.setattr(paired, "read", count_reads)
-    assert evaluate_pair(old, new, folder).table.both_right == 2
+    assert paired.evaluate_pair(old, new, folder).table.both_right == 2
     assert sides == [32, 32]
     monkeypatch.setattr(paired, "find_trained", lambda _, paths: list(paths)[:1])
-    assert evaluate_pair(old, new, folder).trained == 1
+    assert paired.evaluate_pair(old, new, folder).trained == 1
 
 
 GUESSES = "isn't measurably better than guessing (17%)"
@@ -119,12 +112,12 @@ LIMIT = "has a temperature at the limit, so its percentages mean nothing"
 def test_guesses_and_limits_are_one_sentence(right: int, temperature: float, reasons: str) -> None:
     confidence = {**CALIBRATED, "temperature": temperature}
     manifest = ManifestDraft.model_validate(values("tiny", confidence=confidence))
-    doubt = doubt_of_model(manifest, Proportion.of(right, 60))
+    doubt = paired.doubt_of_model(manifest, Proportion.of(right, 60))
     assert doubt.partition(": check that each folder ")[0] == (reasons and f"The model {reasons}")
 
 
 def test_unmeasured_model_or_one_with_one_label_is_not_doubted() -> None:
     manifest = ManifestDraft.model_validate(values("tiny"))
-    assert doubt_of_model(manifest, None) == ""
+    assert paired.doubt_of_model(manifest, None) == ""
     one = manifest.model_copy(update={"labels": ("red",)})
-    assert doubt_of_model(one, Proportion.of(5, 5)) == ""
+    assert paired.doubt_of_model(one, Proportion.of(5, 5)) == ""

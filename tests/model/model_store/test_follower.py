@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from model import Bundle, list_models, load, loading
-from model.bundle import ManifestDraft, publish
 from model.corrections import database
 from model.errors import SettingRefused
 from model.loading import StorePending
@@ -18,7 +17,7 @@ from model.model_store import _start_follower, store_follower
 from model.model_store.follower import RETRY_SECONDS, Follower
 from model.model_store.publications import Publications, make_current, publish_version, republish
 from model.settings import settings
-from tests.model.tiny import colour, files, tiny, values
+from tests.model.tiny import colour, tiny
 
 from .conftest import Replica
 
@@ -27,8 +26,8 @@ def test_empty_replica_takes_publications_and_rollbacks(
     replica: Replica, first: Bundle, second: Bundle
 ) -> None:
     assert replica.compare() == []
-    for bundle in (first, second):
-        publish_version(bundle)
+    for publish_one, bundle in ((publish_version, first), (make_current, second)):
+        publish_one(bundle)
         assert replica.compare() == []
         # The first photo finds it loaded.
         assert ("tiny", bundle.version, "compiled") in loading._loaded
@@ -42,15 +41,6 @@ def test_empty_replica_takes_publications_and_rollbacks(
     manifest = load().bundle.folder / "bundle.json"
     assert manifest.is_relative_to(replica.models)
     assert manifest.stat().st_mtime == pytest.approx(current.added.timestamp(), abs=0.01)
-
-
-def test_owner_makes_versions_current_on_replicas(
-    replica: Replica, first: Bundle, second: Bundle
-) -> None:
-    for bundle in (first, second, first):
-        make_current(bundle)
-        assert replica.compare() == []
-        assert load().bundle.version == bundle.version
 
 
 def test_concurrent_first_callers_get_one_follower(
@@ -104,11 +94,7 @@ def test_owners_local_change_is_overridden(replica: Replica, first: Bundle, seco
 def test_file_of_another_engine_is_fetched_once_that_engine_is_set(
     replica: Replica, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fill(folder: Path) -> None:
-        for name, data in (files() | {"weights.safetensors": b"weights"}).items():
-            (folder / name).write_bytes(data)
-
-    bundle = publish(ManifestDraft.model_validate(values()), tmp_path / "publisher", fill)
+    bundle = tiny(tmp_path / "publisher", more={"weights.safetensors": b"weights"})
     publish_version(bundle)
     weights = replica.models / "tiny" / bundle.version / "weights.safetensors"
     assert (replica.compare(), weights.exists()) == ([], False)

@@ -16,12 +16,16 @@ MB = 2**20
 
 
 @pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("cut", [0.1, 0.5, 0.9, -100])
-def test_incomplete_files_are_rejected(format: str, cut: float) -> None:
+def test_incomplete_files_are_rejected_wherever_they_are_cut(format: str) -> None:
     data = encoded(drawn(200, 150), format)
-    short = data[: int(len(data) * cut)] if cut > 0 else data[: int(cut)]
-    with pytest.raises(DamagedPhoto, match="incomplete"):
-        read(short)
+    # A JPEG or a GIF is complete without its end marker.
+    last = len(data) - {"JPEG": 2, "GIF": 1}.get(format, 0)
+    for length in range(33):
+        with pytest.raises(PhotoError):
+            read(data[:length])
+    for length in {*range(33, 300), *range(300, last, last // 60), *range(last - 20, last)}:
+        with pytest.raises(DamagedPhoto, match="incomplete"):
+            read(data[:length])
 
 
 @pytest.mark.parametrize("resize", [30, 60, 256])

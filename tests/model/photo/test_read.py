@@ -27,23 +27,14 @@ def test_every_format_is_read(format: str) -> None:
     assert difference(photo.image, picture) <= LOSSY[format]
 
 
-def test_multi_picture_jpeg_reads_as_jpeg() -> None:
-    data = encoded(drawn(320, 200), "MPO", save_all=True, append_images=[drawn(160, 100, 1)])
-    assert Image.open(io.BytesIO(data)).format == "MPO"
-    photo = read(data)
-    assert photo.format == "JPEG"
-    assert photo.size == (320, 200)
-    assert photo.image.tobytes() == opened_by_pillow(data).tobytes()
-
-
-@pytest.mark.parametrize("format", ["PNG", "WEBP", "AVIF", "GIF"])
-def test_animation_reads_as_its_first_frame(format: str) -> None:
+@pytest.mark.parametrize("format", ["MPO", "PNG", "WEBP", "AVIF", "GIF", "TIFF"])
+def test_first_of_several_pictures_is_read(format: str) -> None:
     data = encoded(drawn(96, 64), format, save_all=True, append_images=[drawn(96, 64, 1)])
     opened: Any = Image.open(io.BytesIO(data))
-    assert opened.n_frames == 2
+    assert (opened.format, opened.n_frames) == (format, 2)
     photo = read(data)
-    assert photo.format == format
-    assert difference(photo.image, drawn(96, 64)) <= LOSSY[format]
+    assert photo.format == ("JPEG" if format == "MPO" else format)
+    assert difference(photo.image, drawn(96, 64)) <= LOSSY[photo.format]
 
 
 @pytest.mark.parametrize("format", ORIENTED)
@@ -109,9 +100,9 @@ def test_jpeg_decoder_scales_while_both_sides_stay_twice_the_recipe(
     assert difference(photo.image, drawn(*size).resize(decoded, Image.Resampling.BOX)) < 8
 
 
-@pytest.mark.parametrize("format", ["PNG", "WEBP", "BMP"])
-def test_other_formats_are_not_scaled(format: str) -> None:
-    assert read(encoded(drawn(1200, 900), format), resize=32).image.size == (1200, 900)
+def test_other_formats_are_not_scaled() -> None:
+    for name in ("PNG", "WEBP", "BMP"):
+        assert read(encoded(drawn(600, 450), name), resize=32).image.size == (600, 450)
 
 
 def test_size_is_that_of_the_upright_photo_as_sent() -> None:
@@ -151,27 +142,21 @@ def test_transparency_becomes_white(format: str) -> None:
     assert np.abs(result[:, 34:] - pixels(picture)[:, 34:]).mean() <= LOSSY[format]
 
 
-def test_half_transparency_mixes_with_white() -> None:
-    image = Image.new("RGBA", (4, 4), (0, 100, 200, 128))
-    assert read(encoded(image, "PNG")).image.getpixel((0, 0)) == (127, 177, 227)
-    grey = Image.new("LA", (4, 4), (0, 0))
-    assert read(encoded(grey, "PNG")).image.getpixel((0, 0)) == (255, 255, 255)
-
-
-def test_transparent_palettes_and_colours_become_white() -> None:
+def test_transparency_of_any_kind_mixes_with_white() -> None:
     palette = Image.new("P", (2, 1))
     palette.putpalette([10, 20, 30, 40, 50, 60])
     palette.putpixel((1, 0), 1)
     plain = Image.new("RGB", (2, 1), (1, 2, 3))
     plain.putpixel((1, 0), (9, 9, 9))
     white = [255, 255, 255]
-    for image, transparency, expected in (
-        (palette, 0, [white, [40, 50, 60]]),
-        (palette, b"\x00\xff", [white, [40, 50, 60]]),
-        (plain, (1, 2, 3), [white, [9, 9, 9]]),
+    for image, options, expected in (
+        (Image.new("RGBA", (1, 1), (0, 100, 200, 128)), {}, [[127, 177, 227]]),
+        (Image.new("LA", (1, 1), (0, 0)), {}, [white]),
+        (palette, {"transparency": 0}, [white, [40, 50, 60]]),
+        (palette, {"transparency": b"\x00\xff"}, [white, [40, 50, 60]]),
+        (plain, {"transparency": (1, 2, 3)}, [white, [9, 9, 9]]),
     ):
-        found = read(encoded(image, "PNG", transparency=transparency)).image
-        assert pixels(found)[0].tolist() == expected
+        assert pixels(read(encoded(image, "PNG", **options)).image)[0].tolist() == expected
 
 
 def test_cmyk_reads_with_and_without_adobe_marker() -> None:
@@ -192,7 +177,6 @@ def test_photo_from_image_copies_it() -> None:
     assert photo.format == ""
     assert photo.image.tobytes() == image.tobytes()
     photo.image.putpixel((0, 0), (1, 2, 3))
-    assert image.getpixel((0, 0)) != (1, 2, 3) or image.tobytes() != photo.image.tobytes()
     assert image.tobytes() == drawn(96, 64).tobytes()
 
 
@@ -210,12 +194,9 @@ def test_photo_from_opened_file_equals_read(format: str) -> None:
         assert opened.getexif()[0x0112] == 6
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "La", "P", "PA", "RGBA", "RGBa", "RGBX", "CMYK"])
-def test_photo_from_image_accepts_every_mode(mode: str) -> None:
-    image = Image.new(mode, (4, 4))
-    assert Photo.from_image(image).image.mode == "RGB"
-    for other in ("YCbCr", "HSV", "I", "I;16", "F"):
-        assert Photo.from_image(Image.new(other, (4, 4))).image.mode == "RGB"
+def test_photo_from_image_accepts_every_mode() -> None:
+    modes = "1 L LA La P PA RGBA RGBa RGBX CMYK YCbCr HSV I I;16 F".split()
+    assert {Photo.from_image(Image.new(mode, (4, 4))).image.mode for mode in modes} == {"RGB"}
 
 
 def test_photo_from_image_keeps_the_limits() -> None:

@@ -18,6 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from model.teaching.loupe_file import LoupeManifest
+from tests.zips import zipped as stored_zip
+
 MANIFEST, HEAD = "manifest.json", "head.safetensors"
 LABELS, SIZE = 3, 4
 Array = NDArray[Any]
@@ -74,12 +77,7 @@ def values(head: bytes) -> Values:
     }
 
 
-def zip_of(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", method) as zipped:
-        for name, data in files.items():
-            zipped.writestr(zipfile.ZipInfo(name), data, method)
-    return file.getvalue()
+zipped = partial(stored_zip, method=zipfile.ZIP_DEFLATED)
 
 
 def text(change: Callable[[Values], object] = lambda _: None, head: bytes = b"") -> bytes:
@@ -92,7 +90,7 @@ def text(change: Callable[[Values], object] = lambda _: None, head: bytes = b"")
 def good(method: int = zipfile.ZIP_DEFLATED, *, manifest: bytes = b"", head: bytes = b"") -> bytes:
     """Return a file that must open, whose base is made up; or one with another manifest or head."""
     head = head or pack(arrays())
-    return zip_of({MANIFEST: manifest or text(head=head), HEAD: head}, method)
+    return stored_zip({MANIFEST: manifest or text(head=head), HEAD: head}, method)
 
 
 def replaced(old: bytes, new: bytes, count: int = -1) -> bytes:
@@ -116,14 +114,14 @@ def broken_zips() -> Iterator[tuple[str, bytes, str]]:
     yield "no zip", b"\xff\xd8\xff\xe0" * 100, "zip"
     yield "cut short", data[: len(data) // 2], "zip"
     yield "larger than 2 MB", data + bytes(2 * 2**20), "2 MB"
-    yield "unpacks to 3 MB", zip_of(huge), "2 MB"
-    bomb = zip_of(huge).replace(struct.pack("<L", 3 * 2**20), struct.pack("<L", 500))
+    yield "unpacks to 3 MB", zipped(huge), "2 MB"
+    bomb = zipped(huge).replace(struct.pack("<L", 3 * 2**20), struct.pack("<L", 500))
     yield "unpacks to more than it states", bomb, "zip|2 MB"
-    yield "a third file", zip_of({**files, "photo.jpg": b"x"}), "two files"
-    yield "no head", zip_of({MANIFEST: text()}), "two files"
-    yield "a path out", zip_of({f"../{MANIFEST}": text(), HEAD: files[HEAD]}), "two files"
-    yield "a folder", zip_of({f"pets/{name}": item for name, item in files.items()}), "two files"
-    twice = zip_of({MANIFEST: text(), "manifest.jsoN": text()}).replace(b"jsoN", b"json")
+    yield "a third file", zipped({**files, "photo.jpg": b"x"}), "two files"
+    yield "no head", zipped({MANIFEST: text()}), "two files"
+    yield "a path out", zipped({f"../{MANIFEST}": text(), HEAD: files[HEAD]}), "two files"
+    yield "a folder", zipped({f"pets/{name}": item for name, item in files.items()}), "two files"
+    twice = zipped({MANIFEST: text(), "manifest.jsoN": text()}).replace(b"jsoN", b"json")
     yield "a name twice", twice, "two files|twice"
     yield "another name in the file", replaced(b"manifest.json", b"manifest.jsoN", 1), "zip"
     flagged = bytearray(data)
@@ -132,11 +130,11 @@ def broken_zips() -> Iterator[tuple[str, bytes, str]]:
     yield "encrypted", bytes(flagged), "zip"
     streamed = io.BytesIO()
     unseekable: Any = SimpleNamespace(write=streamed.write, flush=streamed.flush)
-    with zipfile.ZipFile(unseekable, "w") as zipped:
+    with zipfile.ZipFile(unseekable, "w") as archive:
         for name, item in files.items():
-            zipped.writestr(name, item)
+            archive.writestr(name, item)
     yield "sizes after the data", streamed.getvalue(), "zip"
-    yield "bzip2", zip_of(files, zipfile.ZIP_BZIP2), "zip"
+    yield "bzip2", stored_zip(files, zipfile.ZIP_BZIP2), "zip"
     yield "changed contents", replaced(b'"Pets"', b'"Pest"'), "zip"
     yield "bytes after the end", data + b"more", "zip"
     yield "bytes before the zip", b"x" * 100 + data, "zip"
@@ -162,59 +160,46 @@ BAD_LABELS = (
     *("", "  ", " cat", "x" * 61, 7, "two\nlines", "bell\x07", "\u200fmark", "\u2067isolate"),
     *("line\u2028separator", "half\ud83d", "\u200b", "\u200d\u0301", "\u3164", "\u2800\ufe0f"),
 )
-BAD_DATES = (
-    *("yesterday", "2026-13-01", "2026-02-30", "0000-01-01", "2026-W48-6", "2026-11-28" + "x" * 40),
-    *("2026-11-28\u202e", "2026-11-28\n", ["2026-11-28"]),
-)
-FIELDS: tuple[tuple[str, object], ...] = (
-    ("format", 2),
-    ("format", "1"),
-    ("title", ""),
-    ("title", "x" * 61),
-    ("title", "pets\u202egpj"),
-    ("language", "<b>"),
-    ("labels", ["only"]),
-    ("labels", [f"label {number}" for number in range(21)]),
-    ("labels", ["cat", "cat", "dog"]),
-    *(("labels", ["cat", bad, "dog"]) for bad in BAD_LABELS),
-    ("labels", ["cat", "dog"]),
-    ("labels", "cat"),
-    ("base.size", 5),
-    ("base.size", 0),
-    ("base.size", 4.5),
-    ("base.size", 10**9),
-    ("base.features", "A" * 64),
-    ("base.features", "a" * 63),
-    ("base.version", "../../etc/pw"),
-    *(("base.name", bad) for bad in ("../../elsewhere", "pets?", "", "Pets\u202e", "x" * 65)),
-    ("temperature", 0),
-    ("temperature", 1e9),
-    ("temperature", "0.5"),
-    ("temperature", True),
-    ("temperature", float("nan")),
-    ("ood_threshold", 1.5),
-    ("ood_threshold", float("-inf")),
-    ("ood_threshold", None),
-    ("promise", 0.99),
-    *(("made", bad) for bad in BAD_DATES),
-    ("photos", [5, 5]),
-    ("photos", [5, 5, -1]),
-    ("groups", [1.5, 5, 5]),
-    ("accuracy.right", [5, 5, 5]),
-    ("accuracy.counted", []),
-    ("accuracy.folds", "none"),
-    ("head.sha256", "0" * 64),
-    ("head.bytes", 1),
-    ("golden.drawing", 2),
-    ("golden.logits", [[1, 0, 0]]),
-    ("golden.logits", [[1, 0]] * 2),
-    ("golden.novelty", [0.0]),
-    ("golden.novelty", [0.0, float("nan")]),
-    ("surprise", "field"),
-    ("\u202e\x1b[2J" + "long" * 100, "a key that would clear a terminal"),
-    ("base.url", "https://example.org"),
-)
-"""Keys of the manifest, dotted, with a value that must be refused."""
+BAD_DATES = "2026-13-01 2026-02-30 0000-01-01 2026-W48-6".split()
+FIELDS: dict[str, tuple[object, ...]] = {
+    "title": (*BAD_LABELS, "pets\u202egpj"),
+    "labels": (*(["cat", bad, "dog"] for bad in (*BAD_LABELS, "cat")), ["cat", "dog"]),
+    "made": (*BAD_DATES, ["2026-11-28"]),
+    "base.size": (5,),
+    "promise": (0.99, float("nan")),
+    "photos": ([5, 5], [5, 5, -1]),
+    "groups": ([1.5, 5, 5],),
+    "accuracy.right": ([5, 5, 5],),
+    "accuracy.counted": ([],),
+    "head.sha256": ("0" * 64,),
+    "head.bytes": (1,),
+    "golden.logits": ([[1, 0, 0]], [[1, 0]] * 2),
+    "golden.novelty": ([0.0, float("nan")],),
+    "\u202e\x1b[2J" + "long" * 100: ("a key that would clear a terminal",),
+    "base.url": ("https://example.org",),
+}
+"""Values that must be refused, by the dotted key of the manifest; ``wrong_values`` has more."""
+
+SCHEMA = LoupeManifest.model_json_schema()
+
+
+def wrong_values(schema: Values, good: Any, key: str = "") -> Iterator[tuple[str, object]]:
+    """Yield dotted keys and values that the manifest's schema excludes; ``good`` is allowed."""
+    option, *others = schema.get("anyOf", [schema])
+    option = SCHEMA["$defs"][option["$ref"].split("/")[-1]] if "$ref" in option else option
+    kind = None if "const" in option else option["type"]
+    if kind == "object":
+        yield f"{key}.surprise".lstrip("."), "field"
+        for name, part in option["properties"].items():
+            yield from wrong_values(part, good[name], f"{key}.{name}".lstrip("."))
+    wrong: dict[str | None, tuple[object, ...]] = {
+        None: (2, str(good)),
+        "array": ("cat", {}, good * 22 if kind == "array" else ()),
+        "string": (7, True, "", "x" * 101, *([f"{good}\n", "../x"] * ("pattern" in option))),
+        "number": (str(good), True, float("nan"), float("-inf"), -1e9, 1e9),
+        "integer": (str(good), True, 4.5, -(10**9), 10**9),
+    }
+    yield from ((key, value) for value in (*wrong.get(kind, ()), *([] if others else [None])))
 
 
 def broken_manifests() -> Iterator[tuple[str, bytes, str]]:
@@ -223,13 +208,11 @@ def broken_manifests() -> Iterator[tuple[str, bytes, str]]:
     yield "a list", good(manifest=b"[]"), "manifest"
     yield "nested", good(manifest=b"[" * 100_000), "manifest"
     yield "without a base", good(manifest=text(lambda manifest: manifest.pop("base"))), "base"
-    for key, value in FIELDS:
-        shown, mentions = ascii(value)[:40], "manifest|format|head"
-        yield (
-            f"{ascii(key)[1:30]} = {shown}",
-            good(manifest=text(partial(put, key=key, value=value))),
-            mentions,
-        )
+    listed = ((key, value) for key, wrong in FIELDS.items() for value in wrong)
+    for key, value in (*listed, *wrong_values(SCHEMA, values(pack(arrays())))):
+        name = f"{ascii(key)[1:30]} = {ascii(value)[:40]}"
+        changed = good(manifest=text(partial(put, key=key, value=value)))
+        yield name, changed, "manifest|format|head"
 
 
 def broken_heads() -> Iterator[tuple[str, bytes, str]]:

@@ -52,7 +52,6 @@ def test_file_of_an_earlier_version_opens_with_labels_that_are_no_longer_allowed
 
 def test_accuracy_is_unknown_until_each_label_was_tested() -> None:
     manifest, _ = read_loupe(good())
-    assert manifest.metric
     assert (manifest.metric.counted, manifest.metric.successes) == ("14 recordings", 12)
     untested = {"right": (0, 5, 4), "counted": (0, 5, 5), "folds": "each group"}
     assert manifest.model_validate({**manifest.model_dump(), "accuracy": untested}).metric is None

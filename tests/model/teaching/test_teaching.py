@@ -13,16 +13,15 @@ from onnx import numpy_helper
 
 from model import Bundle, Classifier, load
 from model.answer.phrases import ShownLabel, device_words, headline, trust_lines
-from model.browser.base_features import describe_features
 from model.browser.device_files import device_dir, run_graph
-from model.browser.small_graph import make_small_graph
+from model.browser.small_graph import describe_features, make_small_graph
 from model.bundle import ManifestDraft, get_bundle, list_models, publish
 from model.calibration.graph_head import attach_head
 from model.errors import DataError, ExportRefused
 from model.teaching import TaughtModel, teach
 from model.teaching.loupe_file import draw, read_loupe
-from tests.model.command import run
-from tests.model.tiny import CALIBRATED, COLOURS, colour, files, graph, tiny, values
+from tests.model.command import output_of, run
+from tests.model.tiny import CALIBRATED, COLOURS, colour, graph, tiny, values
 from tests.model.training.pictures import folder_of
 from tests.test_architecture import loaded_modules
 
@@ -60,12 +59,10 @@ def test_taught_model_names_its_labels_and_rejects_other_photos(taught: TaughtMo
     assert (prediction.top(1)[0].label, prediction.in_distribution) == ("green", True)
     assert classifier.identify(colour((128, 128, 128))).in_distribution is False
     accuracy, metric = taught.accuracy, bundle.manifest.metric("accuracy")
-    assert metric
     assert metric == accuracy
     assert (metric.counted, metric.successes) == ("12 recordings", 12)
     assert (metric.on, metric.by) == ("each tested without itself", "measured by Loupe")
     calibration = bundle.manifest.calibration
-    assert calibration
     assert calibration.target_id_accept_rate == taught.left_out.promise == 0.9
     assert len(bundle.training_photos or ()) == 12
 
@@ -126,9 +123,8 @@ def test_commands_teach_save_and_import_one_model(
     assert (theirs.manifest.title, theirs.manifest.labels) == ("Theirs", NAMES)
     assert theirs.manifest.metrics == mine.manifest.metrics
     assert theirs.manifest.calibration == mine.manifest.calibration
-    result = run("import", file, "--name", "other", "--arch", "resnet18")
-    assert result.exit_code == 2
-    assert "only --name" in result.output
+    output = output_of("import", file, "--name", "other", "--arch", "resnet18", code=2)
+    assert "only --name" in output
 
 
 def test_file_needs_its_base_with_the_same_features(
@@ -139,26 +135,18 @@ def test_file_needs_its_base_with_the_same_features(
     needs = "It needs the model that it was taught on. No model named 'tiny'"
     assert needs in run("import", file, "--name", "mine").output
     tiny(models_dir, corner=True)
-    result = run("import", file, "--name", "mine")
-    assert result.exit_code == 2
-    assert "was taught on tiny" in result.output
-    assert "other features" in result.output
-    assert "teach it again from its photos" in result.output
+    output = output_of("import", file, "--name", "mine", code=2)
+    assert "was taught on tiny" in output
+    assert "other features" in output
+    assert "teach it again from its photos" in output
     tiny(models_dir, confidence=CALIBRATED)
     assert run("import", file, "--name", "mine").exit_code == 0
 
 
 def test_base_without_features_is_refused(folder: Path, models_dir: Path) -> None:
-    contents = {**files(), "graph.onnx": graph(drop=["features"])}
-
-    def fill(to: Path) -> None:
-        for name, data in contents.items():
-            (to / name).write_bytes(data)
-
-    publish(ManifestDraft.model_validate(values("plain")), models_dir, fill)
-    result = run("teach", folder, "--name", "mine", "--base", "plain")
-    assert result.exit_code == 2
-    assert "plain can't be a base: its graph has no features. Use imagenet." in result.output
+    tiny(models_dir, "plain", more={"graph.onnx": graph(drop=["features"])})
+    output = output_of("teach", folder, "--name", "mine", "--base", "plain", code=2)
+    assert "plain can't be a base: its graph has no features. Use imagenet." in output
 
 
 def test_file_whose_golden_outputs_differ_is_refused(taught: TaughtModel) -> None:
@@ -191,10 +179,11 @@ def test_folder_that_cannot_be_taught_is_refused_with_a_sentence(
         (tmp_path / "photos" / label).mkdir(parents=True)
         for number in range(count):
             colour("red", 8).save(tmp_path / "photos" / label / f"{number}.png")
-    result = run("teach", tmp_path / "photos", "--name", "mine", "--base", tiny_bundle.name)
-    assert result.exit_code == 2
-    assert message in result.output
-    assert "[data-refused]" in result.output
+    output = output_of(
+        "teach", tmp_path / "photos", "--name", "mine", "--base", tiny_bundle.name, code=2
+    )
+    assert message in output
+    assert "[data-refused]" in output
 
 
 def test_label_is_shown_without_marks_and_needs_a_photo_that_can_be_read(
@@ -220,9 +209,8 @@ def test_missing_package_is_named_with_what_to_install(
     folder: Path, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
-    result = run("teach", folder, "--name", "mine", "--base", tiny_bundle.name)
-    assert result.exit_code == 2
-    assert "isn't installed. Run pip install scikit-learn safetensors" in result.output
+    output = output_of("teach", folder, "--name", "mine", "--base", tiny_bundle.name, code=2)
+    assert "isn't installed. Run pip install scikit-learn safetensors" in output
 
 
 def test_hash_of_features_survives_a_calibration_and_nothing_else(imagenet: Classifier) -> None:

@@ -1,5 +1,6 @@
 """Photos to train on, records of runs, and the command line."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from model.training.config import TrainingConfig
 from model.training.run_record import RunRecord, create_run
-from tests.model import command
+from tests.model.command import output_of
 from tests.model.training.pictures import parted
 
 QUICK = ("--size", "64", "--epochs", "1")
@@ -23,8 +24,4 @@ def new_run(**options: Any) -> RunRecord:
     return create_run(TrainingConfig.create(**options))
 
 
-def run_train(*words: object, code: int = 0) -> str:
-    """Run ``train``, which must end with the exit status ``code``; return what it printed."""
-    result = command.run("train", *words)
-    assert result.exit_code == code, result.output
-    return result.output
+run_train = partial(output_of, "train")

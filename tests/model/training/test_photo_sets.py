@@ -272,19 +272,9 @@ def test_sets_of_the_owners_folder_are_read_without_links(outside: PhotoSet) -> 
 @pytest.mark.parametrize(
     "name",
     [
-        *(
-            "",
-            ".",
-            "..",
-            "/",
-            "owl",
-            "owl/",
-            "/etc/passwd",
-            "../birds/owl/a.png",
-            "owl/../owl/a.png",
-        ),
-        *("owl//a.png", "./owl/a.png", "owl/.hidden.png", "owl/file.png", "owl/folder/s.png"),
-        *("label/s.png", "owl\\a.png", "owl/a.png\0", "a" * 5000, "owl/\udcff"),
+        *("", ".", "..", "/", "owl", "owl/", "/etc/passwd", "../birds/owl/a.png"),
+        *("owl/../owl/a.png", "owl//a.png", "./owl/a.png", "owl/.hidden.png", "owl/file.png"),
+        *("owl/folder/s.png", "label/s.png", "owl\\a.png", "owl/a.png\0", "a" * 5000, "owl/\udcff"),
     ],
 )
 def test_names_find_photos_of_the_set_alone(outside: PhotoSet, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Linear heads, the features that they are fitted to, and a search by them."""
+"""Linear heads, their features, a search by them, and photos that suggest another label."""
 
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from model.browser.small_graph import make_small_graph
 from model.calibration import GraphOutputs
 from model.events import SILENT
 from model.training.config import FEATURES_FILE, Hyperparameters, TrainingConfig
+from model.training.photo_report import find_doubtful_labels
 from tests.model.training.pictures import LABELS, folder_of
 
 pytestmark = [pytest.mark.torch, pytest.mark.timeout(240), pytest.mark.usefixtures("data_folder")]
@@ -82,3 +83,16 @@ def prepared(folder: Path, run_dir: Path) -> Any:
 
     config = TrainingConfig.create(folder=folder, name="forms", image_size=32, search=0.01)
     return TrainingRun.prepare(config, run_dir, SILENT)
+
+
+@pytest.mark.parametrize("wrong", [[], [3, 25, 50]])
+def test_only_planted_wrong_labels_are_doubtful(wrong: list[int]) -> None:
+    right = np.repeat([0, 1, 2], 20)
+    features = np.random.default_rng(0).normal(3 * np.eye(8)[right], 0.1).astype(np.float32)
+    given = right.copy()
+    given[wrong] = (given[wrong] + 1) % 3
+    doubtful = find_doubtful_labels(features, given, np.arange(60))
+    assert sorted(doubtful) == [(place, right[place]) for place in wrong]
+    # Too few photos, or too few that differ.
+    few = features[:8], given[:8], np.arange(8) // 4
+    assert find_doubtful_labels(*few) == []

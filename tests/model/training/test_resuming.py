@@ -113,7 +113,6 @@ def test_killed_run_keeps_the_previous_model_and_resumes(photos: Path, data_fold
 
 def wait_for_epoch(process: "subprocess.Popen[str]", minimum: int) -> None:
     """Read the output up to an epoch, which must be ``minimum`` or later."""
-    assert process.stdout
     for line in process.stdout:
         if line.startswith("Epoch "):
             assert int(line.split()[1]) >= minimum, line

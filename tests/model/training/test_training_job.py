@@ -182,9 +182,6 @@ def run_job(*words: str) -> None:
     wait_until(lambda: current_job() is None, 200)
 
 
-pytestmark = pytest.mark.usefixtures("data_folder")
-
-
 def run_at(pace: float) -> RunRecord:
     """A finished run with 100 photos, at a pace in seconds per photo."""
     seconds = {"Reading photos": 100 * pace, "Features": 100 * pace, "Compiling": 7}

@@ -1,4 +1,4 @@
-"""``train``: refused options and folders, one run of a name, the time limit."""
+"""``train``: its configuration, refused options and folders, one run of a name, the time limit."""
 
 import shutil
 import time
@@ -9,7 +9,7 @@ import pytest
 
 from model.bundle import get_bundle
 from model.training import train as training
-from model.training.config import TrainingConfig
+from model.training.config import Hyperparameters, TrainingConfig
 from model.training.training_job import current_job, get_run_dir, training_lock
 from tests.model.tiny import tiny
 from tests.model.training.conftest import QUICK, run_train
@@ -79,3 +79,21 @@ def test_run_keeps_to_its_minutes(photos: Path, data_folder: Path) -> None:
     run_train(photos, "--name", "forms", "--size", "64", "--epochs", "500", "--minutes", "0.8")
     assert time.monotonic() - began < 120
     assert get_bundle("forms").manifest.metric("accuracy")
+
+
+def test_saved_config_loads_unchanged(tmp_path: Path) -> None:
+    config = TrainingConfig.create(
+        folder=tmp_path, name="forms", size=64, minutes=20, models_dir=tmp_path / "models"
+    )
+    config = config.model_copy(update={"hyperparameters": Hyperparameters(lr=4e-4, magnitude=3)})
+    assert TrainingConfig.load(tmp_path) is None
+    config.save(tmp_path)
+    assert TrainingConfig.load(tmp_path) == config
+    assert config.image_size == 64
+
+
+def test_relative_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = TrainingConfig.create(folder=Path("photos"), name="forms", unknown=(Path("noise"),))
+    assert config.folder == tmp_path / "photos"
+    assert config.unknown == {"other photos": tmp_path / "noise"}

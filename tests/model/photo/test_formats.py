@@ -1,4 +1,4 @@
-"""Tests of ``model.photo.formats``: pixels, memory, and large photos one at a time."""
+"""Tests of ``model.photo.formats``: limits of pixels and memory; large photos one at a time."""
 
 import time
 import tracemalloc

@@ -11,7 +11,7 @@ from model.storage.labelled_photos import Dataset, LabelledPhoto, add_photos, di
 from model.training.data_report import DataReport, PhotoScan, report_on
 from model.training.prepare import split_photos
 from tests.model.training.pictures import LABELS, folder_of, picture
-from tests.model.training.test_data import make_report
+from tests.model.training.test_data_report import make_report
 
 
 def test_split_is_stratified_repeatable_and_keeps_duplicates_together(tmp_path: Path) -> None:
