@@ -94,10 +94,16 @@ def launch(kind: BrowserType, path: str, film: Path, *args: str) -> Iterator[Bro
     launched.close()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "quick: not slow, as most tests of a browser are")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.browser)
+        if item.path.parent == HERE and not item.get_closest_marker("quick"):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -48,7 +48,6 @@ def batch_page(page):
     return page
 
 
-@pytest.mark.slow
 def test_samples_leave_the_uploader_in_sight(page):
     page.set_viewport_size(PHONE)
     page.goto("/batch?model=clothing")
@@ -61,7 +60,6 @@ def test_samples_leave_the_uploader_in_sight(page):
     assert uploader.bounding_box()["y"] < example.bounding_box()["y"]
 
 
-@pytest.mark.slow
 def test_reload_keeps_a_running_batch_and_its_results(batch_page, visitor):
     page = batch_page
     upload(page, PHOTOS, side=4000)
@@ -76,7 +74,6 @@ def test_reload_keeps_a_running_batch_and_its_results(batch_page, visitor):
     wait_for_results(other, PHOTOS)
 
 
-@pytest.mark.slow
 def test_other_pages_and_back_return_to_the_batch(batch_page):
     page = batch_page
     upload(page, 3)
@@ -99,7 +96,6 @@ def test_other_pages_and_back_return_to_the_batch(batch_page):
     wait_for_results(page, 3)
 
 
-@pytest.mark.slow
 def test_unknown_batch_is_reported_as_expired(page):
     page.goto("/batch?batch=nowhere")
     expect(page.get_by_test_id("stAlert")).to_contain_text("Upload the photos again")

@@ -9,8 +9,6 @@ from model.samples import samples
 from tests.browser.drive import checked_page, give, wait_for_answer, wait_until_drawn
 from tests.browser.server import serving
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def busy_server(tmp_path_factory, chromium):

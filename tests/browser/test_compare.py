@@ -2,13 +2,10 @@
 
 import re
 
-import pytest
 from playwright.sync_api import expect
 
 from model.samples import samples
 from model.text import format_size
-
-pytestmark = pytest.mark.slow
 
 
 def test_photo_is_answered_by_each_way_of_the_server(page):

@@ -15,8 +15,6 @@ from tests.browser.test_look import LOOKS, open_look
 from tests.model.tiny import tiny
 from tests.pages.hostile import LABELS
 
-pytestmark = pytest.mark.slow
-
 NEEDS = "knows=Somewhat&budget=A+few+dollars&must=Photos+stay+on+a+machine+I+control"
 """Answers in the address, and a filter."""
 

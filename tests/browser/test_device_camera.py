@@ -44,6 +44,7 @@ MUTE = """
 """
 
 
+@pytest.mark.quick
 def test_camera_is_asked_for_by_a_press_only(open_camera: Any) -> None:
     page = open_camera(allowed=False)
     expect(page.locator(".vf-sub").get_by_text("This model knows six things")).to_be_visible()
@@ -54,6 +55,7 @@ def test_camera_is_asked_for_by_a_press_only(open_camera: Any) -> None:
     assert page.evaluate("openTracks()") == 1
 
 
+@pytest.mark.quick
 def test_press_opens_the_camera(open_camera: Any) -> None:
     query = "navigator.permissions.query = async () => Promise.reject(new TypeError());"
     page = open_camera(query)
@@ -63,7 +65,6 @@ def test_press_opens_the_camera(open_camera: Any) -> None:
     assert page.evaluate("openTracks()") == 1
 
 
-@pytest.mark.slow
 def test_torch_zoom_and_flip_are_shown_only_if_the_camera_has_them(open_camera: Any) -> None:
     names = ("Torch", re.compile("^Zoom"), "Other camera")
     page = open_camera()
@@ -91,7 +92,6 @@ def test_torch_zoom_and_flip_are_shown_only_if_the_camera_has_them(open_camera: 
     assert page.evaluate("[openTracks(), facing]") == [1, "environment"]
 
 
-@pytest.mark.slow
 def test_live_stops_while_muted_and_the_camera_closes_while_hidden(view: Page) -> None:
     live = view.locator(".vf-words[data-live]")
     view.get_by_role("button", name="Live", exact=True).click()
@@ -110,14 +110,12 @@ def test_live_stops_while_muted_and_the_camera_closes_while_hidden(view: Page) -
         assert view.evaluate("openTracks()") == 1
 
 
-@pytest.mark.slow
 def test_camera_that_ends_is_opened_again(view: Page) -> None:
     view.evaluate("tracks[0].stop(); tracks[0].dispatchEvent(new Event('ended'));")
     until(view, "tracks.length === 2 && openTracks() === 1")
     camera_ready(view)
 
 
-@pytest.mark.slow
 def test_unused_camera_is_closed(open_camera: Any) -> None:
     page = open_camera(allowed=False)
     page.clock.install()
@@ -131,6 +129,7 @@ def test_unused_camera_is_closed(open_camera: Any) -> None:
     until(page, "openTracks() === 1")
 
 
+@pytest.mark.quick
 def test_camera_that_opens_after_leaving_is_closed(open_camera: Any, app: DeviceApp) -> None:
     slow = """
       const open = navigator.mediaDevices.getUserMedia;
@@ -158,7 +157,6 @@ def test_camera_that_opens_after_leaving_is_closed(open_camera: Any, app: Device
     until(page, "tracks.length === 2 && openTracks() === 1")
 
 
-@pytest.mark.slow
 def test_every_reason_has_a_sentence_and_a_next_step(open_camera: Any, app: DeviceApp) -> None:
     def forbid(route: Route) -> None:
         response = route.fetch()
@@ -194,7 +192,6 @@ def test_every_reason_has_a_sentence_and_a_next_step(open_camera: Any, app: Devi
     expect(page.locator(".vf-hint").get_by_text(words)).to_be_visible()
 
 
-@pytest.mark.slow
 def test_frame_of_another_site_needs_to_allow_the_camera(open_camera: Any, app: DeviceApp) -> None:
     with framing(app.url, "127.0.0.1", allow="") as outer:
         page = open_camera()

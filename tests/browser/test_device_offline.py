@@ -23,7 +23,6 @@ def publish(models_dir: Path, title: str, **options: Any) -> None:
     tiny(models_dir, "colours", **{**COLOURS, "title": title, **options})
 
 
-@pytest.mark.slow
 def test_page_works_without_a_network_after_one_visit(
     open_device: Any, app: Any, models_dir: Path
 ) -> None:
@@ -45,7 +44,6 @@ def test_page_works_without_a_network_after_one_visit(
     expect(page.get_by_role("heading", level=1)).to_have_text("Colours")
 
 
-@pytest.mark.slow
 def test_new_version_is_complete_or_absent(open_device: Any, app: Any, models_dir: Path) -> None:
     page = open_device()
     publish(models_dir, "Version 2", sharpness=10.0)
@@ -71,7 +69,6 @@ def test_new_version_is_complete_or_absent(open_device: Any, app: Any, models_di
     assert len(loads) == 4
 
 
-@pytest.mark.slow
 def test_closing_the_browser_while_downloading_keeps_the_previous_version(
     open_device: Any, app: Any, models_dir: Path
 ) -> None:
@@ -93,7 +90,6 @@ def test_closing_the_browser_while_downloading_keeps_the_previous_version(
     expect(again.locator("#kept")).to_have_text(NEWER)
 
 
-@pytest.mark.slow
 def test_other_model_is_chosen_by_reloading_an_outdated_page(
     open_device: Any, app: Any, models_dir: Path
 ) -> None:
@@ -113,6 +109,7 @@ def test_other_model_is_chosen_by_reloading_an_outdated_page(
     assert page.url.endswith("/device/")
 
 
+@pytest.mark.quick
 def test_page_answers_over_http_and_keeps_nothing(open_device: Any, app: Any) -> None:
     page = open_device(kept=False)
     page.goto(app.url.replace("localhost", "phone.test"))
@@ -122,7 +119,6 @@ def test_page_answers_over_http_and_keeps_nothing(open_device: Any, app: Any) ->
     )
 
 
-@pytest.mark.slow
 def test_damaged_copy_is_fetched_again(open_device: Any) -> None:
     page = open_device()
     page.evaluate(
@@ -143,7 +139,6 @@ def test_damaged_copy_is_fetched_again(open_device: Any) -> None:
     identify_red(page)
 
 
-@pytest.mark.slow
 def test_new_script_of_the_page_is_a_new_version(open_device: Any, app: Any) -> None:
     page = open_device()
     script = page.request.get(f"{app.url}app.mjs").body()
@@ -155,7 +150,6 @@ def test_new_script_of_the_page_is_a_new_version(open_device: Any, app: Any) -> 
     expect(page.locator("[data-version]")).to_have_count(1)
 
 
-@pytest.mark.slow
 def test_why_is_not_offered_for_another_versions_answer(open_device: Any, models_dir: Path) -> None:
     page = open_device()
     identify_red(page)
@@ -170,7 +164,6 @@ def test_why_is_not_offered_for_another_versions_answer(open_device: Any, models
     expect(page.get_by_role("alert")).to_contain_text("This photo now gets another answer")
 
 
-@pytest.mark.slow
 def test_full_disk_answers_from_memory(open_device: Any, app: Any) -> None:
     page = open_device()
     page.get_by_text("This device", exact=True).click()
@@ -185,7 +178,6 @@ def test_full_disk_answers_from_memory(open_device: Any, app: Any) -> None:
     identify_red(page)
 
 
-@pytest.mark.slow
 def test_model_that_is_not_kept_needs_the_network(
     open_device: Any, app: Any, models_dir: Path
 ) -> None:
@@ -198,7 +190,6 @@ def test_model_that_is_not_kept_needs_the_network(
     )
 
 
-@pytest.mark.slow
 def test_withdrawn_models_are_deleted_from_the_browser(
     open_device: Any, app: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,7 +203,6 @@ def test_withdrawn_models_are_deleted_from_the_browser(
     expect(page.locator("body")).to_have_text(OFF)
 
 
-@pytest.mark.slow
 def test_service_worker_leaves_the_rest_of_the_app_alone(open_device: Any, app: Any) -> None:
     page = open_device()
     page.reload()

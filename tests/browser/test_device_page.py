@@ -42,6 +42,7 @@ def give(page: Page, event: str, data: bytes) -> None:
     page.evaluate(GIVE, [event, base64.b64encode(data).decode()])
 
 
+@pytest.mark.quick
 def test_photo_is_identified_in_words_then_numbers(open_device: Any) -> None:
     page = open_device(kept=False)
     expect(page.get_by_role("heading", level=1)).to_have_text("Colours")
@@ -71,7 +72,6 @@ def test_photo_is_identified_in_words_then_numbers(open_device: Any) -> None:
     expect(device_headline(page)).to_have_text(none)
 
 
-@pytest.mark.slow
 def test_unknown_photo_leads_first_to_the_model_that_knows_most(
     open_device: Any, models_dir: Path
 ) -> None:
@@ -88,7 +88,6 @@ def test_unknown_photo_leads_first_to_the_model_that_knows_most(
     expect(page.get_by_role("heading", level=1)).to_have_text("A few")
 
 
-@pytest.mark.slow
 def test_photo_is_pasted_or_dropped_and_nothing_is_requested(open_device: Any, app: Any) -> None:
     page = open_device()
     before = list(app.asked)
@@ -113,6 +112,7 @@ def test_photo_is_pasted_or_dropped_and_nothing_is_requested(open_device: Any, a
     expect(page.get_by_role("alert")).to_be_empty()
 
 
+@pytest.mark.quick
 def test_link_to_a_model_that_cannot_be_opened_leads_to_the_apps_own(
     new_page: Any, app: Any, models_dir: Path
 ) -> None:
@@ -126,7 +126,6 @@ def test_link_to_a_model_that_cannot_be_opened_leads_to_the_apps_own(
     expect(page.get_by_role("combobox", name="Model")).to_have_value("colours")
 
 
-@pytest.mark.slow
 def test_full_graph_is_a_choice(open_device: Any) -> None:
     page = open_device()
     page.get_by_text("This device", exact=True).click()
@@ -137,6 +136,7 @@ def test_full_graph_is_a_choice(open_device: Any) -> None:
     expect(device_headline(page)).to_have_text("Very likely a red")
 
 
+@pytest.mark.quick
 def test_graph_is_chosen_before_the_model_is_known(new_page: Any, app: DeviceApp) -> None:
     page: Page = new_page()
     page.route("**/model.json", lambda _: None)
@@ -150,6 +150,7 @@ def test_graph_is_chosen_before_the_model_is_known(new_page: Any, app: DeviceApp
     expect(page.locator(".vf-where")).to_have_text(re.compile(", full graph, version"))
 
 
+@pytest.mark.quick
 def test_title_and_labels_are_plain_text(open_device: Any, models_dir: Path) -> None:
     hostile = "<img src=x onerror=alert(1)>"
     labels = [f"{hostile} {number}" for number in range(6)]
@@ -162,6 +163,7 @@ def test_title_and_labels_are_plain_text(open_device: Any, models_dir: Path) -> 
     expect(page.locator("img[onerror], img[src=x]")).to_have_count(0)
 
 
+@pytest.mark.quick
 def test_about_leads_to_the_page(page: Page, server: Server) -> None:
     page.goto("/about")
     link = page.get_by_role("link", name="on a page of their own")
@@ -170,7 +172,6 @@ def test_about_leads_to_the_page(page: Page, server: Server) -> None:
     assert "<title>Loupe on this device</title>" in page.request.get(address).text()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 def test_page_is_accessible(open_device: Any, size: Any, colours: str) -> None:

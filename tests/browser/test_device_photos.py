@@ -25,6 +25,7 @@ TAKE = "ImageCapture.prototype.takePhoto = () =>"
 SIZE = "(image) => [image.naturalWidth, image.naturalHeight]"
 
 
+@pytest.mark.quick
 def test_tap_and_space_take_photos_and_escape_goes_back(view: Page) -> None:
     # Space operates a focused control, not the shutter.
     view.locator("summary").focus()
@@ -54,6 +55,7 @@ def test_tap_and_space_take_photos_and_escape_goes_back(view: Page) -> None:
     expect(recent).to_have_count(0)
 
 
+@pytest.mark.quick
 def test_photos_that_cannot_be_deleted_are_reported(open_device: Any) -> None:
     page = open_device(kept=False)
     identify_red(page)
@@ -62,6 +64,7 @@ def test_photos_that_cannot_be_deleted_are_reported(open_device: Any) -> None:
     expect(page.get_by_text("This browser couldn’t delete the recent photos.")).to_be_visible()
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     "script",
     [
@@ -81,7 +84,6 @@ def test_frame_is_cropped_if_the_camera_takes_no_photo(open_camera: Any, script:
     assert width < 640
 
 
-@pytest.mark.slow
 def test_photo_of_the_camera_is_not_cropped(view: Page) -> None:
     shutter(view).click()
     expect(view.get_by_text("Original photo", exact=True)).to_be_visible()
@@ -93,7 +95,6 @@ def test_photo_of_the_camera_is_not_cropped(view: Page) -> None:
     assert corners["x"] == pytest.approx(photo["x"] + (photo["width"] - photo["height"]) / 2, abs=1)
 
 
-@pytest.mark.slow
 def test_live_follows_the_camera_and_the_shutter_keeps_the_shown_frame(view: Page) -> None:
     view.get_by_role("button", name="Live", exact=True).click()
     for words in ("Very likely a red", "Very likely a blue", re.compile("^None of the six")):
@@ -110,6 +111,7 @@ def test_live_follows_the_camera_and_the_shutter_keeps_the_shown_frame(view: Pag
     expect(device_headline(view)).to_have_text("Very likely a red")
 
 
+@pytest.mark.quick
 def test_sample_is_identified(open_camera: Any) -> None:
     give_samples(get_bundle("colours"), "red")
     page = open_camera("navigator.mediaDevices.enumerateDevices = async () => [];")
@@ -144,7 +146,6 @@ LOOKS = {
 """Size of the screen, colours, and size of the text."""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("look", LOOKS)
 def test_every_screen_fits_and_is_accessible(open_camera: Any, look: str) -> None:
     size, colours, text = LOOKS[look]

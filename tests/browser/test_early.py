@@ -178,6 +178,7 @@ STATES: dict[str, tuple[str, Callable[[Held], None]]] = {
 }
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("state", STATES)
 def test_viewfinder_moves_into_streamlit_unchanged(held: Open, state: str, theme: str) -> None:
@@ -208,6 +209,7 @@ def test_viewfinder_moves_into_streamlit_unchanged(held: Open, state: str, theme
         expect(chart(view.page)).to_be_visible(timeout=LOADING_MS)
 
 
+@pytest.mark.quick
 def test_photo_chosen_before_streamlit_is_answered_after_the_move(held: Open) -> None:
     view, waiting = held(), list[Route]()
     view.page.route("**/api/v1/identify*", lambda route: waiting.append(route))  # noqa: PLW0108
@@ -224,6 +226,7 @@ def test_photo_chosen_before_streamlit_is_answered_after_the_move(held: Open) ->
     expect(view.page.locator(".vf-words h2")).to_have_text("Very likely a red")
 
 
+@pytest.mark.quick
 def test_link_opens_before_streamlit_loads(held: Open) -> None:
     first = held()
     first.open("/?run=server")
@@ -240,6 +243,7 @@ def test_link_opens_before_streamlit_loads(held: Open) -> None:
     expect(told).to_be_visible()
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("has_move", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_camera_stays_open(held: Open, has_move: bool) -> None:
     view = held(COUNT_TRACKS, *[WITHOUT_MOVE] * (not has_move), permissions=["camera"])
@@ -255,7 +259,6 @@ def test_camera_stays_open(held: Open, has_move: bool) -> None:
     expect(source_line(view.page)).to_have_text(ANSWERED, timeout=LOADING_MS)
 
 
-@pytest.mark.slow
 def test_without_move_before_an_open_dialog_delays_the_move(held: Open) -> None:
     view = held(WITHOUT_MOVE)
     view.open("/?run=server")
@@ -271,7 +274,6 @@ def test_without_move_before_an_open_dialog_delays_the_move(held: Open) -> None:
     expect(source_line(view.page)).to_have_text(ANSWERED)
 
 
-@pytest.mark.slow
 def test_viewfinder_works_without_a_socket(held: Open) -> None:
     view = held()
     view.page.route_web_socket("**", lambda socket: socket.close())
@@ -283,7 +285,6 @@ def test_viewfinder_works_without_a_socket(held: Open) -> None:
     assert view.page.locator("#early").count() == 1
 
 
-@pytest.mark.slow
 def test_browser_that_refuses_a_second_import_map_loads_each_module(
     open_colours: Callable[..., Page],
 ) -> None:
@@ -298,7 +299,6 @@ def test_browser_that_refuses_a_second_import_map_loads_each_module(
         expect(source_line(page)).to_have_text(ANSWERED, timeout=LOADING_MS)
 
 
-@pytest.mark.slow
 def test_second_bundle_that_is_missing_is_noticed(open_colours: Callable[..., Page]) -> None:
     rtt = "Object.defineProperty(navigator, 'connection', { value: { rtt: 400 } });"
     page = open_colours(rtt, IMPATIENT, viewport=PHONE)
@@ -319,7 +319,6 @@ def test_second_bundle_that_is_missing_is_noticed(open_colours: Callable[..., Pa
     expect(source_line(page)).to_have_text(ANSWERED, timeout=LOADING_MS)
 
 
-@pytest.mark.slow
 def test_firefox_shows_the_viewfinder_first(colours_server: Server, tmp_path: Path) -> None:
     (tmp_path / "profile").mkdir()
     photo = tmp_path / "photo.jpg"

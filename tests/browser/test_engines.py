@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.drive import give, sample, settings_menu, source_line, wait_for_answer
 
-pytestmark = [pytest.mark.torch, pytest.mark.slow]
+pytestmark = pytest.mark.torch
 FIRST_LOAD = 90_000
 
 

@@ -50,7 +50,6 @@ ROUND_TRIP = """
 """
 
 
-@pytest.mark.slow
 def test_slow_line_gets_one_file_of_modules_and_a_quick_one_gets_each(new_page, url):
     for slow in (True, False):
         page, paths = visit(new_page, url, slow=slow)
@@ -78,7 +77,6 @@ HIDDEN_TIMINGS = "performance.getEntriesByType = () => [];"
 """As in browsers that resist fingerprinting, which hide timings."""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("trouble", ["no bundle", "no timings"])
 def test_page_starts_without_the_bundle_or_timings(new_page, url, trouble):
     """As at another replica, whose Streamlit sends its page instead of a missing file."""
@@ -104,6 +102,7 @@ PLACES = """
 """
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("size", [PHONE, {"width": 844, "height": 390}, DESK])
 @pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_viewfinder_takes_the_place_of_the_first_screen(new_page, url, size, theme):
@@ -136,6 +135,7 @@ def test_viewfinder_takes_the_place_of_the_first_screen(new_page, url, size, the
         assert ours == pytest.approx(theirs, abs=0.5)
 
 
+@pytest.mark.quick
 def test_first_screen_is_only_for_the_viewfinder(new_page, url):
     page = new_page(java_script_enabled=False)
     page.goto(url)
@@ -149,6 +149,7 @@ def test_first_screen_is_only_for_the_viewfinder(new_page, url):
         expect(page.locator("#first-screen")).to_have_count(0)
 
 
+@pytest.mark.quick
 def test_app_starts_where_scripts_in_the_page_are_blocked(new_page, url):
     """By a proxy's Content-Security-Policy."""
 

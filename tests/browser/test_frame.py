@@ -27,7 +27,6 @@ from tests.photos import encoded
 from ui.navigation import LINKS, PAGES
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["compare", "models"])
 def test_fresh_server_opens_any_page_with_its_navigation(browser, tmp_path, name):
     with (
@@ -43,7 +42,6 @@ def test_fresh_server_opens_any_page_with_its_navigation(browser, tmp_path, name
         assert not new_server.tracebacks()
 
 
-@pytest.mark.slow
 def test_app_works_under_a_path_prefix_in_a_frame_of_another_site(browser, tmp_path):
     with (
         serving(tmp_path, prefix="some/prefix/~/+") as prefixed,
@@ -74,6 +72,7 @@ def test_app_works_under_a_path_prefix_in_a_frame_of_another_site(browser, tmp_p
         assert not prefixed.tracebacks()
 
 
+@pytest.mark.quick
 def test_upload_works_in_a_frame_of_another_origin(browser, server):
     # Of the same site, as where a host frames apps under its own domain: browsers give a
     # frame of another site no cookie, and without it Streamlit refuses uploads.
@@ -89,7 +88,6 @@ def test_upload_works_in_a_frame_of_another_origin(browser, server):
         assert [one.evaluate(may_film) for one in page.frames] == [True, True]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
 def test_model_shares_the_header_with_name_and_pages(browser, colours_server, viewport):
     options = {"base_url": colours_server.url, "viewport": viewport}
@@ -116,7 +114,6 @@ def test_model_shares_the_header_with_name_and_pages(browser, colours_server, vi
         expect(model).to_have_count(0)
 
 
-@pytest.mark.slow
 def test_tab_and_heading_name_the_chosen_model(page):
     page.goto(f"{PLAIN}&model=clothing")
     expect(page).to_have_title("Ten kinds of clothes")
@@ -127,7 +124,6 @@ def test_tab_and_heading_name_the_chosen_model(page):
     expect(page).to_have_title("A thousand everyday things")
 
 
-@pytest.mark.slow
 def test_tab_and_heading_follow_when_a_model_is_skipped(browser, tmp_path):
     models_dir = tmp_path / "data" / "models"
     tiny(models_dir, "works", title="Works")

@@ -11,8 +11,6 @@ from tests.pages.hostile import LABELS, publish_hostile
 from tests.photos import encoded
 from ui.phrasing import shorten
 
-pytestmark = pytest.mark.slow
-
 # Elements of formatting: emphasis inside emphasis, formulas, links, colours and icons.
 FORMATTING = (
     "em em, strong, code, del, .katex, a, [data-testid=stIconMaterial], .stMarkdownColoredText"

@@ -70,7 +70,6 @@ def screenshot(page: Page, name: str) -> None:
     page.screenshot(path=SCREENSHOTS / f"access-{name}.png")
 
 
-@pytest.mark.slow
 def test_keyboard_alone_takes_a_photo_corrects_it_and_goes_back(visit: Visit) -> None:
     page = visit(viewport=PHONE)
     page.goto("/?run=server")
@@ -121,7 +120,6 @@ def walk(page: Page) -> list[str]:
     return names
 
 
-@pytest.mark.slow
 def test_recent_photo_comes_into_view_and_keeps_the_focus(visit: Visit) -> None:
     page = visit(viewport=PHONE)
     answer(page, "/?run=server")
@@ -136,7 +134,6 @@ def test_recent_photo_comes_into_view_and_keeps_the_focus(visit: Visit) -> None:
     expect(recent).to_have_attribute("aria-current", "true")
 
 
-@pytest.mark.slow
 def test_all_five_bars_fit_on_a_phone(visit: Visit) -> None:
     page = visit(viewport=PHONE)
     answer(page, "/?run=server")
@@ -149,6 +146,7 @@ def test_all_five_bars_fit_on_a_phone(visit: Visit) -> None:
     assert last["y"] + last["height"] <= shutter["y"]
 
 
+@pytest.mark.quick
 def test_labels_keep_their_language_and_direction(visit: Visit) -> None:
     page = visit(viewport=PHONE)
     answer(page, "/?run=server&model=scripts")
@@ -170,6 +168,7 @@ def test_labels_keep_their_language_and_direction(visit: Visit) -> None:
     screenshot(page, "japanese-desk")
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("width", "height", "script"),
     [
@@ -192,7 +191,6 @@ def test_no_part_is_lost_with_large_text_or_on_a_small_screen(
     expect(page.locator(".vf-shutter")).to_be_in_viewport(ratio=1)
 
 
-@pytest.mark.slow
 def test_forced_colours_keep_corners_bars_and_the_ground_of_words(visit: Visit) -> None:
     page = visit(viewport=PHONE, forced_colors="active")
     page.goto("/?run=server")
@@ -210,6 +208,7 @@ def test_forced_colours_keep_corners_bars_and_the_ground_of_words(visit: Visit) 
     screenshot(page, "forced-colours")
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("colours", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_axe_finds_nothing_in_our_own_parts(visit: Visit, colours: Any) -> None:
     size = PHONE if colours == "light" else DESK

@@ -39,7 +39,6 @@ def page(open_colours: NewPage) -> Page:
     return open_colours()
 
 
-@pytest.mark.slow
 def test_link_shows_a_stranger_the_answer_without_the_photo(
     open_colours: NewPage, page: Page
 ) -> None:
@@ -79,6 +78,7 @@ def test_link_shows_a_stranger_the_answer_without_the_photo(
         expect(chart(other)).to_be_hidden()
 
 
+@pytest.mark.quick
 def test_correction_sends_the_photo_only_with_consent(page: Page, colours_server: Server) -> None:
     page.goto("/?run=device")
     give(page, RED_PHOTO)
@@ -99,6 +99,7 @@ def test_correction_sends_the_photo_only_with_consent(page: Page, colours_server
         assert saved() == before
 
 
+@pytest.mark.quick
 def test_one_press_saves_a_label_or_that_the_answer_is_right(page: Page) -> None:
     page.goto("/?run=server")
     give(page, RED_PHOTO)
@@ -130,6 +131,7 @@ def test_one_press_saves_a_label_or_that_the_answer_is_right(page: Page) -> None
     expect(saved).to_be_empty()
 
 
+@pytest.mark.quick
 def test_correction_does_not_wait_for_the_labels(page: Page) -> None:
     held: list[Route] = []
     page.route("**/api/v1/models/colours", lambda route: held.append(route))  # noqa: PLW0108
@@ -144,6 +146,7 @@ def test_correction_does_not_wait_for_the_labels(page: Page) -> None:
     expect(panel.locator("option")).not_to_have_count(0)
 
 
+@pytest.mark.quick
 def test_dialog_is_closed_by_a_press_on_its_backdrop_only(page: Page) -> None:
     page.goto("/?run=server")
     source_line(page).click()
@@ -188,7 +191,6 @@ def choose_place(page: Page, place: str) -> None:
     page.get_by_role("dialog").get_by_role("button", name=re.compile(f"^{place}")).click()
 
 
-@pytest.mark.slow
 def test_choices_hold_before_the_app_replies(page: Page) -> None:
     replies = SlowReplies(page)
     page.goto("/?run=server")
@@ -207,7 +209,6 @@ def test_choices_hold_before_the_app_replies(page: Page) -> None:
     expect(source_line(page)).to_contain_text("On this device in")
 
 
-@pytest.mark.slow
 def test_line_tells_what_was_sent_before_the_visitor_chose_the_device(page: Page) -> None:
     page.goto("/?run=server")
     expect(source_line(page)).to_contain_text("On the server: ")
@@ -223,7 +224,6 @@ def test_line_tells_what_was_sent_before_the_visitor_chose_the_device(page: Page
     expect(source_line(page)).to_have_text(line, timeout=LOADING_MS)
 
 
-@pytest.mark.slow
 def test_model_chosen_below_a_link_answers_the_next_photo(page: Page) -> None:
     replies = SlowReplies(page)
     page.goto("/?run=server")
@@ -240,7 +240,6 @@ def test_model_chosen_below_a_link_answers_the_next_photo(page: Page) -> None:
     expect(page).to_have_url(re.compile("answer=wide"))
 
 
-@pytest.mark.slow
 def test_answer_closed_at_once_stays_closed_when_the_place_changes(page: Page) -> None:
     replies = SlowReplies(page)
     page.goto("/?run=auto")
@@ -263,7 +262,6 @@ def test_answer_closed_at_once_stays_closed_when_the_place_changes(page: Page) -
         expect(headline(page)).to_have_text(GREETING)
 
 
-@pytest.mark.slow
 def test_one_camera_stays_open_through_reruns_and_closes_with_the_page(page: Page) -> None:
     page.add_init_script(COUNT_TRACKS)
     page.goto("/?run=server")
@@ -289,7 +287,6 @@ def test_one_camera_stays_open_through_reruns_and_closes_with_the_page(page: Pag
     page.wait_for_function("() => openTracks() === 1")
 
 
-@pytest.mark.slow
 def test_about_clears_the_recent_photos(page: Page) -> None:
     page.goto("/?run=server")
     give(page, RED_PHOTO)
@@ -308,7 +305,6 @@ def test_about_clears_the_recent_photos(page: Page) -> None:
     expect(page.locator(".vf-recent")).to_have_count(0)
 
 
-@pytest.mark.slow
 def test_visitor_chooses_another_way_and_comes_back(page: Page) -> None:
     page.goto("/")
     expect(page.locator(".vf-screen")).to_be_visible()
@@ -321,6 +317,7 @@ def test_visitor_chooses_another_way_and_comes_back(page: Page) -> None:
     expect(uploader(page)).to_have_count(0)
 
 
+@pytest.mark.quick
 def test_blocked_script_falls_back_to_upload(page: Page) -> None:
     # On a slow connection, or a busy machine, it comes in one file with its modules.
     script = re.compile(r"/device/streamlit\.mjs|/static/js/loupe\.")

@@ -39,7 +39,6 @@ def coffee(page):
     return page
 
 
-@pytest.mark.slow
 def test_answer_survives_back_reload_and_other_pages(coffee):
     first = headline(coffee).inner_text()
     give(coffee, sample("cat").read())
@@ -68,7 +67,6 @@ def test_answer_survives_back_reload_and_other_pages(coffee):
     expect(headline(coffee)).to_have_text(second)
 
 
-@pytest.mark.slow
 def test_back_leads_to_the_previous_page_without_an_empty_one(page):
     page.goto("/")
     give(page, sample("coffee").read())
@@ -87,6 +85,7 @@ def test_back_leads_to_the_previous_page_without_an_empty_one(page):
     assert page.url == address
 
 
+@pytest.mark.quick
 def test_chosen_model_stays_in_the_address_from_page_to_page(page):
     page.goto("/")
     wait_until_drawn(page)
@@ -107,6 +106,7 @@ def open_page(page, title):
     wait_until_drawn(page)
 
 
+@pytest.mark.quick
 def test_link_to_another_version_is_refused(page):
     page.goto("/?answer=imagenet~000000000000~c~x~x~967-951")
     alert = page.locator(".vf-alert")
@@ -115,7 +115,6 @@ def test_link_to_another_version_is_refused(page):
     expect(alert).to_be_in_viewport()
 
 
-@pytest.mark.slow
 def test_hostile_links_are_refused(page):
     page.goto(PLAIN)
     for value in HOSTILE:
@@ -150,7 +149,6 @@ def expect_refusal(page, value):
     assert main.locator(f"script, a{own}, strong, em, .katex").count() == 0, value
 
 
-@pytest.mark.slow
 def test_page_says_what_a_links_signature_shows(coffee):
     page, signed = coffee, ANSWER.search(coffee.url).group(1)
     # As another visitor, whose browser doesn't keep the photo.

@@ -22,8 +22,6 @@ from tests.browser.drive import (
 )
 from ui.navigation import PAGES
 
-pytestmark = pytest.mark.slow
-
 SCREENSHOTS = HERE / "screenshots"
 NAMES = list(PAGES)
 LOOKS = [f"{place}-{colours}" for place in ("phone", "desk") for colours in ("light", "dark")]

@@ -9,8 +9,6 @@ from tests.model.tiny import CALIBRATED, CARD, MEASURED, colour, tiny
 from tests.pages.hostile import CARD_NAME, publish_hostile
 from tests.photos import encoded
 
-pytestmark = pytest.mark.slow
-
 FIGURES = {
     "Mix-ups": "46 of 60 photos correct",
     "Calibration": "78% were correct",

@@ -18,6 +18,8 @@ from tests.browser.drive import (
 
 SIDEWAYS = {"width": 667, "height": 375}
 
+pytestmark = pytest.mark.quick
+
 
 def pages(page: Page):
     return page.get_by_role("navigation", name="Pages")

@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import add_colours
@@ -36,7 +35,6 @@ FAILURES = 7
 """Streamlit's own dialog comes at the sixth failure to connect."""
 
 
-@pytest.mark.slow
 def test_pages_join_a_server_that_comes_back(
     new_page: Callable[..., Page], built_dir: Path, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.drive import (
@@ -15,6 +16,8 @@ from tests.browser.drive import (
 from tests.photos import encoded
 
 COFFEE = ("espresso", "cup", "coffee mug")
+
+pytestmark = pytest.mark.quick
 
 
 def test_camera_photo_is_identified(page):

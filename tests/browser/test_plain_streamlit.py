@@ -3,7 +3,6 @@
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.browser.drive import (
@@ -18,8 +17,6 @@ from tests.browser.drive import (
 )
 from tests.browser.server import framing, serving
 from ui.navigation import PAGES
-
-pytestmark = pytest.mark.slow
 
 COFFEE = ("espresso", "cup", "coffee mug")
 ENTRIES = list(PAGES.items())

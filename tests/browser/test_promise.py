@@ -53,7 +53,6 @@ def walk(page: Page, log: Log) -> list[str]:
 CORRECTED = ["correction", "correction"]
 
 
-@pytest.mark.slow
 def test_device_sends_nothing(visit: Visit) -> None:
     page, log = visit("device")
     ready(page)
@@ -82,7 +81,6 @@ def test_device_sends_nothing(visit: Visit) -> None:
     assert log.check() == []
 
 
-@pytest.mark.slow
 def test_automatic_asks_before_anything_leaves_the_device(visit: Visit) -> None:
     page, log = visit("auto")
     ready(page)
@@ -122,7 +120,6 @@ def test_automatic_asks_before_anything_leaves_the_device(visit: Visit) -> None:
     assert log.check() == []
 
 
-@pytest.mark.slow
 def test_server_gets_the_marked_part_only(visit: Visit) -> None:
     page, log = visit("server")
     expect(source_line(page)).to_have_text("On the server: it gets the marked part only")
@@ -164,7 +161,6 @@ def test_server_gets_the_marked_part_only(visit: Visit) -> None:
     assert log.check() == ["photo"]
 
 
-@pytest.mark.slow
 def test_line_is_true_before_the_page_knows_what_it_will_send(visit: Visit) -> None:
     # As if the page's first bundle contained no worker.
     none = "Object.defineProperty(globalThis, 'modelWorker', { get() {}, set() {} });"
@@ -193,6 +189,7 @@ def test_line_is_true_before_the_page_knows_what_it_will_send(visit: Visit) -> N
     assert log.check() == ["pixels", "pixels"]
 
 
+@pytest.mark.quick
 def test_server_on_this_machine_gets_the_file(visit: Visit) -> None:
     page, log = visit("server", is_far=False)
 

@@ -47,6 +47,8 @@ KEEP_COPY = """
 """
 DESK_WITH_CAMERA = {"viewport": DESK, "permissions": ["camera"]}
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.mark.parametrize("is_far", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_photo_stays_if_its_page_is_left(visit: Visit, is_far: bool) -> None:

@@ -19,6 +19,7 @@ from tests.browser.drive_promise import (
 from tests.waiting import wait_until
 
 
+@pytest.mark.quick
 def test_refusal_holds_for_the_visit(visit: Visit) -> None:
     page, log = visit("auto")
     ready(page)
@@ -32,7 +33,6 @@ def test_refusal_holds_for_the_visit(visit: Visit) -> None:
     assert log.check() == []
 
 
-@pytest.mark.slow
 def test_photo_given_while_a_question_is_open_asks_too(visit: Visit) -> None:
     page, log = answered_here(visit)
     select(page, "scripts")
@@ -48,7 +48,6 @@ def test_photo_given_while_a_question_is_open_asks_too(visit: Visit) -> None:
     assert log.check() == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("way", ["On this device", "On the server"])
 def test_another_model_asks_where_to_run(visit: Visit, way: str) -> None:
     page, log = answered_here(visit)
@@ -91,7 +90,6 @@ def test_another_model_asks_where_to_run(visit: Visit, way: str) -> None:
     assert log.check() == []
 
 
-@pytest.mark.slow
 def test_answer_of_the_device_ends_what_was_said_of_the_server(visit: Visit) -> None:
     page, log = visit("auto")
     held: list[Route] = []
@@ -114,7 +112,6 @@ def test_answer_of_the_device_ends_what_was_said_of_the_server(visit: Visit) -> 
     assert log.check() == []
 
 
-@pytest.mark.slow
 def test_photo_that_waits_for_the_device_is_not_sent_unasked(visit: Visit) -> None:
     page, log = answered_here(visit)
     # After this consent, open photos may be sent.

@@ -39,6 +39,8 @@ async ({ page, scope }) => {
 
 Visit = Callable[..., Page]
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def visit(new_page: Callable[[], Page], app: DeviceApp) -> Visit:

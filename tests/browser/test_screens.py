@@ -61,7 +61,6 @@ def visit(open_colours: Visit) -> Visit:
     return come
 
 
-@pytest.mark.slow
 def test_shared_answer_fits_each_screen_and_leads_to_the_camera(
     open_colours: Visit, colours_server: Server
 ) -> None:
@@ -91,7 +90,6 @@ def test_shared_answer_fits_each_screen_and_leads_to_the_camera(
     expect(page).to_have_url(re.compile("/models$"))
 
 
-@pytest.mark.slow
 def test_camera_opens_in_the_empty_square(visit: Visit) -> None:
     asking, without, allowed = visit(ASKS_FIRST), visit(NO_CAMERA), visit()
     expect(asking.get_by_role("button", name="Open the camera")).to_be_visible()
@@ -134,7 +132,6 @@ SIDES = {
 """The square's side on screens of these sizes."""
 
 
-@pytest.mark.slow
 def test_answer_is_as_large_as_the_square_and_a_tap_shows_the_photo(visit: Visit) -> None:
     page = visit()
     for size, side in SIDES.items():
@@ -185,6 +182,7 @@ def boxes(*locators: Any) -> tuple[dict[str, float], ...]:
     )
 
 
+@pytest.mark.quick
 def test_screen_readers_hear_what_is_on_the_screen(visit: Visit) -> None:
     page = visit()
     spoken = page.locator(".vf-words [aria-live=polite]")
@@ -205,7 +203,6 @@ def test_screen_readers_hear_what_is_on_the_screen(visit: Visit) -> None:
     expect(spoken).to_have_text(re.compile("^Point your phone at something"))
 
 
-@pytest.mark.slow
 def test_why_reports_progress_meaning_and_failure(visit: Visit) -> None:
     def slow_down(route: Route) -> None:
         body = route.fetch().text()
@@ -241,7 +238,6 @@ def test_why_reports_progress_meaning_and_failure(visit: Visit) -> None:
     expect(page.get_by_role("alert")).to_have_text("Why? couldn’t be worked out. Try again.")
 
 
-@pytest.mark.slow
 def test_link_without_its_photo_shows_no_other_words(visit: Visit, open_colours: Visit) -> None:
     page = visit()
     give(page, WIDE)

@@ -1,14 +1,12 @@
 """Sessions in the browser: separate visitors, and memory."""
 
 import psutil
-import pytest
 from playwright.sync_api import expect
 
 from tests.browser.drive import PLAIN, attach, give, photo, sample, wait_for_answer
 from tests.photos import drawn, encoded
 
 
-@pytest.mark.slow
 def test_two_visitors_see_nothing_of_each_other(visitor):
     mine, theirs = visitor(), visitor()
     answers = {}
@@ -29,7 +27,6 @@ def test_two_visitors_see_nothing_of_each_other(visitor):
                 assert words.removeprefix("My best guess: ") not in text
 
 
-@pytest.mark.slow
 def test_thirty_large_photos_leave_memory_flat(page, server, tmp_path):
     process = psutil.Process(server.process.pid)
     page.goto(PLAIN)

@@ -80,7 +80,6 @@ def http_server(folder: Path) -> Iterator[str]:
         process.wait()
 
 
-@pytest.mark.slow
 def test_page_works_from_pythons_server_and_then_without_it(visit: Any, exported: Path) -> None:
     with http_server(exported) as url:
         page = visit(url)
@@ -94,7 +93,6 @@ def test_page_works_from_pythons_server_and_then_without_it(visit: Any, exported
         expect_kept(page)
 
 
-@pytest.mark.slow
 def test_your_model_is_taught_and_used_without_a_server(visit: Any, exported: Path) -> None:
     with http_server(exported) as url:
         page = visit(url)
@@ -111,7 +109,6 @@ def test_your_model_is_taught_and_used_without_a_server(visit: Any, exported: Pa
     expect(device_headline(page)).to_have_text(re.compile("warm$"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -133,6 +130,7 @@ def test_headers_of_the_host_do_not_matter(visit: Any, exported: Path, options: 
         identify(page)
 
 
+@pytest.mark.quick
 def test_no_other_site_is_asked_and_no_server_after_loading(visit: Any, exported: Path) -> None:
     with static_host(exported) as host:
         page = visit("about:blank")
@@ -149,14 +147,12 @@ def test_no_other_site_is_asked_and_no_server_after_loading(visit: Any, exported
         assert "server" not in page.locator("body").inner_text().lower()
 
 
-@pytest.mark.slow
 def test_page_works_in_the_frame_of_another_site(visit: Any, exported: Path) -> None:
     with static_host(exported) as host, framing(host.url, "127.0.0.1") as outer:
         page = visit(outer)
         identify(page.frame_locator("iframe"))
 
 
-@pytest.mark.slow
 def test_page_can_be_installed(visit: Any, exported: Path) -> None:
     with static_host(exported) as host:
         page = visit(host.url)
@@ -170,6 +166,7 @@ def test_page_can_be_installed(visit: Any, exported: Path) -> None:
         assert manifest["url"] == f"{host.url}manifest.webmanifest"
 
 
+@pytest.mark.quick
 def test_policy_of_the_page_holds(visit: Any, exported: Path) -> None:
     with static_host(exported) as host:
         page = visit(host.url)
@@ -187,7 +184,6 @@ def test_policy_of_the_page_holds(visit: Any, exported: Path) -> None:
         assert blocked == [None, "TypeError"]
 
 
-@pytest.mark.slow
 def test_page_opened_as_a_file_says_what_to_do(visit: Any, exported: Path) -> None:
     page = visit((exported / "index.html").as_uri(), viewport=PHONE)
     sentence = page.locator("#stuck")
@@ -197,6 +193,7 @@ def test_page_opened_as_a_file_says_what_to_do(visit: Any, exported: Path) -> No
     )
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     "end",
     [

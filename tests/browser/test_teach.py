@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from model.exporting.formats import export_models
@@ -61,7 +60,6 @@ def until_kept(page: Page) -> None:
     wait_until(lambda: page.evaluate(kept), 60)
 
 
-@pytest.mark.slow
 def test_two_things_are_filmed_and_a_third_is_none_of_them(
     open_teach: Visit, app: DeviceApp
 ) -> None:
@@ -106,7 +104,6 @@ def test_two_things_are_filmed_and_a_third_is_none_of_them(
     expect(pill(page)).to_be_visible()
 
 
-@pytest.mark.slow
 def test_keyboard_alone_names_records_and_uses_and_another_tab_deletes(
     open_teach: Visit, app: DeviceApp
 ) -> None:
@@ -162,7 +159,6 @@ def test_keyboard_alone_names_records_and_uses_and_another_tab_deletes(
     expect(own).to_have_count(0)
 
 
-@pytest.mark.slow
 def test_tap_takes_one_photo_and_so_does_a_still_picture(open_teach: Visit) -> None:
     page = open_teach("isStill = true;")
     name_label(page, "red")
@@ -183,7 +179,6 @@ def test_tap_takes_one_photo_and_so_does_a_still_picture(open_teach: Visit) -> N
     expect(shutter(page)).to_have_accessible_name(re.compile("^Hold to record red"))
 
 
-@pytest.mark.slow
 def test_dropped_folders_are_labels_and_the_model_is_handed_on(
     open_teach: Visit, tmp_path: Path
 ) -> None:
@@ -224,7 +219,6 @@ def test_dropped_folders_are_labels_and_the_model_is_handed_on(
     expect(row(page, "Warm")).to_contain_text("3 photos")
 
 
-@pytest.mark.slow
 def test_teach_uses_files_without_a_camera_and_refuses_without_wasm(
     open_teach: Visit, app: DeviceApp
 ) -> None:
@@ -249,7 +243,6 @@ def test_teach_uses_files_without_a_camera_and_refuses_without_wasm(
     expect(page.get_by_role("button", name="New label")).to_have_count(0)
 
 
-@pytest.mark.slow
 def test_static_folder_teaches_and_then_without_a_network(
     open_teach: Visit, colours_built: Path, tmp_path: Path
 ) -> None:

@@ -5,7 +5,6 @@ import re
 import zipfile
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.drive import device_headline, give_device
@@ -48,7 +47,6 @@ def open_file(page: Page, name: str, data: bytes) -> None:
     page.locator("input[accept]:not([capture])").set_input_files(file)
 
 
-@pytest.mark.slow
 def test_project_opens_without_a_photo_that_cannot_be_decoded(open_teach: Visit) -> None:
     page = open_teach(NO_CAMERA)
     photos = [jpeg(WARM[0]), undecodable(jpeg(WARM[1])), jpeg(COLD[0])]
@@ -57,7 +55,6 @@ def test_project_opens_without_a_photo_that_cannot_be_decoded(open_teach: Visit)
     expect(row(page, "Red").locator(".tv-count")).to_have_text("2")
 
 
-@pytest.mark.slow
 def test_project_among_photos_is_named_and_left_out(open_teach: Visit) -> None:
     page = open_teach(NO_CAMERA)
     files = {"1.jpg": jpeg(WARM[0]), "reds-project.zip": project(jpeg(WARM[1]))}
@@ -77,7 +74,6 @@ def made_elsewhere(file: Path) -> bytes:
     return zip_of({**files, "manifest.json": json.dumps(manifest).encode()})
 
 
-@pytest.mark.slow
 def test_project_has_one_model_in_the_menu_and_a_friends_is_another(
     open_teach: Visit, tmp_path: Path
 ) -> None:
@@ -130,7 +126,6 @@ navigator.share = async ({ files: [file] }) => {
 """
 
 
-@pytest.mark.slow
 def test_model_is_sent_to_a_friend_as_what_the_browser_takes(open_teach: Visit) -> None:
     page = open_teach(NO_CAMERA, SHARE)
     teach_by_files(page, warm=WARM[:1], cold=COLD[:1])
@@ -168,7 +163,6 @@ def test_model_is_sent_to_a_friend_as_what_the_browser_takes(open_teach: Visit) 
     page.wait_for_url(re.compile("taught-"))
 
 
-@pytest.mark.slow
 def test_damaged_file_is_named_and_photos_move_and_return(open_teach: Visit) -> None:
     page = open_teach()
     label = "<b>warm</b>"
@@ -205,7 +199,6 @@ def test_damaged_file_is_named_and_photos_move_and_return(open_teach: Visit) -> 
     expect(row(page, "Warm").locator(".tv-count")).to_have_text("2")
 
 
-@pytest.mark.slow
 def test_choices_and_removals_made_while_files_are_added_persist(open_teach: Visit) -> None:
     page = open_teach(NO_CAMERA)
     teach_by_files(page, red=WARM[1:2])
@@ -235,7 +228,6 @@ def test_choices_and_removals_made_while_files_are_added_persist(open_teach: Vis
     expect(row(page, "Blue")).to_have_count(0)
 
 
-@pytest.mark.slow
 def test_project_that_is_cleared_while_it_opens_does_not_come_back(open_teach: Visit) -> None:
     page = open_teach(NO_CAMERA)
     open_file(page, "reds-project.zip", project(*(jpeg(WARM[at % 3]) for at in range(60))))

@@ -31,8 +31,6 @@ from tests.browser.drive_teach import (
 )
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.slow
-
 SCREENSHOTS = HERE / "screenshots"
 GREEN = (0, 200, 60)
 LEARNED = "It has learned from this photo: try another one"

@@ -23,8 +23,6 @@ from tests.browser.drive_teach import (
     teach_by_files,
 )
 
-pytestmark = pytest.mark.slow
-
 SHORT: ViewportSize = {"width": 375, "height": 667}
 LONG = "the left one of my grandmother’s two blue and white teacups"
 

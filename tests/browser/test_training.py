@@ -27,7 +27,7 @@ from tests.model.tiny import tiny
 from tests.model.training.pictures import folder_of, picture
 from tests.photos import encoded
 
-pytestmark = [pytest.mark.slow, pytest.mark.torch, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.torch, pytest.mark.timeout(300)]
 
 DARK: dict[str, Any] = {"viewport": DESK, "color_scheme": "dark"}
 PATIENCE_MS = 90_000

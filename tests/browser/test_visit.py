@@ -70,7 +70,6 @@ def check(page: Page, words: str, seen: str, model: str) -> None:
     expect(page.locator("canvas.vf-spotlight")).not_to_be_visible()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("run", ["server", "device"])
 def test_photo_comes_back_with_its_answer_model_and_crop(
     open_colours: Callable[..., Page], run: str
@@ -134,7 +133,6 @@ def assert_survives_a_crash(page: Page) -> None:
     wait_until(lambda: run(WHY) == {"isPressed": True, "alert": ""}, 60)
 
 
-@pytest.mark.slow
 def test_photo_without_an_answer_survives_a_reload(open_colours: Callable[..., Page]) -> None:
     page = open_colours(path="/?run=device")
     page.route("**/*.onnx*", lambda _: None)
@@ -157,7 +155,6 @@ def test_photo_without_an_answer_survives_a_reload(open_colours: Callable[..., P
     expect(headline(page)).to_have_text(IS_GREEN, timeout=LOADING_MS)
 
 
-@pytest.mark.slow
 def test_photo_without_an_answer_can_be_cleared(open_colours: Callable[..., Page]) -> None:
     page = open_colours(path="/?run=server")
     page.route("**/api/v1/identify*", lambda _: None)
@@ -173,7 +170,6 @@ def test_photo_without_an_answer_can_be_cleared(open_colours: Callable[..., Page
     expect(page.locator(".vf-photo")).to_be_hidden()
 
 
-@pytest.mark.slow
 def test_back_from_a_choice_keeps_the_answer_in_the_address(
     open_colours: Callable[..., Page],
 ) -> None:
@@ -189,6 +185,7 @@ def test_back_from_a_choice_keeps_the_answer_in_the_address(
     expect(headline(page)).to_have_text(IS_RED)
 
 
+@pytest.mark.quick
 def test_photo_stays_when_streamlit_restores_an_address(open_colours: Callable[..., Page]) -> None:
     page = open_colours(path="/?run=server")
     waiting = list[Route]()

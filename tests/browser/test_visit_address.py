@@ -109,7 +109,6 @@ def app(
         yield App(tmp_path, stack, new_page(), is_framed=request.param)
 
 
-@pytest.mark.slow
 def test_reload_and_back_restore_linked_and_new_answers(app: App) -> None:
     app.open("")
     give(app.frame, RED_PHOTO)
@@ -136,7 +135,6 @@ def test_reload_and_back_restore_linked_and_new_answers(app: App) -> None:
     app.agrees(none)
 
 
-@pytest.mark.slow
 def test_history_works_while_the_server_is_gone(app: App) -> None:
     app.open("?run=device")
     answers: list[dict[str, Any]] = []

@@ -29,8 +29,6 @@ from tests.model.tiny import COLOURS, colour, tiny
 from tests.photos import encoded
 from ui.navigation import OWNER_PAGES
 
-pytestmark = pytest.mark.slow
-
 LOOKS: dict[str, dict[str, Any]] = {
     "phone-light": {"viewport": PHONE},
     "desk-dark": {"viewport": DESK, "color_scheme": "dark"},
