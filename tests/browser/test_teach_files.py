@@ -45,21 +45,25 @@ def open_file(page: Page, name: str, data: bytes) -> None:
     page.locator("input[accept]:not([capture])").set_input_files(file)
 
 
-def test_project_opens_without_what_cannot_be_used_and_stays_cleared(open_teach: Visit) -> None:
+def test_project_opens_without_a_photo_that_cannot_be_decoded(open_teach: Visit) -> None:
     page = open_teach(NO_CAMERA)
-    count = row(page, "Red").locator(".tv-count")
-    photos = [WARM[0], undecodable(WARM[1]), COLD[0]]
-    open_file(page, "reds-project.zip", project(*photos))
+    open_file(page, "reds-project.zip", project(WARM[0], undecodable(WARM[1]), COLD[0]))
     expect(page.get_by_text("photos/002.jpg is damaged and was left out.")).to_be_visible()
-    expect(count).to_have_text("2")
-    # A project among photos is no photo.
-    drop(page, {"red": {"1.jpg": ODD[0], "reds-project.zip": project(WARM[1])}})
+    expect(row(page, "Red").locator(".tv-count")).to_have_text("2")
+
+
+def test_project_among_photos_is_named_and_left_out(open_teach: Visit) -> None:
+    page = open_teach(NO_CAMERA)
+    drop(page, {"reds": {"1.jpg": WARM[0], "reds-project.zip": project(WARM[1])}})
     left_out = "reds-project.zip was left out. Open a project or a model by itself."
     expect(page.get_by_text(left_out)).to_be_visible()
-    expect(count).to_have_text("3")
-    # Cleared while it opens, a project doesn't come back.
+    expect(row(page, "Reds").locator(".tv-count")).to_have_text("1")
+
+
+def test_project_that_is_cleared_while_it_opens_does_not_come_back(open_teach: Visit) -> None:
+    page = open_teach(NO_CAMERA)
     open_file(page, "reds-project.zip", project(*(WARM[at % 3] for at in range(60))))
-    expect(count).to_have_text(re.compile("[4-9]|[1-9][0-9]"))
+    expect(row(page, "Red").locator(".tv-count")).to_have_text(re.compile("[1-9]"))
     page.get_by_role("button", name="Reds").click()
     for _ in ("menu", "question"):
         page.get_by_role("dialog").get_by_role("button", name="Clear all").click()
