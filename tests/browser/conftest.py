@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserType, Error, Page, expect, sync_
 from model.browser import cache
 from model.browser.device_files import device_dir
 from model.browser.runtime import RUNTIME
+from model.bundle import get_bundle
 from model.settings import settings
 from tests.browser.device_app import DeviceApp, device_app
 from tests.browser.drive import (
@@ -26,10 +27,9 @@ from tests.browser.drive import (
     slow_down,
     wait_until_drawn,
 )
-from tests.browser.drive_promise import FAR_MS
+from tests.browser.drive_promise import FAR_MS, WATCH, Log
 from tests.browser.drive_promise import Visit as PhotoVisit
 from tests.browser.drive_teach import CAMERA, Visit, film
-from tests.browser.sending_log import WATCH, Log
 from tests.browser.server import Server, serving
 from tests.model.tiny import CALIBRATED, CARD, colour, tiny
 from tests.photos import encoded
@@ -94,10 +94,16 @@ def launch(kind: BrowserType, path: str, film: Path, *args: str) -> Iterator[Bro
     launched.close()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "quick: not slow, as most tests of a browser are")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.browser)
+        if item.path.parent == HERE and not item.get_closest_marker("quick"):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -163,15 +169,29 @@ def colours_server(
         yield running
 
 
-@pytest.fixture(scope="package")
-def colours_built(built_dir: Path) -> Path:
-    """The same with what browsers load of the model of colours: a child process makes it."""
+@contextmanager
+def building(built_dir: Path) -> Iterator[None]:
+    """Make files for browsers as an image's build does: child processes take seconds for each."""
     with FileLock(f"{built_dir}.lock"), pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOUPE_DATA", str(built_dir.parent))
         settings.cache_clear()
-        device_dir(tiny(built_dir.parent / "models", "colours", **COLOURS))
+        yield
     settings.cache_clear()
+
+
+@pytest.fixture(scope="package")
+def colours_built(built_dir: Path) -> Path:
+    """The same with what browsers load of the model of colours."""
+    with building(built_dir):
+        device_dir(tiny(built_dir.parent / "models", "colours", **COLOURS))
     return built_dir
+
+
+@pytest.fixture(scope="package")
+def base_built(built_dir: Path) -> None:
+    """Make what browsers load of the model on which visitors teach."""
+    with building(built_dir):
+        device_dir(get_bundle("imagenet"))
 
 
 @pytest.fixture
@@ -295,7 +315,7 @@ def open_device(new_page: Any, app: DeviceApp) -> Callable[..., Page]:
 
 
 @pytest.fixture
-def open_teach(app: DeviceApp, new_page: Any) -> Visit:
+def open_teach(base_built: None, app: DeviceApp, new_page: Any) -> Visit:
     """Open the page "Teach" on a phone that gives it its camera."""
 
     def come(*scripts: str, url: str = "", **options: Any) -> Page:

@@ -1,5 +1,6 @@
 """Actions of a visitor, and the parts of a page that a visitor sees."""
 
+import base64
 import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -14,6 +15,7 @@ from playwright.sync_api import (
     FrameLocator,
     Locator,
     Page,
+    Route,
     ViewportSize,
     expect,
 )
@@ -29,9 +31,12 @@ PATIENCE_MS = 30_000
 LOADING_MS = 60_000
 """Longest time in which the files for browsers are made, and loaded, on a busy machine."""
 RED = encoded(colour("red"), "PNG")
+GREY = encoded(colour((128, 128, 128)), "PNG")
 RED_PHOTO, GREEN_PHOTO = (
     encoded(colour(name).resize((900, 700)), "JPEG") for name in ("red", "green")
 )
+HEIC_PHOTO = encoded(colour("red").resize((300, 200)), "HEIF")
+IS_RED, IS_GREEN = "Very likely a red", "Very likely a green"
 KEPT = re.compile(r"^Kept on this device: \d+\.\d MB\. It works without a network\.")
 OPENING_MS = 60_000
 PLAIN = "/?way=plain"
@@ -67,6 +72,7 @@ window.openTracks = () => window.tracks.filter((track) => track.readyState === "
 """
 """Count the tracks that were opened, and those that still are."""
 
+NO_CAMERA = "navigator.mediaDevices.enumerateDevices = async () => [];"
 
 FIND = """function find(place) {
   for (const element of place.querySelectorAll("*")) {
@@ -92,6 +98,19 @@ SETTLED = """
     before = now;
   }, 150);
 })
+"""
+
+HAND_OVER = """
+([name, data]) => {
+  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt());
+  const transfer = new DataTransfer();
+  if (data) transfer.items.add(new File([bytes], "photo.png", { type: "image/png" }));
+  const given = { bubbles: true, cancelable: true };
+  const event = name === "paste"
+    ? new ClipboardEvent(name, { ...given, clipboardData: transfer })
+    : new DragEvent(name, { ...given, dataTransfer: transfer });
+  document.body.dispatchEvent(event);
+}
 """
 
 CONNECT = """
@@ -139,6 +158,26 @@ def slow_down(page: Page, latency_ms: int) -> None:
     devtools.send("Network.emulateNetworkConditions", {"latency": latency_ms, **rates})
 
 
+class HeldRequests:
+    """A page's requests for some addresses, which wait until they are released."""
+
+    def __init__(self, page: Page, pattern: str) -> None:
+        self.routes: list[Route] = []
+        self._is_released = False
+        page.route(pattern, self._take)
+
+    def _take(self, route: Route) -> None:
+        if self._is_released:
+            return route.continue_()
+        return self.routes.append(route)
+
+    def release(self) -> None:
+        """Let through those that wait, and all that come."""
+        self._is_released = True
+        for route in self.routes:
+            route.continue_()
+
+
 def resize(page: Page, width: int, height: int) -> None:
     """Give the screen another size, and wait until the page is laid out for it."""
     page.set_viewport_size({"width": width, "height": height})
@@ -154,7 +193,6 @@ def headline(screen: Screen) -> Locator:
 
 
 def chart(screen: Screen) -> Locator:
-    """Return the chart's SVG marks."""
     return screen.get_by_test_id("stVegaLiteChart").locator("svg.marks")
 
 
@@ -164,7 +202,6 @@ def source_line(screen: Screen) -> Locator:
 
 
 def photo(screen: Screen) -> Locator:
-    """Return the photo of the answer."""
     return screen.locator(".vf-photo img")
 
 
@@ -230,18 +267,34 @@ def correct(page: Page, label: str, *, sends_copy: bool = False) -> None:
     expect(page.locator(".vf-saved")).to_contain_text(f"Saved: {label}")
 
 
+def choose_place(page: Screen, name: str) -> None:
+    """Choose where photos are identified: *Automatic*, *This device* or *The server*."""
+    source_line(page).click()
+    page.get_by_role("dialog").get_by_role("button", name=re.compile(f"^{name}")).click()
+
+
+def share_link(screen: Screen) -> str:
+    """Return the link that the answer's dialog offers."""
+    screen.get_by_role("button", name="Share").click()
+    dialog = screen.get_by_role("dialog")
+    link = dialog.get_by_role("textbox", name="Link").input_value()
+    dialog.get_by_role("button", name="Close").click()
+    return link
+
+
+def tab_to(page: Page, target: Locator, key: str = "Tab") -> None:
+    """Press a key until an element has the focus."""
+    for _ in range(30):
+        page.keyboard.press(key)
+        if target.evaluate("(element) => element.matches(':focus')"):
+            return
+    raise AssertionError(f"no {key} leads to {target}")
+
+
 def settings_menu(screen: Screen) -> Locator:
     """Return the button that opens the choice of model, engine and number of results."""
     # Its only text is the name of its icon.
     return screen.get_by_test_id("stPopover").filter(has_text="tune").get_by_role("button")
-
-
-def choose_in_menu(page: Page, name: str) -> None:
-    """Choose a model in the settings."""
-    settings_menu(page).click()
-    page.get_by_test_id("stPopoverBody").get_by_role("combobox").click()
-    page.get_by_role("option", name=name, exact=True).click()
-    page.keyboard.press("Escape")
 
 
 def uploader(screen: Screen) -> Locator:
@@ -251,21 +304,7 @@ def uploader(screen: Screen) -> Locator:
 
 
 def sample(name: str) -> Sample:
-    """Return a sample photograph by its name."""
     return next(photo for photo in samples() if photo.name == name)
-
-
-def pick(screen: Screen, title: str) -> None:
-    """Press a sample's button."""
-    screen.get_by_role("button", name=title, exact=True).click()
-
-
-def press_shutter(screen: Screen) -> None:
-    """Take a photo with Streamlit's camera as soon as it shows a frame; before, it is black."""
-    screen.get_by_test_id("stCameraInput").locator("video").evaluate(
-        "video => new Promise(resolve => video.requestVideoFrameCallback(resolve))"
-    )
-    screen.get_by_test_id("stCameraInputButton").click()
 
 
 def attach(screen: Screen, data: bytes | Path, name: str = "photo.jpg") -> None:
@@ -318,6 +357,11 @@ def camera_ready(page: Page) -> None:
 def until(page: Page, condition: str) -> None:
     """Wait for a condition in JavaScript; the page's policy allows no polling inside it."""
     wait_until(lambda: page.evaluate(condition), 20)
+
+
+def hand_over(page: Page, event: str, photo: bytes) -> None:
+    """Paste or drop a photo, or nothing."""
+    page.evaluate(HAND_OVER, [event, base64.b64encode(photo).decode()])
 
 
 def wait_until_stored(page: Page) -> None:

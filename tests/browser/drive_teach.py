@@ -10,10 +10,15 @@ from tests.browser.drive import sample
 from tests.model.tiny import colour
 from tests.photos import encoded
 
-# Of one label, no two are near copies.
-WARM = ((250, 20, 20), (250, 160, 0), (200, 250, 0))
-COLD = ((20, 20, 250), (0, 160, 250), (110, 0, 160))
-ODD = ((120, 120, 250), (0, 220, 250), (90, 0, 250))
+
+def jpeg(red: int, green: int, blue: int) -> bytes:
+    return encoded(colour((red, green, blue), 400), quality=95)
+
+
+# Photos of one label, of which no two are near copies.
+WARM = (jpeg(250, 20, 20), jpeg(250, 160, 0), jpeg(200, 250, 0))
+COLD = (jpeg(20, 20, 250), jpeg(0, 160, 250), jpeg(110, 0, 160))
+ODD = (jpeg(120, 120, 250), jpeg(0, 220, 250), jpeg(90, 0, 250))
 
 # Moves before a photograph.
 CAMERA = """
@@ -39,7 +44,6 @@ if (navigator.mediaDevices) {
   navigator.mediaDevices.enumerateDevices = async () => [{ kind: "videoinput", label: "" }];
 }
 """
-NO_CAMERA = "navigator.mediaDevices.enumerateDevices = async () => [];"
 DROP = """
 (files) => {
   // As a browser gives folders that were dropped.
@@ -58,12 +62,7 @@ DROP = """
 }
 """
 TAUGHT = re.compile(r"/\?model=taught-[0-9a-f]{12}$")
-Colour = tuple[int, int, int]
 Visit = Callable[..., Page]
-
-
-def jpeg(rgb: Colour) -> bytes:
-    return encoded(colour(rgb, 400), quality=95)
 
 
 def film(page: Page, name: str) -> None:
@@ -117,11 +116,11 @@ def choose(page: Page, *files: tuple[str, bytes]) -> None:
     page.locator("input[multiple]").set_input_files(photos)
 
 
-def teach_by_files(page: Page, **labels: Sequence[Colour]) -> None:
-    """Name labels and choose a photo of each colour."""
-    for at, (label, colours) in enumerate(labels.items()):
+def teach_by_files(page: Page, **labels: Sequence[bytes]) -> None:
+    """Name labels and choose photos of each; by default, one of *warm* and one of *cold*."""
+    for at, (label, photos) in enumerate((labels or {"warm": WARM[:1], "cold": COLD[:1]}).items()):
         if at:
             page.get_by_role("button", name="New label").click()
         name_label(page, label)
-        choose(page, *((f"{label}-{i}.jpg", jpeg(rgb)) for i, rgb in enumerate(colours)))
-        expect(row(page, label).locator(".tv-count")).to_have_text(str(len(colours)))
+        choose(page, *((f"{label}-{i}.jpg", photo) for i, photo in enumerate(photos)))
+        expect(row(page, label).locator(".tv-count")).to_have_text(str(len(photos)))

@@ -3,7 +3,6 @@
 import re
 from io import BytesIO
 
-import pytest
 from PIL import Image
 from playwright.sync_api import FilePayload, Page, expect
 
@@ -13,20 +12,19 @@ PHOTOS = 24
 ADDRESS = re.compile(r"[?&]batch=[\w-]{22}")
 
 
-def upload(page: Page, count: int, side: int = 300) -> None:
-    """Upload drawings: small files that take a while to decode if ``side`` is large."""
+def upload(page: Page) -> None:
+    """Upload drawings: small files that take a while to decode."""
     file = BytesIO()
-    Image.new("RGB", (side, side), "teal").save(file, "PNG")
-    files: list[FilePayload] = [
-        {"name": f"{index}.png", "mimeType": "image/png", "buffer": file.getvalue()}
-        for index in range(count)
-    ]
+    Image.new("RGB", (4000, 4000), "teal").save(file, "PNG")
+    photo = file.getvalue()
+    names = [f"{index}.png" for index in range(PHOTOS)]
+    files = [FilePayload(name=name, mimeType="image/png", buffer=photo) for name in names]
     page.get_by_test_id("stMain").locator("input[type=file]").set_input_files(files)
     expect(page).to_have_url(ADDRESS)
 
 
-def wait_for_results(page: Page, count: int) -> None:
-    expect(headline(page)).to_have_text(f"{count} of {count} photos answered", timeout=60_000)
+def wait_for_results(page: Page) -> None:
+    expect(headline(page)).to_have_text(f"{PHOTOS} of {PHOTOS} photos answered", timeout=60_000)
     expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
 
 
@@ -41,14 +39,6 @@ def go_back_to_models(page: Page) -> None:
         expect(headline(page)).to_have_text("Models")
 
 
-@pytest.fixture
-def batch_page(page):
-    page.goto("/batch")
-    wait_until_drawn(page)
-    return page
-
-
-@pytest.mark.slow
 def test_samples_leave_the_uploader_in_sight(page):
     page.set_viewport_size(PHONE)
     page.goto("/batch?model=clothing")
@@ -61,46 +51,30 @@ def test_samples_leave_the_uploader_in_sight(page):
     assert uploader.bounding_box()["y"] < example.bounding_box()["y"]
 
 
-@pytest.mark.slow
-def test_reload_keeps_a_running_batch_and_its_results(batch_page, visitor):
-    page = batch_page
-    upload(page, PHOTOS, side=4000)
+def test_reload_another_tab_other_pages_and_back_return_to_the_batch(page, visitor):
+    page.goto("/batch")
+    wait_until_drawn(page)
+    upload(page)
     expect(page.get_by_role("button", name="Stop and keep results")).to_be_visible()
     page.reload()
-    wait_for_results(page, PHOTOS)
+    wait_for_results(page)
     page.reload()
-    wait_for_results(page, PHOTOS)
+    wait_for_results(page)
     # A tab of another browser, as after a lost one.
     other = visitor(viewport=PHONE)
     other.goto(page.url)
-    wait_for_results(other, PHOTOS)
-
-
-@pytest.mark.slow
-def test_other_pages_and_back_return_to_the_batch(batch_page):
-    page = batch_page
-    upload(page, 3)
-    wait_for_results(page, 3)
+    wait_for_results(other)
     go(page, "Models")
     expect(headline(page)).to_have_text("Models")
     go(page, "Batch")
-    wait_for_results(page, 3)
+    wait_for_results(page)
     # The address is back, so that a reload finds the batch.
     expect(page).to_have_url(ADDRESS)
     go_back_to_models(page)
     go(page, "Batch")
-    wait_for_results(page, 3)
-    page.reload()
-    wait_for_results(page, 3)
+    wait_for_results(page)
     page.get_by_role("button", name="New batch").click()
     expect(page.get_by_test_id("stFileUploader")).to_be_visible()
     expect(page).not_to_have_url(ADDRESS)
     page.go_back()
-    wait_for_results(page, 3)
-
-
-@pytest.mark.slow
-def test_unknown_batch_is_reported_as_expired(page):
-    page.goto("/batch?batch=nowhere")
-    expect(page.get_by_test_id("stAlert")).to_contain_text("Upload the photos again")
-    expect(page.get_by_test_id("stFileUploader")).to_be_visible()
+    wait_for_results(page)

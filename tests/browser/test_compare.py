@@ -1,20 +1,24 @@
-"""The Compare page: one photo by every way, without the files for browsers."""
+"""The page Compare, and the choice of an engine: one photo by every way."""
 
 import re
 
 import pytest
 from playwright.sync_api import expect
 
-from model.samples import samples
 from model.text import format_size
+from tests.browser.drive import give, sample, settings_menu, source_line, wait_for_answer
 
-pytestmark = pytest.mark.slow
 
-
-def test_photo_is_answered_by_each_way_of_the_server(page):
-    coffee = next(sample for sample in samples() if sample.name == "coffee")
+def test_photo_is_answered_by_each_way_and_other_files_are_refused(page):
     page.goto("/compare?model=imagenet")
-    page.locator("input[type=file]").set_input_files(coffee.path)
+    upload, photo = page.locator("input[type=file]"), page.get_by_alt_text("Your photo")
+    text = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no photo at all"}
+    upload.set_input_files(text)
+    expect(page.get_by_role("status").filter(has_text="photo")).to_be_visible(timeout=60_000)
+    expect(photo).to_be_hidden()
+    expect(page.get_by_role("heading", name="Where should inference")).to_be_hidden()
+    coffee = sample("coffee")
+    upload.set_input_files(coffee.path)
     # Where torch takes long to load, the learner engine gives no answer.
     agreement = page.get_by_role("heading", name=re.compile("All (three|four) say espresso"))
     expect(agreement).to_be_visible(timeout=100_000)
@@ -27,14 +31,20 @@ def test_photo_is_answered_by_each_way_of_the_server(page):
     # This model isn't calibrated.
     expect(page.get_by_text("Estimated: ")).to_be_visible()
     expect(page.get_by_role("columnheader").filter(has_text="compiled")).to_be_visible()
-    latency = page.get_by_role("row").filter(has_text="Latency")
-    expect(latency).to_contain_text(" ms")
+    expect(page.get_by_role("row").filter(has_text="Latency")).to_contain_text(" ms")
 
 
-def test_file_that_is_no_photo_is_refused_with_the_reason(page):
-    file = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no photo at all"}
-    page.goto("/compare?model=imagenet")
-    page.locator("input[type=file]").set_input_files(file)
-    expect(page.get_by_role("status").filter(has_text="photo")).to_be_visible(timeout=60_000)
-    expect(page.get_by_alt_text("Your photo")).to_be_hidden()
-    expect(page.get_by_role("heading", name="Where should inference")).to_be_hidden()
+@pytest.mark.torch
+def test_engines_agree_and_the_address_names_the_chosen_one(page):
+    page.goto("/?engine=learner&run=server")
+    give(page, sample("coffee").read())
+    # The first one in this process imports torch.
+    expect(source_line(page)).to_contain_text("learner engine", timeout=90_000)
+    words = wait_for_answer(page, engine="learner")
+    for title, engine in (("The fast copy", "compiled"), ("The original model", "learner")):
+        settings_menu(page).click()
+        page.get_by_test_id("stPopoverBody").get_by_text(title, exact=True).click()
+        page.keyboard.press("Escape")
+        assert wait_for_answer(page, engine=engine) == words
+        expect(page).to_have_url(re.compile(f"answer=imagenet~[0-9a-f]{{12}}~{engine[0]}~"))
+        assert ("engine=learner" in page.url) == (engine == "learner")

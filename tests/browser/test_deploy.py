@@ -9,13 +9,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.accessible import LOOKS, open_look
 from tests.browser.drive import PHONE, checked_page, sign_in, wait_until_drawn
 from tests.browser.server import serving
-from tests.browser.test_look import LOOKS, open_look
 from tests.model.tiny import tiny
 from tests.pages.hostile import LABELS
-
-pytestmark = pytest.mark.slow
 
 NEEDS = "knows=Somewhat&budget=A+few+dollars&must=Photos+stay+on+a+machine+I+control"
 """Answers in the address, and a filter."""
@@ -33,54 +31,42 @@ def owner(chromium, tmp_path_factory):
         yield server
 
 
-def open_host(page, title):
-    """Open the steps of a host in the list."""
+def open_host(page):
+    """Open the steps of a host in the list; return its button for a download."""
+    title = "A server with Docker Compose"
     row = page.get_by_test_id("stExpander").filter(has=page.get_by_text(title, exact=True))
     row.get_by_text(title, exact=True).click()
-    steps, files = row.get_by_text("Steps and files"), f"Download files for {title}"
+    button = page.get_by_role("button", name=f"Download files for {title}")
     for _ in range(3):
-        steps.click()
+        row.get_by_text("Steps and files").click()
         # Streamlit loses a click that comes while it draws the page again.
         with suppress(AssertionError):
-            expect(page.get_by_role("button", name=files)).to_be_visible(timeout=5000)
+            expect(button).to_be_visible(timeout=5000)
             break
     wait_until_drawn(page)
-    expect(page.get_by_role("button", name=files)).to_be_visible()
+    expect(button).to_be_visible()
+    return button
 
 
-def test_download_holds_the_chosen_model(browser, owner):
-    with checked_page(browser, {"base_url": owner.url}) as page:
+def test_download_holds_the_chosen_model_and_commands_are_copied(browser, owner):
+    permissions = ["clipboard-read", "clipboard-write"]
+    options = {"base_url": owner.url, "viewport": PHONE, "permissions": permissions}
+    with checked_page(browser, options) as page:
         sign_in(page, owner)
         page.goto(f"/deploy?deployed=apples&{NEEDS}")
         expect(page.get_by_text("Model: Apples")).to_be_visible()
         page.get_by_text("Change", exact=True).click()
         caption = page.get_by_text("MB to deploy").inner_text()
         version = re.search(r"Version ([0-9a-f]{12})", caption)
-        open_host(page, "A server with Docker Compose")
+        files = open_host(page)
         page.get_by_label("The domain of the app").fill("apples.example.org")
         page.keyboard.press("Enter")
         expect(page.get_by_text("echo SITE=apples.example.org")).to_be_visible()
         expect(page.get_by_text("Unzip the download")).to_be_visible()
         wait_until_drawn(page)
         with page.expect_download() as download:
-            page.get_by_role(
-                "button", name="Download files for A server with Docker Compose"
-            ).click()
+            files.click()
         data = Path(download.value.path()).read_bytes()
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        names = set(archive.namelist())
-        assert b"LOUPE_MODEL: apples" in archive.read("compose.yaml")
-        assert not {name for name in names if name.endswith((".safetensors",))}
-        manifest = owner.data / "models" / "apples" / version[1] / "bundle.json"
-        assert archive.read("bundles/apples/bundle.json") == manifest.read_bytes()
-    assert not owner.tracebacks()
-
-
-def test_commands_are_copied_and_break_between_words(browser, owner):
-    permissions = ["clipboard-read", "clipboard-write"]
-    options = {"base_url": owner.url, "viewport": PHONE, "permissions": permissions}
-    with checked_page(browser, options) as page:
-        sign_in(page, owner)
         page.goto("/deploy?deployed=apples")
         page.get_by_role("button", name="Copy all three").click()
         expect(page.get_by_text("Copied.")).to_be_visible()
@@ -92,9 +78,15 @@ def test_commands_are_copied_and_break_between_words(browser, owner):
         page.get_by_role("button", name="Copy: 3 Check them").click()
         check = "async () => (await navigator.clipboard.readText()).endsWith('t check static')"
         page.wait_for_function(f"({check})().then((isIt) => isIt)")
+        # Commands break between words; those in a closed row have no height.
         heights = page.locator("code span").evaluate_all("all => all.map((it) => it.offsetHeight)")
-        # Commands in a closed row have no height.
         assert set(heights) - {0} == {20}
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert b"LOUPE_MODEL: apples" in archive.read("compose.yaml")
+        assert not [name for name in archive.namelist() if name.endswith(".safetensors")]
+        manifest = owner.data / "models" / "apples" / version[1] / "bundle.json"
+        assert archive.read("bundles/apples/bundle.json") == manifest.read_bytes()
+    assert not owner.tracebacks()
 
 
 @pytest.mark.parametrize("name", LOOKS)
@@ -108,7 +100,7 @@ def test_page_with_own_models_is_readable(browser, owner, name):
         expect(page.get_by_text("Model: ")).to_contain_text("**bold** and _slanted_")
         attacks = 'img[src="x"], a[href^="javascript"], [onerror], script, .katex'
         assert page.get_by_test_id("stMain").locator(attacks).count() == 0
-        open_host(page, "A server with Docker Compose")
+        open_host(page)
         page.mouse.move(0, 0)
         page.get_by_label("The domain of the app").scroll_into_view_if_needed()
         look.check("deploy-steps")

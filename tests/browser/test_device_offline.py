@@ -5,32 +5,67 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from api.device import OFF
 from model import settings
 from model.browser.page_files import PAGE_FILES, list_kept
 from model.bundle import get_bundle
 from tests.browser.conftest import COLOURS
+from tests.browser.device_app import DeviceApp
 from tests.browser.drive import expect_kept, identify_red, wait_until_stored
 from tests.model.tiny import give_samples, tiny
 from tests.waiting import wait_until
 
 NEWER = re.compile("A newer version is here")
+URLS = """async () => {
+  const names = await caches.keys();
+  const kept = names.map(async (name) => (await caches.open(name)).keys());
+  return (await Promise.all(kept)).flat().map(({ url }) => url);
+}"""
+DAMAGE = """async () => {
+  for (const name of await caches.keys()) {
+    const cache = await caches.open(name);
+    for (const { url } of await cache.keys()) {
+      if (url.endsWith(".onnx.gz")) await cache.put(url, new Response("damaged"));
+    }
+  }
+}"""
 
 
-def publish(models_dir: Path, title: str, **options: Any) -> None:
-    tiny(models_dir, "colours", **{**COLOURS, "title": title, **options})
+def publish_again(models_dir: Path) -> None:
+    """Publish a version of the model with another graph and title."""
+    tiny(models_dir, "colours", **{**COLOURS, "title": "Version 2"}, sharpness=10.0)
 
 
-@pytest.mark.slow
-def test_page_works_without_a_network_after_one_visit(
-    open_device: Any, app: Any, models_dir: Path
-) -> None:
+def expect_title(page: Page, title: str) -> None:
+    expect(page.get_by_role("heading", level=1)).to_have_text(title)
+
+
+def expect_words(page: Page, words: str | re.Pattern[str]) -> None:
+    """Wait for the words that say what this device keeps."""
+    expect(page.locator("#kept")).to_have_text(words)
+
+
+def models(page: Page) -> Any:
+    return page.get_by_role("combobox", name="Model")
+
+
+def test_page_works_without_a_network_after_one_visit(open_device: Any, app: DeviceApp) -> None:
     give_samples(get_bundle("colours"), "blue", "red")
     page = open_device()
     # A graph comes over the network once: for the page, then from the browser's cache.
     assert sum(path.endswith(".onnx.gz") for path in app.asked) == 1
+    page.reload()
+    expect_kept(page)
+    # The service worker leaves the rest of the app alone.
+    script = page.evaluate("navigator.serviceWorker.controller.scriptURL")
+    assert script == f"{app.url}service-worker.js"
+    assert page.evaluate("fetch('../api/live').then((answer) => answer.status)") == 200
+    urls, files = page.evaluate(URLS), list_kept(PAGE_FILES)
+    assert len(urls) == len(set(urls)) > len(files)
+    assert all(url.startswith(app.url) for url in urls)
+    assert {app.url, *(f"{app.url}{file}" for file in files)} < set(urls)
     app.stop()
     page.context.set_offline(True)
     for _ in range(2):
@@ -42,41 +77,39 @@ def test_page_works_without_a_network_after_one_visit(
         identify_red(page)
         expect_kept(page)
     page.goto(f"{app.url}index.html?model=colours")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Colours")
+    expect_title(page, "Colours")
 
 
-@pytest.mark.slow
-def test_new_version_is_complete_or_absent(open_device: Any, app: Any, models_dir: Path) -> None:
+def test_version_is_complete_or_absent(open_device: Any, app: DeviceApp, models_dir: Path) -> None:
     page = open_device()
-    publish(models_dir, "Version 2", sharpness=10.0)
+    publish_again(models_dir)
     app.broken = {".onnx.gz"}
     loads: list[str] = []
     page.on("load", lambda _: loads.append("load"))
     for _ in range(2):
         page.reload()
         expect_kept(page)
-        expect(page.get_by_role("heading", level=1)).to_have_text("Colours")
+        expect_title(page, "Colours")
     app.broken = set()
     page.reload()
-    expect(page.locator("#kept")).to_have_text(NEWER)
+    expect_words(page, NEWER)
     # The previous version answers until then.
-    expect(page.get_by_role("heading", level=1)).to_have_text("Colours")
+    expect_title(page, "Colours")
     identify_red(page)
     app.stop()
     page.reload()
     expect_kept(page)
-    expect(page.get_by_role("heading", level=1)).to_have_text("Version 2")
+    expect_title(page, "Version 2")
     identify_red(page)
     assert len(page.evaluate("caches.keys()")) == 2
     assert len(loads) == 4
 
 
-@pytest.mark.slow
-def test_closing_the_browser_while_downloading_keeps_the_previous_version(
-    open_device: Any, app: Any, models_dir: Path
+def test_interrupted_download_changes_nothing(
+    open_device: Any, app: DeviceApp, models_dir: Path
 ) -> None:
     page = open_device()
-    publish(models_dir, "Version 2", sharpness=10.0)
+    publish_again(models_dir)
     app.hanging = {".onnx.gz"}
     page.reload()
     wait_until(lambda: sum(path.endswith(".onnx.gz") for path in app.asked) == 2, 20)
@@ -87,82 +120,86 @@ def test_closing_the_browser_while_downloading_keeps_the_previous_version(
     page.close()
     again.goto(app.url)
     identify_red(again)
-    expect(again.get_by_role("heading", level=1)).to_have_text("Colours")
+    expect_title(again, "Colours")
     app.hanging = set()
     app.released.set()
-    expect(again.locator("#kept")).to_have_text(NEWER)
+    expect_words(again, NEWER)
 
 
-@pytest.mark.slow
-def test_other_model_is_chosen_by_reloading_an_outdated_page(
-    open_device: Any, app: Any, models_dir: Path
+def test_outdated_page_loads_another_model(
+    open_device: Any, app: DeviceApp, models_dir: Path
 ) -> None:
     tiny(models_dir, "other", title="Another model")
     page = open_device()
-    publish(models_dir, "Version 2", sharpness=10.0)
+    publish_again(models_dir)
     page.reload()
-    expect(page.locator("#kept")).to_have_text(NEWER)
+    expect_words(page, NEWER)
     with page.expect_navigation():
-        page.get_by_role("combobox", name="Model").select_option("Another model")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Another model")
+        models(page).select_option("Another model")
+    expect_title(page, "Another model")
     expect_kept(page)
-    page.get_by_role("combobox", name="Model").select_option("Version 2")
+    models(page).select_option("Version 2")
     identify_red(page)
-    expect(page.get_by_role("heading", level=1)).to_have_text("Version 2")
+    expect_title(page, "Version 2")
     # The address doesn't name the default model.
     assert page.url.endswith("/device/")
 
 
-def test_page_answers_over_http_and_keeps_nothing(open_device: Any, app: Any) -> None:
+def test_other_model_needs_the_network(open_device: Any, app: DeviceApp, models_dir: Path) -> None:
+    tiny(models_dir, "other", title="Another model")
+    page = open_device()
+    app.broken = {"files.json"}
+    models(page).select_option("Another model")
+    expect_words(page, re.compile(r"MB\. This model isn’t kept, so it needs the network\.$"))
+
+
+@pytest.mark.quick
+def test_page_answers_over_http_and_keeps_nothing(open_device: Any, app: DeviceApp) -> None:
     page = open_device(kept=False)
     page.goto(app.url.replace("localhost", "phone.test"))
     identify_red(page)
-    expect(page.locator("#kept")).to_have_text(
-        "This page isn’t on https, so no model is kept on this device."
-    )
+    expect_words(page, "This page isn’t on https, so no model is kept on this device.")
 
 
-@pytest.mark.slow
-def test_damaged_copy_is_fetched_again(open_device: Any) -> None:
+def test_damaged_copy_is_fetched_again_and_a_full_disk_keeps_none(open_device: Any) -> None:
     page = open_device()
-    page.evaluate(
-        """async () => {
-          for (const name of await caches.keys()) {
-            const cache = await caches.open(name);
-            for (const { url } of await cache.keys()) {
-              if (url.endsWith(".onnx.gz")) await cache.put(url, new Response("damaged"));
-            }
-          }
-        }"""
-    )
+    page.evaluate(DAMAGE)
     page.reload()
     expect(page.get_by_role("alert")).not_to_be_empty()
     page.get_by_role("button", name="Try again").click()
     expect_kept(page)
     expect(page.get_by_role("alert")).to_be_empty()
     identify_red(page)
+    page.get_by_text("This device", exact=True).click()
+    page.get_by_role("button", name="Remove it from this device").click()
+    expect_words(page, re.compile("^No model is kept on this device."))
+    assert page.evaluate("caches.keys()") == []
+    devtools = page.context.new_cdp_session(page)
+    quota = {"origin": page.evaluate("origin"), "quotaSize": 50_000}
+    devtools.send("Storage.overrideQuotaForOrigin", quota)
+    page.reload()
+    expect_words(page, re.compile("There is no room"))
+    identify_red(page)
 
 
-@pytest.mark.slow
-def test_new_script_of_the_page_is_a_new_version(open_device: Any, app: Any) -> None:
+def test_new_script_of_the_page_is_a_new_version(open_device: Any, app: DeviceApp) -> None:
     page = open_device()
     script = page.request.get(f"{app.url}app.mjs").body()
     app.replaced["app.mjs"] = script + b'\ndocument.body.dataset.version = "2";'
     page.reload()
-    expect(page.locator("#kept")).to_have_text(NEWER)
+    expect_words(page, NEWER)
     expect(page.locator("[data-version]")).to_have_count(0)
     page.reload()
     expect(page.locator("[data-version]")).to_have_count(1)
 
 
-@pytest.mark.slow
 def test_why_is_not_offered_for_another_versions_answer(open_device: Any, models_dir: Path) -> None:
     page = open_device()
     identify_red(page)
     wait_until_stored(page)
     tiny(models_dir, "colours", labels=("crimson", "green", "blue", "yellow", "white", "black"))
     page.reload()
-    expect(page.locator("#kept")).to_have_text(NEWER)
+    expect_words(page, NEWER)
     page.reload()
     expect_kept(page)
     page.locator(".vf-recent").click()
@@ -170,64 +207,12 @@ def test_why_is_not_offered_for_another_versions_answer(open_device: Any, models
     expect(page.get_by_role("alert")).to_contain_text("This photo now gets another answer")
 
 
-@pytest.mark.slow
-def test_full_disk_answers_from_memory(open_device: Any, app: Any) -> None:
-    page = open_device()
-    page.get_by_text("This device", exact=True).click()
-    page.get_by_role("button", name="Remove it from this device").click()
-    expect(page.locator("#kept")).to_have_text(re.compile("^No model is kept on this device."))
-    assert page.evaluate("caches.keys()") == []
-    devtools = page.context.new_cdp_session(page)
-    origin = page.evaluate("origin")
-    devtools.send("Storage.overrideQuotaForOrigin", {"origin": origin, "quotaSize": 50_000})
-    page.reload()
-    expect(page.locator("#kept")).to_have_text(re.compile("There is no room"))
-    identify_red(page)
-
-
-@pytest.mark.slow
-def test_model_that_is_not_kept_needs_the_network(
-    open_device: Any, app: Any, models_dir: Path
-) -> None:
-    tiny(models_dir, "other", title="Another model")
-    page = open_device()
-    app.broken = {"files.json"}
-    page.get_by_role("combobox", name="Model").select_option("Another model")
-    expect(page.locator("#kept")).to_have_text(
-        re.compile(r"MB\. This model isn’t kept, so it needs the network\.$")
-    )
-
-
-@pytest.mark.slow
-def test_withdrawn_models_are_deleted_from_the_browser(
-    open_device: Any, app: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_withdrawn_models_are_deleted(open_device: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     page = open_device()
     monkeypatch.setenv("LOUPE_DOWNLOADS", "false")
     monkeypatch.setenv("LOUPE_BUILTIN", "false")
     settings.settings.cache_clear()
     page.reload()
-    expect(page.locator("#kept")).to_have_text("No model is kept on this device.")
+    expect_words(page, "No model is kept on this device.")
     page.reload()
     expect(page.locator("body")).to_have_text(OFF)
-
-
-@pytest.mark.slow
-def test_service_worker_leaves_the_rest_of_the_app_alone(open_device: Any, app: Any) -> None:
-    page = open_device()
-    page.reload()
-    expect_kept(page)
-    script = page.evaluate("navigator.serviceWorker.controller.scriptURL")
-    assert script == f"{app.url}service-worker.js"
-    assert page.evaluate("fetch('../api/live').then((answer) => answer.status)") == 200
-    urls = page.evaluate(
-        """async () => {
-          const names = await caches.keys();
-          const kept = names.map(async (name) => (await caches.open(name)).keys());
-          return (await Promise.all(kept)).flat().map(({ url }) => url);
-        }"""
-    )
-    files = list_kept(PAGE_FILES)
-    assert len(urls) == len(set(urls)) > len(files)
-    assert all(url.startswith(app.url) for url in urls)
-    assert {app.url, *(f"{app.url}{file}" for file in files)} < set(urls)

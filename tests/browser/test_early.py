@@ -10,30 +10,16 @@ import pytest
 from PIL import Image, ImageChops
 from playwright.sync_api import FloatRect, Page, Request, Route, expect
 
-from tests.browser.conftest import HERE
-from tests.browser.drive import (
-    COUNT_TRACKS,
-    FIND,
-    GREEN_PHOTO,
-    LOADING_MS,
-    PHONE,
-    RED_PHOTO,
-    chart,
-    give,
-    source_line,
-    wait_until_drawn,
-)
+from tests.browser import drive
+from tests.browser.accessible import SCREENSHOTS
 from tests.browser.firefox import firefox
 from tests.browser.server import Server
-from tests.model.tiny import colour
-from tests.photos import encoded
 from tests.waiting import wait_until
 
 Open = Callable[..., "Held"]
 
 ANSWERED = re.compile(r"^On the server in .+; sent: ")
 HEADER_PX = 60
-PICTURES = HERE / "screenshots"
 READ = """
 () => {
   const root = (FIND)(document);
@@ -47,70 +33,45 @@ READ = """
     isModal: Boolean(root.getRootNode().querySelector("dialog:modal")),
   };
 }
-""".replace("FIND", FIND)
+""".replace("FIND", drive.FIND)
 SAVE_DATA = "Object.defineProperty(navigator.connection, 'saveData', { value: true });"
 NO_TIMINGS = "performance.getEntriesByType = () => [];"
 """Without timings, the server doesn't count as near, so it gets pixels."""
 
 WITHOUT_MOVE = "delete Element.prototype.moveBefore; delete ShadowRoot.prototype.moveBefore;"
-REFUSE_MAPS = """
-new MutationObserver((changes) => {
-  for (const { addedNodes } of changes) {
-    for (const node of addedNodes) {
-      if (node.type === "importmap" && node.textContent === "{}") node.onerror?.();
-    }
-  }
-}).observe(document, { childList: true, subtree: true });
-"""
-"""Makes a second import map fail, as in browsers that reject one."""
-
-IMPATIENT = """
-const wait = window.setTimeout;
-window.setTimeout = (run, ms, ...values) => wait(run, ms === 8000 ? 0 : ms, ...values);
-"""
-"""Makes Streamlit load although the viewfinder isn't there yet."""
 
 
-class Held:
+class Held(drive.HeldRequests):
     """A page on which Streamlit's scripts are held back until ``let_in``."""
 
-    def __init__(self, page: Page, *, is_slow: bool = False) -> None:
+    def __init__(self, page: Page) -> None:
+        super().__init__(page, "**/static/js/*.js")
         self.page = page
-        self.posts: list[str] = []
-        self._held: list[Route] | None = []
-        # Over a slow connection, Streamlit is in the second bundle.
-        self._bundles = 0 if is_slow else 1
-        page.on("request", self._note)
+        self.photos = 0
         self.sockets: list[str] = []
+        page.on("request", self._count)
         page.on("websocket", lambda socket: self.sockets.append(socket.url))
-        page.route("**/static/js/*.js", self._hold)
 
-    def _note(self, request: Request) -> None:
-        if request.method == "POST":
-            self.posts.append(request.url)
+    def _count(self, request: Request) -> None:
+        self.photos += "/api/v1/identify" in request.url
 
-    def _hold(self, route: Route) -> None:
-        if "/static/js/loupe." in route.request.url and not self._bundles:
-            self._bundles = 1
+    def _take(self, route: Route) -> None:
+        # The first bundle is the viewfinder.
+        if "/static/js/loupe." in route.request.url:
             return route.continue_()
-        if self._held is None or ("/static/js/loupe." in route.request.url and self._bundles == 1):
-            return route.continue_()
-        self._held.append(route)
-        return None
+        return super()._take(route)
 
     def open(self, path: str) -> None:
         """Open an address, and wait for the viewfinder."""
         self.page.goto(path, wait_until="commit")
         self.page.locator("#early .vf:not([hidden])").wait_for()
-        expect(source_line(self.page)).not_to_have_text("", timeout=LOADING_MS)
+        expect(drive.source_line(self.page)).not_to_have_text("", timeout=drive.LOADING_MS)
 
     def let_in(self) -> None:
         """Let Streamlit load, and wait until the viewfinder has moved into its page."""
-        held, self._held = self._held or [], None
-        for route in held:
-            route.continue_()
-        self.page.locator("#early").wait_for(state="detached", timeout=LOADING_MS)
-        wait_until_drawn(self.page)
+        self.release()
+        self.page.locator("#early").wait_for(state="detached", timeout=drive.LOADING_MS)
+        drive.wait_until_drawn(self.page)
 
     def read(self) -> dict[str, Any]:
         """Return the viewfinder's texts and state, the address and the focus."""
@@ -119,16 +80,11 @@ class Held:
 
     def picture(self, name: str) -> Image.Image:
         """Save and return a screenshot of the page below its header."""
-        size = self.page.viewport_size or PHONE
+        size = self.page.viewport_size or drive.PHONE
         height = size["height"] - HEADER_PX
         clip: FloatRect = {"x": 0, "y": HEADER_PX, "width": size["width"], "height": height}
-        path = PICTURES / f"early-{name}.png"
+        path = SCREENSHOTS / f"early-{name}.png"
         return Image.open(BytesIO(self.page.screenshot(path=path, clip=clip))).convert("RGB")
-
-    @property
-    def photos(self) -> int:
-        """Number of photos that were sent."""
-        return sum("/api/v1/identify" in url for url in self.posts)
 
 
 @pytest.fixture
@@ -136,14 +92,15 @@ def held(open_colours: Callable[..., Page]) -> Open:
     """Return a function that opens a page on a phone without a camera, and holds Streamlit back."""
 
     def come(*scripts: str, **options: Any) -> Held:
-        return Held(open_colours(*scripts, **{"viewport": PHONE, "permissions": [], **options}))
+        options = {"viewport": drive.PHONE, "permissions": [], **options}
+        return Held(open_colours(*scripts, **options))
 
     return come
 
 
-def answered(view: Held, photo: bytes = RED_PHOTO) -> None:
-    give(view.page, photo)
-    expect(source_line(view.page)).to_have_text(ANSWERED, timeout=LOADING_MS)
+def answered(view: Held, photo: bytes = drive.RED_PHOTO) -> None:
+    drive.give(view.page, photo)
+    expect(drive.source_line(view.page)).to_have_text(ANSWERED, timeout=drive.LOADING_MS)
 
 
 def open_nothing(view: Held) -> None:
@@ -164,26 +121,35 @@ def open_dialog(view: Held) -> None:
 def open_question(view: Held) -> None:
     # Until the page knows what it will send, the line names the whole file.
     marked = "On the server: it gets the marked part only"
-    expect(source_line(view.page)).to_have_text(marked, timeout=LOADING_MS)
-    heic = encoded(colour("red").resize((300, 200)), "HEIF")
-    give(view.page, heic, "photo.heic")
+    expect(drive.source_line(view.page)).to_have_text(marked, timeout=drive.LOADING_MS)
+    drive.give(view.page, drive.HEIC_PHOTO, "photo.heic")
     view.page.locator(".vf-ask").wait_for()
 
 
+def open_link(view: Held) -> None:
+    told = view.page.get_by_role("region", name="Shared answer").get_by_role("heading")
+    expect(told).to_have_text("Somebody’s phone said red 97%")
+
+
 STATES: dict[str, tuple[str, Callable[[Held], None]]] = {
-    "nothing": ("server", open_nothing),
-    "answer": ("server", open_answer),
-    "dialog": ("server", open_dialog),
-    "question": ("auto", open_question),
+    "nothing": ("run=server", open_nothing),
+    "answer": ("run=server", open_answer),
+    "dialog": ("run=server", open_dialog),
+    "question": ("run=auto", open_question),
+    "link": ("answer=colours~{}~ws~y~1~0-971_1-20", open_link),
 }
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("state", STATES)
-def test_viewfinder_moves_into_streamlit_unchanged(held: Open, state: str, theme: str) -> None:
+def test_viewfinder_moves_into_streamlit_unchanged(
+    held: Open, colours_server: Server, state: str, theme: str
+) -> None:
     view = held(SAVE_DATA, NO_TIMINGS, color_scheme=theme)
-    run, prepare = STATES[state]
-    view.open(f"/?run={run}")
+    query, prepare = STATES[state]
+    version = (colours_server.data / "models/colours/current").read_text().strip()
+    view.open(f"/?{query.format(version)}")
     prepare(view)
     # The buttons' colour transitions take 0.2 s.
     view.page.wait_for_timeout(300)
@@ -199,50 +165,34 @@ def test_viewfinder_moves_into_streamlit_unchanged(held: Open, state: str, theme
         return sum(difference.convert("L").histogram()[16:]) <= 4
 
     wait_until(is_unchanged, 5)
-    sent = view.photos
-    if before["screen"] == "answer" and not before["question"]:
-        assert sent == 1
+    if state in ("answer", "dialog"):
+        assert view.photos == 1
         assert "answer=colours~" in before["address"]
         if before["isModal"]:
             view.page.keyboard.press("Escape")
-        expect(chart(view.page)).to_be_visible(timeout=LOADING_MS)
+        expect(drive.chart(view.page)).to_be_visible(timeout=drive.LOADING_MS)
 
 
+@pytest.mark.quick
 def test_photo_chosen_before_streamlit_is_answered_after_the_move(held: Open) -> None:
-    view, waiting = held(), list[Route]()
-    view.page.route("**/api/v1/identify*", lambda route: waiting.append(route))  # noqa: PLW0108
-    view.open("/?run=server")
-    give(view.page, RED_PHOTO)
-    view.let_in()
-    waiting.pop().continue_()
-    expect(source_line(view.page)).to_have_text(ANSWERED, timeout=LOADING_MS)
-    expect(chart(view.page)).to_be_visible(timeout=LOADING_MS)
-    assert view.photos == 1
-    view.page.unroute("**/api/v1/identify*")
-    answered(view, GREEN_PHOTO)
-    view.page.go_back()
-    expect(view.page.locator(".vf-words h2")).to_have_text("Very likely a red")
-
-
-def test_link_opens_before_streamlit_loads(held: Open) -> None:
-    first = held()
-    first.open("/?run=server")
-    answered(first)
-    expect(first.page).to_have_url(re.compile("answer="))
-    link = first.page.url.partition("?")[2]
     view = held()
-    view.open(f"/?{link}")
-    told = view.page.get_by_role("region", name="Shared answer").get_by_role("heading")
-    expect(told).to_have_text("Loupe said red 99%")
-    before = view.read()
+    waiting = drive.HeldRequests(view.page, "**/api/v1/identify*")
+    view.open("/?run=server")
+    drive.give(view.page, drive.RED_PHOTO)
     view.let_in()
-    assert view.read() == before
-    expect(told).to_be_visible()
+    waiting.release()
+    expect(drive.source_line(view.page)).to_have_text(ANSWERED, timeout=drive.LOADING_MS)
+    expect(drive.chart(view.page)).to_be_visible(timeout=drive.LOADING_MS)
+    assert view.photos == 1
+    answered(view, drive.GREEN_PHOTO)
+    view.page.go_back()
+    expect(view.page.locator(".vf-words h2")).to_have_text(drive.IS_RED)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("has_move", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_camera_stays_open(held: Open, has_move: bool) -> None:
-    view = held(COUNT_TRACKS, *[WITHOUT_MOVE] * (not has_move), permissions=["camera"])
+    view = held(drive.COUNT_TRACKS, *[WITHOUT_MOVE] * (not has_move), permissions=["camera"])
     view.open("/?run=server")
     view.page.locator(".vf-shutter").wait_for()
     tracks = "window.tracks.map(({ readyState }) => readyState)"
@@ -252,26 +202,22 @@ def test_camera_stays_open(held: Open, has_move: bool) -> None:
     video = view.page.locator("video.vf-video")
     assert video.evaluate("(video) => [video.paused, video.readyState]") == [False, 4]
     view.page.locator(".vf-shutter").click()
-    expect(source_line(view.page)).to_have_text(ANSWERED, timeout=LOADING_MS)
+    expect(drive.source_line(view.page)).to_have_text(ANSWERED, timeout=drive.LOADING_MS)
 
 
-@pytest.mark.slow
 def test_without_move_before_an_open_dialog_delays_the_move(held: Open) -> None:
     view = held(WITHOUT_MOVE)
     view.open("/?run=server")
     open_dialog(view)
-    held_routes, view._held = view._held or [], None
-    for route in held_routes:
-        route.continue_()
+    view.release()
     view.page.get_by_test_id("stBidiComponentIsolated").wait_for(state="attached")
     view.page.wait_for_timeout(1000)
     assert view.read()["isModal"]
     view.page.get_by_role("dialog").get_by_role("button", name="Close").click()
     view.page.locator("#early").wait_for(state="detached")
-    expect(source_line(view.page)).to_have_text(ANSWERED)
+    expect(drive.source_line(view.page)).to_have_text(ANSWERED)
 
 
-@pytest.mark.slow
 def test_viewfinder_works_without_a_socket(held: Open) -> None:
     view = held()
     view.page.route_web_socket("**", lambda socket: socket.close())
@@ -279,52 +225,15 @@ def test_viewfinder_works_without_a_socket(held: Open) -> None:
     view.open("/?run=server")
     answered(view)
     view.page.wait_for_timeout(3000)
-    answered(view, GREEN_PHOTO)
+    answered(view, drive.GREEN_PHOTO)
     assert view.page.locator("#early").count() == 1
 
 
-@pytest.mark.slow
-def test_browser_that_refuses_a_second_import_map_loads_each_module(
-    open_colours: Callable[..., Page],
-) -> None:
-    rtt = "Object.defineProperty(navigator, 'connection', { value: { rtt: 400 } });"
-    for script, bundles in (("", 2), (REFUSE_MAPS, 1)):
-        page = open_colours(rtt, script, viewport=PHONE)
-        page.goto("/?run=server")
-        page.locator("[data-testid=stBidiComponentIsolated] .vf").wait_for()
-        asked = "performance.getEntriesByType('resource').map(({ name }) => name)"
-        assert sum("/static/js/loupe." in name for name in page.evaluate(asked)) == bundles
-        give(page, RED_PHOTO)
-        expect(source_line(page)).to_have_text(ANSWERED, timeout=LOADING_MS)
-
-
-@pytest.mark.slow
-def test_second_bundle_that_is_missing_is_noticed(open_colours: Callable[..., Page]) -> None:
-    rtt = "Object.defineProperty(navigator, 'connection', { value: { rtt: 400 } });"
-    page = open_colours(rtt, IMPATIENT, viewport=PHONE)
-    held: list[Route] = []
-
-    def serve(route: Route) -> None:
-        if not held:
-            held.append(route)
-            return
-        # It runs nothing, as from a replica without the file. The first bundle still runs first.
-        route.fulfill(body="", content_type="text/javascript")
-        held[0].continue_()
-
-    page.route("**/static/js/loupe.*", serve)
-    page.goto("/?run=server", wait_until="commit")
-    page.locator("[data-testid=stBidiComponentIsolated] .vf").wait_for(timeout=LOADING_MS)
-    give(page, RED_PHOTO)
-    expect(source_line(page)).to_have_text(ANSWERED, timeout=LOADING_MS)
-
-
-@pytest.mark.slow
 def test_firefox_shows_the_viewfinder_first(colours_server: Server, tmp_path: Path) -> None:
     (tmp_path / "profile").mkdir()
     photo = tmp_path / "photo.jpg"
-    photo.write_bytes(RED_PHOTO)
-    find = f"({FIND})(document)"
+    photo.write_bytes(drive.RED_PHOTO)
+    find = f"({drive.FIND})(document)"
     with firefox(tmp_path / "profile") as window:
         window.open(f"{colours_server.url}/?run=server")
         early = "document.querySelector('#early') !== null"
@@ -339,4 +248,4 @@ def test_firefox_shows_the_viewfinder_first(colours_server: Server, tmp_path: Pa
             "performance.getEntriesByType('resource').map(({ name }) => name)"
             ".filter((name) => name.includes('/api/v1/identify')).length"
         )
-    assert (was_early, words, asked) == (True, "Very likely a red", 1)
+    assert (was_early, words, asked) == (True, drive.IS_RED, 1)

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.drive import DESK, PHONE, go, slow_down, wait_until_drawn
+from tests.browser import drive
 from tests.browser.server import serving
 from ui.app_info import DESK_HEADLINE, HEADLINE
 
@@ -25,9 +25,9 @@ Object.defineProperty(PerformanceNavigationTiming.prototype, "responseStart", { 
 
 def visit(new_page, url, *, slow):
     """Open the app; return the page, and the paths that it asked for."""
-    page, paths = new_page(**({"viewport": PHONE} if slow else {})), []
+    page, paths = new_page(**({"viewport": drive.PHONE} if slow else {})), []
     if slow:
-        slow_down(page, SLOW_MS)
+        drive.slow_down(page, SLOW_MS)
         page.add_init_script(SLOW)
     else:
         page.add_init_script(QUICK)
@@ -50,7 +50,6 @@ ROUND_TRIP = """
 """
 
 
-@pytest.mark.slow
 def test_slow_line_gets_one_file_of_modules_and_a_quick_one_gets_each(new_page, url):
     for slow in (True, False):
         page, paths = visit(new_page, url, slow=slow)
@@ -69,30 +68,61 @@ def test_slow_line_gets_one_file_of_modules_and_a_quick_one_gets_each(new_page, 
         if slow:
             page.goto(f"{url}/models")
         else:
-            go(page, "Models")
-        wait_until_drawn(page)
+            drive.go(page, "Models")
+        drive.wait_until_drawn(page)
         expect(page.get_by_role("heading", name="Models", exact=True)).to_be_visible()
 
 
-HIDDEN_TIMINGS = "performance.getEntriesByType = () => [];"
-"""As in browsers that resist fingerprinting, which hide timings."""
+REFUSE_MAPS = """
+new MutationObserver((changes) => {
+  for (const { addedNodes } of changes) {
+    for (const node of addedNodes) {
+      if (node.type === "importmap" && node.textContent === "{}") node.onerror?.();
+    }
+  }
+}).observe(document, { childList: true, subtree: true });
+"""
+IMPATIENT = """
+const wait = window.setTimeout;
+window.setTimeout = (run, ms, ...values) => wait(run, ms === 8000 ? 0 : ms, ...values);
+"""
+"""Makes Streamlit load although the viewfinder isn't there yet."""
+TROUBLES = {
+    # As in browsers that resist fingerprinting.
+    "timings are hidden": ("performance.getEntriesByType = () => [];", 1),
+    "a second import map is refused": (SLOW + REFUSE_MAPS, 1),
+    # As at another replica, whose Streamlit sends its page instead of a missing file.
+    "the bundle is missing": ("", 1),
+    # As from a replica without the file: it runs nothing.
+    "the second bundle is empty": (SLOW + IMPATIENT, 2),
+}
+"""Troubles, with a script for each, and the number of bundles that the page asks for."""
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("trouble", ["no bundle", "no timings"])
-def test_page_starts_without_the_bundle_or_timings(new_page, url, trouble):
-    """As at another replica, whose Streamlit sends its page instead of a missing file."""
-    page = new_page(viewport=PHONE)
-    slow_down(page, SLOW_MS)
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_page_answers_although(new_page, url, trouble):
+    script, bundles = TROUBLES[trouble]
+    page = new_page(viewport=drive.PHONE)
+    page.add_init_script(script)
     asked = []
-    if trouble == "no bundle":
-        page.on("request", lambda request: asked.append(request.url))
-        page.route("**/static/js/loupe.*", lambda route: route.fulfill(content_type="text/html"))
-    else:
-        page.add_init_script(HIDDEN_TIMINGS)
-    page.goto(f"{url}/?run=server")
-    page.locator(".vf-choose").wait_for()
-    assert any("/static/js/loupe." in url for url in asked) == (trouble == "no bundle")
+
+    def serve(route):
+        asked.append(route)
+        if trouble == "the bundle is missing":
+            route.fulfill(content_type="text/html")
+        elif trouble != "the second bundle is empty":
+            route.continue_()
+        elif len(asked) == 2:
+            route.fulfill(body="", content_type="text/javascript")
+            # The first bundle still runs first.
+            asked[0].continue_()
+
+    page.route("**/static/js/loupe.*", serve)
+    page.goto(f"{url}/?run=server", wait_until="commit")
+    page.locator("[data-testid=stBidiComponentIsolated] .vf").wait_for(timeout=drive.LOADING_MS)
+    drive.give(page, drive.RED_PHOTO)
+    expect(drive.source_line(page)).to_contain_text("On the server in", timeout=drive.LOADING_MS)
+    assert len(asked) == bundles
 
 
 PLACES = """
@@ -104,7 +134,8 @@ PLACES = """
 """
 
 
-@pytest.mark.parametrize("size", [PHONE, {"width": 844, "height": 390}, DESK])
+@pytest.mark.quick
+@pytest.mark.parametrize("size", [drive.PHONE, {"width": 844, "height": 390}, drive.DESK])
 @pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_viewfinder_takes_the_place_of_the_first_screen(new_page, url, size, theme):
     """Without a jump, and of the model that the address asks for."""
@@ -116,7 +147,7 @@ def test_viewfinder_takes_the_place_of_the_first_screen(new_page, url, size, the
     )
     page.goto(f"{url}/?run=server&model=clothing", wait_until="commit")
     first = page.locator("#first-screen")
-    greeting = DESK_HEADLINE if size == DESK else HEADLINE
+    greeting = DESK_HEADLINE if size == drive.DESK else HEADLINE
     expect(first.locator("h2")).to_have_text(greeting)
     expect(first.locator(".first-sub")).to_have_text(re.compile("^This model knows ten things: "))
     expect(first.locator(".first-chip")).to_have_text("Ten kinds of clothes")
@@ -131,11 +162,12 @@ def test_viewfinder_takes_the_place_of_the_first_screen(new_page, url, size, the
     page.locator(".vf-choose").wait_for()
     expect(page.locator(".vf-headline")).to_have_text(greeting)
     expect(first).to_have_count(0)
-    wait_until_drawn(page)
+    drive.wait_until_drawn(page)
     for ours, theirs in zip(before, page.locator(".vf").evaluate(PLACES), strict=True):
         assert ours == pytest.approx(theirs, abs=0.5)
 
 
+@pytest.mark.quick
 def test_first_screen_is_only_for_the_viewfinder(new_page, url):
     page = new_page(java_script_enabled=False)
     page.goto(url)
@@ -149,6 +181,7 @@ def test_first_screen_is_only_for_the_viewfinder(new_page, url):
         expect(page.locator("#first-screen")).to_have_count(0)
 
 
+@pytest.mark.quick
 def test_app_starts_where_scripts_in_the_page_are_blocked(new_page, url):
     """By a proxy's Content-Security-Policy."""
 

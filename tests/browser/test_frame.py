@@ -7,62 +7,44 @@ from urllib.request import urlopen
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.drive import (
-    DESK,
-    PHONE,
-    PLAIN,
-    attach,
-    checked_page,
-    choose_in_menu,
-    give,
-    go,
-    headline,
-    sample,
-    wait_for_answer,
-    wait_for_plain_answer,
-)
+from tests.browser import drive
 from tests.browser.server import framing, serving
 from tests.model.tiny import colour, tiny
 from tests.photos import encoded
 from ui.navigation import LINKS, PAGES
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["compare", "models"])
-def test_fresh_server_opens_any_page_with_its_navigation(browser, tmp_path, name):
+def test_fresh_server_opens_any_page_with_its_navigation(browser, tmp_path):
     with (
         serving(tmp_path) as new_server,
-        checked_page(browser, {"base_url": new_server.url}) as page,
+        drive.checked_page(browser, {"base_url": new_server.url}) as page,
     ):
-        page.goto(f"/{name}")
+        page.goto("/compare")
         content = page.get_by_test_id("stMain")
         expect(content.locator("h2, [data-testid=stFileUploader]").first).to_be_visible()
         links = page.get_by_role("navigation", name="Pages").get_by_role("link")
         expect(links).to_have_text([PAGES[name] for name in LINKS])
-        expect(page).to_have_title(f"{PAGES[name]} · A thousand everyday things")
+        expect(page).to_have_title(f"{PAGES['compare']} · A thousand everyday things")
         assert not new_server.tracebacks()
 
 
-@pytest.mark.slow
 def test_app_works_under_a_path_prefix_in_a_frame_of_another_site(browser, tmp_path):
     with (
         serving(tmp_path, prefix="some/prefix/~/+") as prefixed,
         framing(f"{prefixed.url}/?run=server", "127.0.0.1") as address,
-        checked_page(browser, {}) as page,
+        drive.checked_page(browser, {}) as page,
     ):
         page.goto(address)
         frame = page.frame_locator("iframe")
-        give(frame, sample("coffee").read())
-        words = wait_for_answer(frame, "espresso", "cup")
+        drive.give(frame, drive.sample("coffee").read())
+        words = drive.wait_for_answer(frame, "espresso", "cup")
         # Links lead to the app's own address.
-        frame.get_by_role("button", name="Share").click()
-        link = frame.get_by_role("dialog").get_by_role("textbox", name="Link").input_value()
+        link = drive.share_link(frame)
         assert re.match(rf"{prefixed.url.removesuffix('/~/+')}/?\?", link)
-        frame.get_by_role("dialog").get_by_role("button", name="Close").click()
-        go(frame, "Models")
-        expect(headline(frame)).to_have_text("Models")
-        go(frame, "Identify")
-        expect(headline(frame)).to_have_text(words)
+        drive.go(frame, "Models")
+        expect(drive.headline(frame)).to_have_text("Models")
+        drive.go(frame, "Identify")
+        expect(drive.headline(frame)).to_have_text(words)
         # The API and the title are below the prefix as well; hosts probe the root.
         root = prefixed.url.removesuffix("/some/prefix/~/+")
         for address in (prefixed.url, root):
@@ -74,60 +56,22 @@ def test_app_works_under_a_path_prefix_in_a_frame_of_another_site(browser, tmp_p
         assert not prefixed.tracebacks()
 
 
+@pytest.mark.quick
 def test_upload_works_in_a_frame_of_another_origin(browser, server):
     # Of the same site, as where a host frames apps under its own domain: browsers give a
     # frame of another site no cookie, and without it Streamlit refuses uploads.
     with (
-        framing(f"{server.url}{PLAIN}", "localhost") as address,
-        checked_page(browser, {}) as page,
+        framing(f"{server.url}{drive.PLAIN}", "localhost") as address,
+        drive.checked_page(browser, {}) as page,
     ):
         page.goto(address)
         frame = page.frame_locator("iframe")
-        attach(frame, sample("coffee").read(), "coffee.png")
-        wait_for_plain_answer(frame, "espresso", "cup")
+        drive.attach(frame, drive.sample("coffee").read(), "coffee.png")
+        drive.wait_for_plain_answer(frame, "espresso", "cup")
         may_film = "document.featurePolicy.allowsFeature('camera')"
         assert [one.evaluate(may_film) for one in page.frames] == [True, True]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
-def test_model_shares_the_header_with_name_and_pages(browser, colours_server, viewport):
-    options = {"base_url": colours_server.url, "viewport": viewport}
-    with checked_page(browser, options) as page:
-        page.goto("/")
-        model = page.locator(".vf-chip")
-        # Nothing covers it, not even when the page is scrolled.
-        model.click(trial=True)
-        page.mouse.move(200, 400)
-        page.mouse.wheel(0, 500)
-        model.click(trial=True)
-        band = page.get_by_test_id("stHeader").bounding_box()
-        box = model.bounding_box()
-        assert box["y"] >= 0
-        assert box["y"] + box["height"] <= band["height"] == 60
-        links = page.get_by_role("navigation", name="Pages").get_by_role("link")
-        beside = (
-            page.get_by_test_id("stHeaderLogo") if viewport == PHONE else links.last
-        ).bounding_box()
-        assert beside["x"] + beside["width"] < box["x"]
-        # Other pages have none.
-        go(page, "About")
-        expect(headline(page)).to_have_text("About Loupe")
-        expect(model).to_have_count(0)
-
-
-@pytest.mark.slow
-def test_tab_and_heading_name_the_chosen_model(page):
-    page.goto(f"{PLAIN}&model=clothing")
-    expect(page).to_have_title("Ten kinds of clothes")
-    heading = page.get_by_test_id("stMain").get_by_role("heading", level=1)
-    expect(heading).to_have_text("Ten kinds of clothes")
-    choose_in_menu(page, "A thousand everyday things")
-    expect(heading).to_have_text("A thousand everyday things")
-    expect(page).to_have_title("A thousand everyday things")
-
-
-@pytest.mark.slow
 def test_tab_and_heading_follow_when_a_model_is_skipped(browser, tmp_path):
     models_dir = tmp_path / "data" / "models"
     tiny(models_dir, "works", title="Works")
@@ -136,14 +80,14 @@ def test_tab_and_heading_follow_when_a_model_is_skipped(browser, tmp_path):
     # A host without st.App loads nothing before the first photo.
     with (
         serving(tmp_path, plain=True) as plain,
-        checked_page(browser, {"base_url": plain.url}) as page,
+        drive.checked_page(browser, {"base_url": plain.url}) as page,
     ):
         page.goto("/")
         expect(page).to_have_title("Broken")
         expect(page.get_by_role("heading", level=1)).to_have_text("Broken")
-        attach(page, encoded(colour("red"), "PNG"), "red.png")
+        drive.attach(page, encoded(colour("red"), "PNG"), "red.png")
         expect(page).to_have_url(re.compile("answer=works~"))
-        go(page, "Batch")
+        drive.go(page, "Batch")
         expect(page).to_have_title("Batch · Works")
         page.goto("/")
         expect(page).to_have_title("Works")

@@ -3,19 +3,17 @@
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.accessible import assert_own_parts_accessible
-from tests.browser.conftest import HERE, SCRIPTS
-from tests.browser.drive import DESK, PHONE, chart, give, headline, wait_until_drawn
+from tests.browser import drive
+from tests.browser.accessible import SCREENSHOTS, assert_accessible, options_of
+from tests.browser.conftest import SCRIPTS
 from tests.model.tiny import colour
 from tests.photos import encoded
 
-SCREENSHOTS = HERE / "screenshots"
-RED, GREEN = (encoded(colour(name), "PNG") for name in ("red", "green"))
+GREEN = encoded(colour("green"), "PNG")
 DIALOG = {"fromShadowDom": ["[data-testid=stBidiComponentIsolated]", ".vf-host", ".vf-dialog"]}
 """The open dialog, as axe names it."""
 FOCUSED = """
@@ -57,25 +55,24 @@ def viewfinder(page: Page) -> Locator:
     return page.locator(".vf")
 
 
-def answer(page: Page, address: str, photo: bytes = RED) -> None:
+def answer(page: Page, address: str, photo: bytes = drive.RED) -> None:
     """Open an address and identify a photo there."""
     page.goto(address)
-    give(page, photo)
+    drive.give(page, photo)
     expect(page.get_by_role("button", name="Why?")).to_be_visible()
-    expect(chart(page)).to_be_visible()
-    wait_until_drawn(page)
+    expect(drive.chart(page)).to_be_visible()
+    drive.wait_until_drawn(page)
 
 
 def screenshot(page: Page, name: str) -> None:
     page.screenshot(path=SCREENSHOTS / f"access-{name}.png")
 
 
-@pytest.mark.slow
 def test_keyboard_alone_takes_a_photo_corrects_it_and_goes_back(visit: Visit) -> None:
-    page = visit(viewport=PHONE)
+    page = visit(viewport=drive.PHONE)
     page.goto("/?run=server")
     expect(page.get_by_role("button", name="Take a photo")).to_be_visible()
-    wait_until_drawn(page)
+    drive.wait_until_drawn(page)
     page.keyboard.press("Tab")
     assert page.evaluate(FOCUSED)["name"] == "Skip to main content"
     names = walk(page)
@@ -84,8 +81,8 @@ def test_keyboard_alone_takes_a_photo_corrects_it_and_goes_back(visit: Visit) ->
     assert names[-1].startswith("On the server: it gets the ")
     page.locator(".vf-shutter").focus()
     page.keyboard.press("Enter")
-    expect(chart(page)).to_be_visible()
-    wait_until_drawn(page)
+    expect(drive.chart(page)).to_be_visible()
+    drive.wait_until_drawn(page)
     assert page.evaluate(FOCUSED)["name"] == "Back to the camera"
     # The answer names two labels.
     assert walk(page)[:2] == ["Which?", "Share"]
@@ -121,24 +118,8 @@ def walk(page: Page) -> list[str]:
     return names
 
 
-@pytest.mark.slow
-def test_recent_photo_comes_into_view_and_keeps_the_focus(visit: Visit) -> None:
-    page = visit(viewport=PHONE)
-    answer(page, "/?run=server")
-    give(page, GREEN)
-    expect(headline(page)).to_have_text("Very likely a green")
-    recent = viewfinder(page).get_by_role("button", name="red", exact=True)
-    recent.focus()
-    page.keyboard.press("Enter")
-    expect(headline(page)).to_have_text("Very likely a red")
-    expect(headline(page)).to_be_in_viewport()
-    expect(recent).to_be_focused()
-    expect(recent).to_have_attribute("aria-current", "true")
-
-
-@pytest.mark.slow
-def test_all_five_bars_fit_on_a_phone(visit: Visit) -> None:
-    page = visit(viewport=PHONE)
+def test_all_five_bars_fit_on_a_phone_and_a_recent_photo_keeps_the_focus(visit: Visit) -> None:
+    page = visit(viewport=drive.PHONE)
     answer(page, "/?run=server")
     bars = viewfinder(page).get_by_role("table")
     expect(bars.get_by_role("row").first).to_be_visible()
@@ -147,29 +128,40 @@ def test_all_five_bars_fit_on_a_phone(visit: Visit) -> None:
     assert last
     assert shutter
     assert last["y"] + last["height"] <= shutter["y"]
+    drive.give(page, GREEN)
+    expect(drive.headline(page)).to_have_text(drive.IS_GREEN)
+    recent = viewfinder(page).get_by_role("button", name="red", exact=True)
+    recent.focus()
+    page.keyboard.press("Enter")
+    expect(drive.headline(page)).to_have_text(drive.IS_RED)
+    expect(drive.headline(page)).to_be_in_viewport()
+    expect(recent).to_be_focused()
+    expect(recent).to_have_attribute("aria-current", "true")
 
 
+@pytest.mark.quick
 def test_labels_keep_their_language_and_direction(visit: Visit) -> None:
-    page = visit(viewport=PHONE)
+    page = visit(viewport=drive.PHONE)
     answer(page, "/?run=server&model=scripts")
-    label = headline(page).locator("span")
+    label = drive.headline(page).locator("span")
     style = "(element) => [element.lang, element.dir, getComputedStyle(element).direction]"
     expect(label).to_have_text(SCRIPTS[0])
     assert label.evaluate(style) == ["ar", "auto", "rtl"]
-    assert headline(page).evaluate("(h2) => getComputedStyle(h2).direction") == "ltr"
+    assert drive.headline(page).evaluate("(h2) => getComputedStyle(h2).direction") == "ltr"
     screenshot(page, "arabic-phone")
-    give(page, GREEN)
+    drive.give(page, GREEN)
     expect(label).to_have_text(SCRIPTS[1])
     assert label.evaluate(style) == ["ar", "auto", "ltr"]
     names = viewfinder(page).get_by_role("rowheader").locator("span[dir=auto]")
     expect(names).to_have_count(3)
     assert viewfinder(page).evaluate(CUT) == []
     screenshot(page, "japanese-phone")
-    page.set_viewport_size(DESK)
+    page.set_viewport_size(drive.DESK)
     assert viewfinder(page).evaluate(CUT) == []
     screenshot(page, "japanese-desk")
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("width", "height", "script"),
     [
@@ -178,54 +170,49 @@ def test_labels_keep_their_language_and_direction(visit: Visit) -> None:
         pytest.param(1280, 800, LARGE_TEXT, id="desk-200%", marks=pytest.mark.slow),
     ],
 )
-def test_no_part_is_lost_with_large_text_or_on_a_small_screen(
+def test_large_text_or_a_small_screen_loses_nothing(
     visit: Visit, width: int, height: int, script: str
 ) -> None:
     page = visit(script, permissions=[], viewport={"width": width, "height": height})
     page.goto("/?run=server")
-    expect(headline(page)).to_be_in_viewport(ratio=0.5)
+    expect(drive.headline(page)).to_be_in_viewport(ratio=0.5)
     assert viewfinder(page).evaluate(CUT) == []
     answer(page, "/?run=server")
     assert viewfinder(page).evaluate(CUT) == []
     assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
-    expect(headline(page)).to_be_in_viewport()
+    expect(drive.headline(page)).to_be_in_viewport()
     expect(page.locator(".vf-shutter")).to_be_in_viewport(ratio=1)
 
 
-@pytest.mark.slow
 def test_forced_colours_keep_corners_bars_and_the_ground_of_words(visit: Visit) -> None:
-    page = visit(viewport=PHONE, forced_colors="active")
+    page = visit(viewport=drive.PHONE, forced_colors="active")
     page.goto("/?run=server")
     expect(page.get_by_role("button", name="Take a photo")).to_be_visible()
-    ground = page.locator(".vf-words").evaluate(
-        "(words) => getComputedStyle(words).backgroundColor"
-    )
-    assert ground == "rgb(255, 255, 255)"
+    ground = "rgb(255, 255, 255)"
+    expect(page.locator(".vf-words")).to_have_css("background-color", ground)
     answer(page, "/?run=server")
-    bar = page.locator(".vf-bar").first.evaluate("(bar) => getComputedStyle(bar).backgroundColor")
-    assert bar == "rgb(0, 0, 0)"
+    expect(page.locator(".vf-bar").first).to_have_css("background-color", "rgb(0, 0, 0)")
     corner = page.locator(".vf-photo .vf-corner").first
-    color = corner.evaluate("(corner) => getComputedStyle(corner).borderTopColor")
-    assert color != ground
+    expect(corner).not_to_have_css("border-top-color", ground)
     screenshot(page, "forced-colours")
 
 
-@pytest.mark.parametrize("colours", ["light", pytest.param("dark", marks=pytest.mark.slow)])
-def test_axe_finds_nothing_in_our_own_parts(visit: Visit, colours: Any) -> None:
-    size = PHONE if colours == "light" else DESK
-    page = visit(viewport=size, color_scheme=colours)
+@pytest.mark.quick
+@pytest.mark.parametrize("look", ["phone-light", pytest.param("desk-dark", marks=pytest.mark.slow)])
+def test_axe_finds_nothing_in_our_own_parts(visit: Visit, look: str) -> None:
+    page = visit(**options_of(look))
     page.goto("/?run=server")
     expect(page.get_by_role("button", name="Take a photo")).to_be_visible()
-    wait_until_drawn(page)
-    assert_own_parts_accessible(page)
+    drive.wait_until_drawn(page)
+    assert_accessible(page)
     answer(page, "/?run=server")
-    assert_own_parts_accessible(page)
+    assert_accessible(page)
     page.get_by_role("button", name=re.compile("Wrong|Which")).click()
-    assert_own_parts_accessible(page)
+    assert_accessible(page)
     page.get_by_role("button", name="Cancel").click()
     for name in ("Share", "Look it up"):
         page.get_by_role("button", name=name).click()
         expect(page.get_by_role("dialog")).to_be_visible()
         # Of what is behind a dialog, axe takes the wrong background.
-        assert_own_parts_accessible(page, DIALOG)
+        assert_accessible(page, DIALOG)
         page.get_by_role("dialog").get_by_role("button", name="Close").click()

@@ -1,95 +1,116 @@
-"""Share links in the browser: answers, the Back button, links that are refused."""
+"""The links between the pages, the Back button, and share links to answers."""
 
 import re
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.drive import (
-    GREETING,
-    PLAIN,
-    give,
-    go,
-    headline,
-    photo,
-    sample,
-    wait_for_answer,
-    wait_until_drawn,
-)
+from tests.browser import drive
 
 ANSWER = re.compile(r"answer=([a-z0-9_.~%A-Z-]+)")
-HOSTILE = (
-    "<script>alert(1)</script>",
-    "<img src=x onerror=alert(1)>",
-    "[click](javascript:alert(1))",
-    "**bold** :red[x] $x$ :smile:",
-    "\u202e~~~~~",
+
+
+def pages(page: Page):
+    return page.get_by_role("navigation", name="Pages")
+
+
+SIDEWAYS = {"width": 667, "height": 375}
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    "size",
+    [
+        pytest.param(drive.PHONE, id="phone"),
+        pytest.param(drive.DESK, id="desk", marks=pytest.mark.slow),
+        pytest.param(SIDEWAYS, id="sideways", marks=pytest.mark.slow),
+    ],
 )
-"""Tokens that would attack the page, or change its look; others never leave ``decode``."""
+def test_links_cover_nothing_and_keep_the_photo(visitor, size):
+    view = visitor(viewport=size)
+    view.goto("/?run=server")
+    drive.source_line(view).click(trial=True)
+    check_header(view)
+    expect(pages(view).locator("[aria-current=page]")).to_have_text("Identify")
+    drive.give(view, drive.sample("coffee").read())
+    words = drive.wait_for_answer(view, "espresso", "cup")
+    view.evaluate("document.isSame = true")
+    pages(view).get_by_role("link", name="Teach").click()
+    expect(view).to_have_url(f"{view.evaluate('location.origin')}/teach")
+    # Other pages than Identify have no list of models.
+    expect(view.locator(".vf-chip")).to_have_count(0)
+    view.go_back()
+    expect(drive.headline(view)).to_have_text(words)
+    pages(view).get_by_role("link", name="More").click()
+    expect(drive.headline(view)).to_have_text("More")
+    expect(view.get_by_role("heading", level=1)).to_have_text(re.compile("^More · "))
+    expect(pages(view).locator("[aria-current=page]")).to_have_text("More")
+    # Streamlit's own links change the address as well.
+    view.get_by_test_id("stMain").get_by_role("link", name="What each model knows").click()
+    expect(drive.headline(view)).to_have_text("Models")
+    expect(pages(view).locator("[aria-current=page]")).to_have_count(0)
+    pages(view).get_by_role("link", name="Identify").click()
+    expect(drive.headline(view)).to_have_text(words)
+    assert view.evaluate("document.isSame"), "The page was loaded again."
+    # Without a network, links lead to the pages that need none.
+    keep = "caches.open('x').then((kept) => kept.put('device/state.json', new Response('{}')))"
+    view.evaluate(keep)
+    view.context.set_offline(True)
+    with view.expect_request("**/device/teach.html"):
+        pages(view).get_by_role("link", name="Teach").click()
+    view.context.set_offline(False)
 
 
-@pytest.fixture
-def coffee(page):
-    """Return a page with the answer for a photo of coffee."""
-    page.goto("/?run=server")
-    give(page, sample("coffee").read())
-    wait_for_answer(page)
-    expect(page).to_have_url(ANSWER)
-    return page
+def check_header(view: Page) -> None:
+    """Check the places of the links and of the list of models, and the links' sizes."""
+    bar, line = pages(view).bounding_box(), drive.source_line(view).bounding_box()
+    links = [link for link in pages(view).get_by_role("link").all() if link.is_visible()]
+    for link in links:
+        box = link.bounding_box()
+        assert min(box["width"], box["height"]) >= 44
+    if view.viewport_size == drive.PHONE:
+        assert line["y"] + line["height"] <= bar["y"]
+        assert bar["y"] + bar["height"] == drive.PHONE["height"]
+        beside = view.get_by_test_id("stHeaderLogo").bounding_box()
+    else:
+        assert bar["y"] + bar["height"] <= 60
+        beside = links[-1].bounding_box()
+    model = view.locator(".vf-chip")
+    # Nothing covers it, not even when the page is scrolled.
+    model.click(trial=True)
+    view.mouse.move(200, 300)
+    view.mouse.wheel(0, 500)
+    model.click(trial=True)
+    box, band = model.bounding_box(), view.get_by_test_id("stHeader").bounding_box()
+    assert box["y"] >= 0
+    assert box["y"] + box["height"] <= band["height"] == 60
+    assert beside["x"] + beside["width"] < box["x"]
 
 
-@pytest.mark.slow
-def test_answer_survives_back_reload_and_other_pages(coffee):
-    first = headline(coffee).inner_text()
-    give(coffee, sample("cat").read())
-    expect(headline(coffee)).not_to_have_text(first)
-    second = wait_for_answer(coffee)
-    assert second != first
-    for title in ("Batch", "About", "Models"):
-        open_page(coffee, title)
-        expect(headline(coffee).filter(has_text="My best guess")).to_have_count(0)
-        open_page(coffee, "Identify")
-        expect(headline(coffee)).to_have_text(second)
-        expect(photo(coffee)).to_be_visible()
-    coffee.go_back()
-    wait_until_drawn(coffee)
-    coffee.goto("/?run=server")
-    give(coffee, sample("coffee").read())
-    expect(headline(coffee)).to_have_text(first)
-    give(coffee, sample("cat").read())
-    expect(headline(coffee)).to_have_text(second)
-    coffee.go_back()
-    expect(headline(coffee)).to_have_text(first)
-    expect(photo(coffee)).to_be_visible()
-    coffee.go_forward()
-    expect(headline(coffee)).to_have_text(second)
-    coffee.reload()
-    expect(headline(coffee)).to_have_text(second)
-
-
-@pytest.mark.slow
 def test_back_leads_to_the_previous_page_without_an_empty_one(page):
     page.goto("/")
-    give(page, sample("coffee").read())
-    words = wait_for_answer(page)
+    drive.give(page, drive.sample("coffee").read())
+    words = drive.wait_for_answer(page)
     address = page.url
     open_page(page, "Batch")
+    expect(drive.headline(page).filter(has_text="My best guess")).to_have_count(0)
     open_page(page, "Identify")
-    expect(headline(page)).to_have_text(words)
+    expect(drive.headline(page)).to_have_text(words)
     assert page.url == address
     page.reload()
-    expect(headline(page)).to_have_text(words)
+    expect(drive.headline(page)).to_have_text(words)
     page.go_back()
     expect(page).to_have_url(re.compile("/batch$"))
     page.go_back()
-    expect(headline(page)).to_have_text(words)
+    expect(drive.headline(page)).to_have_text(words)
     assert page.url == address
 
 
+@pytest.mark.quick
 def test_chosen_model_stays_in_the_address_from_page_to_page(page):
     page.goto("/")
-    wait_until_drawn(page)
+    drive.wait_until_drawn(page)
     page.get_by_role("combobox", name="Model").select_option("Ten kinds of clothes")
     expect(page).to_have_url(re.compile(r"/\?model=clothing$"))
     open_page(page, "About")
@@ -97,62 +118,39 @@ def test_chosen_model_stays_in_the_address_from_page_to_page(page):
     open_page(page, "Identify")
     expect(page).to_have_url(re.compile(r"/\?model=clothing$"))
     page.go_back()
-    expect(headline(page).first).to_contain_text("About")
+    expect(drive.headline(page).first).to_contain_text("About")
 
 
 def open_page(page, title):
-    go(page, title)
+    drive.go(page, title)
     path = "" if title == "Identify" else title.lower()
     expect(page).to_have_url(re.compile(rf":\d+/{path}(\?.*)?$"))
-    wait_until_drawn(page)
+    drive.wait_until_drawn(page)
 
 
-def test_link_to_another_version_is_refused(page):
-    page.goto("/?answer=imagenet~000000000000~c~x~x~967-951")
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    ("token", "reason"),
+    [
+        ("imagenet~000000000000~c~x~x~967-951", "came from version 000000000000"),
+        ("<img src=x onerror=alert(1)>", "incomplete"),
+    ],
+    ids=["another version", "hostile"],
+)
+def test_link_that_cannot_be_shown_is_refused_with_the_reason(page, token, reason):
+    page.goto(f"/?answer={quote(token)}")
     alert = page.locator(".vf-alert")
-    expect(alert).to_contain_text("came from version 000000000000")
-    expect(headline(page)).to_have_text(GREETING)
+    expect(alert).to_contain_text(reason)
+    expect(drive.headline(page)).to_have_text(drive.GREETING)
     expect(alert).to_be_in_viewport()
+    expect(page.locator("img[src=x]")).to_have_count(0)
 
 
-@pytest.mark.slow
-def test_hostile_links_are_refused(page):
-    page.goto(PLAIN)
-    for value in HOSTILE:
-        expect(page.get_by_text("The whole file goes to the server")).to_be_visible()
-        # As the Back button brings it, which is faster than opening the page anew.
-        open_link(page, f"{PLAIN}&answer={quote(value)}")
-        expect_refusal(page, value)
-        open_link(page, PLAIN)
-    for value in HOSTILE[:2]:
-        page.goto(f"{PLAIN}&answer={quote(value)}")
-        expect_refusal(page, value)
-
-
-def open_link(page, link):
-    page.evaluate(
-        """link => {
-          history.pushState({}, '', link);
-          dispatchEvent(new PopStateEvent('popstate'));
-        }""",
-        link,
-    )
-
-
-def expect_refusal(page, value):
-    expect(page.get_by_test_id("stAlert"), repr(value[:80])).to_contain_text(
-        re.compile("This link is incomplete|This link is damaged|This answer came from")
-    )
-    expect(headline(page)).to_have_count(0)
-    main = page.get_by_test_id("stMain")
-    # Except for the link back to the viewfinder.
-    own = ":not([data-testid=stPageLink-NavLink])"
-    assert main.locator(f"script, a{own}, strong, em, .katex").count() == 0, value
-
-
-@pytest.mark.slow
-def test_page_says_what_a_links_signature_shows(coffee):
-    page, signed = coffee, ANSWER.search(coffee.url).group(1)
+def test_page_says_what_a_links_signature_shows(page):
+    page.goto("/?run=server")
+    drive.give(page, drive.sample("coffee").read())
+    expect(page).to_have_url(ANSWER)
+    signed = ANSWER.search(page.url).group(1)
     # As another visitor, whose browser doesn't keep the photo.
     note = page.locator(".vf")
     note.get_by_role("button", name="Clear recent photos").click()
@@ -168,4 +166,4 @@ def test_page_says_what_a_links_signature_shows(coffee):
     ):
         page.goto(f"/?answer={token}")
         expect(note).to_contain_text(words)
-        expect(headline(page)).to_have_count(1)
+        expect(drive.headline(page)).to_have_count(1)

@@ -3,13 +3,10 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.drive import chart, give, headline, photo, wait_until_drawn
-from tests.browser.test_look import LOOKS, open_look
+from tests.browser.accessible import LOOKS, open_look
+from tests.browser.drive import IS_RED, chart, give, headline, photo, wait_until_drawn
 from tests.model.tiny import CALIBRATED, CARD, MEASURED, colour, tiny
-from tests.pages.hostile import CARD_NAME, publish_hostile
 from tests.photos import encoded
-
-pytestmark = pytest.mark.slow
 
 FIGURES = {
     "Mix-ups": "46 of 60 photos correct",
@@ -95,26 +92,17 @@ def test_card_and_its_figures_are_readable(look):
     look.check("models-origin")
 
 
-@pytest.mark.parametrize(
-    ("name", "rgb", "words", "line"),
-    [
-        ("likely", (255, 0, 0), "Very likely a red", "Right 8 of the 9 times"),
-        (
-            "few",
-            (255, 128, 0),
-            "A yellow or a red",
-            "One of the words it named was right 92 of 100 times",
-        ),
-        (
-            "unknown",
-            (128, 128, 128),
-            "None of the six things I know (closest: white)",
-            "It also said this",
-        ),
-    ],
-)
-def test_answer_and_its_track_record_fit_on_the_screen(look, name, rgb, words, line):
-    page = look.page
+ANSWERS = {
+    "likely": ((255, 0, 0), IS_RED, "Right 8 of the 9 times"),
+    "few": ((255, 128, 0), "A yellow or a red", "One of the words it named was right 92 of 100"),
+    "unknown": ((128,) * 3, "None of the six things I know (closest: white)", "It also said this"),
+}
+"""Colour of the photo, headline, and the beginning of the track record."""
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_answer_and_its_track_record_fit_on_the_screen(look, name):
+    page, (rgb, words, line) = look.page, ANSWERS[name]
     page.goto("/?run=server&model=measured")
     give(page, encoded(colour(rgb), "PNG"))
     expect(headline(page)).to_have_text(words)
@@ -130,20 +118,3 @@ def test_answer_and_its_track_record_fit_on_the_screen(look, name, rgb, words, l
     # At least two bars above the end of the screen.
     assert below["y"] + below["height"] + 60 < height
     look.check(f"identify-{name}")
-
-
-def test_hostile_card_shows_plain_text(page, server):
-    formatting = "strong em, em em, del, .katex, h1, .stMarkdownColoredText"
-    with publish_hostile(server.data / "models"):
-        page.goto("/models")
-        box = page.get_by_test_id("stVerticalBlock").filter(
-            has=page.locator(f".st-key-more-{CARD_NAME}")
-        )
-        box = box.last
-        box.get_by_text(MORE).click()
-        for figure in FIGURES:
-            choose(page, box, figure)
-            wait_until_drawn(page)
-            assert box.locator(formatting).count() == 0, figure
-            attacks = 'img[src="x"], a[href^="javascript"], a[href*="evil"], [onerror], script'
-            assert box.locator(attacks).count() == 0, figure

@@ -1,120 +1,249 @@
-"""A server that goes away and comes back: open pages say so, and join it again."""
+"""A server that goes away and comes back: pages say so, join it again, and show one answer.
+
+Headline, chart, title and address always belong to the same answer.
+"""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from deploy.client import free_port
+from playwright.sync_api import Frame, Page, expect
 
+from tests.browser import drive
 from tests.browser.conftest import add_colours
-from tests.browser.drive import (
-    GREETING,
-    LOADING_MS,
-    PHONE,
-    RED_PHOTO,
-    chart,
-    give,
-    headline,
-    source_line,
-    wait_until_drawn,
-)
-from tests.browser.server import serving
-from tests.model.tiny import colour
-from tests.photos import encoded
+from tests.browser.server import framing, serving
 from tests.waiting import wait_until
 
 NO_ANSWER = "The server doesn’t answer. "
 GONE = f"{NO_ANSWER}Trying again…"
-IS_RED = "Very likely a red"
-HEIC = encoded(colour("red").resize((300, 200)), "HEIF")
 GROUNDS = {"light": "rgb(241, 245, 244)", "dark": "rgb(20, 35, 33)"}
 """Background of the bar that says that the server is gone."""
 FAILURES = 7
 """Streamlit's own dialog comes at the sixth failure to connect."""
 
+MIRROR = """
+addEventListener("message", ({ data }) => {
+  if (data?.stCommVersion !== 1 || data.type !== "SET_QUERY_PARAM") return;
+  history.replaceState(null, "", `/${data.queryParams || "?"}`);
+});
+"""
+"""The script of a host that frames the app, such as Community Cloud; it mirrors the query."""
 
-@pytest.mark.slow
-def test_pages_join_a_server_that_comes_back(
-    new_page: Callable[..., Page], built_dir: Path, tmp_path: Path
-) -> None:
+READ = """
+() => {
+  const chart = document.querySelector(".st-key-chart");
+  const isSeen = chart?.checkVisibility({ visibilityProperty: true });
+  const marks = isSeen ? chart.querySelector("svg.marks") : null;
+  return [document.title, marks ? chart.textContent.trim() : ""];
+}
+"""
+
+
+class Restarted:
+    """A server with the models of colours, which can be killed and started again on its port."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self._folder = folder
+        self._stack = stack
+        self._port = free_port()
+        self.url = f"http://localhost:{self._port}"
+        self.start()
+
+    def start(self) -> None:
+        options: dict[str, Any] = {"LOUPE_MODEL": "colours", "LOUPE_BUILTIN": "false"}
+        server = serving(self._folder, port=self._port, **options)
+        self._process = self._stack.enter_context(server).process
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+@pytest.fixture
+def server(built_dir: Path, tmp_path: Path) -> Iterator[Restarted]:
     add_colours(tmp_path, built_dir)
-    options: dict[str, Any] = {"LOUPE_MODEL": "colours", "LOUPE_BUILTIN": "false"}
     with ExitStack() as stack:
-        first = stack.enter_context(serving(tmp_path, **options))
-        others = [new_page(viewport=PHONE, color_scheme=colours) for colours in GROUNDS]
-        failures: list[str] = []
-        for other in others:
-            other.clock.install()
-            other.on("requestfailed", lambda request: failures.append(request.url))
-            other.goto(f"{first.url}/about")
-            wait_until_drawn(other)
-            expect(other.locator("#gone")).to_have_text("")
-        page = new_page(base_url=first.url)
-        page.goto("/")
-        on_device = "On this device: the photo stays here"
-        expect(source_line(page)).to_contain_text(on_device, timeout=LOADING_MS)
-        give(page, RED_PHOTO)
-        # Chromium never fetches a module again that couldn't be fetched.
-        expect(chart(page)).to_be_visible()
-        first.process.kill()
-        first.process.wait()
-        expect(source_line(page)).to_have_text(f"{NO_ANSWER}This device still does.")
-        answer_without_server(page)
-        for other, ground in zip(others, GROUNDS.values(), strict=True):
-            bar = other.locator("#gone")
-            expect(bar).to_have_text(GONE)
-            expect(bar).to_have_css("background-color", ground)
+        yield Restarted(tmp_path, stack)
 
-        def has_retried() -> bool:
-            for other in others:
-                other.clock.fast_forward(10_000)
-            return sum("health" in url for url in failures) >= 2 * FAILURES
 
-        wait_until(has_retried, 60)
-        for other in others:
-            expect(other.get_by_role("dialog")).to_have_count(0)
-        page.evaluate("window.isSamePage = true")
-        second = stack.enter_context(serving(tmp_path, port=first.port, **options))
+class App:
+    """The app in a page or in a frame of another origin."""
+
+    def __init__(self, server: Restarted, page: Page, stack: ExitStack, *, is_framed: bool) -> None:
+        self.server = server
+        self.page = page
+        self.is_framed = is_framed
+        self._stack = stack
+
+    @property
+    def frame(self) -> Frame:
+        """The frame that contains the app."""
+        return self.page.frames[-1]
+
+    def open(self, query: str) -> None:
+        """Open the app with a query."""
+        address = f"{self.server.url}/{query}"
+        if self.is_framed:
+            address = self._stack.enter_context(framing(address, "localhost", script=MIRROR))
+        self.page.goto(address)
+
+    def read(self) -> dict[str, Any]:
+        """Return the headline, the title, the chart, and the tokens in the addresses."""
+        title, drawn = self.frame.evaluate(READ)
+        words = drive.headline(self.frame).inner_text()
+        # A host shows the query that the app sent it last, and none before the first.
+        tokens = {token for url in (self.frame.url, self.page.url) if (token := _token(url))}
+        return {"words": words, "title": title, "chart": drawn, "tokens": tokens}
+
+    def shown(self) -> dict[str, Any]:
+        """Wait until the answer's chart is drawn; return what ``read`` returns."""
+        expect(drive.chart(self.frame)).to_be_visible(timeout=drive.LOADING_MS)
+        wait_until(lambda: self.read()["chart"] != "", 15)
+        return self.read()
+
+    def agrees(self, expected: dict[str, Any]) -> None:
+        """Wait until ``read`` returns the expected values."""
+        wait_until(lambda: self.read() == expected, 30, lambda: f"{self.read()}\n{expected}")
+
+
+def _token(url: str) -> str | None:
+    return parse_qs(urlsplit(url).query).get("answer", [None])[0]
+
+
+@pytest.fixture(params=[False, True], ids=["page", "frame"])
+def app(
+    request: pytest.FixtureRequest, new_page: Callable[..., Page], server: Restarted
+) -> Iterator[App]:
+    with ExitStack() as stack:
+        yield App(server, new_page(), stack, is_framed=request.param)
+
+
+def test_reload_and_back_restore_linked_and_new_answers(app: App) -> None:
+    app.open("")
+    drive.give(app.frame, drive.RED_PHOTO)
+    expect(drive.source_line(app.frame)).to_contain_text(" in ", timeout=drive.LOADING_MS)
+    [token] = app.shown()["tokens"]
+    app.open("")
+    none = app.read()
+    app.open(f"?answer={token}&embed_options=dark_theme")
+    opened = app.shown()
+    assert opened["tokens"] == {token}
+    drive.give(app.frame, drive.GREEN_PHOTO)
+    expect(drive.source_line(app.frame)).to_contain_text(" in ", timeout=drive.LOADING_MS)
+    wait_until(lambda: app.read()["chart"] not in ("", opened["chart"]), 15)
+    taken = app.read()
+    assert taken["words"] != opened["words"]
+    app.server.kill()
+    app.server.start()
+    if not app.is_framed:
+        app.page.reload()
+    app.agrees(taken)
+    app.page.go_back()
+    app.agrees(opened)
+    app.page.go_back()
+    app.agrees(none)
+
+
+def test_history_works_while_the_server_is_gone(app: App) -> None:
+    app.open("?run=device")
+    answers: list[dict[str, Any]] = []
+    for photo in (drive.RED_PHOTO, drive.GREEN_PHOTO):
+        drive.give(app.frame, photo)
+        expect(drive.source_line(app.frame)).to_contain_text(" in ", timeout=drive.LOADING_MS)
+        wait_until(lambda: app.read()["chart"] not in ("", *(a["chart"] for a in answers)), 15)
+        answers.append(app.read())
+    red, green = answers
+    # The slider, a widget bound to a query parameter, changes the address as well.
+    drive.settings_menu(app.frame).click()
+    for _ in range(5):
+        app.frame.get_by_role("slider").press("ArrowLeft")
+    app.page.keyboard.press("Escape")
+    # With the last press, not those before it.
+    shorter = re.compile("^The next two labels(?!.*red)")
+    wait_until(lambda: shorter.search(app.read()["chart"]), 30)
+    fewer = app.read()
+    assert {**fewer, "chart": green["chart"]} == green
+    app.server.kill()
+    app.page.go_back()
+    # The other answer's chart is hidden.
+    app.agrees({**red, "chart": ""})
+    app.server.start()
+    app.agrees(red)
+    app.page.go_forward()
+    app.agrees(fewer)
+
+
+def test_pages_join_a_restarted_server(new_page: Callable[..., Page], server: Restarted) -> None:
+    others = [new_page(viewport=drive.PHONE, color_scheme=colours) for colours in GROUNDS]
+    failures: list[str] = []
+    for other in others:
+        other.clock.install()
+        other.on("requestfailed", lambda request: failures.append(request.url))
+        other.goto(f"{server.url}/about")
+        drive.wait_until_drawn(other)
+        expect(other.locator("#gone")).to_have_text("")
+    page = new_page(base_url=server.url)
+    page.goto("/")
+    on_device = "On this device: the photo stays here"
+    expect(drive.source_line(page)).to_contain_text(on_device, timeout=drive.LOADING_MS)
+    drive.give(page, drive.RED_PHOTO)
+    # Chromium never fetches a module again that couldn't be fetched.
+    expect(drive.chart(page)).to_be_visible()
+    server.kill()
+    expect(drive.source_line(page)).to_have_text(f"{NO_ANSWER}This device still does.")
+    answer_without_server(page)
+    for other, ground in zip(others, GROUNDS.values(), strict=True):
+        bar = other.locator("#gone")
+        expect(bar).to_have_text(GONE)
+        expect(bar).to_have_css("background-color", ground)
+
+    def has_retried() -> bool:
         for other in others:
             other.clock.fast_forward(10_000)
-            expect(other.locator("#gone")).to_have_text("")
-        expect(source_line(page)).to_contain_text("On this device in", timeout=LOADING_MS)
-        expect(chart(page)).to_be_visible(timeout=LOADING_MS)
-        source_line(page).click()
-        page.get_by_role("button", name=re.compile("^The server")).click()
-        expect(source_line(page)).to_contain_text("On the server in", timeout=LOADING_MS)
-        second.process.kill()
-        second.process.wait()
-        expect(source_line(page)).to_have_text(GONE)
-        # The viewfinder's own words are enough.
-        expect(page.locator("#gone")).to_be_hidden()
-        # An answer that is closed meanwhile stays closed, though the address still has it.
-        page.keyboard.press("Escape")
-        stack.enter_context(serving(tmp_path, port=first.port, **options))
-        expect(source_line(page)).to_contain_text("On the server: ", timeout=LOADING_MS)
-        expect(page).not_to_have_url(re.compile("answer="))
-        expect(headline(page)).to_have_text(GREETING)
-        give(page, RED_PHOTO)
-        expect(headline(page)).to_have_text(IS_RED)
-        assert page.evaluate("window.isSamePage")
+        return sum("health" in url for url in failures) >= 2 * FAILURES
+
+    wait_until(has_retried, 60)
+    for other in others:
+        expect(other.get_by_role("dialog")).to_have_count(0)
+    page.evaluate("window.isSamePage = true")
+    server.start()
+    for other in others:
+        other.clock.fast_forward(10_000)
+        expect(other.locator("#gone")).to_have_text("")
+    expect(drive.source_line(page)).to_contain_text("On this device in", timeout=drive.LOADING_MS)
+    expect(drive.chart(page)).to_be_visible(timeout=drive.LOADING_MS)
+    drive.choose_place(page, "The server")
+    expect(drive.source_line(page)).to_contain_text("On the server in", timeout=drive.LOADING_MS)
+    server.kill()
+    expect(drive.source_line(page)).to_have_text(GONE)
+    # The viewfinder's own words are enough.
+    expect(page.locator("#gone")).to_be_hidden()
+    # An answer that is closed meanwhile stays closed, though the address still has it.
+    page.keyboard.press("Escape")
+    server.start()
+    expect(drive.source_line(page)).to_contain_text("On the server: ", timeout=drive.LOADING_MS)
+    expect(page).not_to_have_url(re.compile("answer="))
+    expect(drive.headline(page)).to_have_text(drive.GREETING)
+    drive.give(page, drive.RED_PHOTO)
+    expect(drive.headline(page)).to_have_text(drive.IS_RED)
+    assert page.evaluate("window.isSamePage")
 
 
 def answer_without_server(page: Page) -> None:
     """Share, identify and explain on the device; nothing is asked of the server."""
-    page.get_by_role("button", name="Share").click()
-    link = page.get_by_role("dialog").get_by_role("textbox", name="Link").input_value()
-    assert "?answer=colours~" in link
-    page.get_by_role("button", name="Close").click()
+    assert "?answer=colours~" in drive.share_link(page)
     page.keyboard.press("Escape")
-    expect(headline(page)).to_have_text(GREETING)
+    expect(drive.headline(page)).to_have_text(drive.GREETING)
     # No server can get the file, so there is no question.
-    give(page, HEIC, "photo.heic")
+    drive.give(page, drive.HEIC_PHOTO, "photo.heic")
     expect(page.locator(".vf-alert")).not_to_be_empty()
     expect(page.locator(".vf-ask")).to_have_count(0)
-    give(page, RED_PHOTO)
-    expect(headline(page)).to_have_text(IS_RED)
+    drive.give(page, drive.RED_PHOTO)
+    expect(drive.headline(page)).to_have_text(drive.IS_RED)
     page.get_by_role("button", name="Why?").click()
     expect(page.locator("canvas.vf-spotlight")).to_be_visible()

@@ -1,59 +1,52 @@
-"""Bodies that leave the browser, against the words on its screen, in each mode."""
+"""Bodies that leave the browser, against the words on its screen, in each mode.
 
-import base64
+What leaves while a photo is being taken, and when its page is left, is in ``test_promise_model``.
+"""
+
 import re
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.drive import (
-    GREEN_PHOTO,
-    LOADING_MS,
-    correct,
-    headline,
-    source_line,
-    wait_until_drawn,
+from tests.browser import drive
+from tests.browser.drive_promise import (
+    FILES,
+    Log,
+    Visit,
+    answered,
+    ask,
+    choose,
+    press,
+    ready,
+    select,
 )
-from tests.browser.drive_promise import FILES, Visit, answered, ask, choose, press, ready, select
-from tests.browser.sending_log import Log
 from tests.waiting import wait_until
 
 
 def walk(page: Page, log: Log) -> list[str]:
     """Do all that a visitor does besides choosing a file; return the routes that got a photo."""
     page.locator(".vf-shutter").click()
-    expect(headline(page)).to_have_text(re.compile("^(Very|Prob|None|Hard|.* or )"))
+    expect(drive.headline(page)).to_have_text(re.compile("^(Very|Prob|None|Hard|.* or )"))
     page.get_by_role("button", name="Why?").click()
     expect(page.locator("canvas.vf-spotlight")).to_be_visible()
-    page.get_by_role("button", name="Share").click()
-    page.get_by_role("button", name="Close").click()
-    correct(page, "rose")
-    correct(page, "tulip", sends_copy=True)
+    drive.share_link(page)
+    drive.correct(page, "rose")
+    drive.correct(page, "tulip", sends_copy=True)
     routes = log.check()
-    page.evaluate(
-        """(bytes) => {
-          const data = new DataTransfer();
-          const file = Uint8Array.from(atob(bytes), (letter) => letter.charCodeAt());
-          data.items.add(new File([file], "pasted.jpg", { type: "image/jpeg" }));
-          const given = { clipboardData: data, bubbles: true, cancelable: true };
-          document.body.dispatchEvent(new ClipboardEvent("paste", given));
-        }""",
-        base64.b64encode(GREEN_PHOTO).decode(),
-    )
-    expect(headline(page)).to_have_text("Very likely a green")
+    drive.hand_over(page, "paste", drive.GREEN_PHOTO)
+    expect(drive.headline(page)).to_have_text(drive.IS_GREEN)
     page.locator(".vf-recent").last.click()
-    expect(headline(page)).not_to_have_text("Very likely a green")
-    wait_until_drawn(page)
+    expect(drive.headline(page)).not_to_have_text(drive.IS_GREEN)
+    drive.wait_until_drawn(page)
     routes += log.check()
     page.reload()
-    expect(source_line(page)).to_contain_text(" in ")
+    expect(drive.source_line(page)).to_contain_text(" in ")
     return routes + log.check()
 
 
 CORRECTED = ["correction", "correction"]
 
 
-@pytest.mark.slow
 def test_device_sends_nothing(visit: Visit) -> None:
     page, log = visit("device")
     ready(page)
@@ -67,7 +60,7 @@ def test_device_sends_nothing(visit: Visit) -> None:
     expect(page.locator(".vf-file")).to_have_text(re.compile(r"empty\.jpg"))
     page.locator(".vf-shutter").click()
     page.get_by_role("button", name="Live").click()
-    expect(source_line(page)).to_contain_text("a second")
+    expect(drive.source_line(page)).to_contain_text("a second")
     page.get_by_role("button", name="Photo", exact=True).click()
     assert walk(page, log) == CORRECTED
     # Another model is fetched, and looks at the photo here.
@@ -78,11 +71,10 @@ def test_device_sends_nothing(visit: Visit) -> None:
     expect(page.locator(".vf-ask")).to_have_count(0)
     select(page, "scripts")
     press(page, "On this device")
-    expect(headline(page)).to_contain_text("أحمر", timeout=LOADING_MS)
+    expect(drive.headline(page)).to_contain_text("أحمر", timeout=drive.LOADING_MS)
     assert log.check() == []
 
 
-@pytest.mark.slow
 def test_automatic_asks_before_anything_leaves_the_device(visit: Visit) -> None:
     page, log = visit("auto")
     ready(page)
@@ -111,21 +103,21 @@ def test_automatic_asks_before_anything_leaves_the_device(visit: Visit) -> None:
     expect(page.get_by_role("button", name="Show the whole photo")).to_be_hidden()
     # The choice holds, and the line says so.
     page.locator(".vf-shutter").click()
-    expect(source_line(page)).to_have_text("On this device; files it can’t read go to the server")
+    expect(drive.source_line(page)).to_have_text(
+        "On this device; files it can’t read go to the server"
+    )
     choose(page, "cut.heic")
     expect(page.locator(".vf-alert")).to_contain_text("incomplete")
-    expect(source_line(page)).to_have_text("Sent to the server: the file, 1 kB")
+    expect(drive.source_line(page)).to_have_text("Sent to the server: the file, 1 kB")
     assert log.check() == ["photo"]
-    source_line(page).click()
-    page.get_by_role("button", name=re.compile("^This device")).click()
+    drive.choose_place(page, "This device")
     ready(page)
     assert log.check() == []
 
 
-@pytest.mark.slow
 def test_server_gets_the_marked_part_only(visit: Visit) -> None:
     page, log = visit("server")
-    expect(source_line(page)).to_have_text("On the server: it gets the marked part only")
+    expect(drive.source_line(page)).to_have_text("On the server: it gets the marked part only")
     choose(page, "photo.jpg")
     answered(page, r"On the server in .* m?s; sent: \d kB of pixels")
     assert log.check() == ["pixels"]
@@ -146,46 +138,37 @@ def test_server_gets_the_marked_part_only(visit: Visit) -> None:
     page.get_by_role("button", name="Clear recent photos").click()
     page.reload()
     expect(page.locator(".vf-recent")).to_have_count(0)
-    expect(source_line(page)).to_contain_text("On the server, from pixels")
+    expect(drive.source_line(page)).to_contain_text("On the server, from pixels")
     choose(page, "photo.jpg")
     ask(page, "On the server", "Don’t send it")
     press(page, "Don’t send it")
-    expect(source_line(page)).to_have_text("On the server: it gets the marked part only")
+    expect(drive.source_line(page)).to_have_text("On the server: it gets the marked part only")
     assert log.check() == []
     choose(page, "photo.jpg")
     answered(page, "On the server in")
     assert log.check() == ["pixels"]
     select(page, "scripts")
-    expect(headline(page)).to_contain_text("أحمر")
+    expect(drive.headline(page)).to_contain_text("أحمر")
     assert log.check() == ["pixels"]
     choose(page, "photo.tiff")
     press(page, "Send the file")
-    expect(source_line(page)).to_contain_text(re.compile("On the server in .*; sent: the file"))
+    expect(drive.source_line(page)).to_contain_text(
+        re.compile("On the server in .*; sent: the file")
+    )
     assert log.check() == ["photo"]
 
 
-@pytest.mark.slow
 def test_line_is_true_before_the_page_knows_what_it_will_send(visit: Visit) -> None:
     # As if the page's first bundle contained no worker.
     none = "Object.defineProperty(globalThis, 'modelWorker', { get() {}, set() {} });"
     page, log = visit("server", none)
-    held: list[Route] | None = []
-
-    def hold(route: Route) -> None:
-        if held is None:
-            route.continue_()
-        else:
-            held.append(route)
-
-    page.route("**/engine/worker.mjs*", hold)
+    held = drive.HeldRequests(page, "**/engine/worker.mjs*")
     with page.expect_request("**/engine/worker.mjs*"):
         page.reload()
-    expect(source_line(page)).to_have_text("On the server: it gets the photo or a part of it")
+    expect(drive.source_line(page)).to_have_text("On the server: it gets the photo or a part of it")
     choose(page, "photo.jpg")
     # There may be two requests: a reloaded page can start a second worker.
-    routes, held = held, None
-    for route in routes:
-        route.continue_()
+    held.release()
     answered(page, "On the server in .* m?s; sent: .* of pixels")
     # By now the page knows, and less is sent than the line said.
     choose(page, "photo.jpg")
@@ -193,12 +176,13 @@ def test_line_is_true_before_the_page_knows_what_it_will_send(visit: Visit) -> N
     assert log.check() == ["pixels", "pixels"]
 
 
+@pytest.mark.quick
 def test_server_on_this_machine_gets_the_file(visit: Visit) -> None:
     page, log = visit("server", is_far=False)
 
     def is_near() -> bool:
-        expect(source_line(page)).not_to_contain_text("or a part of it")
-        if source_line(page).inner_text() == "On the server: it gets the whole file":
+        expect(drive.source_line(page)).not_to_contain_text("or a part of it")
+        if drive.source_line(page).inner_text() == "On the server: it gets the whole file":
             return True
         # On a busy machine, none of the page's files may have come quickly.
         page.reload()
@@ -209,3 +193,34 @@ def test_server_on_this_machine_gets_the_file(visit: Visit) -> None:
         choose(page, name)
         answered(page, "On the server in .* m?s; sent: the file, .* kB")
     assert log.check() == ["photo", "photo"]
+
+
+@pytest.mark.quick
+def test_refusal_holds_for_the_visit(visit: Visit) -> None:
+    page, log = visit("auto")
+    ready(page)
+    choose(page, "photo.heic")
+    with page.expect_file_chooser():
+        press(page, "Don’t send it")
+    expect(drive.headline(page)).to_have_text(drive.GREETING)
+    choose(page, "photo.tiff")
+    expect(page.locator(".vf-alert")).to_contain_text("can’t read")
+    expect(drive.source_line(page)).to_have_text("On this device: the photo stays here")
+    assert log.check() == []
+
+
+@pytest.mark.quick
+def test_upload_cancelled_immediately_is_reported(visit: Visit) -> None:
+    page, log = visit("auto")
+    models = drive.HeldRequests(page, "**/*.onnx*")
+    page.reload()
+    expect(drive.source_line(page)).to_contain_text(
+        "A photo already works", timeout=drive.LOADING_MS
+    )
+    page.route("**/api/v1/identify?*pixels=*", lambda _: None)
+    with page.expect_request("**/api/v1/identify?*pixels=*"):
+        choose(page, "photo.jpg")
+    drive.choose_place(page, "This device")
+    models.release()
+    answered(page, r"On this device in .*; sent: \d+ kB of pixels")
+    assert log.check() == ["pixels"]

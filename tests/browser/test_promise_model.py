@@ -125,12 +125,12 @@ HOLES = {
 """Mistakes, by what they forget."""
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("url", [FAR, NEAR])
 def test_nothing_leaves_beyond_what_was_said(draw: Callable[..., str | None], url: str) -> None:
     assert draw(url, 6) is None
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("hole", HOLES)
 def test_mistake_is_found_within_a_minute(draw: Callable[..., str | None], hole: str) -> None:
     url = NEAR if hole == "the page is left" else FAR

@@ -3,36 +3,13 @@
 import re
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import expect
 
-from tests.browser.drive import CONNECT, GREETING, LOADING_MS, headline, source_line
-from tests.browser.drive_promise import (
-    Visit,
-    answered,
-    answered_here,
-    ask,
-    choose,
-    press,
-    ready,
-    select,
-)
+from tests.browser.drive import CONNECT, GREETING, LOADING_MS, HeldRequests, headline, source_line
+from tests.browser.drive_promise import Visit, answered, answered_here, ask, choose, press, select
 from tests.waiting import wait_until
 
 
-def test_refusal_holds_for_the_visit(visit: Visit) -> None:
-    page, log = visit("auto")
-    ready(page)
-    choose(page, "photo.heic")
-    with page.expect_file_chooser():
-        press(page, "Don’t send it")
-    expect(headline(page)).to_have_text(GREETING)
-    choose(page, "photo.tiff")
-    expect(page.locator(".vf-alert")).to_contain_text("can’t read")
-    expect(source_line(page)).to_have_text("On this device: the photo stays here")
-    assert log.check() == []
-
-
-@pytest.mark.slow
 def test_photo_given_while_a_question_is_open_asks_too(visit: Visit) -> None:
     page, log = answered_here(visit)
     select(page, "scripts")
@@ -48,7 +25,6 @@ def test_photo_given_while_a_question_is_open_asks_too(visit: Visit) -> None:
     assert log.check() == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("way", ["On this device", "On the server"])
 def test_another_model_asks_where_to_run(visit: Visit, way: str) -> None:
     page, log = answered_here(visit)
@@ -72,15 +48,12 @@ def test_another_model_asks_where_to_run(visit: Visit, way: str) -> None:
     expect(page.locator(".vf-ask[data-first]")).to_have_count(0)
     ask(page, *ways)
     assert log.check() == []
-    held: list[Route] = []
-    page.route("**/*.onnx*", lambda route: held.append(route))  # noqa: PLW0108
+    held = HeldRequests(page, "**/*.onnx*")
     press(page, way)
     if way == "On this device":
         expect(page.locator(".vf-words")).to_contain_text("Your photo is next.")
         expect(source_line(page)).to_have_text("Your photo waits for the model on this device.")
-    page.unroute("**/*.onnx*")
-    for route in held:
-        route.continue_()
+    held.release()
     expect(headline(page)).to_contain_text("أحمر", timeout=LOADING_MS)
     sent = "numbers only" if way == "On this device" else ".* kB of pixels"
     expect(source_line(page)).to_contain_text(re.compile(f"{way} in .* m?s; sent: {sent}"))
@@ -91,16 +64,14 @@ def test_another_model_asks_where_to_run(visit: Visit, way: str) -> None:
     assert log.check() == []
 
 
-@pytest.mark.slow
 def test_answer_of_the_device_ends_what_was_said_of_the_server(visit: Visit) -> None:
     page, log = visit("auto")
-    held: list[Route] = []
-    page.route("**/*.onnx*", lambda route: held.append(route))  # noqa: PLW0108
+    held = HeldRequests(page, "**/*.onnx*")
     page.reload()
     expect(source_line(page)).to_contain_text("A photo already works", timeout=LOADING_MS)
     choose(page, "photo.jpg")
     answered(page, "On the server in")
-    held.pop().continue_()
+    held.release()
 
     def is_here() -> bool:
         choose(page, "photo.jpg")
@@ -114,7 +85,6 @@ def test_answer_of_the_device_ends_what_was_said_of_the_server(visit: Visit) -> 
     assert log.check() == []
 
 
-@pytest.mark.slow
 def test_photo_that_waits_for_the_device_is_not_sent_unasked(visit: Visit) -> None:
     page, log = answered_here(visit)
     # After this consent, open photos may be sent.
@@ -123,14 +93,13 @@ def test_photo_that_waits_for_the_device_is_not_sent_unasked(visit: Visit) -> No
     expect(headline(page)).to_contain_text("أحمر", timeout=LOADING_MS)
     assert log.check() == ["pixels"]
     page.locator(".vf-shutter").click()
-    held: list[Route] = []
-    page.route("**/models/wide/model.json*", lambda route: held.append(route))  # noqa: PLW0108
+    held = HeldRequests(page, "**/models/wide/model.json*")
     select(page, "wide")
     page.evaluate(CONNECT, "CONNECTING")
     expect(source_line(page)).to_contain_text("A photo will wait for the model on this device.")
     choose(page, "photo.jpg")
     expect(page.locator(".vf-words")).to_contain_text("Your photo is next.")
-    for route in held:
+    for route in held.routes:
         route.abort()
     waits = "No connection. Your photo waits here for the model."
     expect(page.locator(".vf-alert")).to_have_text(waits)

@@ -8,6 +8,8 @@ from playwright.sync_api import BrowserContext, Page
 
 from tests.browser.device_app import DeviceApp
 
+pytestmark = pytest.mark.quick
+
 SETUP = """
 async ({ page, scope }) => {
   const { Recents } = await import(`${page}visit/recents.mjs`);
@@ -33,110 +35,109 @@ async ({ page, scope }) => {
   };
   const ids = async (recents) => (await recents.list()).map(({ id }) => id);
   const get = async (recents, id) => (await recents.list()).find((entry) => entry.id === id);
+  const fill = async () => {
+    const recents = open();
+    for (let number = 0; number < 10; number++) await recents.add(entry(`p${number}`));
+    await until(["p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9"]);
+    return recents;
+  };
   SCRIPT
 }
 """
 
-Visit = Callable[..., Page]
+
+class Tab:
+    """A page of the app's origin, in which scripts run."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self._url = url
+        page.goto(f"{url}manifest.webmanifest")
+
+    def run(self, script: str, scope: str = "session") -> Any:
+        """Return what a script returns."""
+        return self.page.evaluate(
+            SETUP.replace("SCRIPT", script), {"page": self._url, "scope": scope}
+        )
+
+    def list_ids(self, scope: str = "session") -> Any:
+        """Return the ids of the photos that a new list has, the newest first."""
+        return self.run("return ids(open());", scope)
 
 
 @pytest.fixture
-def visit(new_page: Callable[[], Page], app: DeviceApp) -> Visit:
-    """Open a page of the app's origin; by default in a fresh profile."""
+def open_tab(new_page: Callable[[], Page], app: DeviceApp) -> Callable[..., Tab]:
+    """Return a function that opens a tab; by default in a fresh profile."""
 
-    def come(context: BrowserContext | None = None) -> Page:
-        page = context.new_page() if context else new_page()
-        page.goto(f"{app.url}manifest.webmanifest")
-        return page
+    def come(context: BrowserContext | None = None) -> Tab:
+        return Tab(context.new_page() if context else new_page(), app.url)
 
     return come
 
 
 @pytest.fixture
-def run(app: DeviceApp) -> Callable[..., Any]:
-    def run_script(page: Page, script: str, scope: str = "session") -> Any:
-        return page.evaluate(SETUP.replace("SCRIPT", script), {"page": app.url, "scope": scope})
-
-    return run_script
+def tab(open_tab: Callable[..., Tab]) -> Tab:
+    return open_tab()
 
 
-FILL = """
-  const recents = open();
-  for (let number = 0; number < 10; number++) await recents.add(entry(`p${number}`));
-  await until(["p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9"]);
-"""
-
-
-def test_newest_eight_survive_a_reload_with_photo_answer_and_link(visit: Visit, run: Any) -> None:
-    page = visit()
-    run(page, FILL)
-    page.reload()
-    result = run(
-        page,
-        """
-        const recents = open();
-        const found = await recents.find({ token: "p9" });
-        return {
-          ids: await ids(recents), photo: await found.photo.text(),
-          answer: found.answer, other: await recents.find({ token: "x" }),
-        };
-        """,
-    )
-    assert result == {
-        "ids": [f"p{number}" for number in range(9, 1, -1)],
-        "photo": "photo p9",
-        "answer": {"headline": ["A ", {"label": "قميص"}], "token": "p9"},
-        "other": None,
-    }
-
-
-def test_photo_that_is_identified_again_is_kept_once(visit: Visit, run: Any) -> None:
-    result = run(
-        visit(),
-        """
-        const recents = open();
-        const added = ["a", "b", "a"].map((id, place) => entry(id, { alt: `${place}` }));
-        await Promise.all(added.map((one) => recents.add(one)));
-        await until(["a", "b"]);
-        return [await ids(recents), (await get(recents, "a")).alt];
-        """,
-    )
-    assert result == [["a", "b"], "2"]
-
-
-def test_session_is_its_tab_and_ends_with_it(visit: Visit, run: Any) -> None:
-    first = visit()
-    run(first, f"{FILL} window.recents = recents;")
-    second = visit(first.context)
-    assert run(second, "return ids(open());") == []
-    kept = ["other", *(f"p{number}" for number in range(2, 10))]
-    run(second, f"await open().add(entry('other')); await until({kept});")
-    # An open tab keeps its photos; those of a closed one go when the app is opened next.
-    first.close()
-    third = visit(second.context)
-    assert run(third, "const recents = open(); await until(['other']); return ids(recents);") == []
-    assert run(second, "return ids(open());") == ["other"]
-
-
-def test_day_is_for_all_tabs_and_expires(visit: Visit, run: Any) -> None:
-    first = visit()
-    run(first, "await open().add(entry('a')); await until(['a']);", "day")
-    second = visit(first.context)
-    assert run(second, "return ids(open());", "day") == ["a"]
-    later = """
-      const real = Date.now();
-      Date.now = () => real + %d;
+def test_newest_eight_survive_a_reload_with_photo_answer_and_link(tab: Tab) -> None:
+    tab.run("await fill();")
+    tab.page.reload()
+    script = """
       const recents = open();
-      return ids(recents);
+      const found = await recents.find({ token: "p9" });
+      const other = await recents.find({ token: "x" });
+      return [await ids(recents), await found.photo.text(), found.answer, other];
     """
-    hour = 3_600_000
-    assert run(second, later % (23 * hour), "day") == ["a"]
-    third = visit(first.context)
-    assert run(third, later % (25 * hour), "day") == []
-    run(third, "await until([]);")
+    answer = {"headline": ["A ", {"label": "قميص"}], "token": "p9"}
+    assert tab.run(script) == [[f"p{at}" for at in range(9, 1, -1)], "photo p9", answer, None]
 
 
-def test_no_more_than_eight_of_all_tabs_are_stored(visit: Visit, run: Any) -> None:
+def test_photo_that_is_identified_again_is_kept_once(tab: Tab) -> None:
+    script = """
+      const recents = open();
+      const added = ["a", "b", "a"].map((id, place) => entry(id, { alt: `${place}` }));
+      await Promise.all(added.map((one) => recents.add(one)));
+      await until(["a", "b"]);
+      return [await ids(recents), (await get(recents, "a")).alt];
+    """
+    assert tab.run(script) == [["a", "b"], "2"]
+
+
+def test_session_is_its_tab_and_ends_with_it(open_tab: Callable[..., Tab]) -> None:
+    first = open_tab()
+    first.run("window.recents = await fill();")
+    second = open_tab(first.page.context)
+    assert second.list_ids() == []
+    kept = ["other", *(f"p{number}" for number in range(2, 10))]
+    second.run(f"await open().add(entry('other')); await until({kept});")
+    # An open tab keeps its photos; those of a closed one go when the app is opened next.
+    first.page.close()
+    third = open_tab(second.page.context)
+    assert third.run("const list = await ids(open()); await until(['other']); return list;") == []
+    assert second.list_ids() == ["other"]
+
+
+LATER = "const now = Date.now(); Date.now = () => now + %d * 3_600_000; return ids(%s);"
+
+
+def test_day_is_for_all_tabs_and_expires(open_tab: Callable[..., Tab]) -> None:
+    first = open_tab()
+    first.run("await open().add(entry('a')); await until(['a']);", "day")
+    second = open_tab(first.page.context)
+    assert second.list_ids("day") == ["a"]
+    assert second.run(LATER % (23, "open()"), "day") == ["a"]
+    assert first.run(LATER % (25, "open()"), "day") == []
+    first.run("await until([]);")
+
+
+def test_day_expires_in_an_open_page(tab: Tab) -> None:
+    tab.run("window.recents = open(); await recents.add(entry('a')); await until(['a']);", "day")
+    assert tab.run(LATER % (25, "recents"), "day") == []
+    tab.run("await until([]);")
+
+
+def test_no_more_than_eight_of_all_tabs_are_stored(tab: Tab) -> None:
     script = """
       const tabs = [open(), open()];
       await Promise.all(tabs.map((tab) => tab.list()));
@@ -148,76 +149,51 @@ def test_no_more_than_eight_of_all_tabs_are_stored(visit: Visit, run: Any) -> No
       await until(last);
       return last.length;
     """
-    assert run(visit(), script, "day") == 8
+    assert tab.run(script, "day") == 8
 
 
-def test_day_expires_in_an_open_page(visit: Visit, run: Any) -> None:
-    result = run(
-        visit(),
-        """
-        const recents = open();
-        await recents.add(entry("a"));
-        const before = await ids(recents);
-        const real = Date.now();
-        Date.now = () => real + 25 * 3_600_000;
-        const after = await ids(recents);
-        await until([]);
-        return [before, after];
-        """,
-        "day",
-    )
-    assert result == [["a"], []]
-
-
-def test_clearing_deletes_everything(visit: Visit, run: Any) -> None:
-    first = visit()
-    run(first, f"{FILL} window.recents = recents;")
-    second = visit(first.context)
-    assert run(second, "await open().clear(); return stored();") == []
+def test_clearing_deletes_everything(open_tab: Callable[..., Tab]) -> None:
+    first = open_tab()
+    first.run("window.recents = await fill();")
+    second = open_tab(first.page.context)
+    assert second.run("await open().clear(); return stored();") == []
     pause = "await new Promise((resolve) => setTimeout(resolve, 20));"
-    run(first, f"while ((await ids(window.recents)).length) {pause}")
-    first.reload()
-    assert run(first, "return ids(open());") == []
+    first.run(f"while ((await ids(window.recents)).length) {pause}")
+    first.page.reload()
+    assert first.list_ids() == []
 
 
-def test_clearing_after_a_lost_connection_works_or_fails_visibly(visit: Visit, run: Any) -> None:
-    page = visit()
-    script = f"""
-      {FILL}
-      const {{ transaction }} = IDBDatabase.prototype;
-      IDBDatabase.prototype.transaction = function (...all) {{
+def test_clearing_after_a_lost_connection_works_or_fails_visibly(tab: Tab) -> None:
+    script = """
+      const recents = await fill();
+      const { transaction } = IDBDatabase.prototype;
+      IDBDatabase.prototype.transaction = function (...all) {
         LOSE
         this.close();
         return transaction.apply(this, all);
-      }};
+      };
       const isCleared = await recents.clear();
       IDBDatabase.prototype.transaction = transaction;
       return [isCleared, (await stored()).length];
     """
     once = "IDBDatabase.prototype.transaction = transaction;"
-    assert run(page, script.replace("LOSE", "")) == [False, 8]
-    assert run(page, script.replace("LOSE", once)) == [True, 0]
+    assert tab.run(script.replace("LOSE", "")) == [False, 8]
+    assert tab.run(script.replace("LOSE", once)) == [True, 0]
 
 
+ERROR = "throw new DOMException('', '%s');"
 FORBID = {
     "no IndexedDB": "Object.defineProperty(window, 'indexedDB', { value: undefined });",
-    "refused": """
-      IDBFactory.prototype.open = () => { throw new DOMException('', 'SecurityError'); };
-    """,
-    "full": """
-      IDBObjectStore.prototype.put = () => { throw new DOMException('', 'QuotaExceededError'); };
-    """,
-    "no sessionStorage": """
-      Object.defineProperty(window, 'sessionStorage', {
-        get() { throw new DOMException('', 'SecurityError'); },
-      });
+    "refused": f"IDBFactory.prototype.open = () => {{ {ERROR % 'SecurityError'} }};",
+    "full": f"IDBObjectStore.prototype.put = () => {{ {ERROR % 'QuotaExceededError'} }};",
+    "no sessionStorage": f"""
+      Object.defineProperty(window, 'sessionStorage', {{ get() {{ {ERROR % "SecurityError"} }} }});
     """,
     "no locks": "Object.defineProperty(navigator, 'locks', { value: undefined });",
 }
 
 
-def test_photos_stay_in_memory_if_the_browser_stores_nothing(visit: Visit, run: Any) -> None:
-    page = visit()
+def test_photos_stay_in_memory_if_the_browser_stores_nothing(tab: Tab) -> None:
     script = """
       const recents = open();
       await recents.add(entry("a"));
@@ -228,22 +204,16 @@ def test_photos_stay_in_memory_if_the_browser_stores_nothing(visit: Visit, run: 
       return [listed, found.id, await ids(recents)];
     """
     for cause, forbid in FORBID.items():
-        assert run(page, forbid + script) == [["b", "a"], "a", []], cause
-        page.reload()
-
-
-def test_page_works_with_a_full_quota(visit: Visit, run: Any, app: DeviceApp) -> None:
-    page = visit()
-    devtools = page.context.new_cdp_session(page)
-    origin = page.evaluate("origin")
+        assert tab.run(forbid + script) == [["b", "a"], "a", []], cause
+        tab.page.reload()
+    # With a full quota, which takes the small photo alone.
+    devtools = tab.page.context.new_cdp_session(tab.page)
+    origin = tab.page.evaluate("origin")
     devtools.send("Storage.overrideQuotaForOrigin", {"origin": origin, "quotaSize": 100_000})
-    result = run(
-        page,
-        """
-        const recents = open();
-        await recents.add(entry("large", { photo: new Blob([new Uint8Array(5_000_000)]) }));
-        await recents.add(entry("small"));
-        return [await ids(recents), (await get(recents, "large")).photo.size];
-        """,
-    )
-    assert result == [["small", "large"], 5_000_000]
+    script = """
+      const recents = open();
+      await recents.add(entry("large", { photo: new Blob([new Uint8Array(5_000_000)]) }));
+      await recents.add(entry("small"));
+      return [await ids(recents), (await get(recents, "large")).photo.size];
+    """
+    assert tab.run(script) == [["small", "large"], 5_000_000]

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.accessible import READABLE, assert_own_parts_accessible
+from tests.browser import drive
+from tests.browser.accessible import READABLE, assert_accessible
 from tests.browser.conftest import SCRIPTS
-from tests.browser.drive import PHONE, give, headline, resize, wait_until_drawn
 from tests.browser.server import Server
 from tests.model.tiny import colour
 from tests.photos import encoded
@@ -38,7 +38,6 @@ BOXES = """
 ASKS_FIRST = """
 navigator.permissions.query = async () => ({state: "prompt", addEventListener() {}});
 """
-NO_CAMERA = "navigator.mediaDevices.enumerateDevices = async () => [];"
 WIDE, TALL = (
     encoded(colour(name).resize(size), "JPEG")
     for name, size in (("red", (900, 600)), ("green", (500, 900)))
@@ -50,29 +49,27 @@ Visit = Callable[..., Page]
 
 @pytest.fixture
 def visit(open_colours: Visit) -> Visit:
-    """Open Identify in a fresh profile."""
+    """Open Identify in a fresh profile on a phone, where boxes are measured at rest."""
 
-    def come(*scripts: str, path: str = "/?run=server", viewport: Any = PHONE) -> Page:
-        # Boxes are measured where they come to rest.
-        page = open_colours(*scripts, path=path, viewport=viewport, reduced_motion="reduce")
+    def come(*scripts: str, path: str = "/?run=server") -> Page:
+        page = open_colours(*scripts, path=path, viewport=drive.PHONE, reduced_motion="reduce")
         expect(page.locator(".vf-headline")).to_be_visible()
         return page
 
     return come
 
 
-@pytest.mark.slow
-def test_shared_answer_fits_each_screen_and_leads_to_the_camera(
+def test_shared_answer_fits_and_leads_to_the_camera(
     open_colours: Visit, colours_server: Server
 ) -> None:
     version = (colours_server.data / "models/scripts/current").read_text().strip()
-    page = open_colours(path=f"/?answer=scripts~{version}~ws~y~1~0-971_1-20", viewport=PHONE)
+    page = open_colours(path=f"/?answer=scripts~{version}~ws~y~1~0-971_1-20", viewport=drive.PHONE)
     landing = page.locator(".vf-landing")
     words = landing.get_by_role("heading")
     expect(words).to_have_text(f"Somebody’s phone said {SCRIPTS[0]} 97%")
     expect(words.locator("[dir=auto][lang=ar]")).to_have_text(SCRIPTS[0])
     for size in (*PHONES, (568, 320), (1280, 800)):
-        resize(page, *size)
+        drive.resize(page, *size)
         assert landing.evaluate(CUT) == [], size
         line, pages = (page.locator(name).bounding_box() for name in (".vf-proof", "#pages"))
         assert pages["y"] == 0 or line["y"] + line["height"] <= pages["y"], size
@@ -80,8 +77,8 @@ def test_shared_answer_fits_each_screen_and_leads_to_the_camera(
         page.emulate_media(color_scheme=colours)
         page.reload()
         expect(words).to_be_visible()
-        wait_until_drawn(page)
-        assert_own_parts_accessible(page, rules=READABLE)
+        drive.wait_until_drawn(page)
+        assert_accessible(page, rules=READABLE)
     page.get_by_role("button", name="Try it yourself").click()
     expect(page.locator(".vf[data-screen=camera]")).to_be_visible()
     expect(page).not_to_have_url(re.compile("answer="))
@@ -91,9 +88,8 @@ def test_shared_answer_fits_each_screen_and_leads_to_the_camera(
     expect(page).to_have_url(re.compile("/models$"))
 
 
-@pytest.mark.slow
 def test_camera_opens_in_the_empty_square(visit: Visit) -> None:
-    asking, without, allowed = visit(ASKS_FIRST), visit(NO_CAMERA), visit()
+    asking, without, allowed = visit(ASKS_FIRST), visit(drive.NO_CAMERA), visit()
     expect(asking.get_by_role("button", name="Open the camera")).to_be_visible()
     hint = without.locator(".vf-hint")
     expect(hint).to_contain_text("this device has no camera")
@@ -105,7 +101,7 @@ def test_camera_opens_in_the_empty_square(visit: Visit) -> None:
     )
     for size in PHONES:
         for page in (asking, without, allowed):
-            resize(page, *size)
+            drive.resize(page, *size)
         places = empty.evaluate(BOXES)
         assert places[".vf-square"][1] == 64
         if size == (390, 844):
@@ -115,7 +111,7 @@ def test_camera_opens_in_the_empty_square(visit: Visit) -> None:
         assert without.locator(".vf").evaluate(BOXES) == places
         assert camera.evaluate(BOXES) == places
         assert empty.evaluate(CUT) == camera.evaluate(CUT) == []
-    resize(without, 1280, 800)
+    drive.resize(without, 1280, 800)
     expect(without.get_by_text("Drop a photo here")).to_be_visible()
     over = "new DragEvent('dragover', {dataTransfer: new DataTransfer()})"
     without.evaluate(f"document.dispatchEvent({over})")
@@ -134,17 +130,16 @@ SIDES = {
 """The square's side on screens of these sizes."""
 
 
-@pytest.mark.slow
 def test_answer_is_as_large_as_the_square_and_a_tap_shows_the_photo(visit: Visit) -> None:
     page = visit()
     for size, side in SIDES.items():
-        resize(page, *size)
+        drive.resize(page, *size)
         for photo, words, long, ratio in (
-            (WIDE, "Very likely a red", "width", 1.5),
-            (TALL, "Very likely a green", "height", 1.8),
+            (WIDE, drive.IS_RED, "width", 1.5),
+            (TALL, drive.IS_GREEN, "height", 1.8),
         ):
-            give(page, photo)
-            expect(headline(page)).to_have_text(words)
+            drive.give(page, photo)
+            expect(drive.headline(page)).to_have_text(words)
             expect(page.get_by_role("button", name="Why?")).to_be_visible()
             check_answer(page, side, long, ratio)
 
@@ -185,15 +180,16 @@ def boxes(*locators: Any) -> tuple[dict[str, float], ...]:
     )
 
 
+@pytest.mark.quick
 def test_screen_readers_hear_what_is_on_the_screen(visit: Visit) -> None:
     page = visit()
     spoken = page.locator(".vf-words [aria-live=polite]")
     expect(spoken).to_have_text(re.compile("^Point your phone at something. This model knows six"))
-    give(page, WIDE)
+    drive.give(page, WIDE)
     expect(spoken).to_have_text(re.compile("^Very likely a red"))
-    give(page, TALL)
+    drive.give(page, TALL)
     expect(spoken).to_have_text(re.compile("^Very likely a green"))
-    give(page, b"no photo at all")
+    drive.give(page, b"no photo at all")
     expect(page.get_by_role("alert")).not_to_be_empty()
     # An alert speaks for itself.
     expect(spoken).to_be_empty()
@@ -205,22 +201,21 @@ def test_screen_readers_hear_what_is_on_the_screen(visit: Visit) -> None:
     expect(spoken).to_have_text(re.compile("^Point your phone at something"))
 
 
-@pytest.mark.slow
 def test_why_reports_progress_meaning_and_failure(visit: Visit) -> None:
+    done = "onProgress?.(done);"
+    pause = f"{done} await new Promise((resolve) => setTimeout(resolve, 60));"
+
     def slow_down(route: Route) -> None:
         body = route.fetch().text()
-        pause = "onProgress?.(done); await new Promise((resolve) => setTimeout(resolve, 60));"
-        assert "onProgress?.(done);" in body
-        route.fulfill(
-            body=body.replace("onProgress?.(done);", pause), content_type="text/javascript"
-        )
+        assert done in body
+        route.fulfill(body=body.replace(done, pause), content_type="text/javascript")
 
     page = visit(path="/?run=device")
     page.context.route("**/occlusion.mjs", slow_down)
     page.reload()
-    give(page, WIDE)
+    drive.give(page, WIDE)
     words, why = page.locator(".vf-words"), page.get_by_role("button", name="Why?")
-    expect(headline(page)).to_have_text("Very likely a red", timeout=60_000)
+    expect(drive.headline(page)).to_have_text(drive.IS_RED, timeout=drive.LOADING_MS)
     record = page.locator(".vf-details > p").first
     expect(record).to_be_visible()
     why.click()
@@ -236,15 +231,14 @@ def test_why_reports_progress_meaning_and_failure(visit: Visit) -> None:
     page.route(
         "**/identify?*explain=*", lambda route: route.fulfill(status=500, json={"code": "broken"})
     )
-    give(page, WIDE)
+    drive.give(page, WIDE)
     page.get_by_role("button", name="Why?").click()
     expect(page.get_by_role("alert")).to_have_text("Why? couldn’t be worked out. Try again.")
 
 
-@pytest.mark.slow
 def test_link_without_its_photo_shows_no_other_words(visit: Visit, open_colours: Visit) -> None:
     page = visit()
-    give(page, WIDE)
+    drive.give(page, WIDE)
     expect(page).to_have_url(re.compile("answer="))
     watch = """
     window.said = new Set();

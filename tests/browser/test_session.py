@@ -1,14 +1,15 @@
-"""Sessions in the browser: separate visitors, and memory."""
+"""Sessions in the browser: separate visitors, memory, and clients of the API beside them."""
 
 import psutil
-import pytest
 from playwright.sync_api import expect
 
-from tests.browser.drive import PLAIN, attach, give, photo, sample, wait_for_answer
+from benchmarks.traffic import run_load
+from tests.browser import drive
+from tests.browser.server import serving
 from tests.photos import drawn, encoded
+from tests.waiting import repeatedly
 
 
-@pytest.mark.slow
 def test_two_visitors_see_nothing_of_each_other(visitor):
     mine, theirs = visitor(), visitor()
     answers = {}
@@ -16,10 +17,13 @@ def test_two_visitors_see_nothing_of_each_other(visitor):
         page.goto("/?run=server")
     for place, names in enumerate([("coffee", "cat"), ("rocket", "camera")]):
         for page, name in zip((mine, theirs), names, strict=True):
-            give(page, sample(name).read(), f"{name}.png")
+            drive.give(page, drive.sample(name).read(), f"{name}.png")
         for page, name in zip((mine, theirs), names, strict=True):
             expect(page.locator(".vf-recent")).to_have_count(place + 1)
-            answers[page, name] = (wait_for_answer(page), photo(page).get_attribute("src"))
+            answers[page, name] = (
+                drive.wait_for_answer(page),
+                drive.photo(page).get_attribute("src"),
+            )
     assert len({words for words, _ in answers.values()}) == 4
     for page in (mine, theirs):
         content, text = page.content(), page.inner_text("body")
@@ -29,17 +33,36 @@ def test_two_visitors_see_nothing_of_each_other(visitor):
                 assert words.removeprefix("My best guess: ") not in text
 
 
-@pytest.mark.slow
 def test_thirty_large_photos_leave_memory_flat(page, server, tmp_path):
     process = psutil.Process(server.process.pid)
-    page.goto(PLAIN)
+    page.goto(drive.PLAIN)
     memory_mb, photo_file = [], tmp_path / "photo.jpg"
     for seed in range(30):
         before = page.url
         # Some phones append a film to a photo.
         photo_file.write_bytes(encoded(drawn(640, 480, seed)) + bytes(3 * 2**20))
-        attach(page, photo_file)
+        drive.attach(page, photo_file)
         page.wait_for_function("before => location.href !== before", arg=before)
         memory_mb.append(process.memory_info().rss / 2**20)
     # The first ten fill the caches; 60 MB of uploads came after them.
     assert memory_mb[29] - memory_mb[9] < 25, [round(value) for value in memory_mb]
+
+
+def test_visitor_gets_answers_while_the_api_is_busy(browser, tmp_path):
+    coffee, error_counts = drive.sample("coffee").read(), []
+    # The server's queue is shorter than the number of clients.
+    with (
+        serving(tmp_path, LOUPE_QUEUE="4") as server,
+        drive.checked_page(browser, {"base_url": server.url}) as page,
+    ):
+        url = f"{server.url}/api/v1/identify"
+        page.goto("/?run=server")
+        drive.wait_until_drawn(page)
+        with repeatedly(lambda: error_counts.append(run_load(url, [coffee] * 64, 32).errors), 0):
+            # Each of three photos gets an answer, never "busy".
+            for name in ("coffee", "cat", "rocket"):
+                drive.give(page, drive.sample(name).read(), f"{name}.png")
+                drive.wait_for_answer(page)
+        assert not server.tracebacks()
+    # The API's clients were rejected instead.
+    assert sum(error_counts) > 0

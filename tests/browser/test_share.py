@@ -9,7 +9,6 @@ from tests.browser.drive import checked_page, give, sample, wait_for_answer
 from tests.sharing import remaining, sharing, tunnel
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("host_header", ["", "inner:1234"])
 def test_visitor_uploads_a_photo_through_a_tunnel(browser, tmp_path, host_header):
     address = tunnel(tmp_path, host_header)

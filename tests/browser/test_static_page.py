@@ -2,27 +2,24 @@
 
 import contextlib
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import FrameLocator, Page, expect
 
-from deploy.client import free_port
 from model.browser import cache
 from model.exporting.formats import export_models
 from tests.browser.conftest import COLOURS
-from tests.browser.drive import PHONE, RED, device_headline, expect_kept, give_device
-from tests.browser.drive_teach import COLD, WARM, jpeg, teach_by_files
+from tests.browser.drive import IS_RED, PHONE, RED, device_headline, expect_kept, give_device
+from tests.browser.drive_teach import WARM, teach_by_files, use_it
 from tests.browser.server import framing
 from tests.browser.static_host import static_host
+from tests.http_server import http_server
 from tests.model.tiny import colour, tiny
 from tests.photos import encoded
-from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +33,11 @@ def exported(colours_built: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         yield folder / "page"
 
 
+Visit = Callable[..., Page]
+
+
 @pytest.fixture
-def visit(new_page: Any) -> Callable[..., Page]:
+def visit(new_page: Visit) -> Visit:
     """Open an address in a fresh profile."""
 
     def come(url: str, **options: Any) -> Page:
@@ -48,41 +48,26 @@ def visit(new_page: Any) -> Callable[..., Page]:
     return come
 
 
-def identify(
-    page: Page | FrameLocator, data: bytes = RED, title: str = "Very likely a red"
-) -> None:
+def identify(page: Page | FrameLocator, data: bytes = RED, title: str = IS_RED) -> None:
     give_device(page, data)
     expect(device_headline(page)).to_have_text(title)
     expect(page.locator(".vf-where")).to_have_text(re.compile("^On this device in"))
 
 
 @contextlib.contextmanager
-def http_server(folder: Path) -> Iterator[str]:
-    """Run ``python -m http.server`` above a folder; yield the folder's address."""
-    port = free_port()
-    command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"]
-    process = subprocess.Popen(
-        [*command, "--directory", str(folder.parent)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"http://localhost:{port}/{folder.name}/"
+def pythons_server(folder: Path) -> Iterator[str]:
+    """Serve as ``python -m http.server`` above a folder does; yield the folder's address."""
 
-    def is_ready() -> bool:
-        with urlopen(url, timeout=5) as response:
-            return bool(response.status == 200)
+    class Files(SimpleHTTPRequestHandler):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args, directory=str(folder.parent))
 
-    try:
-        wait_until(is_ready, 20)
-        yield url
-    finally:
-        process.kill()
-        process.wait()
+    with http_server(Files) as address:
+        yield f"{address.replace('127.0.0.1', 'localhost')}/{folder.name}/"
 
 
-@pytest.mark.slow
-def test_page_works_from_pythons_server_and_then_without_it(visit: Any, exported: Path) -> None:
-    with http_server(exported) as url:
+def test_page_works_from_pythons_server_and_without_it(visit: Visit, exported: Path) -> None:
+    with pythons_server(exported) as url:
         page = visit(url)
         expect(page.get_by_role("heading", level=1)).to_have_text("Colours")
         identify(page)
@@ -92,26 +77,19 @@ def test_page_works_from_pythons_server_and_then_without_it(visit: Any, exported
         page.reload()
         identify(page)
         expect_kept(page)
-
-
-@pytest.mark.slow
-def test_your_model_is_taught_and_used_without_a_server(visit: Any, exported: Path) -> None:
-    with http_server(exported) as url:
-        page = visit(url)
-        expect_kept(page)
-    page.context.set_offline(True)
-    page.get_by_role("link", name="Teach", exact=True).click()
-    page.get_by_role("link", name="Back to Identify").click()
-    page.get_by_role("link", name="Teach", exact=True).click()
-    teach_by_files(page, warm=WARM[:1], cold=COLD[:1])
-    page.get_by_role("button", name="Use it").first.click()
-    page.get_by_role("button", name="Use it").last.click()
+    teach, back = (
+        page.get_by_role("link", name=name, exact=True) for name in ("Teach", "Back to Identify")
+    )
+    teach.click()
+    back.click()
+    teach.click()
+    teach_by_files(page)
+    use_it(page)
     expect(page).to_have_url(re.compile(r"/page/\?model=taught-[0-9a-f]{12}$"))
-    give_device(page, jpeg(WARM[0]))
+    give_device(page, WARM[0])
     expect(device_headline(page)).to_have_text(re.compile("warm$"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -120,7 +98,7 @@ def test_your_model_is_taught_and_used_without_a_server(visit: Any, exported: Pa
         pytest.param({"encodings": {".gz": "gzip"}}, id="unpacking"),
     ],
 )
-def test_headers_of_the_host_do_not_matter(visit: Any, exported: Path, options: Any) -> None:
+def test_headers_of_the_host_do_not_matter(visit: Visit, exported: Path, options: Any) -> None:
     with static_host(exported, **options) as host:
         page = visit(host.url)
         identify(page)
@@ -133,7 +111,18 @@ def test_headers_of_the_host_do_not_matter(visit: Any, exported: Path, options: 
         identify(page)
 
 
-def test_no_other_site_is_asked_and_no_server_after_loading(visit: Any, exported: Path) -> None:
+VIOLATE = """async () => {
+  const element = document.createElement("script");
+  element.textContent = "document.body.dataset.inline = 1";
+  document.body.append(element);
+  const elsewhere = "http://127.0.0.1:9/";
+  const sent = await fetch(elsewhere).then(() => "sent", (error) => error.name);
+  return [document.body.dataset.inline ?? null, sent];
+}"""
+
+
+@pytest.mark.quick
+def test_page_asks_no_other_site_and_can_be_installed(visit: Visit, exported: Path) -> None:
     with static_host(exported) as host:
         page = visit("about:blank")
         urls: list[str] = []
@@ -147,20 +136,6 @@ def test_no_other_site_is_asked_and_no_server_after_loading(visit: Any, exported
         assert [url for url in urls if not url.startswith((host.url, "blob:"))] == []
         # Without a server of Loupe's there is none to name.
         assert "server" not in page.locator("body").inner_text().lower()
-
-
-@pytest.mark.slow
-def test_page_works_in_the_frame_of_another_site(visit: Any, exported: Path) -> None:
-    with static_host(exported) as host, framing(host.url, "127.0.0.1") as outer:
-        page = visit(outer)
-        identify(page.frame_locator("iframe"))
-
-
-@pytest.mark.slow
-def test_page_can_be_installed(visit: Any, exported: Path) -> None:
-    with static_host(exported) as host:
-        page = visit(host.url)
-        expect_kept(page)
         devtools = page.context.new_cdp_session(page)
         errors = devtools.send("Page.getInstallabilityErrors")["installabilityErrors"]
         # Profiles of tests are incognito.
@@ -168,35 +143,24 @@ def test_page_can_be_installed(visit: Any, exported: Path) -> None:
         manifest = devtools.send("Page.getAppManifest")
         assert manifest["errors"] == []
         assert manifest["url"] == f"{host.url}manifest.webmanifest"
+        # The page's own policy forbids other sites and inline scripts.
+        assert page.evaluate(VIOLATE) == [None, "TypeError"]
 
 
-def test_policy_of_the_page_holds(visit: Any, exported: Path) -> None:
-    with static_host(exported) as host:
-        page = visit(host.url)
-        identify(page)
-        blocked = page.evaluate(
-            """async () => {
-              const element = document.createElement("script");
-              element.textContent = "document.body.dataset.inline = 1";
-              document.body.append(element);
-              const elsewhere = "http://127.0.0.1:9/";
-              const sent = await fetch(elsewhere).then(() => "sent", (error) => error.name);
-              return [document.body.dataset.inline ?? null, sent];
-            }"""
-        )
-        assert blocked == [None, "TypeError"]
+def test_page_works_in_the_frame_of_another_site(visit: Visit, exported: Path) -> None:
+    with static_host(exported) as host, framing(host.url, "127.0.0.1") as outer:
+        page = visit(outer)
+        identify(page.frame_locator("iframe"))
 
 
-@pytest.mark.slow
-def test_page_opened_as_a_file_says_what_to_do(visit: Any, exported: Path) -> None:
+def test_page_opened_as_a_file_says_what_to_do(visit: Visit, exported: Path) -> None:
     page = visit((exported / "index.html").as_uri(), viewport=PHONE)
-    sentence = page.locator("#stuck")
-    expect(sentence).to_be_visible()
-    expect(sentence).to_contain_text(
-        "Opened as a file, it needs a web server: run python -m http.server in its folder"
-    )
+    words = "Opened as a file, it needs a web server: run python -m http.server in its folder"
+    expect(page.locator("#stuck")).to_be_visible()
+    expect(page.locator("#stuck")).to_contain_text(words)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     "end",
     [
@@ -205,7 +169,7 @@ def test_page_opened_as_a_file_says_what_to_do(visit: Any, exported: Path) -> No
         ".wasm.gz",
     ],
 )
-def test_damaged_file_is_refused_with_a_sentence(visit: Any, exported: Path, end: str) -> None:
+def test_damaged_file_is_refused_with_a_sentence(visit: Visit, exported: Path, end: str) -> None:
     with static_host(exported) as host:
         for path in exported.rglob(f"*{end}"):
             data = bytearray(path.read_bytes())

@@ -3,32 +3,24 @@
 import re
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from model.exporting.formats import export_models
-from tests.browser.conftest import COLOURS
 from tests.browser.device_app import DeviceApp
-from tests.browser.drive import DESK
+from tests.browser.drive import DESK, NO_CAMERA, tab_to
 from tests.browser.drive_teach import (
     COLD,
-    NO_CAMERA,
     TAUGHT,
     WARM,
     Visit,
     drop,
     expect_verdict,
     film,
-    jpeg,
     name_label,
     photo_count,
     pill,
     row,
     teach_by_files,
-    use_it,
 )
-from tests.browser.static_host import static_host
-from tests.model.tiny import tiny
 from tests.waiting import wait_until
 
 DENIED = """
@@ -61,10 +53,7 @@ def until_kept(page: Page) -> None:
     wait_until(lambda: page.evaluate(kept), 60)
 
 
-@pytest.mark.slow
-def test_two_things_are_filmed_and_a_third_is_none_of_them(
-    open_teach: Visit, app: DeviceApp
-) -> None:
+def test_two_things_are_filmed_and_a_third_is_unknown(open_teach: Visit, app: DeviceApp) -> None:
     page = open_teach()
     until_kept(page)
     taps = "window.taps = 0; document.addEventListener('pointerdown', () => taps++, true)"
@@ -106,10 +95,7 @@ def test_two_things_are_filmed_and_a_third_is_none_of_them(
     expect(pill(page)).to_be_visible()
 
 
-@pytest.mark.slow
-def test_keyboard_alone_names_records_and_uses_and_another_tab_deletes(
-    open_teach: Visit, app: DeviceApp
-) -> None:
+def test_keyboard_alone_teaches_and_another_tab_deletes(open_teach: Visit, app: DeviceApp) -> None:
     page = open_teach(url=app.url)
     until_kept(page)
     # The viewfinder's first visit loads nothing of Teach.
@@ -120,14 +106,7 @@ def test_keyboard_alone_names_records_and_uses_and_another_tab_deletes(
     expect(shutter(page)).to_be_visible()
     film(page, "coffee")
 
-    def tab_to(target: Locator, key: str = "Tab") -> None:
-        for _ in range(20):
-            page.keyboard.press(key)
-            if target.evaluate("(element) => element === document.activeElement"):
-                return
-        raise AssertionError(f"no {key} leads to {target}")
-
-    tab_to(page.get_by_role("textbox"))
+    tab_to(page, page.get_by_role("textbox"))
     for label in ("red", "blue"):
         page.keyboard.type(label)
         page.keyboard.press("Enter")
@@ -139,14 +118,14 @@ def test_keyboard_alone_names_records_and_uses_and_another_tab_deletes(
         page.keyboard.press("Space")
         expect(shutter(page)).to_have_accessible_name(re.compile(f"^Hold to record {label}"))
         if label == "red":
-            tab_to(page.get_by_role("button", name="New label"), "Shift+Tab")
+            tab_to(page, page.get_by_role("button", name="New label"), "Shift+Tab")
             page.keyboard.press("Enter")
     use = page.get_by_role("button", name="Use it")
     expect(use).to_be_enabled()
-    tab_to(use)
+    tab_to(page, use)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="How often it is right")).to_be_visible()
-    tab_to(use)
+    tab_to(page, use)
     page.keyboard.press("Enter")
     page.wait_for_url(TAUGHT)
     own = page.locator("optgroup[label='Made here'] option")
@@ -162,7 +141,6 @@ def test_keyboard_alone_names_records_and_uses_and_another_tab_deletes(
     expect(own).to_have_count(0)
 
 
-@pytest.mark.slow
 def test_tap_takes_one_photo_and_so_does_a_still_picture(open_teach: Visit) -> None:
     page = open_teach("isStill = true;")
     name_label(page, "red")
@@ -183,12 +161,9 @@ def test_tap_takes_one_photo_and_so_does_a_still_picture(open_teach: Visit) -> N
     expect(shutter(page)).to_have_accessible_name(re.compile("^Hold to record red"))
 
 
-@pytest.mark.slow
-def test_dropped_folders_are_labels_and_the_model_is_handed_on(
-    open_teach: Visit, tmp_path: Path
-) -> None:
+def test_dropped_folders_are_labels_and_models_are_files(open_teach: Visit, tmp_path: Path) -> None:
     page = open_teach(viewport=DESK)
-    warm, cold = ({f"{i}.jpg": jpeg(rgb) for i, rgb in enumerate(one)} for one in (WARM, COLD))
+    warm, cold = ({f"{i}.jpg": photo for i, photo in enumerate(one)} for one in (WARM, COLD))
     drop(page, {"warm": warm, "cold": cold})
     for label in ("Warm", "Cold"):
         expect(row(page, label)).to_contain_text("3 photos")
@@ -205,12 +180,13 @@ def test_dropped_folders_are_labels_and_the_model_is_handed_on(
     command = "python -m model import my-colours.loupe --name my-colours"
     expect(page.get_by_role("dialog").get_by_text(command)).to_be_visible()
     page.keyboard.press("Escape")
-    page.get_by_role("button", name="Clear all").click()
+    clear = page.get_by_role("button", name="Clear all")
     question = page.get_by_role("dialog", name="Clear all?")
+    clear.click()
     expect(question).to_contain_text("6 photos and 2 labels will be deleted.")
     question.get_by_role("button", name="Close").click()
     expect(row(page, "Warm")).to_be_visible()
-    page.get_by_role("button", name="Clear all").click()
+    clear.click()
     question.get_by_role("button", name="Clear all").click()
     expect(page.get_by_role("heading", name="What is this?")).to_be_visible()
     opened = page.locator("input[accept]:not([capture])")
@@ -224,8 +200,7 @@ def test_dropped_folders_are_labels_and_the_model_is_handed_on(
     expect(row(page, "Warm")).to_contain_text("3 photos")
 
 
-@pytest.mark.slow
-def test_teach_uses_files_without_a_camera_and_refuses_without_wasm(
+def test_files_replace_a_camera_but_nothing_replaces_wasm(
     open_teach: Visit, app: DeviceApp
 ) -> None:
     seven_days = "may delete them after seven days"
@@ -236,7 +211,7 @@ def test_teach_uses_files_without_a_camera_and_refuses_without_wasm(
         ("only allow camera access over HTTPS", False, open_teach(url=http, permissions=[])),
     ):
         expect(page.locator(".tv-hint").get_by_text(reason)).to_be_visible()
-        teach_by_files(page, warm=WARM[:1], cold=COLD[:1])
+        teach_by_files(page)
         expect_verdict(page, "Can’t know yet.")
         page.get_by_role("button", name="New model").click()
         expect(page.get_by_text("No photo leaves it.")).to_be_visible()
@@ -245,22 +220,5 @@ def test_teach_uses_files_without_a_camera_and_refuses_without_wasm(
     expect(page.get_by_text("This browser has no WebAssembly")).to_be_visible()
     expect(page.get_by_role("button", name="Photos", exact=True)).to_have_count(0)
     page.set_viewport_size(DESK)
-    expect(page.get_by_role("button", name="Clear all")).to_have_count(0)
-    expect(page.get_by_role("button", name="New label")).to_have_count(0)
-
-
-@pytest.mark.slow
-def test_static_folder_teaches_and_then_without_a_network(
-    open_teach: Visit, colours_built: Path, tmp_path: Path
-) -> None:
-    export_models([tiny(tmp_path, "colours", **COLOURS)], "web", tmp_path / "page")
-    with static_host(tmp_path / "page") as host:
-        page = open_teach(url=f"{host.url}teach.html")
-        until_kept(page)
-    # The host is gone.
-    page.context.set_offline(True)
-    page.reload()
-    film(page, "coffee")
-    teach_by_files(page, warm=WARM[:1], cold=COLD[:1])
-    expect(pill(page)).to_have_text(re.compile("warm|cold"))
-    use_it(page)
+    for name in ("Clear all", "New label"):
+        expect(page.get_by_role("button", name=name)).to_have_count(0)

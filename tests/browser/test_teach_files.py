@@ -5,19 +5,16 @@ import re
 import zipfile
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
-from tests.browser.drive import device_headline, give_device
+from tests.browser.drive import NO_CAMERA, device_headline, give_device
 from tests.browser.drive_teach import (
     COLD,
-    NO_CAMERA,
     ODD,
     WARM,
     Visit,
     choose,
     drop,
-    jpeg,
     name_label,
     photo_count,
     pill,
@@ -48,23 +45,32 @@ def open_file(page: Page, name: str, data: bytes) -> None:
     page.locator("input[accept]:not([capture])").set_input_files(file)
 
 
-@pytest.mark.slow
 def test_project_opens_without_a_photo_that_cannot_be_decoded(open_teach: Visit) -> None:
     page = open_teach(NO_CAMERA)
-    photos = [jpeg(WARM[0]), undecodable(jpeg(WARM[1])), jpeg(COLD[0])]
-    open_file(page, "reds-project.zip", project(*photos))
+    open_file(page, "reds-project.zip", project(WARM[0], undecodable(WARM[1]), COLD[0]))
     expect(page.get_by_text("photos/002.jpg is damaged and was left out.")).to_be_visible()
     expect(row(page, "Red").locator(".tv-count")).to_have_text("2")
 
 
-@pytest.mark.slow
 def test_project_among_photos_is_named_and_left_out(open_teach: Visit) -> None:
     page = open_teach(NO_CAMERA)
-    files = {"1.jpg": jpeg(WARM[0]), "reds-project.zip": project(jpeg(WARM[1]))}
-    drop(page, {"reds": files})
+    drop(page, {"reds": {"1.jpg": WARM[0], "reds-project.zip": project(WARM[1])}})
     left_out = "reds-project.zip was left out. Open a project or a model by itself."
     expect(page.get_by_text(left_out)).to_be_visible()
     expect(row(page, "Reds").locator(".tv-count")).to_have_text("1")
+
+
+def test_project_that_is_cleared_while_it_opens_does_not_come_back(open_teach: Visit) -> None:
+    page = open_teach(NO_CAMERA)
+    open_file(page, "reds-project.zip", project(*(WARM[at % 3] for at in range(60))))
+    expect(row(page, "Red").locator(".tv-count")).to_have_text(re.compile("[1-9]"))
+    page.get_by_role("button", name="Reds").click()
+    for _ in ("menu", "question"):
+        page.get_by_role("dialog").get_by_role("button", name="Clear all").click()
+    expect(page.get_by_text(re.compile(r"^\d+ photos were not added\.$"))).to_be_visible()
+    page.reload()
+    name_label(page, "blue")
+    expect(row(page, "Red")).to_have_count(0)
 
 
 def made_elsewhere(file: Path) -> bytes:
@@ -77,10 +83,7 @@ def made_elsewhere(file: Path) -> bytes:
     return zipped({**files, "manifest.json": json.dumps(manifest).encode()})
 
 
-@pytest.mark.slow
-def test_project_has_one_model_in_the_menu_and_a_friends_is_another(
-    open_teach: Visit, tmp_path: Path
-) -> None:
+def test_project_has_one_model_and_a_friends_is_another(open_teach: Visit, tmp_path: Path) -> None:
     page = open_teach()
     own = page.locator("optgroup[label='Made here'] option")
 
@@ -88,7 +91,7 @@ def test_project_has_one_model_in_the_menu_and_a_friends_is_another(
         page.goto(page.url.split("?")[0])
         page.get_by_role("link", name="Teach", exact=True).click()
         expect(row(page, "Cold").locator(".tv-count")).to_have_text(str(3 + count))
-        choose(page, (f"{count}.jpg", jpeg(ODD[count])))
+        choose(page, (f"{count}.jpg", ODD[count]))
         expect(row(page, "Cold").locator(".tv-count")).to_have_text(str(4 + count))
         expect(page.get_by_role("button", name="Use it")).to_be_enabled()
         use_it(page)
@@ -113,7 +116,7 @@ def test_project_has_one_model_in_the_menu_and_a_friends_is_another(
     dialog.get_by_role("button", name="Use it").click()
     page.wait_for_url(re.compile("taught-"))
     expect(own).to_have_count(2)
-    give_device(page, jpeg(WARM[0]))
+    give_device(page, WARM[0])
     expect(device_headline(page)).to_have_text(re.compile("warm$"))
     teach_again(1)
     expect(own).to_have_count(2)
@@ -130,10 +133,9 @@ navigator.share = async ({ files: [file] }) => {
 """
 
 
-@pytest.mark.slow
 def test_model_is_sent_to_a_friend_as_what_the_browser_takes(open_teach: Visit) -> None:
     page = open_teach(NO_CAMERA, SHARE)
-    teach_by_files(page, warm=WARM[:1], cold=COLD[:1])
+    teach_by_files(page)
     page.get_by_role("button", name="Use it").first.click()
     dialog = page.get_by_role("dialog", name="Send “My model”")
 
@@ -168,7 +170,6 @@ def test_model_is_sent_to_a_friend_as_what_the_browser_takes(open_teach: Visit) 
     page.wait_for_url(re.compile("taught-"))
 
 
-@pytest.mark.slow
 def test_damaged_file_is_named_and_photos_move_and_return(open_teach: Visit) -> None:
     page = open_teach()
     label = "<b>warm</b>"
@@ -177,11 +178,11 @@ def test_damaged_file_is_named_and_photos_move_and_return(open_teach: Visit) -> 
     expect(page.get_by_text("text-direction marks")).to_be_visible()
     name_label(page, label)
     broken = ("broken.jpg", b"\xff\xd8\xff")
-    choose(page, ("1.jpg", jpeg(WARM[0])), broken, ("2.jpg", jpeg(COLD[1])))
+    choose(page, ("1.jpg", WARM[0]), broken, ("2.jpg", COLD[1]))
     expect(page.get_by_text("broken.jpg is damaged and was left out.")).to_be_visible()
     page.get_by_role("button", name="New label").click()
     name_label(page, "cold")
-    choose(page, ("3.jpg", jpeg(COLD[0])))
+    choose(page, ("3.jpg", COLD[0]))
     expect(row(page, "Cold").locator(".tv-count")).to_have_text("1")
     page.get_by_role("button", name=f"Photos of {label}: 2").click()
     expect(page.get_by_text("broken.jpg is damaged and was left out.")).to_be_visible()
@@ -205,18 +206,17 @@ def test_damaged_file_is_named_and_photos_move_and_return(open_teach: Visit) -> 
     expect(row(page, "Warm").locator(".tv-count")).to_have_text("2")
 
 
-@pytest.mark.slow
 def test_choices_and_removals_made_while_files_are_added_persist(open_teach: Visit) -> None:
     page = open_teach(NO_CAMERA)
     teach_by_files(page, red=WARM[1:2])
     page.get_by_role("button", name="New label").click()
-    choose(page, ("waiting.jpg", jpeg(WARM[0])))
+    choose(page, ("waiting.jpg", WARM[0]))
     expect(page.get_by_text("Name what 1 photo shows.")).to_be_visible()
     row(page, "Red").locator(".tv-choose").click()
     expect(row(page, "Red").locator(".tv-count")).to_have_text("2")
     page.get_by_role("button", name="New label").click()
     name_label(page, "blue")
-    choose(page, *((f"{at}.jpg", jpeg(COLD[at % 3])) for at in range(60)))
+    choose(page, *((f"{at}.jpg", COLD[at % 3]) for at in range(60)))
     expect(row(page, "Blue").locator(".tv-count")).to_have_text(re.compile("[1-9]"))
     row(page, "Red").locator(".tv-choose").click()
     before = photo_count(page, "Blue")
@@ -233,17 +233,3 @@ def test_choices_and_removals_made_while_files_are_added_persist(open_teach: Vis
     page.reload()
     expect(row(page, "Azure")).to_be_visible()
     expect(row(page, "Blue")).to_have_count(0)
-
-
-@pytest.mark.slow
-def test_project_that_is_cleared_while_it_opens_does_not_come_back(open_teach: Visit) -> None:
-    page = open_teach(NO_CAMERA)
-    open_file(page, "reds-project.zip", project(*(jpeg(WARM[at % 3]) for at in range(60))))
-    expect(row(page, "Red").locator(".tv-count")).to_have_text(re.compile("[1-9]"))
-    page.get_by_role("button", name="Reds").click()
-    for _ in ("menu", "question"):
-        page.get_by_role("dialog").get_by_role("button", name="Clear all").click()
-    expect(page.get_by_text(re.compile(r"^\d+ photos were not added\.$"))).to_be_visible()
-    page.reload()
-    name_label(page, "blue")
-    expect(row(page, "Red")).to_have_count(0)

@@ -1,53 +1,28 @@
 """A visitor's own model in the app: from "Teach" to the viewfinder's menu, and no photo sent."""
 
 import re
-from base64 import b64encode
 
 import pytest
 from playwright.sync_api import Page, Request, Route, expect
 
-from tests.browser.accessible import assert_own_parts_accessible
-from tests.browser.conftest import HERE
-from tests.browser.drive import (
-    DESK,
-    PHONE,
-    device_headline,
-    give,
-    go,
-    source_line,
-    wait_until_drawn,
-)
-from tests.browser.drive_teach import (
-    CAMERA,
-    COLD,
-    NO_CAMERA,
-    ODD,
-    WARM,
-    Colour,
-    Visit,
-    jpeg,
-    teach_by_files,
-    use_it,
-)
+from tests.browser import drive
+from tests.browser.drive_teach import COLD, ODD, WARM, Visit, jpeg, teach_by_files, use_it
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.slow
-
-SCREENSHOTS = HERE / "screenshots"
-GREEN = (0, 200, 60)
+GREEN = jpeg(0, 200, 60)
 LEARNED = "It has learned from this photo: try another one"
 
 
 def teach(page: Page) -> None:
     """Make a model on the page "Teach", and use it."""
-    teach_by_files(page, warm=WARM[:1], cold=COLD[:1])
+    teach_by_files(page)
     use_it(page)
 
 
 @pytest.fixture
 def taught(open_colours: Visit) -> Page:
     """Return Identify with a model that was just made on this phone, which has no camera."""
-    page = open_colours(NO_CAMERA, path="/teach", viewport=PHONE)
+    page = open_colours(drive.NO_CAMERA, path="/teach", viewport=drive.PHONE)
     teach(page)
     return page
 
@@ -59,9 +34,9 @@ def menu(page: Page) -> tuple[str, list[str]]:
     return chosen, select.locator("optgroup[label='Made here'] option").all_inner_texts()
 
 
-def take(page: Page, rgb: Colour, label: str) -> None:
-    give(page, jpeg(rgb))
-    expect(device_headline(page)).to_have_text(re.compile(label))
+def take(page: Page, photo: bytes, label: str) -> None:
+    drive.give(page, photo)
+    expect(drive.device_headline(page)).to_have_text(re.compile(label))
 
 
 def test_your_model_answers_on_the_device_and_no_photo_is_sent(taught: Page) -> None:
@@ -73,7 +48,7 @@ def test_your_model_answers_on_the_device_and_no_photo_is_sent(taught: Page) -> 
     expect(page.get_by_text("This model knows warm and cold.", exact=True)).to_be_visible()
     assert menu(page) == ("warm, cold", ["warm, cold"])
     take(page, COLD[0], "cold$")
-    expect(source_line(page)).to_have_text(re.compile("^On this device.+; nothing was sent"))
+    expect(drive.source_line(page)).to_have_text(re.compile("^On this device.+; nothing was sent"))
     for name in ("Share", "Right"):
         expect(page.get_by_role("button", name=name)).to_be_hidden()
     page.get_by_role("button", name="Why?").click()
@@ -84,13 +59,13 @@ def test_your_model_answers_on_the_device_and_no_photo_is_sent(taught: Page) -> 
     expect(link).to_have_attribute("href", "/teach")
     page.reload()
     # A reload keeps the open photo and the earlier ones.
-    expect(device_headline(page)).to_have_text(re.compile("^None of the two things"))
+    expect(drive.device_headline(page)).to_have_text(re.compile("^None of the two things"))
     page.get_by_role("list", name="This visit").get_by_role("button").last.click()
-    expect(device_headline(page)).to_have_text(re.compile("cold$"))
+    expect(drive.device_headline(page)).to_have_text(re.compile("cold$"))
     # Without its base, there is an error and no fallback.
     page.route("**/*.onnx.gz", lambda route: route.abort())
     page.reload()
-    give(page, jpeg(WARM[0]))
+    drive.give(page, WARM[0])
     expect(page.get_by_text(re.compile("^No connection"))).not_to_have_count(0)
     page.wait_for_timeout(1000)
     assert len(asked) > 20
@@ -122,7 +97,7 @@ def test_menu_is_the_same_at_device_and_deletes_after_a_question(taught: Page) -
     page.wait_for_url(re.compile("/$"))
     assert menu(page) == ("Colours", [])
     page.get_by_role("list", name="This visit").get_by_role("button").click()
-    expect(source_line(page)).to_have_text(re.compile("^On this device.+; nothing was sent"))
+    expect(drive.source_line(page)).to_have_text(re.compile("^On this device.+; nothing was sent"))
     for url in (link, f"/device/?{link.split('?')[1]}"):
         page.goto(url)
         expect(page.get_by_text("The model in this link isn’t on this device.")).to_be_visible()
@@ -130,7 +105,7 @@ def test_menu_is_the_same_at_device_and_deletes_after_a_question(taught: Page) -
 
 
 def version(page: Page) -> str:
-    return source_line(page).inner_text().split()[-1]
+    return drive.source_line(page).inner_text().split()[-1]
 
 
 def project(page: Page) -> dict[str, int]:
@@ -157,7 +132,7 @@ def test_photo_is_added_to_the_project_and_taken_out_again(taught: Page) -> None
     saved = page.locator(".vf-saved")
     expect(saved).to_have_text("Added to warm: 2 photosUndo")
     expect(page.get_by_text(LEARNED, exact=True)).to_be_visible()
-    expect(device_headline(page)).to_have_text(re.compile("warm$"))
+    expect(drive.device_headline(page)).to_have_text(re.compile("warm$"))
     assert version(page) != before
     assert project(page) == {"Warm": 2, "Cold": 1}
     # The same photo moves.
@@ -170,7 +145,7 @@ def test_photo_is_added_to_the_project_and_taken_out_again(taught: Page) -> None
     page.get_by_role("textbox", name="Label").fill("pale")
     page.get_by_role("button", name="Save").click()
     expect(saved).to_have_text("Added to pale: 1 photoUndo")
-    expect(device_headline(page)).to_have_text(re.compile("pale$"))
+    expect(drive.device_headline(page)).to_have_text(re.compile("pale$"))
     assert project(page) == {"Warm": 1, "Cold": 1, "Pale": 1}
     page.reload()
     expect(page.get_by_text(LEARNED, exact=True)).to_be_visible()
@@ -183,7 +158,7 @@ def test_photo_is_added_to_the_project_and_taken_out_again(taught: Page) -> None
     added = page.url
     saved.get_by_role("button", name="Undo").click()
     expect(saved).to_have_text("Undone.")
-    expect(device_headline(page)).to_have_text(re.compile("warm$"))
+    expect(drive.device_headline(page)).to_have_text(re.compile("warm$"))
     page.wait_for_url(before)
     assert project(page) == {"Warm": 1, "Cold": 1, "Pale": 1}
     # A share link to a previous version opens the current version.
@@ -196,7 +171,7 @@ def test_menu_is_followed_while_your_models_are_unknown(taught: Page) -> None:
     page, held = taught, list[Route]()
     page.route("**/teach/store.mjs*", lambda route: held.append(route))  # noqa: PLW0108
     page.reload()
-    wait_until_drawn(page)
+    drive.wait_until_drawn(page)
     page.get_by_role("combobox", name="Model").first.select_option("Wide")
     expect(page.get_by_role("combobox", name="Model").first).to_have_value("wide")
     held.pop().continue_()
@@ -204,49 +179,22 @@ def test_menu_is_followed_while_your_models_are_unknown(taught: Page) -> None:
     assert menu(page)[0] == "Wide"
 
 
-@pytest.mark.parametrize("look", ["phone-light", "phone-dark", "desk-light", "desk-dark"])
-def test_page_and_menu_fit_and_are_accessible(open_colours: Visit, look: str) -> None:
-    place, colours = look.split("-")
-    options = {"viewport": PHONE if place == "phone" else DESK, "color_scheme": colours}
-    page = open_colours(CAMERA, path="/", permissions=["camera"], **options)
-
-    def keep(screen: str) -> None:
-        page.screenshot(path=SCREENSHOTS / f"teach-app-{screen}-{look}.png")
-        assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth"), screen
-        assert_own_parts_accessible(page)
-
-    if place == "desk":
-        go(page, "Teach")
-    else:
-        page.goto("/teach")
-    expect(page.locator(".tv-shutter")).to_be_visible()
-    page.wait_for_timeout(500)
-    keep("empty")
-    teach(page)
-    page.evaluate("(photo) => show(photo)", b64encode(jpeg(WARM[0])).decode())
-    page.get_by_role("button", name="Live").click()
-    expect(page.locator(".vf-words[data-live] h2")).to_have_text(re.compile("warm$"))
-    keep("live")
-
-
-def test_place_is_chosen_in_place_of_a_model_that_is_gone(open_colours: Visit) -> None:
-    page = open_colours(NO_CAMERA, path="/?model=taught-0123456789ab", viewport=PHONE)
-    expect(page.get_by_text("The model in this link")).to_be_visible()
-    source_line(page).click()
-    page.get_by_role("dialog").get_by_role("button", name=re.compile("^The server")).click()
-    expect(source_line(page)).to_have_text(re.compile("^On the server: "))
+def test_place_or_model_is_chosen_in_place_of_a_model_that_is_gone(open_colours: Visit) -> None:
+    page = open_colours(drive.NO_CAMERA, path="/?model=taught-0123456789ab", viewport=drive.PHONE)
+    gone = page.get_by_text("The model in this link")
+    expect(gone).to_be_visible()
+    drive.choose_place(page, "The server")
+    expect(drive.source_line(page)).to_have_text(re.compile("^On the server: "))
     page.wait_for_url(re.compile("run=server"))
-    expect(source_line(page)).to_have_text(re.compile("^On the server: "))
-
-
-def test_no_photo_is_sent_in_place_of_a_model_that_is_gone(open_colours: Visit) -> None:
-    page = open_colours(NO_CAMERA, path="/?model=taught-0123456789ab&run=server", viewport=PHONE)
-    expect(page.get_by_text("The model in this link")).to_be_visible()
-    give(page, jpeg(COLD[0]))
-    expect(source_line(page)).to_have_text(re.compile("^On this device"))
+    expect(drive.source_line(page)).to_have_text(re.compile("^On the server: "))
+    # No photo is sent for that model.
+    page.goto("/?model=taught-0123456789ab&run=server")
+    expect(gone).to_be_visible()
+    drive.give(page, COLD[0])
+    expect(drive.source_line(page)).to_have_text(re.compile("^On this device"))
     page.get_by_role("button", name="Back to the camera").click()
     page.get_by_role("combobox", name="Model").select_option("Wide")
     # Before the app has followed the choice.
-    give(page, jpeg(COLD[0]))
-    expect(source_line(page)).to_have_text(re.compile("^On the server"))
+    drive.give(page, COLD[0])
+    expect(drive.source_line(page)).to_have_text(re.compile("^On the server"))
     page.wait_for_url(re.compile("model=wide"))

@@ -5,12 +5,10 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, ViewportSize, expect
 
-from tests.browser.accessible import assert_accessible
-from tests.browser.conftest import HERE
-from tests.browser.drive import DESK, PHONE
+from tests.browser.accessible import check_look
+from tests.browser.drive import DESK, NO_CAMERA, PHONE
 from tests.browser.drive_teach import (
     COLD,
-    NO_CAMERA,
     ODD,
     WARM,
     Visit,
@@ -22,8 +20,6 @@ from tests.browser.drive_teach import (
     row,
     teach_by_files,
 )
-
-pytestmark = pytest.mark.slow
 
 SHORT: ViewportSize = {"width": 375, "height": 667}
 LONG = "the left one of my grandmother’s two blue and white teacups"
@@ -56,8 +52,7 @@ def test_verdict_confusion_and_reason_fit(open_teach: Visit, size: ViewportSize)
     assert_above_deck(page, words.locator("h2"), words.locator(".vf-sub"))
     page = open_teach(viewport=size)
     teach_by_files(page, warm=[*WARM, *ODD] * 2, cold=list(COLD) * 4)
-    right = page.get_by_role("button", name=re.compile("^They’re"))
-    expect(right).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("^They’re"))).to_be_visible()
     expect(pill(page)).to_be_visible()
     expect(page.get_by_role("button", name="Show both labels")).to_be_visible()
     assert_above_deck(page, *page.locator(".tv-acts button").all())
@@ -133,7 +128,7 @@ def test_verdict_shutter_and_last_line_are_fixed_at_every_size(open_teach: Visit
 
 def test_reason_for_refusing_a_label_is_in_sight(open_teach: Visit) -> None:
     page = open_teach(NO_CAMERA, viewport=SHORT)
-    drop(page, {f"label {at}": {"1.jpg": jpeg(WARM[0])} for at in range(20)})
+    drop(page, {f"label {at}": {"1.jpg": WARM[0]} for at in range(20)})
     expect(page.get_by_role("list", name="Labels").get_by_role("listitem")).to_have_count(20)
     expect(page.get_by_role("heading", name="Adding photos")).to_have_count(0)
     page.get_by_role("button", name="New label").click()
@@ -148,36 +143,31 @@ LOOKS = ["phone-light", "phone-dark", "short-light", "desk-light", "desk-dark"]
 def test_every_screen_fits_and_is_accessible(open_teach: Visit, look: str) -> None:
     size, colours = look.split("-")
     page = open_teach(viewport=SIZES[size], color_scheme=colours)
-
-    def keep(screen: str) -> None:
-        page.screenshot(path=HERE / "screenshots" / f"teach-{screen}-{look}.png")
-        assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth"), screen
-        assert_accessible(page)
-
     expect(page.locator(".tv-shutter")).to_be_visible()
     page.wait_for_timeout(500)
-    keep("empty")
+    check_look(page, f"teach-empty-{look}")
     # Each label has two photo groups of similar colours.
-    red, orange, blue, azure = (250, 20, 20), (250, 110, 20), (20, 20, 250), (20, 110, 250)
+    red, orange = jpeg(250, 20, 20), jpeg(250, 110, 20)
+    blue, azure = jpeg(20, 20, 250), jpeg(20, 110, 250)
     teach_by_files(page, warm=[red, orange] * 6, cold=[blue, azure] * 6)
     expect(pill(page)).to_be_visible()
     expect_verdict(page, "Yes.")
-    keep("enough")
+    check_look(page, f"teach-enough-{look}")
     row(page, "Warm").locator(".tv-choose").click()
     page.locator(".tv-shutter").hover()
     page.mouse.down()
     expect(page.get_by_role("heading", name=re.compile("^Recording warm"))).to_be_visible()
     page.wait_for_timeout(900)
-    keep("recording")
+    check_look(page, f"teach-recording-{look}")
     page.mouse.up()
     # Half of the photos labelled warm show cold things.
-    choose(page, *((f"odd-{at}.jpg", jpeg(rgb)) for at, rgb in enumerate(ODD)))
+    choose(page, *((f"odd-{at}.jpg", photo) for at, photo in enumerate(ODD)))
     expect(page.get_by_role("button", name=re.compile("^They’re"))).to_be_visible()
-    keep("confused")
+    check_look(page, f"teach-confused-{look}")
     page.get_by_role("button", name=re.compile("^Photos of warm")).click()
     expect(page.get_by_role("button", name=re.compile("^Photo ")).first).to_be_visible()
-    keep("photos")
+    check_look(page, f"teach-photos-{look}")
     page.get_by_role("button", name="Back").click()
     page.get_by_role("button", name="Use it").first.click()
     expect(page.get_by_role("heading", name="How often it is right")).to_be_visible()
-    keep("done")
+    check_look(page, f"teach-done-{look}")

@@ -5,31 +5,20 @@ import re
 import signal
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.accessible import assert_own_parts_accessible
-from tests.browser.conftest import HERE
-from tests.browser.drive import (
-    DESK,
-    PHONE,
-    checked_page,
-    give,
-    headline,
-    sign_in,
-    wait_for_answer,
-)
-from tests.browser.drive_teach import COLD, NO_CAMERA, WARM, teach_by_files
+from tests.browser.accessible import check_look, options_of
+from tests.browser.drive import PHONE, checked_page, give, headline, sign_in, wait_for_answer
+from tests.browser.drive_teach import COLD, WARM, teach_by_files
 from tests.browser.server import serving
 from tests.model.tiny import tiny
 from tests.model.training.pictures import folder_of, picture
 from tests.photos import encoded
 
-pytestmark = [pytest.mark.slow, pytest.mark.torch, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.torch, pytest.mark.timeout(300)]
 
-DARK: dict[str, Any] = {"viewport": DESK, "color_scheme": "dark"}
 PATIENCE_MS = 90_000
 """Longest wait for a stage of a run."""
 
@@ -66,13 +55,6 @@ def holder(data: Path) -> int:
     return int((data / "training" / ".holder").read_text().split()[0])
 
 
-def look_at(page: Page, name: str) -> None:
-    """Save a screenshot; check that nothing overflows and that axe finds no fault in our parts."""
-    page.screenshot(path=HERE / "screenshots" / f"{name}.png")
-    assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
-    assert_own_parts_accessible(page)
-
-
 def test_zip_becomes_a_published_version(browser, tmp_path):
     tiny(tmp_path / "data" / "models", "forms")
     archive = zip_of_photos(tmp_path)
@@ -90,7 +72,7 @@ def test_zip_becomes_a_published_version(browser, tmp_path):
         send(page, archive, "forms")
         expect(page.get_by_role("heading", name="42 photos")).to_be_visible()
         expect(page.get_by_text("42 photos added. 1 exact duplicate left out.")).to_be_visible()
-        look_at(page, "photos-phone")
+        check_look(page, "photos-phone")
         # The damaged photo is left out.
         page.get_by_role("button", name="can't be read").click()
         page.get_by_role("checkbox").first.check(force=True)
@@ -104,7 +86,7 @@ def test_zip_becomes_a_published_version(browser, tmp_path):
         page.get_by_role("button", name="Train", exact=True).click()
         expect(page.get_by_role("heading", name="Training", level=2)).to_be_visible(timeout=20_000)
         expect(page.get_by_text("Compiling…")).to_be_visible(timeout=PATIENCE_MS)
-        look_at(page, "training-phone")
+        check_look(page, "training-phone")
         page.get_by_role("button", name="Stop").click()
         expect(page.get_by_text("You stopped it.")).to_be_visible(timeout=20_000)
         expect(page.get_by_role("heading", name="Training", level=2)).to_have_count(0)
@@ -120,7 +102,7 @@ def test_zip_becomes_a_published_version(browser, tmp_path):
         )
         page.get_by_role("link", name="See the result").click()
         expect(page.get_by_role("heading", name="New against old")).to_be_visible()
-        look_at(page, "runs-phone")
+        check_look(page, "runs-phone")
         page.get_by_text("I have seen what changes").click()
         page.get_by_role("button", name="Publish run 1").click()
         expect(page.get_by_text("This version is in use.")).to_be_visible()
@@ -136,11 +118,11 @@ def test_training_outlives_the_app(browser, tmp_path):
     folder_of(tmp_path / "data" / "photos" / "forms", 20)
     with (
         serving(tmp_path) as server,
-        checked_page(browser, {"base_url": server.url, **DARK}) as page,
+        checked_page(browser, {"base_url": server.url, **options_of("desk-dark")}) as page,
     ):
         sign_in(page, server)
         expect(page.get_by_role("button", name="Train", exact=True)).to_be_visible()
-        look_at(page, "photos-dark")
+        check_look(page, "photos-dark")
         page.get_by_role("button", name="Train", exact=True).click()
         expect(page.get_by_role("heading", name="Training", level=2)).to_be_visible(timeout=20_000)
         pid = holder(server.data)
@@ -148,7 +130,7 @@ def test_training_outlives_the_app(browser, tmp_path):
     os.kill(pid, 0)
     with (
         serving(tmp_path) as server,
-        checked_page(browser, {"base_url": server.url, **DARK}) as page,
+        checked_page(browser, {"base_url": server.url, **options_of("desk-dark")}) as page,
     ):
         sign_in(page, server)
         expect(page.get_by_text(re.compile("Run 1: .*% correct"))).to_be_visible(
@@ -157,7 +139,7 @@ def test_training_outlives_the_app(browser, tmp_path):
         page.get_by_role("link", name="See the result").click()
         expect(page.get_by_text("Visitors have no version of this model yet.")).to_be_visible()
         assert not (server.data / "models" / "forms").exists()
-        look_at(page, "runs-dark")
+        check_look(page, "runs-dark")
         page.get_by_role("button", name="Publish run 1").click()
         expect(page.get_by_text("This version is in use.")).to_be_visible()
         page.goto("/?run=server")
@@ -165,7 +147,7 @@ def test_training_outlives_the_app(browser, tmp_path):
 
 
 def test_project_of_teach_is_sent_to_train(open_colours, colours_server):
-    page = open_colours(NO_CAMERA, viewport=PHONE)
+    page = open_colours(viewport=PHONE)
     sign_in(page, colours_server)
     page.goto("/teach")
     teach_by_files(page, warm=WARM, cold=COLD)

@@ -6,26 +6,12 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from playwright.sync_api import Error, Page, Route, expect
+from playwright.sync_api import Error, Page, expect
 
-from tests.browser.drive import (
-    CONNECT,
-    FIND,
-    GREEN_PHOTO,
-    GREETING,
-    LOADING_MS,
-    PATIENCE_MS,
-    RED_PHOTO,
-    give,
-    headline,
-    source_line,
-    until,
-    wait_until_drawn,
-    wait_until_stored,
-)
+from tests.browser import drive
 from tests.waiting import wait_until
 
-IS_RED, IS_GREEN = "Very likely a red", "Very likely a green"
+Open = Callable[..., Page]
 SQUARE, WIDE = "77.8% 100.0%", "100.0% 64.3%"
 """Width and height that the two models see of a photo of 900 × 700 pixels."""
 STATE = """
@@ -44,7 +30,7 @@ STATE = """
     alert: root.querySelector(".vf-alert").textContent,
   };
 })()
-""".replace("FIND", FIND)
+""".replace("FIND", drive.FIND)
 WHY = """
 (() => {
   const root = (FIND)(document);
@@ -53,63 +39,64 @@ WHY = """
   if (!isPressed && !button.hasAttribute("data-busy")) button.click();
   return { isPressed, alert: root.querySelector(".vf-alert").textContent };
 })()
-""".replace("FIND", FIND)
+""".replace("FIND", drive.FIND)
 
 
 def check(page: Page, words: str, seen: str, model: str) -> None:
     """Check the answer on the screen, the same answer in the address, and *Why?*."""
-    expect(headline(page)).to_have_text(words, timeout=LOADING_MS)
+    expect(drive.headline(page)).to_have_text(words, timeout=drive.LOADING_MS)
     expect(page).to_have_url(re.compile(f"answer={model}~"))
     expected = {"words": words, "seen": seen, "model": model, "alert": ""}
     wait_until(lambda: page.evaluate(STATE) == expected, 15)
-    wait_until_drawn(page)
+    drive.wait_until_drawn(page)
     page.get_by_role("button", name="Why?").click()
-    expect(page.locator("canvas.vf-spotlight")).to_be_visible(timeout=LOADING_MS)
+    expect(page.locator("canvas.vf-spotlight")).to_be_visible(timeout=drive.LOADING_MS)
     assert page.evaluate(STATE) == expected
     page.get_by_role("button", name="Why?").click()
     expect(page.locator("canvas.vf-spotlight")).not_to_be_visible()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("run", ["server", "device"])
-def test_photo_comes_back_with_its_answer_model_and_crop(
-    open_colours: Callable[..., Page], run: str
-) -> None:
+def test_photo_returns_with_answer_model_and_crop(open_colours: Open, run: str) -> None:
     page = open_colours(path=f"/?run={run}")
-    give(page, RED_PHOTO)
-    check(page, IS_RED, SQUARE, "colours")
+    models = page.get_by_role("combobox", name="Model").first
+    red = page.locator(".vf").get_by_role("button", name="red", exact=True)
+    first, second = (drive.IS_RED, SQUARE, "colours"), (drive.IS_GREEN, SQUARE, "colours")
+    other = (drive.IS_GREEN, WIDE, "wide")
+    drive.give(page, drive.RED_PHOTO)
+    check(page, *first)
     page.reload()
-    check(page, IS_RED, SQUARE, "colours")
-    give(page, GREEN_PHOTO)
-    check(page, IS_GREEN, SQUARE, "colours")
+    check(page, *first)
+    drive.give(page, drive.GREEN_PHOTO)
+    check(page, *second)
     page.go_back()
-    check(page, IS_RED, SQUARE, "colours")
+    check(page, *first)
     page.go_forward()
-    check(page, IS_GREEN, SQUARE, "colours")
-    page.get_by_role("combobox", name="Model").first.select_option("wide")
+    check(page, *second)
+    models.select_option("wide")
     if run == "device":
         page.get_by_role("button", name="On this device Fetches").click()
-    check(page, IS_GREEN, WIDE, "wide")
+    check(page, *other)
     page.reload()
-    check(page, IS_GREEN, WIDE, "wide")
+    check(page, *other)
     # One entry of the history, whatever was chosen along with the answer.
     page.go_back()
-    check(page, IS_GREEN, SQUARE, "colours")
+    check(page, *second)
     page.go_forward()
-    check(page, IS_GREEN, WIDE, "wide")
-    page.get_by_role("combobox", name="Model").first.select_option("colours")
-    check(page, IS_GREEN, SQUARE, "colours")
+    check(page, *other)
+    models.select_option("colours")
+    check(page, *second)
     page.go_back()
-    check(page, IS_GREEN, WIDE, "wide")
+    check(page, *other)
     # A recent photo brings its model along.
-    page.locator(".vf").get_by_role("button", name="red", exact=True).click()
-    check(page, IS_RED, SQUARE, "colours")
+    red.click()
+    check(page, *first)
     # Shown once more, it doesn't hold its model against the menu.
-    page.locator(".vf").get_by_role("button", name="red", exact=True).click()
-    page.get_by_role("combobox", name="Model").first.select_option("wide")
-    check(page, IS_RED, WIDE, "wide")
-    page.get_by_role("combobox", name="Model").first.select_option("colours")
-    check(page, IS_RED, SQUARE, "colours")
+    red.click()
+    models.select_option("wide")
+    check(page, drive.IS_RED, WIDE, "wide")
+    models.select_option("colours")
+    check(page, *first)
     assert_survives_a_crash(page)
 
 
@@ -119,91 +106,80 @@ def assert_survives_a_crash(page: Page) -> None:
     with page.expect_event("crash"), suppress(Error):
         devtools.send("Page.crash", timeout=1500)
     # Playwright drives no page that has crashed, so the rest is by the browser's own protocol.
-    devtools.send("Page.reload", timeout=PATIENCE_MS)
+    devtools.send("Page.reload", timeout=drive.PATIENCE_MS)
 
     def run(script: str) -> Any:
         options = {"expression": script, "returnByValue": True}
         with suppress(Error):
-            return devtools.send("Runtime.evaluate", options, timeout=PATIENCE_MS)["result"].get(
-                "value"
-            )
+            return devtools.send("Runtime.evaluate", options, timeout=drive.PATIENCE_MS)[
+                "result"
+            ].get("value")
         return None
 
-    expected = {"words": IS_RED, "seen": SQUARE, "model": "colours", "alert": ""}
+    expected = {"words": drive.IS_RED, "seen": SQUARE, "model": "colours", "alert": ""}
     wait_until(lambda: run(STATE) == expected, 60)
     wait_until(lambda: run(WHY) == {"isPressed": True, "alert": ""}, 60)
 
 
-@pytest.mark.slow
-def test_photo_without_an_answer_survives_a_reload(open_colours: Callable[..., Page]) -> None:
-    page = open_colours(path="/?run=device")
-    page.route("**/*.onnx*", lambda _: None)
-    give(page, RED_PHOTO)
+def give_without_answer(page: Page, pattern: str, photo: bytes) -> None:
+    """Choose a photo, keep its answer from coming, and wait until the browser has the photo."""
+    page.route(pattern, lambda _: None)
+    drive.give(page, photo)
     expect(page.locator(".vf-photo img")).to_be_visible()
-    wait_until_stored(page)
-    page.reload()
-    page.unroute("**/*.onnx*")
-    page.reload()
-    expect(headline(page)).to_have_text(IS_RED, timeout=LOADING_MS)
-    page = open_colours(path="/?run=server")
-    page.route("**/api/v1/identify*", lambda _: None)
-    give(page, GREEN_PHOTO)
-    expect(page.locator(".vf-photo img")).to_be_visible()
-    wait_until_stored(page)
-    page.reload()
-    page.unroute("**/api/v1/identify*")
-    # After a reload, nothing is sent without another press.
-    page.locator(".vf-ask").get_by_role("button", name="On the server").click()
-    expect(headline(page)).to_have_text(IS_GREEN, timeout=LOADING_MS)
+    drive.wait_until_stored(page)
 
 
-@pytest.mark.slow
-def test_photo_without_an_answer_can_be_cleared(open_colours: Callable[..., Page]) -> None:
+def test_photo_without_an_answer_survives_a_reload(open_colours: Open) -> None:
+    for run, pattern, photo, words in (
+        ("device", "**/*.onnx*", drive.RED_PHOTO, drive.IS_RED),
+        ("server", "**/api/v1/identify*", drive.GREEN_PHOTO, drive.IS_GREEN),
+    ):
+        page = open_colours(path=f"/?run={run}")
+        give_without_answer(page, pattern, photo)
+        page.reload()
+        page.unroute(pattern)
+        if run == "device":
+            page.reload()
+        else:
+            # After a reload, nothing is sent without another press.
+            page.locator(".vf-ask").get_by_role("button", name="On the server").click()
+        expect(drive.headline(page)).to_have_text(words, timeout=drive.LOADING_MS)
+
+
+def test_photo_without_an_answer_is_cleared_and_back_keeps_others(open_colours: Open) -> None:
     page = open_colours(path="/?run=server")
-    page.route("**/api/v1/identify*", lambda _: None)
-    give(page, RED_PHOTO)
-    expect(page.locator(".vf-photo img")).to_be_visible()
-    wait_until_stored(page)
+    give_without_answer(page, "**/api/v1/identify*", drive.RED_PHOTO)
     page.keyboard.press("Escape")
     clear = page.get_by_role("button", name="Clear recent photos")
     clear.click()
     expect(clear).to_be_hidden()
     page.go_back()
-    expect(headline(page)).to_have_text(GREETING)
+    expect(drive.headline(page)).to_have_text(drive.GREETING)
     expect(page.locator(".vf-photo")).to_be_hidden()
-
-
-@pytest.mark.slow
-def test_back_from_a_choice_keeps_the_answer_in_the_address(
-    open_colours: Callable[..., Page],
-) -> None:
-    page = open_colours(path="/?run=server")
-    page.route("**/api/v1/identify*", lambda _: None)
     with page.expect_request("**/api/v1/identify*"):
-        give(page, RED_PHOTO)
-    source_line(page).click()
-    page.get_by_role("button", name=re.compile("^This device")).click()
-    expect(page).to_have_url(re.compile("run=device&answer="), timeout=LOADING_MS)
+        drive.give(page, drive.RED_PHOTO)
+    drive.choose_place(page, "This device")
+    expect(page).to_have_url(re.compile("run=device&answer="), timeout=drive.LOADING_MS)
     page.go_back()
     expect(page).to_have_url(re.compile("run=server&answer="))
-    expect(headline(page)).to_have_text(IS_RED)
+    expect(drive.headline(page)).to_have_text(drive.IS_RED)
 
 
-def test_photo_stays_when_streamlit_restores_an_address(open_colours: Callable[..., Page]) -> None:
+@pytest.mark.quick
+def test_photo_stays_when_streamlit_restores_an_address(open_colours: Open) -> None:
     page = open_colours(path="/?run=server")
-    waiting = list[Route]()
-    page.route("**/api/v1/identify*", lambda route: waiting.append(route))  # noqa: PLW0108
-    wait_until_drawn(page)
-    with page.expect_request("**/api/v1/identify*"):
-        give(page, RED_PHOTO)
+    held = drive.HeldRequests(page, "**/api/v1/identify*")
+    drive.wait_until_drawn(page)
+    drive.give(page, drive.RED_PHOTO)
+    wait_until(lambda: held.routes, drive.PATIENCE_MS / 1000)
     for is_answered in (False, True):
         page.evaluate("history.pushState({}, '', '?run=server')")
         # Once connected again, the visit has Streamlit follow the address.
         for state in ("CONNECTING", "CONNECTED"):
-            page.evaluate(CONNECT, state)
-        until(page, "history.state.photo !== undefined")
+            page.evaluate(drive.CONNECT, state)
+        drive.until(page, "history.state.photo !== undefined")
         expect(page.locator(".vf-photo img")).to_be_visible()
         if not is_answered:
-            waiting.pop().continue_()
+            held.release()
         expect(page).to_have_url(re.compile("run=server&answer="))
-        expect(headline(page)).to_have_text(IS_RED)
+        expect(drive.headline(page)).to_have_text(drive.IS_RED)

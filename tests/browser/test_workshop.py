@@ -3,25 +3,14 @@
 import tarfile
 import time
 import zipfile
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.accessible import assert_own_parts_accessible
-from tests.browser.conftest import HERE
-from tests.browser.drive import (
-    DESK,
-    GREEN_PHOTO,
-    PHONE,
-    RED_PHOTO,
-    checked_page,
-    correct,
-    give,
-    headline,
-    sign_in,
-    wait_for_answer,
-)
+from model.settings import settings
+from model.sign_ins import sign_ins
+from tests.browser import drive
+from tests.browser.accessible import check_look, options_of
 from tests.browser.server import framing, serving
 from tests.model.command import run
 from tests.model.importing.old_exports.exports import DATA
@@ -29,12 +18,7 @@ from tests.model.tiny import COLOURS, colour, tiny
 from tests.photos import encoded
 from ui.navigation import OWNER_PAGES
 
-pytestmark = pytest.mark.slow
-
-LOOKS: dict[str, dict[str, Any]] = {
-    "phone-light": {"viewport": PHONE},
-    "desk-dark": {"viewport": DESK, "color_scheme": "dark"},
-}
+TWO_LOOKS = ["phone-light", "desk-dark"]
 WHOSE = "belongs to the owner"
 
 
@@ -51,13 +35,9 @@ def save_corrections(page: Page, *corrections: tuple[bytes, str]) -> None:
     """Correct the answers to photos, as a visitor who sends a copy of each."""
     page.goto("/?run=server")
     for photo, label in corrections:
-        give(page, photo)
-        wait_for_answer(page)
-        correct(page, label, sends_copy=True)
-
-
-def photos(page: Page):
-    return page.get_by_role("checkbox")
+        drive.give(page, photo)
+        drive.wait_for_answer(page)
+        drive.correct(page, label, sends_copy=True)
 
 
 def select(page: Page, *names: str) -> None:
@@ -65,44 +45,50 @@ def select(page: Page, *names: str) -> None:
         page.get_by_role("checkbox", name=name).first.check(force=True)
 
 
-def test_stranger_gets_nothing(browser, shop):
-    with checked_page(browser, {"base_url": shop.url}) as page:
-        for name in OWNER_PAGES:
-            page.goto(f"/{name}")
-            expect(page.get_by_text(WHOSE)).to_be_visible()
-            assert page.get_by_test_id("stMain").get_by_role("button").count() == 0
-            expect(page.get_by_role("link", name="Workshop")).to_have_count(0)
+@pytest.fixture
+def page(browser, shop):
+    with drive.checked_page(browser, {"base_url": shop.url}) as opened:
+        yield opened
+    assert not shop.tracebacks()
 
 
-def test_link_signs_in_once_and_revoking_closes_open_pages(browser, shop, monkeypatch):
-    with checked_page(browser, {"base_url": shop.url}) as page:
-        sign_in(page, shop)
-        expect(page.get_by_role("heading", name="No photos yet", level=2)).to_be_visible()
-        workshop = page.get_by_role("navigation", name="Pages").get_by_role("link", name="Workshop")
-        expect(workshop).to_have_attribute("aria-current", "page")
-        assert "owner" not in page.url
-        # The link isn't in the history, and no longer works.
-        page.go_back()
-        expect(page.get_by_text("Open the workshop")).to_have_count(0)
-        second = page.context.new_page()
-        second.goto("/deploy")
-        expect(second.get_by_role("heading", name="Deploy", level=2)).to_be_visible()
-        page.goto("/corrections")
-        expect(page.get_by_role("heading", name="Corrections", level=2)).to_be_visible()
-        monkeypatch.setenv("LOUPE_DATABASE", f"sqlite:///{shop.data / 'records.sqlite'}")
-        started = time.monotonic()
-        revoke()
-        for tab in (page, second):
-            expect(tab.get_by_text(WHOSE)).to_be_visible(timeout=10_000)
-        assert time.monotonic() - started < 10
-        page.reload()
+def test_link_signs_in_once_and_signing_out_or_revoking_closes_open_pages(page, shop, monkeypatch):
+    links = page.get_by_role("navigation", name="Pages")
+    workshop = links.get_by_role("link", name="Workshop")
+    # A stranger gets nothing.
+    for name in OWNER_PAGES:
+        page.goto(f"/{name}")
         expect(page.get_by_text(WHOSE)).to_be_visible()
+        expect(page.get_by_test_id("stMain").get_by_role("button")).to_have_count(0)
+        expect(workshop).to_have_count(0)
+    drive.sign_in(page, shop)
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_text(WHOSE)).to_be_visible()
+    page.goto("/deploy")
+    expect(page.get_by_text(WHOSE)).to_be_visible()
+    drive.sign_in(page, shop)
+    expect(page.get_by_role("heading", name="No photos yet", level=2)).to_be_visible()
+    expect(workshop).to_have_attribute("aria-current", "page")
+    assert "owner" not in page.url
+    # The link isn't in the history, and no longer works.
+    page.go_back()
+    expect(page.get_by_text("Open the workshop")).to_have_count(0)
+    second = page.context.new_page()
+    second.goto("/deploy")
+    expect(second.get_by_role("heading", name="Deploy", level=2)).to_be_visible()
+    page.goto("/corrections")
+    expect(page.get_by_role("heading", name="Corrections", level=2)).to_be_visible()
+    monkeypatch.setenv("LOUPE_DATABASE", f"sqlite:///{shop.data / 'records.sqlite'}")
+    started = time.monotonic()
+    revoke()
+    for tab in (page, second):
+        expect(tab.get_by_text(WHOSE)).to_be_visible(timeout=10_000)
+    assert time.monotonic() - started < 10
+    page.reload()
+    expect(page.get_by_text(WHOSE)).to_be_visible()
 
 
 def revoke() -> None:
-    from model.settings import settings
-    from model.sign_ins import sign_ins
-
     settings.cache_clear()
     sign_ins.cache_clear()
     assert "browser" in run("owner", "--revoke").stdout
@@ -111,36 +97,26 @@ def revoke() -> None:
     settings.cache_clear()
 
 
-def test_signing_out_ends_this_browser(browser, shop):
-    with checked_page(browser, {"base_url": shop.url}) as page:
-        sign_in(page, shop)
-        page.get_by_role("button", name="Sign out").click()
-        expect(page.get_by_text(WHOSE)).to_be_visible()
-        page.goto("/deploy")
-        expect(page.get_by_text(WHOSE)).to_be_visible()
+READ = """
+const read = async () => {
+  const got = await fetch("ADDRESS", { credentials: "include" }).then(() => "all", () => "no");
+  document.title = `read: ${got}`;
+};
+read();
+"""
 
 
-def test_page_of_another_port_neither_frames_nor_reads_it(browser, shop):
-    with checked_page(browser, {}) as page:
-        sign_in(page, shop)
-        script = f"""
-            const read = async () => {{
-              const address = "{shop.url}/owner/corrections.zip";
-              const options = {{ credentials: "include" }};
-              const got = await fetch(address, options).then((it) => it.status, () => "refused");
-              document.title = `read: ${{got}}`;
-            }};
-            read();
-        """
-        with framing(f"{shop.url}/corrections", "localhost", script=script) as address:
-            page.goto(address)
-            expect(page).to_have_title("read: refused")
-            page.wait_for_timeout(2000)
-            frame = page.frames[1]
-            assert not frame.get_by_text("Corrections").count()
+def test_page_of_another_port_neither_frames_nor_reads_it(page, shop):
+    drive.sign_in(page, shop)
+    script = READ.replace("ADDRESS", f"{shop.url}/owner/corrections.zip")
+    with framing(f"{shop.url}/corrections", "localhost", script=script) as address:
+        page.goto(address)
+        expect(page).to_have_title("read: no")
+        page.wait_for_timeout(2000)
+        assert not page.frames[1].get_by_text("Corrections").count()
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", TWO_LOOKS)
 def test_corrections_are_reviewed(browser, tmp_path, look):
     tiny(tmp_path / "data" / "models")
     kept = tmp_path / "data" / "corrections" / "tiny"
@@ -150,19 +126,21 @@ def test_corrections_are_reviewed(browser, tmp_path, look):
 
     with (
         serving(tmp_path) as server,
-        checked_page(browser, {"base_url": server.url, "viewport": PHONE}) as visitor,
-        checked_page(browser, {"base_url": server.url, **LOOKS[look]}) as page,
+        drive.checked_page(browser, {"base_url": server.url, "viewport": drive.PHONE}) as visitor,
+        drive.checked_page(browser, {"base_url": server.url, **options_of(look)}) as page,
     ):
         save_corrections(
-            visitor, (RED_PHOTO, "scarlet"), (GREEN_PHOTO, "emerald"), (RED_PHOTO, "green")
+            visitor,
+            (drive.RED_PHOTO, "scarlet"),
+            (drive.GREEN_PHOTO, "emerald"),
+            (drive.RED_PHOTO, "green"),
         )
-        sign_in(page, server)
+        drive.sign_in(page, server)
         page.goto("/corrections")
+        photos = page.get_by_role("checkbox")
         expect(page.get_by_text("3 corrections from 1 visit.")).to_be_visible()
-        expect(photos(page)).to_have_count(3)
-        page.screenshot(path=HERE / "screenshots" / f"corrections-{look}.png")
-        assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
-        assert_own_parts_accessible(page)
+        expect(photos).to_have_count(3)
+        check_look(page, f"corrections-{look}")
         keep = page.get_by_role("button", name="Keep for training")
         expect(keep).to_be_disabled()
         select(page, "scarlet", "emerald")
@@ -177,7 +155,7 @@ def test_corrections_are_reviewed(browser, tmp_path, look):
         expect(page.get_by_text("1 photo kept with another label.")).to_be_visible()
         assert files()[1:] == ["red/correction-3.jpg", "scarlet/correction-1.jpg"]
         page.get_by_role("button", name="Undo").click()
-        expect(photos(page)).to_have_count(1)
+        expect(photos).to_have_count(1)
         assert len(files()) == 2
         # The visitor takes the last one back.
         visitor.get_by_role("button", name="Undo").click()
@@ -185,10 +163,10 @@ def test_corrections_are_reviewed(browser, tmp_path, look):
         page.reload()
         expect(page.get_by_text("2 corrections from 1 visit.")).to_be_visible()
         page.get_by_text("Kept", exact=True).click()
-        expect(photos(page)).to_have_count(2)
+        expect(photos).to_have_count(2)
         select(page, "emerald")
         page.get_by_role("button", name="Review again").click()
-        expect(photos(page)).to_have_count(1)
+        expect(photos).to_have_count(1)
         assert files() == ["scarlet/correction-1.jpg"]
         expect(page.get_by_text(f"--name tiny --candidate --also {kept}")).to_be_visible()
         with page.expect_download() as download:
@@ -197,7 +175,7 @@ def test_corrections_are_reviewed(browser, tmp_path, look):
         assert not server.tracebacks()
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", TWO_LOOKS)
 def test_new_version_is_compared_published_and_put_back(browser, tmp_path, look):
     models = tmp_path / "data" / "models"
     old, new = tiny(models), tiny(models, corner=True, is_candidate=True)
@@ -212,8 +190,8 @@ def test_new_version_is_compared_published_and_put_back(browser, tmp_path, look)
 
     def expect_answers(label: str) -> None:
         for visitor in visitors:
-            give(visitor, photo)
-            wait_for_answer(visitor, label)
+            drive.give(visitor, photo)
+            drive.wait_for_answer(visitor, label)
 
     def publish(version: str) -> None:
         page.get_by_role("checkbox", name="I have seen what changes").check(force=True)
@@ -222,16 +200,16 @@ def test_new_version_is_compared_published_and_put_back(browser, tmp_path, look)
 
     with (
         serving(tmp_path) as server,
-        checked_page(browser, {"base_url": server.url, "viewport": PHONE}) as first,
-        checked_page(browser, {"base_url": server.url, "viewport": DESK}) as second,
-        checked_page(browser, {"base_url": server.url, **LOOKS[look]}) as page,
+        drive.checked_page(browser, {"base_url": server.url, "viewport": drive.PHONE}) as first,
+        drive.checked_page(browser, {"base_url": server.url, "viewport": drive.DESK}) as second,
+        drive.checked_page(browser, {"base_url": server.url, **options_of(look)}) as page,
     ):
         visitors = (first, second)
         for visitor in visitors:
             visitor.goto("/?run=server")
         expect_answers("red")
         shared = first.url
-        sign_in(page, server)
+        drive.sign_in(page, server)
         page.goto("/publish")
         page.locator("input[type=file]").first.set_input_files(archive)
         page.get_by_role("button", name="Compare on 7 photos").click()
@@ -240,40 +218,33 @@ def test_new_version_is_compared_published_and_put_back(browser, tmp_path, look)
         expect(page.get_by_text("used to choose once")).to_be_visible()
         changed = page.get_by_test_id("stImage").locator("img").first
         page.wait_for_function("(it) => it.naturalWidth > 0", arg=changed.element_handle())
-        page.screenshot(path=HERE / "screenshots" / f"publish-{look}.png")
-        assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+        check_look(page, f"publish-{look}")
         expect(page.get_by_role("button", name=f"Publish {new.version}")).to_be_disabled()
         publish(new.version)
         expect_answers("green")
         # The share link of an answer by the previous version still opens.
         second.goto(shared)
-        expect(headline(second)).to_contain_text("red")
+        expect(drive.headline(second)).to_contain_text("red")
         publish(old.version)
         second.goto("/?run=server")
         expect_answers("red")
         assert not server.tracebacks()
 
 
-def test_model_is_added_by_a_file(browser, shop, tmp_path):
+def test_model_is_added_by_a_file(page, shop, tmp_path):
     with tarfile.open(DATA / "fastai-2.7.13.tar.xz") as archive:
         archive.extractall(tmp_path, filter="data")
     (export,) = tmp_path.rglob("plain.pkl")
-    with checked_page(browser, {"base_url": shop.url}) as page:
-        sign_in(page, shop)
+    broken = tmp_path / "broken.pkl"
+    broken.write_bytes(b"no export")
+    drive.sign_in(page, shop)
+    for file, words in ((export, "Added: “Plain”."), (broken, "Not added: ")):
         page.goto("/publish")
-        page.get_by_label("The model’s name").fill("plain")
-        page.locator("input[type=file]").last.set_input_files(export)
+        page.get_by_label("The model’s name").fill(file.stem)
+        page.locator("input[type=file]").last.set_input_files(file)
         page.get_by_role("button", name="Add", exact=True).click()
-        expect(page.get_by_text("Added: “Plain”.")).to_be_visible(timeout=120_000)
-        page.goto("/?model=plain&run=server")
-        give(page, RED_PHOTO)
-        expect(headline(page)).to_be_visible()
-        page.goto("/publish")
-        page.get_by_label("The model’s name").fill("broken")
-        broken = tmp_path / "broken.pkl"
-        broken.write_bytes(b"no export")
-        page.locator("input[type=file]").last.set_input_files(broken)
-        page.get_by_role("button", name="Add", exact=True).click()
-        expect(page.get_by_text("Not added: ")).to_be_visible()
-        assert not (shop.data / "models" / "broken").exists()
-        assert not shop.tracebacks()
+        expect(page.get_by_text(words)).to_be_visible(timeout=120_000)
+    assert not (shop.data / "models" / "broken").exists()
+    page.goto("/?model=plain&run=server")
+    drive.give(page, drive.RED_PHOTO)
+    expect(drive.headline(page)).to_be_visible()
