@@ -226,3 +226,14 @@ def test_photos_beyond_the_limit_are_left_out(page, data_folder, monkeypatch):
     send(page, *[(f"{index}.jpg", JPEG) for index in range(3)])
     finish(page)
     assert "A batch holds up to 2 photos, so 1 was left out." in messages(page)
+
+
+@pytest.mark.parametrize("key", ["guess", "x" * 5000], ids=["unknown", "long"])
+def test_unknown_batch_is_reported_as_expired(key):
+    at = open_batch_page(batch=key)
+    assert "Upload the photos again" in messages(at)
+    assert at.file_uploader
+    # The next batch has an address of its own.
+    send(at, ("one.jpg", JPEG))
+    finish(at)
+    assert not messages(at)

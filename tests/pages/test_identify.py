@@ -210,3 +210,16 @@ def test_unusable_choices_in_the_address_are_refused_until_the_visitor_chooses(
     assert [warning.value for warning in at.run().warning] == expected
     at.selectbox(key="model").set_value("imagenet").run()
     assert not at.warning
+
+
+@pytest.mark.parametrize(
+    ("link", "reason"),
+    [
+        ("tiny~000000000000~c~x~x~1-1", "came from version 000000000000"),
+        ("gone~000000000000~c~x~x~1-1", "a model this app doesn’t have"),
+        ("<img src=x onerror=alert(1)>", "incomplete"),
+    ],
+    ids=["version", "model", "html"],
+)
+def test_link_that_cannot_be_shown_gets_a_warning_with_the_reason(default_bundle, link, reason):
+    assert reason in open_app(answer=link).warning[0].value

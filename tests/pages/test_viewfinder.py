@@ -217,3 +217,12 @@ def test_about_promises_nothing_of_a_device_without_routes(bundle, monkeypatch):
     assert "viewfinder" not in text
     assert "The photo stays" not in text
     assert "**Your newest photo** what a smaller copy where the server’s memory" in text
+
+
+@pytest.mark.parametrize("way", ["plain", "Upload", "Camera", "Sample"])
+def test_parameter_way_opens_the_plain_page(bundle, way):
+    at = open_app(way=way)
+    assert not at.get("bidi_component")
+    assert at.title[0].value == "Colours"
+    assert len(at.file_uploader) == (way in ("plain", "Upload"))
+    assert len(at.camera_input) == (way == "Camera")
