@@ -11,9 +11,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from deploy.client import free_port
 from playwright.sync_api import Frame, Page, expect
 
+from deploy.client import free_port
 from tests.browser import drive
 from tests.browser.conftest import add_colours
 from tests.browser.server import framing, serving
