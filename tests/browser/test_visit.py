@@ -170,8 +170,8 @@ def test_photo_stays_when_streamlit_restores_an_address(open_colours: Open) -> N
     page = open_colours(path="/?run=server")
     held = drive.HeldRequests(page, "**/api/v1/identify*")
     drive.wait_until_drawn(page)
-    drive.give(page, drive.RED_PHOTO)
-    wait_until(lambda: held.routes, drive.PATIENCE_MS / 1000)
+    with page.expect_request("**/api/v1/identify*"):
+        drive.give(page, drive.RED_PHOTO)
     for is_answered in (False, True):
         page.evaluate("history.pushState({}, '', '?run=server')")
         # Once connected again, the visit has Streamlit follow the address.
