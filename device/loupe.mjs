@@ -196,7 +196,11 @@ class Model {
     return this.#calls.send("takePhoto", { source: copy, region }, { moved: copy });
   }
 
-  /** Return the features of a photo that `takePhoto` made. @type {TeachableModel["features"]} */
+  /**
+   * Return the features of a photo that `takePhoto` made, perhaps for another base.
+   *
+   * @type {TeachableModel["features"]}
+   */
   async features(photo) {
     return this.#calls.send("features", { source: photo });
   }

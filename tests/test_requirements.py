@@ -17,6 +17,7 @@ from model.exporting.export_folder import CONVERTERS_DIR
 from model.settings import ROOT
 from tests.python import run_python
 from tests.test_architecture import tracked_files
+from tests.tools import TOOLS, require_tool
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS = PYPROJECT["project"]["optional-dependencies"]
@@ -217,3 +218,16 @@ def test_hosts_find_one_list_of_dependencies() -> None:
 def test_installed_versions_are_within_their_ranges() -> None:
     for package, requirement in ranges("requirements-dev.txt").items():
         assert version(package) in requirement.specifier, package
+
+
+def test_missing_tools_name_their_packages_and_fail_tests_in_ci(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CI", "true")
+    monkeypatch.delenv("CHROMIUM", raising=False)
+    packages = {package for tool in TOOLS.values() for package in tool.package.split()}
+    assert set(run_python("tests/tools.py").stdout.split()) == packages
+    for name, tool in TOOLS.items():
+        with pytest.raises(pytest.fail.Exception, match=f"{name} is missing.*{tool.package}"):
+            require_tool(name)

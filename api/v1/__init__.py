@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 
 from model.settings import settings
 
-from ..middleware import GUARDS
+from ..middleware import GUARDS  # before the modules below: it registers the converter "segment"
 from ..problems import ERROR_HANDLERS
 from ..sites import CsrfMiddleware
 from . import answers, corrections, identify, models

@@ -169,8 +169,11 @@ async function* chunksOf({ body }) {
 
 /** Wait until the browser is online again, at most `RESUME_MS`. */
 async function connection() {
-  const online = new Promise((resolve) => addEventListener("online", resolve, { once: true }));
+  const stop = new AbortController();
+  const { signal } = stop;
+  const online = new Promise((resolve) => addEventListener("online", resolve, { signal }));
   await Promise.race([online, pause(RESUME_MS)]);
+  stop.abort();
 }
 
 /**

@@ -143,8 +143,10 @@ export class Network {
   }
 
   /**
-   * @type {(pixels: Uint8Array) => Record<string, Float32Array>} of RGB, [height, width, 3]; by
-   *   name
+   * Run the network.
+   *
+   * @param {Uint8Array} pixels RGB, [height, width, 3]
+   * @returns {Record<string, Float32Array>} outputs by name
    */
   run(pixels) {
     const { height, width } = this.#header;

@@ -184,7 +184,11 @@ export function gaussianBlur(pixels, height, width, radius) {
   return blurred;
 }
 
-/** @param {number} radius the standard deviation of the passes */
+/**
+ * Return the radius of the box blur whose passes have this standard deviation.
+ *
+ * @param {number} radius
+ */
 function boxRadius(radius) {
   const f = Math.fround; // Pillow calculates in single precision
   const variance = f(f(f(radius) * f(radius)) / PASSES);

@@ -119,7 +119,11 @@ const textAt = (bytes, at, text) =>
 /** Both sides stay at least this many times the recipe's resize size, as in `model/photo/`. */
 const MARGIN = 2;
 
-/** Return the server's factor: 1, 2, 4 or 8. @type {(size: Size, recipe: Recipe) => number} */
+/**
+ * Return the factor by which the server scales down a JPEG of this size: 1, 2, 4 or 8.
+ *
+ * @type {(size: Size, recipe: Recipe) => number}
+ */
 export function scaleFactor({ width, height }, recipe) {
   if (recipe.decoding === "whole") return 1;
   const smallest = MARGIN * Math.max(...recipe.resize);

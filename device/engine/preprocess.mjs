@@ -57,7 +57,11 @@ function fitAspect(image, recipe) {
   return pad(image, wide, high, recipe.padding ?? "reflection");
 }
 
-/** @type {(image: Image, wide: number, high: number, padding: Recipe["padding"]) => Image} */
+/**
+ * Pad an image to `wide` × `high` pixels, half on each side.
+ *
+ * @type {(image: Image, wide: number, high: number, padding: Recipe["padding"]) => Image}
+ */
 function pad(image, wide, high, padding) {
   const maxPixels = Math.max(MAX_PADDING_RATIO * image.width * image.height, 2 ** 22);
   if (wide * high > maxPixels) {
@@ -95,7 +99,11 @@ function sources(size, before, length, padding) {
   });
 }
 
-/** @type {(image: Image, left: number, top: number, width: number, height: number) => Image} */
+/**
+ * Crop a box, black beyond the edges.
+ *
+ * @type {(image: Image, left: number, top: number, width: number, height: number) => Image}
+ */
 function crop(image, left, top, width, height) {
   if (left === 0 && top === 0 && width === image.width && height === image.height) return image;
   const columns = sources(image.width, -left, width, "zeros");

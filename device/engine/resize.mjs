@@ -79,7 +79,7 @@ function nearest(size, length) {
   });
 }
 
-/** Those of the last photo, for the frames of a video. @type {Map<string, Pass>} */
+/** Passes of the last photo; a video's frames need the same. @type {Map<string, Pass>} */
 const passes = new Map();
 
 /** @type {(size: number, length: number, filter: Filter) => Pass} */
@@ -181,7 +181,11 @@ function emptyImage(width, height) {
   return { data: new Uint8ClampedArray(width * height * 4), width, height };
 }
 
-/** @type {(image: Image, columns: Int32Array, rows: Int32Array) => Image} */
+/**
+ * Take these columns and rows; -1 is black.
+ *
+ * @type {(image: Image, columns: Int32Array, rows: Int32Array) => Image}
+ */
 export function gather(image, columns, rows) {
   const from = new Uint32Array(
     image.data.buffer,

@@ -26,7 +26,7 @@ let loaded = null;
 let loading = null;
 /** Your models, by the number that the page gives them. @type {Map<number, Loaded>} */
 const taughtModels = new Map();
-/** Those of the video that is being watched. @type {{number: number, outputs: Output[]}} */
+/** The last outputs of the watched video. @type {{number: number, outputs: Output[]}} */
 let watched = { number: 0, outputs: [] };
 
 /** Counts explanations that were started or stopped; only the newest continues. */
@@ -136,8 +136,11 @@ function requireLoaded(taught = null, source) {
 
 /** Return whether this browser returns a photo's pixels unchanged, and can resize them. */
 async function canPrepare() {
-  const [pixels, resizing] = await Promise.allSettled([testPixels(), openResizing()]);
-  return pixels.status === "fulfilled" && resizing.status === "fulfilled";
+  const tests = Promise.all([testPixels(), openResizing()]);
+  return tests.then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Return what a model takes of a photo, without the model. @type {WorkerCalls["prepare"]} */

@@ -64,8 +64,8 @@ export function createIcon(name) {
 }
 
 /**
- * Return a dialog that is still closed, and its body; `parent` holds the view's element. It is
- * removed when it is closed.
+ * Return a closed dialog, which is removed once it is closed again, and its body; `parent` holds
+ * the view's element.
  */
 export function createDialog(parent, title) {
   const heading = h("h3.vf-headline", { id: "loupe-dialog" }, title);

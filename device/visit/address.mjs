@@ -147,8 +147,8 @@ export class VisitAddress {
     if (location.pathname !== this.#path) return void (this.#isLeaving = true);
     if (this.#isLeaving) return this.arrive();
     if (isSame(place, this.#seen)) return undefined;
-    // Streamlit has restored an address that it knew.
-    if (isAnnounced) return this.write(true);
+    // Streamlit has restored an address that it knew. While an answer is sought, its own is none yet.
+    if (isAnnounced && this.#visit.state.phase !== "opening") return this.write(true);
     this.#seen = place;
     return this.#navigate();
   }

@@ -1,14 +1,15 @@
 /**
  * Answers photos on the device, on the app's server, or on either as the mode allows.
  *
- * const identifier = new Identifier({ address: "models/clothing/", server: null, run: "auto" });
- * identifier.onchange = () => show(identifier.state); identifier.start(); const answer = await
- * identifier.identify(blob);
+ *     const identifier = new Identifier({ address: "models/clothing/", server: null, run: "auto" });
+ *     identifier.onchange = () => show(identifier.state);
+ *     identifier.start();
+ *     const answer = await identifier.identify(blob);
  *
- * - `device`: the device alone. Photos are never sent, except with a correction, with consent. -
- * `server`: the server alone. - `auto`: the device once its files are there, and the server
- * meanwhile; the server when the device can't run the model; the device when the server doesn't
- * answer.
+ * - `device`: the device alone. Photos are never sent, except with a correction, with consent.
+ * - `server`: the server alone.
+ * - `auto`: the device once its files are there, and the server meanwhile; the server when the
+ *   device can't run the model; the device when the server doesn't answer.
  *
  * `state` says what the server gets before a photo is sent. What exceeds a photo's permission, such
  * as a file that the browser can't read, is refused.

@@ -210,7 +210,11 @@ function again(state, permission = null, until = null) {
   return [next, [{ type: "mark" }, identify]];
 }
 
-/** Identify the open photo again after a choice. @type {(state: VisitState) => Next} */
+/**
+ * Identify the open photo again after a choice, which the address names immediately.
+ *
+ * @type {(state: VisitState) => Next}
+ */
 function againBy(state) {
   const [next, effects] = again(state);
   return [next, [{ type: "write" }, ...effects.filter(({ type }) => type !== "mark")]];

@@ -62,7 +62,7 @@ def export_models(
         DataError: no photo is readable.
         OSError: the folder can't be written.
     """
-    # Imported on first use: an app lists the formats but writes none, and onnx takes memory.
+    # Imported on first use: an app lists the formats but writes none.
     from . import writers
     from .web import write_page
 

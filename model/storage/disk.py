@@ -1,6 +1,6 @@
 """Writing to disk: folders that can't be written to, full disks, atomic replacement, hashes.
 
-Everything here raises ``OSError`` if a file can't be read or written.
+What reads or writes here raises ``OSError`` if it can't.
 """
 
 import errno

@@ -175,8 +175,9 @@ def test_photos_and_zip_are_the_owners(start: Start) -> None:
     number = correction_store().add_correction(red, "green", JPEG)
     client = start(LOUPE_CORS="*")
     paths = f"/owner/corrections/{number}.jpg", "/owner/corrections.zip"
-    for path in paths:
+    for path in (*paths, "/owner/held-out/tiny/red/1.jpg", "/owner/photos/set/red/1.jpg"):
         assert client.get(path).json()["code"] == "owner-refused"
+        assert client.head(path).status_code == 403
     enter(client)
     photo, archive = (client.get(path) for path in paths)
     assert (photo.content, photo.headers["cache-control"]) == (JPEG, "no-store")

@@ -81,6 +81,9 @@ def test_photos_of_streamlits_sessions_wait_in_the_lane_of_pages(
     api.post(PHOTO, content=RED)
     api.post(PHOTO, content=RED, headers={"Loupe-Session": issued.json()["token"]})
     assert lanes == ["screen", "screen", "api", "api"]
+    assert api.get("/api/session/").status_code == 405
+    assert api.post("/api/session/photo").status_code == 404
+    assert "session" not in " ".join(api.get("/api/v1/openapi.json").json()["paths"])
 
 
 @pytest.mark.parametrize("sent", ["é", "unknown", "closed"])

@@ -44,6 +44,14 @@ def is_free() -> bool:
     return memory_budget().used == 0 and admission_queue().active == 0 and not page_turns._turns
 
 
+def test_wrong_token_is_rejected_without_waiting_for_the_body(app: DeviceApp) -> None:
+    with Wire(app.url) as wire:
+        wire.send(head("wrong", "Content-Length: 15000000"))
+        reply = wire.reply()
+    assert (reply.status, reply.json["code"]) == (403, "no-session")
+    assert reply.header("connection") == "close"
+
+
 FORM = form(file_part("photo", "a", RED)).removesuffix(b"\r\n--x--\r\n")
 BEGINNINGS = {"identify": b"", "identify?explain=true": b"", "corrections": FORM}
 

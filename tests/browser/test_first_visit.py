@@ -92,7 +92,7 @@ TROUBLES = {
     "timings are hidden": ("performance.getEntriesByType = () => [];", 1),
     "a second import map is refused": (SLOW + REFUSE_MAPS, 1),
     # As at another replica, whose Streamlit sends its page instead of a missing file.
-    "the bundle is missing": ("", 1),
+    "the bundle is missing": (QUICK, 1),
     # As from a replica without the file: it runs nothing.
     "the second bundle is empty": (SLOW + IMPATIENT, 2),
 }

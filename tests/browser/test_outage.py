@@ -5,13 +5,13 @@ Headline, chart, title and address always belong to the same answer.
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Frame, Page, expect
+from playwright.sync_api import Error, Frame, Page, expect
 
 from deploy.client import free_port
 from tests.browser import drive
@@ -100,15 +100,35 @@ class App:
         tokens = {token for url in (self.frame.url, self.page.url) if (token := _token(url))}
         return {"words": words, "title": title, "chart": drawn, "tokens": tokens}
 
-    def shown(self) -> dict[str, Any]:
-        """Wait until the answer's chart is drawn; return what ``read`` returns."""
-        expect(drive.chart(self.frame)).to_be_visible(timeout=drive.LOADING_MS)
-        wait_until(lambda: self.read()["chart"] != "", 15)
-        return self.read()
+    def settled(self, holds: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+        """Wait until ``read`` twice returns the same values, for which a condition holds."""
+        last: dict[str, Any] = {}
+
+        def is_settled() -> bool:
+            nonlocal last
+            self.page.wait_for_timeout(200)
+            before, last = last, {}
+            # While a document is replaced, it can't be read.
+            with suppress(Error):
+                last = self.read()
+            return bool(last and last == before and holds(last))
+
+        wait_until(is_settled, drive.LOADING_MS / 1000, lambda: str(last))
+        return last
+
+    def answered(self, *others: dict[str, Any]) -> dict[str, Any]:
+        """Wait for the chart and the address of an answer that isn't one of the others."""
+
+        def is_new(now: dict[str, Any]) -> bool:
+            charts, tokens = ([other[name] for other in others] for name in ("chart", "tokens"))
+            is_one = len(now["tokens"]) == 1
+            return is_one and now["chart"] not in ("", *charts) and now["tokens"] not in tokens
+
+        return self.settled(is_new)
 
     def agrees(self, expected: dict[str, Any]) -> None:
         """Wait until ``read`` returns the expected values."""
-        wait_until(lambda: self.read() == expected, 30, lambda: f"{self.read()}\n{expected}")
+        self.settled(lambda now: now == expected)
 
 
 def _token(url: str) -> str | None:
@@ -127,16 +147,15 @@ def test_reload_and_back_restore_linked_and_new_answers(app: App) -> None:
     app.open("")
     drive.give(app.frame, drive.RED_PHOTO)
     expect(drive.source_line(app.frame)).to_contain_text(" in ", timeout=drive.LOADING_MS)
-    [token] = app.shown()["tokens"]
+    [token] = app.answered()["tokens"]
     app.open("")
-    none = app.read()
+    none = app.settled(lambda now: drive.GREETING.search(now["words"]) and not now["tokens"])
     app.open(f"?answer={token}&embed_options=dark_theme")
-    opened = app.shown()
+    opened = app.answered()
     assert opened["tokens"] == {token}
     drive.give(app.frame, drive.GREEN_PHOTO)
     expect(drive.source_line(app.frame)).to_contain_text(" in ", timeout=drive.LOADING_MS)
-    wait_until(lambda: app.read()["chart"] not in ("", opened["chart"]), 15)
-    taken = app.read()
+    taken = app.answered(opened)
     assert taken["words"] != opened["words"]
     app.server.kill()
     app.server.start()
@@ -155,8 +174,7 @@ def test_history_works_while_the_server_is_gone(app: App) -> None:
     for photo in (drive.RED_PHOTO, drive.GREEN_PHOTO):
         drive.give(app.frame, photo)
         expect(drive.source_line(app.frame)).to_contain_text(" in ", timeout=drive.LOADING_MS)
-        wait_until(lambda: app.read()["chart"] not in ("", *(a["chart"] for a in answers)), 15)
-        answers.append(app.read())
+        answers.append(app.answered(*answers))
     red, green = answers
     # The slider, a widget bound to a query parameter, changes the address as well.
     drive.settings_menu(app.frame).click()
@@ -165,8 +183,7 @@ def test_history_works_while_the_server_is_gone(app: App) -> None:
     app.page.keyboard.press("Escape")
     # With the last press, not those before it.
     shorter = re.compile("^The next two labels(?!.*red)")
-    wait_until(lambda: shorter.search(app.read()["chart"]), 30)
-    fewer = app.read()
+    fewer = app.settled(lambda now: shorter.search(now["chart"]))
     assert {**fewer, "chart": green["chart"]} == green
     app.server.kill()
     app.page.go_back()

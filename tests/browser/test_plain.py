@@ -34,9 +34,12 @@ def test_photos_are_uploaded_pasted_and_taken_one_after_the_other(page):
     drive.wait_for_plain_answer(page, *COFFEE)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.evaluate(COPY, base64.b64encode(drive.sample("cat").read()).decode())
+    # Each answer brings a new uploader.
+    drive.wait_until_drawn(page)
     drive.uploader(page).focus()
     page.keyboard.press("Control+V")
     expect(drive.headline(page)).to_contain_text("cat")
+    drive.wait_until_drawn(page)
     take_photo(page)
     drive.wait_for_plain_answer(page, *COFFEE)
     expect(page.get_by_role("img", name="The photo you took")).to_be_visible()

@@ -1,6 +1,6 @@
 """Bodies that leave the browser, against the words on its screen, in each mode.
 
-What leaves while a photo is being taken, and when its page is left, is in ``test_promise_model``.
+More of what leaves while a photo is being taken is in ``test_promise_model``.
 """
 
 import re
@@ -21,6 +21,23 @@ from tests.browser.drive_promise import (
     select,
 )
 from tests.waiting import wait_until
+
+SLOW_CAMERA = """
+window.isTaken = false;
+ImageCapture.prototype.takePhoto = async function () {
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  const photo = await new Promise((resolve) => {
+    const canvas = Object.assign(document.createElement("canvas"), { width: 64, height: 64 });
+    const context = canvas.getContext("2d");
+    context.fillStyle = "red";
+    context.fillRect(0, 0, 64, 64);
+    canvas.toBlob(resolve, "image/jpeg");
+  });
+  setTimeout(() => { window.isTaken = true; }, 500);
+  return photo;
+};
+"""
+DESK_WITH_CAMERA = {"viewport": drive.DESK, "permissions": ["camera"]}
 
 
 def walk(page: Page, log: Log) -> list[str]:
@@ -223,4 +240,38 @@ def test_upload_cancelled_immediately_is_reported(visit: Visit) -> None:
     drive.choose_place(page, "This device")
     models.release()
     answered(page, r"On this device in .*; sent: \d+ kB of pixels")
+    assert log.check() == ["pixels"]
+
+
+def test_photo_stays_if_its_page_is_left(visit: Visit) -> None:
+    page, log = visit("auto", SLOW_CAMERA, **DESK_WITH_CAMERA)
+    ready(page)
+    drive.shutter(page).click()
+    drive.go(page, "About")
+    page.wait_for_function("window.isTaken")
+    assert log.check() == []
+    drive.go(page, "Identify")
+    ready(page)
+    # The model is still loaded, but the camera opens again.
+    video = page.locator(".vf-video")
+    wait_until(lambda: video.evaluate("({ readyState }) => readyState") > 1, 20)
+    drive.shutter(page).click()
+    answered(page, "On this device in .*; sent: numbers only")
+    assert log.check() == []
+
+
+def test_other_model_asks_before_it_gets_a_photo_being_taken(visit: Visit) -> None:
+    page, log = visit("auto", SLOW_CAMERA, **DESK_WITH_CAMERA)
+    ready(page)
+    # Keep the other model from becoming ready during the test.
+    page.route("**/models/scripts/*.onnx*", lambda _: None)
+    drive.shutter(page).click()
+    select(page, "scripts")
+    ask(page, "On this device", "On the server", "Don’t send it")
+    assert log.check() == []
+    press(page, "On the server")
+    expect(drive.headline(page)).to_contain_text("أحمر")
+    expect(drive.source_line(page)).to_contain_text(
+        re.compile("On the server in .*; sent: .* of pixels")
+    )
     assert log.check() == ["pixels"]

@@ -54,6 +54,16 @@ def test_only_this_user_enters_a_new_data_folder(
     assert oct((data_folder.parent / "elsewhere").stat().st_mode & 0o777) == "0o755"
 
 
+def test_folder_without_write_permission_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Root may write everywhere.
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(PermissionError) as raised:
+        require_writable(tmp_path / "new")
+    assert raised.value.filename == str(tmp_path)
+
+
 def test_file_in_place_of_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "models").write_text("a file")
     with pytest.raises(NotADirectoryError) as raised:

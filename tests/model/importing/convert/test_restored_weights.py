@@ -12,6 +12,7 @@ from tests.model.importing.learners import (
     LEARNER_MARKS,
     assert_engines_agree,
     loaders,
+    predict,
     restore,
     vision,
 )
@@ -52,6 +53,26 @@ def restore_state(state: Any, folder: Path, **options: str) -> Any:
     torch.save(state, folder / "state.pth")
     changed = {**OPTIONS, **{f"--{name}": value for name, value in options.items()}}
     return restore(folder / "state.pth", WeightsSettings.from_options(changed))
+
+
+@pytest.mark.parametrize("name", ["old.pth", "half.safetensors"])
+def test_formats_of_weights_give_the_learners_probabilities(
+    name: str, learner: Any, folder: Path, tmp_path: Path
+) -> None:
+    import safetensors.torch
+    import torch
+
+    state, path = learner.model.state_dict(), tmp_path / name
+    if name == "old.pth":
+        torch.save(state, path, _use_new_zipfile_serialization=False)
+    else:
+        floats = {key for key, tensor in state.items() if tensor.is_floating_point()}
+        halves = {key: state[key].half() if key in floats else state[key] for key in state}
+        safetensors.torch.save_file(halves, path)
+    photo = folder / "owl" / "1.png"
+    restored = restore(path, WeightsSettings.from_options(OPTIONS))
+    tolerance = 1e-6 if name == "old.pth" else 5e-3
+    assert restored.predict([photo])[0] == pytest.approx(predict(learner, photo), abs=tolerance)
 
 
 @pytest.mark.parametrize("head", ["fastai", "native"])
