@@ -211,6 +211,7 @@ def test_new_version_is_compared_published_and_put_back(browser, tmp_path, look)
         shared = first.url
         drive.sign_in(page, server)
         page.goto("/publish")
+        drive.wait_until_drawn(page)
         page.locator("input[type=file]").first.set_input_files(archive)
         page.get_by_role("button", name="Compare on 7 photos").click()
         expect(page.get_by_text("needs a second look before it replaces")).to_be_visible()
@@ -240,6 +241,7 @@ def test_model_is_added_by_a_file(page, shop, tmp_path):
     drive.sign_in(page, shop)
     for file, words in ((export, "Added: “Plain”."), (broken, "Not added: ")):
         page.goto("/publish")
+        drive.wait_until_drawn(page)
         page.get_by_label("The model’s name").fill(file.stem)
         page.locator("input[type=file]").last.set_input_files(file)
         page.get_by_role("button", name="Add", exact=True).click()
