@@ -81,7 +81,7 @@ class ServeCluster:
 
     def _answers(self) -> Counter[Path]:
         logs = Path(self._cluster.head_node.get_session_dir_path(), "logs", "serve")
-        counts = {log: log.read_text().count(" POST / 200 ") for log in logs.glob("replica_*.log")}
+        counts = {log: log.read_text().count(" POST /api/v1/identify 200 ") for log in logs.glob("replica_*.log")}
         return Counter(counts)
 
     def shutdown(self) -> None:
