@@ -81,8 +81,8 @@ class ServeCluster:
 
     def _answers(self) -> Counter[Path]:
         logs = Path(self._cluster.head_node.get_session_dir_path(), "logs", "serve")
-        counts = {log: log.read_text().count(" POST /api/v1/identify 200 ") for log in logs.glob("replica_*.log")}
-        return Counter(counts)
+        answer = " POST /api/v1/identify 200 "
+        return Counter({log: log.read_text().count(answer) for log in logs.glob("replica_*.log")})
 
     def shutdown(self) -> None:
         """End all nodes."""
