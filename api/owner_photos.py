@@ -34,7 +34,7 @@ from .body_limits import Body, check_length, limited_receive
 from .problems import Invalid, problem
 
 PRIVATE = {"Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin"}
-"""Headers of what only the owner gets."""
+"""Headers of responses that only the owner may read."""
 
 _upload_lock = threading.Lock()
 """Held during an upload, so that only one runs at a time."""

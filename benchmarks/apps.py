@@ -232,7 +232,7 @@ class Server:
 
 @contextmanager
 def serve(app: App, **settings: str) -> Iterator[Server]:
-    """Start an app with further variables on a free port; kill it and its children afterwards."""
+    """Run an app with more environment variables on a free port while the block runs."""
     port, log = free_port(), BUILD / f"{app.name.lower()}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     ports = {"GRADIO_SERVER_PORT": str(port), "STREAMLIT_SERVER_PORT": str(port)}

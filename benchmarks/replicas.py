@@ -121,7 +121,7 @@ def _listing_bytes() -> float:
 
 
 def _archive_ways(name: str) -> tuple[Callable[[], float], Callable[[], float]]:
-    """Return the loop without Ray and the one on Ray; each returns its seconds per photo."""
+    """Return two functions, without Ray and on Ray, which measure the seconds per photo."""
     from model import load
     from scale.archive_run import ArchiveRun, Job
     from scale.ray_pool import identify_on_ray
@@ -200,7 +200,7 @@ def _compare(plain: Server, on_ray: Server, kilobytes: int, rounds: int) -> None
 
 
 def _sum_by_kind(server: Server, amount: Callable[[psutil.Process], float]) -> dict[str, float]:
-    """Return the sums of an amount over the server's processes, by kind."""
+    """Return the total of ``amount`` for each kind of the server's processes."""
     sums = defaultdict[str, float](float)
     for process in server.processes():
         title = " ".join(process.cmdline())

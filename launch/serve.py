@@ -67,7 +67,7 @@ def check_hosts() -> None:
 
 
 def run_server(port: int, *options: str) -> None:
-    """Run Streamlit with further ``options`` until Ctrl-C, the usual way to stop it, no failure."""
+    """Run Streamlit with more ``options`` until Ctrl-C, which counts as success."""
     with suppress(KeyboardInterrupt, click.Abort):
         from streamlit.web.cli import main as streamlit
 

@@ -95,7 +95,7 @@ def running(
     stop_seconds: float,
     stdout: int | None = None,
 ) -> Iterator[Process]:
-    """Run a program, in ``ROOT``, until the end of the block.
+    """Run a program in ``ROOT`` while the block runs.
 
     It has a process group of its own, so that Ctrl-C reaches only its parent. The group gets the
     signal ``stop``, and is killed ``stop_seconds`` later.

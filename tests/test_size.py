@@ -72,7 +72,7 @@ BUDGETS = {
         "archives in buckets, on Ray or without; the API on Ray Serve and its proxies",
     ),
     "ui": (
-        6_000,
+        6_001,
         "what pages share: viewfinder, plain page, workshop, first screen, previews of links",
     ),
     "device/kernels": (420, "resampling, and the kernels of packed networks, in C"),
@@ -86,7 +86,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript and C.
 """
 
-ALL_PYTHON, ALL_TESTS = 44_386, 44_476
+ALL_PYTHON, ALL_TESTS = 44_387, 44_476
 """Most lines of Python outside and inside ``tests``."""
 
 ALL_FILES = 292

@@ -232,7 +232,7 @@ def list_kept() -> dict[str, dict[str, str]]:
 
 
 def show_clear_button() -> None:
-    """Offer to delete the recent photos that this browser keeps."""
+    """Show a button that deletes the recent photos from this browser."""
     data = {
         "recent": settings().recent,
         "base": component.base_path(),

@@ -42,7 +42,7 @@ WAYS = {
     "compiled": Way("On the server, compiled engine", "server", "compiled"),
     "learner": Way("On the server, learner engine", "server", "learner"),
 }
-"""All ways, by the name that ``device/compare.mjs`` gives them, in the order of the page."""
+"""All ways in the page's order, by their names in ``device/compare.mjs``."""
 
 STEPS = ("on the way", "in the queue", "getting the photo ready", "the model")
 """The steps of a try, in their order."""

@@ -32,9 +32,10 @@ def show_last_change(key: str) -> Any:
     """
     if last := st.session_state.get(key):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.write(last[0])
-            if last[1] and st.button("Undo", key=f"undo-{key}", type="tertiary"):
-                return last[1]
+            words, undo = last
+            st.write(words)
+            if undo and st.button("Undo", key=f"undo-{key}", type="tertiary"):
+                return undo
     return None
 
 

@@ -211,7 +211,7 @@ def fine_tune(
 ) -> FineTuneResult | None:
     """Fine-tune a learner from the checkpoint in ``run_dir``, if there is one.
 
-    None if there was no time for an epoch.
+    Return None if there was no time for an epoch.
 
     Args:
         build: builds the ``Learner``, with the fitted head.

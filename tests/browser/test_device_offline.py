@@ -58,7 +58,7 @@ def test_page_works_without_a_network_after_one_visit(open_device: Any, app: Dev
     assert sum(path.endswith(".onnx.gz") for path in app.asked) == 1
     page.reload()
     expect_kept(page)
-    # The service worker leaves the rest of the app alone.
+    # The service worker handles no requests for the rest of the app.
     script = page.evaluate("navigator.serviceWorker.controller.scriptURL")
     assert script == f"{app.url}service-worker.js"
     assert page.evaluate("fetch('../api/live').then((answer) => answer.status)") == 200

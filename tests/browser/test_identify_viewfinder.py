@@ -173,7 +173,7 @@ def test_choices_hold_before_the_app_replies(page: Page) -> None:
     page.goto("/?run=server")
     drive.give(page, drive.RED_PHOTO)
     expect(page).to_have_url(re.compile("answer="))
-    # Below a link, another model is for the next photo.
+    # While a shared answer is open, choosing another model affects only the next photo.
     page.get_by_role("button", name="Clear recent photos").click()
     page.reload()
     expect(drive.headline(page)).to_have_text(drive.IS_RED)

@@ -28,7 +28,7 @@ def test_photos_are_uploaded_pasted_and_taken_one_after_the_other(page):
         page, encoded(drive.sample("cat").open().convert("RGB"), "HEIF"), "cat without a suffix"
     )
     assert "cat" in drive.wait_for_plain_answer(page)
-    # The uploader is ready for the next one, and holds no file.
+    # The uploader is empty again.
     expect(page.get_by_test_id("stFileUploaderFile")).to_have_count(0)
     drive.attach(page, encoded(drive.sample("coffee").open().convert("RGB")))
     drive.wait_for_plain_answer(page, *COFFEE)

@@ -55,13 +55,13 @@ class Tab:
         page.goto(f"{url}manifest.webmanifest")
 
     def run(self, script: str, scope: str = "session") -> Any:
-        """Return what a script returns."""
+        """Run a script in the page, and return its result."""
         return self.page.evaluate(
             SETUP.replace("SCRIPT", script), {"page": self._url, "scope": scope}
         )
 
     def list_ids(self, scope: str = "session") -> Any:
-        """Return the ids of the photos that a new list has, the newest first."""
+        """Return the ids of the stored photos, newest first."""
         return self.run("return ids(open());", scope)
 
 

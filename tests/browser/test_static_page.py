@@ -143,7 +143,7 @@ def test_page_asks_no_other_site_and_can_be_installed(visit: Visit, exported: Pa
         manifest = devtools.send("Page.getAppManifest")
         assert manifest["errors"] == []
         assert manifest["url"] == f"{host.url}manifest.webmanifest"
-        # The page's own policy forbids other sites and inline scripts.
+        # The page's Content-Security-Policy forbids other origins and inline scripts.
         assert page.evaluate(VIOLATE) == [None, "TypeError"]
 
 

@@ -122,7 +122,7 @@ def assert_survives_a_crash(page: Page) -> None:
 
 
 def give_without_answer(page: Page, pattern: str, photo: bytes) -> None:
-    """Choose a photo, keep its answer from coming, and wait until the browser has the photo."""
+    """Choose a photo, hold back its answer, and wait until the browser has stored the photo."""
     page.route(pattern, lambda _: None)
     drive.give(page, photo)
     expect(page.locator(".vf-photo img")).to_be_visible()

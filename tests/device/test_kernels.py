@@ -1,4 +1,4 @@
-"""The compiled kernels are those of ``device/kernels/``."""
+"""The binaries of the kernels are what ``device/kernels/`` compiles to."""
 
 import os
 import subprocess

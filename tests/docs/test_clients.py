@@ -1,4 +1,4 @@
-"""The clients in ``docs/clients``, run as a reader would copy them.
+"""The clients in ``docs/clients``, run as a reader would run them.
 
 Without a complete response they raise a typed error.
 """

@@ -18,7 +18,7 @@ from model.evaluation import PhotoFailure
 from model.storage.photo_files import PhotoFile, map_ordered
 
 LIFETIME_MINUTES = 30
-"""Time that a finished batch is kept without a viewer, in minutes."""
+"""How long a finished batch is kept while no page shows it, in minutes."""
 
 MAX_BYTES = 48 * 2**20
 """Memory for all results, in bytes: five batches of 1,000 photos and 1,000 labels fit."""
@@ -209,7 +209,7 @@ class JobCache:
         self._sweeper: threading.Thread | None = None
 
     def add(self, job: Job) -> str:
-        """Keep a job; return its key, 128 random bits as URL-safe text."""
+        """Store a job; return its key, 128 random bits as URL-safe text."""
         key = secrets.token_urlsafe(16)
         with self._lock:
             self._jobs[key] = job

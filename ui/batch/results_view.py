@@ -182,7 +182,7 @@ def show_accuracy(job: Job) -> None:
         # A single folder may only hold the photos; several are probably meant as labels.
         if len(unmatched) > 1:
             reason = "none of these folders is named after a label"
-            st.caption(f"No accuracy to show: {reason} ({_list_folders(unmatched)}).")
+            st.caption(f"No accuracy: {reason} ({_list_folders(unmatched)}).")
         return
     st.subheader("Accuracy by folder", anchor=False)
     accuracy = evaluation.answered

@@ -62,7 +62,7 @@ WRONG: dict[str, list[Any]] = {
     "architecture": [
         {**ARCHITECTURE, name: values} for name in ("mean", "std") for values in NO_STATISTICS
     ],
-    # Only multi-label models have one.
+    # Only multi-label models have a threshold.
     "threshold": [0.7],
     "unknown": [1],
 }

@@ -34,7 +34,7 @@ def ood_outputs(count: int = 200, seed: int = 2) -> GraphOutputs:
 
 
 def logits(features: np.ndarray) -> NDArray[np.float32]:
-    """The logits of the best linear classifier for such clouds."""
+    """Return the logits of the optimal linear classifier for these Gaussian clouds."""
     result = features @ centres().T / NOISE**2 - (centres() ** 2).sum(axis=1) / 2 / NOISE**2
     return result.astype(np.float32)
 

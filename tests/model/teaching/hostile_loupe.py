@@ -160,11 +160,11 @@ BAD_LABELS = (
     *("", "  ", " cat", "x" * 61, 7, "two\nlines", "bell\x07", "\u200fmark", "\u2067isolate"),
     *("line\u2028separator", "half\ud83d", "\u200b", "\u200d\u0301", "\u3164", "\u2800\ufe0f"),
 )
-BAD_DATES = "2026-13-01 2026-02-30 0000-01-01 2026-W48-6".split()
+INVALID_DATES = "2026-13-01 2026-02-30 0000-01-01 2026-W48-6".split()
 FIELDS: dict[str, tuple[object, ...]] = {
     "title": (*BAD_LABELS, "pets\u202egpj"),
     "labels": (*(["cat", bad, "dog"] for bad in (*BAD_LABELS, "cat")), ["cat", "dog"]),
-    "made": (*BAD_DATES, ["2026-11-28"]),
+    "made": (*INVALID_DATES, ["2026-11-28"]),
     "base.size": (5,),
     "promise": (0.99, float("nan")),
     "photos": ([5, 5], [5, 5, -1]),

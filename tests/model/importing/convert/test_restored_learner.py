@@ -231,7 +231,7 @@ def assert_runs_one_at_a_time(engine: Any, photos: Any) -> None:
     def enter(*_: Any) -> None:
         running.append(None)
         most.append(len(running))
-        # Other threads would run in the meantime.
+        # Give other threads time to enter, if nothing keeps them out.
         Event().wait(0.05)
 
     network = engine._module.network
