@@ -91,6 +91,7 @@ def test_replica_says_that_it_has_no_database(serve, models_dir, monkeypatch, ha
     store_pending.set()
     follower = Follower()
     follower.compare()
+    follower.compared.set()
     monkeypatch.setattr(lifecycle, "store_follower", lambda: follower)
     try:
         client = serve(LOUPE_MODEL="tiny")

@@ -31,7 +31,10 @@ await fetch("/result", { method: "POST", body });
 """
 
 
-@pytest.mark.parametrize(("has_runtime", "loads"), [(True, "12.7 MB"), (False, "4.6 MB")])
+@pytest.mark.parametrize(
+    ("has_runtime", "loads"),
+    [pytest.param(True, "12.7 MB", marks=pytest.mark.slow), (False, "4.6 MB")],
+)
 def test_device_is_measured(
     web: Site, has_runtime: bool, loads: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -46,7 +49,7 @@ def test_device_is_measured(
     monkeypatch.setitem(web.folders, "/device/models/imagenet/", device_dir(bundle))
     monkeypatch.setitem(web.headers, "Content-Security-Policy", POLICY)
     changed = {name: text.encode() for name, text in files.items()}
-    with web.changed(changed), web.chromium().open(f"{web.url}/device/bench.html?seconds=2"):
+    with web.changed(changed), web.chromium().open(f"{web.url}/device/bench.html?seconds=1"):
         seen: dict[str, Any] = web.results.get(timeout=PATIENCE_SECONDS)
     assert (seen["broken"], seen["before"], seen["error"]) == ([], [], "")
     assert seen["plan"].startswith(f"Start loads {loads} ")

@@ -78,7 +78,7 @@ def test_every_seed_file_is_read(name: str) -> None:
 
 @pytest.mark.parametrize("name", OF_FORMAT)
 @given(st.data())
-@hypothesis_settings(max_examples=400)
+@hypothesis_settings(max_examples=250)
 def test_damaged_file_gives_a_photo_or_an_error(name: str, data: st.DataObject) -> None:
     file = data.draw(damaged(OF_FORMAT[name]))
     read_or_error(with_checksums(file) if data.draw(st.booleans()) else file)
