@@ -22,7 +22,7 @@ def test_settings_table_lists_every_setting_and_no_other() -> None:
 
 
 def test_every_command_is_shown() -> None:
-    assert set(re.findall(r"python -m model (\w+)", TEXT)) >= set(COMMANDS)
+    assert set(re.findall(r"python -m model ([\w-]+)", TEXT)) >= set(COMMANDS)
     assert set(re.findall(r"python -m deploy (\w+)", TEXT)) >= set(deploy_cli.commands)
 
 
@@ -61,7 +61,7 @@ def test_readmes_commands_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^make (\w+)", README, re.MULTILINE))
     assert {target for target in targets if f"\n{target}: " not in makefile} == set()
-    assert set(re.findall(r"python -m model (\w+)", README)) <= set(COMMANDS)
+    assert set(re.findall(r"python -m model ([\w-]+)", README)) <= set(COMMANDS)
     assert set(re.findall(r"python -m deploy (\w+)", README)) <= set(deploy_cli.commands)
 
 
