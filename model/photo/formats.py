@@ -157,8 +157,7 @@ def check_size(size: tuple[int, int]) -> None:
     if pixels > MAX_PIXELS:
         raise TooManyPixels(
             f"This photo has {pixels // 10**6:,} megapixels; the limit is {MAX_PIXELS // 10**6}. "
-            "Set your camera to its normal photo size (12 or 50 megapixels), or send a smaller "
-            "copy."
+            "Set your camera to its normal photo size, or send a smaller copy."
         )
 
 
