@@ -40,11 +40,12 @@ interface Recipe {
   greyscale?: boolean;
 }
 
-/** The largest photo that the server takes, and the shortest side. */
+/** What photos the server takes: `LIMITS` in `model/browser/device_files.py`. */
 interface Limits {
   bytes: number;
   pixels: number;
   side: number;
+  formats: string;
 }
 
 /** A packed file, with the hash of what is in it. */

@@ -50,7 +50,7 @@ with st.expander("How it answers"):
     st.write(
         "A *calibrated* model was tested on photos it had never seen. It can tell you how often an "
         "answer like this is right, and when a photo shows none of the things it knows. Any other "
-        "model says “my best guess” and always names something."
+        "model guesses: it always names something."
     )
 with st.expander("Supported photos"):
     st.write(

@@ -152,8 +152,8 @@ function checkSize({ width, height }, limits) {
     throw new LoupeError(
       "too-many-pixels",
       `This photo has ${Math.floor((width * height) / 1e6)} megapixels; the limit is ` +
-        `${Math.floor(limits.pixels / 1e6)}. Set your camera to its normal photo size ` +
-        "(12 or 50 megapixels), or send a smaller copy.",
+        `${Math.floor(limits.pixels / 1e6)}. Set your camera to its normal photo size, ` +
+        "or send a smaller copy.",
     );
   }
 }

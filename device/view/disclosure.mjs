@@ -13,9 +13,6 @@ const GONE = {
 /** Size of compressed pixels, as a share of their uncompressed size. */
 const COMPRESSION_RATIO = 0.5;
 
-/** Formats by suffix, for files that no browser or few can read. */
-const FORMATS = { heic: "HEIC", heif: "HEIC", tif: "TIFF", tiff: "TIFF", avif: "AVIF" };
-
 /** Return a number of bytes: "98 kB" or "3.4 MB". */
 export function formatBytes(bytes) {
   if (bytes < 999_500) return `${Math.max(Math.sign(bytes), Math.round(bytes / 1000))} kB`;
@@ -27,8 +24,8 @@ export const megabytes = (bytes) => Math.max(1, Math.round(bytes / 1e6));
 /** Return a file's name; photos of the camera and of the clipboard have none. */
 export const fileName = (file) => (file instanceof File ? file.name : "");
 
-/** Return the name of a format that no browser or few can read, by the file's suffix; or "". */
-export const formatOf = (file) => FORMATS[fileName(file).toLowerCase().split(".").at(-1)] ?? "";
+/** Return a file's suffix as the name of its format, such as "HEIC"; or "". */
+export const formatOf = (file) => /\.(\w{3,4})$/.exec(fileName(file))?.[1].toUpperCase() ?? "";
 
 /** Return what the server gets of a photo; at most that, while it isn't known. */
 export function partOf({ sends }, recipe) {

@@ -1,7 +1,7 @@
 /** The mode `auto`: one of the two ways answers, and the other one where that fails. */
 
 import { anyAborted, pause } from "../engine/abort.mjs";
-import { mayServerRead, NotPermitted } from "./outgoing.mjs";
+import { NotPermitted } from "./outgoing.mjs";
 
 /** Time for the server to answer once the device could, in milliseconds. */
 const PATIENCE_MS = 4000;
@@ -12,12 +12,12 @@ export const PHOTO_CODES = new Set(
 );
 
 /** The device answers, or the server, if there is one and it may read what the device can't. */
-export async function deviceFirst(device, askServer, blob, options) {
+export async function deviceFirst(device, askServer, blob, options, server) {
   try {
     return await device.identify(blob, options);
   } catch (cause) {
     options.signal?.throwIfAborted();
-    if (!askServer || !(await mayServerRead(blob, cause))) throw cause;
+    if (!(await server?.mayRead(blob, cause))) throw cause;
     // If the model stopped, the file may be readable, so its pixels may be enough.
     const isFile = cause.code === "unsupported-format";
     try {

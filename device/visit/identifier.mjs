@@ -179,7 +179,7 @@ export class Identifier {
     }
     const askServer = this.server && ((...given) => this.#askServer(...given));
     const answer = this.device.isReady ? deviceFirst : serverFirst;
-    return answer(this.device, askServer, blob, options);
+    return answer(this.device, askServer, blob, options, this.server);
   }
 
   /** Identify the frames of a playing video, on the device alone, until the signal is aborted. */

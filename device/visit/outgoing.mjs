@@ -13,9 +13,6 @@ import { Server } from "./server.mjs";
 /** The parts of a photo, the least first. A copy is small and without metadata. */
 const PARTS = /** @type {Part[]} */ (["nothing", "pixels", "copy", "file"]);
 
-/** First bytes of what the server reads and not every browser: HEIC, AVIF and TIFF, as text. */
-const SERVER_FORMATS = /^(.{4}ftyp(he[iv][cxms]|avi[fs]|m[is]f1)|II[*+]\0|MM\0[*+])/s;
-
 /** The server counts as near if the page's quickest file took at most so many milliseconds. */
 const NEAR_MS = 30;
 
@@ -168,6 +165,14 @@ export class Outgoing {
     return { ...saved, key };
   }
 
+  /** Return whether the server may read a file that this device refused with an error. */
+  async mayRead(file, { code }) {
+    if (code !== "unsupported-format") return code === "engine-unavailable";
+    const start = new Uint8Array(await file.slice(0, 256).arrayBuffer());
+    const formats = new RegExp(`^(${this.#options.limits?.formats})`, "s");
+    return formats.test(String.fromCharCode(...start));
+  }
+
   async #decide() {
     isServerNear ??= isNear();
     const mayPrepare = !isServerNear && this.#options.limits;
@@ -201,7 +206,7 @@ export class Outgoing {
       request = await this.#prepare(photo, described);
     } catch (cause) {
       signal?.throwIfAborted();
-      if (!(await mayServerRead(photo, cause))) throw cause;
+      if (!(await this.mayRead(photo, cause))) throw cause;
       return this.#sendPhoto({ body: photo }, photo, { ...options, cause });
     }
     try {
@@ -257,13 +262,6 @@ export class Outgoing {
     const { part, cause } = need;
     if (!covers(permission, { ...this.#options, ...need })) throw new NotPermitted(part, cause);
   }
-}
-
-/** Return whether the server may read a file that this device refused with an error. */
-export async function mayServerRead(file, { code }) {
-  if (code !== "unsupported-format") return code === "engine-unavailable";
-  const start = new Uint8Array(await file.slice(0, 12).arrayBuffer());
-  return SERVER_FORMATS.test(String.fromCharCode(...start));
 }
 
 /** Return whether the server counts as near; a reload doesn't change that, nor what photos send. */

@@ -30,7 +30,7 @@ from ..bundle import (
 from ..bundle.registry import is_public, open_bundle
 from ..errors import BundleDamaged, EngineUnavailable
 from ..photo import MAX_BYTES, MAX_PIXELS
-from ..photo.formats import MIN_SIDE_PX
+from ..photo.formats import MIN_SIDE_PX, SIGNATURES
 from ..settings import ROOT
 from .cache import cached_folder, find_folder, read_info
 from .packed_network import NotPackable, pack_network
@@ -42,8 +42,8 @@ FORMAT = 2
 REVISION = 2
 """Raised when these files get more contents, so that those in a cache are made again."""
 
-LIMITS = {"bytes": MAX_BYTES, "pixels": MAX_PIXELS, "side": MIN_SIDE_PX}
-"""The largest photo that is read, and the shortest side."""
+LIMITS = {"bytes": MAX_BYTES, "pixels": MAX_PIXELS, "side": MIN_SIDE_PX, "formats": SIGNATURES}
+"""The largest photo that is read, the shortest side, and how files of photos begin."""
 
 GOLDEN_PHOTOS = 2
 TOLERANCE = 1e-4

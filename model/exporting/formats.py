@@ -73,7 +73,7 @@ def export_models(
         if format_.is_page:
             written = write_page(bundles, new)
             return
-        write = getattr(writers, f"write_{name}")
+        write = getattr(writers, f"write_{name.replace('-', '_')}")
         (bundle,) = bundles
         written = write(bundle, new, CheckPhotos(photos), **({"int8": True} if int8 else {}))
         write_texts(bundle, format_, new, written)

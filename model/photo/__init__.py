@@ -94,8 +94,7 @@ def read(data: bytes, *, resize: int = 256, memory_mb: int | None = None) -> Pho
     """Decode the photo in a file's bytes, which also determine its format.
 
     Args:
-        data: the file, at most 20 MB, in one of ``FORMATS``. If it holds several
-            pictures or frames, the first is read.
+        data: the file, at most 20 MB, in one of ``FORMATS``; of several pictures the first is read.
         resize: length in pixels to which the model's preprocessing resizes the shorter
             side. A JPEG is decoded at a half, quarter or eighth of its size as long as
             both sides stay at least twice this: closer than that, answers change.
@@ -106,7 +105,7 @@ def read(data: bytes, *, resize: int = 256, memory_mb: int | None = None) -> Pho
         PhotoTooLarge: more than 20 MB.
         UnsupportedFormat: another kind of file, or a rare encoding.
         PhotoTooSmall: less than 16 pixels on a side.
-        TooManyPixels: more than 64 megapixels, or more than memory allows.
+        TooManyPixels: more than ``MAX_PIXELS``, or more than memory allows.
         DamagedPhoto: incomplete or broken.
         Busy: this large photo waited for others beyond the deadline. Raised only in a
             thread that holds a slot of the admission queue; other threads wait.

@@ -1,9 +1,8 @@
 """The table of supported formats, their detection from a file's first bytes, and a photo's limits.
 
-Each format has a parser for the container itself, which takes a bounded time and
-passes on only the parts that hold pixels. Text, colour profiles, thumbnails,
-second pictures and animations never reach a decoder, so they cannot slow it
-down, fill the memory or crash it.
+Each format has a parser for the container itself, which takes a bounded time and passes on only
+the parts that hold pixels. Text, colour profiles, thumbnails, second pictures and animations never
+reach a decoder, so they cannot slow it down, fill the memory or crash it.
 """
 
 import re
@@ -22,7 +21,6 @@ from .tiff import prepare_tiff
 
 SIGNATURE_BYTES = 256
 """Number of leading bytes that ``detect_format`` needs."""
-
 
 _AVIF = rb".{4}ftyp(avi[fs]|m(if|sf)1.{4}(.{4}){0,60}?avi[fs])"
 _HEIF = rb".{4}ftyp(he[iv][cxms]|m(if|sf)1)"
@@ -67,6 +65,9 @@ FORMATS = tuple(_FORMATS)
 """The formats that are read, as Pillow and ``Photo.format`` name them."""
 
 BYTES_PER_PIXEL = {name: entry.bytes_per_pixel for name, entry in _FORMATS.items()}
+
+SIGNATURES = b"|".join(entry.signature for entry in _FORMATS.values()).decode("latin-1")
+"""A regular expression for the first bytes of all formats, as Latin-1, for JavaScript as well."""
 
 _TITLES = [entry.title for entry in _FORMATS.values()]
 FORMAT_NAMES = f"{', '.join(_TITLES[:-1])} or {_TITLES[-1]}"
@@ -156,8 +157,7 @@ def check_size(size: tuple[int, int]) -> None:
     if pixels > MAX_PIXELS:
         raise TooManyPixels(
             f"This photo has {pixels // 10**6:,} megapixels; the limit is {MAX_PIXELS // 10**6}. "
-            "Set your camera to its normal photo size (12 or 50 megapixels), or send a smaller "
-            "copy."
+            "Set your camera to its normal photo size, or send a smaller copy."
         )
 
 

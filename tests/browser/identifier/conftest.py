@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
+from model.browser.device_files import LIMITS
 from tests.api.conftest import forget
 from tests.browser.device_app import PREFIX, DeviceApp
 from tests.browser.drive import RED
@@ -15,13 +16,12 @@ PHOTO = f"{PREFIX}/api/v1/identify"
 
 SETUP = """
 async (given) => {
-  const { page, token, photo } = given;
+  const { limits, page, token, photo } = given;
   const { Identifier } = await import(`${page}visit/identifier.mjs`);
   const blob = new Blob([Uint8Array.from(atob(photo), (letter) => letter.charCodeAt())]);
   const server = { url: `${page}../api/v1/`, token, model: "colours" };
   const address = `${page}models/colours/`;
   const create = (options) => {
-    const limits = { bytes: 2e7, pixels: 5e7, side: 16 };
     const model = "colours";
     const identifier = new Identifier({ model, address, server, limits, ...options });
     identifier.start();
@@ -87,7 +87,7 @@ def run(page: Page, app: DeviceApp, token: str) -> Run:
 
     def run_script(script: str, photo: bytes = RED, **values: Any) -> Any:
         given = {"page": app.url, "token": token, "photo": base64.b64encode(photo).decode()}
-        return page.evaluate(SETUP % script, given | values)
+        return page.evaluate(SETUP % script, given | {"limits": LIMITS} | values)
 
     return run_script
 
