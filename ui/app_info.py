@@ -1,13 +1,15 @@
-"""The app's title, a sentence about it and its logo, by the settings or a model."""
+"""The app's title, a sentence about it, its logo and its colours, by the settings or a model."""
 
 import re
 import textwrap
+from collections.abc import Mapping
 from html import escape
 from math import ceil
 from unicodedata import east_asian_width
 
 from model import Bundle
 from model.answer.phrases import label_summary
+from model.browser.page_files import PAGE_DIR
 from model.bundle import familiar_labels, get_bundle
 from model.errors import BundleError
 from model.loading import default_model
@@ -24,6 +26,13 @@ LOGO_HEIGHT = 32
 """Height of Streamlit's largest logo, in pixels."""
 
 SENTENCES = re.compile(r".{20,}[.!?](?= )")
+
+TOKENS = (PAGE_DIR / "view" / "tokens.css").read_text(encoding="utf-8")
+THEMES = re.findall(r"^[^{}@/]*\[data-theme[^{]*\{([^}]*)\}", TOKENS, re.MULTILINE)
+COLOUR = re.compile(r"--([\w-]+): (#\w+)")
+LIGHT: dict[str, str] = dict(COLOUR.findall(THEMES[0]))
+DARK: dict[str, str] = dict(COLOUR.findall(THEMES[1]))
+"""The design tokens: declarations for light, dark and both, and the colours of either by name."""
 
 
 def default_bundle() -> Bundle | None:
@@ -77,8 +86,8 @@ def first_words(bundle: Bundle | None) -> dict[str, str]:
     return {"headline": title or HEADLINE, "desk": title or DESK_HEADLINE, "line": line}
 
 
-def header_logo(*, is_dark: bool = False) -> tuple[str, int]:
-    """Return the app's icon and name as SVG, and its width in pixels.
+def header_logo(colours: Mapping[str, str] = LIGHT) -> tuple[str, int]:
+    """Return the app's icon and name as SVG, in colours of a theme, and its width in pixels.
 
     A page of Streamlit's has no other place for the name in its header. A name of more than a few
     characters is in small type on two lines, because a phone's header also has the menu and the
@@ -89,9 +98,7 @@ def header_logo(*, is_dark: bool = False) -> tuple[str, int]:
     if _width(name) > 6:
         is_wide = _width(name) > 0.8 * len(name)
         lines, size = textwrap.wrap(name, 7 if is_wide else 14, max_lines=2, placeholder="…"), 13
-    ink, ground, accent = (
-        ("#E7F0EE", "#0B1514", "#2DD4BF") if is_dark else ("#0B1917", "#FFFFFF", "#0F766E")
-    )
+    ink, ground, accent = (colours[name] for name in ("ink", "ground", "accent"))
     width = 36 + ceil(size * max(map(_width, lines)))
     first = LOGO_HEIGHT / 2 + 0.35 * size - 0.6 * size * (len(lines) - 1)
     words = "".join(

@@ -10,6 +10,7 @@ import streamlit as st
 
 from model.answer.prediction import Certainty, Prediction, certainty
 from model.answer.share_link import decode
+from ui.app_info import DARK, LIGHT
 from ui.phrasing import SURE, format_percent, spell_number
 
 GREY = "#7C8B88"
@@ -22,15 +23,13 @@ LABEL_WIDTH = 130
 
 
 def accent_color(*, sure: bool = True) -> str:
-    """Return the colour of the first bar: teal, or amber if the model is not sure."""
-    is_dark = st.context.theme.type == "dark"
-    if sure:
-        return "#2DD4BF" if is_dark else "#0F766E"
-    return "#FBBF24" if is_dark else "#B45309"
+    """Return the colour of the first bar: the accent, or amber if the model is not sure."""
+    colors = DARK if st.context.theme.type == "dark" else LIGHT
+    return colors["accent" if sure else "doubt"]
 
 
 def main_button() -> Literal["primary", "secondary"]:
-    """Return the type of a main button; Streamlit's white on dark mode's teal is hard to read."""
+    """Return the type of a main button; Streamlit's white on dark mode's accent is hard to read."""
     return "secondary" if st.context.theme.type == "dark" else "primary"
 
 
@@ -40,7 +39,7 @@ def text_color() -> str:
     Text marks are black in the dark theme unless given a colour, and the theme's own axis labels
     are too pale to read in the sun.
     """
-    return "#E7F0EE" if st.context.theme.type == "dark" else "#0B1917"
+    return (DARK if st.context.theme.type == "dark" else LIGHT)["ink"]
 
 
 def draw_answer(prediction: Prediction, count: int) -> None:
@@ -53,7 +52,7 @@ def draw_answer(prediction: Prediction, count: int) -> None:
     if prediction.in_distribution is False:
         # For an out-of-distribution photo, percentages mean little.
         rows = [("✓ none of these", 0.0, ""), *((label, value, "") for label, value, _ in rows)]
-    # Teal is for answers that were calibrated to be sure.
+    # The accent is for answers that were calibrated to be sure.
     is_sure = certainty(prediction) in SURE
     _draw(rows, accent_color() if is_sure else GREY, "Probability")
 

@@ -107,9 +107,7 @@ def show_confusion(matrix: ConfusionMatrix, rows: str = "the true labels") -> No
     """Draw the confusion as a chart, whose ``rows`` are named, or list that of many labels."""
     if len(matrix.support) <= MAX_CHART_LABELS:
         st.altair_chart(_chart(matrix), width="stretch")
-        st.caption(
-            f"Rows are {rows}, columns the model’s answers. Teal is correct, amber is wrong."
-        )
+        st.caption(f"Rows are {rows}, columns the model’s answers; those in amber are wrong.")
     elif matrix.mistakes:
         # On a phone, a table's toolbar needs room above it.
         st.space("small")

@@ -15,7 +15,7 @@ import streamlit as st
 
 from model import Bundle
 from model.browser.page_files import PAGE_DIR, FirstVisit
-from ui.app_info import app_title, first_words, header_logo
+from ui.app_info import LIGHT, THEMES, app_title, first_words, header_logo
 from ui.navigation import navigation_html
 
 HINT = (
@@ -31,9 +31,6 @@ PLACE = (
     '<span class="first-title">&nbsp;</span></div></li>'
 )
 SAMPLES = '<h3 class="first-small">Or try one of these</h3><ul class="first-places">$places</ul>'
-COLOURS = {"#0F766E": "accent", "#0B1917": "ink", "#FFFFFF": "ground"}
-THEME = re.compile(r"^[^{}@/]*\[data-theme[^{]*\{([^}]*)\}", re.MULTILINE)
-"""Matches the tokens' declarations: light, dark, and those of both."""
 
 MODULES = re.compile(
     r'\s*<(?:script type="module"|link\s+rel="(?:modulepreload|preload)")[^>]*>(?:</script>)?'
@@ -72,9 +69,7 @@ def first_screen(bundle: Bundle | None, samples: int, *, is_answer: bool) -> str
 
     With ``is_answer``, its frame is empty, because an answer will be shown in it.
     """
-    logo, width = header_logo()
-    for colour, name in COLOURS.items():
-        logo = logo.replace(colour, f"var(--{name})")
+    logo, width = header_logo({name: f"var(--{name})" for name in LIGHT})
     words = {name: escape(text) for name, text in first_words(bundle).items()}
     places = Template(SAMPLES).substitute(places=PLACE * samples) if samples else ""
     html = Template(_read("first/screen.html")).substitute(
@@ -95,7 +90,7 @@ def first_screen(bundle: Bundle | None, samples: int, *, is_answer: bool) -> str
 @cache
 def every_page(logo: int, *, is_owner: bool = False) -> str:
     """Return the HTML of every page: ``navigation_html``, and what says that the server is gone."""
-    light, dark, both = THEME.findall(_read("view/tokens.css"))
+    light, dark, both = THEMES
     own = "#gone, #early, #pages"
     css = (
         f"{own} {{{light}{both}}} :is({own})[data-theme='dark'] {{{dark}}} "
@@ -113,7 +108,7 @@ def every_page(logo: int, *, is_owner: bool = False) -> str:
 @cache
 def _styles() -> str:
     """Return the viewfinder's styles; the system decides between light and dark."""
-    light, dark, both = THEME.findall(_read("view/tokens.css"))
+    light, dark, both = THEMES
     css = (
         f":host {{{light}{both}}} :host([data-theme='dark']) {{{dark}}} "
         f"@media (prefers-color-scheme: dark) {{ :host(:not([data-theme='light'])) {{{dark}}} }}"

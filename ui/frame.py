@@ -11,7 +11,7 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from model.resources import trim_memory  # noqa: E402 - the path comes first
-from ui.app_info import app_title, header_logo  # noqa: E402
+from ui.app_info import DARK, LIGHT, app_title, header_logo  # noqa: E402
 from ui.component import has_routes  # noqa: E402
 from ui.navigation import ICON, PAGES, get_page  # noqa: E402
 from ui.session_state import chosen_bundle, remember_address  # noqa: E402
@@ -28,7 +28,7 @@ title = app_title(chosen_bundle())
 # The first page is the app itself; its path is empty.
 page_title = f"{page.title} · {title}" if page.url_path else title
 st.set_page_config(page_title=page_title, page_icon=ICON)
-logo, _ = header_logo(is_dark=st.context.theme.type == "dark")
+logo, _ = header_logo(DARK if st.context.theme.type == "dark" else LIGHT)
 st.logo(logo, size="large")
 # On a return from another page, a page may restore what it showed.
 st.session_state["is_return"] = st.session_state.get("page", page.url_path) != page.url_path

@@ -17,6 +17,7 @@ from starlette.responses import FileResponse, Response
 from model.answer.share_link import MAX_TOKEN_LENGTH, decode
 from model.errors import LinkError
 from model.settings import ROOT
+from ui.app_info import LIGHT
 from ui.navigation import ICON
 from ui.phrasing import shorten, to_text
 
@@ -27,7 +28,6 @@ FONTS = Path(streamlit.__file__).parent / "static/static/media"
 MAX_WAITING = 8
 """Most pictures that are drawn, one at a time; beyond them, the app's own is sent."""
 
-INK, SECOND_INK, ACCENT = "#0B1917", "#465653", "#0F766E"
 SIZES = ((148, 15), (112, 18), (96, 21), (72, 26), (44, 20))
 """Font sizes of the answer, each with its most characters per line; all fit in the last."""
 
@@ -88,19 +88,19 @@ def _paint(by: str, answer: str, percent: str) -> bytes | None:
         if is_low and max(map(font.getlength, lines)) <= 900:
             break
     lines = textwrap.wrap(answer, columns, max_lines=3, placeholder="…")
-    rows = [(by, small, SECOND_INK), *((line, font, INK) for line in lines)]
-    rows += [(percent, _font(76, "Semibold"), INK)] if percent else []
+    rows = [(by, small, LIGHT["ink-2"]), *((line, font, LIGHT["ink"]) for line in lines)]
+    rows += [(percent, _font(76, "Semibold"), LIGHT["ink"])] if percent else []
     image = Image.new("RGB", (1200, 630), "white")
     draw = ImageDraw.Draw(image)
     # Four corners: a frame without the middles of its sides.
-    draw.rectangle((100, 70, 1100, 560), outline=ACCENT, width=10)
+    draw.rectangle((100, 70, 1100, 560), outline=LIGHT["accent"], width=10)
     draw.rectangle((220, 70, 980, 560), fill="white")
     draw.rectangle((100, 158, 1100, 472), fill="white")
     bottom = 315 - 0.575 * sum(font.size for _, font, _ in rows)
     for text, font, colour in rows:
         bottom += 1.15 * font.size
         draw.text((600, bottom - 0.31 * font.size), text, colour, font, anchor="ms")
-    draw.text((1100, 606), "Loupe", INK, _font(34, "Semibold"), anchor="rs")
+    draw.text((1100, 606), "Loupe", LIGHT["ink"], _font(34, "Semibold"), anchor="rs")
     with Image.open(ICON) as icon:
         lens = icon.convert("RGBA").resize((40, 40))
     image.paste(lens, (966, 574), lens)

@@ -11,6 +11,11 @@ export class LoupeError extends Error {
   }
 }
 
+/** Codes about the photo itself: device and server refuse it alike. */
+export const PHOTO_CODES = new Set(
+  "missing empty too-large too-small too-many-pixels unsupported-format damaged invalid".split(" "),
+);
+
 /** Return an error's message. onnxruntime-web also throws numbers. @param {unknown} error */
 export const messageOf = (error) => (error instanceof Error ? error.message : String(error));
 

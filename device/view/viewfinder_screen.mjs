@@ -2,11 +2,10 @@
 
 import { cornersOf, createBars, createLines, createRecents, createRuler } from "./answer_view.mjs";
 import { createSamples, createWaysOn, percentOf, toneOf, createLanding } from "./answer_view.mjs";
-import { phraseError } from "../engine/errors.mjs";
+import { PHOTO_CODES, phraseError } from "../engine/errors.mjs";
 import { CAN_RETRY, REASONS } from "./camera.mjs";
 import { createIcon, h } from "./elements.mjs";
 import { phraseNodes, toText } from "./phrasing.mjs";
-import { PHOTO_CODES } from "../visit/fallback.mjs";
 import { sentOf } from "../visit/outgoing.mjs";
 import { engineOf, fetchingOf, goneOf, lastLineOf, sourceOf } from "./disclosure.mjs";
 

@@ -1,15 +1,11 @@
 /** The mode `auto`: one of the two ways answers, and the other one where that fails. */
 
 import { anyAborted, pause } from "../engine/abort.mjs";
+import { PHOTO_CODES } from "../engine/errors.mjs";
 import { NotPermitted } from "./outgoing.mjs";
 
 /** Time for the server to answer once the device could, in milliseconds. */
 const PATIENCE_MS = 4000;
-
-/** Codes about the photo itself, which the other way would return as well. */
-export const PHOTO_CODES = new Set(
-  "missing empty too-large too-small too-many-pixels unsupported-format damaged invalid".split(" "),
-);
 
 /** The device answers, or the server, if there is one and it may read what the device can't. */
 export async function deviceFirst(device, askServer, blob, options, server) {

@@ -17,9 +17,9 @@
 
 import { untilAborted } from "../engine/abort.mjs";
 import { fetchModel } from "../engine/download.mjs";
-import { LoupeError } from "../engine/errors.mjs";
+import { LoupeError, PHOTO_CODES } from "../engine/errors.mjs";
 import { DeviceModel } from "./device_model.mjs";
-import { canLoad, deviceFirst, PHOTO_CODES, serverFirst } from "./fallback.mjs";
+import { canLoad, deviceFirst, serverFirst } from "./fallback.mjs";
 import { Outgoing, tellSent } from "./outgoing.mjs";
 
 const OFF = "This app keeps its models on the server, so they can’t run on this device.";

@@ -46,7 +46,7 @@ from .terminal import (
 @click.command("train")
 @click.argument("folder", required=False, type=FOLDER)
 @click.option("--name", required=True, help="The model's name, for links and commands.")
-@click.option("--arch", help="lite0, lite1, lite2, or a name of timm.  [lite0]")
+@click.option("--arch", help="A packaged network, such as lite0, or a name of timm.  [lite0]")
 @click.option("--size", type=int, help="Pixels per side of its input; default: the network's own.")
 @click.option("--epochs", type=int, help="Epochs of fine-tuning, at most.  [8]")
 @click.option(

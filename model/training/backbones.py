@@ -16,7 +16,8 @@ PACKAGED = {
     )
     for number in range(3)
 }
-"""Module and class of the package that holds the weights, by timm's name; no download."""
+SHORT_NAMES = {name.removeprefix("tf_efficientnet_"): name for name in PACKAGED}
+"""Module and class of the package with the weights, by timm's name; and timm's by a short one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +47,23 @@ class Backbone:
 
 
 def get_backbone(name: str) -> Backbone:
-    """Return the backbone of that name; ``lite0`` to ``lite2`` stand for the packaged ones.
+    """Return the backbone of timm's name, or of a short one of those that are packaged.
 
     Raises:
         DataError: timm has no network of that name.
     """
     import timm
-    from timm.data.config import resolve_data_config
 
-    name = f"tf_efficientnet_{name}" if name in ("lite0", "lite1", "lite2") else name
+    name = SHORT_NAMES.get(name, name)
     if not timm.is_model(name):
         similar = timm.list_models(f"*{name.split('.')[0][:12]}*")[:5]
         examples = f", such as {', '.join(similar)}" if similar else ""
         raise DataError(
-            f"timm has no network {name!r}. Without a download: lite0, lite1, lite2; with one, any "
-            f"name of timm{examples}."
+            f"timm has no network {name!r}. Without a download: {', '.join(SHORT_NAMES)}; with "
+            f"one, any name of timm{examples}."
         )
     network: Any = timm.create_model(name, pretrained=False, num_classes=0)
-    config = resolve_data_config({}, model=network)  # type: ignore[no-untyped-call]
+    config = timm.data.config.resolve_data_config({}, model=network)  # type: ignore[no-untyped-call]
     architecture = Architecture(
         library="timm",
         body=name,
@@ -97,7 +97,7 @@ def load_pretrained(body: Any, name: str) -> str:
     except Exception as error:  # each hub's client raises its own
         raise EngineUnavailable(
             f"The pretrained weights of {name} can't be downloaded "
-            f"({type(error).__name__}: {str(error)[:200]}). Use lite0, lite1 or lite2, whose "
+            f"({type(error).__name__}: {str(error)[:200]}). Use {' or '.join(SHORT_NAMES)}, whose "
             "weights are installed, or train where the hub can be reached."
         ) from error
     body.model.load_state_dict(network.state_dict(), strict=True)

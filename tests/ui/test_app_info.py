@@ -1,15 +1,15 @@
 """``ui.app_info``: the app's title and the sentence about it."""
 
 import json
-from pathlib import Path
+import re
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from model import settings as settings_module
-from model.settings import settings
+from model.settings import ROOT, settings
 from tests.model.tiny import tiny
-from ui.app_info import app_description, app_title, default_bundle, header_logo
+from ui.app_info import DARK, LIGHT, app_description, app_title, default_bundle, header_logo
 
 LONG = "a photograph of " * 40
 
@@ -64,12 +64,9 @@ def test_without_a_model_the_app_has_a_name_and_no_description(configure):
 )
 def test_title_is_one_line_cut_on_a_word(models_dir, configure, title, shown):
     tiny(models_dir, title="Colours")
-    configure(LOUPE_MODEL="tiny")
     # The environment holds no null byte, but this file can.
-    Path(settings_module.SECRETS).write_text(
-        f"LOUPE_TITLE = {json.dumps(title, ensure_ascii=False)}"
-    )
-    settings.cache_clear()
+    settings_module.SECRETS.write_text(f"LOUPE_TITLE = {json.dumps(title, ensure_ascii=False)}")
+    configure(LOUPE_MODEL="tiny")
     assert app_title() == shown
 
 
@@ -92,10 +89,13 @@ def test_logo_has_the_name_in_little_room(configure, title, lines):
 
 def test_long_description_ends_with_a_sentence_or_a_word(models_dir, configure):
     sentence = "Names colours in photos taken at home."
-    for text, shown in {f"{sentence} {LONG}": sentence, LONG: None, "y" * 999: None}.items():
+    for text, end in {f"{sentence} {LONG}": sentence, LONG: "…", "y" * 999: "…"}.items():
         configure(LOUPE_DESCRIPTION=text)
-        if shown:
-            assert app_description() == shown
-        else:
-            assert len(app_description()) <= 160
-            assert app_description().endswith("…")
+        assert app_description().endswith(end)
+        assert len(app_description()) <= 160
+
+
+def test_files_that_cannot_read_the_tokens_have_their_colours():
+    tokens = {*LIGHT.values(), *DARK.values()}
+    for path in (ROOT / ".streamlit/config.toml", *(ROOT / "device").glob("*.[chw]*")):
+        assert {*re.findall("#[0-9A-F]{6}", path.read_text(encoding="utf-8"))} <= tokens, path
