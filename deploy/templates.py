@@ -113,7 +113,7 @@ def parse_assignments(
     ascending = ["1", *given.values()]
     if not all(map(str.isdecimal, ascending)) or sorted(ascending, key=int) != ascending:
         shown = " and ".join(f"{word}={value}" for word, value in given.items())
-        raise BadPlaceholder(f"{shown} can't be used. Give numbers from 1 on, in ascending order.")
+        raise BadPlaceholder(f"{shown} can't be used. Give numbers from 1, in ascending order.")
     return values
 
 
