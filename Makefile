@@ -170,7 +170,7 @@ build/audit/.ready: requirements-audit.txt $(VENV)/.made
 	@touch $@
 
 attacks: $(VENV)/.dev
-	ATTACKS=full $(BIN)/python -m pytest -s --timeout 600 $(if $(NAME),-k 'app_holds and $(NAME)') tests/operating/test_attacks.py
+	ATTACKS=full $(BIN)/python -m pytest -s --timeout 600 $(if $(NAME),-k 'withstands and $(NAME)') tests/operating/test_attacks.py
 
 planted-bugs: $(VENV)/.dev
 	$(BIN)/python -m tests.planted $(NAME)

@@ -155,7 +155,7 @@ def test_title_names_the_model_in_the_address(bundle, models_dir, monkeypatch):
     assert [title for title in titles if title] == ["Other", "Other", "Colours"]
 
 
-def test_no_model_of_the_apps_is_in_use_while_the_visitors_own_is(bundle):
+def test_no_app_model_is_marked_in_use_while_the_visitors_own_is(bundle):
     for name, label in ((TAUGHT, "Try this model"), (f"{TAUGHT}0", "Point it at something")):
         at = open_app(model=name)
         # Batches still get the app's own model.

@@ -99,7 +99,7 @@ def test_photos_and_kept_corrections_are_counted_unless_the_host_cannot_train(
     assert "Train" not in button_labels(at)
 
 
-def test_undo_restores_what_was_and_belongs_to_its_set(open_owner_page):
+def test_undo_restores_the_previous_changes_of_its_set(open_owner_page):
     for name in ("forms", "other"):
         folder_of(settings().data / "photos" / name, 4)
     at = open_owner_page("photos")
