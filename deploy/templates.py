@@ -71,7 +71,7 @@ def make_readme(app: AppSpec) -> str:
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
-    """Replace the placeholders that stand as whole words."""
+    """Replace the placeholders that are whole words."""
     return _whole_words(values).sub(lambda match: values[match[1]], text) if values else text
 
 

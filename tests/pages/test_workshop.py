@@ -41,7 +41,7 @@ def unescaped(labels, at):
 
 def test_visitors_see_a_notice_instead_of_the_pages(data_folder):
     at = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60).run()
-    # "Deploy" is everyone's where there is no door.
+    # "Deploy" is open to all where nobody can sign in.
     for name in set(OWNER_PAGES) - {"deploy"}:
         at.switch_page(f"pages/{name}.py").run()
         assert "belongs to the owner" in text(at)
