@@ -13,8 +13,8 @@ ENV PYTHONUNBUFFERED=1 \
     PIP_ROOT_USER_ACTION=ignore \
     HOME=/home/loupe \
     LOUPE_DATA=/data
-# Hugging Face Spaces runs containers with user id 1000. Other hosts use one that is not known in
-# advance, so both folders are writable by everyone, as /tmp is.
+# Hugging Face Spaces runs containers with user id 1000. Other hosts use an id that isn't known in
+# advance, so everyone can write to both folders, as to /tmp.
 RUN useradd --create-home --uid 1000 loupe \
  && mkdir /data \
  && chown loupe:loupe /data \

@@ -4,20 +4,20 @@
 #   make share      the app under a public https address, through an installed tunnel program
 #   make phone      the app over https on the local network, with a certificate to trust once
 #   make test       the tests (about 6 minutes on two cores)
-#   make check      lint, types, who imports whom and what is declared
+#   make check      lint, types, the import rules and the declared dependencies
 #   make test-slow  tests that take long: many browsers, killed processes, real trainings
-#   make lock       requirements*.txt with hashes from pyproject.toml; UPGRADE=1 takes newer versions
+#   make lock       requirements*.txt with hashes, from pyproject.toml; UPGRADE=1 takes newer versions
 #   make latest     the tests with the newest packages that pyproject.toml allows
 #   make audit      known vulnerabilities of every locked package, Python's and JavaScript's
 #   make sbom       build/sbom.json (CycloneDX): what is installed in .venv
 #   make oldest     the tests with the oldest torch that pyproject.toml allows
-#   make attacks    attacks on the app at 512 MB, and what its other visitors see; NAME=junk runs a few
-#   make planted-bugs  bugs planted one by one, which the tests must find; NAME=zip plants a few
+#   make attacks    attacks on the app at 512 MB, and what other visitors see; NAME=junk runs some
+#   make planted-bugs  plants bugs one by one, which the tests must find; NAME=zip plants some
 #   make bench      every figure in docs/benchmarks.md, measured again
-#   make film       the pictures of the README, by the app in Chromium
+#   make film       the README's pictures, recorded from the app in Chromium
 #   make kernels    device/engine/kernels*.wasm, compiled again
 #   make converters what exports to TensorFlow Lite and Core ML need, below build/
-#   make scale      archives in buckets and Ray, below build/; make test-scale runs its tests
+#   make scale      what archives in buckets and Ray need, below build/; make test-scale tests them
 #   make build      the built-in model imagenet, built again; PHOTOS=FOLDER estimates its temperature
 
 VENV   := .venv
@@ -33,7 +33,7 @@ LOCKED := .
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	>/dev/null 2>&1 && echo $$p && break; done)
-# The converters to TensorFlow Lite need a newer one.
+# The converters to TensorFlow Lite need Python 3.12 or newer.
 CONVERTER_PYTHON ?= $(shell for p in python3.13 python3.12 python3; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 12) <= sys.version_info[:2] <= (3, 13))' \
 	>/dev/null 2>&1 && echo $$p && break; done)
@@ -57,8 +57,8 @@ $(VENV)/.made:
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-# Torch has no hash, since its builds come from different indexes. So it comes last, when only torch and,
-# with CUDA, its own packages are left to fetch.
+# Torch has no hash, since its builds come from different indexes. So it is installed last, when only torch
+# and, with CUDA, its own packages are left to fetch.
 $(VENV)/.app: $(LOCKED)/requirements-full.txt $(LOCKED)/requirements.txt $(VENV)/.made
 	@echo "Installing the app (some minutes the first time) ..."
 	@$(BIN)/python $(HASHED) $(LOCKED)/requirements-full.txt --no-deps
@@ -85,8 +85,8 @@ share: $(VENV)/.app
 phone: $(VENV)/.app
 	@$(BIN)/python -m launch.phone --port $(PORT)
 
-# By files, in the order of tests/conftest.py. Bytecode is written even where the environment says
-# otherwise: without it, every process compiles all tests again.
+# Tests run file by file, in the order of tests/conftest.py. Bytecode is written even where the
+# environment says otherwise, because without it every process compiles all tests again.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/.dev
@@ -109,7 +109,7 @@ format: $(VENV)/.dev
 	$(BIN)/python -m tests.javascript format
 
 # Resolve everything once, then each part within it, so that all four files agree.
-# $(1) is the folder to write to, $(2) further options for uv.
+# $(1) is the folder to write to, $(2) has further options for uv.
 define compile
 	@mkdir -p build && test -x $(BIN)/uv || { \
 	  sed -n '/^uv==/,/#/p' requirements-dev.txt > build/uv.txt && $(BIN)/python $(HASHED) build/uv.txt; }
@@ -170,7 +170,7 @@ build/audit/.ready: requirements-audit.txt $(VENV)/.made
 	@touch $@
 
 attacks: $(VENV)/.dev
-	ATTACKS=full $(BIN)/python -m pytest -s --timeout 600 $(if $(NAME),-k 'app_holds and $(NAME)') tests/operating/test_attacks.py
+	ATTACKS=full $(BIN)/python -m pytest -s --timeout 600 $(if $(NAME),-k 'withstands and $(NAME)') tests/operating/test_attacks.py
 
 planted-bugs: $(VENV)/.dev
 	$(BIN)/python -m tests.planted $(NAME)
@@ -193,7 +193,7 @@ build/converters/%/.ready: model/exporting/converters/%.txt
 	@build/converters/$*/bin/python $(HASHED) $<
 	@touch $@
 
-# It also sees the packages of $(VENV), torch among them, and doesn't change them.
+# This environment also sees the packages of $(VENV), torch among them, and doesn't change them.
 build/converters/coreml/.ready: model/exporting/converters/coreml.txt $(VENV)/.app
 	@echo "Installing coreml ..."
 	@rm -rf build/converters/coreml && $(BIN)/python -m venv build/converters/coreml

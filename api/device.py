@@ -83,7 +83,7 @@ async def redirect(request: Request) -> Response:
 
 
 def page_file(request: Request) -> Response:
-    """Send a file of the page; for the page itself one sentence where models stay on the server."""
+    """Send a file of the page; where models stay on the server, a sentence in place of the page."""
     name = request.path_params.get("file", "index.html")
     if name not in PAGE_FILES:
         return problem("not-found", NO_FILE)
@@ -163,7 +163,7 @@ def sample_file(request: Request) -> Response:
 
 
 def common_sample(request: Request) -> Response:
-    """Send a photograph, or its thumbnail, of those that earlier pages show for every model."""
+    """Send one of the photographs, or its thumbnail, that earlier pages show for every model."""
     name = request.path_params["file"]
     files = {sample.path.name: sample.read for sample in samples()}
     files |= {sample.thumbnail_name: sample.thumbnail for sample in samples()}

@@ -1,4 +1,4 @@
-"""``/owner``: the door of the owner's workshop, and the checks of what only the owner may do.
+"""``/owner``: signing in to the owner's workshop, and the checks of what only the owner may do.
 
 A link with a one-time token, or the key in ``LOUPE_OWNER_KEY``, signs a browser in.
 """

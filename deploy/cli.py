@@ -19,8 +19,8 @@ from .spec import AppSpec, choose_models
 from .templates import parse_assignments
 
 HOST_NAME = click.Choice(list(HOSTS))
-MODEL_HELP = "A model to deploy, the first of which opens; by default the one that opens here."
-SET_HELP = "What to put for a placeholder, such as REGION=europe-west1."
+MODEL_HELP = "A model to deploy (repeatable; the first opens). By default the one that opens here."
+SET_HELP = "The value of a placeholder, such as REGION=europe-west1."
 
 
 @click.group(cls=ErrorGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -75,7 +75,7 @@ def show_command(host: str, models: tuple[str, ...], assignments: tuple[str, ...
     _echo_list("Limits:", [*limits, *chosen.remarks.splitlines()])
     _echo_list(f"Sources, read {READ_DATE}:", chosen.sources.splitlines())
     click.echo(f"\n{_describe_models(chosen, app, chosen_by_name=bool(models))}")
-    _echo_list("Words to replace, or give them with --set WORD=VALUE:", words)
+    _echo_list("Words to replace, by hand or with --set WORD=VALUE:", words)
     _echo_list("Steps, in this folder:", [f"{n}. {step}" for n, step in enumerate(steps, 1)])
     click.echo(f"\nUpdate the model:\n  $ {chosen.update_command(app, values)}")
     click.echo("\nNot tried on the host itself: all this follows its documentation.")
@@ -151,13 +151,13 @@ def _describe_models(host: Host, app: AppSpec, *, chosen_by_name: bool) -> str:
 @click.option("--all", "all_hosts", is_flag=True, help="Check every host.")
 @click.option("--model", help="Model that should open; by default the one in HOST's files.")
 @click.option("--no-start", is_flag=True, help="Check placeholders and settings only.")
-@click.option("--url", help="Ask the app that runs at this address instead.")
+@click.option("--url", help="Check the app that runs at this address instead.")
 @click.option(
     "--from",
     "--to",
     "folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of its files, as given to `write`; by default where that puts them.",
+    help="Folder with HOST's files, as given to `write`; by default the one that `write` uses.",
 )
 def check_command(
     host: str | None,

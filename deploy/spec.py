@@ -76,7 +76,7 @@ class AppSpec:
     git_lfs: bool = False
     """True if a model has a file that GitHub takes only by Git LFS."""
     memory_mb: int = 350
-    """Memory in use: 347 MB after 200 answers to 20 visitors (docs/benchmarks.md), with imagenet.
+    """Memory to plan for: more than after 200 answers to 20 visitors (docs/benchmarks.md).
 
     Large photos may use the rest, up to ``LOUPE_MEMORY_MB``; photos that need more are rejected.
     """

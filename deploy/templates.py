@@ -71,7 +71,7 @@ def make_readme(app: AppSpec) -> str:
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
-    """Replace the placeholders that stand as whole words."""
+    """Replace the placeholders that are whole words."""
     return _whole_words(values).sub(lambda match: values[match[1]], text) if values else text
 
 
@@ -113,7 +113,7 @@ def parse_assignments(
     ascending = ["1", *given.values()]
     if not all(map(str.isdecimal, ascending)) or sorted(ascending, key=int) != ascending:
         shown = " and ".join(f"{word}={value}" for word, value in given.items())
-        raise BadPlaceholder(f"{shown} can't be used. Give numbers from 1 on, in ascending order.")
+        raise BadPlaceholder(f"{shown} can't be used. Give numbers from 1, in ascending order.")
     return values
 
 

@@ -1,1 +1,1 @@
-"""``make run``, ``make share`` and ``make phone``: start the app and tell its address."""
+"""``make run``, ``make share`` and ``make phone``: start the app and print its address."""

@@ -86,7 +86,7 @@ def open_url(url: str, body: bytes | None = None, *, timeout: float) -> HTTPResp
 
 
 def refuse_passed_on(headers: Mapping[str, str]) -> None:
-    """Refuse a photo that an app passed on to one that passes photos on: it might go in a circle.
+    """Refuse a photo that was passed on, if this app passes photos on: it might go in a circle.
 
     Raises:
         EngineUnavailable: it is such a photo.

@@ -181,7 +181,7 @@ class Settings(BaseSettings):
     """Format of the log; json is one object per line."""
 
     owner_key: Annotated[SecretStr, Field(min_length=20), EmptyIsNone] | None = None
-    """Key that signs the owner in where nobody has a terminal; empty means by link alone."""
+    """Key that signs the owner in on hosts without a terminal; empty means by link alone."""
 
     sagemaker: bool = False
     """True to add SageMaker's routes, /ping and /invocations."""

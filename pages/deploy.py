@@ -1,4 +1,4 @@
-"""Deploy: which model and what is wanted, then one host, two others, and all of them."""
+"""The Deploy page: questions about model and needs, then one host, two others, and all of them."""
 
 import streamlit as st
 

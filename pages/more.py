@@ -29,5 +29,5 @@ if runs_on_device() and (bundle := chosen_bundle()):
     page = f"device/?model={bundle.name}"
     st.write(f"Works without a network: [keep this page]({page}) on your phone.")
 if not has_routes():
-    # There is no door without routes.
+    # Without routes nobody can sign in, so the page is for everyone.
     link_to({"deploy": ("cloud_upload", "Deploy", "Where this app can run, and the files for it")})

@@ -1,4 +1,4 @@
-"""Photos & training: the owner's photo sets, what is wrong with them, and training on one."""
+"""Photos & training: the owner's photo sets, their problems, and training on one."""
 
 import streamlit as st
 

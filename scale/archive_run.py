@@ -34,7 +34,7 @@ from .trial_decoder import TrialDecoder
 log = logging.getLogger("loupe")
 
 PART_PHOTOS = 256
-"""Photos per part: the most that is done again after a kill, on each machine or Ray's cores."""
+"""Photos per part: after a kill, each machine, or each core of Ray, repeats at most these."""
 
 THREADS = 4
 """Threads per core: while one identifies a photo, the others read theirs."""

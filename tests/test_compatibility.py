@@ -132,7 +132,7 @@ def test_address_of_a_batch_from_before_a_restart_says_what_to_do(app: AppTest) 
     assert any("Upload the photos again" in message.value for message in app.warning)
 
 
-def test_data_folder_is_taken_over(recorded: Path) -> None:
+def test_data_folder_of_an_earlier_release_still_works(recorded: Path) -> None:
     assert load("colours").identify(colour("red")).answer == "red"
     assert load("several").identify(colour("red")).multilabel
     with_photo, without_photo = correction_store().iter_corrections()

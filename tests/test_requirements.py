@@ -113,7 +113,7 @@ def test_locked_versions_are_within_their_ranges(name: str, python: str, system:
 
 
 @pytest.mark.parametrize("name", DECLARED)
-def test_every_version_is_exact_but_those_of_torch_and_of_no_address(name: str) -> None:
+def test_every_version_but_torchs_is_exact_and_none_is_an_address(name: str) -> None:
     for requirement in locked(name):
         package = canonicalize_name(requirement.name)
         if package in NOT_LOCKED:

@@ -211,7 +211,7 @@ def list_kept() -> dict[str, dict[str, str]]:
         "until": "you send another, or your session ends",
     }
     if settings().corrections_max:
-        photo = "; a small copy of the photo only if you tick the box, which sends it, to train on"
+        photo = "; if you tick the box, also a small copy of the photo, to train on"
         kept["A correction"] = {
             "what": "your label, the model’s answer, the time, a hash of your visit, the wording"
             + (", a hash of your key to *Undo* it for a day" if component.has_routes() else "")

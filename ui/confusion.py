@@ -16,7 +16,7 @@ from ui.charts import accent_color, text_color
 from ui.phrasing import percent_range
 
 MAX_CHART_LABELS = 12
-"""Maximum number of labels in the chart: on a phone, more have no room for their counts."""
+"""Maximum number of labels in the chart: on a phone, the counts of more wouldn't fit."""
 
 NONE, OTHER = "none of these", "another label"
 

@@ -1,4 +1,4 @@
-"""What chats show of a link to an answer. Its token is anyone's text, but holds only numbers."""
+"""What chats show of a link to an answer. Anyone can write its token, but it holds only numbers."""
 
 import textwrap
 import threading

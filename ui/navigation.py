@@ -93,7 +93,7 @@ def sign_in() -> SignIn | None:
 def open_workshop() -> SignIn:
     """Show the workshop's links and return the sign-in; show others a notice and stop the script.
 
-    Called before anything is done, in each run. Callbacks would run before it.
+    Call it first in each run. Callbacks would run before it.
     """
     owner = sign_in()
     if owner is None:

@@ -29,7 +29,7 @@ from ui.photo_gallery import MAX_PICTURES, show_pictures
 from ui.phrasing import escape_markdown, spell_number
 from ui.session_state import release_upload, usable_bundles
 
-REACH = "The server answers with it from the next photo on, devices from the next visit on."
+REACH = "The server uses it for the next photo, devices from their next visit."
 MIN_MEMORY_MB = 1024
 """Least memory for comparing two versions while the app answers visitors, in MB."""
 

@@ -196,7 +196,7 @@ def _show_replacement(run: RunRecord, bundle: Bundle) -> None:
         figures = None
     else:
         uses = describe_uses(max(len(runs) - 1, 1))
-        figures = _compare(old_run, run, f"No answer is by a model trained on that photo. {uses}")
+        figures = _compare(old_run, run, f"No model answered photos it was trained on. {uses}")
     is_older = old_run is not None and old_run.number > run.number and not run.models_dir.is_dir()
     text = f"Put back run {run.number}" if is_older else text
     show_publishing(current, bundle, figures, text, is_sure=is_older, prepare=run.move_bundle)

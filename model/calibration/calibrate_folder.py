@@ -33,7 +33,7 @@ from .graph_outputs import CalibrationOutputs, CalibrationPhotos, open_graph
 UNRECORDED_BY = f"{cross_validation.MEASURED_BY}; the model may have been trained on these photos"
 
 TOLERANCE = 0.01
-"""Most by which thresholds differ that were fitted to the same photos on another machine."""
+"""Largest difference of thresholds fitted to the same photos on two machines."""
 
 
 def calibrate_bundle(

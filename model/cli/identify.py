@@ -35,7 +35,7 @@ SCALE = ROOT / "build" / "scale"
 @click.option(
     "--top", type=click.IntRange(1), default=5, show_default=True, help="Number of labels."
 )
-@click.option("--engine", type=click.Choice(SERVER_ENGINES), help="By default compiled.")
+@click.option("--engine", type=click.Choice(SERVER_ENGINES), help="Engine; by default compiled.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @click.option(
     "--out",

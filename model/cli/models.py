@@ -127,7 +127,7 @@ def versions_command(name: str) -> None:
 def rollback_command(name: str, version: str) -> None:
     """Make VERSION the current version of model NAME, once all its hashes match.
 
-    A running app uses it from the next photo on. With LOUPE_STORE, it becomes the current version
+    A running app uses it for the next photo. With LOUPE_STORE, it becomes the current version
     of all replicas, if it was published before.
     """
     if settings().store:

@@ -68,7 +68,7 @@ from .terminal import (
     "--samples",
     is_flag=True,
     default=None,
-    help="Let visitors try up to five held-out photos; a linear head may also be fitted to them.",
+    help="Let visitors try up to five held-out photos, which a linear head may have seen.",
 )
 @models_dir_option
 @keep_option

@@ -96,7 +96,7 @@ def connect(url: sa.URL) -> sa.Engine:
 
 
 def _limit_waits(connection: Any, _: object) -> None:
-    """Give up a server that hangs: its system keeps the connection, so TCP has no timeout."""
+    """Give up on a server that hangs: its system keeps the connection, so TCP has no timeout."""
     wait = connection.wait
 
     def limit(steps: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:

@@ -75,7 +75,7 @@ MAX_EACH = 60
 
 FOLDS = 5
 PROMISES = ((19, 0.95), (9, 0.9))
-"""Minimum counted groups, and the share of such photos that the threshold then keeps."""
+"""Minimum counted groups, and the share of known photos that the threshold then accepts."""
 
 MIN_GROUPS_FOR_TEMPERATURE = 3
 
@@ -124,7 +124,7 @@ class LeftOut:
 
     @property
     def promise(self) -> float | None:
-        """The share of photos like these that the threshold keeps; None with too few groups."""
+        """The share of known photos that the threshold accepts; None with too few groups."""
         count = len(self.outcomes)
         return next((share for groups, share in PROMISES if count >= groups), None)
 

@@ -167,7 +167,7 @@ def require_idle(name: str) -> None:
         DataError: they are being trained on or checked, or a run on them is unfinished.
     """
     if (job := current_job()) and job.model == name:
-        raise DataError(f"The photos of {name!r} are being used. Wait for it, or stop it.")
+        raise DataError(f"The photos of {name!r} are in use. Wait for that to end, or stop it.")
     if any(config.name == name for config in unfinished_runs()):
         raise DataError(f"A run on {name!r} is unfinished. Continue or discard it first.")
 

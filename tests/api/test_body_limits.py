@@ -167,7 +167,7 @@ async def test_bodies_share_a_budget_and_give_it_back(budget: MemoryBudget) -> N
     assert budget.used == 0
 
 
-async def test_body_is_held_once() -> None:
+async def test_body_is_in_memory_only_once() -> None:
     part = bytes(2**16)
     tracemalloc.start()
     try:

@@ -125,7 +125,7 @@ def test_incomplete_messages_make_room_for_others(url: str) -> None:
 
 
 @pytest.mark.parametrize("frame", [b"\x82\x80mask", b"\x00\x80mask"])
-def test_endless_messages_and_parts_of_no_bytes_end_the_websocket(
+def test_endless_messages_and_empty_parts_end_the_websocket(
     url: str, app: App, frame: bytes
 ) -> None:
     with open_page(url) as page:
@@ -137,7 +137,7 @@ def test_endless_messages_and_parts_of_no_bytes_end_the_websocket(
     assert app.received <= UNREAD_MESSAGES
 
 
-def test_page_that_reads_nothing_is_not_read_and_can_be_ended(url: str, app: App) -> None:
+def test_client_that_reads_nothing_is_not_read_and_can_be_disconnected(url: str, app: App) -> None:
     with Wire(url) as wire:
         wire.send(handshake(url))
         wait_until(lambda: app.pages)
@@ -154,7 +154,7 @@ def test_page_that_reads_nothing_is_not_read_and_can_be_ended(url: str, app: App
         wait_until(lambda: page.disconnected)
 
 
-def test_ended_page_may_try_again_later(url: str, app: App) -> None:
+def test_page_that_is_ended_is_told_to_try_again_later(url: str, app: App) -> None:
     with open_page(url) as page:
         wait_until(lambda: app.pages)
         app.pages[0].loop.call_soon_threadsafe(app.pages[0].end)

@@ -86,13 +86,13 @@ def test_fetching_a_link_changes_nothing(start: Start) -> None:
     assert (again.status_code, again.json()["code"]) == (403, "owner-refused")
 
 
-def test_in_a_frame_it_names_the_apps_own_address(start: Start) -> None:
+def test_sign_in_page_in_a_frame_names_the_apps_own_address(start: Start) -> None:
     shown = start().get(f"/owner/{sign_ins().create_link()}", headers={"Sec-Fetch-Dest": "iframe"})
     assert "own address" in shown.text
     assert 'data-way=""' in shown.text
 
 
-def test_cookie_is_for_this_app_alone(start: Start) -> None:
+def test_cookie_belongs_to_one_port_and_path(start: Start) -> None:
     response = enter(start())
     assert response.headers["location"] == "../photos"
     cookie = response.headers["set-cookie"]
@@ -170,7 +170,7 @@ def test_key_signs_in_and_is_tried_five_times_a_minute(
     assert client.post("/owner/", content=b"x" * 2000, headers={"Origin": APP}).status_code == 413
 
 
-def test_photos_and_zip_are_the_owners(start: Start) -> None:
+def test_only_the_owner_gets_photos_and_the_zip(start: Start) -> None:
     red = load("tiny").identify(colour("red"))
     number = correction_store().add_correction(red, "green", JPEG)
     client = start(LOUPE_CORS="*")
@@ -233,7 +233,7 @@ def test_cookie_in_a_second_header_is_checked_as_well(start: Start) -> None:
     assert found == [b"a=b"]
 
 
-def test_signed_in_pages_are_framed_by_the_app_alone(start: Start) -> None:
+def test_only_the_app_can_frame_signed_in_pages(start: Start) -> None:
     client = start()
     assert "content-security-policy" not in client.get("/").headers
     enter(client)

@@ -98,7 +98,7 @@ def test_zip_becomes_photos(owner: TestClient) -> None:
     assert left() == ["shades"]
 
 
-def test_photos_are_sent_small(
+def test_photos_are_sent_as_small_jpegs(
     owner: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner.post(PATH, content=ZIP)
@@ -138,7 +138,9 @@ def test_strangers_and_other_sites_are_refused(owner: TestClient) -> None:
     assert call(owner, b"x" * 2**16, b"x" * 2**16)[0] == 403
 
 
-def test_refused_bodies_are_hardly_read(owner: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refused_bodies_are_read_up_to_a_photo(
+    owner: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("LOUPE_MEMORY_MB", "512")
     settings.cache_clear()
     part = bytes(2**20)

@@ -54,7 +54,7 @@ def test_page_gets_the_apis_prediction_and_a_signed_link(api: TestClient, page: 
     assert words["queue_ms"] >= 0
 
 
-def test_only_a_photo_that_was_read_counts_as_the_pages(api: TestClient) -> None:
+def test_page_has_a_photo_once_one_was_read(api: TestClient) -> None:
     headers = {"Loupe-Session": page_sessions.open_session("page")}
     is_problem(api.post(PHOTO, content=b"text", headers=headers), 415, "unsupported-format")
     assert not page_sessions.has_photo("page")

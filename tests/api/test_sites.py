@@ -65,7 +65,7 @@ def test_page_of_another_site_is_rejected(api: TestClient, headers: dict[str, st
         (PUBLIC, {"Origin": "https://loupe.example.evil", **INNER}, 403),
     ],
 )
-def test_programs_own_pages_and_allowed_sites_pass(
+def test_requests_of_programs_own_pages_and_allowed_sites_pass(
     serve: Any, tiny_bundle: Any, settings: Any, headers: Any, status: int
 ) -> None:
     client = serve(LOUPE_MODEL="tiny", **settings)
@@ -172,7 +172,7 @@ REFUSED = """
 """
 
 
-def test_app_answers_to_its_names_and_to_those_that_nobody_can_register(named: Server) -> None:
+def test_app_accepts_its_names_and_names_that_no_site_can_have(named: Server) -> None:
     for path in ("/", "/device/", "/static/nothing.js", "/api/v1/models"):
         assert 421 not in {ask(named, path, host).status for host in PASSING.split()}
         assert {ask(named, path, host).status for host in REFUSED.split()} == {421}
@@ -198,7 +198,7 @@ def test_refusals_are_logged_at_most_once_per_second(named: Server) -> None:
     assert named.log().count("Refused") - before <= 4
 
 
-def test_without_a_setting_any_name_may_be_the_apps(app_server: Server) -> None:
+def test_any_name_is_accepted_if_none_is_set(app_server: Server) -> None:
     """As in a container on a private address, which doesn't know its public name."""
     assert ask(app_server, "/", "loupe.example").status == 200
     assert open_page(app_server.port, "loupe.example:444", "https://loupe.example:444") == 101

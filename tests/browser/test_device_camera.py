@@ -150,7 +150,7 @@ def test_camera_that_opens_after_leaving_is_closed(open_camera: Any, app: Device
     drive.until(page, "tracks.length === 2 && openTracks() === 1")
 
 
-def test_every_reason_has_a_sentence_and_a_next_step(open_camera: Any, app: DeviceApp) -> None:
+def test_each_obstacle_has_a_sentence_and_a_next_step(open_camera: Any, app: DeviceApp) -> None:
     def forbid(route: Route) -> None:
         response = route.fetch()
         headers = {**response.headers, "permissions-policy": "camera=()"}

@@ -205,7 +205,7 @@ def test_camera_stays_open(held: Open, has_move: bool) -> None:
     expect(drive.source_line(view.page)).to_have_text(ANSWERED, timeout=drive.LOADING_MS)
 
 
-def test_without_move_before_an_open_dialog_delays_the_move(held: Open) -> None:
+def test_open_dialog_delays_the_move_in_browsers_without_move_before(held: Open) -> None:
     view = held(WITHOUT_MOVE)
     view.open("/?run=server")
     open_dialog(view)
@@ -218,7 +218,7 @@ def test_without_move_before_an_open_dialog_delays_the_move(held: Open) -> None:
     expect(drive.source_line(view.page)).to_have_text(ANSWERED)
 
 
-def test_viewfinder_works_without_a_socket(held: Open) -> None:
+def test_viewfinder_works_without_streamlits_websocket(held: Open) -> None:
     view = held()
     view.page.route_web_socket("**", lambda socket: socket.close())
     view.page.unroute_all()

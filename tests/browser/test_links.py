@@ -108,7 +108,7 @@ def test_back_leads_to_the_previous_page_without_an_empty_one(page):
 
 
 @pytest.mark.quick
-def test_chosen_model_stays_in_the_address_from_page_to_page(page):
+def test_chosen_model_is_in_the_address_again_after_another_page(page):
     page.goto("/")
     drive.wait_until_drawn(page)
     page.get_by_role("combobox", name="Model").select_option("Ten kinds of clothes")

@@ -64,7 +64,7 @@ def test_another_model_asks_where_to_run(visit: Visit, way: str) -> None:
     assert log.check() == []
 
 
-def test_answer_of_the_device_ends_what_was_said_of_the_server(visit: Visit) -> None:
+def test_answer_of_the_device_ends_the_permission_for_the_server(visit: Visit) -> None:
     page, log = visit("auto")
     held = HeldRequests(page, "**/*.onnx*")
     page.reload()

@@ -104,7 +104,7 @@ def test_photo_that_is_identified_again_is_kept_once(tab: Tab) -> None:
     assert tab.run(script) == [["a", "b"], "2"]
 
 
-def test_session_is_its_tab_and_ends_with_it(open_tab: Callable[..., Tab]) -> None:
+def test_session_keeps_photos_for_one_tab_until_it_is_closed(open_tab: Callable[..., Tab]) -> None:
     first = open_tab()
     first.run("window.recents = await fill();")
     second = open_tab(first.page.context)

@@ -66,7 +66,7 @@ def pythons_server(folder: Path) -> Iterator[str]:
         yield f"{address.replace('127.0.0.1', 'localhost')}/{folder.name}/"
 
 
-def test_page_works_from_pythons_server_and_without_it(visit: Visit, exported: Path) -> None:
+def test_page_works_from_pythons_server_and_then_offline(visit: Visit, exported: Path) -> None:
     with pythons_server(exported) as url:
         page = visit(url)
         expect(page.get_by_role("heading", level=1)).to_have_text("Colours")

@@ -200,7 +200,7 @@ def test_dropped_folders_are_labels_and_models_are_files(open_teach: Visit, tmp_
     expect(row(page, "Warm")).to_contain_text("3 photos")
 
 
-def test_files_replace_a_camera_but_nothing_replaces_wasm(
+def test_files_work_without_a_camera_and_nothing_without_webassembly(
     open_teach: Visit, app: DeviceApp
 ) -> None:
     seven_days = "may delete them after seven days"

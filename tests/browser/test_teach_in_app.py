@@ -76,7 +76,7 @@ def test_your_model_answers_on_the_device_and_no_photo_is_sent(taught: Page) -> 
     assert not [word for word in (b"warm", b"cold", b"two things", b"candidates") if word in sent]
 
 
-def test_menu_is_the_same_at_device_and_deletes_after_a_question(taught: Page) -> None:
+def test_device_page_has_the_same_menu_and_asks_before_it_deletes(taught: Page) -> None:
     page, link = taught, taught.url
     page.goto(f"/device/?{link.split('?')[1]}")
     wait_until(lambda: menu(page) == ("warm, cold", ["warm, cold"]), 10)
@@ -167,7 +167,7 @@ def test_photo_is_added_to_the_project_and_taken_out_again(taught: Page) -> None
     assert {request.method for request in requests} <= {"GET"}
 
 
-def test_menu_is_followed_while_your_models_are_unknown(taught: Page) -> None:
+def test_model_can_be_chosen_before_your_own_models_are_known(taught: Page) -> None:
     page, held = taught, list[Route]()
     page.route("**/teach/store.mjs*", lambda route: held.append(route))  # noqa: PLW0108
     page.reload()
@@ -179,7 +179,7 @@ def test_menu_is_followed_while_your_models_are_unknown(taught: Page) -> None:
     assert menu(page)[0] == "Wide"
 
 
-def test_place_or_model_is_chosen_in_place_of_a_model_that_is_gone(open_colours: Visit) -> None:
+def test_another_place_or_model_can_be_chosen_if_a_links_model_is_gone(open_colours: Visit) -> None:
     page = open_colours(drive.NO_CAMERA, path="/?model=taught-0123456789ab", viewport=drive.PHONE)
     gone = page.get_by_text("The model in this link")
     expect(gone).to_be_visible()

@@ -107,7 +107,7 @@ def test_placeholders_are_filled_in_files_and_steps(tmp_path: Path) -> None:
         ("check --url http://127.0.0.1:1/ --all", "leave out --all"),
     ],
 )
-def test_arguments_that_can_not_be_used_are_refused(arguments: str, message: str) -> None:
+def test_unusable_arguments_are_refused(arguments: str, message: str) -> None:
     result = call(*arguments.split())
     assert result.exit_code == 2
     assert message in result.stderr

@@ -69,7 +69,7 @@ def test_server_gets_its_settings_and_no_secret_in_a_file(host: Host) -> None:
 
 
 @every_server
-def test_owner_of_pages_makes_a_key_and_reads_where_corrections_last(host: Host) -> None:
+def test_host_with_pages_names_the_key_and_a_database_if_files_are_lost(host: Host) -> None:
     if host.has_page and host.name != "render":  # Render generates it
         assert "openssl rand -hex 32" in all_text(host)
     if host.has_page and not host.limits.keeps_files:
@@ -151,7 +151,7 @@ def test_machine_starts_the_compose_file_of_the_repository() -> None:
     assert f"data:{APP.data_dir}" in files["compose.yaml"]
 
 
-def test_update_on_a_later_day_replaces_the_version_that_is_charged() -> None:
+def test_later_update_replaces_the_deployed_version() -> None:
     sagemaker = HOSTS["sagemaker"].update_command()
     assert "--provenance=false --output=type=registry,oci-mediatypes=false" in sagemaker
     assert sagemaker.index("AWS_DEFAULT_REGION=") < sagemaker.index("docker login")

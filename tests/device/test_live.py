@@ -30,12 +30,12 @@ def test_headline_changes_once_another_has_held() -> None:
     assert [step["isNewHeadline"] for step in steps] == [True, *[False] * 4, True]
 
 
-def test_third_headline_starts_the_time_again() -> None:
+def test_third_headline_restarts_the_hold_time() -> None:
     steps = pushed([(0, "shirt"), (100, "hat"), (500, "dress"), (800, "dress"), (1100, "dress")])
     assert [step["shown"] for step in steps] == ["shirt"] * 4 + ["dress"]
 
 
-def test_numbers_change_twice_a_second_and_never_show_another_headlines() -> None:
+def test_numbers_change_twice_a_second_and_belong_to_the_shown_headline() -> None:
     steps = pushed([(time, "shirt") for time in range(0, 1600, 100)])
     assert [step["at"] for step in steps if step["isNew"]] == [0, 500, 1000, 1500]
     steps = pushed([(0, "shirt"), (550, "hat"), (600, "hat")])

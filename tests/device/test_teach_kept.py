@@ -87,9 +87,7 @@ def test_full_disk_leaves_the_project_as_it_was(page: Page, web: Site) -> None:
 
 
 @pytest.mark.parametrize("persisted", [True, False])
-def test_whether_the_browser_keeps_photos_is_known_before_one_is_added(
-    page: Page, persisted: bool
-) -> None:
+def test_persistence_is_known_before_a_photo_is_added(page: Page, persisted: bool) -> None:
     page.evaluate(f"navigator.storage.persisted = async () => {json.dumps(persisted)}")
     page.evaluate(OPEN_PROJECT)
     assert page.evaluate("state.isPersisted") is persisted
@@ -121,7 +119,7 @@ def test_undo_remains_until_it_has_worked(page: Page, web: Site) -> None:
 
 
 @pytest.mark.parametrize("end", ["reload", "kill"])
-def test_counted_photos_survive_the_tab(page: Page, end: str) -> None:
+def test_counted_photos_survive_a_reload_and_a_crash(page: Page, end: str) -> None:
     counted: list[None] = []
     page.expose_function("count", lambda: counted.append(None))
     page.evaluate(OPEN)

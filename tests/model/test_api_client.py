@@ -174,7 +174,7 @@ def test_refusal_has_the_same_kind_as_in_this_process(
         {"milliseconds": {"<script>": 1.0}},
     ],
 )
-def test_answer_of_anything_else_is_damaged(
+def test_unexpected_answer_is_reported_as_damaged(
     tiny_bundle: Bundle, use_api: Any, api: type[Api], change: dict[str, Any]
 ) -> None:
     answer = Classifier(tiny_bundle, start(tiny_bundle, "compiled")).identify(colour("red"))
@@ -232,7 +232,7 @@ def test_photo_is_not_passed_on_in_a_circle(tiny_bundle: Bundle, use_api: Any) -
     assert app.asked == [f"{PREFIX}/api/v1/identify"]
 
 
-def test_engine_of_this_process_has_its_cores_alone(
+def test_local_engine_runs_one_photo_per_core(
     tiny_bundle: Bundle, use_api: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """64 photos may wait for the API at a time, and as many maps would need all memory."""
@@ -256,7 +256,7 @@ def test_engine_of_this_process_has_its_cores_alone(
     assert set(most) == {1}
 
 
-def test_core_of_this_process_is_waited_for_until_the_deadline(
+def test_wait_for_a_local_core_ends_at_the_deadline(
     tiny_bundle: Bundle, use_api: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOUPE_THREADS", "1")

@@ -25,7 +25,7 @@ def own(data_folder: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -
     sign_ins.cache_clear()
 
 
-def test_link_works_once_for_however_many_try(own: SignIns) -> None:
+def test_link_works_once_even_if_many_try_together(own: SignIns) -> None:
     link = own.create_link()
     assert own.has(link, is_link=True)
     with ThreadPoolExecutor(8) as pool:
@@ -38,7 +38,7 @@ def test_link_works_once_for_however_many_try(own: SignIns) -> None:
     assert own.spend_link(tokens[0]) is None
 
 
-def test_both_end_with_their_lifetime(own: SignIns, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_links_and_sign_ins_expire(own: SignIns, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LINK_LIFETIME", "SIGN_IN_LIFETIME"):
         monkeypatch.setattr(module, name, timedelta(0))
     link, token = own.create_link(), own.open()

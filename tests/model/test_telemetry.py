@@ -40,7 +40,7 @@ def start(*words: str) -> "subprocess.Popen[str]":
 
 
 @pytest.mark.slow
-def test_a_loaded_model_reports_nothing(tiny_bundle: Bundle) -> None:
+def test_loaded_model_sends_no_usage_report(tiny_bundle: Bundle) -> None:
     with https_log() as requests, start(APP) as app:
         assert app.stdout is not None
         assert app.stdout.readline() == "answered\n"

@@ -16,7 +16,7 @@ from model.text import clean, escape, format_size, list_some
         ("می\u200cخواهم 👩\u200d🚀", "می\u200cخواهم 👩\u200d🚀", "می\u200cخواهم 👩\u200d🚀"),
     ],
 )
-def test_text_from_outside_hides_nothing(text: str, cleaned: str, escaped: str) -> None:
+def test_hidden_characters_are_removed_or_escaped(text: str, cleaned: str, escaped: str) -> None:
     assert clean(text) == cleaned
     assert clean(clean(text, keep_spaces=True)) == cleaned
     assert escape(text) == escaped

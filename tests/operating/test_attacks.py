@@ -40,7 +40,7 @@ def table() -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("attack", ROWS)
-def test_app_holds(attack: Attack, table: list[str], request: pytest.FixtureRequest) -> None:
+def test_app_withstands(attack: Attack, table: list[str], request: pytest.FixtureRequest) -> None:
     if not ADDRESS and (IS_FULL or attack.is_slow or attack.server):
         with started(**attack.server) as target:
             readings = measure(attack, target, is_short=not IS_FULL)

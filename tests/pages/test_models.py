@@ -201,7 +201,7 @@ def test_every_text_of_a_card_is_escaped(models_dir, figure):
         assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
 
 
-def test_many_models_load_none(models_dir):
+def test_list_of_many_models_loads_none(models_dir):
     for place in range(12):
         tiny(models_dir, f"model-{place}", confidence=CALIBRATED, card=CARD, metrics=MEASURED)
     at = opened()

@@ -155,7 +155,7 @@ def test_title_names_the_model_in_the_address(bundle, models_dir, monkeypatch):
     assert [title for title in titles if title] == ["Other", "Other", "Colours"]
 
 
-def test_no_model_of_the_apps_is_in_use_while_the_visitors_own_is(bundle):
+def test_no_app_model_is_marked_in_use_while_the_visitors_own_is(bundle):
     for name, label in ((TAUGHT, "Try this model"), (f"{TAUGHT}0", "Point it at something")):
         at = open_app(model=name)
         # Batches still get the app's own model.
@@ -197,7 +197,7 @@ def test_about_shows_every_way_a_photo_can_take_the_one_in_use_first(bundle):
     [
         ({}, "your next visit after you close this tab", "your first visit after a day"),
         ({"RECENT": "day"}, "your first visit after a day", "you close this tab"),
-        ({}, "the photo only if you tick the box", "the server’s database"),
+        ({}, "if you tick the box, also a small copy of the photo", "the server’s database"),
         ({}, "a hash of your key to *Undo* it for a day", "the server’s database"),
         ({"DATABASE": "sqlite:///x"}, "the server’s database", "the server’s disk"),
         ({"CORRECTIONS_MB": "0"}, "your label, the model’s answer, the time", "tick the box"),

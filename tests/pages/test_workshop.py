@@ -41,7 +41,7 @@ def unescaped(labels, at):
 
 def test_visitors_see_a_notice_instead_of_the_pages(data_folder):
     at = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60).run()
-    # "Deploy" is everyone's where there is no door.
+    # "Deploy" is open to all where nobody can sign in.
     for name in set(OWNER_PAGES) - {"deploy"}:
         at.switch_page(f"pages/{name}.py").run()
         assert "belongs to the owner" in text(at)
@@ -99,7 +99,7 @@ def test_photos_and_kept_corrections_are_counted_unless_the_host_cannot_train(
     assert "Train" not in button_labels(at)
 
 
-def test_undo_restores_what_was_and_belongs_to_its_set(open_owner_page):
+def test_undo_restores_the_previous_changes_of_its_set(open_owner_page):
     for name in ("forms", "other"):
         folder_of(settings().data / "photos" / name, 4)
     at = open_owner_page("photos")

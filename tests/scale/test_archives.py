@@ -113,7 +113,7 @@ def test_results_of_two_jobs_are_not_mixed(
     run_in(folder, tiny_bundle, shards=2, shard=2)
 
 
-def test_photos_are_not_listed_again_because_the_results_fail(
+def test_unreadable_results_stop_the_run_instead_of_listing_again(
     tiny_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:

@@ -144,7 +144,7 @@ def test_endless_body_is_rejected_at_the_limit(cluster: ServeCluster) -> None:
 
 
 @pytest.mark.parametrize("attack", API_ATTACKS, ids=[attack.name for attack in API_ATTACKS])
-def test_cluster_holds(cluster: ServeCluster, attack: Attack) -> None:
+def test_cluster_withstands(cluster: ServeCluster, attack: Attack) -> None:
     processes = cluster.replicas() + cluster.processes("ray::ProxyActor")
     target = Target(cluster.url, lambda: processes, pages=False)
     # Ray takes some memory of its own.
@@ -188,7 +188,7 @@ def test_replicas_follow_the_load(cluster: ServeCluster) -> None:
     assert steady.failures == []
 
 
-def test_update_refuses_nothing(cluster: ServeCluster) -> None:
+def test_update_refuses_no_photo(cluster: ServeCluster) -> None:
     cluster.deploy(TWO, **QUEUE)
     with clients(cluster.url, 6) as sent:
         cluster.wait_until_answering(2)

@@ -45,7 +45,7 @@ def cluster(folder: Path) -> Iterator[str]:
         yield started.url
 
 
-def test_busy_is_the_apis_own_refusal(cluster: str) -> None:
+def test_busy_replies_are_the_apis_own(cluster: str) -> None:
     photo = samples()[0].read()
     url = f"{cluster}/api/v1/identify?model=imagenet&top=1&explain=true"
     with ThreadPoolExecutor(20) as pool:
@@ -117,7 +117,7 @@ async def read_everything(_scope: Scope, receive: Receive, _send: Send) -> None:
         (read_everything, 413, "too-large"),
     ],
 )
-def test_errors_of_the_proxy_are_the_apis(app: ASGIApp, status: int, code: str) -> None:
+def test_proxy_errors_become_api_errors(app: ASGIApp, status: int, code: str) -> None:
     reply = exchange(app)
     assert (reply[0], json.loads(reply[2])["code"]) == (status, code)
     assert ("retry-after" in reply[1]) is (status == 503)

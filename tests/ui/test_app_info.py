@@ -80,7 +80,7 @@ def test_title_is_one_line_cut_on_a_word(models_dir, configure, title, shown):
         ("黒い森のきのことベリーの図鑑", ["黒い森のきのこ", "とベリーの図鑑"]),
     ],
 )
-def test_logo_has_the_name_in_little_room(configure, title, lines):
+def test_logo_fits_long_names_into_the_header(configure, title, lines):
     configure(LOUPE_TITLE=title)
     picture, width = header_logo()
     assert [text.text for text in ET.fromstring(picture).findall(".//{*}text")] == lines

@@ -37,7 +37,7 @@ def test_mix_ups_are_listed_most_frequent_first():
     )
 
 
-def test_folders_names_are_no_titles():
+def test_folder_names_are_not_shown_as_titles():
     bundle = get_bundle("clothing")
     titles = ["Garments of other kinds", "Photographs without garments"]
     assert list(dict.fromkeys(name_sets(bundle).values())) == titles

@@ -122,7 +122,7 @@ def test_preview_of_an_answer_says_and_draws_it(browse):
 
 
 @pytest.mark.parametrize("token", [*HOSTILE, "~" * 9000, "tiny~000000000000~ws~x~x~0-971", "\0"])
-def test_preview_of_a_bad_token_is_the_apps(browse, token):
+def test_preview_of_a_bad_token_is_the_apps_own(browse, token):
     client = browse(LOUPE_URL="https://example.org")
     usual = Head(client.get("/").text).meta
     response = client.get("/", params={"answer": token})
@@ -133,7 +133,7 @@ def test_preview_of_a_bad_token_is_the_apps(browse, token):
     assert picture.content == PICTURE.read_bytes()
 
 
-def test_many_answers_fill_no_cache(browse):
+def test_many_answers_do_not_fill_a_cache(browse):
     client = browse()
     client.get("/")
     before = page_html._page.cache_info()
@@ -146,7 +146,7 @@ def test_many_answers_fill_no_cache(browse):
 
 
 @pytest.mark.parametrize("answer", ["W" * 60, "an antidisestablishmentarian " * 9, "Žlutý kůň"])
-def test_picture_keeps_within_its_corners(answer):
+def test_picture_stays_within_its_margins(answer):
     with Image.open(BytesIO(draw_picture("Somebody’s phone said", answer, "97%"))) as image:
         assert (image.format, image.size) == ("PNG", (1200, 630))
         margins = [(0, 0, 1200, 69), (0, 0, 99, 630), (1101, 0, 1200, 630)]

@@ -185,7 +185,7 @@ def show_examples(bundle: Bundle) -> None:
                     st.progress(probability, width=64)
                     st.markdown(f"**{percent}**", width=48, text_alignment="right")
         if not bundle.manifest.multilabel:
-            st.caption("Name folders after labels, and it also says how often the model is right.")
+            st.caption("Name folders after labels to see how often the model is right.")
 
 
 @st.cache_data(ttl="5m", show_spinner=False, hash_funcs={Bundle: attrgetter("version")})

@@ -158,5 +158,5 @@ def _show_step(host: Host, number: int, step: str, *, unzip: bool) -> None:
 
 
 def _format(text: str) -> str:
-    """Return text as Markdown with its links, and code where it stands between backticks."""
+    """Return text as Markdown with its links, and code where it is between backticks."""
     return re.sub(r"\\`.+?\\`", lambda code: re.sub(r"\\(.)", r"\1", code[0]), link_urls(text))

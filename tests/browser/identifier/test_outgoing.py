@@ -55,7 +55,7 @@ def test_distant_server_gets_a_file_only_if_asked(far: Run, app: DeviceApp) -> N
     assert photos_sent(app) == 1
 
 
-def test_refusal_counts_while_the_model_is_loading(far: Run, app: DeviceApp) -> None:
+def test_refusal_does_not_wait_for_the_model(far: Run, app: DeviceApp) -> None:
     app.hanging = {".onnx.gz"}
     script = """
       const late = new Promise((done) => setTimeout(() => done("late"), 5000));
@@ -148,7 +148,7 @@ def test_body_counts_as_sent_although_no_progress_was_reported(
 
 
 @pytest.mark.slow
-def test_device_answers_when_the_server_describes_nothing(far: Run, app: DeviceApp) -> None:
+def test_device_answers_when_model_is_not_described(far: Run, app: DeviceApp) -> None:
     app.hanging = {"v1/models/colours"}
     script = """
       const late = new Promise((done) => setTimeout(() => done("late"), 20_000));

@@ -48,7 +48,7 @@ def test_ood_prediction_has_no_answer(known: bool | None, answer: str | None) ->
         ([0.1, 0.2, 0.4], 0.400001, []),
     ],
 )
-def test_multilabel_answer_has_labels_from_one_half_or_the_models_threshold_on(
+def test_multilabel_answer_has_the_labels_that_reach_the_threshold(
     probabilities: list[float], threshold: float | None, answer: list[str]
 ) -> None:
     options = {} if threshold is None else {"present_from": threshold}

@@ -79,7 +79,7 @@ def test_prediction_survives_encoding_and_decoding(answer: Prediction) -> None:
         ("y~4~0-301_1-300_2-200_3-100", "hard to say, maybe a dress", ""),
     ],
 )
-def test_stranger_reads_the_answer_without_i(facts: str, words: str, percent: str) -> None:
+def test_words_for_a_stranger_do_not_say_i(facts: str, words: str, percent: str) -> None:
     token = f"clothing~{get_bundle('clothing').version}~ws~{facts}"
     said = decode(token).words()
     text = "".join(part if isinstance(part, str) else part.text for part in said.answer)

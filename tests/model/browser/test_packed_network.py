@@ -25,7 +25,7 @@ LACKING = {
 
 
 @pytest.mark.parametrize("lacking", LACKING)
-def test_what_no_kernel_computes_is_refused(lacking: str) -> None:
+def test_operators_without_a_kernel_are_refused(lacking: str) -> None:
     graph = Graph(seed=1)
     graph.channels = 8
     for layer in (PHOTO, LACKING[lacking], "logits = GlobalAveragePool ($x)"):

@@ -39,7 +39,7 @@ def photos(tmp_path: Path, tiny_bundle: Bundle) -> Path:
     return folder
 
 
-def test_identify_prints_one_json_object_a_photo(photos: Path, tiny_bundle: Bundle) -> None:
+def test_identify_prints_one_json_object_per_photo(photos: Path, tiny_bundle: Bundle) -> None:
     path = photos / "red.png"
     result = run("identify", "--model", "tiny", "--json", path)
     assert result.exit_code == 0
@@ -207,7 +207,7 @@ def test_options_that_do_not_fit_are_refused(words: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["s3://museum/photos", "s3:/museum/photos"])
-def test_bucket_without_results_is_no_missing_file(tiny_bundle: Bundle, address: str) -> None:
+def test_bucket_needs_a_folder_for_results(tiny_bundle: Bundle, address: str) -> None:
     result = run("identify", address)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "Photos in a bucket need --out RESULTS." in result.stderr

@@ -68,7 +68,7 @@ def test_least_likely_label_is_first_and_near_copies_are_one(
     ]
 
 
-def test_one_visit_counts_five_times_for_a_label(store: CorrectionStore, red: Prediction) -> None:
+def test_one_visit_counts_at_most_five_times(store: CorrectionStore, red: Prediction) -> None:
     ids = [store.add_correction(red, "green", jpeg(seed), visit="a") for seed in range(8)]
     others = [store.add_correction(red, "blue", jpeg(20), visit="a")]
     others.append(store.add_correction(red, "green", jpeg(21), visit="b"))
@@ -95,7 +95,7 @@ def test_decisions_are_saved_and_taken_back(store: CorrectionStore, red: Predict
             store.review(ids, "kept", label)
 
 
-def test_kept_photos_are_files_until_somebody_takes_them_back(
+def test_kept_photos_are_files_until_they_are_taken_back(
     own_corrections: None, red: Prediction
 ) -> None:
     store = correction_store()
@@ -121,7 +121,7 @@ def test_kept_photos_are_files_until_somebody_takes_them_back(
     assert files() == {f"blue/correction-{ids[1]}.jpg"}
 
 
-def test_what_a_visitor_read_decides_about_training(
+def test_only_visitors_who_read_about_training_agreed_to_it(
     store: CorrectionStore, red: Prediction
 ) -> None:
     store.add_correction(red, "green", jpeg(1), wording="form-photo-1")
@@ -145,7 +145,7 @@ def test_labels_of_the_model_keep_their_folders_and_replaced_photos_go(
     assert not (folder / "green" / "correction-2.jpg").exists()
 
 
-def test_unreadable_photo_has_no_appearance(tmp_path: Path) -> None:
+def test_unreadable_photo_has_no_appearance_hash(tmp_path: Path) -> None:
     assert hash_appearance(b"\xff\xd8 no photo") is None
 
 

@@ -60,7 +60,7 @@ def test_zip_without_folders_changes_nothing(models_dir: Path) -> None:
     assert [path.name for path in held_out.held_out_folder("").iterdir()] == ["tiny"]
 
 
-def test_version_that_cannot_prove_itself_is_not_published(models_dir: Path) -> None:
+def test_damaged_version_is_not_published(models_dir: Path) -> None:
     old, new = tiny(models_dir), tiny(models_dir, corner=True)
     make_current(old)
     assert load("tiny").bundle.version == old.version
@@ -82,7 +82,7 @@ def test_candidate_leaves_the_version_in_use(models_dir: Path) -> None:
     assert roll_back("tiny", second.version).version == second.version
 
 
-def test_candidate_beside_a_built_in_model(models_dir: Path) -> None:
+def test_candidate_leaves_the_built_in_model_current(models_dir: Path) -> None:
     built_in = get_bundle("clothing")
     new = tiny(models_dir, "clothing", is_candidate=True)
     assert get_bundle("clothing").version == built_in.version

@@ -26,7 +26,7 @@ def test_figures_equal_published_ones() -> None:
     ("only_old", "only_new", "photos"),
     [(0, 0, 5), (5, 0, 5), (0, 1, 44), (3, 9, 341), (16, 6, 161), (40, 40, 100)],
 )
-def test_figures_equal_those_by_search(only_old: int, only_new: int, photos: int) -> None:
+def test_figures_match_scipy_and_the_score_test(only_old: int, only_new: int, photos: int) -> None:
     count = only_old + only_new
     expected = binomtest(only_old, count, 0.5).pvalue if count else 1
     assert paired.mcnemar_exact(only_old, only_new) == pytest.approx(expected)
@@ -109,7 +109,7 @@ LIMIT = "has a temperature at the limit, so its percentages mean nothing"
         (10, 19.9999, f"{GUESSES}, and {LIMIT}"),
     ],
 )
-def test_guesses_and_limits_are_one_sentence(right: int, temperature: float, reasons: str) -> None:
+def test_doubts_are_one_sentence(right: int, temperature: float, reasons: str) -> None:
     confidence = {**CALIBRATED, "temperature": temperature}
     manifest = ManifestDraft.model_validate(values("tiny", confidence=confidence))
     doubt = paired.doubt_of_model(manifest, Proportion.of(right, 60))

@@ -46,7 +46,7 @@ def test_outputs_match_the_full_graph(imagenet: Classifier) -> None:
     assert np.abs(found["probabilities"] - expected["probabilities"]).max() < 1e-5
 
 
-def test_nothing_depends_on_the_number_of_photos(imagenet: Classifier) -> None:
+def test_static_graph_takes_one_photo_of_fixed_shape(imagenet: Classifier) -> None:
     static = writers.make_static_graph(imagenet.bundle.read("graph.onnx"), ["probabilities"])
     graph = onnx.load_from_string(static).graph
     height, width = imagenet.bundle.manifest.recipe.size

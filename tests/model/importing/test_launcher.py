@@ -49,7 +49,7 @@ def limits(seconds: float) -> launcher.Limits:
 
 
 @pytest.mark.parametrize("command", ["doctor", "import"])
-def test_commands_name_the_systems_that_run_them(
+def test_commands_on_windows_name_the_supported_systems(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Windows lacks the functions that a sandbox needs."""
@@ -136,7 +136,7 @@ def test_children_end_with_the_worker(run: Run, room: Path, seconds: int) -> Non
     wait_until(lambda: not is_running(pid), 10)
 
 
-def test_signal_is_a_negative_status(run: Run) -> None:
+def test_death_by_signal_is_a_negative_status(run: Run) -> None:
     assert run("import os; os.kill(os.getpid(), 11)")[0] == -signal.SIGSEGV
 
 

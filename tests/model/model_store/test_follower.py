@@ -125,7 +125,7 @@ def test_failed_version_is_tried_again_after_a_pause(
 
 
 @pytest.mark.parametrize("wanted", ["", "tiny"])
-def test_replica_without_a_version_of_its_own_answers_nothing(
+def test_replica_without_any_version_answers_nothing(
     replica: Replica, first: Bundle, monkeypatch: pytest.MonkeyPatch, wanted: str
 ) -> None:
     """``imagenet`` would answer in place of the owner's model."""

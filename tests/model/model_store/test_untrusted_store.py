@@ -117,9 +117,7 @@ ROWS = (
 )
 
 
-def test_rows_of_anything_else_are_refused_without_being_repeated(
-    replica: Replica, first: Bundle
-) -> None:
+def test_invalid_rows_are_refused_without_being_quoted(replica: Replica, first: Bundle) -> None:
     for row in ROWS:
         replica.insert(**row)
     publish_version(first)
@@ -183,7 +181,7 @@ def test_publishing_replaces_no_file(replica: Replica, first: Bundle) -> None:
         publish_version(first)
 
 
-def test_malformed_address_of_a_bucket_is_no_folder(
+def test_malformed_bucket_address_is_not_taken_for_a_folder(
     replica: Replica, first: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -89,7 +89,7 @@ def full_disk() -> Iterator[BinaryIO]:
         yield file
 
 
-def test_full_disk_gets_the_folder_as_its_file_name(full_disk: BinaryIO, tmp_path: Path) -> None:
+def test_full_disk_error_names_the_folder(full_disk: BinaryIO, tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No space left") as raised, translate_disk_errors(tmp_path):
         full_disk.write(b"x")
     assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, str(tmp_path))
@@ -189,7 +189,7 @@ def test_leftovers_of_a_kill_are_removed_a_day_later(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("is_new", [True, False], ids=["before", "after"])
-def test_folder_of_a_killed_replacement_comes_back(tmp_path: Path, is_new: bool) -> None:
+def test_folder_is_restored_after_a_killed_replacement(tmp_path: Path, is_new: bool) -> None:
     """``is_new``: the kill came before the new folder was in place."""
     target, kept = tmp_path / "models", make_text(tmp_path / ".loupe-old-models", "old")
     if not is_new:

@@ -66,7 +66,7 @@ def test_photos_of_other_suffixes_are_found_by_content(method: int) -> None:
         ("می\u200cخواهم/x  1.jpg", "می\u200cخواهم/x  1.jpg", "می\u200cخواهم"),
     ],
 )
-def test_names_are_harmless(name: str, shown: str, label: str) -> None:
+def test_unsafe_names_are_made_safe(name: str, shown: str, label: str) -> None:
     (found,) = open_photos(zipped({name: b"x"}), 1)
     assert (found.name, found.folder) == (shown, label)
 

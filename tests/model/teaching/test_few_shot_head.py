@@ -111,11 +111,13 @@ def test_accuracy_of_two_groups_per_label_is_not_far_below_the_truth() -> None:
 @pytest.mark.parametrize(
     ("groups", "promise", "kept"), [(2, None, 6), (3, 0.9, 9), (6, 0.9, 18), (10, 0.95, 30)]
 )
-def test_promise_follows_the_count_of_groups(groups: int, promise: float | None, kept: int) -> None:
+def test_promise_follows_the_number_of_groups(
+    groups: int, promise: float | None, kept: int
+) -> None:
     features, targets = clouds(3, groups)
     head, left_out = fit_head(features, targets, np.arange(len(targets)), 1.0)
     assert left_out.promise == promise
-    # From three groups of every label on.
+    # With three groups or more of every label.
     assert (head.temperature == 1.0) is (groups < 3)
     assert (left_out.scores <= head.ood_threshold).sum() == kept
     loose, _ = fit_head(features, targets, np.arange(len(targets)), 0.1)
@@ -123,7 +125,7 @@ def test_promise_follows_the_count_of_groups(groups: int, promise: float | None,
     assert loose.ood_threshold == (-0.1 if promise is None else head.ood_threshold)
 
 
-def test_each_group_weighs_one_in_the_threshold() -> None:
+def test_each_group_has_the_same_weight_in_the_threshold() -> None:
     """Forty groups of one photo, ten of four: as by counting the shares one by one."""
     random = np.random.default_rng(3)
     features, targets = clouds(2, 25)

@@ -37,7 +37,7 @@ def test_written_file_is_read_again() -> None:
     assert write_loupe(again, same) == data
 
 
-def test_rules_of_labels() -> None:
+def test_label_rules_match_the_shared_cases() -> None:
     assert {text: rule_of(text) for text in VECTORS} == VECTORS
     assert [find_confusing(pair) for pair in ALIKE] == [list(pair) for pair in ALIKE]
     assert [find_confusing(pair) for pair in DIFFERENT] == [[]] * len(DIFFERENT)

@@ -277,7 +277,7 @@ def test_sets_of_the_owners_folder_are_read_without_links(outside: PhotoSet) -> 
         *("owl/folder/s.png", "label/s.png", "owl\\a.png", "owl/a.png\0", "a" * 5000, "owl/\udcff"),
     ],
 )
-def test_names_find_photos_of_the_set_alone(outside: PhotoSet, name: str) -> None:
+def test_names_find_only_photos_in_the_set(outside: PhotoSet, name: str) -> None:
     assert find_file(outside.folder, name) is None
     assert find_file(outside.folder, "owl/a.png") == outside.folder / "owl/a.png"
 

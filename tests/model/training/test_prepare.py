@@ -96,7 +96,7 @@ def test_near_duplicates_of_a_trained_photo_are_trained() -> None:
     assert held_out == {"disc/6.jpg", "square/3.jpg", "square/6.jpg"}
 
 
-def test_recordings_stay_together_however_few() -> None:
+def test_recordings_stay_together_even_if_a_label_has_two() -> None:
     folders = [f"{label}/recording-{number}" for label in LABELS for number in (1, 2)]
     dataset, report = dataset_of(folders, 4)
     together = {(name.rpartition("/")[0], group) for name, group in report.groups.items()}

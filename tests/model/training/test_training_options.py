@@ -56,7 +56,7 @@ def test_second_run_of_a_name_is_refused_without_touching_the_first(
     assert (run_dir / "plan.json").read_text() == "{}"
 
 
-def test_folder_of_a_run_is_removed_while_nobody_else_can_take_it(
+def test_run_folder_is_removed_while_the_lock_is_held(
     photos: Path, data_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     remove = shutil.rmtree

@@ -91,7 +91,7 @@ def test_multilabel_predictions_list_several_labels_or_none():
     assert predicted_labels(make_prediction(in_distribution=False)) == [NONE_OF_THESE]
 
 
-def test_unsure_predictions_need_a_person():
+def test_unclear_predictions_are_unsure():
     shirt, hat = Candidate(0, "shirt", 0.9), Candidate(1, "hat", 0.05)
     assert not is_unsure(make_prediction(calibrated=True, prediction_set=(shirt,)))
     assert is_unsure(make_prediction(calibrated=True, prediction_set=(shirt, hat)))
