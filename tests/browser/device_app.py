@@ -1,4 +1,4 @@
-"""The routes of ``/device/`` on a port, below a path, with what browsers asked for."""
+"""The routes of ``/device/``, or others, on a port, below a path, with what browsers asked for."""
 
 import asyncio
 import threading
@@ -11,7 +11,7 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 from starlette.responses import Response
-from starlette.routing import Mount
+from starlette.routing import BaseRoute, Mount
 
 from api.app import routes
 from deploy.client import free_port
@@ -25,6 +25,7 @@ class DeviceApp:
     """A running server."""
 
     port: int
+    routes: list[BaseRoute]
     asked: list[str] = field(default_factory=list)
     """Paths of all requests, in order, without the page's prefix; also ``?explain``, if sent."""
     sent: list[tuple[str, int]] = field(default_factory=list)
@@ -39,7 +40,7 @@ class DeviceApp:
     """``Range`` headers of all requests, in order."""
     released: threading.Event = field(default_factory=threading.Event)
     replaced: dict[str, bytes] = field(default_factory=dict)
-    """Other contents of scripts, by their paths."""
+    """Other contents of files, by their paths."""
     stop: Callable[[], object] = bool
 
     @property
@@ -80,13 +81,13 @@ class DeviceApp:
         return message
 
     def __post_init__(self) -> None:
-        self.app = Starlette(routes=[Mount(PREFIX, app=Starlette(routes=routes()))])
+        self.app = Starlette(routes=[Mount(PREFIX, app=Starlette(routes=self.routes))])
 
 
 @contextmanager
-def device_app() -> Iterator[DeviceApp]:
-    """Serve the routes in a thread."""
-    running = DeviceApp(free_port())
+def device_app(*others: BaseRoute) -> Iterator[DeviceApp]:
+    """Serve the app's routes, or others, in a thread."""
+    running = DeviceApp(free_port(), list(others) or routes())
     # Without its own configuration, which would change the loggers of later tests.
     config = uvicorn.Config(running, "127.0.0.1", running.port, log_config=None, lifespan="off")
     server = uvicorn.Server(config)

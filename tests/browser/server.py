@@ -7,7 +7,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, partial
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import urlopen
@@ -17,7 +18,7 @@ import streamlit
 from deploy.client import free_port
 from model.browser.cache import write_hashes
 from model.browser.page_files import PARTS, compress, compressed_name
-from tests.browser.static_host import static_host
+from tests.http_server import http_server
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -111,8 +112,15 @@ def framing(
     )
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "index.html").write_text(text)
-        with static_host(Path(folder)) as host:
-            yield host.url.replace("localhost", name)
+        with python_server(Path(folder)) as url:
+            yield url.replace("localhost", name)
+
+
+@contextlib.contextmanager
+def python_server(folder: Path) -> Iterator[str]:
+    """Serve as ``python -m http.server`` above a folder does; yield the folder's address."""
+    with http_server(partial(SimpleHTTPRequestHandler, directory=str(folder.parent))) as address:
+        yield f"{address.replace('127.0.0.1', 'localhost')}/{folder.name}/"
 
 
 def add_compressed_files(data: Path) -> None:

@@ -12,8 +12,8 @@ from playwright.sync_api import FloatRect, Page, Request, Route, expect
 
 from tests.browser import drive
 from tests.browser.accessible import SCREENSHOTS
-from tests.browser.firefox import firefox
 from tests.browser.server import Server
+from tests.device.browsers import driven_firefox
 from tests.waiting import wait_until
 
 Open = Callable[..., "Held"]
@@ -131,36 +131,35 @@ def open_link(view: Held) -> None:
     expect(told).to_have_text("Somebody’s phone said red 97%")
 
 
-STATES: dict[str, tuple[str, Callable[[Held], None]]] = {
-    "nothing": ("run=server", open_nothing),
-    "answer": ("run=server", open_answer),
-    "dialog": ("run=server", open_dialog),
-    "question": ("run=auto", open_question),
-    "link": ("answer=colours~{}~ws~y~1~0-971_1-20", open_link),
+STATES: dict[str, tuple[str, str, Callable[[Held], None]]] = {
+    "nothing": ("light", "run=server", open_nothing),
+    "answer": ("dark", "run=server", open_answer),
+    "dialog": ("light", "run=server", open_dialog),
+    "question": ("dark", "run=auto", open_question),
+    "link": ("light", "answer=colours~{}~ws~y~1~0-971_1-20", open_link),
 }
 
 
 @pytest.mark.quick
-@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("state", STATES)
 def test_viewfinder_moves_into_streamlit_unchanged(
-    held: Open, colours_server: Server, state: str, theme: str
+    held: Open, colours_server: Server, state: str
 ) -> None:
+    theme, query, prepare = STATES[state]
     view = held(SAVE_DATA, NO_TIMINGS, color_scheme=theme)
-    query, prepare = STATES[state]
     version = (colours_server.data / "models/colours/current").read_text().strip()
     view.open(f"/?{query.format(version)}")
     prepare(view)
     # The buttons' colour transitions take 0.2 s.
     view.page.wait_for_timeout(300)
-    before, seen = view.read(), view.picture(f"{state}-{theme}-before")
+    before, seen = view.read(), view.picture(f"{state}-before")
     # No Streamlit session has been opened yet.
     assert view.sockets == []
     view.let_in()
     assert view.read() == before
 
     def is_unchanged() -> bool:
-        difference = ImageChops.difference(seen, view.picture(f"{state}-{theme}-after"))
+        difference = ImageChops.difference(seen, view.picture(f"{state}-after"))
         # Antialiasing may differ by up to 15 of 255 grey levels, at focus rings by more.
         return sum(difference.convert("L").histogram()[16:]) <= 4
 
@@ -230,11 +229,10 @@ def test_viewfinder_works_without_streamlits_websocket(held: Open) -> None:
 
 
 def test_firefox_shows_the_viewfinder_first(colours_server: Server, tmp_path: Path) -> None:
-    (tmp_path / "profile").mkdir()
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(drive.RED_PHOTO)
     find = f"({drive.FIND})(document)"
-    with firefox(tmp_path / "profile") as window:
+    with driven_firefox() as window:
         window.open(f"{colours_server.url}/?run=server")
         early = "document.querySelector('#early') !== null"
         wait_until(lambda: window.evaluate(f"{find} !== null && !{find}.hidden"), 30)

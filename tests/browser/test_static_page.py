@@ -1,23 +1,24 @@
 """The exported page in Chromium, on servers that know nothing of Loupe."""
 
-import contextlib
 import re
 from collections.abc import Callable, Iterator
-from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import FrameLocator, Page, expect
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
 
 from model.browser import cache
 from model.exporting.formats import export_models
 from tests.browser.conftest import COLOURS
+from tests.browser.device_app import device_app
 from tests.browser.drive import IS_RED, PHONE, RED, device_headline, expect_kept, give_device
 from tests.browser.drive_teach import WARM, teach_by_files, use_it
-from tests.browser.server import framing
-from tests.browser.static_host import static_host
-from tests.http_server import http_server
+from tests.browser.server import framing, python_server
 from tests.model.tiny import colour, tiny
 from tests.photos import encoded
 
@@ -54,20 +55,28 @@ def identify(page: Page | FrameLocator, data: bytes = RED, title: str = IS_RED) 
     expect(page.locator(".vf-where")).to_have_text(re.compile("^On this device in"))
 
 
-@contextlib.contextmanager
-def pythons_server(folder: Path) -> Iterator[str]:
-    """Serve as ``python -m http.server`` above a folder does; yield the folder's address."""
+class UnpackingFiles(StaticFiles):
+    """Files of a host that has browsers unpack those whose names end in ``.gz``."""
 
-    class Files(SimpleHTTPRequestHandler):
-        def __init__(self, *args: Any) -> None:
-            super().__init__(*args, directory=str(folder.parent))
+    def file_response(self, full_path: Any, *args: Any) -> Response:
+        response = super().file_response(full_path, *args)
+        if str(full_path).endswith(".gz"):
+            response.headers["Content-Encoding"] = "gzip"
+        return response
 
-    with http_server(Files) as address:
-        yield f"{address.replace('127.0.0.1', 'localhost')}/{folder.name}/"
+
+def compressing_files(**options: Any) -> GZipMiddleware:
+    """Return the files of a host that packs them on the way, as most hosts do."""
+    return GZipMiddleware(StaticFiles(**options))
+
+
+def static_host(folder: Path, kind: Callable[..., Any] = StaticFiles) -> Any:
+    """Serve a folder where the app has ``/device/``."""
+    return device_app(Mount("/device", kind(directory=folder, html=True)))
 
 
 def test_page_works_from_pythons_server_and_then_offline(visit: Visit, exported: Path) -> None:
-    with pythons_server(exported) as url:
+    with python_server(exported) as url:
         page = visit(url)
         expect(page.get_by_role("heading", level=1)).to_have_text("Colours")
         identify(page)
@@ -90,23 +99,16 @@ def test_page_works_from_pythons_server_and_then_offline(visit: Visit, exported:
     expect(device_headline(page)).to_have_text(re.compile("warm$"))
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        pytest.param({}, id="plain"),
-        pytest.param({"compresses": True}, id="compressing"),
-        pytest.param({"encodings": {".gz": "gzip"}}, id="unpacking"),
-    ],
-)
-def test_headers_of_the_host_do_not_matter(visit: Visit, exported: Path, options: Any) -> None:
-    with static_host(exported, **options) as host:
+@pytest.mark.parametrize("kind", [StaticFiles, compressing_files, UnpackingFiles])
+def test_headers_of_the_host_do_not_matter(visit: Visit, exported: Path, kind: Any) -> None:
+    with static_host(exported, kind) as host:
         page = visit(host.url)
         identify(page)
         page.get_by_text("This device", exact=True).click()
         page.get_by_role("radio", name=re.compile("^Full:")).check()
         expect(page.locator(".vf-where")).to_have_text(re.compile(", full graph,"))
         expect_kept(page)
-        host.is_down = True
+        host.stop()
         page.reload()
         identify(page)
 
@@ -161,24 +163,16 @@ def test_page_opened_as_a_file_says_what_to_do(visit: Visit, exported: Path) -> 
 
 
 @pytest.mark.quick
-@pytest.mark.parametrize(
-    "end",
-    [
-        pytest.param(".onnx.gz", marks=pytest.mark.slow),
-        pytest.param(".golden.gz", marks=pytest.mark.slow),
-        ".wasm.gz",
-    ],
-)
-def test_damaged_file_is_refused_with_a_sentence(visit: Visit, exported: Path, end: str) -> None:
+def test_damaged_file_is_refused_with_a_sentence(visit: Visit, exported: Path) -> None:
     with static_host(exported) as host:
-        for path in exported.rglob(f"*{end}"):
+        for path in exported.rglob("*.wasm.gz"):
             data = bytearray(path.read_bytes())
             data[len(data) // 2] ^= 0xFF
-            host.changed[path.relative_to(exported).as_posix()] = bytes(data)
+            host.replaced[path.relative_to(exported).as_posix()] = bytes(data)
         page = visit(host.url)
         expect(page.get_by_role("alert")).to_have_text(
             re.compile("was cut short or changed|doesn’t match its SHA-256")
         )
-        host.changed.clear()
+        host.replaced.clear()
         page.get_by_role("button", name="Try again").click()
         identify(page)

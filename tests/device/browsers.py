@@ -1,4 +1,7 @@
-"""Browsers that open a page in a fresh profile: a Chromium that keeps running, and Firefox."""
+"""Browsers that open a page in a fresh profile: a Chromium that keeps running, and Firefox.
+
+Playwright drives no Firefox but its own build, and only one of its event loops may run at a time.
+"""
 
 import contextlib
 import json
@@ -11,8 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from websockets.sync.client import connect
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import ClientConnection, connect
 
+from deploy.client import free_port
 from tests.tools import require_tool
 from tests.waiting import wait_until
 
@@ -31,11 +36,27 @@ QUIET = {
 """Preferences under which Firefox asks nothing and sends no requests of its own."""
 
 
-class Chromium:
-    """A running Chromium, told by its DevTools protocol which pages to open.
+class Remote:
+    """A browser that is driven by Chromium's DevTools protocol, or by WebDriver BiDi."""
 
-    Playwright would do as much, but only one of its event loops may run at a time.
-    """
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        self._calls = 0
+
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Call a method of the protocol, and return its result."""
+        self._calls += 1
+        self._socket.send(json.dumps({"id": self._calls, "method": method, "params": parameters}))
+        while True:
+            answer = json.loads(self._socket.recv(timeout=PATIENCE_SECONDS))
+            if answer.get("id") == self._calls:
+                assert "error" not in answer, answer
+                result: dict[str, Any] = answer["result"]
+                return result
+
+
+class Chromium:
+    """A running Chromium, told by its DevTools protocol which pages to open."""
 
     def __init__(self, *arguments: str) -> None:
         command = [require_tool("chromium"), "--headless", "--no-sandbox", "--no-first-run"]
@@ -47,8 +68,7 @@ class Chromium:
         file = home / "DevToolsActivePort"
         wait_until(lambda: file.read_text().count("\n"), PATIENCE_SECONDS)
         port, path = file.read_text().split()
-        self._tools = self._stack.enter_context(connect(f"ws://127.0.0.1:{port}{path}"))
-        self._calls = 0
+        self._tools = Remote(self._stack.enter_context(connect(f"ws://127.0.0.1:{port}{path}")))
 
     def close(self) -> None:
         """End it."""
@@ -57,28 +77,66 @@ class Chromium:
     @contextlib.contextmanager
     def open(self, address: str) -> Iterator[None]:
         """Open a page in a profile of its own, until the block ends."""
-        profile = self._call("Target.createBrowserContext")
+        profile = self._tools.call("Target.createBrowserContext")
         try:
-            self._call("Target.createTarget", url=address, **profile)
+            self._tools.call("Target.createTarget", url=address, **profile)
             yield
         finally:
-            self._call("Target.disposeBrowserContext", **profile)
+            self._tools.call("Target.disposeBrowserContext", **profile)
 
-    def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        self._calls += 1
-        self._tools.send(json.dumps({"id": self._calls, "method": method, "params": parameters}))
-        while True:
-            answer = json.loads(self._tools.recv(timeout=PATIENCE_SECONDS))
-            if answer.get("id") == self._calls:
-                assert "error" not in answer, answer["error"]
-                result: dict[str, Any] = answer["result"]
-                return result
+
+class Firefox(Remote):
+    """A Firefox window that is driven by WebDriver BiDi."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        super().__init__(socket)
+        self.call("session.new", capabilities={})
+        self._context = self.call("browsingContext.getTree")["contexts"][0]["context"]
+
+    def open(self, url: str) -> None:
+        """Open a URL without waiting for it to load."""
+        self.call("browsingContext.navigate", context=self._context, url=url, wait="none")
+
+    def evaluate(self, expression: str) -> Any:
+        """Return the value of a JavaScript expression, converted through JSON."""
+        return json.loads(self._evaluate(f"JSON.stringify({expression})")["value"])
+
+    def choose(self, element: str, file: Path) -> None:
+        """Choose a file for the file input to which a JavaScript expression evaluates."""
+        shared = {"sharedId": self._evaluate(element)["sharedId"]}
+        self.call("input.setFiles", context=self._context, element=shared, files=[str(file)])
+
+    def _evaluate(self, expression: str) -> dict[str, Any]:
+        values = {"expression": expression, "target": {"context": self._context}}
+        done = self.call("script.evaluate", **values, awaitPromise=True)
+        assert done["type"] == "success", done
+        result: dict[str, Any] = done["result"]
+        return result
 
 
 @contextlib.contextmanager
-def firefox(address: str, preferences: dict[str, Any]) -> Iterator[None]:
+def driven_firefox() -> Iterator[Firefox]:
+    """Start a Firefox that is driven, until the block ends."""
+    port = free_port()
+    sockets: list[ClientConnection] = []
+
+    def is_ready() -> bool:
+        try:
+            sockets.append(connect(f"ws://127.0.0.1:{port}/session", max_size=None))
+        except WebSocketException as error:
+            raise ConnectionError from error
+        return True
+
+    with firefox("about:blank", {}, "--remote-debugging-port", str(port)):
+        wait_until(is_ready, PATIENCE_SECONDS)
+        with sockets[0] as socket:
+            yield Firefox(socket)
+
+
+@contextlib.contextmanager
+def firefox(address: str, preferences: dict[str, Any], *arguments: str) -> Iterator[None]:
     """Start Firefox with a page, until the block ends."""
-    command = [require_tool("firefox-esr"), "--headless", "--no-remote"]
+    command = [require_tool("firefox-esr"), "--headless", "--no-remote", *arguments]
     with _home() as home:
         lines = [
             f"user_pref({json.dumps(name)}, {json.dumps(value)});"

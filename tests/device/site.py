@@ -16,7 +16,6 @@ from queue import Empty, Queue
 from typing import Any, cast
 
 import pytest
-from starlette.testclient import TestClient
 
 from model.browser.device_files import device_dir, model_json
 from model.browser.runtime import runtime_dir
@@ -66,8 +65,6 @@ class Site:
     on_note: Callable[[Any], None] | None = None
     requests: list[str] = field(default_factory=list)
     """Paths that were asked for, in order."""
-    api: TestClient | None = None
-    """Answers requests below ``/api/``."""
     browsers: dict[tuple[str, ...], Chromium] = field(default_factory=dict)
     """Running ones, by their arguments."""
 
@@ -169,17 +166,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self._site.requests.append(self.path)
-        if self._site.api and self.path.startswith("/api/"):
-            self._forward(b"")
-            return
         path = re.sub(r"/$", "/index.html", re.sub(r"[?#].*", "", self.path))
         self._answer(path, self._site.read(path))
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        if self._site.api and self.path.startswith("/api/"):
-            self._forward(body)
-            return
         value = json.loads(body)
         if self.path == "/result":
             self._site.results.put(value)
@@ -188,16 +179,6 @@ class _Handler(BaseHTTPRequestHandler):
             if self._site.on_note:
                 self._site.on_note(value)
         self._answer("", b"")
-
-    def _forward(self, body: bytes) -> None:
-        assert self._site.api is not None
-        headers = {name: value for name, value in self.headers.items() if name != "Host"}
-        response = self._site.api.request(self.command, self.path, content=body, headers=headers)
-        self.send_response(response.status_code)
-        self.send_header("Content-Type", response.headers["content-type"])
-        self.send_header("Content-Length", str(len(response.content)))
-        self.end_headers()
-        self.wfile.write(response.content)
 
     def _answer(self, path: str, data: bytes | None) -> None:
         self.send_response(404 if data is None else 200)

@@ -43,17 +43,20 @@ class Served:
 
     def __init__(self, web: Site) -> None:
         self.info: dict[str, Any] = json.loads(web.read("/models/tiny/model.json") or b"")
-        self.graph_path = f"/models/tiny/{self.info['graphs']['full']['url']}"
+        full = self.info["graphs"]["full"]
+        self.graph_path = f"/models/tiny/{full['url']}"
         self.graph = gzip.decompress(web.read(self.graph_path) or b"")
+        self.golden_path = f"/models/tiny/{full['golden']['url']}"
+        self.golden = gzip.decompress(web.read(self.golden_path) or b"")
         self.module_path = f"/runtime/{self.info['runtime']['module'].split('/')[-1]}"
         self.wasm_path = f"/runtime/{self.info['runtime']['wasm'].split('/')[-1]}"
         self.wasm = web.read(self.wasm_path) or b""
 
 
-def flipped(served: Served) -> Files:
-    graph = bytearray(served.graph)
-    graph[len(graph) // 2] ^= 0xFF
-    return {served.graph_path: gzip.compress(bytes(graph))}
+def flipped(data: bytes) -> bytes:
+    """Return a packed file whose middle byte is another one."""
+    middle = len(data) // 2
+    return gzip.compress(data[:middle] + bytes([data[middle] ^ 0xFF]) + data[middle + 1 :])
 
 
 def changed_weights(served: Served) -> Files:
@@ -88,7 +91,16 @@ def of_format(number: Any) -> Callable[[Served], Files]:
 
 
 CHANGES: dict[str, tuple[Callable[[Served], Files], str, str]] = {
-    "flipped bytes": (flipped, "bundle-damaged", "doesn’t match its SHA-256"),
+    "flipped bytes": (
+        lambda served: {served.graph_path: flipped(served.graph)},
+        "bundle-damaged",
+        "doesn’t match its SHA-256",
+    ),
+    "flipped golden pixels": (
+        lambda served: {served.golden_path: flipped(served.golden)},
+        "bundle-damaged",
+        "doesn’t match its SHA-256",
+    ),
     "other weights": (changed_weights, "golden-mismatch", "golden outputs"),
     "no graph": (no_graph, "bundle-damaged", "can’t be loaded"),
     "graph cut short": (
@@ -122,6 +134,13 @@ def test_damage_is_refused_with_the_reason(web: Site, name: str) -> None:
         refusal = run_script(web, "chromium", LOAD)
     assert refusal["code"] == code
     assert words in refusal["message"]
+
+
+def test_browser_that_adds_noise_to_pixels_is_refused(web: Site) -> None:
+    noise = {"privacy.resistFingerprinting": True}
+    refusal = run_script(web, "firefox-esr", LOAD, preferences=noise)
+    assert refusal["code"] == "engine-unavailable"
+    assert "fingerprinting" in refusal["message"]
 
 
 def test_wrong_arguments_and_missing_servers_are_refused(web: Site) -> None:

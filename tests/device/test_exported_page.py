@@ -56,7 +56,8 @@ SCRIPT = """
   const again = opened();
   frame.contentWindow.location.reload();
   await again;
-  return [answer, online, await use()];
+  const recent = await found((page) => page.querySelector(".vf-recent")?.textContent);
+  return [answer, recent, online, await use()];
 """
 
 
@@ -72,11 +73,11 @@ def test_page_answers_in_firefox_and_without_its_host(web: Site, tmp_path: Path)
     web.on_note = unplug
     try:
         with web.changed({"/red.png": encoded(colour("red"), "PNG")}):
-            answer, online, offline = run_script(web, "firefox-esr", SCRIPT)
+            answer, recent, online, offline = run_script(web, "firefox-esr", SCRIPT)
     finally:
         web.on_note = None
         web.folders.pop("/page/", None)
-    assert answer == "red"
+    assert answer == recent == "red"
     assert online.pop("line") == offline.pop("line")
     assert online == {
         "headline": "Very likely a red",
