@@ -5,7 +5,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from model.settings import settings
 
-from .adapters import sagemaker, vertex
+from .adapters import adapter_routes
 from .device import device_routes
 from .lifecycle import live, ready
 from .middleware import guarded_app
@@ -16,8 +16,6 @@ from .v1 import application
 
 ROOTS = ("/api/", "/device/", "/owner/")
 """Below these, every path is one of ours."""
-
-ADAPTERS = (sagemaker, vertex)
 
 OPTIONAL_PATHS = ("/metrics", "/ping", "/invocations", "/execution-parameters")
 """Paths that platforms poll. Where they are switched off, they must return 404: Streamlit would
@@ -31,7 +29,6 @@ def routes() -> list[BaseRoute]:
     a proxy; hosts check their health at the root.
     """
     metrics = [Route(settings().metrics, exposition)] if settings().metrics else []
-    platforms = [route for adapter in ADAPTERS for route in adapter.routes()]
     missing = [*OPTIONAL_PATHS, *(f"{root}{{path:rest}}" for root in ROOTS)]
     missing += [root.rstrip("/") for root in ROOTS]
     not_found = guarded_app([])
@@ -40,7 +37,7 @@ def routes() -> list[BaseRoute]:
     return [
         *metrics,
         # An application for each, so that errors are problems and requests are counted.
-        *(Route(route.path, guarded_app([route])) for route in platforms),
+        *(Route(route.path, guarded_app([route])) for route in adapter_routes()),
         Route("/api/live", live),
         Route("/api/ready", ready),
         Mount("/api/v1", app=application()),
