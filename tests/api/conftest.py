@@ -5,14 +5,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from api import body_limits, dispatcher, telemetry
+from api.app import routes
+from api.lifecycle import lifespan
 from model.browser.cache import folder_maker
-from tests.api.servers import start_application
 from tests.conftest import _forget
 
 Serve = Callable[..., TestClient]
+
+
+def start_application() -> Starlette:
+    """Return the routes with this process's settings, as on Ray Serve."""
+    return Starlette(routes=routes(), lifespan=lifespan)
 
 
 def forget() -> None:

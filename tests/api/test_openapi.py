@@ -20,8 +20,7 @@ from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
 from model import loading
-from tests.api.conftest import forget
-from tests.api.servers import start_application
+from tests.api.conftest import forget, start_application
 from tests.conftest import _forget
 from tests.model.tiny import CALIBRATED, tiny
 
