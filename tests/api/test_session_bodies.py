@@ -93,15 +93,3 @@ def test_session_has_one_photo_in_flight(
             assert (reply.status, reply.json["code"]) == (503, "busy")
             assert int(reply.header("retry-after")) >= 1
         assert first.reply().status == 200
-
-
-def test_chunked_photo_is_identified(app: DeviceApp, token: str) -> None:
-    with Wire(app.url) as wire:
-        wire.send(head(token, "Transfer-Encoding: chunked"))
-        for start in range(0, len(RED), 50):
-            piece = RED[start : start + 50]
-            wire.send(b"%x\r\n" % len(piece) + piece + b"\r\n")
-        wire.send(b"0\r\n\r\n")
-        reply = wire.reply()
-    assert reply.status == 200
-    assert reply.json["answer"] == "red"
