@@ -69,28 +69,20 @@ def files_of(client: Any, name: str, graph: str = "small") -> dict[str, Any]:
     return {f"{base}model.json": described, **responses}
 
 
-def test_model_is_described_and_its_files_match_their_hashes(client: Any) -> None:
-    info = client.get("/device/models/tiny/model.json").json()
-    assert info["name"] == "tiny"
-    packed = [
-        (info["runtime"]["wasm"], info["runtime"]),
-        *((entry["url"], entry) for entry in info["graphs"].values()),
-        *((entry["golden"]["url"], entry["golden"]) for entry in info["graphs"].values()),
-    ]
-    for url, expected in packed:
-        response = client.get(urljoin("/device/models/tiny/", url))
-        assert response.status_code == 200, url
-        assert len(response.content) == expected["bytes"]
-        unpacked = gzip.decompress(response.content)
-        assert hashlib.sha256(unpacked).hexdigest() == expected["sha256"]
-
-
 def test_files_have_their_caching_media_type_and_policy(client: Any) -> None:
     """Files named by a hash are cached for ever, others are revalidated."""
     types = {".mjs": "text/javascript", ".js": "text/javascript", ".gz": "application/octet-stream"}
     hashed = re.compile(r"/[0-9a-f]{16}\.(mjs|(network|onnx|golden|wasm)\.gz)$")
     # One that needs onnxruntime-web, and one that the kernels run.
     responses = files_of(client, "tiny") | files_of(client, "imagenet")
+    info = responses["/device/models/tiny/model.json"].json()
+    packed = [(info["runtime"]["wasm"], info["runtime"])]
+    for graph in info["graphs"].values():
+        packed += [(graph["url"], graph), (graph["golden"]["url"], graph["golden"])]
+    for relative, expected in packed:
+        content = client.get(urljoin("/device/models/tiny/", relative)).content
+        assert len(content) == expected["bytes"]
+        assert hashlib.sha256(gzip.decompress(content)).hexdigest() == expected["sha256"]
     assert sum(bool(hashed.search(url)) for url in responses) == 6
     for url, response in responses.items():
         assert response.status_code == 200, url
@@ -183,6 +175,13 @@ def test_models_and_their_samples_are_listed_and_sent(client: Any) -> None:
         assert client.get(f"/device/models/clothing/samples/{file}").status_code == 404
 
 
+def test_photographs_that_earlier_pages_name_are_sent(client: Any) -> None:
+    for sample in samples():
+        assert client.get(f"/device/samples/{sample.path.name}").content == sample.read()
+        assert len(client.get(f"/device/samples/{sample.thumbnail_name}").content) < 10_000
+    assert client.get("/device/samples/README.md").status_code == 404
+
+
 NOWHERE = """
     nothing %2e%2e/%2e%2e/pyproject.toml ..%2fpyproject.toml %0a %00 models/nothing/model.json
     models/%2e%2e/model.json models/%00/model.json models/%2e%2e/0123456789abcdef.onnx.gz
@@ -200,41 +199,32 @@ def test_other_paths_do_not_exist(client: Any) -> None:
         assert len(response.content) < 300
 
 
-@pytest.mark.parametrize(
-    ("name", "status"), [("comes_along", 200), ("tiny", 404), ("replaced", 404)]
-)
 def test_without_downloads_only_builtin_models_are_sent(
-    client: Any,
-    serve: Any,
-    models_dir: Path,
-    tmp_path: Path,
-    monkeypatch: Any,
-    name: str,
-    status: int,
+    client: Any, serve: Any, models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registry, "BUILTIN_DIR", tmp_path / "library")
     tiny(tmp_path / "library", "comes_along")
     tiny(tmp_path / "library", "replaced")
     # The owner's model of that name is another one.
     tiny(models_dir, "replaced", sharpness=9.0)
-    bundle = get_bundle(name)
-    urls = [url for url in files_of(client, name) if f"/models/{name}/" in url]
-    urls += [url for url in files_of(client, name, "full") if f"/models/{name}/" in url]
-    urls += [f"/api/v1/models/{name}/{bundle.version}/{file}" for file in bundle.file_names]
-    assert {client.get(url).status_code for url in urls} == {200}
+    expected = dict[str, int]()
+    for name, status in (("comes_along", 200), ("tiny", 404), ("replaced", 404)):
+        files = {url for graph in ("small", "full") for url in files_of(client, name, graph)}
+        urls = [url for url in files if f"/models/{name}/" in url]
+        bundle = get_bundle(name)
+        urls += [f"/api/v1/models/{name}/{bundle.version}/{file}" for file in bundle.file_names]
+        expected |= dict.fromkeys(urls, status)
+    assert {client.get(url).status_code for url in expected} == {200}
+    first = client.get("/device/")
     closed = serve(LOUPE_DOWNLOADS="false", LOUPE_MODEL="tiny")
-    assert {url: closed.get(url).status_code for url in urls} == dict.fromkeys(urls, status)
+    assert {url: closed.get(url).status_code for url in expected} == expected
     index = closed.get("/device/models/").json()
     assert [model["name"] for model in index["models"]] == ["comes_along"]
     assert index["note"] == device.KEPT
-    assert closed.get("/device/").text == client.get("/device/").text
-
-
-def test_no_files_are_sent_without_downloads_and_builtin_models(client: Any, serve: Any) -> None:
-    urls = [url for url in files_of(client, "tiny") if "/models/" in url]
-    closed = serve(LOUPE_DOWNLOADS="false", LOUPE_BUILTIN="false")
-    for url in urls:
-        assert closed.get(url).status_code == 404, url
+    assert closed.get("/device/").text == first.text
+    # Then without any.
+    closed = serve(LOUPE_BUILTIN="false")
+    assert {closed.get(url).status_code for url in expected} == {404}
     assert closed.get("/device/models/").json()["detail"] == device.OFF
     page = closed.get("/device/")
     assert page.status_code == 200
@@ -257,18 +247,16 @@ def test_previous_version_is_still_sent_and_older_ones_are_removed(
     assert len(list((data_folder / "derived/models/tiny").iterdir())) == 2
 
 
-def test_unwritable_data_folder_is_503(client: Any, data_folder: Path, caplog: Any) -> None:
+def test_unwritable_data_folder_and_damaged_model_are_503(
+    client: Any, data_folder: Path, models_dir: Path, caplog: Any
+) -> None:
     # A file in the folder's place: root ignores the mode of a read-only folder.
     (data_folder / "derived").touch()
     response = client.get("/device/models/tiny/model.json")
     assert (response.status_code, response.json()["code"]) == (503, "engine-unavailable")
     assert str(data_folder) in caplog.text
     assert str(data_folder) not in response.text
-
-
-def test_damaged_model_is_503(client: Any, models_dir: Path) -> None:
-    bundle = tiny(models_dir, "mine")
-    (bundle.folder / "bundle.json").write_text("{")
+    (tiny(models_dir, "mine").folder / "bundle.json").write_text("{")
     response = client.get("/device/models/mine/model.json")
     assert (response.status_code, response.json()["code"]) == (503, "bundle-damaged")
     assert "mine" not in {m["name"] for m in client.get("/device/models/").json()["models"]}
@@ -277,7 +265,7 @@ def test_damaged_model_is_503(client: Any, models_dir: Path) -> None:
 def test_streamlits_server_sends_the_files_below_its_base_path(
     server: Server, browser_client: Any
 ) -> None:
-    for url, response in files_of(browser_client, "clothing").items():
+    for url, response in files_of(browser_client, "imagenet").items():
         assert response.status_code == 200, url
         # Text is compressed, and what is compressed already isn't compressed again.
         if url.endswith((".gz", ".png")):

@@ -19,6 +19,7 @@ from api import body_limits, streamlit_limits, streamlit_sessions
 from api.body_limits import MemoryBudget
 from api.connections import PageProtocol
 from api.streamlit_limits import FILE_BYTES, StreamlitLimitMiddleware, Throttle
+from tests.api.test_streamlit_sessions import Runtime
 
 pytestmark = pytest.mark.anyio
 
@@ -121,29 +122,20 @@ async def test_callers_that_are_gone_take_no_tokens() -> None:
     assert not any(task.result() for task in gone)
 
 
-class Pages:
+class Pages(Runtime):
     """A uvicorn server with the limits, whose app counts messages in place of Streamlit's."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.read: list[bytes] = []
-        self.sessions: list[str] = []
-        self._session_mgr, self.url = self, ""
+        self.url = ""
         self.middleware = StreamlitLimitMiddleware(self.run, lambda: self, bytes)
-
-    def list_active_sessions(self) -> list[Any]:
-        return [SimpleNamespace(session=SimpleNamespace(id=name)) for name in self.sessions]
-
-    def get_session_info(self, name: str) -> str:
-        return name
-
-    def close_session(self, name: str) -> None:
-        self.sessions.remove(name)
 
     async def run(self, _scope: Any, receive: Any, send: Any) -> None:
         """Read messages until the page is gone."""
         await receive()
         await send({"type": "websocket.accept"})
-        self.sessions.append(f"{len(self.sessions)}")
+        self.kept.append(f"{len(self.kept)}")
         while (message := await receive())["type"] == "websocket.receive":
             self.read.append(message["bytes"])
 
@@ -207,7 +199,7 @@ async def test_messages_wait_on_any_server(monkeypatch: pytest.MonkeyPatch) -> N
     pages, sent = Pages(), [b"a"] * 15
 
     async def receive() -> dict[str, Any]:
-        if not pages.sessions:
+        if not pages.kept:
             return {"type": "websocket.connect"}
         if sent:
             return {"type": "websocket.receive", "bytes": sent.pop()}
@@ -232,4 +224,4 @@ async def test_silent_pages_that_had_a_session_stay(monkeypatch: pytest.MonkeyPa
         async with asyncio.timeout(10):
             await asyncio.gather(*[page.wait_closed() for page in opened[1:]])
         assert [page.close_code for page in opened] == [None, 1013, 1013]
-        assert pages.sessions == ["0"]
+        assert pages.kept == ["0"]

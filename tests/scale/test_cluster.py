@@ -38,7 +38,7 @@ from .serve_cluster import PATIENCE_SECONDS, ServeCluster, serve_cluster
 RECOVERY_SECONDS = 10
 QUEUE = {"LOUPE_QUEUE": "30"}
 """Room for all clients at one replica, so that none is refused for being one too many."""
-API_ATTACKS = [attack for attack in ATTACKS if not attack.pages]
+API_ATTACKS = [attack for attack in ATTACKS if attack.is_tested and not attack.pages]
 TWO = {"min_replicas": 2, "max_replicas": 2}
 
 pytestmark = pytest.mark.timeout(300)

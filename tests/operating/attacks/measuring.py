@@ -32,7 +32,8 @@ class Attack(NamedTuple):
     ``run`` attacks a target, counts statuses, and asserts what must hold for the attacker. Its
     docstring says what it does, with the parameters ``full``; in tests, some are ``short``.
     The app may take ``peak_mb``, ``then_seconds`` later ``then_mb``, and log ``log_kb``.
-    ``server`` has options of ``started``. Without ``pages``, the API is enough.
+    ``server`` has options of ``started``. Without ``pages``, the API is enough. Tests leave out
+    what isn't ``is_tested``: another row does more of the same.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Attack(NamedTuple):
     server: Mapping[str, Any] = NONE
     pages: bool = False
     is_slow: bool = True
+    is_tested: bool = True
 
 
 class Readings:

@@ -256,9 +256,9 @@ WITH_KEY = {"LOUPE_OWNER_KEY": "a key of twenty characters"}
 MANY = {"sockets": 700, "times": 4}
 SILENT = {"nothing": b"", "a head": head(IDENTIFY, Content_Length=MAX_BYTES)}
 ATTACKS = (
-    Attack("junk-1", post_photos, {"kind": JUNK, "clients": 1, **LONG}, SHORT, **FREED),
+    Attack("junk-1", post_photos, {"kind": JUNK, "clients": 1, **LONG}, is_tested=False, **FREED),
     Attack("junk-8", post_photos, {"kind": JUNK, "clients": 8, **LONG}, SHORT, 400, **FREED),
-    Attack("png-2", post_photos, {"kind": "PNG", "clients": 2, **LONG}, SHORT, **FREED),
+    Attack("png-2", post_photos, {"kind": "PNG", "clients": 2, **LONG}, is_tested=False, **FREED),
     Attack("png-4", post_photos, {"kind": "PNG", **FOUR}, SHORT, 460, **FREED),
     Attack("webp-4", post_photos, {"kind": "WEBP", **FOUR}, SHORT, **FREED),
     Attack("heif-4", post_photos, {"kind": "HEIF", **FOUR}, SHORT, **FREED),
