@@ -58,19 +58,6 @@ def test_first_model_is_named(models_dir, monkeypatch):
     assert first_model().startswith("no model. There is no model. Import one (python -m model")
 
 
-@pytest.mark.parametrize(
-    "damage", [lambda data: data[:-1], lambda data: data[:-1] + b"!"], ids=["cut", "changed"]
-)
-def test_model_that_cannot_be_used_is_skipped_and_the_next_one_named(models_dir, caplog, damage):
-    tiny(models_dir, "mushrooms", title="Mushrooms")
-    graph = tiny(models_dir, "newest", title="Newest").folder / "graph.onnx"
-    graph.write_bytes(damage(graph.read_bytes()))
-    assert first_model() == "Mushrooms (mushrooms)"
-    (record,) = caplog.records
-    assert record.getMessage().startswith("The model 'newest' is skipped: ")
-    assert "\n" not in record.getMessage()
-
-
 def test_invalid_setting_is_named_before_anything_starts(monkeypatch, capsys):
     monkeypatch.setenv("LOUPE_QUEUE", "-1")
     settings.cache_clear()
