@@ -10,9 +10,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.operating.attacks.measuring import HEAD, Attack, measure
+from tests.operating.attacks.measuring import (
+    HEAD,
+    MEMORY_MB,
+    Attack,
+    Target,
+    measure,
+    started,
+    target_at,
+)
 from tests.operating.attacks.rows import ATTACKS
-from tests.operating.attacks.target import MEMORY_MB, Target, started, target_at
 
 IS_FULL, ADDRESS = os.environ.get("ATTACKS") == "full", os.environ.get("ATTACKED")
 ROWS = [

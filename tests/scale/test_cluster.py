@@ -27,9 +27,8 @@ from tests.api.test_slow_clients import test_early_error_reaches_the_client  # n
 from tests.https_log import https_log
 from tests.model.tiny import tiny
 from tests.operating.attacks.clients import IDENTIFY, head
-from tests.operating.attacks.measuring import Attack, measure
+from tests.operating.attacks.measuring import MEMORY_MB, Attack, Target, measure
 from tests.operating.attacks.rows import ATTACKS
-from tests.operating.attacks.target import MEMORY_MB, Target
 from tests.operating.parts import PHOTOS, Client, PostgreSql, ask, clients, postgresql
 from tests.waiting import in_threads, wait_until
 

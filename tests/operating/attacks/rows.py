@@ -31,8 +31,7 @@ from tests.operating.attacks.clients import (
     rerun,
     status_of,
 )
-from tests.operating.attacks.measuring import Attack
-from tests.operating.attacks.target import Target
+from tests.operating.attacks.measuring import Attack, Target
 from tests.operating.parts import ask
 from tests.photos import encoded
 from tests.waiting import repeatedly, wait_until
