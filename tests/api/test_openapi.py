@@ -84,7 +84,7 @@ def test_responses_match_the_openapi_document(
 
     @given(case=document[path][method].as_strategy(generation_mode=mode))
     @settings(
-        max_examples=30,
+        max_examples=20,
         derandomize=True,
         database=None,
         deadline=None,

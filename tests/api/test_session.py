@@ -214,9 +214,11 @@ class TestCorrections:
         assert client.post(url, content=RED).status_code == 201
 
     def test_invalid_correction_saves_nothing(self, page: TestClient, link: str) -> None:
-        long = {"label": "x" * 201}, {"label": ["red"] * 21}, {"token": "x" * 1001}
-        others = {"token": "unknown"}, {"other": "1"}, {"wording": "other"}, {"undo_key": "short"}
-        for fields in ({"label": []}, {"label": ""}, {"label": "\0\7"}, *long, *others):
+        labels: tuple[Any, ...] = ([], "", "\0\7", "x" * 201, ["red"] * 21)
+        changes = [{"label": label} for label in labels]
+        changes += [{"token": "x" * 1001}, {"token": "unknown"}]
+        changes += [{"other": "1"}, {"wording": "other"}, {"undo_key": "short"}]
+        for fields in changes:
             response = page.post(CORRECTION, data={"token": link, "label": "red", **fields})
             assert response.status_code in (400, 422), fields
         assert correction_store().count() == 0
