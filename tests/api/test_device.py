@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 
 from api import device
 from model.browser import cache
+from model.browser.cache import cached_folder
 from model.browser.device_files import device_dir
 from model.browser.page_files import PAGE_DIR, PAGE_FILES, list_kept
 from model.browser.runtime import RUNTIME
@@ -249,16 +251,14 @@ def test_without_downloads_only_builtin_models_are_sent(
 
 
 def test_previous_version_is_still_sent_and_older_ones_are_removed(
-    client: Any, models_dir: Path, data_folder: Path
+    client: Any, data_folder: Path
 ) -> None:
-    graphs = []
-    for number in range(3):
-        tiny(models_dir, "tiny", title=f"Version {number}", sharpness=float(8 + number))
-        info = client.get("/device/models/tiny/model.json").json()
-        assert info["title"] == f"Version {number}"
-        graphs.append(f"/device/models/tiny/{info['graphs']['full']['url']}")
-    assert len(set(graphs)) == 3
-    assert [client.get(url).status_code for url in graphs] == [404, 200, 200]
+    files = [f"{number:016x}.onnx.gz" for number in range(3)]
+    for number, name in enumerate(files):
+        folder = cached_folder(f"models/tiny/{number}", lambda new, name=name: (new / name).touch())
+        os.utime(folder, (number, number))
+    statuses = [client.get(f"/device/models/tiny/{name}").status_code for name in files]
+    assert statuses == [404, 200, 200]
     assert len(list((data_folder / "derived/models/tiny").iterdir())) == 2
 
 

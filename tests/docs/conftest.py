@@ -1,13 +1,10 @@
 """A server, photos, and another site whose pages call the API."""
 
-import json
 import sys
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
-from typing import Any
-from urllib.request import urlopen
 
 import pytest
 from PIL import Image
@@ -58,11 +55,3 @@ def photos(tmp_path: Path) -> Path:
     with (tmp_path / "large.jpg").open("wb") as file:
         file.truncate(20 * 2**20 + 1)
     return tmp_path
-
-
-@pytest.fixture(scope="session")
-def described(server: Server) -> dict[str, Any]:
-    """The server's OpenAPI description."""
-    with urlopen(f"{server.url}/api/v1/openapi.json", timeout=30) as answer:
-        openapi: dict[str, Any] = json.load(answer)
-    return openapi
