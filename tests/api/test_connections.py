@@ -16,8 +16,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from api import connections
 from api.connections import HEAD_BYTES, HEADERS, UNREAD_MESSAGES, HeadBuffer, limit_connections
-from tests.api.raw import Wire
-from tests.operating.attacks.clients import handshake, head
+from tests.api.raw import Wire, exchange, head
+from tests.operating.attacks.clients import handshake
 from tests.waiting import repeatedly, wait_until
 
 LIMIT = 12
@@ -210,9 +210,7 @@ def test_body_after_its_response_does_not_end_the_connection(url: str) -> None:
     ],
 )
 def test_number_and_size_of_headers_are_limited(url: str, headers: bytes, status: int) -> None:
-    with Wire(url) as wire:
-        wire.send(short(headers))
-        assert wire.reply().status == status
+    assert exchange(url, short(headers)).status == status
 
 
 def test_large_head_is_refused_although_it_arrives_at_once() -> None:

@@ -255,8 +255,11 @@ def test_previous_version_is_still_sent_and_older_ones_are_removed(
 ) -> None:
     files = [f"{number:016x}.onnx.gz" for number in range(3)]
     for number, name in enumerate(files):
-        folder = cached_folder(f"models/tiny/{number}", lambda new, name=name: (new / name).touch())
-        os.utime(folder, (number, number))
+
+        def make(folder: Path, name: str = name) -> None:
+            (folder / name).touch()
+
+        os.utime(cached_folder(f"models/tiny/{number}", make), (number, number))
     statuses = [client.get(f"/device/models/tiny/{name}").status_code for name in files]
     assert statuses == [404, 200, 200]
     assert len(list((data_folder / "derived/models/tiny").iterdir())) == 2

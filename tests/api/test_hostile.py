@@ -11,7 +11,7 @@ from api.problems import KINDS
 from model.corrections import CorrectionStore
 from model.settings import ROOT
 from tests.api.attacks import FORMS, GOOD, KIND, NAMED, RED, WORDS, addresses, field, part
-from tests.api.raw import Reply, Wire, file_part, form
+from tests.api.raw import Reply, exchange, file_part, form, head
 from tests.browser.server import Server
 from tests.damage import damaged
 
@@ -34,16 +34,13 @@ def _goes_on(server: Server) -> Iterator[None]:
 
 def post(server: Server, path: str, kind: bytes, body: bytes, *more: bytes) -> Reply:
     """Send a request on its own connection."""
-    start = f"POST {path} HTTP/1.1\r\nHost: here\r\nContent-Length: {len(body)}".encode()
-    with Wire(server.url) as wire:
-        wire.send(b"\r\n".join([start, b"Content-Type: " + kind, *more]) + b"\r\n\r\n" + body)
-        return wire.reply()
+    lines = head(f"POST {path}", Content_Length=len(body)).splitlines()[:-1]
+    request = b"\r\n".join([*lines, b"Content-Type: " + kind, *more, b"", body])
+    return exchange(server.url, request)
 
 
 def get(server: Server, path: str) -> Reply:
-    with Wire(server.url) as wire:
-        wire.send(f"GET {path} HTTP/1.1\r\nHost: here\r\n\r\n".encode())
-        return wire.reply()
+    return exchange(server.url, head(f"GET {path}"))
 
 
 def outcome(reply: Reply) -> str:

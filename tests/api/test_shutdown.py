@@ -14,7 +14,7 @@ from urllib.request import urlopen
 import pytest
 
 from model.samples import samples
-from tests.api.raw import Wire, file_part, form
+from tests.api.raw import Wire, file_part, form, head
 from tests.browser.server import Server, serving
 from tests.operating.attacks.clients import page_session
 from tests.waiting import wait_until
@@ -119,11 +119,8 @@ def ask(
 
 def test_shutdown_rejects_an_upload_in_progress(server: Server) -> None:
     with Wire(server.url) as wire:
-        head = (
-            "POST /api/v1/identify HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
-            f"Content-Length: {len(PHOTO)}\r\n\r\n"
-        )
-        wire.send(head.encode())
+        length = {"Content_Length": len(PHOTO), "Expect": "100-continue"}
+        wire.send(head("POST /api/v1/identify", **length))
         # The server invites the body once it reads it.
         assert wire.socket.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         wire.send(PHOTO[:1000])
@@ -142,7 +139,7 @@ def test_shutdown_ends_despite_a_client_that_never_reads(server: Server) -> None
     with urlopen(f"{server.url}/api/v1/models/imagenet") as response:
         files = json.load(response)["files"]
     with Wire(server.url) as wire:
-        wire.send(f"GET {files['graph.onnx']['url']} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        wire.send(head(f"GET {files['graph.onnx']['url']}"))
         assert wire.socket.recv(1)
         os.kill(server.process.pid, signal.SIGTERM)
         assert wait_for_exit(server) in (0, -signal.SIGTERM)

@@ -10,7 +10,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from api.sites import HEADERS
-from tests.api.raw import Reply, Wire
+from tests.api.raw import Reply, exchange, head
 from tests.api.v1.test_identify import RED, is_problem
 from tests.browser.server import Server, serving
 from tests.http_server import Handler, http_server
@@ -112,9 +112,7 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def ask(server: Server, path: str, host: str = "localhost") -> Reply:
-    with Wire(server.url) as wire:
-        wire.send(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
-        return wire.reply()
+    return exchange(server.url, head(f"GET {path}", host))
 
 
 def open_page(port: int | None, host: str, origin: str | None = None) -> int:

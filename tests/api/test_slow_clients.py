@@ -13,7 +13,7 @@ from api.dispatcher import MAX_BATCHES, dispatcher
 from api.middleware import SlowClientMiddleware
 from model.samples import samples
 from tests.api.attacks import KIND
-from tests.api.raw import Wire, file_part, form
+from tests.api.raw import Wire, exchange, file_part, form, head
 from tests.browser.server import Server
 
 PHOTO = samples()[0].read()
@@ -115,23 +115,21 @@ async def test_download_over_a_slow_connection_is_not_timed_out(
 
 
 def test_slow_uploads_do_not_hold_slots_of_batches(server: Server) -> None:
-    head = b"POST /api/v1/identify/batch HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n"
-    zipped, sent_form = (b"Content-Type: %s\r\n\r\n" % kind for kind in (b"application/zip", KIND))
-    body = form(*[file_part("photos", "a.png", PHOTO)] * 2)
+    start, body = "POST /api/v1/identify/batch", form(*[file_part("photos", "a.png", PHOTO)] * 2)
+    zipped = head(start, Content_Length=10**6, Content_Type="application/zip")
+    sent_form = head(start, Content_Length=len(body), Content_Type=KIND.decode())
     with Wire(server.url) as first, Wire(server.url) as second, Wire(server.url) as third:
         for slow in (first, second):
-            assert slow.send(head % 10**6 + zipped + b"P")
-        third.send(head % len(body) + sent_form + body)
+            assert slow.send(zipped + b"P")
+        third.send(sent_form + body)
         assert third.reply().status == 200
 
 
 def test_early_error_reaches_the_client(server: Server) -> None:
-    head = b"POST /api/v1/nothing HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
     body = bytes(5 * 2**20)
+    request = head("POST /api/v1/nothing", Content_Length=len(body)) + body
     for _ in range(5):
-        with Wire(server.url) as wire:
-            assert wire.send(head % len(body) + body)
-            reply = wire.reply()
+        reply = exchange(server.url, request)
         assert (reply.status, reply.json["code"]) == (404, "not-found")
 
 

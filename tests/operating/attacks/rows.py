@@ -16,19 +16,18 @@ from api.body_limits import FORM_BYTES
 from api.connections import HEAD_TIMEOUT_SECONDS, STALL_SECONDS
 from model.photo import MAX_BYTES
 from model.sign_ins import COOKIE_PREFIX
-from tests.api.raw import Wire
+from tests.api.raw import Wire, head
 from tests.operating.attacks.clients import (
     IDENTIFY,
     PHOTO,
-    exchange,
     frame,
     handshake,
-    head,
     page_session,
     post,
     put_file,
     repeat,
     rerun,
+    status_after,
     status_of,
 )
 from tests.operating.attacks.measuring import Attack, Target
@@ -155,7 +154,7 @@ def silent(target: Target, statuses: Counts, sockets: int, times: int, sent: str
 
 def malformed(target: Target, statuses: Counts, seconds: float) -> None:
     """Malformed requests, one after the other"""
-    repeat(statuses, 1, seconds, lambda: exchange(target.url, b"\x00\x01\r\n\r\n"))
+    repeat(statuses, 1, seconds, lambda: status_after(target.url, b"\x00\x01\r\n\r\n"))
 
 
 def downloads(target: Target, statuses: Counts, sockets: int, seconds: float) -> None:
@@ -181,7 +180,7 @@ def foreign_origins(target: Target, statuses: Counts, clients: int, seconds: flo
     """Websockets for a foreign Origin of 8 kB from {clients} at a time, without internet"""
     request = handshake(target.url, origin=f"https://{EVIL}/{'x' * 8000}")
     target.requests_outside()
-    repeat(statuses, clients, seconds, lambda: exchange(target.url, request))
+    repeat(statuses, clients, seconds, lambda: status_after(target.url, request))
     asked = target.requests_outside()
     assert not statuses[101], "a foreign page has a session"
     assert not asked, f"asked the internet {asked} times"
@@ -282,5 +281,5 @@ ATTACKS = (
     Attack("queries", send_messages, {"sockets": 60, **QUERY, "times": 10, "kb": 200}, **PAGES),
     Attack("upload", unread_uploads, {"sessions": 1, "mb": 95}, pages=True),
     Attack("uploads", unread_uploads, {"sessions": 8, "mb": 19}, pages=True),
-    Attack("metrics", metrics, is_slow=False, **PAGES),
+    Attack("metrics", metrics, pages=True, is_slow=False),
 )
