@@ -1,5 +1,6 @@
 """All HTTP routes besides the pages."""
 
+from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount, Route
 
@@ -7,7 +8,7 @@ from model.settings import settings
 
 from .adapters import adapter_routes
 from .device import device_routes
-from .lifecycle import live, ready
+from .lifecycle import lifespan, live, ready
 from .middleware import guarded_app
 from .page_turns import issue_token
 from .sites import CsrfMiddleware
@@ -20,6 +21,12 @@ ROOTS = ("/api/", "/device/", "/owner/")
 OPTIONAL_PATHS = ("/metrics", "/ping", "/invocations", "/execution-parameters")
 """Paths that platforms poll. Where they are switched off, they must return 404: Streamlit would
 serve its page there, which reads as success."""
+
+
+def build_application() -> Starlette:
+    """Return the application without the pages, as on Ray Serve."""
+    # Its type is Streamlit's, which is wider.
+    return Starlette(routes=routes(), lifespan=lifespan)  # type: ignore[arg-type]
 
 
 def routes() -> list[BaseRoute]:

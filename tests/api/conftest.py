@@ -5,21 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from api import body_limits, dispatcher, telemetry
-from api.app import routes
-from api.lifecycle import lifespan
+from api.app import build_application
 from model.browser.cache import folder_maker
 from tests.conftest import _forget
 
 Serve = Callable[..., TestClient]
-
-
-def start_application() -> Starlette:
-    """Return the routes with this process's settings, as on Ray Serve."""
-    return Starlette(routes=routes(), lifespan=lifespan)
 
 
 def forget() -> None:
@@ -51,7 +44,7 @@ def serve(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]
         forget()
         # A child process of seconds, for pages that these tests don't open.
         monkeypatch.setattr("api.lifecycle.compress_all", lambda: None)
-        client = TestClient(start_application(), raise_server_exceptions=False)
+        client = TestClient(build_application(), raise_server_exceptions=False)
         client.__enter__()
         clients.append(client)
         return client
