@@ -212,7 +212,7 @@ build/scale/.ready: requirements-scale.txt
 	@touch $@
 
 test-scale: scale
-	build/scale/bin/python -m pytest tests/scale tests/api/test_openapi.py tests/api/v1
+	build/scale/bin/python -m pytest tests/scale
 
 build: $(VENV)/.app
 	$(BIN)/python -m model build imagenet --to model/library $(if $(PHOTOS),--photos $(PHOTOS))

@@ -1,13 +1,14 @@
 """All HTTP routes besides the pages."""
 
+from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount, Route
 
 from model.settings import settings
 
-from .adapters import sagemaker, vertex
+from .adapters import adapter_routes
 from .device import device_routes
-from .lifecycle import live, ready
+from .lifecycle import lifespan, live, ready
 from .middleware import guarded_app
 from .page_turns import issue_token
 from .sites import CsrfMiddleware
@@ -17,11 +18,15 @@ from .v1 import application
 ROOTS = ("/api/", "/device/", "/owner/")
 """Below these, every path is one of ours."""
 
-ADAPTERS = (sagemaker, vertex)
-
 OPTIONAL_PATHS = ("/metrics", "/ping", "/invocations", "/execution-parameters")
 """Paths that platforms poll. Where they are switched off, they must return 404: Streamlit would
 serve its page there, which reads as success."""
+
+
+def build_application() -> Starlette:
+    """Return the application without the pages, as on Ray Serve."""
+    # Its type is Streamlit's, which is wider.
+    return Starlette(routes=routes(), lifespan=lifespan)  # type: ignore[arg-type]
 
 
 def routes() -> list[BaseRoute]:
@@ -31,7 +36,6 @@ def routes() -> list[BaseRoute]:
     a proxy; hosts check their health at the root.
     """
     metrics = [Route(settings().metrics, exposition)] if settings().metrics else []
-    platforms = [route for adapter in ADAPTERS for route in adapter.routes()]
     missing = [*OPTIONAL_PATHS, *(f"{root}{{path:rest}}" for root in ROOTS)]
     missing += [root.rstrip("/") for root in ROOTS]
     not_found = guarded_app([])
@@ -40,7 +44,7 @@ def routes() -> list[BaseRoute]:
     return [
         *metrics,
         # An application for each, so that errors are problems and requests are counted.
-        *(Route(route.path, guarded_app([route])) for route in platforms),
+        *(Route(route.path, guarded_app([route])) for route in adapter_routes()),
         Route("/api/live", live),
         Route("/api/ready", ready),
         Mount("/api/v1", app=application()),

@@ -31,9 +31,9 @@ from model.loading import default_model
 from model.samples import samples
 from model.settings import settings
 
-from .caching import ResumableFile, cached, revalidate
 from .middleware import guarded_app
 from .problems import problem
+from .static_files import ResumableFile, cached, revalidate
 
 HASHED_FILE = re.compile(
     rf"(?P<folder>models/[a-z0-9][a-z0-9_-]{{0,63}}|{RUNTIME})/"

@@ -18,14 +18,14 @@ from starlette.middleware import Middleware
 from starlette.requests import Request, cookie_parser
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model.errors import LoupeError
 from model.settings import is_private_host, settings
 from model.sign_ins import SIGN_IN_LIFETIME, SignIn, find_sign_in, read_cookies, sign_ins
 
 from .body_limits import limited_body, read_body
-from .middleware import HttpMiddleware, guarded_app
+from .middleware import HttpMiddleware, edit_headers, guarded_app
 from .owner_photos import (
     correction_photo,
     corrections_zip,
@@ -254,7 +254,7 @@ class OwnerMiddleware:
         cookies = cookie_parser("; ".join(headers.getlist("cookie")))
         owners = {name: one.origin for name, one in read_cookies(cookies)}
         if owners and scope["type"] == "http":
-            send = _forbid_frames(send)
+            send = edit_headers(send, _forbid_frames)
         elif owners:
             origin = headers.get("origin")
             kept = {
@@ -265,11 +265,5 @@ class OwnerMiddleware:
         await self.app(scope, receive, send)
 
 
-def _forbid_frames(send: Send) -> Send:
-    async def send_with_policy(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            headers.append("Content-Security-Policy", "frame-ancestors 'self'")
-        await send(message)
-
-    return send_with_policy
+def _forbid_frames(headers: MutableHeaders) -> None:
+    headers.append("Content-Security-Policy", "frame-ancestors 'self'")

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from starlette.applications import Starlette
 from starlette.convertors import StringConvertor, register_url_convertor
@@ -63,6 +63,17 @@ class HttpMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
         await (self.handle_http if scope["type"] == "http" else self.app)(scope, receive, send)
+
+
+def edit_headers(send: Send, edit: Callable[[MutableHeaders], None]) -> Send:
+    """Return ``send`` with the headers of each response edited."""
+
+    async def send_edited(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            edit(MutableHeaders(scope=message))
+        await send(message)
+
+    return send_edited
 
 
 class TelemetryMiddleware(HttpMiddleware):

@@ -5,12 +5,12 @@ import re
 from collections.abc import Collection
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from model.settings import is_local_name, settings
 
-from .middleware import HttpMiddleware
+from .middleware import HttpMiddleware, edit_headers
 from .problems import CrossSite, error_response, problem
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -92,21 +92,13 @@ class SiteMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
         app = (scope["type"] != "lifespan" and self._find_refusal(scope)) or self.app
         if scope["type"] == "websocket":
             # Streamlit compares origins with this machine's public address, for which it asks
             # another server while the app waits.
             headers = [pair for pair in scope["headers"] if pair[0] != b"origin"]
             scope = {**scope, "headers": headers}
-        await app(scope, receive, send_with_headers)
+        await app(scope, receive, edit_headers(send, _add_headers))
 
     def _find_refusal(self, scope: Scope) -> ASGIApp | None:
         headers = Headers(scope=scope)
@@ -128,6 +120,11 @@ class SiteMiddleware:
         log.warning("Refused a websocket to %s from a page of %s.", name, page)
         # It becomes a 403. For another response, uvicorn would also log an error each time.
         return WebSocketClose()
+
+
+def _add_headers(headers: MutableHeaders) -> None:
+    for name, value in HEADERS.items():
+        headers.setdefault(name, value)
 
 
 def _host_of(url: str) -> str:

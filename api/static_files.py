@@ -1,20 +1,68 @@
-"""Streamlit's static files, sent compressed; see ``model.browser.page_files``."""
+"""Files that clients and proxies may cache, and Streamlit's, which are sent compressed.
 
+See ``model.browser.page_files`` for the compressed files.
+"""
+
+import hashlib
+import re
 from functools import lru_cache
 from pathlib import Path
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import Response
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model.browser.page_files import find_compressed
 
-from .caching import IMMUTABLE
-from .middleware import HttpMiddleware
+from .middleware import HttpMiddleware, edit_headers
+
+IMMUTABLE = "public, max-age=31536000, immutable"
+"""For a URL that contains a hash of the content, so that it never changes."""
+
 
 SUFFIXES = {"br": ".br", "gzip": ".gz", "identity": ""}
 """Encodings by preference, with what they add to a file's name."""
+
+
+class ResumableFile(FileResponse):
+    """A file response that supports ``Range: bytes=N-``, to resume an interrupted download.
+
+    Any other range gets the complete file, because Starlette's range errors are plain text.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        headers = [
+            (name, value)
+            for name, value in scope["headers"]
+            if name != b"range" or self._is_rest(value)
+        ]
+        await super().__call__({**scope, "headers": headers}, receive, send)
+
+    def _is_rest(self, value: bytes) -> bool:
+        match = re.fullmatch(rb"bytes=(\d{1,15})-", value)
+        return match is not None and int(match[1]) < Path(self.path).stat().st_size
+
+
+def cached(request: Request, response: Response, tag: str, caching: str = IMMUTABLE) -> Response:
+    """Return a response with an ETag and Cache-Control, or 304 if the client has this version.
+
+    If-None-Match is compared weakly (RFC 9110).
+    """
+    header = request.headers.get("if-none-match", "")
+    sent_tags = [sent.strip().removeprefix("W/") for sent in header.split(",")]
+    if header.strip() == "*" or tag in sent_tags:
+        response = Response(status_code=304)
+    response.headers.update({"Cache-Control": caching, "ETag": tag})
+    return response
+
+
+def revalidate(request: Request, response: Response) -> Response:
+    """Return a response with an ETag of its body, or 304 if the client has that body."""
+    tag = f'"{hashlib.sha256(bytes(response.body)).hexdigest()[:32]}"'
+    return cached(request, response, tag, "no-cache")
 
 
 class StaticFilesMiddleware(HttpMiddleware):
@@ -33,13 +81,7 @@ class StaticFilesMiddleware(HttpMiddleware):
         elif response := self._find(scope):
             await response(scope, receive, send)
         else:
-
-            async def send_plain(message: Message) -> None:
-                if message["type"] == "http.response.start":
-                    MutableHeaders(scope=message).add_vary_header("Accept-Encoding")
-                await send(message)
-
-            await self.app(scope, receive, send_plain)
+            await self.app(scope, receive, edit_headers(send, _vary_by_encoding))
 
     def _find(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
@@ -60,10 +102,14 @@ class StaticFilesMiddleware(HttpMiddleware):
             return None
         response = self._sender.file_response(file, stat, scope)
         response.headers["Cache-Control"] = IMMUTABLE
-        response.headers.add_vary_header("Accept-Encoding")
+        _vary_by_encoding(response.headers)
         if response.status_code == 200 and encoding != "identity":
             response.headers["Content-Encoding"] = encoding
         return response
+
+
+def _vary_by_encoding(headers: MutableHeaders) -> None:
+    headers.add_vary_header("Accept-Encoding")
 
 
 def accepted_encodings(header: str) -> list[str]:

@@ -6,12 +6,10 @@ Chromium opens the app as on a phone, and its camera shows a sample photo, moved
 import io
 import math
 import tempfile
-from base64 import b64decode
-from bisect import bisect
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from PIL import Image, ImageOps
 from playwright.sync_api import Page, Playwright, ViewportSize, sync_playwright
@@ -30,8 +28,6 @@ PHOTOS = (
 LOADING_MS = 120_000
 """Longest time until a model is on the device; the first start also fetches ONNX Runtime."""
 POINTING_MS, LIVE_MS, ANSWER_MS, FRAME_MS = 800, 2500, 2500, 125
-STILL_MS = 2500
-"""Longest pause that is filmed, for example while a busy machine loads a model."""
 MAX_BYTES = 1_500_000
 
 
@@ -83,52 +79,33 @@ def take_photo(page: Page) -> None:
 
 def play(page: Page) -> list[Image.Image]:
     """Point, press *Live*, take a photo; return what the screen shows meanwhile."""
-    devtools = page.context.new_cdp_session(page)
-    shots: list[tuple[float, bytes]] = []
-
-    def keep(event: dict[str, Any]) -> None:
-        shots.append((event["metadata"]["timestamp"], b64decode(event["data"])))
-        devtools.send("Page.screencastFrameAck", {"sessionId": event["sessionId"]})
-
-    devtools.on("Page.screencastFrame", keep)
-    devtools.send("Page.startScreencast", {"format": "png"})
-    page.wait_for_timeout(POINTING_MS)
+    frames = record(page, POINTING_MS)
     start_live(page)
-    page.wait_for_timeout(LIVE_MS)
+    frames += record(page, LIVE_MS)
     take_photo(page)
-    page.wait_for_timeout(ANSWER_MS)
-    devtools.send("Page.stopScreencast")
-    # Frames don't come at even intervals, and not always in order.
-    shots.sort(key=lambda shot: shot[0])
-    ticks = range(int(1000 * (shots[-1][0] - shots[0][0]) + ANSWER_MS) // FRAME_MS)
-    seconds = (shots[0][0] + tick * FRAME_MS / 1000 for tick in ticks)
-    shown = (max(bisect(shots, second, key=lambda shot: shot[0]), 1) - 1 for second in seconds)
-    return [Image.open(io.BytesIO(shots[index][1])).convert("RGB") for index in shown]
+    return frames + record(page, ANSWER_MS)
+
+
+def record(page: Page, milliseconds: int) -> list[Image.Image]:
+    """Return what the screen shows, a picture every ``FRAME_MS``."""
+    frames = []
+    for _ in range(0, milliseconds, FRAME_MS):
+        due = time.monotonic() + FRAME_MS / 1000
+        frames.append(Image.open(io.BytesIO(page.screenshot())).convert("RGB"))
+        page.wait_for_timeout(max(0, due - time.monotonic()) * 1000)
+    return frames
 
 
 def save_film(frames: list[Image.Image]) -> None:
     """Write the moving picture, at the best quality that ``MAX_BYTES`` allows."""
-    durations: list[int] = []
-    distinct: list[Image.Image] = []
-    for frame in frames:
-        if distinct and frame == distinct[-1]:
-            durations[-1] = min(durations[-1] + FRAME_MS, STILL_MS)
-        else:
-            distinct.append(frame)
-            durations.append(FRAME_MS)
-    film = ROOT / "docs" / "viewfinder.webp"
+    film, first, *others = ROOT / "docs" / "viewfinder.webp", *frames
     for quality in (60, 45, 30):
-        distinct[0].save(
-            film,
-            save_all=True,
-            append_images=distinct[1:],
-            duration=durations,
-            loop=0,
-            quality=quality,
+        first.save(
+            film, save_all=True, append_images=others, duration=FRAME_MS, loop=0, quality=quality
         )
         if film.stat().st_size <= MAX_BYTES:
             break
-    print(f"{film.name}: {sum(durations) / 1000:.1f} s, {film.stat().st_size / 1e6:.2f} MB")  # noqa: T201
+    print(f"{film.name}: {film.stat().st_size / 1e6:.2f} MB")  # noqa: T201
 
 
 def main() -> None:

@@ -108,11 +108,8 @@ def share(tunnel: Tunnel, port: int, stopping: threading.Event) -> None:
         with running(command, environment, signal.SIGTERM, APP.stop_seconds) as app:
 
             def check() -> None:
-                quoted = f" Its last lines:\n{output.quote()}"
-                for name, program, more in (("The app", app, ""), (tunnel.name, process, quoted)):
-                    if (code := program.poll()) is not None:
-                        message = f"{name} ended (exit code {code}), and so does sharing.{more}"
-                        raise ShareError(message)
+                _check_running("The app", app)
+                _check_running(tunnel.name, process, f" Its last lines:\n{output.quote()}")
 
             local = f"http://127.0.0.1:{port}"
             if problem := _wait_until_ready(local, READY_SECONDS, check, stopping):
@@ -153,6 +150,11 @@ def _wait_for_address(
             is_quoted = True
             print(f"No address yet. {tunnel.name} says:\n{output.quote()}", flush=True)
     return None
+
+
+def _check_running(name: str, process: Process, more: str = "") -> None:
+    if (code := process.poll()) is not None:
+        raise ShareError(f"{name} ended (exit code {code}), and so does sharing.{more}")
 
 
 def _wait_until_ready(

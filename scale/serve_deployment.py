@@ -8,10 +8,9 @@ import os
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # Ray reads it when it is imported
 
 from ray import serve
-from starlette.applications import Starlette
 
-from api.app import routes
-from api.lifecycle import STORE_SECONDS, lifespan
+from api.app import build_application
+from api.lifecycle import STORE_SECONDS
 from api.problems import RETRY_AFTER_SECONDS
 from model import load
 from model.model_store import store_follower
@@ -20,12 +19,6 @@ from model.settings import settings
 SPARE_REQUESTS = 1000
 """Requests that a replica takes beyond what its admission queue holds: uploads that still arrive,
 which ``api.body_limits`` bounds, and photos that it refuses in the API's words."""
-
-
-def build_application() -> Starlette:
-    """Return the application that a replica runs."""
-    # Its type is Streamlit's, which is wider.
-    return Starlette(routes=routes(), lifespan=lifespan)  # type: ignore[arg-type]
 
 
 @serve.ingress(build_application)

@@ -14,7 +14,7 @@ from model.engines import available
 from model.exporting.formats import find_downloads
 from model.loading import default_model
 
-from ..caching import IMMUTABLE, ResumableFile, cached, revalidate
+from ..static_files import IMMUTABLE, ResumableFile, cached, revalidate
 from .schemas import ModelList, ModelResponse, problem_responses
 
 router = APIRouter(tags=["models"])

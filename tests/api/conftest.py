@@ -8,8 +8,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from api import body_limits, dispatcher, telemetry
+from api.app import build_application
 from model.browser.cache import folder_maker
-from tests.api.servers import start_application
 from tests.conftest import _forget
 
 Serve = Callable[..., TestClient]
@@ -44,7 +44,7 @@ def serve(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]
         forget()
         # A child process of seconds, for pages that these tests don't open.
         monkeypatch.setattr("api.lifecycle.compress_all", lambda: None)
-        client = TestClient(start_application(), raise_server_exceptions=False)
+        client = TestClient(build_application(), raise_server_exceptions=False)
         client.__enter__()
         clients.append(client)
         return client

@@ -92,6 +92,19 @@ class Wire:
             return Reply(0, HTTPMessage(), b"")
 
 
+def exchange(url: str, request: bytes) -> Reply:
+    """Send a request on a connection of its own; return the response."""
+    with Wire(url) as wire:
+        wire.send(request)
+        return wire.reply()
+
+
+def head(start: str, host: str = "localhost", /, **headers: object) -> bytes:
+    """Return a request's head; headers have ``_`` for ``-``."""
+    lines = [f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items()]
+    return f"{start} HTTP/1.1\r\nHost: {host}\r\n{''.join(lines)}\r\n".encode()
+
+
 def form(*parts: bytes, boundary: bytes = b"x") -> bytes:
     """Return a form's body; each part is its headers, a blank line and its content."""
     return b"".join(b"--%s\r\n%s\r\n" % (boundary, part) for part in parts) + b"--%s--\r\n" % (

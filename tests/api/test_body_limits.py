@@ -6,7 +6,6 @@ import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
-import psutil
 import pytest
 from starlette.requests import Request
 
@@ -23,7 +22,7 @@ from api.problems import BodyTooSlow, Malformed
 from model.errors import Busy, PhotoTooLarge
 from model.resources import LARGE_BLOCK_BYTES
 from model.samples import samples
-from tests.api.raw import Wire
+from tests.api.raw import Wire, exchange
 from tests.browser.server import Server
 from tests.waiting import wait_until
 
@@ -41,28 +40,14 @@ def server(app_server: Server) -> Iterator[Server]:
 
 
 def still_answers(server: Server) -> None:
-    with Wire(server.url) as wire:
-        wire.send(HEAD + b"Content-Length: %d\r\n\r\n" % len(PHOTO) + PHOTO)
-        assert wire.reply().status == 200
+    request = HEAD + b"Content-Length: %d\r\n\r\n" % len(PHOTO) + PHOTO
+    assert exchange(server.url, request).status == 200
 
 
 def test_announced_length_over_the_limit_is_rejected_immediately(server: Server) -> None:
-    with Wire(server.url) as wire:
-        wire.send(HEAD + b"Content-Length: 99999999999\r\n\r\n")
-        reply = wire.reply()
-        assert (reply.status, reply.json["code"]) == (413, "too-large")
-        assert reply.header("connection") == "close"
-    still_answers(server)
-
-
-def test_endless_body_is_rejected_at_the_limit(server: Server) -> None:
-    process = psutil.Process(server.process.pid)
-    before = process.memory_info().rss
-    with Wire(server.url) as wire:
-        wire.send(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
-        assert wire.exceed(PHOTO_BYTES).status == 413
-        assert wire.flood() < 100
-    assert process.memory_info().rss - before < 80 * 2**20
+    reply = exchange(server.url, HEAD + b"Content-Length: 99999999999\r\n\r\n")
+    assert (reply.status, reply.json["code"]) == (413, "too-large")
+    assert reply.header("connection") == "close"
     still_answers(server)
 
 
@@ -76,9 +61,8 @@ def test_malformed_length_is_rejected(server: Server) -> None:
         b"Content-Length : 5",
         b"Content-Length: 5\r\n continued",
     ):
-        with Wire(server.url) as wire:
-            wire.send(HEAD + header + b"\r\n\r\nhello\r\n")
-            assert wire.reply().status == 400, header
+        reply = exchange(server.url, HEAD + header + b"\r\n\r\nhello\r\n")
+        assert reply.status == 400, header
     still_answers(server)
 
 

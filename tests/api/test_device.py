@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -14,11 +15,14 @@ import pytest
 
 from api import device
 from model.browser import cache
+from model.browser.cache import cached_folder
+from model.browser.device_files import device_dir
 from model.browser.page_files import PAGE_DIR, PAGE_FILES, list_kept
 from model.browser.runtime import RUNTIME
 from model.bundle import get_bundle, read_samples, registry
 from model.samples import samples
 from tests.browser.server import Server, serving
+from tests.conftest import _forget
 from tests.model.tiny import tiny
 from tests.waiting import wait_until
 
@@ -26,19 +30,32 @@ MEGABYTE = 1_000_000
 PREFIX = "some/prefix/~/+"
 
 
+@pytest.fixture(scope="module")
+def image_dir(built_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What an image's build leaves: the runtime, and the files of a model."""
+    folder = tmp_path_factory.mktemp("image")
+    shutil.copytree(built_dir / RUNTIME, folder / "derived" / RUNTIME)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOUPE_DATA", str(folder))
+        _forget()
+        device_dir(get_bundle("imagenet"))
+    _forget()
+    return folder / "derived"
+
+
 @pytest.fixture
-def client(serve: Any, built_dir: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def client(serve: Any, image_dir: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The routes of an image with the model of colours."""
-    monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
+    monkeypatch.setattr(cache, "BUILT_DIR", image_dir)
     tiny(models_dir)
     return serve(LOUPE_MODEL="tiny")
 
 
 @pytest.fixture(scope="module")
-def server(built_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The app as people start it, below a path, with the runtime in its data folder."""
+def server(image_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The app as people start it, below a path, with an image's files in its data folder."""
     folder = tmp_path_factory.mktemp("device")
-    shutil.copytree(built_dir / RUNTIME, folder / "data" / "derived" / RUNTIME)
+    shutil.copytree(image_dir, folder / "data" / "derived")
     with serving(folder, prefix=PREFIX) as running:
         yield running
 
@@ -69,28 +86,20 @@ def files_of(client: Any, name: str, graph: str = "small") -> dict[str, Any]:
     return {f"{base}model.json": described, **responses}
 
 
-def test_model_is_described_and_its_files_match_their_hashes(client: Any) -> None:
-    info = client.get("/device/models/tiny/model.json").json()
-    assert info["name"] == "tiny"
-    packed = [
-        (info["runtime"]["wasm"], info["runtime"]),
-        *((entry["url"], entry) for entry in info["graphs"].values()),
-        *((entry["golden"]["url"], entry["golden"]) for entry in info["graphs"].values()),
-    ]
-    for url, expected in packed:
-        response = client.get(urljoin("/device/models/tiny/", url))
-        assert response.status_code == 200, url
-        assert len(response.content) == expected["bytes"]
-        unpacked = gzip.decompress(response.content)
-        assert hashlib.sha256(unpacked).hexdigest() == expected["sha256"]
-
-
 def test_files_have_their_caching_media_type_and_policy(client: Any) -> None:
     """Files named by a hash are cached for ever, others are revalidated."""
     types = {".mjs": "text/javascript", ".js": "text/javascript", ".gz": "application/octet-stream"}
     hashed = re.compile(r"/[0-9a-f]{16}\.(mjs|(network|onnx|golden|wasm)\.gz)$")
     # One that needs onnxruntime-web, and one that the kernels run.
     responses = files_of(client, "tiny") | files_of(client, "imagenet")
+    info = responses["/device/models/tiny/model.json"].json()
+    packed = [(info["runtime"]["wasm"], info["runtime"])]
+    for graph in info["graphs"].values():
+        packed += [(graph["url"], graph), (graph["golden"]["url"], graph["golden"])]
+    for relative, expected in packed:
+        content = client.get(urljoin("/device/models/tiny/", relative)).content
+        assert len(content) == expected["bytes"]
+        assert hashlib.sha256(gzip.decompress(content)).hexdigest() == expected["sha256"]
     assert sum(bool(hashed.search(url)) for url in responses) == 6
     for url, response in responses.items():
         assert response.status_code == 200, url
@@ -99,11 +108,11 @@ def test_files_have_their_caching_media_type_and_policy(client: Any) -> None:
         assert response.headers["x-content-type-options"] == "nosniff"
         tag = {"If-None-Match": response.headers["etag"]}
         assert client.get(url, headers=tag).status_code == 304, url
-        for bad in ("bytes=9-1", "bytes=-1", f"bytes={len(response.content)}-", "lines=1-"):
-            assert client.get(url, headers={"Range": bad}).content == response.content
-        rest = client.get(url, headers={"Range": "bytes=9-"})
-        start = 9 if hashed.search(url) else 0
-        assert (rest.status_code, rest.content) == (206 if start else 200, response.content[start:])
+        if hashed.search(url):
+            for bad in ("bytes=9-1", "bytes=-1", f"bytes={len(response.content)}-", "lines=1-"):
+                assert client.get(url, headers={"Range": bad}).content == response.content
+            rest = client.get(url, headers={"Range": "bytes=9-"})
+            assert (rest.status_code, rest.content) == (206, response.content[9:])
         media_type = response.headers["content-type"].partition(";")[0]
         assert media_type == types.get(Path(url).suffix, media_type), url
         assert "content-encoding" not in response.headers
@@ -207,41 +216,32 @@ def test_other_paths_do_not_exist(client: Any) -> None:
         assert len(response.content) < 300
 
 
-@pytest.mark.parametrize(
-    ("name", "status"), [("comes_along", 200), ("tiny", 404), ("replaced", 404)]
-)
 def test_without_downloads_only_builtin_models_are_sent(
-    client: Any,
-    serve: Any,
-    models_dir: Path,
-    tmp_path: Path,
-    monkeypatch: Any,
-    name: str,
-    status: int,
+    client: Any, serve: Any, models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registry, "BUILTIN_DIR", tmp_path / "library")
     tiny(tmp_path / "library", "comes_along")
     tiny(tmp_path / "library", "replaced")
     # The owner's model of that name is another one.
     tiny(models_dir, "replaced", sharpness=9.0)
-    bundle = get_bundle(name)
-    urls = [url for url in files_of(client, name) if f"/models/{name}/" in url]
-    urls += [url for url in files_of(client, name, "full") if f"/models/{name}/" in url]
-    urls += [f"/api/v1/models/{name}/{bundle.version}/{file}" for file in bundle.file_names]
-    assert {client.get(url).status_code for url in urls} == {200}
+    expected = dict[str, int]()
+    for name, status in (("comes_along", 200), ("tiny", 404), ("replaced", 404)):
+        files = {url for graph in ("small", "full") for url in files_of(client, name, graph)}
+        urls = [url for url in files if f"/models/{name}/" in url]
+        bundle = get_bundle(name)
+        urls += [f"/api/v1/models/{name}/{bundle.version}/{file}" for file in bundle.file_names]
+        expected |= dict.fromkeys(urls, status)
+    assert {client.get(url).status_code for url in expected} == {200}
+    first = client.get("/device/")
     closed = serve(LOUPE_DOWNLOADS="false", LOUPE_MODEL="tiny")
-    assert {url: closed.get(url).status_code for url in urls} == dict.fromkeys(urls, status)
+    assert {url: closed.get(url).status_code for url in expected} == expected
     index = closed.get("/device/models/").json()
     assert [model["name"] for model in index["models"]] == ["comes_along"]
     assert index["note"] == device.KEPT
-    assert closed.get("/device/").text == client.get("/device/").text
-
-
-def test_no_files_are_sent_without_downloads_and_builtin_models(client: Any, serve: Any) -> None:
-    urls = [url for url in files_of(client, "tiny") if "/models/" in url]
-    closed = serve(LOUPE_DOWNLOADS="false", LOUPE_BUILTIN="false")
-    for url in urls:
-        assert closed.get(url).status_code == 404, url
+    assert closed.get("/device/").text == first.text
+    # Then without any.
+    closed = serve(LOUPE_BUILTIN="false")
+    assert {closed.get(url).status_code for url in expected} == {404}
     assert closed.get("/device/models/").json()["detail"] == device.OFF
     page = closed.get("/device/")
     assert page.status_code == 200
@@ -251,31 +251,30 @@ def test_no_files_are_sent_without_downloads_and_builtin_models(client: Any, ser
 
 
 def test_previous_version_is_still_sent_and_older_ones_are_removed(
-    client: Any, models_dir: Path, data_folder: Path
+    client: Any, data_folder: Path
 ) -> None:
-    graphs = []
-    for number in range(3):
-        tiny(models_dir, "tiny", title=f"Version {number}", sharpness=float(8 + number))
-        info = client.get("/device/models/tiny/model.json").json()
-        assert info["title"] == f"Version {number}"
-        graphs.append(f"/device/models/tiny/{info['graphs']['full']['url']}")
-    assert len(set(graphs)) == 3
-    assert [client.get(url).status_code for url in graphs] == [404, 200, 200]
+    files = [f"{number:016x}.onnx.gz" for number in range(3)]
+    for number, name in enumerate(files):
+
+        def make(folder: Path, name: str = name) -> None:
+            (folder / name).touch()
+
+        os.utime(cached_folder(f"models/tiny/{number}", make), (number, number))
+    statuses = [client.get(f"/device/models/tiny/{name}").status_code for name in files]
+    assert statuses == [404, 200, 200]
     assert len(list((data_folder / "derived/models/tiny").iterdir())) == 2
 
 
-def test_unwritable_data_folder_is_503(client: Any, data_folder: Path, caplog: Any) -> None:
+def test_unwritable_data_folder_and_damaged_model_are_503(
+    client: Any, data_folder: Path, models_dir: Path, caplog: Any
+) -> None:
     # A file in the folder's place: root ignores the mode of a read-only folder.
     (data_folder / "derived").touch()
     response = client.get("/device/models/tiny/model.json")
     assert (response.status_code, response.json()["code"]) == (503, "engine-unavailable")
     assert str(data_folder) in caplog.text
     assert str(data_folder) not in response.text
-
-
-def test_damaged_model_is_503(client: Any, models_dir: Path) -> None:
-    bundle = tiny(models_dir, "mine")
-    (bundle.folder / "bundle.json").write_text("{")
+    (tiny(models_dir, "mine").folder / "bundle.json").write_text("{")
     response = client.get("/device/models/mine/model.json")
     assert (response.status_code, response.json()["code"]) == (503, "bundle-damaged")
     assert "mine" not in {m["name"] for m in client.get("/device/models/").json()["models"]}
@@ -284,7 +283,7 @@ def test_damaged_model_is_503(client: Any, models_dir: Path) -> None:
 def test_streamlits_server_sends_the_files_below_its_base_path(
     server: Server, browser_client: Any
 ) -> None:
-    for url, response in files_of(browser_client, "clothing").items():
+    for url, response in files_of(browser_client, "imagenet").items():
         assert response.status_code == 200, url
         # Text is compressed, and what is compressed already isn't compressed again.
         if url.endswith((".gz", ".png")):

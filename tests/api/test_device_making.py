@@ -5,14 +5,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
 
 import pytest
 from starlette.testclient import TestClient
 
 from api import device
-from model.browser import cache
-from model.browser.cache import derived_dir
 from tests.model.tiny import tiny
 
 
@@ -22,16 +19,6 @@ def fake_npm(folder: Path, script: str) -> Path:
     npm.write_text(f"#!/bin/sh\necho >> {runs}\n{script}\n")
     npm.chmod(0o755)
     return runs
-
-
-def packing_npm(folder: Path, before: str = "true") -> Path:
-    """Write an npm that runs a command, then leaves what the real one does."""
-    packages = folder / "dist"
-    packages.mkdir()
-    (packages / "ort.wasm.bundle.min.mjs").write_text("// glue")
-    (packages / "ort-wasm-simd-threaded.wasm").write_bytes(b"wasm")
-    copied = f"mkdir -p node_modules/onnxruntime-web; cp -r {packages} node_modules/onnxruntime-web"
-    return fake_npm(folder, f"{before}; {copied}/dist")
 
 
 def test_failure_of_npm_is_reported_and_remembered(
@@ -68,9 +55,13 @@ def test_visitors_wait_for_files_and_get_retry_after(
     serve: Any, models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny(models_dir)
-    # Its npm waits for a file.
-    go = tmp_path / "go"
-    runs = packing_npm(tmp_path, f"while [ ! -e {go} ]; do sleep 0.05; done")
+    # An npm that waits for a file, then leaves what the real one does.
+    go, packages, modules = tmp_path / "go", tmp_path / "dist", "node_modules/onnxruntime-web"
+    packages.mkdir()
+    (packages / "ort.wasm.bundle.min.mjs").write_text("// glue")
+    (packages / "ort-wasm-simd-threaded.wasm").write_bytes(b"wasm")
+    copy = f"mkdir -p {modules}; cp -r {packages} {modules}/dist"
+    runs = fake_npm(tmp_path, f"while [ ! -e {go} ]; do sleep 0.05; done; {copy}")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setattr(device, "WAIT_SECONDS", 0.2)
     client = serve(LOUPE_MODEL="tiny", LOUPE_NPM="true")
@@ -100,23 +91,3 @@ def test_visitors_wait_once_for_all_files(
     for name in ("runtime_dir", "device_dir"):
         monkeypatch.setattr(device, name, make)
     assert api.get("/device/models/tiny/model.json").json()["code"] == "busy"
-
-
-def test_damaged_files_are_made_again(
-    serve: Any, models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tiny(models_dir)
-    packing_npm(tmp_path)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    path, client = "/device/models/tiny/model.json", serve(LOUPE_MODEL="tiny", LOUPE_NPM="true")
-    info = client.get(path).json()
-    script = urljoin(path, info["runtime"]["module"])
-    for file in derived_dir().glob("*/**/*.*"):
-        if file.is_file():
-            file.write_text("x\n")
-    # This process has compared them already; another one has not.
-    assert client.get(path).status_code == 503
-    cache._matches_hashes.cache_clear()
-    assert client.get(script).status_code == 404
-    assert client.get(path).json() == info
-    assert client.get(script).text == "// glue"

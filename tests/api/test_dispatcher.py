@@ -72,18 +72,6 @@ async def test_photos_run_in_order_and_those_beyond_the_queue_are_rejected(
     assert not admission_queue().contended
 
 
-async def test_page_does_not_wait_for_all_of_the_apis_photos(
-    narrow: Dispatcher, work: Work
-) -> None:
-    # The API's lane is full.
-    tasks = await begin(*(narrow.run(partial(work, "api")) for _ in range(4)))
-    tasks += await begin(narrow.run(partial(work, "page"), lane="screen"))
-    work.go.set()
-    await asyncio.gather(*tasks)
-    assert work.done.index("page") <= 2
-    assert len(work.done) == 5
-
-
 async def test_photo_that_waits_past_the_deadline_is_not_started(
     narrow: Dispatcher, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,13 +82,6 @@ async def test_photo_that_waits_past_the_deadline_is_not_started(
     work.go.set()
     assert await first == 1
     assert work.done == [1]
-
-
-async def test_failure_releases_the_slot(narrow: Dispatcher) -> None:
-    for _ in range(10):
-        with pytest.raises(ZeroDivisionError):
-            await narrow.run(lambda: 1 / 0)
-    assert await narrow.run(lambda: 5) == 5
 
 
 async def test_client_that_disconnects_leaves_the_queue(narrow: Dispatcher, work: Work) -> None:

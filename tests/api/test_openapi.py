@@ -19,9 +19,9 @@ from schemathesis.specs.openapi.checks import (
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
+from api.app import build_application
 from model import loading
 from tests.api.conftest import forget
-from tests.api.servers import start_application
 from tests.conftest import _forget
 from tests.model.tiny import CALIBRATED, tiny
 
@@ -59,7 +59,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ASGIApp]:
         # A child process of seconds, for pages that these tests don't open.
         patch.setattr("api.lifecycle.compress_all", lambda: None)
         tiny(folder / "models", confidence=CALIBRATED)
-        yield start_application()
+        yield build_application()
     _forget()
     forget()
 
@@ -85,7 +85,7 @@ def test_responses_match_the_openapi_document(
 
     @given(case=document[path][method].as_strategy(generation_mode=mode))
     @settings(
-        max_examples=30,
+        max_examples=20,
         derandomize=True,
         database=None,
         deadline=None,

@@ -8,7 +8,7 @@ from api import page_turns
 from api.body_limits import memory_budget
 from model.admission import admission_queue
 from tests.api.conftest import forget
-from tests.api.raw import Wire, file_part, form
+from tests.api.raw import Wire, exchange, file_part, form, head
 from tests.api.v1.test_identify import RED
 from tests.browser.device_app import PREFIX, DeviceApp, device_app
 from tests.model.slots import held
@@ -27,17 +27,16 @@ def app(tiny_bundle: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Device
     forget()
 
 
-def head(token: str, *lines: str, route: str = "identify") -> bytes:
-    path = f"{PREFIX}/api/v1/{route}"
-    return "\r\n".join(
-        [f"POST {path} HTTP/1.1", "Host: here", f"Loupe-Session: {token}", *lines, "", ""]
-    ).encode()
+LENGTH = {"Content_Length": len(RED)}
+
+
+def start(token: str, route: str = "identify", /, **headers: object) -> bytes:
+    """Return the head of a page's request."""
+    return head(f"POST {PREFIX}/api/v1/{route}", Loupe_Session=token, **headers)
 
 
 def answers(app: DeviceApp, token: str) -> bool:
-    with Wire(app.url) as wire:
-        wire.send(head(token, f"Content-Length: {len(RED)}") + RED)
-        return wire.reply().status == 200
+    return exchange(app.url, start(token, **LENGTH) + RED).status == 200
 
 
 def is_free() -> bool:
@@ -45,26 +44,21 @@ def is_free() -> bool:
 
 
 def test_wrong_token_is_rejected_without_waiting_for_the_body(app: DeviceApp) -> None:
-    with Wire(app.url) as wire:
-        wire.send(head("wrong", "Content-Length: 15000000"))
-        reply = wire.reply()
+    reply = exchange(app.url, start("wrong", Content_Length=15_000_000))
     assert (reply.status, reply.json["code"]) == (403, "no-session")
     assert reply.header("connection") == "close"
 
 
 FORM = form(file_part("photo", "a", RED)).removesuffix(b"\r\n--x--\r\n")
-BEGINNINGS = {"identify": b"", "identify?explain=true": b"", "corrections": FORM}
+BEGINNINGS = (("identify", b""), ("identify?explain=true", b""), ("corrections", FORM))
 
 
-@pytest.mark.parametrize("route", BEGINNINGS)
-def test_aborted_uploads_leave_queue_and_budget_free(
-    app: DeviceApp, token: str, route: str
-) -> None:
-    kind = "multipart/form-data; boundary=x" if BEGINNINGS[route] else "image/png"
-    lines = ("Content-Length: 15000000", f"Content-Type: {kind}")
-    for _ in range(10):
+def test_aborted_uploads_leave_queue_and_budget_free(app: DeviceApp, token: str) -> None:
+    for route, beginning in 4 * BEGINNINGS:
+        kind = "multipart/form-data; boundary=x" if beginning else "image/png"
+        headers = {"Content_Length": 15_000_000, "Content_Type": kind}
         with Wire(app.url) as wire:
-            wire.send(head(token, *lines, route=route) + BEGINNINGS[route] + bytes(MB))
+            wire.send(start(token, route, **headers) + beginning + bytes(MB))
             wait_until(lambda: memory_budget().used > 0, 10)
         wait_until(is_free, 10)
     assert answers(app, token)
@@ -72,7 +66,7 @@ def test_aborted_uploads_leave_queue_and_budget_free(
 
 def test_slow_upload_delays_no_other_request_of_its_session(app: DeviceApp, token: str) -> None:
     with Wire(app.url) as slow:
-        slow.send(head(token, f"Content-Length: {len(RED)}") + RED[:10])
+        slow.send(start(token, **LENGTH) + RED[:10])
         wait_until(lambda: memory_budget().used > 0, 10)
         assert answers(app, token)
         slow.send(RED[10:])
@@ -83,25 +77,13 @@ def test_session_has_one_photo_in_flight(
     app: DeviceApp, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(page_turns, "TURN_SECONDS", 0.2)
-    photo = f"Content-Length: {len(RED)}"
+    request = start(token, **LENGTH) + RED
     with Wire(app.url) as first, Wire(app.url) as second:
         with held(admission_queue(), admission_queue().slots):
-            first.send(head(token, photo) + RED)
+            first.send(request)
             wait_until(lambda: bool(page_turns._turns), 10)
-            second.send(head(token, photo) + RED)
+            second.send(request)
             reply = second.reply()
             assert (reply.status, reply.json["code"]) == (503, "busy")
             assert int(reply.header("retry-after")) >= 1
         assert first.reply().status == 200
-
-
-def test_chunked_photo_is_identified(app: DeviceApp, token: str) -> None:
-    with Wire(app.url) as wire:
-        wire.send(head(token, "Transfer-Encoding: chunked"))
-        for start in range(0, len(RED), 50):
-            piece = RED[start : start + 50]
-            wire.send(b"%x\r\n" % len(piece) + piece + b"\r\n")
-        wire.send(b"0\r\n\r\n")
-        reply = wire.reply()
-    assert reply.status == 200
-    assert reply.json["answer"] == "red"

@@ -14,9 +14,9 @@ from urllib.request import urlopen
 import pytest
 
 from model.samples import samples
-from tests.api.raw import Wire, file_part, form
+from tests.api.raw import Wire, file_part, form, head
 from tests.browser.server import Server, serving
-from tests.tools import require_tool
+from tests.operating.attacks.clients import page_session
 from tests.waiting import wait_until
 
 PHOTO = samples()[0].read()
@@ -62,11 +62,8 @@ def wait_for_exit(server: Server) -> int:
     return server.process.wait(timeout=PATIENCE)
 
 
-@pytest.mark.parametrize(
-    "sign", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
-)
 def test_shutdown_finishes_accepted_requests_and_rejects_others(
-    server: Server, connected: Connect, sign: int
+    server: Server, connected: Connect
 ) -> None:
     answers: list[tuple[int, str] | None] = []
 
@@ -83,7 +80,7 @@ def test_shutdown_finishes_accepted_requests_and_rejects_others(
     for thread in threads:
         thread.start()
     wait_until(lambda: bool(answers))
-    os.kill(server.process.pid, sign)
+    os.kill(server.process.pid, signal.SIGTERM)
     wait_until(lambda: ask(probe, "/api/ready") in (None, (503, "stopping")))
     late_response = ask(late, "/api/v1/identify", PHOTO)
     others = [json.loads(line) for line in lines.read().splitlines()]
@@ -102,8 +99,7 @@ def test_shutdown_finishes_accepted_requests_and_rejects_others(
     assert codes == sorted(codes, key=lambda code: code is not None)
     # An open connection is closed, or its next request is rejected.
     assert late_response in (None, (503, "stopping"))
-    # Ctrl-C ends the process as any interrupted command.
-    assert code in ((0, -sign) if sign == signal.SIGTERM else (0, 1, -sign))
+    assert code in (0, -signal.SIGTERM)
     assert "Traceback" not in server.log()
 
 
@@ -123,11 +119,8 @@ def ask(
 
 def test_shutdown_rejects_an_upload_in_progress(server: Server) -> None:
     with Wire(server.url) as wire:
-        head = (
-            "POST /api/v1/identify HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
-            f"Content-Length: {len(PHOTO)}\r\n\r\n"
-        )
-        wire.send(head.encode())
+        length = {"Content_Length": len(PHOTO), "Expect": "100-continue"}
+        wire.send(head("POST /api/v1/identify", **length))
         # The server invites the body once it reads it.
         assert wire.socket.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         wire.send(PHOTO[:1000])
@@ -146,7 +139,7 @@ def test_shutdown_ends_despite_a_client_that_never_reads(server: Server) -> None
     with urlopen(f"{server.url}/api/v1/models/imagenet") as response:
         files = json.load(response)["files"]
     with Wire(server.url) as wire:
-        wire.send(f"GET {files['graph.onnx']['url']} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        wire.send(head(f"GET {files['graph.onnx']['url']}"))
         assert wire.socket.recv(1)
         os.kill(server.process.pid, signal.SIGTERM)
         assert wait_for_exit(server) in (0, -signal.SIGTERM)
@@ -154,17 +147,8 @@ def test_shutdown_ends_despite_a_client_that_never_reads(server: Server) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.browser
 def test_shutdown_does_not_wait_for_an_open_page(server: Server) -> None:
-    from playwright.sync_api import sync_playwright
-
-    chromium = require_tool("chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page()
-        page.goto(f"{server.url}/about")
-        page.get_by_role("heading", name="About Loupe").wait_for()
+    with page_session(server.url):
         os.kill(server.process.pid, signal.SIGTERM)
         assert wait_for_exit(server) in (0, -signal.SIGTERM)
-        browser.close()
     assert "Traceback" not in server.log()

@@ -10,7 +10,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from api.sites import HEADERS
-from tests.api.raw import Reply, Wire
+from tests.api.raw import Reply, exchange, head
 from tests.api.v1.test_identify import RED, is_problem
 from tests.browser.server import Server, serving
 from tests.http_server import Handler, http_server
@@ -20,13 +20,10 @@ from tests.waiting import wait_until
 EVIL, PORTAL = "https://evil.example", "https://portal.example"
 CROSS = {"Origin": EVIL, "Sec-Fetch-Site": "cross-site"}
 INNER = {"Host": "inner:8501"}
-PUBLIC = {"LOUPE_URL": "https://loupe.example/mushrooms"}
-NONE: dict[str, str] = {}
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
+def test_page_of_another_site_is_rejected(api: TestClient) -> None:
+    for headers in (
         CROSS,
         {"Origin": "http://other.testserver", "Sec-Fetch-Site": "same-site"},
         {"Origin": EVIL},
@@ -34,42 +31,41 @@ NONE: dict[str, str] = {}
         {"Origin": "http://testserver.evil.example"},
         {"Origin": "http://testserver:8501"},
         {"Sec-Fetch-Site": "cross-site"},
-    ],
-)
-def test_page_of_another_site_is_rejected(api: TestClient, headers: dict[str, str]) -> None:
-    for route in ("identify", "identify/batch", "corrections?label=x"):
-        response = api.post(f"/api/v1/{route}", files={"photo": ("a.png", RED)}, headers=headers)
-        is_problem(response, 403, "cross-site")
-        assert "access-control-allow-origin" not in response.headers
-    # Reading is left to CORS.
-    assert api.get("/api/v1/models", headers=headers).status_code == 200
+    ):
+        for route in ("identify", "identify/batch", "corrections?label=x"):
+            files = {"photo": ("a.png", RED)}
+            response = api.post(f"/api/v1/{route}", files=files, headers=headers)
+            is_problem(response, 403, "cross-site")
+            assert "access-control-allow-origin" not in response.headers
+        # Reading is left to CORS.
+        assert api.get("/api/v1/models", headers=headers).status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("settings", "headers", "status"),
-    [
-        (NONE, NONE, 200),
-        (NONE, {"Origin": "http://testserver"}, 200),
-        (NONE, {"Origin": "http://testserver", "Sec-Fetch-Site": "same-origin"}, 200),
+def test_requests_of_programs_own_pages_and_allowed_sites_pass(serve: Any, tiny_bundle: Any) -> None:
+    def status(client: Any, headers: dict[str, str]) -> int:
+        reply = client.post("/api/v1/identify", content=RED, headers=headers)
+        return int(reply.status_code)
+
+    client = serve(LOUPE_MODEL="tiny")
+    for headers in (
+        {},
+        {"Origin": "http://testserver"},
+        {"Origin": "http://testserver", "Sec-Fetch-Site": "same-origin"},
         # Behind a proxy that changes Host, the browser's Sec-Fetch-Site counts.
-        (NONE, {"Origin": "https://loupe.example.org", "Sec-Fetch-Site": "same-origin"}, 200),
-        (NONE, {"Sec-Fetch-Site": "none"}, 200),
+        {"Origin": "https://loupe.example.org", "Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "none"},
         # A proxy may add the default port, which browsers leave out.
-        (NONE, {"Origin": "http://testserver", "Host": "testserver:80"}, 200),
-        (NONE, {"Origin": "https://testserver", "Host": "testserver:443"}, 200),
-        (NONE, {"Origin": "http://testserver", "Host": "TestServer"}, 200),
+        {"Origin": "http://testserver", "Host": "testserver:80"},
+        {"Origin": "https://testserver", "Host": "testserver:443"},
+        {"Origin": "http://testserver", "Host": "TestServer"},
         # A proxy that puts another host in its place says which one it was.
-        (NONE, {"Origin": EVIL, **INNER, "X-Forwarded-Host": "evil.example, other.example"}, 200),
-        ({"LOUPE_CORS": "*"}, CROSS, 200),
-        (PUBLIC, {"Origin": "https://loupe.example", **INNER}, 200),
-        (PUBLIC, {"Origin": "https://loupe.example.evil", **INNER}, 403),
-    ],
-)
-def test_requests_of_programs_own_pages_and_allowed_sites_pass(
-    serve: Any, tiny_bundle: Any, settings: Any, headers: Any, status: int
-) -> None:
-    client = serve(LOUPE_MODEL="tiny", **settings)
-    assert client.post("/api/v1/identify", content=RED, headers=headers).status_code == status
+        {"Origin": EVIL, **INNER, "X-Forwarded-Host": "evil.example, other.example"},
+    ):
+        assert status(client, headers) == 200, headers
+    client = serve(LOUPE_URL="https://loupe.example/mushrooms")
+    assert status(client, {"Origin": "https://loupe.example", **INNER}) == 200
+    assert status(client, {"Origin": "https://loupe.example.evil", **INNER}) == 403
+    assert status(serve(LOUPE_CORS="*"), CROSS) == 200
 
 
 def test_allowed_site_reads_responses_and_may_send_conditional_requests(
@@ -116,9 +112,7 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def ask(server: Server, path: str, host: str = "localhost") -> Reply:
-    with Wire(server.url) as wire:
-        wire.send(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
-        return wire.reply()
+    return exchange(server.url, head(f"GET {path}", host))
 
 
 def open_page(port: int | None, host: str, origin: str | None = None) -> int:
@@ -205,8 +199,8 @@ def test_any_name_is_accepted_if_none_is_set(app_server: Server) -> None:
     assert open_page(app_server.port, "loupe.example", EVIL) == 403
 
 
-@pytest.mark.parametrize("path", ["/", "/device/", "/api/live", "/static/../x", "/_stcore/none"])
-def test_all_responses_restrict_their_pages_but_not_frames(app_server: Server, path: str) -> None:
-    reply = ask(app_server, path)
-    assert {name: reply.header(name.lower()) for name in HEADERS} == HEADERS
-    assert not reply.header("x-frame-options")
+def test_all_responses_restrict_their_pages_but_not_frames(app_server: Server) -> None:
+    for path in ("/", "/device/", "/api/live", "/static/../x", "/_stcore/none"):
+        reply = ask(app_server, path)
+        assert {name: reply.header(name.lower()) for name in HEADERS} == HEADERS
+        assert not reply.header("x-frame-options")

@@ -3,13 +3,18 @@
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from starlette.datastructures import Headers
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.testclient import TestClient
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 from uvicorn import Config, Server
@@ -19,6 +24,8 @@ from api import body_limits, streamlit_limits, streamlit_sessions
 from api.body_limits import MemoryBudget
 from api.connections import PageProtocol
 from api.streamlit_limits import FILE_BYTES, StreamlitLimitMiddleware, Throttle
+from tests.api.test_streamlit_sessions import Runtime
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.anyio
 
@@ -38,73 +45,61 @@ def budget(monkeypatch: pytest.MonkeyPatch) -> MemoryBudget:
     return budget
 
 
-def upload(manager: MemoryUploadedFileManager) -> Any:
-    """Return a function that sends a file to a route that stores it."""
+@pytest.fixture
+def put(manager: MemoryUploadedFileManager, budget: MemoryBudget) -> Iterator[Callable[..., int]]:
+    """Sends a file of a page to a route that stores it; returns the status."""
 
-    async def store(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
-        data = (await receive())["body"]
-        manager.add_file("page", UploadedFileRec(scope["path"][-1], "a.zip", "", data))
-        await send({"type": "http.response.start", "status": 204, "headers": []})
-        await send({"type": "http.response.body"})
+    async def store(request: Request) -> Response:
+        data = await request.body()
+        manager.add_file("page", UploadedFileRec(request.path_params["id"], "a.zip", "", data))
+        return Response(status_code=204)
 
     runtime = SimpleNamespace(uploaded_file_mgr=manager)
-    middleware, statuses = StreamlitLimitMiddleware(store, lambda: runtime, bytes), []
+    limits = Middleware(StreamlitLimitMiddleware, runtime=lambda: runtime, parse=bytes)
+    path = "/base/_stcore/upload_file/page"
+    routes = [Route(f"{path}/{{id}}", store, methods=["PUT"])]
+    with TestClient(Starlette(routes=routes, middleware=[limits])) as client:
 
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": bytes(200_000)}
+        def put(file_id: str, **headers: str) -> int:
+            data = bytes(200_000)
+            return client.put(f"{path}/{file_id}", content=data, headers=headers).status_code
 
-    async def send(message: MutableMapping[str, Any]) -> None:
-        statuses.append(message.get("status"))
-
-    async def put(file_id: str, length: str = "1") -> int:
-        path, headers = (
-            f"/base/_stcore/upload_file/page/{file_id}",
-            Headers({"content-length": length}),
-        )
-        scope = {"type": "http", "method": "PUT", "path": path, "headers": headers.raw}
-        statuses.clear()
-        await middleware(scope, receive, send)
-        return statuses[0]
-
-    return put
+        yield put
 
 
-async def test_files_count_until_the_page_has_read_them(
-    manager: MemoryUploadedFileManager, budget: MemoryBudget
+def test_files_count_until_the_page_has_read_them(
+    put: Callable[..., int], manager: MemoryUploadedFileManager, budget: MemoryBudget
 ) -> None:
-    put = upload(manager)
-    assert await put("a") == await put("b") == await put("b") == 204
+    assert put("a") == put("b") == put("b") == 204
     assert budget.used == 2 * (200_000 + FILE_BYTES)
     manager.remove_file("page", "a")
-    await asyncio.sleep(0.1)
-    assert budget.used == 200_000 + FILE_BYTES
-    assert [await put(file_id) for file_id in "cdef"] == [204, 204, 204, 503]
+    wait_until(lambda: budget.used == 200_000 + FILE_BYTES)
+    assert [put(file_id) for file_id in "cdef"] == [204, 204, 204, 503]
     manager.remove_session_files("page")
-    await asyncio.sleep(0.1)
-    assert not budget.bodies
+    wait_until(lambda: not budget.bodies)
 
 
-async def test_unread_files_are_deleted(
-    manager: MemoryUploadedFileManager, budget: MemoryBudget, monkeypatch: pytest.MonkeyPatch
+def test_unread_files_are_deleted(
+    put: Callable[..., int],
+    manager: MemoryUploadedFileManager,
+    budget: MemoryBudget,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(streamlit_limits, "UNREAD_SECONDS", 0.1)
-    put = upload(manager)
-    assert await put("a") == 204
-    await asyncio.sleep(0.3)
+    assert put("a") == 204
+    wait_until(lambda: not budget.bodies)
     assert not manager.get_files("page", ["a"])
-    assert not budget.bodies
 
 
-async def test_only_uploads_that_streamlit_kept_are_counted(
-    manager: MemoryUploadedFileManager, budget: MemoryBudget, monkeypatch: pytest.MonkeyPatch
+def test_only_uploads_that_streamlit_kept_are_counted(
+    put: Callable[..., int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted: list[str] = []
     count_upload = "api.streamlit_sessions.SessionLimits.count_upload"
     monkeypatch.setattr(count_upload, lambda _self, session_id: counted.append(session_id))
-    put = upload(manager)
-    assert await put("a", length="999999999999") == 413
+    assert put("a", **{"Content-Length": "999999999999"}) == 413
     assert not counted
-    assert await put("a") == 204
+    assert put("a") == 204
     assert counted == ["page"]
 
 
@@ -121,29 +116,20 @@ async def test_callers_that_are_gone_take_no_tokens() -> None:
     assert not any(task.result() for task in gone)
 
 
-class Pages:
+class Pages(Runtime):
     """A uvicorn server with the limits, whose app counts messages in place of Streamlit's."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.read: list[bytes] = []
-        self.sessions: list[str] = []
-        self._session_mgr, self.url = self, ""
+        self.url = ""
         self.middleware = StreamlitLimitMiddleware(self.run, lambda: self, bytes)
-
-    def list_active_sessions(self) -> list[Any]:
-        return [SimpleNamespace(session=SimpleNamespace(id=name)) for name in self.sessions]
-
-    def get_session_info(self, name: str) -> str:
-        return name
-
-    def close_session(self, name: str) -> None:
-        self.sessions.remove(name)
 
     async def run(self, _scope: Any, receive: Any, send: Any) -> None:
         """Read messages until the page is gone."""
         await receive()
         await send({"type": "websocket.accept"})
-        self.sessions.append(f"{len(self.sessions)}")
+        self.kept.append(f"{len(self.kept)}")
         while (message := await receive())["type"] == "websocket.receive":
             self.read.append(message["bytes"])
 
@@ -207,7 +193,7 @@ async def test_messages_wait_on_any_server(monkeypatch: pytest.MonkeyPatch) -> N
     pages, sent = Pages(), [b"a"] * 15
 
     async def receive() -> dict[str, Any]:
-        if not pages.sessions:
+        if not pages.kept:
             return {"type": "websocket.connect"}
         if sent:
             return {"type": "websocket.receive", "bytes": sent.pop()}
@@ -232,4 +218,4 @@ async def test_silent_pages_that_had_a_session_stay(monkeypatch: pytest.MonkeyPa
         async with asyncio.timeout(10):
             await asyncio.gather(*[page.wait_closed() for page in opened[1:]])
         assert [page.close_code for page in opened] == [None, 1013, 1013]
-        assert pages.sessions == ["0"]
+        assert pages.kept == ["0"]

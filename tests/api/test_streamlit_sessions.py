@@ -33,14 +33,13 @@ class Page:
         self.has_ended = True
 
 
-class Server:
-    """Limits of sessions, and what they see of Streamlit's runtime."""
+class Runtime:
+    """What limits see of Streamlit's runtime: the sessions that it keeps."""
 
     def __init__(self) -> None:
         self.kept: list[str] = []
         self.ended: list[str] = []
         self._session_mgr = self
-        self.limits = SessionLimits(lambda: self, BackMsg.FromString)
 
     def list_active_sessions(self) -> list[Any]:
         return [SimpleNamespace(session=SimpleNamespace(id=name)) for name in self.kept]
@@ -52,6 +51,14 @@ class Server:
         self.ended.append(name)
         if name in self.kept:
             self.kept.remove(name)
+
+
+class Server(Runtime):
+    """Limits of sessions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.limits = SessionLimits(lambda: self, BackMsg.FromString)
 
     async def wait_for(self, *kept: str) -> None:
         """Wait until only these sessions remain."""

@@ -14,7 +14,7 @@ from deploy import client
 from launch import serve
 from launch.serve import first_model
 from model.settings import ROOT, settings
-from tests.api.raw import Wire
+from tests.api.raw import Wire, exchange, head
 from tests.api.test_device_making import fake_npm
 from tests.model.tiny import tiny
 from tests.waiting import wait_until
@@ -56,19 +56,6 @@ def test_first_model_is_named(models_dir, monkeypatch):
     monkeypatch.setenv("LOUPE_DATA", str(models_dir / "empty"))
     settings.cache_clear()
     assert first_model().startswith("no model. There is no model. Import one (python -m model")
-
-
-@pytest.mark.parametrize(
-    "damage", [lambda data: data[:-1], lambda data: data[:-1] + b"!"], ids=["cut", "changed"]
-)
-def test_model_that_cannot_be_used_is_skipped_and_the_next_one_named(models_dir, caplog, damage):
-    tiny(models_dir, "mushrooms", title="Mushrooms")
-    graph = tiny(models_dir, "newest", title="Newest").folder / "graph.onnx"
-    graph.write_bytes(damage(graph.read_bytes()))
-    assert first_model() == "Mushrooms (mushrooms)"
-    (record,) = caplog.records
-    assert record.getMessage().startswith("The model 'newest' is skipped: ")
-    assert "\n" not in record.getMessage()
 
 
 def test_invalid_setting_is_named_before_anything_starts(monkeypatch, capsys):
@@ -119,12 +106,10 @@ def test_server_runs_under_its_own_names_while_npm_hangs_until_ctrl_c(tmp_path):
             wait_until(lambda: is_ready(address[0]), seconds=60)
             # This model needs what npm fetches.
             visitor = Wire(address[0])
-            visitor.send(b"GET /device/models/tiny/model.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            visitor.send(head("GET /device/models/tiny/model.json"))
             wait_until(runs.exists, seconds=60)
             for host, status in ((socket.gethostname(), 200), ("evil.example", 421)):
-                with Wire(address[0]) as wire:
-                    wire.send(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
-                    assert wire.reply().status == status
+                assert exchange(address[0], head("GET /", host)).status == status
             process.send_signal(signal.SIGINT)
             assert process.wait(30) == 0
         finally:

@@ -5,9 +5,7 @@ import json
 import os
 import pwd
 import re
-import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -24,7 +22,7 @@ from urllib.request import Request, urlopen
 from deploy.client import free_port
 from model.api_client import open_url
 from model.settings import ROOT
-from tests.browser.server import add_compressed_files
+from tests.browser.server import serving
 from tests.http_server import NO_HEADERS
 from tests.model.tiny import COLOURS, colour, tiny
 from tests.photos import encoded
@@ -198,28 +196,14 @@ class Replica:
             "LOUPE_SECRET": "the same for both",
             "STREAMLIT_SERVER_COOKIE_SECRET": "the same for both",
         }
-        add_compressed_files(folder / "data")
         if not store:
             tiny(self.models)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._running = contextlib.ExitStack()
 
     def start(self) -> None:
-        """Start the process; ``wait_until_ready`` waits for its model."""
-        command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
-        command += [f"--server.port={self.port}", "--server.headless=true"]
-        with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env={**os.environ, **self._environment},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    def wait_until_ready(self) -> None:
-        """Wait until its model is loaded."""
-        wait_until(lambda: self.ready()["status"] == "ready", PATIENCE_SECONDS, self.log)
+        """Start the process, and wait until its model is loaded."""
+        app = serving(self._folder, port=self.port, **self._environment)  # type: ignore[arg-type]
+        self._running.enter_context(app)
 
     def ready(self) -> dict[str, Any]:
         """Return what ``/api/ready`` says.
@@ -240,14 +224,7 @@ class Replica:
 
     def kill(self) -> None:
         """Kill the process, as a failing machine does."""
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-
-    def log(self) -> str:
-        """Return the end of its output."""
-        return (self._folder / "log").read_text(errors="replace")[-4000:]
+        self._running.close()
 
 
 @contextlib.contextmanager

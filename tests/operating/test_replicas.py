@@ -6,6 +6,7 @@ Each is killed in turn while clients use the app, and both follow what is publis
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
@@ -65,7 +66,6 @@ class Deployment:
     def restart(self, replica: Replica) -> None:
         """Start a replica again and wait until the proxy sends requests to it."""
         replica.start()
-        replica.wait_until_ready()
         before = self.success_counts()[replica.port]
 
         def is_used() -> bool:
@@ -109,9 +109,8 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         owner.run_command("publish", "tiny", versions[0].version)
         for replica in replicas:
             stack.callback(replica.kill)
-            replica.start()
-        for replica in replicas:
-            replica.wait_until_ready()
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(Replica.start, replicas))
         url, log = stack.enter_context(nginx(folder, [replica.port for replica in replicas]))
         first, second = replicas
         yield Deployment(server, store, owner, versions, (first, second), url, log)
@@ -266,11 +265,9 @@ def test_replica_takes_versions_from_another_loupe(tmp_path: Path) -> None:
         for started in (origin, replica):
             stack.callback(started.kill)
         origin.start()
-        origin.wait_until_ready()
         first, second = tiny(origin.models, title="First"), tiny(origin.models, title="Second")
         origin.run_command("publish", "tiny", first.version, LOUPE_STORE=address)
         replica.start()
-        replica.wait_until_ready()
         assert replica.ready()["version"] == first.version
         origin.run_command("publish", "tiny", LOUPE_STORE=address)
         wait_until(lambda: replica.ready()["version"] == second.version, REACH_SECONDS)

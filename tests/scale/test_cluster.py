@@ -12,7 +12,7 @@ import pytest
 
 from api.body_limits import PHOTO_BYTES
 from model.corrections import CorrectionStore
-from tests.api.raw import Wire
+from tests.api.raw import Wire, head
 from tests.api.test_body_limits import (  # noqa: F401  they run on the fixture "server" below
     test_announced_length_over_the_limit_is_rejected_immediately,
     test_bytes_after_a_body_are_not_another_request,
@@ -26,10 +26,9 @@ from tests.api.test_hostile import (  # noqa: F401
 from tests.api.test_slow_clients import test_early_error_reaches_the_client  # noqa: F401
 from tests.https_log import https_log
 from tests.model.tiny import tiny
-from tests.operating.attacks.clients import IDENTIFY, head
-from tests.operating.attacks.measuring import Attack, measure
+from tests.operating.attacks.clients import IDENTIFY
+from tests.operating.attacks.measuring import MEMORY_MB, Attack, Target, measure
 from tests.operating.attacks.rows import ATTACKS
-from tests.operating.attacks.target import MEMORY_MB, Target
 from tests.operating.parts import PHOTOS, Client, PostgreSql, ask, clients, postgresql
 from tests.waiting import in_threads, wait_until
 
@@ -38,7 +37,7 @@ from .serve_cluster import PATIENCE_SECONDS, ServeCluster, serve_cluster
 RECOVERY_SECONDS = 10
 QUEUE = {"LOUPE_QUEUE": "30"}
 """Room for all clients at one replica, so that none is refused for being one too many."""
-API_ATTACKS = [attack for attack in ATTACKS if not attack.pages]
+API_ATTACKS = [attack for attack in ATTACKS if attack.is_tested and not attack.pages]
 TWO = {"min_replicas": 2, "max_replicas": 2}
 
 pytestmark = pytest.mark.timeout(300)
@@ -134,9 +133,7 @@ def test_endless_body_is_rejected_at_the_limit(cluster: ServeCluster) -> None:
     processes = cluster.replicas() + cluster.processes("ray::ProxyActor")
     before = {process: process.memory_full_info().uss for process in processes}
     with Wire(cluster.url, 30) as wire:
-        wire.send(
-            b"POST /api/v1/identify HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-        )
+        wire.send(head(IDENTIFY, Transfer_Encoding="chunked"))
         assert wire.exceed(PHOTO_BYTES).status == 413
         assert wire.flood() < 150
     for process, memory in before.items():

@@ -17,6 +17,7 @@ from deploy.spec import APP
 from model import Bundle
 from model.model_store.publications import publish_version
 from model.samples import samples
+from tests.api.raw import file_part, form
 from tests.api.test_slow_clients import run_middleware
 from tests.model.tiny import tiny
 from tests.operating.parts import ask
@@ -59,6 +60,15 @@ def test_busy_replies_are_the_apis_own(cluster: str) -> None:
         assert (status, headers["content-type"]) == (503, "application/problem+json"), body
         assert int(headers["retry-after"]) >= 1
         assert json.loads(body)["code"] == "busy"
+
+
+def test_batch_of_a_form_is_answered_in_lines(cluster: str) -> None:
+    names = ["red.png", "blue.png"]
+    body = form(*(file_part("photos", name, encode(name.removesuffix(".png"))) for name in names))
+    headers = {"Content-Type": "multipart/form-data; boundary=x", "Accept": "application/x-ndjson"}
+    status, _, lines = ask(f"{cluster}/api/v1/identify/batch?top=1", body, headers)
+    assert status == 200
+    assert [json.loads(line)["photo"] for line in lines.splitlines()] == names
 
 
 def test_replica_follows_the_model_store(cluster: str, folder: Path, data_folder: Path) -> None:

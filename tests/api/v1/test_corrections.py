@@ -30,22 +30,15 @@ def test_correction_is_saved_with_the_prediction(api: TestClient, tiny_bundle: A
         "known": True,
         "kept": False,
     }
-    assert (correction.predicted, correction.label, correction.known, correction.has_photo) == (
-        "red",
-        "green",
-        True,
-        False,
-    )
+    saved = correction.predicted, correction.label, correction.known, correction.has_photo
+    assert saved == ("red", "green", True, False)
 
 
 def test_photo_is_saved_only_with_consent(api: TestClient) -> None:
     form = {"label": " a  crimson\tthing ", "keep": "true", "model": "tiny"}
     response = api.post(URL, files={"photo": ("red.png", RED)}, data=form).json()
-    assert (response["label"], response["known"], response["kept"]) == (
-        "a crimson thing",
-        False,
-        True,
-    )
+    shown = response["label"], response["known"], response["kept"]
+    assert shown == ("a crimson thing", False, True)
     # A new picture is saved, never the bytes that were sent.
     photo = correction_store().get_photo(response["id"])
     assert photo is not None
@@ -61,13 +54,11 @@ def test_out_of_distribution_prediction_can_be_corrected(
     assert (response["predicted"], response["known"]) == (None, False)
 
 
-@pytest.mark.parametrize(
-    "query", ["", "label=%20%09", "label=%00%07", f"label={'x' * 201}", f"label={'x' * 10_000}"]
-)
-def test_label_is_required_and_limited(api: TestClient, query: str) -> None:
-    response = api.post(f"{URL}?{query}", content=RED)
-    is_problem(response, 422, "invalid")
-    assert response.json()["detail"].startswith("label: ")
+def test_label_is_required_and_limited(api: TestClient) -> None:
+    for label in ("", "%20%09", "%00%07", "x" * 201, "x" * 10_000):
+        response = api.post(f"{URL}?{label and f'label={label}'}", content=RED)
+        is_problem(response, 422, "invalid")
+        assert response.json()["detail"].startswith("label: ")
     assert correction_store().count() == 0
 
 
@@ -118,10 +109,7 @@ def test_page_undoes_what_it_saved_and_may_save_it_again(
         is_problem(wrong, 404, "no-such-correction")
         assert wrong.text == client.delete(f"{URL}/{number + 1}", headers=undo).text
         is_problem(client.delete(f"{URL}/{number}", headers=page), 422, "invalid")
-        is_problem(
-            client.delete(f"{URL}/{number}", headers={"Loupe-Undo-Key": "k" * 22}),
-            403,
-            "no-session",
-        )
+        no_page = client.delete(f"{URL}/{number}", headers={"Loupe-Undo-Key": "k" * 22})
+        is_problem(no_page, 403, "no-session")
         assert client.delete(f"{URL}/{number}", headers=undo).status_code == 204
         assert correction_store().count() == 0

@@ -3,15 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from model.teaching import teach
 from tests.model.command import run
 from tests.model.teaching.test_teaching import NAMES, photos_of_colours
 from tests.model.tiny import colour, tiny
 from tests.photos import encoded
-
-pytest.importorskip("scipy", reason="teaching needs it, and Ray's environment has none")
 
 
 def test_taught_model_is_an_ordinary_model(serve: Any, models_dir: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from model.samples import samples
-from tests.api.raw import Wire, file_part, form
+from tests.api.raw import exchange, file_part, form, head
 from tests.operating.parts import ask
 from tests.waiting import in_threads
 
@@ -24,12 +24,6 @@ PHOTO = samples()[0].read()
 IDENTIFY = "POST /api/v1/identify"
 TOKEN = re.compile(rb'"session": ?"([\w-]{43})"')
 """The page's token for the API, in what it sends the viewfinder."""
-
-
-def head(start: str, host: str = "localhost", **headers: object) -> bytes:
-    """Return a request's head; headers have ``_`` for ``-``."""
-    lines = [f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items()]
-    return f"{start} HTTP/1.1\r\nHost: {host}\r\n{''.join(lines)}\r\n".encode()
 
 
 def handshake(url: str, host: str = "", origin: str = "") -> bytes:
@@ -66,11 +60,10 @@ def status_of(address: str) -> int:
     return ask(address)[0]
 
 
-def exchange(url: str, request: bytes) -> int:
+def status_after(url: str, request: bytes) -> int:
     """Send bytes on a new connection; return the status of the response, 0 if there is none."""
-    with suppress(OSError), Wire(url) as wire:
-        wire.send(request)
-        return wire.reply().status
+    with suppress(OSError):
+        return exchange(url, request).status
     return 0
 
 
@@ -113,4 +106,4 @@ def put_file(url: str, session_id: str, size: int, announced: int | None = None)
         "Content_Length": announced or len(body),
     }
     path = f"PUT /_stcore/upload_file/{session_id}/{uuid4()}"
-    return exchange(url, head(path, **headers) + body)
+    return status_after(url, head(path, **headers) + body)

@@ -1,1 +1,0 @@
-"""Routes that follow other platforms' contracts; ``routes()`` returns none on other platforms."""
