@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.figures.in_process import baseline_loop, count_differences
+from benchmarks.in_process import baseline_loop, count_differences
 from benchmarks.inputs import (
     PHONE_SIZE_PX,
     SMALL_SIZE_PX,

@@ -20,7 +20,7 @@ from deploy.spec import APP, app_files
 from deploy.trial import read_start_settings
 from model.settings import ROOT
 from tests.tools import require_tool
-from ui.deploy_page.hosts_view import FILTERS
+from ui.hosts_view import FILTERS
 
 every_host = pytest.mark.parametrize("host", HOSTS.values(), ids=HOSTS)
 every_server = pytest.mark.parametrize(

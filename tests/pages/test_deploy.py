@@ -12,7 +12,7 @@ from model.bundle import ManifestDraft, publish
 from model.settings import ROOT
 from tests.model.tiny import files, tiny, values
 from tests.pages.hostile import LABELS
-from ui.deploy_page.instructions import MAX_MODEL_MB
+from ui.host_instructions import MAX_MODEL_MB
 
 
 def open_page(must=(), expanded=(), find="", **answers):
