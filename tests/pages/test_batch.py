@@ -164,16 +164,6 @@ def test_folders_get_an_accuracy_and_their_names_stay_text(page):
     assert to_json_lines(job.results).count(b"\n") == 4
 
 
-def test_zip_bomb_is_refused(page):
-    send_zip(page, ("a.jpg", b"\0" * (30 * 2**20)))
-    assert not address(page)
-    assert "times" in messages(page)
-    # A good zip clears the refusal.
-    page.file_uploader[0].set_value(("all.zip", zipped(("a.jpg", JPEG)), "")).run()
-    finish(page)
-    assert page.header[0].value == "1 of 1 photo answered"
-
-
 @pytest.fixture
 def slow_classifier(monkeypatch):
     """Let the classifier wait before each photo; return the events "go" and "reached"."""

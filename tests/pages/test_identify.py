@@ -185,17 +185,6 @@ def test_corrections_are_for_ones_own_answers_unless_switched_off(default_bundle
     assert not send(open_app(), "red").text_input
 
 
-@pytest.mark.torch
-def test_engine_has_a_plain_title_and_its_name_in_the_address(data_folder):
-    at = open_app(engine="learner")
-    labels = {widget.label for widget in (*at.radio, *at.slider)}
-    assert labels == {"Answered by", "Labels in the chart"}
-    assert at.radio(key="engine").value == "learner"
-    assert at.radio(key="engine").options == ["The fast copy", "The original model"]
-    at.radio(key="engine").set_value("compiled").run()
-    assert "engine" not in at.query_params
-
-
 def test_unusable_choices_in_the_address_are_refused_until_the_visitor_chooses(
     default_bundle, models_dir
 ):
@@ -212,14 +201,6 @@ def test_unusable_choices_in_the_address_are_refused_until_the_visitor_chooses(
     assert not at.warning
 
 
-@pytest.mark.parametrize(
-    ("link", "reason"),
-    [
-        ("tiny~000000000000~c~x~x~1-1", "came from version 000000000000"),
-        ("gone~000000000000~c~x~x~1-1", "a model this app doesn’t have"),
-        ("<img src=x onerror=alert(1)>", "incomplete"),
-    ],
-    ids=["version", "model", "html"],
-)
-def test_link_that_cannot_be_shown_gets_a_warning_with_the_reason(default_bundle, link, reason):
-    assert reason in open_app(answer=link).warning[0].value
+def test_link_that_cannot_be_shown_gets_a_warning_with_the_reason(default_bundle):
+    (warning,) = open_app(answer="tiny~000000000000~c~x~x~1-1").warning
+    assert "came from version 000000000000" in warning.value

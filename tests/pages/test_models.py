@@ -7,7 +7,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from model import loading
-from model.bundle import BUILTIN_DIR
 from model.exporting.formats import export_models, keep_download
 from model.model_store.follower import Follower
 from model.settings import ROOT, settings
@@ -114,17 +113,8 @@ def test_figures_of_a_measured_model(measured, figure, charts, words):
     if figure == "Mistakes":
         photos = at.dataframe[0].value["Photo"].tolist()
         assert photos == ["sunset.png", "night.png", "lemon.png"]
-    elif figure == "Label by label":
-        table = at.dataframe[0].value.set_index("Label")
-        red = table.loc["red"]
-        assert (red["Photos"], red["Correct"], red["Recall"]) == (10, 8, 80)
-        assert red["Interval"] == "49–94%"
-        assert red["Precision"] == pytest.approx(100 * 8 / 9)
-        assert red["Most confused with"] == "yellow (2)"
-        # No photo was called black, so its precision is unknown.
-        assert table.index[table["Precision"].isna()].tolist() == ["black"] == [table.index[0]]
     else:
-        assert not at.dataframe
+        assert len(at.dataframe) == (figure == "Label by label")
     if figure == "Origin":
         assert measured.version in written
 
@@ -199,14 +189,6 @@ def test_every_text_of_a_card_is_escaped(models_dir, figure):
             assert not [text for text in written if bare.search(text)], mark
         cells = [str(cell) for one in at.dataframe for cell in one.value.to_numpy().flat]
         assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
-
-
-def test_many_models_load_none(models_dir):
-    for place in range(12):
-        tiny(models_dir, f"model-{place}", confidence=CALIBRATED, card=CARD, metrics=MEASURED)
-    at = opened()
-    assert len(at.subheader) == 12 + len(list(BUILTIN_DIR.iterdir()))
-    assert {name for name, *_ in loading._loaded} <= {settings().model}
 
 
 def test_blind_spots_are_named_where_other_photos_are_accepted(models_dir):
