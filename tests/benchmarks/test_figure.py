@@ -64,9 +64,3 @@ def test_ratio_is_the_median_of_pairwise_ratios() -> None:
     assert readings.ratio == 0.5
     with pytest.raises(ValueError, match="zip"):
         _ = Pairs((1.0,), ()).ratio
-
-
-def test_str_gives_both_medians() -> None:
-    assert str(Pairs((0.010, 0.012, 0.5), (1.5, 2.0, 3.0))) == (
-        "12.0 ms against 2.00 s, medians of 3 pairs"
-    )

@@ -229,10 +229,8 @@ BUSY_HOSTS = ["vps-compose", "cloud-run", "cloud-init", "vertex", "sagemaker", "
     [
         (Fit(), [], ["static", "community-cloud", "render"]),
         (Fit(), ["offline"], ["static"]),
-        (Fit(), ["private"], ["static"]),
         (Fit(), ["whole_app"], ["community-cloud", "render"]),
         (Fit(), ["awake"], ["static"]),
-        (Fit(traffic="thousands an hour"), [], []),
         (Fit(budget="a few dollars"), ["gpu"], ["spaces"]),
         (ANY, ["private"], ["static", "vps-compose", "cloud-init", "ray-serve"]),
         (ANY, ["free"], ["static", "community-cloud", "render"]),

@@ -124,8 +124,6 @@ def test_answers_change_the_recommendation(answers, best, said):
     ("must", "find", "count", "first"),
     [
         ([], "", 14, "A static host"),
-        (["whole_app"], "", 10, "Streamlit Community Cloud"),
-        (["free", "awake"], "", 1, "A static host"),
         (["private", "own_domain"], "docker", 2, "A server with Docker Compose"),
     ],
 )

@@ -4,13 +4,13 @@ import re
 import shutil
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from model import loading
 from model.exporting.formats import export_models, keep_download
 from model.model_store.follower import Follower
-from model.settings import ROOT, settings
+from model.settings import settings
 from tests.model.tiny import CALIBRATED, CARD, MEASURED, edit, tiny
+from tests.pages.component import open_page
 from tests.pages.hostile import CARD_NAME, LABELS, publish_hostile
 from ui import component, models_page
 
@@ -27,8 +27,7 @@ def measured(models_dir):
 
 def opened(*parts, **chosen):
     """Return the page with these expanders open; AppTest closes them at the next run."""
-    at = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60).run()
-    at.switch_page("pages/models.py").run()
+    at = open_page("models")
     for part in parts:
         at.session_state[part] = True
     for key, value in chosen.items():

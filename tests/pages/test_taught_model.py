@@ -5,7 +5,8 @@ import pytest
 from model.teaching import teach
 from tests.model.teaching.test_teaching import photos_of_colours
 from tests.model.tiny import tiny
-from tests.pages.test_identify import GREY, captions, open_app, send, words
+from tests.pages.component import open_page
+from tests.pages.test_identify import GREY, captions, send, words
 from tests.pages.test_models import opened, shown, texts
 
 RECORD = "Right for 12 of 12 recordings, each tested without itself"
@@ -20,7 +21,7 @@ def taught(models_dir, tmp_path, monkeypatch):
 
 
 def test_taught_model_answers_on_the_identify_page(taught):
-    at = send(open_app(), "green")
+    at = send(open_page(), "green")
     assert words(at).endswith(" green")
     assert RECORD in captions(at)
     at = send(at, GREY)

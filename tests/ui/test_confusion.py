@@ -29,7 +29,7 @@ def test_every_label_that_occurs_has_a_row_the_worst_first():
     assert table["Interval"].tolist()[0] == "0–56%"
     # No photo was called black.
     assert table["Precision"].isna().tolist() == [True, False, False, False]
-    assert table["Precision"].tolist()[1:] == [100, pytest.approx(100 * 4 / 6), 0]
+    assert table["Precision"].tolist()[1:] == [100, pytest.approx(100 * 4 / 9), 0]
 
 
 def test_shares_are_of_the_labels_own_photos():
