@@ -12,7 +12,7 @@ import time
 import tracemalloc
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from itertools import accumulate, count, cycle, islice, repeat, takewhile
@@ -25,14 +25,13 @@ import psutil
 
 from deploy.client import free_port
 from deploy.hosts.ray_serve import ENVIRONMENT
-from model.corrections import CorrectionStore
-from tests.operating.parts import nginx, postgresql
+from tests.operating.parts import nginx
 from tests.waiting import wait_until
 
 from .apps import Server, loupe, serve
 from .environment import ROOT
 from .figure import measure_pairs
-from .inputs import classifier, photos_of_size
+from .inputs import photos_of_size
 from .traffic import LoadResult, run_load
 
 CLUSTER = """
@@ -279,19 +278,6 @@ def measure(rounds: int, photos: int) -> None:
         for title, values in zip(titles, zip(*readings, strict=True), strict=True):
             spread = f"{min(values):.3g} to {max(values):.3g}"
             print(f"{number} processes, {title}: {median(values):.3g} ({spread})")
-
-
-@main.command()
-@click.option("--number", default=500, show_default=True)
-def corrections(number: int) -> None:
-    """Print how many corrections with photos PostgreSQL takes per second, one after the other."""
-    (photo,) = photos_of_size(KILOBYTES, 1)
-    prediction = classifier().identify(photo)
-    with postgresql() as server, closing(CorrectionStore(server.url)) as store:
-        started = time.perf_counter()
-        for _ in range(number):
-            store.add_correction(prediction, "a label", photo)
-        print(f"{number / (time.perf_counter() - started):.0f} corrections per second, fsync off")
 
 
 if __name__ == "__main__":

@@ -182,11 +182,11 @@ def test_peak_memory_of_a_process() -> None:
 
 
 DISTINCT = {
-    (host.start.command, host.start.port_variable, *host.start.environment): host
+    (host.start.command, host.start.port_variable): host
     for host in HOSTS.values()
     if host.has_server and host.start.command
 }
-"""One host for each distinct start."""
+"""One host for each command and variable of its port."""
 
 
 @pytest.mark.slow

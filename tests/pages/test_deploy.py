@@ -107,16 +107,15 @@ def test_one_host_is_recommended_and_two_others_are_named():
 @pytest.mark.parametrize(
     ("answers", "best", "said"),
     [
-        ({"budget": "by use", "traffic": "thousands an hour", "knows": "some"}, 4, "Best for this"),
-        ({"traffic": "thousands an hour"}, 0, "Built for hundreds a day, not thousands an hour."),
-        ({"traffic": "thousands an hour"}, 0, "No host fits your answers. The closest"),
+        ({"budget": "by use", "knows": "some"}, 4, ["Best for this"]),
+        ({}, 0, ["No host fits your answers. The closest", "Built for hundreds a day, not"]),
     ],
 )
 def test_answers_change_the_recommendation(answers, best, said):
-    at = open_page(**answers)
+    at = open_page(traffic="thousands an hour", **answers)
     host = list(HOSTS.values())[best]
     assert at.subheader[0].value == host.title
-    assert said in plain(at)
+    assert all(words in plain(at) for words in said)
     assert all(limit in plain(at) for limit in host.describe_limits())
 
 
