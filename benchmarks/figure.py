@@ -75,15 +75,13 @@ def measure_pairs(
     return Pairs(tuple(first for first, _ in readings), tuple(second for _, second in readings))
 
 
-def timer(
-    work: Callable[[], object], clock: Callable[[], float] = time.perf_counter
-) -> Callable[[], float]:
+def timer(work: Callable[[], object]) -> Callable[[], float]:
     """Return a function that runs ``work`` and returns the seconds it took."""
 
     def run() -> float:
-        started = clock()
+        started = time.perf_counter()
         work()
-        return clock() - started
+        return time.perf_counter() - started
 
     return run
 

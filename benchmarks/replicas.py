@@ -4,7 +4,6 @@
 replica has one core for the model. The servers, nginx and the load share the machine's cores.
 """
 
-import json
 import os
 import random
 import subprocess
@@ -13,7 +12,7 @@ import time
 import tracemalloc
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from itertools import accumulate, count, cycle, islice, repeat, takewhile
@@ -26,16 +25,13 @@ import psutil
 
 from deploy.client import free_port
 from deploy.hosts.ray_serve import ENVIRONMENT
-from model.corrections import CorrectionStore
-from tests.operating.parts import nginx, postgresql
+from tests.operating.parts import nginx
 from tests.waiting import wait_until
 
 from .apps import Server, loupe, serve
 from .environment import ROOT
 from .figure import measure_pairs
-from .inputs import classifier, photos_of_size
-from .predictions import ARRIVALS_PER_SECOND, CLIENTS, COUNTS, FIGURES
-from .simulation import READINGS
+from .inputs import photos_of_size
 from .traffic import LoadResult, run_load
 
 CLUSTER = """
@@ -56,7 +52,10 @@ PHOTOS, KILOBYTES = 30, 60
 REPEATS = {60: 10, 1000: 3, 5000: 1}
 """How often the photos are sent per reading, by the size of their files in kB."""
 
-CONNECTIONS, ARRIVAL_SECONDS = 100, 10
+COUNTS, CLIENTS = (1, 2, 4), 8
+"""Numbers of processes; and as many clients as one process has places to wait."""
+
+ARRIVALS_PER_SECOND, CONNECTIONS, ARRIVAL_SECONDS = 150, 100, 10
 KINDS = {
     "ray::ServeReplica": "replica",
     "ray::ProxyActor": "proxy",
@@ -227,25 +226,19 @@ def _start(stack: ExitStack, number: int) -> tuple[str, list[Server]]:
 @main.command()
 @click.option("--photos", default=1000, show_default=True)
 @click.option("--number", default=1, show_default=True, help="Of processes.")
-@click.option("--clients", default=1, show_default=True, help="With more than one, only print.")
+@click.option("--clients", default=1, show_default=True)
 def cost(photos: int, number: int, clients: int) -> None:
-    """Write the seconds of a core per photo, of one process with one client."""
+    """Print the milliseconds of a core per photo, by part."""
     files = list(islice(cycle(photos_of_size(KILOBYTES, 100)), photos))
     with ExitStack() as stack:
         url, servers = _start(stack, number)
         run_load(url, files[:100], clients)
         before = _parts(servers)
         result = run_load(url, files, clients)
-        spent = {name: (at - before[name]) / photos for name, at in _parts(servers).items()}
-    latency = fmean(result.latencies)
-    for name, seconds in spent.items():
-        print(f"{name}: {seconds * 1000:.2f} ms of a core per photo")
-    print(f"latency {latency * 1000:.2f} ms, {photos / result.seconds:.1f} per s")
-    if clients == 1:
-        # The other parts, and the waits for threads to wake up, are alike for all photos.
-        least = spent["slot"] - latency
-        slots = [round(max(0.0, least + seconds), 6) for seconds in result.latencies]
-        (READINGS / "cost.json").write_text(json.dumps({**spent, "slot": slots}) + "\n", "utf-8")
+        after = _parts(servers)
+    for name, seconds in after.items():
+        print(f"{name}: {(seconds - before[name]) / photos * 1000:.2f} ms of a core per photo")
+    print(f"latency {fmean(result.latencies) * 1000:.2f} ms, {photos / result.seconds:.1f} per s")
 
 
 def _parts(servers: list[Server]) -> dict[str, float]:
@@ -265,9 +258,9 @@ def _parts(servers: list[Server]) -> dict[str, float]:
 @click.option("--rounds", default=8, show_default=True)
 @click.option("--photos", default=400, show_default=True, help="Of the clients, per round.")
 def measure(rounds: int, photos: int) -> None:
-    """Write rates, latencies and the refused share, by the number of processes, in turn."""
+    """Print rates, latencies and the refused share of several processes, measured in turn."""
     files = cycle(photos_of_size(KILOBYTES, 100))
-    readings: dict[int, list[dict[str, float]]] = {number: [] for number in COUNTS}
+    rows = defaultdict[int, list[tuple[float, ...]]](list)
     with ExitStack() as stack:
         urls = {number: _start(stack, number)[0] for number in COUNTS}
         for seed in range(rounds + 1):
@@ -278,25 +271,13 @@ def measure(rounds: int, photos: int) -> None:
                 closed = run_load(url, list(islice(files, photos)), CLIENTS)
                 opened = run_load(url, list(islice(files, len(due))), CONNECTIONS, due)
                 rate, refused = len(closed.latencies) / closed.seconds, opened.errors / len(due)
-                figures = rate, closed.quantile(0.95), refused, opened.quantile(0.95)
-                readings[number].append(dict(zip(FIGURES, figures, strict=True)))
-    for number, rows in readings.items():
-        del rows[0]  # warms up
-        print(number, {name: round(median(row[name] for row in rows), 4) for name in rows[0]})
-    (READINGS / "measured.json").write_text(json.dumps(readings) + "\n", encoding="utf-8")
-
-
-@main.command()
-@click.option("--number", default=500, show_default=True)
-def corrections(number: int) -> None:
-    """Print how many corrections with photos PostgreSQL takes per second, one after the other."""
-    (photo,) = photos_of_size(KILOBYTES, 1)
-    prediction = classifier().identify(photo)
-    with postgresql() as server, closing(CorrectionStore(server.url)) as store:
-        started = time.perf_counter()
-        for _ in range(number):
-            store.add_correction(prediction, "a label", photo)
-        print(f"{number / (time.perf_counter() - started):.0f} corrections per second, fsync off")
+                latencies = closed.quantile(0.95), opened.quantile(0.95)
+                rows[number].append((rate, latencies[0], refused, latencies[1]))
+    titles = ("photos/s", "p95 in s", "refused at random times", "p95 in s at random times")
+    for number, (_, *readings) in rows.items():  # the first round warms up
+        for title, values in zip(titles, zip(*readings, strict=True), strict=True):
+            spread = f"{min(values):.3g} to {max(values):.3g}"
+            print(f"{number} processes, {title}: {median(values):.3g} ({spread})")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,9 @@
 """A host's files: made, zipped, written to a folder and read back."""
 
 import filecmp
-import io
 import json
 import re
 import shutil
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,7 +34,6 @@ LFS_ATTRIBUTES = "".join(
 )
 """The ``.gitattributes`` by which git keeps networks and weights in Git LFS."""
 
-ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 Content = bytes | Path
 """A file's bytes, or the path of a file to copy."""
 
@@ -73,34 +70,17 @@ def _list_contents(host: Host, app: AppSpec, values: Mapping[str, str]) -> dict[
 
 
 def zip_files(host: Host, app: AppSpec = APP, values: Mapping[str, str] = {}) -> bytes:
-    """Return the files of ``write_files`` as a zip; the same content gives the same bytes.
+    """Return the files of ``write_files`` as a zip.
 
     Raises:
         BundleError: a model can't be opened, or is damaged.
         EngineUnavailable: this machine can't make the files for browsers.
     """
-    if host.has_server:
-        return _zip(_list_contents(host, app, values))
     with TemporaryDirectory(prefix="loupe-") as temporary:
-        folder = Path(temporary) / "page"
-        export_models(page_models(app), "web", folder)
-        return _zip({path: folder / path for path in export_folder.list_files(folder)})
-
-
-def _zip(files: Mapping[str, Content]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path, content in files.items():
-            entry = zipfile.ZipInfo(path, ZIP_EPOCH)
-            entry.external_attr = (0o755 if path.endswith(".sh") else 0o644) << 16
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            with (
-                archive.open(entry, "w") as target,
-                io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as source,
-            ):
-                # Piece by piece, because a network may be large.
-                shutil.copyfileobj(source, target)
-    return buffer.getvalue()
+        folder = Path(temporary) / "files"
+        write_files(host, folder, app, values)
+        (folder / RECORD).unlink(missing_ok=True)
+        return Path(shutil.make_archive(str(folder), "zip", folder)).read_bytes()
 
 
 def write_files(

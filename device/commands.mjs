@@ -6,7 +6,7 @@
 import { createButton, createIconButton, h, linkStyles } from "./view/elements.mjs";
 import { createComponent } from "./view/streamlit_component.mjs";
 
-/** Show commands; `data` comes from `ui/deploy_page/instructions.py`. */
+/** Show commands; `data` comes from `ui/host_instructions.py`. */
 export default createComponent((parent) => new Screen(parent));
 
 class Screen {

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ui.component import has_routes
-from ui.deploy_page.hosts_view import ask, show_all_hosts, show_recommendation
+from ui.hosts_view import ask, show_all_hosts, show_recommendation
 from ui.navigation import open_workshop
 
 st.set_page_config(layout="wide")

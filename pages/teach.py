@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ui.component import base_path, has_routes, mount
-from ui.training_view import can_train
+from ui.navigation import can_train
 
 st.set_page_config(layout="wide")
 if not has_routes():

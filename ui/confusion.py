@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import PurePath
 from typing import Any
 
 import altair as alt
@@ -13,7 +14,7 @@ from model.bundle import ModelCard
 from model.evaluation import Confused, LabelScore, label_scores
 from model.storage.zips import escape_formula
 from ui.charts import accent_color, text_color
-from ui.phrasing import percent_range
+from ui.phrasing import join_words, percent_range, short
 
 MAX_CHART_LABELS = 12
 """Maximum number of labels in the chart: on a phone, the counts of more wouldn't fit."""
@@ -124,6 +125,16 @@ def show_confusion(matrix: ConfusionMatrix, rows: str = "the true labels") -> No
         )
 
 
+def describe_mix_ups(matrix: ConfusionMatrix, limit: int = 3) -> str:
+    """Return how many photos are correct and the most common mix-ups, as Markdown."""
+    correct = f"**{matrix.correct:,} of {matrix.photos:,} photos correct.**"
+    pairs = [
+        f"{short(pair.label)} called {short(pair.predicted or '')} ({pair.count:,})"
+        for pair in matrix.mistakes[:limit]
+    ]
+    return f"{correct} Most common mix-ups: {join_words(pairs)}." if pairs else correct
+
+
 def show_label_table(matrix: ConfusionMatrix) -> None:
     """Show recall and precision by label, the worst first."""
     table = matrix.label_frame()
@@ -149,6 +160,40 @@ def show_label_table(matrix: ConfusionMatrix) -> None:
             "Most confused with": st.column_config.TextColumn(width=180),
         },
         alt="One row for each label: recall, photos, precision, what it is confused with",
+    )
+
+
+def show_mistakes(card: ModelCard, labels: tuple[str, ...]) -> None:
+    """Show the wrong answers in a table, the most confident first."""
+    st.write("Its most confident mistakes:")
+    # On a phone, a table's toolbar needs room above it.
+    st.space("small")
+    st.dataframe(
+        mistakes_frame(card, labels),
+        hide_index=True,
+        height=min(36 * len(card.mistakes) + 39, 360),
+        column_config={
+            "Actual": st.column_config.TextColumn(width=90),
+            "Predicted": st.column_config.TextColumn(width=105),
+            "Confidence": st.column_config.NumberColumn(
+                help="Its confidence in the wrong answer", format="%.0f%%", width=90
+            ),
+            "Photo": st.column_config.TextColumn(width=200),
+        },
+        alt="One row for each mistake, the most confident first",
+    )
+
+
+def mistakes_frame(card: ModelCard, labels: tuple[str, ...]) -> pd.DataFrame:
+    """Return the wrong answers, the most confident first."""
+    return pd.DataFrame(
+        {
+            "Actual": escape_formula(labels[mistake.label]),
+            "Predicted": escape_formula(labels[mistake.predicted]),
+            "Confidence": 100 * mistake.probability,
+            "Photo": escape_formula(PurePath(mistake.photo).name),
+        }
+        for mistake in sorted(card.mistakes, key=lambda mistake: -mistake.probability)
     )
 
 

@@ -3,16 +3,13 @@
 import re
 from collections.abc import Callable
 from functools import partial
-from pathlib import PurePath
 
-import pandas as pd
 import streamlit as st
 
 from model import Bundle, LoupeError
 from model.answer.phrases import answer_record
 from model.bundle import (
     Manifest,
-    ModelCard,
     OodResult,
     SmallCard,
     get_bundle,
@@ -22,18 +19,22 @@ from model.bundle import (
 )
 from model.engines import available
 from model.exporting.formats import FORMATS, find_downloads
-from model.storage.zips import escape_formula
 from model.text import format_size
 from ui import component
-from ui.confusion import ConfusionMatrix, show_confusion, show_label_table
+from ui.confusion import (
+    ConfusionMatrix,
+    describe_mix_ups,
+    show_confusion,
+    show_label_table,
+    show_mistakes,
+)
 from ui.phrasing import (
     escape_markdown,
     format_percent,
-    isolate,
-    join_words,
     link_urls,
     percent_range,
     phrase_error,
+    short,
     shorten,
     to_markdown,
     typographic,
@@ -97,7 +98,7 @@ def _figures(bundle: Bundle) -> dict[str, Callable[[], None]]:
     if card and (card.ood_sets or (calibration and calibration.ood_threshold is not None)):
         figures["None of these"] = partial(_show_none_of_these, bundle)
     if card and card.mistakes:
-        figures["Mistakes"] = partial(_show_mistakes, card, bundle.labels)
+        figures["Mistakes"] = partial(show_mistakes, card, bundle.labels)
     if manifest.metrics:
         figures["Method"] = partial(_show_method, manifest)
     figures["Origin"] = partial(_show_origin, bundle)
@@ -132,21 +133,6 @@ def _describe_record(bundle: Bundle, label: str) -> str:
 def _show_mix_ups(matrix: ConfusionMatrix) -> None:
     st.write(describe_mix_ups(matrix))
     show_confusion(matrix)
-
-
-def describe_mix_ups(matrix: ConfusionMatrix, limit: int = 3) -> str:
-    """Return how many photos are correct and the most common mix-ups, as Markdown."""
-    correct = f"**{matrix.correct:,} of {matrix.photos:,} photos correct.**"
-    pairs = [
-        f"{short(pair.label)} called {short(pair.predicted or '')} ({pair.count:,})"
-        for pair in matrix.mistakes[:limit]
-    ]
-    return f"{correct} Most common mix-ups: {join_words(pairs)}." if pairs else correct
-
-
-def short(text: str, max_length: int = 40) -> str:
-    """Return a label or another name, cut where it is long, as Markdown."""
-    return escape_markdown(isolate(shorten(text, max_length)))
 
 
 def _show_none_of_these(bundle: Bundle) -> None:
@@ -199,39 +185,6 @@ def _describe_ood(name: str, result: OodResult) -> str:
 def format_auroc(auroc: float) -> str:
     """Return an AUROC with three digits; only a perfect one is 1.000."""
     return f"{auroc if auroc == 1 else min(auroc, 0.999):.3f}"
-
-
-def _show_mistakes(card: ModelCard, labels: tuple[str, ...]) -> None:
-    st.write("Its most confident mistakes:")
-    # On a phone, a table's toolbar needs room above it.
-    st.space("small")
-    st.dataframe(
-        mistakes_frame(card, labels),
-        hide_index=True,
-        height=min(36 * len(card.mistakes) + 39, 360),
-        column_config={
-            "Actual": st.column_config.TextColumn(width=90),
-            "Predicted": st.column_config.TextColumn(width=105),
-            "Confidence": st.column_config.NumberColumn(
-                help="Its confidence in the wrong answer", format="%.0f%%", width=90
-            ),
-            "Photo": st.column_config.TextColumn(width=200),
-        },
-        alt="One row for each mistake, the most confident first",
-    )
-
-
-def mistakes_frame(card: ModelCard, labels: tuple[str, ...]) -> pd.DataFrame:
-    """Return the wrong answers, the most confident first."""
-    return pd.DataFrame(
-        {
-            "Actual": escape_formula(labels[mistake.label]),
-            "Predicted": escape_formula(labels[mistake.predicted]),
-            "Confidence": 100 * mistake.probability,
-            "Photo": escape_formula(PurePath(mistake.photo).name),
-        }
-        for mistake in sorted(card.mistakes, key=lambda mistake: -mistake.probability)
-    )
 
 
 def _show_method(manifest: Manifest) -> None:

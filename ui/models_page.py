@@ -12,12 +12,13 @@ from model.bundle.registry import store_pending
 from model.errors import BundleError
 from model.model_store import store_follower
 from ui.charts import accent_color
-from ui.model_figures import name_sets, short, show_figures
+from ui.model_figures import name_sets, show_figures
 from ui.navigation import get_page
 from ui.phrasing import (
     escape_markdown,
     join_words,
     phrase_error,
+    short,
     spell_number,
     to_markdown,
     typographic,

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from model.errors import LoupeError
+from model.errors import DataError, LoupeError
 from model.settings import ROOT, settings
 from model.sign_ins import SignIn, find_sign_in, sign_ins
 from ui.component import has_routes
@@ -88,6 +88,16 @@ def sign_in() -> SignIn | None:
         DataError: the database can't be read.
     """
     return find_sign_in(st.context.cookies.to_dict()) if has_routes() else None
+
+
+def can_train() -> bool:
+    """Return whether the visitor is the owner, and this host can train."""
+    from model.training.training_job import find_training_obstacle
+
+    try:
+        return sign_in() is not None and not find_training_obstacle()
+    except DataError:
+        return False
 
 
 def open_workshop() -> SignIn:

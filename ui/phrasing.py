@@ -21,6 +21,7 @@ __all__ = [
     "phrase_error",
     "phrase_failure",
     "say_passed_on",
+    "short",
     "shorten",
     "spell_number",
     "to_markdown",
@@ -94,6 +95,11 @@ def escape_markdown(text: str) -> str:
         .replace("@", "@\u2060")
     )
     return PUNCTUATION.sub(r"\\\1", flat)
+
+
+def short(text: str, max_length: int = 40) -> str:
+    """Return a label or another name, cut where it is long, as Markdown."""
+    return escape_markdown(isolate(shorten(text, max_length)))
 
 
 def link_urls(text: str) -> str:

@@ -3,7 +3,6 @@
 import streamlit as st
 
 from model.corrections.review import training_folder
-from model.errors import DataError
 from model.settings import settings
 from model.storage.disk import is_lasting
 from model.storage.photo_files import list_photos
@@ -23,7 +22,7 @@ from model.training.training_job import (
     unfinished_runs,
 )
 from ui.charts import main_button
-from ui.navigation import get_page, show_failure, sign_in
+from ui.navigation import get_page, show_failure
 from ui.phrasing import escape_markdown
 from ui.reliability import describe_interval
 from ui.run_charts import draw_curves
@@ -251,11 +250,3 @@ def describe_time(seconds: float) -> str:
 
 def _clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
-
-
-def can_train() -> bool:
-    """Return whether the visitor is the owner, and this host can train."""
-    try:
-        return sign_in() is not None and not find_training_obstacle()
-    except DataError:
-        return False

@@ -2,9 +2,9 @@
 
 import pytest
 
+from benchmarks.__main__ import BENCHMARKS
 from benchmarks.environment import ROOT
-from benchmarks.figure import Benchmark, NotMeasured, Pairs, measure_pairs, timer
-from benchmarks.table import BENCHMARKS
+from benchmarks.figure import Benchmark, NotMeasured, Pairs, measure_pairs
 
 
 @pytest.mark.parametrize(
@@ -64,14 +64,3 @@ def test_ratio_is_the_median_of_pairwise_ratios() -> None:
     assert readings.ratio == 0.5
     with pytest.raises(ValueError, match="zip"):
         _ = Pairs((1.0,), ()).ratio
-
-
-def test_str_gives_both_medians() -> None:
-    assert str(Pairs((0.010, 0.012, 0.5), (1.5, 2.0, 3.0))) == (
-        "12.0 ms against 2.00 s, medians of 3 pairs"
-    )
-
-
-def test_timer_returns_elapsed_seconds() -> None:
-    clock = iter([10.0, 12.5])
-    assert timer(lambda: None, lambda: next(clock))() == 2.5

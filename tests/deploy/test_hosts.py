@@ -20,7 +20,7 @@ from deploy.spec import APP, app_files
 from deploy.trial import read_start_settings
 from model.settings import ROOT
 from tests.tools import require_tool
-from ui.deploy_page.hosts_view import FILTERS
+from ui.hosts_view import FILTERS
 
 every_host = pytest.mark.parametrize("host", HOSTS.values(), ids=HOSTS)
 every_server = pytest.mark.parametrize(
@@ -229,10 +229,8 @@ BUSY_HOSTS = ["vps-compose", "cloud-run", "cloud-init", "vertex", "sagemaker", "
     [
         (Fit(), [], ["static", "community-cloud", "render"]),
         (Fit(), ["offline"], ["static"]),
-        (Fit(), ["private"], ["static"]),
         (Fit(), ["whole_app"], ["community-cloud", "render"]),
         (Fit(), ["awake"], ["static"]),
-        (Fit(traffic="thousands an hour"), [], []),
         (Fit(budget="a few dollars"), ["gpu"], ["spaces"]),
         (ANY, ["private"], ["static", "vps-compose", "cloud-init", "ray-serve"]),
         (ANY, ["free"], ["static", "community-cloud", "render"]),

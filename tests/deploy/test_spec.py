@@ -1,17 +1,15 @@
 """The models to deploy: chosen by name, copied completely, without weights."""
 
-import io
 import os
 import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
 
 from deploy import spec
-from deploy.files import FilesDiffer, default_folder, write_files, zip_files
+from deploy.files import FilesDiffer, default_folder, write_files
 from deploy.hosts import HOSTS
 from deploy.spec import APP, DeployError, app_files, choose_models
 from model.bundle import BUILTIN_DIR, MANIFEST, SMALL_CARD, Bundle, get_bundle, read_samples
@@ -233,16 +231,6 @@ def test_separate_folders_are_ignored_by_git() -> None:
         assert done.returncode == 0
     command = ["git", "check-ignore", "-q", "bundles/mine/graph.onnx"]
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == 1
-
-
-def test_zip_holds_the_models(tiny_bundle: Bundle) -> None:
-    host = HOSTS["community-cloud"]
-    for name, path in (("tiny", "bundles/tiny"), ("imagenet", "model/library/imagenet")):
-        zipped = zip_files(host, choose_models([name]))
-        paths = set(zipfile.ZipFile(io.BytesIO(zipped)).namelist())
-        graphs = {path for path in paths if path.endswith(".onnx")}
-        assert f"{path}/graph.onnx" in graphs
-        assert (name == "imagenet") == bool(graphs - {f"{path}/graph.onnx"})
 
 
 def test_memory_grows_with_the_graphs(models_dir: Path) -> None:

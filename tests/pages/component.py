@@ -1,8 +1,22 @@
-"""The component of the Identify page, as its script in the browser sees it."""
+"""Pages opened by name, and the component of Identify, as its script in the browser sees it."""
 
 import json
 
 from streamlit.proto.WidgetStates_pb2 import WidgetState
+from streamlit.testing.v1 import AppTest
+
+from model.settings import ROOT
+
+
+def open_page(name="identify", **query):
+    """Open a page; ``query`` is that of the app's address before."""
+    at = AppTest.from_file(ROOT / "ui" / "frame.py", default_timeout=60)
+    at.query_params.update(query)
+    at.run()
+    if name != "identify":
+        at.switch_page(f"../pages/{name}.py").run()
+    assert not at.exception
+    return at
 
 
 def mounted(at):

@@ -4,10 +4,9 @@ from functools import cache
 
 import pytest
 from streamlit.components.v2 import manifest_scanner
-from streamlit.testing.v1 import AppTest
 
-from model.settings import ROOT
 from model.sign_ins import SignIn
+from tests.pages.component import open_page
 from ui import component, navigation
 
 
@@ -33,9 +32,6 @@ def open_owner_page(monkeypatch):
     def open_owner_page(name):
         owner = SignIn("token", "http://localhost:8501")
         monkeypatch.setattr(navigation, "open_workshop", lambda: owner)
-        at = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60).run()
-        at.switch_page(f"pages/{name}.py").run()
-        assert not at.exception
-        return at
+        return open_page(name)
 
     return open_owner_page

@@ -133,6 +133,7 @@ def test_photos_become_rows_and_a_failure_does_not_stop_the_rest(page):
     assert rows["answer"][1].startswith("Couldn’t read: ")
     assert rows["probability"].notna().tolist() == [True, False, True]
     assert rows["picture"][0].startswith("data:image/jpeg;base64,")
+    assert len(rows["picture"][0]) < 8000
     assert [button.label for button in page.get("download_button")] == ["CSV", "JSON Lines"]
     page.segmented_control(key="batch-view").set_value("Couldn’t read").run()
     assert list(page.dataframe[0].value["photo"]) == ["letter.pdf"]
@@ -162,16 +163,6 @@ def test_folders_get_an_accuracy_and_their_names_stay_text(page):
     assert job.results[3].name == "a/bgpj.jpg"
     assert to_csv(job.results)
     assert to_json_lines(job.results).count(b"\n") == 4
-
-
-def test_zip_bomb_is_refused(page):
-    send_zip(page, ("a.jpg", b"\0" * (30 * 2**20)))
-    assert not address(page)
-    assert "times" in messages(page)
-    # A good zip clears the refusal.
-    page.file_uploader[0].set_value(("all.zip", zipped(("a.jpg", JPEG)), "")).run()
-    finish(page)
-    assert page.header[0].value == "1 of 1 photo answered"
 
 
 @pytest.fixture

@@ -12,11 +12,12 @@ from model.bundle import ManifestDraft, publish
 from model.settings import ROOT
 from tests.model.tiny import files, tiny, values
 from tests.pages.hostile import LABELS
-from ui.deploy_page.instructions import MAX_MODEL_MB
+from ui.host_instructions import MAX_MODEL_MB
 
 
-def open_page(must=(), expanded=(), find="", **answers):
+def open_page(must=(), expanded=(), find="", asked="", **answers):
     at = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60).run()
+    at.query_params["deployed"] = asked
     at.switch_page("pages/deploy.py").run()
     for key, value in answers.items():
         at.radio(key=key).set_value(value)
@@ -61,7 +62,8 @@ def test_builtin_models_are_deployed_without_models_of_the_owner():
 def test_own_models_are_offered_with_the_default_first(models_dir):
     tiny(models_dir, "apples", title="Apples")
     pears = tiny(models_dir, "pears", title=LABELS[1])
-    at = open_page()
+    # The address names an unknown model.
+    at = open_page(asked="geocities")
     assert at.selectbox[0].options[:2] == [LABELS[1], "Apples"]
     assert f"Model: **{LABELS[1]}**" in plain(at)
     assert f"Version {pears.version} · 0.0 MB to deploy" in plain(at)
@@ -74,17 +76,6 @@ def test_own_models_are_offered_with_the_default_first(models_dir):
         "python -m deploy write static --model apples",
         "python -m deploy check static",
     ]
-
-
-@pytest.mark.parametrize(("asked", "chosen"), [("apples", "apples"), ("geocities", "pears")])
-def test_link_chooses_the_model(models_dir, asked, chosen):
-    tiny(models_dir, "apples")
-    tiny(models_dir, "pears")
-    at = AppTest.from_file(ROOT / "pages/deploy.py", default_timeout=60)
-    at.query_params["deployed"] = asked
-    at.run()
-    assert not at.exception
-    assert at.selectbox[0].value == chosen
 
 
 def test_damaged_model_is_neither_offered_nor_deployed(models_dir):
@@ -116,16 +107,15 @@ def test_one_host_is_recommended_and_two_others_are_named():
 @pytest.mark.parametrize(
     ("answers", "best", "said"),
     [
-        ({"budget": "by use", "traffic": "thousands an hour", "knows": "some"}, 4, "Best for this"),
-        ({"traffic": "thousands an hour"}, 0, "Built for hundreds a day, not thousands an hour."),
-        ({"traffic": "thousands an hour"}, 0, "No host fits your answers. The closest"),
+        ({"budget": "by use", "knows": "some"}, 4, ["Best for this"]),
+        ({}, 0, ["No host fits your answers. The closest", "Built for hundreds a day, not"]),
     ],
 )
 def test_answers_change_the_recommendation(answers, best, said):
-    at = open_page(**answers)
+    at = open_page(traffic="thousands an hour", **answers)
     host = list(HOSTS.values())[best]
     assert at.subheader[0].value == host.title
-    assert said in plain(at)
+    assert all(words in plain(at) for words in said)
     assert all(limit in plain(at) for limit in host.describe_limits())
 
 
@@ -133,8 +123,6 @@ def test_answers_change_the_recommendation(answers, best, said):
     ("must", "find", "count", "first"),
     [
         ([], "", 14, "A static host"),
-        (["whole_app"], "", 10, "Streamlit Community Cloud"),
-        (["free", "awake"], "", 1, "A static host"),
         (["private", "own_domain"], "docker", 2, "A server with Docker Compose"),
     ],
 )
@@ -160,7 +148,7 @@ def test_documented_host_names_the_steps():
     assert "https://fly.io/docs/about/pricing/" in text(at)
 
 
-@pytest.mark.parametrize("name", [name for name, host in HOSTS.items() if host.has_server])
+@pytest.mark.parametrize("name", ["community-cloud", "sagemaker", "vps-compose"])
 def test_host_shows_steps_files_and_the_budget_alert(name):
     host, app = HOSTS[name], choose_models(["imagenet"])
     at = open_page(expanded=[f"row-{name}", f"steps-row-{name}"])
@@ -174,6 +162,8 @@ def test_host_shows_steps_files_and_the_budget_alert(name):
     assert [field.placeholder for field in at.text_input][1:] == list(host.placeholders)
     alerts = ["Budget alert: " in element.value.replace("\\", "") for element in at.info]
     assert sum(alerts) == bool(host.budget_alert)
+    if name == "sagemaker":
+        assert "`aws budgets` sends an e" in at.info[0].value
     assert all(line.split()[0] in text(at) for line in host.sources.splitlines())
 
 
@@ -198,26 +188,21 @@ def test_static_host_without_onnxruntime_web_leaves_the_page_to_a_terminal(model
     assert not at.get("download_button")
 
 
-def test_fields_fill_files_and_steps():
-    at = open_page(expanded=["row-cloud-run", "steps-row-cloud-run"])
-    at.session_state["row-cloud-run"] = at.session_state["steps-row-cloud-run"] = True
-    at.text_input(key="row-cloud-run-PROJECT").set_value(" mine ").run()
-    code = "\n".join(element.value for element in at.code)
-    assert "gcloud config set project mine" in code
-    assert "--set PROJECT=mine" in code
-    assert "image: REGION-docker.pkg.dev/mine/loupe" in code
-    at.session_state["row-cloud-run"] = at.session_state["steps-row-cloud-run"] = True
-    at.text_input(key="row-cloud-run-PROJECT").set_value("x; rm -rf").run()
-    assert "can’t be put for PROJECT" in at.error[0].value.replace("\\", "")
+@pytest.mark.parametrize(
+    ("name", "values", "refusal"),
+    [
+        ("cloud-run", {"PROJECT": "x; rm -rf"}, "can’t be put for PROJECT"),
+        ("ray-serve", {"MIN_REPLICAS": "8", "MAX_REPLICAS": "2"}, "in ascending order"),
+    ],
+)
+def test_values_that_cannot_be_used_are_left_out(name, values, refusal):
+    at = open_page(expanded=[f"row-{name}", f"steps-row-{name}"])
+    at.session_state[f"row-{name}"] = at.session_state[f"steps-row-{name}"] = True
+    for word, value in values.items():
+        at.text_input(key=f"row-{name}-{word}").set_value(value)
+    at.run()
+    assert refusal in at.error[0].value.replace("\\", "")
     assert "rm -rf" not in "".join(element.value for element in at.code)
-
-
-def test_fields_for_numbers_must_ascend():
-    at = open_page(expanded=["row-ray-serve", "steps-row-ray-serve"])
-    at.session_state["row-ray-serve"] = at.session_state["steps-row-ray-serve"] = True
-    at.text_input(key="row-ray-serve-MIN_REPLICAS").set_value("8")
-    at.text_input(key="row-ray-serve-MAX_REPLICAS").set_value("2").run()
-    assert "in ascending order" in at.error[0].value
 
 
 def test_large_model_is_copied_by_the_command(models_dir):
@@ -239,19 +224,3 @@ def test_changed_model_is_not_offered(models_dir):
     at = open_page(expanded=["row-community-cloud", "steps-row-community-cloud"])
     assert "This model can’t be used right now" in at.warning[0].value
     assert not at.get("download_button")
-
-
-def test_host_with_too_little_memory_is_excluded(models_dir):
-    def fill(folder):
-        for name, data in {**files(), "graph.onnx": bytes(120 * 2**20)}.items():
-            (folder / name).write_bytes(data)
-
-    publish(ManifestDraft.model_validate(values("large")), models_dir, fill)
-    at = open_page()
-    assert "10 of 14 fit" in text(at)
-    assert "Render" not in hosts(at)
-
-
-def test_words_between_backticks_are_code():
-    at = open_page(expanded=["row-sagemaker", "steps-row-sagemaker"])
-    assert "`aws budgets` sends an e" in at.info[0].value

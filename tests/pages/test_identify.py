@@ -4,12 +4,12 @@ import json
 
 import pytest
 from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
-from streamlit.testing.v1 import AppTest
 
 from model.bundle import roll_back
 from model.corrections import correction_store
-from model.settings import ROOT, settings
+from model.settings import settings
 from tests.model.tiny import CALIBRATED, CARD, MEASURED, colour, give_samples, tiny
+from tests.pages.component import open_page
 from tests.photos import encoded
 
 RED = "Right 8 of the 9 times it said this in tests"
@@ -30,12 +30,6 @@ def default_bundle(models_dir, monkeypatch):
     """The model of colours, not calibrated, as the app's default model."""
     monkeypatch.setenv("LOUPE_MODEL", "tiny")
     return tiny(models_dir)
-
-
-def open_app(**query):
-    at = AppTest.from_file(ROOT / "ui" / "frame.py", default_timeout=60)
-    at.query_params.update(query)
-    return at.run()
 
 
 def send(at, rgb):
@@ -77,13 +71,13 @@ def bars(at):
     ],
 )
 def test_answer_shows_its_track_record(card_bundle, rgb, expected, sentences):
-    at = send(open_app(), rgb)
+    at = send(open_page(), rgb)
     assert words(at) == expected
     assert track_records(at) == sentences
 
 
 def test_chart_marks_the_plausible_labels_and_none_of_these(card_bundle):
-    at = send(open_app(), ORANGE)
+    at = send(open_page(), ORANGE)
     assert [label for label, _ in bars(at)][:3] == ["✓ yellow", "✓ red", "green"]
     at.slider(key="top").set_value(2).run()
     assert len(bars(at)) == 2
@@ -93,26 +87,28 @@ def test_chart_marks_the_plausible_labels_and_none_of_these(card_bundle):
 @pytest.mark.parametrize("version", ["000000000000", None])
 def test_link_opens_the_model_of_its_answer(default_bundle, models_dir, version):
     other = tiny(models_dir, "other")
-    at = open_app(answer=f"other~{version or other.version}~c~x~x~0-951")
+    at = open_page(answer=f"other~{version or other.version}~c~x~x~0-951")
     assert at.selectbox(key="model").value == "other"
-    assert open_app(answer="absent~000000000000~c~x~x~0-951").selectbox(key="model").value == "tiny"
+    assert (
+        open_page(answer="absent~000000000000~c~x~x~0-951").selectbox(key="model").value == "tiny"
+    )
 
 
 def test_answer_of_a_previous_version_is_shown_while_it_is_kept(card_bundle, models_dir):
-    link = token(send(open_app(), "red"))
+    link = token(send(open_page(), "red"))
     tiny(models_dir, confidence=CALIBRATED, card={**CARD, "notes": ["Measured again."]})
-    at = open_app(answer=link)
+    at = open_page(answer=link)
     assert words(at) == "Very likely a red"
     assert not track_records(at)
     roll_back("tiny", card_bundle.version)
-    at = open_app(answer=link)
+    at = open_page(answer=link)
     assert track_records(at) == [RED]
     assert any(text.startswith("This app gave this answer.") for text in captions(at))
 
 
 def test_first_screen_has_the_models_title_and_says_what_it_knows(default_bundle, models_dir):
     tiny(models_dir, "other", title="Other *colours* <b>", description="")
-    at = open_app()
+    at = open_page()
     assert at.title[0].value == "Colours"
     texts = [text.value for text in at.markdown]
     assert r"Names the colour of a photo\." in texts
@@ -126,14 +122,14 @@ def test_first_screen_has_the_models_title_and_says_what_it_knows(default_bundle
 
 
 def test_samples_are_the_models_own_and_their_titles_plain_text(default_bundle):
-    at = open_app(way="Sample")
+    at = open_page(way="Sample")
     assert any("This model has no samples" in text for text in captions(at))
     give_samples(default_bundle, "blue", "red")
     path = default_bundle.folder / "samples.json"
     listed = json.loads(path.read_text())
     listed["samples"][1]["title"] = "**red** :tada:"
     path.write_text(json.dumps(listed))
-    at = open_app(way="Sample")
+    at = open_page(way="Sample")
     assert [at.button(key=f"sample-{number}").label for number in range(2)] == [
         "blue",
         r"\*\*red\*\* \:tada\:",
@@ -144,7 +140,7 @@ def test_samples_are_the_models_own_and_their_titles_plain_text(default_bundle):
 
 def test_another_model_identifies_the_photo_again(default_bundle, models_dir):
     tiny(models_dir, "other")
-    at = send(open_app(), "red")
+    at = send(open_page(), "red")
     first = token(at)
     at.selectbox(key="model").set_value("other").run()
     assert token(at).startswith("other~")
@@ -155,7 +151,7 @@ def test_another_model_identifies_the_photo_again(default_bundle, models_dir):
 
 
 def test_why_shows_and_explains_the_overlay(default_bundle):
-    at = send(open_app(), "red")
+    at = send(open_page(), "red")
     at.button(key="why").click().run()
     assert not at.exception
     assert any("less sure of red" in text for text in captions(at))
@@ -165,7 +161,7 @@ def test_why_shows_and_explains_the_overlay(default_bundle):
 def test_correction_is_saved_with_a_copy_only_if_the_visitor_agrees(
     default_bundle, own_corrections, has_photo
 ):
-    at = send(open_app(), "red")
+    at = send(open_page(), "red")
     at.text_input[0].set_value(" crimson ")
     at.checkbox[0].set_value(has_photo)
     next(button for button in at.button if button.label == "Save").click().run()
@@ -175,25 +171,14 @@ def test_correction_is_saved_with_a_copy_only_if_the_visitor_agrees(
 
 
 def test_corrections_are_for_ones_own_answers_unless_switched_off(default_bundle, monkeypatch):
-    at = send(open_app(), "red")
+    at = send(open_page(), "red")
     assert at.text_input
-    others = open_app(answer=token(at))
+    others = open_page(answer=token(at))
     assert not others.text_input
     assert "Why?" not in [expander.label for expander in others.expander]
     monkeypatch.setenv("LOUPE_CORRECTIONS_MAX", "0")
     settings.cache_clear()
-    assert not send(open_app(), "red").text_input
-
-
-@pytest.mark.torch
-def test_engine_has_a_plain_title_and_its_name_in_the_address(data_folder):
-    at = open_app(engine="learner")
-    labels = {widget.label for widget in (*at.radio, *at.slider)}
-    assert labels == {"Answered by", "Labels in the chart"}
-    assert at.radio(key="engine").value == "learner"
-    assert at.radio(key="engine").options == ["The fast copy", "The original model"]
-    at.radio(key="engine").set_value("compiled").run()
-    assert "engine" not in at.query_params
+    assert not send(open_page(), "red").text_input
 
 
 def test_unusable_choices_in_the_address_are_refused_until_the_visitor_chooses(
@@ -201,7 +186,7 @@ def test_unusable_choices_in_the_address_are_refused_until_the_visitor_chooses(
 ):
     broken = tiny(models_dir, "broken")
     (broken.folder / "graph.onnx").unlink()
-    at = open_app(model="broken", engine="learner")
+    at = open_page(model="broken", engine="learner")
     expected = [
         r"This app can’t use the model “broken”\; showing “Colours”\.",
         r"“Colours” has no learner engine\.",
@@ -212,14 +197,6 @@ def test_unusable_choices_in_the_address_are_refused_until_the_visitor_chooses(
     assert not at.warning
 
 
-@pytest.mark.parametrize(
-    ("link", "reason"),
-    [
-        ("tiny~000000000000~c~x~x~1-1", "came from version 000000000000"),
-        ("gone~000000000000~c~x~x~1-1", "a model this app doesn’t have"),
-        ("<img src=x onerror=alert(1)>", "incomplete"),
-    ],
-    ids=["version", "model", "html"],
-)
-def test_link_that_cannot_be_shown_gets_a_warning_with_the_reason(default_bundle, link, reason):
-    assert reason in open_app(answer=link).warning[0].value
+def test_link_that_cannot_be_shown_gets_a_warning_with_the_reason(default_bundle):
+    (warning,) = open_page(answer="tiny~000000000000~c~x~x~1-1").warning
+    assert "came from version 000000000000" in warning.value

@@ -4,14 +4,13 @@ import re
 import shutil
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from model import loading
-from model.bundle import BUILTIN_DIR
 from model.exporting.formats import export_models, keep_download
 from model.model_store.follower import Follower
-from model.settings import ROOT, settings
+from model.settings import settings
 from tests.model.tiny import CALIBRATED, CARD, MEASURED, edit, tiny
+from tests.pages.component import open_page
 from tests.pages.hostile import CARD_NAME, LABELS, publish_hostile
 from ui import component, models_page
 
@@ -28,8 +27,7 @@ def measured(models_dir):
 
 def opened(*parts, **chosen):
     """Return the page with these expanders open; AppTest closes them at the next run."""
-    at = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60).run()
-    at.switch_page("pages/models.py").run()
+    at = open_page("models")
     for part in parts:
         at.session_state[part] = True
     for key, value in chosen.items():
@@ -114,17 +112,8 @@ def test_figures_of_a_measured_model(measured, figure, charts, words):
     if figure == "Mistakes":
         photos = at.dataframe[0].value["Photo"].tolist()
         assert photos == ["sunset.png", "night.png", "lemon.png"]
-    elif figure == "Label by label":
-        table = at.dataframe[0].value.set_index("Label")
-        red = table.loc["red"]
-        assert (red["Photos"], red["Correct"], red["Recall"]) == (10, 8, 80)
-        assert red["Interval"] == "49–94%"
-        assert red["Precision"] == pytest.approx(100 * 8 / 9)
-        assert red["Most confused with"] == "yellow (2)"
-        # No photo was called black, so its precision is unknown.
-        assert table.index[table["Precision"].isna()].tolist() == ["black"] == [table.index[0]]
     else:
-        assert not at.dataframe
+        assert len(at.dataframe) == (figure == "Label by label")
     if figure == "Origin":
         assert measured.version in written
 
@@ -134,8 +123,9 @@ def test_models_without_a_card_show_what_is_known(models_dir):
     at = opened()
     assert "Its percentages aren’t calibrated." in texts(at)
     assert at.expander[0].label == "Labels and origin"
-    for measure in ("Calibration error", "Known photos accepted"):
-        assert f"**{measure} " in texts(shown("tiny", "Method"))
+    method = texts(shown("tiny", "Method"))
+    assert "**Calibration error " in method
+    assert "**Known photos accepted " in method
     by = "measured by Loupe; the model may have been trained on these photos"
     tiny(models_dir, metrics=[{**MEASURED[0], "by": by}])
     assert "in testing. The model may have been trained on these photos." in texts(opened())

@@ -2,32 +2,26 @@
 
 import pytest
 
-from model.bundle import get_bundle
 from model.teaching import teach
-from tests.model.command import run
 from tests.model.teaching.test_teaching import photos_of_colours
 from tests.model.tiny import tiny
-from tests.pages.test_identify import GREY, captions, open_app, send, words
+from tests.pages.component import open_page
+from tests.pages.test_identify import GREY, captions, send, words
 from tests.pages.test_models import opened, shown, texts
 
 RECORD = "Right for 12 of 12 recordings, each tested without itself"
 ALIKE = "Things that look like these often get one of these names."
 
 
-@pytest.fixture(params=["teach", "import"])
-def taught(models_dir, tmp_path, monkeypatch, request):
+@pytest.fixture
+def taught(models_dir, tmp_path, monkeypatch):
     tiny(models_dir)
     monkeypatch.setenv("LOUPE_MODEL", "mine")
-    model = teach(photos_of_colours(tmp_path / "My colours"), "tiny")
-    if request.param == "teach":
-        return model.publish("mine")
-    model.save(tmp_path / "mine.loupe")
-    assert run("import", tmp_path / "mine.loupe", "--name", "mine").exit_code == 0
-    return get_bundle("mine")
+    return teach(photos_of_colours(tmp_path / "My colours"), "tiny").publish("mine")
 
 
 def test_taught_model_answers_on_the_identify_page(taught):
-    at = send(open_app(), "green")
+    at = send(open_page(), "green")
     assert words(at).endswith(" green")
     assert RECORD in captions(at)
     at = send(at, GREY)

@@ -4,16 +4,14 @@ from dataclasses import replace
 
 import pytest
 from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
-from streamlit.testing.v1 import AppTest
 
 from model import load
 from model.answer.share_link import encode
-from model.settings import ROOT, settings
+from model.settings import settings
 from tests.model.tiny import CALIBRATED, CARD, colour, tiny
-from tests.pages.component import data, mounted, trigger
+from tests.pages.component import data, mounted, open_page, trigger
 from tests.photos import encoded
 from ui import component, navigation
-from ui.about_page import ALT_TEXTS
 
 TAUGHT = "taught-0123456789ab"
 
@@ -29,12 +27,6 @@ def bundle(models_dir, monkeypatch):
     """The model of colours, calibrated, as the app's default model."""
     monkeypatch.setenv("LOUPE_MODEL", "tiny")
     return tiny(models_dir, confidence=CALIBRATED, card=CARD)
-
-
-def open_app(**query):
-    at = AppTest.from_file(ROOT / "ui" / "frame.py", default_timeout=60)
-    at.query_params.update(query)
-    return checked(at.run())
 
 
 def checked(at):
@@ -58,7 +50,7 @@ def charts(at):
 
 
 def test_first_screen_is_the_viewfinder(bundle):
-    at = open_app()
+    at = open_page()
     given, first = data(at), mounted(at)
     assert given["script"] == "/device/streamlit.mjs"
     # Instead of an empty line, the viewfinder says what the model knows.
@@ -84,7 +76,7 @@ def test_owner_chooses_words_downloads_and_where_photos_are_answered(bundle, mon
     for name, value in {**chosen, "DOWNLOADS": "false"}.items():
         monkeypatch.setenv(f"LOUPE_{name}", value)
     settings.cache_clear()
-    given = data(open_app())
+    given = data(open_page())
     words = {"headline": "What colour?", "desk": "What colour?", "line": "Any colour."}
     assert (given["words"], given["run"]) == (words, "device")
     # The models that ship are everyone's.
@@ -94,7 +86,7 @@ def test_owner_chooses_words_downloads_and_where_photos_are_answered(bundle, mon
 def test_data_does_not_depend_on_the_visit(bundle, models_dir):
     tiny(models_dir, "other", title="Other")
     queries = ({"model": "other", "run": "device"}, {"answer": answer()}, {"answer": "x"})
-    first, *others = [data(open_app(**query)) for query in ({}, *queries)]
+    first, *others = [data(open_page(**query)) for query in ({}, *queries)]
     for other in others:
         changed = {name for name in first if first[name] != other[name]}
         assert changed <= {"session", "chart"}
@@ -103,7 +95,7 @@ def test_data_does_not_depend_on_the_visit(bundle, models_dir):
 @pytest.mark.parametrize("page", ["identify", "deploy"])
 def test_plain_page_replaces_a_script_that_does_not_load(bundle, page, monkeypatch):
     monkeypatch.setattr(navigation, "open_workshop", lambda: None)
-    failed = trigger(checked(open_app().switch_page(f"../pages/{page}.py").run()), failed=True)
+    failed = trigger(open_page(page), failed=True)
     at = checked(failed.switch_page("../pages/identify.py").run())
     assert at.file_uploader
     assert "couldn’t be loaded" in at.warning[0].value
@@ -120,7 +112,7 @@ def test_chart_shows_the_answer_in_the_address_without_inference(bundle, monkeyp
         raise AssertionError("A second inference.")
 
     monkeypatch.setattr("model.classifier.Classifier.identify_detailed", refuse)
-    at = open_app(answer=link)
+    at = open_page(answer=link)
     assert data(at)["chart"] == link
     # The viewfinder draws the first labels, of which three have at least 0.1%.
     assert [title.value for title in at.subheader] == ["The next three labels"]
@@ -137,7 +129,7 @@ def test_chart_shows_the_answer_in_the_address_without_inference(bundle, monkeyp
 def test_link_without_percentages_or_an_answer_has_no_chart(bundle):
     unknown = device_answer(in_distribution=False)
     for link in (unknown, "tiny~000000000000~c~x~x~1-1", "<img src=x onerror=alert(1)>"):
-        at = open_app(answer=link)
+        at = open_page(answer=link)
         assert data(at)["chart"] == (link if link == unknown else None)
         assert not charts(at)
 
@@ -148,16 +140,16 @@ def test_title_names_the_model_in_the_address(bundle, models_dir, monkeypatch):
     monkeypatch.setattr(
         "streamlit.set_page_config", lambda **options: titles.append(options.get("page_title"))
     )
-    open_app(model="other")
-    open_app(answer=encode(load("other").identify(encoded(colour("red"), "PNG"))))
+    open_page(model="other")
+    open_page(answer=encode(load("other").identify(encoded(colour("red"), "PNG"))))
     # The answer's model overrides the chosen one.
-    open_app(model="other", answer=answer())
+    open_page(model="other", answer=answer())
     assert [title for title in titles if title] == ["Other", "Other", "Colours"]
 
 
 def test_no_app_model_is_marked_in_use_while_the_visitors_own_is(bundle):
     for name, label in ((TAUGHT, "Try this model"), (f"{TAUGHT}0", "Point it at something")):
-        at = open_app(model=name)
+        at = open_page(model=name)
         # Batches still get the app's own model.
         assert data(at)["model"] == "tiny"
         assert bool(at.warning) == (name != TAUGHT)
@@ -172,8 +164,7 @@ def about(query=None, **environment):
         for name, value in environment.items():
             patch.setenv(f"LOUPE_{name}", value)
         settings.cache_clear()
-        at = open_app(**query or {})
-        at = checked(at.switch_page("../pages/about.py").run())
+        at = open_page("about", **query or {})
     settings.cache_clear()
     names = [one.proto.component_name for one in at.get("bidi_component")]
     ways = [name.removeprefix("way-") for name in names if name.startswith("way-")]
@@ -182,7 +173,7 @@ def about(query=None, **environment):
 
 def test_about_shows_every_way_a_photo_can_take_the_one_in_use_first(bundle):
     text, ways = about()
-    assert ways == [*ALT_TEXTS] == ["device", "pixels", "file"]
+    assert ways == ["device", "pixels", "file"]
     assert "The photo stays." in text
     assert "Only the marked part leaves, made small: about 2\N{NO-BREAK SPACE}kB" in text
     assert about(DOWNLOADS="false")[1] == ["pixels", "file"]
@@ -221,7 +212,7 @@ def test_about_promises_nothing_of_a_device_without_routes(bundle, monkeypatch):
 
 @pytest.mark.parametrize("way", ["plain", "Upload", "Camera", "Sample"])
 def test_parameter_way_opens_the_plain_page(bundle, way):
-    at = open_app(way=way)
+    at = open_page(way=way)
     assert not at.get("bidi_component")
     assert at.title[0].value == "Colours"
     assert len(at.file_uploader) == (way in ("plain", "Upload"))

@@ -1,5 +1,7 @@
 """``ui.confusion``: the confusion matrix as a chart's cells and as tables."""
 
+import pytest
+
 from model.bundle import ModelCard
 from tests.model.tiny import COLOURS
 from tests.ui.batch.results import LABELS, make_result
@@ -25,6 +27,9 @@ def test_every_label_that_occurs_has_a_row_the_worst_first():
     assert table["Recall"].tolist()[:3] == [0, 70, 100]
     assert table["Recall"].isna().tolist() == [False, False, False, True]
     assert table["Interval"].tolist()[0] == "0–56%"
+    # No photo was called black.
+    assert table["Precision"].isna().tolist() == [True, False, False, False]
+    assert table["Precision"].tolist()[1:] == [100, pytest.approx(100 * 4 / 9), 0]
 
 
 def test_shares_are_of_the_labels_own_photos():

@@ -7,12 +7,10 @@ import pytest
 from model.bundle import ModelCard, ReliabilityBin, get_bundle, named_ood_sets, read_small_card
 from model.evaluation import Confused
 from tests.model.tiny import CARD, COLOURS
-from ui.confusion import ConfusionMatrix
+from ui.confusion import ConfusionMatrix, describe_mix_ups, mistakes_frame
 from ui.model_figures import (
-    describe_mix_ups,
     format_auroc,
     graph_rows,
-    mistakes_frame,
     name_sets,
 )
 from ui.reliability import describe_typical_bin

@@ -177,13 +177,17 @@ def show_examples(bundle: Bundle) -> None:
     with st.container(width=448, gap="xsmall"):
         st.caption("Like this")
         for sample, (words, percent, probability) in zip(samples, answers, strict=True):
-            with st.container(horizontal=True, wrap=False, vertical_alignment="center"):
+            with st.container(
+                horizontal=True, wrap=False, vertical_alignment="center", gap="xsmall"
+            ):
                 st.image(sample.thumbnail, alt=sample.entry.alt, width=48)
                 st.markdown(words, width="stretch")
                 if percent:
-                    # A wider bar would break words at 320 px.
-                    st.progress(probability, width=64)
-                    st.markdown(f"**{percent}**", width=48, text_alignment="right")
+                    # Wider columns would break words at 320 px.
+                    is_rough = " " in percent
+                    st.progress(probability, width=44 if is_rough else 64)
+                    text = percent.replace(" ", "\N{NO-BREAK SPACE}")
+                    st.markdown(f"**{text}**", width=92 if is_rough else 48, text_alignment="right")
         if not bundle.manifest.multilabel:
             st.caption("Name folders after labels to see how often the model is right.")
 

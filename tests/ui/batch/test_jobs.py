@@ -8,7 +8,6 @@ import pytest
 from model.admission import AdmissionCancelled
 from model.errors import BundleNotFound, DamagedPhoto
 from model.storage.photo_files import PhotoFile
-from tests.photos import drawn, encoded
 from tests.ui.batch.results import LABELS, Clock, make_prediction
 from ui.batch.jobs import Job, JobCache
 
@@ -135,13 +134,6 @@ def test_refused_model_becomes_the_jobs_error(monkeypatch):
     assert job.wait(10)
     assert "no model" in job.error
     assert job.results == []
-
-
-def test_real_photo_gets_a_small_thumbnail():
-    job = Job([PhotoFile("a.jpg", None, lambda: encoded(drawn(400, 300)))]).start()
-    assert job.wait(60)
-    assert job.results[0].prediction is not None
-    assert 0 < len(job.results[0].thumbnail) < 6000
 
 
 def make_job(clock, kind="f", memory_bytes=10):

@@ -10,8 +10,8 @@ from playwright.sync_api import Page, Request
 
 from model import resources
 
-from ..apps import Server, device, serve
-from ..browser import (
+from .apps import Server, device, serve
+from .browser import (
     CAMERA,
     chromium,
     finish_visit,
@@ -21,8 +21,8 @@ from ..browser import (
     run_in_page,
     time_answer,
 )
-from ..environment import MODEL
-from ..inputs import phone_photo, small_file, write_photo
+from .environment import MODEL
+from .inputs import phone_photo, small_file, write_photo
 
 SHOWN_MS = 5000
 """Time that each photo's answer is shown for, in milliseconds."""

@@ -16,9 +16,9 @@ from model.engines.compiled import GRAPH, REQUIRED_OUTPUTS, OnnxEngine
 from model.preprocess import FILTERS, preprocess
 from model.storage.photo_files import map_ordered
 
-from ..apps import learner
-from ..figure import Pairs, measure_pairs, timer
-from ..inputs import classifier, phone_photo, small_photo, small_photos, write_photos
+from .apps import learner
+from .figure import Pairs, measure_pairs, timer
+from .inputs import classifier, phone_photo, small_photo, small_photos, write_photos
 
 THREADS = 16
 TOLERANCE = 1e-6

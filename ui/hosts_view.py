@@ -16,7 +16,7 @@ from deploy.spec import AppSpec, choose_models, deployed_sizes
 from model.bundle import BUILTIN_DIR, default_models
 from model.loading import default_model
 from ui.charts import show_facts
-from ui.deploy_page.instructions import show_commands, show_instructions
+from ui.host_instructions import show_commands, show_instructions
 from ui.phrasing import escape_markdown, link_urls, spell_number
 from ui.session_state import chosen_bundle, usable_bundles
 from ui.settings_menu import model_select, warn_if_unusable

@@ -16,7 +16,7 @@ from model.browser.device_files import needs_runtime
 from model.browser.runtime import runtime_name
 from model.bundle import get_bundle, is_public
 from model.settings import ROOT
-from ui.component import FAILED_KEY, SCRIPT, note_failure, script_address
+from ui.component import FAILED_KEY, mount, note_failure, theme
 from ui.phrasing import escape_markdown, link_urls, phrase_error, spell_number
 
 ALERT_STEP = "Budget alert: "
@@ -30,7 +30,6 @@ model already holds 390 MB of a small host's 512.
 """
 
 _one_at_a_time = threading.Lock()
-_mount = st.components.v2.component("commands", js=SCRIPT)
 
 
 def show_commands(place: str, commands: Sequence[tuple[str, str]]) -> None:
@@ -42,16 +41,10 @@ def show_commands(place: str, commands: Sequence[tuple[str, str]]) -> None:
     if st.session_state.get(FAILED_KEY):
         st.code("\n".join(command for _, command in commands), language=None, wrap_lines=True)
         return
-    _mount(
-        key=f"commands-{place}",
-        data={
-            "script": script_address("commands.mjs"),
-            "commands": commands,
-            "all": f"Copy all {spell_number(len(commands))}" if len(commands) > 1 else "Copy",
-            "theme": st.context.theme.type or "light",
-        },
-        on_failed_change=note_failure,
-    )
+    copy = f"Copy all {spell_number(len(commands))}" if len(commands) > 1 else "Copy"
+    data = {"commands": commands, "all": copy, "theme": theme()}
+    key = f"commands-{place}"
+    mount("commands", "commands.mjs", data, key=key, on_failed=note_failure)
 
 
 def show_instructions(host: Host, app: AppSpec, place: str) -> None:

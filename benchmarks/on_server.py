@@ -16,12 +16,12 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
 
-from ..apps import App, Server, gradio, loupe, serve, streamlit
-from ..browser import chromium, open_page, time_answer, time_visit
-from ..figure import NotMeasured, measure_pairs
-from ..inputs import phone_photo, small_file, small_photos, write_photo, write_photos
-from ..traffic import LoadResult, run_load
+from .apps import App, Server, gradio, loupe, serve, streamlit
+from .browser import chromium, open_page, time_answer, time_visit
+from .figure import NotMeasured, measure_pairs
 from .in_process import against_loops
+from .inputs import phone_photo, small_file, small_photos, write_photo, write_photos
+from .traffic import LoadResult, run_load
 
 CLIENTS = 32
 PATH = "/api/v1/identify?top=5"

@@ -8,11 +8,11 @@ from functools import cache
 from statistics import median
 from typing import Any, Literal
 
-from ..apps import App, Server, device, gradio, loupe, serve, streamlit
-from ..browser import CAMERA, TIMEOUT_MS, chromium, new_page
-from ..figure import NotMeasured
-from ..inputs import small_file
-from ..traffic import slow_line
+from .apps import App, Server, device, gradio, loupe, serve, streamlit
+from .browser import CAMERA, TIMEOUT_MS, chromium, new_page
+from .figure import NotMeasured
+from .inputs import small_file
+from .traffic import slow_line
 
 # As Chromium's tools emulate it.
 FAST_3G = {
