@@ -15,8 +15,7 @@ from rich.text import Text
 from ..bundle import Bundle
 from ..errors import DataError, ExportRefused
 from ..evaluation.labelled_folders import labelled_photos
-from ..importing.inspect import ExportReport, inspect_export
-from ..importing.inspect.export_report import printable
+from ..importing.inspect import ExportReport, inspect_export, printable
 from ..importing.inspect.weights import OPTIONS, WeightsSettings
 from ..loading import default_model
 from ..settings import settings

@@ -58,6 +58,7 @@ OTHER_CALLS = {
     "persistent-module": "\x80\x02( 'module os:system 'a 'b tQ $sh \x85R.",
 }
 
+
 def calls(marker: Path) -> dict[str, bytes]:
     """Return bare pickles and torch files that call a function when they are loaded, by name."""
     arguments = {
