@@ -30,7 +30,7 @@ It tells files that may be replaced from those that were edited.
 LFS_ATTRIBUTES = "".join(
     f"*{Path(info.needs).suffix} filter=lfs diff=lfs merge=lfs -text\n"
     for info in ENGINES.values()
-    if info.in_manifest
+    if info.runs_in == "server"
 )
 """The ``.gitattributes`` by which git keeps networks and weights in Git LFS."""
 

@@ -26,14 +26,13 @@ class EngineInfo:
         title, caption: its name and a line on the screen, if visitors can choose it there.
         needs: the bundle's file that it runs; a bundle without it does not have the engine.
         runs_in: *server* for an engine in the app's process, *device* for one on the visitor's
-            device. The server has no ``Engine`` class for the latter and cannot load it.
+            device. The server has no ``Engine`` class for the latter and cannot load it, and no
+            manifest lists it, since a device runs the graph of any bundle.
         packages: what must be installed on the server.
         memory_mb: what the app must be allowed to use for the engine to be offered.
         implementation: module and class of the ``Engine``; None on the device.
         rebuilds_network: whether it needs the network in Python, rebuilt by name; a custom one
             has only its graph.
-        in_manifest: whether a bundle's manifest lists it. The device runs the graph of any
-            bundle, so older manifests stay valid, and the fake engine belongs to tests.
     """
 
     name: str
@@ -46,7 +45,6 @@ class EngineInfo:
     memory_mb: int = 0
     implementation: tuple[str, str] | None = None
     rebuilds_network: bool = False
-    in_manifest: bool = False
 
     def shortfall(self, memory_mb: int) -> tuple[str, str] | None:
         """Return what the engine lacks if the app may use ``memory_mb``, and a remedy, or None."""
@@ -74,7 +72,6 @@ ENGINES = {
             needs="graph.onnx",
             packages=("onnxruntime",),
             implementation=("model.engines.compiled", "OnnxEngine"),
-            in_manifest=True,
         ),
         EngineInfo(
             name="learner",
@@ -87,7 +84,6 @@ ENGINES = {
             memory_mb=1024,
             implementation=("model.engines.learner_engine", "LearnerEngine"),
             rebuilds_network=True,
-            in_manifest=True,
         ),
         EngineInfo(
             name="wasm",
@@ -95,19 +91,13 @@ ENGINES = {
             needs="graph.onnx",
             runs_in="device",
         ),
-        EngineInfo(
-            name="fake",
-            letter="f",
-            needs="graph.onnx",
-            implementation=("model.engines", "FakeEngine"),
-        ),
     )
 }
 
-OPTIONAL_FILES = frozenset(info.needs for info in ENGINES.values() if info.in_manifest) - {
+OPTIONAL_FILES = frozenset(info.needs for info in ENGINES.values()) - {
     ENGINES[DEFAULT_ENGINE].needs
 }
 """Files of a bundle that may be left out: only the engine that runs them is then missing."""
 
-SERVER_ENGINES = tuple(info.name for info in ENGINES.values() if info.in_manifest)
+SERVER_ENGINES = tuple(info.name for info in ENGINES.values() if info.runs_in == "server")
 """Names of the engines that a manifest may list, the default first."""

@@ -9,7 +9,7 @@ from copy import copy
 from .bundle import Bundle, Fingerprint, default_models, fingerprint, get_bundle
 from .bundle.registry import store_pending
 from .classifier import Classifier, RemoteClassifier
-from .engines import ENGINES, start
+from .engines import start
 from .errors import BundleNotFound, LoupeError
 from .resources import trim_memory
 from .settings import settings
@@ -114,8 +114,7 @@ def load_bundle(bundle: Bundle, engine: str) -> Classifier:
             is_remote = settings().api and engine == settings().engine
             kind = RemoteClassifier if is_remote else Classifier
             classifier = kind(bundle, start(bundle, engine))
-            if ENGINES[engine].in_manifest:
-                classifier.run_golden_test()
+            classifier.run_golden_test()
             # The previous version of a bundle is dropped from memory.
             for other in [other for other in _loaded if other[0] == key[0] and other[1] != key[1]]:
                 del _loaded[other]

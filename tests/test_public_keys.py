@@ -134,5 +134,4 @@ def test_engines_keep_their_names_and_letters() -> None:
         "c": "compiled",
         "l": "learner",
         "w": "wasm",
-        "f": "fake",
     }

@@ -15,8 +15,7 @@ from rich.text import Text
 from ..bundle import Bundle
 from ..errors import DataError, ExportRefused
 from ..evaluation.labelled_folders import labelled_photos
-from ..importing.inspect import ExportReport, inspect_export
-from ..importing.inspect.export_report import printable
+from ..importing.inspect import ExportReport, inspect_export, printable
 from ..importing.inspect.weights import OPTIONS, WeightsSettings
 from ..loading import default_model
 from ..settings import settings
@@ -177,16 +176,14 @@ FORMATS = {
     "safetensors": "safetensors",
 }
 
-MAX_NAMES = 400
 MAX_LABELS = 8
 MAX_LEFT_BEHIND = 12
 
 
 @click.command("doctor")
 @click.argument("export", type=click.Path(path_type=Path), metavar="EXPORT.pkl")
-@click.option("--names", is_flag=True, help="Also list the classes and functions it refers to.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def doctor_command(export: Path, names: bool, as_json: bool) -> None:
+def doctor_command(export: Path, as_json: bool) -> None:
     """Show what a fastai export.pkl holds and whether it can be imported on this machine.
 
     Weights alone (.pth, .safetensors) are recognised as well.
@@ -207,11 +204,11 @@ def doctor_command(export: Path, names: bool, as_json: bool) -> None:
     if as_json:
         click.echo(report.to_json())
     else:
-        _print(export, report, with_names=names)
+        _print(export, report)
     sys.exit(1 if report.fatal else 0)
 
 
-def _print(path: Path, report: ExportReport, *, with_names: bool) -> None:
+def _print(path: Path, report: ExportReport) -> None:
     console = Console(highlight=False)
     console.print(Text(printable(str(path)), style="bold"))
     console.print(_rows(_about(report)))
@@ -226,9 +223,6 @@ def _print(path: Path, report: ExportReport, *, with_names: bool) -> None:
         for is_fatal in (True, False)
     )
     _print_section(console, "Notes", notes)
-    if with_names and report.names:
-        title = "Names in the file, none of them loaded"
-        _print_section(console, title, [list_some(sorted(report.names), MAX_NAMES)])
     _print_section(console, "What blocks an import", fatal, style="bold red")
     if not report.fatal:
         _print_next(console, path, report)

@@ -61,23 +61,6 @@ class Engine(ABC):
         """
 
 
-class FakeEngine(Engine):
-    """Engine that derives the top label from the mean of the pixels. No bundle lists it."""
-
-    name: ClassVar[str] = "fake"
-
-    def run(self, pixels: Pixels, *, single_thread: bool = False) -> EngineOutput:
-        """See ``Engine.run``."""
-        labels = len(self.bundle.labels)
-        features = pixels.reshape(len(pixels), -1, 3).mean(axis=1).astype(np.float32)
-        top_label = features.sum(axis=1).astype(np.int64) % labels
-        distance = (np.arange(labels)[None, :] - top_label[:, None]) % labels
-        logits = (4.0 - distance).astype(np.float32)
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        probabilities = powers / powers.sum(axis=1, keepdims=True)
-        return EngineOutput(logits, features, probabilities.astype(np.float32))
-
-
 def available(bundle: Bundle) -> tuple[str, ...]:
     """Return the engines that can run the bundle in this app, in the bundle's order."""
     return tuple(name for name in bundle.manifest.engines if not why_unavailable(bundle, name))
@@ -120,7 +103,7 @@ def start(bundle: Bundle, name: str) -> Engine:
             f"Engine {name!r} runs on the visitor's device, not on the server. "
             f"Use one of: {', '.join(bundle.manifest.engines)}."
         )
-    if info is None or (info.in_manifest and name not in bundle.manifest.engines):
+    if info is None or name not in bundle.manifest.engines:
         raise EngineUnavailable(
             f"The model {bundle.name!r} has no engine {name!r}. "
             f"Available: {', '.join(bundle.manifest.engines)}."

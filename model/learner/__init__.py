@@ -4,20 +4,19 @@ import platform
 from collections.abc import Iterable
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
-from onnx import ModelProto
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 
-def strip_metadata(model: ModelProto) -> None:
+def strip_metadata(model: "ModelProto") -> None:
     """Remove the exporter's notes on each node, which contain paths of the machine it ran on."""
     graph = model.graph
     parts = (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info)
     for part in (*parts, *graph.initializer):
         part.ClearField("doc_string")
         part.ClearField("metadata_props")
-
-
-__all__ = ["installed_versions"]
 
 
 def installed_versions(packages: Iterable[str]) -> dict[str, str]:

@@ -1,10 +1,7 @@
 """Train a model on a folder of photos, measure it and publish it; resumable at any point."""
 
-import os
 import shutil
 import time
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 from ..bundle import Bundle, list_models
@@ -13,7 +10,7 @@ from ..events import SILENT, Progress
 from ..settings import settings
 from ..storage.disk import make_folder, require_writable, translate_disk_errors
 from .config import CACHES, CONFIG_FILE, Hyperparameters, TrainingConfig
-from .run_record import RunRecord, RunRecorder, create_run, read_run
+from .run_record import RunRecorder, create_run, read_run
 from .training_job import get_run_dir, training_lock
 
 RESERVE_SECONDS = 45.0
@@ -58,8 +55,6 @@ def train(config: TrainingConfig, *, resume: bool = False, progress: Progress = 
             recorder.finish(bundle)
             # While the lock is held: afterwards, the folder may be another process's.
             shutil.rmtree(run_dir, ignore_errors=True)
-    if problem := log_run(record):
-        progress.note(problem)
     return bundle
 
 
@@ -127,50 +122,3 @@ def _train(
         learner.model.load_state_dict(tuned.state)
     learner.model.eval().cpu()
     return publication.publish(learner, models_dir)
-
-
-EXPERIMENT = "loupe"
-
-REQUEST_OPTIONS = {
-    # MLflow sends usage data to its developers unless this is set before the import.
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
-    # By default, MLflow retries an unreachable server for minutes.
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-}
-
-
-def log_run(record: RunRecord) -> str:
-    """Log a finished run's parameters, curves and metrics, without paths or names of files.
-
-    Return why it was not logged; "" if it was, or if no server is set. Nothing is raised.
-    """
-    if not os.environ.get("MLFLOW_TRACKING_URI"):
-        return ""
-    if find_spec("mlflow") is None:
-        return "Not logged to MLflow: pip install mlflow-skinny"
-    for name, value in REQUEST_OPTIONS.items():
-        os.environ.setdefault(name, value)
-    try:
-        _log(record)
-    except Exception as error:  # noqa: BLE001 - MLflow raises many kinds, and the run is done
-        return f"Not logged to MLflow: {type(error).__name__}"
-    return ""
-
-
-def _log(record: RunRecord) -> None:
-    client = import_module("mlflow").MlflowClient()
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    number = experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT)
-    tags = {"model": record.model, "version": record.version, "photos": record.photos}
-    run = client.create_run(number, tags=tags, run_name=f"{record.model} {record.number}").info
-    for name, value in {**record.parameters, **record.counts}.items():
-        client.log_param(run.run_id, name, value)
-    for row in record.epochs:
-        for name in row.keys() - {"number"}:
-            client.log_metric(run.run_id, f"epoch {name}", row[name], step=int(row["number"]))
-    for name in {metric.name for metric in record.metrics}:
-        if metric := record.metric(name):
-            client.log_metric(run.run_id, name, metric.value)
-    client.set_terminated(run.run_id)

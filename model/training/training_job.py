@@ -209,27 +209,24 @@ def _holder() -> Path:
 FIRST_EPOCH_PHOTOS = 250
 """Fewest photos with which the network itself is trained."""
 
-RATES = {
-    "Reading photos": 0.010,
-    "Held-out photos": 0.010,
-    "Features": 0.046,
-    "Fine-tuning": 0.068,
-    "Full graph": 0.008,
-    "Small graph": 0.008,
-    "Training photos": 0.006,
+STAGES = {
+    "Starting": (8.0, 0.0),
+    "Reading photos": (0.0, 0.010),
+    "Held-out photos": (0.0, 0.010),
+    "Features": (0.0, 0.046),
+    "Learning rate": (26.0, 0.0),
+    "Fine-tuning": (0.0, 0.068 * DEFAULT_EPOCHS),
+    "Compiling": (7.0, 0.0),
+    "Full graph": (0.0, 0.008),
+    "Small graph": (0.0, 0.008),
+    "Training photos": (0.0, 0.006),
+    "Calibrating": (4.0, 0.0),
 }
-"""Seconds per photo on one core (fine-tuning: per photo and epoch), measured with lite0."""
+"""The stages in order: seconds in any case, and per photo on one core, measured with lite0."""
 
-FIXED = {"Starting": 8.0, "Learning rate": 26.0, "Compiling": 7.0, "Calibrating": 4.0}
-"""Seconds of the stages whose duration hardly depends on the number of photos."""
-
+ORDER = tuple(STAGES)
 LAST_RUNS = 3
 PARTS = ("trained", "held_out", "test")
-
-ORDER = (
-    *("Starting", "Reading photos", "Held-out photos", "Features", "Learning rate"),
-    *("Fine-tuning", "Compiling", "Full graph", "Small graph", "Training photos", "Calibrating"),
-)
 
 FINE_TUNING_STAGES = ("Learning rate", "Fine-tuning", "Training photos")
 CHECK_STAGES = ("Starting", "Reading photos", "Held-out photos", "Features")
@@ -283,14 +280,14 @@ def _expect(photos: int, arch: str, runs: Sequence[RunRecord]) -> dict[str, floa
     for run in known[:LAST_RUNS]:
         share = photos / max(1, sum(run.counts.get(part, 0) for part in PARTS))
         for stage in run.stages:
-            seconds = stage.seconds * (1 if stage.name in FIXED else share)
+            is_fixed = STAGES.get(stage.name, (0.0, 0.0))[0]
+            seconds = stage.seconds * (1 if is_fixed else share)
             # The longest, since runs that reuse cached copies and features are quicker.
             measured[stage.name] = max(measured.get(stage.name, 0.0), seconds)
-    rates = FIXED | {name: rate * photos / cores() for name, rate in RATES.items()}
-    rates["Fine-tuning"] *= DEFAULT_EPOCHS
+    usual = {name: fixed + rate * photos / cores() for name, (fixed, rate) in STAGES.items()}
     # The last runs may have had too few photos for fine-tuning.
-    missing = FINE_TUNING_STAGES if known else rates.keys()
-    expected = {name: measured.get(name, rates.get(name, 0.0)) for name in {*measured, *missing}}
+    missing = FINE_TUNING_STAGES if known else usual.keys()
+    expected = {name: measured.get(name, usual.get(name, 0.0)) for name in {*measured, *missing}}
     if photos < FIRST_EPOCH_PHOTOS and not measured.get("Fine-tuning"):
         expected = {name: s for name, s in expected.items() if name not in FINE_TUNING_STAGES}
     return {name: expected[name] for name in ORDER if name in expected}

@@ -18,7 +18,7 @@ from model import Bundle, LoupeError, api_client, load, loading
 from model.admission import AdmissionCancelled, admission_queue, local_slot
 from model.classifier import Classifier, RemoteClassifier
 from model.cli import main
-from model.engines import start
+from model.engines import ENGINES, start
 from model.errors import (
     Busy,
     DamagedPhoto,
@@ -34,7 +34,7 @@ from tests.browser.device_app import PREFIX, device_app
 from tests.browser.server import Server
 from tests.conftest import _forget
 from tests.http_server import Handler, http_server
-from tests.model.tiny import COLOURS, colour
+from tests.model.tiny import COLOURS, colour, edit
 
 
 @pytest.fixture
@@ -290,10 +290,13 @@ def test_clear_text_is_sent_to_private_addresses_alone(
 
 
 def test_lost_api_is_logged_once_and_its_gaps_run_locally(
-    tiny_bundle: Bundle, use_api: Any, photos: Path
+    tiny_bundle: Bundle, use_api: Any, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Another engine than the settings' runs here: a second name for the compiled one.
+    monkeypatch.setitem(ENGINES, "learner", ENGINES["compiled"])
+    edit(tiny_bundle, engines=["compiled", "learner"])
     use_api("http://127.0.0.1:9")
-    assert type(load("tiny", "fake")) is Classifier
+    assert type(load("tiny", "learner")) is Classifier
     assert load("tiny").identify(colour("red")).answer == "red"
     reply = CliRunner().invoke(main, ["identify", "--model", "tiny", "--json", str(photos)])
     assert (reply.exit_code, reply.stdout) == (2, "")

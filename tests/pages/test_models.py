@@ -191,14 +191,6 @@ def test_every_text_of_a_card_is_escaped(models_dir, figure):
         assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
 
 
-def test_list_of_many_models_loads_none(models_dir):
-    for place in range(12):
-        tiny(models_dir, f"model-{place}", confidence=CALIBRATED, card=CARD, metrics=MEASURED)
-    at = opened()
-    assert len(at.subheader) == 12 + len(list(BUILTIN_DIR.iterdir()))
-    assert {name for name, *_ in loading._loaded} <= {settings().model}
-
-
 def test_blind_spots_are_named_where_other_photos_are_accepted(models_dir):
     noticed = {"name": "birds", "photos": 50, "auroc": 0.99, "let_in": 0.0, "low": 0.0}
     noticed["high"] = 0.07

@@ -12,7 +12,7 @@ from torch import nn
 from ...errors import EngineUnavailable, ExportRefused, LoupeError
 from ...learner.inference_module import InferenceModule, golden_pixels
 from ...learner.rebuild import empty_learner, fastai_names
-from ..inspect.export_report import printable
+from ..inspect import printable
 from .worker_report import WorkerReport
 
 SAME = 1e-5

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from ...errors import ExportRefused
-from ..inspect.export_report import printable
+from ..inspect import printable
 from ..inspect.network import (
     FUNCTIONS,
     Function,

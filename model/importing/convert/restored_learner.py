@@ -20,8 +20,8 @@ from ...bundle.manifest import PRESENT_FROM
 from ...errors import ExportRefused
 from ...learner.inference_module import InferenceModule
 from ...preprocess import PreprocessConfig
+from ..inspect import printable
 from ..inspect.container import ExportFile, open_export
-from ..inspect.export_report import printable
 from ..inspect.learner_parts import LearnerParts, read_learner
 from ..inspect.tensors import Tensor
 from ..inspect.transform_table import TRANSFORMS

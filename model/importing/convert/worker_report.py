@@ -10,7 +10,7 @@ from ...bundle import Architecture, ManifestDraft, StrictModel, Threshold
 from ...errors import ExportRefused
 from ...learner import installed_versions
 from ...preprocess import PreprocessConfig
-from ..inspect.export_report import printable
+from ..inspect import printable
 
 Line = Annotated[str, Field(min_length=1, max_length=200)]
 NOT_STATED = "not stated"

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from ...errors import ExportRefused
 from ...storage import zips
-from .export_report import printable
+from . import printable
 from .placeholders import DTYPES, Storage
 from .tensors import StrangeTensor
 

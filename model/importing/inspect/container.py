@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from ...errors import ExportRefused
+from . import printable
 from .archive import AGAIN, BIG_ENDIAN, MAX_PICKLE, Archive, describe_foreign, read_archive
-from .export_report import printable
 from .tensors import StrangeTensor, is_safetensors, read_safetensors
 from .unpickler import LimitExceeded, Unpickler, UnpickleResult
 

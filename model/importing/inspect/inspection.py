@@ -8,8 +8,8 @@ from pathlib import Path
 from ...bundle.manifest import PRESENT_FROM
 from ...errors import ExportRefused
 from ...text import list_some
+from . import ExportReport, Finding, Kind, printable
 from .container import ExportFile, open_export
-from .export_report import ExportReport, Finding, Kind, printable
 from .learner_parts import LearnerParts, read_learner
 from .network import Network, read_network
 from .placeholders import Placeholder, full_name

@@ -55,22 +55,7 @@ FUNCTIONS = frozenset(
 )
 """Functions that a layer may keep, by exact name."""
 
-HOOKS = frozenset(
-    {
-        "_forward_hooks",
-        "_forward_hooks_with_kwargs",
-        "_forward_hooks_always_called",
-        "_forward_pre_hooks",
-        "_forward_pre_hooks_with_kwargs",
-        "_backward_hooks",
-        "_backward_pre_hooks",
-        "_is_full_backward_hook",
-        "_state_dict_hooks",
-        "_state_dict_pre_hooks",
-        "_load_state_dict_pre_hooks",
-        "_load_state_dict_post_hooks",
-    }
-)
+HOOKS = re.compile(r"_\w+_hooks?(_with_kwargs|_always_called)?")
 """Attributes of a layer that hold code which torch calls; none is imported."""
 
 
@@ -252,7 +237,7 @@ def _attributes(state: Mapping[Any, Any], path: str) -> dict[str, Any]:
         # Python looks special methods such as __call__ up on the class, never on the instance.
         if key in STRUCTURE or (key.startswith("__") and key.endswith("__")):
             continue
-        if key in HOOKS:
+        if HOOKS.fullmatch(key):
             if key in OUTPUT_HOOKS and value:
                 raise ExportRefused(
                     f"A hook changes what its layer {path or 'at the top'} answers "

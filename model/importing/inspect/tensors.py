@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ExportRefused
-from .export_report import printable
+from . import printable
 from .placeholders import DTYPES, Placeholder, PlaceholderType, Storage
 
 MAX_DIMENSIONS = 16

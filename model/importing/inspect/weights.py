@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 from ...bundle import StrictModel, Threshold
 from ...bundle.manifest import PRESENT_FROM
 from ...errors import DataError, ExportRefused
-from .export_report import printable
+from . import printable
 from .learner_parts import LearnerParts, check_labels
 from .placeholders import full_name
 from .tensors import StrangeTensor, Tensor, as_tensor, repeats_numbers

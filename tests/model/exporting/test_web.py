@@ -4,6 +4,8 @@ import gzip
 import hashlib
 import json
 import re
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +20,26 @@ from model.exporting.formats import export_models
 from tests.model.tiny import give_samples, tiny
 
 
-def two_models(models_dir: Path) -> list[Bundle]:
-    return [tiny(models_dir, "apples", title="Äpfel: *& more*"), tiny(models_dir, "pears")]
-
-
-@pytest.fixture
-def models(built_dir: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> list[Bundle]:
-    """Two models, on a machine that has onnxruntime-web."""
-    monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
-    return two_models(models_dir)
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> list[Bundle]:
+    """Two models, the first with samples."""
+    folder = tmp_path_factory.mktemp("models")
+    bundles = [tiny(folder, "apples", title="Äpfel: *& more*"), tiny(folder, "pears")]
+    give_samples(bundles[0], "blue", "red")
+    return bundles
 
 
 @pytest.fixture(scope="module")
-def exported(built_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A page of these models, for tests that only read it."""
-    folder = tmp_path_factory.mktemp("exported")
+def exported(
+    built_dir: Path, models: list[Bundle], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """A page of these models, made on a machine that has onnxruntime-web; tests only read it."""
+    folder = tmp_path_factory.mktemp("exported") / "out" / "page"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cache, "BUILT_DIR", built_dir)
-        export_models(two_models(folder / "models"), "web", folder / "page")
-    return folder / "page"
+        export = export_models(models, "web", folder)
+        assert set(export.files) == set(list_files(folder))
+        yield folder
 
 
 def read_json(path: Path) -> Any:
@@ -44,13 +47,9 @@ def read_json(path: Path) -> Any:
 
 
 def test_folder_holds_the_page_and_the_files_of_its_models(
-    models: list[Bundle], tmp_path: Path
+    models: list[Bundle], exported: Path
 ) -> None:
-    folder = tmp_path / "out" / "page"
-    give_samples(models[0], "blue", "red")
-    export = export_models(models, "web", folder)
-    files = set(list_files(folder))
-    assert set(export.files) == files
+    folder, files = exported, set(list_files(exported))
     assert {name.replace(".mjs", ".js") for name in PAGE_FILES} < files
     assert {".nojekyll", "README.md", "loupe.mjs", "models/index.json", RECORD} < files
     kept = read_json(folder / "files.json")
@@ -113,10 +112,9 @@ def test_readme_is_the_head_of_a_static_space(exported: Path) -> None:
 
 
 def test_later_export_drops_models_that_it_does_not_name(
-    models: list[Bundle], tmp_path: Path
+    models: list[Bundle], exported: Path, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "page"
-    export_models(models, "web", folder)
+    folder = shutil.copytree(exported, tmp_path / "page")
     export_models(models[1:], "web", folder)
     assert [path.name for path in (folder / "models").iterdir() if path.is_dir()] == ["pears"]
     record = read_record(folder)

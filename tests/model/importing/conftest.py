@@ -1,17 +1,12 @@
-"""Pictures, the command line, and sandbox folders, for tests of imports."""
+"""Pictures and sandbox folders, for tests of imports."""
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 
 from model.settings import settings
-from tests.model.command import run
 from tests.model.importing.learners import pictures
-
-Run = Callable[..., Result]
 
 
 @pytest.fixture(scope="session")
@@ -36,9 +31,3 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("LOUPE_THREADS", "1")
     settings.cache_clear()
     return folder
-
-
-@pytest.fixture
-def command() -> Run:
-    """Run a command of the command line, which may only end by ``SystemExit``."""
-    return run

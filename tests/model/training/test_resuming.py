@@ -19,7 +19,7 @@ from model.training.train import train
 from model.training.training_job import get_run_dir
 from tests.model.tiny import tiny
 from tests.model.training.conftest import run_train
-from tests.model.training.pictures import LABELS, folder_of
+from tests.model.training.pictures import LABELS, folder_of, parted
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.torch, pytest.mark.timeout(240)]
@@ -58,11 +58,15 @@ def start_process(data: Path, *words: object) -> "subprocess.Popen[str]":
 
 
 @pytest.mark.slow
-def test_run_resumes_with_its_own_photos_only(tmp_path: Path, data_folder: Path) -> None:
+def test_run_that_filled_the_disk_says_so_and_resumes_with_its_own_photos_only(
+    tmp_path: Path, data_folder: Path
+) -> None:
     folder = folder_of(tmp_path / "photos", 20)
     config = TrainingConfig.create(folder=folder, name="forms", image_size=64, epochs=0, keep=True)
-    with pytest.raises(KeyboardInterrupt):
-        train(config, progress=Interrupted("Features"))
+    full_disk = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(OSError, match="No space left"):
+        train(config, progress=Interrupted("Features", full_disk))
+    assert (read_run(1).state, read_run(1).error) == ("failed", "No space left on device.")
     (folder / "disc" / "3.jpg").rename(folder / "square" / "3-was-wrong.jpg")
     with pytest.raises(DataError, match="photos changed since this training run began"):
         train(config, resume=True)
@@ -70,21 +74,11 @@ def test_run_resumes_with_its_own_photos_only(tmp_path: Path, data_folder: Path)
     # With the run's own options.
     output = run_train("--name", "forms", "--resume")
     assert "Visitors of the app still see imagenet first." in output
-    assert get_bundle("forms").labels == LABELS
-    assert not get_run_dir("forms").exists()
-
-
-@pytest.mark.slow
-def test_run_that_filled_the_disk_says_so_and_is_resumed(tmp_path: Path, data_folder: Path) -> None:
-    folder = folder_of(tmp_path / "photos", 10)
-    config = TrainingConfig.create(folder=folder, name="forms", image_size=64, epochs=0)
-    full_disk = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    with pytest.raises(OSError, match="No space left"):
-        train(config, progress=Interrupted("Features", full_disk))
-    assert (read_run(1).state, read_run(1).error) == ("failed", "No space left on device.")
-    version = train(config, resume=True).version
+    bundle = get_bundle("forms")
+    assert bundle.labels == LABELS
     ends = [(run.number, run.state, run.error, run.version) for run in list_runs()]
-    assert ends == [(1, "done", "", version)]
+    assert ends == [(1, "done", "", bundle.version)]
+    assert not get_run_dir("forms").exists()
 
 
 @pytest.mark.slow
@@ -121,8 +115,10 @@ def wait_for_epoch(process: "subprocess.Popen[str]", minimum: int) -> None:
 
 
 @pytest.mark.slow
-def test_search_resumes_and_its_best_trial_is_used(photos: Path, data_folder: Path) -> None:
-    config = TrainingConfig.create(folder=photos, name="forms", image_size=64, epochs=1, search=9)
+def test_search_resumes_and_its_best_trial_is_used(tmp_path: Path, data_folder: Path) -> None:
+    folder = parted(tmp_path / "photos", 12, 5)
+    folder_of(folder / "test", 8, 9000)
+    config = TrainingConfig.create(folder=folder, name="forms", image_size=64, epochs=1, search=9)
     with pytest.raises(KeyboardInterrupt):
         train(config, progress=Interrupted("Trial 1: "))
     # Little of the search is left, so that the first trial decides.
@@ -141,3 +137,6 @@ def test_search_resumes_and_its_best_trial_is_used(photos: Path, data_folder: Pa
     best = next(hyperparameters for hyperparameters in chosen if hyperparameters)
     assert best.lr == pytest.approx(4e-4)
     assert bundle.version == get_bundle("forms").version
+    metrics = bundle.manifest.metrics
+    tested = [(one.name, one.photos) for one in metrics if one.on == "the test folder"]
+    assert tested == [("accuracy", 16)]

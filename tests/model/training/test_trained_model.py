@@ -13,7 +13,7 @@ from model.calibration.cross_validation import MEASURED_BY
 from model.engines import start
 from tests.model import command
 from tests.model.training.conftest import QUICK, run_train
-from tests.model.training.pictures import LABELS, folder_of, parted, picture
+from tests.model.training.pictures import LABELS, folder_of, picture
 from tests.photos import drawn
 
 pytestmark = [pytest.mark.torch, pytest.mark.timeout(240)]
@@ -125,13 +125,3 @@ def test_too_few_photos_are_not_calibrated_and_the_next_command_is_printed(
     manifest = get_bundle("forms").manifest
     assert manifest.calibration is None
     assert manifest.metric("accuracy")
-
-
-@pytest.mark.slow
-def test_test_folder_is_measured_separately(data_folder: Path, tmp_path: Path) -> None:
-    folder = parted(tmp_path / "three", 12, 5)
-    folder_of(folder / "test", 8, 9000)
-    run_train(folder, "--name", "forms", "--size", "64", "--epochs", "0")
-    metrics = get_bundle("forms").manifest.metrics
-    tested = [metric for metric in metrics if metric.on == "the test folder"]
-    assert [(metric.name, metric.photos) for metric in tested] == [("accuracy", 16)]

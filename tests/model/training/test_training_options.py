@@ -76,7 +76,7 @@ def test_run_folder_is_removed_while_the_lock_is_held(
 @pytest.mark.slow
 def test_run_keeps_to_its_minutes(photos: Path, data_folder: Path) -> None:
     began = time.monotonic()
-    run_train(photos, "--name", "forms", "--size", "64", "--epochs", "500", "--minutes", "0.8")
+    run_train(photos, "--name", "forms", "--size", "64", "--epochs", "500", "--minutes", "0.5")
     assert time.monotonic() - began < 120
     assert get_bundle("forms").manifest.metric("accuracy")
 

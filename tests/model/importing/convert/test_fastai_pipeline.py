@@ -121,31 +121,23 @@ def test_unusual_scaling_is_refused_with_a_remedy(folder: Path) -> None:
         refused(data, r"resized twice.*aug_transforms\(size=")
 
 
-def test_greyscale_conversion_matches_fastai(folder: Path) -> None:
+def test_greyscale_conversion_matches_fastai_in_the_recipe_and_in_the_graph(folder: Path) -> None:
+    """Other programs resize pixels in colour, which rounds three channels."""
     from fastai.vision.all import Normalize, PILImageBW, Resize
+
+    from model.learner.inference_module import Greyscale
 
     norm = Normalize.from_stats([0.2], [0.4], cuda=False)
     data = loaders(folder, Resize(64), norm, image=PILImageBW)
     steps = read_back_pipeline(data)
     assert steps.recipe == PreprocessConfig(resize=(64, 64), greyscale=True)
+    coloured = steps.recipe.model_copy(update={"greyscale": False})
     for path in sorted(folder.rglob("*.png")):
-        found, expected = by_loupe(steps, path), by_fastai(data, path)
+        expected = by_fastai(data, path)
         assert expected.shape == (1, 1, 64, 64)
-        np.testing.assert_allclose(found, expected.repeat(3, 1), atol=1e-5)
-
-
-def test_graph_converts_to_greyscale_as_well(folder: Path) -> None:
-    """Other programs resize pixels in colour, which rounds three channels."""
-    from fastai.vision.all import PILImageBW, Resize
-
-    from model.learner.inference_module import Greyscale
-
-    data = loaders(folder, Resize(64), image=PILImageBW)
-    recipe = read_back_pipeline(data).recipe
-    coloured = recipe.model_copy(update={"greyscale": False})
-    for path in sorted(folder.rglob("*.png")):
+        np.testing.assert_allclose(by_loupe(steps, path), expected.repeat(3, 1), atol=1e-5)
         image = Image.open(path).convert("RGB")
-        before, after = (images_of(preprocess(image, one)) for one in (recipe, coloured))
+        before, after = (images_of(preprocess(image, one)) for one in (steps.recipe, coloured))
         np.testing.assert_array_equal(Greyscale()(before), before)
         found = np.asarray(Greyscale()(after))
         np.testing.assert_allclose(found, before, atol=2)

@@ -4,6 +4,8 @@ import json
 import os
 import re
 from collections.abc import Callable
+from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from model.importing.convert.parity import gather_photos
 from model.importing.convert.worker_report import worker_ended, worker_refused
 from model.importing.inspect import ExportReport, Finding
 from model.settings import settings
-from tests.model.importing.conftest import Run
+from tests.model.command import run
 from tests.model.importing.inspect.attacks import calls
 from tests.model.tiny import COLOURS, files, values
 from tests.photos import drawn, encoded, turned
@@ -68,10 +70,14 @@ def write_valid_files(out: Path, photos: list[Path], classifier: Classifier) -> 
     (out / "report.json").write_text(json.dumps(WORKER_REPORT))
     for name, data in files().items():
         (out / name).write_bytes(data)
-    # Decoded in full, as by fastai.
-    images = [Image.open(photo).convert("RGB") for photo in photos]
-    answers = [classifier.identify(image).probabilities for image in images]
+    answers = [fastais_answer(classifier, photo.read_bytes()) for photo in photos]
     np.savez(out / "answers.npz", probabilities=np.array(answers, dtype=np.float32))
+
+
+@cache
+def fastais_answer(classifier: Classifier, photo: bytes) -> Any:
+    """Return the probabilities for a photo that is decoded in full, as by fastai."""
+    return classifier.identify(Image.open(BytesIO(photo)).convert("RGB")).probabilities
 
 
 @pytest.fixture
@@ -264,10 +270,10 @@ def test_photos_that_fastai_opens_differently_are_left_out(tmp_path: Path) -> No
 
 
 def test_command_prints_the_model(
-    fake_worker: Worker, export: Path, command: Run, monkeypatch: pytest.MonkeyPatch
+    fake_worker: Worker, export: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_worker()
-    result = command("import", export, "--name", "own")
+    result = run("import", export, "--name", "own")
     assert result.exit_code == 0
     folder = load("own").bundle.folder
     lines = result.stdout.splitlines()
@@ -289,7 +295,7 @@ def test_command_prints_the_model(
     # If another model opens first, the line names the command that shows this one.
     monkeypatch.setenv("LOUPE_MODEL", "tiny")
     settings.cache_clear()
-    result = command("import", export, "--name", "own")
+    result = run("import", export, "--name", "own")
     assert "Visitors" not in result.stdout
     assert result.stdout.splitlines()[-1] == (
         "see it: LOUPE_MODEL=own make run, or python -m model identify --model own PHOTO"
@@ -297,14 +303,14 @@ def test_command_prints_the_model(
 
 
 def test_refusal_names_the_photo_that_differs_and_exits_with_2(
-    fake_worker: Worker, export: Path, command: Run
+    fake_worker: Worker, export: Path
 ) -> None:
     def change(array: Any) -> Any:
         array[3, 2] += 0.05
         return array
 
     fake_worker(replace("answers.npz", change))
-    result = command("import", export, "--name", "own")
+    result = run("import", export, "--name", "own")
     assert result.exit_code == 2
     message = "Error: Loupe would answer differently from fastai: for the photo astronaut a"
     assert f"{message} probability differs by 0.05" in result.stderr
@@ -312,12 +318,12 @@ def test_refusal_names_the_photo_that_differs_and_exits_with_2(
 
 @pytest.mark.parametrize("trusting", [[], ["--trust"]], ids=["untrusted", "trusted"])
 def test_hostile_file_is_not_run_even_if_trusted(
-    trusting: list[str], tmp_path: Path, data_folder: Path, temporary: Path, command: Run
+    trusting: list[str], tmp_path: Path, data_folder: Path, temporary: Path
 ) -> None:
     """Tests of the reader inspect files of all kinds; this one runs the command on one."""
     path, marker = tmp_path / "hostile.pkl", tmp_path / "marker"
     path.write_bytes(calls(marker)["in-a-learner"])
-    assert command("import", path, "--name", "own", *trusting).exit_code == 2
+    assert run("import", path, "--name", "own", *trusting).exit_code == 2
     assert not marker.exists()
     assert list(temporary.iterdir()) == []
     assert not (data_folder / "models" / "own").exists()

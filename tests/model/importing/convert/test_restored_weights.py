@@ -7,7 +7,7 @@ import pytest
 
 from model.errors import ExportRefused
 from model.importing.inspect.weights import WeightsSettings
-from tests.model.importing.conftest import Run
+from tests.model.command import run
 from tests.model.importing.learners import (
     LEARNER_MARKS,
     assert_engines_agree,
@@ -75,13 +75,13 @@ def test_formats_of_weights_give_the_learners_probabilities(
     assert restored.predict([photo])[0] == pytest.approx(predict(learner, photo), abs=tolerance)
 
 
-@pytest.mark.parametrize("head", ["fastai", "native"])
 @pytest.mark.parametrize(
-    ("arch", "library"),
+    ("arch", "library", "head"),
     [
-        ("squeezenet1_1", "torchvision"),
-        ("test_byobnet", "timm"),
-        pytest.param("xresnet18", "fastai", marks=pytest.mark.slow),
+        ("squeezenet1_1", "torchvision", "native"),
+        ("test_byobnet", "timm", "native"),
+        ("test_byobnet", "timm", "fastai"),
+        pytest.param("xresnet18", "fastai", "native", marks=pytest.mark.slow),
     ],
 )
 def test_network_is_built_by_name_and_gets_both_engines(
@@ -147,11 +147,11 @@ def test_size_that_the_network_cannot_take_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_weights_become_a_model_of_both_engines(
-    learner: Any, folder: Path, tmp_path: Path, data_folder: Path, temporary: Path, command: Run
+    learner: Any, folder: Path, tmp_path: Path, data_folder: Path, temporary: Path
 ) -> None:
     words = [word for option in OPTIONS.items() for word in option]
     learner.path, learner.model_dir = tmp_path, "."
-    result = command("import", "--name", "mine", learner.save("learn"), *words)
+    result = run("import", "--name", "mine", learner.save("learn"), *words)
     assert result.exit_code == 0, result.stderr
     assert "3 labels: cat, dog, owl" in result.stdout
     assert "engines: compiled, learner" in result.stdout
@@ -159,7 +159,7 @@ def test_weights_become_a_model_of_both_engines(
 
 
 def test_missing_and_unneeded_options_are_named(
-    learner: Any, tmp_path: Path, data_folder: Path, command: Run
+    learner: Any, tmp_path: Path, data_folder: Path
 ) -> None:
     learner.path, learner.model_dir = tmp_path, "."
     weights = learner.save("learn")
@@ -170,7 +170,7 @@ def test_missing_and_unneeded_options_are_named(
         ([weights, *words[:4]], "Add --size (224"),
         ([tmp_path / "export.pkl", *words], "Leave out --arch"),
     ):
-        result = command("import", "--name", "mine", *arguments)
+        result = run("import", "--name", "mine", *arguments)
         assert result.exit_code == 2
         assert sentence in result.stderr
     assert not data_folder.joinpath("models", "mine").exists()

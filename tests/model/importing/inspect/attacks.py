@@ -58,13 +58,6 @@ OTHER_CALLS = {
     "persistent-module": "\x80\x02( 'module os:system 'a 'b tQ $sh \x85R.",
 }
 
-FUNCTIONS = (
-    "posix:system nt:system builtins:exec __builtin__:eval fastcore.basics:exec_new runpy:run_path "
-    "importlib:import_module torch.hub:load torch:load fastai.learner:load_learner numpy:load "
-    "pip._internal.cli.main:main ctypes:CDLL sys:modules"
-).split()
-"""Functions that run, evaluate or fetch code."""
-
 
 def calls(marker: Path) -> dict[str, bytes]:
     """Return bare pickles and torch files that call a function when they are loaded, by name."""
@@ -82,7 +75,6 @@ def calls(marker: Path) -> dict[str, bytes]:
             name: assemble(words, **arguments)
             for name, words in {**RUN_BY_PYTHON, **OTHER_CALLS}.items()
         },
-        **{name: assemble(f"\x80\x02 {name} $marker \x85R.", **arguments) for name in FUNCTIONS},
         "cloudpickle": _cloudpickled(arguments["sh"]),
         **_nested(call),
         **_broken(call[:-1]),

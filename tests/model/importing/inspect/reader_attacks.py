@@ -4,11 +4,13 @@ Each is a file whose object is a network, weights or a learner, unlike anything 
 fastai writes. Where code is named, it would create the marker file if anything called it.
 """
 
+import functools
 import json
 import pickle
 import struct
 import zipfile
 from pathlib import Path
+from typing import Any
 
 from tests.model.importing.inspect.pickles import (
     assemble,
@@ -82,12 +84,25 @@ def storage(
     return assemble(f"( 'storage {kind} '{key} 'cpu") + size + view + b"tQ"
 
 
+def pushed(value: Any) -> bytes:
+    """Return the instructions that push a plain value."""
+    return pickle.dumps(value, 2)[2:-1]
+
+
 def tensor(
-    numbers: bytes, shape: bytes = b"K\x02K\x03\x86", strides: bytes = b"K\x03K\x01\x86"
+    numbers: bytes,
+    shape: bytes = b"K\x02K\x03\x86",
+    strides: bytes = b"K\x03K\x01\x86",
+    offset: int = 0,
 ) -> bytes:
     """Return a call that builds a tensor: [2, 3]."""
-    arguments = b"(" + numbers + b"K\x00" + shape + strides + b"\x89}t"
+    arguments = b"(" + numbers + pushed(offset) + shape + strides + b"\x89}t"
     return glob("torch._utils", "_rebuild_tensor_v2") + arguments + b"R"
+
+
+def view(shape: Any, strides: Any, offset: int = 0) -> bytes:
+    """Return a call that builds a tensor of the usual six numbers."""
+    return tensor(storage(), pushed(shape), pushed(strides), offset)
 
 
 def _zipped(root: bytes) -> bytes:
@@ -95,11 +110,42 @@ def _zipped(root: bytes) -> bytes:
 
 
 def _in_network(child: bytes) -> bytes:
-    return _zipped(layer(*SEQUENTIAL, _modules=b"}" + text("0") + child + b"s"))
+    return _zipped(_around(child))
+
+
+def _around(inner: bytes) -> bytes:
+    return layer(*SEQUENTIAL, _modules=b"}" + text("0") + inner + b"s")
+
+
+def _twice_around(inner: bytes, number: int) -> bytes:
+    """Return a layer that names another one twice."""
+    again = b"q" + bytes([number]) + b"s" + text("1") + b"h" + bytes([number])
+    return layer(*SEQUENTIAL, _modules=b"}" + text("0") + inner + again + b"s")
 
 
 def _with_weight(weight: bytes) -> bytes:
     return layer(*LINEAR, _parameters=b"}" + text("weight") + weight + b"s")
+
+
+REASONS = {
+    "loop-by-memo": "contains itself",
+    "nested": "more layers inside of layers",
+    "doubled": "repeats its layers",
+    "state-hooks-of-calls": "A hook changes",
+    "state-hooks-no-dict": "A hook changes",
+    "state-forward-called": "replaces forward",
+    "misplaced": "not a layer",
+    "weight-beyond": "beyond the numbers",
+    "weight-offset": "beyond the numbers",
+    "weight-expanded": "more numbers than",
+    "weight-negative": "contradicts itself",
+    "weight-backwards": "of whole numbers",
+    "weight-dimensions": "of whole numbers",
+    "weight-no-shape": "of whole numbers",
+    "shared": "uses the same weights",
+    "constructed": "torch makes no layers",
+}
+"""The sentences by which some networks are refused."""
 
 
 def networks(marker: Path) -> dict[str, bytes]:
@@ -138,10 +184,21 @@ def networks(marker: Path) -> dict[str, bytes]:
         "quantized": glob("torch._utils", "_rebuild_qtensor") + b"(" + usual + b"K\x00))tR",
         "subclass-of-os": of_os,
         "parameters-deep": deep,
+        "beyond": view((100, 100), (100, 1)),
+        "offset": view((2, 3), (3, 1), 99),
+        "expanded": view((10**6, 10**6), (0, 0)),
+        "negative": view((2, 3), (3, 1), -1),
+        "backwards": view((2, 3), (-3, -1), 5),
+        "dimensions": view((1,) * 99, (1,) * 99),
+        "no-shape": view("ab", "ab"),
         "two-types": b"]" + tensor(usual) + b"a0" + integers,
     }
     loop = layer(*SEQUENTIAL, _modules=b"}q\x05").replace(b"\x81}(", b"\x81q\x06}(", 1)
     linear = glob(*LINEAR)
+    # Views of one storage that would be copied a thousand times.
+    large = tensor(storage("9", pushed(10_000)), pushed((100, 100)), pushed((100, 1)))
+    buffers = b"".join(text(f"buffer{number}") + large + b"s" for number in range(1000))
+    empty = layer(*SEQUENTIAL)
     appended = linear + b")\x81](K\x01K\x02e0}(" + text("_modules") + b"}ubK\x01a"
     return {
         "line-break": _in_network(layer("torch.nn.modules.linear\n", "Linear")),
@@ -152,6 +209,11 @@ def networks(marker: Path) -> dict[str, bytes]:
         "constructed": _in_network(linear + b"J\xff\xff\xff\x7fK\x01\x86R"),
         "new-with-arguments": _in_network(linear + b"K\x05\x85\x81}b"),
         "appended-to": _in_network(appended),
+        "misplaced": _in_network(pushed({"not": "a layer"})),
+        "shared": _in_network(layer(*SEQUENTIAL, _buffers=b"}" + buffers)),
+        "nested": _zipped(functools.reduce(lambda inner, _: _around(inner), range(100), empty)),
+        # Thirty layers that expand to a thousand million.
+        "doubled": _zipped(functools.reduce(_twice_around, range(30), empty)),
     }
 
 

@@ -1,11 +1,13 @@
 """Hostile exports: each is refused with a sentence, and nothing in it is run or built."""
 
 import json
+import os
 import pickle
 import sys
 import zipfile
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,7 +17,7 @@ from model.errors import ExportRefused
 from model.importing.inspect import inspect_export
 from model.importing.inspect.container import open_export
 from model.importing.inspect.inspection import inspect_file
-from model.importing.inspect.network import read_network
+from model.importing.inspect.network import LeftOut, read_network
 from model.importing.inspect.weights import read_state_dict
 from tests.memory import assert_peak_below, limited_memory
 from tests.model.command import run
@@ -118,8 +120,27 @@ def test_attack_on_reader_is_refused_and_not_built(
 
     with assert_peak_below(megabytes=100):
         assert is_refused(path)
-        assert refusal(path)
+        sentence = refusal(path)
+    assert sentence
+    assert reader_attacks.REASONS.get(name, "") in sentence
     assert not marker.exists()
+
+
+@pytest.mark.torch
+def test_harmless_attributes_are_left_out(path: Path) -> None:
+    import torch
+
+    network: Any = torch.nn.Linear(3, 2)
+    network.notes, network.__call__ = {"a": [1, 2.5, None]}, os.system
+    network.helper = os.system
+    hooked_only_backwards = network.register_full_backward_hook(print)
+    torch.save(network, path)
+    hooked_only_backwards.remove()
+    with open_export(path) as export:
+        layer = read_network(export.root).root
+    assert layer.attributes["notes"] == {"a": [1, 2.5, None]}
+    assert isinstance(layer.attributes["helper"], LeftOut)
+    assert not {"__call__", "_backward_hooks"} & set(layer.attributes)
 
 
 TABLES = attacks.RUN_BY_PYTHON, attacks.OTHER_CALLS, reader_attacks.OBJECTS
@@ -140,7 +161,7 @@ def test_any_order_of_instructions_is_read_without_calling_anything(
 
 def test_doctor_runs_as_a_process(calls: dict[str, bytes], marker: Path, path: Path) -> None:
     path.write_bytes(calls["zip"])
-    result = run_python("-m", "model", "doctor", "--names", path, check=False)
+    result = run_python("-m", "model", "doctor", "--json", path, check=False)
     assert (result.returncode, result.stderr) == (1, "")
     assert "posix.system" in result.stdout
     assert not marker.exists()
@@ -151,7 +172,7 @@ def test_doctor_runs_as_a_process(calls: dict[str, bytes], marker: Path, path: P
 )
 def test_names_are_escaped_for_the_terminal(name: str, path: Path) -> None:
     path.write_bytes(torch_zip(b"\x80\x04" + text(f"mod{name}") + text(name) + b"\x93)R."))
-    for words in (["--names"], ["--json"]):
+    for words in ([], ["--json"]):
         shown = run("doctor", path, *words).stdout
         assert not {"\x1b", "\x07", "\u202e", "\r", "\x9b"} & set(shown)
         assert "evil" in shown

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from model.errors import ExportRefused
-from model.importing.inspect import ExportReport
-from model.importing.inspect.export_report import printable
+from model.importing.inspect import ExportReport, printable
 from model.importing.inspect.inspection import inspect_file
 from tests.model.command import run
 from tests.model.importing.inspect.pickles import assemble, glob, text, torch_zip
