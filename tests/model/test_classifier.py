@@ -93,14 +93,6 @@ def test_identification_holds_photo_and_pixels(colours: Classifier) -> None:
     )
 
 
-def test_total_time_is_the_sum_of_its_steps(colours: Classifier) -> None:
-    times = colours.identify(encoded(drawn(640, 480))).milliseconds
-    assert times is not None
-    parts = times.decode, times.preprocess, times.engine
-    assert all(part > 0 for part in parts)
-    assert times.total == pytest.approx(sum(parts))
-
-
 def test_missing_file_is_named(colours: Classifier, tmp_path: Path) -> None:
     with pytest.raises(MissingPhoto, match=r"There is no file .*nowhere\.jpg\. Check its name\."):
         colours.identify(tmp_path / "nowhere.jpg")
