@@ -57,11 +57,20 @@ def test_invalid_ids_delete_nothing(red: Prediction, word: str | int) -> None:
     assert correction_store().count() == 1
 
 
-def test_export_and_its_earlier_form_write_the_same(red: Prediction, tmp_path: Path) -> None:
+def test_export_that_is_refused_leaves_the_file_and_no_database(
+    data_folder: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("my notes")
+    assert "isn't replaced" in run("corrections", "export", file).stderr
+    assert file.read_text() == "my notes"
+    assert not data_folder.exists()
+
+
+def test_export_replaces_a_file_if_forced(red: Prediction, tmp_path: Path) -> None:
     number = correction_store().add_correction(red, "../../scarlet", JPEG)
-    for words in (("export",), (), ("export", "--force"), ("--force",)):
-        file = tmp_path / f"{len(words)}-{'-'.join(words)}.zip"
-        result = run("corrections", *words, file)
-        assert (result.exit_code, result.stdout) == (0, f"1 correction in {file}\n")
-        with zipfile.ZipFile(file) as opened:
-            assert opened.namelist() == [f"_.._scarlet/{number}.jpg", "corrections.csv"]
+    (file := tmp_path / "notes.zip").touch()
+    result = run("corrections", "export", "--force", file)
+    assert (result.exit_code, result.stdout) == (0, f"1 correction in {file}\n")
+    with zipfile.ZipFile(file) as opened:
+        assert opened.namelist() == [f"_.._scarlet/{number}.jpg", "corrections.csv"]
