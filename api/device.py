@@ -28,7 +28,6 @@ from model.browser.runtime import RUNTIME, runtime_dir, runtime_name
 from model.bundle import get_bundle, is_public, list_public, read_samples
 from model.errors import BundleError, BundleNotFound, EngineUnavailable
 from model.loading import default_model
-from model.samples import samples
 from model.settings import settings
 
 from .middleware import guarded_app
@@ -70,7 +69,6 @@ def device_routes() -> list[BaseRoute]:
         Route("/models/{name:segment}/{file:segment}", hashed_file),
         Route(f"/{RUNTIME}/{{file:segment}}", hashed_file),
         Route("/models/{name:segment}/samples/{file:segment}", sample_file),
-        Route("/samples/{file:segment}", common_sample),
         Route("/{file:path}", page_file),
     ]
     return [Route("/device", redirect), Mount("/device", app=guarded_app(routes))]
@@ -160,16 +158,6 @@ def sample_file(request: Request) -> Response:
     if data is None:
         return problem("not-found", NO_FILE)
     return cached(request, Response(data, media_type="image/jpeg"), f'"{Path(file).stem}"')
-
-
-def common_sample(request: Request) -> Response:
-    """Send one of the photographs, or its thumbnail, that earlier pages show for every model."""
-    name = request.path_params["file"]
-    files = {sample.path.name: sample.read for sample in samples()}
-    files |= {sample.thumbnail_name: sample.thumbnail for sample in samples()}
-    if name not in files:
-        return problem("not-found", NO_FILE)
-    return revalidate(request, Response(files[name](), media_type="image/jpeg"))
 
 
 def hashed_file(request: Request) -> Response:

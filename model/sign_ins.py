@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 from itsdangerous import BadData, URLSafeSerializer
 
-from .corrections.database import connect, create_table, parse_url, translate_database_errors
+from .corrections.database import StoredTable
 from .corrections.page_sessions import app_secret
 from .settings import settings
 
@@ -77,17 +77,11 @@ def _serializer() -> URLSafeSerializer:
     return URLSafeSerializer(app_secret(), salt="loupe.owner")
 
 
-class SignIns:
-    """Links and sign-ins that are valid. Safe under threads and several processes.
-
-    Tokens have 256 random bits. All methods raise a DataError if the database can't be used.
-    """
+class SignIns(StoredTable):
+    """Links and sign-ins that are valid; tokens have 256 random bits."""
 
     def __init__(self, url: str) -> None:
-        """Open the database at an SQLAlchemy URL; create its table if it is missing."""
-        self._engine = connect(parse_url(url))
-        with translate_database_errors("opened", "sign-ins"):
-            create_table(self._engine, TABLE)
+        super().__init__(url, TABLE, "sign-ins")
 
     def create_link(self) -> str:
         """Return the token of a new link, which is valid once and for ``LINK_LIFETIME``."""
@@ -104,7 +98,7 @@ class SignIns:
     def has(self, token: str, *, is_link: bool = False) -> bool:
         """Return whether a sign-in, or a link, is valid."""
         query = sa.select(TABLE.c.sha256).where(*_valid(token, is_link=is_link))
-        with translate_database_errors("read", "sign-ins"), self._engine.connect() as connection:
+        with self.reading() as connection:
             return connection.scalar(query) is not None
 
     def end(self, token: str) -> None:
@@ -117,21 +111,17 @@ class SignIns:
         self._delete(sa.true())
         return count
 
-    def close(self) -> None:
-        """Close all connections; they are opened again when needed."""
-        self._engine.dispose()
-
     def _add(self, lifetime: timedelta, *, is_link: bool) -> str:
         token, now = secrets.token_urlsafe(32), datetime.now(UTC)
         row = {"sha256": _hash(token), "is_link": is_link, "expires": now + lifetime}
         self._delete(TABLE.c.expires <= now)
-        with translate_database_errors("written", "sign-ins"), self._engine.begin() as connection:
+        with self.writing() as connection:
             connection.execute(sa.insert(TABLE).values(row))
         return token
 
     def _delete(self, *conditions: sa.ColumnElement[bool]) -> int:
         query = sa.delete(TABLE).where(*conditions)
-        with translate_database_errors("written", "sign-ins"), self._engine.begin() as connection:
+        with self.writing() as connection:
             return connection.execute(query).rowcount
 
 

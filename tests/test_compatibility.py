@@ -58,7 +58,6 @@ ADDRESSES = {
     # Named by a model.json that a page fetched before the update.
     "/device/models/colours/9aa1e991a60ca9f0.onnx.gz": "application/octet-stream",
     "/device/models/colours/2a02605437011dc5.golden.gz": "application/octet-stream",
-    "/device/samples/coffee.jpg": "image/jpeg",
 }
 OPERATIONS = {
     "post /identify": "model top explain",

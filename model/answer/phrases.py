@@ -241,7 +241,7 @@ def format_percent(share: float) -> str:
     """Return a share as a rounded percentage: 94%, 3.1%, <0.1%."""
     rule = next(r for r in WORDS["percent"] if "below" not in r or share < r["below"])
     if "text" in rule:
-        return rule["text"]
+        return str(rule["text"])
     return f"{min(share, rule.get('at_most', share)):.{rule['digits']}%}"
 
 

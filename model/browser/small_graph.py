@@ -8,13 +8,14 @@ hash.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, helper, numpy_helper
+from onnx import ModelProto, helper, numpy_helper
 
 from ..errors import BundleDamaged
 from ..learner import strip_metadata
@@ -39,7 +40,7 @@ def make_small_graph(graph: bytes) -> bytes:
     """Return an ONNX graph with the weights of Conv, Gemm and MatMul as int8, a quarter as big."""
     model = onnx.load_from_string(graph)
     weights = {item.name: item for item in model.graph.initializer}
-    uses = _count_uses(model)
+    uses = Counter(name for node in model.graph.node for name in node.input)
     nodes, small = [], []
     for name, axis in _weight_axes(model):
         if name not in weights or name.startswith(EXACT):
@@ -134,21 +135,10 @@ def _weight_axes(model: ModelProto) -> Iterator[tuple[str, int]]:
         if node.op_type in OUTPUT_AXIS:
             yield node.input[1], OUTPUT_AXIS[node.op_type]
         elif node.op_type == "Gemm":
-            yield node.input[1], 0 if _attribute(node, "transB") else 1
+            is_turned = any(item.name == "transB" and item.i for item in node.attribute)
+            yield node.input[1], 0 if is_turned else 1
         elif node.op_type == "MatMul":
             yield node.input[1], 1
-
-
-def _attribute(node: NodeProto, name: str) -> int:
-    return next((item.i for item in node.attribute if item.name == name), 0)
-
-
-def _count_uses(model: ModelProto) -> dict[str, int]:
-    uses: dict[str, int] = {}
-    for node in model.graph.node:
-        for name in node.input:
-            uses[name] = uses.get(name, 0) + 1
-    return uses
 
 
 # By base: the cosine to a label's mean from which a photo is known, while too few photo groups were

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.random import Generator
@@ -47,13 +47,6 @@ class TemperatureEstimate:
         return min(values), max(values)
 
 
-class _Point(NamedTuple):
-    """Mean accuracy, and mean natural logarithm of the temperature."""
-
-    accuracy: float
-    logarithm: float
-
-
 def estimate_temperature(
     run: Run,
     photos: Sequence[Image.Image],
@@ -88,8 +81,10 @@ def estimate_temperature(
         above = _summarise([unaltered])
         for strength in STRENGTHS:
             below = _summarise([measure(alter, strength, seed) for seed in SEEDS])
-            if below.accuracy <= accuracy:
-                temperatures[name] = _interpolate(above, below, accuracy)
+            if below[0] <= accuracy:
+                # Between two strengths of the alteration.
+                accuracies, logarithms = map(list, zip(below, above, strict=True))
+                temperatures[name] = math.exp(np.interp(accuracy, accuracies, logarithms))
                 break
             above = below
     if not temperatures:
@@ -97,16 +92,11 @@ def estimate_temperature(
     return TemperatureEstimate(median(temperatures.values()), temperatures, unaltered)
 
 
-def _summarise(passes: Sequence[GraphOutputs]) -> _Point:
+def _summarise(passes: Sequence[GraphOutputs]) -> tuple[float, float]:
+    """Return the mean accuracy, and the mean natural logarithm of the temperature."""
     accuracies = [float((one.predicted == one.targets).mean()) for one in passes]
     logarithms = [math.log(fit_temperature(one.logits, one.targets)) for one in passes]
-    return _Point(fmean(accuracies), fmean(logarithms))
-
-
-def _interpolate(above: _Point, below: _Point, accuracy: float) -> float:
-    """Return the temperature between two strengths of an alteration."""
-    share = (above.accuracy - accuracy) / max(1e-9, above.accuracy - below.accuracy)
-    return math.exp(above.logarithm + share * (below.logarithm - above.logarithm))
+    return fmean(accuracies), fmean(logarithms)
 
 
 def _crop(photo: Image.Image, strength: float, random: Generator) -> Image.Image:

@@ -74,13 +74,13 @@ def fit_label_thresholds(
     Error Levels, 2019 (class-conditional split conformal sets).
     """
     true = calibrated[np.arange(len(targets)), targets]
-    thresholds = np.full(calibrated.shape[1], 1 - _conformal_quantile(1 - true, coverage))
+    thresholds = np.full(calibrated.shape[1], 1 - conformal_quantile(1 - true, coverage))
     # Rounded, because 1 - 0.9 is slightly less than 0.1 in floating point.
     min_photos = math.ceil(round(1 / (1 - coverage), 6)) - 1
     for label in np.unique(targets):
         of_label = true[targets == label]
         if len(of_label) >= min_photos:
-            thresholds[label] = 1 - _conformal_quantile(1 - of_label, coverage)
+            thresholds[label] = 1 - conformal_quantile(1 - of_label, coverage)
     clipped: Doubles = np.clip(thresholds, 0.0, 1.0)
     return clipped
 
@@ -96,13 +96,11 @@ def contains_label(
     return contained
 
 
-def fit_ood_threshold(id_scores: Floats, target_id_accept_rate: float) -> float:
-    """Return the OOD score that a share of ``target_id_accept_rate`` does not exceed."""
-    return _conformal_quantile(id_scores.astype(np.float64), target_id_accept_rate)
+def conformal_quantile(values: Floats | Doubles, share: float) -> float:
+    """Return the ceil((n + 1) · share)-th of n values, which a share does not exceed, or the last.
 
-
-def _conformal_quantile(values: Doubles, share: float) -> float:
-    """Return the ceil((n + 1) · share)-th of n values, or the last one."""
+    Of OOD scores, it is the threshold that accepts this share of ID photos.
+    """
     place = min(len(values), math.ceil((len(values) + 1) * share)) - 1
     return float(np.sort(values)[place])
 
@@ -222,7 +220,7 @@ def _fit_detector(
         for inside, outside in folds:
             fold = held_out.subset(inside)
             scores[outside] = fit_detector(fold, fold)(scored.subset(outside))
-    threshold = fit_ood_threshold(scores, TARGET_ID_ACCEPT_RATE)
+    threshold = conformal_quantile(scores, TARGET_ID_ACCEPT_RATE)
     return FittedDetector(fit_detector, detector, scores, threshold)
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import onnx
 import onnx.utils
-import onnxruntime as ort
-from onnx import TensorProto, helper, numpy_helper, parser
+from onnx import numpy_helper, parser
 
+from ..browser.device_files import run_graph
 from ..browser.small_graph import EXACT
 from ..bundle import Calibration, ManifestDraft
 from ..errors import BundleDamaged
@@ -45,11 +45,10 @@ def attach_head(graph: bytes, temperature: float, detector: Detector | None) -> 
     probabilities_output.CopyFrom(trunk.graph.output[0])
     probabilities_output.name = "probabilities"
     if detector is not None:
-        trunk.graph.node.extend(detector.nodes())
-        trunk.graph.initializer.extend(detector.initializers())
-        trunk.graph.output.append(
-            helper.make_tensor_value_info("novelty", TensorProto.FLOAT, ["N"])
-        )
+        head = detector.graph()
+        trunk.graph.node.extend(head.node)
+        trunk.graph.initializer.extend(head.initializer)
+        trunk.graph.output.extend(head.output)
     onnx.checker.check_model(trunk)
     return bytes(trunk.SerializeToString())
 
@@ -139,7 +138,5 @@ def _rewrite_graph(folder: Path, temperature: float, detector: Detector | None) 
     arrays: dict[str, Any] = {"pixels": pixels, "logits": logits}
     arrays["probabilities"] = probabilities(logits, temperature).astype(np.float32)
     if detector:
-        session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
-        scores = [session.run(["novelty"], {"pixels": photo[None]})[0][0] for photo in pixels]
-        arrays["novelty"] = np.array(scores, np.float32)
+        arrays["novelty"] = run_graph(graph, pixels)["novelty"]
     np.savez_compressed(path, **arrays)

@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper, parser
+from onnx import helper, numpy_helper, parser
 
 from ..browser.small_graph import EXACT
 from .graph_outputs import Floats, GraphOutputs
@@ -49,30 +49,18 @@ class Detector:
         """Bytes that its tensors add to a graph."""
         return sum(array.nbytes for array in self.tensors.values())
 
-    def nodes(self) -> list[onnx.NodeProto]:
-        """Return the nodes from ``features`` and ``logits`` to ``novelty``."""
+    def graph(self) -> onnx.GraphProto:
+        """Return the graph from ``features`` and ``logits`` to ``novelty``."""
         signature = "score (float[N, D] features, float[N, C] logits) => (float[N] novelty)"
-        return list(parser.parse_graph(f"{signature} {{ {self.nodes_text} }}").node)
-
-    def initializers(self) -> list[onnx.TensorProto]:
-        """Return the tensors as ONNX initializers."""
-        return [numpy_helper.from_array(array, name) for name, array in self.tensors.items()]
+        graph = parser.parse_graph(f"{signature} {{ {self.nodes_text} }}")
+        tensors = (numpy_helper.from_array(array, name) for name, array in self.tensors.items())
+        graph.initializer.extend(tensors)
+        return graph
 
     @cached_property
     def _ort_session(self) -> ort.InferenceSession:
-        graph = helper.make_graph(
-            self.nodes(),
-            "score",
-            [
-                helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", None])
-                for name in ("features", "logits")
-            ],
-            [helper.make_tensor_value_info("novelty", TensorProto.FLOAT, ["N"])],
-            self.initializers(),
-        )
-        model = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10
-        )
+        opset = helper.make_opsetid("", OPSET)
+        model = helper.make_model(self.graph(), opset_imports=[opset], ir_version=10)
         options = ort.SessionOptions()
         # ONNX Runtime warns about inputs that a detector doesn't use.
         options.log_severity_level = 4

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from ..bundle import Bundle, get_bundle, open_version
 from ..engine_info import SERVER_ENGINES
-from ..evaluation import Evaluation, PhotoFailure, Proportion, evaluate
+from ..evaluation import Evaluation, PhotoFailure, evaluate
 from ..evaluation.labelled_folders import UNRECORDED, find_trained, labelled_photos
 from ..evaluation.paired import (
     PairedEvaluation,
@@ -30,6 +30,7 @@ from ..text import clean, escape
 from .terminal import (
     FOLDER,
     StageProgress,
+    format_share,
     keep_option,
     progress_bar,
     require_full_install,
@@ -132,14 +133,6 @@ def print_failures(failures: Sequence[PhotoFailure]) -> None:
         click.echo(f"\nphotos that couldn't be read ({len(failures):,}):", err=True)
     for item in failures:
         click.echo(f"  {item.photo}: {item.message} ({item.code})", err=True)
-
-
-def format_share(proportion: Proportion | None) -> str:
-    """Return a proportion with its 95% interval; a dash without one."""
-    if proportion is None:
-        return "–"
-    low, high = 100 * proportion.low, 100 * proportion.high
-    return f"{proportion.value:.1%} ({low:.1f}–{high:.1f}%)"
 
 
 def _percent(value: float | None) -> str:

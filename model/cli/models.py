@@ -11,7 +11,6 @@ from rich.text import Text
 
 from ..bundle import (
     Bundle,
-    Metric,
     get_bundle,
     list_models,
     list_versions,
@@ -24,7 +23,7 @@ from ..errors import BundleError, EngineUnavailable
 from ..exporting.formats import FORMATS, export_models, keep_download
 from ..settings import settings
 from ..text import clean, warn_of_labels
-from .terminal import FOLDER, NEW_FOLDER
+from .terminal import FOLDER, NEW_FOLDER, format_share
 
 FOLLOWING = "Each replica switches to it once its own checks have passed."
 
@@ -41,7 +40,7 @@ def list_command() -> None:
         if isinstance(bundle, BundleError):
             errors[name] = bundle
             continue
-        accuracy = format_accuracy(bundle.manifest.metric("accuracy"))
+        accuracy = format_share(bundle.manifest.metric("accuracy"))
         size = f"{bundle.size / 1e6:.0f} MB"
         engines = ", ".join(available(bundle))
         cells = (name, f"{len(bundle.labels):,}", accuracy, size, bundle.version, engines)
@@ -113,7 +112,7 @@ def versions_command(name: str) -> None:
             errors[version.version] = version.bundle
             accuracy, title = "can't be used", ""
         else:
-            accuracy = format_accuracy(version.bundle.manifest.metric("accuracy"))
+            accuracy = format_share(version.bundle.manifest.metric("accuracy"))
             title = version.bundle.manifest.title
         state, created = "current" if version.current else "", f"{version.created:%Y-%m-%d %H:%M}"
         table.add_row(state, Text(version.version), created, accuracy, Text(clean(title)))
@@ -177,13 +176,6 @@ def published_command() -> None:
 def _print_errors(errors: dict[str, BundleError]) -> None:
     for name, error in errors.items():
         click.echo(f"{name}: {error} [{error.code}]", err=True)
-
-
-def format_accuracy(metric: Metric | None) -> str:
-    """Return the accuracy with its 95% interval; a dash if it was not measured."""
-    if metric is None:
-        return "–"
-    return f"{metric.value:.1%} ({metric.low * 100:.1f}–{metric.high:.1%})"
 
 
 @click.command("export")

@@ -47,16 +47,7 @@ MAX_ID = 2**31 - 1
 """Largest id that PostgreSQL's column holds."""
 
 
-class _ExportByDefault(ErrorGroup):
-    """Group in which ``corrections FILE``, the earlier form, means ``corrections export FILE``."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0] not in (*self.commands, *ctx.help_option_names):
-            args = ["export", *args]
-        return super().parse_args(ctx, args)
-
-
-@click.group("corrections", cls=_ExportByDefault)
+@click.group("corrections", cls=ErrorGroup)
 def corrections_command() -> None:
     """List, delete or export visitors' corrections."""
 

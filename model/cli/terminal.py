@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -20,6 +20,10 @@ from ..errors import EngineUnavailable, LoupeError
 from ..events import Progress
 from ..settings import settings
 from ..storage.photo_files import printable
+
+if TYPE_CHECKING:
+    from ..bundle import Metric
+    from ..evaluation import Proportion
 
 ADVICE = {
     errno.ENOSPC: "Free some disk space, or set LOUPE_DATA to a folder on another disk.",
@@ -100,6 +104,13 @@ models_dir_option = click.option(
     type=NEW_FOLDER,
     help="Folder for the model; default: the data folder's models.",
 )
+
+
+def format_share(share: "Metric | Proportion | None") -> str:
+    """Return a proportion with its 95% interval; a dash if it was not measured."""
+    if share is None:
+        return "–"
+    return f"{share.value:.1%} ({100 * share.low:.1f}–{share.high:.1%})"
 
 
 def progress_bar(*, shown: bool = True) -> ProgressBar:

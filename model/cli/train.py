@@ -31,10 +31,10 @@ from ..text import warn_of_labels
 from ..training.photo_sets import get_photo_set
 from ..training.run_record import list_runs
 from ..training.training_job import current_job
-from .models import format_accuracy
 from .terminal import (
     FOLDER,
     StageProgress,
+    format_share,
     keep_option,
     models_dir_option,
     progress_bar,
@@ -306,7 +306,7 @@ def runs_command(as_json: bool) -> None:
             f"{record.started:%Y-%m-%d %H:%M}",
             network,
             record.photos[:8],
-            format_accuracy(record.metric("accuracy")),
+            format_share(record.metric("accuracy")),
             record.version or record.state_now(job.model if job else None),
         )
         table.add_row(*map(Text, cells))

@@ -176,14 +176,47 @@ def create_table(engine: sa.Engine, table: sa.Table) -> None:
             time.sleep(0.1)
 
 
-@contextmanager
-def translate_database_errors(action: str, rows: str = "corrections") -> Iterator[None]:
-    """Turn errors of the database into a ``DataError``; ``action`` can't be done: "written"."""
-    try:
-        yield
-    except SQLAlchemyError as error:
-        # "from None", because the driver's message may hold parts of the URL.
-        raise DataError(f"The {rows} can't be {action}: {_reason(error)}") from None
+class StoredTable:
+    """A table in one database. Safe under threads and several processes.
+
+    Every method raises ``DataError`` if the database can't be used; it calls what the table holds
+    ``rows``.
+    """
+
+    def __init__(self, url: str, table: sa.Table, rows: str) -> None:
+        """Open the database at an SQLAlchemy URL; create its folder and the table if missing.
+
+        Raises:
+            DataError: the URL, its driver or the database can't be used.
+        """
+        self._engine, self._rows = connect(parse_url(url)), rows
+        with self.translate_errors("opened"):
+            create_table(self._engine, table)
+
+    def close(self) -> None:
+        """Close all connections; they are opened again when needed."""
+        self._engine.dispose()
+
+    @contextmanager
+    def reading(self, action: str = "read") -> Iterator[sa.Connection]:
+        """Yield a connection."""
+        with self.translate_errors(action), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """Yield a connection in a transaction, which an exception rolls back."""
+        with self.translate_errors("written"), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def translate_errors(self, action: str) -> Iterator[None]:
+        """Turn errors of the database into a ``DataError``; ``action`` can't be done: "written"."""
+        try:
+            yield
+        except SQLAlchemyError as error:
+            # "from None", because the driver's message may hold parts of the URL.
+            raise DataError(f"The {self._rows} can't be {action}: {_reason(error)}") from None
 
 
 def _reason(error: SQLAlchemyError) -> str:

@@ -111,25 +111,13 @@ class Correction:
     reviewed_label: str | None = None
 
 
-class CorrectionStore:
-    """The corrections in one database. Safe under threads and several processes.
-
-    Every method raises ``DataError`` if the database can't be used.
-    """
+class CorrectionStore(database.StoredTable):
+    """The corrections in one database."""
 
     def __init__(self, url: str, limits: database.Limits | None = None) -> None:
-        """Open the database; create its folder and table if they are missing.
-
-        Args:
-            url: an SQLAlchemy URL of SQLite (``sqlite:///file``) or PostgreSQL.
-            limits: what may be added, by all that share the database; None means anything.
-
-        Raises:
-            DataError: the URL, its driver or the database can't be used.
-        """
-        self._engine, self._limits = database.connect(database.parse_url(url)), limits
-        with database.translate_database_errors("opened"):
-            database.create_table(self._engine, TABLE)
+        """Open it; ``limits`` are what all that share it may add, None means anything."""
+        super().__init__(url, TABLE, "corrections")
+        self._limits = limits
 
     def add_correction(
         self,
@@ -178,13 +166,11 @@ class CorrectionStore:
             "wording": wording and WORDINGS[wording],
             "undo_sha256": undo_key and sha256(undo_key.encode()).hexdigest(),
         }
-        with database.translate_database_errors("written"), self._engine.begin() as connection:
+        first = sa.delete(TABLE).where(TABLE.c.id == repeats)
+        with self.writing() as connection:
             database.begin_exclusive(connection)
             # A correction that the owner deleted meanwhile leaves its id unused.
-            if (
-                repeats
-                and connection.execute(sa.delete(TABLE).where(TABLE.c.id == repeats)).rowcount
-            ):
+            if repeats and connection.execute(first).rowcount:
                 values["id"] = repeats
                 remove_training_photo(repeats)
             values["created"] = datetime.now(UTC)
@@ -201,7 +187,7 @@ class CorrectionStore:
         query = sa.select(*columns, has_photo).order_by(TABLE.c.id).limit(ROWS_PER_PAGE)
         last_id = 0
         while True:
-            with database.translate_database_errors("read"), self._engine.connect() as connection:
+            with self.reading() as connection:
                 rows = connection.execute(query.where(TABLE.c.id > last_id)).mappings().all()
             for row in rows:
                 yield Correction(**{**row, "created": database.to_utc(row["created"])})
@@ -217,19 +203,19 @@ class CorrectionStore:
         """
         values = {"review": review, "reviewed_label": label and _check_labels([label])[0]}
         query = sa.update(TABLE).where(TABLE.c.id.in_([*ids])).values(values)
-        with database.translate_database_errors("written"), self._engine.begin() as connection:
+        with self.writing() as connection:
             connection.execute(query)
 
     def get_photo(self, correction_id: int) -> bytes | None:
         """Return the JPEG of the correction with that id; None without one."""
         query = sa.select(TABLE.c.photo).where(TABLE.c.id == correction_id)
-        with database.translate_database_errors("read"), self._engine.connect() as connection:
+        with self.reading() as connection:
             photo = connection.scalar(query)
         return None if photo is None else bytes(photo)
 
     def count(self) -> int:
         """Return the number of corrections."""
-        with database.translate_database_errors("read"), self._engine.connect() as connection:
+        with self.reading() as connection:
             return connection.scalar(sa.select(sa.func.count()).select_from(TABLE)) or 0
 
     def delete(self, correction_id: int, undo_key: str | None = None) -> bool:
@@ -242,20 +228,19 @@ class CorrectionStore:
         """
         is_meant = TABLE.c.id == correction_id
         query = sa.delete(TABLE).where(is_meant)
-        with database.translate_database_errors("written"):
-            with self._engine.begin() as connection:
-                if undo_key is not None:
-                    is_young = TABLE.c.created > datetime.now(UTC) - timedelta(days=1)
-                    saved = sa.select(TABLE.c.undo_sha256).where(is_meant, is_young)
-                    given = sha256(undo_key.encode()).hexdigest()
-                    if not hmac.compare_digest(str(connection.scalar(saved)), given):
-                        return False
-                is_deleted = connection.execute(query).rowcount > 0
-            remove_training_photo(correction_id)
-            if is_deleted and self._engine.dialect.name == "sqlite":
-                with self._engine.connect() as connection:
-                    # The write-ahead log still holds the photo as it was added.
-                    connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        with self.writing() as connection:
+            if undo_key is not None:
+                is_young = TABLE.c.created > datetime.now(UTC) - timedelta(days=1)
+                saved = sa.select(TABLE.c.undo_sha256).where(is_meant, is_young)
+                given = sha256(undo_key.encode()).hexdigest()
+                if not hmac.compare_digest(str(connection.scalar(saved)), given):
+                    return False
+            is_deleted = connection.execute(query).rowcount > 0
+        remove_training_photo(correction_id)
+        if is_deleted and self._engine.dialect.name == "sqlite":
+            with self.reading("written") as connection:
+                # The write-ahead log still holds the photo as it was added.
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
         return is_deleted
 
     def copy_to(self, file: Path) -> int:
@@ -266,15 +251,11 @@ class CorrectionStore:
         Raises:
             DataError: the database is damaged or stays locked, or the file can't be written.
         """
-        with database.translate_database_errors("saved"), self._engine.connect() as connection:
+        with self.reading("saved") as connection:
             connection.execution_options(isolation_level="AUTOCOMMIT")
             connection.exec_driver_sql("VACUUM INTO ?", (str(file),))
         with closing(CorrectionStore(f"sqlite:///{file}")) as copy:
             return copy.count()
-
-    def close(self) -> None:
-        """Close all connections; they are opened again when needed."""
-        self._engine.dispose()
 
 
 @lru_cache(maxsize=1)

@@ -34,7 +34,12 @@ def wilson_interval(right: int, count: int) -> tuple[float, float]:
 
 def proportion_metric(name: str, right: int, photos: int, on: str, by: str) -> Metric:
     """Return the manifest's metric for ``right`` of ``photos``, with its 95% interval."""
-    value, (low, high) = right / photos, wilson_interval(right, photos)
+    return _metric(name, right / photos, *wilson_interval(right, photos), photos, on, by)
+
+
+def _metric(
+    name: str, value: float, low: float, high: float, photos: int, on: str, by: str
+) -> Metric:
     figures = {"value": round(value, 4), "low": round(low, 4), "high": round(high, 4)}
     return Metric.model_validate({"name": name, **figures, "photos": photos, "on": on, "by": by})
 
@@ -53,12 +58,9 @@ def expected_calibration_error(
     if not len(confidence):
         return 0.0
     places = np.clip((confidence * bins).astype(int), 0, bins - 1)
-    gaps = [
-        abs(confidence[places == place].mean() - right[places == place].mean())
-        * np.mean(places == place)
-        for place in np.unique(places)
-    ]
-    return float(sum(gaps))
+    # A bin's gap, weighted by its share of the answers, is the mean of its differences.
+    gaps = np.bincount(places, weights=confidence - right)
+    return float(np.abs(gaps).sum() / len(confidence))
 
 
 def calibration_error_metric(
@@ -77,18 +79,8 @@ def calibration_error_metric(
     for _ in range(RESAMPLES):
         places = random.integers(len(confidence), size=len(confidence))
         errors.append(expected_calibration_error(confidence[places], right[places]))
-    low, high = np.quantile(errors, (0.025, 0.975))
-    return Metric.model_validate(
-        {
-            "name": name,
-            "value": round(value, 4),
-            "low": round(min(value, float(low)), 4),
-            "high": round(max(value, float(high)), 4),
-            "photos": len(confidence),
-            "on": on,
-            "by": by,
-        }
-    )
+    low, high = map(float, np.quantile(errors, (0.025, 0.975)))
+    return _metric(name, value, min(value, low), max(value, high), len(confidence), on, by)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,21 +71,11 @@ class Publication:
         return bool(has_name and has_hash) and has_version and self.published != NO_TIME
 
 
-class Publications:
-    """The table in one database. Safe under threads and several processes.
-
-    Every method raises ``DataError`` if the database can't be used.
-    """
+class Publications(database.StoredTable):
+    """The publications in one database."""
 
     def __init__(self, url: str) -> None:
-        """Open the database; create the table if it is missing.
-
-        Raises:
-            DataError: the URL, its driver or the database can't be used.
-        """
-        self._engine = database.connect(database.parse_url(url))
-        with database.translate_database_errors("opened", "publications"):
-            database.create_table(self._engine, TABLE)
+        super().__init__(url, TABLE, "publications")
 
     def list_current(self) -> list[Publication]:
         """Return the newest publication of each name, the newest first; at most ``MAX_MODELS``."""
@@ -120,10 +110,7 @@ class Publications:
         times = (TABLE.c.published, first.scalar_subquery())
         coerced = (sa.type_coerce(time, sa.String) for time in times)
         query = sa.select(*columns, *coerced).where(condition)
-        with (
-            database.translate_database_errors("read", "publications"),
-            self._engine.connect() as connection,
-        ):
+        with self.reading() as connection:
             rows = connection.execute(query.order_by(TABLE.c.id.desc())).all()
         # SQLite keeps values of any type in any column.
         return [
@@ -137,15 +124,8 @@ class Publications:
         """Make the version with this hash of ``bundle.json`` the current one."""
         row = {"name": name, "version": sha256[:12], "sha256": sha256}
         values = row | {"published": datetime.now(UTC)}
-        with (
-            database.translate_database_errors("written", "publications"),
-            self._engine.begin() as connection,
-        ):
+        with self.writing() as connection:
             connection.execute(sa.insert(TABLE).values(values))
-
-    def close(self) -> None:
-        """Close all connections; they are opened again when needed."""
-        self._engine.dispose()
 
 
 def _parse(*times: object) -> datetime:

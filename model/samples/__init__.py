@@ -38,16 +38,6 @@ class Sample:
         """Return the picture, opened with Pillow."""
         return Image.open(self.path, formats=["JPEG"])
 
-    @property
-    def thumbnail_name(self) -> str:
-        """The name under which pages find the thumbnail."""
-        return f"{self.name}-thumbnail.jpg"
-
-    @cache  # noqa: B019 - there are only five samples
-    def thumbnail(self) -> bytes:
-        """Return a square JPEG of a few kilobytes."""
-        return thumbnail_jpeg(self.open().convert("RGB"))
-
 
 def thumbnail_jpeg(image: Image.Image) -> bytes:
     """Return the middle of a picture as a square JPEG of a few kilobytes."""

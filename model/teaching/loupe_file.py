@@ -10,7 +10,7 @@ import json
 import re
 import zipfile
 from datetime import date
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 import numpy as np
 from pydantic import AfterValidator, Field, ValidationError, model_validator
@@ -60,6 +60,9 @@ def _check_text(text: str) -> str:
 Label = Annotated[str, AfterValidator(_check_text)]
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
+One = Annotated[int, Field(ge=1, le=1)]
+"""Not ``Literal[1]``, which accepts JSON's ``true``."""
+
 Counts = Annotated[tuple[Count, ...], Field(max_length=MAX_LABELS)]
 
 
@@ -90,7 +93,7 @@ class LoupeHead(StrictModel):
 class LoupeGolden(StrictModel):
     """Logits and OOD scores of the ``draw`` pictures on the base's small graph."""
 
-    drawing: Literal[1] = 1
+    drawing: One = 1
     logits: Annotated[tuple[tuple[float, ...], ...], Field(min_length=2, max_length=2)]
     novelty: Annotated[tuple[float, ...], Field(min_length=2, max_length=2)]
 
@@ -98,7 +101,7 @@ class LoupeGolden(StrictModel):
 class LoupeManifest(StrictModel):
     """``manifest.json``."""
 
-    format: Literal[1] = 1
+    format: One = 1
     title: Label
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")] = "und"
     labels: Annotated[tuple[Label, ...], Field(min_length=2, max_length=MAX_LABELS)]

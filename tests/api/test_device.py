@@ -192,13 +192,6 @@ def test_models_and_their_samples_are_listed_and_sent(client: Any) -> None:
         assert client.get(f"/device/models/clothing/samples/{file}").status_code == 404
 
 
-def test_photographs_that_earlier_pages_name_are_sent(client: Any) -> None:
-    for sample in samples():
-        assert client.get(f"/device/samples/{sample.path.name}").content == sample.read()
-        assert len(client.get(f"/device/samples/{sample.thumbnail_name}").content) < 10_000
-    assert client.get("/device/samples/README.md").status_code == 404
-
-
 NOWHERE = """
     nothing %2e%2e/%2e%2e/pyproject.toml ..%2fpyproject.toml %0a %00 models/nothing/model.json
     models/%2e%2e/model.json models/%00/model.json models/%2e%2e/0123456789abcdef.onnx.gz

@@ -35,9 +35,15 @@ def held(queue: AdmissionQueue, count: int = 1, *, large: bool = False) -> Itera
             holder.result(5)
 
 
+def acquire(queue: AdmissionQueue, timeout: Timeout) -> AbstractContextManager[object]:
+    """Acquire a slot; a caller without a timeout fails after 10 s where the queue forgets it."""
+    ends = time.monotonic() + 10
+    return queue.acquire(timeout, lambda: time.monotonic() > ends)
+
+
 def enter(queue: AdmissionQueue, timeout: Timeout = "deadline", *, large: bool = False) -> str:
     try:
-        with queue.acquire(timeout), queue.large_photo() if large else nullcontext():
+        with acquire(queue, timeout), queue.large_photo() if large else nullcontext():
             return "in"
     except Busy as busy:
         return str(busy)

@@ -86,19 +86,6 @@ def test_engine_keeps_its_contract(models_dir: Path, engine: str, kind: str) -> 
     np.testing.assert_array_equal(again.probabilities, together.probabilities)
 
 
-def test_missing_package_of_an_engine_is_named(
-    imagenet: Classifier, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        "model.engine_info.find_spec", lambda name: None if name == "fastai" else name
-    )
-    assert available(imagenet.bundle) == ("compiled",)
-    with pytest.raises(
-        EngineUnavailable, match=r"needs fastai, which isn.t installed.*requirements\.txt"
-    ):
-        start(imagenet.bundle, "learner")
-
-
 def test_device_engine_cannot_be_loaded_on_the_server(tiny_bundle: Bundle) -> None:
     assert ENGINES["wasm"].runs_in == "device"
     assert ENGINES["wasm"].implementation is None

@@ -35,34 +35,20 @@ def own_group(monkeypatch: pytest.MonkeyPatch, group: str) -> None:
     monkeypatch.setattr(resources, "_read_text", text)
 
 
-@pytest.mark.parametrize(
-    ("limit", "expected"),
-    [
-        ("150000 100000\n", 2),
-        ("7800 100000\n", 1),
-        ("1600000 100000\n", 8),
-        ("max 100000\n", 8),
-        ("nonsense\n", 8),
-        ("100000 0\n", 8),
-        ("0 100000\n", 8),
-    ],
-)
-def test_cores_follow_cgroup_version_2(tmp_path: Path, limit: str, expected: int) -> None:
-    (tmp_path / "cpu.max").write_text(limit)
-    assert cores(tmp_path) == expected
+CPU_MAX = {"150000 100000": 2, "7800 100000": 1, "1600000 100000": 8, "max 100000": 8}
+CFS_QUOTA = {("50000", "100000"): 1, ("250000", "100000"): 3, ("-1", "100000"): 8}
 
 
-@pytest.mark.parametrize(
-    ("quota", "period", "expected"),
-    [("50000", "100000", 1), ("250000", "100000", 3), ("-1", "100000", 8), ("100000", "0", 8)],
-)
-def test_cores_follow_cgroup_version_1(
-    tmp_path: Path, quota: str, period: str, expected: int
-) -> None:
+def test_cores_follow_both_versions_of_cgroups(tmp_path: Path) -> None:
+    for limit, expected in {**CPU_MAX, "nonsense": 8, "100000 0": 8, "0 100000": 8}.items():
+        (tmp_path / "cpu.max").write_text(limit + "\n")
+        assert cores(tmp_path) == expected
+    (tmp_path / "cpu.max").unlink()
     (tmp_path / "cpu").mkdir()
-    (tmp_path / "cpu/cpu.cfs_quota_us").write_text(quota + "\n")
-    (tmp_path / "cpu/cpu.cfs_period_us").write_text(period + "\n")
-    assert cores(tmp_path) == expected
+    for (quota, period), expected in {**CFS_QUOTA, ("100000", "0"): 8}.items():
+        (tmp_path / "cpu/cpu.cfs_quota_us").write_text(quota + "\n")
+        (tmp_path / "cpu/cpu.cfs_period_us").write_text(period + "\n")
+        assert cores(tmp_path) == expected
 
 
 def test_no_limit_means_the_machines_resources(
@@ -75,24 +61,12 @@ def test_no_limit_means_the_machines_resources(
 
 
 @pytest.mark.parametrize("file", ["memory.max", "memory/memory.limit_in_bytes"])
-@pytest.mark.parametrize(
-    ("limit", "expected"),
-    [
-        (str(512 * 2**20), 512),
-        (str(64 * 2**20), 128),
-        ("max", 16384),
-        (HUGE, 16384),
-        ("-1", 16384),
-        ("0", 16384),
-        ("", 16384),
-    ],
-)
-def test_memory_follows_both_versions_of_cgroups(
-    tmp_path: Path, file: str, limit: str, expected: int
-) -> None:
+def test_memory_follows_both_versions_of_cgroups(tmp_path: Path, file: str) -> None:
     (tmp_path / file).parent.mkdir(exist_ok=True)
-    (tmp_path / file).write_text(limit + "\n")
-    assert memory_mb(tmp_path) == expected
+    limits = dict.fromkeys(("max", HUGE, "-1", "0", ""), 16384)
+    for limit, expected in {str(512 * 2**20): 512, str(64 * 2**20): 128, **limits}.items():
+        (tmp_path / file).write_text(limit + "\n")
+        assert memory_mb(tmp_path) == expected
 
 
 @pytest.mark.parametrize("tighter", ["own", "parent"])

@@ -1,10 +1,9 @@
 """Tests of ``model.samples``: the photographs in the repository, and the drawn pictures."""
 
-import numpy as np
 import pytest
 
 from model.photo import read
-from model.samples import Sample, samples, shapes
+from model.samples import Sample, samples
 from model.settings import ROOT
 
 README = (ROOT / "model/samples/README.md").read_text(encoding="utf-8")
@@ -28,12 +27,3 @@ def test_sample_is_a_photo_with_author_licence_and_source(sample: Sample) -> Non
     assert licence in {"CC0", "public domain"}
     assert "](https://" in source
     assert all([shows, author])
-
-
-def test_shapes_are_the_same_every_time() -> None:
-    first, second = shapes(64), shapes(64)
-    assert [image.size for image in first] == [(64, 64)] * 3
-    assert {image.mode for image in first} == {"RGB"}
-    for image, again in zip(first, second, strict=True):
-        np.testing.assert_array_equal(np.asarray(image), np.asarray(again))
-    assert len({image.tobytes() for image in first}) == 3

@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -200,7 +201,7 @@ def files(
 ) -> dict[str, bytes]:
     """The files beside ``bundle.json``, by name; ``golden_change`` edits the golden arrays."""
     temperature = confidence["temperature"] if confidence else 1.0
-    data = graph(
+    data, arrays = _contents(
         side=side,
         temperature=temperature,
         multilabel=multilabel,
@@ -208,12 +209,19 @@ def files(
         corner=corner,
         sharpness=sharpness,
     )
-    arrays = golden(data, side)
+    arrays = {name: array.copy() for name, array in arrays.items()}
     if golden_change:
         golden_change(arrays)
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
     return {"graph.onnx": data, "golden.npz": file.getvalue()}
+
+
+@cache
+def _contents(**options: Any) -> tuple[bytes, dict[str, NDArray[Any]]]:
+    """Return the graph and the golden arrays, made once per process."""
+    data = graph(**options)
+    return data, golden(data, options["side"])
 
 
 def graph(

@@ -3,7 +3,7 @@
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from model.admission import AdmissionCancelled, AdmissionQueue, admission_queue
 from model.errors import Busy
 from model.settings import settings
-from tests.model.slots import enter, held, large_waiting, most_inside
+from tests.model.slots import acquire, enter, held, large_waiting, most_inside
 from tests.waiting import wait_until
 
 
@@ -106,7 +106,11 @@ def test_thread_with_a_slot_reuses_it() -> None:
 
 def test_active_never_exceeds_slots() -> None:
     queue = AdmissionQueue(slots=3, queue=100, deadline_seconds=20)
-    assert most_inside(lambda number: queue.acquire(None if number % 2 else "deadline"), 100) == 3
+
+    def visit(number: int) -> AbstractContextManager[object]:
+        return acquire(queue, None if number % 2 else "deadline")
+
+    assert most_inside(visit, 100) == 3
 
 
 def test_each_lane_is_first_in_first_out() -> None:

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 
-from model.admission import AdmissionQueue
-from tests.model.slots import enter, held, large_waiting, most_inside
+from model.admission import AdmissionQueue, Timeout
+from tests.model.slots import acquire, enter, held, large_waiting, most_inside
 from tests.waiting import wait_until
 
 
@@ -17,7 +17,8 @@ def test_one_large_photo_is_decoded_at_a_time() -> None:
 
     @contextmanager
     def decode(number: int) -> Iterator[None]:
-        with queue.acquire(None if number % 3 == 0 else "deadline"), queue.large_photo():
+        timeout: Timeout = None if number % 3 == 0 else "deadline"
+        with acquire(queue, timeout), queue.large_photo():
             yield
 
     assert most_inside(decode, 60) == 1

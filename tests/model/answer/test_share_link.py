@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as given_settings
+from hypothesis import given
 from hypothesis import strategies as st
 from itsdangerous import Signer
 
@@ -294,7 +293,6 @@ def test_hostile_tokens_are_refused(answer: Prediction) -> None:
         assert not set(message) & set("<>[]\0"), token
 
 
-@given_settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_text_is_decoded_or_refused(answer: Prediction, data: st.DataObject) -> None:
     token = encode(answer).encode()
@@ -304,7 +302,6 @@ def test_any_text_is_decoded_or_refused(answer: Prediction, data: st.DataObject)
         assert isinstance(decode(data.draw(texts | changed)), SharedPrediction)
 
 
-@given_settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(weights=st.lists(st.floats(0, 1, width=32), min_size=6, max_size=6))
 def test_any_probabilities_survive(answer: Prediction, weights: list[float]) -> None:
     total = max(sum(weights), 1e-3)

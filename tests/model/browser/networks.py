@@ -6,12 +6,22 @@ names are random weights or attributes; a number is a window's size, or the larg
 
 import json
 import re
+from functools import cache
 from typing import Any
 
 import numpy as np
 from onnx import helper, numpy_helper, parser
 
+from model.browser.small_graph import make_small_graph
+from model.bundle import get_bundle
 from model.calibration import ood_detectors as ood
+
+
+@cache
+def small_graph(name: str) -> bytes:
+    """Return the small graph of a built-in model, made once per process."""
+    return make_small_graph(get_bundle(name).read("graph.onnx"))
+
 
 PHOTO = """$a = Transpose <perm = [0, 3, 1, 2]> (pixels) $b = Cast <to = 1> ($a)
 $c = Div ($b, levels) $d = Sub ($c, middle) $e = Div ($d, spread)

@@ -22,6 +22,7 @@ from model.browser.device_files import (
 )
 from model.browser.small_graph import make_small_graph, with_temperature
 from model.bundle import BUILTIN_DIR, SMALL_CARD, SmallCard, read_small_card, write_small_card
+from tests.model.browser.networks import small_graph
 from tests.model.tiny import CALIBRATED, small_card
 
 MAX_BYTES = {"clothing": 4_100_000, "imagenet": 5_200_000}
@@ -106,8 +107,7 @@ def test_temperature_is_replaced_and_nothing_else(calibrated_bundle: Bundle) -> 
 
 @pytest.mark.parametrize("name", sorted(MAX_BYTES))
 def test_builtin_small_graph_is_the_one_measured_and_is_small(name: str) -> None:
-    bundle = Bundle.open(BUILTIN_DIR / name)
-    graph = make_small_graph(bundle.read("graph.onnx"))
+    bundle, graph = Bundle.open(BUILTIN_DIR / name), small_graph(name)
     assert len(gzip.compress(graph, mtime=0)) <= MAX_BYTES[name]
     card = read_small_card(bundle)
     assert card.graph == hashlib.sha256(graph).hexdigest()

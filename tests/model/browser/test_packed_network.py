@@ -3,9 +3,8 @@
 import pytest
 
 from model.browser.packed_network import NotPackable, pack_network
-from model.browser.small_graph import make_small_graph
 from model.bundle import get_bundle
-from tests.model.browser.networks import PHOTO, Graph
+from tests.model.browser.networks import PHOTO, Graph, small_graph
 
 LACKING = {
     "a grouped convolution": "$y = Conv <group = 2> ($x, $half3)",
@@ -37,7 +36,7 @@ def test_operators_without_a_kernel_are_refused(lacking: str) -> None:
 @pytest.mark.parametrize("name", ["imagenet", "clothing"])
 def test_built_in_models_are_packed_in_both_forms(name: str) -> None:
     graph = get_bundle(name).read("graph.onnx")
-    full, small = pack_network(graph), pack_network(make_small_graph(graph))
+    full, small = pack_network(graph), pack_network(small_graph(name))
     assert len(full) < 1.01 * len(graph)
     # Its weights stay bytes.
     assert len(small) < 0.3 * len(full)

@@ -8,11 +8,12 @@ from onnx import TensorProto, numpy_helper
 
 from model import Classifier
 from model.browser.device_files import run_graph
-from model.browser.small_graph import make_small_graph, quantize, round_matrix
+from model.browser.small_graph import quantize, round_matrix
 from model.bundle import get_bundle
 from model.photo import read
 from model.preprocess import preprocess
 from model.samples import samples
+from tests.model.browser.networks import small_graph
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +22,8 @@ def full(imagenet: Classifier) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def small(full: bytes) -> bytes:
-    return make_small_graph(full)
+def small() -> bytes:
+    return small_graph("imagenet")
 
 
 def test_small_graph_is_a_quarter_with_the_same_interface_and_no_notes(
@@ -81,7 +82,7 @@ def test_rounded_matrix_is_the_one_in_the_graph() -> None:
             item.name: numpy_helper.to_array(item)
             for item in onnx.load_from_string(data).graph.initializer
         }
-        for data in (graph, make_small_graph(graph))
+        for data in (graph, small_graph("clothing"))
     )
     axes = full["trust_along"]
     rounded = small["trust_along_int8"] * small["trust_along_scale"]

@@ -146,6 +146,7 @@ def test_photos_that_the_model_was_trained_on_are_refused(
     ("words", "message"),
     [
         (["nobody", "{photos}"], "no-such-model"),
+        (["tiny", "{photos}", "--reference", "{photos}"], "with --small only"),
         (["tiny", "{empty}"], "no folders to take labels from"),
         (["tiny", "{few}"], "at least 50"),
         (["tiny", "{photos}", "--unknown", "{empty}"], "at least 50"),
@@ -260,8 +261,3 @@ def test_model_without_calibration_gets_figures_only(tiny_bundle: Bundle, photos
     assert card.agreement[0].known is None
     assert card.agreement[0].top_label == 72
     assert "may have been trained on" in card.metrics[0].by
-
-
-def test_reference_without_small_is_refused(tiny_bundle: Bundle, photos: Path) -> None:
-    output = output_of("calibrate", "tiny", photos, "--reference", photos, code=2)
-    assert "with --small only" in output

@@ -52,12 +52,6 @@ def test_show_prints_the_manifest(tiny_bundle: Bundle) -> None:
     assert set(shown["files"]) == {"graph.onnx", "golden.npz"}
 
 
-def test_verify_checks_hashes_and_golden_outputs(tiny_bundle: Bundle) -> None:
-    result = run("verify", "tiny")
-    assert result.exit_code == 0
-    assert "tiny: 2 files match their hashes; compiled: golden outputs match" in result.stdout
-
-
 def test_verify_names_a_damaged_file(tiny_bundle: Bundle) -> None:
     path = tiny_bundle.folder / "graph.onnx"
     path.write_bytes(path.read_bytes()[::-1])

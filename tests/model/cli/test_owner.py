@@ -1,16 +1,13 @@
-"""The commands ``corrections list``, ``delete`` and ``export``, in both databases."""
+"""The commands ``corrections list``, ``delete`` and ``export``."""
 
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from model import Photo, Prediction, load
-from model.bundle import Bundle
+from model import Classifier, Photo, Prediction
 from model.corrections import correction_store
-from model.settings import settings
 from tests.model.command import run
 from tests.model.tiny import colour
 
@@ -18,16 +15,9 @@ JPEG = Photo.from_image(colour("red")).to_jpeg()
 
 
 @pytest.fixture
-def red(
-    tiny_bundle: Bundle, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Prediction]:
-    """A prediction, and an empty database of each kind in the settings."""
-    monkeypatch.setenv("LOUPE_DATABASE", database_url)
-    settings.cache_clear()
-    correction_store.cache_clear()
-    yield load(tiny_bundle.name).identify(colour("red"))
-    correction_store().close()
-    correction_store.cache_clear()
+def red(own_corrections: None, colours: Classifier) -> Prediction:
+    """A prediction, and an empty store of corrections."""
+    return colours.identify(colour("red"))
 
 
 def test_corrections_are_listed_for_people_and_programs(red: Prediction) -> None:
@@ -67,17 +57,20 @@ def test_invalid_ids_delete_nothing(red: Prediction, word: str | int) -> None:
     assert correction_store().count() == 1
 
 
-def test_export_and_its_earlier_form_write_the_same(red: Prediction, tmp_path: Path) -> None:
+def test_export_that_is_refused_leaves_the_file_and_no_database(
+    data_folder: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("my notes")
+    assert "isn't replaced" in run("corrections", "export", file).stderr
+    assert file.read_text() == "my notes"
+    assert not data_folder.exists()
+
+
+def test_export_replaces_a_file_if_forced(red: Prediction, tmp_path: Path) -> None:
     number = correction_store().add_correction(red, "../../scarlet", JPEG)
-    for words in (("export",), (), ("export", "--force"), ("--force",)):
-        file = tmp_path / f"{len(words)}-{'-'.join(words)}.zip"
-        result = run("corrections", *words, file)
-        assert (result.exit_code, result.stdout) == (0, f"1 correction in {file}\n")
-        with zipfile.ZipFile(file) as opened:
-            assert opened.namelist() == [f"_.._scarlet/{number}.jpg", "corrections.csv"]
-
-
-def test_export_into_a_missing_folder_is_exit_2(red: Prediction, tmp_path: Path) -> None:
-    result = run("corrections", tmp_path / "nowhere" / "out.zip")
-    assert result.exit_code == 2
-    assert result.stderr.endswith(" [data-refused]\n")
+    (file := tmp_path / "notes.zip").touch()
+    result = run("corrections", "export", "--force", file)
+    assert (result.exit_code, result.stdout) == (0, f"1 correction in {file}\n")
+    with zipfile.ZipFile(file) as opened:
+        assert opened.namelist() == [f"_.._scarlet/{number}.jpg", "corrections.csv"]

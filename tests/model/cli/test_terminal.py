@@ -7,59 +7,50 @@ from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from model import errors
 from model.cli.terminal import ErrorGroup, require_full_install
 
 
-def run(command: str) -> Result:
-    return CliRunner().invoke(group, [command])
-
-
 @click.group(cls=ErrorGroup)
 def group() -> None:
-    """Commands that fail."""
+    """A command that fails."""
 
 
 @group.command()
-def refuse() -> None:
-    raise errors.DataError("The folder is empty. Add photos.")
+@click.pass_obj
+def fail(error: Exception) -> None:
+    raise error
 
 
-@group.command()
-def fill() -> None:
-    with Path("/dev/full").open("w") as file:
-        file.write("x")
+FULL = (
+    "{data}: No space left on device. Free some disk space, or set LOUPE_DATA to a folder on "
+    "another disk. [file]"
+)
 
 
-@group.command()
-def lock() -> None:
-    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/models/forms")
-
-
-def test_loupe_error_is_one_line_with_its_code() -> None:
-    result = run("refuse")
-    assert result.exit_code == 2
-    assert result.stderr == "Error: The folder is empty. Add photos. [data-refused]\n"
-
-
-@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="needs /dev/full, as Linux has")
-def test_full_disk_names_the_data_folder_and_a_remedy(data_folder: Path) -> None:
-    result = run("fill")
-    assert result.exit_code == 2
-    assert result.stderr == (
-        f"Error: {data_folder}: No space left on device. Free some disk space, or set LOUPE_DATA "
-        "to a folder on another disk. [file]\n"
-    )
-
-
-def test_locked_folder_is_named_with_a_remedy() -> None:
-    result = run("lock")
-    assert result.exit_code == 2
-    assert result.stderr == (
-        "Error: /models/forms: Permission denied. Choose a folder that you can write to. [file]\n"
-    )
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (
+            errors.DataError("The folder is empty. Add photos."),
+            "The folder is empty. Add photos. [data-refused]",
+        ),
+        # A failed write names no file.
+        (
+            OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+            FULL,
+        ),
+        (
+            PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/models/forms"),
+            "/models/forms: Permission denied. Choose a folder that you can write to. [file]",
+        ),
+    ],
+)
+def test_error_is_one_line_with_its_code(data_folder: Path, error: Exception, line: str) -> None:
+    result = CliRunner().invoke(group, ["fail"], obj=error)
+    assert (result.exit_code, result.stderr) == (2, f"Error: {line.format(data=data_folder)}\n")
 
 
 def test_missing_package_is_named_with_the_install_command() -> None:

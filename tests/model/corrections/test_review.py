@@ -33,8 +33,13 @@ from model.corrections.store import hash_appearance
 from model.errors import DataError
 from model.storage.zips import escape_formula
 from model.text import clean
-from tests.model.command import run
 from tests.model.corrections.conftest import JPEG
+
+
+@pytest.fixture
+def store(own_corrections: None) -> CorrectionStore:
+    """An empty store of this process."""
+    return correction_store()
 
 
 def jpeg(seed: int, side: int = 256, quality: int = 85) -> bytes:
@@ -82,7 +87,10 @@ def test_one_visit_counts_at_most_five_times(store: CorrectionStore, red: Predic
     assert {number for item in items for number in item.ids} == {*ids[2:MAX_PER_VISIT], *others}
 
 
-def test_decisions_are_saved_and_taken_back(store: CorrectionStore, red: Prediction) -> None:
+def test_decisions_are_saved_and_taken_back_in_both_databases(
+    database_url: str, red: Prediction
+) -> None:
+    store = CorrectionStore(database_url)
     ids = [store.add_correction(red, "green", jpeg(seed)) for seed in range(3)]
     store.review(ids[:2], "kept", "  dark\ngreen ")
     store.review(ids[2:], "dropped")
@@ -93,12 +101,12 @@ def test_decisions_are_saved_and_taken_back(store: CorrectionStore, red: Predict
     for label in (" ", "x" * 201):
         with pytest.raises(DataError):
             store.review(ids, "kept", label)
+    store.close()
 
 
 def test_kept_photos_are_files_until_they_are_taken_back(
-    own_corrections: None, red: Prediction
+    store: CorrectionStore, red: Prediction
 ) -> None:
-    store = correction_store()
     ids = [
         store.add_correction(red, label, jpeg(seed), wording="tap-photo-1", undo_key=str(seed))
         for seed, label in enumerate(("green", "green", "a/b", "../../x"))
@@ -131,9 +139,8 @@ def test_only_visitors_who_read_about_training_agreed_to_it(
 
 
 def test_labels_of_the_model_keep_their_folders_and_replaced_photos_go(
-    own_corrections: None, red: Prediction
+    store: CorrectionStore, red: Prediction
 ) -> None:
-    store = correction_store()
     for seed, label in enumerate(("Green", "green", "GREEN")):
         number = store.add_correction(red, label, jpeg(seed), wording="tap-photo-1")
         store.review([number], "kept")
@@ -259,17 +266,3 @@ def test_export_has_no_formula(store: CorrectionStore, red: Prediction) -> None:
     assert row["label"] == '\'=HYPERLINK("http://x","y")'
     assert row["file"] == name
     assert not name.startswith("=")
-
-
-def test_command_refuses_to_replace_notes_unless_forced(
-    own_corrections: None, data_folder: Path, tmp_path: Path
-) -> None:
-    file = tmp_path / "notes.txt"
-    file.write_text("my notes")
-    refused = run("corrections", file)
-    assert refused.exit_code == 2
-    assert "isn't replaced" in refused.stderr
-    assert file.read_text() == "my notes"
-    assert not data_folder.exists()
-    forced = run("corrections", "--force", file)
-    assert (forced.exit_code, forced.stdout) == (0, f"0 corrections in {file}\n")

@@ -1,6 +1,5 @@
 """Evaluation: figures from known counts, folders' names, and folders of photos."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model import Bundle, Classifier, Prediction, load
+from model import Classifier, Prediction, load
 from model.errors import DataError
 from model.evaluation import PhotoFailure, Proportion, Row, evaluate, match_folders, summarise
 from model.evaluation.metrics import expected_calibration_error, wilson_interval
@@ -94,18 +93,6 @@ def test_summarise_without_rows_raises_with_the_reason() -> None:
 def test_label_that_the_model_lacks_is_refused() -> None:
     with pytest.raises(DataError, match=r"x\.jpg .*'zebra'"):
         summarise(LABELS, [Row("x.jpg", "zebra", predict("a"))])
-
-
-def test_evaluation_converts_to_json() -> None:
-    results: list[Row | PhotoFailure] = [
-        Row("1", "a", predict("b")),
-        PhotoFailure("x", "damaged", "No."),
-    ]
-    figures = replace(summarise(LABELS, results), seconds=0.5)
-    values = json.loads(json.dumps(figures.to_dict(), allow_nan=False))
-    assert values["photos_per_second"] == 4.0
-    assert values["refused"] == [{"photo": "x", "code": "damaged", "message": "No."}]
-    assert values["labels"][0]["recall"]["right"] == 0
 
 
 @given(st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from(LABELS), st.booleans())))
@@ -199,13 +186,6 @@ def test_evaluate_measures_folders_named_after_labels(colours: Classifier, photo
     assert steps == [("Evaluating", done, 4) for done in range(5)]
     assert figures.photos_per_second is not None
     assert (figures.engine, figures.version) == ("compiled", colours.bundle.version)
-
-
-def test_evaluate_counts_none_of_these(calibrated_bundle: Bundle, photos: Path) -> None:
-    save(photos, "red", "1.png", "red")
-    save(photos, "red", "2.png", (128, 128, 128))
-    figures = evaluate(load(calibrated_bundle.name), photos)
-    assert (figures.answered.right, figures.unknown.right, figures.photos) == (1, 1, 2)
 
 
 def test_multilabel_model_is_refused(models_dir: Path, photos: Path) -> None:

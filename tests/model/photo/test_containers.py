@@ -84,14 +84,10 @@ def test_pixels_equal_pillows(format: str, mode: str) -> None:
 
 
 @pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
-def test_tiff_in_one_strip_equals_many(compression: str) -> None:
+def test_tiff_in_one_strip_equals_many_and_16_bits_keep_the_upper_ones(compression: str) -> None:
     for strip_size in (97 * 3, 97 * 3 * 10, 10**6):
         data = encoded(PICTURE, "TIFF", compression=compression, strip_size=strip_size)
         assert read(data).image.tobytes() == PICTURE.tobytes()
-
-
-@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
-def test_16_bit_tiff_keeps_the_upper_bits(compression: str) -> None:
     expected = MODES["L"].convert("RGB").tobytes()
     assert read(encoded(DEEP, "TIFF", compression=compression)).image.tobytes() == expected
 

@@ -23,12 +23,10 @@ def blank_png(width: int, height: int, colour: int = 0) -> bytes:
 
 
 @pytest.mark.parametrize("progressive", [False, True])
-@pytest.mark.parametrize("size", [(8160, 6144), (9280, 6944)])
-def test_phones_largest_photos_fit_a_small_host(size: tuple[int, int], progressive: bool) -> None:
-    data = encoded(Image.new("RGB", size, "teal"), "JPEG", progressive=progressive)
+def test_phones_largest_photos_fit_a_small_host(progressive: bool) -> None:
+    data = encoded(Image.new("RGB", (9280, 6944), "teal"), "JPEG", progressive=progressive)
     photo = read(data, memory_mb=512)
-    assert photo.size == size
-    assert photo.image.size == (size[0] // 8, size[1] // 8)
+    assert (photo.size, photo.image.size) == ((9280, 6944), (1160, 868))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 8), (15, 200), (200, 15)])
@@ -129,7 +127,7 @@ def test_threads_read_the_same_as_one_thread() -> None:
 
     alone = read_all(1)
     with ThreadPoolExecutor(8) as pool:
-        assert all(pixels == 5 * alone for pixels in pool.map(read_all, [5] * 8))
+        assert all(pixels == 2 * alone for pixels in pool.map(read_all, [2] * 8))
 
 
 def test_repeated_reading_leaks_no_memory() -> None:

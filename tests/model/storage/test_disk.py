@@ -110,9 +110,7 @@ def test_full_disk_is_recognised_by_the_message_of_safetensors(tmp_path: Path) -
     with pytest.raises(OSError, match="No space left") as raised, translate_disk_errors(tmp_path):
         raise RuntimeError(message)
     assert raised.value.filename == str(tmp_path)
-
-
-def test_other_errors_pass_unchanged(tmp_path: Path) -> None:
+    # Other errors pass unchanged.
     with pytest.raises(ValueError, match="other"), translate_disk_errors(tmp_path):
         raise ValueError("other")
 

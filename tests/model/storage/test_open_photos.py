@@ -9,7 +9,6 @@ from itertools import pairwise
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 
 from model.errors import ArchiveError, DamagedPhoto, PhotoError, PhotoTooLarge, UnsupportedFormat
 from model.storage import photo_files
@@ -174,7 +173,7 @@ def test_zip_is_rejected_with_the_reason(data: bytes, message: str) -> None:
         open_photos(data, 10)
 
 
-WHOLE = zipped({"a/1.jpg": b"x" * 200, "b/2.png": bytes(300)}, zipfile.ZIP_DEFLATED)
+WHOLE = zipped({"a/1.jpg": b"x" * 90, "b/2.png": bytes(300)}, zipfile.ZIP_DEFLATED)
 
 
 def test_truncated_zip_is_rejected_at_every_length() -> None:
@@ -183,7 +182,6 @@ def test_truncated_zip_is_rejected_at_every_length() -> None:
             open_photos(WHOLE[:length], 10)
 
 
-@hypothesis_settings(max_examples=300, deadline=None)
 @given(damaged([WHOLE]))
 def test_any_damage_gives_photos_or_an_archive_error(data: bytes) -> None:
     with suppress(ArchiveError):
