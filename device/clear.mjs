@@ -1,32 +1,29 @@
 /** A button that deletes the visitor's recent photos: a component of Streamlit. */
 
-import { createButton, h, linkStyles } from "./view/elements.mjs";
+import { createButton, h } from "./view/elements.mjs";
 import { Recents } from "./visit/recents.mjs";
-import { createComponent } from "./view/streamlit_component.mjs";
+import { createPanel } from "./view/streamlit_component.mjs";
 
 /** Show the button; `data` comes from `ui/about_page.py`. */
-export default createComponent((parent) => new Screen(parent));
+export default createPanel("../commands", () => new Screen());
 
 class Screen {
   #data;
   #send;
-  #root = h("div.commands");
+  root = h("div.commands");
   #status = h("p.status", { role: "status" });
 
-  constructor(parent) {
+  constructor() {
     const clear = createButton("clear", "Clear them now", {
       icon: "trash",
       onclick: () => this.#clear(),
     });
-    this.#root.append(clear, this.#status);
-    parent.append(this.#root);
-    linkStyles(parent, ["tokens", "../commands"]);
+    this.root.append(clear, this.#status);
   }
 
   update(data, send) {
     this.#data = data;
     this.#send = send;
-    this.#root.dataset.theme = data.theme;
   }
 
   async #clear() {

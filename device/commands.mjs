@@ -3,25 +3,19 @@
  * component of Streamlit.
  */
 
-import { createButton, createIconButton, h, linkStyles } from "./view/elements.mjs";
-import { createComponent } from "./view/streamlit_component.mjs";
+import { createButton, createIconButton, h } from "./view/elements.mjs";
+import { createPanel } from "./view/streamlit_component.mjs";
 
 /** Show commands; `data` comes from `ui/host_instructions.py`. */
-export default createComponent((parent) => new Screen(parent));
+export default createPanel("../commands", () => new Screen());
 
 class Screen {
-  #root = h("div.commands");
+  root = h("div.commands");
   #lines = "";
   #status = h("p.status", { role: "status" });
 
-  constructor(parent) {
-    parent.append(this.#root);
-    linkStyles(parent, ["tokens", "../commands"]);
-  }
-
   /** Take new data: `commands`, pairs of a title and a command, and `all`, the last button's text. */
-  update({ commands, all, theme }) {
-    this.#root.dataset.theme = theme;
+  update({ commands, all }) {
     const lines = commands.map(([, command]) => command).join("\n");
     // A run without a change leaves the buttons, and what was said of the last one.
     if (lines === this.#lines) return;
@@ -30,7 +24,7 @@ class Screen {
     const items = commands.map(([title, command]) => this.#item(title, command));
     const main = createButton("main", all, { icon: "copy", onclick: copyAll });
     this.#status.textContent = "";
-    this.#root.replaceChildren(h("ol", ...items), main, this.#status);
+    this.root.replaceChildren(h("ol", ...items), main, this.#status);
   }
 
   #item(title, command) {

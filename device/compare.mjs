@@ -5,9 +5,9 @@
  */
 
 import { LoupeError, phraseError } from "./engine/errors.mjs";
-import { createButton, h, linkStyles } from "./view/elements.mjs";
+import { createButton, h } from "./view/elements.mjs";
 import { Identifier } from "./visit/identifier.mjs";
-import { createComponent } from "./view/streamlit_component.mjs";
+import { createPanel } from "./view/streamlit_component.mjs";
 
 const TOP = 50;
 
@@ -21,13 +21,13 @@ const SLOW_MS = 10_000;
 const NO_SAMPLE = "This photo can’t be fetched. Check the connection, then try again.";
 
 /** Show the choice of a photo; `data` comes from `ui/compare_page.py`. */
-export default createComponent((parent) => new Screen(parent));
+export default createPanel("../compare", () => new Screen());
 
 class Screen {
   #data = null;
   #send = null;
   #stop = null;
-  #root = h("div.compare");
+  root = h("div.compare");
   #picture = h("img.picture", { alt: "Your photo", hidden: true });
   #samples = h("div.samples", { role: "group", ariaLabel: "Samples" });
   // A phone may pay for what it fetches.
@@ -40,14 +40,12 @@ class Screen {
   #progress = h("progress", { max: 1, value: 0, hidden: true, ariaLabel: "Comparing" });
   #stopButton = createButton("stop", "Stop", { onclick: () => this.#stop?.abort() });
 
-  constructor(parent) {
+  constructor() {
     const onclick = () => this.#file.click();
     const choose = createButton("main", "Choose a photo", { icon: "camera", onclick });
     this.#stopButton.hidden = true;
-    this.#root.append(this.#picture, this.#status, this.#progress, this.#stopButton);
-    this.#root.append(this.#samples, this.#fullRow, choose, this.#file);
-    parent.append(this.#root);
-    linkStyles(parent, ["tokens", "../compare"]);
+    this.root.append(this.#picture, this.#status, this.#progress, this.#stopButton);
+    this.root.append(this.#samples, this.#fullRow, choose, this.#file);
   }
 
   update(data, send) {
@@ -56,7 +54,6 @@ class Screen {
     if (this.#data?.model !== data.model) this.#showSamples(data.samples);
     this.#data = data;
     this.#send = send;
-    this.#root.dataset.theme = data.theme;
     this.#fullRow.hidden = !data.downloads;
     const size = data.fullSize ? ` (${data.fullSize} at a first visit)` : "";
     this.#fullSize.textContent = `Also the full graph on this device${size}`;

@@ -1,16 +1,16 @@
 /** Photos to select, many at once, and what to do with them: a component of Streamlit. */
 
-import { createButton, h, linkStyles } from "../view/elements.mjs";
-import { createComponent } from "../view/streamlit_component.mjs";
+import { createButton, h } from "../view/elements.mjs";
+import { createPanel } from "../view/streamlit_component.mjs";
 
 /** Show the gallery; `data` comes from `ui/corrections_view.py` or `ui/photo_gallery.py`. */
-export default createComponent((parent) => new Gallery(parent));
+export default createPanel("../owner/gallery", () => new Gallery());
 
 class Gallery {
   #data = null;
   #send = null;
   #selected = new Set();
-  #root = h("div.gallery");
+  root = h("div.gallery");
   #list = h("ul.photos", { role: "list" });
   #said = h("p.said", { role: "status" });
   #actions = h("div.actions");
@@ -18,7 +18,7 @@ class Gallery {
   #field = h("input", { type: "text", required: true, maxLength: 200, autocomplete: "off" });
   #form = h("form.relabel", { hidden: true });
 
-  constructor(parent) {
+  constructor() {
     this.#field.setAttribute("list", "labels");
     this.#field.ariaLabel = "Label";
     const save = createButton("main", "Relabel");
@@ -31,15 +31,12 @@ class Gallery {
     };
     const bar = h("div.bar", { role: "group", ariaLabel: "Selected photos" });
     bar.append(this.#said, this.#actions, this.#form);
-    this.#root.append(this.#list, bar);
-    parent.append(this.#root);
-    linkStyles(parent, ["tokens", "../owner/gallery"]);
+    this.root.append(this.#list, bar);
   }
 
   /** Take new data; the selection stays where its photos do. */
   update(data, send) {
     this.#send = send;
-    this.#root.dataset.theme = data.theme;
     const isSame = JSON.stringify(data) === JSON.stringify(this.#data);
     this.#data = data;
     if (isSame) return;
@@ -51,7 +48,7 @@ class Gallery {
     this.#open(false);
     this.#count();
     // Opened by a press further down the page.
-    if (this.#root.getBoundingClientRect().top < 0) this.#root.scrollIntoView();
+    if (this.root.getBoundingClientRect().top < 0) this.root.scrollIntoView();
   }
 
   #createItem({ id, photo, label, said, count, note }, at) {

@@ -1,22 +1,19 @@
 /** The labels of a photo set, with the number of photos of each: a component of Streamlit. */
 
-import { createIcon, h, linkStyles } from "../view/elements.mjs";
-import { createComponent } from "../view/streamlit_component.mjs";
+import { createIcon, h } from "../view/elements.mjs";
+import { createPanel } from "../view/streamlit_component.mjs";
 import { draw } from "../view/teach_parts.mjs";
 
 /** Show the rows; a press sends "open" with the row's label. */
-export default createComponent((parent) => {
+export default createPanel("../owner/photo_rows", () => {
   const list = h("ul.rows", { role: "list" });
   const root = h("div.photo-rows", list);
-  parent.append(root);
-  linkStyles(parent, ["tokens", "../owner/photo_rows"]);
-  const update = ({ theme, rows }, send) => {
-    root.dataset.theme = theme;
+  const update = ({ rows }, send) => {
     const most = Math.max(1, ...rows.map(({ count }) => count));
     // draw() reuses elements, so that the focus and loaded photos are kept.
     draw(list, ...rows.map((row) => createRow(row, most, () => send("open", row.label))));
   };
-  return { update, close() {} };
+  return { root, update };
 });
 
 function createRow({ label, count, photos, note }, most, onclick) {

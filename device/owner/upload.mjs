@@ -4,8 +4,8 @@ import { LoupeError, phraseError } from "../engine/errors.mjs";
 import { sendPhotos } from "./send_photos.mjs";
 import { crc32, writeZip } from "../teach/zip.mjs";
 import { megabytes } from "../view/disclosure.mjs";
-import { createButton, h, linkStyles } from "../view/elements.mjs";
-import { createComponent } from "../view/streamlit_component.mjs";
+import { createButton, h } from "../view/elements.mjs";
+import { createPanel } from "../view/streamlit_component.mjs";
 import { readDropped } from "../view/teach_files.mjs";
 
 /** Most bytes and files of a folder that is zipped in the browser. */
@@ -17,7 +17,7 @@ const UNREADABLE = "The photos couldn’t be read. Choose them again.";
 const UNPACKING = "Unpacking…";
 
 /** Show the component; once the photos are saved, it sends "done" with the response. */
-export default createComponent((parent) => new Upload(parent));
+export default createPanel("../owner/photo_rows", () => new Upload());
 
 class Upload {
   #data = null;
@@ -32,9 +32,9 @@ class Upload {
   #cancel = createButton("way", "Cancel", { onclick: () => this.#running?.abort() });
   #sending = h("div.sending", h("p.said", { role: "status" }, this.#phase, this.#amount));
   #alert = h("p.alert", { role: "alert" });
-  #root = h("div.upload", this.#ways, this.#ask, this.#sending, this.#alert);
+  root = h("div.upload", this.#ways, this.#ask, this.#sending, this.#alert);
 
-  constructor(parent) {
+  constructor() {
     this.#sending.append(this.#cancel, this.#bar);
     this.#addWay("Choose a zip", "gallery", { accept: ".zip" });
     if ("webkitdirectory" in HTMLInputElement.prototype) {
@@ -42,16 +42,14 @@ class Upload {
     }
     const drag = (isOver) => (event) => {
       event.preventDefault();
-      this.#root.toggleAttribute("data-dropping", isOver && !this.#ways.disabled);
+      this.root.toggleAttribute("data-dropping", isOver && !this.#ways.disabled);
     };
-    [this.#root.ondragover, this.#root.ondragleave] = [drag(true), drag(false)];
-    this.#root.ondrop = (event) => {
+    [this.root.ondragover, this.root.ondragleave] = [drag(true), drag(false)];
+    this.root.ondrop = (event) => {
       drag(false)(event);
       const onFailure = () => (this.#alert.textContent = UNREADABLE);
       readDropped(event.dataTransfer).then((chosen) => this.#take(chosen), onFailure);
     };
-    parent.append(this.#root);
-    linkStyles(parent, ["tokens", "../owner/photo_rows"]);
   }
 
   #addWay(text, icon, options) {
@@ -66,7 +64,6 @@ class Upload {
   /** Take new data; an upload that is under way continues as it began. */
   update(data, send) {
     [this.#data, this.#send] = [data, send];
-    this.#root.dataset.theme = data.theme;
     this.#ask.textContent = data.ask;
     const isRunning = Boolean(this.#running);
     this.#ways.disabled = isRunning || !data.name;

@@ -3,6 +3,8 @@
  * whether the server can be reached.
  */
 
+import { linkStyles } from "./elements.mjs";
+
 /** Attribute in which Streamlit's page states its connection, for Streamlit's own tests. */
 const STATE = "data-test-connection-state";
 const CONNECTED = "CONNECTED";
@@ -46,6 +48,25 @@ export function createComponent(create) {
     };
   };
 }
+
+/**
+ * Return the default export of a component that is one element, in the theme of Streamlit's page:
+ * the script, which knows the theme as well, doesn't run when it changes.
+ *
+ * @param {string} style name of its style sheet, see `linkStyles`
+ * @param {() => {root: HTMLElement, update: Function, close?: Function}} create
+ */
+export const createPanel = (style, create) =>
+  createComponent((parent) => {
+    const panel = create();
+    parent.append(panel.root);
+    linkStyles(parent, ["tokens", style]);
+    const update = (...values) => {
+      panel.root.dataset.theme = themeOf(parent.host);
+      panel.update(...values);
+    };
+    return { update, close: () => panel.close?.() };
+  });
 
 /**
  * Report whether the server can be reached, now and after each change; `isAgain` after a reconnect,

@@ -189,12 +189,3 @@ def select(page: Page, model: str) -> None:
 def answered(page: Page, words: str) -> None:
     expect(headline(page)).to_have_text(IS_RED, timeout=LOADING_MS)
     expect(source_line(page)).to_contain_text(re.compile(words))
-
-
-def answered_here(visit: Visit) -> tuple[Page, Log]:
-    """Open a page where the device has answered a photo; return it and what left it."""
-    page, log = visit("auto")
-    ready(page)
-    choose(page, "photo.jpg")
-    answered(page, "On this device in")
-    return page, log

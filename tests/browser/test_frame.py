@@ -14,26 +14,18 @@ from tests.photos import encoded
 from ui.navigation import LINKS, PAGES
 
 
-def test_fresh_server_opens_any_page_with_its_navigation(browser, tmp_path):
-    with (
-        serving(tmp_path) as new_server,
-        drive.checked_page(browser, {"base_url": new_server.url}) as page,
-    ):
-        page.goto("/compare")
-        content = page.get_by_test_id("stMain")
-        expect(content.locator("h2, [data-testid=stFileUploader]").first).to_be_visible()
-        links = page.get_by_role("navigation", name="Pages").get_by_role("link")
-        expect(links).to_have_text([PAGES[name] for name in LINKS])
-        expect(page).to_have_title(f"{PAGES['compare']} · A thousand everyday things")
-        assert not new_server.tracebacks()
-
-
-def test_app_works_under_a_path_prefix_in_a_frame_of_another_site(browser, tmp_path):
+def test_app_opens_at_any_page_under_a_prefix_and_in_a_frame_of_another_site(browser, tmp_path):
     with (
         serving(tmp_path, prefix="some/prefix/~/+") as prefixed,
         framing(f"{prefixed.url}/?run=server", "127.0.0.1") as address,
         drive.checked_page(browser, {}) as page,
     ):
+        page.goto(f"{prefixed.url}/compare")
+        content = page.get_by_test_id("stMain")
+        expect(content.locator("h2, [data-testid=stFileUploader]").first).to_be_visible()
+        links = page.get_by_role("navigation", name="Pages").get_by_role("link")
+        expect(links).to_have_text([PAGES[name] for name in LINKS])
+        expect(page).to_have_title(f"{PAGES['compare']} · A thousand everyday things")
         page.goto(address)
         frame = page.frame_locator("iframe")
         drive.give(frame, drive.sample("coffee").read())

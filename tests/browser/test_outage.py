@@ -4,6 +4,7 @@ Headline, chart, title and address always belong to the same answer.
 """
 
 import re
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -51,24 +52,36 @@ class Restarted:
         self._folder = folder
         self._stack = stack
         self._port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
         self.url = f"http://localhost:{self._port}"
         self.start()
 
     def start(self) -> None:
+        """Start it, unless it runs."""
+        if self._process and self._process.poll() is None:
+            return
         options: dict[str, Any] = {"LOUPE_MODEL": "colours", "LOUPE_BUILTIN": "false"}
         server = serving(self._folder, port=self._port, **options)
         self._process = self._stack.enter_context(server).process
 
     def kill(self) -> None:
+        assert self._process
         self._process.kill()
         self._process.wait()
 
 
-@pytest.fixture
-def server(built_dir: Path, tmp_path: Path) -> Iterator[Restarted]:
-    add_colours(tmp_path, built_dir)
+@pytest.fixture(scope="module")
+def restarted(built_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Restarted]:
+    folder = tmp_path_factory.mktemp("outage")
+    add_colours(folder, built_dir)
     with ExitStack() as stack:
-        yield Restarted(tmp_path, stack)
+        yield Restarted(folder, stack)
+
+
+@pytest.fixture
+def server(restarted: Restarted) -> Restarted:
+    restarted.start()
+    return restarted
 
 
 class App:

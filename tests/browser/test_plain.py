@@ -1,7 +1,6 @@
 """The page without the viewfinder, and hosts without ``st.App``, where there is no other."""
 
 import base64
-from contextlib import contextmanager
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
@@ -79,29 +78,22 @@ def test_camera_over_plain_http_explains_and_offers_upload(page, server):
     drive.wait_for_plain_answer(page, *COFFEE)
 
 
-@contextmanager
-def plain_server(browser, folder, **options):
-    """Start the app as a plain script; yield the server and a page."""
+def test_plain_script_identifies_under_a_prefix_and_every_link_works(browser, tmp_path):
+    # Browsers send a frame of another site no cookie, so Streamlit's check is off.
+    options = ["--server.enableXsrfProtection=false"]
     with (
-        serving(folder, plain=True, **options) as server,
-        drive.checked_page(browser, {"base_url": server.url}) as page,
+        serving(tmp_path, plain=True, prefix="some/prefix", options=options) as server,
+        framing(f"{server.url}/", "127.0.0.1") as address,
+        drive.checked_page(browser, {}) as page,
     ):
-        yield server, page
-        assert not server.tracebacks()
-
-
-def test_plain_script_identifies_and_every_link_works(browser, tmp_path):
-    with plain_server(browser, tmp_path) as (server, page):
         with urlopen(f"{server.url}/api/ready") as response:
             assert "<title>Streamlit</title>" in response.read().decode()
         # Until the first page is opened, Streamlit takes pages/ for an app without st.navigation.
-        page.goto("/models")
+        page.goto(f"{server.url}/models")
         drive.wait_until_drawn(page)
         expect(page.get_by_test_id("stMain").locator("h2").first).to_be_visible()
-        page.goto("/")
+        page.goto(server.url)
         drive.attach(page, drive.sample("coffee").read(), "coffee.png")
-        drive.wait_for_plain_answer(page, *COFFEE)
-        take_photo(page)
         drive.wait_for_plain_answer(page, *COFFEE)
         first, *others = PAGES.values()
         for title in (first, *others):
@@ -115,18 +107,8 @@ def test_plain_script_identifies_and_every_link_works(browser, tmp_path):
             # No link leads to a route that only st.App has.
             links = page.locator("a[href]").evaluate_all("links => links.map((one) => one.href)")
             own = {urlsplit(link).path for link in links if link.startswith(server.url)}
-            assert own <= {"/", *(f"/{name}" for name in PAGES)}
-        # The log holds no visitor's address.
-        assert "127.0.0.1" not in server.log()
-
-
-def test_plain_script_works_under_a_prefix_in_a_frame_of_another_site(browser, tmp_path):
-    # Browsers send a frame of another site no cookie, so Streamlit's check is off.
-    options = {"prefix": "some/prefix", "options": ["--server.enableXsrfProtection=false"]}
-    with (
-        plain_server(browser, tmp_path, **options) as (server, page),
-        framing(f"{server.url}/", "127.0.0.1") as address,
-    ):
+            paths = {path.removeprefix("/some/prefix") for path in own}
+            assert paths <= {"", "/", *(f"/{name}" for name in PAGES)}
         page.goto(address)
         frame = page.frame_locator("iframe")
         drive.attach(frame, drive.sample("coffee").read(), "coffee.png")
@@ -135,3 +117,6 @@ def test_plain_script_works_under_a_prefix_in_a_frame_of_another_site(browser, t
         drive.wait_for_plain_answer(frame, *COFFEE)
         drive.go(frame, "Models")
         expect(drive.headline(frame)).to_have_text("Models")
+        # The log holds no visitor's address.
+        assert "127.0.0.1" not in server.log()
+        assert not server.tracebacks()

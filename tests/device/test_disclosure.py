@@ -29,6 +29,14 @@ SCRIPT = """
             "On this device; files it can’t read go to the server and 10.0.0.5",
         ),
         ({"next": "device", "api": "10.0.0.5"}, "On this device: the photo stays here"),
+        (
+            {"next": "device", "device": "loading"},
+            "Fetching the model. A photo will wait for the model on this device.",
+        ),
+        (
+            {"next": "device", "device": "loading", "photo": None},
+            "Your photo waits for the model on this device.",
+        ),
     ],
 )
 def test_line_names_the_host_that_gets_the_photo(given: dict, line: str) -> None:
@@ -48,6 +56,23 @@ def test_line_names_the_host_that_gets_the_photo(given: dict, line: str) -> None
 def test_line_permits_only_what_it_says(shown: dict, part: str | None) -> None:
     """An open photo has no answer yet, or one from a place."""
     assert run_node(SCRIPT, {"photo": None, **shown})["part"] == part
+
+
+def test_question_names_the_model_and_what_each_way_moves() -> None:
+    asked = run_node(
+        """
+        const { placeQuestion } = await load("view/disclosure.mjs");
+        const recipe = { method: "crop", resize: [32, 32] };
+        const state = { next: "server", sends: "pixels", device: "off", reason: null };
+        return placeQuestion(null, { recipe, state, api: null }, given, true);
+        """,
+        {"title": "ألوان 色", "bytes": 1_300_000},
+    )
+    assert asked["line"] == "“ألوان 色” isn’t on this device yet."
+    assert {way["title"]: way["line"] for way in asked["ways"]} == {
+        "On this device": "Fetches 1 MB first. The photo stays here.",
+        "On the server": "Sends the marked part, about 2 kB.",
+    }
 
 
 def test_questions_and_modes_name_that_host_as_well() -> None:
