@@ -7,6 +7,7 @@ import hmac
 import secrets
 import time
 from collections import deque
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from string import Template
@@ -80,10 +81,7 @@ _tries: deque[float] = deque(maxlen=TRIES_PER_MINUTE)
 
 def door_routes(base_path: str = "") -> list[BaseRoute]:
     """Return the routes below ``/owner``; ``base_path`` is Streamlit's, as in ``page_routes``."""
-
-    async def enter(request: Request) -> Response:
-        return await _sign_in(request, base_path)
-
+    enter = partial(_sign_in, base_path=base_path)
     routes = [
         Route("/", show_door),
         Route("/", enter, methods=["POST"]),

@@ -80,11 +80,10 @@ _ROWS = (
 TUNNELS = {tunnel.name: tunnel for tunnel in _ROWS}
 """The programs by name, in the order in which they are tried."""
 
-
 Process = subprocess.Popen[str]
 
-KEPT_LINES = 200
-QUOTED_LINES = 12
+KEPT_LINES, QUOTED_LINES = 200, 12
+"""Lines of a program's output that are kept, and that a message repeats."""
 
 
 @contextmanager

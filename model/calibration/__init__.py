@@ -5,13 +5,5 @@ Calibration needs no torch: it adds a few nodes to the end of a graph, and figur
 """
 
 from .calibrate_folder import calibrate_bundle, calibrate_small_graph
-from .cross_validation import CalibrationResult, calibrate
-from .graph_outputs import GraphOutputs
 
-__all__ = [
-    "CalibrationResult",
-    "GraphOutputs",
-    "calibrate",
-    "calibrate_bundle",
-    "calibrate_small_graph",
-]
+__all__ = ["calibrate_bundle", "calibrate_small_graph"]

@@ -9,10 +9,9 @@ Imports SQLAlchemy; ``import model`` alone does not.
 
 from .database import parse_url
 from .review import export_corrections
-from .store import MAX_LABEL_LENGTH, Correction, CorrectionStore, correction_store
+from .store import Correction, CorrectionStore, correction_store
 
 __all__ = [
-    "MAX_LABEL_LENGTH",
     "Correction",
     "CorrectionStore",
     "correction_store",

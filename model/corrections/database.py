@@ -177,18 +177,13 @@ def create_table(engine: sa.Engine, table: sa.Table) -> None:
 
 
 class StoredTable:
-    """A table in one database. Safe under threads and several processes.
+    """A table in one database, of ``rows`` in messages. Safe under threads and processes.
 
-    Every method raises ``DataError`` if the database can't be used; it calls what the table holds
-    ``rows``.
+    Every method raises ``DataError`` if the database can't be used.
     """
 
     def __init__(self, url: str, table: sa.Table, rows: str) -> None:
-        """Open the database at an SQLAlchemy URL; create its folder and the table if missing.
-
-        Raises:
-            DataError: the URL, its driver or the database can't be used.
-        """
+        """Open the database at an SQLAlchemy URL; create its folder and the table if missing."""
         self._engine, self._rows = connect(parse_url(url)), rows
         with self.translate_errors("opened"):
             create_table(self._engine, table)
@@ -248,10 +243,8 @@ class Limits:
     @classmethod
     def from_settings(cls) -> "Limits":
         """Return the limits that the owner set."""
-        values = settings()
-        return cls(
-            values.corrections_max, values.corrections_mb * 2**20, values.corrections_per_minute
-        )
+        own = settings()
+        return cls(own.corrections_max, own.corrections_mb * 2**20, own.corrections_per_minute)
 
 
 def begin_exclusive(connection: sa.Connection) -> None:

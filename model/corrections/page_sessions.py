@@ -9,7 +9,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cache
 
 from itsdangerous import BadSignature, Signer
 
@@ -28,6 +27,7 @@ ISSUED_SECONDS = 24 * 60 * 60
 MAX_ISSUED = 1000
 """Most issued tokens whose corrections are remembered."""
 
+OWN_SECRET = secrets.token_urlsafe(32)
 Key = tuple[str, ...]
 """A correction: the link's token of its answer, and its labels."""
 
@@ -180,13 +180,7 @@ def _signer() -> Signer:
 
 def app_secret() -> str:
     """Return the secret that signs links; this process's own if none can be stored."""
-    return signing_secret() or _own_secret()
-
-
-@cache
-def _own_secret() -> str:
-    """Return this process's secret, for when none can be stored."""
-    return secrets.token_urlsafe(32)
+    return signing_secret() or OWN_SECRET
 
 
 page_sessions = PageSessions()

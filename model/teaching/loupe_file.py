@@ -60,9 +60,7 @@ def _check_text(text: str) -> str:
 Label = Annotated[str, AfterValidator(_check_text)]
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
-One = Annotated[int, Field(ge=1, le=1)]
-"""Not ``Literal[1]``, which accepts JSON's ``true``."""
-
+One = Annotated[int, Field(ge=1, le=1)]  # Literal[1] accepts JSON's true
 Counts = Annotated[tuple[Count, ...], Field(max_length=MAX_LABELS)]
 
 

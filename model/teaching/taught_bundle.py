@@ -80,10 +80,9 @@ def publish_head(
         engines=("compiled", "learner") if weights else ("compiled",),
     )
 
-    pixels = base.golden.pixels
-
     def write_files(folder: Path) -> None:
         (folder / "graph.onnx").write_bytes(graph)
+        pixels = base.golden.pixels
         arrays: dict[str, Any] = {**run_graph(graph, pixels), "pixels": pixels}
         del arrays["features"]
         np.savez_compressed(folder / "golden.npz", **arrays)

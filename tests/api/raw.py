@@ -9,8 +9,6 @@ from io import BufferedReader
 from typing import Any
 from urllib.parse import urlsplit
 
-CHUNK = b"100000\r\n" + bytes(2**20) + b"\r\n"
-
 
 @dataclass(frozen=True)
 class Reply:
@@ -59,16 +57,6 @@ class Wire:
         except (BrokenPipeError, ConnectionResetError):
             return False
         return True
-
-    def exceed(self, limit: int) -> Reply:
-        """Send chunks of 1 MB just past a limit, but not the last one; return the response."""
-        for _ in range(limit // len(CHUNK) + 1):
-            assert self.send(CHUNK)
-        return self.reply()
-
-    def flood(self) -> int:
-        """Send chunks of 1 MB, at most 200, until the server closes; return their number."""
-        return next((sent for sent in range(200) if not self.send(CHUNK)), 200)
 
     def remainder(self) -> bytes:
         """Return all that arrives until the server closes the connection."""

@@ -29,8 +29,8 @@ def vertex(serve: Any, tiny_bundle: Any) -> TestClient:
     return client
 
 
-def test_adapters_are_off_by_default(api: TestClient) -> None:
-    assert api.get("/ping").status_code == 404
+def test_adapters_and_metrics_are_off_by_default(api: TestClient) -> None:
+    assert {api.get(path).status_code for path in ("/ping", "/metrics")} == {404}
     assert api.post("/invocations", content=RED).status_code == 404
     is_problem(api.get("/execution-parameters"), 404, "not-found")
 

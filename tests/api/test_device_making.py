@@ -84,10 +84,10 @@ def test_visitors_wait_once_for_all_files(
     api: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def make(*_: object) -> Path:
-        time.sleep(0.7)
+        time.sleep(0.3)
         return tmp_path
 
-    monkeypatch.setattr(device, "WAIT_SECONDS", 1.0)
+    monkeypatch.setattr(device, "WAIT_SECONDS", 0.5)
     for name in ("runtime_dir", "device_dir"):
         monkeypatch.setattr(device, name, make)
     assert api.get("/device/models/tiny/model.json").json()["code"] == "busy"

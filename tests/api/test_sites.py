@@ -41,9 +41,7 @@ def test_page_of_another_site_is_rejected(api: TestClient) -> None:
         assert api.get("/api/v1/models", headers=headers).status_code == 200
 
 
-def test_requests_of_programs_own_pages_and_allowed_sites_pass(
-    serve: Any, tiny_bundle: Any
-) -> None:
+def test_programs_own_pages_and_allowed_sites_pass(serve: Any, tiny_bundle: Any) -> None:
     def status(client: Any, headers: dict[str, str]) -> int:
         reply = client.post("/api/v1/identify", content=RED, headers=headers)
         return int(reply.status_code)

@@ -37,10 +37,6 @@ def measured(serve: Any, tiny_bundle: Any) -> TestClient:
     return client
 
 
-def test_metrics_are_off_by_default(api: TestClient) -> None:
-    assert api.get("/metrics").status_code == 404
-
-
 def test_each_photo_is_counted_once(measured: TestClient) -> None:
     for _ in range(3):
         measured.post("/api/v1/identify", content=RED)

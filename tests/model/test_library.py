@@ -19,6 +19,7 @@ def test_manifest_is_complete(bundle: Bundle) -> None:
     manifest = bundle.manifest
     assert manifest.engines == ("compiled", "learner")
     assert manifest.title != manifest.name
+    assert bundle.size < 45_000_000
     assert len(manifest.description) > 40
     assert "not stated" not in (manifest.licence, manifest.data.licence)
     assert manifest.data.source.startswith("https://")
@@ -27,10 +28,6 @@ def test_manifest_is_complete(bundle: Bundle) -> None:
     accuracy = manifest.metric("accuracy")
     assert accuracy
     assert accuracy.low < accuracy.value < accuracy.high
-
-
-def test_bundle_is_small(bundle: Bundle) -> None:
-    assert bundle.size < 45_000_000
 
 
 def test_card_is_complete_or_the_model_is_estimated(bundle: Bundle) -> None:

@@ -94,16 +94,6 @@ def test_failure_inside_releases_the_slot() -> None:
     assert enter(queue) == "in"
 
 
-def test_thread_with_a_slot_reuses_it() -> None:
-    queue = AdmissionQueue(slots=1, queue=0, deadline_seconds=1)
-    with queue.acquire() as outer:
-        with queue.acquire() as inner:
-            assert inner is outer
-            assert queue.active == 1
-        assert queue.active == 1
-    assert queue.active == 0
-
-
 def test_active_never_exceeds_slots() -> None:
     queue = AdmissionQueue(slots=3, queue=100, deadline_seconds=20)
 

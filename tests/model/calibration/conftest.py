@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.calibration import GraphOutputs
+from model.calibration.graph_outputs import GraphOutputs
 from tests.model.tiny import COLOURS, colour
 
 LABELS, WIDTH = 4, 16

@@ -11,8 +11,8 @@ import pytest
 
 from model import Bundle, load
 from model.bundle import HASH_DIGITS, SMALL_CARD, TRAINING_PHOTOS, get_bundle, read_small_card
-from model.calibration import GraphOutputs, calibrate
-from model.calibration.graph_outputs import CalibrationOutputs
+from model.calibration.cross_validation import calibrate
+from model.calibration.graph_outputs import CalibrationOutputs, GraphOutputs
 from model.cli.train import command_line
 from model.loading import default_model
 from model.storage.disk import hash_file

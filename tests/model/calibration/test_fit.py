@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model.calibration import CalibrationResult, GraphOutputs, calibrate, fit
+from model.calibration import fit
+from model.calibration.cross_validation import CalibrationResult, calibrate
+from model.calibration.graph_outputs import GraphOutputs
 from model.errors import DataError
 from model.evaluation.metrics import expected_calibration_error
 from tests.model.calibration.conftest import id_outputs, ood_outputs

@@ -8,8 +8,9 @@ import onnxruntime as ort
 import pytest
 from scipy.special import softmax
 
-from model.calibration import GraphOutputs, ood_detectors
+from model.calibration import ood_detectors
 from model.calibration.graph_head import attach_head
+from model.calibration.graph_outputs import GraphOutputs
 from model.engines.compiled import extract_head
 from model.errors import BundleDamaged
 from tests.model.calibration.conftest import id_outputs, ood_outputs

@@ -15,12 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from model import Photo, Prediction
-from model.corrections import (
-    MAX_LABEL_LENGTH,
-    CorrectionStore,
-    correction_store,
-    export_corrections,
-)
+from model.corrections import CorrectionStore, correction_store, export_corrections
 from model.corrections.review import (
     CSV_NAME,
     MAX_PER_VISIT,
@@ -29,7 +24,7 @@ from model.corrections.review import (
     training_folder,
     write_training_photos,
 )
-from model.corrections.store import hash_appearance
+from model.corrections.store import MAX_LABEL_LENGTH, hash_appearance
 from model.errors import DataError
 from model.storage.zips import escape_formula
 from model.text import clean

@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from model import Prediction
-from model.corrections import MAX_LABEL_LENGTH, CorrectionStore, correction_store
-from model.corrections.store import TABLE
+from model.corrections import CorrectionStore, correction_store
+from model.corrections.store import MAX_LABEL_LENGTH, TABLE
 from model.errors import DataError
 from tests.model.corrections.conftest import JPEG
 

@@ -152,7 +152,7 @@ def scans(count: int) -> bytes:
     return data[:-2] + last * count + b"\xff\xd9"
 
 
-@pytest.mark.parametrize("count", [60, 95, 400])
+@pytest.mark.parametrize("count", [60, 400])
 def test_jpeg_with_too_many_scans_is_rejected(count: int) -> None:
     assert isinstance(read_or_error(scans(count)), TooManyPixels)
 

@@ -29,7 +29,7 @@ def test_phones_largest_photos_fit_a_small_host(progressive: bool) -> None:
     assert (photo.size, photo.image.size) == ((9280, 6944), (1160, 868))
 
 
-@pytest.mark.parametrize("size", [(1, 1), (8, 8), (15, 200), (200, 15)])
+@pytest.mark.parametrize("size", [(1, 1), (15, 200), (200, 15)])
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF"])
 def test_photo_of_a_few_pixels_is_rejected(
     size: tuple[int, int], format: str, monkeypatch: pytest.MonkeyPatch

@@ -123,12 +123,6 @@ def test_16_bits_are_scaled_and_not_clipped(colour: int, channels: int, toleranc
     assert np.abs(pixels(photo.image) - values // 256).max() <= tolerance
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB"])
-def test_opaque_modes_keep_their_pixels(mode: str) -> None:
-    picture = drawn(64, 48).convert(mode)
-    assert difference(read(encoded(picture, "PNG")).image, picture.convert("RGB")) == 0
-
-
 @pytest.mark.parametrize("format", ["PNG", "WEBP", "HEIF", "AVIF", "TIFF"])
 def test_transparency_becomes_white(format: str) -> None:
     picture = drawn(64, 48)

@@ -9,7 +9,7 @@ import pytest
 from onnx import numpy_helper, parser
 
 from model.browser.small_graph import make_small_graph
-from model.calibration import GraphOutputs
+from model.calibration.graph_outputs import GraphOutputs
 from model.events import SILENT
 from model.training.config import FEATURES_FILE, Hyperparameters, TrainingConfig
 from model.training.photo_report import find_doubtful_labels
