@@ -1,18 +1,18 @@
 """Looks of a page: its width, and what axe finds: contrast, names, roles and the rest."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page, expect
 
-from tests.browser.drive import DESK, PHONE, checked_page, wait_until_drawn
+from tests.browser.drive import DESK, PHONE, resize, wait_until_drawn
 
 SCREENSHOTS = Path(__file__).parent / "screenshots"
-LOOKS = ["phone-light", "phone-dark", "desk-light", "desk-dark"]
+LOOKS = ["phone-light", "phone-dark", "desk-dark", "desk-light"]
+TWO_LOOKS = ["phone-light", "desk-dark"]
+"""Each size and each theme once, for the states of a page; pages themselves are seen in all."""
 READABLE = ("color-contrast", "button-name", "link-name", "image-alt")
 """The rules of axe that say whether all can be read, by eye and by ear."""
 
@@ -45,31 +45,31 @@ def options_of(look: str) -> dict[str, Any]:
 
 def check_look(page: Page, name: str, rules: Sequence[str] = ()) -> None:
     """Save a screenshot; assert that the page is no wider than the screen, and accessible."""
-    page.screenshot(path=SCREENSHOTS / f"{name}.png")
-    assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth"), name
+    size = "x".join(map(str, (page.viewport_size or PHONE).values()))
+    is_dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    look = f"{name}-{size}-{'dark' if is_dark else 'light'}"
+    page.screenshot(path=SCREENSHOTS / f"{look}.png")
+    assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth"), look
     assert_accessible(page, rules=rules)
 
 
-@dataclass(frozen=True)
-class Look:
-    """A page of the app in one of ``LOOKS``."""
-
-    page: Page
-    name: str
-
-    def check(self, screenshot: str, rules: Sequence[str] = READABLE) -> None:
-        """Do ``check_look`` once the page is drawn."""
-        wait_until_drawn(self.page)
-        check_look(self.page, f"{self.name}-{screenshot}", rules)
+def check_drawn(page: Page, name: str) -> None:
+    """Do ``check_look`` once a page of the app is drawn: all can be read."""
+    wait_until_drawn(page)
+    check_look(page, name, READABLE)
 
 
-@contextmanager
-def open_look(browser: Browser, url: str, name: str) -> Iterator[Look]:
-    """Open a blank page of the app in one of ``LOOKS``."""
-    is_phone = name.startswith("phone")
-    touch = {"has_touch": is_phone, "device_scale_factor": 2 if is_phone else 1}
-    with checked_page(browser, {"base_url": url, **touch, **options_of(name)}) as page:
-        yield Look(page, name)
+def check_looks(
+    page: Page, name: str, rules: Sequence[str] = READABLE, looks: Sequence[str] = LOOKS
+) -> None:
+    """Do ``check_look`` on a page of the app in one look after the other."""
+    for look in looks:
+        options = options_of(look)
+        page.emulate_media(color_scheme=options["color_scheme"])
+        expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", options["color_scheme"])
+        resize(page, **options["viewport"])
+        wait_until_drawn(page)
+        check_look(page, name, rules)
 
 
 def assert_accessible(page: Page, context: Any = None, rules: Sequence[str] = ()) -> None:

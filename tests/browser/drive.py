@@ -38,7 +38,6 @@ RED_PHOTO, GREEN_PHOTO = (
 HEIC_PHOTO = encoded(colour("red").resize((300, 200)), "HEIF")
 IS_RED, IS_GREEN = "Very likely a red", "Very likely a green"
 KEPT = re.compile(r"^Kept on this device: \d+\.\d MB\. It works without a network\.")
-OPENING_MS = 60_000
 PLAIN = "/?way=plain"
 """Path of the page without the viewfinder."""
 TIME = r"(?:\d+ ms|under 1 ms|\d+\.\d s)"
@@ -84,13 +83,14 @@ FIND = """function find(place) {
 }"""
 """A JavaScript function that finds the viewfinder, even inside shadow roots."""
 
-# Resolves when the page has the size and two measurements in a row are the same.
+# Resolves when the page has the size and two measurements of boxes and colours are the same.
 SETTLED = """
 ([width, height]) => new Promise((resolve) => {
   let before = "";
   const timer = setInterval(() => {
     const deep = (root) => [...root.querySelectorAll("*")].flatMap((part) =>
-      [part.getBoundingClientRect(), ...(part.shadowRoot ? deep(part.shadowRoot) : [])]);
+      [part.getBoundingClientRect(), getComputedStyle(part).color,
+        ...(part.shadowRoot ? deep(part.shadowRoot) : [])]);
     const now = JSON.stringify(deep(document.body));
     if (innerWidth === width && innerHeight === height && now === before) {
       resolve(clearInterval(timer));
@@ -138,7 +138,7 @@ def checked_page(browser: Browser, options: dict[str, Any]) -> Iterator[Page]:
     context = browser.new_context(**{"viewport": DESK, **options})
     context.set_default_timeout(PATIENCE_MS)
     # A page that is opened anew fetches and runs all of Streamlit, on a machine that may be busy.
-    context.set_default_navigation_timeout(OPENING_MS)
+    context.set_default_navigation_timeout(LOADING_MS)
     context.add_init_script(REPORT_EXCEPTIONS)
     context.on("weberror", lambda error: errors.append(str(error.error)))
     context.on("console", collect_exception)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.accessible import LOOKS, open_look
+from tests.browser.accessible import TWO_LOOKS, check_drawn, options_of
 from tests.browser.drive import PHONE, checked_page, sign_in, wait_until_drawn
 from tests.browser.server import serving
 from tests.model.tiny import tiny
@@ -89,18 +89,17 @@ def test_download_holds_the_chosen_model_and_commands_are_copied(browser, owner)
     assert not owner.tracebacks()
 
 
-@pytest.mark.parametrize("name", LOOKS)
-def test_page_with_own_models_is_readable(browser, owner, name):
-    with open_look(browser, owner.url, name) as look:
-        page = look.page
+@pytest.mark.parametrize("look", TWO_LOOKS)
+def test_page_with_own_models_is_readable(browser, owner, look):
+    with checked_page(browser, {"base_url": owner.url, **options_of(look)}) as page:
         sign_in(page, owner)
         page.goto(f"/deploy?{NEEDS}")
         expect(page.get_by_role("button", name="Copy all three")).to_be_visible()
-        look.check("deploy-own")
+        check_drawn(page, "deploy-own")
         expect(page.get_by_text("Model: ")).to_contain_text("**bold** and _slanted_")
         attacks = 'img[src="x"], a[href^="javascript"], [onerror], script, .katex'
         assert page.get_by_test_id("stMain").locator(attacks).count() == 0
         open_host(page)
         page.mouse.move(0, 0)
         page.get_by_label("The domain of the app").scroll_into_view_if_needed()
-        look.check("deploy-steps")
+        check_drawn(page, "deploy-steps")

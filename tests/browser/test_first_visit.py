@@ -135,8 +135,10 @@ PLACES = """
 
 
 @pytest.mark.quick
-@pytest.mark.parametrize("size", [drive.PHONE, {"width": 844, "height": 390}, drive.DESK])
-@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("size", "theme"),
+    [(drive.PHONE, "light"), ({"width": 844, "height": 390}, "light"), (drive.DESK, "dark")],
+)
 def test_viewfinder_takes_the_place_of_the_first_screen(new_page, url, size, theme):
     """Without a jump, and of the model that the address asks for."""
     page = new_page(viewport=size, color_scheme=theme, permissions=[])

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, ViewportSize, expect
 
 from tests.browser import drive
 from tests.browser.accessible import SCREENSHOTS, assert_accessible, options_of
@@ -163,17 +163,14 @@ def test_labels_keep_their_language_and_direction(visit: Visit) -> None:
 
 @pytest.mark.quick
 @pytest.mark.parametrize(
-    ("width", "height", "script"),
+    "size",
     [
-        pytest.param(390, 844, LARGE_TEXT, id="phone-200%"),
-        pytest.param(320, 568, "", id="320px", marks=pytest.mark.slow),
-        pytest.param(1280, 800, LARGE_TEXT, id="desk-200%", marks=pytest.mark.slow),
+        pytest.param(drive.PHONE, id="phone"),
+        pytest.param(drive.DESK, id="desk", marks=pytest.mark.slow),
     ],
 )
-def test_large_text_or_a_small_screen_loses_nothing(
-    visit: Visit, width: int, height: int, script: str
-) -> None:
-    page = visit(script, permissions=[], viewport={"width": width, "height": height})
+def test_text_of_double_size_loses_nothing(visit: Visit, size: ViewportSize) -> None:
+    page = visit(LARGE_TEXT, permissions=[], viewport=size)
     page.goto("/?run=server")
     expect(drive.headline(page)).to_be_in_viewport(ratio=0.5)
     assert viewfinder(page).evaluate(CUT) == []

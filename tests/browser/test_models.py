@@ -3,8 +3,16 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.accessible import LOOKS, open_look
-from tests.browser.drive import IS_RED, chart, give, headline, photo, wait_until_drawn
+from tests.browser.accessible import TWO_LOOKS, check_drawn, options_of
+from tests.browser.drive import (
+    IS_RED,
+    chart,
+    checked_page,
+    give,
+    headline,
+    photo,
+    wait_until_drawn,
+)
 from tests.model.tiny import CALIBRATED, CARD, MEASURED, colour, tiny
 from tests.photos import encoded
 
@@ -29,9 +37,10 @@ def measured(server):
     (models_dir / "measured").rename(server.data / "taken away")
 
 
-@pytest.fixture(scope="module", params=LOOKS)
-def look(request, browser, server, measured):
-    with open_look(browser, server.url, request.param) as opened:
+@pytest.fixture(scope="module", params=TWO_LOOKS)
+def page(request, browser, server, measured):
+    options = {"base_url": server.url, **options_of(request.param)}
+    with checked_page(browser, options) as opened:
         yield opened
 
 
@@ -67,14 +76,13 @@ def choose(page, box, figure):
     page.mouse.move(0, 0)
 
 
-def test_card_and_its_figures_are_readable(look):
-    page = look.page
+def test_card_and_its_figures_are_readable(page):
     page.goto("/models")
     box = card(page, "Colours")
     expect(box.get_by_text("About 77 of 100 photos")).to_be_visible()
     # The other charts are drawn only once the visitor opens them.
     expect(box.get_by_test_id("stVegaLiteChart")).to_have_count(1)
-    look.check("models-closed")
+    check_drawn(page, "models-closed")
     box.get_by_text(MORE).click()
     for figure, words in FIGURES.items():
         choose(page, box, figure)
@@ -82,14 +90,14 @@ def test_card_and_its_figures_are_readable(look):
         if figure in CHARTS:
             expect(chart(box).last).to_be_visible()
         show(page, box.get_by_text(MORE))
-        look.check(f"models-{figure.split()[0].lower()}")
+        check_drawn(page, f"models-{figure.split()[0].lower()}")
         if figure in CHARTS:
             drawing = box.get_by_test_id("stVegaLiteChart").last.bounding_box()
             assert drawing["width"] <= box.bounding_box()["width"]
     choose(page, box, "Origin")
     expect(box.get_by_text("million parameters")).to_be_visible()
     show(page, box.get_by_text(MORE))
-    look.check("models-origin")
+    check_drawn(page, "models-origin")
 
 
 ANSWERS = {
@@ -101,8 +109,8 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_answer_and_its_track_record_fit_on_the_screen(look, name):
-    page, (rgb, words, line) = look.page, ANSWERS[name]
+def test_answer_and_its_track_record_fit_on_the_screen(page, name):
+    rgb, words, line = ANSWERS[name]
     page.goto("/?run=server&model=measured")
     give(page, encoded(colour(rgb), "PNG"))
     expect(headline(page)).to_have_text(words)
@@ -117,4 +125,4 @@ def test_answer_and_its_track_record_fit_on_the_screen(look, name):
     assert below["y"] > headline(page).bounding_box()["y"]
     # At least two bars above the end of the screen.
     assert below["y"] + below["height"] + 60 < height
-    look.check(f"identify-{name}")
+    check_drawn(page, f"identify-{name}")

@@ -128,7 +128,7 @@ HOLES = {
 @pytest.mark.quick
 @pytest.mark.parametrize("url", [FAR, NEAR])
 def test_nothing_leaves_beyond_what_was_said(draw: Callable[..., str | None], url: str) -> None:
-    assert draw(url, 6) is None
+    assert draw(url, 4) is None
 
 
 @pytest.mark.parametrize("hole", HOLES)

@@ -2,16 +2,14 @@
 
 import re
 
-import pytest
-
 from model.answer.share_link import KEY_FILE
 from tests.browser.drive import checked_page, give, sample, wait_for_answer
 from tests.sharing import remaining, sharing, tunnel
 
 
-@pytest.mark.parametrize("host_header", ["", "inner:1234"])
-def test_visitor_uploads_a_photo_through_a_tunnel(browser, tmp_path, host_header):
-    address = tunnel(tmp_path, host_header)
+def test_visitor_uploads_a_photo_through_a_tunnel(browser, tmp_path):
+    # Some tunnels keep the Host header, others send another one.
+    address = tunnel(tmp_path, "inner:1234")
     with sharing(tmp_path, address=address) as run:
         run.wait_for("Photos pass through Cloudflare's servers, which can read them.")
         printed, children = run.output(), run.children().values()
