@@ -28,9 +28,10 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         settings()
-        port = free_port(arguments.port)
     except SettingRefused as error:
         raise SystemExit(f"{error.code}: {error}") from None
+    try:
+        port = free_port(arguments.port)
     except OSError as error:
         raise SystemExit(f"{error} Try another: make run PORT=9000") from error
     check_hosts()

@@ -148,9 +148,5 @@ def list_kept() -> dict[str, dict[str, str]]:
 
 def show_clear_button() -> None:
     """Show a button that deletes the recent photos from this browser."""
-    data = {
-        "recent": settings().recent,
-        "base": component.base_path(),
-        "theme": component.theme(),
-    }
+    data = {"recent": settings().recent, "base": component.base_path()}
     component.mount("clear", "clear.mjs", data, cleared=None)

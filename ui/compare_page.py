@@ -18,7 +18,7 @@ from model.errors import DataError
 from model.photo import MAX_BYTES
 from model.text import clean, format_size
 from ui.charts import GREY, accent_color
-from ui.component import base_path, mount, theme
+from ui.component import base_path, mount
 from ui.phrasing import escape_markdown, headline, join_words, phrase_error, shorten, spell_number
 from ui.session_state import current_session
 
@@ -188,7 +188,6 @@ def show_component(bundle: Bundle) -> None:
         # Of a first visit with the full graph; empty before its files are made.
         "fullSize": format_size(full_bytes) if full_bytes else "",
         "tries": TRIES,
-        "theme": theme(),
         "samples": samples_json(bundle, f"{base}device/"),
     }
     mount(KEY, "compare.mjs", data, measured=lambda: _on_measured(bundle))

@@ -66,11 +66,6 @@ def _component(name: str) -> ComponentRenderer:
     return st.components.v2.component(name, js=SCRIPT)
 
 
-def theme() -> str:
-    """Return the page's theme for a component: "light" or "dark"."""
-    return st.context.theme.type or "light"
-
-
 def has_routes() -> bool:
     """Return whether the app has its HTTP routes; Streamlit alone, run as a script, has none."""
     return "api.app" in sys.modules

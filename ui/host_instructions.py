@@ -16,7 +16,7 @@ from model.browser.device_files import needs_runtime
 from model.browser.runtime import runtime_name
 from model.bundle import get_bundle, is_public
 from model.settings import ROOT
-from ui.component import FAILED_KEY, mount, note_failure, theme
+from ui.component import FAILED_KEY, mount, note_failure
 from ui.phrasing import escape_markdown, link_urls, phrase_error, spell_number
 
 ALERT_STEP = "Budget alert: "
@@ -42,7 +42,7 @@ def show_commands(place: str, commands: Sequence[tuple[str, str]]) -> None:
         st.code("\n".join(command for _, command in commands), language=None, wrap_lines=True)
         return
     copy = f"Copy all {spell_number(len(commands))}" if len(commands) > 1 else "Copy"
-    data = {"commands": commands, "all": copy, "theme": theme()}
+    data = {"commands": commands, "all": copy}
     key = f"commands-{place}"
     mount("commands", "commands.mjs", data, key=key, on_failed=note_failure)
 

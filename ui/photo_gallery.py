@@ -21,7 +21,6 @@ def show_gallery(
 ) -> Any:
     """Show photos as ``device/owner/gallery.mjs`` does; return the pressed action, or None."""
     data = {"labels": labels, "items": items, "actions": actions, "hint": hint}
-    data["theme"] = component.theme()
     return component.mount("gallery", "owner/gallery.mjs", data, key=key, act=None).act
 
 

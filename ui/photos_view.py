@@ -119,7 +119,7 @@ def _show_labels(photo_set: PhotoSet, found: PhotoNames) -> None:
     ]
     if found.left_out:
         rows.append(_row(photo_set, LEFT_OUT, [*found.left_out], "not trained on"))
-    data = {"theme": component.theme(), "rows": rows}
+    data = {"rows": rows}
     key = f"rows-{photo_set.name}"
     sent = component.mount("photo_rows", "owner/photo_rows.mjs", data, key=key, open=None)
     if sent.open:
@@ -207,7 +207,6 @@ def show_adding(photo_set: PhotoSet | None) -> None:
         name = re.sub("[^a-z0-9]+", "-", letters).strip("-")[:MAX_NAME]
         st.caption(f"Its model will be called {name}." if name else "Type a name first.")
     data = {
-        "theme": component.theme(),
         "base": component.base_path(),
         "name": name,
         "mode": mode,

@@ -109,6 +109,21 @@ def budget(monkeypatch: pytest.MonkeyPatch) -> MemoryBudget:
     return budget
 
 
+def test_photo_in_chunks_is_read_up_to_the_limit(server: Server) -> None:
+    head, piece = HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"\0" * 2**20
+    with Wire(server.url) as wire:
+        for part in (PHOTO[:99], PHOTO[99:], b""):
+            head += b"%x\r\n%b\r\n" % (len(part), part)
+        wire.send(head)
+        assert wire.reply().status == 200
+    with Wire(server.url) as wire:
+        wire.send(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+        for _ in range(PHOTO_BYTES // len(piece) + 1):
+            wire.send(b"%x\r\n%b\r\n" % (len(piece), piece))
+        reply = wire.reply()
+        assert (reply.status, reply.json["code"]) == (413, "too-large")
+
+
 async def test_limit_is_exact_to_the_byte(budget: MemoryBudget) -> None:
     assert await read(request(b"x" * 60, b"x" * 40)) == b"x" * 100
     with pytest.raises(PhotoTooLarge):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from starlette.testclient import TestClient
 
-from api.body_limits import memory_budget
+from api.body_limits import PHOTO_BYTES, memory_budget
 from deploy.client import free_port
 from model import Bundle, Classifier, loading
 from model.admission import AdmissionQueue
@@ -157,6 +157,8 @@ def test_malformed_pixels_are_refused(page: TestClient, tiny_bundle: Bundle) -> 
             assert "32 × 32 × 3 bytes" in response.json()["detail"]
             assert memory_budget().used == 0
             assert peak < 8 * 2**20
+    large = page.post(PHOTO, params={"pixels": tiny_bundle.version}, content=bytes(PHOTO_BYTES + 1))
+    is_problem(large, 413, "too-large")
     other = page.post(f"{PHOTO}?pixels=0123456789ab", content=bytes(SIZE))
     is_problem(other, 409, "other-version")
 

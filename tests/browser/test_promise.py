@@ -84,7 +84,14 @@ def test_device_sends_nothing(visit: Visit) -> None:
     page.locator(".vf-recent").last.click()
     fetched: list[str] = []
     page.on("request", lambda request: fetched.append(request.url))
+    held = drive.HeldRequests(page, "**/models/scripts/model.json*")
     select(page, "scripts")
+    ask(page, "On this device")
+    held.release()
+    # A second choice's question takes the place of the first one's.
+    page.locator(".vf-ask").evaluate("(panel) => panel.setAttribute('data-first', '')")
+    select(page, "scripts")
+    expect(page.locator(".vf-ask[data-first]")).to_have_count(0)
     ask(page, "On this device")
     page.get_by_role("button", name="Keep the first answer").click()
     answered(page, "On this device in")

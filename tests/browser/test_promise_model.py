@@ -14,6 +14,7 @@ from playwright.sync_api import Page, Route
 from model import load
 from model.answer.answer_json import words_to_json
 from model.answer.phrases import device_words
+from model.browser.device_files import LIMITS
 from model.settings import ROOT
 from tests.browser.drive import RED
 from tests.javascript.__main__ import install
@@ -52,6 +53,7 @@ def draw(
         "answer": answer,
         "described": {"manifest": {**info}, "version": tiny_bundle.version},
         "info": info,
+        "limits": LIMITS,
     }
 
     def run(url: str, seconds: int, *changes: tuple[str, str, str], **options: Any) -> str | None:
@@ -94,6 +96,9 @@ HOLES = {
         (OPEN, '    this.send({ type: "left" });\n', ""),
     ],
     "another model": [("visit/outgoing.mjs", " && permission.model === model", "")],
+    "a file": [
+        ("visit/outgoing.mjs", "Boolean(cause && permission.isFileAllowed)", "Boolean(cause)")
+    ],
     "no progress yet": [
         (SERVER, "request.upload.onloadstart = () => onSent?.(true);", ""),
         (SERVER, "hasProgressed ||= loaded > 0;", "if (loaded) onSent?.(true);"),
@@ -111,6 +116,14 @@ HOLES = {
             VISIT,
             "    if (permission !== state.press) return [state, []];\n    // Another model",
             "    // Another model",
+        )
+    ],
+    "waiting for the device": [
+        (
+            OPEN,
+            "isKept ? NO_PRESS : permission",
+            "isKept ? this.permissions.press(this.identifier, true, this.state.entry.photo) "
+            ": permission",
         )
     ],
     "what was sent": [("view/ask.mjs", "const told = sent ?", "const told = false ?")],

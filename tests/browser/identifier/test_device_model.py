@@ -53,7 +53,7 @@ def test_interrupted_download_resumes(run: Run, app: DeviceApp) -> None:
     stalled, answer, ready = run(
         """
         const identifier = create({ run: "auto" });
-        const stalled = await until(identifier, ({ isStalled }) => isStalled);
+        const stalled = await until(identifier, ({ isStalled, loaded }) => isStalled && loaded);
         const answer = await outcome(identify(identifier, "nothing"));
         return [stalled, answer, identifier.state];
         """

@@ -28,7 +28,7 @@ const MODELS = ["one", "two"].map((name) => ({
 /** See `page_data` in `ui/viewfinder.py`. */
 const DATA = {
   ...{ models: MODELS, model: "one", run: "auto", engine: "compiled", api: null, base: "/" },
-  ...{ limits: { bytes: 2e7, pixels: 5e7, side: 16 }, recent: "session" },
+  recent: "session",
   ...{ corrections: true, logo: "", lookUp: [], words: { headline: "Point", line: "Six." } },
   ...{ top: 5, rows: 5 },
 };
@@ -442,7 +442,7 @@ export async function drawVisits(given) {
   const list = fc.commands(commands, { maxCommands: 12, size: "max" });
   const property = fc.asyncProperty(list, async (drawn) => {
     Object.assign(world, initial, { requests: [], paths: ["/"], at: 0 });
-    const host = new Host(component, DATA, world);
+    const host = new Host(component, { ...DATA, limits: given.limits }, world);
     visit = new Visit(world, host);
     await host.open();
     await pass(1000);
