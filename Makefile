@@ -87,7 +87,7 @@ phone: $(VENV)/.app
 
 # Tests run file by file, in the order of tests/conftest.py. Bytecode is written even where the
 # environment says otherwise, because without it every process compiles all tests again.
-PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+PYTEST := PYTHONDONTWRITEBYTECODE= OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/.dev
 	$(PYTEST) -m "not slow"

@@ -13,7 +13,7 @@ from tests.test_architecture import tracked_files
 
 BUDGETS = {
     "api": (
-        4053,
+        4051,
         "HTTP over model/: v1, the pages' session, /device/, the owner's door; bounds of all",
     ),
     "benchmarks": (
@@ -22,7 +22,7 @@ BUDGETS = {
     ),
     "deploy": (2731, "ten hosts, the table that filters them, one check"),
     "docs": (281, "two clients without dependencies, as documentation"),
-    "launch": (764, "make run, share and phone"),
+    "launch": (763, "make run, share and phone"),
     "model": (
         2713,
         "what answers a photo: classifier, admission queue, preprocessing, settings, errors",
@@ -37,12 +37,12 @@ BUDGETS = {
     ),
     "model/bundle": (1539, "manifest, card and registry"),
     "model/calibration": (
-        1553,
+        1545,
         "temperature, prediction sets, two OOD detectors, estimates, the graph's head",
     ),
     "model/cli": (1708, "one module per group of commands"),
     "model/corrections": (
-        1060,
+        1046,
         "corrections by SQLAlchemy, their review, their export, the pages' sessions",
     ),
     "model/engines": (277, "compiled, learner"),
@@ -59,7 +59,7 @@ BUDGETS = {
     "model/samples": (63, "the sample photos"),
     "model/storage": (1056, "atomic writes, zips, photos in folders, disk"),
     "model/teaching": (
-        852,
+        849,
         "a few photos to a bundle, judged by photo groups; the strangers' .loupe file",
     ),
     "model/training": (
@@ -72,12 +72,12 @@ BUDGETS = {
         "archives in buckets, on Ray or without; the API on Ray Serve and its proxies",
     ),
     "ui": (
-        5_917,
+        5_905,
         "what pages share: viewfinder, plain page, workshop, first screen, previews of links",
     ),
     "device/kernels": (420, "resampling, and the kernels of packed networks, in C"),
     "device": (
-        13_124,
+        13_119,
         "the browser's half: visit, viewfinder, engines, offline pages, first visit, Teach (3,500)",
     ),
 }
@@ -86,10 +86,10 @@ BUDGETS = {
 Python, and in ``device`` JavaScript and C.
 """
 
-ALL_PYTHON, ALL_TESTS = 43_572, 43_192
+ALL_PYTHON, ALL_TESTS = 43_532, 43_072
 """Most lines of Python outside and inside ``tests``."""
 
-ALL_FILES = 292
+ALL_FILES = 283
 """Most files of Python outside ``tests``."""
 
 SHARED_NAMES = {

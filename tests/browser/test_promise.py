@@ -103,6 +103,35 @@ def test_device_sends_nothing(visit: Visit) -> None:
     assert log.check() == []
 
 
+def test_photo_that_waits_for_the_device_is_not_sent_unasked(visit: Visit) -> None:
+    page, log = visit("auto")
+    ready(page)
+    choose(page, "photo.jpg")
+    answered(page, "On this device in .* m?s; sent: numbers only")
+    # After this choice, open photos may be sent.
+    select(page, "scripts")
+    press(page, "On the server")
+    expect(drive.headline(page)).to_contain_text("أحمر", timeout=drive.LOADING_MS)
+    assert log.check() == ["pixels"]
+    page.locator(".vf-shutter").click()
+    held = drive.HeldRequests(page, "**/models/wide/model.json*")
+    select(page, "wide")
+    page.evaluate(drive.CONNECT, "CONNECTING")
+    line = "A photo will wait for the model on this device."
+    expect(drive.source_line(page)).to_contain_text(line)
+    choose(page, "photo.jpg")
+    expect(page.locator(".vf-words")).to_contain_text("Your photo is next.")
+    for route in held.routes:
+        route.abort()
+    waits = "No connection. Your photo waits here for the model."
+    expect(page.locator(".vf-alert")).to_have_text(waits)
+    page.route("**/models/wide/*.onnx*", lambda _: None)
+    page.unroute("**/models/wide/model.json*")
+    page.evaluate(drive.CONNECT, "CONNECTED")
+    ask(page, "On this device", "On the server", "Don’t send it")
+    assert log.check() == []
+
+
 def test_automatic_asks_before_anything_leaves_the_device(visit: Visit) -> None:
     page, log = visit("auto")
     ready(page)

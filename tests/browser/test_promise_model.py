@@ -118,14 +118,6 @@ HOLES = {
             "    // Another model",
         )
     ],
-    "waiting for the device": [
-        (
-            OPEN,
-            "isKept ? NO_PRESS : permission",
-            "isKept ? this.permissions.press(this.identifier, true, this.state.entry.photo) "
-            ": permission",
-        )
-    ],
     "what was sent": [("view/ask.mjs", "const told = sent ?", "const told = false ?")],
     "the chart": [("streamlit.mjs", '? "" : "hidden"', '? "" : ""')],
     "Back": [(ADDRESS, "this.#follow(readAddress())", "null")],
