@@ -67,6 +67,8 @@ def check_looks(
         options = options_of(look)
         page.emulate_media(color_scheme=options["color_scheme"])
         expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", options["color_scheme"])
+        # It follows half a second later.
+        expect(page.locator("#pages")).to_have_attribute("data-theme", options["color_scheme"])
         resize(page, **options["viewport"])
         wait_until_drawn(page)
         check_look(page, name, rules)
