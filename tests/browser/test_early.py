@@ -138,10 +138,14 @@ STATES: dict[str, tuple[str, str, Callable[[Held], None]]] = {
     "question": ("dark", "run=auto", open_question),
     "link": ("light", "answer=colours~{}~ws~y~1~0-971_1-20", open_link),
 }
+OTHER_STATES = list(STATES)[2:]
 
 
 @pytest.mark.quick
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize(
+    "state",
+    ["nothing", "answer", *(pytest.param(state, marks=pytest.mark.slow) for state in OTHER_STATES)],
+)
 def test_viewfinder_moves_into_streamlit_unchanged(
     held: Open, colours_server: Server, state: str
 ) -> None:

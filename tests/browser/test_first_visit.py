@@ -137,7 +137,11 @@ PLACES = """
 @pytest.mark.quick
 @pytest.mark.parametrize(
     ("size", "theme"),
-    [(drive.PHONE, "light"), ({"width": 844, "height": 390}, "light"), (drive.DESK, "dark")],
+    [
+        (drive.PHONE, "light"),
+        pytest.param({"width": 844, "height": 390}, "light", marks=pytest.mark.slow),
+        pytest.param(drive.DESK, "dark", marks=pytest.mark.slow),
+    ],
 )
 def test_viewfinder_takes_the_place_of_the_first_screen(new_page, url, size, theme):
     """Without a jump, and of the model that the address asks for."""

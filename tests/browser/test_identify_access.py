@@ -139,7 +139,6 @@ def test_all_five_bars_fit_on_a_phone_and_a_recent_photo_keeps_the_focus(visit: 
     expect(recent).to_have_attribute("aria-current", "true")
 
 
-@pytest.mark.quick
 def test_labels_keep_their_language_and_direction(visit: Visit) -> None:
     page = visit(viewport=drive.PHONE)
     answer(page, "/?run=server&model=scripts")

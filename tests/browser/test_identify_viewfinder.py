@@ -127,7 +127,6 @@ def test_one_press_saves_a_label_or_that_the_answer_is_right(page: Page) -> None
     expect(saved).to_be_empty()
 
 
-@pytest.mark.quick
 def test_dialog_is_closed_by_a_press_on_its_backdrop_only(page: Page) -> None:
     page.goto("/?run=server")
     drive.source_line(page).click()

@@ -128,7 +128,6 @@ def open_page(page, title):
     drive.wait_until_drawn(page)
 
 
-@pytest.mark.quick
 def test_link_that_cannot_be_shown_is_refused_with_the_reason(page):
     for token, reason in (
         ("imagenet~000000000000~c~x~x~967-951", "came from version 000000000000"),

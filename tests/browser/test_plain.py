@@ -67,7 +67,6 @@ def test_keyboard_reaches_the_uploader_and_the_samples(page):
     drive.wait_for_plain_answer(page, *COFFEE)
 
 
-@pytest.mark.quick
 def test_camera_over_plain_http_explains_and_offers_upload(page, server):
     page.goto(server.url.replace("localhost", "phone.test") + "/?way=Camera")
     notice = page.get_by_test_id("stAlert")

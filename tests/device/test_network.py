@@ -150,7 +150,7 @@ def run_damaged(files: dict[str, bytes]) -> list[tuple[str, str]]:
     return [one for one in zip(files, results, strict=True) if one[1] not in refusals]
 
 
-@pytest.mark.parametrize("rounds", [2, pytest.param(15, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [2, pytest.param(9, marks=pytest.mark.slow)])
 def test_damaged_files_are_refused_or_run(rounds: int) -> None:
     random = np.random.default_rng(rounds)
     kinds: dict[str, list[Any]] = defaultdict(list)
