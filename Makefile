@@ -13,7 +13,7 @@
 #   make oldest     the tests with the oldest torch that pyproject.toml allows
 #   make attacks    attacks on the app at 512 MB, and what other visitors see; NAME=junk runs some
 #   make planted-bugs  plants bugs one by one, which the tests must find; NAME=zip plants some
-#   make bench      every figure in docs/benchmarks.md, measured again
+#   make bench      the figures with a goal in docs/benchmarks.md, measured again
 #   make film       the README's pictures, recorded from the app in Chromium
 #   make kernels    device/engine/kernels*.wasm, compiled again
 #   make converters what exports to TensorFlow Lite and Core ML need, below build/

@@ -21,7 +21,6 @@ from .middleware import HttpMiddleware, edit_headers
 IMMUTABLE = "public, max-age=31536000, immutable"
 """For a URL that contains a hash of the content, so that it never changes."""
 
-
 SUFFIXES = {"br": ".br", "gzip": ".gz", "identity": ""}
 """Encodings by preference, with what they add to a file's name."""
 

@@ -53,7 +53,7 @@ REPEATS = {60: 10, 1000: 3, 5000: 1}
 """How often the photos are sent per reading, by the size of their files in kB."""
 
 COUNTS, CLIENTS = (1, 2, 4), 8
-"""Numbers of processes; and as many clients as one process has places to wait."""
+"""Numbers of processes to measure; and of clients: as many as one process's queue holds."""
 
 ARRIVALS_PER_SECOND, CONNECTIONS, ARRIVAL_SECONDS = 150, 100, 10
 KINDS = {

@@ -78,7 +78,7 @@ def _serializer() -> URLSafeSerializer:
 
 
 class SignIns(StoredTable):
-    """Links and sign-ins that are valid; tokens have 256 random bits."""
+    """The valid links and sign-ins. Tokens have 256 random bits."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url, TABLE, "sign-ins")

@@ -87,7 +87,7 @@ def first_words(bundle: Bundle | None) -> dict[str, str]:
 
 
 def header_logo(colours: Mapping[str, str] = LIGHT) -> tuple[str, int]:
-    """Return the app's icon and name as SVG, in colours of a theme, and its width in pixels.
+    """Return the app's icon and name as SVG in a theme's colours, and its width in pixels.
 
     A page of Streamlit's has no other place for the name in its header. A name of more than a few
     characters is in small type on two lines, because a phone's header also has the menu and the

@@ -169,8 +169,8 @@ export class Outgoing {
   async mayRead(file, { code }) {
     if (code !== "unsupported-format") return code === "engine-unavailable";
     const start = new Uint8Array(await file.slice(0, 256).arrayBuffer());
-    const formats = new RegExp(`^(${this.#options.limits?.formats})`, "s");
-    return formats.test(String.fromCharCode(...start));
+    const { formats } = this.#options.limits ?? {};
+    return new RegExp(`^(${formats ?? ""})`, "s").test(String.fromCharCode(...start));
   }
 
   async #decide() {

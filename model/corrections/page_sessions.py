@@ -27,7 +27,7 @@ ISSUED_SECONDS = 24 * 60 * 60
 MAX_ISSUED = 1000
 """Most issued tokens whose corrections are remembered."""
 
-OWN_SECRET = secrets.token_urlsafe(32)
+OWN_SECRET = secrets.token_urlsafe(32)  # of this process, for when none can be stored
 Key = tuple[str, ...]
 """A correction: the link's token of its answer, and its labels."""
 

@@ -280,7 +280,7 @@ def _expect(photos: int, arch: str, runs: Sequence[RunRecord]) -> dict[str, floa
     for run in known[:LAST_RUNS]:
         share = photos / max(1, sum(run.counts.get(part, 0) for part in PARTS))
         for stage in run.stages:
-            is_fixed = STAGES.get(stage.name, (0.0, 0.0))[0]
+            is_fixed = stage.name in STAGES and not STAGES[stage.name][1]
             seconds = stage.seconds * (1 if is_fixed else share)
             # The longest, since runs that reuse cached copies and features are quicker.
             measured[stage.name] = max(measured.get(stage.name, 0.0), seconds)

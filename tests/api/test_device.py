@@ -32,7 +32,7 @@ PREFIX = "some/prefix/~/+"
 
 @pytest.fixture(scope="module")
 def image_dir(built_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What an image's build leaves: the runtime, and the files of a model."""
+    """The folder that the build of an image makes, with the runtime and a model's files."""
     folder = tmp_path_factory.mktemp("image")
     shutil.copytree(built_dir / RUNTIME, folder / "derived" / RUNTIME)
     with pytest.MonkeyPatch.context() as patch:

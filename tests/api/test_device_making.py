@@ -55,7 +55,7 @@ def test_visitors_wait_for_files_and_get_retry_after(
     serve: Any, models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny(models_dir)
-    # An npm that waits for a file, then leaves what the real one does.
+    # A fake npm: it waits for a file, then writes what the real one installs.
     go, packages, modules = tmp_path / "go", tmp_path / "dist", "node_modules/onnxruntime-web"
     packages.mkdir()
     (packages / "ort.wasm.bundle.min.mjs").write_text("// glue")

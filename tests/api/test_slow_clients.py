@@ -83,7 +83,7 @@ def test_rest_of_a_rejected_body_is_discarded_up_to_a_limit(
     sent, read = run_middleware(app, parts, **headers)
     assert least <= read <= most
     assert (b"connection", b"close") in sent[0]["headers"]
-    # The whole error is sent first.
+    # The complete error is sent before the connection ends.
     assert (sent[1]["body"], sent[1]["more_body"]) == (b"no", True)
     assert sent[2] == {"type": "http.response.body", "body": b""}
 

@@ -12,9 +12,9 @@ from tests.browser.drive import DESK, PHONE, resize, wait_until_drawn
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 LOOKS = ["phone-light", "phone-dark", "desk-dark", "desk-light"]
 TWO_LOOKS = ["phone-light", "desk-dark"]
-"""Each size and each theme once, for the states of a page; pages themselves are seen in all."""
+"""Each size and each theme once, for the states of a page; pages themselves are checked in all."""
 READABLE = ("color-contrast", "button-name", "link-name", "image-alt")
-"""The rules of axe that say whether all can be read, by eye and by ear."""
+"""The rules of axe about whether a page can be read, with or without seeing it."""
 
 STREAMLITS_OWN = {
     # The drop zone of st.file_uploader.
@@ -54,7 +54,7 @@ def check_look(page: Page, name: str, rules: Sequence[str] = ()) -> None:
 
 
 def check_drawn(page: Page, name: str) -> None:
-    """Do ``check_look`` once a page of the app is drawn: all can be read."""
+    """Wait until a page of the app is drawn; then call ``check_look`` with ``READABLE``."""
     wait_until_drawn(page)
     check_look(page, name, READABLE)
 
@@ -62,7 +62,7 @@ def check_drawn(page: Page, name: str) -> None:
 def check_looks(
     page: Page, name: str, rules: Sequence[str] = READABLE, looks: Sequence[str] = LOOKS
 ) -> None:
-    """Do ``check_look`` on a page of the app in one look after the other."""
+    """Call ``check_look`` on a page of the app in one look after the other."""
     for look in looks:
         options = options_of(look)
         page.emulate_media(color_scheme=options["color_scheme"])

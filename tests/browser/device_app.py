@@ -86,7 +86,7 @@ class DeviceApp:
 
 @contextmanager
 def device_app(*others: BaseRoute) -> Iterator[DeviceApp]:
-    """Serve the app's routes, or others, in a thread."""
+    """Serve routes, by default the app's, in a thread."""
     running = DeviceApp(free_port(), list(others) or routes())
     # Without its own configuration, which would change the loggers of later tests.
     config = uvicorn.Config(running, "127.0.0.1", running.port, log_config=None, lifespan="off")

@@ -1,6 +1,6 @@
 """Browsers that open a page in a fresh profile: a Chromium that keeps running, and Firefox.
 
-Playwright drives no Firefox but its own build, and only one of its event loops may run at a time.
+Playwright drives only its own build of Firefox, and only one of its event loops may run at a time.
 """
 
 import contextlib

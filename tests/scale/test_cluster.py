@@ -137,7 +137,7 @@ def test_endless_body_is_rejected_at_the_limit(cluster: ServeCluster) -> None:
         chunk = b"100000\r\n" + bytes(2**20) + b"\r\n"
         assert all(wire.send(chunk) for _ in range(PHOTO_BYTES // len(chunk) + 1))
         assert wire.reply().status == 413
-        # The server goes on to read some, and then closes the connection.
+        # The server reads a little more, then closes the connection.
         assert not all(wire.send(chunk) for _ in range(150))
     for process, memory in before.items():
         assert process.memory_full_info().uss - memory < 200 * 2**20

@@ -25,6 +25,12 @@ Kind = Literal["vision", "weights", "tabular", "text", "collab", "unknown"]
 MAX_PRINTED = 200
 """Characters of a text from the file that are shown."""
 
+CPU_SECONDS, WALL_SECONDS = 8, 120.0
+"""Seconds for reading a file: of CPU time (large exports take two), and on a shared machine."""
+
+MEMORY_MB = 512
+MAX_REPORT_BYTES = 2**26
+
 Text = Annotated[str, Field(max_length=20_000)]
 
 
@@ -80,16 +86,6 @@ class ExportReport(StrictModel):
 def printable(text: str, limit: int = MAX_PRINTED) -> str:
     r"""Return a file's text fit for a terminal, with invisible characters as ``\x1b``."""
     return escape(text if len(text) <= limit else text[:limit] + "…")
-
-
-CPU_SECONDS = 8
-"""CPU time that reading a file may take, in seconds; large exports take one or two."""
-
-WALL_SECONDS = 120.0
-"""The same in wall-clock time, for hosts with shared cores."""
-
-MEMORY_MB = 512
-MAX_REPORT_BYTES = 2**26
 
 
 def inspect_export(path: Path) -> ExportReport:

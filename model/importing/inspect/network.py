@@ -55,7 +55,10 @@ FUNCTIONS = frozenset(
 )
 """Functions that a layer may keep, by exact name."""
 
-HOOKS = re.compile(r"_\w+_hooks?(_with_kwargs|_always_called)?")
+HOOKS = re.compile(
+    r"_(forward_hooks(_with_kwargs|_always_called)?|forward_pre_hooks(_with_kwargs)?"
+    r"|backward(_pre)?_hooks|is_full_backward_hook|(load_)?state_dict(_pre|_post)?_hooks)"
+)
 """Attributes of a layer that hold code which torch calls; none is imported."""
 
 

@@ -52,7 +52,7 @@ class Target:
     internet: socket.socket | None = None
     """The only way to the internet that the app is given: a proxy that never responds."""
     is_limited: bool = False
-    """True in a cgroup of 512 MB."""
+    """True if the app runs in a cgroup with 512 MB of memory."""
 
     def usage(self) -> tuple[float, int]:
         """Return its memory (RssAnon) in MB and its descriptors, each of its largest process.
@@ -72,7 +72,7 @@ class Target:
         return sum(len(process.net_connections("tcp")) for process in self.processes())
 
     def requests_outside(self) -> int:
-        """Return how often it has asked the internet since the last call."""
+        """Return the number of its requests to the internet since the last call."""
         count = 0
         with suppress(BlockingIOError):
             while self.internet:

@@ -118,7 +118,7 @@ def _around(inner: bytes) -> bytes:
 
 
 def _twice_around(inner: bytes, number: int) -> bytes:
-    """Return a layer that names another one twice."""
+    """Return a layer that contains another one twice, the second time by reference."""
     again = b"q" + bytes([number]) + b"s" + text("1") + b"h" + bytes([number])
     return layer(*SEQUENTIAL, _modules=b"}" + text("0") + inner + again + b"s")
 
