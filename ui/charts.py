@@ -18,6 +18,13 @@ GREY = "#7C8B88"
 LEAST = 0.001
 """Smallest probability for which the viewfinder draws a bar, as in its ``answer_view.mjs``."""
 
+INK = "currentColor"
+"""Colour of a chart's text: the page's, also after a change of its theme.
+
+Text marks are black in the dark theme unless given a colour, and the theme's own axis labels are
+too pale to read in the sun.
+"""
+
 LABEL_WIDTH = 130
 """Largest width of the label column, in pixels; tooltips show labels in full."""
 
@@ -31,15 +38,6 @@ def accent_color(*, sure: bool = True) -> str:
 def main_button() -> Literal["primary", "secondary"]:
     """Return the type of a main button; Streamlit's white on dark mode's accent is hard to read."""
     return "secondary" if st.context.theme.type == "dark" else "primary"
-
-
-def text_color() -> str:
-    """Return the colour of a chart's text.
-
-    Text marks are black in the dark theme unless given a colour, and the theme's own axis labels
-    are too pale to read in the sun.
-    """
-    return (DARK if st.context.theme.type == "dark" else LIGHT)["ink"]
 
 
 def draw_answer(prediction: Prediction, count: int) -> None:
@@ -93,13 +91,13 @@ def draw_counts(counts: Sequence[tuple[str, int]]) -> None:
 def _draw(rows: Sequence[tuple[str, float, str]], color: str, title: str) -> None:
     """Draw bars: their label, value from 0 to 1, and text."""
     data = pd.DataFrame(rows, columns=["label", "value", "text"])
-    spec = _spec(8 * max(6, *map(len, data["text"])), color, text_color(), title)
+    spec = _spec(8 * max(6, *map(len, data["text"])), color, title)
     description = "; ".join(f"{label}: {text}" for label, _, text in rows)
     st.vega_lite_chart(data, {**spec, "description": description}, width="stretch")
 
 
 @lru_cache(maxsize=128)
-def _spec(text_width: int, color: str, ink: str, title: str) -> dict[str, Any]:
+def _spec(text_width: int, color: str, title: str) -> dict[str, Any]:
     """Return the Vega-Lite specification, without data.
 
     Cached, because it is the same for many photos, and Altair takes 20 ms to build and validate
@@ -111,7 +109,7 @@ def _spec(text_width: int, color: str, ink: str, title: str) -> dict[str, Any]:
         tooltip=[alt.Tooltip("label:N", title="Label"), alt.Tooltip("text:N", title=title)],
     )
     # The chart's description has all texts.
-    text: dict[str, Any] = {"fontSize": 16, "color": ink, "aria": False}
+    text: dict[str, Any] = {"fontSize": 16, "color": INK, "aria": False}
     layers = alt.layer(
         # Before the bars, whose layer would sort the rows.
         base.mark_text(align="left", limit=LABEL_WIDTH - 12, **text).encode(

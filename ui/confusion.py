@@ -13,7 +13,7 @@ from streamlit.elements.lib.column_types import ColumnConfig
 from model.bundle import ModelCard
 from model.evaluation import Confused, LabelScore, label_scores
 from model.storage.zips import escape_formula
-from ui.charts import accent_color, text_color
+from ui.charts import INK, accent_color
 from ui.phrasing import join_words, percent_range, short
 
 MAX_CHART_LABELS = 12
@@ -205,7 +205,7 @@ def _percent_column(help: str) -> ColumnConfig:
 
 
 def _chart(matrix: ConfusionMatrix) -> alt.LayerChart:
-    frame, text = matrix.cell_frame(), text_color()
+    frame, text = matrix.cell_frame(), INK
     given = set(frame["predicted"])
     columns = [*matrix.support, *(name for name in (OTHER, NONE) if name in given)]
     axis: dict[str, Any] = {

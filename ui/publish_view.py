@@ -22,7 +22,7 @@ from model.settings import settings
 from model.sign_ins import SignIn
 from model.storage.photo_files import open_photos
 from model.text import count_of
-from ui.charts import accent_color, main_button, text_color
+from ui.charts import INK, accent_color, main_button
 from ui.component import base_path
 from ui.navigation import show_failure
 from ui.photo_gallery import MAX_PICTURES, show_pictures
@@ -196,13 +196,13 @@ def _draw_interval(interval: tuple[float, float], value: float) -> None:
     end = max(2.0, abs(low), abs(high)) * 1.1
     point = pd.DataFrame([{"low": low, "high": high, "value": 100 * value}])
     scale = alt.Scale(domain=[-end, end])
-    axis = alt.Axis(title="points; right of 0, the new one is better", titleColor=text_color())
+    axis = alt.Axis(title="points; right of 0, the new one is better", titleColor=INK)
     x = alt.X("low:Q", scale=scale, axis=axis)
     color = accent_color()
     rule = alt.Chart(point).mark_rule(strokeWidth=2, color=color).encode(x=x, x2="high:Q")
     dot = alt.Chart(point).mark_point(filled=True, size=90, color=color).encode(x="value:Q")
     zero, limit = (alt.Chart(pd.DataFrame([{"at": at}])).encode(x="at:Q") for at in (0, -MARGIN))
-    lines = zero.mark_rule(color=text_color()) + limit.mark_rule(
+    lines = zero.mark_rule(color=INK) + limit.mark_rule(
         color=accent_color(sure=False), strokeDash=[4, 4]
     )
     words = f"Difference {100 * value:+.1f} points, from {low:+.1f} to {high:+.1f}"

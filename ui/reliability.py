@@ -8,7 +8,7 @@ import streamlit as st
 
 from model.bundle import Manifest, Metric, ModelCard, ReliabilityBin
 from model.text import count_of
-from ui.charts import GREY, accent_color, text_color
+from ui.charts import GREY, INK, accent_color
 from ui.phrasing import format_percent, percent_range
 
 SIDE_PX = 400
@@ -34,10 +34,10 @@ def draw_accuracy(accuracy: Metric, start: float) -> None:
         format=".0%",
         # Only the ends have room beside the words.
         labelExpr="datum.index % 1 ? '' : datum.label",
-        labelColor=text_color(),
+        labelColor=INK,
         labelFontSize=14,
         title=words,
-        titleColor=text_color(),
+        titleColor=INK,
         titleFontSize=14,
         titleFontWeight="normal",
         titleY=22,
@@ -112,7 +112,7 @@ def _draw_reliability(card: ModelCard) -> alt.LayerChart:
         f"{row.photos} photos"
         for row in data.itertuples()
     )
-    text = text_color()
+    text = INK
     axis = alt.Axis(format=".0%", tickCount=4, labelColor=text, titleColor=text, labelFontSize=12)
     unit = alt.Scale(domain=[0, 1], nice=False)
     base = alt.Chart(data, height=SIDE_PX - 60)

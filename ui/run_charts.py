@@ -10,7 +10,7 @@ import streamlit as st
 from model.bundle import get_bundle
 from model.errors import BundleError
 from model.training.run_record import RunRecord
-from ui.charts import GREY, accent_color, text_color
+from ui.charts import GREY, INK, accent_color
 
 LABEL_GAP = 0.08
 """Smallest distance between two lines' labels, as a share of the chart's height."""
@@ -54,7 +54,7 @@ def draw_curves(runs: Sequence[RunRecord]) -> None:
     published = _accuracy_now(runs[0].model) if is_one else None
     if published is not None:
         now = alt.Chart(pd.DataFrame([{"right": published}])).encode(y="right:Q")
-        chart += now.mark_rule(strokeDash=[4, 4], color=text_color())
+        chart += now.mark_rule(strokeDash=[4, 4], color=INK)
     sides = {"left": 8, "right": 112, "top": 8, "bottom": 8}
     options = {"height": 280, "description": words[:MAX_DESCRIPTION], "padding": sides}
     st.altair_chart(chart.properties(**options))

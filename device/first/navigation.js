@@ -4,9 +4,8 @@
 {
   const pages = document.getElementById("pages");
   const pathOf = ({ href }) => new URL(href, document.baseURI).pathname.replace(/\/$/, "");
-  const heading = document.getElementById("title");
   const update = () => {
-    heading.textContent = document.title;
+    document.getElementById("title").textContent = document.title;
     const app = document.querySelector("[data-testid=stApp]");
     const first = document.getElementById("first-screen");
     pages.dataset.theme = app ? getComputedStyle(app).colorScheme : (first?.dataset.theme ?? "");
@@ -17,9 +16,9 @@
       link.toggleAttribute("aria-current", isCurrent);
       if (isCurrent) link.setAttribute("aria-current", "page");
     }
-    const isHere = (link) => link.ariaCurrent && link.checkVisibility();
-    const more = pages.querySelector("[href='./more']");
-    if (![...pages.children].some(isHere)) more.ariaCurrent = "true";
+    const isShown = (link) => link.ariaCurrent && link.checkVisibility();
+    if ([...pages.children].some(isShown)) return;
+    pages.querySelector("[href='./more']").ariaCurrent = "true";
   };
   pages.addEventListener("click", (event) => {
     const link = event.target.closest("a");
@@ -69,6 +68,7 @@
   if ("navigation" in globalThis) navigation.addEventListener("currententrychange", update);
   else addEventListener("popstate", update);
   new MutationObserver(update).observe(document.querySelector("title"), { childList: true });
+  addEventListener("resize", update);
   // Streamlit follows the system's theme, too.
   matchMedia("(prefers-color-scheme: dark)").onchange = () => setTimeout(update, 500);
   update();

@@ -71,6 +71,7 @@ def check_looks(
         expect(page.locator("#pages")).to_have_attribute("data-theme", options["color_scheme"])
         resize(page, **options["viewport"])
         wait_until_drawn(page)
+        expect(page.locator("#pages a[aria-current]:visible")).to_have_count(1)
         check_look(page, name, rules)
 
 

@@ -27,9 +27,8 @@ from tests.model.tiny import colour
 from tests.photos import encoded
 from tests.waiting import wait_until
 
-PATIENCE_MS = 30_000
-LOADING_MS = 60_000
-"""Longest time in which the files for browsers are made, and loaded, on a busy machine."""
+PATIENCE_MS = 60_000
+"""Longest wait for anything on a busy machine that opens a page, as for all of Streamlit."""
 RED = encoded(colour("red"), "PNG")
 GREY = encoded(colour((128, 128, 128)), "PNG")
 RED_PHOTO, GREEN_PHOTO = (
@@ -137,8 +136,6 @@ def checked_page(browser: Browser, options: dict[str, Any]) -> Iterator[Page]:
 
     context = browser.new_context(**{"viewport": DESK, **options})
     context.set_default_timeout(PATIENCE_MS)
-    # A page that is opened anew fetches and runs all of Streamlit, on a machine that may be busy.
-    context.set_default_navigation_timeout(LOADING_MS)
     context.add_init_script(REPORT_EXCEPTIONS)
     context.on("weberror", lambda error: errors.append(str(error.error)))
     context.on("console", collect_exception)

@@ -10,7 +10,6 @@ from playwright.sync_api import Page, Request, expect
 from tests.browser.drive import (
     HEIC_PHOTO,
     IS_RED,
-    LOADING_MS,
     RED_PHOTO,
     give,
     headline,
@@ -156,9 +155,7 @@ Visit = Callable[..., tuple[Page, Log]]
 
 
 def ready(page: Page) -> None:
-    expect(source_line(page)).to_have_text(
-        re.compile("On this device: the photo stays here"), timeout=LOADING_MS
-    )
+    expect(source_line(page)).to_have_text(re.compile("On this device: the photo stays here"))
 
 
 def choose(page: Page, name: str) -> None:
@@ -187,5 +184,5 @@ def select(page: Page, model: str) -> None:
 
 
 def answered(page: Page, words: str) -> None:
-    expect(headline(page)).to_have_text(IS_RED, timeout=LOADING_MS)
+    expect(headline(page)).to_have_text(IS_RED)
     expect(source_line(page)).to_contain_text(re.compile(words))

@@ -65,12 +65,12 @@ class Held(drive.HeldRequests):
         """Open an address, and wait for the viewfinder."""
         self.page.goto(path, wait_until="commit")
         self.page.locator("#early .vf:not([hidden])").wait_for()
-        expect(drive.source_line(self.page)).not_to_have_text("", timeout=drive.LOADING_MS)
+        expect(drive.source_line(self.page)).not_to_have_text("")
 
     def let_in(self) -> None:
         """Let Streamlit load, and wait until the viewfinder has moved into its page."""
         self.release()
-        self.page.locator("#early").wait_for(state="detached", timeout=drive.LOADING_MS)
+        self.page.locator("#early").wait_for(state="detached")
         drive.wait_until_drawn(self.page)
 
     def read(self) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def held(open_colours: Callable[..., Page]) -> Open:
 
 def answered(view: Held, photo: bytes = drive.RED_PHOTO) -> None:
     drive.give(view.page, photo)
-    expect(drive.source_line(view.page)).to_have_text(ANSWERED, timeout=drive.LOADING_MS)
+    expect(drive.source_line(view.page)).to_have_text(ANSWERED)
 
 
 def open_nothing(view: Held) -> None:
@@ -121,7 +121,7 @@ def open_dialog(view: Held) -> None:
 def open_question(view: Held) -> None:
     # Until the page knows what it will send, the line names the whole file.
     marked = "On the server: it gets the marked part only"
-    expect(drive.source_line(view.page)).to_have_text(marked, timeout=drive.LOADING_MS)
+    expect(drive.source_line(view.page)).to_have_text(marked)
     drive.give(view.page, drive.HEIC_PHOTO, "photo.heic")
     view.page.locator(".vf-ask").wait_for()
 
@@ -173,7 +173,7 @@ def test_viewfinder_moves_into_streamlit_unchanged(
         assert "answer=colours~" in before["address"]
         if before["isModal"]:
             view.page.keyboard.press("Escape")
-        expect(drive.chart(view.page)).to_be_visible(timeout=drive.LOADING_MS)
+        expect(drive.chart(view.page)).to_be_visible()
 
 
 @pytest.mark.quick
@@ -184,8 +184,8 @@ def test_photo_chosen_before_streamlit_is_answered_after_the_move(held: Open) ->
     drive.give(view.page, drive.RED_PHOTO)
     view.let_in()
     waiting.release()
-    expect(drive.source_line(view.page)).to_have_text(ANSWERED, timeout=drive.LOADING_MS)
-    expect(drive.chart(view.page)).to_be_visible(timeout=drive.LOADING_MS)
+    expect(drive.source_line(view.page)).to_have_text(ANSWERED)
+    expect(drive.chart(view.page)).to_be_visible()
     assert view.photos == 1
     answered(view, drive.GREEN_PHOTO)
     view.page.go_back()
@@ -205,7 +205,7 @@ def test_camera_stays_open(held: Open, has_move: bool) -> None:
     video = view.page.locator("video.vf-video")
     assert video.evaluate("(video) => [video.paused, video.readyState]") == [False, 4]
     view.page.locator(".vf-shutter").click()
-    expect(drive.source_line(view.page)).to_have_text(ANSWERED, timeout=drive.LOADING_MS)
+    expect(drive.source_line(view.page)).to_have_text(ANSWERED)
 
 
 def test_open_dialog_delays_the_move_in_browsers_without_move_before(held: Open) -> None:

@@ -119,9 +119,9 @@ def test_page_answers_although(new_page, url, trouble):
 
     page.route("**/static/js/loupe.*", serve)
     page.goto(f"{url}/?run=server", wait_until="commit")
-    page.locator("[data-testid=stBidiComponentIsolated] .vf").wait_for(timeout=drive.LOADING_MS)
+    page.locator("[data-testid=stBidiComponentIsolated] .vf").wait_for()
     drive.give(page, drive.RED_PHOTO)
-    expect(drive.source_line(page)).to_contain_text("On the server in", timeout=drive.LOADING_MS)
+    expect(drive.source_line(page)).to_contain_text("On the server in")
     assert len(asked) == bundles
 
 

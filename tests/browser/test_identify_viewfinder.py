@@ -188,11 +188,11 @@ def test_choices_hold_before_the_app_replies(page: Page) -> None:
     sent: list[str] = []
     page.on("request", lambda request: sent.append(f"{request.method} {request.url}"))
     drive.choose_place(page, "This device")
-    expect(drive.source_line(page)).to_contain_text(STAYS, timeout=drive.LOADING_MS)
+    expect(drive.source_line(page)).to_contain_text(STAYS)
     page.get_by_role("combobox", name="Model").select_option("Colours")
     before = len(replies.held)
     drive.give(page, drive.RED_PHOTO)
-    expect(drive.source_line(page)).to_contain_text("On this device in", timeout=drive.LOADING_MS)
+    expect(drive.source_line(page)).to_contain_text("On this device in")
     assert not [one for one in sent if one.startswith("POST") and "/api/session/" not in one]
     # An answer that is closed before the app's reply stays closed when the place changes.
     wait_until(lambda: page.evaluate("1") and len(replies.held) > before + 1, 20)
@@ -205,7 +205,7 @@ def test_choices_hold_before_the_app_replies(page: Page) -> None:
     ):
         drive.choose_place(page, place)
         expect(page).to_have_url(re.compile(address))
-        expect(drive.source_line(page)).to_contain_text(line, timeout=drive.LOADING_MS)
+        expect(drive.source_line(page)).to_contain_text(line)
         expect(drive.headline(page)).to_have_text(drive.GREETING)
 
 

@@ -4,19 +4,30 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import drive
-from tests.browser.accessible import check_looks
+from tests.browser.accessible import LOOKS, check_looks
 from ui.navigation import PAGES
 
 NAMES = list(PAGES)
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", NAMES)
-def test_page_fits_and_is_readable_when_opened(page, name):
+def test_page_fits_and_is_readable_when_opened(page, name, scheme):
     page.set_viewport_size(drive.PHONE)
+    page.emulate_media(color_scheme=scheme)
     page.goto("/" if name == NAMES[0] else f"/{name}")
-    main = page.get_by_test_id("stMain")
-    expect(main.locator(":is(h2, section):visible").first).to_be_visible()
-    check_looks(page, name, rules=())
+    expect(page.locator("[data-testid=stMain] :is(h2, section):visible").first).to_be_visible()
+    check_looks(page, name, (), [look for look in LOOKS if look.endswith(scheme)])
+
+
+def test_text_of_charts_follows_the_theme(page):
+    page.goto("/models")
+    title = page.get_by_test_id("stVegaLiteChart").first.locator(".role-axis-title text")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        app = page.get_by_test_id("stApp")
+        expect(app).to_have_css("color-scheme", scheme)
+        expect(title).to_have_css("fill", app.evaluate("app => getComputedStyle(app).color"))
 
 
 def test_answer_is_visible_without_scrolling(page):

@@ -126,7 +126,7 @@ class App:
                 last = self.read()
             return bool(last and last == before and holds(last))
 
-        wait_until(is_settled, drive.LOADING_MS / 1000, lambda: str(last))
+        wait_until(is_settled, drive.PATIENCE_MS / 1000, lambda: str(last))
         return last
 
     def answered(self, *others: dict[str, Any]) -> dict[str, Any]:
@@ -159,7 +159,7 @@ def app(
 def test_reload_and_back_restore_linked_and_new_answers(app: App) -> None:
     app.open("")
     drive.give(app.frame, drive.RED_PHOTO)
-    expect(drive.source_line(app.frame)).to_contain_text(" in ", timeout=drive.LOADING_MS)
+    expect(drive.source_line(app.frame)).to_contain_text(" in ")
     [token] = app.answered()["tokens"]
     app.open("")
     none = app.settled(lambda now: drive.GREETING.search(now["words"]) and not now["tokens"])
@@ -167,7 +167,7 @@ def test_reload_and_back_restore_linked_and_new_answers(app: App) -> None:
     opened = app.answered()
     assert opened["tokens"] == {token}
     drive.give(app.frame, drive.GREEN_PHOTO)
-    expect(drive.source_line(app.frame)).to_contain_text(" in ", timeout=drive.LOADING_MS)
+    expect(drive.source_line(app.frame)).to_contain_text(" in ")
     taken = app.answered(opened)
     assert taken["words"] != opened["words"]
     app.server.kill()
@@ -186,7 +186,7 @@ def test_history_works_while_the_server_is_gone(app: App) -> None:
     answers: list[dict[str, Any]] = []
     for photo in (drive.RED_PHOTO, drive.GREEN_PHOTO):
         drive.give(app.frame, photo)
-        expect(drive.source_line(app.frame)).to_contain_text(" in ", timeout=drive.LOADING_MS)
+        expect(drive.source_line(app.frame)).to_contain_text(" in ")
         answers.append(app.answered(*answers))
     red, green = answers
     # The slider, a widget bound to a query parameter, changes the address as well.
@@ -220,7 +220,7 @@ def test_pages_join_a_restarted_server(new_page: Callable[..., Page], server: Re
     page = new_page(base_url=server.url)
     page.goto("/")
     on_device = "On this device: the photo stays here"
-    expect(drive.source_line(page)).to_contain_text(on_device, timeout=drive.LOADING_MS)
+    expect(drive.source_line(page)).to_contain_text(on_device)
     drive.give(page, drive.RED_PHOTO)
     # Chromium never fetches a module again that couldn't be fetched.
     expect(drive.chart(page)).to_be_visible()
@@ -245,10 +245,10 @@ def test_pages_join_a_restarted_server(new_page: Callable[..., Page], server: Re
     for other in others:
         other.clock.fast_forward(10_000)
         expect(other.locator("#gone")).to_have_text("")
-    expect(drive.source_line(page)).to_contain_text("On this device in", timeout=drive.LOADING_MS)
-    expect(drive.chart(page)).to_be_visible(timeout=drive.LOADING_MS)
+    expect(drive.source_line(page)).to_contain_text("On this device in")
+    expect(drive.chart(page)).to_be_visible()
     drive.choose_place(page, "The server")
-    expect(drive.source_line(page)).to_contain_text("On the server in", timeout=drive.LOADING_MS)
+    expect(drive.source_line(page)).to_contain_text("On the server in")
     server.kill()
     expect(drive.source_line(page)).to_have_text(GONE)
     # The viewfinder's own words are enough.
@@ -256,7 +256,7 @@ def test_pages_join_a_restarted_server(new_page: Callable[..., Page], server: Re
     # An answer that is closed meanwhile stays closed, though the address still has it.
     page.keyboard.press("Escape")
     server.start()
-    expect(drive.source_line(page)).to_contain_text("On the server: ", timeout=drive.LOADING_MS)
+    expect(drive.source_line(page)).to_contain_text("On the server: ")
     expect(page).not_to_have_url(re.compile("answer="))
     expect(drive.headline(page)).to_have_text(drive.GREETING)
     drive.give(page, drive.RED_PHOTO)

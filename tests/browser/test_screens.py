@@ -215,7 +215,7 @@ def test_why_reports_progress_meaning_and_failure(visit: Visit) -> None:
     page.reload()
     drive.give(page, WIDE)
     words, why = page.locator(".vf-words"), page.get_by_role("button", name="Why?")
-    expect(drive.headline(page)).to_have_text(drive.IS_RED, timeout=drive.LOADING_MS)
+    expect(drive.headline(page)).to_have_text(drive.IS_RED)
     record = page.locator(".vf-details > p").first
     expect(record).to_be_visible()
     why.click()

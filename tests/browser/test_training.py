@@ -17,10 +17,11 @@ from tests.model.tiny import tiny
 from tests.model.training.pictures import folder_of, picture
 from tests.photos import encoded
 
-pytestmark = [pytest.mark.torch, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.torch
 
-PATIENCE_MS = 90_000
+PATIENCE_MS = 180_000
 """Longest wait for a stage of a run."""
+RESULT = re.compile("Run 1: .*% correct")
 
 
 def zip_of_photos(folder: Path) -> Path:
@@ -47,7 +48,7 @@ def send(page: Page, archive: Path, name: str) -> None:
         choose.click()
     chooser.value.set_files(archive)
     checking = page.get_by_role("heading", name="Checking the photos")
-    expect(checking).to_be_visible(timeout=20_000)
+    expect(checking).to_be_visible()
     expect(checking).to_have_count(0, timeout=PATIENCE_MS)
 
 
@@ -85,22 +86,16 @@ def test_zip_becomes_a_published_version(browser, tmp_path):
         assert len([*(server.data / "photos" / "forms").rglob("*.jpg")]) == 42
 
         page.get_by_role("button", name="Train", exact=True).click()
-        expect(page.get_by_role("heading", name="Training", level=2)).to_be_visible(timeout=20_000)
+        expect(page.get_by_role("heading", name="Training", level=2)).to_be_visible()
         expect(page.get_by_text("Compiling…")).to_be_visible(timeout=PATIENCE_MS)
         check_look(page, "training")
         page.get_by_role("button", name="Stop").click()
-        expect(page.get_by_text("You stopped it.")).to_be_visible(timeout=20_000)
+        expect(page.get_by_text("You stopped it.")).to_be_visible()
         expect(page.get_by_role("heading", name="Training", level=2)).to_have_count(0)
         page.get_by_role("button", name="Continue").click()
-        expect(page.get_by_role("heading", name="Training", level=2)).to_be_visible(timeout=20_000)
-        os.kill(holder(server.data), signal.SIGKILL)
-        expect(page.get_by_text("Its process ended.")).to_be_visible(timeout=20_000)
         give(visitor, disc)
         wait_for_answer(visitor)
-        page.get_by_role("button", name="Continue").click()
-        expect(page.get_by_text(re.compile("Run 1: .*% correct"))).to_be_visible(
-            timeout=PATIENCE_MS
-        )
+        expect(page.get_by_text(RESULT)).to_be_visible(timeout=PATIENCE_MS)
         page.get_by_role("link", name="See the result").click()
         expect(page.get_by_role("heading", name="New against old")).to_be_visible()
         check_look(page, "runs")
@@ -125,7 +120,7 @@ def test_training_outlives_the_app(browser, tmp_path):
         expect(page.get_by_role("button", name="Train", exact=True)).to_be_visible()
         check_look(page, "photos")
         page.get_by_role("button", name="Train", exact=True).click()
-        expect(page.get_by_role("heading", name="Training", level=2)).to_be_visible(timeout=20_000)
+        expect(page.get_by_role("heading", name="Training", level=2)).to_be_visible()
         pid = holder(server.data)
         os.killpg(server.process.pid, signal.SIGKILL)
     os.kill(pid, 0)
@@ -134,9 +129,7 @@ def test_training_outlives_the_app(browser, tmp_path):
         checked_page(browser, {"base_url": server.url, **options_of("desk-dark")}) as page,
     ):
         sign_in(page, server)
-        expect(page.get_by_text(re.compile("Run 1: .*% correct"))).to_be_visible(
-            timeout=PATIENCE_MS
-        )
+        expect(page.get_by_text(RESULT)).to_be_visible(timeout=PATIENCE_MS)
         page.get_by_role("link", name="See the result").click()
         expect(page.get_by_text("Visitors have no version of this model yet.")).to_be_visible()
         assert not (server.data / "models" / "forms").exists()

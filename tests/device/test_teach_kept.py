@@ -175,7 +175,7 @@ def test_heap_is_flat_once_500_photos_are_cleared(page: Page, web: Site, tmp_pat
                 data = encoded(Image.fromarray(pixels.astype(np.uint8)))
                 photos.append(FilePayload(name=f"{number}.jpg", mimeType="image/jpeg", buffer=data))
             page.locator("input[multiple]").set_input_files(photos)
-            page.locator(".tv-count").last.get_by_text("250").wait_for(timeout=60_000)
+            page.locator(".tv-count").last.get_by_text("250").wait_for(timeout=120_000)
             page.get_by_role("button", name="New label").click()
         page.get_by_role("button", name="Clear all").click()
         page.get_by_role("dialog").get_by_role("button", name="Clear all").click()

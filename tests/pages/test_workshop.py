@@ -15,6 +15,7 @@ from model.training.photo_sets import (
     read_changes,
 )
 from model.training.run_record import create_run
+from model.training.training_job import get_run_dir
 from tests.model.tiny import COLOURS, colour, tiny
 from tests.model.training.pictures import folder_of
 from tests.pages.component import trigger
@@ -80,6 +81,20 @@ def test_hostile_texts_of_a_run_are_escaped(open_owner_page):
     run.notes, run.error, run.state = [*LABELS], LABELS[0], "failed"
     run.save()
     assert unescaped(LABELS, open_owner_page("runs")) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "why"), [("stopped", "You stopped it."), ("running", "Its process ended.")]
+)
+def test_unfinished_run_says_why_it_stopped_and_continues(open_owner_page, state, why):
+    folder = folder_of(settings().data / "photos" / "forms", 4)
+    config = TrainingConfig.create(folder=folder, name="forms")
+    create_run(config).model_copy(update={"state": state}).save()
+    get_run_dir("forms").mkdir(parents=True)
+    config.model_copy(update={"run": 1}).save(get_run_dir("forms"))
+    at = open_owner_page("photos")
+    assert why in text(at)
+    assert "Continue" in button_labels(at)
 
 
 def test_photos_and_kept_corrections_are_counted_unless_the_host_cannot_train(

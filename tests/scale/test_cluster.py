@@ -40,8 +40,6 @@ QUEUE = {"LOUPE_QUEUE": "30"}
 API_ATTACKS = [attack for attack in ATTACKS if attack.is_tested and not attack.pages]
 TWO = {"min_replicas": 2, "max_replicas": 2}
 
-pytestmark = pytest.mark.timeout(300)
-
 
 @pytest.fixture(scope="module")
 def requests() -> Iterator[list[str]]:

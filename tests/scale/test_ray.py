@@ -15,8 +15,6 @@ from tests.waiting import wait_until
 
 from .conftest import PHOTOS, encode, identify, rows, run_in, start, write_folder
 
-pytestmark = pytest.mark.timeout(300)
-
 REPORTING = "start --head --block --port 0 --num-cpus 1 --object-store-memory 80000000"
 
 

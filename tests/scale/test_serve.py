@@ -28,8 +28,6 @@ from .serve_cluster import serve_cluster
 
 QUEUE = 3
 
-pytestmark = pytest.mark.timeout(300)
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

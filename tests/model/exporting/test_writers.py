@@ -1,7 +1,6 @@
 """Writers of formats: the graph for one photo, and TensorFlow Lite, Core ML and fastai."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -30,11 +29,6 @@ def require_converters(*names: str) -> None:
             find_converter(name)
     except EngineUnavailable as error:
         pytest.skip(str(error))
-
-
-def long(test: Callable[..., None]) -> Callable[..., None]:
-    """Mark a test that runs converters."""
-    return pytest.mark.slow(pytest.mark.timeout(600)(test))
 
 
 def test_static_graph_answers_as_the_full_one(imagenet: Classifier) -> None:
@@ -87,7 +81,7 @@ def test_unexpected_structure_is_refused(
         writers.check_structure(tiny_bundle, {**structure, **change})
 
 
-@long
+@pytest.mark.slow
 def test_clothing_is_converted_and_its_readme_says_that_nothing_ran_it(
     data_folder: Path, tmp_path: Path
 ) -> None:
@@ -178,7 +172,7 @@ def clothing(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     return out, export_models([get_bundle("clothing")], "tflite", out, photos, int8=True)
 
 
-@long
+@pytest.mark.slow
 def test_every_file_predicts_as_the_learner(clothing: tuple[Path, Export]) -> None:
     out, export = clothing
     full, classifier, small, _ = export.checks
@@ -193,7 +187,7 @@ def test_every_file_predicts_as_the_learner(clothing: tuple[Path, Export]) -> No
         assert f"`{name}`" in readme, name
 
 
-@long
+@pytest.mark.slow
 def test_sample_answers_as_the_command_line(clothing: tuple[Path, Export]) -> None:
     path = samples()[0].path
     prediction = load("clothing").identify(path)
@@ -203,7 +197,7 @@ def test_sample_answers_as_the_command_line(clothing: tuple[Path, Export]) -> No
     assert f"{best.probability:.1%}  {best.label}" in [line.strip() for line in lines]
 
 
-@long
+@pytest.mark.slow
 def test_graph_without_a_network_is_exported_with_its_score(
     models_dir: Path, tmp_path: Path
 ) -> None:
@@ -224,7 +218,7 @@ def run_tflite_sample(folder: Path, photo: Path) -> str:
     return run_converter("litert", ["-c", code, folder, photo], "run the sample")
 
 
-@long
+@pytest.mark.slow
 def test_mediapipe_reads_labels_and_probabilities(
     clothing: tuple[Path, Export], photos: Path, tmp_path: Path
 ) -> None:

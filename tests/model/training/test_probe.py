@@ -15,7 +15,7 @@ from model.training.config import FEATURES_FILE, Hyperparameters, TrainingConfig
 from model.training.photo_report import find_doubtful_labels
 from tests.model.training.pictures import LABELS, folder_of
 
-pytestmark = [pytest.mark.torch, pytest.mark.timeout(240), pytest.mark.usefixtures("data_folder")]
+pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("data_folder")]
 
 
 def noise() -> GraphOutputs:

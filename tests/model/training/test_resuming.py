@@ -22,7 +22,7 @@ from tests.model.training.conftest import run_train
 from tests.model.training.pictures import LABELS, folder_of, parted
 from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.torch, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.torch
 
 
 # Early stopping is off: on a busy machine, the run could end before the signal arrives.

@@ -16,7 +16,7 @@ from tests.model.training.conftest import QUICK, run_train
 from tests.model.training.pictures import LABELS, folder_of, picture
 from tests.photos import drawn
 
-pytestmark = [pytest.mark.torch, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.torch
 
 
 @pytest.fixture(scope="session")

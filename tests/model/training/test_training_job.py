@@ -140,7 +140,6 @@ def test_host_with_little_memory_says_so(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.slow
 @pytest.mark.torch
-@pytest.mark.timeout(400)
 def test_photo_set_is_checked_corrected_and_trained_on_twice(data_folder: Path) -> None:
     folder = folder_of(data_folder / "photos" / "forms", 20)
     (folder / "disc" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no photo")
