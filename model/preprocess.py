@@ -23,8 +23,6 @@ FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
-SUPPORT = {"nearest": 0.5, "box": 0.5, "bilinear": 1, "hamming": 1, "bicubic": 2, "lanczos": 3}
-"""Radius of each filter, in pixels of the result."""
 
 PADDINGS: dict[str, Literal["constant", "edge", "reflect"]] = {
     "zeros": "constant",
@@ -96,39 +94,8 @@ def preprocess(image: Image.Image, recipe: PreprocessConfig) -> Pixels:
 def _resize(image: Image.Image, recipe: PreprocessConfig) -> Image.Image:
     """Resize and crop an image of one or three channels."""
     image = fit_aspect(image, recipe)
-    filter_ = FILTERS[recipe.interpolation]
-    height, width = recipe.crop or recipe.resize
-    if box := _inner_box(image, recipe):
-        return image.resize((width, height), filter_, box=box)
-    image = image.resize((recipe.resize[1], recipe.resize[0]), filter_)
+    image = image.resize((recipe.resize[1], recipe.resize[0]), FILTERS[recipe.interpolation])
     return _crop_centre(image, recipe.crop) if recipe.crop else image
-
-
-def _inner_box(
-    image: Image.Image, recipe: PreprocessConfig
-) -> tuple[float, float, float, float] | None:
-    """Return the box that ends up in the crop, if resizing it alone gives the same pixels.
-
-    Resizing only the box is faster. Pixels would differ if the filter reaches over an inner edge of
-    the box, or if Pillow rounds the box or begins with the other axis.
-    """
-    if not recipe.crop or _by_columns(image, recipe.crop) != _by_columns(image, recipe.resize):
-        return None
-    scales = image.width / recipe.resize[1], image.height / recipe.resize[0]
-    margins = tuple((recipe.resize[axis] - recipe.crop[axis]) // 2 for axis in (1, 0))
-    reach = SUPPORT[recipe.interpolation]
-    for margin, scale in zip(margins, scales, strict=True):
-        if margin * scale < reach * max(scale, 1.0) + 1:
-            return None
-    left, top = margins[0] * scales[0], margins[1] * scales[1]
-    box = left, top, left + recipe.crop[1] * scales[0], top + recipe.crop[0] * scales[1]
-    # Pillow keeps boxes in single precision, and rounding one changes pixels.
-    return box if all(float(np.float32(edge)) == edge for edge in box) else None
-
-
-def _by_columns(image: Image.Image, size: tuple[int, int]) -> bool:
-    """Return whether Pillow 13 resizes an image to ``size`` (height, width) vertically first."""
-    return image.height - size[0] > max(0, 2 * (image.width - size[1]))
 
 
 def _centre_box(image: Image.Image, recipe: PreprocessConfig) -> tuple[int, int, int, int]:
