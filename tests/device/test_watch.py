@@ -151,8 +151,8 @@ def test_worker_without_a_model_closes_pictures(web: Site) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("browser", BROWSERS)
 def test_memory_is_flat_over_1000_frames(web: Site, browser: str, tmp_path: Path) -> None:
-    # Of the size that networks usually have: a tensor that is kept shows.
-    web.add_model(tiny(tmp_path, "wide", side=(224, 224)))
+    # As tall as the frames: a tensor that is kept shows.
+    web.add_model(tiny(tmp_path, "wide", side=(480, 480)))
     megabytes = {}
 
     def weigh(frame: int) -> None:
@@ -164,8 +164,8 @@ def test_memory_is_flat_over_1000_frames(web: Site, browser: str, tmp_path: Path
         assert run_script(web, browser, LIVE, patience=500) == 1000
     finally:
         web.on_note = None
-    # In 250 frames a tensor kept of each would add 38 MB, a picture 300 MB. Heaps also grow and
+    # In 250 frames a tensor kept of each would add 170 MB, a picture 300 MB. Heaps also grow and
     # shrink in single steps of 100 MB, which the median ignores, and rise slowly until they are
     # collected, which the mean does.
     growth = [after - before for before, after in pairwise(megabytes.values())]
-    assert min(median(growth), mean(growth)) < 20, megabytes
+    assert min(median(growth), mean(growth)) < 80, megabytes
