@@ -111,7 +111,7 @@ export function createParts(on) {
     acts: h("div.vf-acts"),
 
     where: h("button.vf-where", { type: "button", onclick: on.onWhere }),
-    keys: h("p.vf-keys", h("kbd", "Space"), " or drop a photo anywhere"),
+    keys: h("p.vf-keys", h("kbd", "Space"), " or drop a photo"),
     samples: h("div.vf-samples", { hidden: true }),
     drop: h("div.vf-drop", createIcon("save")),
     dropHere: h("p", h("b", "Drop a photo here"), "or anywhere on this page"),
