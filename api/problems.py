@@ -76,11 +76,11 @@ KINDS = {
     "stopping": (503, "Shutting down"),
     "store-pending": (503, "Models not loaded yet"),
     "data-refused": (503, "Data unavailable"),
-    "engine-unavailable": (503, "Service Unavailable"),
-    "bundle": (503, "Service Unavailable"),
-    "bundle-damaged": (503, "Service Unavailable"),
-    "bundle-too-new": (503, "Service Unavailable"),
-    "golden-mismatch": (503, "Service Unavailable"),
+    "engine-unavailable": (503, "Service unavailable"),
+    "bundle": (503, "Service unavailable"),
+    "bundle-damaged": (503, "Service unavailable"),
+    "bundle-too-new": (503, "Service unavailable"),
+    "golden-mismatch": (503, "Service unavailable"),
     "corrections-full": (507, "No more corrections"),
 }
 """HTTP status and title of each code, 500 for all others."""

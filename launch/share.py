@@ -154,7 +154,7 @@ def _wait_for_address(
 
 def _check_running(name: str, process: Process, more: str = "") -> None:
     if (code := process.poll()) is not None:
-        raise ShareError(f"{name} ended (exit code {code}), and so does sharing.{more}")
+        raise ShareError(f"{name} ended (exit code {code}), so sharing has stopped.{more}")
 
 
 def _wait_until_ready(

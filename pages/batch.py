@@ -26,10 +26,10 @@ if job is None:
         warn_if_refused(bundle)
         uploads.upload_widget(source)
         results_view.show_last_batch()
-        model = f"“{escape_markdown(bundle.manifest.title)}” has" if bundle else "they are"
+        model = f"“{escape_markdown(bundle.manifest.title)}”" if bundle else "the model"
         st.caption(
-            f":material/dns: On the server: the files, until {model} answered, and the results, "
-            f"for up to {LIFETIME_MINUTES} minutes after you leave. Nothing is saved to disk."
+            f":material/dns: The server keeps the files until {model} has identified them, and the "
+            f"results for {LIFETIME_MINUTES} minutes after you leave. Nothing goes to disk."
             f"{say_passed_on('files', answering_host())}"
         )
     if bundle:

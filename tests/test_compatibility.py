@@ -91,7 +91,7 @@ def client(built_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.mark.parametrize("link", LINKS, ids=lambda link: link["token"])
-def test_links_show_what_they_showed(
+def test_recorded_links_give_the_same_prediction(
     recorded: Path, monkeypatch: pytest.MonkeyPatch, link: dict[str, Any]
 ) -> None:
     monkeypatch.setenv("LOUPE_SECRET", link["secret"])

@@ -70,7 +70,7 @@ def describe_way(way: Way, bundle: Bundle | None) -> tuple[str, str]:
         if component.has_routes():
             words = (
                 "For *Batch*, *Compare* and the page without the viewfinder; for files that a "
-                "browser can’t read, such as HEIC, after a question; and where the server is on "
+                "browser can’t read, such as HEIC, if you agree; and where the server is on "
                 f"the same machine or the browser alters pixels. {words}"
             )
     if host := answering_host():
@@ -81,13 +81,13 @@ def describe_way(way: Way, bundle: Bundle | None) -> tuple[str, str]:
 
 def _describe_pixels(bundle: Bundle | None) -> str:
     if bundle is None:
-        return "Only what the model sees leaves, made small"
+        return "Only what the model sees is sent, scaled down"
     recipe = bundle.manifest.recipe
     height, width = recipe.crop or recipe.resize
     part = "Only the marked part" if recipe.method == "crop" else "The picture"
     # Packed, three bytes take half; to one digit, as the viewfinder says it.
     kilobytes = float(f"{1.5 * height * width / 1000:.1g}")
-    return f"{part} leaves, made small: about {kilobytes:,.0f}\N{NO-BREAK SPACE}kB"
+    return f"{part} is sent, scaled down: about {kilobytes:,.0f}\N{NO-BREAK SPACE}kB"
 
 
 # An <img> couldn't have the page's colours and font.

@@ -296,9 +296,9 @@ def trade_offs(comparison: Comparison, bundle: Bundle) -> list[dict[str, str]]:
         ("Bandwidth", "Nothing per photo", sent),
         ("Latency", *latency),
         ("Computing power", "This device’s", "The server’s, shared by all visitors"),
-        ("Privacy", "The photo stays here", "The file is sent, used for the answer, then gone"),
+        ("Privacy", "The photo stays here", "The file is sent, used for the answer, then dropped"),
         (
-            "Freedom of framework",
+            "Choice of framework",
             "Networks that become an ONNX graph",
             "Anything that Python can run",
         ),

@@ -101,7 +101,7 @@ def show_summary(choice: Choice) -> None:
     counted = spell_number(MAX_PER_VISIT)
     for (_, label), count in choice.flooded.most_common(3):
         name = escape_markdown(label)
-        parts.append(f"One visit sent {count} of {name}: {counted} of them count.")
+        parts.append(f"One visit sent {count} of {name}; only {counted} of them are counted.")
     st.write(" ".join(parts))
 
 

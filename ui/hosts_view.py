@@ -119,7 +119,9 @@ def show_recommendation(answers: Fit, app: AppSpec) -> None:
         _introduce(second.title, [_describe_price(second), *shortfalls[second.name]])
         with st.expander("Its three commands"):
             _show_host(second, app, "second")
-        _introduce("This computer", ["Free. Only for people at it or on its network."])
+        _introduce(
+            "This computer", ["Free. Only people on this computer or its network can reach it."]
+        )
         with st.expander("Its command"):
             show_commands("own", [("Run it", f"LOUPE_MODEL={app.models[0]} make run")])
         day = date.fromisoformat(READ_DATE)

@@ -48,7 +48,7 @@ METRIC_TITLES = {
     "calibration_error": "Calibration error",
     "calibration_error_before": "Calibration error before calibration",
     "kept": "Known photos accepted",
-    "shown": "Right as shown",
+    "shown": "Correct as displayed",
 }
 
 
@@ -57,7 +57,7 @@ def show_figures(bundle: Bundle) -> None:
     """Show an expander, closed at first; opening it draws nothing else of the page again."""
     # A fragment keeps its arguments, and the model may be replaced while the page is open.
     name = bundle.name
-    title = "Label by label, charts and origin" if bundle.manifest.card else "Labels and origin"
+    title = "By label, charts and origin" if bundle.manifest.card else "Labels and origin"
     expander = st.expander(title, on_change="rerun", key=f"more-{name}")
     if not expander.open:
         return
@@ -84,9 +84,7 @@ def _figures(bundle: Bundle) -> dict[str, Callable[[], None]]:
     manifest, small = bundle.manifest, read_small_card(bundle)
     card, calibration = manifest.card, manifest.calibration
     matrix = ConfusionMatrix.from_card(card, bundle.labels) if card else None
-    figures: dict[str, Callable[[], None]] = {
-        "Label by label": partial(_show_labels, bundle, matrix)
-    }
+    figures: dict[str, Callable[[], None]] = {"By label": partial(_show_labels, bundle, matrix)}
     if small:
         figures["In browsers"] = partial(_show_small_graph, bundle, small)
     if matrix:
@@ -127,7 +125,7 @@ def _describe_record(bundle: Bundle, label: str) -> str:
     shown = {given: count for true, given, count in card.confusion if true == index}
     correct, photos = shown.get(index, 0), sum(shown.values())
     recall = f"In testing it recognised {correct:,} of {photos:,}." if photos else ""
-    return f"{recall} {to_markdown(answer_record(card, index))} in tests."
+    return f"{recall} {to_markdown(answer_record(card, index))} in testing."
 
 
 def _show_mix_ups(matrix: ConfusionMatrix) -> None:

@@ -148,7 +148,7 @@ def _describe_count(bundle: Bundle, accuracy: Metric) -> str:
             text += f" ({other:,} with a device’s small graph, whose weights have 8 bits)"
         text += "."
         if shown := small.full_metric("shown") if small else None:
-            text += f" {shown.successes:,} are right as shown."
+            text += f" {shown.successes:,} are correct as displayed."
     reservation = accuracy.by.partition("; ")[2]
     if "epoch" in reservation:
         return f"{text} Slightly optimistic: the same photos decided when training stopped."
@@ -178,7 +178,8 @@ def _describe_blind_spots(bundle: Bundle) -> str:
         if calibration is None:
             return f"{always} Its percentages aren’t calibrated."
         estimated = (
-            " Its percentages are estimated, because no photos at hand are known to be new to it."
+            " Its percentages are estimated, because no available photos are certain to be new "
+            "to it."
         )
         return f"{always}{estimated if manifest.is_estimated else ''}"
     if manifest.is_taught:

@@ -166,7 +166,7 @@ def show_comparison(
         groups = {
             "Only the new one is right": [one for one in changed if one.new == one.label],
             "Only the old one was right": [one for one in changed if one.old == one.label],
-            "Both are wrong, in another way": [
+            "Both are wrong, in different ways": [
                 one for one in changed if one.label not in (one.old, one.new)
             ],
         }

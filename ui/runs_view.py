@@ -119,7 +119,7 @@ def _show_unpublished(run: RunRecord) -> None:
 def _show_card(run: RunRecord, bundle: Bundle) -> None:
     titles = {"accuracy": "Correct", "calibration_error": "Calibration error"}
     with st.container(horizontal=True, gap="large"):
-        for name, title in {**titles, "kept": "Known things accepted"}.items():
+        for name, title in {**titles, "kept": "Known photos accepted"}.items():
             if metric := run.metric(name):
                 st.metric(title, f"{metric.value:.1%}", width="content")
     if accuracy := run.metric("accuracy"):

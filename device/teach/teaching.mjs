@@ -239,7 +239,7 @@ const testOf = ({ accuracy }) => (accuracy?.counted.every(Boolean) ? accuracy : 
 function recordsOf(manifest) {
   const { labels, promise } = manifest;
   const test = testOf(manifest);
-  const how = test?.folds === "five" ? "tested in five parts" : "each tested without itself";
+  const how = test?.folds === "five" ? "tested in five parts" : "each left out in turn";
   const record = test
     ? [`Right for ${sumOf(test.right)} of ${sumOf(test.counted)} recordings, ${how}`]
     : [];

@@ -214,7 +214,7 @@ export function mainRearCamera(devices, track) {
 
 const MAIN_REAR = /\bcamera2? 0, facing back/i;
 
-const PHOTO_WORKS = "Taking a photo works all the same.";
+const PHOTO_WORKS = "Taking a photo still works.";
 
 /** Reasons for having no live picture, with what to do about it. */
 export const REASONS = {

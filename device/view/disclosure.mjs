@@ -31,7 +31,7 @@ export const formatOf = (file) => /\.(\w{3,4})$/.exec(fileName(file))?.[1].toUpp
 export function partOf({ sends }, recipe) {
   if (sends === "file") return WHOLE;
   if (sends === null) return "the photo or a part of it";
-  return (recipe?.method ?? "crop") === "crop" ? MARKED : "the picture, made small";
+  return (recipe?.method ?? "crop") === "crop" ? MARKED : "a scaled-down copy";
 }
 
 /** Return who gets photos: the server, and the host to which it passes them, if there is one. */
@@ -40,8 +40,8 @@ const serverOf = (api) => (api ? `the server and ${api}` : "the server");
 /** Return what becomes of a part of each photo on the server, and on the host of `serverOf`. */
 const useOf = (server, part, api) =>
   api
-    ? `${server} and ${api} get ${part} of each photo, use it for the answer and drop it`
-    : `${server} gets ${part} of each photo, uses it for the answer and drops it`;
+    ? `${server} and ${api} get ${part}, use it for the answer and drop it`
+    : `${server} gets ${part}, uses it for the answer and drops it`;
 
 /** Return what is said before a photo; `isFileAllowed` if files may go that can't be read here. */
 function disclosureOf(state, recipe, isFileAllowed, api) {

@@ -73,10 +73,10 @@ export function outcomeOf({ accuracy, groups }, labels, ids) {
   };
 }
 
-/** Return "10 of 12 recordings, each tested without itself". */
+/** Return "10 of 12 recordings, each left out in turn". */
 export function testedOf(project, outcome) {
   const { counted, folds, right } = outcome.figures;
-  const how = folds === "five" ? "tested in five parts" : "each tested without itself";
+  const how = folds === "five" ? "tested in five parts" : "each left out in turn";
   return `${right} of ${count(counted, unitOf(project, outcome))}, ${how}`;
 }
 
@@ -96,7 +96,7 @@ export function isEnough({ labels, photos }, outcome, hasCamera, isReady = true)
     ? ["Record ", " once more, somewhere else."]
     : ["Add a photo of ", " in another place."];
   const more = `${NUMBERS[WORTH_A_TRY - few]} more photo${few === WORTH_A_TRY - 1 ? "" : "s"} of `;
-  const light = [more, fewest, ", in another light."];
+  const light = [more, fewest, ", in different light."];
   /** @type {[boolean, string, any[]][]} the first that applies is said */
   const steps = [
     [few === 0, "Not yet.", [first, fewest, " from all sides."]],

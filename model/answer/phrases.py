@@ -171,14 +171,14 @@ def article(label: str) -> str:
 
 
 def track_record(measured: Manifest | SmallCard, kind: str, index: int) -> Phrase:
-    """Return how often an answer was right, empty if unknown; with a card, " in tests" follows.
+    """Return how often an answer was right, empty if unknown; with a card, " in testing" follows.
 
     ``kind`` is ``record`` in ``words.json``, ``index`` the top label's.
     """
     if kind == "plausible":
         if (coverage := measured.metric("coverage")) is None:
             return ()
-        return (f"One of the words it named was right {round(100 * coverage.value)} of 100 times",)
+        return (f"One of the labels it named was right {round(100 * coverage.value)} times in 100",)
     if measured.card:
         by_label = answer_record(measured.card, index)
         return by_label if kind == "labels" else false_rejections(measured.metric("kept"))
@@ -202,7 +202,7 @@ def promised_rejections(calibration: Calibration | None) -> str:
 
 
 def answer_record(card: ModelCard, index: int) -> Phrase:
-    """Return how often an answer was right on held-out photos, to be followed by " in tests"."""
+    """Return how often an answer was right on held-out photos, to be followed by " in testing"."""
     count, correct = card.outcomes.get(index, (0, 0))
     if not count:
         return (f"None of {card.photos:,} photos got this answer",)
@@ -215,7 +215,7 @@ def answer_record(card: ModelCard, index: int) -> Phrase:
 
 
 def false_rejections(metric: Metric | None) -> Phrase:
-    """Return how often a model wrongly said "none of these", to be followed by " in tests".
+    """Return how often a model wrongly said "none of these", to be followed by " in testing".
 
     ``metric`` is the one of accepted known photos, named *kept*. Without it, the phrase is empty.
     """

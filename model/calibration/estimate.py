@@ -88,7 +88,7 @@ def estimate_temperature(
                 break
             above = below
     if not temperatures:
-        raise ValueError(f"the network stays right more often than {accuracy:.1%}")
+        raise ValueError(f"the network is still right on more than {accuracy:.1%} of the photos")
     return TemperatureEstimate(median(temperatures.values()), temperatures, unaltered)
 
 

@@ -105,7 +105,7 @@ def _overall(evaluation: Evaluation) -> Table:
         table.add_row("top 5", format_share(evaluation.top5))
     if evaluation.unknown.right:
         table.add_row("“none of these”", format_share(evaluation.unknown))
-        table.add_row("right as shown", format_share(evaluation.answered))
+        table.add_row("correct as displayed", format_share(evaluation.answered))
     table.add_row("calibration error", f"{evaluation.calibration_error:.1%}")
     if evaluation.photos_per_second:
         table.add_row("photos per second", f"{evaluation.photos_per_second:.1f}")

@@ -145,7 +145,7 @@ def _list_others(folder: Path) -> list[Path]:
     record = read_record(folder)
     if entries and record is None:
         raise FolderExists(
-            f"{folder} holds something else than an earlier export. Choose another folder."
+            f"{folder} holds something other than an earlier export. Choose another folder."
         )
     own = {path.split("/")[0] for path in (record or {"files": ()})["files"]} | {RECORD}
     return [path for path in entries if path.name not in own]

@@ -52,8 +52,8 @@ def write_onnx(bundle: Bundle, folder: Path, photos: CheckPhotos) -> Written:
     checks = [f"{comparison} Run by ONNX Runtime {version('onnxruntime')}."]
     if photos.folder is not None and not has_learner:
         checks.append(
-            "The photos of `--photos` weren't used: no learner runs here that the graph could be "
-            "compared with on them."
+            "The photos of `--photos` weren't used, because there is no learner to compare the "
+            "graph with."
         )
     return Written(tuple(checks))
 

@@ -137,7 +137,7 @@ def test_endless_messages_and_empty_parts_end_the_websocket(
     assert app.received <= UNREAD_MESSAGES
 
 
-def test_client_that_reads_nothing_is_not_read_and_can_be_disconnected(url: str, app: App) -> None:
+def test_server_stops_reading_from_a_client_that_reads_nothing(url: str, app: App) -> None:
     with Wire(url) as wire:
         wire.send(handshake(url))
         wait_until(lambda: app.pages)
@@ -178,7 +178,7 @@ def test_many_unread_responses_make_room_for_others(url: str, app: App) -> None:
         wait_until(lambda: app.responses == 64)
 
 
-def test_connection_is_closed_if_the_rest_of_a_body_stays_away(
+def test_connection_is_closed_if_the_rest_of_a_body_never_arrives(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "HEAD_TIMEOUT_SECONDS", 0.5)

@@ -103,7 +103,7 @@ def test_only_uploads_that_streamlit_kept_are_counted(
     assert counted == ["page"]
 
 
-async def test_callers_that_are_gone_take_no_tokens() -> None:
+async def test_cancelled_callers_do_not_use_up_the_rate_limit() -> None:
     throttle = Throttle(10, 1)
     assert await throttle.take()
     cancelled = [asyncio.create_task(throttle.take(5)) for _ in range(50)]

@@ -82,7 +82,7 @@ def server(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
     return Server()
 
 
-async def test_sessions_that_lose_least_end_first(server: Server, token: str) -> None:
+async def test_sessions_with_least_to_lose_end_first(server: Server, token: str) -> None:
     photo = page_sessions.open_session("photo")
     page_sessions.note_photo(photo)
     server.open("photo", LARGE)

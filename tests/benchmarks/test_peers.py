@@ -38,7 +38,7 @@ def test_every_variant_has_its_page() -> None:
         assert "https://" not in text
 
 
-def test_lock_has_the_integrity_and_no_address_of_each_package() -> None:
+def test_lock_has_a_hash_and_no_address_for_each_package() -> None:
     packages = json.loads((PEERS / "package-lock.json").read_text())["packages"]
     wanted = json.loads((PEERS / "package.json").read_text())["dependencies"]
     for name, version in wanted.items():

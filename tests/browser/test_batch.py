@@ -24,14 +24,14 @@ def upload(page: Page) -> None:
 
 
 def wait_for_results(page: Page) -> None:
-    expect(headline(page)).to_have_text(f"{PHOTOS} of {PHOTOS} photos answered", timeout=60_000)
+    expect(headline(page)).to_have_text(f"{PHOTOS} of {PHOTOS} photos identified", timeout=60_000)
     expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
 
 
 def go_back_to_models(page: Page) -> None:
     """Press Back once, or twice if Streamlit added the address after the page change."""
     page.go_back()
-    expect(headline(page)).to_have_text(re.compile("Models|photos answered"))
+    expect(headline(page)).to_have_text(re.compile("Models|photos identified"))
     try:
         expect(headline(page)).to_have_text("Models", timeout=3000)
     except AssertionError:

@@ -100,7 +100,7 @@ TROUBLES = {
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
-def test_page_answers_although(new_page, url, trouble):
+def test_page_answers_despite_trouble(new_page, url, trouble):
     script, bundles = TROUBLES[trouble]
     page = new_page(viewport=drive.PHONE)
     page.add_init_script(script)

@@ -19,12 +19,12 @@ from tests.photos import encoded
 FIGURES = {
     "Mix-ups": "46 of 60 photos correct",
     "Calibration": "78% were correct",
-    "Label by label": "Worst first",
+    "By label": "Worst first",
     "None of these": "it accepts 55%",
     "Mistakes": "most confident mistakes",
     "Method": "The seed is 7.",
 }
-MORE = "Label by label, charts and origin"
+MORE = "By label, charts and origin"
 CHARTS = ("Mix-ups", "Calibration")
 
 
@@ -102,7 +102,11 @@ def test_card_and_its_figures_are_readable(page):
 
 ANSWERS = {
     "likely": ((255, 0, 0), IS_RED, "Right 8 of the 9 times"),
-    "few": ((255, 128, 0), "A yellow or a red", "One of the words it named was right 92 of 100"),
+    "few": (
+        (255, 128, 0),
+        "A yellow or a red",
+        "One of the labels it named was right 92 times in 100",
+    ),
     "unknown": ((128,) * 3, "None of the six things I know (closest: white)", "It also said this"),
 }
 """Colour of the photo, headline, and the beginning of the track record."""
@@ -119,7 +123,7 @@ def test_answer_and_its_track_record_fit_on_the_screen(page, name):
     wait_until_drawn(page)
     width, height = page.viewport_size["width"], page.viewport_size["height"]
     assert photo(page).bounding_box()["height"] <= (0.45 if width < 900 else 0.7) * height
-    track_record = page.locator(".vf-sub").filter(has_text="in tests")
+    track_record = page.locator(".vf-sub").filter(has_text="in testing")
     expect(track_record).to_contain_text(line)
     below = track_record.bounding_box()
     assert below["y"] > headline(page).bounding_box()["y"]

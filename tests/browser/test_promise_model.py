@@ -137,5 +137,5 @@ def test_nothing_leaves_beyond_what_was_said(draw: Callable[..., str | None], ur
 
 
 @pytest.mark.parametrize("hole", HOLES)
-def test_mistake_is_found(draw: Callable[..., str | None], hole: str) -> None:
+def test_planted_mistake_is_detected(draw: Callable[..., str | None], hole: str) -> None:
     assert draw(NEAR if hole == "the page is left" else FAR, 180, *HOLES[hole]) is not None

@@ -260,7 +260,7 @@ def test_shortfalls_and_limits_are_plain_sentences() -> None:
             assert re.fullmatch(r"[A-Z][^\n]{,80}\.", text), text
 
 
-def test_documented_hosts_are_where_their_remark_says() -> None:
+def test_documented_hosts_name_an_existing_heading() -> None:
     headings = re.findall(r"^## (.+)$", (ROOT / "docs/deploy.md").read_text(), re.MULTILINE)
     for host in DOCUMENTED:
         assert host.remarks.removeprefix("Steps: docs/deploy.md, ").removesuffix(".") in headings

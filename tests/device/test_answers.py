@@ -279,7 +279,7 @@ def test_device_and_server_give_the_same_answers() -> None:
         assert answer == expected
 
 
-def test_cases_are_of_every_kind() -> None:
+def test_cases_cover_every_kind() -> None:
     _, cases = make_cases()
     kinds = Counter(certainty(case.prediction) for case in cases)
     assert min(kinds[kind] for kind in Certainty) >= 10, kinds

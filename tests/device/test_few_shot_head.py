@@ -131,7 +131,7 @@ def test_figures_are_those_of_python(taught: dict[str, Any], name: str) -> None:
     assert standing_out == np.flatnonzero(left_out.stands_out).tolist()
 
 
-def test_cases_are_of_every_kind(taught: dict[str, Any]) -> None:
+def test_cases_cover_every_kind(taught: dict[str, Any]) -> None:
     accuracies = [one["accuracy"] for one in taught.values()]
     assert {one and one["folds"] for one in accuracies} == {None, "each group", "five"}
     assert {one["promise"] for one in taught.values()} == {None, 0.9, 0.95}

@@ -98,7 +98,7 @@ def test_taught_model_answers_beside_its_base(teachable: Site, browser: str) -> 
     assert result["strange"]["answer"] is None
     assert result["said"][1].startswith("None of the two things I know (closest: ")
     assert result["lines"] == [
-        [["Right for 6 of 6 recordings, each tested without itself"]],
+        [["Right for 6 of 6 recordings, each left out in turn"]],
         # Six recordings are too few for a promise.
         [],
     ]

@@ -44,8 +44,12 @@ def test_first_steps_name_what_is_missing() -> None:
         ([4, 4], None, "Training on this device…"),
         (FEW, once, "Can’t know yet. Record each once more, somewhere else."),
         (FEW, result([3, 1, 3]), "Can’t know yet. Record boots once more, somewhere else."),
-        ([24, 18, 6], result([4, 3, 2]), "Almost. Four more photos of sandals, in another light."),
-        ([24, 18, 2], result([4, 3, 2]), "Not yet. Eight more photos of sandals, in another light"),
+        (
+            [24, 18, 6],
+            result([4, 3, 2]),
+            "Almost. Four more photos of sandals, in different light.",
+        ),
+        ([24, 18, 2], result([4, 3, 2]), "Not yet. Eight more photos of sandals"),
     ]
     said = say(*({"counts": counts, "result": trained} for counts, trained, _ in cases))
     for one, (*_, start) in zip(said, cases, strict=True):

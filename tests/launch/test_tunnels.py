@@ -71,7 +71,7 @@ def test_address_is_found_in_recorded_output(name, output, address):
         ("ngrok", 'msg="started tunnel"'),
     ],
 )
-def test_failures_and_other_addresses_give_none(name, output):
+def test_no_address_is_found_in_failures_or_other_urls(name, output):
     assert find(name, output) is None
 
 

@@ -49,7 +49,9 @@ def table() -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("attack", ROWS)
-def test_app_withstands(attack: Attack, table: list[str], request: pytest.FixtureRequest) -> None:
+def test_app_withstands_attack(
+    attack: Attack, table: list[str], request: pytest.FixtureRequest
+) -> None:
     # On a shared server, sessions of earlier attacks still take memory.
     is_tight = attack.peak_mb < MEMORY_MB
     if not ADDRESS and (IS_FULL or is_tight or attack.server):

@@ -224,7 +224,7 @@ def _kill_and_reconnect(page: Page, replica: Replica) -> None:
 
 
 @pytest.mark.slow
-def test_publish_and_roll_back_reach_all_under_clients(deployment: Deployment) -> None:
+def test_publication_and_rollback_reach_all_replicas_under_load(deployment: Deployment) -> None:
     first, second = deployment.versions
     before = len(deployment.log.read_text())
     with clients(deployment.url, 4) as sent:
@@ -242,7 +242,7 @@ def test_publish_and_roll_back_reach_all_under_clients(deployment: Deployment) -
 
 
 @pytest.mark.slow
-def test_restarted_database_is_caught_up_with(deployment: Deployment) -> None:
+def test_replicas_catch_up_after_a_database_restart(deployment: Deployment) -> None:
     first, second = deployment.versions
     deployment.make_current(first)
     with clients(deployment.url, 4) as sent:

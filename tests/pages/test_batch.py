@@ -126,7 +126,7 @@ def test_photos_become_rows_and_a_failure_does_not_stop_the_rest(page):
     finish(page)
     # Streamlit has released the uploads.
     assert "batch-photos-0" not in page.session_state
-    assert page.header[0].value == "2 of 3 photos answered"
+    assert page.header[0].value == "2 of 3 photos identified"
     assert "1 photo couldn’t be read: This file type" in messages(page)
     rows = page.dataframe[0].value
     assert list(rows["photo"]) == ["one", "letter.pdf", "two.png"]
@@ -141,7 +141,7 @@ def test_photos_become_rows_and_a_failure_does_not_stop_the_rest(page):
     assert page.file_uploader
     assert not address(page)
     page.button(key="batch-last-open").click().run()
-    assert page.header[0].value == "2 of 3 photos answered"
+    assert page.header[0].value == "2 of 3 photos identified"
 
 
 def test_folders_get_an_accuracy_and_their_names_stay_text(page):
@@ -153,7 +153,7 @@ def test_folders_get_an_accuracy_and_their_names_stay_text(page):
     hidden = [("a/.hidden/d.jpg", PNG), ("a/robin/._a.jpg", b"x")]
     send(page, *files, ("a/b\u202egpj.jpg", b"x"), *hidden)
     finish(page)
-    assert page.header[0].value == "3 of 4 photos answered"
+    assert page.header[0].value == "3 of 4 photos identified"
     assert "Accuracy by folder" in [heading.value for heading in page.subheader]
     assert any("of 2 photos correct" in text.value for text in page.markdown)
     assert {"robin", "goldfish"} <= set(page.dataframe[1].value["Label"])
@@ -193,7 +193,7 @@ def test_stop_keeps_results(page, slow_classifier):
     go.set()
     finish(page)
     assert 0 < len(job.results) < 60
-    assert page.header[0].value == f"{len(job.results)} of 60 photos answered"
+    assert page.header[0].value == f"{len(job.results)} of 60 photos identified"
     assert "Stopped before" in messages(page)
 
 
@@ -208,7 +208,7 @@ def test_new_upload_stops_the_sessions_running_batch(page, slow_classifier):
     slow_classifier[0].set()
     assert first.wait(60)
     finish(page)
-    assert page.header[0].value == "1 of 1 photo answered"
+    assert page.header[0].value == "1 of 1 photo identified"
 
 
 def test_photos_beyond_the_limit_are_left_out(page, data_folder, monkeypatch):

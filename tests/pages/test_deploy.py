@@ -169,7 +169,9 @@ def test_host_shows_steps_files_and_the_budget_alert(name):
 
 @pytest.mark.parametrize("name", ["static", "community-cloud"])
 @pytest.mark.parametrize("downloads", ["true", "false"])
-def test_zip_is_offered_unless_models_are_kept(built_dir, models_dir, monkeypatch, downloads, name):
+def test_zip_is_offered_unless_downloads_are_off(
+    built_dir, models_dir, monkeypatch, downloads, name
+):
     monkeypatch.setattr(cache, "BUILT_DIR", built_dir)
     monkeypatch.setenv("LOUPE_DOWNLOADS", downloads)
     bundle = tiny(models_dir)

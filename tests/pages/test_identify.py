@@ -12,10 +12,10 @@ from tests.model.tiny import CALIBRATED, CARD, MEASURED, colour, give_samples, t
 from tests.pages.component import open_page
 from tests.photos import encoded
 
-RED = "Right 8 of the 9 times it said this in tests"
-YELLOW = "One of the words it named was right 92 of 100 times in tests"
-UNKNOWN = "It also said this about 3 of 60 photos of things it does know in tests"
-NO_RECORD = "None of 60 photos got this answer in tests"
+RED = "Right 8 of the 9 times it said this in testing"
+YELLOW = "One of the labels it named was right 92 times in 100 in testing"
+UNKNOWN = "It also said this about 3 of 60 photos of things it does know in testing"
+NO_RECORD = "None of 60 photos got this answer in testing"
 ORANGE, GREY = (255, 128, 0), (128, 128, 128)
 
 
@@ -47,7 +47,7 @@ def captions(at):
 
 
 def track_records(at):
-    return [line for line in captions(at) if " in tests" in line]
+    return [line for line in captions(at) if " in testing" in line]
 
 
 def token(at):

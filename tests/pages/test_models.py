@@ -14,9 +14,9 @@ from tests.pages.component import open_page
 from tests.pages.hostile import CARD_NAME, LABELS, publish_hostile
 from ui import component, models_page
 
-FIGURES = (
-    "Mix-ups,Calibration,Label by label,None of these,Mistakes,Method,In browsers,Origin"
-).split(",")
+FIGURES = ("Mix-ups,Calibration,By label,None of these,Mistakes,Method,In browsers,Origin").split(
+    ","
+)
 
 
 @pytest.fixture
@@ -86,9 +86,9 @@ def test_closed_card_draws_and_loads_nothing(measured):
             ],
         ),
         (
-            "Label by label",
+            "By label",
             0,
-            ["In testing it recognised 8 of 10. Right 8 of the 9 times it said this in tests."],
+            ["In testing it recognised 8 of 10. Right 8 of the 9 times it said this in testing."],
         ),
         (
             "None of these",
@@ -113,7 +113,7 @@ def test_figures_of_a_measured_model(measured, figure, charts, words):
         photos = at.dataframe[0].value["Photo"].tolist()
         assert photos == ["sunset.png", "night.png", "lemon.png"]
     else:
-        assert len(at.dataframe) == (figure == "Label by label")
+        assert len(at.dataframe) == (figure == "By label")
     if figure == "Origin":
         assert measured.version in written
 
@@ -167,7 +167,7 @@ def test_mix_ups_of_many_labels_are_a_list(measured):
     rows = at.dataframe[0].value
     assert rows["Actual"].tolist() == ["label 7", "label 3"]
     assert rows["Photos"].tolist() == [5, 2]
-    assert len(shown("tiny", "Label by label").dataframe[0].value) == 30
+    assert len(shown("tiny", "By label").dataframe[0].value) == 30
 
 
 def test_model_removed_while_the_page_is_open_causes_no_error(measured):
@@ -204,7 +204,7 @@ def test_blind_spots_are_named_where_other_photos_are_accepted(models_dir):
 
 
 @pytest.mark.parametrize("downloads", ["true", "false"])
-def test_exports_are_links_unless_models_stay_here(models_dir, tmp_path, monkeypatch, downloads):
+def test_exports_are_links_unless_downloads_are_off(models_dir, tmp_path, monkeypatch, downloads):
     monkeypatch.setenv("LOUPE_DOWNLOADS", downloads)
     settings.cache_clear()
     monkeypatch.setattr(component, "has_routes", lambda: True)

@@ -9,7 +9,7 @@ from tests.pages.component import open_page
 from tests.pages.test_identify import GREY, captions, send, words
 from tests.pages.test_models import opened, shown, texts
 
-RECORD = "Right for 12 of 12 recordings, each tested without itself"
+RECORD = "Right for 12 of 12 recordings, each left out in turn"
 ALIKE = "Things that look like these often get one of these names."
 
 

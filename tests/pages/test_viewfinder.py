@@ -175,7 +175,7 @@ def test_about_shows_every_way_a_photo_can_take_the_one_in_use_first(bundle):
     text, ways = about()
     assert ways == ["device", "pixels", "file"]
     assert "The photo stays." in text
-    assert "Only the marked part leaves, made small: about 2\N{NO-BREAK SPACE}kB" in text
+    assert "Only the marked part is sent, scaled down: about 2\N{NO-BREAK SPACE}kB" in text
     assert about(DOWNLOADS="false")[1] == ["pixels", "file"]
     assert about(RUN="server")[1] == about({"run": "server"})[1] == ["pixels", "file", "device"]
     assert about({"answer": device_answer()}, RUN="server")[1] == ["device", "pixels", "file"]

@@ -72,7 +72,8 @@ def test_typed_labels_are_escaped_and_a_flood_is_named(tiny_bundle, open_owner_p
     correction_store().review(range(1, len(labels) + 1), "kept")
     at = open_owner_page("corrections")
     assert f"{len(labels) + 7} corrections from 2 visits." in text(at)
-    assert f"One visit sent 7 of {escape_markdown(labels[0])}: five of them count." in text(at)
+    name = escape_markdown(labels[0])
+    assert f"One visit sent 7 of {name}; only five of them are counted." in text(at)
     assert unescaped(labels, at) == []
 
 

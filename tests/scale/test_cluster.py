@@ -142,7 +142,7 @@ def test_endless_body_is_rejected_at_the_limit(cluster: ServeCluster) -> None:
 
 
 @pytest.mark.parametrize("attack", API_ATTACKS, ids=[attack.name for attack in API_ATTACKS])
-def test_cluster_withstands(cluster: ServeCluster, attack: Attack) -> None:
+def test_cluster_withstands_attack(cluster: ServeCluster, attack: Attack) -> None:
     processes = cluster.replicas() + cluster.processes("ray::ProxyActor")
     target = Target(cluster.url, lambda: processes, pages=False)
     # Ray takes some memory of its own.

@@ -81,7 +81,7 @@ def test_replica_follows_the_model_store(cluster: str, folder: Path, data_folder
         wait_until(has_it, 5)
 
 
-def test_files_are_a_config_of_serve(tiny_bundle: Bundle, tmp_path: Path) -> None:
+def test_written_file_is_a_valid_serve_config(tiny_bundle: Bundle, tmp_path: Path) -> None:
     from ray.serve.config import AutoscalingConfig
     from ray.serve.schema import ServeDeploySchema
 

@@ -95,7 +95,7 @@ def test_long_description_ends_with_a_sentence_or_a_word(models_dir, configure):
         assert len(app_description()) <= 160
 
 
-def test_files_that_cannot_read_the_tokens_have_their_colours():
+def test_copied_colours_match_the_tokens():
     tokens = {*LIGHT.values(), *DARK.values()}
     for path in (ROOT / ".streamlit/config.toml", *(ROOT / "device").glob("*.[chw]*")):
         assert {*re.findall("#[0-9A-F]{6}", path.read_text(encoding="utf-8"))} <= tokens, path

@@ -61,7 +61,7 @@ def show_headline(job: Job) -> None:
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
-        title = f"{identified:,} of {count_of(job.total, 'photo')} answered"
+        title = f"{identified:,} of {count_of(job.total, 'photo')} identified"
         st.header(title, anchor=False, width="content")
         st.button("New batch", icon=":material/add:", key="batch-new", on_click=leave_batch)
     if job.error:

@@ -68,7 +68,7 @@ def gather_photos(folder: Path | None, to: Path) -> Photos:
             left_out += 1
     if folder and not photos:
         raise ExportRefused(
-            f"{folder} holds no photo to compare on: it takes upright JPEG, PNG or WebP."
+            f"{folder} has no photo to compare on. Add upright JPEG, PNG or WebP photos."
         )
     photos = photos or _builtin_photos()
     files = []

@@ -151,7 +151,7 @@ def read_network(value: Any) -> Network:
     root = reader.read(value, "")
     own = {layer.full: layer for layer in reader.layers.values() if not layer.is_allowed}
     if repeats_numbers(reader.tensors):
-        raise _strange("", "uses the same weights more often than any network")
+        raise _strange("", "uses the same weights more often than any real network does")
     return Network(root, tuple(own.values()))
 
 
@@ -171,7 +171,7 @@ class _Reader:
         if id(value) in self.open:
             raise _strange(path, "contains itself")
         if len(self.open) >= MAX_DEPTH or len(self.layers) >= MAX_LAYERS:
-            raise _strange(path, "has more layers inside of layers than any network")
+            raise _strange(path, "nests its layers more deeply than any real network does")
         kind, children = _kind_and_children(value, path)
         self.open.add(id(value))
         state = value.attributes
@@ -193,7 +193,7 @@ class _Reader:
         )
         size = 1 + sum(self.sizes[id(child)] for child in children.values() if child is not None)
         if size > MAX_LAYERS:
-            raise _strange(path, "repeats its layers more often than any network")
+            raise _strange(path, "repeats its layers more often than any real network does")
         self.open.discard(id(value))
         self.sizes[id(value)], self.layers[id(value)] = size, layer
         return layer

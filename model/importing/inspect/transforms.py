@@ -219,6 +219,6 @@ def unknown_transform(title: str, place: str = "") -> str:
     where = f" ({place})" if place else ""
     known = sorted(name.rpartition(".")[2] for name in TRANSFORMS)
     return (
-        f"Its photos go through {title} at validation{where}, which Loupe can't reproduce. Known "
-        f"are {', '.join(known)}; transforms that only train (split_idx=0) don't matter."
+        f"Its photos go through {title} at validation{where}, which Loupe can't reproduce. "
+        f"Supported: {', '.join(known)}. Transforms of training alone (split_idx=0) don't matter."
     )

@@ -97,10 +97,10 @@ def test_trust_lines_say_which_graph_was_tested() -> None:
     prediction = replace(make_prediction(0.9, *[0.01] * 9), labels=manifest.labels)
     note, record = trust_lines(prediction, manifest)
     assert str(note[0]).startswith("This model says 90%, but it isn’t calibrated")
-    assert str(record[0]).endswith(" it said this in tests")
+    assert str(record[0]).endswith(" it said this in testing")
     of_small = replace(prediction, graph="small")
     _, other = trust_lines(of_small, manifest)
-    assert str(other[0]).endswith(" it said this in tests of the full model")
+    assert str(other[0]).endswith(" it said this in testing of the full model")
     assert trust_lines(prediction, None) == [note]
 
 
@@ -112,7 +112,7 @@ def test_small_graph_is_described_by_its_own_figures() -> None:
     prediction = replace(make_prediction(0.9, *[0.01] * 9), labels=bundle.labels, graph="small")
     own = small.model_copy(update={"card": card})
     _, record = trust_lines(prediction, bundle.manifest, own)
-    assert record == ("Right 1 of the 3 times it said this in tests",)
+    assert record == ("Right 1 of the 3 times it said this in testing",)
     # The full graph's answers are not described by it.
     full = replace(prediction, graph="full")
     assert trust_lines(full, bundle.manifest, own) == trust_lines(full, bundle.manifest)

@@ -113,7 +113,9 @@ def test_samples_and_card_are_read_and_the_version_stays(sampled: Bundle) -> Non
     assert familiar_labels(sampled)[:2] == ["white", "red"]
 
 
-def test_own_model_has_neither(tiny_bundle: Bundle, caplog: pytest.LogCaptureFixture) -> None:
+def test_own_model_has_no_samples_and_no_small_card(
+    tiny_bundle: Bundle, caplog: pytest.LogCaptureFixture
+) -> None:
     assert read_samples(tiny_bundle) == ()
     assert read_small_card(tiny_bundle) is None
     assert familiar_labels(tiny_bundle) == list(COLOURS)
@@ -267,7 +269,7 @@ def test_copy_of_a_builtin_model_keeps_samples_and_small_card(models_dir: Path) 
     assert read_small_card(copy) == read_small_card(builtin)
 
 
-def test_another_model_in_the_same_place_is_not_confused(sampled: Bundle, tmp_path: Path) -> None:
+def test_samples_of_two_copies_of_a_model_are_not_mixed_up(sampled: Bundle, tmp_path: Path) -> None:
     copy = Bundle.open(shutil.copytree(sampled.folder, tmp_path / "copy"))
     (copy.folder / SAMPLE_LIST).unlink()
     assert read_samples(copy) == ()

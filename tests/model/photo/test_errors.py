@@ -122,7 +122,7 @@ def test_any_decoder_exception_becomes_a_photo_error(
         read(encoded(drawn(8, 8), "JPEG"))
 
 
-def test_malformed_multi_picture_index_warns_nobody() -> None:
+def test_malformed_multi_picture_index_raises_no_warning() -> None:
     data = encoded(drawn(320, 200), "MPO", save_all=True, append_images=[drawn(160, 100, 1)])
     broken = data.replace(b"MPF\0MM\0*", b"MPF\0XX\0*").replace(b"MPF\0II*\0", b"MPF\0XX*\0")
     assert broken != data

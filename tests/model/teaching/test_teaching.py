@@ -62,7 +62,7 @@ def test_taught_model_names_its_labels_and_rejects_other_photos(taught: TaughtMo
     accuracy, metric = taught.accuracy, bundle.manifest.metric("accuracy")
     assert metric == accuracy
     assert (metric.counted, metric.successes) == ("12 recordings", 12)
-    assert (metric.on, metric.by) == ("each tested without itself", "measured by Loupe")
+    assert (metric.on, metric.by) == ("each left out in turn", "measured by Loupe")
     calibration = bundle.manifest.calibration
     assert calibration.target_id_accept_rate == taught.left_out.promise == 0.9
     assert len(bundle.training_photos or ()) == 12
@@ -115,7 +115,7 @@ def test_commands_teach_save_and_import_one_model(
     for result in (taught, imported):
         assert result.exit_code == 0, result.output
         assert "3 labels, 12 photos in 12 recordings" in result.output
-        assert "100.0% of 12 recordings correct (95% CI 75.8–100.0%; each tested" in result.output
+        assert "100.0% of 12 recordings correct (95% CI 75.8–100.0%; each left" in result.output
         assert "it may call up to 1 in 10 things it knows “none of these”" in result.output
         assert "see it: make run, or python -m model identify --model " in result.output
     mine, theirs = get_bundle("mine"), get_bundle("theirs")
@@ -233,7 +233,7 @@ def test_hash_of_features_survives_a_calibration_and_nothing_else() -> None:
 
 def test_devices_say_how_often_a_taught_model_is_right(taught: TaughtModel) -> None:
     words = device_words(taught.publish("mine").manifest)
-    record = ["Right for 12 of 12 recordings, each tested without itself"]
+    record = ["Right for 12 of 12 recordings, each left out in turn"]
     unknown = ["It says this of up to 1 in 10 things it does know"]
     assert words["records"] == {
         "full": {"labels": 3 * [record], "plausible": [], "unknown": unknown}

@@ -86,7 +86,7 @@ def test_held_out_photos_stay_held_out_and_new_photos_are_split(added: int, new:
     assert len(held_out - sides.keys()) == new
 
 
-def test_near_duplicates_of_a_trained_photo_are_trained() -> None:
+def test_near_duplicates_of_a_training_photo_are_never_held_out() -> None:
     dataset, report = dataset_of([*LABELS], 10)
     alike = {"disc/1.jpg": False, "disc/3.jpg": True, "disc/5.jpg": None}
     report.groups.update(dict.fromkeys(alike, report.groups["disc/1.jpg"]))

@@ -96,7 +96,7 @@ def test_concurrent_calls_never_return_an_ended_job(data_folder: Path) -> None:
 @pytest.mark.parametrize(
     ("handler", "ended_by"), [("default_int_handler", "SIGINT"), ("SIG_IGN", "SIGKILL")]
 )
-def test_job_is_interrupted_and_killed_if_it_stays(handler: str, ended_by: str) -> None:
+def test_job_is_interrupted_then_killed_if_it_does_not_end(handler: str, ended_by: str) -> None:
     with holder(handler) as process:
         stop_job()
         assert current_job() is None

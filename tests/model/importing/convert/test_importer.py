@@ -265,7 +265,7 @@ def test_photos_that_fastai_opens_differently_are_left_out(tmp_path: Path) -> No
     assert [path.suffix for path in gathered.files] == [".png", ".png", ".jpeg"]
     for name in ("grey.png", "l.png", "upright.jpg"):
         (folder / name).unlink()
-    with pytest.raises(ExportRefused, match="holds no photo to compare on"):
+    with pytest.raises(ExportRefused, match="has no photo to compare on"):
         gather_photos(folder, room)
 
 

@@ -129,7 +129,7 @@ def _with_weight(weight: bytes) -> bytes:
 
 REASONS = {
     "loop-by-memo": "contains itself",
-    "nested": "more layers inside of layers",
+    "nested": "nests its layers",
     "doubled": "repeats its layers",
     "state-hooks-of-calls": "A hook changes",
     "state-hooks-no-dict": "A hook changes",

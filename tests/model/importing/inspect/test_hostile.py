@@ -56,7 +56,7 @@ def is_refused(path: Path) -> bool:
         return True
 
 
-def test_attacks_run_in_pythons_own_unpickler(marker: Path) -> None:
+def test_attacks_succeed_in_pythons_own_unpickler(marker: Path) -> None:
     """In a separate process, Python's own unpickler runs their commands."""
     files = attacks.runs(marker)
     for name, data in files.items():
