@@ -1,8 +1,8 @@
 """A certificate authority of this machine's own, for https on the local network.
 
 Anyone with its key could deceive a phone that trusts it. So its certificate is limited to addresses
-of private networks (X.509 name constraints, RFC 5280, section 4.2.1.10), and the key stays in the
-data folder, readable by its owner alone.
+of private networks (X.509 name constraints, RFC 5280, section 4.2.1.10), which trustme can't do,
+and the key stays in the data folder, readable by its owner alone.
 """
 
 from dataclasses import dataclass

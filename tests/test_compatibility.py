@@ -17,7 +17,6 @@ from typing import Any
 import click
 import httpx2
 import pytest
-from streamlit.testing.v1 import AppTest
 
 import deploy.cli
 import model.cli
@@ -25,11 +24,10 @@ from model import load
 from model.answer.share_link import decode
 from model.browser.runtime import RUNTIME
 from model.corrections import correction_store
-from model.settings import ROOT, settings
+from model.settings import settings
 from tests.browser.server import serving
 from tests.model.tiny import colour
 from tests.tools import require_tool
-from ui import component
 from ui.navigation import PAGES
 
 RECORDED = Path(__file__).with_name("compatibility")
@@ -102,33 +100,6 @@ def test_recorded_links_give_the_same_prediction(
     assert str(shared.signature) == link["signature"]
     assert shared.prediction.graph == link["graph"]
     assert shared.prediction.multilabel is link["multilabel"]
-
-
-@pytest.fixture
-def app(recorded: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
-    """The pages on the recorded data folder, as Streamlit alone runs them."""
-    monkeypatch.setattr(component, "has_routes", lambda: False)
-    return AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60)
-
-
-def test_address_opens_an_answer(app: AppTest) -> None:
-    token = next(link["token"] for link in LINKS if not link["secret"])
-    app.query_params["answer"] = token
-    assert not app.run().exception
-    assert app.query_params["answer"] == token
-    assert "red" in app.header[0].value
-
-
-def test_address_opens_a_model(app: AppTest) -> None:
-    app.query_params.update({"model": "imagenet", "run": "device"})
-    assert not app.run().exception
-    assert app.selectbox(key="model").value == "imagenet"
-
-
-def test_address_of_a_batch_from_before_a_restart_says_what_to_do(app: AppTest) -> None:
-    app.run().query_params["batch"] = "xk0cEGcXT1u3SSrOcv0XkA"
-    assert not app.switch_page("pages/batch.py").run().exception
-    assert any("Upload the photos again" in message.value for message in app.warning)
 
 
 def test_data_folder_of_an_earlier_release_still_works(recorded: Path) -> None:

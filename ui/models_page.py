@@ -177,10 +177,7 @@ def _describe_blind_spots(bundle: Bundle) -> str:
         always = "That it doesn’t know. It always names something and can’t say “none of these”."
         if calibration is None:
             return f"{always} Its percentages aren’t calibrated."
-        estimated = (
-            " Its percentages are estimated, because no available photos are certain to be new "
-            "to it."
-        )
+        estimated = " Its percentages are estimated, since no photos here are surely new to it."
         return f"{always}{estimated if manifest.is_estimated else ''}"
     if manifest.is_taught:
         promised = promised_rejections(calibration)

@@ -3,6 +3,7 @@
 import { untilAborted } from "../engine/abort.mjs";
 import { LoupeError } from "../engine/errors.mjs";
 import { ModelWorker } from "../engine/model_worker.mjs";
+import { roundHalfEven } from "../engine/rounding.mjs";
 import { load } from "../loupe.mjs";
 import { phraseAnswer } from "../view/phrasing.mjs";
 
@@ -166,11 +167,10 @@ export class DeviceModel {
 }
 
 /** Return a device's answer for share links, as `model/answer/share_link.py`, but not signed. */
-function encodeLink({ labels }, { model, version, graph, known, plausible, candidates }) {
+export function encodeLink({ labels }, { model, version, graph, known, plausible, candidates }) {
   const pairs = candidates
     .slice(0, MAX_LABELS)
-    .map(({ label, probability }) => `${labels.indexOf(label)}-${Math.round(probability * 1000)}`);
-  // Of the engine and the graph.
+    .map(({ label, probability }) => `${labels.indexOf(label)}-${roundHalfEven(probability * 1000)}`);
   const letters = graph === "small" ? "ws" : "w";
   const isKnown = known === null ? "x" : known ? "y" : "n";
   const size = plausible ? Math.min(99, plausible.length) : "x";

@@ -145,18 +145,6 @@ async def test_client_that_disconnects_takes_its_large_photo_along(
     assert (queue.active, large_waiting(queue)) == (0, 0)
 
 
-async def test_visitors_of_the_screen_and_clients_share_the_slots(narrow: Dispatcher) -> None:
-    queue = admission_queue()
-    with held(queue):
-        (run,) = await begin(narrow.run(lambda: True))
-        await asyncio.sleep(0.05)
-        assert not run.done()
-        assert queue.waiting("api") == 1
-        run.cancel()
-        await asyncio.gather(run, return_exceptions=True)
-        assert queue.waiting("api") == 0
-
-
 async def test_shutdown_finishes_accepted_photos(narrow: Dispatcher, work: Work) -> None:
     (first,) = await begin(narrow.run(partial(work, 1)))
     narrow.stopping = True

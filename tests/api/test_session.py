@@ -180,9 +180,12 @@ class TestCorrections:
     def test_unsigned_answer_is_not_corrected(
         self, page: TestClient, colours: Classifier, link: str
     ) -> None:
-        for other in (link.partition(".")[0], link.replace("~c~", "~l~"), "nonsense", link[:-1]):
+        unsigned = link.partition(".")[0]
+        others = unsigned, unsigned + link[-10:], link.replace("~c~", "~l~"), "nonsense", link[:-1]
+        for other in others:
             response = page.post(CORRECTION, data={"token": other, "label": "rose"})
             is_problem(response, 422, "link-refused")
+            assert "Send its photo" in response.json()["detail"]
         assert correction_store().count() == 0
         # A device's answer can't be signed; its correction names the engine.
         on_device = encode(replace(colours.identify(RED), engine="wasm", graph="small"))

@@ -1,8 +1,6 @@
 """The frame around the pages: deep links, path prefixes, titles, frames of other sites."""
 
-import json
 import re
-from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import expect
@@ -37,14 +35,6 @@ def test_app_opens_at_any_page_under_a_prefix_and_in_a_frame_of_another_site(bro
         expect(drive.headline(frame)).to_have_text("Models")
         drive.go(frame, "Identify")
         expect(drive.headline(frame)).to_have_text(words)
-        # The API and the title are below the prefix as well; hosts probe the root.
-        root = prefixed.url.removesuffix("/some/prefix/~/+")
-        for address in (prefixed.url, root):
-            with urlopen(f"{address}/api/ready") as response:
-                assert json.load(response)["status"] == "ready"
-        with urlopen(f"{prefixed.url}/models") as response:
-            text = response.read().decode()
-        assert "<title>Models · A thousand everyday things</title>" in text
         assert not prefixed.tracebacks()
 
 

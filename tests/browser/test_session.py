@@ -3,11 +3,8 @@
 import psutil
 from playwright.sync_api import expect
 
-from benchmarks.traffic import run_load
 from tests.browser import drive
-from tests.browser.server import serving
 from tests.photos import drawn, encoded
-from tests.waiting import repeatedly
 
 
 def test_two_visitors_see_nothing_of_each_other(visitor):
@@ -46,23 +43,3 @@ def test_thirty_large_photos_leave_memory_flat(page, server, tmp_path):
         memory_mb.append(process.memory_info().rss / 2**20)
     # The first ten fill the caches; 60 MB of uploads came after them.
     assert memory_mb[29] - memory_mb[9] < 25, [round(value) for value in memory_mb]
-
-
-def test_visitor_gets_answers_while_the_api_is_busy(browser, tmp_path):
-    coffee, error_counts = drive.sample("coffee").read(), []
-    # The server's queue is shorter than the number of clients.
-    with (
-        serving(tmp_path, LOUPE_QUEUE="4") as server,
-        drive.checked_page(browser, {"base_url": server.url}) as page,
-    ):
-        url = f"{server.url}/api/v1/identify"
-        page.goto("/?run=server")
-        drive.wait_until_drawn(page)
-        with repeatedly(lambda: error_counts.append(run_load(url, [coffee] * 64, 32).errors), 0):
-            # Each of three photos gets an answer, never "busy".
-            for name in ("coffee", "cat", "rocket"):
-                drive.give(page, drive.sample(name).read(), f"{name}.png")
-                drive.wait_for_answer(page)
-        assert not server.tracebacks()
-    # The API's clients were rejected instead.
-    assert sum(error_counts) > 0

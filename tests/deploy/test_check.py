@@ -15,7 +15,7 @@ import pytest
 import streamlit
 
 from deploy import client
-from deploy.check import check_host, check_placeholders, check_settings, check_url, parse_url
+from deploy.check import check_host, check_placeholders, check_url, parse_url
 from deploy.files import write_files
 from deploy.host import Host
 from deploy.hosts import HOSTS
@@ -45,12 +45,6 @@ def test_placeholder_fails_with_its_line_and_description() -> None:
     assert (second.subject, second.state) == ("service.yaml, line 2", "failed")
     fix = "Replace it with the project's ID, or run `write` with --set PROJECT=…"
     assert second.fix == fix
-
-
-def test_setting_that_the_app_does_not_have_fails() -> None:
-    result = check_settings({"LOUPE_LOGS": "json", "SPACE_ID": "x"})
-    assert (result.state, result.message) == ("failed", "Loupe has no setting named LOUPE_LOGS")
-    assert check_settings({"LOUPE_LOG": "json"}).state == "ok"
 
 
 def test_files_are_read_from_the_folder(tmp_path: Path, data_folder: Path) -> None:

@@ -130,16 +130,13 @@ def run_script(
     preferences: dict[str, Any] | None = None,
     arguments: tuple[str, ...] = (),
     patience: float = PATIENCE_SECONDS,
-    path: str = "/page.html",
-    address: str = "",
 ) -> Any:
     """Run an async function's body as a page of the site in a fresh profile; return its result.
 
-    ``path`` is the page's; ``address`` is opened instead, and has it in a frame. ``arguments`` are
-    Chromium's, ``preferences`` Firefox's.
+    ``arguments`` are Chromium's, ``preferences`` Firefox's.
     """
-    address = address or site.url + path
-    with site.changed({path: (PAGE % script).encode()}), contextlib.ExitStack() as stack:
+    address = f"{site.url}/page.html"
+    with site.changed({"/page.html": (PAGE % script).encode()}), contextlib.ExitStack() as stack:
         if browser == "chromium":
             stack.enter_context(site.chromium(*arguments).open(address))
         else:

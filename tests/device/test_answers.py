@@ -22,6 +22,7 @@ from model.answer.prediction import (
     certainty,
     certainty_rule,
 )
+from model.answer.share_link import encode
 from model.browser.device_files import calibration_json
 from model.bundle import Calibration, Manifest, Metric, ModelCard, SmallCard, get_bundle
 from model.bundle.manifest import PRESENT_FROM, PredictionSetRule
@@ -97,6 +98,7 @@ class Case:
             "text": "".join(part if isinstance(part, str) else part.text for part in phrase),
             "trust_lines": [phrase_to_json(line) for line in lines],
             "percent": format_percent(self.prediction.top(1)[0].probability),
+            "token": encode(replace(self.prediction, engine="wasm")),
         }
 
 
@@ -245,6 +247,7 @@ SCRIPT = """
   const { certaintyRule, headline, trustLines, formatPercent, toText } =
     await load("view/phrasing.mjs");
   const { predict } = await load("engine/prediction.mjs");
+  const { encodeLink } = await load("visit/device_model.mjs");
   return given.cases.map(({ model: number, graph, probabilities, novelty, milliseconds, top }) => {
     const model = given.models[number];
     const output = { probabilities: Float32Array.from(probabilities), novelty };
@@ -256,6 +259,7 @@ SCRIPT = """
       text: toText(headline(model, prediction)),
       trust_lines: trustLines(model, prediction),
       percent: formatPercent(model, prediction.candidates[0].probability),
+      token: encodeLink(model, predict(model, graph, output, milliseconds, 2000)),
     };
   });
 """

@@ -9,9 +9,9 @@ from model import load
 from model.answer.share_link import encode
 from model.settings import settings
 from tests.model.tiny import CALIBRATED, CARD, colour, tiny
-from tests.pages.component import data, mounted, open_page, trigger
+from tests.pages.component import data, mounted, open_page
 from tests.photos import encoded
-from ui import component, navigation
+from ui import component
 
 TAUGHT = "taught-0123456789ab"
 
@@ -90,19 +90,6 @@ def test_data_does_not_depend_on_the_visit(bundle, models_dir):
     for other in others:
         changed = {name for name in first if first[name] != other[name]}
         assert changed <= {"session", "chart"}
-
-
-@pytest.mark.parametrize("page", ["identify", "deploy"])
-def test_plain_page_replaces_a_script_that_does_not_load(bundle, page, monkeypatch):
-    monkeypatch.setattr(navigation, "open_workshop", lambda: None)
-    failed = trigger(open_page(page), failed=True)
-    at = checked(failed.switch_page("../pages/identify.py").run())
-    assert at.file_uploader
-    assert "couldn’t be loaded" in at.warning[0].value
-    # Once pressed, it is tried again.
-    (button,) = (button for button in at.button if button.label == "With the viewfinder")
-    assert mounted(checked(button.click().run()))
-    assert not at.warning
 
 
 def test_chart_shows_the_answer_in_the_address_without_inference(bundle, monkeypatch):
@@ -208,12 +195,3 @@ def test_about_promises_nothing_of_a_device_without_routes(bundle, monkeypatch):
     assert "viewfinder" not in text
     assert "The photo stays" not in text
     assert "**Your newest photo** what a smaller copy where the server’s memory" in text
-
-
-@pytest.mark.parametrize("way", ["plain", "Upload", "Camera", "Sample"])
-def test_parameter_way_opens_the_plain_page(bundle, way):
-    at = open_page(way=way)
-    assert not at.get("bidi_component")
-    assert at.title[0].value == "Colours"
-    assert len(at.file_uploader) == (way in ("plain", "Upload"))
-    assert len(at.camera_input) == (way == "Camera")

@@ -1,7 +1,6 @@
 """The owner's pages: what they say, with hostile texts, little memory, and to others."""
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from model import Photo, load
 from model.corrections import correction_store
@@ -20,7 +19,6 @@ from tests.model.tiny import COLOURS, colour, tiny
 from tests.model.training.pictures import folder_of
 from tests.pages.component import trigger
 from tests.pages.hostile import LABELS
-from ui.navigation import OWNER_PAGES
 from ui.phrasing import escape_markdown
 
 pytestmark = pytest.mark.usefixtures("own_corrections")
@@ -38,15 +36,6 @@ def button_labels(at):
 def unescaped(labels, at):
     """Return the labels that a page doesn't show, escaped."""
     return [label for label in labels if escape_markdown(label) not in text(at)]
-
-
-def test_visitors_see_a_notice_instead_of_the_pages(data_folder):
-    at = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60).run()
-    # "Deploy" is open to all where nobody can sign in.
-    for name in set(OWNER_PAGES) - {"deploy"}:
-        at.switch_page(f"pages/{name}.py").run()
-        assert "belongs to the owner" in text(at)
-        assert not at.button
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,11 @@
 """Streamlit makes and ends the calls of a component in different orders."""
 
-import json
-import subprocess
-
 import pytest
 
-from model.settings import ROOT
-from tests.tools import require_tool
+from tests.device.node import run_node
 
 SCREEN = """
-import { createComponent } from "MODULE";
+const { createComponent } = await load("view/streamlit_component.mjs");
 const log = [];
 const parentElement = { isConnected: true };
 const show = createComponent(() => ({
@@ -35,18 +31,4 @@ const remove = () => (parentElement.isConnected = false);
     ],
 )
 def test_screen_has_the_newest_data_until_it_is_removed(calls: str, expected: list[object]) -> None:
-    module = (ROOT / "device/view/streamlit_component.mjs").as_uri()
-    script = SCREEN.replace("MODULE", module) + calls
-    completed = subprocess.run(
-        [
-            require_tool("node"),
-            "--input-type=module",
-            "-e",
-            f"{script}process.stdout.write(JSON.stringify(log));",
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    assert json.loads(completed.stdout) == expected
+    assert run_node(f"{SCREEN}{calls} return log;") == expected

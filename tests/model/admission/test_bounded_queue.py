@@ -33,13 +33,6 @@ def test_queue_rejects_when_full() -> None:
     assert queue.waiting("screen") == 0
 
 
-def test_queue_of_zero_lets_nobody_wait() -> None:
-    queue = AdmissionQueue(slots=2, queue=0, deadline_seconds=5)
-    with held(queue, 2):
-        assert enter(queue).startswith("Too many photos")
-    assert enter(queue) == "in"
-
-
 def test_waiting_past_the_deadline_raises_busy() -> None:
     queue = AdmissionQueue(slots=1, queue=1, deadline_seconds=0.05)
     with held(queue):
@@ -192,31 +185,6 @@ def test_submissions_of_one_slot_run_in_one_thread() -> None:
             submissions = [queue.submit(threading.get_ident, pool) for _ in range(20)]
         assert len({submission.future.result(5) for submission in submissions}) == 1
         wait_until(lambda: queue.active == 0)
-
-
-def test_cancelled_submission_is_not_begun() -> None:
-    queue = AdmissionQueue(slots=1, queue=2, deadline_seconds=5)
-    with ThreadPoolExecutor(3) as pool:
-        with held(queue):
-            submission = queue.submit(lambda: pytest.fail("it was begun"), pool)
-            assert submission.cancel()
-            assert queue.waiting("api") == 0
-        assert submission.future.cancelled()
-
-
-def test_submission_that_waits_for_a_large_photo_can_be_cancelled() -> None:
-    queue = AdmissionQueue(slots=2, queue=2, deadline_seconds=20)
-
-    def work() -> None:
-        with queue.large_photo():
-            pytest.fail("it was decoded")
-
-    with held(queue, large=True), ThreadPoolExecutor(3) as pool:
-        submission = queue.submit(work, pool)
-        wait_until(lambda: large_waiting(queue) == 1)
-        assert not submission.cancel()
-        with pytest.raises(AdmissionCancelled):
-            submission.future.result(5)
 
 
 def test_queue_of_the_process_follows_the_settings(

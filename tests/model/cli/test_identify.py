@@ -93,12 +93,6 @@ def test_standard_input_is_a_photo(photos: Path) -> None:
     assert (line["photo"], line["answer"]) == ("-", "green")
 
 
-@pytest.mark.parametrize("count", [2, 99])
-def test_top_limits_the_candidates(photos: Path, count: int) -> None:
-    result = run("identify", "--model", "tiny", "--json", "--top", count, photos / "red.png")
-    assert len(lines(result)[0]["candidates"]) == min(count, 6)
-
-
 def test_rejected_photo_is_a_line_and_exit_1(photos: Path) -> None:
     (photos / "broken.jpg").write_bytes(encoded(colour("red"))[:200])
     (photos / "empty.png").touch()

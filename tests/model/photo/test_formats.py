@@ -1,13 +1,11 @@
 """Tests of ``model.photo.formats``: limits of pixels and memory; large photos one at a time."""
 
-import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image
 
-from model import photo as module
 from model.admission import admission_queue
 from model.errors import PhotoTooSmall, TooManyPixels
 from model.photo import FORMATS, MAX_PIXELS, Photo, formats, read
@@ -79,25 +77,6 @@ def test_progressive_jpeg_is_charged_for_all_its_pixels() -> None:
     assert read(encoded(image, "JPEG"), memory_mb=256).size == (6000, 4000)
 
 
-def test_large_photos_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    inside: list[int] = []
-    most: list[int] = []
-    loaded = module._load
-
-    def slow(opened: list) -> Image.Image:
-        inside.append(1)
-        most.append(len(inside))
-        time.sleep(0.05)
-        image = loaded(opened)
-        inside.pop()
-        return image
-
-    monkeypatch.setattr(module, "_load", slow)
-    large, small = blank_png(3000, 3000), blank_png(30, 30)
-    assert largest_together(large, most) == 1
-    assert largest_together(small, most) > 1
-
-
 def test_waiting_large_photo_has_no_copy_of_its_file() -> None:
     queue, file = admission_queue(), encoded(Image.effect_noise((2200, 2200), 99), "PNG")
     tracemalloc.start()
@@ -110,13 +89,6 @@ def test_waiting_large_photo_has_no_copy_of_its_file() -> None:
         tracemalloc.stop()
     assert held_bytes < len(file) / 2 < peak_bytes
     assert waiting.result().size == (2200, 2200)
-
-
-def largest_together(data: bytes, most: list[int]) -> int:
-    most.clear()
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(read, [data] * 4))
-    return max(most)
 
 
 def test_threads_read_the_same_as_one_thread() -> None:

@@ -123,6 +123,8 @@ def test_commands_teach_save_and_import_one_model(
     assert theirs.read("graph.onnx") == mine.read("graph.onnx")
     assert (theirs.manifest.title, theirs.manifest.labels) == ("Theirs", NAMES)
     assert theirs.manifest.metrics == mine.manifest.metrics
+    exported = run("export", "mine", "--to", "onnx", "--out", tmp_path / "onnx")
+    assert "same decision on “none of these” on" in exported.output
     assert theirs.manifest.calibration == mine.manifest.calibration
     output = output_of("import", file, "--name", "other", "--arch", "resnet18", code=2)
     assert "only --name" in output

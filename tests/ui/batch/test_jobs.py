@@ -66,17 +66,6 @@ def test_job_gives_every_photo_a_result_in_order(classifier, caplog):
     assert job.memory_bytes == sum(result.memory_bytes for result in job.results)
 
 
-def test_stopped_job_takes_no_further_photo_and_keeps_its_results(classifier):
-    job = Job(queue(*[b"ok"] * 500)).start()
-    assert classifier.reached.wait(10)
-    assert not job.ended
-    job.stop()
-    classifier.go.set()
-    assert job.wait(10)
-    assert 0 < len(job.results) < 500
-    assert not job.is_abandoned
-
-
 def test_stop_does_not_wait_for_a_photo_in_the_queue(classifier, monkeypatch):
     waiting, pause = threading.Event(), threading.Event()
 
