@@ -170,7 +170,7 @@ export class DeviceModel {
 export function encodeLink({ labels }, { model, version, graph, known, plausible, candidates }) {
   const pairs = candidates
     .slice(0, MAX_LABELS)
-    .map(({ label, probability }) => `${labels.indexOf(label)}-${roundHalfEven(probability * 1000)}`);
+    .map(({ label, probability: p }) => `${labels.indexOf(label)}-${roundHalfEven(p * 1000)}`);
   const letters = graph === "small" ? "ws" : "w";
   const isKnown = known === null ? "x" : known ? "y" : "n";
   const size = plausible ? Math.min(99, plausible.length) : "x";

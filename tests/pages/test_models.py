@@ -140,7 +140,7 @@ def test_published_estimated_and_unmeasured_figures_say_so(models_dir):
     assert "About 75 of 100 photos" in written
     assert "it calls 17 of them “none of these” (18 with a device’s small graph, whose" in written
     assert "50,000 photos, measured by its authors, not by Loupe." in written
-    assert "Its percentages are estimated, because" in written
+    assert "Its percentages are estimated, since" in written
     assert "Not measured" in written
     assert "python -m model calibrate tiny FOLDER" in [one.value for one in at.code]
     # Of the coffee, which clothing doesn't know, imagenet alone has a picture.

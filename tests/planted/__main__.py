@@ -101,7 +101,7 @@ def main(words: list[str]) -> int:
         copy_project(folder)
         tests = dict.fromkeys(name for bug in bugs for name in bug.tests)
         status, output, seconds = run_tests(folder, tests, "not slow")
-        if status:
+        if status not in (0, 5):  # of pytest: all passed, or all are slow
             print(output[-5000:], "These tests fail without a bug, so none is planted.", sep="\n")
             return 1
         print(f"They pass in {seconds:.0f} s.\n\n| bug | found by | s |\n|---|---|--:|")
