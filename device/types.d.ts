@@ -496,8 +496,8 @@ interface Answer {
   is_packed?: ModelInfo["isPacked"];
   /** True if the server got pixels that a browser had made, not a photo's file. */
   from_pixels: boolean;
-  /** What this browser sent for the answer; absent in answers from links. */
-  sent?: { kind: Sending; bytes: number };
+  /** What this browser sent; absent in answers from links, null if a reload has lost it. */
+  sent?: { kind: Sending; bytes: number } | null;
   /** Null in an answer from a link. */
   milliseconds: number | null;
   /** The token of the answer's link; null for a model that is only in this browser. */
@@ -520,6 +520,8 @@ interface Entry {
   earlier?: Answer[];
   /** True once the photo was added to the project that its model was trained on. */
   isLearned?: boolean;
+  /** True once sending some of it for an answer began. */
+  wasSent?: boolean;
   /** A sentence on where an answer without a photo comes from. */
   note?: string;
   /** That answer as a stranger reads it; absent from the visitor's own. */

@@ -67,7 +67,8 @@ def settings_menu(
             name = model_select(ordered, "model", lambda: _choose("model", on_change))
         if has_top_k:
             top = st.slider("Labels in the chart", 1, top, top, key="top", bind="query-params")
-        _engine_choice(bundles, name, on_change)
+        # The chosen model may have been removed since.
+        _engine_choice(bundles, name if name in bundles else None, on_change)
         more()
     return bundles.get(name or ""), top
 

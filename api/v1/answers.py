@@ -1,12 +1,12 @@
 """``GET answers``: read the answer in a share link."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
 from model.answer.answer_json import words_to_json
 from model.answer.phrases import phrase_to_json
-from model.answer.share_link import MAX_LABELS, MAX_TOKEN_LENGTH, SIGNATURE_NOTES, bundle_of, decode
+from model.answer.share_link import MAX_LABELS, SIGNATURE_NOTES, bundle_of, decode
 from model.browser.device_files import small_card_in_use
 
 from .schemas import problem_responses
@@ -15,7 +15,7 @@ router = APIRouter(tags=["answers"])
 
 
 @router.get("/answers", responses=problem_responses(422), summary="Read a share link")
-def read_answer(token: Annotated[str, Query(max_length=MAX_TOKEN_LENGTH)]) -> dict[str, Any]:
+def read_answer(token: str) -> dict[str, Any]:
     """Return the answer in a share link, as ``said`` to a stranger, and a note on its signature."""
     shared = decode(token)
     prediction, bundle = shared.prediction, bundle_of(shared.prediction)

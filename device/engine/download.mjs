@@ -14,6 +14,9 @@ const MAKING_MS = 2000;
 /** Pause before an interrupted download is resumed, in milliseconds. */
 const RESUME_MS = 3000;
 
+/** Longest time without progress until a download is interrupted, in milliseconds. */
+const STALL_MS = 30_000;
+
 /** Consecutive attempts without progress, while online, after which a download fails. */
 const MAX_VAIN = 40;
 
@@ -101,17 +104,18 @@ export async function downloadAll(address, files, onProgress) {
  */
 async function download(url, size, sha256, count) {
   let bytes;
+  const damaged = `The model arrived damaged (${url.pathname.split("/").pop()}). Try again.`;
   const packed = await receive(url, size, count);
   try {
     bytes = await unpack(await packed.arrayBuffer());
   } catch {
-    throw new LoupeError("bundle-damaged", `${url} was cut short or changed.`);
+    throw new LoupeError("bundle-damaged", damaged);
   }
   // Without https there is no crypto.subtle; the golden test still runs.
   if (globalThis.crypto?.subtle) {
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
     const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-    if (hex !== sha256) throw new LoupeError("bundle-damaged", `${url} doesn’t match its SHA-256.`);
+    if (hex !== sha256) throw new LoupeError("bundle-damaged", damaged);
   }
   return new Uint8Array(bytes);
 }
@@ -131,10 +135,12 @@ async function receive(url, size, count) {
   };
   for (let vain = 0; ; vain++) {
     let canResume = true;
+    const stop = new AbortController();
+    let timer;
     try {
       /** @type {HeadersInit} */
       const headers = length ? { Range: `bytes=${length}-` } : {};
-      const response = await fetchMade(url, undefined, { headers });
+      const response = await fetchMade(url, undefined, { headers, signal: stop.signal });
       if (response.status !== 206) drop();
       // Lengths of unpacked content aren't offsets in the host's file.
       canResume = response.type === "basic" && !response.headers.has("Content-Encoding");
@@ -143,6 +149,8 @@ async function receive(url, size, count) {
         length += chunk.byteLength;
         vain = 0;
         count(chunk.byteLength);
+        clearTimeout(timer);
+        timer = setTimeout(() => stop.abort(), STALL_MS);
       }
       return new Blob(chunks);
     } catch (error) {
@@ -152,6 +160,8 @@ async function receive(url, size, count) {
       else if (length >= size) return new Blob(chunks);
       count(0, true);
       await connection();
+    } finally {
+      clearTimeout(timer);
     }
   }
 }

@@ -11,11 +11,11 @@ import { createLabel, toText } from "./phrasing.mjs";
 /**
  * Ask; return the name of the chosen way, or null for none, as by Esc. Nothing is sent meanwhile.
  * `sent` is what was sent of the photo, null if that isn't known; `signal` takes the question away.
+ * The question's `follow` gets a function that shows its later words, and one that ends it.
  */
-export async function ask({ root, words }, { title, line, ways, keep, later }, sent, signal) {
+export async function ask({ root, words }, { title, line, ways, keep, follow }, sent, signal) {
   const heading = h("h2.vf-headline", { id: "vf-ask", tabIndex: -1 }, title);
   const sentence = h("p", line);
-  later?.then((question) => (sentence.textContent = question.line));
   const panel = h("section.vf-ask", heading, sentence);
   panel.setAttribute("aria-labelledby", heading.id);
   const document = root.ownerDocument;
@@ -31,15 +31,18 @@ export async function ask({ root, words }, { title, line, ways, keep, later }, s
   try {
     return await waitFor((resolve) => {
       cancel = () => resolve(null);
+      const content = (way) => [createIcon(way.icon), createCaption([way.title], [way.line])];
       const buttons = ways.map((way) => {
         const onclick = () => resolve(way.name);
-        const caption = createCaption([way.title], [way.line]);
-        later?.then((question) => {
-          const said = question.ways.find(({ name }) => name === way.name);
-          if (said) caption.replaceWith(createCaption([said.title], [said.line]));
-        });
-        return h("button.vf-ask-way", { type: "button", onclick }, createIcon(way.icon), caption);
+        return h("button.vf-ask-way", { type: "button", onclick }, ...content(way));
       });
+      follow?.((question) => {
+        sentence.textContent = question.line;
+        ways.forEach(({ name }, at) => {
+          const said = question.ways.find((way) => way.name === name);
+          if (said) buttons[at].replaceChildren(...content(said));
+        });
+      }, resolve);
       const told = sent ? `Already sent: ${phraseSent(sent)}` : "Nothing has been sent";
       const end = h("div.vf-ask-end", h("p.vf-small", "Your choice holds for this visit."));
       if (keep) end.append(createButton("vf-button", keep, { onclick: cancel }));

@@ -5,6 +5,7 @@
 
 const MARKED = "the marked part";
 const WHOLE = "the whole file";
+const ELSE = ", or else the file";
 const GONE = {
   device: "The server doesn’t answer. This device still does.",
   server: "The server doesn’t answer. Trying again…",
@@ -50,11 +51,10 @@ function disclosureOf(state, recipe, isFileAllowed, api) {
     return "On this device: the photo stays here";
   }
   const part = partOf(state, recipe);
-  const isPixels = state.sends === "pixels";
   const why = state.code === "data-saver" ? ", since data saver is on" : "";
   const place = `On ${serverOf(api)}${why}: ${api ? "they get" : "it gets"} ${part}`;
-  if (isPixels && isFileAllowed) return `${place}, or else the file`;
-  return `${place}${isPixels && part === MARKED ? " only" : ""}`;
+  if (isFileAllowed) return `${place}${ELSE}`;
+  return `${place}${part === MARKED ? " only" : ""}`;
 }
 
 /** Return the line shown while the server can't be reached, or null; downloads have their own. */
@@ -162,13 +162,14 @@ function pixelBytes(recipe) {
  * @returns {{text: string, part: Part | null}}
  */
 export function lastLineOf(viewfinder, { shown, rate }) {
-  const { entry, error, isFileAllowed, next, options, sent, waiting } = viewfinder;
+  const { entry, error, isFileAllowed, next, options, place, sent, waiting } = viewfinder;
   const { api, recipe } = options.identifier;
   const state = { ...options.identifier.state, next };
   const awaited = waiting?.permission.part ?? "nothing";
   if (awaited !== "nothing") {
     const sends = awaited === "pixels" ? "pixels" : "file";
-    return { text: `Sent once the server is back: ${partOf({ sends }, recipe)}`, part: awaited };
+    const when = `Sent ${sent ? "again " : ""}once the server is back`;
+    return { text: `${when}: ${partOf({ sends }, recipe)}`, part: awaited };
   }
   const gone = goneOf(state);
   if (gone) return { text: gone, part: gone === GONE.device ? "nothing" : null };
@@ -179,9 +180,15 @@ export function lastLineOf(viewfinder, { shown, rate }) {
     const text = `Sent to the server${api ? ` for ${api}` : ""}: ${phraseSent(sent)}`;
     return { text, part: sent.kind };
   }
+  if (place === "file") {
+    const text = `Sending the file to ${serverOf(api)}: ${formatBytes(entry.photo.size)}`;
+    return { text, part: null };
+  }
   // For an open photo, a question may follow, as when another model is chosen.
   const sends = entry ? null : (state.sends ?? "file");
   const say = (text) => ({ text, part: next === "device" ? "nothing" : sends });
+  const isPixels = next !== "server" || state.sends === "pixels";
+  const mayGo = isFileAllowed && isPixels && options.run !== "device";
   if (!entry && next === "device" && shown) {
     if (!rate) return say("On this device");
     return say(`On this device, ${rate === 1 ? "once a second" : `${rate} times a second`}`);
@@ -193,9 +200,11 @@ export function lastLineOf(viewfinder, { shown, rate }) {
     const text = fetchingOf(state);
     if (next === "device") return say(`${text} A photo will wait for the model on this device.`);
     const gets = `${serverOf(api)} ${api ? "get" : "gets"}`;
-    return say(`${text} A photo already works: ${gets} ${partOf(state, recipe)}.`);
+    return say(
+      `${text} A photo already works: ${gets} ${partOf(state, recipe)}${mayGo ? ELSE : ""}.`,
+    );
   }
-  return say(disclosureOf(state, recipe, isFileAllowed && options.run !== "device", api));
+  return say(disclosureOf(state, recipe, mayGo, api));
 }
 
 export function phraseSent({ kind, bytes }) {
@@ -218,6 +227,7 @@ export function sourceOf(answer, hasApp, isLink, api) {
   }
   const place = `On ${isOnDevice ? "this device" : serverOf(api)}${withinOf(answer)}`;
   if (answer.sent) return `${place}; sent: ${phraseSent(answer.sent)}`;
+  if (answer.sent === null) return `${place}; the server may have got the photo before a reload`;
   if (!isOnDevice) return place;
   return `${place}; ${hasApp ? "sent: numbers only" : "nothing was sent"}`;
 }

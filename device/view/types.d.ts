@@ -106,7 +106,7 @@ interface Question {
   line: string;
   ways: { name: string; icon: string; title: string; line: string }[];
   /** The question with more details, once they are known. */
-  later?: Promise<Question> | null;
+  follow?: (show: (question: Question) => void, end: (way: string) => void) => void;
   /** Text of the button that leaves all as it is. */
   keep?: string | null;
 }

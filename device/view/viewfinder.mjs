@@ -70,7 +70,10 @@ class Viewfinder {
       else this.#options.actions[name](entry);
     },
     onRetry: () => {
-      if (this.#visit.state.error) this.#visit.send({ type: "retried" });
+      const { entry, error, waiting } = this.#visit.state;
+      // A waiting photo goes where its line says.
+      const permission = waiting && this.#visit.press(entry.photo);
+      if (error) this.#visit.send({ type: "retried", permission });
       else if (this.#options.onRetry) this.#options.onRetry();
       else this.#visit.identifier.start();
     },
@@ -186,6 +189,9 @@ class Viewfinder {
     const drawn = this.#drawn;
     this.#drawn = { step: state.step, identifier };
     if (drawn.identifier !== identifier) this.#picture.stopWatching();
+    const isOther = drawn.identifier?.run !== identifier.run || drawn.step !== state.step;
+    // They are about another photo or mode.
+    if (isOther) this.#parent.querySelectorAll("dialog").forEach((dialog) => dialog.close());
     if (drawn.step !== state.step) this.#turnTo(state);
     this.#picture.follow();
   }

@@ -13,6 +13,9 @@ const UNREADABLE = "This photo couldn’t be read. Choose it again.";
 const WAITS =
   "The server doesn’t answer. Your photo waits here. It is sent once: when the server is back, " +
   "or when you press Try again.";
+const SENT =
+  "The server got some or all of it, but doesn’t answer. Your photo waits here. It is sent " +
+  "again once: when the server is back, or when you press Try again.";
 const WAITS_HERE = "No connection. Your photo waits here for the model.";
 const CAPTIONS = { camera: "Original photo", frame: "Video frame" };
 
@@ -87,7 +90,7 @@ function stateOf(visit, options) {
     isOpening: state.phase === "opening",
     isFileAllowed: permissions.isFileAllowed,
     placeOf: (name) => visit.placeOf(name),
-    next: state.place ?? identifier.state.next,
+    next: state.place === "file" ? "server" : (state.place ?? identifier.state.next),
     canChooseRun: Boolean(options.onWhere) || visit.models.isInBothPlaces(model),
     isOnPhone: visit.models.isInBothPlaces(model) && run !== "server",
   };
@@ -163,7 +166,7 @@ function drawWords(parts, state, picture, screen, { onModel }) {
   const hasFailed = where.device === "failed" && where.server !== "ready";
   const failure = hasFailed && !answer ? where.reason : "";
   const isSent = state.waiting?.permission.part !== "nothing";
-  const waits = state.waiting && (isSent ? WAITS : WAITS_HERE);
+  const waits = state.waiting && (isSent ? (state.sent ? SENT : WAITS) : WAITS_HERE);
   const said = waits ?? (error && phraseError(error, UNREADABLE));
   const alert = said || message || failure;
   parts.alert.textContent = alert || (entry ? "" : notice);

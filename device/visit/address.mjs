@@ -87,7 +87,7 @@ const isSame = (place, other) =>
 
 /** Return the model and mode that an address chooses. */
 export function chosenBy({ answer, model, run }, host) {
-  const isMode = ["auto", "device", "server"].includes(run);
+  const isMode = ["auto", "device", ...(host.server ? ["server"] : [])].includes(run);
   const name = answer?.split("~")[0] || model;
   const mode = /** @type {Run} */ (isMode ? run : host.run);
   return { model: name ?? host.model, run: mode };

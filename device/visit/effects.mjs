@@ -1,6 +1,6 @@
 /** The visit's effects on photos: identify a photo, find it by its address, and keep it. */
 
-import { NotPermitted, readAnswer, recallSent, tellSent } from "./outgoing.mjs";
+import { NotPermitted, readAnswer, recallSent, sentOf } from "./outgoing.mjs";
 import { Declined } from "./permissions.mjs";
 import { NO_PRESS } from "./visit.mjs";
 
@@ -47,10 +47,13 @@ export async function identify(visit, { step, permission, until }) {
     if (isReplaced) return visit.send({ type: "retried", permission: press, until });
     const { wantsOther } = error;
     if (error instanceof Declined) return visit.send({ type: "declined", step, wantsOther });
-    const end = press.part === "nothing" ? Infinity : (until ?? Date.now() + RESEND_MS);
-    const kept = { permission: Object.freeze({ ...press, photo }), until: end };
+    // The visitor may have agreed to send a file that this device can't read.
+    const isFile = visit.permissions.isFileAllowed && (error.cause || visit.state.place === "file");
+    const part = isFile ? "file" : press.part;
+    const end = part === "nothing" ? Infinity : (until ?? Date.now() + RESEND_MS);
+    const kept = { permission: Object.freeze({ ...press, part, photo }), until: end };
     const waiting = error.code === "unreachable" ? kept : null;
-    visit.send({ type: "failed", step, error, sent: tellSent(photo), waiting });
+    visit.send({ type: "failed", step, error, sent: sentOf(photo), waiting });
   } finally {
     clearTimeout(timer);
   }
@@ -58,9 +61,9 @@ export async function identify(visit, { step, permission, until }) {
 
 /**
  * Identify the open photo; ask first where more would leave than its press permits. `onPlace` is
- * called with the place that was chosen, before anything is sent.
+ * called with the place that was chosen, before anything is sent, and once sending begins.
  *
- * @type {(visit: Visit, press: Permission, place: "device" | null, onPlace: (place: "device" |
+ * @type {(visit: Visit, press: Permission, place: "device" | null, onPlace: (place: Place |
  *   null) => void) => Promise<Answer>}
  * @throws {Declined} or as `Identifier.identify`
  */

@@ -7,7 +7,11 @@ import { NotPermitted } from "./outgoing.mjs";
 /** Time for the server to answer once the device could, in milliseconds. */
 const PATIENCE_MS = 4000;
 
-/** The device answers, or the server, if there is one and it may read what the device can't. */
+/**
+ * The device answers, or the server, if there is one and it may read what the device can't.
+ *
+ * @throws {LoupeError} "unreachable" with a cause: that file waits for the server
+ */
 export async function deviceFirst(device, askServer, blob, options, server) {
   try {
     return await device.identify(blob, options);
@@ -20,13 +24,18 @@ export async function deviceFirst(device, askServer, blob, options, server) {
       return await askServer(blob, isFile ? { ...options, cause } : options);
     } catch (second) {
       options.signal?.throwIfAborted();
+      if (isFile && second.code === "unreachable") throw Object.assign(second, { cause });
       throw second instanceof NotPermitted || PHOTO_CODES.has(second.code) ? second : cause;
     }
   }
 }
 
-/** The server answers, or the device if it doesn't within `PATIENCE_MS`. */
-export async function serverFirst(device, askServer, blob, options) {
+/**
+ * The server answers, or the device if it doesn't within `PATIENCE_MS`.
+ *
+ * @throws {LoupeError} as `deviceFirst`
+ */
+export async function serverFirst(device, askServer, blob, options, server) {
   const { signal } = options;
   const stop = anyAborted(signal);
   if (device.loading) {
@@ -41,7 +50,10 @@ export async function serverFirst(device, askServer, blob, options) {
     if (error instanceof NotPermitted || PHOTO_CODES.has(error.code)) throw error;
     options.onPlace?.("device");
     if (!(await canLoad(device, signal))) throw error;
-    return await device.identify(blob, options);
+    return await device.identify(blob, options).catch(async (cause) => {
+      const isFile = cause.code === "unsupported-format" && (await server.mayRead(blob, cause));
+      throw isFile && error.code === "unreachable" ? Object.assign(error, { cause }) : cause;
+    });
   } finally {
     stop.unlink();
     stop.abort();

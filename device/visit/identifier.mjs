@@ -20,7 +20,7 @@ import { fetchModel } from "../engine/download.mjs";
 import { LoupeError, PHOTO_CODES } from "../engine/errors.mjs";
 import { DeviceModel } from "./device_model.mjs";
 import { canLoad, deviceFirst, serverFirst } from "./fallback.mjs";
-import { Outgoing, tellSent } from "./outgoing.mjs";
+import { everSent, Outgoing, tellSent } from "./outgoing.mjs";
 
 const OFF = "This app keeps its models on the server, so they can’t run on this device.";
 const SAVING = "Data saver is on, so the model isn’t downloaded. Choose “This device” to do so.";
@@ -158,7 +158,8 @@ export class Identifier {
    * @param {number} [given.top] number of candidates, 5 by default
    * @param {AbortSignal} [given.signal]
    * @param {Permission} [given.permission] what the server may get
-   * @param {(place: "device") => void} [given.onPlace] called if the photo waits for the device
+   * @param {(place: Place) => void} [given.onPlace] called if the photo waits for the device, and
+   *   once sending begins
    * @param {"device" | null} [given.place] the device for this photo, once it is ready; otherwise
    *   as the mode has it
    * @returns {Promise<Answer>} with what was sent of the photo since its last answer
@@ -166,7 +167,8 @@ export class Identifier {
    */
   async identify(blob, given = {}) {
     const answer = await this.#identify(blob, given);
-    return { ...answer, sent: tellSent(blob) ?? undefined };
+    const isUnknown = everSent(blob) === null;
+    return { ...answer, sent: tellSent(blob) ?? (isUnknown ? null : undefined) };
   }
 
   async #identify(blob, options) {

@@ -105,7 +105,7 @@ export class Visit {
     this.#follow();
     for (const effect of effects) {
       const run = () => this.#run(effect);
-      if (effect.type === "keep") afterPaint(run);
+      if (effect.type === "keep" && effect.entry.answer) afterPaint(run);
       // By then, the visitor may have moved on.
       else if (effect.type === "settle") afterPaint(() => this.state.step === state.step && run());
       else run();
@@ -239,6 +239,7 @@ export class Visit {
   #follow() {
     const { chosen, entry, isConnected } = this.state;
     this.models.follow(this.host, chosen, isConnected);
+    this.permissions.follow();
     const isAsked = entry?.photo && entry.answer?.prediction.model !== this.identifier.model;
     if (this.#isReady && !isAsked) this.models.start(this.host.isEarly);
     this.view?.draw();

@@ -64,19 +64,21 @@ function noteTold(photo, sent) {
   if (!before || (sent && !isWithin(sent.kind, before.kind))) told.set(photo, sent);
 }
 
-/** Note what the answers of a photo say was sent of it; without an answer, that isn't known. */
-export function recallSent({ photo, answer, earlier = [] }) {
+/** Note what the answers of a photo say was sent of it; what a reload interrupted isn't known. */
+export function recallSent({ photo, answer, earlier = [], wasSent }) {
   if (!photo) return;
-  for (const one of [...earlier, answer]) noteTold(photo, one ? one.sent : null);
+  for (const one of [...earlier, answer]) if (one) noteTold(photo, one.sent);
+  if (!answer && wasSent) noteTold(photo, null);
 }
 
 /** Return the most that was sent of a photo: undefined for nothing, null if that isn't known. */
 export const everSent = (photo) => sentOf(photo) ?? told.get(photo);
 
 /**
- * Without a permission, nothing is sent; `cause` is why the device can't read the file.
- * @typedef {{permission?: Permission, top?: number, signal?: AbortSignal,
- *   cause?: LoupeError}} SendOptions
+ * Without a permission, nothing is sent; `cause` is why the device can't read the file. `onPlace`
+ * is called once sending begins, with "file" if that is what the device can't read.
+ * @typedef {{permission?: Permission, top?: number, signal?: AbortSignal, cause?: LoupeError,
+ *   onPlace?: (place: Place) => void}} SendOptions
  */
 
 /** Return the answer in a share link; see `api/v1/answers.py`. */
@@ -224,10 +226,11 @@ export class Outgoing {
   }
 
   /** @type {(request: object, photo: Blob, options: SendOptions) => Promise<any>} */
-  #sendPhoto(request, photo, { permission, top = 5, signal, cause }) {
+  #sendPhoto(request, photo, { permission, top = 5, signal, cause, onPlace }) {
     const kind = /** @type {Sending} */ (request.pixels ? "pixels" : "file");
     let before;
     const onSent = (isSent) => {
+      if (isSent) onPlace?.(cause ? "file" : "server");
       // An earlier attempt may have been sent.
       if (isSent) before = sentOf(photo);
       const isMore = isSent && !(before && isWithin(kind, before.kind));

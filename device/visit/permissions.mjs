@@ -35,6 +35,8 @@ export class Permissions {
   /** "send" or "keep", once the visitor was asked about a file that this browser can't read. */
   #fileChoice = null;
   #present = new AbortController();
+  /** Brings the words of an open question up to date. */
+  follow = () => {};
   /** @type {VisitView["ask"]} */
   #ask;
 
@@ -85,7 +87,7 @@ export class Permissions {
    */
   press(identifier, isOpen, photo = null) {
     const { model, api, run } = identifier;
-    const part = isOpen ? this.#ofOpen : this.#said;
+    const part = run === "device" ? "nothing" : isOpen ? this.#ofOpen : this.#said;
     const terms = { part, model, host: api, photo, signal: this.#present.signal };
     return Object.freeze({ ...terms, isFileAllowed: this.isFileAllowed && run !== "device" });
   }
@@ -129,10 +131,16 @@ export class Permissions {
     const isOpen = photo === previous?.photo;
     const describe = (about) => placeQuestion(photo, identifier, about ?? {}, isOpen);
     const coming = identifier.about(previous?.answer.is_packed === false);
-    const about = await Promise.race([coming, pause(ABOUT_MS, signal)]);
-    // The size of a model is unknown while the server still makes it.
-    const question = { ...describe(about), later: about ? null : coming.then(describe) };
-    const way = await this.#ask(question, everSent(photo), signal);
+    let about = await Promise.race([coming, pause(ABOUT_MS, signal)]);
+    const follow = (show, end) => {
+      this.follow = () => (identifier.device.isReady ? end("ready") : show(describe(about)));
+      // The size of a model is unknown while the server still makes it.
+      coming.then((known) => ((about = known), this.follow()));
+    };
+    const way = await this.#ask({ ...describe(about), follow }, everSent(photo), signal);
+    this.follow = () => {};
+    // The model has come meanwhile: nothing needs to be sent.
+    if (way === "ready") return null;
     if (way === "server") this.#agreed = partOf(state);
     else if (way === "device") this.#isWaiting = true;
     else throw new Declined();

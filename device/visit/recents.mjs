@@ -15,7 +15,7 @@ export const MAX_PHOTOS = 8;
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-const FIELDS = ["id", "photo", "source", "alt", "answer", "earlier", "isLearned"];
+const FIELDS = ["id", "photo", "source", "alt", "answer", "earlier", "isLearned", "wasSent"];
 
 export class Recents {
   /** Called once another tab has cleared them. */

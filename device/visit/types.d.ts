@@ -8,6 +8,12 @@ interface Chosen {
   engine: string | null;
 }
 
+/**
+ * Where the open photo goes, if not where the next one would: it waits for this device, or is being
+ * sent; "file" if this device can't read it.
+ */
+type Place = "device" | "server" | "file";
+
 interface VisitState {
   /** Number of the current step; events of an earlier step are dropped. */
   step: number;
@@ -20,8 +26,7 @@ interface VisitState {
   answered: Entry | null;
   /** The permission of the last press, until its photo arrives. */
   press: Permission | null;
-  /** "device" if this device identifies the photo although the next one would go to the server. */
-  place: "device" | null;
+  place: Place | null;
   error: any;
   /** What was sent for a photo that got no answer. */
   sent: Answer["sent"] | null;

@@ -170,7 +170,12 @@ const HANDLERS = {
   /** The answer takes a while: keep the photo, in case of a reload. */
   slowed: (state) => [{ ...state, isSlow: true }, [{ type: "keep", entry: state.entry }]],
 
-  placed: (state, { place }) => [{ ...state, place }, []],
+  /** The photo waits for the device; or some of it is sent, which a reload is not to forget. */
+  placed(state, { place }) {
+    if (place === null || place === "device") return [{ ...state, place }, []];
+    const entry = { ...state.entry, wasSent: true };
+    return [{ ...state, entry, place }, [{ type: "keep", entry }]];
+  },
 
   /** Show what “Why?” says, or a message beside the answer. */
   explained: (state, { type, step, ...changes }) => [{ ...state, ...changes }, []],

@@ -161,8 +161,8 @@ def decode(token: str) -> SharedPrediction:
     Raises:
         LinkError: it is incomplete or damaged, or this app lacks the model or version.
     """
-    content, signature = _check_signature(token[:MAX_TOKEN_LENGTH])
-    match = TOKEN.fullmatch(content)
+    content, signature = _check_signature(token)
+    match = TOKEN.fullmatch(content) if len(token) <= MAX_TOKEN_LENGTH else None
     if not match or match[3] not in ENGINES_BY_LETTERS:
         raise LinkError("This link is incomplete. Ask for it to be sent again.")
     model, version, letters, known, plausible, pairs = match.groups()
@@ -236,11 +236,11 @@ def _get_bundle(model: str, version: str) -> Bundle:
         raise LinkError(
             # Without its name, since the author of a link can put any text there.
             "This answer came from a model this app doesn’t have. "
-            "Send the photo again for a new answer."
+            "Take the photo again for a new answer."
         ) from None
     raise LinkError(
         f"This answer came from version {version} of {model}, and this app now runs version "
-        f"{current.version}. Send the photo again for a new answer."
+        f"{current.version}. Take the photo again for a new answer."
     )
 
 

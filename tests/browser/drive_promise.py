@@ -167,6 +167,7 @@ def ask(page: Page, *names: str) -> None:
     panel = page.locator(".vf-ask")
     expect(panel.locator("b")).to_have_text(list(names))
     expect(page.locator(".vf-words")).to_be_hidden()
+    expect(page.locator(".vf-choose")).to_be_hidden()
 
 
 def press(page: Page, name: str) -> None:

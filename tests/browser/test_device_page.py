@@ -113,6 +113,13 @@ def test_graph_is_chosen_before_the_model_is_known(new_page: Any, app: DeviceApp
 
 
 @pytest.mark.quick
+def test_mode_that_the_page_lacks_is_ignored(new_page: Any, app: DeviceApp) -> None:
+    page: Page = new_page()
+    page.goto(f"{app.url}?run=server")
+    drive.identify_red(page)
+
+
+@pytest.mark.quick
 def test_title_and_labels_are_plain_text(open_device: Any, models_dir: Path) -> None:
     hostile = "<img src=x onerror=alert(1)>"
     labels = [f"{hostile} {number}" for number in range(6)]

@@ -168,8 +168,39 @@ def test_automatic_asks_before_anything_leaves_the_device(visit: Visit) -> None:
     expect(drive.source_line(page)).to_have_text("Sent to the server: the file, 1 kB")
     assert log.check() == ["photo"]
     drive.choose_place(page, "This device")
+    expect(page.locator(".vf-alert")).to_contain_text("can’t read")
+    expect(drive.source_line(page)).to_have_text("Sent to the server: the file, 1 kB")
+    page.locator(".vf-shutter").click()
     ready(page)
-    assert log.check() == []
+    # While a file is sent, the line says so; without the server, it waits.
+    drive.choose_place(page, "Automatic")
+    held = drive.HeldRequests(page, "**/api/v1/identify*")
+    choose(page, "photo.heic")
+    line = drive.source_line(page)
+    expect(line).to_have_text(re.compile(r"Sending the file to the server: \d+ kB"))
+    for route in held.routes:
+        route.abort()
+    expect(line).to_have_text("Sent again once the server is back: the whole file")
+    page.unroute("**/api/v1/identify*")
+    page.get_by_role("button", name="Try again").click()
+    answered(page, "On the server in .*; sent: the file, .* kB")
+    assert set(log.check()) == {"photo"}
+
+
+def test_question_after_a_reload_ends_once_the_model_is_here(visit: Visit) -> None:
+    page, _ = visit("auto")
+    ready(page)
+    held = [drive.HeldRequests(page, path) for path in ("**/*.onnx*", "**/api/v1/identify*")]
+    page.reload()
+    expect(drive.source_line(page)).to_contain_text("A photo already works")
+    choose(page, "photo.jpg")
+    expect(page.get_by_text("Asking the server…").first).to_be_visible()
+    page.reload()
+    ask(page, "On this device", "On the server", "Don’t send it")
+    # A part of it may have been sent.
+    expect(page.get_by_text("Nothing has been sent")).to_have_count(0)
+    held[0].release()
+    answered(page, "On this device in .*; the server may have got the photo before a reload")
 
 
 def test_server_gets_the_marked_part_only(visit: Visit) -> None:

@@ -1,6 +1,7 @@
 """The plain Identify page: answers, links, samples, corrections, Why?."""
 
 import json
+import shutil
 
 import pytest
 from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
@@ -109,6 +110,14 @@ def test_first_screen_has_the_models_title_and_says_what_it_knows(default_bundle
     texts = [text.value for text in at.markdown]
     assert r"Knows six things\: red\, green\, blue and three more\." in texts
     assert not send(at, "red").title
+
+
+def test_model_that_is_removed_while_it_is_chosen_leaves_no_error(default_bundle, models_dir):
+    tiny(models_dir, "other")
+    at = open_page()
+    shutil.rmtree(default_bundle.folder)
+    assert not at.run().exception
+    assert "can’t be loaded" in at.warning[0].value
 
 
 def test_samples_are_the_models_own_and_their_titles_plain_text(default_bundle):

@@ -107,13 +107,13 @@ def test_photo_that_the_browser_cannot_read_goes_to_the_server(run: Run, app: De
     assert run(script, RED[:-20]) == {"code": "damaged"}
     assert photos_sent(app) == 2
     app.broken = {"/identify"}
-    assert run(script, photo) == {"code": "unsupported-format"}
+    assert run(script, photo) == {"code": "unreachable"}
     failed = """
       const identifier = await settle({ run: "auto" });
       const { sentOf } = await import(`${page}visit/outgoing.mjs`);
       return identify(identifier).catch(({ code }) => [code, sentOf(blob)?.kind]);
     """
-    assert run(failed, photo) == ["unsupported-format", "file"]
+    assert run(failed, photo) == ["unreachable", "file"]
 
 
 @pytest.mark.parametrize("trouble", ["broken", pytest.param("hanging", marks=pytest.mark.slow)])

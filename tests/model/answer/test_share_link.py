@@ -254,12 +254,12 @@ def test_links_are_unsigned_when_no_secret_can_be_kept(
 def test_link_to_a_missing_or_damaged_model_or_version_is_refused(
     answer: Prediction, calibrated_bundle: Bundle
 ) -> None:
-    with pytest.raises(LinkError, match="version 0123456789ab .* Send the photo again"):
+    with pytest.raises(LinkError, match="version 0123456789ab .* Take the photo again"):
         decode(encode(replace(answer, version="0123456789ab")))
     token = encode(answer)
     (calibrated_bundle.folder / "bundle.json").write_text("{")
     for broken in (encode(replace(answer, model="dogs")), token):
-        with pytest.raises(LinkError, match=r"a model this app doesn.t have\. Send"):
+        with pytest.raises(LinkError, match=r"a model this app doesn.t have\. Take"):
             decode(broken)
 
 
