@@ -86,7 +86,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript and C.
 """
 
-ALL_PYTHON, ALL_TESTS = 43_526, 42_735
+ALL_PYTHON, ALL_TESTS = 43_526, 42_746
 """Most lines of Python outside and inside ``tests``."""
 
 ALL_FILES = 283
