@@ -94,19 +94,19 @@ CHANGES: dict[str, tuple[Callable[[Served], Files], str, str]] = {
     "flipped bytes": (
         lambda served: {served.graph_path: flipped(served.graph)},
         "bundle-damaged",
-        "doesn’t match its SHA-256",
+        "The model arrived damaged",
     ),
     "flipped golden pixels": (
         lambda served: {served.golden_path: flipped(served.golden)},
         "bundle-damaged",
-        "doesn’t match its SHA-256",
+        "The model arrived damaged",
     ),
     "other weights": (changed_weights, "golden-mismatch", "golden outputs"),
     "no graph": (no_graph, "bundle-damaged", "can’t be loaded"),
     "graph cut short": (
         lambda served: {served.graph_path: gzip.compress(served.graph)[:-20]},
         "bundle-damaged",
-        "cut short",
+        "The model arrived damaged",
     ),
     "an engine of zeros": (
         lambda served: {served.module_path: ZEROS.encode()},
@@ -116,7 +116,7 @@ CHANGES: dict[str, tuple[Callable[[Served], Files], str, str]] = {
     "wasm cut short": (
         lambda served: {served.wasm_path: served.wasm[: len(served.wasm) // 2]},
         "bundle-damaged",
-        "cut short",
+        "The model arrived damaged",
     ),
     "no runtime": (lambda served: {served.module_path: None}, "engine-unavailable", "can’t be run"),
     "a newer format": (of_format(FORMAT + 1), "bundle-too-new", "newer"),

@@ -60,7 +60,7 @@ def test_accuracy_that_is_never_reached_is_refused(
     models_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("model.calibration.estimate.SEEDS", (0,))
-    with pytest.raises(ValueError, match="stays right"):
+    with pytest.raises(ValueError, match="still right on more"):
         estimate(tiny(models_dir), 1, 0.01)
 
 
