@@ -108,7 +108,7 @@ def test_app_and_tunnel_end_together(tmp_path, killed):
         assert run.process.wait(60) == 1
         assert remaining(children.values()) == []
         name = "The app" if killed == "the app" else "cloudflared"
-        assert f"{name} ended (exit code -9), and so does sharing." in run.output()
+        assert f"{name} ended (exit code -9), so sharing has stopped." in run.output()
 
 
 @pytest.mark.slow
