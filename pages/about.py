@@ -16,7 +16,7 @@ st.write(
 
 st.subheader("Where your photo goes", anchor=False)
 if has_routes():
-    st.write("The line below the viewfinder says which way applies, before and after.")
+    st.write("The line below the viewfinder says which way applies, before and after each photo.")
 for way in about_page.list_ways():
     title, words = about_page.describe_way(way, chosen_bundle())
     left, right = st.columns(2, vertical_alignment="center")

@@ -77,7 +77,7 @@ BUDGETS = {
     ),
     "device/kernels": (420, "resampling, and the kernels of packed networks, in C"),
     "device": (
-        13_187,
+        13_191,
         "the browser's half: visit, viewfinder, engines, offline pages, first visit, Teach (3,500)",
     ),
 }
@@ -86,7 +86,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript and C.
 """
 
-ALL_PYTHON, ALL_TESTS = 43_526, 42_746
+ALL_PYTHON, ALL_TESTS = 43_526, 42_818
 """Most lines of Python outside and inside ``tests``."""
 
 ALL_FILES = 283

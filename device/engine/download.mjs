@@ -14,8 +14,8 @@ const MAKING_MS = 2000;
 /** Pause before an interrupted download is resumed, in milliseconds. */
 const RESUME_MS = 3000;
 
-/** Longest time without progress until a download is interrupted, in milliseconds. */
-const STALL_MS = 30_000;
+/** Longest time without progress until the server counts as unreachable, in milliseconds. */
+export const STALL_MS = 30_000;
 
 /** Consecutive attempts without progress, while online, after which a download fails. */
 const MAX_VAIN = 40;
@@ -104,18 +104,18 @@ export async function downloadAll(address, files, onProgress) {
  */
 async function download(url, size, sha256, count) {
   let bytes;
-  const damaged = `The model arrived damaged (${url.pathname.split("/").pop()}). Try again.`;
+  const message = `The model arrived damaged (${url.pathname.split("/").pop()}). Try again.`;
   const packed = await receive(url, size, count);
   try {
     bytes = await unpack(await packed.arrayBuffer());
   } catch {
-    throw new LoupeError("bundle-damaged", damaged);
+    throw new LoupeError("bundle-damaged", message);
   }
   // Without https there is no crypto.subtle; the golden test still runs.
   if (globalThis.crypto?.subtle) {
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
     const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-    if (hex !== sha256) throw new LoupeError("bundle-damaged", damaged);
+    if (hex !== sha256) throw new LoupeError("bundle-damaged", message);
   }
   return new Uint8Array(bytes);
 }
@@ -136,7 +136,11 @@ async function receive(url, size, count) {
   for (let vain = 0; ; vain++) {
     let canResume = true;
     const stop = new AbortController();
-    let timer;
+    let timer = 0;
+    const restart = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => stop.abort(), STALL_MS);
+    };
     try {
       /** @type {HeadersInit} */
       const headers = length ? { Range: `bytes=${length}-` } : {};
@@ -144,13 +148,13 @@ async function receive(url, size, count) {
       if (response.status !== 206) drop();
       // Lengths of unpacked content aren't offsets in the host's file.
       canResume = response.type === "basic" && !response.headers.has("Content-Encoding");
+      restart();
       for await (const chunk of chunksOf(response)) {
         chunks.push(chunk);
         length += chunk.byteLength;
         vain = 0;
         count(chunk.byteLength);
-        clearTimeout(timer);
-        timer = setTimeout(() => stop.abort(), STALL_MS);
+        restart();
       }
       return new Blob(chunks);
     } catch (error) {

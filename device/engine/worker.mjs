@@ -86,7 +86,7 @@ async function load(values, onProgress) {
 
 /** @type {(values: Parameters<WorkerCalls["load"]>[0], onProgress: Progress) => Promise<Loaded>} */
 async function open({ address, graph, kernels, model: known }, onProgress) {
-  const testing = Promise.all([testPixels(), openResizing().catch(openResizing)]);
+  const testing = Promise.all([testPixels(), openResizing()]);
   testing.catch(() => {});
   const model = known ? checkModel(known, address) : await fetchModel(address);
   const entry = Object.hasOwn(model.graphs, graph) ? model.graphs[graph] : null;

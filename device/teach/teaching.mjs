@@ -239,7 +239,7 @@ const testOf = ({ accuracy }) => (accuracy?.counted.every(Boolean) ? accuracy : 
 function recordsOf(manifest) {
   const { labels, promise } = manifest;
   const test = testOf(manifest);
-  const how = test?.folds === "five" ? "tested in five parts" : "each left out in turn";
+  const how = test?.folds === "five" ? "a fifth left out at a time" : "each left out in turn";
   const record = test
     ? [`Right for ${sumOf(test.right)} of ${sumOf(test.counted)} recordings, ${how}`]
     : [];

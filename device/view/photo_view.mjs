@@ -14,7 +14,7 @@ const COVERING = "Covering one part of the photo at a time";
 const SERVER_COVERING = "The server is covering one part of the photo at a time…";
 const NO_EXPLANATION = "Why? couldn’t be worked out. Try again.";
 const OTHER_MODEL = "The model has changed since. Take the photo again.";
-const GONE = new Set(["other-version", "no-such-model"]);
+const REPLACED = new Set(["other-version", "no-such-model"]);
 const OTHER_ANSWER = "This photo now gets another answer, so Why? can’t be worked out.";
 
 export function createCorners() {
@@ -157,7 +157,7 @@ export async function explain(entry, identifier, photo, change, given) {
       ". This shows where it looked, not whether it is right.",
     ];
   } catch ({ code }) {
-    Object.assign(changes, { message: GONE.has(code) ? OTHER_MODEL : NO_EXPLANATION });
+    Object.assign(changes, { message: REPLACED.has(code) ? OTHER_MODEL : NO_EXPLANATION });
   }
   change(changes);
 }

@@ -76,7 +76,7 @@ export function outcomeOf({ accuracy, groups }, labels, ids) {
 /** Return "10 of 12 recordings, each left out in turn". */
 export function testedOf(project, outcome) {
   const { counted, folds, right } = outcome.figures;
-  const how = folds === "five" ? "tested in five parts" : "each left out in turn";
+  const how = folds === "five" ? "a fifth left out at a time" : "each left out in turn";
   return `${right} of ${count(counted, unitOf(project, outcome))}, ${how}`;
 }
 

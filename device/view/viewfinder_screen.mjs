@@ -14,7 +14,7 @@ const WAITS =
   "The server doesn’t answer. Your photo waits here. It is sent once: when the server is back, " +
   "or when you press Try again.";
 const SENT =
-  "The server got some or all of it, but doesn’t answer. Your photo waits here. It is sent " +
+  "The server got some or all of your photo, but doesn’t answer. The photo waits here. It is sent " +
   "again once: when the server is back, or when you press Try again.";
 const WAITS_HERE = "No connection. Your photo waits here for the model.";
 const CAPTIONS = { camera: "Original photo", frame: "Video frame" };

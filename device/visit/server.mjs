@@ -1,10 +1,8 @@
 /** The app's own server, by HTTP, for the session whose token the page holds. */
 
 import { pause, untilAborted, waitFor } from "../engine/abort.mjs";
+import { STALL_MS } from "../engine/download.mjs";
 import { LoupeError } from "../engine/errors.mjs";
-
-/** Longest time without progress until the server counts as unreachable, in milliseconds. */
-const STALL_MS = 30_000;
 
 /** Longest time for retries while the server is busy, in milliseconds. */
 const BUSY_MS = 20_000;

@@ -171,7 +171,7 @@ def article(label: str) -> str:
 
 
 def track_record(measured: Manifest | SmallCard, kind: str, index: int) -> Phrase:
-    """Return how often an answer was right, empty if unknown; with a card, " in testing" follows.
+    """Return how often an answer was right; empty if unknown. With a card, " in testing" is added.
 
     ``kind`` is ``record`` in ``words.json``, ``index`` the top label's.
     """
@@ -215,7 +215,7 @@ def answer_record(card: ModelCard, index: int) -> Phrase:
 
 
 def false_rejections(metric: Metric | None) -> Phrase:
-    """Return how often a model wrongly said "none of these", to be followed by " in testing".
+    """Return how often a model wrongly said "none of these"; " in testing" is to be added.
 
     ``metric`` is the one of accepted known photos, named *kept*. Without it, the phrase is empty.
     """
@@ -223,7 +223,7 @@ def false_rejections(metric: Metric | None) -> Phrase:
         return ()
     rejected = metric.photos - metric.successes
     number = {0: "none", 1: "one"}.get(rejected, f"{rejected:,}")
-    photos = f"{metric.photos:,} photos of things it does know"
+    photos = f"{metric.photos:,} photos of things it knows"
     return (f"It also said this about {number} of {photos}",)
 
 

@@ -32,7 +32,7 @@ MAX_DIRECTORY_BYTES = 1024
 PLAIN_FLAGS = 0x0806
 """Bits of a zip's flags that don't change how it is read: UTF-8 names, kinds of Deflate."""
 
-TESTED = {"each group": "each left out in turn", "five": "tested in five parts"}
+TESTED = {"each group": "each left out in turn", "five": "a fifth left out at a time"}
 MAX_LABELS, MAX_LABEL_CHARS = 20, 60
 MAX_LENGTH_ERROR = 1e-3
 CONTROL = re.compile(f"[{one_of('controls')}]")

@@ -141,7 +141,7 @@ def test_dialog_is_closed_by_a_press_on_its_backdrop_only(page: Page) -> None:
     expect(dialog).to_be_visible()
     page.mouse.click(2, 2)
     expect(dialog).to_have_count(0)
-    # It says what holds: another mode closes it.
+    # A change of mode closes it, because it shows the present one.
     drive.choose_place(page, "This device")
     drive.source_line(page).click()
     expect(dialog).to_be_visible()

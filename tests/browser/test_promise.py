@@ -172,7 +172,7 @@ def test_automatic_asks_before_anything_leaves_the_device(visit: Visit) -> None:
     expect(drive.source_line(page)).to_have_text("Sent to the server: the file, 1 kB")
     page.locator(".vf-shutter").click()
     ready(page)
-    # While a file is sent, the line says so; without the server, it waits.
+    # The line says that a file is being sent, or that it waits for the server.
     drive.choose_place(page, "Automatic")
     held = drive.HeldRequests(page, "**/api/v1/identify*")
     choose(page, "photo.heic")
@@ -185,6 +185,18 @@ def test_automatic_asks_before_anything_leaves_the_device(visit: Visit) -> None:
     page.get_by_role("button", name="Try again").click()
     answered(page, "On the server in .*; sent: the file, .* kB")
     assert set(log.check()) == {"photo"}
+
+
+def test_waiting_photo_stays_here_once_this_device_is_chosen(visit: Visit) -> None:
+    page, _ = visit("server")
+    held = drive.HeldRequests(page, "**/v1/identify*")
+    choose(page, "photo.jpg")
+    expect(page.get_by_text("Asking the server…").first).to_be_visible()
+    held.routes[0].abort()
+    line = drive.source_line(page)
+    expect(line).to_have_text("Sent again once the server is back: the marked part")
+    drive.choose_place(page, "This device")
+    answered(page, r"On this device in .*; sent: \d+ kB of pixels")
 
 
 @pytest.mark.parametrize("is_reloaded", [True, False])
@@ -207,7 +219,7 @@ def test_interrupted_photo_is_asked_about_until_the_model_is_here(
     expect(page.get_by_text("Nothing has been sent")).to_have_count(0)
     if is_reloaded:
         press(page, "On this device")
-    # Otherwise the question ends without an answer.
+    # Otherwise the question ends by itself.
     model.release()
     sent = "the server may have got the photo before a reload" if is_reloaded else "sent: .* pixels"
     answered(page, f"On this device in .*; {sent}")

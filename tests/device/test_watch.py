@@ -151,7 +151,7 @@ def test_worker_without_a_model_closes_pictures(web: Site) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("browser", BROWSERS)
 def test_memory_is_flat_over_1000_frames(web: Site, browser: str, tmp_path: Path) -> None:
-    # As tall as the frames: a tensor that is kept shows.
+    # As tall as the frames, so that a leak of tensors shows.
     web.add_model(tiny(tmp_path, "wide", side=(480, 480)))
     megabytes = {}
 
@@ -164,7 +164,7 @@ def test_memory_is_flat_over_1000_frames(web: Site, browser: str, tmp_path: Path
         assert run_script(web, browser, LIVE, patience=500) == 1000
     finally:
         web.on_note = None
-    # In 250 frames a tensor kept of each would add 170 MB, a picture 300 MB. Heaps also grow and
+    # A leak would add 170 MB in 250 frames, or 300 MB if it were of pictures. Heaps also grow and
     # shrink in single steps of 100 MB, which the median ignores, and rise slowly until they are
     # collected, which the mean does.
     growth = [after - before for before, after in pairwise(megabytes.values())]

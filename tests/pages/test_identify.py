@@ -14,7 +14,7 @@ from tests.pages.component import open_page
 from tests.photos import encoded
 
 RED = "Right 8 of the 9 times it said this in testing"
-UNKNOWN = "It also said this about 3 of 60 photos of things it does know in testing"
+UNKNOWN = "It also said this about 3 of 60 photos of things it knows in testing"
 NO_RECORD = "None of 60 photos got this answer in testing"
 ORANGE, GREY = (255, 128, 0), (128, 128, 128)
 

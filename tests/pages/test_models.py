@@ -14,9 +14,7 @@ from tests.pages.component import open_page
 from tests.pages.hostile import CARD_NAME, LABELS, publish_hostile
 from ui import component, models_page
 
-FIGURES = ("Mix-ups,Calibration,By label,None of these,Mistakes,Method,In browsers,Origin").split(
-    ","
-)
+FIGURES = "Mix-ups,Calibration,By label,None of these,Mistakes,Method,In browsers,Origin".split(",")
 
 
 @pytest.fixture
