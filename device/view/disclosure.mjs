@@ -171,6 +171,10 @@ export function lastLineOf(viewfinder, { shown, rate }) {
     const when = `Sent ${sent ? "again " : ""}once the server is back`;
     return { text: `${when}: ${partOf({ sends }, recipe)}`, part: awaited };
   }
+  if (place === "file") {
+    const text = `Sending the file to ${serverOf(api)}: ${formatBytes(entry.photo.size)}`;
+    return { text, part: null };
+  }
   const gone = goneOf(state);
   if (gone) return { text: gone, part: gone === GONE.device ? "nothing" : null };
   const answer = entry?.answer;
@@ -179,10 +183,6 @@ export function lastLineOf(viewfinder, { shown, rate }) {
   if (error && sent) {
     const text = `Sent to the server${api ? ` for ${api}` : ""}: ${phraseSent(sent)}`;
     return { text, part: sent.kind };
-  }
-  if (place === "file") {
-    const text = `Sending the file to ${serverOf(api)}: ${formatBytes(entry.photo.size)}`;
-    return { text, part: null };
   }
   // For an open photo, a question may follow, as when another model is chosen.
   const sends = entry ? null : (state.sends ?? "file");
