@@ -1,6 +1,6 @@
 """``/device/``: the page that runs models in the visitor's browser, and all that it loads.
 
-Files of models and of the runtime are made when they are first asked for; see ``model.exporting``.
+Files of models and of the runtime that are missing are made when they are first asked for.
 """
 
 import asyncio
@@ -17,8 +17,12 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from model.browser.cache import RETRY_SECONDS, find_file, find_folder, folder_maker
 from model.browser.device_files import (
+    FOLDERS,
+    FULL_FILE,
+    Graph,
     device_dir,
     device_name,
+    full_json,
     index_json,
     model_json,
     needs_runtime,
@@ -35,7 +39,7 @@ from .problems import problem
 from .static_files import ResumableFile, cached, revalidate
 
 HASHED_FILE = re.compile(
-    rf"(?P<folder>models/[a-z0-9][a-z0-9_-]{{0,63}}|{RUNTIME})/"
+    rf"(models/[a-z0-9][a-z0-9_-]{{0,63}}|{RUNTIME})/"
     r"(?P<hash>[0-9a-f]{16})\.(mjs|(network|onnx|golden|wasm)\.gz)"
 )
 
@@ -44,8 +48,8 @@ HEADER = f"{POLICY}; frame-ancestors *"
 
 A worker has the policy of its own file, so scripts carry it as well."""
 
-WAIT_SECONDS = 20.0
-"""Longest wait of a request for files that are being made, in seconds: proxies give up after 30."""
+WAIT_SECONDS = 0.5
+"""Longest wait of a request for files that are being made, in seconds; pages ask again."""
 
 OFF = "No model of this app runs on your device: its owner keeps the models on the server."
 KEPT = "The owner of this app keeps their own models on the server. Built-in models run here."
@@ -66,6 +70,7 @@ def device_routes() -> list[BaseRoute]:
         # Its name on a static host.
         Route("/models/index.json", models),
         Route("/models/{name:segment}/model.json", model),
+        Route(f"/models/{{name:segment}}/{FULL_FILE}", full_graph),
         Route("/models/{name:segment}/{file:segment}", hashed_file),
         Route(f"/{RUNTIME}/{{file:segment}}", hashed_file),
         Route("/models/{name:segment}/samples/{file:segment}", sample_file),
@@ -108,6 +113,15 @@ def models(request: Request) -> Response:
 
 async def model(request: Request) -> Response:
     """Send ``model.json``, once all that it names has been made."""
+    return await _send_made(request, "small")
+
+
+async def full_graph(request: Request) -> Response:
+    """Send the entry of the full graph, once its files have been made."""
+    return await _send_made(request, "full")
+
+
+async def _send_made(request: Request, graph: Graph) -> Response:
     try:
         bundle = await run_in_threadpool(get_bundle, request.path_params["name"])
     except BundleNotFound:
@@ -116,8 +130,12 @@ async def model(request: Request) -> Response:
         return problem("not-found", KEPT)
     deadline = time.monotonic() + WAIT_SECONDS
     try:
-        if not await _make(device_name(bundle), partial(device_dir, bundle), deadline):
+        make = partial(device_dir, bundle, graph)
+        if not await _make(device_name(bundle, graph), make, deadline):
             return problem("busy", BUSY)
+        if graph == "full":
+            entry = await run_in_threadpool(full_json, bundle)
+            return revalidate(request, JSONResponse(entry))
         is_needed = await run_in_threadpool(needs_runtime, bundle)
         if is_needed and not await _make(runtime_name(), runtime_dir, deadline):
             return problem("busy", BUSY)
@@ -168,7 +186,7 @@ def hashed_file(request: Request) -> Response:
     """
     name, file = request.path_params.get("name"), request.path_params["file"]
     match = HASHED_FILE.fullmatch(f"models/{name}/{file}" if name else f"{RUNTIME}/{file}")
-    path = match and _find_public(name, match["folder"], file)
+    path = match and _find_public(name, file)
     if not match or not path:
         return problem("not-found", NO_FILE)
     media_type = JAVASCRIPT if file.endswith(".mjs") else "application/octet-stream"
@@ -176,12 +194,15 @@ def hashed_file(request: Request) -> Response:
     return cached(request, response, f'"{match["hash"]}"')
 
 
-def _find_public(name: str | None, folder: str, file: str) -> Path | None:
-    if not name or settings().downloads:
-        return find_file(folder, file)
+def _find_public(name: str | None, file: str) -> Path | None:
+    if not name:
+        return find_file(RUNTIME, file)
+    if settings().downloads:
+        found = (find_file(f"{folder}/{name}", file) for folder in FOLDERS.values())
+        return next(filter(None, found), None)
     try:
         bundle = get_bundle(name)
     except BundleError:
         return None
-    made = find_folder(device_name(bundle)) if is_public(bundle) else None
-    return made / file if made and (made / file).is_file() else None
+    made = [find_folder(device_name(bundle, graph)) for graph in FOLDERS if is_public(bundle)]
+    return next((one / file for one in made if one and (one / file).is_file()), None)

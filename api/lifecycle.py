@@ -5,9 +5,7 @@ import logging
 import signal
 import threading
 from collections.abc import AsyncIterator
-from concurrent.futures import Future, wait
 from contextlib import ExitStack, asynccontextmanager
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -109,21 +107,17 @@ def _open_database() -> None:
 def _prepare_files() -> None:
     """Make in the background what browsers load, where no image's build has made it.
 
-    Runs after the model is loaded. One after the other: npm, for models that need onnxruntime-web,
-    takes 210 MB for some seconds, the compression of Streamlit's files 90 MB. Those are sent plain
-    until then, and models don't wait.
+    Runs after the model is loaded. Streamlit's files are sent plain until they are compressed, and
+    models don't wait.
     """
-    fetched = None
     made = [bundle for bundle in list_public() if find_folder(device_name(bundle))]
     if any(map(needs_runtime, made)) and find_npm() and find_folder(runtime_name()) is None:
-        fetched = folder_maker().request(runtime_name(), runtime_dir)
+        folder_maker().request(runtime_name(), runtime_dir)
     if len(find_compressed()) < len(PARTS):
-        threading.Thread(target=_compress_files, args=(fetched,), daemon=True).start()
+        threading.Thread(target=_compress_files, name="compress", daemon=True).start()
 
 
-def _compress_files(fetched: Future[Path] | None) -> None:
-    if fetched:
-        wait([fetched])
+def _compress_files() -> None:
     try:
         compress_all()
     except OSError as error:

@@ -99,9 +99,9 @@ async function describe(name) {
     if (visit.identifier.model !== name) return undefined;
     failed = null;
     say("");
-    for (const graph of ["small", "full"]) {
-      $(`${graph}-size`).textContent = formatBytes((graphs[graph].network ?? graphs[graph]).bytes);
-    }
+    const sizeOf = (graph) => formatBytes((graph.network ?? graph).bytes);
+    $("small-size").textContent = sizeOf(graphs.small);
+    $("full-size").textContent = graphs.full.golden ? `: ${sizeOf(graphs.full)}` : "";
   } catch (error) {
     if (visit.identifier.model !== name) return undefined;
     failed?.push(name);

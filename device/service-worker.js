@@ -78,9 +78,8 @@ async function keep({ model, graph }) {
       delete graphs[name];
       continue;
     }
-    const file = await fetchChanging(`models/${name}/model.json`);
+    const [file, info] = await fetchInfo(name, graphs[name]);
     changing.push(file);
-    const info = await file.response.clone().json();
     const entries = graphs[name].map((kept) => info.graphs[kept]);
     const urls = entries.flatMap(({ url, network, golden }) =>
       // What no kernel computes needs the runtime.
@@ -117,6 +116,18 @@ async function keep({ model, graph }) {
   }
   const isNew = Object.entries(previous?.tags ?? {}).some(([url, tag]) => tags[url] !== tag);
   return { bytes, isNew };
+}
+
+/** Fetch a model's `model.json`, with the entries of graphs that are kept. */
+async function fetchInfo(name, kept) {
+  const path = `models/${name}/model.json`;
+  const file = await fetchChanging(path);
+  const info = await file.response.clone().json();
+  if (kept.every((graph) => info.graphs[graph].golden)) return [file, info];
+  // The server lists the full graph once its files have been made.
+  await fetchWhole(new URL(`models/${name}/full.json`, SCOPE).href);
+  const complete = await fetchChanging(path);
+  return [complete, await complete.response.clone().json()];
 }
 
 /** Fetch a file that may change under its name, and hash it. */

@@ -7,6 +7,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from model import Bundle, LoupeError
+from model.browser.device_files import make_ahead
 from model.bundle import check_name, current_version, hold_back
 from model.errors import EngineUnavailable
 from model.events import Progress
@@ -61,6 +62,8 @@ def show_add_model() -> None:
     title = escape_markdown(bundle.manifest.title)
     if current_version(bundle.folder.parent) == bundle.version:
         hold_back(bundle, is_held=True)
+        with st.spinner("Making its files for browsers…"):
+            make_ahead(bundle)
         st.success(f"Added: “{title}”. Visitors find it in the list of models.")
     else:
         st.success(f"Added as version {bundle.version} of “{title}”. Compare it above.")

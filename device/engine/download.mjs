@@ -55,12 +55,29 @@ export async function fetchMade(url, onWait, init = { cache: "no-cache" }) {
  * @throws {LoupeError} "unreachable", "no-such-model", "bundle-damaged" or "bundle-too-new"
  */
 export async function fetchModel(address) {
-  const url = new URL("model.json", address);
+  return checkModel(await fetchJson(new URL("model.json", address)), address);
+}
+
+/**
+ * Return a graph's entry in `model.json`. That of the full graph may be empty: a server makes its
+ * files when they are first asked for.
+ *
+ * @type {(model: ModelConfig, graph: GraphName, address: string) => Promise<Graph>}
+ * @throws {LoupeError} as `fetchModel`
+ */
+export async function fetchGraph(model, graph, address) {
+  const entry = Object.hasOwn(model.graphs, graph) ? model.graphs[graph] : null;
+  if (!entry) throw new LoupeError("no-such-model", `${model.name} has no graph '${graph}'.`);
+  if (entry.golden) return entry;
+  return (model.graphs[graph] = await fetchJson(new URL(`${graph}.json`, address)));
+}
+
+/** @param {URL} url */
+async function fetchJson(url) {
   const response = await fetchMade(url);
   try {
-    return checkModel(await response.json(), address);
-  } catch (error) {
-    if (error instanceof LoupeError) throw error;
+    return await response.json();
+  } catch {
     throw new LoupeError("bundle-damaged", `${url} is not JSON.`);
   }
 }

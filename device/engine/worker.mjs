@@ -1,6 +1,6 @@
 /** The worker of a model: decodes, resizes, runs the model and tests it. */
 
-import { checkModel, downloadAll, fetchModel } from "./download.mjs";
+import { checkModel, downloadAll, fetchGraph, fetchModel } from "./download.mjs";
 import { LoupeError, messageOf } from "./errors.mjs";
 import { predict, ranking, run, testGolden } from "./prediction.mjs";
 import { decode, testPixels } from "./photo.mjs";
@@ -89,8 +89,7 @@ async function open({ address, graph, kernels, model: known }, onProgress) {
   const testing = Promise.all([testPixels(), openResizing()]);
   testing.catch(() => {});
   const model = known ? checkModel(known, address) : await fetchModel(address);
-  const entry = Object.hasOwn(model.graphs, graph) ? model.graphs[graph] : null;
-  if (!entry) throw new LoupeError("no-such-model", `${model.name} has no graph '${graph}'.`);
+  const entry = await fetchGraph(model, graph, address);
   await testing;
   const engines = entry.network ? packed : await import("./onnx_session.mjs");
   const files = [entry.golden, ...engines.filesOf(entry, model)];

@@ -1,7 +1,8 @@
 """The files from which a browser runs a bundle: ``model.json``, the graphs, golden outputs.
 
-They are derived: made on demand for any bundle and cached by its version, so that neither its
-version nor its share links change.
+They are derived: cached by the bundle's version, so that neither its version nor its share links
+change. Those of the small graph are made when a version becomes current, or on demand; those of the
+full one, which few pages load, only on demand.
 """
 
 import gzip
@@ -12,7 +13,7 @@ import sys
 from collections.abc import Iterable
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,7 @@ from .runtime import run_program, runtime_dir, runtime_info, runtime_name
 from .small_graph import describe_features, make_small_graph, with_temperature
 
 FORMAT = 2
-REVISION = 2
+REVISION = 3
 """Raised when these files get more contents, so that those in a cache are made again."""
 
 LIMITS = {"bytes": MAX_BYTES, "pixels": MAX_PIXELS, "side": MIN_SIDE_PX, "formats": SIGNATURES}
@@ -53,11 +54,19 @@ Measured on 200 photos in two browsers: probabilities 1.8e-6, the OOD score 9.3e
 """
 TIMEOUT_SECONDS = 120
 
+FULL_FILE = "full.json"
+"""The file with the entry of the full graph, beside its files and on the server."""
+
+Graph = Literal["small", "full"]
+
+FOLDERS: dict[Graph, str] = {"small": "models", "full": "full"}
+"""Folders of the cache by graph; both hold a folder per model."""
+
 log = logging.getLogger("loupe")
 
 
-def device_dir(bundle: Bundle) -> Path:
-    """Return the folder with a bundle's device files; the first call makes them, in seconds.
+def device_dir(bundle: Bundle, graph: Graph = "small") -> Path:
+    """Return the folder with a graph's device files; the first call makes them, in seconds.
 
     A process of its own makes them, because the graphs take 140 MB for a moment.
 
@@ -65,15 +74,24 @@ def device_dir(bundle: Bundle) -> Path:
         EngineUnavailable: they cannot be made on this machine.
         OSError: the data folder cannot be written.
     """
-    return cached_folder(device_name(bundle), lambda new: _run(bundle, new))
+    return cached_folder(device_name(bundle, graph), lambda new: _run(bundle, graph, new))
 
 
-def device_name(bundle: Bundle) -> str:
-    """Return the name of the folder of a bundle's device files in the cache."""
-    card = read_small_card(bundle)
+def device_name(bundle: Bundle, graph: Graph = "small") -> str:
+    """Return the name of the folder of a graph's device files in the cache."""
+    card = read_small_card(bundle) if graph == "small" else None
     # The small card may change without a new version of the bundle.
     suffix = f"-{hashlib.sha256(card.model_dump_json().encode()).hexdigest()[:8]}" if card else ""
-    return f"models/{bundle.name}/{bundle.version}-{FORMAT}.{REVISION}{suffix}"
+    return f"{FOLDERS[graph]}/{bundle.name}/{bundle.version}-{FORMAT}.{REVISION}{suffix}"
+
+
+def make_ahead(bundle: Bundle) -> None:
+    """Make what browsers load of a version before visitors get it; only log a failure."""
+    try:
+        if is_public(bundle) and needs_runtime(bundle):
+            runtime_dir()
+    except (EngineUnavailable, OSError) as error:
+        log.warning("%s", error)
 
 
 def small_card_in_use(bundle: Bundle) -> SmallCard | None:
@@ -92,14 +110,13 @@ def _is_measured(folder: Path) -> bool:
 
 
 def needs_runtime(bundle: Bundle) -> bool:
-    """Return whether a graph of the bundle runs on onnxruntime-web alone; see ``device_dir``."""
+    """Return whether a bundle's graphs run on onnxruntime-web alone; see ``device_dir``."""
     return _needs_runtime(device_dir(bundle))
 
 
 @lru_cache(maxsize=64)
 def _needs_runtime(folder: Path) -> bool:
-    graphs = read_info(folder, "model.json")["graphs"].values()
-    return any("network" not in graph for graph in graphs)
+    return "network" not in read_info(folder, "model.json")["graphs"]["small"]
 
 
 def describe_engine(bundle: Bundle) -> str:
@@ -120,13 +137,15 @@ def describe_engine(bundle: Bundle) -> str:
 def model_json(bundle: Bundle, runtime_base: str) -> dict[str, Any]:
     """Return the contents of ``model.json``, with the runtime below ``runtime_base``.
 
-    The runtime is None where no graph needs it, unless this machine has it, for open pages of
-    earlier versions.
+    The entry of the full graph is empty until its files have been made. The runtime is None where
+    no graph needs it, unless this machine has it, for open pages of earlier versions.
 
     Raises:
         EngineUnavailable: see ``device_dir`` and ``runtime_info``.
     """
     info: dict[str, Any] = read_info(device_dir(bundle), "model.json")
+    if full := find_folder(device_name(bundle, "full")):
+        info["graphs"]["full"] = read_info(full, FULL_FILE)
     # Not cached with the rest: another release may word things differently.
     info["words"] = device_words(bundle.manifest, small_card_in_use(bundle))
     info["runtime"] = None
@@ -139,12 +158,22 @@ def model_json(bundle: Bundle, runtime_base: str) -> dict[str, Any]:
     return info
 
 
-def first_visit_bytes(bundle: Bundle, graph: str = "small") -> int:
+def full_json(bundle: Bundle) -> dict[str, Any]:
+    """Return the entry of the full graph in ``model.json``, once its files are made.
+
+    Raises:
+        EngineUnavailable: see ``device_dir``.
+    """
+    info: dict[str, Any] = read_info(device_dir(bundle, "full"), FULL_FILE)
+    return info
+
+
+def first_visit_bytes(bundle: Bundle, graph: Graph = "small") -> int:
     """Return what a first visit to the page loads until a graph answers, in bytes.
 
     The server compresses text, as most do. 0 before this machine has made the model's files.
     """
-    if not find_folder(device_name(bundle)):
+    if not all(find_folder(device_name(bundle, one)) for one in {"small", graph}):
         return 0
     if needs_runtime(bundle) and not find_folder(runtime_name()):
         return 0
@@ -198,9 +227,9 @@ def samples_json(bundle: Bundle, base: str = "") -> list[dict[str, str]]:
     return rows
 
 
-def _run(bundle: Bundle, folder: Path) -> None:
+def _run(bundle: Bundle, graph: Graph, folder: Path) -> None:
     completed = run_program(
-        [sys.executable, "-m", __name__, bundle.folder, bundle.name, folder],
+        [sys.executable, "-m", __name__, bundle.folder, bundle.name, folder, graph],
         f"The files of {bundle.name!r} for browsers can't be made",
         timeout=TIMEOUT_SECONDS,
         cwd=ROOT,
@@ -209,16 +238,24 @@ def _run(bundle: Bundle, folder: Path) -> None:
         log.warning("%s", line)
 
 
-def main(source: str, name: str, target: str) -> None:
-    """Write the device files of the bundle in ``source`` to ``target``."""
+def main(source: str, name: str, target: str, graph: str) -> None:
+    """Write the device files of a graph of the bundle in ``source`` to ``target``."""
     bundle, folder = open_bundle(Path(source), name), Path(target)
+    if graph == "small":
+        _write_info(folder / "model.json", _write_small(bundle, folder))
+    else:
+        calibration = bundle.manifest.calibration
+        entry = _write_graph(bundle, bundle.read("graph.onnx"), calibration, folder)
+        _write_info(folder / FULL_FILE, entry)
+
+
+def _write_small(bundle: Bundle, folder: Path) -> dict[str, Any]:
+    """Write the small graph's files; return what ``model.json`` says of the bundle and of it."""
     manifest = bundle.manifest
-    graph = bundle.read("graph.onnx")
-    small_graph, card = _make_small(bundle, graph)
-    calibration = manifest.calibration
-    small_calibration = card.calibration if card else calibration
-    features = describe_features(name, manifest.recipe, small_graph)
-    info = {
+    small_graph, card = _make_small(bundle, bundle.read("graph.onnx"))
+    calibration = card.calibration if card else manifest.calibration
+    features = describe_features(bundle.name, manifest.recipe, small_graph)
+    return {
         "format": FORMAT,
         **manifest.model_dump(
             mode="json",
@@ -227,16 +264,18 @@ def main(source: str, name: str, target: str) -> None:
         "version": bundle.version,
         "graphs": {
             "small": {
-                **_write_graph(bundle, small_graph, small_calibration, folder),
+                **_write_graph(bundle, small_graph, calibration, folder),
                 # Calibration and figures are those of the small graph itself.
                 "measured": card is not None,
                 **({"features": features} if features else {}),
             },
-            "full": _write_graph(bundle, graph, calibration, folder),
+            "full": {},
         },
     }
-    text = json.dumps(info, ensure_ascii=False, indent=1)
-    (folder / "model.json").write_text(text, encoding="utf-8")
+
+
+def _write_info(file: Path, info: dict[str, Any]) -> None:
+    file.write_text(json.dumps(info, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
 def _make_small(bundle: Bundle, graph: bytes) -> tuple[bytes, SmallCard | None]:

@@ -12,13 +12,18 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ..admission import admission_queue
 from ..errors import EngineUnavailable
 from ..settings import ROOT, settings
 from .cache import cached_folder, read_info
+
+AMPLE_MB = 2048
+"""Memory for the app, its largest photo and all programs that make files, in MB."""
 
 
 def run_program(
@@ -32,6 +37,9 @@ def run_program(
 ) -> subprocess.CompletedProcess[str]:
     """Run a program and return what it printed.
 
+    It may take as much memory as a large photo: 140 MB for a model's files, 90 MB to compress
+    Streamlit's, 210 MB for npm. Unless memory is ample, it takes turns with those.
+
     Args:
         failure: the beginning of an error's message: ``npm couldn't fetch the runtime``.
         timeout: longest time, in seconds.
@@ -40,10 +48,12 @@ def run_program(
     Raises:
         error: the program failed, or took too long.
     """
+    is_ample = settings().memory_mb >= AMPLE_MB
     try:
-        completed = subprocess.run(
-            command, capture_output=True, text=True, timeout=timeout, check=False, **options
-        )
+        with nullcontext() if is_ample else admission_queue().large_photo():
+            completed = subprocess.run(
+                command, capture_output=True, text=True, timeout=timeout, check=False, **options
+            )
     except subprocess.TimeoutExpired:
         raise error(f"{failure}: it took longer than {timeout:g} s.") from None
     except OSError as cause:

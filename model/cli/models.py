@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..browser.device_files import make_ahead
 from ..bundle import (
     Bundle,
     get_bundle,
@@ -137,6 +138,7 @@ def rollback_command(name: str, version: str) -> None:
     else:
         previous = next((item.version for item in list_versions(name) if item.current), None)
         bundle = roll_back(name, version)
+        make_ahead(bundle)
         click.echo(f"{name} is now {bundle.version} ({clean(bundle.manifest.title)}).")
     if previous and previous != version:
         click.echo(f"To undo: python -m model rollback {name} {previous}")

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..answer.phrases import promised_rejections
-from ..browser.device_files import describe_engine
+from ..browser.device_files import describe_engine, make_ahead
 from ..bundle import (
     BUILTIN_DIR,
     MANIFEST,
@@ -206,6 +206,7 @@ def _print_next_step(bundle: Bundle, first: str | None, *, is_held: bool) -> Non
         return
     _warn_if_shadowing(bundle)
     hold_back(bundle, is_held=is_held)
+    make_ahead(bundle)
     now = default_model()
     run = "make run" if now == bundle.name else f"LOUPE_MODEL={bundle.name} make run"
     if is_held or now != first:

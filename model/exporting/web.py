@@ -94,14 +94,15 @@ def _rename(name: str) -> str:
 def _write_model(bundle: Bundle, folder: Path) -> None:
     """Write a model's files."""
     folder.mkdir(parents=True)
+    made = {"small": device_dir(bundle), "full": device_dir(bundle, "full")}
     info = model_json(bundle, "../../runtime/")
     if needs_runtime(bundle):
         info["runtime"]["module"] = _rename(info["runtime"]["module"])
     else:
         info["runtime"] = None
-    for entry in info["graphs"].values():
+    for graph, entry in info["graphs"].items():
         for file in (entry.get("network", entry), entry["golden"]):
-            shutil.copyfile(device_dir(bundle) / file["url"], folder / file["url"])
+            shutil.copyfile(made[graph] / file["url"], folder / file["url"])
         # Only pages of earlier versions read a packed graph's ONNX file.
         for key in ("url", "bytes", "sha256") if "network" in entry else ():
             del entry[key]

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..browser.device_files import make_ahead
 from ..bundle import MANIFEST, Bundle, current_version, fingerprint
 from ..bundle.bundle import MAX_MANIFEST_BYTES, read_manifest
 from ..bundle.registry import Fingerprint, open_bundle, own_models, store_pending
@@ -138,6 +139,7 @@ class Follower:
         load_bundle(bundle, settings().engine)
         if previous == publication.version:
             return
+        make_ahead(bundle)
         set_current(folder, publication.version)
         log.info("%s is now %s.", publication.name, publication.version)
         # The one before stays for pages that are still open and for links.

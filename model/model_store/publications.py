@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..api_client import open_url
+from ..browser.device_files import make_ahead
 from ..bundle import MANIFEST, Bundle, roll_back
 from ..bundle.bundle import MAX_MANIFEST_BYTES
 from ..classifier import Classifier
@@ -245,6 +246,7 @@ def make_current(bundle: Bundle, move: Callable[[], Bundle] | None = None) -> No
     if settings().store:
         publish_version(bundle)
     else:
+        make_ahead(bundle)
         roll_back(bundle.name, bundle.version)
 
 

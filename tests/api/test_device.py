@@ -73,7 +73,8 @@ def files_of(client: Any, name: str, graph: str = "small") -> dict[str, Any]:
     """Return the responses to all that a first visit loads for a model, by URL."""
     base = f"/device/models/{name}/"
     # Its files may still be being made.
-    wait_until(lambda: client.get(f"{base}model.json").status_code == 200, 100)
+    for file in ("full.json", "model.json")[graph == "small" :]:
+        wait_until(lambda file=file: client.get(base + file).status_code == 200, 100)
     described = client.get(f"{base}model.json")
     info = described.json()
     entry, runtime = info["graphs"][graph], info["runtime"]
@@ -91,7 +92,7 @@ def test_files_have_their_caching_media_type_and_policy(client: Any) -> None:
     types = {".mjs": "text/javascript", ".js": "text/javascript", ".gz": "application/octet-stream"}
     hashed = re.compile(r"/[0-9a-f]{16}\.(mjs|(network|onnx|golden|wasm)\.gz)$")
     # One that needs onnxruntime-web, and one that the kernels run.
-    responses = files_of(client, "tiny") | files_of(client, "imagenet")
+    responses = files_of(client, "tiny", "full") | files_of(client, "imagenet")
     info = responses["/device/models/tiny/model.json"].json()
     packed = [(info["runtime"]["wasm"], info["runtime"])]
     for graph in info["graphs"].values():
@@ -121,6 +122,16 @@ def test_files_have_their_caching_media_type_and_policy(client: Any) -> None:
             assert "default-src 'self'; script-src 'self' 'wasm-unsafe-eval';" in policy
             assert "frame-ancestors *" in policy
             assert "unsafe-inline" not in policy
+
+
+def test_full_graph_is_made_when_it_is_first_asked_for(client: Any, data_folder: Path) -> None:
+    files_of(client, "tiny")
+    assert client.get("/device/models/tiny/model.json").json()["graphs"]["full"] == {}
+    assert not (data_folder / "derived" / "full").exists()
+    files_of(client, "tiny", "full")
+    entry = client.get("/device/models/tiny/full.json").json()
+    assert entry == client.get("/device/models/tiny/model.json").json()["graphs"]["full"]
+    assert client.get(f"/device/models/tiny/{entry['url']}").status_code == 200
 
 
 @pytest.mark.parametrize(

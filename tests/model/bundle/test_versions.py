@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from model import Bundle, load
+from model.browser.cache import find_folder
+from model.browser.device_files import device_name
 from model.bundle import BUILTIN_DIR, get_bundle, list_versions, roll_back
 from model.bundle.versions import set_current
 from model.errors import BundleDamaged, BundleError, BundleNotFound
@@ -136,6 +138,7 @@ def test_versions_and_rollback_commands(two: tuple[Bundle, Bundle]) -> None:
     assert f"tiny is now {previous.version}" in moved.stdout
     assert f"rollback tiny {current.version}" in moved.stdout
     assert get_bundle("tiny").version == previous.version
+    assert find_folder(device_name(previous))
     (current.folder / "graph.onnx").unlink()
     listed = run("versions", "tiny")
     assert f"{current.version}: " in listed.stderr

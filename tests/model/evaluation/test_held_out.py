@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from model import Bundle, load
+from model.browser.cache import find_folder
+from model.browser.device_files import device_name
 from model.bundle import (
     current_version,
     get_bundle,
@@ -66,6 +68,8 @@ def test_damaged_version_is_not_published(models_dir: Path) -> None:
     assert load("tiny").bundle.version == old.version
     make_current(new)
     assert load("tiny").bundle.version == new.version
+    # What browsers load of it is made before visitors ask.
+    assert find_folder(device_name(new))
     graph = open_version("tiny", old.version).folder / "graph.onnx"
     graph.write_bytes(graph.read_bytes()[:-1] + b"x")
     with pytest.raises(BundleError):

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from model import Bundle, list_models, load, loading
+from model.browser.cache import find_folder
+from model.browser.device_files import device_name
 from model.corrections import database
 from model.errors import SettingRefused
 from model.loading import StorePending
@@ -29,7 +31,8 @@ def test_empty_replica_takes_publications_and_rollbacks(
     for publish_one, bundle in ((publish_version, first), (make_current, second)):
         publish_one(bundle)
         assert replica.compare() == []
-        # The first photo finds it loaded.
+        # The first photo finds it loaded, the first page its files.
+        assert find_folder(device_name(bundle))
         assert ("tiny", bundle.version, "compiled") in loading._loaded
         assert load().bundle.version == bundle.version
         assert load().identify(colour("red")).top(1)[0].label == "red"

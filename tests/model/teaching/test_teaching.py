@@ -13,7 +13,8 @@ from onnx import numpy_helper
 
 from model import Bundle, load
 from model.answer.phrases import ShownLabel, device_words, headline, trust_lines
-from model.browser.device_files import device_dir, run_graph
+from model.browser.cache import find_folder
+from model.browser.device_files import device_dir, device_name, run_graph
 from model.browser.small_graph import describe_features, make_small_graph
 from model.bundle import ManifestDraft, get_bundle, list_models, publish
 from model.calibration.graph_head import attach_head
@@ -96,6 +97,8 @@ def test_one_photo_per_label_is_a_model_whose_accuracy_is_unknown(
     assert "%" not in result.output
     assert "–" in run("list").output
     assert get_bundle("once").manifest.metrics == ()
+    # What browsers load of it is made before visitors ask.
+    assert find_folder(device_name(get_bundle("once")))
     answer = load("once").identify(colour("red"))
     assert headline(answer) == ("My best guess: ", ShownLabel("red"))
     (line,) = trust_lines(answer, get_bundle("once").manifest)

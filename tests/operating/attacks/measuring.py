@@ -55,16 +55,16 @@ class Target:
     """True if the app runs in a cgroup with 512 MB of memory."""
 
     def usage(self) -> tuple[float, int]:
-        """Return its memory (RssAnon) in MB and its descriptors, each of its largest process.
+        """Return its memory (RssAnon) in MB, with its children's, and its descriptors.
 
-        Both are 0 once it has ended.
+        Both are of its largest process, and 0 once it has ended.
         """
         memory, descriptors = [0], [0]
         for process in self.processes():
             with suppress(psutil.Error):
-                used = process.memory_info()
-                memory.append(used.rss - getattr(used, "shared", 0))
                 descriptors.append(process.num_fds())
+                tree = [process, *process.children(recursive=True)]
+                memory.append(sum(map(_anonymous_bytes, tree)))
         return max(memory) / 2**20, max(descriptors)
 
     def connections(self) -> int:
@@ -79,6 +79,14 @@ class Target:
                 self.internet.accept()[0].close()
                 count += 1
         return count
+
+
+def _anonymous_bytes(process: psutil.Process) -> int:
+    """Return a process's RssAnon; 0 once it has ended."""
+    with suppress(psutil.Error):
+        used = process.memory_info()
+        return int(used.rss - getattr(used, "shared", 0))
+    return 0
 
 
 def target_at(url: str) -> Target:
@@ -97,25 +105,31 @@ def target_at(url: str) -> Target:
 
 
 @contextmanager
-def started(*, descriptors: int = 0, is_offline: bool = False, **settings: str) -> Iterator[Target]:
+def started(
+    *, descriptors: int = 0, is_offline: bool = False, is_fresh: bool = False, **settings: str
+) -> Iterator[Target]:
     """Start the app with a small model and ``LOUPE_MEMORY_MB=512``.
 
     It runs in a cgroup where one can be made, and may open as many ``descriptors``; offline, its
-    requests to the internet vanish.
+    requests to the internet vanish. A fresh one has an empty data folder, in which it makes what
+    browsers load, and the built-in model; it is attacked as soon as it responds.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(ignore_cleanup_errors=True)))
-        tiny(folder / "data" / "models")
+        if not is_fresh:
+            tiny(folder / "data" / "models")
         cgroup = stack.enter_context(_cgroup())
         limits = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh"] if descriptors else []
         internet = None
-        settings |= {"LOUPE_MODEL": "tiny", "LOUPE_MEMORY_MB": f"{MEMORY_MB}", "LOUPE_NPM": "false"}
+        model = "imagenet" if is_fresh else "tiny"
+        settings |= {"LOUPE_MODEL": model, "LOUPE_MEMORY_MB": f"{MEMORY_MB}", "LOUPE_NPM": "false"}
         if is_offline:
             internet = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=1000))
             internet.setblocking(False)
             proxy = f"http://127.0.0.1:{internet.getsockname()[1]}"
             settings |= {"HTTP_PROXY": proxy, "HTTPS_PROXY": proxy}
-        app = serving(folder, launcher=(*cgroup, *limits), **settings)  # type: ignore[arg-type]
+        launcher = (*cgroup, *limits)
+        app = serving(folder, launcher=launcher, is_fresh=is_fresh, **settings)  # type: ignore[arg-type]
         server = stack.enter_context(app)
         processes, log = [psutil.Process(server.process.pid)], folder / "server.log"
         yield Target(server.url, lambda: processes, True, log, internet, bool(cgroup))
@@ -259,8 +273,9 @@ def _answer_on_page(url: str) -> int:
 
 def measure(attack: Attack, target: Target, *, is_short: bool = False) -> Readings:
     """Attack a server; return the readings."""
-    # The first page takes seconds.
-    visit(target)
+    if not attack.server.get("is_fresh"):
+        # The first page takes seconds.
+        visit(target)
     readings = Readings(attack, target)
     sizes = {**attack.full, **attack.short} if is_short else attack.full
     readings.take(sizes, MAX_SHORT_SECONDS if is_short else MAX_VISIT_SECONDS)

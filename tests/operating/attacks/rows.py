@@ -1,6 +1,7 @@
 """The attacks, bounded in number and time. The docstring of each says in the table what it does."""
 
 import json
+import threading
 import time
 from collections import Counter
 from contextlib import ExitStack, suppress
@@ -33,7 +34,7 @@ from tests.operating.attacks.clients import (
 from tests.operating.attacks.measuring import Attack, Target
 from tests.operating.parts import ask
 from tests.photos import encoded
-from tests.waiting import repeatedly, wait_until
+from tests.waiting import in_threads, repeatedly, wait_until
 
 UPLOAD_BYTES = (100 * 2**20 + FORM_BYTES) * 4 // 3
 """Memory of all uploads together at 512 MB."""
@@ -61,6 +62,22 @@ def post_photos(target: Target, statuses: Counts, kind: str, clients: int, secon
     photo = large_photo(kind)
     repeat(statuses, clients, seconds, lambda: post(target.url, "/api/v1/identify", photo))
     assert statuses[422 if kind == JUNK else 200], "none was read"
+
+
+def fresh_app(target: Target, statuses: Counts, clients: int, seconds: float) -> None:
+    """A new app, whose files for browsers a page asks for; {clients} × PNGs of 20 megapixels"""
+    photo = large_photo("PNG")
+
+    def ask_for_files() -> None:
+        address = f"{target.url}/device/models/imagenet/model.json"
+        while (response := ask(address))[0] == 503:
+            assert response[1]["retry-after"]
+            time.sleep(float(response[1]["retry-after"]))
+        assert response[0] == 200, "a page did not get its model"
+
+    with in_threads(threading.Event(), ask_for_files):
+        repeat(statuses, clients, seconds, lambda: post(target.url, "/api/v1/identify", photo))
+    assert statuses[200], "none was read"
 
 
 def slow_bodies(target: Target, statuses: Counts, sockets: int) -> None:
@@ -249,6 +266,8 @@ FOUR, ORIGINS, FEWER = {"clients": 4, **LONG}, {"clients": 20, **LONG}, {"socket
 FREED: dict[str, Any] = {"then_mb": 200}
 PAGES: dict[str, Any] = {"pages": True, "then_mb": 250}
 RERUN, QUERY = {"kb": 0, "kind": "query"}, {"times": 1, "kb": 1000, "kind": "query"}
+FRESH: dict[str, Any] = {"seconds": 40}
+NEW: dict[str, Any] = {"server": {"is_fresh": True}, "pages": True, "then_mb": 300}
 OFFLINE, FEW = {"is_offline": True}, {"descriptors": 1024}
 WITH_KEY = {"LOUPE_OWNER_KEY": "a key of twenty characters"}
 MANY = {"sockets": 700, "times": 4}
@@ -263,6 +282,9 @@ ATTACKS = (
     Attack("webp-4", post_photos, {"kind": "WEBP", **FOUR}, SHORT, **FREED),
     Attack("heif-4", post_photos, {"kind": "HEIF", **FOUR}, SHORT, **FREED),
     Attack("gif-4", post_photos, {"kind": "GIF", **FOUR}, SHORT, **FREED),
+    Attack("fresh-1", fresh_app, {"clients": 1, **FRESH}, is_tested=False, **NEW),
+    Attack("fresh-2", fresh_app, {"clients": 2, **FRESH}, is_tested=False, **NEW),
+    Attack("fresh-4", fresh_app, {"clients": 4, **FRESH}, {"seconds": 15}, **NEW),
     Attack("slow-7", slow_bodies, {"sockets": 7}),
     Attack("slow-70", slow_bodies, {"sockets": 70}),
     Attack("unfinished", unfinished_bodies, {"sockets": 60}, {"sockets": 24}, 400, **PAGES),
