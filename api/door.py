@@ -3,12 +3,13 @@
 A link with a one-time token, or the key in ``LOUPE_OWNER_KEY``, signs a browser in.
 """
 
+import asyncio
 import hmac
 import secrets
-import time
-from collections import deque
+from contextlib import suppress
 from functools import partial
 from hashlib import sha256
+from ipaddress import IPv6Address, ip_address, ip_network
 from pathlib import Path
 from string import Template
 from urllib.parse import urlsplit
@@ -41,8 +42,11 @@ PAGE = Path(__file__).with_name("door.html")
 FIRST_PAGE = "photos"
 """The page that opens after signing in."""
 
-TRIES_PER_MINUTE = 5
-"""Most keys that are compared in a minute, from all visitors together."""
+MAX_WRONG_KEYS, MINUTE_SECONDS = 5, 60
+"""Wrong keys of one address within a minute after which it is told to wait."""
+
+MAX_ADDRESSES = 1000
+"""Most addresses whose wrong keys are counted."""
 
 KEY_BYTES = 1000
 """Longest body with a key, in bytes."""
@@ -72,11 +76,13 @@ class OwnerRefused(LoupeError, code="owner-refused"):
 
 
 class TooManyTries(LoupeError, code="too-many-tries"):
-    """Too many keys were tried within a minute, so this one isn't compared."""
+    """A wrong key, from an address that has sent others within a minute."""
+
+    retry_after = MINUTE_SECONDS
 
 
-_tries: deque[float] = deque(maxlen=TRIES_PER_MINUTE)
-"""When the last keys were compared, in seconds on the monotonic clock."""
+_wrong_keys: dict[str, int] = {}
+"""Wrong keys by address; each address is forgotten a minute after its first."""
 
 
 def door_routes(base_path: str = "") -> list[BaseRoute]:
@@ -144,7 +150,7 @@ async def _sign_in(request: Request, base_path: str) -> Response:
             raise OwnerRefused(OLD_LINK)
     else:
         async with limited_body(request, KEY_BYTES) as body:
-            _check_key(await read_body(body))
+            _check_key(await read_body(body), request.client.host if request.client else "")
         token = await run_in_threadpool(sign_ins().open)
     sign_in = SignIn(token, origin)
     response = RedirectResponse(f"../{FIRST_PAGE}", 303, {"Cache-Control": "no-store"})
@@ -160,18 +166,35 @@ async def _sign_in(request: Request, base_path: str) -> Response:
     return response
 
 
-def _check_key(given: bytes) -> None:
+def _check_key(given: bytes, address: str) -> None:
+    """Compare a key with the owner's, which always enters, whatever others have tried."""
     key = settings().owner_key
     if key is None:
         raise OwnerRefused(NO_LINK)
-    now = time.monotonic()
-    if len(_tries) == TRIES_PER_MINUTE and now - _tries[0] < 60:
-        raise TooManyTries("Too many keys were tried. Wait a minute.")
-    _tries.append(now)
     # Of equal length, so that the time tells nothing about the key's.
     digests = (sha256(text).digest() for text in (given, key.get_secret_value().encode()))
-    if not hmac.compare_digest(*digests):
-        raise OwnerRefused("This isn’t the owner’s key.")
+    if hmac.compare_digest(*digests):
+        return
+    network = _network_of(address)
+    if network not in _wrong_keys and len(_wrong_keys) >= MAX_ADDRESSES:
+        network = ""
+    if network not in _wrong_keys:
+        _wrong_keys[network] = 0
+        asyncio.get_running_loop().call_later(MINUTE_SECONDS, _wrong_keys.pop, network, None)
+    _wrong_keys[network] += 1
+    if _wrong_keys[network] > MAX_WRONG_KEYS:
+        raise TooManyTries("This isn’t the owner’s key, like others before. Wait a minute.")
+    raise OwnerRefused("This isn’t the owner’s key.")
+
+
+def _network_of(address: str) -> str:
+    """Return an IPv4 address, or the /64 network of an IPv6 one, which a client may have alone."""
+    with suppress(ValueError):
+        ip = ip_address(address)
+        if isinstance(ip, IPv6Address):
+            return str(ip.ipv4_mapped or ip_network((int(ip), 64), strict=False))
+        return str(ip)
+    return ""
 
 
 def own_origin(headers: Headers) -> str | None:

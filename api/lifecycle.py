@@ -25,7 +25,7 @@ from model.errors import EngineUnavailable
 from model.events import subscribe
 from model.model_store import store_follower
 from model.resources import configure_malloc
-from model.settings import settings
+from model.settings import WEAK_KEY, settings
 from model.storage.disk import make_private
 
 from . import telemetry
@@ -50,6 +50,8 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any] | None]:
     configure_malloc()
     telemetry.protect_log()
     watch_signals()
+    if settings().has_weak_key:
+        log.warning("%s", WEAK_KEY)
     with ExitStack() as stack:
         stack.callback(subscribe(telemetry.metrics().count))
         if settings().log == "json":

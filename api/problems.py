@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from model import LoupeError
-from model.errors import Busy, TooManyCorrections
+from model.errors import Busy
 from model.events import emit_error
 
 log = logging.getLogger("loupe.api")
@@ -121,9 +121,8 @@ def error_response(error: LoupeError) -> JSONResponse:
             "This model can't be used right now. If you run this server, `python -m model verify` "
             "tells you why.",
         )
-    if isinstance(error, TooManyCorrections):
-        return problem(error.code, str(error), 429, **{"Retry-After": str(error.retry_after)})
-    return problem(error.code, str(error))
+    headers = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
+    return problem(error.code, str(error), **headers)
 
 
 async def _loupe_error(_: Request, error: Any) -> JSONResponse:

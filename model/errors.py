@@ -12,6 +12,9 @@ class LoupeError(Exception):
 
     code: ClassVar[str] = "error"
 
+    retry_after: int | None = None
+    """Seconds after which the same request may succeed, if that is known."""
+
     emitted: bool = False
     """True once an event was emitted for it; see ``model.events``."""
 
@@ -98,7 +101,7 @@ class CorrectionsFull(LoupeError, code="corrections-full"):
 
 
 class TooManyCorrections(LoupeError, code="too-many-corrections"):
-    """A correction beyond what the app takes in a minute; ``retry_after`` is in seconds."""
+    """A correction beyond what the app takes in a minute."""
 
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)

@@ -31,6 +31,14 @@ from .errors import SettingRefused
 ROOT = Path(__file__).resolve().parent.parent
 SECRETS = ROOT / ".streamlit" / "secrets.toml"
 
+WEAK_KEY = (
+    "LOUPE_OWNER_KEY is easy to guess: it repeats itself. `python -m model owner --new-key` prints "
+    "a better one."
+)
+
+MIN_KEY_VARIETY = 8
+"""Fewest different characters of a key that isn't weak."""
+
 
 def _require_plain_url(url: HttpUrl | None) -> HttpUrl | None:
     if url and (url.username or url.password or url.query or url.fragment):
@@ -190,6 +198,14 @@ class Settings(BaseSettings):
     def api_host(self) -> str | None:
         """The host in ``api``, None without one."""
         return urlsplit(self.api).hostname
+
+    @property
+    def has_weak_key(self) -> bool:
+        """True if the owner's key has few different characters, or repeats its beginning."""
+        key = self.owner_key.get_secret_value().casefold() if self.owner_key else ""
+        starts = (key[:length] for length in range(1, (len(key) + 3) // 2))
+        repeats = any((start * len(key)).startswith(key) for start in starts)
+        return bool(key) and (len({*key}) < MIN_KEY_VARIETY or repeats)
 
     @property
     def upload_mb(self) -> int:

@@ -1,6 +1,7 @@
 """The owner's commands: sign in to the workshop, corrections, backup and restore."""
 
 import json
+import secrets
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -23,10 +24,15 @@ from .terminal import FILE, ErrorGroup
     help="The app's address; default: LOUPE_URL, else http://localhost:8501.",
 )
 @click.option("--revoke", is_flag=True, help="End all links and sign-ins instead.")
-def owner_command(url: str, revoke: bool) -> None:
+@click.option("--new-key", is_flag=True, help="Print a random LOUPE_OWNER_KEY instead.")
+def owner_command(url: str, revoke: bool, new_key: bool) -> None:
     """Print a link that opens the owner's workshop, once, within 15 minutes."""
     from ..sign_ins import LINK_LIFETIME, sign_ins
 
+    if new_key:
+        click.echo(secrets.token_urlsafe(24))
+        click.echo("Set LOUPE_OWNER_KEY to it and start the app again.", err=True)
+        return
     if revoke:
         count = sign_ins().revoke_all()
         click.echo(f"Signed out: {count_of(count, 'browser')}. All links are void.")

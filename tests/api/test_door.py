@@ -23,6 +23,7 @@ from model.corrections import correction_store
 from model.settings import settings
 from model.sign_ins import SignIn, sign_ins
 from tests.model.tiny import colour
+from tests.waiting import wait_until
 
 APP = "http://localhost:8501"
 JPEG = Photo.from_image(colour("red")).to_jpeg()
@@ -56,11 +57,11 @@ def start(
         return TestClient(app, base_url=address, follow_redirects=False)
 
     sign_ins.cache_clear()
-    door._tries.clear()
+    door._wrong_keys.clear()
     yield start
     sign_ins().close()
     sign_ins.cache_clear()
-    door._tries.clear()
+    door._wrong_keys.clear()
 
 
 def enter(client: TestClient, origin: str | None = APP, link: str = "") -> Any:
@@ -143,23 +144,70 @@ def test_own_origin_signs_in(start: Start) -> None:
         assert ("secure" in response.headers["set-cookie"].lower()) == origin.startswith("https")
 
 
-def test_key_signs_in_and_is_tried_five_times_a_minute(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_right_key_enters_whatever_others_try(start: Start) -> None:
     client = start()
     assert 'data-way=""' in client.get("/owner/").text
     assert client.post("/owner/", content=b"", headers={"Origin": APP}).status_code == 403
     client = start(LOUPE_OWNER_KEY=KEY)
     assert 'data-way="key"' in client.get("/owner/").text
 
-    def submit(key: str) -> int:
-        return client.post("/owner/", content=key, headers={"Origin": APP}).status_code
+    def submit(key: str) -> Any:
+        return client.post("/owner/", content=key, headers={"Origin": APP})
 
-    assert [submit(key) for key in ("", KEY[:-1], "é", "\0", KEY, KEY)] == [*[403] * 4, 303, 429]
-    door._tries[0] -= 60
-    assert submit(KEY) == 303
+    wrong = [submit(key) for key in ("", KEY[:-1], "é", "\0", f"{KEY}x", "six", "seven")]
+    assert [one.status_code for one in wrong] == [*[403] * 5, 429, 429]
+    assert wrong[-1].headers["retry-after"] == "60"
+    assert [submit(KEY).status_code for _ in range(7)] == [303] * 7
     assert client.post("/owner/", content=KEY, headers={"Origin": f"{APP}0"}).status_code == 403
     assert client.post("/owner/", content=b"x" * 2000, headers={"Origin": APP}).status_code == 413
+
+
+def test_wrong_keys_are_counted_by_address_for_a_minute(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(LOUPE_OWNER_KEY=KEY)
+    monkeypatch.setattr(door, "MINUTE_SECONDS", 0.1)
+
+    def tries(*addresses: str) -> int:
+        """Return how often a wrong key is compared before one is told to wait."""
+        for count, address in enumerate(addresses):
+            try:
+                door._check_key(b"wrong", address)
+            except door.TooManyTries:
+                return count
+            except door.OwnerRefused:
+                pass
+        return len(addresses)
+
+    async def run() -> None:
+        assert tries(*["192.0.2.1"] * 9) == 5
+        # One client may have a whole /64 network, and an IPv4 address in IPv6.
+        assert tries(*(f"2001:db8::{number:x}" for number in range(9))) == 5
+        assert tries("::ffff:192.0.2.1") == 0
+        assert tries(*(f"2001:db8:0:{number:x}::1" for number in range(1, 9))) == 8
+        # Those beyond the limit share one count.
+        assert tries(*(f"10.0.{n // 256}.{n % 256}" for n in range(2000))) < 1000
+        assert len(door._wrong_keys) == door.MAX_ADDRESSES + 1
+        await asyncio.to_thread(wait_until, lambda: not door._wrong_keys)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("key", "is_weak"),
+    [
+        (KEY, False),
+        ("KrXq0-k7yA3dQv5rJmT2sLpZ", False),
+        ("a" * 30, True),
+        ("0123012301230123012301", True),
+        ("correct horse correct horse", True),
+        ("Secret-Word secret-word Secret", True),
+    ],
+)
+def test_key_of_low_variety_is_reported_and_works(start: Start, key: str, is_weak: bool) -> None:
+    client = start(LOUPE_OWNER_KEY=key)
+    assert settings().has_weak_key is is_weak
+    assert client.post("/owner/", content=key, headers={"Origin": APP}).status_code == 303
 
 
 def test_only_the_owner_gets_photos_and_the_zip(start: Start) -> None:

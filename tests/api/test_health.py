@@ -136,6 +136,13 @@ def test_app_starts_if_the_signing_key_cannot_be_stored(serve, data_folder, capl
     assert data_folder.read_bytes() == b""
 
 
+def test_start_warns_of_a_weak_owner_key(serve, caplog):
+    with caplog.at_level(logging.WARNING):
+        serve(LOUPE_OWNER_KEY="secret secret secret secret")
+    assert "owner --new-key" in caplog.text
+    assert "secret secret" not in caplog.text
+
+
 @pytest.mark.torch
 def test_engine_that_a_model_lacks_is_named(serve, models_dir):
     tiny(models_dir, "mine")

@@ -71,6 +71,15 @@ def test_command_prints_a_link_that_works(own: SignIns) -> None:
     assert own.spend_link(token)
 
 
+def test_command_prints_a_new_key_that_is_not_weak(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run("owner", "--new-key")
+    monkeypatch.setenv("LOUPE_OWNER_KEY", result.stdout.strip())
+    settings.cache_clear()
+    assert settings().owner_key
+    assert not settings().has_weak_key
+    assert run("owner", "--new-key").stdout != result.stdout
+
+
 def test_cookies_are_this_apps_and_of_one_port_and_path(
     own: SignIns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
