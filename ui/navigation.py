@@ -5,14 +5,15 @@ Phones have the links in a bar at the bottom, other screens in the header.
 To add a page, add a file to ``pages/`` and an entry to ``PAGES``, and to ``LINKS`` or *More*.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from model.errors import DataError, LoupeError
-from model.settings import ROOT, settings
+from model.settings import ROOT, WEAK_KEY, settings
 from model.sign_ins import SignIn, find_sign_in, sign_ins
 from ui.component import has_routes
 from ui.phrasing import phrase_failure
@@ -115,7 +116,7 @@ def open_workshop() -> SignIn:
         if settings().owner_key and has_routes():
             st.write("Without a terminal, [the key](owner/) opens it.")
         st.stop()
-    _watch(owner.token)
+    _watch()
     with st.container(horizontal=True, vertical_alignment="center"):
         for name in OWNER_PAGES:
             st.page_link(get_page(name), width="content")
@@ -123,14 +124,33 @@ def open_workshop() -> SignIn:
         if st.button("Sign out", type="tertiary"):
             sign_ins().end(owner.token)
             st.rerun()
+    if settings().has_weak_key:
+        st.warning(WEAK_KEY)
     return owner
 
 
-@st.fragment(run_every=5)
-def _watch(token: str) -> None:
-    """Draw the page again once the sign-in has ended."""
-    if not sign_ins().has(token):
-        st.rerun()
+def owner_fragment(run_every: float) -> Callable[[Callable[[], None]], Callable[[], None]]:
+    """Make a function a fragment of an owner's page, which runs again every ``run_every`` seconds.
+
+    A client can run a fragment without the rest of its page, so each run checks the sign-in.
+    """
+
+    def decorate(draw: Callable[[], None]) -> Callable[[], None]:
+        @st.fragment(run_every=run_every)
+        @wraps(draw)
+        def run() -> None:
+            if sign_in() is None:
+                st.rerun()
+            draw()
+
+        return run
+
+    return decorate
+
+
+@owner_fragment(run_every=5)
+def _watch() -> None:
+    """Draw nothing; a page without another fragment is drawn again once the sign-in has ended."""
 
 
 @contextmanager

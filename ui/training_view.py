@@ -22,7 +22,7 @@ from model.training.training_job import (
     unfinished_runs,
 )
 from ui.charts import main_button
-from ui.navigation import get_page, show_failure
+from ui.navigation import get_page, owner_fragment, show_failure
 from ui.phrasing import escape_markdown
 from ui.reliability import describe_interval
 from ui.run_charts import draw_curves
@@ -61,7 +61,7 @@ def _find_record(model: str, runs: list[RunRecord]) -> RunRecord | None:
     return max(own, key=lambda one: one.started, default=None)
 
 
-@st.fragment(run_every=2)
+@owner_fragment(run_every=2)
 def _watch() -> None:
     """Show progress until the process ends; then draw the page again."""
     job, runs = current_job(), list_runs()
