@@ -108,9 +108,16 @@ class SessionLimits:
         return session
 
     def disconnect(self, session: Session, socket: PageProtocol) -> None:
-        """Keep a session without its websocket for a while, unless it has another by now."""
-        if session.socket is socket:
-            session.socket, session.seen = None, time.monotonic()
+        """Keep a session without its websocket for a while, unless it has another by now.
+
+        One whose page was never drawn has nothing to return to, and ends right away.
+        """
+        if session.socket is not socket:
+            return
+        session.socket, session.seen = None, time.monotonic()
+        info = self._manager.get_session_info(session.id)
+        if info is None or not info.script_run_count:
+            self._end(session)
 
     def count_message(self, session: Session, data: bytes) -> int:
         """Count a page's message; return the number of usual ones that take as much time.

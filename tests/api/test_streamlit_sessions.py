@@ -16,7 +16,7 @@ from api.connections import MESSAGE_BYTES, MESSAGE_BYTES_PER_PHOTO
 from api.streamlit_sessions import SESSION_BYTES, Session, SessionLimits
 from model.corrections.page_sessions import page_sessions
 from tests.browser.server import serving
-from tests.operating.attacks.clients import page_session
+from tests.operating.attacks.clients import page_session, rerun
 from tests.waiting import wait_until
 
 LARGE = 2**16
@@ -38,14 +38,16 @@ class Runtime:
 
     def __init__(self) -> None:
         self.kept: list[str] = []
+        self.undrawn: set[str] = set()
         self.ended: list[str] = []
         self._session_mgr = self
 
     def list_active_sessions(self) -> list[Any]:
         return [SimpleNamespace(session=SimpleNamespace(id=name)) for name in self.kept]
 
-    def get_session_info(self, name: str) -> str | None:
-        return name if name in self.kept else None
+    def get_session_info(self, name: str) -> Any:
+        runs = SimpleNamespace(script_run_count=0 if name in self.undrawn else 1)
+        return runs if name in self.kept else None
 
     def close_session(self, name: str) -> None:
         self.ended.append(name)
@@ -210,6 +212,13 @@ async def test_sessions_of_closed_and_silent_pages_end(
         await server.wait_for("open", "returned", *kept)
 
 
+async def test_session_ends_with_its_page_if_that_was_never_drawn(server: Server) -> None:
+    server.undrawn = {"never drawn"}
+    for name in ("never drawn", "drawn"):
+        server.limits.disconnect(*server.open(name, 100))
+    assert server.ended == ["never drawn"]
+
+
 @pytest.mark.slow
 def test_new_pages_take_the_place_of_silent_ones(tmp_path: Path) -> None:
     """With the real Streamlit: 85 pages fit."""
@@ -222,3 +231,17 @@ def test_new_pages_take_the_place_of_silent_ones(tmp_path: Path) -> None:
         with page_session(server.url):
             wait_until(lambda: [page.close_code for page in pages] == 6 * [1013] + 84 * [None])
             wait_until(lambda: process.num_fds() < before + 4 * 85, 10)
+
+
+@pytest.mark.slow
+def test_pages_that_are_closed_before_they_are_drawn_leave_nothing(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        process = psutil.Process(server.process.pid)
+        with page_session(server.url):
+            before = process.num_fds()
+        address = f"{server.url.replace('http', 'ws', 1)}/_stcore/stream"
+        for _ in range(60):
+            with connect(address, close_timeout=0) as stream:
+                stream.send(rerun())
+        # Well before Streamlit forgets them, and without another visitor.
+        wait_until(lambda: process.num_fds() < before + 20, 20)
