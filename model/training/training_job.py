@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -108,8 +109,10 @@ def start_job(*arguments: object) -> None:
     if current_job():
         raise DataError("Another training run is in progress. Wait until it is done, or stop it.")
     make_folder(unfinished_folder())
-    log = unfinished_folder() / ".log"
-    with log.open("wb") as output:
+    # Its own until it holds the lock: another process may be about to take that.
+    descriptor, name = tempfile.mkstemp(prefix=".log-", dir=unfinished_folder())
+    log = Path(name)
+    with os.fdopen(descriptor, "wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "model", "train", *map(str, arguments)],
             cwd=ROOT,
@@ -122,16 +125,27 @@ def start_job(*arguments: object) -> None:
     with suppress(OSError, AttributeError):  # Windows has no setpriority
         os.setpriority(os.PRIO_PROCESS, process.pid, LOWEST_PRIORITY)
     while process.poll() is None:
-        if current_job():
+        if (job := current_job()) and _runs_in(process, job):
+            with suppress(PermissionError):  # Windows renames no open file
+                log.replace(unfinished_folder() / ".log")
             # Until it is waited for, an ended child process stays a zombie.
             threading.Thread(target=process.wait, daemon=True).start()
             return
         time.sleep(0.1)
+    lines = log.read_text("utf-8", "replace").strip().splitlines()
+    log.unlink()
     if process.returncode:
-        lines = log.read_text("utf-8", "replace").strip().splitlines()
         # The command prints the message after "Error:" and before the error's code.
         message = re.sub(r"^Error: | \[[a-z-]+\]$", "", lines[-1]) if lines else ""
         raise DataError(message[:500] or "Training didn't start.")
+
+
+def _runs_in(process: "subprocess.Popen[bytes]", job: Job) -> bool:
+    """Return whether a process, or one that it started, has the job: Windows' Python starts one."""
+    with suppress(psutil.Error):
+        children = psutil.Process(process.pid).children(recursive=True)
+        return job.pid in (process.pid, *(child.pid for child in children))
+    return False
 
 
 def stop_job() -> None:

@@ -109,6 +109,22 @@ def test_job_that_does_not_begin_says_why() -> None:
     assert "--check needs --set" in run_train("--name", "forms", "--check", code=2)
 
 
+def test_loser_of_two_starts_leaves_the_log_of_the_winner(
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder_of(data_folder / "photos" / "forms", 8)
+    log = data_folder / "training" / ".log"
+    with holder("SIG_DFL") as process, monkeypatch.context() as patch:
+        log.write_text("the winner's")
+        # As for two apps on one folder: each looks before either process has the lock.
+        looks = iter([None])
+        patch.setattr(training_job, "current_job", lambda: next(looks, Job(process.pid, "forms")))
+        with pytest.raises(DataError, match="Another process is training 'forms'"):
+            start_job(*FORMS)
+    assert log.read_text() == "the winner's"
+    assert [path.name for path in log.parent.glob(".log*")] == [".log"]
+
+
 def test_photos_of_an_unfinished_run_stay_until_it_is_discarded(data_folder: Path) -> None:
     folder_of(data_folder / "photos" / "forms", 2)
     forms = photo_sets.get_photo_set("forms")
