@@ -12,6 +12,9 @@ const SCOPE = new URL("./", worker.location.href).href;
 const CACHES = `${new URL(SCOPE).pathname}@`;
 const STATE = new URL("state.json", SCOPE).href;
 
+/** Pause before asking again for files that are being made, in milliseconds. */
+const MAKING_MS = 2000;
+
 /** Parts of the page that are kept beside its files, which `files.json` lists. */
 const PAGE = ["./", "models/index.json"];
 
@@ -144,6 +147,11 @@ async function fetchWhole(url, options) {
   // a 404 of another type.
   const isOurs = response.headers.get("content-type")?.startsWith("application/problem+json");
   if (isOurs && response.status === 404 && url.endsWith("/models/index.json")) await clear();
+  if (isOurs && (await response.json()).code === "busy") {
+    // A model's files are being made.
+    await new Promise((resolve) => setTimeout(resolve, MAKING_MS));
+    return fetchWhole(url, options);
+  }
   throw new Error(`${url}: ${response.status}`);
 }
 

@@ -28,6 +28,7 @@ from model.settings import settings
 from tests.browser.server import serving
 from tests.model.tiny import colour
 from tests.tools import require_tool
+from tests.waiting import wait_until
 from ui.navigation import PAGES
 
 RECORDED = Path(__file__).with_name("compatibility")
@@ -119,6 +120,8 @@ def test_data_folder_of_an_earlier_release_still_works(recorded: Path) -> None:
 def test_pages_and_addresses_are_served(client: httpx2.Client) -> None:
     pages = set(PAGES)
     assert pages >= {"identify", "batch", "about", "models", "compare", "deploy"}
+    # It is made when it is first asked for.
+    wait_until(lambda: client.get("/device/models/colours/model.json").status_code == 200, 60)
     for address, media_type in ADDRESSES.items():
         response = client.get(address)
         assert response.status_code == 200, address
