@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,8 +63,9 @@ class Target:
         for process in self.processes():
             with suppress(psutil.Error):
                 descriptors.append(process.num_fds())
-                tree = [process, *process.children(recursive=True)]
-                memory.append(sum(map(_anonymous_bytes, tree)))
+                own, children = process.cmdline(), process.children(recursive=True)
+                memory.append(_anonymous_bytes(process))
+                memory[-1] += sum(_anonymous_bytes(child, but_not=own) for child in children)
         return max(memory) / 2**20, max(descriptors)
 
     def connections(self) -> int:
@@ -81,11 +82,15 @@ class Target:
         return count
 
 
-def _anonymous_bytes(process: psutil.Process) -> int:
-    """Return a process's RssAnon; 0 once it has ended."""
+def _anonymous_bytes(process: psutil.Process, but_not: Sequence[str] = ()) -> int:
+    """Return a process's RssAnon; 0 once it has ended, and for a process with another's command.
+
+    Between its start and its own program, a child shares the memory of its parent.
+    """
     with suppress(psutil.Error):
-        used = process.memory_info()
-        return int(used.rss - getattr(used, "shared", 0))
+        if process.cmdline() != but_not:
+            used = process.memory_info()
+            return int(used.rss - getattr(used, "shared", 0))
     return 0
 
 
