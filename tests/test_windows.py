@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.server import serving
 from tests.model.tiny import tiny
+from tests.operating.attacks.clients import page_session, post
 from tests.python import run_python
 from tests.windows import environment
 
@@ -34,6 +36,13 @@ def run(folder: Path, *words: str, status: int = 0) -> str:
 def test_simulation_raises_the_errors_of_windows(tmp_path: Path, code: str, error: str) -> None:
     script = f"import pathlib; file = pathlib.Path({str(tmp_path / 'file')!r}); file.{code}"
     assert error in run(tmp_path, "-c", script, status=1)
+
+
+def test_visit_with_a_photo_is_answered(tmp_path: Path) -> None:
+    app = serving(tmp_path, **environment(tmp_path))  # type: ignore[arg-type]
+    with app as server, page_session(server.url) as (_, token):
+        assert post(server.url, "/api/v1/identify", token=token) == 200
+        assert server.tracebacks() == ""
 
 
 @pytest.mark.parametrize(
