@@ -73,3 +73,13 @@ def test_any_label_is_printed_into_a_file(tmp_path: Path, models_dir: Path) -> N
 def test_qr_code_is_printed_into_a_file(tmp_path: Path) -> None:
     script = "from launch.serve import print_qr_code; print_qr_code('http://localhost')"
     assert "▄" in run(tmp_path, "-c", script)
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "deploy/test_trial.py::test_app_that_ignores_sigterm_is_killed",
+    ],
+)
+def test_test_passes(tmp_path: Path, test: str) -> None:
+    run(tmp_path, "-m", "pytest", f"tests/{test}", "-p", "no:cacheprovider")
