@@ -79,6 +79,7 @@ def test_qr_code_is_printed_into_a_file(tmp_path: Path) -> None:
     "test",
     [
         "deploy/test_trial.py::test_app_that_ignores_sigterm_is_killed",
+        "model/bundle/test_versions.py::test_current_file_is_complete_at_every_moment",
     ],
 )
 def test_test_passes(tmp_path: Path, test: str) -> None:
