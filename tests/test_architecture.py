@@ -130,6 +130,27 @@ def test_names_that_windows_lacks_are_guarded() -> None:
     } == {}
 
 
+def git_on_windows(*words: str, data: bytes = b"") -> bytes:
+    """Return what git prints with Windows' usual setting."""
+    command = ["git", "-c", "core.autocrlf=true", *words]
+    done = subprocess.run(command, cwd=ROOT, input=data, capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip("this is not a git checkout")
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", ["model/library/imagenet/bundle.json", "deploy/entrypoint.sh"])
+def test_checkout_on_windows_has_line_feeds_alone(name: str) -> None:
+    checked_out = git_on_windows("cat-file", "--filters", f":{name}")
+    assert b"\n" in checked_out
+    assert b"\r" not in checked_out
+
+
+def test_bundle_made_on_windows_is_committed_as_it_is() -> None:
+    words = "hash-object", "--stdin", "--path=bundles/mine/bundle.json"
+    assert git_on_windows(*words, data=b"{\r\n}") != git_on_windows(*words, data=b"{\n}")
+
+
 def test_public_names_of_model_exist() -> None:
     for name in model.__all__:
         assert getattr(model, name).__module__.startswith("model."), name
