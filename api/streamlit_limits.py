@@ -75,11 +75,16 @@ class Throttle:
 
 
 def _is_here(socket: Any) -> bool:
-    """Return False if a page's connection is closed, even if what it sent before is unread."""
+    """Return False if a page's connection is closed, even if what it sent before is unread.
+
+    Windows has no ``poll``: a page counts as open there until all is read.
+    """
     if not isinstance(socket, PageProtocol):
         return True
     if socket.transport.is_closing():
         return False
+    if not hasattr(select, "poll"):
+        return True
     # The event loop doesn't notice while it leaves messages unread.
     poll = select.poll()
     poll.register(socket.transport.get_extra_info("socket"), getattr(select, "POLLRDHUP", 0))

@@ -167,8 +167,10 @@ class StartedApp:
         self.process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout_seconds)
-        with contextlib.suppress(ProcessLookupError):
+        # Windows can't signal a group.
+        with contextlib.suppress(ProcessLookupError, AttributeError):
             os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()
         self.process.wait()
 
 

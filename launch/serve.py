@@ -14,6 +14,7 @@ from api.lifecycle import STORE_SECONDS
 from deploy.client import free_port
 from model import LoupeError, load
 from model.cli.owner import link_for
+from model.cli.terminal import use_utf8
 from model.errors import SettingRefused
 from model.model_store import store_follower
 from model.resources import configure_malloc
@@ -82,6 +83,7 @@ def server_arguments(port: int) -> list[str]:
 
 def print_qr_code(url: str) -> None:
     """Print a QR code that a phone can read from a small terminal: two modules per character."""
+    use_utf8()
     segno.make(url, error="m").terminal(compact=True, border=2)
 
 

@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import model
 from model.engines import ENGINES
 from model.settings import ROOT
 from tests.python import run_python
+from tests.windows import MISSING, MISSING_MODULES
 
 MAX_LINES = 500
 PAGES = sorted((ROOT / "pages").glob("*.py"))
@@ -79,6 +81,74 @@ def test_no_file_contains_a_path_of_one_machine() -> None:
         for path in tracked_files()
         if path.stat().st_size < 2**20 and machine_path.search(path.read_bytes())
     ] == []
+
+
+UNREACHED = {"model/importing/": "sandbox_folder() has refused the export before."}
+"""Folders whose code Windows doesn't reach, with the reason."""
+
+
+def names_missing_on_windows(node: ast.AST, checked: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Yield names that Windows lacks, unless the same function checks them or handles the error."""
+    match node:
+        case ast.With(items=guards) | ast.Try(handlers=guards):
+            if any(re.search(r"\b(Attribute|Import)Error\b", ast.unparse(one)) for one in guards):
+                return
+        case ast.FunctionDef() | ast.AsyncFunctionDef():
+            checked |= set(re.findall(r"(?:has|get)attr\(\w+, '(\w+)'", ast.unparse(node)))
+        case ast.Attribute(value=ast.Name(id="os" | "select" | "signal"), attr=name):
+            yield from {name} & (MISSING - checked)
+        case ast.Import(names=names):
+            yield from {one.name for one in names} & MISSING_MODULES
+        case ast.ImportFrom(module=module, names=names):
+            yield from {module, *(one.name for one in names)} & (MISSING_MODULES | MISSING)
+    for child in ast.iter_child_nodes(node):
+        yield from names_missing_on_windows(child, checked)
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("os.fork()", ["fork"]),
+        ("from signal import SIGKILL", ["SIGKILL"]),
+        ("import fcntl", ["fcntl"]),
+        ("with suppress(OSError): os.nice(1)", ["nice"]),
+        ("with suppress(AttributeError): os.nice(1)", []),
+        ("def run():\n if hasattr(os, 'nice'): os.nice(1), os.getuid()", ["getuid"]),
+    ],
+)
+def test_unguarded_names_are_found(code: str, expected: list[str]) -> None:
+    assert list(names_missing_on_windows(ast.parse(code))) == expected
+
+
+def test_names_that_windows_lacks_are_guarded() -> None:
+    paths = {str(path.relative_to(ROOT)): path for path in tracked_files() if path.suffix == ".py"}
+    assert {
+        name: found
+        for name, path in paths.items()
+        if not name.startswith(("tests/", *UNREACHED))
+        and (found := set(names_missing_on_windows(ast.parse(path.read_text(encoding="utf-8")))))
+    } == {}
+
+
+def git_on_windows(*words: str, data: bytes = b"") -> bytes:
+    """Return what git prints with Windows' usual setting."""
+    command = ["git", "-c", "core.autocrlf=true", *words]
+    done = subprocess.run(command, cwd=ROOT, input=data, capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip("this is not a git checkout")
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", ["model/library/imagenet/bundle.json", "deploy/entrypoint.sh"])
+def test_checkout_on_windows_has_line_feeds_alone(name: str) -> None:
+    checked_out = git_on_windows("cat-file", "--filters", f":{name}")
+    assert b"\n" in checked_out
+    assert b"\r" not in checked_out
+
+
+def test_bundle_made_on_windows_is_committed_as_it_is() -> None:
+    words = "hash-object", "--stdin", "--path=bundles/mine/bundle.json"
+    assert git_on_windows(*words, data=b"{\r\n}") != git_on_windows(*words, data=b"{\n}")
 
 
 def test_public_names_of_model_exist() -> None:

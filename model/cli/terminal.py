@@ -5,6 +5,8 @@ on standard error, and only on a terminal.
 """
 
 import errno
+import io
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,6 +48,7 @@ class ErrorGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
+        use_utf8()
         try:
             return super().invoke(ctx)
         except LoupeError as error:
@@ -59,6 +62,13 @@ class ErrorGroup(click.Group):
         except (KeyboardInterrupt, click.Abort):
             click.echo("Stopped.", err=True)
             sys.exit(130)
+
+
+def use_utf8() -> None:
+    """Print UTF-8 into files and pipes on Windows, whose code page lacks most characters."""
+    for stream in (sys.stdout, sys.stderr):
+        if os.name == "nt" and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")
 
 
 def _describe(error: OSError) -> str:

@@ -155,7 +155,14 @@ def replace_atomically(path: Path, *, durable: bool = False) -> Iterator[Path]:
         yield temporary
         if durable:
             fsync_path(temporary)
-        temporary.replace(path)
+        # Windows replaces no file that is open, and readers are done within milliseconds.
+        for _ in range(200 if os.name == "nt" else 0):
+            with suppress(PermissionError):
+                temporary.replace(path)
+                break
+            time.sleep(0.01)
+        else:
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     if durable:

@@ -97,8 +97,10 @@ def serving(
         _wait_until_ready(server, "_stcore/health" if plain else path)
         yield server
     finally:
-        with contextlib.suppress(ProcessLookupError):
+        # Windows can't signal a group.
+        with contextlib.suppress(ProcessLookupError, AttributeError):
             os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
         process.wait()
 
 
@@ -142,7 +144,7 @@ def compressed_files(part: str) -> Path:
     """Return a folder with compressed files, which other processes and later runs use as well."""
     # Another installation's files have other dates, which are sent as well.
     installed = str(Path(streamlit.__file__).stat().st_mtime_ns)
-    shared = Path(tempfile.gettempdir()) / f"loupe-test-files-{os.getuid()}"
+    shared = Path(tempfile.gettempdir()) / f"loupe-test-files-{getattr(os, 'getuid', int)()}"
     folder = shared / installed / compressed_name(part)
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)

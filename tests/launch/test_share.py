@@ -112,11 +112,11 @@ def test_app_and_tunnel_end_together(tmp_path, killed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
-def test_end_of_the_terminal_ends_app_and_tunnel(tmp_path, number):
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGTERM"])
+def test_end_of_the_terminal_ends_app_and_tunnel(tmp_path, name):
     # As under nohup; an app that outlived its terminal would stay public unseen.
     with ignored(signal.SIGHUP), sharing(tmp_path, address=tunnel(tmp_path)) as run:
         # While the app starts.
         run.wait_for("Asking cloudflared")
-        assert run.end(number) == 0
+        assert run.end(getattr(signal, name)) == 0
         assert "Traceback" not in run.output()

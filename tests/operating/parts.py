@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import pwd
 import re
 import subprocess
 import tempfile
@@ -72,6 +71,9 @@ class PostgreSql:
 def postgresql() -> Iterator[PostgreSql]:
     """Start PostgreSQL with an empty cluster; yield the server."""
     initdb = require_tool("initdb")
+    # Missing on Windows.
+    import pwd
+
     # PostgreSQL refuses to run as root; another user needs a folder that it may enter.
     user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
     run_as: dict[str, Any] = {"user": user.pw_uid, "group": user.pw_gid} if user else {}
