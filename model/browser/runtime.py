@@ -52,7 +52,13 @@ def run_program(
     try:
         with nullcontext() if is_ample else admission_queue().large_photo():
             completed = subprocess.run(
-                command, capture_output=True, text=True, timeout=timeout, check=False, **options
+                command,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=timeout,
+                check=False,
+                **options,
             )
     except subprocess.TimeoutExpired:
         raise error(f"{failure}: it took longer than {timeout:g} s.") from None

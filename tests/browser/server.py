@@ -69,10 +69,9 @@ def serving(
 ) -> Iterator[Server]:
     """Start the app and wait until its model is ready; end its whole process group after.
 
-    A fresh one has to make Streamlit's compressed files, and is awaited only until it responds.
-
     ``plain`` runs the entry point as a script without ``st.App``; ``port`` is free by default;
-    ``options`` are Streamlit's; ``launcher`` is a command that executes the one after it.
+    ``options`` are Streamlit's; ``launcher`` is a command that executes the one after it. A fresh
+    app has to make Streamlit's compressed files, and is awaited only until it responds.
     """
     data, log = folder / "data", folder / "server.log"
     if not is_fresh:
