@@ -122,7 +122,7 @@ def error_response(error: LoupeError) -> JSONResponse:
             "tells you why.",
         )
     headers = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
-    return problem(error.code, str(error), **headers)
+    return problem(error.code, str(error), 500, **headers)
 
 
 async def _loupe_error(_: Request, error: Any) -> JSONResponse:

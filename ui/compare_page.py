@@ -85,9 +85,14 @@ class Result(ReportedAnswer):
     sent: Size
     times: Times
 
+    @property
+    def graph(self) -> Literal["small", "full"]:
+        """The graph that answered."""
+        return "small" if self.way == "small" else "full"
+
     def visit_size(self, bundle: Bundle) -> str:
         """Return the size of a first visit if its files exist, else of what was downloaded."""
-        return format_size(first_visit_bytes(bundle, self.way) or self.downloaded)
+        return format_size(first_visit_bytes(bundle, self.graph) or self.downloaded)
 
     def probability(self, index: int) -> float:
         """Return a label's probability; zero if it was too low to be reported."""
@@ -104,7 +109,7 @@ class Result(ReportedAnswer):
             bundle,
             engine=self.way if WAYS[self.way].runs_in == "server" else "wasm",
             milliseconds=None,
-            graph="small" if self.way == "small" else "full",
+            graph=self.graph,
         )
 
 

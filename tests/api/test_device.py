@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -73,8 +74,9 @@ def files_of(client: Any, name: str, graph: str = "small") -> dict[str, Any]:
     """Return the responses to all that a first visit loads for a model, by URL."""
     base = f"/device/models/{name}/"
     # Its files may still be being made.
-    for file in ("full.json", "model.json")[graph == "small" :]:
-        wait_until(lambda file=file: client.get(base + file).status_code == 200, 100)
+    files = [f"{base}full.json"] if graph == "full" else []
+    for file in (*files, f"{base}model.json"):
+        wait_until(partial(_is_made, client, file), 100)
     described = client.get(f"{base}model.json")
     info = described.json()
     entry, runtime = info["graphs"][graph], info["runtime"]
@@ -85,6 +87,10 @@ def files_of(client: Any, name: str, graph: str = "small") -> dict[str, Any]:
     page = [f"/device/{file}" for file in PAGE_FILES]
     responses = {url: client.get(url) for url in ["/device/models/", *page, *urls]}
     return {f"{base}model.json": described, **responses}
+
+
+def _is_made(client: Any, address: str) -> bool:
+    return bool(client.get(address).status_code == 200)
 
 
 def test_files_have_their_caching_media_type_and_policy(client: Any) -> None:

@@ -105,7 +105,8 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with http_server(Calls) as proxy:
         variables = {"LOUPE_URL": "https://loupe.example/a", "LOUPE_HOSTS": "*.second.example"}
         variables |= {"http_proxy": proxy, "https_proxy": proxy}
-        with serving(folder, plain=False, port=None, options=options, **variables) as server:
+        app = serving(folder, plain=False, port=None, options=options, is_fresh=False, **variables)
+        with app as server:
             yield server
             assert "handshake" not in server.log()
     assert Calls.recorded == []

@@ -1,6 +1,7 @@
 """The owner's pages: every fragment of theirs ends with the sign-in."""
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from filelock import FileLock
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from model.settings import ROOT, settings
 from model.sign_ins import SignIn, sign_ins
@@ -64,7 +66,7 @@ class OwnerPage:
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """The app, and this process's settings for its database."""
     tiny(tmp_path / "data" / "models")
     monkeypatch.setenv("LOUPE_DATA", str(tmp_path / "data"))
@@ -86,7 +88,9 @@ def test_fragments_draw_nothing_after_the_sign_in_ended(server: Server) -> None:
     address = f"{server.url.replace('http', 'ws', 1)}/_stcore/stream"
     with (
         FileLock(training / ".lock"),
-        connect(address, origin=server.url, additional_headers=headers, max_size=None) as stream,
+        connect(
+            address, origin=Origin(server.url), additional_headers=headers, max_size=None
+        ) as stream,
     ):
         page = OwnerPage(stream)
         drawn = page.run()
