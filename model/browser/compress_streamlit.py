@@ -1,6 +1,6 @@
 """Compress the files of Streamlit's pages: ``compress_streamlit.py PART STATIC DEVICE TARGET``.
 
-A separate process of low priority, without the app's modules, whose 90 MB are freed at its end. It
+A separate process of low priority, without the app's modules, whose 60 MB are freed at its end. It
 also ends when its standard input closes, and so whenever the app ends.
 """
 

@@ -32,6 +32,7 @@ from ..bundle.registry import is_public, open_bundle
 from ..errors import BundleDamaged, EngineUnavailable
 from ..photo import MAX_BYTES, MAX_PIXELS
 from ..photo.formats import MIN_SIDE_PX, SIGNATURES
+from ..resources import configure_malloc
 from ..settings import ROOT
 from .cache import cached_folder, find_folder, read_info
 from .packed_network import NotPackable, pack_network
@@ -68,7 +69,7 @@ log = logging.getLogger("loupe")
 def device_dir(bundle: Bundle, graph: Graph = "small") -> Path:
     """Return the folder with a graph's device files; the first call makes them, in seconds.
 
-    A process of its own makes them, because the graphs take 140 MB for a moment.
+    A process of its own makes them, because it takes much memory for a moment: see ``run_program``.
 
     Raises:
         EngineUnavailable: they cannot be made on this machine.
@@ -240,6 +241,7 @@ def _run(bundle: Bundle, graph: Graph, folder: Path) -> None:
 
 def main(source: str, name: str, target: str, graph: str) -> None:
     """Write the device files of a graph of the bundle in ``source`` to ``target``."""
+    configure_malloc()
     bundle, folder = open_bundle(Path(source), name), Path(target)
     if graph == "small":
         _write_info(folder / "model.json", _write_small(bundle, folder))

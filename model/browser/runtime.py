@@ -37,8 +37,9 @@ def run_program(
 ) -> subprocess.CompletedProcess[str]:
     """Run a program and return what it printed.
 
-    It may take as much memory as a large photo: 140 MB for a model's files, 90 MB to compress
-    Streamlit's, 210 MB for npm. Unless memory is ample, it takes turns with those.
+    It may take as much memory as a large photo: 110 MB for the small graph of ``imagenet``, 180 MB
+    for the full one, 60 MB to compress Streamlit's files, 160 to 210 MB for npm. Unless memory is
+    ample, it takes turns with those.
 
     Args:
         failure: the beginning of an error's message: ``npm couldn't fetch the runtime``.
