@@ -85,8 +85,8 @@ def test_invalid_metrics_path_is_rejected(serve: Any, path: str) -> None:
 def test_json_log_has_no_photos_names_or_secrets(
     serve: Any, tiny_bundle: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    loggers = [logging.getLogger(name) for name in ("loupe", "uvicorn", "uvicorn.error")]
-    loggers += [logging.getLogger("streamlit")]
+    names = (None, "loupe", "uvicorn", "uvicorn.error", "streamlit")
+    loggers = [logging.getLogger(name) for name in names]
     before = [(logger.handlers, logger.propagate, logger.level) for logger in loggers]
     try:
         client = serve(LOUPE_MODEL="tiny", LOUPE_LOG="json", LOUPE_SECRET=SECRET)
