@@ -13,18 +13,18 @@ from tests.test_architecture import tracked_files
 
 BUDGETS = {
     "api": (
-        4050,
+        4101,
         "HTTP over model/: v1, the pages' session, /device/, the owner's door; bounds of all",
     ),
     "benchmarks": (
         2413,
         "every published figure, measured again by a command; peers in environments of their own",
     ),
-    "deploy": (2731, "ten hosts, the table that filters them, one check"),
+    "deploy": (2733, "ten hosts, the table that filters them, one check"),
     "docs": (281, "two clients without dependencies, as documentation"),
-    "launch": (763, "make run, share and phone"),
+    "launch": (765, "make run, share and phone"),
     "model": (
-        2713,
+        2727,
         "what answers a photo: classifier, admission queue, preprocessing, settings, errors",
     ),
     "model/answer": (
@@ -32,7 +32,7 @@ BUDGETS = {
         "predictions, decisions, words, share links; the device's answers as untrusted input",
     ),
     "model/browser": (
-        1631,
+        1689,
         "downloads of browsers, made once, cached: packed networks, Streamlit's files compressed",
     ),
     "model/bundle": (1539, "manifest, card and registry"),
@@ -40,30 +40,30 @@ BUDGETS = {
         1545,
         "temperature, prediction sets, two OOD detectors, estimates, the graph's head",
     ),
-    "model/cli": (1708, "one module per group of commands"),
+    "model/cli": (1727, "one module per group of commands"),
     "model/corrections": (
         1046,
         "corrections by SQLAlchemy, their review, their export, the pages' sessions",
     ),
     "model/engines": (277, "compiled, learner"),
     "model/evaluation": (869, "accuracy, intervals, calibration error, confusion, old against new"),
-    "model/exporting": (999, "five formats, each checked against the original"),
+    "model/exporting": (1000, "five formats, each checked against the original"),
     "model/exporting/converters": (421, "scripts and sample programs beside exports"),
     "model/importing": (
         4510,
         "fastai exports and weights alone, read without running them; the sandbox",
     ),
     "model/learner": (538, "a learner rebuilt from a bundle, and its ONNX"),
-    "model/model_store": (519, "versions by hash from a bucket or a route, current by a database"),
+    "model/model_store": (523, "versions by hash from a bucket or a route, current by a database"),
     "model/photo": (1407, "formats checked before Pillow opens them"),
     "model/samples": (63, "the sample photos"),
-    "model/storage": (1056, "atomic writes, zips, photos in folders, disk"),
+    "model/storage": (1063, "atomic writes, zips, photos in folders, disk"),
     "model/teaching": (
         849,
         "a few photos to a bundle, judged by photo groups; the strangers' .loupe file",
     ),
     "model/training": (
-        3626,
+        3640,
         "a folder of photos to a bundle, resumable; photo sets, what is wrong with them, runs",
     ),
     "pages": (386, "one script per page"),
@@ -72,12 +72,12 @@ BUDGETS = {
         "archives in buckets, on Ray or without; the API on Ray Serve and its proxies",
     ),
     "ui": (
-        5_903,
+        5_930,
         "what pages share: viewfinder, plain page, workshop, first screen, previews of links",
     ),
     "device/kernels": (420, "resampling, and the kernels of packed networks, in C"),
     "device": (
-        13_191,
+        13_226,
         "the browser's half: visit, viewfinder, engines, offline pages, first visit, Teach (3,500)",
     ),
 }
@@ -86,7 +86,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript and C.
 """
 
-ALL_PYTHON, ALL_TESTS = 43_526, 42_818
+ALL_PYTHON, ALL_TESTS = 43_731, 43_436
 """Most lines of Python outside and inside ``tests``."""
 
 ALL_FILES = 283
