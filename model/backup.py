@@ -12,60 +12,96 @@ SHA-256 of every file. Hashes show damage, not forgery: restore only what you sa
 import hashlib
 import os
 import platform
+import re
 import shutil
 import sqlite3
-import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AwareDatetime, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 
 from .answer.share_link import KEY_FILE
 from .bundle import CURRENT_FILE, StrictModel
 from .errors import ArchiveError, DataError
 from .settings import settings
 from .storage import zips
-from .storage.disk import replace_atomically, require_space, translate_disk_errors
+from .storage.disk import (
+    free_path,
+    lock_folders,
+    replace_atomically,
+    require_space,
+    translate_disk_errors,
+)
+from .storage.photo_files import printable
 
 CONTENTS = "loupe-backup.json"
 CORRECTIONS_FILE = "records.sqlite"
 FILES = (CORRECTIONS_FILE, KEY_FILE)
-FOLDERS = ("models", "runs", "training")
+PHOTOS = ("photos", "held-out", "corrections")
+FOLDERS = ("models", "runs", "training", *PHOTOS)
 """With ``FILES``, all that a backup may contain."""
+
+HIDDEN = {"photos": ".changes", "held-out": ".comparisons"}
+"""Hidden folders to save: the owner's label changes, and which versions were compared."""
 
 REMADE = ("derived", "phone")
 """Folders that the app makes again: files for browsers, exports, the authority of `make phone`."""
 
-MAX_FILES = 20_000
-"""Files in a backup; a version of a model has four."""
+CACHE = re.compile(r"training/[^/]+/(copies|features\.npz)(/|$)")
+"""What an unfinished training run makes again from the photos when it is resumed."""
 
-MAX_CONTENTS_BYTES = 8 * 2**20
-"""Bytes of the zip's directory and of ``loupe-backup.json``, which are read into memory."""
+MAX_FILES = 200_000
+"""Files in a backup. Saving or restoring so many takes 360 MB of memory."""
+
+MAX_NAME_BYTES = 1000
+"""Longest path in a data folder in UTF-8, in bytes."""
+
+MAX_ENTRY_BYTES, MAX_ENTRY_VALUES = MAX_NAME_BYTES + 200, 10
+"""Most bytes and values of ``loupe-backup.json`` for each file, on average."""
+
+MAX_DIRECTORY_BYTES = MAX_FILES * 300
+"""Most bytes of the zip's directory, which is read into memory."""
+
+JSON_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 
 RESTORE_PREFIX = ".loupe-restore-"
 
 
-class Entry(StrictModel):
-    """A file: its path with forward slashes, and its time of change in Unix seconds."""
+# Without slots, entries of 200,000 files take 85 MB more.
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
+class Entry:
+    """A file: its path with forward slashes, and its time of change in Unix seconds.
+
+    ``stored_as`` is its name in the zip if some disk doesn't take its path; format 1 lacks it.
+    """
 
     path: str
     bytes: Annotated[int, Field(ge=0)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     modified: Annotated[int, Field(ge=0, lt=2**40)]
+    stored_as: Annotated[str, Field(pattern=r"^(renamed/[0-9]{1,6})?$")] = ""
+
+    @property
+    def member(self) -> str:
+        """The file's name in the zip."""
+        return self.stored_as or self.path
 
 
 class Contents(StrictModel):
     """``loupe-backup.json``; ``corrections`` is their number, None if they were left out."""
 
-    format: Literal[1]
+    format: Literal[1, 2]
     made: AwareDatetime
     versions: dict[str, str]
     corrections: Annotated[int, Field(ge=0)] | None
-    files: tuple[Entry, ...]
+    # Without FailFast, a list of a million errors takes 400 MB.
+    files: Annotated[tuple[Entry, ...], FailFast()]
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -74,21 +110,25 @@ class Contents(StrictModel):
         return tuple(sorted({parts[1] for parts in paths if parts[0] == "models"}))
 
 
-def back_up(file: Path, *, corrections: bool = True) -> tuple[Contents, list[str]]:
-    """Save models and corrections into a zip; an existing backup is replaced at the very end.
+def back_up(
+    file: Path, *, corrections: bool = True, photos: bool = True
+) -> tuple[Contents, list[str]]:
+    """Save all that can't be made again into a zip, which replaces a backup at the very end.
 
-    Safe while the app runs: a version of a model never changes, and corrections are copied as
-    of one moment. Corrections in PostgreSQL are left out: ``pg_dump`` saves them.
+    Safe while the app runs: a version of a model never changes, corrections are copied as of one
+    moment, and uploads to photo sets wait. Corrections in PostgreSQL are left out: ``pg_dump``
+    saves them.
 
     The zip is readable by its owner alone, since it holds photos and a key.
+    Without ``photos``, photo sets, held-out photos and kept corrections are left out as well.
 
     Returns:
         What was saved, and what was left out: paths in the data folder, some of them ``REMADE``,
         or a database.
 
     Raises:
-        ArchiveError: there are too many files, or two whose names some disks treat as one.
-        DataError: there is nothing to save, ``file`` isn't replaced, or the database fails.
+        DataError: there is nothing to save or too much, ``file`` isn't replaced, or the database
+            fails.
         OSError: something can't be read or written.
     """
     data = settings().data.resolve()
@@ -107,43 +147,49 @@ def back_up(file: Path, *, corrections: bool = True) -> tuple[Contents, list[str
                 f"{file} exists and isn't a backup, so it isn't replaced. Name another file."
             ) from None
     with translate_disk_errors(file.parent), replace_atomically(file, durable=True) as temporary:
-        left_out = _write_backup(temporary, data, corrections=corrections)
+        left_out = _write_backup(temporary, data, corrections=corrections, photos=photos)
         # Checked as a restore would, before it replaces another.
         with _open_backup(temporary) as (_, contents):
             return contents, left_out
 
 
-def _write_backup(file: Path, data: Path, *, corrections: bool) -> list[str]:
+def _write_backup(file: Path, data: Path, *, corrections: bool, photos: bool) -> list[str]:
     """Write the zip; return what was left out."""
-    entries, left_out, count = [], [], None
+    skipped = {*(() if photos else PHOTOS), *(() if corrections else ("corrections",))}
     file.touch(mode=0o600)
-    with (
-        tempfile.TemporaryDirectory(prefix=".loupe-backup-", dir=file.parent) as scratch,
-        zipfile.ZipFile(file, "w", strict_timestamps=False) as zipped,
-    ):
-        has_database = settings().database.get_secret_value() or (data / CORRECTIONS_FILE).is_file()
-        if corrections and has_database:
-            database = Path(scratch, CORRECTIONS_FILE)
-            if (count := _copy_corrections(database)) is None:
+    with ExitStack() as stack:
+        scratch = stack.enter_context(TemporaryDirectory(prefix=".loupe-backup-", dir=file.parent))
+        for top in HIDDEN.keys() - skipped:
+            if (data / top).is_dir():
+                stack.enter_context(lock_folders(data / top))
+        sources, left_out = _find_sources(data, Path(scratch), skipped)
+        count, database = None, data / CORRECTIONS_FILE
+        if corrections and (settings().database.get_secret_value() or database.is_file()):
+            sources[CORRECTIONS_FILE] = database
+        if len(sources) > MAX_FILES:
+            raise DataError(
+                f"{data} has {len(sources):,} files; a backup holds up to {MAX_FILES:,}. Leave "
+                "photos out with --without photos."
+            )
+        needed_bytes = sum(path.stat().st_size for path in sources.values() if path.exists())
+        require_space(file.parent, needed_bytes + len(sources) * MAX_ENTRY_BYTES)
+        if CORRECTIONS_FILE in sources:
+            sources[CORRECTIONS_FILE] = Path(scratch, CORRECTIONS_FILE)
+            if (count := _copy_corrections(sources[CORRECTIONS_FILE])) is None:
+                del sources[CORRECTIONS_FILE]
                 left_out.append("corrections, which are in PostgreSQL: save them with pg_dump")
-            else:
-                entries.append(_add(zipped, CORRECTIONS_FILE, database))
-        for path in _iter_sources(data):
-            name = path.relative_to(data).as_posix()
-            if path.is_file() and not path.is_symlink() and _is_allowed(name):
-                entries.append(_add(zipped, name, path))
-            else:
-                left_out.append(name)
-        if not entries:
+        if not sources:
             raise DataError(f"There is nothing to save in {data}.")
-        contents = Contents(
-            format=1,
-            made=datetime.now(UTC).replace(microsecond=0),
-            versions={"python": platform.python_version(), "sqlite": sqlite3.sqlite_version},
-            corrections=count,
-            files=tuple(entries),
-        )
-        zipped.writestr(CONTENTS, contents.model_dump_json(indent=1))
+        with zipfile.ZipFile(file, "w", strict_timestamps=False) as zipped:
+            contents = Contents(
+                format=2,
+                made=datetime.now(UTC).replace(microsecond=0),
+                versions={"python": platform.python_version(), "sqlite": sqlite3.sqlite_version},
+                corrections=count,
+                files=tuple(_add_files(zipped, sources, left_out)),
+            )
+            json = TypeAdapter(Contents).dump_json(contents, indent=1, exclude_defaults=True)
+            zipped.writestr(CONTENTS, json)
     return left_out
 
 
@@ -159,30 +205,50 @@ def _copy_corrections(target: Path) -> int | None:
         return store.copy_to(target)
 
 
-def _iter_sources(data: Path) -> Iterator[Path]:
-    """Yield what may be saved; the caller saves each before the next is listed."""
-    # Before versions are listed, so that the version it names is among them.
-    current = sorted(data.glob(f"models/[!.]*/{CURRENT_FILE}"))
-    yield from current
+def _find_sources(
+    data: Path, scratch: Path, skipped: Collection[str]
+) -> tuple[dict[str, Path], list[str]]:
+    """Return the files to save by their paths in the data folder, and what is left out."""
+    sources, left_out = dict[str, Path](), list[str]()
+    # Copied before versions are listed, so that the version it names is among them.
+    current = {
+        path: Path(shutil.copy2(path, scratch / str(number)))
+        for number, path in enumerate(data.glob(f"models/[!.]*/{CURRENT_FILE}"))
+    }
     for top in _list_visible(data):
-        if top.name in ("models", "runs"):
-            for path in _list_visible(top):
-                yield from (below for below in _walk(path) if below not in current)
-        elif top.name not in FOLDERS and not top.name.startswith(CORRECTIONS_FILE):
-            yield top
+        if top.name in skipped or top.name.startswith(CORRECTIONS_FILE):
+            continue
+        for path in _walk(top) if top.name in FOLDERS else [top]:
+            name = printable(path.relative_to(data))
+            if CACHE.match(name):
+                continue
+            if path.is_file() and not path.is_symlink() and _is_allowed(name, is_renamed=True):
+                sources[name] = current.get(path, path)
+            else:
+                left_out.append(name)
+    return sources, left_out
 
 
-def _is_allowed(path: str) -> bool:
-    """Return whether a path may be in a backup: part of a data folder, safe on every disk."""
+def _is_allowed(path: str, *, is_renamed: bool) -> bool:
+    """Return whether a path may be in a backup: part of a data folder and, stored as it is, safe.
+
+    A renamed one may have any name, which the disk of a restore may refuse.
+    """
     top, _, below = path.partition("/")
-    return top in (FOLDERS if below else FILES) and zips.is_portable_path(path)
+    if top not in (FOLDERS if below else FILES):
+        return False
+    visible = (part for part in path.split("/") if part != HIDDEN.get(top))
+    is_inside = all(part and part[0] != "." for part in visible)
+    is_short = len(path.encode()) <= MAX_NAME_BYTES
+    return zips.is_portable_path(path) or (is_renamed and is_inside and is_short)
 
 
 def _list_visible(folder: Path) -> list[Path]:
-    """Return what is in a folder, without hidden files, which are temporary or abandoned."""
+    """Return what is in a folder, without what is hidden because it is temporary or abandoned."""
     if not folder.is_dir():
         return []
-    return [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    paths = sorted(folder.iterdir())
+    return [path for path in paths if path.name[0] != "." or path.name in HIDDEN.values()]
 
 
 def _walk(top: Path) -> Iterator[Path]:
@@ -194,12 +260,27 @@ def _walk(top: Path) -> Iterator[Path]:
             yield from _walk(path)
 
 
-def _add(zipped: zipfile.ZipFile, name: str, source: Path) -> Entry:
+def _add_files(
+    zipped: zipfile.ZipFile, sources: dict[str, Path], left_out: list[str]
+) -> Iterator[Entry]:
+    """Copy files into the zip and yield their entries; note those that have been deleted."""
+    safe = {path for path in sources if zips.is_portable_path(path)}
+    safe -= {*zips.find_clashes(path for path in sources if path in safe)}
+    for number, path in enumerate([*sources]):
+        try:
+            # Popped, because 200,000 paths and their entries take 100 MB each.
+            source = sources.pop(path)
+            yield _add(zipped, path, source, "" if path in safe else f"renamed/{number}")
+        except FileNotFoundError:
+            left_out.append(f"{path}, which was deleted meanwhile")
+
+
+def _add(zipped: zipfile.ZipFile, path: str, source: Path, stored_as: str) -> Entry:
     """Copy a file into the zip, read it back and return its entry."""
-    modified = max(0, int(source.stat().st_mtime))
-    zipped.write(source, name)
-    size, sha256 = zipped.getinfo(name).file_size, _hash_member(zipped, name)
-    return Entry(path=name, bytes=size, sha256=sha256, modified=modified)
+    modified, member = max(0, int(source.stat().st_mtime)), stored_as or path
+    zipped.write(source, member)
+    size, sha256 = zipped.getinfo(member).file_size, _hash_member(zipped, member)
+    return Entry(path=path, bytes=size, sha256=sha256, modified=modified, stored_as=stored_as)
 
 
 def _hash_member(zipped: zipfile.ZipFile, name: str) -> str:
@@ -218,7 +299,8 @@ def restore(file: Path, folder: Path, *, corrections: bool = True) -> Contents:
     """
     with _open_backup(file) as (zipped, contents), translate_disk_errors(folder):
         if not corrections:
-            files = tuple(entry for entry in contents.files if entry.path != CORRECTIONS_FILE)
+            left_out = (CORRECTIONS_FILE, "corrections/")
+            files = tuple(one for one in contents.files if not one.path.startswith(left_out))
             contents = contents.model_copy(update={"files": files, "corrections": None})
         # A new volume has a folder "lost+found".
         if any(path.name != "lost+found" for path in _list_visible(folder)):
@@ -228,8 +310,10 @@ def restore(file: Path, folder: Path, *, corrections: bool = True) -> Contents:
             )
         require_space(folder, sum(entry.bytes for entry in contents.files))
         for entry in contents.files:
-            if _hash_member(zipped, entry.path) != entry.sha256:
-                raise ArchiveError(f"{entry.path} in this backup is damaged. Copy the file again.")
+            if _hash_member(zipped, entry.member) != entry.sha256:
+                raise ArchiveError(
+                    f"{entry.path!r} in this backup is damaged. Copy the file again."
+                )
         _unpack(zipped, contents, folder)
         return contents
 
@@ -239,14 +323,30 @@ def _unpack(zipped: zipfile.ZipFile, contents: Contents, folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for abandoned in folder.glob(f"{RESTORE_PREFIX}*"):
         shutil.rmtree(abandoned)
-    with tempfile.TemporaryDirectory(prefix=RESTORE_PREFIX, dir=folder) as name:
+    with TemporaryDirectory(prefix=RESTORE_PREFIX, dir=folder) as name:
         scratch = Path(name)
+        folders = {"": scratch}
         for entry in contents.files:
-            path = Path(zipped.extract(entry.path, scratch))
+            parent, _, name = entry.path.rpartition("/")
+            path = free_path(_make_folder(parent, folders), name)
+            with zipped.open(entry.member) as member, path.open("xb") as target:
+                shutil.copyfileobj(member, target)
             path.chmod(0o600)
             os.utime(path, (entry.modified, entry.modified))
         for path in scratch.iterdir():
             path.rename(folder / path.name)
+
+
+def _make_folder(path: str, folders: dict[str, Path]) -> Path:
+    """Return the folder of a path, made and added to ``folders`` if it is not among them.
+
+    A disk that ignores case gives the second of two such folders a number.
+    """
+    if path not in folders:
+        parent, _, name = path.rpartition("/")
+        folders[path] = free_path(_make_folder(parent, folders), name)
+        folders[path].mkdir()
+    return folders[path]
 
 
 @contextmanager
@@ -260,7 +360,7 @@ def _open_backup(path: Path) -> Iterator[tuple[zipfile.ZipFile, Contents]]:
     with path.open("rb") as file:
         with _translate_damage():
             zipped = zips.open_zip(
-                file, max_entries=MAX_FILES + 1, max_directory_bytes=MAX_CONTENTS_BYTES
+                file, max_entries=MAX_FILES + 1, max_directory_bytes=MAX_DIRECTORY_BYTES
             )
             zips.check_layout(file, zipped)
         with zipped:
@@ -284,8 +384,13 @@ def _translate_damage() -> Iterator[None]:
 
 
 def _read_contents(zipped: zipfile.ZipFile) -> Contents:
+    count = len(zipped.infolist())
     with _translate_damage():
-        data = zips.read_member(zipped, zipped.getinfo(CONTENTS), MAX_CONTENTS_BYTES)
+        data = zips.read_member(zipped, zipped.getinfo(CONTENTS), count * MAX_ENTRY_BYTES)
+        # Parsed, a list of empty lists takes a hundred times its size.
+        quoted = sum(match[0].count(b",") for match in JSON_STRING.finditer(data))
+        if data.count(b",") - quoted > count * MAX_ENTRY_VALUES:
+            raise zips.ZipDamaged(CONTENTS)
     try:
         return Contents.model_validate_json(data)
     except ValidationError as error:
@@ -297,16 +402,15 @@ def _read_contents(zipped: zipfile.ZipFile) -> Contents:
 
 def _check_members(zipped: zipfile.ZipFile, contents: Contents) -> None:
     """Check that the zip holds the listed files and no others."""
-    paths = [entry.path for entry in contents.files]
-    for path in paths:
-        if not _is_allowed(path):
+    for entry in contents.files:
+        if not _is_allowed(entry.path, is_renamed=bool(entry.stored_as)):
             raise ArchiveError(
-                f"This backup names {path[:100]!r}, which isn't a file of a data folder."
+                f"This backup names {entry.path[:100]!r}, which isn't a file of a data folder."
             )
-    if duplicate := zips.find_clash(paths):
+    if duplicate := next(zips.find_clashes(entry.member for entry in contents.files), ""):
         raise ArchiveError(f"This backup names {duplicate[:100]!r} twice, or below a file.")
     infos = zipped.infolist()
-    listed = {(entry.path, entry.bytes) for entry in contents.files}
+    listed = {(entry.member, entry.bytes) for entry in contents.files}
     stored = {(info.filename, info.file_size) for info in infos if info.filename != CONTENTS}
     if listed != stored or len(infos) != len(listed) + 1:
         raise ArchiveError(

@@ -12,7 +12,6 @@ from .manifest import (
     Name,
     PredictionSetRule,
     Threshold,
-    check_name,
     title_from_name,
 )
 from .model_card import (
@@ -25,6 +24,7 @@ from .registry import (
     CURRENT_FILE,
     DEFAULT_MODEL,
     Fingerprint,
+    check_name,
     current_version,
     default_models,
     fingerprint,

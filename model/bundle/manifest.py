@@ -2,10 +2,9 @@
 
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from ..engine_info import ENGINES, ServerEngine
-from ..errors import DataError
 from ..preprocess import PreprocessConfig
 from .model_card import ModelCard, StrictModel
 
@@ -257,15 +256,3 @@ class Manifest(ManifestDraft):
         """Return the manifest without its files, as the start of the next version."""
         values = self.model_dump(mode="json", exclude={"files", "format"})
         return ManifestDraft.model_validate(values)
-
-
-def check_name(name: str) -> None:
-    """Check a model's name before any work is done for it.
-
-    Raises:
-        DataError: it breaks ``NAME_RULE``.
-    """
-    try:
-        TypeAdapter(Name).validate_python(name)
-    except ValidationError:
-        raise DataError(f"name: {NAME_RULE}") from None

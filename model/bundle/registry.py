@@ -7,16 +7,20 @@ its previous versions.
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import UTC, datetime
 from functools import lru_cache
 from math import inf
 from pathlib import Path
 from threading import Event
 
-from ..errors import BundleDamaged, BundleError, BundleNotFound
+from pydantic import TypeAdapter, ValidationError
+
+from ..errors import BundleDamaged, BundleError, BundleNotFound, DataError
 from ..settings import settings
+from ..storage.zips import is_portable_path
 from .bundle import BUILTIN_DIR, MANIFEST, Bundle
+from .manifest import NAME_RULE, Name
 
 FOLDER_NAME = re.compile(r"[^/\\\0]+")
 
@@ -109,6 +113,21 @@ def list_models() -> dict[str, Bundle | BundleError]:
             if folder.name not in models:
                 models[folder.name] = bundle_or_error(_open, folder)
     return models
+
+
+def check_name(name: str, existing: Container[str] = ()) -> None:
+    """Check a model's name before any work is done for it.
+
+    Raises:
+        DataError: it breaks ``NAME_RULE``; or Windows reserves it, and there is neither a model of
+            that name nor anything in ``existing``.
+    """
+    try:
+        TypeAdapter(Name).validate_python(name)
+    except ValidationError:
+        raise DataError(f"name: {NAME_RULE}") from None
+    if not (is_portable_path(name) or name in existing or name in list_models()):
+        raise DataError(f"Windows reserves the name {name!r}. Choose another name.")
 
 
 def is_public(bundle: Bundle) -> bool:

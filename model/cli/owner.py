@@ -117,18 +117,19 @@ def _export(file: Path, force: bool) -> None:
 
 
 @click.command("backup")
+@click.option("--without", type=click.Choice(["photos"]), help="Leave the workshop's photos out.")
 @click.option("--without-records", is_flag=True, help="Leave the corrections out.")
 @click.argument("file", type=FILE, metavar="FILE.zip")
-def backup_command(file: Path, without_records: bool) -> None:
-    """Save models, training runs and corrections into FILE.zip, while the app runs.
+def backup_command(file: Path, without: str | None, without_records: bool) -> None:
+    """Save models, training runs, photos and corrections into FILE.zip, while the app runs.
 
     Exits with 1 if something was left out that the app can't make again.
     """
     from ..backup import REMADE, back_up
 
-    contents, left_out = back_up(file, corrections=not without_records)
+    contents, left_out = back_up(file, corrections=not without_records, photos=not without)
     click.echo(f"{_summary(contents.models, contents.corrections)} in {file}")
-    size = f"{file.stat().st_size / 1e6:,.1f} MB"
+    size = f"{count_of(len(contents.files), 'file')}, {file.stat().st_size / 1e6:,.1f} MB"
     click.echo(f"{size}. Keep it private: it may contain visitors' photos.")
     missing = [item for item in left_out if item not in REMADE]
     if remade := [item for item in left_out if item in REMADE]:

@@ -17,8 +17,8 @@ from pathvalidate.handler import ReservedNameHandler
 from ..bundle import get_bundle
 from ..errors import BundleError, DataError
 from ..settings import settings
-from ..storage.disk import replace_atomically
-from ..storage.zips import escape_formula, write_csv
+from ..storage.disk import number_names, replace_atomically
+from ..storage.zips import disk_key, escape_formula, write_csv
 from .store import FOLDER, PHOTO_PREFIX, WORDINGS, Correction, CorrectionStore, Review
 
 CSV_NAME = "corrections.csv"
@@ -38,17 +38,14 @@ class FolderNames:
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
         # A folder must not take the table's name.
-        self._taken = {_disk_key(CSV_NAME)}
+        self._taken = {disk_key(CSV_NAME)}
 
     def get_name(self, label: str) -> str:
         """Return the label's folder; labels that look alike on a disk get different ones."""
         if label not in self._names:
-            base, count = _to_safe_name(label), 1
-            name = base
-            while _disk_key(name) in self._taken:
-                count += 1
-                name = f"{base} ({count})"
-            self._taken.add(_disk_key(name))
+            names = number_names(_to_safe_name(label))
+            name = next(name for name in names if disk_key(name) not in self._taken)
+            self._taken.add(disk_key(name))
             self._names[label] = name
         return self._names[label]
 
@@ -108,11 +105,6 @@ def _to_safe_name(label: str) -> str:
     name = EDGES.sub("", name)
     # Spreadsheets could run such a name as a formula, and shells read it as an option.
     return f"_{name}" if not name or name != escape_formula(name) else name
-
-
-def _disk_key(name: str) -> str:
-    """Return a key that is equal for names that some disks treat as one (case, accents)."""
-    return unicodedata.normalize("NFKD", name).casefold()
 
 
 MAX_PER_VISIT = 5

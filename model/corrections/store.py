@@ -255,6 +255,9 @@ class CorrectionStore(database.StoredTable):
             connection.execution_options(isolation_level="AUTOCOMMIT")
             connection.exec_driver_sql("VACUUM INTO ?", (str(file),))
         with closing(CorrectionStore(f"sqlite:///{file}")) as copy:
+            with copy.reading("saved") as connection:
+                if connection.exec_driver_sql("PRAGMA integrity_check").scalar() != "ok":
+                    raise DataError("The corrections can't be saved: their file is damaged.")
             return copy.count()
 
 

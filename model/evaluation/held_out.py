@@ -19,7 +19,7 @@ from ..errors import ArchiveError, PhotoError
 from ..events import SILENT, Progress
 from ..photo import read
 from ..settings import settings
-from ..storage.disk import make_folder, publish_folder, replace_folder
+from ..storage.disk import lock_folders, make_folder, publish_folder, replace_folder
 from ..storage.labelled_photos import list_subfolders
 from ..storage.photo_files import PhotoFile, list_photos
 from ..text import count_of, list_some
@@ -58,8 +58,10 @@ def save_held_out(model: str, photos: Iterable[PhotoFile]) -> None:
             raise ArchiveError("This zip has no folders of photos. Use one folder per label.")
         return held_out_folder(model)
 
-    make_folder(held_out_folder(model).parent)
-    publish_folder(held_out_folder(model).parent, fill, replace_folder)
+    folder = held_out_folder(model).parent
+    make_folder(folder)
+    with lock_folders(folder):
+        publish_folder(folder, fill, replace_folder)
 
 
 def count_held_out(model: str) -> int:

@@ -5,6 +5,7 @@ What reads or writes here raises ``OSError`` if it can't.
 
 import errno
 import hashlib
+import itertools
 import os
 import secrets
 import shutil
@@ -13,6 +14,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from pathvalidate import sanitize_filename
 
 from ..errors import DataError
 from ..settings import settings
@@ -49,6 +52,19 @@ def make_folder(folder: Path) -> None:
 def free_bytes(folder: Path) -> int:
     """Return how many bytes may be written below a folder that may not exist yet."""
     return shutil.disk_usage(_existing_parent(folder)).free - RESERVED_BYTES
+
+
+def number_names(name: str, suffix: str = "") -> Iterator[str]:
+    """Yield a name with its suffix, and then numbered names in case it is taken."""
+    yield name + suffix
+    yield from (f"{name} ({number}){suffix}" for number in itertools.count(2))
+
+
+def free_path(folder: Path, name: str) -> Path:
+    """Return a path that is free, of a name that this disk may refuse or may have already."""
+    safe = Path(sanitize_filename(name, replacement_text="_", platform="auto"))
+    paths = (folder / numbered for numbered in number_names(safe.stem, safe.suffix))
+    return next(path for path in paths if not os.path.lexists(path))
 
 
 def require_space(folder: Path, needed_bytes: int) -> None:
@@ -224,6 +240,21 @@ def replace_folder(new: Path, target: Path) -> None:
             old.rename(target)
         raise
     _remove(old)
+
+
+@contextmanager
+def lock_folders(parent: Path) -> Iterator[None]:
+    """Hold the lock of the folders in ``parent``, and first move back what a kill left hidden."""
+    # Imported on first use: inspecting an export needs no locks.
+    from filelock import FileLock
+
+    with FileLock(parent / ".lock"):
+        for old in parent.glob(f"{OLD_PREFIX}*"):
+            folder = old.with_name(old.name.removeprefix(OLD_PREFIX))
+            if not folder.exists():
+                with suppress(OSError):
+                    old.rename(folder)
+        yield
 
 
 def _remove(path: Path) -> None:

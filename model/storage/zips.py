@@ -14,6 +14,7 @@ import unicodedata
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache, partial
 from typing import BinaryIO
 
 from defusedcsv import csv
@@ -211,6 +212,10 @@ def read_member(zipped: zipfile.ZipFile, info: zipfile.ZipInfo, max_bytes: int) 
     return data
 
 
+# Folders repeat, and a check takes 45 µs.
+_is_valid_name = lru_cache(maxsize=1024)(partial(is_valid_filename, platform="universal"))
+
+
 def is_portable_path(path: str) -> bool:
     """Return whether a path with forward slashes stays in its folder and is valid everywhere."""
     parts = path.split("/")
@@ -218,24 +223,28 @@ def is_portable_path(path: str) -> bool:
         len(path.encode("utf-8", "surrogatepass")) <= MAX_PATH_BYTES
         and not any(unicodedata.category(char) in ("Cc", "Cs") for char in path)
         and not any(part.startswith(".") or part != part.strip() for part in parts)
-        and all(is_valid_filename(part, platform="universal") for part in parts)
+        and all(map(_is_valid_name, parts))
     )
 
 
-def find_clash(paths: Iterable[str]) -> str | None:
-    """Return a path that some disk takes for another path or its folder; None if there is none."""
+def disk_key(name: str) -> str:
+    """Return a key that is equal for names that some disks treat as one (case, accents)."""
+    return unicodedata.normalize("NFC", name.casefold())
+
+
+def find_clashes(paths: Iterable[str]) -> Iterator[str]:
+    """Yield the paths that some disk takes for an earlier path or its folder."""
     files: set[str] = set()
     folders: set[str] = set()
     for path in paths:
-        # Some disks ignore case, or compose accents.
-        key = unicodedata.normalize("NFKD", path).casefold()
+        key = disk_key(path)
         parts = key.split("/")
         parents = {"/".join(parts[:count]) for count in range(1, len(parts))}
         if key in files or key in folders or parents & files:
-            return path
-        files.add(key)
-        folders |= parents
-    return None
+            yield path
+        else:
+            files.add(key)
+            folders |= parents
 
 
 FORMULA_SIGNS = ("=", "+", "-", "@", "|", "%", "\t", "\r", "\n")

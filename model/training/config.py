@@ -1,5 +1,6 @@
 """The configuration of a training run, saved so that the run can be resumed."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -7,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from ..bundle.manifest import NAME_RULE, Name
 from ..errors import DataError
+from ..settings import settings
 from ..storage.disk import replace_atomically
 from ..storage.labelled_photos import name_folders
 
@@ -92,24 +94,29 @@ class TrainingConfig(BaseModel):
                 f"{config.minutes:g}. Increase --minutes or reduce --search."
             )
         # Paths are absolute, because --resume may be called from another folder.
-        absolute = {
-            "folder": config.folder.resolve(),
-            "unknown": {name: folder.resolve() for name, folder in config.unknown.items()},
-            "also": config.also and config.also.resolve(),
-            "changes": config.changes and config.changes.resolve(),
-            "models_dir": config.models_dir and config.models_dir.resolve(),
-        }
-        return config.model_copy(update=absolute)
+        return config.with_paths(Path.resolve)
+
+    def with_paths(self, change: Callable[[Path], Path]) -> Self:
+        """Return the configuration with all its paths changed."""
+        paths = {name: change(value) for name, value in self if isinstance(value, Path)}
+        unknown = {name: change(folder) for name, folder in self.unknown.items()}
+        return self.model_copy(update={**paths, "unknown": unknown})
 
     def save(self, run_dir: Path) -> None:
         """Write the configuration into the folder of its run."""
+        data = settings().data.resolve()
+        # Paths in the data folder are relative: a backup may be restored to another place.
+        config = self.with_paths(
+            lambda path: path.relative_to(data) if path.is_relative_to(data) else path
+        )
         with replace_atomically(run_dir / CONFIG_FILE) as temporary:
-            temporary.write_text(self.model_dump_json(indent=1), encoding="utf-8")
+            temporary.write_text(config.model_dump_json(indent=1), encoding="utf-8")
 
     @classmethod
     def load(cls, run_dir: Path) -> Self | None:
         """Return the configuration that a run saved, None if there is no valid one."""
         try:
-            return cls.model_validate_json((run_dir / CONFIG_FILE).read_bytes())
+            config = cls.model_validate_json((run_dir / CONFIG_FILE).read_bytes())
+            return config.with_paths(settings().data.resolve().joinpath)
         except (OSError, ValueError):
             return None

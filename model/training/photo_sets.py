@@ -32,6 +32,7 @@ from .unpacked_photos import (
     SetWriter,
     is_label,
     label_photos,
+    require_distinct,
 )
 
 Mode = Literal["new", "add", "replace"]
@@ -87,12 +88,11 @@ def list_photo_sets() -> dict[str, PhotoSet]:
     Raises:
         DataError: a folder cannot be read.
     """
-    for old in photos_folder().glob(f"{disk.OLD_PREFIX}*"):
-        folder = old.with_name(old.name.removeprefix(disk.OLD_PREFIX))
-        if not folder.exists():
-            # A process was killed while replacing the set, or is replacing it now.
-            with _lock(), suppress(OSError):
-                old.rename(folder)
+    hidden = photos_folder().glob(f"{disk.OLD_PREFIX}*")
+    if any(not old.with_name(old.name.removeprefix(disk.OLD_PREFIX)).exists() for old in hidden):
+        # A process was killed while replacing the set, or is replacing it now.
+        with disk.lock_folders(photos_folder()):
+            pass
     return _list_sets()
 
 
@@ -101,7 +101,7 @@ def _list_sets() -> dict[str, PhotoSet]:
     for root, is_own in ((settings().photos, False), (photos_folder(), True)):
         for folder in list_subfolders(root, follow_links=False) if root and root.is_dir() else ():
             with suppress(DataError):
-                check_name(folder.name)
+                check_name(folder.name, {folder.name})
                 sets[folder.name] = PhotoSet(folder.name, folder, is_own)
     return dict(sorted(sets.items()))
 
@@ -141,15 +141,20 @@ def change_photos(photo_set: PhotoSet, labels: Mapping[str, str | None]) -> None
     None leaves a photo out, "" undoes its changes.
 
     Raises:
-        DataError: a label is not valid, the file of changes is damaged, or see ``require_idle``.
+        DataError: a new label is not valid or not distinct, the file of changes is damaged, or see
+            ``require_idle``.
         OSError: the file cannot be written.
     """
-    for label in {*labels.values()} - {None, ""}:
-        if not is_label(str(label)):
+    names = photos_by_label(photo_set)
+    existing = {*names.by_label, *names.left_out.values(), *names.relabelled.values()}
+    new = {label for label in labels.values() if label} - existing
+    for label in new:
+        if not is_label(label):
             raise DataError(
                 f"{label!r} can't be a label: it must be a valid folder name of up to "
                 f"{MAX_LABEL_CHARS} characters. Use letters, digits, spaces and hyphens."
             )
+    require_distinct(new, existing)
     require_idle(photo_set.name)
     found = {name: label for name, label in labels.items() if find_file(photo_set.folder, name)}
     file = photo_set.changes_file
@@ -208,11 +213,14 @@ def require_target(name: str, mode: Mode) -> None:
             missing, or see ``require_idle``.
         FolderExists: ``mode`` is "new", but the set exists.
     """
-    check_name(name)
+    sets = _list_sets()
+    check_name(name, sets)
     require_idle(name)
-    photo_set = _list_sets().get(name)
+    photo_set = sets.get(name)
     if photo_set is None and mode == "add":
         raise DataError(f"There is no photo set {name!r} any more.")
+    if photo_set is None:
+        require_distinct([name], [path.name for path in photos_folder().glob("*")])
     if photo_set and not photo_set.is_own:
         raise DataError(f"{name!r} is in LOUPE_PHOTOS, which is read-only. Choose another name.")
     if photo_set and mode == "new":
@@ -231,7 +239,6 @@ def save_zip(name: str, file: BinaryIO, *, mode: Mode) -> SavedPhotos:
         FolderExists: see ``require_target``.
         OSError: a file cannot be written.
     """
-    list_photo_sets()  # restores a set whose replacement was interrupted
     photos = open_photos(file, MAX_PHOTOS, MAX_SET_BYTES)
     zipped, root = zipfile.ZipFile(file), photos_folder()
     writers: list[SetWriter] = []
@@ -241,7 +248,9 @@ def save_zip(name: str, file: BinaryIO, *, mode: Mode) -> SavedPhotos:
         if mode == "add":
             for path in list_photos(root / name, follow_links=False):
                 writer.keep(path, path.relative_to(root / name))
-        for photo in label_photos(zipped, photos):
+        labelled = [*label_photos(zipped, photos)]
+        require_distinct((label for _, label, _ in labelled), writer.result.counts)
+        for photo in labelled:
             writer.add(*photo)
         if not writer.result.counts:
             refused = writer.result.refused
@@ -249,7 +258,7 @@ def save_zip(name: str, file: BinaryIO, *, mode: Mode) -> SavedPhotos:
         return root / name
 
     disk.make_folder(root)
-    with _lock():
+    with disk.lock_folders(root):
         require_target(name, mode)
         disk.require_space(root, sum(info.file_size for info in zipped.infolist()))
         disk.publish_folder(root, fill)
@@ -266,7 +275,7 @@ def delete_photo_set(photo_set: PhotoSet) -> None:
     if not photo_set.is_own:
         raise DataError(f"{photo_set.name!r} is in LOUPE_PHOTOS, which is read-only.")
     require_idle(photo_set.name)
-    with _lock():
+    with disk.lock_folders(photos_folder()):
         # One rename, so that a kill leaves no partial set.
         gone = photo_set.folder.with_name(f"{disk.NEW_PREFIX}gone-{photo_set.name}")
         shutil.rmtree(gone, ignore_errors=True)
@@ -275,8 +284,3 @@ def delete_photo_set(photo_set: PhotoSet) -> None:
         for suffix in (CHANGES, REPORT):
             sidecar_file(photo_set.name, suffix).unlink(missing_ok=True)
     shutil.rmtree(gone, ignore_errors=True)
-
-
-def _lock() -> FileLock:
-    """Return the lock of all sets; one is enough, since uploads are rare."""
-    return FileLock(photos_folder() / ".lock")

@@ -4,7 +4,7 @@ import shutil
 import time
 from pathlib import Path
 
-from ..bundle import Bundle, list_models
+from ..bundle import Bundle, check_name, list_models
 from ..errors import DataError, EngineUnavailable
 from ..events import SILENT, Progress
 from ..settings import settings
@@ -36,6 +36,8 @@ def train(config: TrainingConfig, *, resume: bool = False, progress: Progress = 
             )
         # Only the time may change: what the run has saved depends on all other options.
         config = saved.model_copy(update={"minutes": config.minutes or saved.minutes})
+    else:
+        check_name(config.name, {config.photo_set})
     models_dir = config.models_dir or settings().data / "models"
     require_writable(models_dir)
     with training_lock(config.name):

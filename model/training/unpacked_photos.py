@@ -2,7 +2,7 @@
 
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from ..bundle import StrictModel
-from ..errors import ArchiveError, PhotoError
+from ..errors import ArchiveError, DataError, PhotoError
 from ..photo.formats import SIGNATURE_BYTES, SUFFIXES, detect_format
 from ..storage import zips
 from ..storage.labelled_photos import RECORDING
@@ -41,6 +41,19 @@ def is_label(text: str) -> bool:
     is_visible = VISIBLE.search(text) and not INVISIBLE.search(text)
     is_name = "/" not in text and zips.is_portable_path(text)
     return bool(is_visible) and is_name and len(text) <= MAX_LABEL_CHARS
+
+
+def require_distinct(new: Iterable[str], existing: Collection[str]) -> None:
+    """Check that no disk takes a new label for another one.
+
+    Raises:
+        DataError: it differs from another one only in case or Unicode form.
+    """
+    labels = {zips.disk_key(label): label for label in existing}
+    for label in sorted({*new}.difference(existing)):
+        other = labels.setdefault(zips.disk_key(label), label)
+        if other != label:
+            raise DataError(f"“{other}” and “{label}” are one name on some disks. Use one of them.")
 
 
 class ProjectPhoto(StrictModel):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import stat
 import threading
 import zipfile
@@ -156,14 +157,10 @@ def test_backup_leaves_out_foreign_files(
     (data / "models" / "linked").symlink_to(tmp_path)
     (data / "models" / "tiny" / "link.txt").symlink_to("/etc/hostname")
     os.mkfifo(data / "models" / "tiny" / "pipe")
-    for name in ("training/big/plan.json", "runs/1/run.json"):
-        (data / name).parent.mkdir(parents=True)
-        (data / name).write_text("{}")
+    (data / "training").mkdir()
+    (data / "training" / ".log").write_text(SECRET)
     _, left_out = back_up(tmp_path / "b.zip")
     assert left_out == ["models/linked", "models/tiny/link.txt", "models/tiny/pipe", "notes"]
-    with zipfile.ZipFile(tmp_path / "b.zip") as opened:
-        assert "training/big/plan.json" not in opened.namelist()
-        assert "runs/1/run.json" in opened.namelist()
     assert SECRET.encode() not in (tmp_path / "b.zip").read_bytes()
 
 
@@ -180,6 +177,16 @@ def test_damaged_corrections_are_not_saved(data: Path, tmp_path: Path) -> None:
     raw[:100] = os.urandom(100)
     (data / CORRECTIONS_FILE).write_bytes(raw)
     with pytest.raises(DataError, match=r"The corrections can't be opened: its file is damaged"):
+        back_up(tmp_path / "b.zip")
+    assert names(tmp_path) == ["data"]
+
+
+def test_corrections_that_break_their_own_rules_are_not_saved(data: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(data / CORRECTIONS_FILE)) as database, database:
+        database.execute("PRAGMA writable_schema=ON")
+        stricter = "replace(sql, 'photo BLOB', 'photo NOT NULL')"
+        database.execute(f"UPDATE sqlite_schema SET sql = {stricter}")
+    with pytest.raises(DataError, match="can't be saved: their file is damaged"):
         back_up(tmp_path / "b.zip")
     assert names(tmp_path) == ["data"]
 

@@ -9,8 +9,16 @@ import pytest
 from pydantic import ValidationError
 
 from model import Bundle, list_models, load
-from model.bundle import BUILTIN_DIR, ManifestDraft, fingerprint, get_bundle, publish, roll_back
-from model.errors import BundleDamaged, BundleError, BundleNotFound
+from model.bundle import (
+    BUILTIN_DIR,
+    ManifestDraft,
+    check_name,
+    fingerprint,
+    get_bundle,
+    publish,
+    roll_back,
+)
+from model.errors import BundleDamaged, BundleError, BundleNotFound, DataError
 from model.settings import settings
 from model.storage import disk
 from tests.model.tiny import colour, edit, files, tiny, values
@@ -110,6 +118,13 @@ def test_name_cannot_leave_the_registry(tiny_bundle: Bundle) -> None:
     for name in ("", ".", "../..", "/etc", "tiny/current", "tiny/..", "TINY", "tiny\0", "a" * 9999):
         with pytest.raises(BundleNotFound, match="Available: .*tiny"):
             get_bundle(name)
+
+
+def test_names_that_windows_reserves_are_for_existing_models(models_dir: Path) -> None:
+    with pytest.raises(DataError, match="Windows reserves the name 'nul'. Choose another name"):
+        check_name("nul")
+    tiny(models_dir, "nul")
+    check_name("nul")
 
 
 def test_failed_write_leaves_nothing(models_dir: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import shutil
 import stat
 import struct
+import sys
 import threading
 import zipfile
 from pathlib import Path
@@ -211,6 +212,38 @@ def test_label_must_be_a_folder_name(label: str) -> None:
     save(PHOTOS)
     with pytest.raises(DataError, match="can't be a label"):
         change_photos(get_photo_set("shades"), {"x": label})
+
+
+def test_new_names_that_some_disk_takes_for_others_are_refused() -> None:
+    save({"hat/a.png": RED, "\u00fc/b.png": GREEN})
+    shades = get_photo_set("shades")
+    before = files_of(shades.folder)
+    for again in (
+        lambda: save({"Hat/c.png": BLUE}, "add"),
+        lambda: change_photos(shades, {"hat/a.png": "Hat"}),
+        lambda: save({"hat/a.png": RED, "Hat/c.png": BLUE}, "replace"),
+    ):
+        with pytest.raises(DataError, match=r"“(hat|Hat)” and “(hat|Hat)” are one name on some"):
+            again()
+    with pytest.raises(DataError, match="are one name on some disks"):
+        change_photos(shades, {"hat/a.png": "u\u0308"})
+    shades.folder.rename(shades.folder.with_name("Shades"))
+    with pytest.raises(DataError, match="“Shades” and “shades” are one name on some disks"):
+        save(PHOTOS)
+    with pytest.raises(DataError, match="Windows reserves the name 'con'"):
+        save_zip("con", io.BytesIO(zipped(PHOTOS)), mode="new")
+    assert files_of(shades.folder.with_name("Shades")) == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other disks ignore case")
+def test_names_that_some_disk_takes_for_others_stay_if_they_exist() -> None:
+    for label in ("hat", "Hat"):
+        (settings().data / "photos" / "con" / label).mkdir(parents=True)
+        (settings().data / "photos" / "con" / label / "a.png").write_bytes(RED)
+    saved = save_zip("con", io.BytesIO(zipped({"Hat/b.png": BLUE})), mode="add")
+    assert saved.counts == {"Hat": 2, "hat": 1}
+    change_photos(get_photo_set("con"), {"hat/a.png": "Hat"})
+    assert [*photos_by_label(get_photo_set("con")).by_label] == ["Hat"]
 
 
 def test_changes_of_two_tabs_are_all_kept() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from model.backup import back_up, restore
 from model.bundle import get_bundle
 from model.errors import DataError
 from model.events import Progress
@@ -82,7 +83,9 @@ def test_run_that_filled_the_disk_says_so_and_resumes_with_its_own_photos_only(
 
 
 @pytest.mark.slow
-def test_killed_run_keeps_the_previous_model_and_resumes(photos: Path, data_folder: Path) -> None:
+def test_killed_run_keeps_the_previous_model_and_resumes_from_a_backup(
+    photos: Path, data_folder: Path, tmp_path: Path
+) -> None:
     previous = tiny(data_folder / "models", "forms")
     words = (photos, "--name", "forms", "--size", "64", "--epochs", "200")
     process = start_process(data_folder, *words)
@@ -97,7 +100,9 @@ def test_killed_run_keeps_the_previous_model_and_resumes(photos: Path, data_fold
     process.communicate()
     assert get_bundle("forms").version == previous.version
     assert "Add --resume" in run_train(*words, code=2)
-    process = start_process(data_folder, "--name", "forms", "--resume")
+    back_up(tmp_path / "b.zip")
+    restore(tmp_path / "b.zip", tmp_path / "restored")
+    process = start_process(tmp_path / "restored", "--name", "forms", "--resume")
     wait_for_epoch(process, 2)
     process.send_signal(signal.SIGINT)
     assert "Resume with: python -m model train --name forms --resume" in process.communicate()[0]
