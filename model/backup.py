@@ -160,7 +160,8 @@ def _write_backup(file: Path, data: Path, *, corrections: bool, photos: bool) ->
     with ExitStack() as stack:
         scratch = stack.enter_context(TemporaryDirectory(prefix=".loupe-backup-", dir=file.parent))
         for top in HIDDEN.keys() - skipped:
-            if (data / top).is_dir():
+            # Nothing changes on a disk that can't be written.
+            if os.access(data / top, os.W_OK):
                 stack.enter_context(lock_folders(data / top))
         sources, left_out = _find_sources(data, Path(scratch), skipped)
         count, database = None, data / CORRECTIONS_FILE
@@ -222,7 +223,8 @@ def _find_sources(
             name = printable(path.relative_to(data))
             if CACHE.match(name):
                 continue
-            if path.is_file() and not path.is_symlink() and _is_allowed(name, is_renamed=True):
+            is_file = path.is_file() and not path.is_symlink()
+            if is_file and name not in sources and _is_allowed(name, is_renamed=True):
                 sources[name] = current.get(path, path)
             else:
                 left_out.append(name)
