@@ -169,7 +169,8 @@ function drawWords(parts, state, picture, screen, { onModel }) {
   const waits = state.waiting && (isSent ? (state.sent ? SENT : WAITS) : WAITS_HERE);
   const said = waits ?? (error && phraseError(error, UNREADABLE));
   const alert = said || message || failure;
-  parts.alert.textContent = alert || (entry ? "" : notice);
+  parts.alert.textContent = alert;
+  redrawPhrase(parts.notice, entry ? [] : [notice].flat());
   // An unreadable photo has to be replaced; after any other error, trying again may help.
   const isOfPhoto = Boolean(error) && (!error.code || PHOTO_CODES.has(error.code));
   parts.retry.hidden = isOfPhoto || !(failure || error);

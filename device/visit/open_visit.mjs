@@ -85,11 +85,12 @@ export class Visit {
     return this.#request.signal;
   }
 
-  /** A sentence about a chosen model that is missing; "" for none. */
+  /** What to say of a chosen model that is missing, in words; "" for none. */
   get notice() {
     const { model } = this.state.chosen;
-    if (!this.#isReady || !this.models.isElsewhere(model)) return "";
-    return this.models.seen.has(model) ? DELETED : ELSEWHERE;
+    if (!this.#isReady || !this.models.isMissing(model)) return "";
+    if (this.models.isElsewhere(model)) return this.models.seen.has(model) ? DELETED : ELSEWHERE;
+    return ["This app offers no model named “", { label: model }, "”. Another one answers."];
   }
 
   /** Apply an event, and run its effects. @param {VisitEvent} event */
