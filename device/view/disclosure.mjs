@@ -207,11 +207,10 @@ export function lastLineOf(viewfinder, { shown, rate }) {
   return say(disclosureOf(state, recipe, mayGo, api));
 }
 
-export function phraseSent({ kind, bytes }) {
-  const names = { copy: "a small copy", file: "the file" };
-  return kind === "pixels"
-    ? `${formatBytes(bytes)} of pixels`
-    : `${names[kind]}, ${formatBytes(bytes)}`;
+export function phraseSent({ kind, bytes, earlier = [] }) {
+  const names = { copy: "a copy", file: "the file" };
+  const sizes = [...earlier, bytes].map(formatBytes).join(" and ");
+  return kind === "pixels" ? `${sizes} of pixels` : `${names[kind]}, ${sizes}`;
 }
 
 /**

@@ -22,7 +22,7 @@ const NO_ANSWER = "The server doesn’t answer. Try again.";
 let isServerNear = null;
 let canPrepare = null;
 
-/** What was sent of each photo, until the page has said so. */
+/** What was sent of each photo, and who sent it last, until the page has said so. */
 const sendings = new WeakMap();
 
 /** A photo, or a part of it, that no permission covers. */
@@ -45,7 +45,7 @@ function covers(permission, { part, model, host, photo, cause }) {
 }
 
 /** Return what was sent of a photo, if the page hasn't said so yet, or null. */
-export const sentOf = (photo) => sendings.get(photo) ?? null;
+export const sentOf = (photo) => sendings.get(photo)?.sent ?? null;
 
 /** Return the same, for the page to say; then forget it. */
 export function tellSent(photo) {
@@ -53,6 +53,16 @@ export function tellSent(photo) {
   sendings.delete(photo);
   if (sent) noteTold(photo, sent);
   return sent;
+}
+
+/** Add an upload to what was sent of a photo; the same sender's same bytes again are no more. */
+function addUpload(before, upload) {
+  const { sender, sent } = upload;
+  if (!before || !isWithin(sent.kind, before.sent.kind)) return upload;
+  const { bytes, earlier = [], kind } = before.sent;
+  const isRepeated = before.sender === sender && bytes === sent.bytes;
+  if (isRepeated || kind !== sent.kind) return before;
+  return { sender, sent: { ...sent, earlier: [...earlier, bytes] } };
 }
 
 /** What the page has said was sent of each photo; null where a reload has lost that. */
@@ -127,7 +137,6 @@ export class Outgoing {
   async identify(photo, options) {
     const kind = await untilAborted(this.decide(), options.signal);
     if (!kind) throw new LoupeError("unreachable", NO_ANSWER);
-    this.#check(options.permission, { part: kind, photo, cause: options.cause });
     if (kind === "pixels") return this.#identifyPixels(photo, options);
     return this.#sendPhoto({ body: photo }, photo, options);
   }
@@ -232,9 +241,9 @@ export class Outgoing {
     const onSent = (isSent) => {
       if (isSent) onPlace?.(cause ? "file" : "server");
       // An earlier attempt may have been sent.
-      if (isSent) before = sentOf(photo);
-      const isMore = isSent && !(before && isWithin(kind, before.kind));
-      sendings.set(photo, isMore ? { kind, bytes: request.body.size } : before);
+      if (isSent) before = sendings.get(photo);
+      const upload = { sender: this, sent: { kind, bytes: request.body.size } };
+      sendings.set(photo, isSent ? addUpload(before, upload) : before);
     };
     const need = { part: kind, photo, cause };
     return this.#send("photo", { ...request, top }, permission, need, { signal, onSent });
