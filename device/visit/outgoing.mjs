@@ -77,7 +77,10 @@ function noteTold(photo, sent) {
 /** Note what the answers of a photo say was sent of it; what a reload interrupted isn't known. */
 export function recallSent({ photo, answer, earlier = [], wasSent }) {
   if (!photo) return;
-  for (const one of [...earlier, answer]) if (one) noteTold(photo, one.sent);
+  for (const one of [...earlier, answer].filter(Boolean)) {
+    noteTold(photo, one.sent);
+    if (one.copy) noteTold(photo, { kind: "copy", bytes: one.copy });
+  }
   if (!answer && wasSent) noteTold(photo, null);
 }
 
@@ -158,20 +161,27 @@ export class Outgoing {
 
   /**
    * Save a correction, with a copy of the photo if one is given: only if the visitor agreed.
+   * `onCopy` is called with the copy's bytes once sending it begins, with null if none was sent.
    *
-   * @type {(correction: {answer: Answer, labels: string[], photo?: Blob | null},
-   *   permission: Permission) => Promise<{number: number, key: string}>} for `undo`
+   * @type {(correction: {answer: Answer, labels: string[], photo?: Blob | null, signal?:
+   *   AbortSignal, onCopy?: (bytes: number | null) => void}, permission: Permission) =>
+   *   Promise<{number: number, key: string}>} for `undo`
+   * @throws {LoupeError} or the signal's reason, before anything is sent
    */
-  async correct({ answer, labels, photo }, permission) {
+  async correct({ answer, labels, photo, signal, onCopy }, permission) {
     const body = photo && (await encodeCopy(photo));
+    signal?.throwIfAborted();
     const part = /** @type {Part} */ (photo ? "copy" : "nothing");
     const need = { part, photo: photo ?? null, model: answer.prediction.model };
     const key = randomId();
     // The words that the visitor read, by their names on the server.
     const fields = { undo_key: key, wording: photo ? "tap-photo-1" : "tap-1" };
     const request = { answer, labels, body, fields };
-    const onSent = (isSent) =>
-      photo && isSent && noteTold(photo, { kind: "copy", bytes: body.size });
+    const onSent = (isSent) => {
+      if (!photo) return;
+      if (isSent) noteTold(photo, { kind: "copy", bytes: body.size });
+      onCopy?.(isSent ? body.size : null);
+    };
     const saved = await this.#send("correction", request, permission, need, { onSent });
     return { ...saved, key };
   }
