@@ -18,8 +18,13 @@ const HEADER = "3.75rem";
 const CHART = ".st-key-chart";
 const PLAIN = ".st-key-plain";
 
-/** Part of Chromium's error for a script that it couldn't fetch, and never fetches again. */
-const LOST = "dynamically imported module";
+/** True once Streamlit's module for charts was lost: an error stands in place of each chart. */
+let isChartLost = false;
+addEventListener("vite:preloadError", (/** @type {any} */ { payload }) => {
+  if (!payload.message.includes("ArrowVegaLiteChart")) return;
+  isChartLost = true;
+  show(CHART, false, true);
+});
 
 /** Longest time for which the model's files wait for Streamlit to load, in milliseconds. */
 const ALONE_MS = 15_000;
@@ -149,9 +154,7 @@ class Screen {
   #adaptPage() {
     const { state } = this.#visit;
     const isOwn = tokenOf(state) === this.#drawn;
-    // Offline, Streamlit shows an error in place of a chart whose script it couldn't fetch.
-    const isLost = document.querySelector(CHART)?.textContent.includes(LOST);
-    show(CHART, isOwn && !isLost, Boolean(state.entry?.said));
+    show(CHART, isOwn, isChartLost || Boolean(state.entry?.said));
     show(PLAIN, false);
   }
 }

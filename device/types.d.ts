@@ -497,13 +497,25 @@ interface Answer {
   /** True if the server got pixels that a browser had made, not a photo's file. */
   from_pixels: boolean;
   /** What this browser sent; absent in answers from links, null if a reload has lost it. */
-  sent?: { kind: Sending; bytes: number } | null;
+  sent?: Sent | null;
+  /** Bytes of the photo's copy that was sent with a correction of this answer. */
+  copy?: number | null;
+  /** What the page says was saved as its correction, and what deletes that, the newest first. */
+  saved?: { text: string; undos: { number: number; key: string }[] } | null;
   /** Null in an answer from a link. */
   milliseconds: number | null;
   /** The token of the answer's link; null for a model that is only in this browser. */
   token: string | null;
   /** The server's wait for a free core. */
   queue_ms?: number;
+}
+
+/** What was sent of a photo; of an upload that was aborted, all counts. */
+interface Sent {
+  kind: Sending;
+  bytes: number;
+  /** Bytes of the same kind that were sent before, for other models. */
+  earlier?: number[];
 }
 
 /** A photo of this visit with its answer; the browser keeps the last ones. */

@@ -39,7 +39,7 @@ with notice:
         # The viewfinder moves up by as much, to the page's header.
         st.space("medium")
     viewfinder.warn_if_not_loaded()
-warn_if_refused(bundle)
+warn_if_refused(bundle, has_model=not is_wide)
 viewfinder.remember_visit()
 if is_wide:
     token = st.query_params.get("answer", "")

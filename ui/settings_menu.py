@@ -124,16 +124,17 @@ def warn_if_unusable(bundles: dict[str, Bundle]) -> bool:
     return True
 
 
-def warn_if_refused(bundle: Bundle | None) -> None:
+def warn_if_refused(bundle: Bundle | None, *, has_model: bool = True) -> None:
     """Warn if the address asked for a model or an engine that the menu doesn't offer.
 
     The warning stays until the visitor chooses a model or an engine. ``bundle`` is in use.
+    ``has_model`` is as in ``settings_menu``: the viewfinder warns of a model itself.
     """
     requested = requested_choices()
     if bundle is None:
         return
     name, engine = requested.get("model"), requested.get("engine")
-    if name and not isinstance(found := list_models().get(name), Bundle):
+    if has_model and name and not isinstance(found := list_models().get(name), Bundle):
         problem = "can’t use the model" if found else "has no model named"
         text = f"This app {problem} “{shorten(name)}”; showing “{app_title(bundle)}”."
         st.warning(escape_markdown(text), icon=":material/block:")

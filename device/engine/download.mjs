@@ -51,6 +51,23 @@ export async function fetchMade(url, onWait, init = { cache: "no-cache" }) {
 }
 
 /**
+ * Throw if the server of a file that couldn't be fetched answers. @param {URL} url
+ *
+ * @throws {LoupeError} "engine-unavailable"
+ */
+export async function throwIfBlocked(url) {
+  const signal = AbortSignal.timeout(STALL_MS);
+  // No folder is kept on the device, so it is the server that answers, perhaps with a 404.
+  const asked = fetch(new URL(".", url), { cache: "no-store", mode: "no-cors", signal });
+  if (!(await asked.catch(() => null))) return;
+  const name = url.pathname.split("/").pop();
+  const message =
+    `${name} can’t be fetched, although the server answers. A filter may block that file: allow ` +
+    "it, or use another network.";
+  throw new LoupeError("engine-unavailable", message);
+}
+
+/**
  * @type {(address: string) => Promise<ModelConfig>} of the folder with `model.json`
  * @throws {LoupeError} "unreachable", "no-such-model", "bundle-damaged" or "bundle-too-new"
  */
@@ -177,6 +194,11 @@ async function receive(url, size, count) {
     } catch (error) {
       const isCut = !(error instanceof LoupeError) || error.code === "unreachable";
       if (!isCut || (vain >= MAX_VAIN && navigator.onLine)) throw error;
+      if (!length && !stop.signal.aborted) {
+        // One request may be lost.
+        if (!vain) continue;
+        await throwIfBlocked(url);
+      }
       if (!canResume) drop();
       else if (length >= size) return new Blob(chunks);
       count(0, true);

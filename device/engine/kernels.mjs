@@ -1,6 +1,6 @@
 /** The kernels of `device/kernels/`, in WebAssembly, and their memory. */
 
-import { fetchMade } from "./download.mjs";
+import { fetchMade, throwIfBlocked } from "./download.mjs";
 import { LoupeError, messageOf } from "./errors.mjs";
 
 /** Places are multiples of this; kernels may reach 16 bytes beyond the end of an array. */
@@ -25,16 +25,19 @@ export async function openKernels(binary = "kernels") {
     if (error instanceof LoupeError) throw error;
     throw new LoupeError(
       "engine-unavailable",
-      `This browser can’t run models: ${messageOf(error)}`,
+      `This browser can’t run ${binary}.wasm: ${messageOf(error)}`,
     );
   }
 }
 
 /** @type {(binary: Binary) => Promise<WebAssembly.Module>} */
 async function compile(binary) {
-  const request = () => fetchMade(new URL(`${binary}.wasm`, import.meta.url));
+  const url = new URL(`${binary}.wasm`, import.meta.url);
+  const request = () => fetchMade(url);
   // One lost request must not make photos leave as files for the rest of the visit.
-  const response = await request().catch(request);
+  const response = await request()
+    .catch(request)
+    .catch((error) => throwIfBlocked(url).then(() => Promise.reject(error)));
   return WebAssembly.compile(await response.arrayBuffer());
 }
 

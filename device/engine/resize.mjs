@@ -19,9 +19,18 @@ const STRIP_BYTES = 2 ** 20;
 /** @type {Kernels} */
 let kernels;
 
-/** Load what `resize` needs. @throws {LoupeError} "engine-unavailable" or "unreachable" */
+/** True in a browser that can't get or run the kernels. */
+export let lacksKernels = false;
+
+/** Load what `resize` needs. @throws {LoupeError} "unreachable" */
 export async function openResizing() {
-  kernels ??= await openKernels();
+  if (lacksKernels) return;
+  try {
+    kernels ??= await openKernels();
+  } catch (error) {
+    if (/** @type {any} */ (error).code === "unreachable") throw error;
+    lacksKernels = true;
+  }
 }
 
 /** Radius of each filter, in pixels of the result. */
@@ -155,6 +164,7 @@ function resizeColumns(image, height, filter) {
  *   number, taps: number, to: number) => void) => void}
  */
 function runStrip(source, target, pass, origin, resample) {
+  if (lacksKernels) return resampleInScript(source, target, pass, origin);
   const taps = Math.max(...pass.map(({ weights }) => weights.length));
   const values = new Int32Array(pass.length * (2 + taps));
   for (const [place, { first, weights }] of pass.entries()) {
@@ -168,7 +178,28 @@ function runStrip(source, target, pass, origin, resample) {
   kernels.bytes(from, pixels.length).set(pixels);
   resample(from, table, taps, to);
   result.set(kernels.bytes(to, result.length));
-  kernels.free(table);
+  return kernels.free(table);
+}
+
+/**
+ * Resample rows, or columns if both images have one width, to the same bytes as the kernels.
+ *
+ * @type {(source: Rows, target: Rows, pass: Pass, origin: number) => void}
+ */
+function resampleInScript(source, target, pass, origin) {
+  const [from, to] = [rowsOf(source), rowsOf(target)];
+  const [width, places] = [source[0].width, target[0].width];
+  const isRows = width !== places;
+  const step = isRows ? 4 : 4 * width;
+  for (let line = 0; line < (isRows ? 4 * source[2] : step); line++) {
+    const [row, byte] = isRows ? [line >> 2, line & 3] : [0, line];
+    for (const [place, { first, weights }] of pass.entries()) {
+      const start = 4 * width * row + byte + step * (first - origin);
+      let sum = 1 << (PRECISION_BITS - 1);
+      for (let at = 0; at < weights.length; at++) sum += weights[at] * from[start + step * at];
+      to[4 * places * row + byte + step * place] = sum >> PRECISION_BITS;
+    }
+  }
 }
 
 /** @type {(rows: Rows) => Uint8ClampedArray} */

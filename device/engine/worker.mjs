@@ -5,13 +5,13 @@ import { LoupeError, messageOf } from "./errors.mjs";
 import { predict, ranking, run, testGolden } from "./prediction.mjs";
 import { decode, testPixels } from "./photo.mjs";
 import { MAX_INFERENCES, occlusionMap } from "./occlusion.mjs";
+import { openKernels } from "./kernels.mjs";
 import * as packed from "./network.mjs";
 import { pack, preprocess } from "./preprocess.mjs";
-import { openResizing } from "./resize.mjs";
+import { lacksKernels, openResizing } from "./resize.mjs";
 // Requested with the others, not three round trips later.
 import "./abort.mjs";
 import "./geometry.mjs";
-import "./kernels.mjs";
 import "./network_steps.mjs";
 import "./photo_file.mjs";
 import "./rounding.mjs";
@@ -91,7 +91,11 @@ async function open({ address, graph, kernels, model: known }, onProgress) {
   const model = known ? checkModel(known, address) : await fetchModel(address);
   const entry = await fetchGraph(model, graph, address);
   await testing;
-  const engines = entry.network ? packed : await import("./onnx_session.mjs");
+  // ONNX Runtime replaces kernels that are missing, if the app has it.
+  const isPacked = entry.network && !(lacksKernels && model.runtime);
+  // Fail before the download, with the reason.
+  if (isPacked && lacksKernels) await openKernels();
+  const engines = isPacked ? packed : await import("./onnx_session.mjs");
   const files = [entry.golden, ...engines.filesOf(entry, model)];
   const [goldenPixels, ...bytes] = await downloadAll(address, files, onProgress);
   /** @param {typeof kernels} [chosen] */
@@ -113,10 +117,12 @@ async function chooseKernels() {
 }
 
 /** @param {Loaded} ready */
-function infoOf({ model: { graphs, runtime, ...info }, graph }) {
-  const { calibration, features, network } = graphs[graph];
+function infoOf({ model: { graphs, runtime, ...info }, graph, engine }) {
+  const { calibration, features } = graphs[graph];
   const calibrated = calibration !== null && !info.words.estimated;
-  return { ...info, graph, calibrated, features: features ?? null, isPacked: Boolean(network) };
+  // The kernels alone can be chosen.
+  const isPacked = Boolean(engine.chooseKernels);
+  return { ...info, graph, calibrated, features: features ?? null, isPacked };
 }
 
 /**

@@ -71,8 +71,8 @@ export function openRunMenu(parent, { identifier, state }, onRun) {
   const { run } = identifier;
   const answer = state.entry?.answer;
   const { dialog, body } = createDialog(parent, "Where the model runs");
-  const { device, reason } = identifier.state;
-  if (run === "auto" && device === "off" && reason) body.append(h("p", reason));
+  const { reason } = identifier.state;
+  if (run === "auto" && reason) body.append(h("p", reason));
   const part = partOf(identifier.state, identifier.recipe);
   for (const [name, title, line] of modesOf(part, identifier.api)) {
     const onclick = () => {

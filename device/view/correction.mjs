@@ -1,7 +1,7 @@
 /**
  * The panel where a visitor says what a photo shows, in place of the answer's words. A label is
- * saved with one press and can be undone until another photo is shown. It goes to the owner of the
- * app or, for a model made on this device, with the photo to the model's project.
+ * saved with one press and can be undone. It goes to the owner of the app, and is kept with the
+ * answer, or, for a model made on this device, with the photo to the model's project.
  */
 
 import { phraseError } from "../engine/errors.mjs";
@@ -33,8 +33,8 @@ export class CorrectionPanel {
   /** Whether a copy of the photo is sent as well; the choice is kept for the visit. */
   #copy = h("input", { type: "checkbox" });
   #status = h("p.vf-alert", { role: "alert" });
-  /** What deletes the corrections of this photo that are saved: the newest, and those it replaces. */
-  #undos = new Set();
+  /** What the page says was saved of this photo, or null. */
+  #told = null;
   /** The signal of the photo whose label is being saved. */
   #saving = null;
   #closing = new AbortController();
@@ -46,9 +46,9 @@ export class CorrectionPanel {
     this.#parts = parts;
   }
 
-  /** Ask what a photo shows. @param {Entry} entry */
-  open(entry, identifier, permit) {
-    this.#begin(entry, identifier.server, permit);
+  /** Ask what a photo shows. @type {(entry: Entry, visit: Visit) => void} */
+  open(entry, visit) {
+    this.#beginForOwner(entry, visit);
     const { answer } = entry;
     const said = saidBy(answer);
     // Of two names, either may be right.
@@ -57,7 +57,7 @@ export class CorrectionPanel {
     const offered = [...known, ...others.filter((label) => !said.includes(label))];
     const list = h("datalist", { id: "loupe-labels" });
     // Not awaited: by then, another photo may be on the screen.
-    identifier.describe().then((described) => {
+    visit.identifier.describe().then((described) => {
       list.append(...(described?.labels ?? []).map((label) => h("option", { value: label })));
     });
     const choose = (label) => () => this.#save([label]);
@@ -78,8 +78,8 @@ export class CorrectionPanel {
   }
 
   /** Save that an answer is right; the first time, once the visitor has read what is saved. */
-  confirm(entry, identifier, permit) {
-    this.#begin(entry, identifier.server, permit, "Thanks");
+  confirm(entry, visit) {
+    this.#beginForOwner(entry, visit, "Thanks");
     const labels = saidBy(entry.answer);
     const save = () => this.#save(labels, null);
     if (this.#isTold) save();
@@ -89,7 +89,7 @@ export class CorrectionPanel {
   /** Ask to which label of its model's project a photo is added, which trains the model again. */
   openProject(entry, visit) {
     const labels = visit.models.labelsOf(entry.answer.prediction.model);
-    const onTrained = (isLearned) => {
+    const learn = (isLearned) => {
       const { model } = visit.identifier;
       visit.send({ type: "learned", model, isLearned: isLearned || entry.isLearned });
     };
@@ -99,7 +99,19 @@ export class CorrectionPanel {
         signal,
       );
     const undo = (added) => visit.models.train((_, ...own) => added.undo(...own));
-    this.#begin(entry, { correct, undo, onTrained }, () => null);
+    const onSaved = (added) => {
+      const undoIt = async () => {
+        await undo(added);
+        visit.trained = null;
+        return "Undone.";
+      };
+      const onUndone = () => learn(false);
+      visit.trained = { id: entry.id, text: added.text, undo: undoIt, onUndone };
+      learn(true);
+      const { correct: button, saved } = this.#parts;
+      if (button.hidden) saved.querySelector("button")?.focus({ preventScroll: true });
+    };
+    this.#begin(entry, { correct, undo, onSaved }, "Training…");
     const chips = labels.map((label) =>
       createButton("vf-button", label, { onclick: () => this.#save([label]) }),
     );
@@ -119,33 +131,68 @@ export class CorrectionPanel {
   close() {
     this.#closing.abort();
     this.#closing = new AbortController();
-    this.#undos.clear();
+    this.#told = null;
     this.#hide();
     this.#parts.saved.replaceChildren();
   }
 
-  #begin(entry, target, permit, thanks = "") {
+  /** Say what is saved of the photo on the screen, and offer to undo it. */
+  follow(entry, visit) {
+    const { trained } = visit;
+    // Not beside an answer of the app's models, to the same photo.
+    const isTrained = trained && trained.id === entry?.id && !entry.answer?.token;
+    const saved = entry?.answer?.saved ?? (isTrained ? trained : null);
+    if (saved === this.#told) return;
+    this.#told = saved;
+    if (saved) this.#say({ undo: () => this.#undo(entry, visit), ...saved });
+    else this.#parts.saved.replaceChildren();
+  }
+
+  #beginForOwner(entry, visit, thanks = "") {
+    const { server } = visit.identifier;
+    const onCopy = (bytes) =>
+      visit.noteCorrection(entry, { copy: bytes ?? entry.answer.copy ?? null });
+    const correct = (given) =>
+      server.correct({ ...given, onCopy }, visit.pressBeside(given.photo ? "copy" : "nothing"));
+    const onSaved = (saved, labels) => {
+      this.#isTold = true;
+      const text = thanks || `Saved: ${labels.join(", ")} (no. ${saved.number})`;
+      const replaced = this.#told?.undos ?? [];
+      visit.noteCorrection(entry, { saved: { text, undos: [saved, ...replaced] } });
+      // A photo has one correction: the last.
+      for (const one of replaced) server.undo(one).catch(() => {});
+    };
+    this.#begin(entry, { correct, undo: server.undo, onSaved }, "Saving…");
+  }
+
+  /** Delete the correction on the screen, and those that it replaced; return what to say then. */
+  async #undo(entry, visit) {
+    const { undos } = this.#told;
+    let text = "Undone: nothing is saved.";
+    for (const one of undos) {
+      await visit.identifier.server.undo(one).catch((error) => {
+        if (error.code !== "no-such-correction") throw error;
+        // Otherwise it was deleted when it was replaced.
+        if (one === undos[0]) text = phraseError(error);
+      });
+    }
+    visit.noteCorrection(entry, { saved: null });
+    return text;
+  }
+
+  #begin(entry, target, busy) {
     this.#hide();
     const { signal } = this.#closing;
     this.#save = async (labels, photo = this.#copy.checked ? entry.photo : null) => {
       if (this.#saving === signal) return;
       this.#saving = signal;
-      this.#status.textContent = target.onTrained ? "Training…" : "Saving…";
+      this.#status.textContent = busy;
       try {
-        const correction = { answer: entry.answer, labels, photo, signal };
-        const saved = await target.correct(correction, permit(photo ? "copy" : "nothing"));
-        const undo = () => target.undo(saved);
+        const saved = await target.correct({ answer: entry.answer, labels, photo, signal });
         // Nothing on the screen would say that it was saved.
-        if (signal.aborted) return void (await undo().catch(() => {}));
-        this.#isTold ||= !target.onTrained;
+        if (signal.aborted) return void (await target.undo(saved).catch(() => {}));
         this.#hide();
-        const said = thanks || (saved.text ?? `Saved: ${labels.join(", ")} (no. ${saved.number})`);
-        // The new step closes what was said before: then the photo was moved.
-        target.onTrained?.(true);
-        // A photo has one correction: the last.
-        this.#undo().catch(() => {});
-        this.#undos.add(undo);
-        this.#say(said, target.onTrained);
+        target.onSaved(saved, labels);
       } catch (error) {
         if (!signal.aborted) this.#fail(phraseError(error));
       } finally {
@@ -156,17 +203,10 @@ export class CorrectionPanel {
 
   #fail(text) {
     const { correction, saved } = this.#parts;
-    if (correction.hidden) saved.replaceChildren(text);
-    else this.#status.textContent = text;
-  }
-
-  async #undo() {
-    for (const undo of [...this.#undos]) {
-      await undo().catch((error) => {
-        if (error.code !== "no-such-correction") throw error;
-      });
-      this.#undos.delete(undo);
-    }
+    if (!correction.hidden) this.#status.textContent = text;
+    // What was saved stays.
+    else if (this.#told) saved.firstChild.textContent = `${this.#told.text}. ${text}`;
+    else saved.replaceChildren(text);
   }
 
   #show(title, content, about = SAVED_FOR) {
@@ -209,25 +249,25 @@ export class CorrectionPanel {
     addField(true);
   }
 
-  /** Say what was saved, and offer to delete it. */
-  #say(text, onTrained) {
-    const { correct, saved } = this.#parts;
+  /** Say what was saved, and offer to undo it, until that is done. */
+  #say({ text, undo, onUndone }) {
+    const { saved } = this.#parts;
     const said = h("span", { dir: "auto" }, text);
     const button = createButton("vf-text-button", "Undo");
     button.onclick = async () => {
+      const { signal } = this.#closing;
       button.disabled = true;
       try {
-        await this.#undo();
-        if (!said.isConnected) return;
-        onTrained?.(false);
-        saved.replaceChildren(onTrained ? "Undone." : "Undone: nothing is saved.");
+        const undone = await undo();
+        if (signal.aborted) return;
+        onUndone?.();
+        saved.replaceChildren(undone);
       } catch (error) {
-        said.textContent = phraseError(error);
+        if (!signal.aborted) this.#fail(phraseError(error));
         button.disabled = false;
       }
     };
     saved.replaceChildren(said, button);
-    if (correct.hidden) button.focus({ preventScroll: true });
   }
 
   #hide() {

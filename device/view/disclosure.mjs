@@ -207,17 +207,16 @@ export function lastLineOf(viewfinder, { shown, rate }) {
   return say(disclosureOf(state, recipe, mayGo, api));
 }
 
-export function phraseSent({ kind, bytes }) {
-  const names = { copy: "a small copy", file: "the file" };
-  return kind === "pixels"
-    ? `${formatBytes(bytes)} of pixels`
-    : `${names[kind]}, ${formatBytes(bytes)}`;
+export function phraseSent({ kind, bytes, earlier = [] }) {
+  const names = { copy: "a copy", file: "the file" };
+  const sizes = [...earlier, bytes].map(formatBytes).join(" and ");
+  return kind === "pixels" ? `${sizes} of pixels` : `${names[kind]}, ${sizes}`;
 }
 
 /**
- * Return where an answer was computed, and what was sent for it: "On this device in 41 ms; sent:
- * numbers only". `hasApp` tells whether an app gets the numbers of a device's answer, `isLink`
- * whether the answer is from a link, perhaps of another visitor.
+ * Return where an answer was computed, and what was sent for it or with a correction: "On this
+ * device in 41 ms; sent: numbers and a copy, 18 kB". `hasApp` tells whether an app gets the numbers
+ * of a device's answer, `isLink` whether the answer is from a link, perhaps of another visitor.
  */
 export function sourceOf(answer, hasApp, isLink, api) {
   const isOnDevice = answer.where === "device";
@@ -226,10 +225,16 @@ export function sourceOf(answer, hasApp, isLink, api) {
     return answer.from_pixels ? "On the server, from pixels" : "On the server";
   }
   const place = `On ${isOnDevice ? "this device" : serverOf(api)}${withinOf(answer)}`;
-  if (answer.sent) return `${place}; sent: ${phraseSent(answer.sent)}`;
-  if (answer.sent === null) return `${place}; the server may have got the photo before a reload`;
-  if (!isOnDevice) return place;
-  return `${place}; ${hasApp ? "sent: numbers only" : "nothing was sent"}`;
+  const { copy, sent } = answer;
+  const numbers = sent !== null && isOnDevice && hasApp && `numbers${copy ? "" : " only"}`;
+  const parts = [
+    sent ? phraseSent(sent) : numbers,
+    copy && phraseSent({ kind: "copy", bytes: copy }),
+  ];
+  const said = parts.filter(Boolean).join(" and ");
+  const lost = sent === null ? "; the server may have got the photo before a reload" : "";
+  if (said) return `${place}${lost}; sent: ${said}`;
+  return `${place}${lost || (isOnDevice ? "; nothing was sent" : "")}`;
 }
 
 function withinOf({ milliseconds }) {

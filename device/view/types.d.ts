@@ -134,7 +134,7 @@ interface ViewfinderOptions {
   teach: string;
   /** The address of "Models", or null. */
   about: string | null;
-  /** A sentence shown until there is a photo; "" for none. */
+  /** A sentence about the model, shown until there is a photo; "" for none. */
   notice: string;
   /** Called after each drawing. */
   onDraw?: () => void;

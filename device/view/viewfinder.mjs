@@ -62,11 +62,10 @@ class Viewfinder {
     onWhy: () => this.#explain(),
     onAction: (name) => {
       const { entry } = this.#visit.state;
-      const permit = (part) => this.#visit.pressBeside(part);
       const isOwn = entry.answer.token === null;
       if (name === "correct" && isOwn) this.#correction.openProject(entry, this.#visit);
-      else if (name === "correct") this.#correction.open(entry, this.#visit.identifier, permit);
-      else if (name === "right") this.#correction.confirm(entry, this.#visit.identifier, permit);
+      else if (name === "correct") this.#correction.open(entry, this.#visit);
+      else if (name === "right") this.#correction.confirm(entry, this.#visit);
       else this.#options.actions[name](entry);
     },
     onRetry: () => {
@@ -193,6 +192,7 @@ class Viewfinder {
     // They are about another photo or mode.
     if (isOther) this.#parent.querySelectorAll("dialog").forEach((dialog) => dialog.close());
     if (drawn.step !== state.step) this.#turnTo(state);
+    this.#correction.follow(state.entry, this.#visit);
     this.#picture.follow();
   }
 

@@ -21,7 +21,7 @@ const DESK_REM = 56.25;
 /** The children of elements, in the order of the document: words, shutter, rest. */
 const TREE = {
   root: "screen landing visit",
-  screen: "picture side shutter acts ways mode torch zoom flip where keys bar",
+  screen: "picture notice side shutter acts ways mode torch zoom flip where keys bar",
   picture: "video stage",
   stage: "square pill",
   pill: "why lookUp whole",
@@ -49,6 +49,7 @@ export function createParts(on) {
     models: h("select.vf-chip", { ariaLabel: "Model", onchange: onModel }),
     forget: createIconButton("vf-icon-button.vf-forget", "Delete this model", "trash", on.onDelete),
     bar: h("div.vf-topbar", { hidden: true }),
+    notice: h("p.vf-notice", { role: "status" }),
 
     picture: h("div.vf-picture", { onclick: on.onPicture }),
     video: h("video.vf-video", { muted: true, playsInline: true, autoplay: true }),
@@ -150,7 +151,7 @@ export function createHeader(logo) {
 
 /** Choose the layout by the available space, until `signal` is aborted. @param {Parts} parts */
 export function followSize(parts, onchange, header, signal) {
-  const { acts, bar, root, screen, side, visit } = parts;
+  const { acts, bar, notice, root, screen, side, visit } = parts;
   header?.append(bar);
   const arrange = () => {
     const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
@@ -161,6 +162,7 @@ export function followSize(parts, onchange, header, signal) {
       root.dataset.layout = layout;
       (isDesk ? side : root).append(visit);
       (isDesk ? parts.correction : parts.shutter).after(acts);
+      (isDesk ? side : screen).prepend(notice);
       if (!header && isDesk) side.prepend(bar);
       else if (!header) screen.append(bar);
     }

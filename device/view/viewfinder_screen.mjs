@@ -59,7 +59,7 @@ export function render(parts, visit, options, picture, handlers) {
   redraw(parts.models, models, () => createOptions(models));
   parts.models.value = model;
   parts.forget.hidden = !models.some((one) => one.isMadeHere && one.name === model);
-  drawHint(parts, picture.access, screen, entry);
+  drawHint(parts, state, picture.access, screen);
   drawPicture(parts, state, picture, screen);
   drawWords(parts, state, picture, screen, handlers);
   drawControls(parts, state, picture, screen);
@@ -80,10 +80,14 @@ function stateOf(visit, options) {
   const knows = chosen ? ["This model knows ", ...chosen.knows, "."] : "";
   const line = (!chosen?.isMadeHere && options.words.line) || knows;
   const what = { ...options.words, line, language: chosen?.language };
+  const { device, next, reason, server } = identifier.state;
+  const hasFailed = device === "failed" && (server !== "ready" || next === "device");
   return {
     ...state,
     options: { ...options, identifier, model, models, run, what, samples: chosen?.samples ?? [] },
     notice: visit.notice || options.notice,
+    // Without a model, nothing answers.
+    failure: hasFailed && !state.entry?.answer ? reason : "",
     recents: recent,
     isTeachable: visit.models.labelsOf(state.entry?.answer?.prediction.model) !== null,
     isTaking: state.phase === "taking",
@@ -118,10 +122,13 @@ function redrawPhrase(element, phrase, language = "en") {
   redraw(element, [phrase, language], () => phraseNodes(phrase, language));
 }
 
-/** In the empty square: the app's name, or why there is no live picture or no photo. */
-function drawHint({ hint, tryCamera }, access, screen, entry) {
+/**
+ * In the empty square: the app's name, or why there is no live picture or no photo. A model that
+ * failed is more important than a camera: without it, no photo is answered.
+ */
+function drawHint({ hint, tryCamera }, { entry, failure }, access, screen) {
   const note = entry?.note;
-  const reason = note ?? REASONS[access];
+  const reason = note ?? (failure ? null : REASONS[access]);
   hint.hidden = screen !== "empty" && !note;
   hint.toggleAttribute("data-reason", Boolean(reason));
   redraw(hint, reason ?? access, () => {
@@ -143,8 +150,8 @@ function drawPicture({ square, photo }, { entry, options, isTaking }, picture, s
 }
 
 function drawWords(parts, state, picture, screen, { onModel }) {
-  const { entry, error, explanation, message, notice, options } = state;
-  const { identifier, what } = options;
+  const { entry, error, explanation, failure, message, notice, options } = state;
+  const { what } = options;
   const answer = entry ? entry.answer : picture.shown;
   const isLive = !entry && answer !== null;
   const tone = answer ? toneOf(answer) : "";
@@ -155,7 +162,6 @@ function drawWords(parts, state, picture, screen, { onModel }) {
   const headline = answer ? answer.headline : entry ? [] : [greeting];
   redrawPhrase(parts.headline, headline, answer?.language);
   parts.headline.hidden = !headline.length;
-  const { state: where } = identifier;
   const isNamed = isLive && tone !== "unknown";
   const percent = answer ? percentOf(answer) || (isNamed ? answer.percents[0] : "") : "";
   parts.percent.textContent = percent;
@@ -163,18 +169,17 @@ function drawWords(parts, state, picture, screen, { onModel }) {
   parts.note.textContent = entry?.note ?? "";
   parts.words.toggleAttribute("data-explained", Boolean(explanation));
   redrawPhrase(parts.explanation, explanation ?? [], answer?.language);
-  const hasFailed = where.device === "failed" && where.server !== "ready";
-  const failure = hasFailed && !answer ? where.reason : "";
   const isSent = state.waiting?.permission.part !== "nothing";
   const waits = state.waiting && (isSent ? (state.sent ? SENT : WAITS) : WAITS_HERE);
   const said = waits ?? (error && phraseError(error, UNREADABLE));
   const alert = said || message || failure;
-  parts.alert.textContent = alert || (entry ? "" : notice);
+  parts.alert.textContent = alert;
+  redrawPhrase(parts.notice, entry ? [] : [notice].flat());
   // An unreadable photo has to be replaced; after any other error, trying again may help.
   const isOfPhoto = Boolean(error) && (!error.code || PHOTO_CODES.has(error.code));
   parts.retry.hidden = isOfPhoto || !(failure || error);
   parts.other.hidden = !isOfPhoto;
-  parts.root.toggleAttribute("data-failed", Boolean(entry && error));
+  parts.root.toggleAttribute("data-failed", Boolean((entry && error) || failure));
   redrawPhrase(parts.status, [statusOf(state, picture, isLive)].flat(), what.language);
   const { model, rows, teach } = options;
   const models = options.models.map((other) => ({ ...other, place: state.placeOf(other.name) }));
@@ -189,7 +194,7 @@ function drawWords(parts, state, picture, screen, { onModel }) {
 }
 
 /** Return the sentence below the headline: the current step, or what the model knows. */
-function statusOf({ entry, error, isSlow, next, options }, { camera, isLive }, isShown) {
+function statusOf({ entry, error, failure, isSlow, next, options }, { camera, isLive }, isShown) {
   const { identifier, what } = options;
   const { device } = identifier.state;
   if (entry) {
@@ -200,7 +205,7 @@ function statusOf({ entry, error, isSlow, next, options }, { camera, isLive }, i
     return isFetching ? `${fetchingOf(identifier.state)} Your photo is next.` : "Looking…";
   }
   if (camera.isMuted) return "The camera is paused by this device.";
-  if (isShown) return "";
+  if (isShown || failure) return "";
   if (!isLive) return what.line;
   if (device === "loading") return `${fetchingOf(identifier.state)} Then live begins.`;
   return device === "ready" ? "" : "Live runs on this device only, and here the server answers.";

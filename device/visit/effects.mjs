@@ -86,9 +86,13 @@ async function identifyPermitted(visit, press, place, onPlace) {
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof NotPermitted)) throw error;
-      if (error.cause) await permissions.askFile(photo, error.cause, identifier, signal);
-      // By now the device may be ready.
-      else if (identifier.state.next === "server") place = await askPlace();
+      if (error.cause) {
+        await permissions.askFile(photo, error.cause, identifier, signal);
+        place = null;
+      } else if (identifier.state.next === "server") {
+        // By now the device may be ready.
+        place = await askPlace();
+      }
       permission = permissions.press(identifier, true, photo);
     }
   }

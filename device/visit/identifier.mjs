@@ -20,7 +20,7 @@ import { fetchModel } from "../engine/download.mjs";
 import { LoupeError, PHOTO_CODES } from "../engine/errors.mjs";
 import { DeviceModel } from "./device_model.mjs";
 import { canLoad, deviceFirst, serverFirst } from "./fallback.mjs";
-import { everSent, Outgoing, tellSent } from "./outgoing.mjs";
+import { everSent, NotPermitted, Outgoing, tellSent } from "./outgoing.mjs";
 
 const OFF = "This app keeps its models on the server, so they can’t run on this device.";
 const SAVING = "Data saver is on, so the model isn’t downloaded. Choose “This device” to do so.";
@@ -174,14 +174,19 @@ export class Identifier {
   async #identify(blob, options) {
     if (this.run === "server") return this.#askServer(blob, options);
     const isHere = this.run === "device" || options.place === "device";
-    if (isHere || (this.#next() === "device" && !this.device.isReady)) {
+    const isWaiting = isHere || (this.#next() === "device" && !this.device.isReady);
+    if (isWaiting) {
       options.onPlace?.("device");
       await this.device.loaded(options.signal);
-      return this.device.identify(blob, options);
     }
-    const askServer = this.server && ((...given) => this.#askServer(...given));
+    const server = this.run === "device" ? null : this.server;
+    const askServer = (...given) => {
+      // The page said that the photo stays here, so it asks first.
+      if (isWaiting) throw new NotPermitted("file", given[1].cause);
+      return this.#askServer(...given);
+    };
     const answer = this.device.isReady ? deviceFirst : serverFirst;
-    return answer(this.device, askServer, blob, options, this.server);
+    return answer(this.device, server && askServer, blob, options, server);
   }
 
   /** Identify the frames of a playing video, on the device alone, until the signal is aborted. */

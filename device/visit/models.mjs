@@ -62,10 +62,10 @@ export class Models {
     return this.has(model) ? model : this.identifier.model;
   }
 
+  isMissing = (name) => !this.has(this.#latest(name));
+
   /** Return whether a model was made on another device, or was deleted from this one. */
-  isElsewhere(name) {
-    return MADE_HERE.test(name) && !this.#madeHere.has(this.#latest(name));
-  }
+  isElsewhere = (name) => MADE_HERE.test(name) && this.isMissing(name);
 
   /** Return the project's labels if its current model is chosen, and it has made `name`; or null. */
   labelsOf(name) {

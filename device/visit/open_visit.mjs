@@ -45,6 +45,8 @@ export class Visit {
   view = null;
   /** @type {Host} */
   host;
+  /** The last photo that was added to a model made on this device, and what undoes that; or null. */
+  trained = null;
   #isReady = false;
   #request = new AbortController();
   #watching = 0;
@@ -85,11 +87,12 @@ export class Visit {
     return this.#request.signal;
   }
 
-  /** A sentence about a chosen model that is missing; "" for none. */
+  /** What to say of a chosen model that is missing, in words; "" for none. */
   get notice() {
     const { model } = this.state.chosen;
-    if (!this.#isReady || !this.models.isElsewhere(model)) return "";
-    return this.models.seen.has(model) ? DELETED : ELSEWHERE;
+    if (!this.#isReady || !this.models.isMissing(model)) return "";
+    if (this.models.isElsewhere(model)) return this.models.seen.has(model) ? DELETED : ELSEWHERE;
+    return ["This app offers no model named “", { label: model }, "”. Another one answers."];
   }
 
   /** Apply an event, and run its effects. @param {VisitEvent} event */
@@ -158,6 +161,19 @@ export class Visit {
   /** Return the permission of a press beside the open answer to send a part of its photo. */
   pressBeside(part) {
     return this.permissions.pressBeside(this.state.entry, this.identifier, part);
+  }
+
+  /** Keep with an answer, which may be closed by now, what was sent and saved as its correction. */
+  async noteCorrection({ id, answer: { token } }, changes) {
+    const amend = (answer) => (answer?.token === token ? { ...answer, ...changes } : answer);
+    const change = (entry) =>
+      entry?.id === id
+        ? { ...entry, answer: amend(entry.answer), earlier: entry.earlier?.map(amend) }
+        : entry;
+    this.send({ type: "corrected", change });
+    const kept = this.recent.find((entry) => entry.id === id);
+    if (kept) await this.recents.add(change(kept));
+    await this.#listRecents();
   }
 
   /**

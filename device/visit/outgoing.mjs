@@ -22,7 +22,7 @@ const NO_ANSWER = "The server doesn’t answer. Try again.";
 let isServerNear = null;
 let canPrepare = null;
 
-/** What was sent of each photo, until the page has said so. */
+/** What was sent of each photo, and who sent it last, until the page has said so. */
 const sendings = new WeakMap();
 
 /** A photo, or a part of it, that no permission covers. */
@@ -45,7 +45,7 @@ function covers(permission, { part, model, host, photo, cause }) {
 }
 
 /** Return what was sent of a photo, if the page hasn't said so yet, or null. */
-export const sentOf = (photo) => sendings.get(photo) ?? null;
+export const sentOf = (photo) => sendings.get(photo)?.sent ?? null;
 
 /** Return the same, for the page to say; then forget it. */
 export function tellSent(photo) {
@@ -53,6 +53,16 @@ export function tellSent(photo) {
   sendings.delete(photo);
   if (sent) noteTold(photo, sent);
   return sent;
+}
+
+/** Add an upload to what was sent of a photo; the same sender's same bytes again are no more. */
+function addUpload(before, upload) {
+  const { sender, sent } = upload;
+  if (!before || !isWithin(sent.kind, before.sent.kind)) return upload;
+  const { bytes, earlier = [], kind } = before.sent;
+  const isRepeated = before.sender === sender && bytes === sent.bytes;
+  if (isRepeated || kind !== sent.kind) return before;
+  return { sender, sent: { ...sent, earlier: [...earlier, bytes] } };
 }
 
 /** What the page has said was sent of each photo; null where a reload has lost that. */
@@ -67,7 +77,10 @@ function noteTold(photo, sent) {
 /** Note what the answers of a photo say was sent of it; what a reload interrupted isn't known. */
 export function recallSent({ photo, answer, earlier = [], wasSent }) {
   if (!photo) return;
-  for (const one of [...earlier, answer]) if (one) noteTold(photo, one.sent);
+  for (const one of [...earlier, answer].filter(Boolean)) {
+    noteTold(photo, one.sent);
+    if (one.copy) noteTold(photo, { kind: "copy", bytes: one.copy });
+  }
   if (!answer && wasSent) noteTold(photo, null);
 }
 
@@ -127,7 +140,6 @@ export class Outgoing {
   async identify(photo, options) {
     const kind = await untilAborted(this.decide(), options.signal);
     if (!kind) throw new LoupeError("unreachable", NO_ANSWER);
-    this.#check(options.permission, { part: kind, photo, cause: options.cause });
     if (kind === "pixels") return this.#identifyPixels(photo, options);
     return this.#sendPhoto({ body: photo }, photo, options);
   }
@@ -149,20 +161,27 @@ export class Outgoing {
 
   /**
    * Save a correction, with a copy of the photo if one is given: only if the visitor agreed.
+   * `onCopy` is called with the copy's bytes once sending it begins, with null if none was sent.
    *
-   * @type {(correction: {answer: Answer, labels: string[], photo?: Blob | null},
-   *   permission: Permission) => Promise<{number: number, key: string}>} for `undo`
+   * @type {(correction: {answer: Answer, labels: string[], photo?: Blob | null, signal?:
+   *   AbortSignal, onCopy?: (bytes: number | null) => void}, permission: Permission) =>
+   *   Promise<{number: number, key: string}>} for `undo`
+   * @throws {LoupeError} or the signal's reason, before anything is sent
    */
-  async correct({ answer, labels, photo }, permission) {
+  async correct({ answer, labels, photo, signal, onCopy }, permission) {
     const body = photo && (await encodeCopy(photo));
+    signal?.throwIfAborted();
     const part = /** @type {Part} */ (photo ? "copy" : "nothing");
     const need = { part, photo: photo ?? null, model: answer.prediction.model };
     const key = randomId();
     // The words that the visitor read, by their names on the server.
     const fields = { undo_key: key, wording: photo ? "tap-photo-1" : "tap-1" };
     const request = { answer, labels, body, fields };
-    const onSent = (isSent) =>
-      photo && isSent && noteTold(photo, { kind: "copy", bytes: body.size });
+    const onSent = (isSent) => {
+      if (!photo) return;
+      if (isSent) noteTold(photo, { kind: "copy", bytes: body.size });
+      onCopy?.(isSent ? body.size : null);
+    };
     const saved = await this.#send("correction", request, permission, need, { onSent });
     return { ...saved, key };
   }
@@ -232,9 +251,9 @@ export class Outgoing {
     const onSent = (isSent) => {
       if (isSent) onPlace?.(cause ? "file" : "server");
       // An earlier attempt may have been sent.
-      if (isSent) before = sentOf(photo);
-      const isMore = isSent && !(before && isWithin(kind, before.kind));
-      sendings.set(photo, isMore ? { kind, bytes: request.body.size } : before);
+      if (isSent) before = sendings.get(photo);
+      const upload = { sender: this, sent: { kind, bytes: request.body.size } };
+      sendings.set(photo, isSent ? addUpload(before, upload) : before);
     };
     const need = { part: kind, photo, cause };
     return this.#send("photo", { ...request, top }, permission, need, { signal, onSent });

@@ -177,6 +177,12 @@ const HANDLERS = {
     return [{ ...state, entry, place }, [{ type: "keep", entry }]];
   },
 
+  /** What belongs to an answer has changed, perhaps of one that is closed by now. */
+  corrected: ({ answered, entry, ...state }, { change }) => [
+    { ...state, answered: change(answered), entry: change(entry) },
+    [],
+  ],
+
   /** Show what “Why?” says, or a message beside the answer. */
   explained: (state, { type, step, ...changes }) => [{ ...state, ...changes }, []],
 };

@@ -33,6 +33,12 @@ COMPONENT = "static/js/BidiComponent.*.js"
 CHART = "static/js/ArrowVegaLiteChart.*.js"
 """Streamlit's module for charts."""
 
+RETRY = """
+const load = (query) => import(import.meta.url + query);
+export default (await load("?").catch(() => load("?again"))).default;
+"""
+"""Stands in for the module for charts: browsers and React never request a lost one again."""
+
 
 def main(part: str, static: Path, device: Path, target: Path) -> None:
     """Compress Streamlit's scripts and styles, and write the bundles of modules.
@@ -75,12 +81,14 @@ def _write_bundles(
         for name in SHEETS
         for path in sorted(device.glob(name))
     }
+    charts = [path for path in chart if Path(path).match(CHART)]
+    own |= dict.fromkeys(charts, RETRY)
     content = {
         "early": _write_bundle(target, device, own, "device/page.mjs", f"device/{WORKER}", sheets),
         "bundle": _write_bundle(target, device, modules, start),
         "start": start,
         "modules": sorted(modules),
-        "chart": chart,
+        "chart": [f"{path}?" if path in charts else path for path in chart],
     }
     (target / "first-visit.json").write_text(json.dumps(content))
 

@@ -43,6 +43,12 @@ MUTE = """
 }
 """
 
+DENY = """
+navigator.mediaDevices.getUserMedia = async () => {
+  throw new DOMException("", "NotAllowedError");
+};
+"""
+
 
 @pytest.mark.quick
 def test_permission_or_a_press_opens_the_camera(open_camera: Any) -> None:
@@ -156,14 +162,11 @@ def test_each_obstacle_has_a_sentence_and_a_next_step(open_camera: Any, app: Dev
         headers = {**response.headers, "permissions-policy": "camera=()"}
         route.fulfill(response=response, headers=headers)
 
-    error = (
-        "navigator.mediaDevices.getUserMedia = async () => {{ throw new DOMException('', '{}'); }};"
-    )
     cases = [
         (open_camera(url=app.url.replace("localhost", "phone.test"), allowed=False), "over HTTPS"),
         (open_camera(drive.NO_CAMERA), "has no camera"),
-        (open_camera(error.format("NotAllowedError")), "blocked for this page"),
-        (open_camera(error.format("NotReadableError")), "another app has it"),
+        (open_camera(DENY), "blocked for this page"),
+        (open_camera(DENY.replace("NotAllowed", "NotReadable")), "another app has it"),
         (open_camera("delete Navigator.prototype.mediaDevices;"), "doesn’t let pages use a camera"),
     ]
     page = open_camera()
@@ -182,6 +185,23 @@ def test_each_obstacle_has_a_sentence_and_a_next_step(open_camera: Any, app: Dev
     expect(drive.device_headline(page)).to_have_text(drive.IS_RED)
     drive.shutter(page, "Back to the camera").click()
     expect(page.locator(".vf-hint").get_by_text(words)).to_be_visible()
+
+
+@pytest.mark.quick
+def test_damaged_model_is_said_in_place_of_a_blocked_camera(open_camera: Any) -> None:
+    page = open_camera(DENY, viewport=drive.PHONE)
+    reason = page.locator(".vf-hint").get_by_text("blocked for this page")
+    expect(reason).to_be_visible()
+    page.context.route("**/*.onnx.gz", lambda route: route.fulfill(body="damaged"))
+    page.reload()
+    expect(page.get_by_role("alert")).to_contain_text("The model arrived damaged")
+    expect(page.locator(".vf-hint")).to_have_text("Loupe")
+    again = page.get_by_role("button", name="Try again")
+    words, button = (part.bounding_box() for part in (page.locator(".vf-words"), again))
+    assert button["y"] + button["height"] <= words["y"] + words["height"]
+    page.context.unroute_all()
+    again.click()
+    expect(reason).to_be_visible()
 
 
 def test_frame_of_another_site_needs_to_allow_the_camera(open_camera: Any, app: DeviceApp) -> None:

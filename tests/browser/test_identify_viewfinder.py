@@ -83,11 +83,47 @@ def test_correction_sends_a_clean_copy_with_consent(page: Page, colours_server: 
         # It replaces the first one, and the server has identified the copy.
         drive.correct(page, "scarlet", sends_copy=True)
         wait_until(lambda: saved() == [*before, ("scarlet", True, "compiled")])
+        size = len(page.evaluate("window.copy"))
+        line = f"; sent: numbers and a copy, {size / 1000:.0f} kB"
+        expect(drive.source_line(page)).to_contain_text(line)
         copy = Image.open(BytesIO(bytes(page.evaluate("window.copy"))))
         assert (copy.format, copy.size, dict(copy.getexif())) == ("JPEG", (750, 1000), {})
         page.get_by_role("button", name="Undo").click()
         expect(page.locator(".vf-saved")).to_have_text("Undone: nothing is saved.")
         assert saved() == before
+        page.reload()
+        expect(drive.source_line(page)).to_contain_text(line)
+
+
+@pytest.mark.quick
+def test_undo_stays_with_the_answer_until_the_correction_is_deleted(page: Page) -> None:
+    page.goto("/?run=server")
+    drive.give(page, drive.RED_PHOTO)
+    expect(page).to_have_url(re.compile("answer="))
+    drive.correct(page, "rose")
+    saved = page.locator(".vf-saved")
+    undo = saved.get_by_role("button", name="Undo")
+    page.route("**/api/v1/corrections/*", lambda route: route.abort())
+    undo.click()
+    expect(saved).to_contain_text(
+        re.compile(r"^Saved: rose \(no\. \d+\)\. The server doesn’t answer")
+    )
+    page.unroute("**/api/v1/corrections/*")
+    drive.give(page, drive.GREEN_PHOTO)
+    expect(drive.headline(page)).to_have_text(drive.IS_GREEN)
+    expect(saved).to_be_empty()
+    page.go_back()
+    expect(saved).to_contain_text("Saved: rose")
+    drive.go(page, "Batch")
+    expect(saved).to_have_count(0)
+    drive.go(page, "Identify")
+    expect(saved).to_contain_text("Saved: rose")
+    page.reload()
+    undo.click()
+    expect(saved).to_have_text("Undone: nothing is saved.")
+    page.reload()
+    expect(drive.headline(page)).to_have_text(drive.IS_RED)
+    expect(saved).to_be_empty()
 
 
 @pytest.mark.quick
@@ -121,7 +157,9 @@ def test_one_press_saves_a_label_or_that_the_answer_is_right(page: Page) -> None
     expect(saved).to_contain_text("Saved: green")
     page.route("**/api/v1/corrections", lambda route: route.abort())
     page.get_by_role("button", name="Right").click()
-    expect(saved).to_have_text("The server doesn’t answer. Check the connection.")
+    expect(saved).to_have_text(
+        re.compile(r"^Saved: green \(no\. \d+\)\. The server doesn’t answer")
+    )
     page.unroute("**/api/v1/corrections")
     drive.give(page, drive.GREEN_PHOTO)
     expect(saved).to_be_empty()

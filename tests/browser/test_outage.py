@@ -264,6 +264,26 @@ def test_pages_join_a_restarted_server(new_page: Callable[..., Page], server: Re
     assert page.evaluate("window.isSamePage")
 
 
+@pytest.mark.parametrize("count", [1, 2], ids=["once", "twice"])
+def test_lost_module_of_charts_is_requested_again(
+    new_page: Callable[..., Page], server: Restarted, count: int
+) -> None:
+    page = new_page(base_url=server.url)
+    page.route("**/static/js/ArrowVegaLiteChart.*", lambda route: route.abort(), times=count)
+    page.goto("/?run=server")
+    for photo in (drive.RED_PHOTO, drive.GREEN_PHOTO):
+        drive.give(page, photo)
+        expect(drive.source_line(page)).to_contain_text("On the server in")
+        drive.wait_until_drawn(page)
+        place = page.locator(".st-key-chart")
+        if count == 1:
+            expect(drive.chart(page)).to_be_visible()
+        else:
+            # An error has taken its place.
+            expect(place.get_by_test_id("stHeading")).to_have_count(1)
+            expect(place).to_be_hidden()
+
+
 def answer_without_server(page: Page) -> None:
     """Share, identify and explain on the device; nothing is asked of the server."""
     assert "?answer=colours~" in drive.share_link(page)

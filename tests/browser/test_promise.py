@@ -336,3 +336,40 @@ def test_other_model_asks_before_it_gets_a_photo_being_taken(visit: Visit) -> No
         re.compile("On the server in .*; sent: .* of pixels")
     )
     assert log.check() == ["pixels"]
+
+
+@pytest.mark.parametrize("run", ["auto", "server"])
+def test_question_about_a_file_stands_again_after_back_and_forward(visit: Visit, run: str) -> None:
+    page, log = visit(run)
+    expect(drive.source_line(page)).to_have_text(re.compile("stays here|marked part"))
+    choose(page, "photo.heic")
+    for _ in range(2):
+        ask(page, "Send the file", "Don’t send it")
+        drive.wait_until_stored(page)
+        page.go_back()
+        expect(drive.headline(page)).to_have_text(drive.GREETING)
+        page.go_forward()
+    ask(page, "Send the file", "Don’t send it")
+    expect(page.locator(".vf-file")).to_have_text(re.compile(r"photo\.heic"))
+    assert log.check() == []
+    press(page, "Send the file")
+    answered(page, "On the server in .*; sent: the file, .* kB")
+    assert log.check() == ["photo"]
+
+
+def test_line_states_both_uploads_after_another_model_was_chosen(visit: Visit) -> None:
+    page, log = visit("server")
+    aborted: list[str] = []
+    page.on("requestfailed", lambda request: aborted.append(request.url))
+    held = drive.HeldRequests(page, "**/v1/identify*")
+    drive.give(page, drive.sample("coffee").read())
+    expect(page.get_by_text("Asking the server…").first).to_be_visible()
+    select(page, "wide")
+    wait_until(lambda: page.evaluate("1") and len(held.routes) == 2)
+    held.release()
+    sizes = [len(route.request.post_data_buffer or b"") for route in held.routes]
+    both = " and ".join(f"{size / 1000:.0f} kB" for size in sizes)
+    expect(drive.source_line(page)).to_contain_text(f"sent: {both} of pixels")
+    assert sizes[0] != sizes[1]
+    assert aborted == [held.routes[0].request.url]
+    assert log.check() == ["pixels", "pixels"]

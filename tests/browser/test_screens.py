@@ -119,6 +119,24 @@ def test_camera_opens_in_the_empty_square(visit: Visit) -> None:
     assert without.locator(".vf").evaluate(CUT) == []
 
 
+def test_sentence_about_a_missing_model_stands_below_the_choice_of_models(visit: Visit) -> None:
+    page = visit(path="/?run=server&model=nonsense")
+    notice = page.locator(".vf-notice")
+    expect(notice).to_have_text("This app offers no model named “nonsense”. Another one answers.")
+    drive.wait_until_drawn(page)
+    expect(page.get_by_test_id("stAlert")).to_have_count(0)
+    for size in (*PHONES, (844, 390), (1280, 800)):
+        drive.resize(page, *size)
+        # The square is below it, or beside it.
+        parts = [page.locator(name) for name in (".vf-chip", ".vf-notice", ".vf-headline")]
+        chip, said, words = boxes(*parts)
+        assert chip["y"] + chip["height"] <= said["y"] < said["y"] + said["height"] <= words["y"]
+        [square] = boxes(page.locator(".vf-square"))
+        assert square["x"] + square["width"] <= said["x"] or said["y"] < square["y"], size
+    page.get_by_role("combobox", name="Model").select_option("Wide")
+    expect(notice).to_be_empty()
+
+
 SIDES = {
     (390, 844): 332,
     (430, 932): 398,

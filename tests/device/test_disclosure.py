@@ -58,6 +58,12 @@ def test_line_permits_only_what_it_says(shown: dict, part: str | None) -> None:
     assert run_node(SCRIPT, {"photo": None, **shown})["part"] == part
 
 
+def test_line_of_an_answer_whose_sending_is_unknown_still_states_a_copy() -> None:
+    script = "return (await load('view/disclosure.mjs')).sourceOf(given, true, false, null);"
+    answer = {"where": "server", "milliseconds": None, "sent": None, "copy": 18_000}
+    assert run_node(script, answer).endswith("before a reload; sent: a copy, 18 kB")
+
+
 def test_question_names_the_model_and_what_each_way_moves() -> None:
     asked = run_node(
         """

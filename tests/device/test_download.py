@@ -37,15 +37,21 @@ STALLED = """
 """
 
 LOST = """
-  const { openKernels } = await load("engine/kernels.mjs?lost");
+  const { openKernels } = await load(`engine/kernels.mjs?${given}`);
   const { fetch } = globalThis;
   let requests = 0;
-  globalThis.fetch = async (...request) => {
-    if (++requests === 1) throw new TypeError("lost");
-    return fetch(...request);
+  globalThis.fetch = async (url) => {
+    const isKernels = url.pathname.endsWith(".wasm");
+    if (++requests === 1 || given === "offline" || (given === "blocked" && isKernels)) {
+      throw new TypeError("lost");
+    }
+    return isKernels ? fetch(url) : new Response();
   };
   try {
-    return [(await openKernels()).allocate(8) > 0, requests];
+    const kernels = await openKernels();
+    return [kernels.allocate(8) > 0, requests];
+  } catch ({ code, message }) {
+    return [code, message];
   } finally {
     Object.assign(globalThis, { fetch });
   }
@@ -59,4 +65,11 @@ def test_download_that_stalls_is_begun_again() -> None:
 
 
 def test_lost_request_for_kernels_is_repeated() -> None:
-    assert run_node(LOST) == [True, 2]
+    assert run_node(LOST, "once") == [True, 2]
+
+
+def test_blocked_file_is_told_from_a_lost_connection() -> None:
+    assert run_node(LOST, "offline")[0] == "unreachable"
+    code, message = run_node(LOST, "blocked")
+    assert code == "engine-unavailable"
+    assert message.startswith("kernels.wasm can’t be fetched, although the server answers.")

@@ -12,7 +12,7 @@ from model.errors import PhotoError
 from model.photo import MAX_BYTES, MAX_PIXELS, read
 from model.photo.formats import MIN_SIDE_PX
 from model.samples import samples
-from tests.device.site import SLOW_FIREFOX, Site, run_script, site
+from tests.device.site import NO_KERNELS, SLOW_FIREFOX, Site, run_script, site
 from tests.model.tiny import colour
 from tests.photos import drawn, encoded
 
@@ -106,6 +106,24 @@ def test_samples_have_the_command_lines_probabilities(
         assert by_label(prediction) == {
             label: pytest.approx(values, abs=1e-4) for label, values in by_label(expected).items()
         }
+
+
+def test_runtime_replaces_kernels_that_are_missing(web: Site, imagenet: Classifier) -> None:
+    script = """
+      const { load } = await import("/device/loupe.mjs");
+      const model = await load("/models/imagenet/");
+      const blob = new Blob([await fetchBytes("/photo")]);
+      return [model.info.isPacked, await model.identify(blob, {top: 1})];
+    """
+    photo, path = samples()[0], "/models/imagenet/model.json"
+    info = {**json.loads(web.read(path) or b""), "runtime": None}
+    with web.changed({"/photo": photo.read(), **NO_KERNELS}):
+        is_packed, prediction = run_script(web, "chromium", script)
+        assert not is_packed
+        assert prediction["answer"] == imagenet.identify(photo.open()).to_dict("", top=1)["answer"]
+        with web.changed({path: json.dumps(info).encode()}):
+            refused = run_script(web, "chromium", f"return refusal((async () => {{{script}}})());")
+    assert refused["message"].startswith("kernels.wasm can’t be fetched")
 
 
 @pytest.mark.parametrize("browser", SLOW_FIREFOX)

@@ -66,6 +66,22 @@ def test_interrupted_download_resumes(run: Run, app: DeviceApp) -> None:
     assert app.sent == []
 
 
+def test_server_gets_pixels_where_a_filter_blocks_wasm(run: Run, page: Page) -> None:
+    page.context.route("**/*.wasm*", lambda route: route.abort())
+    result = run(
+        """
+        const identifier = await settle({ run: "auto" });
+        const values = { source: blob, recipe: identifier.recipe, limits };
+        const { bytes } = await identifier.device.worker.send("prepare", values);
+        return { size: bytes.length, ...(await report(identifier)) };
+        """
+    )
+    assert result["answer"] == SERVER
+    assert (result["device"], result["code"]) == ("failed", "engine-unavailable")
+    assert ".wasm.gz can’t be fetched, although the server answers" in result["reason"]
+    assert result["size"] > 0
+
+
 @pytest.mark.slow
 def test_answer_is_explained_where_it_was_given(run: Run, app: DeviceApp) -> None:
     explained = f"{PREFIX}/api/v1/identify?explain"
