@@ -32,7 +32,7 @@ BUDGETS = {
         "predictions, decisions, words, share links; the device's answers as untrusted input",
     ),
     "model/browser": (
-        1689,
+        1697,
         "downloads of browsers, made once, cached: packed networks, Streamlit's files compressed",
     ),
     "model/bundle": (1545, "manifest, card and registry"),
@@ -72,12 +72,12 @@ BUDGETS = {
         "archives in buckets, on Ray or without; the API on Ray Serve and its proxies",
     ),
     "ui": (
-        5_930,
+        5_931,
         "what pages share: viewfinder, plain page, workshop, first screen, previews of links",
     ),
     "device/kernels": (420, "resampling, and the kernels of packed networks, in C"),
     "device": (
-        13_226,
+        13_393,
         "the browser's half: visit, viewfinder, engines, offline pages, first visit, Teach (3,500)",
     ),
 }
@@ -86,7 +86,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript and C.
 """
 
-ALL_PYTHON, ALL_TESTS = 43_907, 43_748
+ALL_PYTHON, ALL_TESTS = 43_916, 43_938
 """Most lines of Python outside and inside ``tests``."""
 
 ALL_FILES = 283
