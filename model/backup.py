@@ -81,7 +81,7 @@ class Entry:
     ``stored_as`` is its name in the zip if some disk doesn't take its path; format 1 lacks it.
     """
 
-    path: str
+    path: Annotated[str, Field(max_length=MAX_NAME_BYTES)]
     bytes: Annotated[int, Field(ge=0)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     modified: Annotated[int, Field(ge=0, lt=2**40)]
@@ -173,6 +173,8 @@ def _write_backup(file: Path, data: Path, *, corrections: bool, photos: bool) ->
                 "photos out with --without photos."
             )
         needed_bytes = sum(path.stat().st_size for path in sources.values() if path.exists())
+        # The database is copied before it is saved.
+        needed_bytes += database.stat().st_size if CORRECTIONS_FILE in sources else 0
         require_space(file.parent, needed_bytes + len(sources) * MAX_ENTRY_BYTES)
         if CORRECTIONS_FILE in sources:
             sources[CORRECTIONS_FILE] = Path(scratch, CORRECTIONS_FILE)
@@ -411,6 +413,8 @@ def _check_members(zipped: zipfile.ZipFile, contents: Contents) -> None:
             )
     if duplicate := next(zips.find_clashes(entry.member for entry in contents.files), ""):
         raise ArchiveError(f"This backup names {duplicate[:100]!r} twice, or below a file.")
+    if len({entry.path for entry in contents.files}) != len(contents.files):
+        raise ArchiveError("This backup names a file twice.")
     infos = zipped.infolist()
     listed = {(entry.member, entry.bytes) for entry in contents.files}
     stored = {(info.filename, info.file_size) for info in infos if info.filename != CONTENTS}

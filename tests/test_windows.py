@@ -75,6 +75,7 @@ def test_qr_code_is_printed_into_a_file(tmp_path: Path) -> None:
     assert "▄" in run(tmp_path, "-c", script)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "test",
     [

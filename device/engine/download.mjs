@@ -60,6 +60,9 @@ export async function throwIfBlocked(url) {
   // No folder is kept on the device, so it is the server that answers, perhaps with a 404.
   const asked = fetch(new URL(".", url), { cache: "no-store", mode: "no-cors", signal });
   if (!(await asked.catch(() => null))) return;
+  // The connection may have come back in between.
+  const again = await fetch(url, { cache: "no-store", signal }).catch(() => null);
+  if (again) return void again.body?.cancel();
   const name = url.pathname.split("/").pop();
   const message =
     `${name} can’t be fetched, although the server answers. A filter may block that file: allow ` +

@@ -169,7 +169,8 @@ export class CorrectionPanel {
   async #undo(entry, visit) {
     const { undos } = this.#told;
     let text = "Undone: nothing is saved.";
-    for (const one of undos) {
+    // The newest last: until it is deleted, something is saved.
+    for (const one of [...undos].reverse()) {
       await visit.identifier.server.undo(one).catch((error) => {
         if (error.code !== "no-such-correction") throw error;
         // Otherwise it was deleted when it was replaced.

@@ -87,6 +87,8 @@ async function identifyPermitted(visit, press, place, onPlace) {
       signal.throwIfAborted();
       if (!(error instanceof NotPermitted)) throw error;
       if (error.cause) {
+        // One that was closed can read nothing any more; the new one is asked.
+        if (visit.identifier !== identifier) throw error.cause;
         await permissions.askFile(photo, error.cause, identifier, signal);
         place = null;
       } else if (identifier.state.next === "server") {

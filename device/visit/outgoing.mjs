@@ -71,7 +71,11 @@ const told = new WeakMap();
 /** Note what was sent of a photo that was found again: what its answers say, or null. */
 function noteTold(photo, sent) {
   const before = told.get(photo);
-  if (!before || (sent && !isWithin(sent.kind, before.kind))) told.set(photo, sent);
+  // What isn't known may be the file.
+  const isMore = before
+    ? sent && !isWithin(sent.kind, before.kind)
+    : before === undefined || sent?.kind === "file";
+  if (isMore) told.set(photo, sent);
 }
 
 /** Note what the answers of a photo say was sent of it; what a reload interrupted isn't known. */

@@ -8,6 +8,7 @@ makes folders in the background: one at a time, shared by all requests for one.
 
 import json
 import logging
+import math
 import shutil
 import threading
 import time
@@ -150,19 +151,19 @@ class FolderMaker:
         self._lock = threading.Lock()
         self._busy = threading.Lock()
         self._requests: dict[str, Future[Path]] = {}
-        self._failed_at: dict[str, float] = {}
+        self._retry_at: dict[str, float] = {}
 
     def request(self, name: str, make: Callable[[], Path]) -> "Future[Path]":
         """Return the future of a folder, which the first request for it starts to make.
 
         ``make`` runs in a thread. An exception of it is logged and raised for all requests within
-        the next ``RETRY_SECONDS``.
+        the next ``RETRY_SECONDS``, or nine times as long as ``make`` took.
         """
         with self._lock:
             if (future := self._requests.get(name)) and not self._may_retry(name):
                 return future
             future = self._requests[name] = Future()
-            self._failed_at.pop(name, None)
+            self._retry_at.pop(name, None)
             # Marked as running, so that no caller can cancel a future that others wait for.
             future.set_running_or_notify_cancel()
         # A daemon thread, so that a slow download doesn't delay shutdown.
@@ -173,18 +174,21 @@ class FolderMaker:
         return future
 
     def _may_retry(self, name: str) -> bool:
-        failed_at = self._failed_at.get(name)
-        return failed_at is not None and time.monotonic() - failed_at > RETRY_SECONDS
+        return time.monotonic() > self._retry_at.get(name, math.inf)
 
     def _make(self, name: str, make: Callable[[], Path], future: "Future[Path]") -> None:
+        started = time.monotonic()
         try:
             with self._busy:
+                started = time.monotonic()
                 folder = make()
         except BaseException as error:
             expected = isinstance(error, LoupeError | OSError)
             log.warning("%s", error, exc_info=None if expected else error)
+            # Large photos wait while some are made, so a slow failure isn't repeated soon.
+            took = time.monotonic() - started
             with self._lock:
-                self._failed_at[name] = time.monotonic()
+                self._retry_at[name] = time.monotonic() + max(RETRY_SECONDS, 9 * took)
             future.set_exception(error)
         else:
             # Later requests find the folder in the cache, or start again if it was deleted.

@@ -87,7 +87,7 @@ def device_name(bundle: Bundle, graph: Graph = "small") -> str:
 
 
 def make_ahead(bundle: Bundle) -> None:
-    """Make what browsers load of a version before visitors get it; only log a failure."""
+    """Make what browsers load of a version, so that no visitor waits; only log a failure."""
     try:
         if is_public(bundle) and needs_runtime(bundle):
             runtime_dir()

@@ -139,8 +139,12 @@ class Follower:
         load_bundle(bundle, settings().engine)
         if previous == publication.version:
             return
-        make_ahead(bundle)
+        # Visitors have the previous version meanwhile, if there is one.
+        if previous:
+            make_ahead(bundle)
         set_current(folder, publication.version)
+        if not previous:
+            make_ahead(bundle)
         log.info("%s is now %s.", publication.name, publication.version)
         # The one before stays for pages that are still open and for links.
         for path in folder.iterdir():

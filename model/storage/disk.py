@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pathvalidate import sanitize_filename
 
-from ..errors import DataError
+from ..errors import ArchiveError, DataError
 from ..settings import settings
 
 RESERVED_BYTES = 64 * 2**20
@@ -54,6 +54,10 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(_existing_parent(folder)).free - RESERVED_BYTES
 
 
+MAX_ALIKE = 100
+"""Most names in a folder that a disk takes for one."""
+
+
 def number_names(name: str, suffix: str = "") -> Iterator[str]:
     """Yield a name with its suffix, and then numbered names in case it is taken."""
     yield name + suffix
@@ -61,10 +65,17 @@ def number_names(name: str, suffix: str = "") -> Iterator[str]:
 
 
 def free_path(folder: Path, name: str) -> Path:
-    """Return a path that is free, of a name that this disk may refuse or may have already."""
+    """Return a path that is free, of a name that this disk may refuse or may have already.
+
+    Raises:
+        ArchiveError: ``MAX_ALIKE`` such names are taken.
+    """
     safe = Path(sanitize_filename(name, replacement_text="_", platform="auto"))
-    paths = (folder / numbered for numbered in number_names(safe.stem, safe.suffix))
-    return next(path for path in paths if not os.path.lexists(path))
+    names = itertools.islice(number_names(safe.stem, safe.suffix), MAX_ALIKE)
+    path = next((folder / one for one in names if not os.path.lexists(folder / one)), None)
+    if path is None:
+        raise ArchiveError(f"{MAX_ALIKE} files are {safe.name!r} on this disk. Restore to another.")
+    return path
 
 
 def require_space(folder: Path, needed_bytes: int) -> None:

@@ -218,10 +218,11 @@ _is_valid_name = lru_cache(maxsize=1024)(partial(is_valid_filename, platform="un
 
 def is_portable_path(path: str) -> bool:
     """Return whether a path with forward slashes stays in its folder and is valid everywhere."""
+    if len(path.encode("utf-8", "surrogatepass")) > MAX_PATH_BYTES:
+        return False
     parts = path.split("/")
     return (
-        len(path.encode("utf-8", "surrogatepass")) <= MAX_PATH_BYTES
-        and not any(unicodedata.category(char) in ("Cc", "Cs") for char in path)
+        not any(unicodedata.category(char) in ("Cc", "Cs") for char in path)
         and not any(part.startswith(".") or part != part.strip() for part in parts)
         and all(map(_is_valid_name, parts))
     )

@@ -126,10 +126,8 @@ def start_job(*arguments: object) -> None:
         os.setpriority(os.PRIO_PROCESS, process.pid, LOWEST_PRIORITY)
     while process.poll() is None:
         if (job := current_job()) and _runs_in(process, job):
-            with suppress(PermissionError):  # Windows renames no open file
-                log.replace(unfinished_folder() / ".log")
-            # Until it is waited for, an ended child process stays a zombie.
-            threading.Thread(target=process.wait, daemon=True).start()
+            _show(log)
+            threading.Thread(target=_await_end, args=(process, log), daemon=True).start()
             return
         time.sleep(0.1)
     lines = log.read_text("utf-8", "replace").strip().splitlines()
@@ -140,11 +138,25 @@ def start_job(*arguments: object) -> None:
         raise DataError(message[:500] or "Training didn't start.")
 
 
+def _show(log: Path) -> None:
+    with suppress(OSError):  # Windows renames no open file
+        log.replace(unfinished_folder() / ".log")
+
+
+def _await_end(process: "subprocess.Popen[bytes]", log: Path) -> None:
+    # Until it is waited for, an ended child process stays a zombie.
+    process.wait()
+    if log.exists():
+        _show(log)
+
+
 def _runs_in(process: "subprocess.Popen[bytes]", job: Job) -> bool:
     """Return whether a process, or one that it started, has the job: Windows' Python starts one."""
+    if job.pid == process.pid:
+        return True
     with suppress(psutil.Error):
         children = psutil.Process(process.pid).children(recursive=True)
-        return job.pid in (process.pid, *(child.pid for child in children))
+        return job.pid in [child.pid for child in children]
     return False
 
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from model import backup as backup_module
 from model.backup import CONTENTS, restore
 from model.errors import ArchiveError
-from model.storage import zips
+from model.storage import disk, zips
 from tests.damage import damaged
 from tests.zips import CENTRAL, central, zipped
 
@@ -90,11 +90,20 @@ def test_safe_names_have_one_form(tmp_path: Path, stored_as: str) -> None:
 
 
 def test_real_names_never_replace_each_other(tmp_path: Path) -> None:
-    paths = ("models/x", "models/x", "models/x/y", "models/a\\..\\z", "models/C:\\z")
+    assert_rejected(tmp_path, make_renamed("models/x", "models/x"), "names a file twice")
+    paths = ("models/x", "models/x/y", "models/a\\..\\z", "models/C:\\z")
     (tmp_path / "b.zip").write_bytes(make_renamed(*paths))
     restore(tmp_path / "b.zip", tmp_path / "new")
     files = {path for path in (tmp_path / "new").rglob("*") if path.is_file()}
     assert sorted(path.read_text() for path in files) == sorted(paths)
+
+
+def test_many_names_that_are_one_on_this_disk_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk, "MAX_ALIKE", 2)
+    alike = make_renamed("models/_a", "models/\0a", "models/\1a")
+    assert_rejected(tmp_path, alike, "2 files are '_a' on this disk")
 
 
 @pytest.mark.parametrize(
@@ -126,6 +135,7 @@ def test_paths_that_clash_are_rejected(tmp_path: Path, paths: list[str]) -> None
         (lambda values: values["files"][0].update(modified=2**70), "modified"),
         (lambda values: values["files"].pop(), "doesn.t hold the files"),
         (lambda values: values["files"].append(values["files"][0]), "twice"),
+        (lambda values: values["files"][0].update(path="models/x/" + "y" * 1000), "path"),
         (lambda values: values["files"][0].update(path="models/a/c"), "doesn.t hold the files"),
     ],
 )

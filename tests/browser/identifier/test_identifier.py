@@ -175,6 +175,9 @@ def test_busy_server_is_retried(run: Run, app: DeviceApp) -> None:
 
 def test_upload_can_be_aborted(run: Run, app: DeviceApp, page: Page) -> None:
     large = "new Blob([new Uint8Array(15_000_000)])"
+    network = page.context.new_cdp_session(page)
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 1e7}
+    network.send("Network.emulateNetworkConditions", slow)
     result = run(
         f"""
         const identifier = create({{ run: "server" }});
@@ -192,6 +195,7 @@ def test_upload_can_be_aborted(run: Run, app: DeviceApp, page: Page) -> None:
         return {{ answer, after, ...identifier.state }};
         """
     )
+    network.detach()
     assert result["answer"] == {"code": "AbortError"}
     assert result["after"] == SERVER
     wait_until(lambda: memory_budget().used == 0)
