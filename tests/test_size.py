@@ -86,7 +86,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript and C.
 """
 
-ALL_PYTHON, ALL_TESTS = 43_952, 43_953
+ALL_PYTHON, ALL_TESTS = 43_952, 43_956
 """Most lines of Python outside and inside ``tests``."""
 
 ALL_FILES = 283
