@@ -14,7 +14,7 @@ from deploy import client
 from launch import serve
 from launch.serve import first_model
 from model.settings import ROOT, settings
-from tests.api.raw import Wire, exchange, head
+from tests.api.raw import exchange, head
 from tests.api.test_device_making import fake_npm
 from tests.model.tiny import tiny
 from tests.waiting import wait_until
@@ -104,10 +104,9 @@ def test_server_runs_under_its_own_names_while_npm_hangs_until_ctrl_c(tmp_path):
         )
         try:
             wait_until(lambda: is_ready(address[0]), seconds=60)
-            # This model needs what npm fetches.
-            visitor = Wire(address[0])
-            visitor.send(head("GET /device/models/tiny/model.json"))
-            wait_until(runs.exists, seconds=60)
+            # This model needs what npm fetches, once its own files are made.
+            asking = head("GET /device/models/tiny/model.json")
+            wait_until(lambda: exchange(address[0], asking) and runs.exists(), seconds=60)
             for host, status in ((socket.gethostname(), 200), ("evil.example", 421)):
                 assert exchange(address[0], head("GET /", host)).status == status
             process.send_signal(signal.SIGINT)
