@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse
 
 from model import LoupeError, load
 from model.answer.share_link import signing_secret
-from model.backup import CORRECTIONS_FILE
+from model.backup_zip import CORRECTIONS_FILE
 from model.browser.cache import find_folder, folder_maker
 from model.browser.device_files import device_name, needs_runtime
 from model.browser.page_files import PARTS, compress_all, find_compressed

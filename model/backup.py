@@ -1,15 +1,11 @@
 """The data folder in one file, and back into a new folder.
 
-    from model.backup import back_up, restore
+from model.backup import back_up, restore
 
-    back_up(Path("loupe.zip"))
-    restore(Path("loupe.zip"), Path("new-data"))
-
-The file is a zip in which ``loupe-backup.json`` gives the format, the date, and size and
-SHA-256 of every file. Hashes show damage, not forgery: restore only what you saved yourself.
+back_up(Path("loupe.zip"))
+restore(Path("loupe.zip"), Path("new-data"))
 """
 
-import hashlib
 import os
 import platform
 import re
@@ -17,17 +13,28 @@ import shutil
 import sqlite3
 import zipfile
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass
+from pydantic import TypeAdapter
 
-from .answer.share_link import KEY_FILE
-from .bundle import CURRENT_FILE, StrictModel
+from .backup_zip import (
+    CONTENTS,
+    CORRECTIONS_FILE,
+    FOLDERS,
+    HIDDEN,
+    MAX_ENTRY_BYTES,
+    MAX_FILES,
+    PHOTOS,
+    Contents,
+    Entry,
+    hash_member,
+    is_allowed,
+    open_backup,
+)
+from .bundle import CURRENT_FILE
 from .errors import ArchiveError, DataError
 from .settings import settings
 from .storage import zips
@@ -40,74 +47,13 @@ from .storage.disk import (
 )
 from .storage.photo_files import printable
 
-CONTENTS = "loupe-backup.json"
-CORRECTIONS_FILE = "records.sqlite"
-FILES = (CORRECTIONS_FILE, KEY_FILE)
-PHOTOS = ("photos", "held-out", "corrections")
-FOLDERS = ("models", "runs", "training", *PHOTOS)
-"""With ``FILES``, all that a backup may contain."""
-
-HIDDEN = {"photos": ".changes", "held-out": ".comparisons"}
-"""Hidden folders to save: the owner's label changes, and which versions were compared."""
-
 REMADE = ("derived", "phone")
 """Folders that the app makes again: files for browsers, exports, the authority of `make phone`."""
 
 CACHE = re.compile(r"training/[^/]+/(copies|features\.npz)(/|$)")
 """What an unfinished training run makes again from the photos when it is resumed."""
 
-MAX_FILES = 200_000
-"""Files in a backup. Saving or restoring so many takes 360 MB of memory."""
-
-MAX_NAME_BYTES = 1000
-"""Longest path in a data folder in UTF-8, in bytes."""
-
-MAX_ENTRY_BYTES, MAX_ENTRY_VALUES = MAX_NAME_BYTES + 200, 10
-"""Most bytes and values of ``loupe-backup.json`` for each file, on average."""
-
-MAX_DIRECTORY_BYTES = MAX_FILES * 300
-"""Most bytes of the zip's directory, which is read into memory."""
-
-JSON_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
-
 RESTORE_PREFIX = ".loupe-restore-"
-
-
-# Without slots, entries of 200,000 files take 85 MB more.
-@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
-class Entry:
-    """A file: its path with forward slashes, and its time of change in Unix seconds.
-
-    ``stored_as`` is its name in the zip if some disk doesn't take its path; format 1 lacks it.
-    """
-
-    path: Annotated[str, Field(max_length=MAX_NAME_BYTES)]
-    bytes: Annotated[int, Field(ge=0)]
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    modified: Annotated[int, Field(ge=0, lt=2**40)]
-    stored_as: Annotated[str, Field(pattern=r"^(renamed/[0-9]{1,6})?$")] = ""
-
-    @property
-    def member(self) -> str:
-        """The file's name in the zip."""
-        return self.stored_as or self.path
-
-
-class Contents(StrictModel):
-    """``loupe-backup.json``; ``corrections`` is their number, None if they were left out."""
-
-    format: Literal[1, 2]
-    made: AwareDatetime
-    versions: dict[str, str]
-    corrections: Annotated[int, Field(ge=0)] | None
-    # Without FailFast, a list of a million errors takes 400 MB.
-    files: Annotated[tuple[Entry, ...], FailFast()]
-
-    @property
-    def models(self) -> tuple[str, ...]:
-        """The names of the models."""
-        paths = (entry.path.split("/") for entry in self.files)
-        return tuple(sorted({parts[1] for parts in paths if parts[0] == "models"}))
 
 
 def back_up(
@@ -140,7 +86,7 @@ def back_up(
         )
     if file.exists():
         try:
-            with _open_backup(file):
+            with open_backup(file):
                 pass
         except ArchiveError:
             raise DataError(
@@ -149,7 +95,7 @@ def back_up(
     with translate_disk_errors(file.parent), replace_atomically(file, durable=True) as temporary:
         left_out = _write_backup(temporary, data, corrections=corrections, photos=photos)
         # Checked as a restore would, before it replaces another.
-        with _open_backup(temporary) as (_, contents):
+        with open_backup(temporary) as (_, contents):
             return contents, left_out
 
 
@@ -164,25 +110,26 @@ def _write_backup(file: Path, data: Path, *, corrections: bool, photos: bool) ->
             if os.access(data / top, os.W_OK):
                 stack.enter_context(lock_folders(data / top))
         sources, left_out = _find_sources(data, Path(scratch), skipped)
-        count, database = None, data / CORRECTIONS_FILE
-        if corrections and (settings().database.get_secret_value() or database.is_file()):
+        count, database = None, _find_database() if corrections else None
+        if database and database.is_file():
             sources[CORRECTIONS_FILE] = database
+        elif corrections and not database:
+            left_out.append("corrections, which are in PostgreSQL: save them with pg_dump")
         if len(sources) > MAX_FILES:
             raise DataError(
                 f"{data} has {len(sources):,} files; a backup holds up to {MAX_FILES:,}. Leave "
                 "photos out with --without photos."
             )
-        needed_bytes = sum(path.stat().st_size for path in sources.values() if path.exists())
-        # The database is copied before it is saved.
-        needed_bytes += database.stat().st_size if CORRECTIONS_FILE in sources else 0
-        require_space(file.parent, needed_bytes + len(sources) * MAX_ENTRY_BYTES)
-        if CORRECTIONS_FILE in sources:
-            sources[CORRECTIONS_FILE] = Path(scratch, CORRECTIONS_FILE)
-            if (count := _copy_corrections(sources[CORRECTIONS_FILE])) is None:
-                del sources[CORRECTIONS_FILE]
-                left_out.append("corrections, which are in PostgreSQL: save them with pg_dump")
         if not sources:
             raise DataError(f"There is nothing to save in {data}.")
+        # The database is written twice: its copy, and that in the zip.
+        copied = [sources[CORRECTIONS_FILE]] if CORRECTIONS_FILE in sources else []
+        paths = [path for path in (*sources.values(), *copied) if path.exists()]
+        sizes = sum(path.stat().st_size for path in paths)
+        require_space(file.parent, sizes + len(sources) * MAX_ENTRY_BYTES)
+        if copied:
+            sources[CORRECTIONS_FILE] = Path(scratch, CORRECTIONS_FILE)
+            count = _copy_corrections(sources[CORRECTIONS_FILE])
         with zipfile.ZipFile(file, "w", strict_timestamps=False) as zipped:
             contents = Contents(
                 format=2,
@@ -196,24 +143,29 @@ def _write_backup(file: Path, data: Path, *, corrections: bool, photos: bool) ->
     return left_out
 
 
-def _copy_corrections(target: Path) -> int | None:
-    """Copy the corrections as of one moment; return their number, None if they aren't in SQLite."""
+def _find_database() -> Path | None:
+    """Return the SQLite file of the corrections, None if they are in PostgreSQL."""
     # Imported on first use: SQLAlchemy takes 20 MB.
-    from .corrections import CorrectionStore, parse_url
+    from .corrections import parse_url
 
-    url = settings().database_url
-    if parse_url(url).get_backend_name() != "sqlite":
-        return None
-    with closing(CorrectionStore(url)) as store:
+    url = parse_url(settings().database_url)
+    return Path(url.database or "") if url.get_backend_name() == "sqlite" else None
+
+
+def _copy_corrections(target: Path) -> int:
+    """Copy the corrections as of one moment; return their number."""
+    from .corrections import CorrectionStore
+
+    with closing(CorrectionStore(settings().database_url)) as store:
         return store.copy_to(target)
 
 
 def _find_sources(
     data: Path, scratch: Path, skipped: Collection[str]
 ) -> tuple[dict[str, Path], list[str]]:
-    """Return the files to save by their paths in the data folder, and what is left out."""
+    """Return the files to save, by path in the data folder, and the names that are left out."""
     sources, left_out = dict[str, Path](), list[str]()
-    # Copied before versions are listed, so that the version it names is among them.
+    # Copied before versions are listed, so that the version that each names is listed as well.
     current = {
         path: Path(shutil.copy2(path, scratch / str(number)))
         for number, path in enumerate(data.glob(f"models/[!.]*/{CURRENT_FILE}"))
@@ -226,25 +178,11 @@ def _find_sources(
             if CACHE.match(name):
                 continue
             is_file = path.is_file() and not path.is_symlink()
-            if is_file and name not in sources and _is_allowed(name, is_renamed=True):
+            if is_file and name not in sources and is_allowed(name, is_renamed=True):
                 sources[name] = current.get(path, path)
             else:
                 left_out.append(name)
     return sources, left_out
-
-
-def _is_allowed(path: str, *, is_renamed: bool) -> bool:
-    """Return whether a path may be in a backup: part of a data folder and, stored as it is, safe.
-
-    A renamed one may have any name, which the disk of a restore may refuse.
-    """
-    top, _, below = path.partition("/")
-    if top not in (FOLDERS if below else FILES):
-        return False
-    visible = (part for part in path.split("/") if part != HIDDEN.get(top))
-    is_inside = all(part and part[0] != "." for part in visible)
-    is_short = len(path.encode()) <= MAX_NAME_BYTES
-    return zips.is_portable_path(path) or (is_renamed and is_inside and is_short)
 
 
 def _list_visible(folder: Path) -> list[Path]:
@@ -283,14 +221,8 @@ def _add(zipped: zipfile.ZipFile, path: str, source: Path, stored_as: str) -> En
     """Copy a file into the zip, read it back and return its entry."""
     modified, member = max(0, int(source.stat().st_mtime)), stored_as or path
     zipped.write(source, member)
-    size, sha256 = zipped.getinfo(member).file_size, _hash_member(zipped, member)
+    size, sha256 = zipped.getinfo(member).file_size, hash_member(zipped, member)
     return Entry(path=path, bytes=size, sha256=sha256, modified=modified, stored_as=stored_as)
-
-
-def _hash_member(zipped: zipfile.ZipFile, name: str) -> str:
-    with _translate_damage(), zipped.open(name) as member:
-        assert isinstance(member, zipfile.ZipExtFile)
-        return hashlib.file_digest(member, "sha256").hexdigest()
 
 
 def restore(file: Path, folder: Path, *, corrections: bool = True) -> Contents:
@@ -301,7 +233,7 @@ def restore(file: Path, folder: Path, *, corrections: bool = True) -> Contents:
         DataError: the folder isn't empty, or its disk has too little space.
         OSError: something can't be read or written.
     """
-    with _open_backup(file) as (zipped, contents), translate_disk_errors(folder):
+    with open_backup(file) as (zipped, contents), translate_disk_errors(folder):
         if not corrections:
             left_out = (CORRECTIONS_FILE, "corrections/")
             files = tuple(one for one in contents.files if not one.path.startswith(left_out))
@@ -314,7 +246,7 @@ def restore(file: Path, folder: Path, *, corrections: bool = True) -> Contents:
             )
         require_space(folder, sum(entry.bytes for entry in contents.files))
         for entry in contents.files:
-            if _hash_member(zipped, entry.member) != entry.sha256:
+            if hash_member(zipped, entry.member) != entry.sha256:
                 raise ArchiveError(
                     f"{entry.path!r} in this backup is damaged. Copy the file again."
                 )
@@ -351,74 +283,3 @@ def _make_folder(path: str, folders: dict[str, Path]) -> Path:
         folders[path] = free_path(_make_folder(parent, folders), name)
         folders[path].mkdir()
     return folders[path]
-
-
-@contextmanager
-def _open_backup(path: Path) -> Iterator[tuple[zipfile.ZipFile, Contents]]:
-    """Yield a backup whose names, sizes and format are checked; no file in it is read yet.
-
-    Raises:
-        ArchiveError: it is no backup, damaged, hostile, or of another format.
-        OSError: the file can't be read.
-    """
-    with path.open("rb") as file:
-        with _translate_damage():
-            zipped = zips.open_zip(
-                file, max_entries=MAX_FILES + 1, max_directory_bytes=MAX_DIRECTORY_BYTES
-            )
-            zips.check_layout(file, zipped)
-        with zipped:
-            contents = _read_contents(zipped)
-            _check_members(zipped, contents)
-            yield zipped, contents
-
-
-@contextmanager
-def _translate_damage() -> Iterator[None]:
-    try:
-        with zips.translate_zip_errors():
-            yield
-    except zips.TooManyEntries:
-        raise ArchiveError(f"This has more files than a backup may hold: {MAX_FILES:,}.") from None
-    except zips.ZipDamaged:
-        raise ArchiveError(
-            "This isn't a Loupe backup, or it is damaged or incomplete. "
-            "Name another file, or copy this one again."
-        ) from None
-
-
-def _read_contents(zipped: zipfile.ZipFile) -> Contents:
-    count = len(zipped.infolist())
-    with _translate_damage():
-        data = zips.read_member(zipped, zipped.getinfo(CONTENTS), count * MAX_ENTRY_BYTES)
-        # Parsed, a list of empty lists takes a hundred times its size.
-        quoted = sum(match[0].count(b",") for match in JSON_STRING.finditer(data))
-        if data.count(b",") - quoted > count * MAX_ENTRY_VALUES:
-            raise zips.ZipDamaged(CONTENTS)
-    try:
-        return Contents.model_validate_json(data)
-    except ValidationError as error:
-        field = ".".join(map(str, error.errors()[0]["loc"])) or "no JSON"
-        raise ArchiveError(
-            f"{CONTENTS} in this backup can't be used: {field}. A newer Loupe may have written it."
-        ) from None
-
-
-def _check_members(zipped: zipfile.ZipFile, contents: Contents) -> None:
-    """Check that the zip holds the listed files and no others."""
-    for entry in contents.files:
-        if not _is_allowed(entry.path, is_renamed=bool(entry.stored_as)):
-            raise ArchiveError(
-                f"This backup names {entry.path[:100]!r}, which isn't a file of a data folder."
-            )
-    if duplicate := next(zips.find_clashes(entry.member for entry in contents.files), ""):
-        raise ArchiveError(f"This backup names {duplicate[:100]!r} twice, or below a file.")
-    if len({entry.path for entry in contents.files}) != len(contents.files):
-        raise ArchiveError("This backup names a file twice.")
-    infos = zipped.infolist()
-    listed = {(entry.member, entry.bytes) for entry in contents.files}
-    stored = {(info.filename, info.file_size) for info in infos if info.filename != CONTENTS}
-    if listed != stored or len(infos) != len(listed) + 1:
-        raise ArchiveError(
-            f"This backup doesn't hold the files that its {CONTENTS} lists. Copy the file again."
-        )

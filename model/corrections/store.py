@@ -257,7 +257,10 @@ class CorrectionStore(database.StoredTable):
         with closing(CorrectionStore(f"sqlite:///{file}")) as copy:
             with copy.reading("saved") as connection:
                 if connection.exec_driver_sql("PRAGMA integrity_check").scalar() != "ok":
-                    raise DataError("The corrections can't be saved: their file is damaged.")
+                    raise DataError(
+                        "The database of corrections is damaged, so it can't be saved. Restore an "
+                        "earlier backup, or leave it out with --without-records."
+                    )
             return copy.count()
 
 

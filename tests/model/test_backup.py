@@ -15,7 +15,8 @@ from click.testing import Result
 
 from model import Photo, load
 from model.answer.share_link import KEY_FILE
-from model.backup import CORRECTIONS_FILE, back_up, restore
+from model.backup import back_up, restore
+from model.backup_zip import CORRECTIONS_FILE
 from model.bundle import list_versions
 from model.corrections import CorrectionStore, correction_store
 from model.errors import DataError
@@ -186,7 +187,7 @@ def test_corrections_that_break_their_own_rules_are_not_saved(data: Path, tmp_pa
         database.execute("PRAGMA writable_schema=ON")
         stricter = "replace(sql, 'photo BLOB', 'photo NOT NULL')"
         database.execute(f"UPDATE sqlite_schema SET sql = {stricter}")
-    with pytest.raises(DataError, match="can't be saved: their file is damaged"):
+    with pytest.raises(DataError, match="database of corrections is damaged"):
         back_up(tmp_path / "b.zip")
     assert names(tmp_path) == ["data"]
 
@@ -335,6 +336,7 @@ def test_corrections_elsewhere_do_not_stop_a_backup_and_are_saved_from_sqlite(
     assert SECRET not in result.stdout + result.stderr
     use(monkeypatch, LOUPE_DATABASE=f"sqlite:///{tmp_path / 'elsewhere' / 'c.sqlite'}")
     add_corrections("elsewhere")
+    (data / CORRECTIONS_FILE).unlink()
     assert "and 1 correction in" in cli("backup", tmp_path / "b.zip").stdout
     cli("restore", tmp_path / "b.zip", "--to", tmp_path / "new")
     assert labels(tmp_path / "new") == ["elsewhere"]

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from model import backup as backup_module
-from model.backup import CONTENTS, restore
+from model import backup_zip
+from model.backup import restore
+from model.backup_zip import CONTENTS
 from model.errors import ArchiveError
 from model.storage import disk, zips
 from tests.damage import damaged
@@ -186,7 +187,7 @@ def test_other_files_and_hostile_zips_are_rejected(tmp_path: Path, data: bytes, 
 
 
 def test_number_of_files_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backup_module, "MAX_FILES", 1)
+    monkeypatch.setattr(backup_zip, "MAX_FILES", 1)
     data = make_backup({"models/a/b": b"x", "models/a/c": b"x"})
     assert_rejected(tmp_path, data, "more files than a backup may hold: 1")
 

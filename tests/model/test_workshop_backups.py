@@ -15,6 +15,7 @@ from pathvalidate import sanitize_filename
 
 from model import backup, load
 from model.backup import back_up, restore
+from model.backup_zip import CONTENTS, Entry
 from model.corrections import correction_store
 from model.corrections.review import write_training_photos
 from model.errors import DataError
@@ -48,7 +49,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 
 def put(data: Path, *names: str) -> dict[str, bytes]:
-    """Write files, each with its name as its content, into a set; return those of the folder."""
+    """Write files whose content is their name into a set; return all files of the data folder."""
     for name in names:
         (path := data / "photos" / "hats" / name).parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(os.fsencode(name))
@@ -107,7 +108,7 @@ def test_photos_can_be_left_out(data_folder: Path, tmp_path: Path) -> None:
         result = run("backup", tmp_path / "b.zip", *words)
         assert (result.exit_code, result.stderr) == (0, "")
         with zipfile.ZipFile(tmp_path / "b.zip") as saved:
-            assert {*saved.namelist()} == {*expected, backup.CONTENTS}
+            assert {*saved.namelist()} == {*expected, CONTENTS}
 
 
 def test_too_many_files_are_refused_before_anything_is_written(
@@ -128,7 +129,7 @@ def test_more_files_than_an_ordinary_zip_counts_are_saved(
     data_folder: Path, tmp_path: Path
 ) -> None:
     put(data_folder, *(f"red/{number}.jpg" for number in range(2**16)))
-    # The new backup is read again.
+    # `back_up` reads the finished zip again.
     assert len(back_up(tmp_path / "b.zip")[0].files) == 2**16
 
 
@@ -205,7 +206,7 @@ def test_photo_deleted_meanwhile_is_named(
     put(data_folder, "red/a.jpg", "red/b.jpg")
     real = backup._add
 
-    def add(*words: Any) -> backup.Entry:
+    def add(*words: Any) -> Entry:
         (data_folder / "photos/hats/red/b.jpg").unlink(missing_ok=True)
         return real(*words)
 
