@@ -1,7 +1,7 @@
 """The files from which a browser runs a bundle: ``model.json``, the graphs, golden outputs.
 
 They are derived: cached by the bundle's version, so that neither its version nor its share links
-change. Those of the small graph are made when a version becomes current, or on demand; those of the
+change. Those of the small graph are made when a version is published, or on demand; those of the
 full one, which few pages load, only on demand.
 """
 

@@ -139,17 +139,13 @@ class Follower:
         load_bundle(bundle, settings().engine)
         if previous == publication.version:
             return
-        # Visitors have the previous version meanwhile, if there is one.
-        if previous:
-            make_ahead(bundle)
         set_current(folder, publication.version)
-        if not previous:
-            make_ahead(bundle)
         log.info("%s is now %s.", publication.name, publication.version)
         # The one before stays for pages that are still open and for links.
         for path in folder.iterdir():
             if path.name not in (publication.version, previous) and (path / MARK).exists():
                 shutil.rmtree(path, ignore_errors=True)
+        make_ahead(bundle)
 
     def _download(self, publication: Publication, target: Path) -> Bundle:
         source = f"{publication.name}/{publication.version}"

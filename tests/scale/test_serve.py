@@ -78,8 +78,7 @@ def test_replica_follows_the_model_store(cluster: str, folder: Path, data_folder
             _, _, body = ask(f"{cluster}/api/v1/identify?model=tiny", encode("red"))
             return json.loads(body).get("version") == version
 
-        # Its files for browsers are made first.
-        wait_until(has_it, 60)
+        wait_until(has_it, 5)
 
 
 def test_written_file_is_a_valid_serve_config(tiny_bundle: Bundle, tmp_path: Path) -> None:
