@@ -177,24 +177,23 @@ class FolderMaker:
         return time.monotonic() > self._retry_at.get(name, math.inf)
 
     def _make(self, name: str, make: Callable[[], Path], future: "Future[Path]") -> None:
-        started = time.monotonic()
-        try:
-            with self._busy:
-                started = time.monotonic()
+        with self._busy:
+            started = time.monotonic()
+            try:
                 folder = make()
-        except BaseException as error:
-            expected = isinstance(error, LoupeError | OSError)
-            log.warning("%s", error, exc_info=None if expected else error)
-            # Large photos wait while some are made, so a slow failure isn't repeated soon.
-            took = time.monotonic() - started
-            with self._lock:
-                self._retry_at[name] = time.monotonic() + max(RETRY_SECONDS, 9 * took)
-            future.set_exception(error)
-        else:
-            # Later requests find the folder in the cache, or start again if it was deleted.
-            with self._lock:
-                del self._requests[name]
-            future.set_result(folder)
+            except BaseException as error:
+                expected = isinstance(error, LoupeError | OSError)
+                log.warning("%s", error, exc_info=None if expected else error)
+                ended = time.monotonic()
+                with self._lock:
+                    # Large photos may have waited for it, so a slow failure isn't repeated soon.
+                    self._retry_at[name] = ended + max(RETRY_SECONDS, 9 * (ended - started))
+                future.set_exception(error)
+            else:
+                # Later requests find the folder in the cache, or start again if it was deleted.
+                with self._lock:
+                    del self._requests[name]
+                future.set_result(folder)
 
 
 @lru_cache(maxsize=1)
