@@ -1,7 +1,7 @@
 """Compress the files of Streamlit's pages: ``compress_streamlit.py PART STATIC DEVICE TARGET``.
 
-A separate process of low priority, without the app's modules, whose 60 MB are freed at its end. It
-also ends when its standard input closes, and so whenever the app ends.
+Runs in a process of its own, of low priority and without the app's modules, so its 60 MB are freed
+when it ends. It also ends when its standard input closes, that is, whenever the app ends.
 """
 
 import gzip
@@ -37,7 +37,7 @@ RETRY = """
 const load = (query) => import(import.meta.url + query);
 export default (await load("?").catch(() => load("?again"))).default;
 """
-"""Stands in for the module for charts: browsers and React never request a lost one again."""
+"""Replaces the module for charts: neither browsers nor React retry an import that failed."""
 
 
 def main(part: str, static: Path, device: Path, target: Path) -> None:

@@ -121,7 +121,7 @@ def _export(file: Path, force: bool) -> None:
 @click.option("--without-records", is_flag=True, help="Leave the corrections out.")
 @click.argument("file", type=FILE, metavar="FILE.zip")
 def backup_command(file: Path, without: str | None, without_records: bool) -> None:
-    """Save models, training runs, photos and corrections into FILE.zip, while the app runs.
+    """Save models, training runs, photos and corrections to FILE.zip. The app may be running.
 
     Exits with 1 if something was left out that the app can't make again.
     """

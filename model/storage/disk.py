@@ -59,7 +59,7 @@ MAX_ALIKE = 100
 
 
 def number_names(name: str, suffix: str = "") -> Iterator[str]:
-    """Yield a name with its suffix, and then numbered names in case it is taken."""
+    """Yield a name with its suffix, then alternatives: ``name (2)``, ``name (3)`` and so on."""
     yield name + suffix
     yield from (f"{name} ({number}){suffix}" for number in itertools.count(2))
 
@@ -256,7 +256,7 @@ def replace_folder(new: Path, target: Path) -> None:
 @contextmanager
 def lock_folders(parent: Path) -> Iterator[None]:
     """Hold the lock of the folders in ``parent``, and first move back what a kill left hidden."""
-    # Imported on first use: inspecting an export needs no locks.
+    # Imported on first use: this module is also loaded to inspect exports, which needs no locks.
     from filelock import FileLock
 
     with FileLock(parent / ".lock"):

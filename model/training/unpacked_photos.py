@@ -53,7 +53,10 @@ def require_distinct(new: Iterable[str], existing: Collection[str]) -> None:
     for label in sorted({*new}.difference(existing)):
         other = labels.setdefault(zips.disk_key(label), label)
         if other != label:
-            raise DataError(f"“{other}” and “{label}” are one name on some disks. Use one of them.")
+            raise DataError(
+                f"“{other}” and “{label}” differ only in case or Unicode form, which some disks "
+                "ignore. Use one of them for both."
+            )
 
 
 class ProjectPhoto(StrictModel):

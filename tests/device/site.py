@@ -28,7 +28,7 @@ BROWSERS = ("chromium", "firefox-esr")
 SLOW_FIREFOX = ("chromium", pytest.param("firefox-esr", marks=pytest.mark.slow))
 """Both, Firefox only in `make test-slow`."""
 NO_KERNELS = dict.fromkeys(["/device/engine/kernels.wasm", "/device/engine/kernels-relaxed.wasm"])
-"""Changes of a site that lacks the kernels."""
+"""Changes that take the kernels away from a site."""
 PATIENCE_SECONDS = 100
 TYPES = {
     ".css": "text/css",
