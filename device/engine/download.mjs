@@ -62,8 +62,7 @@ export async function throwIfBlocked(url) {
   if (!(await asked.catch(() => null))) return;
   // The connection may have come back in between.
   const again = await fetch(url, { cache: "no-store", signal }).catch(() => null);
-  again?.body?.cancel();
-  if (again?.ok) return;
+  if (again?.ok) return void again.body?.cancel();
   const name = url.pathname.split("/").pop();
   const message =
     `${name} can’t be fetched, although the server answers. A filter may block that file: allow ` +
