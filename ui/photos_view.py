@@ -7,6 +7,7 @@ from unicodedata import normalize
 
 import streamlit as st
 
+from model.errors import LoupeError
 from model.text import count_of, list_some
 from model.training.photo_report import PhotoReport, ReportedProblem, load_report
 from model.training.photo_sets import (
@@ -16,6 +17,7 @@ from model.training.photo_sets import (
     list_photo_sets,
     photos_by_label,
     read_changes,
+    require_target,
 )
 from model.training.training_job import current_job, find_training_obstacle
 from model.training.unpacked_photos import MAX_SET_BYTES
@@ -205,7 +207,7 @@ def show_adding(photo_set: PhotoSet | None) -> None:
         typed = st.text_input("Name of the set", "" if photo_set else "my model", width=320)
         letters = normalize("NFKD", typed.casefold()).encode("ascii", "ignore").decode()
         name = re.sub("[^a-z0-9]+", "-", letters).strip("-")[:MAX_NAME]
-        st.caption(f"Its model will be called {name}." if name else "Type a name first.")
+        st.caption(_describe_new_set(name))
     data = {
         "base": component.base_path(),
         "name": name,
@@ -230,6 +232,16 @@ def show_adding(photo_set: PhotoSet | None) -> None:
             start("--set", name, "--name", name, "--check")
         else:
             st.rerun()
+
+
+def _describe_new_set(name: str) -> str:
+    if not name:
+        return "Type a name first."
+    try:
+        require_target(name, "new")
+    except LoupeError as error:
+        return str(error)
+    return f"Its model will be called {name}."
 
 
 def show_deleting(photo_set: PhotoSet) -> None:

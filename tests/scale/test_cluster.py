@@ -145,6 +145,8 @@ def test_endless_body_is_rejected_at_the_limit(cluster: ServeCluster) -> None:
 def test_cluster_withstands_attack(cluster: ServeCluster, attack: Attack) -> None:
     processes = cluster.replicas() + cluster.processes("ray::ProxyActor")
     target = Target(cluster.url, lambda: processes, pages=False)
+    # Programs that make files for browsers take memory, and large photos wait for them.
+    wait_until(lambda: not any(one.children() for one in processes), PATIENCE_SECONDS)
     # Ray takes some memory of its own.
     attack = attack._replace(peak_mb=MEMORY_MB, then_mb=MEMORY_MB)
     readings = measure(attack, target, is_short=True)
