@@ -207,7 +207,9 @@ def show_adding(photo_set: PhotoSet | None) -> None:
         typed = st.text_input("Name of the set", "" if photo_set else "my model", width=320)
         letters = normalize("NFKD", typed.casefold()).encode("ascii", "ignore").decode()
         name = re.sub("[^a-z0-9]+", "-", letters).strip("-")[:MAX_NAME]
-        st.caption(_describe_new_set(name))
+        refusal = _find_refusal(name)
+        st.caption(refusal or f"Its model will be called {name}.")
+        name = "" if refusal else name
     data = {
         "base": component.base_path(),
         "name": name,
@@ -234,14 +236,15 @@ def show_adding(photo_set: PhotoSet | None) -> None:
             st.rerun()
 
 
-def _describe_new_set(name: str) -> str:
+def _find_refusal(name: str) -> str:
+    """Return why no new set can have this name; "" if one can."""
     if not name:
         return "Type a name first."
     try:
         require_target(name, "new")
     except LoupeError as error:
         return str(error)
-    return f"Its model will be called {name}."
+    return ""
 
 
 def show_deleting(photo_set: PhotoSet) -> None:

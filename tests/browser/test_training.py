@@ -73,6 +73,7 @@ def test_zip_becomes_a_published_version(browser, tmp_path):
         page.get_by_label("Name of the set").fill("con")
         page.keyboard.press("Enter")
         expect(page.get_by_text("Windows reserves the name 'con'.")).to_be_visible()
+        expect(page.get_by_role("button", name="Choose a zip")).to_be_disabled()
         send(page, archive, "forms")
         # While the page is redrawn, the earlier heading is beside the new one.
         expect(page.get_by_role("heading", name="42 photos")).to_have_count(1)
