@@ -32,10 +32,10 @@ def owner_command(url: str, revoke: bool, new_key: bool) -> None:
     if new_key:
         click.echo(secrets.token_urlsafe(24))
         click.echo("Set LOUPE_OWNER_KEY to it and start the app again.", err=True)
-        return
     if revoke:
         count = sign_ins().revoke_all()
-        click.echo(f"Signed out: {count_of(count, 'browser')}. All links are void.")
+        click.echo(f"Signed out: {count_of(count, 'browser')}. All links are void.", err=new_key)
+    if new_key or revoke:
         return
     click.echo(link_for(url))
     minutes = int(LINK_LIFETIME.total_seconds() // 60)

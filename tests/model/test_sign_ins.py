@@ -80,6 +80,14 @@ def test_command_prints_a_new_key_that_is_not_weak(monkeypatch: pytest.MonkeyPat
     assert run("owner", "--new-key").stdout != result.stdout
 
 
+def test_new_key_and_revoking_go_together(own: SignIns) -> None:
+    cookie = own.open()
+    result = run("owner", "--new-key", "--revoke")
+    assert len(result.stdout.split()) == 1
+    assert "1 browser" in result.stderr
+    assert not own.has(cookie)
+
+
 def test_cookies_are_this_apps_and_of_one_port_and_path(
     own: SignIns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
