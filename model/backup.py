@@ -78,7 +78,7 @@ def back_up(
         OSError: something can't be read or written.
     """
     data = settings().data.resolve()
-    file = file.parent.resolve() / file.name
+    file = file.parent.resolve(strict=True) / file.name
     if file.is_relative_to(data):
         raise DataError(
             f"{file} is inside the data folder that is being saved. Name another "
@@ -110,7 +110,8 @@ def _write_backup(file: Path, data: Path, *, corrections: bool, photos: bool) ->
             if os.access(data / top, os.W_OK):
                 stack.enter_context(lock_folders(data / top))
         sources, left_out = _find_sources(data, Path(scratch), skipped)
-        count, database = None, _find_database() if corrections else None
+        count = None
+        database = _find_database() if corrections else None
         if database and database.is_file():
             sources[CORRECTIONS_FILE] = database
         elif corrections and not database:
@@ -122,12 +123,12 @@ def _write_backup(file: Path, data: Path, *, corrections: bool, photos: bool) ->
             )
         if not sources:
             raise DataError(f"There is nothing to save in {data}.")
-        # The database is written twice: its copy, and that in the zip.
-        copied = [sources[CORRECTIONS_FILE]] if CORRECTIONS_FILE in sources else []
-        paths = [path for path in (*sources.values(), *copied) if path.exists()]
-        sizes = sum(path.stat().st_size for path in paths)
-        require_space(file.parent, sizes + len(sources) * MAX_ENTRY_BYTES)
-        if copied:
+        needed_bytes = sum(path.stat().st_size for path in sources.values() if path.exists())
+        if database and CORRECTIONS_FILE in sources:
+            # Its snapshot is written as well.
+            needed_bytes += database.stat().st_size
+        require_space(file.parent, needed_bytes + len(sources) * MAX_ENTRY_BYTES)
+        if CORRECTIONS_FILE in sources:
             sources[CORRECTIONS_FILE] = Path(scratch, CORRECTIONS_FILE)
             count = _copy_corrections(sources[CORRECTIONS_FILE])
         with zipfile.ZipFile(file, "w", strict_timestamps=False) as zipped:
@@ -144,7 +145,7 @@ def _write_backup(file: Path, data: Path, *, corrections: bool, photos: bool) ->
 
 
 def _find_database() -> Path | None:
-    """Return the SQLite file of the corrections, None if they are in PostgreSQL."""
+    """Return the path of the SQLite database, or None with PostgreSQL."""
     # Imported on first use: SQLAlchemy takes 20 MB.
     from .corrections import parse_url
 
@@ -153,7 +154,7 @@ def _find_database() -> Path | None:
 
 
 def _copy_corrections(target: Path) -> int:
-    """Copy the corrections as of one moment; return their number."""
+    """Copy a consistent snapshot of the database; return the number of corrections."""
     from .corrections import CorrectionStore
 
     with closing(CorrectionStore(settings().database_url)) as store:
@@ -163,7 +164,7 @@ def _copy_corrections(target: Path) -> int:
 def _find_sources(
     data: Path, scratch: Path, skipped: Collection[str]
 ) -> tuple[dict[str, Path], list[str]]:
-    """Return the files to save, by path in the data folder, and the names that are left out."""
+    """Return the file to save for each path in the data folder, and the paths left out."""
     sources, left_out = dict[str, Path](), list[str]()
     # Copied before versions are listed, so that the version that each names is listed as well.
     current = {

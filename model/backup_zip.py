@@ -25,19 +25,19 @@ CORRECTIONS_FILE = "records.sqlite"
 FILES = (CORRECTIONS_FILE, KEY_FILE)
 PHOTOS = ("photos", "held-out", "corrections")
 FOLDERS = ("models", "runs", "training", *PHOTOS)
-"""With ``FILES``, all that a backup may contain."""
+"""Folders that a backup may contain, beside ``FILES``."""
 
 HIDDEN = {"photos": ".changes", "held-out": ".comparisons"}
-"""Hidden folders to save: the owner's label changes, and which versions were compared."""
+"""Hidden folders to save: the owner's label changes, and the record of compared versions."""
 
 MAX_FILES = 200_000
 """Most files in a backup. Saving or restoring that many takes up to 400 MB of memory."""
 
 MAX_NAME_BYTES = 1000
-"""Longest path in a data folder in UTF-8, in bytes."""
+"""Longest path below the data folder, in bytes of UTF-8."""
 
 MAX_ENTRY_BYTES, MAX_ENTRY_VALUES = MAX_NAME_BYTES + 200, 10
-"""Most bytes and values of ``loupe-backup.json`` for each file, on average."""
+"""Most bytes and JSON values per file in ``loupe-backup.json``, on average."""
 
 MAX_DIRECTORY_BYTES = MAX_FILES * 300
 """Most bytes of the zip's directory, which is read into memory."""
@@ -72,7 +72,7 @@ class Contents(StrictModel):
     made: AwareDatetime
     versions: dict[str, str]
     corrections: Annotated[int, Field(ge=0)] | None
-    # Without FailFast, a list of a million errors takes 400 MB.
+    # FailFast stops at the first error: a list of a million would take 400 MB.
     files: Annotated[tuple[Entry, ...], FailFast()]
 
     @property
@@ -120,7 +120,7 @@ def _read_contents(zipped: zipfile.ZipFile) -> Contents:
     count = len(zipped.infolist())
     with _translate_damage():
         data = zips.read_member(zipped, zipped.getinfo(CONTENTS), count * MAX_ENTRY_BYTES)
-        # Parsed, a list of empty lists takes a hundred times its size.
+        # Once parsed, nested empty lists take a hundred times the size of their text.
         quoted = sum(match[0].count(b",") for match in JSON_STRING.finditer(data))
         if data.count(b",") - quoted > count * MAX_ENTRY_VALUES:
             raise zips.ZipDamaged(CONTENTS)
@@ -141,9 +141,11 @@ def _check_members(zipped: zipfile.ZipFile, contents: Contents) -> None:
                 f"This backup names {entry.path[:100]!r}, which isn't a file of a data folder."
             )
     if duplicate := next(zips.find_clashes(entry.member for entry in contents.files), ""):
-        raise ArchiveError(f"This backup names {duplicate[:100]!r} twice, or below a file.")
+        raise ArchiveError(
+            f"This backup lists {duplicate[:100]!r} twice, or as both a file and a folder."
+        )
     if len({entry.path for entry in contents.files}) != len(contents.files):
-        raise ArchiveError("This backup names a file twice.")
+        raise ArchiveError("This backup lists a file twice.")
     infos = zipped.infolist()
     listed = {(entry.member, entry.bytes) for entry in contents.files}
     stored = {(info.filename, info.file_size) for info in infos if info.filename != CONTENTS}
@@ -165,9 +167,9 @@ def hash_member(zipped: zipfile.ZipFile, name: str) -> str:
 
 
 def is_allowed(path: str, *, is_renamed: bool) -> bool:
-    """Return whether a path may be in a backup: part of a data folder and, stored as it is, safe.
+    """Return whether a backup may contain a path of the data folder.
 
-    A renamed one may have any name, which the disk of a restore may refuse.
+    Every disk must accept it, unless the file is renamed in the zip.
     """
     top, _, below = path.partition("/")
     if top not in (FOLDERS if below else FILES):

@@ -1,7 +1,7 @@
 """Compress the files of Streamlit's pages: ``compress_streamlit.py PART STATIC DEVICE TARGET``.
 
-Runs in a process of its own, of low priority and without the app's modules, so its 60 MB are freed
-when it ends. It also ends when its standard input closes, that is, whenever the app ends.
+Runs as a separate process of low priority that loads none of the app's modules, so that its 60 MB
+are freed when it ends. It also ends when its standard input closes, that is, whenever the app ends.
 """
 
 import gzip

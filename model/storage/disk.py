@@ -256,7 +256,7 @@ def replace_folder(new: Path, target: Path) -> None:
 @contextmanager
 def lock_folders(parent: Path) -> Iterator[None]:
     """Hold the lock of the folders in ``parent``, and first move back what a kill left hidden."""
-    # Imported on first use: this module is also loaded to inspect exports, which needs no locks.
+    # Imported on first use: the process that inspects exports needs this module, but no locks.
     from filelock import FileLock
 
     with FileLock(parent / ".lock"):

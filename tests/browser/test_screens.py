@@ -127,7 +127,7 @@ def test_sentence_about_a_missing_model_stands_below_the_choice_of_models(visit:
     expect(page.get_by_test_id("stAlert")).to_have_count(0)
     for size in (*PHONES, (844, 390), (1280, 800)):
         drive.resize(page, *size)
-        # The notice is above the square, or beside it.
+        # The notice is above the viewfinder, or beside it.
         parts = [page.locator(name) for name in (".vf-chip", ".vf-notice", ".vf-headline")]
         chip, said, words = boxes(*parts)
         assert chip["y"] + chip["height"] <= said["y"] < said["y"] + said["height"] <= words["y"]

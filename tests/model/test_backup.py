@@ -285,7 +285,7 @@ def test_commands_name_models_folders_and_what_is_left_out(data: Path, tmp_path:
         (("restore", "missing.zip"), "missing.zip: No such file"),
         (("restore", "other.txt"), "This isn't a Loupe backup, or it is damaged or incomplete."),
         (("restore", "data"), "is a directory"),
-        (("backup", "no/such/folder.zip"), "No such file or directory"),
+        (("backup", "no/such/folder.zip"), "/no: No such file or directory"),
         (("backup", "other.txt"), "other.txt exists and isn't a backup, so it isn't replaced."),
         (("backup", "data/b.zip"), "inside the data folder"),
         (("backup", "data/models/b.zip"), "inside the data folder"),

@@ -91,7 +91,7 @@ def test_safe_names_have_one_form(tmp_path: Path, stored_as: str) -> None:
 
 
 def test_real_names_never_replace_each_other(tmp_path: Path) -> None:
-    assert_rejected(tmp_path, make_renamed("models/x", "models/x"), "names a file twice")
+    assert_rejected(tmp_path, make_renamed("models/x", "models/x"), "lists a file twice")
     paths = ("models/x", "models/x/y", "models/a\\..\\z", "models/C:\\z")
     (tmp_path / "b.zip").write_bytes(make_renamed(*paths))
     restore(tmp_path / "b.zip", tmp_path / "new")
@@ -122,7 +122,7 @@ def test_many_names_that_are_one_on_this_disk_are_refused(
 )
 def test_paths_that_clash_are_rejected(tmp_path: Path, paths: list[str]) -> None:
     assert [*zips.find_clashes(paths)] == paths[1:]
-    assert_rejected(tmp_path, make_backup(dict.fromkeys(paths, b"x")), "twice, or below")
+    assert_rejected(tmp_path, make_backup(dict.fromkeys(paths, b"x")), "twice, or as both")
 
 
 @pytest.mark.parametrize(
