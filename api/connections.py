@@ -99,6 +99,7 @@ class HeadTimeoutProtocol(H11Protocol):
     all of it at each packet.
     """
 
+    response_bytes = RESPONSE_BYTES
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -154,7 +155,7 @@ class HeadTimeoutProtocol(H11Protocol):
     def pause_writing(self) -> None:
         """See asyncio."""
         super().pause_writing()
-        _count_waiting(self, RESPONSE_BYTES)
+        _count_waiting(self, self.response_bytes)
 
     def resume_writing(self) -> None:
         """See asyncio."""

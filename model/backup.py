@@ -125,7 +125,7 @@ def _write_backup(file: Path, data: Path, *, corrections: bool, photos: bool) ->
             raise DataError(f"There is nothing to save in {data}.")
         needed_bytes = sum(path.stat().st_size for path in sources.values() if path.exists())
         if database and CORRECTIONS_FILE in sources:
-            # Its snapshot is written as well.
+            # The snapshot of the database takes as much again.
             needed_bytes += database.stat().st_size
         require_space(file.parent, needed_bytes + len(sources) * MAX_ENTRY_BYTES)
         if CORRECTIONS_FILE in sources:

@@ -25,7 +25,7 @@ CORRECTIONS_FILE = "records.sqlite"
 FILES = (CORRECTIONS_FILE, KEY_FILE)
 PHOTOS = ("photos", "held-out", "corrections")
 FOLDERS = ("models", "runs", "training", *PHOTOS)
-"""Folders that a backup may contain, beside ``FILES``."""
+"""Folders that a backup may contain, in addition to ``FILES``."""
 
 HIDDEN = {"photos": ".changes", "held-out": ".comparisons"}
 """Hidden folders to save: the owner's label changes, and the record of compared versions."""

@@ -10,6 +10,7 @@ from starlette.types import Message, Receive, Scope, Send
 from uvicorn.config import HTTP_PROTOCOLS
 
 from api.body_limits import BATCH_BYTES, FORM_BYTES, limited_body
+from api.connections import HeadTimeoutProtocol
 from api.middleware import HttpMiddleware, SlowClientMiddleware
 from api.problems import error_response
 from model import LoupeError
@@ -32,8 +33,14 @@ CONTROLS = (
 def prepare_proxy() -> list[Middleware]:
     """Return the middleware of this proxy, before its server starts; the last is the outermost."""
     # httptools, which Serve's uvicorn would choose, has no limit for a request's head.
-    HTTP_PROTOCOLS["auto"] = "api.connections:HeadTimeoutProtocol"
+    HTTP_PROTOCOLS["auto"] = "scale.serve_proxy:ProxyProtocol"
     return [Middleware(ProxyMiddleware), Middleware(SlowClientMiddleware)]
+
+
+class ProxyProtocol(HeadTimeoutProtocol):
+    """HTTP with limits; Serve buffers more of a response whose client doesn't read."""
+
+    response_bytes = 2**20
 
 
 class ProxyMiddleware(HttpMiddleware):

@@ -13,7 +13,7 @@ from tests.test_architecture import tracked_files
 
 BUDGETS = {
     "api": (
-        4101,
+        4102,
         "HTTP over model/: v1, the pages' session, /device/, the owner's door; bounds of all",
     ),
     "benchmarks": (
@@ -68,7 +68,7 @@ BUDGETS = {
     ),
     "pages": (386, "one script per page"),
     "scale": (
-        627,
+        634,
         "archives in buckets, on Ray or without; the API on Ray Serve and its proxies",
     ),
     "ui": (
@@ -86,7 +86,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript and C.
 """
 
-ALL_PYTHON, ALL_TESTS = 44_010, 43_975
+ALL_PYTHON, ALL_TESTS = 44_018, 43_975
 """Most lines of Python outside and inside ``tests``."""
 
 ALL_FILES = 284

@@ -237,7 +237,7 @@ def show_adding(photo_set: PhotoSet | None) -> None:
 
 
 def _find_refusal(name: str) -> str:
-    """Return why no new set can have this name; "" if one can."""
+    """Return why a new set can't have this name; "" if it can."""
     if not name:
         return "Type a name first."
     try:

@@ -1,7 +1,7 @@
 """Compress the files of Streamlit's pages: ``compress_streamlit.py PART STATIC DEVICE TARGET``.
 
-Runs as a separate process of low priority that loads none of the app's modules, so that its 60 MB
-are freed when it ends. It also ends when its standard input closes, that is, whenever the app ends.
+Runs in a separate, low-priority process that imports none of the app's modules, so that its 60 MB
+are freed when it ends. It also ends when its standard input closes, which happens if the app ends.
 """
 
 import gzip

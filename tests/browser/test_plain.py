@@ -110,7 +110,7 @@ def test_plain_script_identifies_under_a_prefix_and_every_link_works(browser, tm
             assert paths <= {"", "/", *(f"/{name}" for name in PAGES)}
         page.goto(address)
         frame = page.frame_locator("iframe")
-        # Another photo than the camera's, whose answer would be taken for this one's.
+        # Not the camera's subject, so that this answer can't pass for the camera's.
         drive.attach(frame, drive.sample("cat").read(), "cat.png")
         assert "cat" in drive.wait_for_plain_answer(frame)
         take_photo(frame)

@@ -28,7 +28,7 @@ BROWSERS = ("chromium", "firefox-esr")
 SLOW_FIREFOX = ("chromium", pytest.param("firefox-esr", marks=pytest.mark.slow))
 """Both, Firefox only in `make test-slow`."""
 NO_KERNELS = dict.fromkeys(["/device/engine/kernels.wasm", "/device/engine/kernels-relaxed.wasm"])
-"""Changes after which a site has no kernels."""
+"""Changes that remove a site's kernels."""
 PATIENCE_SECONDS = 100
 TYPES = {
     ".css": "text/css",

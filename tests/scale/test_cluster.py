@@ -145,11 +145,10 @@ def test_endless_body_is_rejected_at_the_limit(cluster: ServeCluster) -> None:
 def test_cluster_withstands_attack(cluster: ServeCluster, attack: Attack) -> None:
     processes = cluster.replicas() + cluster.processes("ray::ProxyActor")
     target = Target(cluster.url, lambda: processes, pages=False)
-    # Programs that make files for browsers take memory, and large photos wait for them.
+    # Large photos wait while a program makes files for browsers.
     wait_until(lambda: not any(one.children() for one in processes), PATIENCE_SECONDS)
-    # Ray takes some memory of its own; its proxy holds 0.7 MB of each download that isn't read.
-    most = MEMORY_MB * 3 // 2 if attack.name == "downloads" else MEMORY_MB
-    attack = attack._replace(peak_mb=most, then_mb=most)
+    # Ray takes some memory of its own.
+    attack = attack._replace(peak_mb=MEMORY_MB, then_mb=MEMORY_MB)
     readings = measure(attack, target, is_short=True)
     assert not readings.failures, str(readings)
 

@@ -187,9 +187,8 @@ def downloads(target: Target, statuses: Counts, sockets: int, seconds: float) ->
         time.sleep(seconds)
         left = target.connections()
     assert statuses[200] > sockets / 2, "few downloads were begun"
-    # At first, the app bounds them by an eighth of its memory, and Serve's proxies don't.
-    most = sockets * 3 / 4 if target.pages else sockets
-    most = sockets / 2 if seconds > STALL_SECONDS else most
+    # At first, an eighth of the memory bounds them.
+    most = sockets * (1 / 2 if seconds > STALL_SECONDS else 3 / 4)
     assert left <= most, f"{left} connections are still open"
 
 
