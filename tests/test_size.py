@@ -86,7 +86,7 @@ BUDGETS = {
 Python, and in ``device`` JavaScript and C.
 """
 
-ALL_PYTHON, ALL_TESTS = 44_018, 43_975
+ALL_PYTHON, ALL_TESTS = 44_018, 43_978
 """Most lines of Python outside and inside ``tests``."""
 
 ALL_FILES = 284

@@ -103,7 +103,14 @@ def answered(view: Held, photo: bytes = drive.RED_PHOTO) -> None:
     expect(drive.source_line(view.page)).to_have_text(ANSWERED)
 
 
+def wait_until_line_names_part(view: Held) -> None:
+    """Wait until the page knows what it will send; before, its last line leaves that open."""
+    line = "On the server: it gets the marked part only"
+    expect(drive.source_line(view.page)).to_have_text(line)
+
+
 def open_nothing(view: Held) -> None:
+    wait_until_line_names_part(view)
     view.page.get_by_role("button", name="Choose a photo").focus()
 
 
@@ -119,9 +126,7 @@ def open_dialog(view: Held) -> None:
 
 
 def open_question(view: Held) -> None:
-    # Until the page knows what it will send, the line names the whole file.
-    marked = "On the server: it gets the marked part only"
-    expect(drive.source_line(view.page)).to_have_text(marked)
+    wait_until_line_names_part(view)
     drive.give(view.page, drive.HEIC_PHOTO, "photo.heic")
     view.page.locator(".vf-ask").wait_for()
 
